@@ -1,0 +1,1 @@
+"""Models, migrations, queries, and the one meaning of every figure."""

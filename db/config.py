@@ -1,0 +1,77 @@
+"""Reading the environment: `.env`, `NAME_FILE` for secrets, and one clear line when a value is unusable."""
+
+import os
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from pydantic import ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+SettingsType = TypeVar("SettingsType", bound="EnvironmentSettings")
+
+
+class ConfigError(Exception):
+    """A setting that cannot be used; the message is one line that names it and the remedy."""
+
+
+class EnvironmentSettings(BaseSettings):
+    """Settings of one program. Every field is an environment variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Settings from the environment and `.env`; raises ConfigError with one line a bad variable."""
+        values = {**_secrets_from_files(cls), **overrides}
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise ConfigError("\n".join(_one_line(item) for item in error.errors())) from None
+        except UnicodeDecodeError:
+            raise ConfigError(".env is not readable as UTF-8 text; save it as UTF-8.") from None
+
+
+class DatabaseSettings(EnvironmentSettings):
+    database_url: str = "sqlite:///data/pipeline_health.db"
+
+    @field_validator("database_url")
+    @classmethod
+    def _usable_url(cls, value: str) -> str:
+        try:
+            url = make_url(value)
+        except (ArgumentError, ValueError):
+            raise ValueError(_DATABASE_URL_FORMS.format(given="it is not a URL")) from None
+        if url.drivername == "postgres":
+            value = "postgresql" + value.removeprefix("postgres")
+            url = make_url(value)
+        if url.get_backend_name() not in ("sqlite", "postgresql"):
+            raise ValueError(_DATABASE_URL_FORMS.format(given=f"given was a {url.drivername} URL"))
+        return value
+
+
+_DATABASE_URL_FORMS = "{given}; allowed are sqlite:///PATH and postgresql://USER:PASSWORD@HOST:PORT/NAME"
+
+
+def _secrets_from_files(settings: type[EnvironmentSettings]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in settings.model_fields:
+        variable = f"{name.upper()}_FILE"
+        path = os.environ.get(variable)
+        if not path:
+            continue
+        try:
+            found[name] = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise ConfigError(f"{variable}: cannot read {path}: {reason}; give the path of a readable file.") from None
+    return found
+
+
+def _one_line(error: Any) -> str:
+    name = str(error["loc"][0]).upper() if error["loc"] else "Configuration"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{name}: {message}."

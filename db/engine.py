@@ -1,0 +1,88 @@
+"""Engines and sessions for SQLite and PostgreSQL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+
+class DatabaseUnavailable(Exception):
+    """The database cannot be reached or opened; the message is one line with the remedy."""
+
+
+def make_engine(url: str, *, connect_timeout_seconds: int = 5) -> Engine:
+    """An engine that has not connected yet. `url` is sqlite:///PATH or postgresql://…"""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        _make_parent_folder(parsed.database)
+        engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+        event.listen(engine, "connect", _sqlite_pragmas)
+        event.listen(engine, "begin", _sqlite_begin)
+        return engine
+    return create_engine(
+        parsed.set(drivername="postgresql+psycopg2"),
+        pool_pre_ping=True,
+        pool_size=10,
+        connect_args={"connect_timeout": connect_timeout_seconds, "options": "-c timezone=utc"},
+    )
+
+
+def check_connection(engine: Engine) -> None:
+    """Raises DatabaseUnavailable, in one line without the password, when a trivial query does not work."""
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except SQLAlchemyError as error:
+        raise DatabaseUnavailable(describe_failure(engine, error)) from None
+
+
+def describe_failure(engine: Engine, error: SQLAlchemyError) -> str:
+    """One line that says what is wrong with DATABASE_URL and what to do."""
+    url = engine.url.render_as_string(hide_password=True)
+    cause = str(getattr(error, "orig", None) or error).strip().splitlines()
+    reason = cause[0] if cause else type(error).__name__
+    if engine.dialect.name == "sqlite":
+        return (
+            f"DATABASE_URL: cannot use {url}: {reason}; the folder must exist and be writable for this user, "
+            "or name another file."
+        )
+    return f"DATABASE_URL: cannot use {url}: {reason}; is the server running and reachable, and are user and name right?"
+
+
+@contextmanager
+def session_scope(engine: Engine) -> Iterator[Session]:
+    """A session in one transaction: committed at the end, rolled back when the block raises."""
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+def _make_parent_folder(database: str | None) -> None:
+    if not database or database == ":memory:" or database.startswith("file:"):
+        return
+    try:
+        Path(database).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseUnavailable(
+            f"DATABASE_URL: cannot create the folder {Path(database).parent}: {error.strerror}; "
+            "name a file in a folder that this user may write."
+        ) from None
+
+
+def _sqlite_pragmas(connection: Any, _record: Any) -> None:
+    # The driver must not open transactions by itself: it does so only before writes, and a transaction that
+    # begins as a reader cannot become a writer after somebody else wrote (SQLITE_BUSY at once, no timeout).
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _sqlite_begin(connection: Any) -> None:
+    writes = connection.get_execution_options().get("sqlite_immediate", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,239 @@
+"""Tables. GitHub's numeric ids are the identity: names of repositories, branches and people change.
+
+Every table that grows carries repository_id first in its primary key, so that it can be partitioned or
+sharded by repository without a change to any query.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Boolean, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from db.types import BigId, UtcDateTime
+
+Json = JSON().with_variant(JSONB(), "postgresql")
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime(), dict[str, Any]: Json, list[Any]: Json, int: BigId}
+
+
+class Repository(Base):
+    __tablename__ = "repositories"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    full_name: Mapped[str] = mapped_column(String(300), index=True)
+    default_branch: Mapped[str] = mapped_column(String(500))
+    private: Mapped[bool] = mapped_column(Boolean)
+    archived: Mapped[bool] = mapped_column(Boolean)
+    html_url: Mapped[str] = mapped_column(Text)
+    monitored: Mapped[bool] = mapped_column(Boolean, default=True)
+
+
+class SyncState(Base):
+    """How far a repository is known to be complete. covered_to is the newest created_at that the last
+    finished walk reached: a walk may only stop once it is back there, or an interruption leaves a hole."""
+
+    __tablename__ = "sync_states"
+
+    repository_id: Mapped[int] = mapped_column(ForeignKey("repositories.id", ondelete="CASCADE"), primary_key=True)
+    complete_since: Mapped[datetime | None]
+    covered_to: Mapped[datetime | None]
+    synced_at: Mapped[datetime | None]
+    relooked_at: Mapped[datetime | None]
+    relooked_deep_at: Mapped[datetime | None]
+    workflows_at: Mapped[datetime | None]
+    repository_etag: Mapped[str | None] = mapped_column(Text)
+    runs_etag: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Text)
+    error_at: Mapped[datetime | None]
+    gaps: Mapped[list[Any]] = mapped_column(default=list)
+
+
+class Target(Base):
+    """One name of GITHUB_REPOS and how its last look went, also where no repository answers to it."""
+
+    __tablename__ = "targets"
+
+    name: Mapped[str] = mapped_column(String(300), primary_key=True)
+    repository_id: Mapped[int | None]
+    error: Mapped[str | None] = mapped_column(Text)
+    checked_at: Mapped[datetime]
+
+
+class Heartbeat(Base):
+    """A sign of life of a program; `detail` is what it says of itself (no secrets)."""
+
+    __tablename__ = "heartbeats"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    data_version: Mapped[int] = mapped_column(default=0)
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class Workflow(Base):
+    __tablename__ = "workflows"
+
+    repository_id: Mapped[int] = mapped_column(ForeignKey("repositories.id", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(Text)
+    path: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(50))
+
+
+class Run(Base):
+    """A run with the state of its latest attempt. The sums below are made from its jobs when they are
+    stored, so that a figure over many runs never has to touch the jobs."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index("ix_runs_created_at_id", "created_at", "id"),
+        Index("ix_runs_repository_id_created_at", "repository_id", "created_at"),
+        Index("ix_runs_repository_id_workflow_id_created_at", "repository_id", "workflow_id", "created_at"),
+        Index("ix_runs_repository_id_branch_created_at", "repository_id", "branch", "created_at"),
+        Index("ix_runs_repository_id_details_pending", "repository_id", "details_pending"),
+        Index("ix_runs_repository_id_status", "repository_id", "status"),
+        Index("ix_runs_id", "id"),
+    )
+
+    repository_id: Mapped[int] = mapped_column(ForeignKey("repositories.id", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    workflow_id: Mapped[int]
+    workflow_name: Mapped[str] = mapped_column(Text)
+    run_number: Mapped[int] = mapped_column(Integer)
+    attempt: Mapped[int] = mapped_column(Integer)
+    title: Mapped[str] = mapped_column(Text)
+    event: Mapped[str] = mapped_column(String(100))
+    branch: Mapped[str | None] = mapped_column(Text)
+    on_default_branch: Mapped[bool] = mapped_column(Boolean)
+    head_sha: Mapped[str] = mapped_column(String(64))
+    actor: Mapped[str | None] = mapped_column(String(200))
+    status: Mapped[str] = mapped_column(String(50))
+    conclusion: Mapped[str | None] = mapped_column(String(50))
+    outcome: Mapped[str] = mapped_column(String(20))
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime]
+    duration_seconds: Mapped[float | None] = mapped_column(Float)
+    queue_seconds: Mapped[float | None] = mapped_column(Float)
+    flaky: Mapped[bool] = mapped_column(Boolean, default=False)
+    compute_seconds: Mapped[float] = mapped_column(Float, default=0.0)
+    wasted_seconds: Mapped[float] = mapped_column(Float, default=0.0)
+    cost_usd: Mapped[float] = mapped_column(Float, default=0.0)
+    runner: Mapped[str | None] = mapped_column(String(200))
+    html_url: Mapped[str] = mapped_column(Text)
+    details_pending: Mapped[bool] = mapped_column(Boolean, default=True)
+    details_at: Mapped[datetime | None]
+
+
+class Attempt(Base):
+    __tablename__ = "attempts"
+
+    repository_id: Mapped[int] = mapped_column(ForeignKey("repositories.id", ondelete="CASCADE"), primary_key=True)
+    run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    attempt: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    status: Mapped[str] = mapped_column(String(50))
+    conclusion: Mapped[str | None] = mapped_column(String(50))
+    started_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+    first_completed_at: Mapped[datetime | None]
+    duration_seconds: Mapped[float | None] = mapped_column(Float)
+    queue_seconds: Mapped[float | None] = mapped_column(Float)
+    actor: Mapped[str | None] = mapped_column(String(200))
+
+
+class Job(Base):
+    __tablename__ = "jobs"
+    __table_args__ = (Index("ix_jobs_repository_id_run_id_attempt", "repository_id", "run_id", "attempt"),)
+
+    repository_id: Mapped[int] = mapped_column(ForeignKey("repositories.id", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    run_id: Mapped[int]
+    attempt: Mapped[int] = mapped_column(Integer)
+    name: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(String(50))
+    conclusion: Mapped[str | None] = mapped_column(String(50))
+    created_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+    duration_seconds: Mapped[float | None] = mapped_column(Float)
+    queue_seconds: Mapped[float | None] = mapped_column(Float)
+    runner: Mapped[str | None] = mapped_column(Text)
+    labels: Mapped[list[Any]]
+    copied: Mapped[bool] = mapped_column(Boolean, default=False)
+    phantom: Mapped[bool] = mapped_column(Boolean, default=False)
+    steps: Mapped[list[Any]]
+    html_url: Mapped[str | None] = mapped_column(Text)
+
+
+class JobLog(Base):
+    """The log of a job: zlib-compressed UTF-8 text and the excerpt a person wants to see first.
+    A row in state `pending` is a request to the collector to fetch it."""
+
+    __tablename__ = "job_logs"
+    __table_args__ = (Index("ix_job_logs_state", "state"),)
+
+    repository_id: Mapped[int] = mapped_column(ForeignKey("repositories.id", ondelete="CASCADE"), primary_key=True)
+    job_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    run_id: Mapped[int]
+    state: Mapped[str] = mapped_column(String(20))
+    content: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    excerpt_first_line: Mapped[int | None] = mapped_column(Integer)
+    excerpt: Mapped[list[Any] | None]
+    error_line: Mapped[str | None] = mapped_column(Text)
+    fingerprint: Mapped[str | None] = mapped_column(String(64), index=True)
+    size_bytes: Mapped[int | None]
+    truncated: Mapped[bool] = mapped_column(Boolean, default=False)
+    tries: Mapped[int] = mapped_column(Integer, default=0)
+    requested_at: Mapped[datetime]
+    fetched_at: Mapped[datetime | None]
+
+
+class Alert(Base):
+    """One episode of a rule on a scope: opened once, resolved once."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (Index("ix_alerts_state_opened_at", "state", "opened_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    repository_id: Mapped[int] = mapped_column(ForeignKey("repositories.id", ondelete="CASCADE"))
+    workflow_id: Mapped[int | None]
+    rule: Mapped[str] = mapped_column(String(50))
+    threshold: Mapped[str] = mapped_column(String(20))
+    state: Mapped[str] = mapped_column(String(20))
+    opened_at: Mapped[datetime]
+    resolved_at: Mapped[datetime | None]
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class Delivery(Base):
+    """The outbox: one row a message and channel, written with the alert's state in one transaction."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (Index("ix_deliveries_state_due_at", "state", "due_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    alert_id: Mapped[int] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"), index=True)
+    channel: Mapped[str] = mapped_column(String(20))
+    reason: Mapped[str] = mapped_column(String(20))
+    message: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(String(20))
+    tries: Mapped[int] = mapped_column(Integer, default=0)
+    created_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    error: Mapped[str | None] = mapped_column(Text)

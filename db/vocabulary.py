@@ -1,0 +1,74 @@
+"""The words of the field. GitHub sends plain strings; values it invents later are stored as they come
+and counted as OTHER, so nothing here is ever used to reject a value."""
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    REQUESTED = "requested"
+    QUEUED = "queued"
+    PENDING = "pending"
+    WAITING = "waiting"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+
+
+class Conclusion(StrEnum):
+    SUCCESS = "success"
+    FAILURE = "failure"
+    NEUTRAL = "neutral"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+    TIMED_OUT = "timed_out"
+    ACTION_REQUIRED = "action_required"
+    STALE = "stale"
+    STARTUP_FAILURE = "startup_failure"
+
+
+class Outcome(StrEnum):
+    """What a conclusion means for the figures. SUCCESS and FAILURE are the decided ones."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+    OTHER = "other"
+    IN_PROGRESS = "in_progress"
+
+
+class LogState(StrEnum):
+    STORED = "stored"
+    PENDING = "pending"
+    EXPIRED = "expired"
+    MISSING = "missing"
+
+
+class AlertState(StrEnum):
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+class DeliveryState(StrEnum):
+    PENDING = "pending"
+    SENT = "sent"
+    DEAD = "dead"
+
+
+class RuleKind(StrEnum):
+    CONSECUTIVE_FAILURES = "consecutive_failures"
+    FAILURE_RATE = "failure_rate"
+
+
+class Interval(StrEnum):
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+
+
+class GroupBy(StrEnum):
+    REPO = "repo"
+    WORKFLOW = "workflow"
+    BRANCH = "branch"
+    EVENT = "event"
+    ACTOR = "actor"
+    RUNNER = "runner"
