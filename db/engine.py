@@ -61,6 +61,14 @@ def session_scope(engine: Engine) -> Iterator[Session]:
         yield session
 
 
+@contextmanager
+def write_scope(engine: Engine) -> Iterator[Session]:
+    """As session_scope, for a transaction that reads before it writes: on SQLite it takes the write lock at its
+    start, because a reader whose snapshot is out of date cannot become a writer however long it waits."""
+    with session_scope(engine.execution_options(sqlite_immediate=True)) as session:
+        yield session
+
+
 def _make_parent_folder(database: str | None) -> None:
     if not database or database == ":memory:" or database.startswith("file:"):
         return

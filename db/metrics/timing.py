@@ -1,0 +1,69 @@
+"""Spans of jobs and attempts. Odd times become unknown (null), never negative or huge."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+# GitHub cancels a job after 35 days at the latest (5 on its own runners): anything longer is not a duration.
+LONGEST_SPAN = timedelta(days=36)
+_CLOCK_SKEW = timedelta(seconds=5)
+
+
+@dataclass(frozen=True)
+class JobTimes:
+    """What is needed of a job to say how long it took and whose it is."""
+
+    attempt: int
+    name: str
+    started_at: datetime | None
+    completed_at: datetime | None
+    has_runner: bool
+    labels: tuple[str, ...]
+    step_count: int
+    completed: bool = True
+
+
+def span_seconds(start: datetime | None, end: datetime | None) -> float | None:
+    """Seconds from start to end; a start up to 5 s after the end is skew of clocks and counts as 0."""
+    if start is None or end is None:
+        return None
+    span = end - start
+    if span < -_CLOCK_SKEW or span > LONGEST_SPAN:
+        return None
+    return max(span.total_seconds(), 0.0)
+
+
+def is_phantom(job: JobTimes) -> bool:
+    """A check run posted by a test reporter: no runner, no labels, no steps, 0 s. It never ran anywhere."""
+    if not job.completed or job.has_runner or job.labels or job.step_count:
+        return False
+    return job.started_at is None or job.completed_at is None or job.completed_at <= job.started_at
+
+
+def copied(jobs: Sequence[JobTimes]) -> list[bool]:
+    """For each job: does the same (name, started_at, completed_at) stand at a lower attempt of its run?
+    "Re-run failed jobs" lists the jobs that had passed again, under new ids."""
+    first: dict[tuple[str, datetime | None, datetime | None], int] = {}
+    for job in jobs:
+        key = (job.name, job.started_at, job.completed_at)
+        first[key] = min(first.get(key, job.attempt), job.attempt)
+    return [
+        job.completed and job.started_at is not None and first[job.name, job.started_at, job.completed_at] < job.attempt
+        for job in jobs
+    ]
+
+
+def latest_end(ends: Iterable[datetime | None]) -> datetime | None:
+    return max((end for end in ends if end is not None), default=None)
+
+
+def earliest_start(starts: Iterable[datetime | None]) -> datetime | None:
+    return min((start for start in starts if start is not None), default=None)
+
+
+def queue_seconds(run_started_at: datetime | None, starts: Iterable[datetime | None]) -> float | None:
+    """Earliest start of the attempt's own jobs − run_started_at, never below 0."""
+    start = earliest_start(starts)
+    if run_started_at is None or start is None or start - run_started_at > LONGEST_SPAN:
+        return None
+    return max((start - run_started_at).total_seconds(), 0.0)

@@ -1,0 +1,74 @@
+"""A span of time that a figure is about, and how people write one."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from db.vocabulary import Interval
+
+DEFAULT_SPAN = timedelta(days=30)
+_RELATIVE = re.compile(r"(\d{1,6})\s*([mhdw])", re.ASCII)
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_EARLIEST = datetime(2008, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Window:
+    """From `since` (included) to `until` (left out); both in UTC."""
+
+    since: datetime
+    until: datetime
+
+    @property
+    def span(self) -> timedelta:
+        return self.until - self.since
+
+    def before(self) -> "Window":
+        """The window of the same length that ends where this one starts."""
+        return Window(max(self.since - self.span, _EARLIEST), self.since)
+
+    def buckets(self, interval: Interval) -> list[datetime]:
+        """Starts of the hours, days or ISO weeks (UTC) that the window touches, in order."""
+        step = _STEPS[interval]
+        start = bucket_start(self.since, interval)
+        found = []
+        while start < self.until:
+            found.append(start)
+            start += step
+        return found
+
+
+_STEPS = {Interval.HOUR: timedelta(hours=1), Interval.DAY: timedelta(days=1), Interval.WEEK: timedelta(weeks=1)}
+
+
+def bucket_start(moment: datetime, interval: Interval) -> datetime:
+    """The start of the hour, day or ISO week (Monday) in UTC that holds the moment."""
+    hour = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    if interval is Interval.HOUR:
+        return hour
+    day = hour.replace(hour=0)
+    return day if interval is Interval.DAY else day - timedelta(days=day.weekday())
+
+
+def parse_time(value: str, now: datetime) -> datetime:
+    """ISO 8601, or a span before now such as 90m, 24h, 30d, 4w. A time without a zone is UTC.
+    Raises ValueError with what is allowed."""
+    text = value.strip()
+    relative = _RELATIVE.fullmatch(text)
+    try:
+        if relative:
+            return max(now - timedelta(**{_UNITS[relative[2]]: int(relative[1])}), _EARLIEST)
+        moment = datetime.fromisoformat(text)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text[:40]!r} is no time; write 2026-01-31T08:00:00Z, or 24h, 30d before now") from None
+    return max(moment, _EARLIEST)
+
+
+def make_window(since: str | None, until: str | None, now: datetime) -> Window:
+    """The window that `since` and `until` name; the last 30 days where they are silent."""
+    end = parse_time(until, now) if until else now
+    start = parse_time(since, now) if since else end - DEFAULT_SPAN
+    if start >= end:
+        raise ValueError(f"since ({start:%Y-%m-%dT%H:%M:%SZ}) must lie before until ({end:%Y-%m-%dT%H:%M:%SZ})")
+    return Window(start, end)

@@ -1,0 +1,87 @@
+"""What the collector hands over to be stored: checked values, already in the words of this product."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RepositoryRecord:
+    id: int
+    full_name: str
+    default_branch: str
+    private: bool
+    archived: bool
+    html_url: str
+
+
+@dataclass(frozen=True)
+class WorkflowRecord:
+    id: int
+    name: str
+    path: str
+    state: str
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run as one answer shows it: the state of its latest attempt at `updated_at`."""
+
+    id: int
+    workflow_id: int
+    workflow_name: str
+    run_number: int
+    attempt: int
+    title: str
+    event: str
+    branch: str | None
+    head_sha: str
+    actor: str | None
+    status: str
+    conclusion: str | None
+    created_at: datetime
+    started_at: datetime | None
+    updated_at: datetime
+    html_url: str
+
+
+@dataclass(frozen=True)
+class AttemptRecord:
+    attempt: int
+    status: str
+    conclusion: str | None
+    started_at: datetime | None
+    updated_at: datetime
+    actor: str | None
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    id: int
+    attempt: int
+    name: str
+    status: str
+    conclusion: str | None
+    created_at: datetime | None
+    started_at: datetime | None
+    completed_at: datetime | None
+    runner: str | None
+    labels: tuple[str, ...]
+    steps: tuple[dict[str, Any], ...]
+    html_url: str | None
+
+
+@dataclass(frozen=True)
+class LogRecord:
+    """A fetched log. `text` is null where the log does not exist (any more)."""
+
+    job_id: int
+    run_id: int
+    state: str
+    text: str | None = None
+    size_bytes: int | None = None
+    truncated: bool = False
+    excerpt_first_line: int | None = None
+    excerpt: tuple[str, ...] = ()
+    error_line: str | None = None
+    fingerprint: str | None = None
