@@ -43,6 +43,7 @@ class RunRecord:
     started_at: datetime | None
     updated_at: datetime
     html_url: str
+    from_fork: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,3 +86,13 @@ class LogRecord:
     excerpt: tuple[str, ...] = ()
     error_line: str | None = None
     fingerprint: str | None = None
+
+
+@dataclass(frozen=True)
+class DetailsRecord:
+    """Everything that hangs on one run: attempts and jobs, as known at `fetched_at`."""
+
+    run_id: int
+    attempts: tuple[AttemptRecord, ...]
+    jobs: tuple[JobRecord, ...]
+    fetched_at: datetime

@@ -1,0 +1,199 @@
+"""Writing the attempts and jobs of runs, and the sums over them that a run carries."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.metrics import timing
+from db.metrics.outcome import outcome_of
+from db.metrics.prices import cost_usd
+from db.models import Attempt, Job, Repository, Run
+from db.store.records import AttemptRecord, DetailsRecord, JobRecord
+from db.vocabulary import Conclusion, Outcome, Status
+
+# Jobs of a finished run that GitHub still shows as unfinished are asked for again this long, then left alone.
+SETTLE = timedelta(minutes=15)
+_JOB_FIELDS = ("attempt", "name", "status", "conclusion", "created_at", "started_at", "completed_at", "html_url")
+
+
+def store_details(session: Session, repository: Repository, details: Sequence[DetailsRecord]) -> int:
+    """Stores jobs and attempts of several runs and makes their sums anew; returns how many runs changed."""
+    run_ids = [detail.run_id for detail in details]
+    runs = {run.id: run for run in _of(session, Run, repository.id, Run.id, run_ids)}
+    attempts = _by_run(_of(session, Attempt, repository.id, Attempt.run_id, run_ids))
+    jobs = _by_run(_of(session, Job, repository.id, Job.run_id, run_ids))
+    changed = 0
+    for detail in details:
+        run = runs.get(detail.run_id)
+        if run is None:
+            continue
+        ours = attempts[run.id]
+        _store_attempts(session, run, ours, detail.attempts)
+        _store_jobs(session, run, jobs[run.id], detail.jobs)
+        _mark(jobs[run.id])
+        _sum_up(repository, run, ours, jobs[run.id])
+        run.details_at = detail.fetched_at
+        run.details_pending = not _settled(run, jobs[run.id], detail)
+        changed += session.is_modified(run) or bool(session.new)
+    session.flush()
+    return changed
+
+
+def _of(session: Session, model: Any, repository_id: int, column: Any, run_ids: list[int]) -> list[Any]:
+    return list(session.scalars(select(model).where(model.repository_id == repository_id, column.in_(run_ids))))
+
+
+def _by_run(rows: list[Any]) -> dict[int, list[Any]]:
+    grouped: dict[int, list[Any]] = defaultdict(list)
+    for row in rows:
+        grouped[row.run_id].append(row)
+    return grouped
+
+
+def _store_attempts(session: Session, run: Run, known: list[Attempt], records: Sequence[AttemptRecord]) -> None:
+    by_number = {attempt.attempt: attempt for attempt in known}
+    for record in records:
+        attempt = by_number.get(record.attempt)
+        if attempt is None:
+            attempt = Attempt(repository_id=run.repository_id, run_id=run.id, attempt=record.attempt)
+            session.add(attempt)
+            known.append(attempt)
+        elif attempt.status == Status.COMPLETED and record.status != Status.COMPLETED:
+            continue
+        attempt.status, attempt.conclusion = record.status, record.conclusion
+        attempt.started_at, attempt.actor = record.started_at, record.actor
+        if record.status == Status.COMPLETED and attempt.first_completed_at is None:
+            attempt.first_completed_at = record.updated_at
+
+
+def _store_jobs(session: Session, run: Run, known: list[Job], records: Sequence[JobRecord]) -> None:
+    by_id = {job.id: job for job in known}
+    for record in records:
+        job = by_id.get(record.id)
+        if job is None:
+            job = Job(repository_id=run.repository_id, id=record.id, run_id=run.id, labels=[], steps=[])
+            session.add(job)
+            known.append(job)
+            by_id[record.id] = job
+        elif job.status == Status.COMPLETED and record.status != Status.COMPLETED:
+            continue
+        _fill(job, record)
+
+
+def _fill(job: Job, record: JobRecord) -> None:
+    for name in _JOB_FIELDS:
+        setattr(job, name, getattr(record, name))
+    job.runner = record.runner or job.runner
+    job.labels = list(record.labels)
+    # GitHub forgets the steps of old jobs; what is stored is not lost for that.
+    if record.steps or not job.steps:
+        job.steps = list(record.steps)
+    ran = record.conclusion != Conclusion.SKIPPED
+    over = record.status == Status.COMPLETED
+    begun = over or record.status == Status.IN_PROGRESS
+    job.duration_seconds = timing.span_seconds(record.started_at, record.completed_at) if over and ran else None
+    job.queue_seconds = timing.span_seconds(record.created_at, record.started_at) if begun and ran else None
+
+
+def _mark(jobs: list[Job]) -> None:
+    times = [_times(job) for job in jobs]
+    for job, is_copy, spans in zip(jobs, timing.copied(times), times, strict=True):
+        job.copied = is_copy
+        job.phantom = timing.is_phantom(spans) and job.conclusion != Conclusion.SKIPPED
+
+
+def _times(job: Job) -> timing.JobTimes:
+    return timing.JobTimes(
+        attempt=job.attempt,
+        name=job.name,
+        started_at=job.started_at,
+        completed_at=job.completed_at,
+        has_runner=bool(job.runner),
+        labels=tuple(job.labels),
+        step_count=len(job.steps),
+        completed=job.status == Status.COMPLETED,
+    )
+
+
+def _sum_up(repository: Repository, run: Run, attempts: list[Attempt], jobs: list[Job]) -> None:
+    own: dict[int, list[Job]] = defaultdict(list)
+    for job in jobs:
+        if not job.copied and not job.phantom:
+            own[job.attempt].append(job)
+    for attempt in attempts:
+        _time_attempt(attempt, own[attempt.attempt])
+        if attempt.attempt == run.attempt:
+            run.completed_at = attempt.completed_at
+            run.duration_seconds, run.queue_seconds = attempt.duration_seconds, attempt.queue_seconds
+    run.flaky = _is_flaky(attempts)
+    run.compute_seconds = _compute(job for group in own.values() for job in group)
+    run.wasted_seconds = _compute(job for number in _wasted_attempts(run, attempts) for job in own[number])
+    run.cost_usd = _cost(repository, own)
+    run.runner = _main_runner(own[run.attempt])
+
+
+def _time_attempt(attempt: Attempt, jobs: list[Job]) -> None:
+    if attempt.status == Status.COMPLETED:
+        attempt.completed_at = timing.latest_end(job.completed_at for job in jobs) or attempt.first_completed_at
+        attempt.duration_seconds = timing.span_seconds(attempt.started_at, attempt.completed_at)
+    # Skipped and still queued jobs carry times at which nothing started.
+    started = (
+        job.started_at
+        for job in jobs
+        if job.conclusion != Conclusion.SKIPPED and job.status in (Status.IN_PROGRESS, Status.COMPLETED)
+    )
+    attempt.queue_seconds = timing.queue_seconds(attempt.started_at, started)
+
+
+def _is_flaky(attempts: list[Attempt]) -> bool:
+    failed = False
+    for attempt in sorted(attempts, key=lambda each: each.attempt):
+        outcome = outcome_of(attempt.status, attempt.conclusion)
+        if failed and outcome is Outcome.SUCCESS:
+            return True
+        failed = failed or outcome is Outcome.FAILURE
+    return False
+
+
+def _wasted_attempts(run: Run, attempts: list[Attempt]) -> list[int]:
+    """Attempts that failed, were cancelled or were superseded by a re-run."""
+    bad = (Outcome.FAILURE, Outcome.CANCELLED)
+    return [
+        attempt.attempt
+        for attempt in attempts
+        if attempt.attempt < run.attempt or outcome_of(attempt.status, attempt.conclusion) in bad
+    ]
+
+
+def _compute(jobs: Any) -> float:
+    return float(sum(job.duration_seconds or 0.0 for job in jobs))
+
+
+def _cost(repository: Repository, own: dict[int, list[Job]]) -> float:
+    return sum(
+        cost_usd(job.duration_seconds or 0.0, job.labels, private=repository.private)
+        for group in own.values()
+        for job in group
+    )
+
+
+def _main_runner(jobs: list[Job]) -> str | None:
+    """The labels of the longest own job: a run is grouped under one runner."""
+    labelled = [job for job in jobs if job.labels and job.conclusion != Conclusion.SKIPPED]
+    if not labelled:
+        return None
+    longest = max(labelled, key=lambda job: (job.duration_seconds or 0.0, -job.id))
+    return ", ".join(longest.labels)[:200]
+
+
+def _settled(run: Run, jobs: list[Job], detail: DetailsRecord) -> bool:
+    """In-progress runs are looked at again because they are unfinished, not because they are pending."""
+    if run.status != Status.COMPLETED:
+        return True
+    if run.completed_at and detail.fetched_at - run.completed_at > SETTLE:
+        return True
+    return all(job.status == Status.COMPLETED for job in jobs if job.attempt == run.attempt)

@@ -1,0 +1,70 @@
+"""Writing repositories, workflows and what each name of GITHUB_REPOS led to."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from db.models import Repository, SyncState, Target, Workflow
+from db.store.records import RepositoryRecord, WorkflowRecord
+from db.store.runs import set_default_branch
+
+_FIELDS = ("full_name", "default_branch", "private", "archived", "html_url")
+
+
+def upsert_repository(session: Session, record: RepositoryRecord) -> Repository:
+    """Identity is the id: a renamed repository keeps its history, and a name that moved on is not reused."""
+    repository = session.get(Repository, record.id)
+    if repository is None:
+        repository = Repository(id=record.id, **{name: getattr(record, name) for name in _FIELDS}, monitored=True)
+        session.add(repository)
+        session.flush()
+        session.add(SyncState(repository_id=record.id, gaps=[]))
+    moved = repository.default_branch != record.default_branch
+    for name in _FIELDS:
+        if getattr(repository, name) != getattr(record, name):
+            setattr(repository, name, getattr(record, name))
+    repository.monitored = True
+    session.flush()
+    if moved:
+        set_default_branch(session, repository)
+    return repository
+
+
+def set_monitored(session: Session, repository_ids: Sequence[int]) -> None:
+    """Repositories that GITHUB_REPOS no longer names keep their history and are not counted as stale."""
+    listed = list(repository_ids)
+    session.execute(
+        update(Repository).where(Repository.monitored, Repository.id.not_in(listed)).values(monitored=False)
+    )
+
+
+def upsert_workflows(session: Session, repository_id: int, records: Sequence[WorkflowRecord]) -> int:
+    """Workflows that GitHub no longer lists are kept: their runs still exist. Returns how many changed."""
+    known = {row.id: row for row in session.scalars(select(Workflow).where(Workflow.repository_id == repository_id))}
+    changed = 0
+    for record in records:
+        row = known.get(record.id)
+        if row is None:
+            session.add(Workflow(repository_id=repository_id, **vars(record)))
+            changed += 1
+        elif (row.name, row.path, row.state) != (record.name, record.path, record.state):
+            row.name, row.path, row.state = record.name, record.path, record.state
+            changed += 1
+    session.flush()
+    return changed
+
+
+def note_target(session: Session, name: str, repository_id: int | None, error: str | None, now: datetime) -> None:
+    """How the last look at one name of GITHUB_REPOS went; `error` is one line for people."""
+    target = session.get(Target, name)
+    if target is None:
+        session.add(Target(name=name, repository_id=repository_id, error=error, checked_at=now))
+        return
+    target.repository_id = repository_id or target.repository_id
+    target.error, target.checked_at = error, now
+
+
+def keep_targets(session: Session, names: Sequence[str]) -> None:
+    session.execute(delete(Target).where(Target.name.not_in(list(names))))

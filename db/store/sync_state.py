@@ -1,0 +1,43 @@
+"""Writing how far the collection has come, and the collector's sign of life."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from db.models import Heartbeat, SyncState
+
+COLLECTOR = "collector"
+
+
+def sync_state(session: Session, repository_id: int) -> SyncState:
+    """The row to read and change within this session; upsert_repository made it."""
+    return session.get_one(SyncState, repository_id)
+
+
+def note_error(session: Session, repository_id: int, error: str, now: datetime) -> None:
+    state = sync_state(session, repository_id)
+    state.error, state.error_at = error[:1000], now
+
+
+def beat(session: Session, now: datetime, detail: dict[str, Any], *, started_at: datetime | None = None) -> None:
+    """The collector is alive. `detail` is shown to people as it is: no secrets."""
+    row = _heartbeat(session, now)
+    row.seen_at, row.detail = now, detail
+    row.started_at = started_at or row.started_at
+
+
+def bump_data_version(session: Session, now: datetime) -> int:
+    """Stored data changed: readers that cache by version ask again."""
+    row = _heartbeat(session, now)
+    row.data_version += 1
+    return row.data_version
+
+
+def _heartbeat(session: Session, now: datetime) -> Heartbeat:
+    row = session.get(Heartbeat, COLLECTOR, with_for_update=True)
+    if row is None:
+        row = Heartbeat(name=COLLECTOR, started_at=now, seen_at=now, data_version=0, detail={})
+        session.add(row)
+        session.flush()
+    return row
