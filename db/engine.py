@@ -51,7 +51,9 @@ def describe_failure(engine: Engine, error: SQLAlchemyError) -> str:
             f"DATABASE_URL: cannot use {url}: {reason}; the folder must exist and be writable for this user, "
             "or name another file."
         )
-    return f"DATABASE_URL: cannot use {url}: {reason}; is the server running and reachable, and are user and name right?"
+    return (
+        f"DATABASE_URL: cannot use {url}: {reason}; is the server running and reachable, and are user and name right?"
+    )
 
 
 @contextmanager

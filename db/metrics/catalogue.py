@@ -79,7 +79,10 @@ FIGURES: dict[str, Figure] = {
             "wasted_seconds", "Wasted", lambda m: m.wasted_seconds, _minutes, "lower",
             "Job time of attempts that failed, were cancelled or were run again.",
         ),
-        Figure("cost_usd", "Cost", lambda m: m.cost_usd, _money, "lower", "Price a minute × minutes rounded up per job."),
+        Figure(
+            "cost_usd", "Cost", lambda m: m.cost_usd, _money, "lower",
+            "Price a minute × minutes rounded up per job.",
+        ),
     )
 }  # fmt: skip
 

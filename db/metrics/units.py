@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-NO_DATA = "–"  # noqa: RUF001 - the dash that is shown where there is nothing to say
+NO_DATA = "–"
 
 
 def percent(rate: float | None) -> str:

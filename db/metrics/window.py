@@ -9,6 +9,7 @@ from db.vocabulary import Interval
 DEFAULT_SPAN = timedelta(days=30)
 _RELATIVE = re.compile(r"(\d{1,6})\s*([mhdw])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+LENGTHS = {Interval.HOUR: timedelta(hours=1), Interval.DAY: timedelta(days=1), Interval.WEEK: timedelta(weeks=1)}
 _EARLIEST = datetime(2008, 1, 1, tzinfo=UTC)
 
 
@@ -29,16 +30,13 @@ class Window:
 
     def buckets(self, interval: Interval) -> list[datetime]:
         """Starts of the hours, days or ISO weeks (UTC) that the window touches, in order."""
-        step = _STEPS[interval]
+        step = LENGTHS[interval]
         start = bucket_start(self.since, interval)
         found = []
         while start < self.until:
             found.append(start)
             start += step
         return found
-
-
-_STEPS = {Interval.HOUR: timedelta(hours=1), Interval.DAY: timedelta(days=1), Interval.WEEK: timedelta(weeks=1)}
 
 
 def bucket_start(moment: datetime, interval: Interval) -> datetime:

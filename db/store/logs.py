@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from db.models import Job, JobLog
+from db.models import JobLog
 from db.store.records import LogRecord
 from db.vocabulary import LogState
 
@@ -43,15 +43,11 @@ def note_failed_try(session: Session, repository_id: int, job_id: int, run_id: i
     row.fetched_at = now
 
 
-def request_logs(session: Session, jobs: Sequence[Job], now: datetime) -> None:
-    """Asks the collector for the logs of these jobs; what is stored, asked for or expired stays as it is."""
-    for job in jobs:
-        row = session.get(JobLog, (job.repository_id, job.id))
-        if row is None:
-            session.add(
-                JobLog(
-                    repository_id=job.repository_id, job_id=job.id, run_id=job.run_id, state=LogState.PENDING,
-                    requested_at=now, tries=0, truncated=False,
-                )
-            )  # fmt: skip
+def request_logs(session: Session, repository_id: int, run_id: int, job_ids: Sequence[int], now: datetime) -> None:
+    """Asks the collector for these logs; what is stored, asked for, expired or missing stays as it is."""
+    for job_id in job_ids:
+        if session.get(JobLog, (repository_id, job_id)) is None:
+            row = JobLog(repository_id=repository_id, job_id=job_id, run_id=run_id, requested_at=now)
+            row.state, row.tries, row.truncated = LogState.PENDING, 0, False
+            session.add(row)
     session.flush()

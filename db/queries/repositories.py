@@ -1,0 +1,161 @@
+"""Reading what is monitored, how complete it is, and what one can filter by."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
+
+from db.metrics.formulas import Completeness, Gap
+from db.metrics.scope import Scope
+from db.models import Heartbeat, Repository, Run, SyncState, Target, Workflow
+from db.queries.filters import repository_ids
+
+
+@dataclass(frozen=True)
+class RepositoryRow:
+    """`error` is the last failure to read it, one line; null when the last look went well."""
+
+    id: int
+    repo: str
+    default_branch: str
+    private: bool
+    archived: bool
+    monitored: bool
+    html_url: str
+    complete_since: datetime | None
+    synced_at: datetime | None
+    error: str | None
+    error_at: datetime | None
+    gaps: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class WorkflowRow:
+    id: int
+    repo: str
+    name: str
+    path: str
+    state: str
+
+
+@dataclass(frozen=True)
+class TargetRow:
+    """A name of GITHUB_REPOS that could not be resolved or read."""
+
+    name: str
+    error: str | None
+    checked_at: datetime
+
+
+@dataclass(frozen=True)
+class HeartbeatRow:
+    name: str
+    started_at: datetime
+    seen_at: datetime
+    data_version: int
+    detail: dict[str, Any]
+
+
+def list_repositories(session: Session, *, monitored_only: bool = True) -> list[RepositoryRow]:
+    query = (
+        select(Repository, SyncState)
+        .join(SyncState, SyncState.repository_id == Repository.id, isouter=True)
+        .order_by(func.lower(Repository.full_name))
+    )
+    if monitored_only:
+        query = query.where(Repository.monitored)
+    return [_row(repository, state) for repository, state in session.execute(query)]
+
+
+def list_workflows(session: Session, scope: Scope) -> list[WorkflowRow]:
+    query = (
+        select(Workflow.id, Repository.full_name, Workflow.name, Workflow.path, Workflow.state)
+        .join(Repository, Repository.id == Workflow.repository_id)
+        .where(Repository.id.in_(repository_ids(scope)))
+        .order_by(func.lower(Repository.full_name), func.lower(Workflow.name), Workflow.id)
+    )
+    return [WorkflowRow(*row) for row in session.execute(query)]
+
+
+def list_targets(session: Session) -> list[TargetRow]:
+    """Names of GITHUB_REPOS whose last look failed."""
+    query = select(Target.name, Target.error, Target.checked_at).where(Target.error.is_not(None))
+    return [TargetRow(*row) for row in session.execute(query.order_by(Target.name))]
+
+
+def list_branches(session: Session, scope: Scope, since: datetime, *, limit: int = 200) -> list[str]:
+    """Branches with runs since then: default branches first, then the most recently used."""
+    query = (
+        select(Run.branch)
+        .where(Run.repository_id.in_(repository_ids(scope)), Run.created_at >= since, Run.branch.is_not(None))
+        .group_by(Run.branch)
+        .order_by(func.max(case((Run.on_default_branch, 1), else_=0)).desc(), func.max(Run.created_at).desc())
+        .limit(limit)
+    )
+    return [branch for branch in session.scalars(query) if branch is not None]
+
+
+def distinct_values(session: Session, column: str, since: datetime, *, limit: int = 200) -> list[str]:
+    """Values of `event` or `actor` since then, the most frequent first."""
+    attribute = {"event": Run.event, "actor": Run.actor}[column]
+    query = (
+        select(attribute)
+        .where(Run.created_at >= since, attribute.is_not(None))
+        .group_by(attribute)
+        .order_by(func.count().desc(), attribute)
+        .limit(limit)
+    )
+    return [value for value in session.scalars(query) if value is not None]
+
+
+def completeness(session: Session, scope: Scope) -> Completeness:
+    """Complete since the latest such time of the scope's repositories; synced at the earliest."""
+    rows = [row for row in list_repositories(session, monitored_only=not scope.repos) if _wanted(row, scope.repos)]
+    since = [row.complete_since for row in rows]
+    synced = [row.synced_at for row in rows]
+    gaps = [Gap(row.repo, str(gap["kind"]), str(gap["detail"])) for row in rows for gap in row.gaps]
+    gaps += [Gap(row.repo, "error", row.error) for row in rows if row.error]
+    gaps += [Gap(target.name, "unreadable", target.error or "") for target in _unread(session, rows, scope.repos)]
+    return Completeness(
+        complete_since=max((time for time in since if time), default=None) if all(since) else None,
+        synced_at=min((time for time in synced if time), default=None) if all(synced) else None,
+        gaps=tuple(gaps),
+    )
+
+
+def heartbeat(session: Session, name: str = "collector") -> HeartbeatRow | None:
+    row = session.get(Heartbeat, name, populate_existing=True)
+    return HeartbeatRow(row.name, row.started_at, row.seen_at, row.data_version, dict(row.detail)) if row else None
+
+
+def _row(repository: Repository, state: SyncState | None) -> RepositoryRow:
+    return RepositoryRow(
+        id=repository.id,
+        repo=repository.full_name,
+        default_branch=repository.default_branch,
+        private=repository.private,
+        archived=repository.archived,
+        monitored=repository.monitored,
+        html_url=repository.html_url,
+        complete_since=state.complete_since if state else None,
+        synced_at=state.synced_at if state else None,
+        error=state.error if state else None,
+        error_at=state.error_at if state else None,
+        gaps=list(state.gaps) if state else [],
+    )
+
+
+def _wanted(row: RepositoryRow, repos: Sequence[str]) -> bool:
+    return not repos or row.repo in repos
+
+
+def _unread(session: Session, rows: Sequence[RepositoryRow], repos: Sequence[str]) -> list[TargetRow]:
+    known = {row.repo.lower() for row in rows}
+    return [
+        target
+        for target in list_targets(session)
+        if target.name.lower() not in known and (not repos or target.name in repos)
+    ]

@@ -1,0 +1,197 @@
+"""Reading runs, their attempts and jobs."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Select, func, or_, select, tuple_
+from sqlalchemy.orm import Session
+
+from db.metrics.scope import Scope
+from db.metrics.window import Window
+from db.models import Attempt, Job, Repository, Run, Workflow
+from db.queries.filters import in_scope, in_window
+
+
+@dataclass(frozen=True)
+class RunRow:
+    id: int
+    repo: str
+    workflow: str
+    workflow_id: int
+    run_number: int
+    attempt: int
+    title: str
+    event: str
+    branch: str | None
+    head_sha: str
+    actor: str | None
+    status: str
+    conclusion: str | None
+    outcome: str
+    flaky: bool
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    duration_seconds: float | None
+    queue_seconds: float | None
+    html_url: str
+
+
+@dataclass(frozen=True)
+class AttemptRow:
+    attempt: int
+    status: str
+    conclusion: str | None
+    started_at: datetime | None
+    completed_at: datetime | None
+    duration_seconds: float | None
+    queue_seconds: float | None
+    actor: str | None
+
+
+@dataclass(frozen=True)
+class JobRow:
+    id: int
+    attempt: int
+    name: str
+    status: str
+    conclusion: str | None
+    created_at: datetime | None
+    started_at: datetime | None
+    completed_at: datetime | None
+    duration_seconds: float | None
+    queue_seconds: float | None
+    runner: str | None
+    labels: list[str]
+    copied: bool
+    phantom: bool
+    steps: list[dict[str, Any]]
+    html_url: str | None
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """`next` continues after the last item, stable while newer runs arrive; null at the end."""
+
+    items: list[RunRow]
+    next: str | None
+
+
+class BadCursor(ValueError):
+    """The cursor was not made by this API."""
+
+
+_WORKFLOW = func.coalesce(Workflow.name, Run.workflow_name).label("workflow")
+_OWN_COLUMNS: dict[str, Any] = {"repo": Repository.full_name.label("repo"), "workflow": _WORKFLOW}
+_COLUMNS: list[Any] = [_OWN_COLUMNS.get(name, getattr(Run, name, None)) for name in RunRow.__dataclass_fields__]
+
+
+def list_runs(
+    session: Session, scope: Scope, window: Window, *, limit: int = 50, cursor: str | None = None, text: str = ""
+) -> RunPage:
+    """Newest first. `text` looks in title, branch, actor, the start of the commit's sha, and the run number."""
+    query = select_runs().where(*in_scope(scope), *in_window(window), *_matching(text))
+    if cursor:
+        query = query.where(tuple_(Run.created_at, Run.id) < tuple_(*_decode(cursor)))
+    query = query.order_by(Run.created_at.desc(), Run.id.desc()).limit(limit + 1)
+    rows = [RunRow(*row) for row in session.execute(query)]
+    more = len(rows) > limit
+    items = rows[:limit]
+    return RunPage(items, _encode(items[-1]) if more else None)
+
+
+def count_runs(session: Session, scope: Scope, window: Window, *, text: str = "") -> int:
+    where = [*in_scope(scope), *in_window(window), *_matching(text)]
+    return session.scalar(select(func.count()).select_from(Run).where(*where)) or 0
+
+
+def get_run(session: Session, run_id: int) -> RunRow | None:
+    row = session.execute(select_runs().where(Run.id == run_id)).first()
+    return RunRow(*row) if row else None
+
+
+def list_attempts(session: Session, run_id: int) -> list[AttemptRow]:
+    columns = [getattr(Attempt, name) for name in AttemptRow.__dataclass_fields__]
+    query = select(*columns).where(*_of_run(Attempt, run_id)).order_by(Attempt.attempt)
+    return [AttemptRow(*row) for row in session.execute(query)]
+
+
+def list_jobs(session: Session, run_id: int, attempt: int) -> list[JobRow]:
+    """Jobs of one attempt, copies and phantoms included and marked, in the order they began."""
+    columns = [getattr(Job, name) for name in JobRow.__dataclass_fields__]
+    query = select(*columns).where(*_of_run(Job, run_id), Job.attempt == attempt)
+    jobs = [JobRow(*row) for row in session.execute(query)]
+    last = datetime.max.replace(tzinfo=UTC)
+    return sorted(jobs, key=lambda job: (job.started_at or last, job.id))
+
+
+def recent_outcomes(
+    session: Session, scope: Scope, window: Window, *, limit: int = 20
+) -> dict[tuple[int, int], list[tuple[int, str]]]:
+    """The last runs of each workflow, oldest first: (repository id, workflow id) → [(run id, outcome)]."""
+    rank = func.row_number().over(
+        partition_by=(Run.repository_id, Run.workflow_id), order_by=(Run.created_at.desc(), Run.id.desc())
+    )
+    ranked = (
+        select(Run.repository_id, Run.workflow_id, Run.id, Run.outcome, rank.label("rank"))
+        .where(*in_scope(scope), *in_window(window))
+        .subquery()
+    )
+    found: dict[tuple[int, int], list[tuple[int, str]]] = {}
+    for row in session.execute(select(ranked).where(ranked.c.rank <= limit).order_by(ranked.c.rank.desc())):
+        found.setdefault((row.repository_id, row.workflow_id), []).append((row.id, row.outcome))
+    return found
+
+
+def select_runs(*extra: Any) -> Select[Any]:
+    """The columns of RunRow, then the extra ones."""
+    return (
+        select(*_COLUMNS, *extra)
+        .select_from(Run)
+        .join(Repository, Repository.id == Run.repository_id)
+        .join(Workflow, (Workflow.repository_id == Run.repository_id) & (Workflow.id == Run.workflow_id), isouter=True)
+    )
+
+
+def _of_run(model: Any, run_id: int) -> Sequence[Any]:
+    """By the repository too: it leads every index."""
+    owner = select(Run.repository_id).where(Run.id == run_id).limit(1).scalar_subquery()
+    return model.repository_id == owner, model.run_id == run_id
+
+
+def _matching(text: str) -> list[Any]:
+    words = text.strip()[:200]
+    if not words:
+        return []
+    found = [
+        Run.title.icontains(words, autoescape=True),
+        Run.branch.icontains(words, autoescape=True),
+        Run.actor.icontains(words, autoescape=True),
+    ]
+    if len(words) >= 4:
+        found.append(Run.head_sha.startswith(words.lower(), autoescape=True))
+    number = words.removeprefix("#")
+    if number.isascii() and number.isdigit() and len(number) < 10:
+        found.append(Run.run_number == int(number))
+    return [or_(*found)]
+
+
+def _encode(row: RunRow) -> str:
+    return base64.urlsafe_b64encode(f"{row.created_at.isoformat()}|{row.id}".encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str) -> tuple[datetime, int]:
+    try:
+        plain = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+        created_at, _, run_id = plain.partition("|")
+        moment = datetime.fromisoformat(created_at)
+        number = int(run_id)
+    except (ValueError, binascii.Error):
+        raise BadCursor("cursor is not one that this API gave; start again without it") from None
+    if moment.tzinfo is None or not 0 <= number < 2**63:
+        raise BadCursor("cursor is not one that this API gave; start again without it")
+    return moment, number

@@ -1,0 +1,107 @@
+"""What the collector still has to fetch."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy.orm import Session
+
+from db.metrics.outcome import FAILED_CONCLUSIONS
+from db.models import Attempt, Job, JobLog, Run
+from db.vocabulary import Conclusion, LogState, Outcome, Status
+
+# The jobs of a running run change without its row changing; they are worth a request this often.
+LIVE_REFRESH = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class WantedDetails:
+    """A run whose jobs are to be fetched, and the earlier attempts of it that are not known to be over."""
+
+    run_id: int
+    attempt: int
+    missing_attempts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class WantedLog:
+    job_id: int
+    run_id: int
+    job_completed: bool
+
+
+def wanted_details(session: Session, repository_id: int, now: datetime, limit: int) -> list[WantedDetails]:
+    """Failed runs first, then the newest."""
+    query = (
+        select(Run.id, Run.attempt)
+        .where(_details_wanted(repository_id, now))
+        .order_by(case((Run.outcome == Outcome.FAILURE, 0), else_=1), Run.created_at.desc())
+        .limit(limit)
+    )
+    runs = session.execute(query).all()
+    rerun = [row.id for row in runs if row.attempt > 1]
+    over = _finished_attempts(session, repository_id, rerun)
+    return [
+        WantedDetails(row.id, row.attempt, tuple(k for k in range(1, row.attempt) if k not in over.get(row.id, ())))
+        for row in runs
+    ]
+
+
+def count_wanted_details(session: Session, repository_id: int, now: datetime) -> int:
+    query = select(func.count()).select_from(Run).where(_details_wanted(repository_id, now))
+    return session.scalar(query) or 0
+
+
+def _details_wanted(repository_id: int, now: datetime) -> ColumnElement[bool]:
+    running = and_(Run.status != Status.COMPLETED, or_(Run.details_at.is_(None), Run.details_at < now - LIVE_REFRESH))
+    return and_(Run.repository_id == repository_id, or_(Run.details_pending, running))
+
+
+def _finished_attempts(session: Session, repository_id: int, run_ids: list[int]) -> dict[int, set[int]]:
+    query = select(Attempt.run_id, Attempt.attempt).where(
+        Attempt.repository_id == repository_id, Attempt.run_id.in_(run_ids), Attempt.status == Status.COMPLETED
+    )
+    found: dict[int, set[int]] = {}
+    for row in session.execute(query):
+        found.setdefault(row.run_id, set()).add(row.attempt)
+    return found
+
+
+def unfinished_runs(session: Session, repository_id: int, seen: Collection[int], limit: int) -> list[int]:
+    """Runs that were not over when last seen and that this pass has not met in a list."""
+    query = (
+        select(Run.id)
+        .where(Run.repository_id == repository_id, Run.status != Status.COMPLETED, Run.id.not_in(list(seen)))
+        .order_by(Run.created_at.desc())
+        .limit(limit)
+    )
+    return list(session.scalars(query))
+
+
+def wanted_logs(
+    session: Session, repository_id: int, *, collect: str, created_after: datetime, limit: int
+) -> list[WantedLog]:
+    """Logs that somebody asked for first, then those of failed (`failed`) or all (`all`) finished jobs."""
+    asked = JobLog.state == LogState.PENDING
+    wanted: ColumnElement[bool] = asked
+    if collect != "none":
+        of_interest = Job.conclusion.in_(FAILED_CONCLUSIONS)
+        if collect == "all":
+            of_interest = Job.conclusion.is_not(None) & (Job.conclusion != Conclusion.SKIPPED)
+        fresh = and_(JobLog.job_id.is_(None), of_interest, ~Job.copied, ~Job.phantom, Run.created_at >= created_after)
+        wanted = or_(asked, fresh)
+    query = (
+        select(Job.id, Job.run_id, Job.status)
+        .join(Run, and_(Run.repository_id == Job.repository_id, Run.id == Job.run_id))
+        .join(JobLog, and_(JobLog.repository_id == Job.repository_id, JobLog.job_id == Job.id), isouter=True)
+        .where(Job.repository_id == repository_id, wanted)
+        .order_by(case((asked, 0), else_=1), Run.created_at.desc(), Job.id)
+        .limit(limit)
+    )
+    return [WantedLog(row.id, row.run_id, row.status == Status.COMPLETED) for row in session.execute(query)]
+
+
+def repositories_with_requested_logs(session: Session) -> list[int]:
+    query = select(JobLog.repository_id).where(JobLog.state == LogState.PENDING).distinct()
+    return list(session.scalars(query))

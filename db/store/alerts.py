@@ -1,0 +1,119 @@
+"""Writing alerts and their outbox. State and messages are written in one transaction by the caller's session."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from db.models import Alert, Delivery
+from db.vocabulary import AlertState, DeliveryState, RuleKind
+
+# A claim that was never settled (the process died) is free again after this long.
+CLAIM = timedelta(minutes=2)
+GIVE_UP = timedelta(days=1)
+_FIRST_DELAY = timedelta(seconds=15)
+_LONGEST_DELAY = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class AlertScope:
+    """What an alert is about; `workflow_id` is null for a rule over a whole repository."""
+
+    repository_id: int
+    workflow_id: int | None
+    rule: RuleKind
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A message that this process, and no other, sends now."""
+
+    id: int
+    channel: str
+    reason: str
+    message: dict[str, Any]
+    tries: int
+    created_at: datetime
+
+
+def open_alert(session: Session, scope: AlertScope, threshold: str, detail: dict[str, Any], now: datetime) -> int:
+    alert = Alert(
+        repository_id=scope.repository_id, workflow_id=scope.workflow_id, rule=scope.rule, threshold=threshold,
+        state=AlertState.FIRING, opened_at=now, detail=detail,
+    )  # fmt: skip
+    session.add(alert)
+    session.flush()
+    return alert.id
+
+
+def update_detail(session: Session, alert_id: int, detail: dict[str, Any]) -> None:
+    session.execute(update(Alert).where(Alert.id == alert_id).values(detail=detail))
+
+
+def resolve_alert(session: Session, alert_id: int, detail: dict[str, Any], now: datetime) -> bool:
+    """False when somebody else resolved it before."""
+    query = update(Alert).where(Alert.id == alert_id, Alert.state == AlertState.FIRING)
+    query = query.values(state=AlertState.RESOLVED, resolved_at=now, detail=detail)
+    return bool(session.execute(query).rowcount == 1)  # type: ignore[attr-defined]
+
+
+def enqueue(
+    session: Session, alert_id: int, reason: str, messages: Mapping[str, dict[str, Any]], now: datetime
+) -> None:
+    """One row a channel; delivered whatever happens to this process afterwards."""
+    for channel, message in messages.items():
+        session.add(
+            Delivery(
+                alert_id=alert_id, channel=channel, reason=reason, message=message,
+                state=DeliveryState.PENDING, created_at=now, due_at=now, tries=0,
+            )
+        )  # fmt: skip
+    session.flush()
+
+
+def claim_due(session: Session, now: datetime, channels: Sequence[str], *, limit: int = 20) -> list[Claimed]:
+    """Takes messages that are due by a conditional UPDATE: of two processes only one gets each."""
+    due = (
+        select(Delivery)
+        .where(Delivery.state == DeliveryState.PENDING, Delivery.due_at <= now, Delivery.channel.in_(list(channels)))
+        .order_by(Delivery.due_at, Delivery.id)
+        .limit(limit)
+    )
+    claimed = []
+    for row in session.scalars(due):
+        query = update(Delivery).where(
+            Delivery.id == row.id, Delivery.state == DeliveryState.PENDING, Delivery.tries == row.tries
+        )
+        query = query.values(tries=row.tries + 1, due_at=now + CLAIM)
+        if session.execute(query, execution_options={"synchronize_session": False}).rowcount == 1:  # type: ignore[attr-defined]
+            claimed.append(Claimed(row.id, row.channel, row.reason, dict(row.message), row.tries + 1, row.created_at))
+    return claimed
+
+
+def note_sent(session: Session, delivery_id: int, now: datetime) -> None:
+    query = update(Delivery).where(Delivery.id == delivery_id)
+    session.execute(query.values(state=DeliveryState.SENT, sent_at=now, error=None))
+
+
+def note_failed(
+    session: Session, claimed: Claimed, error: str, now: datetime, *, retry_after: timedelta | None = None
+) -> DeliveryState:
+    """Tried again with a growing delay; dead, and visible as such, after a day."""
+    delay = retry_after or min(_FIRST_DELAY * 2 ** (claimed.tries - 1), _LONGEST_DELAY)
+    dead = now + delay - claimed.created_at > GIVE_UP
+    state = DeliveryState.DEAD if dead else DeliveryState.PENDING
+    query = update(Delivery).where(Delivery.id == claimed.id)
+    session.execute(query.values(state=state, due_at=now + delay, error=error[:1000]))
+    return state
+
+
+def drop_for_removed_channels(session: Session, channels: Sequence[str]) -> int:
+    """Messages for a channel that is no longer configured can never be sent."""
+    query = update(Delivery).where(Delivery.state == DeliveryState.PENDING)
+    if channels:
+        query = query.where(or_(Delivery.channel.not_in(list(channels))))
+    query = query.values(state=DeliveryState.DEAD, error="The channel is not configured any more.")
+    return int(session.execute(query).rowcount)  # type: ignore[attr-defined]
