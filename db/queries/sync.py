@@ -83,8 +83,8 @@ def wanted_logs(
     session: Session, repository_id: int, *, collect: str, created_after: datetime, limit: int
 ) -> list[WantedLog]:
     """Logs that somebody asked for first, then those of failed (`failed`) or all (`all`) finished jobs."""
-    asked = JobLog.state == LogState.PENDING
-    wanted: ColumnElement[bool] = asked
+    asked: ColumnElement[bool] = JobLog.state == LogState.PENDING
+    wanted = asked
     if collect != "none":
         of_interest = Job.conclusion.in_(FAILED_CONCLUSIONS)
         if collect == "all":
