@@ -1,0 +1,124 @@
+"""The fields of GitHub's answers that are read, and no others. Values that do not exist today are let
+through as text; what has the wrong shape is refused, one item at a time."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+# A NUL byte and halves of surrogate pairs come out of JSON, and neither fits into a database's text.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def _storable(value: Any) -> Any:
+    return _UNSTORABLE.sub("\ufffd", value) if isinstance(value, str) else value
+
+
+def _utc(value: datetime) -> datetime:
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Text = Annotated[str, BeforeValidator(_storable)]
+Id = Annotated[int, Field(ge=0, lt=2**63)]
+Small = Annotated[int, Field(ge=0, lt=2**31)]
+Time = Annotated[datetime, AfterValidator(_utc)]
+
+
+class Payload(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
+
+
+class Account(Payload):
+    login: Text | None = None
+
+
+class RepositoryPayload(Payload):
+    id: Id
+    full_name: Text
+    default_branch: Text | None = None
+    private: bool = False
+    archived: bool = False
+    html_url: Text = ""
+
+
+class RepositoryReference(Payload):
+    id: Id
+
+
+class WorkflowPayload(Payload):
+    id: Id
+    name: Text
+    path: Text = ""
+    state: Text = "active"
+
+
+class RunPayload(Payload):
+    """Also what the attempt endpoint answers: the same shape, for one attempt."""
+
+    id: Id
+    workflow_id: Id
+    name: Text | None = None
+    path: Text | None = None
+    display_title: Text | None = None
+    run_number: Small
+    run_attempt: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+    event: Text
+    status: Text | None = None
+    conclusion: Text | None = None
+    head_branch: Text | None = None
+    head_sha: Text = ""
+    actor: Account | None = None
+    triggering_actor: Account | None = None
+    created_at: Time
+    updated_at: Time
+    run_started_at: Time | None = None
+    html_url: Text = ""
+    head_repository: RepositoryReference | None = None
+    repository: RepositoryReference | None = None
+
+
+class StepPayload(Payload):
+    number: int = 0
+    name: Text = ""
+    status: Text | None = None
+    conclusion: Text | None = None
+    started_at: Time | None = None
+    completed_at: Time | None = None
+
+
+class JobPayload(Payload):
+    id: Id
+    run_id: Id
+    run_attempt: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+    name: Text
+    status: Text | None = None
+    conclusion: Text | None = None
+    created_at: Time | None = None
+    started_at: Time | None = None
+    completed_at: Time | None = None
+    runner_name: Text | None = None
+    runner_id: int | None = None
+    labels: list[Text] | None = None
+    steps: list[StepPayload] | None = None
+    html_url: Text | None = None
+
+
+class AnnotationPayload(Payload):
+    annotation_level: Text | None = None
+    message: Text | None = None
+    title: Text | None = None
+
+
+P = TypeVar("P", bound=Payload)
+
+
+def read(model: type[P], item: Any) -> P | str:
+    """The checked item, or one line that says what is wrong with it."""
+    try:
+        return model.model_validate(item)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        name = item.get("id", "without id") if isinstance(item, dict) else "that is no object"
+        return f"{model.__name__.removesuffix('Payload').lower()} {str(name)[:40]}: {where}: {first['msg']}"

@@ -1,0 +1,96 @@
+"""GitHub's answers in this product's words. Pure."""
+
+from collector.github.payloads import JobPayload, RepositoryPayload, RunPayload, StepPayload, WorkflowPayload
+from db.store.records import AttemptRecord, JobRecord, RepositoryRecord, RunRecord, WorkflowRecord
+from db.vocabulary import Status
+
+UNKNOWN_TITLE = "(no title)"
+
+
+def repository_record(payload: RepositoryPayload) -> RepositoryRecord:
+    return RepositoryRecord(
+        id=payload.id,
+        full_name=payload.full_name,
+        default_branch=payload.default_branch or "main",
+        private=payload.private,
+        archived=payload.archived,
+        html_url=payload.html_url,
+    )
+
+
+def workflow_record(payload: WorkflowPayload) -> WorkflowRecord:
+    return WorkflowRecord(payload.id, payload.name, payload.path, payload.state)
+
+
+def workflow_of(payload: RunPayload) -> WorkflowRecord:
+    """What a run tells of its workflow: enough where GitHub no longer lists it."""
+    return WorkflowRecord(payload.workflow_id, _workflow_name(payload), payload.path or "", "unlisted")
+
+
+def run_record(payload: RunPayload) -> RunRecord:
+    actor = payload.triggering_actor or payload.actor
+    own, head = payload.repository, payload.head_repository
+    return RunRecord(
+        id=payload.id,
+        workflow_id=payload.workflow_id,
+        workflow_name=_workflow_name(payload),
+        run_number=payload.run_number,
+        attempt=payload.run_attempt or 1,
+        title=payload.display_title or UNKNOWN_TITLE,
+        event=payload.event,
+        branch=payload.head_branch,
+        head_sha=payload.head_sha,
+        actor=actor.login if actor else None,
+        status=_status(payload.status, payload.conclusion),
+        conclusion=payload.conclusion,
+        created_at=payload.created_at,
+        started_at=payload.run_started_at or payload.created_at,
+        updated_at=payload.updated_at,
+        html_url=payload.html_url,
+        from_fork=bool(own and head and own.id != head.id),
+    )
+
+
+def attempt_record(payload: RunPayload) -> AttemptRecord:
+    actor = payload.triggering_actor or payload.actor
+    return AttemptRecord(
+        attempt=payload.run_attempt or 1,
+        status=_status(payload.status, payload.conclusion),
+        conclusion=payload.conclusion,
+        started_at=payload.run_started_at or payload.created_at,
+        updated_at=payload.updated_at,
+        actor=actor.login if actor else None,
+    )
+
+
+def job_record(payload: JobPayload) -> JobRecord:
+    return JobRecord(
+        id=payload.id,
+        attempt=payload.run_attempt or 1,
+        name=payload.name,
+        status=_status(payload.status, payload.conclusion),
+        conclusion=payload.conclusion,
+        created_at=payload.created_at,
+        started_at=payload.started_at,
+        completed_at=payload.completed_at,
+        runner=payload.runner_name or None,
+        labels=tuple(payload.labels or ()),
+        steps=tuple(_step(step) for step in payload.steps or ()),
+        html_url=payload.html_url,
+    )
+
+
+def _step(step: StepPayload) -> dict[str, object]:
+    return step.model_dump(
+        mode="json", include={"number", "name", "status", "conclusion", "started_at", "completed_at"}
+    )
+
+
+def _status(status: str | None, conclusion: str | None) -> str:
+    """A status of null is real; a conclusion says that it is over."""
+    return status or (Status.COMPLETED if conclusion else Status.QUEUED)
+
+
+def _workflow_name(payload: RunPayload) -> str:
+    """An unparsable workflow has its file's path for a name; one without a name is known by its path."""
+    return payload.name or payload.path or f"workflow {payload.workflow_id}"

@@ -1,0 +1,37 @@
+"""Fetching the jobs and earlier attempts of one run."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from collector.github.client import Client
+from collector.github.errors import BadAnswer, NotFound
+from collector.github.pagination import pages
+from collector.github.payloads import JobPayload, RunPayload, read
+from collector.sync.convert import attempt_record, job_record
+from db.queries.sync import WantedDetails
+from db.store.records import AttemptRecord, DetailsRecord, JobRecord
+
+
+def fetch_details(client: Client, repo: str, wanted: WantedDetails, clock: Callable[[], datetime]) -> DetailsRecord:
+    """All attempts' jobs come in one list (filter=all): `latest` may leave out jobs that were not run again."""
+    run = f"/repos/{repo}/actions/runs/{wanted.run_id}"
+    fetched_at = clock()
+    jobs: dict[int, JobRecord] = {}
+    for page in pages(client, f"{run}/jobs", "jobs", JobPayload, params={"filter": "all"}):
+        if page.unreadable:
+            raise BadAnswer(f"a job cannot be read: {page.unreadable[0]}")
+        jobs.update((job.id, job_record(job)) for job in page.items)
+    attempts = [_attempt(client, f"{run}/attempts/{number}") for number in wanted.missing_attempts]
+    return DetailsRecord(
+        wanted.run_id, tuple(attempt for attempt in attempts if attempt), tuple(jobs.values()), fetched_at
+    )
+
+
+def _attempt(client: Client, path: str) -> AttemptRecord | None:
+    try:
+        payload = read(RunPayload, client.get(path).data)
+    except NotFound:
+        return None  # GitHub forgot it; its jobs still tell what is known
+    if isinstance(payload, str):
+        raise BadAnswer(f"an attempt cannot be read: {payload}")
+    return attempt_record(payload)
