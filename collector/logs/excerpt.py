@@ -12,7 +12,8 @@ _TIMESTAMP = re.compile(r"^\ufeff?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z ?")
 _ANSI = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
 _GENERIC = re.compile(
     r"^##\[error\]\s*(?:$|Process completed with exit code|.{0,60}failed with exit code \d+\.?$|"
-    r"The operation was canceled|A task was canceled|.{0,40}exited with code \d)",
+    r"The operation was canceled|A task was canceled|.{0,40}exited with code \d|"
+    r"Executing the custom container implementation failed)",
     re.IGNORECASE,
 )
 # From the most telling to the least; the first line that matches the best class wins.
@@ -20,11 +21,13 @@ _CLASSES = tuple(
     re.compile(pattern)
     for pattern in (
         r"^##\[error\]",
-        r"^FAILED \S+|^\s*--- FAIL: |^(?:>?\s*)?● .+ › |^\s*FAIL\s+\S+\.\w+|^\s+\d+\) \[\w+\] › |^FAIL: \S+|Test\w* failed\b",
+        r"^FAILED \S+|^\s*--- FAIL: |^(?:>?\s*)?● .+ › |^\s*FAIL\s+\S+\.\w+|^\s+\d+\) \[\w+\] › |"
+        r"^FAIL: \S+|Test\w* failed\b",
         r": (?:fatal )?error:? |\berror (?:TS|C|CS|LNK|E)\d+|^error\[E\d+\]|^(?:│ )?Error: |^error: |^ERROR: |"
         r"^npm (?:ERR!|error) (?!A complete log)|^fatal: |^panic: |Error response from daemon",
         r"^(?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit)\b(?:: |$)|^E\s{2,}\S",
-        r"(?i)no space left on device|out of memory|oom.?kill|\bkilled\b|exit status 137|timed? ?out|connection refused",
+        r"(?i)no space left on device|out of memory|oom.?kill|\bkilled\b|exit status 137|"
+        r"timed? ?out|connection refused",
         r"^FAILURE: |BUILD FAILED|(?i:\bfailed\b|\bfailure\b|\berror\b)",
     )
 )

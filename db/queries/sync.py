@@ -71,14 +71,23 @@ def _finished_attempts(session: Session, repository_id: int, run_ids: list[int])
     return found
 
 
-def unfinished_runs(session: Session, repository_id: int, seen: Collection[int], limit: int) -> list[int]:
-    """Runs that were not over when last seen and that this pass has not met in a list."""
+def unfinished_runs(
+    session: Session, repository_id: int, seen: Collection[int], *, skip_newest: int, limit: int
+) -> list[int]:
+    """Runs that were not over when last seen and that this pass has not met in a list; `skip_newest` leaves out
+    those on an unchanged first page of that size."""
     query = (
         select(Run.id)
         .where(Run.repository_id == repository_id, Run.status != Status.COMPLETED, Run.id.not_in(list(seen)))
         .order_by(Run.created_at.desc())
         .limit(limit)
     )
+    if skip_newest:
+        newest = select(Run.created_at).where(Run.repository_id == repository_id).order_by(Run.created_at.desc())
+        last = session.scalar(newest.offset(skip_newest - 1).limit(1))
+        if last is None:
+            return []
+        query = query.where(Run.created_at < last)
     return list(session.scalars(query))
 
 

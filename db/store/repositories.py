@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from db.models import Repository, SyncState, Target, Workflow
@@ -30,6 +30,28 @@ def upsert_repository(session: Session, record: RepositoryRecord) -> Repository:
     if moved:
         set_default_branch(session, repository)
     return repository
+
+
+def get_repository(session: Session, repository_id: int) -> Repository:
+    return session.get_one(Repository, repository_id)
+
+
+def repository_id_of(session: Session, name: str) -> int | None:
+    """The repository that a name of GITHUB_REPOS led to last time."""
+    target = session.get(Target, name)
+    if target and target.repository_id:
+        return target.repository_id
+    return session.scalar(select(Repository.id).where(func.lower(Repository.full_name) == name.lower()).limit(1))
+
+
+def ensure_workflows(session: Session, repository_id: int, records: Sequence[WorkflowRecord]) -> None:
+    """Adds workflows that only runs tell of; what GitHub's own list says of a workflow wins."""
+    unique = {record.id: record for record in records}
+    query = select(Workflow.id).where(Workflow.repository_id == repository_id, Workflow.id.in_(list(unique)))
+    for known in session.scalars(query):
+        unique.pop(known)
+    session.add_all(Workflow(repository_id=repository_id, **vars(record)) for record in unique.values())
+    session.flush()
 
 
 def set_monitored(session: Session, repository_ids: Sequence[int]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, update
@@ -62,10 +63,10 @@ def set_default_branch(session: Session, repository: Repository) -> None:
     session.execute(update(Run).where(ours, ~Run.on_default_branch, on_branch).values(on_default_branch=True))
 
 
-def mark_details_settled(session: Session, repository_id: int, run_id: int) -> None:
+def mark_details_settled(session: Session, repository_id: int, run_id: int, now: datetime) -> None:
     """The run's jobs cannot be had any more (deleted on GitHub): stop asking, keep what is stored."""
     session.execute(
-        update(Run).where(Run.repository_id == repository_id, Run.id == run_id).values(details_pending=False)
+        update(Run).where(Run.repository_id == repository_id, Run.id == run_id).values(details_pending=False, details_at=now)
     )
 
 

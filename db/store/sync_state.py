@@ -1,5 +1,6 @@
 """Writing how far the collection has come, and the collector's sign of life."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,9 +16,12 @@ def sync_state(session: Session, repository_id: int) -> SyncState:
     return session.get_one(SyncState, repository_id)
 
 
-def note_error(session: Session, repository_id: int, error: str, now: datetime) -> None:
-    state = sync_state(session, repository_id)
-    state.error, state.error_at = error[:1000], now
+def set_gaps(state: SyncState, kind: str, details: Sequence[str]) -> None:
+    """Replaces what is known to be missing for one kind of reason."""
+    others = [gap for gap in state.gaps if gap["kind"] != kind]
+    gaps = others + [{"kind": kind, "detail": detail} for detail in details]
+    if gaps != state.gaps:
+        state.gaps = gaps
 
 
 def beat(session: Session, now: datetime, detail: dict[str, Any], *, started_at: datetime | None = None) -> None:

@@ -1,0 +1,87 @@
+"""What the collector is doing, for people: a bar on a terminal, lines in the log, and the heartbeat that UI and
+API read."""
+
+import logging
+import sys
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from tqdm import tqdm
+
+from db.engine import describe_failure, write_scope
+from db.store.sync_state import beat, bump_data_version
+
+log = logging.getLogger(__name__)
+_BEAT_EVERY = timedelta(seconds=2)
+
+
+class Progress:
+    """`facts` are parts of the heartbeat that do not change: demo, poll_seconds, version."""
+
+    def __init__(
+        self, engine: Engine, clock: Callable[[], datetime], facts: dict[str, Any], *, bar: bool = False
+    ) -> None:
+        self._engine, self._clock, self._facts = engine, clock, facts
+        self._bar: tqdm[Any] | None = None
+        self._with_bar = bar and sys.stderr.isatty()
+        self._started_at = clock()
+        self._beaten_at: datetime | None = None
+        self._state: dict[str, Any] = {"state": "idle", "message": None, "progress": None}
+        self._done = self._total = 0
+
+    def begin(self, label: str, total: int = 0) -> None:
+        """A stage of work; `total` 0 is one whose size is not known."""
+        self.end()
+        self._done, self._total = 0, total
+        if self._with_bar:
+            self._bar = tqdm(total=total or None, desc=label, unit="", leave=False, dynamic_ncols=True)
+        self._say("syncing", label)
+
+    def advance(self, by: int = 1) -> None:
+        self._done += by
+        if self._bar is not None:
+            self._bar.update(by)
+        if self._total:
+            self._state["progress"] = {"done": min(self._done, self._total), "total": self._total}
+        self.beat()
+
+    def end(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        self._state["progress"] = None
+
+    def settle(self, state: str, message: str | None = None, **more: Any) -> None:
+        """The pass is over: `idle`, `waiting` for GitHub, or `error`."""
+        self.end()
+        self._facts.update(more)
+        self._say(state, message)
+
+    def say(self, line: str) -> None:
+        """A line for the log that does not tear the bar."""
+        if self._bar is not None:
+            self._bar.clear()
+        log.info("%s", line)
+
+    def changed(self) -> None:
+        """Stored data changed: readers that cache ask again."""
+        with write_scope(self._engine) as session:
+            bump_data_version(session, self._clock())
+
+    def beat(self, *, force: bool = False) -> None:
+        now = self._clock()
+        if not force and self._beaten_at and now - self._beaten_at < _BEAT_EVERY:
+            return
+        self._beaten_at = now
+        try:
+            with write_scope(self._engine) as session:
+                beat(session, now, {**self._facts, **self._state}, started_at=self._started_at)
+        except SQLAlchemyError as error:
+            log.warning("%s", describe_failure(self._engine, error))
+
+    def _say(self, state: str, message: str | None) -> None:
+        self._state.update(state=state, message=message)
+        self.beat(force=True)
