@@ -72,6 +72,5 @@ def _secrets_from_files(settings: type[EnvironmentSettings]) -> dict[str, str]:
 
 
 def _one_line(error: Any) -> str:
-    name = str(error["loc"][0]).upper() if error["loc"] else "Configuration"
     message = str(error["msg"]).removeprefix("Value error, ")
-    return f"{name}: {message}."
+    return f"{str(error['loc'][0]).upper()}: {message}." if error["loc"] else f"{message}."

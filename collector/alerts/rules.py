@@ -38,9 +38,9 @@ def fires_in_a_row(threshold: Threshold, failures: int, *, firing: bool) -> bool
 
 
 def fires_on_rate(threshold: Threshold, decided: int, failed: int, *, firing: bool) -> bool:
-    """Opens at the threshold with at least 5 decided runs; closes below four fifths of it. With too few runs
-    to say, nothing changes, except that an hour without any run at all is not news either way."""
+    """Opens at the threshold with at least 5 decided runs; closes below four fifths of it. With too few runs to
+    say, nothing changes while there are still failures among them."""
     if decided < MINIMUM_DECIDED:
-        return firing
+        return firing and failed > 0
     rate = failed / decided
     return rate >= threshold.value * CLOSE_AT if firing else rate >= threshold.value

@@ -66,7 +66,9 @@ def set_default_branch(session: Session, repository: Repository) -> None:
 def mark_details_settled(session: Session, repository_id: int, run_id: int, now: datetime) -> None:
     """The run's jobs cannot be had any more (deleted on GitHub): stop asking, keep what is stored."""
     session.execute(
-        update(Run).where(Run.repository_id == repository_id, Run.id == run_id).values(details_pending=False, details_at=now)
+        update(Run)
+        .where(Run.repository_id == repository_id, Run.id == run_id)
+        .values(details_pending=False, details_at=now)
     )
 
 

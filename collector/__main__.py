@@ -1,0 +1,111 @@
+"""python -m collector [sync | doctor]"""
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from collector.build import make_client, make_passes
+from collector.config import Settings
+from collector.doctor import doctor
+from collector.logging_setup import set_up_logging
+from collector.passes import Passes
+from collector.scheduler import Service
+from collector.sync.engine import Outcome
+from db.config import ConfigError
+from db.engine import DatabaseUnavailable, describe_failure, make_engine
+from db.migrate import NotMigrated, check_migrated, upgrade
+
+# A run of `sync` waits for the rate limit rather than giving up a history that is half read.
+_STEP_SECONDS = 1.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m collector", description="Collects GitHub Actions runs; without a command it runs as a service."
+    )
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("sync", help="one complete pass over all configured repositories, then exit")
+    commands.add_parser("doctor", help="check configuration, token, database and channels")
+    options = parser.parse_args(arguments)
+    try:
+        settings = Settings.load()
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    set_up_logging(settings.backend_env)
+    if options.command == "doctor":
+        return doctor(settings, make_client(settings))
+    if not settings.repos:
+        print(
+            "GITHUB_REPOS: nothing to collect; set it to owner/name or owner/* (make run shows a demo).",
+            file=sys.stderr,
+        )
+        return 2
+    try:
+        return _sync(settings) if options.command == "sync" else _serve(settings)
+    except (DatabaseUnavailable, NotMigrated) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _sync(settings: Settings) -> int:
+    engine = make_engine(settings.database_url)
+    upgrade(engine)
+    passes = make_passes(settings, engine, make_client(settings), bar=True)
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: passes.stop.set())
+    try:
+        outcome = passes.run()
+        while outcome.waiting and not passes.stop.is_set():
+            _wait(passes, outcome.waiting.until)
+            outcome = passes.run()
+    except SQLAlchemyError as error:
+        print(describe_failure(engine, error), file=sys.stderr)
+        return 1
+    return _exit_code(outcome)
+
+
+def _wait(passes: Passes, until: datetime) -> None:
+    while datetime.now(UTC) < until and not passes.stop.wait(_STEP_SECONDS):
+        passes.beat()
+
+
+def _exit_code(outcome: Outcome) -> int:
+    if outcome.stopped:
+        print("Stopped before the end; what was read is stored, and the next sync goes on from there.", file=sys.stderr)
+        return 1
+    return 0 if outcome.complete else 1
+
+
+def _serve(settings: Settings) -> int:
+    engine = make_engine(settings.database_url)
+    _wait_for_database(engine)
+    passes = make_passes(settings, engine, make_client(settings))
+    Service(
+        engine, passes, poll_seconds=settings.poll_interval_minutes * 60, retention_days=settings.retention_days
+    ).run()
+    return 0
+
+
+def _wait_for_database(engine: Engine, *, tries: int = 24, pause_seconds: float = 5.0) -> None:
+    """Containers start in any order: a server that is still coming up is waited for, for two minutes."""
+    for left in range(tries, 0, -1):
+        try:
+            upgrade(engine)
+            return
+        except DatabaseUnavailable as error:
+            if engine.dialect.name == "sqlite" or left == 1:
+                raise
+            print(f"{error} Trying again in {pause_seconds:g} s.", file=sys.stderr)
+            time.sleep(pause_seconds)
+    check_migrated(engine)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""The composition root: settings in, a working collector out."""
+
+import threading
+
+from notify.channels import configured
+from sqlalchemy import Engine
+
+from collector.alerts.evaluate import Evaluator
+from collector.config import Settings
+from collector.github.client import Client, utc_now
+from collector.logs.collect import LogCollector
+from collector.notify.deliver import Deliverer
+from collector.passes import Passes
+from collector.progress import Progress
+from collector.sync.engine import Sync
+from db.version import VERSION
+
+
+def make_client(settings: Settings) -> Client:
+    return Client(settings.github_api_url, settings.token, user_agent=f"pipeline-health/{VERSION}")
+
+
+def make_passes(settings: Settings, engine: Engine, client: Client, *, bar: bool = False) -> Passes:
+    """Nothing here talks to anybody yet."""
+    stop = threading.Event()
+    facts = {"demo": settings.demo, "poll_seconds": settings.poll_interval_minutes * 60, "version": VERSION}
+    progress = Progress(engine, utc_now, facts, bar=bar)
+    channels = configured(settings)
+    return Passes(
+        engine=engine,
+        client=client,
+        sync=Sync(
+            engine,
+            client,
+            repos=settings.repos,
+            backfill_days=settings.backfill_days,
+            clock=utc_now,
+            stop=stop,
+            progress=progress,
+        ),
+        logs=LogCollector(engine, client, collect=settings.collect_logs, clock=utc_now, stop=stop, progress=progress),
+        evaluator=Evaluator(engine, settings.threshold, list(channels), settings.app_url, utc_now),
+        deliverer=Deliverer(engine, channels, utc_now),
+        progress=progress,
+        clock=utc_now,
+        stop=stop,
+    )

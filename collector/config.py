@@ -1,0 +1,102 @@
+"""The collector's settings: the only place in it that reads the environment."""
+
+import re
+from typing import Literal
+from urllib.parse import urlsplit
+
+from notify.settings import ChannelSettings
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+
+from collector.alerts.rules import Threshold, parse_threshold
+from db.config import DatabaseSettings
+
+_OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98})"
+_ENTRY = re.compile(rf"!?{_OWNER}/(?:[A-Za-z0-9._-]{{1,100}}|\*)", re.ASCII)
+_REPOS_FORMS = "allowed are owner/name, owner/* and !owner/name, separated by commas"
+
+
+class Settings(DatabaseSettings, ChannelSettings):
+    github_token: SecretStr | None = None
+    github_app_id: str | None = None
+    github_api_url: str = "https://api.github.com"
+    github_repos: str = ""
+    poll_interval_minutes: float = 5.0
+    backfill_days: int = 30
+    collect_logs: Literal["failed", "all", "none"] = "failed"
+    retention_days: int = 400
+    alert_threshold: str = "3"
+    app_url: str = "http://localhost:8501"
+    backend_env: Literal["dev", "prod"] = Field("dev", validation_alias=AliasChoices("backend_env", "node_env"))
+    demo: bool = Field(False, validation_alias="pipeline_health_demo")
+
+    @property
+    def repos(self) -> tuple[str, ...]:
+        return tuple(entry.strip() for entry in self.github_repos.split(",") if entry.strip())
+
+    @property
+    def threshold(self) -> Threshold:
+        return parse_threshold(self.alert_threshold)
+
+    @property
+    def token(self) -> str | None:
+        return self.github_token.get_secret_value().strip() or None if self.github_token else None
+
+    @field_validator("github_repos")
+    @classmethod
+    def _repos(cls, value: str) -> str:
+        for entry in (part.strip() for part in value.split(",")):
+            if entry and not _ENTRY.fullmatch(entry):
+                raise ValueError(f"{entry[:60]!r} is no repository; {_REPOS_FORMS}")
+        return value
+
+    @field_validator("github_api_url", "app_url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"given was {value[:60]!r}; allowed is a URL that begins with http:// or https://")
+        if parts.username or parts.password:
+            raise ValueError("the URL must not hold a user or password; a token goes into GITHUB_TOKEN")
+        return value.rstrip("/")
+
+    @field_validator("github_token")
+    @classmethod
+    def _printable_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not re.fullmatch(r"[\x21-\x7e]*", value.get_secret_value().strip()):
+            raise ValueError("the token holds spaces or characters that no token has; copy it again")
+        return value
+
+    @field_validator("poll_interval_minutes", mode="before")
+    @classmethod
+    def _minutes(cls, value: object) -> float:
+        return _number("minutes between polls", value, 0.05, 1440)
+
+    @field_validator("backfill_days", "retention_days", mode="before")
+    @classmethod
+    def _days(cls, value: object) -> int:
+        number = _number("days", value, 1, 3650)
+        if number != int(number):
+            raise ValueError(f"given was {value!r}; allowed is a whole number of days from 1 to 3650")
+        return int(number)
+
+    @field_validator("alert_threshold")
+    @classmethod
+    def _threshold(cls, value: str) -> str:
+        parse_threshold(value)
+        return value
+
+    @model_validator(mode="after")
+    def _app_is_not_there_yet(self) -> "Settings":
+        if self.github_app_id:
+            raise ValueError("GITHUB_APP_ID: a GitHub App is not supported by this version; use GITHUB_TOKEN")
+        return self
+
+
+def _number(unit: str, value: object, lowest: float, highest: float) -> float:
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = float("nan")
+    if not lowest <= number <= highest:
+        raise ValueError(f"given was {str(value)[:40]!r}; allowed is a number of {unit} from {lowest:g} to {highest:g}")
+    return number
