@@ -2,7 +2,6 @@
 
 import threading
 
-from notify.channels import configured
 from sqlalchemy import Engine
 
 from collector.alerts.evaluate import Evaluator
@@ -14,6 +13,7 @@ from collector.passes import Passes
 from collector.progress import Progress
 from collector.sync.engine import Sync
 from db.version import VERSION
+from notify.channels import configured
 
 
 def make_client(settings: Settings) -> Client:

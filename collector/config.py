@@ -4,11 +4,11 @@ import re
 from typing import Literal
 from urllib.parse import urlsplit
 
-from notify.settings import ChannelSettings
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 
 from collector.alerts.rules import Threshold, parse_threshold
 from db.config import DatabaseSettings
+from notify.settings import ChannelSettings
 
 _OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98})"
 _ENTRY = re.compile(rf"!?{_OWNER}/(?:[A-Za-z0-9._-]{{1,100}}|\*)", re.ASCII)

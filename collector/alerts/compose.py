@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
-from notify.message import Message
-
 from db.analytics import Streak
 from db.metrics import units
 from db.metrics.catalogue import FIGURES, display
 from db.metrics.formulas import Metrics
 from db.queries.runs import RunRow
+from notify.message import Message
 
 SPAN = timedelta(days=30)
 _FIGURES = ("success_rate", "duration_p50", "recovery_p50")

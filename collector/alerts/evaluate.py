@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from notify.message import Message
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -21,6 +20,7 @@ from db.queries.repositories import list_repositories
 from db.queries.runs import RunRow, last_success
 from db.store.alerts import AlertScope, enqueue, open_alert, resolve_alert, update_detail
 from db.vocabulary import AlertState, RuleKind
+from notify.message import Message
 
 _DAY = timedelta(hours=24)
 

@@ -4,14 +4,14 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from notify.channels import Channel
-from notify.errors import DeliveryFailed
-from notify.message import Message
 from sqlalchemy import Engine
 
 from db.engine import write_scope
 from db.store.alerts import Claimed, claim_due, drop_for_removed_channels, note_failed, note_sent
 from db.vocabulary import DeliveryState
+from notify.channels import Channel
+from notify.errors import DeliveryFailed
+from notify.message import Message
 
 log = logging.getLogger(__name__)
 

@@ -10,6 +10,7 @@ from collector.github.payloads import JobPayload, RunPayload, read
 from collector.sync.convert import attempt_record, job_record
 from db.queries.sync import WantedDetails
 from db.store.records import AttemptRecord, DetailsRecord, JobRecord
+from db.vocabulary import Status
 
 
 def fetch_details(client: Client, repo: str, wanted: WantedDetails, clock: Callable[[], datetime]) -> DetailsRecord:
@@ -20,11 +21,20 @@ def fetch_details(client: Client, repo: str, wanted: WantedDetails, clock: Calla
     for page in pages(client, f"{run}/jobs", "jobs", JobPayload, params={"filter": "all"}):
         if page.unreadable:
             raise BadAnswer(f"a job cannot be read: {page.unreadable[0]}")
-        jobs.update((job.id, job_record(job)) for job in page.items)
+        for payload in page.items:
+            job = job_record(payload)
+            known = jobs.get(job.id)
+            # GitHub can list one job twice, once with its steps cut short.
+            if known is None or _fullness(job) >= _fullness(known):
+                jobs[job.id] = job
     attempts = [_attempt(client, f"{run}/attempts/{number}") for number in wanted.missing_attempts]
     return DetailsRecord(
         wanted.run_id, tuple(attempt for attempt in attempts if attempt), tuple(jobs.values()), fetched_at
     )
+
+
+def _fullness(job: JobRecord) -> tuple[bool, int]:
+    return job.status == Status.COMPLETED, len(job.steps)
 
 
 def _attempt(client: Client, path: str) -> AttemptRecord | None:

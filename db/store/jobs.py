@@ -90,7 +90,7 @@ def _fill(job: Job, record: JobRecord) -> None:
     job.runner = record.runner or job.runner
     job.labels = list(record.labels)
     # GitHub forgets the steps of old jobs; what is stored is not lost for that.
-    if record.steps or not job.steps:
+    if len(record.steps) >= len(job.steps):
         job.steps = list(record.steps)
     ran = record.conclusion != Conclusion.SKIPPED
     over = record.status == Status.COMPLETED

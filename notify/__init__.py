@@ -1,0 +1,1 @@
+"""Channels that a message can go out by. Knows nothing of runs or rules."""

@@ -1,0 +1,109 @@
+"""Email by SMTP: one message to all recipients, as text and as HTML."""
+
+import html
+import smtplib
+import ssl
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid, parseaddr
+from urllib.parse import unquote, urlsplit
+
+from notify.errors import DeliveryFailed
+from notify.message import Message
+
+TIMEOUT_SECONDS = 10
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class EmailChannel:
+    """smtp:// uses STARTTLS where the server offers it, and never sends a password in clear to another host;
+    smtps:// is TLS from the first byte."""
+
+    name = "email"
+
+    def __init__(self, smtp_url: str, sender: str, recipients: tuple[str, ...]) -> None:
+        url = urlsplit(smtp_url.strip())
+        self._tls = url.scheme == "smtps"
+        self._host = url.hostname or ""
+        self._port = url.port or (465 if self._tls else 587)
+        self._user = unquote(url.username) if url.username else None
+        self._password = unquote(url.password) if url.password else ""
+        self._sender, self._recipients = sender, recipients
+
+    def send(self, message: Message) -> None:
+        built = build(message, self._sender, self._recipients)
+        place = f"{self._host}:{self._port}"
+        try:
+            with self._connect() as server:
+                self._log_in(server)
+                refused = server.send_message(built, to_addrs=[parseaddr(each)[1] for each in self._recipients])
+        except smtplib.SMTPAuthenticationError:
+            raise DeliveryFailed(f"The mail server {place} refused user or password; check SMTP_URL") from None
+        except smtplib.SMTPRecipientsRefused:
+            raise DeliveryFailed(f"The mail server {place} took none of the recipients; check ALERT_EMAIL_TO") from None
+        except smtplib.SMTPResponseException as error:
+            raise DeliveryFailed(f"The mail server {place} answered {error.smtp_code}") from None
+        except (OSError, smtplib.SMTPException) as error:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise DeliveryFailed(f"The mail server {place} cannot be used: {' '.join(str(reason).split())}") from None
+        if refused:
+            raise DeliveryFailed(f"The mail server {place} refused {len(refused)} of the recipients", permanent=True)
+
+    def _connect(self) -> smtplib.SMTP:
+        context = ssl.create_default_context()
+        if self._tls:
+            return smtplib.SMTP_SSL(self._host, self._port, timeout=TIMEOUT_SECONDS, context=context)
+        server = smtplib.SMTP(self._host, self._port, timeout=TIMEOUT_SECONDS)
+        server.ehlo()
+        if server.has_extn("starttls"):
+            server.starttls(context=context)
+            server.ehlo()
+        elif self._user and self._host not in _LOOPBACK:
+            server.close()
+            raise DeliveryFailed(f"The mail server {self._host} offers no TLS; the password is not sent in clear")
+        return server
+
+    def _log_in(self, server: smtplib.SMTP) -> None:
+        if self._user:
+            server.login(self._user, self._password)
+
+
+def build(message: Message, sender: str, recipients: tuple[str, ...]) -> EmailMessage:
+    """Names from GitHub stand in the subject: a line break there would be a header of its own."""
+    mail = EmailMessage()
+    mail["Subject"] = " ".join(message.subject.split())[:250]
+    mail["From"] = sender
+    mail["To"] = ", ".join(recipients)
+    mail["Date"] = formatdate()
+    mail["Message-ID"] = make_msgid(domain=parseaddr(sender)[1].rpartition("@")[2] or "localhost")
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(as_text(message))
+    mail.add_alternative(as_html(message), subtype="html")
+    return mail
+
+
+def as_text(message: Message) -> str:
+    width = max((len(label) for label, _ in message.fields), default=0)
+    rows = [f"{label + ':':<{width + 2}}{value}" for label, value in message.fields]
+    links = [f"{label}: {url}" for label, url in message.links]
+    parts = ([message.headline], rows, list(message.lines), links)
+    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+def as_html(message: Message) -> str:
+    colour = "#067A71" if message.resolved else "#B91C12"
+    rows = "".join(
+        f'<tr><td style="padding:2px 16px 2px 0;color:#55606C;vertical-align:top">{html.escape(label)}</td>'
+        f"<td>{html.escape(value)}</td></tr>"
+        for label, value in message.fields
+    )
+    lines = "".join(f"<p>{html.escape(line)}</p>" for line in message.lines)
+    links = " · ".join(
+        f'<a href="{html.escape(url, quote=True)}">{html.escape(label)}</a>'
+        for label, url in message.links
+        if url.startswith(("http://", "https://"))
+    )
+    return (
+        '<html><body style="font-family:sans-serif;font-size:14px;color:#0F1720">'
+        f'<h2 style="font-size:16px;color:{colour}">{html.escape(message.headline)}</h2>'
+        f"<table>{rows}</table>{lines}<p>{links}</p></body></html>"
+    )
