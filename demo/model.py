@@ -1,0 +1,103 @@
+"""What exists in the account. Everything carries the times at which it happens, so the state at any moment is a
+pure function of the clock: a run that ends in a minute is in progress until then."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+SETTLE = timedelta(seconds=2)
+
+
+@dataclass(slots=True)
+class Job:
+    """`completed` null: it runs until somebody ends it. `seed` decides its steps."""
+
+    id: int
+    name: str
+    kind: str
+    label: str
+    created: datetime
+    started: datetime
+    completed: datetime | None
+    conclusion: str | None
+    seed: int
+    runner: str | None = None
+    phantom: bool = False
+
+    def status(self, now: datetime) -> str:
+        if self.completed is not None and now >= self.completed:
+            return "completed"
+        return "in_progress" if now >= self.started else "queued"
+
+
+@dataclass(slots=True)
+class Attempt:
+    number: int
+    started: datetime
+    actor: str | None
+    conclusion: str | None
+    jobs: list[Job] = field(default_factory=list)
+    ended: datetime | None = None
+
+    def status(self, now: datetime) -> str:
+        if self.ended is not None and now >= self.ended:
+            return "completed"
+        return "in_progress" if any(job.started <= now for job in self.jobs) else "queued"
+
+    def updated(self, now: datetime) -> datetime:
+        """The last thing that happened up to now."""
+        moments = [self.started, *(job.started for job in self.jobs), *(job.completed for job in self.jobs), self.ended]
+        return max((moment for moment in moments if moment is not None and moment <= now), default=self.started)
+
+
+@dataclass(slots=True)
+class Workflow:
+    id: int
+    name: str
+    file: str
+    state: str = "active"
+    runs: int = 0
+
+    @property
+    def path(self) -> str:
+        return f".github/workflows/{self.file}"
+
+
+@dataclass(slots=True)
+class Repository:
+    id: int
+    full_name: str
+    private: bool
+    language: str
+    created: datetime
+    default_branch: str = "main"
+    archived: bool = False
+    workflows: dict[int, Workflow] = field(default_factory=dict)
+
+    def workflow(self, name: str) -> Workflow:
+        return next(each for each in self.workflows.values() if each.name == name)
+
+
+@dataclass(slots=True)
+class Run:
+    id: int
+    repository: Repository
+    workflow: Workflow
+    number: int
+    title: str
+    branch: str | None
+    event: str
+    sha: str
+    author: str | None
+    created: datetime
+    attempts: list[Attempt] = field(default_factory=list)
+    cause: str | None = None
+    fork: bool = False
+    name: str | None = None
+
+    def attempt_at(self, now: datetime) -> Attempt:
+        begun = [attempt for attempt in self.attempts if attempt.started <= now]
+        return begun[-1] if begun else self.attempts[0]
+
+    def own_jobs(self, attempt: Attempt, now: datetime) -> list[Job]:
+        """Jobs exist from the moment they were created."""
+        return [job for job in attempt.jobs if job.created <= now]
