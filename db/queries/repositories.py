@@ -159,3 +159,8 @@ def _unread(session: Session, rows: Sequence[RepositoryRow], repos: Sequence[str
         for target in list_targets(session)
         if target.name.lower() not in known and (not repos or target.name in repos)
     ]
+
+
+def known_repositories(session: Session) -> list[str]:
+    """Every repository with stored data, also those that are not monitored any more."""
+    return list(session.scalars(select(Repository.full_name)))

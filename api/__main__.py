@@ -1,0 +1,39 @@
+"""python -m api: the API as configured by API_HOST and API_PORT."""
+
+import sys
+
+import uvicorn
+
+from api.config import Settings
+from api.logging_setup import logging_config
+from api.main import create_app
+from db.config import ConfigError
+
+
+def main() -> int:
+    try:
+        settings = Settings.load()
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if settings.backend_env == "prod" and settings.public and not settings.keys:
+        print(
+            f"API_KEYS: API_HOST={settings.api_host} lets other machines in and no key is set; set API_KEYS, or "
+            "API_HOST to 127.0.0.1.",
+            file=sys.stderr,
+        )
+        return 2
+    uvicorn.run(
+        create_app(settings),
+        host=settings.api_host,
+        port=settings.api_port,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+        log_config=logging_config(settings.backend_env),
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""Errors as RFC 9457 problem documents."""
+
+import logging
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+from db.engine import DatabaseUnavailable, describe_failure
+from db.migrate import NotMigrated
+
+log = logging.getLogger(__name__)
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass
+class Problem(Exception):
+    """`errors` names single parameters: [{"parameter", "message"}]."""
+
+    status: int
+    detail: str
+    errors: list[dict[str, str]] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+def bad_parameter(parameter: str, message: str) -> Problem:
+    return Problem(422, f"{parameter}: {message}", [{"parameter": parameter, "message": message}])
+
+
+def answer(problem: Problem) -> JSONResponse:
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+        **problem.more,
+    }
+    if problem.errors:
+        body["errors"] = problem.errors
+    return JSONResponse(body, problem.status, problem.headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(Problem, lambda _, error: answer(error))
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(DatabaseUnavailable, lambda _, error: answer(Problem(503, str(error))))
+    app.add_exception_handler(NotMigrated, lambda _, error: answer(Problem(503, str(error))))
+    app.add_exception_handler(SQLAlchemyError, _database)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _invalid(_: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    errors = [
+        {"parameter": str(item["loc"][-1]), "message": str(item["msg"]).removeprefix("Value error, ")}
+        for item in error.errors()
+    ]
+    detail = "; ".join(f"{item['parameter']}: {item['message']}" for item in errors)
+    return answer(Problem(422, detail, errors))
+
+
+def _http(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    detail = str(error.detail)
+    if error.status_code == 404 and detail == "Not Found":
+        detail = f"There is no {request.url.path}; /docs lists what there is."
+    return answer(Problem(error.status_code, detail, headers=dict(error.headers or {})))
+
+
+def _database(request: Request, error: Exception) -> JSONResponse:
+    """A statement that failed because the database went away, or because it is not migrated."""
+    if not isinstance(error, DBAPIError):
+        return _unexpected(request, error)
+    line = describe_failure(request.app.state.engine, error)
+    log.error("%s", line)
+    return answer(Problem(503, line, headers={"Retry-After": "5"}))
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    request_id = getattr(request.state, "request_id", "unknown")
+    log.error("request %s to %s failed", request_id, request.url.path, exc_info=error)
+    return answer(Problem(500, f"Something went wrong here; the log has it under request id {request_id}."))

@@ -1,0 +1,76 @@
+"""uvicorn --factory api.main:create_app"""
+
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from fastapi import Depends, FastAPI
+from fastapi.responses import RedirectResponse
+from prometheus_client import CollectorRegistry
+from starlette.middleware.gzip import GZipMiddleware
+
+from api import errors
+from api.auth import require_key
+from api.cache import Cache
+from api.config import Settings
+from api.health import check_database
+from api.middleware import Around
+from api.routes import alerts, health, logs, metrics, prometheus, repositories, runs
+from api.schemas import ProblemDocument
+from db.config import ConfigError
+from db.engine import DatabaseUnavailable, make_engine
+from db.version import VERSION
+
+log = logging.getLogger(__name__)
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    401: {"model": ProblemDocument, "description": "API_KEYS is set and no key was sent"},
+    422: {"model": ProblemDocument, "description": "A parameter is unknown or cannot be used"},
+    503: {"model": ProblemDocument, "description": "The database cannot be used now"},
+}
+_DESCRIPTION = """\
+Health of GitHub Actions pipelines. Every figure is the one that the dashboard and the messages show; what each
+means stands in docs/metrics.md. Times are UTC, durations are seconds, errors are RFC 9457 problem documents.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Ends the process with code 2 and one line where a setting cannot be used. The database may be away: the
+    API answers 503 until it is back."""
+    try:
+        settings = settings or Settings.load()
+        engine = make_engine(settings.database_url)
+    except (ConfigError, DatabaseUnavailable) as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+    app = FastAPI(
+        title="Pipeline Health",
+        version=VERSION,
+        description=_DESCRIPTION,
+        lifespan=partial(_lifespan),
+        license_info={"name": "MIT", "identifier": "MIT"},
+    )
+    app.state.settings, app.state.engine = settings, engine
+    app.state.cache = Cache(settings.redis_url.get_secret_value() if settings.redis_url else None)
+    app.state.registry = CollectorRegistry()
+    errors.install(app)
+    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.add_middleware(Around, registry=app.state.registry)
+    for routes in (runs, metrics, logs, repositories, alerts):
+        app.include_router(routes.router, dependencies=[Depends(require_key)], responses=_PROBLEMS)
+    for routes in (health, prometheus):
+        app.include_router(routes.router)
+    app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    check = check_database(app.state.engine)
+    if check.status != "ok":
+        log.error("%s", check.detail)
+        print(check.detail, file=sys.stderr)
+    yield
+    app.state.engine.dispose()

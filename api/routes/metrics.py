@@ -1,0 +1,67 @@
+"""Figures."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from api import schemas
+from api.cache import cached
+from api.deps import FilterDep, SessionDep, only_known_parameters
+from api.errors import bad_parameter
+from db import analytics
+from db.vocabulary import GroupBy, Interval
+
+router = APIRouter(prefix="/api/metrics", tags=["Metrics"], dependencies=[Depends(only_known_parameters)])
+_MOST_POINTS = 5_000
+
+
+@router.get("", response_model=schemas.MetricsAnswer, summary="The figures of a filter")
+def metrics(request: Request, session: SessionDep, asked: FilterDep) -> Response:
+    """What each figure means stands in docs/metrics.md; `data` says how complete the data behind them is."""
+
+    def make() -> schemas.MetricsAnswer:
+        found = analytics.snapshot(session, asked.scope, asked.window)
+        return schemas.MetricsAnswer.model_validate({**schemas.figures(found), "window": asked.window})
+
+    return cached(request, session, make)
+
+
+@router.get("/series", response_model=schemas.Series, summary="The figures over time")
+def series(
+    request: Request,
+    session: SessionDep,
+    asked: FilterDep,
+    interval: Annotated[Interval, Query(description="Hours, days or ISO weeks in UTC")] = Interval.DAY,
+) -> Response:
+    """A bucket without runs is a point with zero runs and null rates."""
+    if len(asked.window.buckets(interval)) > _MOST_POINTS:
+        raise bad_parameter(
+            "interval", f"more than {_MOST_POINTS:,} points; ask for a longer interval or a shorter window"
+        )
+
+    def make() -> schemas.Series:
+        points = analytics.series(session, asked.scope, asked.window, interval)
+        listed = [{**schemas.figures(each.metrics), "start": each.start, "partial": each.partial} for each in points]
+        return schemas.Series.model_validate({"interval": interval, "window": asked.window, "points": listed})
+
+    return cached(request, session, make)
+
+
+@router.get("/groups", response_model=schemas.Groups, summary="The figures by repository, workflow, branch, …")
+def groups(
+    request: Request,
+    session: SessionDep,
+    asked: FilterDep,
+    by: Annotated[GroupBy, Query(description="What to group by")],
+) -> Response:
+    """The largest group first. `key` is null for runs without such a value."""
+
+    def make() -> schemas.Groups:
+        found = analytics.groups(session, asked.scope, asked.window, by)
+        listed = [
+            {**schemas.figures(each.metrics), "key": each.key, "repo": each.repo, "workflow_id": each.workflow_id}
+            for each in found
+        ]
+        return schemas.Groups.model_validate({"by": by, "window": asked.window, "items": listed})
+
+    return cached(request, session, make)
