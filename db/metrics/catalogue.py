@@ -90,3 +90,31 @@ FIGURES: dict[str, Figure] = {
 def display(metrics: Metrics) -> dict[str, str]:
     """Every figure as it is written, by name."""
     return {name: figure.write(figure.value(metrics)) for name, figure in FIGURES.items()}
+
+
+@dataclass(frozen=True)
+class Change:
+    """Against the period before. `direction` is -1, 0 or 1; `good` null where neither way is better."""
+
+    text: str
+    direction: int
+    good: bool | None
+
+
+def change(figure: Figure, now: Metrics, before: Metrics) -> Change | None:
+    """Rates differ in percentage points, everything else in percent; null where one side has no data."""
+    new, old = figure.value(now), figure.value(before)
+    if new is None or old is None:
+        return None
+    if figure.write is units.percent:
+        difference, unit = (new - old) * 100, " pp"
+    elif old:
+        difference, unit = (new - old) / old * 100, "%"
+    else:
+        return None
+    rounded = round(difference, 1)
+    if rounded == 0:
+        return Change(f"0.0{unit}", 0, None)
+    direction = 1 if rounded > 0 else -1
+    good = None if figure.better == "neither" else (direction > 0) == (figure.better == "higher")
+    return Change(f"{rounded:+,.1f}{unit}", direction, good)

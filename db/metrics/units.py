@@ -17,11 +17,6 @@ def percent(rate: float | None) -> str:
     return f"{rounded:.0f}%" if rounded in (0, 100) else f"{rounded:.1f}%"
 
 
-def points(difference: float | None) -> str:
-    """A change of a rate: 0.023 → +2.3 pp."""
-    return NO_DATA if difference is None else f"{difference * 100:+.1f} pp"
-
-
 def duration(seconds: float | None) -> str:
     """8.4 → 8.4s, 272 → 4m 32s, 8000 → 2h 13m, 200000 → 2d 7h."""
     if seconds is None:

@@ -208,3 +208,9 @@ def last_success(session: Session, repository_id: int, workflow_id: int) -> RunR
     )
     row = session.execute(query.order_by(Run.created_at.desc(), Run.id.desc()).limit(1)).first()
     return RunRow(*row) if row else None
+
+
+def any_run(session: Session) -> bool:
+    """Is there a run of a monitored repository at all?"""
+    query = select(Run.id).where(Run.repository_id.in_(select(Repository.id).where(Repository.monitored))).limit(1)
+    return session.scalar(query) is not None

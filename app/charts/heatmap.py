@@ -1,0 +1,42 @@
+"""Failure rate by weekday and hour."""
+
+from typing import Any
+
+import pandas as pd
+
+from app.charts import theme
+
+_DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+
+
+def failure_rate(frame: pd.DataFrame) -> dict[str, Any]:
+    """Columns: weekday (0 Monday), hour, rate (null where too few runs were decided), hover. Hours are UTC."""
+    rates: list[list[float | None]] = [[None] * 24 for _ in _DAYS]
+    hovers = [[""] * 24 for _ in _DAYS]
+    for row in frame.itertuples():
+        rates[int(row.weekday)][int(row.hour)] = None if pd.isna(row.rate) else float(row.rate)
+        hovers[int(row.weekday)][int(row.hour)] = theme.safe(row.hover)
+    steps = [[index / (len(theme.HEAT) - 1), colour] for index, colour in enumerate(theme.HEAT)]
+    trace = {
+        "type": "heatmap",
+        "z": rates,
+        "x": list(range(24)),
+        "y": _DAYS,
+        "colorscale": steps,
+        "zmin": 0,
+        "xgap": 2,
+        "ygap": 2,
+        "text": hovers,
+        "hovertemplate": "%{text}<extra></extra>",
+        "hoverongaps": False,
+        "colorbar": {"thickness": 8, "outlinewidth": 0, "tickformat": ".0%", "nticks": 4, "len": 1, "x": 1.01},
+    }
+    return {
+        "data": [trace],
+        "layout": theme.layout(
+            hovermode="closest",
+            margin={"l": 0, "r": 0, "t": 8, "b": 0},
+            xaxis=theme.axis(showgrid=False, tickvals=list(range(0, 24, 3)), nticks=9),
+            yaxis=theme.axis(showgrid=False, autorange="reversed", nticks=8),
+        ),
+    }

@@ -1,0 +1,75 @@
+"""Every colour of the charts, and what all of them share. Colours are told apart under all three colour-vision
+deficiencies, and hold on light and dark ground alike."""
+
+from html import escape
+from typing import Any
+
+SUCCESS, FAILURE, TIMED_OUT = "#08A69E", "#D3261C", "#DC861C"
+CANCELLED, SKIPPED, RUNNING, OTHER = "#69727D", "#A9B2BD", "#1A6FCB", "#7457D1"
+SUCCESS_SOFT, QUEUE_SOFT = "rgba(8,166,158,0.55)", "rgba(122,135,150,0.30)"
+P50, P95 = "#7457D1", "#1A6FCB"
+REFERENCE = "#8A93A0"
+GRID = "rgba(128,140,155,0.22)"
+AXIS_TEXT = "#7A8696"
+HEAT = ["#DCE9F8", "#B9D3F1", "#94BBE9", "#6CA1DE", "#4788CF", "#2F70BB", "#2059A0", "#164684", "#0F3769", "#0C2C55"]
+
+OUTCOME_COLOURS = {
+    "success": SUCCESS,
+    "failure": FAILURE,
+    "timed_out": TIMED_OUT,
+    "startup_failure": FAILURE,
+    "cancelled": CANCELLED,
+    "skipped": SKIPPED,
+    "in_progress": RUNNING,
+    "queued": RUNNING,
+    "other": OTHER,
+}
+CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
+HEIGHT = 240
+
+
+def colour_of(outcome: str) -> str:
+    return OUTCOME_COLOURS.get(outcome, OTHER)
+
+
+def layout(**more: Any) -> dict[str, Any]:
+    """Margins, grid and hover of every chart; `more` wins."""
+    base: dict[str, Any] = {
+        "height": HEIGHT,
+        "margin": {"l": 0, "r": 4, "t": 28, "b": 0},
+        "hovermode": "x unified",
+        "showlegend": False,
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "y": 1.02,
+            "xanchor": "left",
+            "yanchor": "bottom",
+            "title": {"text": ""},
+        },
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "dragmode": False,
+        "font": {"size": 12},
+        "xaxis": axis(showgrid=False),
+        "yaxis": axis(),
+    }
+    return base | more
+
+
+def axis(**more: Any) -> dict[str, Any]:
+    base: dict[str, Any] = {
+        "title": {"text": ""},
+        "gridcolor": GRID,
+        "zeroline": False,
+        "automargin": True,
+        "nticks": 6,
+        "tickfont": {"color": AXIS_TEXT, "size": 11},
+        "fixedrange": True,
+    }
+    return base | more
+
+
+def safe(text: object) -> str:
+    """Plotly reads a kind of HTML in labels and hovers; names from GitHub must stay text."""
+    return escape(str(text), quote=False)

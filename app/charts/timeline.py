@@ -1,0 +1,64 @@
+"""The jobs of an attempt, or the steps of a job, on a common clock."""
+
+from typing import Any
+
+import pandas as pd
+
+from app.charts import theme
+
+ROW = 26
+
+
+def timeline(frame: pd.DataFrame) -> dict[str, Any]:
+    """Columns: name, queue_start, start, end (seconds from the start of the attempt; start and end null where it did
+    not run), outcome, written (its duration), hover. One row a bar, the first one on top."""
+    names = [f"{theme.safe(name)[:60]}\u200b{'\u200b' * index}" for index, name in enumerate(frame["name"])]
+    ran = [not pd.isna(value) for value in frame["start"]]
+    starts = [float(value) if ok else 0.0 for value, ok in zip(frame["start"], ran, strict=True)]
+    ends = [float(value) if ok else 0.0 for value, ok in zip(frame["end"], ran, strict=True)]
+    queued = [0.0 if pd.isna(value) else float(value) for value in frame["queue_start"]]
+    hovers = [theme.safe(text) for text in frame["hover"]]
+    waits = {
+        "type": "bar",
+        "orientation": "h",
+        "y": names,
+        "base": queued,
+        "x": [max(start - queue, 0) if ok else 0 for start, queue, ok in zip(starts, queued, ran, strict=True)],
+        "width": 0.22,
+        "marker": {"color": theme.QUEUE_SOFT},
+        "hoverinfo": "skip",
+    }
+    runs = {
+        "type": "bar",
+        "orientation": "h",
+        "y": names,
+        "base": starts,
+        "x": [max(end - start, 0.4) if ok else 0 for start, end, ok in zip(starts, ends, ran, strict=True)],
+        "width": 0.62,
+        "marker": {"color": [theme.colour_of(outcome) for outcome in frame["outcome"]], "cornerradius": 3},
+        "text": list(frame["written"]),
+        "textposition": "outside",
+        "cliponaxis": False,
+        "customdata": hovers,
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+    longest = max([*ends, 1.0])
+    ticks, labels = _ticks(longest)
+    return {
+        "data": [waits, runs],
+        "layout": theme.layout(
+            height=len(names) * ROW + 44,
+            barmode="overlay",
+            hovermode="closest",
+            margin={"l": 0, "r": 8, "t": 22, "b": 4},
+            xaxis=theme.axis(range=[0, longest * 1.14], tickvals=ticks, ticktext=labels, side="top"),
+            yaxis=theme.axis(showgrid=False, autorange="reversed", nticks=len(names) + 1, tickmode="linear"),
+        ),
+    }
+
+
+def _ticks(longest: float) -> tuple[list[int], list[str]]:
+    steps = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600)
+    step = next((each for each in steps if longest / each <= 6), 43200)
+    values = list(range(0, int(longest) + 1, step))
+    return values, [f"+{value // 60}m {value % 60:02d}s" if value else "0s" for value in values]
