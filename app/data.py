@@ -1,6 +1,7 @@
 """The only module of the UI that touches the database and the cache. What is cached is small (figures, not rows) and
 kept by filter and data version, for all sessions together."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from db.vocabulary import Interval
 _GRACE = timedelta(seconds=60)
 _DEFAULT_POLL_SECONDS = 300.0
 _PAGE = 50
+_TIMESTAMP = re.compile(r"^\ufeff?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z ?")
+_COLOUR = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
 
 
 class Unavailable(Exception):
@@ -212,6 +215,11 @@ def log_text(run_id: int, attempt: int, job_id: int) -> str | None:
     with _session() as session:
         found = logs.list_logs(session, run_id, attempt, job_id=job_id)
         return found[0].text if found else None
+
+
+def plain_lines(text: str) -> list[str]:
+    """Without timestamps and colour codes, which a page does not show."""
+    return [_COLOUR.sub("", _TIMESTAMP.sub("", line)) for line in text.splitlines()]
 
 
 def ask_for_log(row: logs.JobLogRow, run_id: int) -> None:

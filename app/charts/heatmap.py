@@ -13,9 +13,9 @@ def failure_rate(frame: pd.DataFrame) -> dict[str, Any]:
     """Columns: weekday (0 Monday), hour, rate (null where too few runs were decided), hover. Hours are UTC."""
     rates: list[list[float | None]] = [[None] * 24 for _ in _DAYS]
     hovers = [[""] * 24 for _ in _DAYS]
-    for row in frame.itertuples():
-        rates[int(row.weekday)][int(row.hour)] = None if pd.isna(row.rate) else float(row.rate)
-        hovers[int(row.weekday)][int(row.hour)] = theme.safe(row.hover)
+    for weekday, hour, rate, hover in zip(*(frame[name] for name in ("weekday", "hour", "rate", "hover")), strict=True):
+        rates[weekday][hour] = None if pd.isna(rate) else float(rate)
+        hovers[weekday][hour] = theme.safe(hover)
     steps = [[index / (len(theme.HEAT) - 1), colour] for index, colour in enumerate(theme.HEAT)]
     trace = {
         "type": "heatmap",

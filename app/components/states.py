@@ -1,0 +1,50 @@
+"""What a page shows when it has nothing to show, or not everything."""
+
+import streamlit as st
+
+from app import filters
+from app.components.text import markdown
+from app.data import Status
+
+
+def demo_banner() -> None:
+    st.info(
+        "**Demo data** from a bundled simulator of GitHub. Set `GITHUB_REPOS` (and `GITHUB_TOKEN`) to see your own "
+        "pipelines.",
+        icon=":material/science:",
+    )
+
+
+def stale(reason: str) -> None:
+    st.warning(markdown(reason), icon=":material/history:")
+
+
+def unavailable(reason: str) -> None:
+    """The page tries again by itself."""
+    with st.container(border=True, key="state-error"):
+        st.markdown("### :material/database_off: The data cannot be read")
+        st.markdown(markdown(reason))
+        st.caption("Nothing stored is lost. This page tries again every few seconds.")
+
+
+def nothing_collected(status: Status) -> None:
+    with st.container(border=True, key="state-empty"):
+        if status.syncing:
+            st.markdown("### :material/cloud_download: Reading your pipelines")
+            st.markdown(markdown(status.syncing))
+            if status.progress:
+                done, total = status.progress
+                st.progress(done / total if total else 0.0, text=f"{done:,} of {total:,}")
+        elif status.repositories:
+            st.markdown("### :material/hourglass_empty: No runs yet")
+            st.markdown("The monitored repositories had no workflow run in the time that was read.")
+        else:
+            st.markdown("### :material/add_link: No repository yet")
+            st.markdown("Set `GITHUB_REPOS=owner/name` (and `GITHUB_TOKEN`), then start the collector: `make run`.")
+
+
+def nothing_matches() -> None:
+    with st.container(border=True, key="state-no-match"):
+        st.markdown("### :material/filter_alt_off: Nothing matches these filters")
+        st.markdown("No run of the chosen period fits all of them.")
+        st.button("Clear filters", on_click=filters.clear, type="primary", icon=":material/close:")

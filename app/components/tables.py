@@ -1,0 +1,86 @@
+"""Tables with the columns set."""
+
+import pandas as pd
+import streamlit as st
+
+from app.marks import STATES, colour_group, word
+
+_ROW = 34
+_HIGHEST = 22
+
+
+def workflows(frame: pd.DataFrame) -> None:
+    column = st.column_config
+    st.dataframe(
+        frame,
+        hide_index=True,
+        row_height=_ROW,
+        height=min(len(frame), _HIGHEST) * _ROW + 40,
+        key="workflows",
+        column_order=["repo", "workflow", "state", "success_rate", "recent", "trend", "runs", "failed", "p50", "p95",
+                      "queue", "last"],
+        column_config={
+            "repo": column.TextColumn("Repository"),
+            "workflow": column.TextColumn("Workflow"),
+            "state": column.TextColumn("Default branch", help="Outcome of the last decided run there", width=115),
+            "success_rate": column.ProgressColumn("Success rate", format="percent", min_value=0, max_value=1, color="green"),
+            "recent": column.ImageColumn("Last 20 runs", width=150, help="Oldest left; full bars failed"),
+            "trend": column.LineChartColumn("Success trend", y_min=0, y_max=1, width=120),
+            "runs": column.NumberColumn("Runs", format="localized", width=70),
+            "failed": column.NumberColumn("Failed", format="localized", width=70),
+            "p50": column.TextColumn("Median", width=85),
+            "p95": column.TextColumn("p95", width=85),
+            "queue": column.TextColumn("p95 queue", width=85),
+            "last": column.TextColumn("Last run", width=95),
+        },
+    )  # fmt: skip
+
+
+def runs(frame: pd.DataFrame) -> None:
+    column = st.column_config
+    st.dataframe(
+        frame,
+        hide_index=True,
+        row_height=_ROW,
+        height=len(frame) * _ROW + 40,
+        key="runs",
+        column_config={
+            "link": column.LinkColumn("Run", display_text=r"(#\d+)$", width=75),
+            "state": _state_column("Status", 125),
+            "title": column.TextColumn("Title", width=330),
+            "repo": column.TextColumn("Repository"),
+            "workflow": column.TextColumn("Workflow"),
+            "branch": column.TextColumn("Branch", width=150),
+            "commit": column.TextColumn("Commit", width=80),
+            "actor": column.TextColumn("Actor", width=120),
+            "event": column.TextColumn("Event", width=105),
+            "attempt": column.NumberColumn("Attempt", width=70),
+            "duration": column.TextColumn("Duration", width=110),
+            "queue": column.TextColumn("Queue", width=70),
+            "created": column.DatetimeColumn("Created", format="DD MMM, HH:mm", width=115),
+        },
+    )
+
+
+def steps(frame: pd.DataFrame) -> None:
+    column = st.column_config
+    st.dataframe(
+        frame,
+        hide_index=True,
+        row_height=28,
+        column_config={
+            "number": column.NumberColumn("#", width=40),
+            "name": column.TextColumn("Step"),
+            "state": _state_column("Status", 130),
+            "duration": column.TextColumn("Duration", width=90),
+        },
+    )
+
+
+def _state_column(label: str, width: int):  # type: ignore[no-untyped-def]
+    return st.column_config.MultiselectColumn(
+        label,
+        width=width,
+        options=[word(state) for state in STATES],
+        color=[colour_group(state) for state in STATES],
+    )

@@ -1,0 +1,44 @@
+"""Key figures with their trend and the change against the period before."""
+
+from typing import Literal
+
+import pandas as pd
+import streamlit as st
+
+from db.analytics import Comparison
+from db.metrics.catalogue import FIGURES, Change, change, display
+
+_TILES: tuple[tuple[str, str, Literal["line", "bar", "area"]], ...] = (
+    ("success_rate", "success_rate", "line"),
+    ("runs", "runs", "bar"),
+    ("failures", "failure", "bar"),
+    ("duration_p50", "p50", "line"),
+    ("queue_p95", "queue_p95", "line"),
+)
+
+
+def tiles(comparison: Comparison, frame: pd.DataFrame, period: str) -> None:
+    written = display(comparison.now)
+    with st.grid(5, min_column_width=170, gap="small", key="tiles"):
+        for name, column, kind in _TILES:
+            found = change(FIGURES[name], comparison.now, comparison.before)
+            st.metric(
+                FIGURES[name].label,
+                written[name],
+                delta=found.text if found else None,
+                delta_color=_colour(found),
+                delta_arrow="off" if found and found.direction == 0 else "auto",
+                delta_description=f"vs {period} before" if found else None,
+                help=FIGURES[name].meaning,
+                chart_data=[value for value in frame[column].tolist() if not pd.isna(value)] if len(frame) else None,
+                chart_type=kind,
+                border=True,
+                height="stretch",
+            )
+
+
+def _colour(found: Change | None) -> Literal["normal", "inverse", "off"]:
+    """Green for better, red for worse, grey where neither way is."""
+    if found is None or found.good is None:
+        return "off"
+    return "normal" if found.good == (found.direction > 0) else "inverse"

@@ -1,0 +1,155 @@
+"""Dataclasses as frames for charts and tables. Every figure is written by db.metrics, none here."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from app.marks import strip_svg, word
+from db.analytics import HourCell, Point, WorkflowHealth
+from db.metrics import units
+from db.queries.runs import JobRow, RunRow
+
+# A rate of fewer runs than this is noise: the cell stays empty.
+_ENOUGH = 5
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def series(points: Sequence[Point]) -> pd.DataFrame:
+    """One row a bucket; the last one is left out while it is unfinished, or every trend would end in a drop."""
+    kept = list(points)
+    if len(kept) > 1 and kept[-1].partial:
+        kept.pop()
+    rows = [
+        {
+            "start": pd.Timestamp(point.start),
+            "success_rate": point.metrics.success_rate,
+            "written": units.percent(point.metrics.success_rate),
+            "decided": point.metrics.runs.success + point.metrics.runs.failure,
+            "p50": point.metrics.duration_seconds.p50,
+            "p95": point.metrics.duration_seconds.p95,
+            "p50_written": units.duration(point.metrics.duration_seconds.p50),
+            "p95_written": units.duration(point.metrics.duration_seconds.p95),
+            "queue_p95": point.metrics.queue_seconds.p95,
+            "runs": point.metrics.runs.total,
+            "success": point.metrics.runs.success,
+            "failure": point.metrics.runs.failure,
+            "cancelled": point.metrics.runs.cancelled,
+            "skipped": point.metrics.runs.skipped,
+            "other": point.metrics.runs.other,
+        }
+        for point in kept
+    ]
+    return pd.DataFrame(rows)
+
+
+def heat(cells: Sequence[HourCell]) -> pd.DataFrame:
+    rows = [
+        {
+            "weekday": cell.weekday,
+            "hour": cell.hour,
+            "rate": cell.failure_rate if cell.decided >= _ENOUGH else None,
+            "hover": f"{_WEEKDAYS[cell.weekday]} {cell.hour:02d}:00 UTC: {units.percent(cell.failure_rate)} failed "
+            f"({cell.failure} of {cell.decided} decided runs)",
+        }
+        for cell in cells
+    ]
+    return pd.DataFrame(rows)
+
+
+def workflows(listed: Sequence[WorkflowHealth], now: datetime) -> pd.DataFrame:
+    rows = [
+        {
+            "state": word("failure") if each.failing else word("success"),
+            "repo": each.repo,
+            "workflow": each.workflow,
+            "success_rate": each.metrics.success_rate,
+            "recent": strip_svg([outcome for _, outcome in each.recent]),
+            "trend": [value for value in each.trend if value is not None],
+            "runs": each.metrics.runs.total,
+            "failed": each.metrics.runs.failure,
+            "p50": units.duration(each.metrics.duration_seconds.p50),
+            "p95": units.duration(each.metrics.duration_seconds.p95),
+            "queue": units.duration(each.metrics.queue_seconds.p95),
+            "last": units.relative((now - each.last_run_at).total_seconds()),
+        }
+        for each in listed
+    ]
+    return pd.DataFrame(rows)
+
+
+def runs(listed: Sequence[RunRow], now: datetime) -> pd.DataFrame:
+    rows = [
+        {
+            "link": f"run?run_id={run.id}#{run.run_number}",
+            "state": [word(run.conclusion or run.status)],
+            "title": run.title,
+            "repo": run.repo,
+            "workflow": run.workflow,
+            "branch": run.branch or units.NO_DATA,
+            "commit": run.head_sha[:7],
+            "actor": run.actor or units.NO_DATA,
+            "event": run.event,
+            "attempt": run.attempt,
+            "duration": units.duration(run.duration_seconds) if run.completed_at else _so_far(run.started_at, now),
+            "queue": units.duration(run.queue_seconds),
+            "created": run.created_at,
+        }
+        for run in listed
+    ]
+    return pd.DataFrame(rows)
+
+
+def timeline(jobs: Sequence[JobRow], started_at: datetime | None, now: datetime) -> pd.DataFrame:
+    """Own jobs of an attempt: no copies, no phantoms, none that were skipped."""
+    shown = [job for job in jobs if not job.copied and not job.phantom and job.conclusion != "skipped"]
+    origin = started_at or min((job.started_at for job in shown if job.started_at), default=now)
+    rows = [
+        {
+            "name": job.name,
+            "queue_start": _offset(origin, job.created_at),
+            "start": _offset(origin, job.started_at) if job.status != "queued" else None,
+            "end": _offset(origin, job.completed_at or now) if job.status != "queued" else None,
+            "outcome": job.conclusion or "in_progress",
+            "written": units.duration(job.duration_seconds) if job.completed_at else _so_far(job.started_at, now),
+            "hover": _job_hover(job),
+        }
+        for job in shown
+    ]
+    return pd.DataFrame(rows, columns=["name", "queue_start", "start", "end", "outcome", "written", "hover"])
+
+
+def steps(job: JobRow) -> pd.DataFrame:
+    rows = [
+        {
+            "number": step.get("number"),
+            "name": step.get("name"),
+            "state": [word(step.get("conclusion") or step.get("status") or "queued")],
+            "duration": _step_duration(step),
+        }
+        for step in job.steps
+    ]
+    return pd.DataFrame(rows)
+
+
+def _step_duration(step: dict[str, Any]) -> str:
+    start, end = step.get("started_at"), step.get("completed_at")
+    if not start or not end:
+        return units.NO_DATA
+    return units.duration(max((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 0.0))
+
+
+def _so_far(started_at: datetime | None, now: datetime) -> str:
+    return f"{units.duration(max((now - started_at).total_seconds(), 0.0))} so far" if started_at else units.NO_DATA
+
+
+def _offset(origin: datetime, moment: datetime | None) -> float | None:
+    return max((moment - origin) / timedelta(seconds=1), 0.0) if moment else None
+
+
+def _job_hover(job: JobRow) -> str:
+    parts = [job.name, word(job.conclusion or job.status), units.duration(job.duration_seconds)]
+    parts.append(f"queued {units.duration(job.queue_seconds)}")
+    parts += [f"on {', '.join(job.labels)}"] if job.labels else []
+    return " · ".join(parts)

@@ -1,0 +1,51 @@
+"""streamlit run app/main.py"""
+
+import sys
+from pathlib import Path
+
+# Streamlit puts this folder first on the path; the packages stand beside it.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import streamlit as st
+
+from app import data, filters
+from app.components import states
+from app.components.freshness import freshness
+from app.components.style import style
+
+_HERE = Path(__file__).parent
+_RETRY_SECONDS = 4
+
+
+@st.fragment(run_every=_RETRY_SECONDS)
+def _try_again() -> None:
+    try:
+        data.status()
+    except data.Unavailable:
+        return
+    st.rerun()
+
+
+st.set_page_config(page_title="Pipeline Health", page_icon=str(_HERE / "static" / "icon.svg"), layout="wide")
+style()
+st.logo(str(_HERE / "static" / "logo.svg"), size="medium", icon_image=str(_HERE / "static" / "icon.svg"))
+page = st.navigation(
+    [
+        st.Page("views/overview.py", title="Overview", icon=":material/monitoring:", default=True),
+        st.Page("views/runs.py", title="Runs", icon=":material/list:", url_path="runs"),
+        st.Page("views/run.py", title="Run", icon=":material/timeline:", url_path="run"),
+    ]
+)
+try:
+    status = data.status()
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="head"):
+        filters.render(status.version)
+        freshness(status.version)
+    if status.demo:
+        states.demo_banner()
+    if status.stale:
+        states.stale(status.stale)
+    page.run()
+except data.Unavailable as error:
+    states.unavailable(str(error))
+    _try_again()

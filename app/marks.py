@@ -1,0 +1,49 @@
+"""Outcomes as people recognise them: a sign and a word beside every colour."""
+
+from base64 import b64encode
+from collections.abc import Sequence
+
+_SIGNS = {
+    "success": "✓", "failure": "✕", "timed_out": "⏱", "startup_failure": "✕", "cancelled": "⊘", "skipped": "↷",
+    "in_progress": "●", "queued": "○", "waiting": "○", "pending": "○", "requested": "○", "neutral": "–", "stale": "–",
+    "action_required": "!",
+}  # fmt: skip
+_WORDS = {
+    "failure": "Failed", "in_progress": "Running", "startup_failure": "Not started", "timed_out": "Timed out",
+    "action_required": "Needs approval",
+}  # fmt: skip
+_COLOURS = {
+    "success": "#08A69E", "failure": "#D3261C", "cancelled": "#69727D", "skipped": "#A9B2BD", "in_progress": "#1A6FCB",
+}  # fmt: skip
+_GROUPS = {
+    "success": "green", "failure": "red", "timed_out": "orange", "startup_failure": "red", "in_progress": "blue",
+    "queued": "blue", "waiting": "blue", "pending": "blue", "requested": "blue", "action_required": "orange",
+}  # fmt: skip
+STATES = ("success", "failure", "timed_out", "startup_failure", "cancelled", "skipped", "in_progress", "queued",
+          "waiting", "pending", "requested", "neutral", "stale", "action_required")  # fmt: skip
+_BAR, _GAP, _HIGH = 5, 1.5, 20
+
+
+def word(state: str) -> str:
+    """✓ Success; a value that nobody knows yet is shown as it is."""
+    name = _WORDS.get(state) or state.replace("_", " ").capitalize()
+    return f"{_SIGNS.get(state, '·')} {name}"
+
+
+def colour_group(state: str) -> str:
+    """The name of the theme's colour for text and badges."""
+    return _GROUPS.get(state, "gray")
+
+
+def strip_svg(outcomes: Sequence[str]) -> str:
+    """The last outcomes as bars, oldest left, as a data URI. Failures are full bars, the rest half: told apart
+    without colour."""
+    bars = []
+    for index, outcome in enumerate(outcomes):
+        high = _HIGH if outcome == "failure" else 12 if outcome == "success" else 6
+        fill = _COLOURS.get(outcome, "#7457D1")
+        x = index * (_BAR + _GAP)
+        bars.append(f'<rect x="{x}" y="{_HIGH - high}" width="{_BAR}" height="{high}" rx="1" fill="{fill}"/>')
+    width = max(len(outcomes), 20) * (_BAR + _GAP)
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{_HIGH}">{"".join(bars)}</svg>'
+    return "data:image/svg+xml;base64," + b64encode(svg.encode()).decode()

@@ -1,0 +1,44 @@
+"""One run: its attempts, its jobs on a common clock, and why it failed."""
+
+import streamlit as st
+
+from app import data, frames
+from app.charts.timeline import timeline
+from app.components import run_parts
+from app.components.log_view import job_log
+from app.components.panel import figure, panel
+
+status = data.status()
+run_id = run_parts.wanted_run()
+if run_id is None:
+    run_parts.nothing_chosen()
+    st.stop()
+
+newest = data.run_detail(run_id, None, status.version)
+if newest is None:
+    run_parts.unknown(run_id)
+    st.stop()
+
+run_parts.header(newest.run)
+attempt = run_parts.choose_attempt(newest)
+found = data.run_detail(run_id, attempt, status.version) or newest
+run_parts.facts(newest.run, found, attempt)
+
+with panel("Jobs", "pale: waiting for a runner · times from the start of the attempt"):
+    frame = frames.timeline(found.jobs, run_parts.started_at(found, attempt), data.now())
+    if len(frame):
+        figure(timeline(frame), "timeline", "Jobs of the run over time")
+    else:
+        st.caption("No job of this attempt is known: it never started, or its jobs are still being read.")
+    run_parts.left_out(found)
+    run_parts.steps(found)
+
+failing = [row for row in found.logs if row.conclusion not in ("success", None)]
+others = [row for row in found.logs if row not in failing]
+urls = {job.id: job.html_url for job in found.jobs}
+for row in failing:
+    job_log(row, run_id, attempt, urls.get(row.job_id))
+if others:
+    with st.expander(f"Logs of the other jobs ({len(others)})"):
+        for row in others:
+            job_log(row, run_id, attempt, urls.get(row.job_id))
