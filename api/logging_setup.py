@@ -29,5 +29,5 @@ def logging_config(backend_env: str) -> dict[str, Any]:
         "formatters": {"line": lines if backend_env == "prod" else plain},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
         "root": {"level": "INFO", "handlers": ["stderr"]},
-        "loggers": {"uvicorn": {"level": "INFO"}, "uvicorn.access": {"level": "WARNING"}},
+        "loggers": {name: {"level": "WARNING"} for name in ("uvicorn.access", "uvicorn.error", "alembic")},
     }

@@ -64,7 +64,7 @@ def workflows(listed: Sequence[WorkflowHealth], now: datetime) -> pd.DataFrame:
             "state": word("failure") if each.failing else word("success"),
             "repo": each.repo,
             "workflow": each.workflow,
-            "success_rate": each.metrics.success_rate,
+            "success_rate": _percents(each.metrics.success_rate),
             "recent": strip_svg([outcome for _, outcome in each.recent]),
             "trend": [value for value in each.trend if value is not None],
             "runs": each.metrics.runs.total,
@@ -131,6 +131,11 @@ def steps(job: JobRow) -> pd.DataFrame:
         for step in job.steps
     ]
     return pd.DataFrame(rows)
+
+
+def _percents(rate: float | None) -> float | None:
+    """Rounded as it is written everywhere, so that the bar's label is the same string."""
+    return None if rate is None else float(units.percent(rate).removesuffix("%"))
 
 
 def _step_duration(step: dict[str, Any]) -> str:

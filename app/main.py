@@ -40,7 +40,8 @@ try:
     status = data.status()
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="head"):
         filters.render(status.version)
-        freshness(status.version)
+        with st.container(width=215, key="freshness"):
+            freshness(status.version)
     if status.demo:
         states.demo_banner()
     if status.stale:

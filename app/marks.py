@@ -21,7 +21,7 @@ _GROUPS = {
 }  # fmt: skip
 STATES = ("success", "failure", "timed_out", "startup_failure", "cancelled", "skipped", "in_progress", "queued",
           "waiting", "pending", "requested", "neutral", "stale", "action_required")  # fmt: skip
-_BAR, _GAP, _HIGH = 5, 1.5, 20
+_BAR, _GAP, _HIGH = 4.6, 1.2, 20
 
 
 def word(state: str) -> str:
@@ -42,8 +42,8 @@ def strip_svg(outcomes: Sequence[str]) -> str:
     for index, outcome in enumerate(outcomes):
         high = _HIGH if outcome == "failure" else 12 if outcome == "success" else 6
         fill = _COLOURS.get(outcome, "#7457D1")
-        x = index * (_BAR + _GAP)
+        x = round(index * (_BAR + _GAP), 1)
         bars.append(f'<rect x="{x}" y="{_HIGH - high}" width="{_BAR}" height="{high}" rx="1" fill="{fill}"/>')
-    width = max(len(outcomes), 20) * (_BAR + _GAP)
+    width = round(max(len(outcomes), 20) * (_BAR + _GAP))
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{_HIGH}">{"".join(bars)}</svg>'
     return "data:image/svg+xml;base64," + b64encode(svg.encode()).decode()

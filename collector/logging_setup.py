@@ -24,5 +24,7 @@ def set_up_logging(backend_env: str) -> None:
     plain = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
     handler.setFormatter(_Json() if backend_env == "prod" else plain)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for chatty in ("apscheduler", "urllib3", "alembic"):
+    for chatty in ("urllib3", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # A poll that falls due while a long first pass runs is skipped; that is no news.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)

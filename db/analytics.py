@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -21,6 +21,10 @@ from db.vocabulary import GroupBy, Interval, Outcome
 
 __all__ = ["Comparison", "Group", "HourCell", "Point", "Streak", "WorkflowHealth", "compare", "failing_streaks",
            "groups", "series", "snapshot", "weekday_hours", "workflows"]  # fmt: skip
+
+
+# The history is read from a moment that lies a little later than the start of the window asked for.
+_SLACK = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -44,10 +48,14 @@ class Group:
 
 @dataclass(frozen=True)
 class Comparison:
+    """`comparable` is false where the period before reaches further back than what is known to be complete: a
+    change against a part of the runs would be a lie."""
+
     now: Metrics
     before: Metrics
     window: Window
     window_before: Window
+    comparable: bool
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,10 @@ def snapshot(session: Session, scope: Scope, window: Window) -> Metrics:
 def compare(session: Session, scope: Scope, window: Window) -> Comparison:
     """The window and the one of the same length before it."""
     before = window.before()
-    return Comparison(snapshot(session, scope, window), snapshot(session, scope, before), window, before)
+    now = snapshot(session, scope, window)
+    known = now.data.complete_since
+    comparable = known is not None and known <= before.since + _SLACK
+    return Comparison(now, snapshot(session, scope, before), window, before, comparable)
 
 
 def series(session: Session, scope: Scope, window: Window, interval: Interval) -> list[Point]:

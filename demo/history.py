@@ -9,6 +9,8 @@ from demo.scenario import Episode
 from demo.spec import ACTORS, BOT_TITLES, BRANCHES, NASTY, TITLES, JobSpec, WorkflowSpec
 
 _HOURS = (1, 1, 1, 1, 1, 2, 5, 14, 30, 42, 46, 40, 30, 38, 46, 44, 38, 28, 14, 8, 5, 4, 3, 2)
+# Enough to look alive, few enough for a first sync of two months in under a minute.
+_VOLUME = 0.6
 _RARE = (("action_required", 0.004), ("neutral", 0.003), ("stale", 0.002), ("startup_failure", 0.004))
 _CAUSES = {
     "lint": ("typescript", "python_assert"),
@@ -61,7 +63,8 @@ class Builder:
             yield day + timedelta(hours=self.spec.cron_hour, minutes=7, seconds=rng.randrange(240))
             return
         weight = 0.15 if day.weekday() >= 5 else 1.0
-        count = int(rng.gauss(self.spec.daily, self.spec.daily * 0.2) * weight + rng.random())
+        typical = self.spec.daily * _VOLUME * weight
+        count = int(rng.gauss(typical, typical * 0.2) + rng.random())
         for _ in range(max(count, 0)):
             hour = rng.choices(range(24), _HOURS)[0]
             yield day + timedelta(hours=hour, seconds=rng.randrange(3600))

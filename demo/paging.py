@@ -34,7 +34,7 @@ def cut(items: Iterable[Any], total: int, request: Request, path: str) -> tuple[
     page, size = page_of(request)
     chosen = list(islice(items, (page - 1) * size, page * size))
     last = max(math.ceil(total / size), 1)
-    links = {}
+    links: dict[str, int] = {}
     if page < last:
         links |= {"next": page + 1, "last": last}
     if page > 1:

@@ -39,7 +39,8 @@ class World:
         self._next_id = 1000
         self._builders: list[Builder] = []
         self._specs: dict[int, WorkflowSpec] = {}
-        self._anchor: datetime | None = None
+        self._anchor = clock()
+        self._alive = False
         self._made_until: datetime | None = None
         self._spans: list[tuple[datetime, datetime]] = []
         self._live_until: datetime | None = None
@@ -62,6 +63,7 @@ class World:
         world = cls(clock)
         now = clock()
         world._anchor = (anchor or now).replace(minute=0, second=0, microsecond=0)
+        world._alive = True
         world.episodes = episodes(world._anchor)
         world._make_repositories(days)
         world._made_until = _midnight(world._anchor) - timedelta(days=days)
@@ -73,7 +75,7 @@ class World:
 
     def advance(self) -> None:
         """Makes what becomes due: tomorrow's plan, and the next live runs."""
-        if self._anchor is None or self._made_until is None or self._live_until is None:
+        if not self._alive or self._made_until is None or self._live_until is None:
             return
         now = self.clock()
         while self._made_until <= now + timedelta(hours=1):
@@ -207,7 +209,6 @@ class World:
         insort(self._by_repository[run.repository.id], (run.created, run.id))
 
     def _make_repositories(self, days: int) -> None:
-        assert self._anchor is not None
         for index, spec in enumerate(REPOSITORIES, start=1):
             name = f"{ORG}/{spec.name}"
             created = self._anchor - timedelta(days=days + 500)
@@ -230,7 +231,6 @@ class World:
 
     def _keep_broken(self, day: datetime) -> None:
         """Whatever the dice said, the pipeline that is broken now has failed several times in a row."""
-        assert self._anchor is not None
         current = self.episodes[0]
         builder = next(
             b

@@ -25,7 +25,7 @@ OUTCOME_COLOURS = {
     "other": OTHER,
 }
 CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
-HEIGHT = 240
+HEIGHT = 225
 
 
 def colour_of(outcome: str) -> str:
@@ -66,6 +66,7 @@ def axis(**more: Any) -> dict[str, Any]:
         "nticks": 6,
         "tickfont": {"color": AXIS_TEXT, "size": 11},
         "fixedrange": True,
+        "ticks": "",
     }
     return base | more
 

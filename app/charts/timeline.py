@@ -48,7 +48,7 @@ def timeline(frame: pd.DataFrame) -> dict[str, Any]:
     return {
         "data": [waits, runs],
         "layout": theme.layout(
-            height=len(names) * ROW + 44,
+            height=len(names) * ROW + 30,
             barmode="overlay",
             hovermode="closest",
             margin={"l": 0, "r": 8, "t": 22, "b": 4},

@@ -37,6 +37,7 @@ def success_rate(frame: pd.DataFrame, since: str, until: str) -> dict[str, Any]:
             xaxis=_time_axis(since, until),
             yaxis=theme.axis(range=[floor, 1.005], tickformat=".0%"),
             shapes=[target],
+            margin={"l": 0, "r": 4, "t": 8, "b": 0},
         ),
     }
 

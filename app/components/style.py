@@ -6,6 +6,8 @@ _CSS = """
 <style>
 section[data-testid="stSidebar"] { width: 230px !important; min-width: 230px; }
 .stMainBlockContainer { max-width: 1500px; padding-left: 1.6rem; padding-right: 1.6rem; }
+.st-key-filters { flex: 1 1 auto; }
+.st-key-freshness { text-align: right; }
 .ph-attention { border: 1px solid #D3261C55; border-left: 4px solid #D3261C; border-radius: 8px; padding: 8px 14px;
   background: #D3261C0F; display: flex; flex-direction: column; gap: 8px; }
 .ph-broken { display: flex; gap: 10px; align-items: baseline; min-width: 0; }
@@ -13,10 +15,10 @@ section[data-testid="stSidebar"] { width: 230px !important; min-width: 230px; }
 .ph-broken a { color: inherit; text-decoration: none; } .ph-broken a:hover { text-decoration: underline; }
 .ph-sign { color: #D3261C; font-weight: 700; }
 .ph-why, .ph-more { opacity: .78; font-size: 12.5px; }
-.ph-cause { font-family: 'JetBrains Mono', monospace; font-size: 12.5px; padding: 6px 10px; border-left: 3px solid #D3261C;
-  background: #D3261C14; border-radius: 4px; overflow-wrap: anywhere; }
-.ph-log { font-family: 'JetBrains Mono', monospace; font-size: 12px; line-height: 1.55; max-height: 420px; overflow: auto;
-  border-radius: 6px; padding: 6px 0; background: rgba(128,140,155,.09); }
+.ph-cause { font-family: 'JetBrains Mono', monospace; font-size: 12.5px; padding: 6px 10px;
+  border-left: 3px solid #D3261C; background: #D3261C14; border-radius: 4px; overflow-wrap: anywhere; }
+.ph-log { font-family: 'JetBrains Mono', monospace; font-size: 12px; line-height: 1.55; max-height: 420px;
+  overflow: auto; border-radius: 6px; padding: 6px 0; background: rgba(128,140,155,.09); }
 .ph-log.ph-tall { max-height: 70vh; }
 .ph-l { display: flex; white-space: pre; padding-right: 12px; width: max-content; min-width: 100%; }
 .ph-n { flex: 0 0 58px; text-align: right; padding-right: 12px; opacity: .65; user-select: none; }

@@ -7,6 +7,7 @@ import streamlit as st
 
 from db.analytics import Comparison
 from db.metrics.catalogue import FIGURES, Change, change, display
+from db.metrics.units import NO_DATA
 
 _TILES: tuple[tuple[str, str, Literal["line", "bar", "area"]], ...] = (
     ("success_rate", "success_rate", "line"),
@@ -21,14 +22,14 @@ def tiles(comparison: Comparison, frame: pd.DataFrame, period: str) -> None:
     written = display(comparison.now)
     with st.grid(5, min_column_width=170, gap="small", key="tiles"):
         for name, column, kind in _TILES:
-            found = change(FIGURES[name], comparison.now, comparison.before)
+            found = change(FIGURES[name], comparison.now, comparison.before) if comparison.comparable else None
             st.metric(
                 FIGURES[name].label,
                 written[name],
-                delta=found.text if found else None,
+                delta=found.text if found else NO_DATA,
                 delta_color=_colour(found),
-                delta_arrow="off" if found and found.direction == 0 else "auto",
-                delta_description=f"vs {period} before" if found else None,
+                delta_arrow="auto" if found and found.direction else "off",
+                delta_description=f"vs {period} before" if comparison.comparable else f"{period} before not collected",
                 help=FIGURES[name].meaning,
                 chart_data=[value for value in frame[column].tolist() if not pd.isna(value)] if len(frame) else None,
                 chart_type=kind,

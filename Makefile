@@ -1,0 +1,56 @@
+# Everything needs Python 3.11 or newer and nothing else; all of it happens in .venv and data/.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+PIP_FLAGS = --disable-pip-version-check --quiet
+VENV = .venv/bin
+
+.PHONY: run test check lint types imports format compose-test clean help
+
+help:
+	@echo "make run           the dashboard (a demo without GITHUB_REPOS)"
+	@echo "make test          all tests"
+	@echo "make check         lint, types, import rules and tests"
+	@echo "make compose-test  build and try the containers (needs Docker)"
+
+run: .venv/.installed
+	@$(VENV)/python launch.py
+
+test: .venv/.installed-dev
+	@$(VENV)/python -m pytest
+
+check: lint types imports test
+
+lint: .venv/.installed-dev
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+
+types: .venv/.installed-dev
+	@$(VENV)/mypy
+
+imports: .venv/.installed-dev
+	@$(VENV)/lint-imports
+
+format: .venv/.installed-dev
+	@$(VENV)/ruff check --fix .
+	@$(VENV)/ruff format .
+
+compose-test:
+	@sh deploy/compose-test.sh
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; install it, or name it: make run PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Name one: make run PYTHON=/path/to/python"; exit 1; }
+	@echo "Making .venv …"
+	@$(PYTHON) -m venv .venv
+
+.venv/.installed: requirements.txt .venv/bin/python
+	@echo "Installing what the product runs on (about a minute the first time) …"
+	@$(VENV)/python -m pip install $(PIP_FLAGS) -r requirements.txt
+	@touch $@
+
+.venv/.installed-dev: requirements-dev.txt requirements.txt .venv/bin/python
+	@echo "Installing what the tests need …"
+	@$(VENV)/python -m pip install $(PIP_FLAGS) -r requirements-dev.txt
+	@touch .venv/.installed $@

@@ -1,0 +1,99 @@
+"""make run: everything on this machine, under one Ctrl-C. Without GITHUB_REPOS, on the bundled simulator."""
+
+import os
+import socket
+import sys
+from collections.abc import Mapping
+
+from honcho.manager import Manager
+from pydantic import Field, field_validator
+
+from api.config import Settings as ApiSettings
+from collector.config import Settings as CollectorSettings
+from db.config import ConfigError, EnvironmentSettings
+from db.engine import DatabaseUnavailable, make_engine
+from db.migrate import upgrade
+
+DEMO_PORT = 3999
+# Two months, so that the figures have a period before to be compared with.
+DEMO = {
+    "GITHUB_API_URL": f"http://127.0.0.1:{DEMO_PORT}",
+    "GITHUB_REPOS": "acme/*",
+    "GITHUB_TOKEN": "demo",
+    "POLL_INTERVAL_MINUTES": "0.1",
+    "BACKFILL_DAYS": "61",
+    "PIPELINE_HEALTH_DEMO": "true",
+}
+
+
+class AppSettings(EnvironmentSettings):
+    app_port: int = Field(8501)
+
+    @field_validator("app_port", mode="before")
+    @classmethod
+    def _port(cls, value: object) -> int:
+        text = str(value).strip()
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+            raise ValueError(f"given was {text[:20]!r}; allowed is a port from 1 to 65535")
+        return int(text)
+
+
+def main() -> int:
+    """Checks everything that can be checked before the first process starts: one clear line beats four logs."""
+    try:
+        collector, api, app = CollectorSettings.load(), ApiSettings.load(), AppSettings.load()
+        demo = not collector.repos
+        _need_free_port("API_PORT", api.api_host, api.api_port)
+        _need_free_port("APP_PORT", "127.0.0.1", app.app_port)
+        if demo:
+            _need_free_port("The demo's port", "127.0.0.1", DEMO_PORT)
+        upgrade(make_engine(collector.database_url))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except DatabaseUnavailable as error:
+        print(error, file=sys.stderr)
+        return 1
+    _greet(demo, api, app)
+    return _run(demo, app.app_port)
+
+
+def _run(demo: bool, app_port: int) -> int:
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", **(DEMO if demo else {})}
+    manager = Manager()
+    for name, command in _commands(demo, app_port).items():
+        manager.add_process(name, command, env=environment)
+    manager.loop()
+    return int(manager.returncode or 0)
+
+
+def _commands(demo: bool, app_port: int) -> Mapping[str, str]:
+    python = f'exec "{sys.executable}"'
+    found = {"github": f"{python} -m demo --port {DEMO_PORT} --state data/demo.json"} if demo else {}
+    return found | {
+        "collector": f"{python} -m collector",
+        "api": f"{python} -m api",
+        "app": f"{python} -m streamlit run app/main.py --server.port {app_port} --server.address localhost "
+        "--logger.level warning --browser.serverPort " + str(app_port),
+    }
+
+
+def _greet(demo: bool, api: ApiSettings, app: AppSettings) -> None:
+    what = "a demo on a simulated GitHub (set GITHUB_REPOS to see your own)" if demo else "your pipelines"
+    print(f"\nPipeline Health shows {what}.\n")
+    print(f"  Dashboard  http://localhost:{app.app_port}")
+    print(f"  API        http://{api.api_host}:{api.api_port}/docs\n")
+    print("Ctrl-C stops everything.\n", flush=True)
+
+
+def _need_free_port(name: str, host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConfigError(f"{name}: cannot listen on {host}:{port}: {error.strerror}; choose another port.") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
