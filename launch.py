@@ -64,7 +64,8 @@ def _run(demo: bool, app_port: int) -> int:
     for name, command in _commands(demo, app_port).items():
         manager.add_process(name, command, env=environment)
     manager.loop()
-    return int(manager.returncode or 0)
+    # Stopped by Ctrl-C or SIGTERM as asked: nothing went wrong.
+    return 0 if manager.returncode in (None, 0, 130, 143) else int(manager.returncode)
 
 
 def _commands(demo: bool, app_port: int) -> Mapping[str, str]:

@@ -61,7 +61,7 @@ def heat(cells: Sequence[HourCell]) -> pd.DataFrame:
 def workflows(listed: Sequence[WorkflowHealth], now: datetime) -> pd.DataFrame:
     rows = [
         {
-            "state": word("failure") if each.failing else word("success"),
+            "state": "✕ Broken" if each.failing else "✓ Passing",
             "repo": each.repo,
             "workflow": each.workflow,
             "success_rate": _percents(each.metrics.success_rate),

@@ -21,7 +21,7 @@ _GROUPS = {
 }  # fmt: skip
 STATES = ("success", "failure", "timed_out", "startup_failure", "cancelled", "skipped", "in_progress", "queued",
           "waiting", "pending", "requested", "neutral", "stale", "action_required")  # fmt: skip
-_BAR, _GAP, _HIGH = 4.6, 1.2, 20
+_BAR, _GAP, _HIGH = 4.6, 1.2, 26
 
 
 def word(state: str) -> str:
@@ -40,7 +40,7 @@ def strip_svg(outcomes: Sequence[str]) -> str:
     without colour."""
     bars = []
     for index, outcome in enumerate(outcomes):
-        high = _HIGH if outcome == "failure" else 12 if outcome == "success" else 6
+        high = _HIGH if outcome == "failure" else 15 if outcome == "success" else 8
         fill = _COLOURS.get(outcome, "#7457D1")
         x = round(index * (_BAR + _GAP), 1)
         bars.append(f'<rect x="{x}" y="{_HIGH - high}" width="{_BAR}" height="{high}" rx="1" fill="{fill}"/>')

@@ -9,14 +9,15 @@ from app.charts import theme
 _DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 
 
-def failure_rate(frame: pd.DataFrame) -> dict[str, Any]:
+def failure_rate(frame: pd.DataFrame, *, dark: bool = False) -> dict[str, Any]:
     """Columns: weekday (0 Monday), hour, rate (null where too few runs were decided), hover. Hours are UTC."""
     rates: list[list[float | None]] = [[None] * 24 for _ in _DAYS]
     hovers = [[""] * 24 for _ in _DAYS]
     for weekday, hour, rate, hover in zip(*(frame[name] for name in ("weekday", "hour", "rate", "hover")), strict=True):
         rates[weekday][hour] = None if pd.isna(rate) else float(rate)
         hovers[weekday][hour] = theme.safe(hover)
-    steps = [[index / (len(theme.HEAT) - 1), colour] for index, colour in enumerate(theme.HEAT)]
+    colours = theme.HEAT_DARK if dark else theme.HEAT
+    steps = [[index / (len(colours) - 1), colour] for index, colour in enumerate(colours)]
     trace = {
         "type": "heatmap",
         "z": rates,

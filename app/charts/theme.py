@@ -11,6 +11,9 @@ P50, P95 = "#7457D1", "#1A6FCB"
 REFERENCE = "#8A93A0"
 GRID = "rgba(128,140,155,0.22)"
 AXIS_TEXT = "#7A8696"
+HEAT_DARK = [
+    "#1C2735", "#213A56", "#285078", "#31679A", "#4080BA", "#5B99CF", "#7BB2E0", "#9CC9EC", "#BBDCF5", "#D9EAFD",
+]  # fmt: skip
 HEAT = ["#DCE9F8", "#B9D3F1", "#94BBE9", "#6CA1DE", "#4788CF", "#2F70BB", "#2059A0", "#164684", "#0F3769", "#0C2C55"]
 
 OUTCOME_COLOURS = {
@@ -45,6 +48,7 @@ def layout(**more: Any) -> dict[str, Any]:
             "y": 1.02,
             "xanchor": "left",
             "yanchor": "bottom",
+            "traceorder": "normal",
             "title": {"text": ""},
         },
         "paper_bgcolor": "rgba(0,0,0,0)",

@@ -16,5 +16,10 @@ def panel(title: str, subtitle: str = "", *, key: str | None = None) -> Iterator
         yield
 
 
+def is_dark() -> bool:
+    """What the viewer's browser shows: few figures need to know."""
+    return st.context.theme.type == "dark"
+
+
 def figure(spec: dict[str, Any], key: str, alt: str) -> None:
     st.plotly_chart(spec, key=key, config=CONFIG, theme="streamlit", alt=alt)

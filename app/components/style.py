@@ -26,6 +26,7 @@ section[data-testid="stSidebar"] { width: 230px !important; min-width: 230px; }
 .ph-err { background: #D3261C14; } .ph-warn { background: #DC861C1F; } .ph-group { font-weight: 600; }
 @media (max-width: 640px) {
   .stMainBlockContainer { padding-left: .8rem; padding-right: .8rem; }
+  .st-key-head { flex-wrap: wrap; } .st-key-filters { min-width: 100%; flex-wrap: wrap; }
   .st-key-filters > div, .st-key-run-filters > div { width: 100% !important; }
 }
 </style>

@@ -22,7 +22,7 @@ def workflows(frame: pd.DataFrame) -> None:
         column_config={
             "repo": column.TextColumn("Repository", width=135),
             "workflow": column.TextColumn("Workflow", width=110),
-            "state": column.TextColumn("Default branch", help="Outcome of the last decided run there", width=110),
+            "state": column.TextColumn("Default branch", help="Broken: the last decided run there failed", width=110),
             "success_rate": column.ProgressColumn(
                 "Success rate", format="%.1f%%", min_value=0, max_value=100, color="green", width=150
             ),

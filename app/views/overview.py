@@ -7,7 +7,7 @@ from app.charts import heatmap, trends
 from app.components import states, tables
 from app.components.attention import attention
 from app.components.freshness import completeness
-from app.components.panel import figure, panel
+from app.components.panel import figure, is_dark, panel
 from app.components.tiles import tiles
 
 status = data.status()
@@ -38,7 +38,9 @@ with st.grid(2, min_column_width=320, gap="small"):
     with panel("Runs by outcome", f"stacked, by {bucket}"):
         figure(trends.outcomes(series, since, until), "outcomes", "Runs by outcome over time")
     with panel("Failure rate by hour", "UTC, weekday × hour · empty: fewer than 5 runs"):
-        figure(heatmap.failure_rate(frames.heat(found.cells)), "heat", "Failure rate by weekday and hour")
+        figure(
+            heatmap.failure_rate(frames.heat(found.cells), dark=is_dark()), "heat", "Failure rate by weekday and hour"
+        )
 
 with panel("Workflows", "broken ones first, then by lowest success rate"):
     tables.workflows(frames.workflows(found.workflows, window.until))

@@ -38,7 +38,8 @@ class Streak:
 
 
 def failing_streaks(session: Session, scope: Scope, now: datetime) -> list[Streak]:
-    """Workflows whose last decided run on the default branch failed, longest broken first."""
+    """Workflows whose last decided run on the default branch failed: most failures in a row first, then the
+    longest broken."""
     where = [*in_scope(scope.whole_sequence()), Run.on_default_branch, Run.created_at >= now - LOOK_BACK]
     key = (Run.repository_id, Run.workflow_id)
     success = (
@@ -60,7 +61,7 @@ def failing_streaks(session: Session, scope: Scope, now: datetime) -> list[Strea
         run = RunRow(*row[:-2])
         grouped[row[-2], run.workflow_id, row[-1]].append(run)
     found = [_streak(*key, runs) for key, runs in grouped.items()]
-    return sorted(found, key=lambda streak: streak.since)
+    return sorted(found, key=lambda streak: (-streak.length, streak.since))
 
 
 def _streak(repository_id: int, workflow_id: int, branch: str, runs: list[RunRow]) -> Streak:
