@@ -83,10 +83,15 @@ def _engine() -> Engine:
 
 @contextmanager
 def _session() -> Iterator[Session]:
+    with _readable(), session_scope(_engine()) as session:
+        yield session
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Whatever is wrong with the database becomes one line for people."""
     try:
-        engine = _engine()
-        with session_scope(engine) as session:
-            yield session
+        yield
     except (ConfigError, DatabaseUnavailable, NotMigrated) as error:
         raise Unavailable(str(error)) from None
     except DBAPIError as error:
@@ -104,9 +109,15 @@ def _explain(error: DBAPIError) -> str:
     return describe_failure(_engine(), error)
 
 
-def now() -> datetime:
-    """Whole minutes, so that sessions that ask the same share an answer."""
-    return datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
+@st.cache_data(ttl=300, max_entries=8, show_spinner=False)
+def now(version: int) -> datetime:
+    """The end of every window: it stands still while nothing new is stored, so that figures do not flicker and
+    sessions that ask the same share an answer."""
+    return clock().replace(second=0, microsecond=0) + timedelta(minutes=1)
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
 
 
 @st.cache_data(ttl=2, max_entries=1, show_spinner=False)
@@ -139,7 +150,7 @@ def _stale(
     if beat is None:
         return None
     poll = timedelta(seconds=float(beat.detail.get("poll_seconds") or _DEFAULT_POLL_SECONDS))
-    silent = datetime.now(UTC) - beat.seen_at
+    silent = clock() - beat.seen_at
     if silent > 3 * poll + _GRACE:
         return f"The collector was last seen {_ago(silent)}: what you see may be out of date."
     known = {row.repo.lower() for row in rows}
@@ -210,20 +221,17 @@ def run_detail(run_id: int, attempt: int | None, version: int) -> RunDetail | No
         )
 
 
-@st.cache_data(ttl=600, max_entries=32, show_spinner=False)
-def log_text(run_id: int, attempt: int, job_id: int) -> str | None:
+@st.cache_data(ttl=600, max_entries=16, show_spinner=False)
+def log_lines(run_id: int, attempt: int, job_id: int) -> list[str]:
+    """The whole stored log, without timestamps and colour codes, which a page does not show."""
     with _session() as session:
         found = logs.list_logs(session, run_id, attempt, job_id=job_id)
-        return found[0].text if found else None
-
-
-def plain_lines(text: str) -> list[str]:
-    """Without timestamps and colour codes, which a page does not show."""
+    text = (found[0].text if found else None) or ""
     return [_COLOUR.sub("", _TIMESTAMP.sub("", line)) for line in text.splitlines()]
 
 
 def ask_for_log(row: logs.JobLogRow, run_id: int) -> None:
     """The collector looks for such requests every few seconds."""
-    with write_scope(_engine()) as session:
-        request_logs(session, row.repository_id, run_id, [row.job_id], datetime.now(UTC))
+    with _readable(), write_scope(_engine()) as session:
+        request_logs(session, row.repository_id, run_id, [row.job_id], clock())
     run_detail.clear()

@@ -16,9 +16,7 @@ _KEYS = ("repo", "branch", "workflow", "period", "conclusion", "event", "actor",
 
 def render(version: int) -> None:
     """The row of filters that every page shares."""
-    until = data.now()
-    since = until - PERIODS["90d"]
-    chosen = data.options(Scope(repos=_chosen("repo")), since, version)
+    chosen = _options(version)
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom", key="filters"):
         st.segmented_control(
             "Period", list(PERIODS), default=DEFAULT_PERIOD, required=True, key="period", bind="query-params",
@@ -31,7 +29,7 @@ def render(version: int) -> None:
 
 def render_for_runs(version: int) -> None:
     """What only the list of runs can be narrowed by."""
-    chosen = data.options(Scope(repos=_chosen("repo")), data.now() - PERIODS["90d"], version)
+    chosen = _options(version)
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom", key="run-filters"):
         st.text_input(
             "Search", key="q", bind="query-params", placeholder="Title, branch, commit, actor or #number",
@@ -80,6 +78,10 @@ def clear() -> None:
 
 def narrowed() -> bool:
     return bool(text()) or any(_chosen(key) for key in _KEYS if key not in ("period", "q"))
+
+
+def _options(version: int) -> data.Options:
+    return data.options(Scope(repos=_chosen("repo")), data.now(version) - PERIODS["90d"], version)
 
 
 def _choice(label: str, values: list[str], key: str, placeholder: str) -> None:

@@ -20,6 +20,9 @@ section[data-testid="stSidebar"] { width: 230px !important; min-width: 230px; }
 .ph-log { font-family: 'JetBrains Mono', monospace; font-size: 12px; line-height: 1.55; max-height: 420px;
   overflow: auto; border-radius: 6px; padding: 6px 0; background: rgba(128,140,155,.09); }
 .ph-log.ph-tall { max-height: 70vh; }
+.ph-fold summary { padding: 2px 12px 4px 46px; cursor: pointer; opacity: .75; border-bottom: 1px dashed
+  rgba(128,140,155,.45); margin-bottom: 4px; } .ph-fold[open] summary { margin-bottom: 0; border: 0; }
+.ph-here { color: #D3261C; margin-right: 4px; }
 .ph-l { display: flex; white-space: pre; padding-right: 12px; width: max-content; min-width: 100%; }
 .ph-n { flex: 0 0 58px; text-align: right; padding-right: 12px; opacity: .65; user-select: none; }
 .ph-hit { background: #D3261C2B; box-shadow: inset 3px 0 0 #D3261C; font-weight: 600; }

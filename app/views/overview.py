@@ -12,7 +12,7 @@ from app.components.tiles import tiles
 
 status = data.status()
 scope = filters.scope()
-window = filters.window(data.now())
+window = filters.window(data.now(status.version))
 
 if not status.has_runs:
     states.nothing_collected(status)

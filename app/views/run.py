@@ -25,7 +25,7 @@ found = data.run_detail(run_id, attempt, status.version) or newest
 run_parts.facts(newest.run, found, attempt)
 
 with panel("Jobs", "pale: waiting for a runner · times from the start of the attempt"):
-    frame = frames.timeline(found.jobs, run_parts.started_at(found, attempt), data.now())
+    frame = frames.timeline(found.jobs, run_parts.started_at(found, attempt), data.clock())
     if len(frame):
         figure(timeline(frame), "timeline", "Jobs of the run over time")
     else:

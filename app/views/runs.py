@@ -9,7 +9,7 @@ from app.components.paging import cursor, pager
 status = data.status()
 filters.render_for_runs(status.version)
 scope = filters.run_scope()
-window = filters.window(data.now())
+window = filters.window(data.now(status.version))
 
 if not status.has_runs:
     states.nothing_collected(status)
