@@ -1,4 +1,4 @@
-"""python -m collector [sync | doctor]"""
+"""python -m collector [sync | doctor | health]"""
 
 import argparse
 import signal
@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from collector.build import make_client, make_passes
 from collector.config import Settings
-from collector.doctor import doctor
+from collector.doctor import doctor, health
 from collector.logging_setup import set_up_logging
 from collector.passes import Passes
 from collector.scheduler import Service
@@ -32,12 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("sync", help="one complete pass over all configured repositories, then exit")
     commands.add_parser("doctor", help="check configuration, token, database and channels")
+    commands.add_parser("health", help="exit 0 while the service shows signs of life, for containers")
     options = parser.parse_args(arguments)
     try:
         settings = Settings.load()
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
+    if options.command == "health":
+        return health(settings)
     set_up_logging(settings.backend_env)
     if options.command == "doctor":
         return doctor(settings, make_client(settings))

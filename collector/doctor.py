@@ -3,14 +3,16 @@
 import smtplib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 from collector.config import Settings
 from collector.github.client import Client
 from collector.github.errors import GitHubError
 from collector.sync.targets import resolve
-from db.engine import DatabaseUnavailable, make_engine
+from db.engine import DatabaseUnavailable, make_engine, session_scope
 from db.migrate import NotMigrated, check_migrated
+from db.queries.repositories import heartbeat
 
 _TIMEOUT_SECONDS = 10
 
@@ -32,6 +34,23 @@ def doctor(settings: Settings, client: Client, write: Callable[[str], None] = pr
         mark = {True: "ok  ", False: "FAIL", None: "–   "}[check.ok]
         write(f"{mark}  {check.name:<{width}}  {check.detail}")
     return 1 if any(check.ok is False for check in checks) else 0
+
+
+def health(settings: Settings) -> int:
+    """0 while the service beats: at the latest three polls and a minute ago."""
+    try:
+        engine = make_engine(settings.database_url)
+        check_migrated(engine)
+    except (DatabaseUnavailable, NotMigrated) as error:
+        print(error)
+        return 1
+    with session_scope(engine) as session:
+        beat = heartbeat(session)
+    allowed = timedelta(minutes=3 * settings.poll_interval_minutes + 1)
+    if beat is None or datetime.now(UTC) - beat.seen_at > allowed:
+        print("The collector shows no sign of life.")
+        return 1
+    return 0
 
 
 def run_checks(settings: Settings, client: Client) -> Iterator[Check]:
