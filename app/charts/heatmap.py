@@ -36,8 +36,8 @@ def failure_rate(frame: pd.DataFrame, *, dark: bool = False) -> dict[str, Any]:
         "data": [trace],
         "layout": theme.layout(
             hovermode="closest",
-            margin={"l": 0, "r": 0, "t": 8, "b": 0},
-            xaxis=theme.axis(showgrid=False, tickvals=list(range(0, 24, 3)), nticks=9),
+            margin=theme.margin(t=8),
+            xaxis=theme.axis(showgrid=False, range=[-0.5, 23.5], tickvals=list(range(0, 24, 3)), nticks=9),
             yaxis=theme.axis(showgrid=False, autorange="reversed", nticks=8),
         ),
     }

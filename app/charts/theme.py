@@ -7,13 +7,13 @@ from typing import Any
 SUCCESS, FAILURE, TIMED_OUT = "#08A69E", "#D3261C", "#DC861C"
 CANCELLED, SKIPPED, RUNNING, OTHER = "#69727D", "#A9B2BD", "#1A6FCB", "#7457D1"
 SUCCESS_SOFT, QUEUE_SOFT = "rgba(8,166,158,0.55)", "rgba(122,135,150,0.30)"
-P50, P95 = "#7457D1", "#1A6FCB"
 REFERENCE = "#8A93A0"
 GRID = "rgba(128,140,155,0.22)"
 AXIS_TEXT = "#7A8696"
 HEAT_DARK = [
     "#1C2735", "#213A56", "#285078", "#31679A", "#4080BA", "#5B99CF", "#7BB2E0", "#9CC9EC", "#BBDCF5", "#D9EAFD",
 ]  # fmt: skip
+P50, P95 = {False: "#7457D1", True: "#A48BF0"}, {False: "#1A6FCB", True: "#4C9AF0"}
 HEAT = ["#DCE9F8", "#B9D3F1", "#94BBE9", "#6CA1DE", "#4788CF", "#2F70BB", "#2059A0", "#164684", "#0F3769", "#0C2C55"]
 
 OUTCOME_COLOURS = {
@@ -39,7 +39,7 @@ def layout(**more: Any) -> dict[str, Any]:
     """Margins, grid and hover of every chart; `more` wins."""
     base: dict[str, Any] = {
         "height": HEIGHT,
-        "margin": {"l": 0, "r": 4, "t": 28, "b": 0},
+        "margin": margin(),
         "hovermode": "x unified",
         "showlegend": False,
         "legend": {
@@ -61,9 +61,13 @@ def layout(**more: Any) -> dict[str, Any]:
     return base | more
 
 
+def margin(**more: int) -> dict[str, int]:
+    return {"l": 0, "r": 4, "t": 28, "b": 0, "pad": 4} | more
+
+
 def axis(**more: Any) -> dict[str, Any]:
     base: dict[str, Any] = {
-        "title": {"text": ""},
+        "title": {"text": "", "standoff": 0},
         "gridcolor": GRID,
         "zeroline": False,
         "automargin": True,

@@ -37,18 +37,18 @@ def success_rate(frame: pd.DataFrame, since: str, until: str) -> dict[str, Any]:
             xaxis=_time_axis(since, until),
             yaxis=theme.axis(range=[floor, 1.005], tickformat=".0%"),
             shapes=[target],
-            margin={"l": 0, "r": 4, "t": 8, "b": 0},
+            margin=theme.margin(t=8),
         ),
     }
 
 
-def durations(frame: pd.DataFrame, since: str, until: str) -> dict[str, Any]:
+def durations(frame: pd.DataFrame, since: str, until: str, *, dark: bool = False) -> dict[str, Any]:
     """Columns: start, p50, p95 (seconds, null without runs), p50_written, p95_written."""
     highest = max((value for value in _plain(frame["p95"]) if value is not None), default=60.0)
     ticks, labels = _duration_ticks(highest)
     traces = [
-        _duration_trace(frame, "p95", "p95", theme.P95, "dot"),
-        _duration_trace(frame, "p50", "median", theme.P50, "solid"),
+        _duration_trace(frame, "p95", "p95", theme.P95[dark], "dot"),
+        _duration_trace(frame, "p50", "median", theme.P50[dark], "solid"),
     ]
     return {
         "data": traces,

@@ -34,7 +34,11 @@ with st.grid(2, min_column_width=320, gap="small"):
     with panel("Success rate", f"share of decided runs, by {bucket} · dashed: 90%"):
         figure(trends.success_rate(series, since, until), "success-rate", "Success rate over time")
     with panel("Duration", f"median and p95 of decided runs, by {bucket}"):
-        figure(trends.durations(series, since, until), "durations", "Median and 95th percentile of run duration")
+        figure(
+            trends.durations(series, since, until, dark=is_dark()),
+            "durations",
+            "Median and 95th percentile of run duration",
+        )
     with panel("Runs by outcome", f"stacked, by {bucket}"):
         figure(trends.outcomes(series, since, until), "outcomes", "Runs by outcome over time")
     with panel("Failure rate by hour", "UTC, weekday × hour · empty: fewer than 5 runs"):
