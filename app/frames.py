@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import pandas as pd
 
@@ -63,7 +64,7 @@ def workflows(listed: Sequence[WorkflowHealth], now: datetime) -> pd.DataFrame:
         {
             "state": "✕ Broken" if each.failing else "✓ Passing",
             "repo": each.repo,
-            "workflow": each.workflow,
+            "workflow": _runs_of(each.repo, each.workflow),
             "success_rate": _percents(each.metrics.success_rate),
             "recent": strip_svg([outcome for _, outcome in each.recent]),
             "trend": [value for value in each.trend if value is not None],
@@ -131,6 +132,11 @@ def steps(job: JobRow) -> pd.DataFrame:
         for step in job.steps
     ]
     return pd.DataFrame(rows)
+
+
+def _runs_of(repo: str, workflow: str) -> str:
+    """The address of a workflow's runs; the table shows what stands behind the #."""
+    return f"runs?{urlencode({'repo': repo, 'workflow': workflow})}#{quote(workflow, safe=' ')}"
 
 
 def _percents(rate: float | None) -> float | None:

@@ -32,17 +32,15 @@ def _try_again() -> None:
 st.set_page_config(page_title="Pipeline Health", page_icon=str(_HERE / "static" / "icon.svg"), layout="wide")
 style()
 st.logo(str(_HERE / "static" / "logo.svg"), size="medium", icon_image=str(_HERE / "static" / "icon.svg"))
-page = st.navigation(
-    [
-        st.Page("views/overview.py", title="Overview", icon=":material/monitoring:", default=True),
-        st.Page("views/runs.py", title="Runs", icon=":material/list:", url_path="runs"),
-        st.Page("views/run.py", title="Run", icon=":material/timeline:", url_path="run"),
-    ]
-)
+overview = st.Page("views/overview.py", title="Overview", icon=":material/monitoring:", default=True)
+runs = st.Page("views/runs.py", title="Runs", icon=":material/list:", url_path="runs")
+run = st.Page("views/run.py", title="Run", icon=":material/timeline:", url_path="run")
+page = st.navigation([overview, runs, run])
 try:
     status = data.status()
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="head"):
-        filters.render(status.version)
+        if page is not run:
+            filters.render(status.version)
         with st.container(width=215, key="freshness"):
             freshness(status.version)
     if status.demo:

@@ -5,6 +5,8 @@ import streamlit as st
 from app import data, filters, frames
 from app.components import states, tables
 from app.components.paging import cursor, pager
+from app.components.panel import panel
+from db.metrics import units
 
 status = data.status()
 filters.render_for_runs(status.version)
@@ -21,5 +23,6 @@ if not page.items:
     states.nothing_matches()
     st.stop()
 
-tables.runs(frames.runs(page.items, window.until))
-pager(page.next, len(page.items), total)
+with panel("Runs", f"{units.count(total)} in the last {filters.period()} · newest first · times in UTC"):
+    tables.runs(frames.runs(page.items, data.clock()))
+    pager(page.next, len(page.items), total)
