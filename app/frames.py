@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from urllib.parse import quote, urlencode
 
 import pandas as pd
@@ -122,16 +121,22 @@ def timeline(jobs: Sequence[JobRow], started_at: datetime | None, now: datetime)
 
 
 def steps(job: JobRow) -> pd.DataFrame:
-    rows = [
-        {
-            "number": step.get("number"),
-            "name": step.get("name"),
-            "state": [word(step.get("conclusion") or step.get("status") or "queued")],
-            "duration": _step_duration(step),
-        }
-        for step in job.steps
-    ]
-    return pd.DataFrame(rows)
+    """`left` and `width`: when the step ran, in percent of its job's time; 0 wide where that is not known."""
+    spans = [(_moment(step.get("started_at")), _moment(step.get("completed_at"))) for step in job.steps]
+    origin = min((start for start, _ in spans if start), default=None)
+    whole = max(((end - origin).total_seconds() for _, end in spans if end and origin), default=0.0)
+    rows = []
+    for step, (start, end) in zip(job.steps, spans, strict=True):
+        seconds = max((end - start).total_seconds(), 0.0) if start and end else None
+        known = bool(seconds and start and origin and whole)
+        rows.append({
+            "name": str(step.get("name") or ""),
+            "state": str(step.get("conclusion") or step.get("status") or "queued"),
+            "duration": units.duration(seconds),
+            "left": (start - origin).total_seconds() / whole * 100 if known and start and origin else 0.0,
+            "width": seconds / whole * 100 if known and seconds else 0.0,
+        })  # fmt: skip
+    return pd.DataFrame(rows, columns=["name", "state", "duration", "left", "width"])
 
 
 def _runs_of(repo: str, workflow: str) -> str:
@@ -144,11 +149,11 @@ def _percents(rate: float | None) -> float | None:
     return None if rate is None else float(units.percent(rate).removesuffix("%"))
 
 
-def _step_duration(step: dict[str, Any]) -> str:
-    start, end = step.get("started_at"), step.get("completed_at")
-    if not start or not end:
-        return units.NO_DATA
-    return units.duration(max((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 0.0))
+def _moment(written: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(written) if isinstance(written, str) and written else None
+    except ValueError:
+        return None
 
 
 def _so_far(started_at: datetime | None, now: datetime) -> str:

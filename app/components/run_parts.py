@@ -1,18 +1,24 @@
 """The parts of the page of one run."""
 
+from collections.abc import Hashable
 from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
 
+import pandas as pd
 import streamlit as st
 
 from app import frames
-from app.components import tables
-from app.components.text import markdown
-from app.data import RunDetail
+from app.components.text import html, markdown
+from app.data import RunDetail, clock
 from app.marks import colour_group, word
 from db.metrics import units
+from db.metrics.outcome import outcome_of
 from db.queries.runs import RunRow
+from db.vocabulary import Conclusion, Outcome
 
 _BIGGEST = 2**63 - 1
+_NAMED = 12
 
 
 def wanted_run() -> int | None:
@@ -35,17 +41,26 @@ def unknown(run_id: int) -> None:
 
 
 def header(run: RunRow) -> None:
-    state = run.conclusion or run.status
-    st.markdown(f"## {markdown(run.title[:200])}")
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.badge(word(state), color=colour_group(state))  # type: ignore[arg-type]
-        if run.flaky:
-            st.badge("flaky: failed, then passed", color="orange")
-        parts = [run.repo, f"{run.workflow} #{run.run_number}", run.branch or "no branch", run.event]
-        st.markdown(" · ".join(markdown(part) for part in parts))
-        st.markdown(f"`{run.head_sha[:7]}`" + (f" by **{markdown(run.actor)}**" if run.actor else ""))
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="top", key="run-head"):
+        st.html(_head(run), width="stretch")
         if run.html_url.startswith("https://"):
-            st.link_button("GitHub", run.html_url, icon=":material/open_in_new:", type="tertiary")
+            st.link_button("View on GitHub", run.html_url, icon=":material/open_in_new:")
+
+
+def _head(run: RunRow) -> str:
+    state = run.conclusion or run.status
+    flaky = '<span class="ph-pill ph-orange">↻ Flaky: failed, then passed</span>' if run.flaky else ""
+    by = f"<span>by <b>{html(run.actor)}</b></span>" if run.actor else ""
+    branch = f"<span>on <b>{html(run.branch)}</b></span>" if run.branch else ""
+    runs = f"runs?{urlencode({'repo': run.repo, 'workflow': run.workflow})}"
+    return (
+        f'<div class="ph-crumb"><a href="runs" target="_self">Runs</a> / {html(run.repo)} / '
+        f'<a href="{html(runs)}" target="_self">{html(run.workflow)}</a> / #{run.run_number}</div>'
+        f'<h2 class="ph-title">{html(run.title)}</h2>'
+        f'<div class="ph-meta"><span class="ph-pill ph-{colour_group(state)}">{html(word(state))}</span>{flaky}'
+        f"<code>{html(run.head_sha[:7])}</code>{branch}<span>{html(run.event)}</span>{by}"
+        f"<span>{units.timestamp(run.created_at)}</span></div>"
+    )
 
 
 def choose_attempt(newest: RunDetail) -> int:
@@ -70,39 +85,59 @@ def facts(run: RunRow, found: RunDetail, attempt: int) -> None:
     shown = next((each for each in found.attempts if each.attempt == attempt), None)
     duration = shown.duration_seconds if shown else run.duration_seconds
     queue = shown.queue_seconds if shown else run.queue_seconds
+    began = shown.started_at if shown else run.started_at
     own = [job for job in found.jobs if not job.copied and not job.phantom]
     with st.grid(4, min_column_width=150, gap="small", key="run-facts"):
         st.metric("Duration", units.duration(duration), border=True, help="To the end of the last own job")
         st.metric("Queue", units.duration(queue), border=True, help="Until the first job of the attempt started")
         st.metric("Jobs", units.count(len(own)), border=True)
-        st.metric("Started", _moment(shown.started_at if shown else run.started_at), border=True)
+        st.metric("Started", _ago(began), border=True, help=units.timestamp(began))
 
 
 def left_out(found: RunDetail) -> None:
     """Says what is not in the timeline, so that nothing seems to be missing."""
     kinds = (
-        (sum(job.copied for job in found.jobs), "carried over from an earlier attempt"),
-        (sum(job.phantom for job in found.jobs), "reports without a runner"),
-        (sum(job.conclusion == "skipped" for job in found.jobs if not job.copied), "skipped"),
+        ("Carried over from an earlier attempt, not run again", [job for job in found.jobs if job.copied]),
+        ("Reports without a runner", [job for job in found.jobs if job.phantom]),
+        ("Skipped", [job for job in found.jobs if job.conclusion == Conclusion.SKIPPED and not job.copied]),
     )
-    told = [f"{number} {what}" for number, what in kinds if number]
-    if told:
-        st.caption("Not shown and not counted: " + ", ".join(told) + ".")
+    for what, jobs in kinds:
+        if jobs:
+            more = f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
+            st.caption(f"{what}: " + ", ".join(markdown(job.name) for job in jobs[:_NAMED]) + more + ".")
 
 
 def steps(found: RunDetail) -> None:
+    """The steps of each job; those of failed jobs are open."""
     for job in found.jobs:
         if job.steps and not job.copied:
             state = job.conclusion or job.status
             label = (
                 f"{markdown(job.name)} · :{colour_group(state)}[{word(state)}] · {units.duration(job.duration_seconds)}"
             )
-            with st.expander(label, expanded=False):
+            with st.expander(label, expanded=outcome_of(job.status, job.conclusion) is Outcome.FAILURE):
                 where = ", ".join(job.labels) or "no label"
                 st.caption(f"Runner {markdown(job.runner or 'unknown')} · {markdown(where)} · "
                            f"queued {units.duration(job.queue_seconds)}")  # fmt: skip
-                tables.steps(frames.steps(job))
+                st.html(steps_html(frames.steps(job)))
 
 
-def _moment(moment: datetime | None) -> str:
-    return f"{moment:%d %b %H:%M}" if moment else units.NO_DATA
+def steps_html(frame: pd.DataFrame) -> str:
+    """Sign, name, word, when it ran within its job, and how long."""
+    return '<div role="list">' + "".join(_step(row) for row in frame.to_dict("records")) + "</div>"
+
+
+def _step(row: dict[Hashable, Any]) -> str:
+    sign, _, name = word(row["state"]).partition(" ")
+    colour = f"ph-{colour_group(row['state'])}"
+    bar = f'<i style="left:{row["left"]:.1f}%;width:{row["width"]:.1f}%"></i>' if row["width"] else ""
+    return (
+        f'<div class="ph-step" role="listitem"><span class="{colour}" aria-hidden="true">{sign}</span>'
+        f'<span class="ph-name">{html(row["name"])}</span><span class="ph-word {colour}">{html(name)}</span>'
+        f'<span class="ph-track {colour}" aria-hidden="true">{bar}</span>'
+        f'<span class="ph-time">{row["duration"]}</span></div>'
+    )
+
+
+def _ago(moment: datetime | None) -> str:
+    return units.relative((clock() - moment).total_seconds()) if moment else units.NO_DATA

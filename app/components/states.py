@@ -8,10 +8,9 @@ from app.data import Status
 
 
 def demo_banner() -> None:
-    st.info(
-        "**Demo data** from a bundled simulator of GitHub. Set `GITHUB_REPOS` (and `GITHUB_TOKEN`) to see your own "
-        "pipelines.",
-        icon=":material/science:",
+    st.html(
+        '<div class="ph-demo" role="status"><b>Demo data</b> from a bundled simulator. '
+        "Set <code>GITHUB_REPOS</code> to see your own.</div>"
     )
 
 

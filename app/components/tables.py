@@ -79,21 +79,6 @@ def runs(frame: pd.DataFrame) -> None:
     )
 
 
-def steps(frame: pd.DataFrame) -> None:
-    column = st.column_config
-    st.dataframe(
-        frame,
-        hide_index=True,
-        row_height=28,
-        column_config={
-            "number": column.NumberColumn("#", width=40),
-            "name": column.TextColumn("Step"),
-            "state": _state_column("Status", 130),
-            "duration": column.TextColumn("Duration", width=90),
-        },
-    )
-
-
 def _state_column(label: str, width: int):  # type: ignore[no-untyped-def]
     return st.column_config.MultiselectColumn(
         label,
