@@ -25,7 +25,7 @@ from db.store.repositories import (
     upsert_repository,
     upsert_workflows,
 )
-from db.store.runs import upsert_runs
+from db.store.runs import mark_gone, upsert_runs
 from db.store.sync_state import set_gaps, sync_state
 
 WORKFLOWS_EVERY = timedelta(hours=6)
@@ -135,7 +135,10 @@ class RepositoryReader:
             try:
                 payload = read(RunPayload, self._client.get(f"/repos/{repo}/actions/runs/{run_id}").data)
             except NotFound:
-                continue  # deleted while it ran; what is known of it stays
+                with write_scope(self._engine) as session:
+                    mark_gone(session, repository_id, run_id)
+                changed += 1
+                continue
             if not isinstance(payload, str):
                 changed += self._store(repository_id, [payload])
         return changed

@@ -63,6 +63,13 @@ def set_default_branch(session: Session, repository: Repository) -> None:
     session.execute(update(Run).where(ours, ~Run.on_default_branch, on_branch).values(on_default_branch=True))
 
 
+def mark_gone(session: Session, repository_id: int, run_id: int) -> None:
+    """A run that was deleted while it ran: over, without a conclusion, and counted as "other"."""
+    run = session.get_one(Run, (repository_id, run_id))
+    run.status, run.conclusion, run.details_pending = Status.COMPLETED, None, False
+    run.outcome = str(outcome_of(run.status, run.conclusion))
+
+
 def mark_details_settled(session: Session, repository_id: int, run_id: int, now: datetime) -> None:
     """The run's jobs cannot be had any more (deleted on GitHub): stop asking, keep what is stored."""
     session.execute(

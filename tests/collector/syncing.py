@@ -7,20 +7,35 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 
 from collector.github.client import Client
+from collector.logs.collect import LogCollector
 from collector.progress import Progress
 from collector.sync.engine import Outcome, Sync
 
 
+def make_client(url: str, clock: Callable[[], datetime], token: str | None = "good") -> Client:
+    return Client(url, token, clock=clock, sleep=lambda seconds: None)
+
+
 def sync(
     engine: Engine, base_url: str, repos: tuple[str, ...], *, clock: Callable[[], datetime], backfill_days: int = 30,
-    client: Client | None = None,
+    client: Client | None = None, stop: threading.Event | None = None,
 ) -> Outcome:  # fmt: skip
-    client = client or Client(base_url, clock=clock, sleep=lambda seconds: None)
     return Sync(
         engine,
-        client,
+        client or make_client(base_url, clock),
         repos=repos,
         backfill_days=backfill_days,
+        clock=clock,
+        stop=stop or threading.Event(),
+        progress=Progress(engine, clock, {}),
+    ).run()
+
+
+def fetch_logs(engine: Engine, base_url: str, *, clock: Callable[[], datetime], collect: str = "failed") -> int:
+    return LogCollector(
+        engine,
+        make_client(base_url, clock),
+        collect=collect,
         clock=clock,
         stop=threading.Event(),
         progress=Progress(engine, clock, {}),

@@ -1,0 +1,55 @@
+"""A simulated GitHub over real HTTP, with a clock that the test moves."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from starlette.applications import Starlette
+
+from demo.app import create_app
+from demo.serve import running
+from demo.world import World
+
+REPO = "acme/web"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+@dataclass
+class GitHub:
+    """`asked()` gives the paths requested since it was last asked."""
+
+    world: World
+    app: Starlette
+    url: str
+    clock: Clock
+
+    def asked(self) -> list[str]:
+        paths = [each.path for each in self.app.state.requests]
+        self.app.state.requests.clear()
+        return paths
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def github(clock: Clock) -> Iterator[GitHub]:
+    world = World.empty(clock)
+    world.add_repository(REPO)
+    world.add_workflow(REPO, "CI")
+    app = create_app(world, tokens={"good"})
+    with running(app) as url:
+        yield GitHub(world, app, url, clock)

@@ -1,0 +1,161 @@
+"""The facade over a small history that can be counted by hand."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from db import analytics
+from db.engine import write_scope
+from db.metrics.scope import Scope
+from db.metrics.window import Window
+from db.queries.runs import BadCursor, list_runs
+from db.store.records import RepositoryRecord, WorkflowRecord
+from db.store.repositories import set_monitored
+from db.vocabulary import GroupBy, Interval
+from tests.builders import NOON, REPO, WORKFLOW, add_repository, run, store_runs
+
+OTHER = RepositoryRecord(2, "acme/api", "main", True, False, "")
+DAY = Window(NOON - timedelta(hours=12), NOON + timedelta(hours=12))
+
+
+@pytest.fixture
+def session(engine: Engine) -> Iterator[Session]:
+    add_repository(engine, REPO, WORKFLOW, WorkflowRecord(6, "Deploy", "d.yml", "active"))
+    add_repository(engine, OTHER, WorkflowRecord(7, "CI", "ci.yml", "active"))
+    store_runs(
+        engine,
+        run(1, minutes=-60),
+        run(2, minutes=-50, conclusion="failure"),
+        run(3, minutes=-40, conclusion="failure"),
+        run(4, minutes=-20, seconds=120),
+        run(5, minutes=-10, branch="feature", event="pull_request", conclusion="cancelled", actor="bob"),
+        run(6, minutes=-5, workflow_id=6, workflow_name="Deploy", conclusion="failure"),
+        run(7, minutes=-2, status="in_progress", conclusion=None),
+    )
+    store_runs(engine, run(20, minutes=-30, workflow_id=7), repository_id=2)
+    with Session(engine) as opened:
+        yield opened
+
+
+def test_a_snapshot_counts_each_run_once(session: Session) -> None:
+    found = analytics.snapshot(session, Scope(), DAY)
+    assert (found.runs.total, found.runs.success, found.runs.failure) == (8, 3, 3)
+    assert (found.runs.cancelled, found.runs.in_progress) == (1, 1)
+    assert found.success_rate == 0.5
+    assert found.duration_seconds.p50 == 60
+
+
+def test_recovery_is_of_default_branches_and_counts_what_is_still_broken(session: Session) -> None:
+    found = analytics.snapshot(session, Scope(), DAY).recovery_seconds
+    assert found.mean == (30 * 60 + 60)
+    assert found.open == 1
+
+
+def test_recovery_is_not_changed_by_a_filter_on_conclusions(session: Session) -> None:
+    found = analytics.snapshot(session, Scope(conclusions=("failure",)), DAY).recovery_seconds
+    assert found.mean == 30 * 60 + 60
+
+
+def test_an_episode_is_over_when_the_success_came_after_the_window(session: Session) -> None:
+    early = Window(NOON - timedelta(minutes=55), NOON - timedelta(minutes=35))
+    found = analytics.snapshot(session, Scope(), early).recovery_seconds
+    assert (found.open, found.mean) == (0, 30 * 60 + 60)
+
+
+@pytest.mark.parametrize(
+    ("scope", "expected"),
+    [
+        (Scope(repos=("acme/api",)), {20}),
+        (Scope(workflows=("CI",)), {1, 2, 3, 4, 5, 7, 20}),
+        (Scope(workflows=("6",)), {6}),
+        (Scope(workflows=("6", "CI"), repos=("acme/web",)), {1, 2, 3, 4, 5, 6, 7}),
+        (Scope(branches=("feature",)), {5}),
+        (Scope(events=("pull_request",)), {5}),
+        (Scope(actors=("bob",)), {5}),
+        (Scope(conclusions=("failure", "cancelled")), {2, 3, 5, 6}),
+        (Scope(statuses=("in_progress",)), {7}),
+        (Scope(repos=("acme/nothing",)), set()),
+    ],
+)
+def test_scopes_narrow(session: Session, scope: Scope, expected: set[int]) -> None:
+    assert {each.id for each in list_runs(session, scope, DAY).items} == expected
+    assert analytics.snapshot(session, scope, DAY).runs.total == len(expected)
+
+
+def test_a_repository_no_longer_monitored_counts_only_when_named(engine: Engine, session: Session) -> None:
+    with write_scope(engine) as writing:
+        set_monitored(writing, [1])
+    assert analytics.snapshot(session, Scope(), DAY).runs.total == 7
+    assert analytics.snapshot(session, Scope(repos=("acme/api",)), DAY).runs.total == 1
+
+
+def test_a_series_has_a_point_for_every_bucket(session: Session) -> None:
+    points = analytics.series(session, Scope(), DAY, Interval.HOUR)
+    assert len(points) == 24
+    assert sum(point.metrics.runs.total for point in points) == 8
+    empty = points[0].metrics
+    assert (empty.runs.total, empty.success_rate, empty.duration_seconds.p50) == (0, None, None)
+
+
+def test_the_sum_of_groups_is_the_snapshot(session: Session) -> None:
+    total = analytics.snapshot(session, Scope(), DAY).runs.total
+    for by in GroupBy:
+        assert sum(group.metrics.runs.total for group in analytics.groups(session, Scope(), DAY, by)) == total
+    by_workflow = analytics.groups(session, Scope(), DAY, GroupBy.WORKFLOW)
+    assert [(each.repo, each.key, each.metrics.runs.total) for each in by_workflow] == [
+        ("acme/web", "CI", 6), ("acme/api", "CI", 1), ("acme/web", "Deploy", 1),
+    ]  # fmt: skip
+
+
+def test_what_is_broken_names_the_first_bad_run(session: Session) -> None:
+    streaks = analytics.failing_streaks(session, Scope(), NOON)
+    assert [(each.workflow, each.length, each.first_bad.id) for each in streaks] == [("Deploy", 1, 6)]
+
+
+def test_workflows_are_listed_broken_ones_first(session: Session) -> None:
+    listed = analytics.workflows(session, Scope(), DAY, NOON)
+    assert [(each.repo, each.workflow, each.failing is not None) for each in listed] == [
+        ("acme/web", "Deploy", True), ("acme/web", "CI", False), ("acme/api", "CI", False),
+    ]  # fmt: skip
+    assert [outcome for _, outcome in listed[1].recent] == [
+        "success", "failure", "failure", "success", "cancelled", "in_progress",
+    ]  # fmt: skip
+
+
+def test_a_comparison_knows_when_the_earlier_period_is_not_complete(session: Session) -> None:
+    assert not analytics.compare(session, Scope(), DAY).comparable
+
+
+def test_pages_neither_repeat_nor_skip_while_runs_arrive(engine: Engine, session: Session) -> None:
+    first = list_runs(session, Scope(), DAY, limit=3)
+    store_runs(engine, run(999, minutes=10))
+    seen, cursor = [each.id for each in first.items], first.next
+    while cursor:
+        page = list_runs(session, Scope(), DAY, limit=3, cursor=cursor)
+        seen += [each.id for each in page.items]
+        cursor = page.next
+    assert seen == [7, 6, 5, 4, 20, 3, 2, 1]
+
+
+@pytest.mark.parametrize("cursor", ["x", "", "MjAyNg", "////", "ÿ", "bm90aGluZ3xhdA"])
+def test_a_foreign_cursor_is_refused(session: Session, cursor: str) -> None:
+    if not cursor:
+        assert list_runs(session, Scope(), DAY, cursor=cursor).items
+        return
+    with pytest.raises(BadCursor):
+        list_runs(session, Scope(), DAY, cursor=cursor)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("bob", {5}), ("#4", {4}), ("FEATURE", {5}), ("%", set()), ("_", set())]
+)
+def test_search_takes_text_as_text(session: Session, text: str, expected: set[int]) -> None:
+    assert {each.id for each in list_runs(session, Scope(), DAY, text=text).items} == expected
+
+
+def test_search_finds_a_commit_by_the_start_of_its_sha(session: Session) -> None:
+    sha = f"{20:040x}"
+    assert {each.id for each in list_runs(session, Scope(), DAY, text=sha).items} == {20}

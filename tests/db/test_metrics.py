@@ -1,0 +1,187 @@
+"""The formulas, against values worked out by hand."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from db.metrics import units
+from db.metrics.facts import RunFact, fold
+from db.metrics.formulas import Completeness, metrics, percentile
+from db.metrics.outcome import outcome_of
+from db.metrics.prices import cost_usd
+from db.metrics.recovery import episodes, recovery
+from db.metrics.timing import JobTimes, copied, is_phantom, queue_seconds, span_seconds
+from db.metrics.window import Window, make_window, parse_time
+from db.vocabulary import Interval, Outcome
+
+NOW = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)
+
+
+def fact(outcome: str, minutes: float = 0, **changed: object) -> RunFact:
+    created = NOW + timedelta(minutes=minutes)
+    values = {
+        "repository_id": 1, "workflow_id": 5, "branch": "main", "on_default_branch": True, "created_at": created,
+        "completed_at": created + timedelta(minutes=1), "outcome": outcome, "attempt": 1, "duration_seconds": 60.0,
+        "queue_seconds": 5.0, "flaky": False, "compute_seconds": 60.0, "wasted_seconds": 0.0, "cost_usd": 0.006,
+    }  # fmt: skip
+    return RunFact(**(values | changed))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("status", "conclusion", "expected"),
+    [
+        ("completed", "success", Outcome.SUCCESS),
+        ("completed", "failure", Outcome.FAILURE),
+        ("completed", "timed_out", Outcome.FAILURE),
+        ("completed", "startup_failure", Outcome.FAILURE),
+        ("completed", "cancelled", Outcome.CANCELLED),
+        ("completed", "skipped", Outcome.SKIPPED),
+        ("completed", "neutral", Outcome.OTHER),
+        ("completed", "action_required", Outcome.OTHER),
+        ("completed", "invented_in_2031", Outcome.OTHER),
+        ("completed", None, Outcome.OTHER),
+        ("queued", None, Outcome.IN_PROGRESS),
+        ("in_progress", "failure", Outcome.IN_PROGRESS),
+    ],
+)
+def test_an_outcome_follows_from_status_and_conclusion(status: str, conclusion: str | None, expected: Outcome) -> None:
+    assert outcome_of(status, conclusion) is expected
+
+
+def test_percentiles_interpolate_between_the_closest_ranks() -> None:
+    sample = [10.0, 20.0, 30.0, 40.0]
+    assert percentile(sample, 0.5) == 25.0
+    assert percentile(sample, 0.9) == pytest.approx(37.0)
+    assert percentile([7.0], 0.95) == 7.0
+    assert percentile([], 0.5) is None
+
+
+def test_rates_count_decided_runs_only_and_are_null_without_any() -> None:
+    facts = fold([fact("success"), fact("success"), fact("failure"), fact("cancelled"), fact("skipped"), fact("other"),
+                  fact("in_progress")])  # fmt: skip
+    found = metrics(facts, recovery([]), Completeness(None, None))
+    assert found.success_rate == pytest.approx(2 / 3)
+    assert found.failure_rate == pytest.approx(1 / 3)
+    assert (found.runs.total, found.runs.completed, found.runs.in_progress) == (7, 6, 1)
+    nothing = metrics(fold([fact("cancelled")]), recovery([]), Completeness(None, None))
+    assert nothing.success_rate is None
+    assert nothing.failure_rate is None
+
+
+def test_durations_take_decided_runs_only() -> None:
+    facts = fold([fact("success", duration_seconds=10.0), fact("cancelled", duration_seconds=9000.0)])
+    assert metrics(facts, recovery([]), Completeness(None, None)).duration_seconds.mean == 10.0
+
+
+def test_the_rerun_rate_is_of_completed_runs() -> None:
+    facts = fold([fact("success", attempt=2), fact("failure"), fact("in_progress", attempt=2)])
+    assert metrics(facts, recovery([]), Completeness(None, None)).rerun_rate == 0.5
+
+
+def test_recovery_runs_from_the_first_failure_to_the_next_success() -> None:
+    runs = [fact("success"), fact("failure", 10), fact("failure", 20), fact("success", 40), fact("failure", 60)]
+    found = recovery(episodes(runs, frozenset()))
+    assert found.mean == 30 * 60
+    assert found.open == 1
+
+
+def test_an_episode_that_began_before_the_window_is_not_counted_again() -> None:
+    runs = [fact("failure", 10), fact("success", 20)]
+    assert episodes(runs, frozenset({(1, 5, "main")})) == []
+
+
+def test_spans_that_cannot_be_are_unknown() -> None:
+    assert span_seconds(NOW, NOW - timedelta(seconds=1)) == 0.0
+    assert span_seconds(NOW, NOW - timedelta(days=22)) is None
+    assert span_seconds(NOW, NOW + timedelta(days=400)) is None
+    assert span_seconds(None, NOW) is None
+
+
+def test_the_queue_is_the_earliest_start_of_a_job_and_never_negative() -> None:
+    starts = [NOW + timedelta(seconds=40), NOW + timedelta(seconds=9)]
+    assert queue_seconds(NOW, starts) == 9.0
+    assert queue_seconds(NOW, [NOW - timedelta(seconds=1)]) == 0.0
+    assert queue_seconds(NOW, []) is None
+
+
+def times(attempt: int, start: float, **changed: object) -> JobTimes:
+    values = {
+        "attempt": attempt, "name": "build", "started_at": NOW + timedelta(seconds=start),
+        "completed_at": NOW + timedelta(seconds=start + 60), "has_runner": True, "labels": ("x",), "step_count": 3,
+    }  # fmt: skip
+    return JobTimes(**(values | changed))  # type: ignore[arg-type]
+
+
+def test_a_copy_has_the_name_and_times_of_a_job_of_an_earlier_attempt() -> None:
+    assert copied([times(1, 0), times(2, 0), times(2, 500), times(2, 0, name="other")]) == [False, True, False, False]
+
+
+def test_a_phantom_has_no_runner_labels_steps_or_length() -> None:
+    nowhere = times(1, 0, has_runner=False, labels=(), step_count=0, completed_at=NOW)
+    assert is_phantom(nowhere)
+    assert not is_phantom(times(1, 0, has_runner=False, labels=("x",), step_count=0, completed_at=NOW))
+    assert not is_phantom(times(1, 0))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "labels", "private", "expected"),
+    [
+        (61, ("ubuntu-latest",), True, 0.012),
+        (60, ("ubuntu-latest",), True, 0.006),
+        (60, ("ubuntu-latest",), False, 0.0),
+        (60, ("ubuntu-latest-8-cores",), False, 0.022),
+        (60, ("windows-2022",), True, 0.010),
+        (60, ("macos-14",), True, 0.062),
+        (60, ("macos-14-xlarge",), True, 0.102),
+        (60, ("ubuntu-24.04-arm",), True, 0.005),
+        (3600, ("self-hosted", "linux"), True, 0.0),
+        (60, ("our-own-pool",), True, 0.0),
+        (0, ("ubuntu-latest",), True, 0.0),
+    ],
+)
+def test_a_job_costs_its_price_for_every_minute_begun(
+    seconds: float, labels: tuple[str, ...], private: bool, expected: float
+) -> None:
+    assert cost_usd(seconds, labels, private=private) == pytest.approx(expected)
+
+
+def test_times_are_absolute_or_relative_to_now() -> None:
+    assert parse_time("24h", NOW) == NOW - timedelta(hours=24)
+    assert parse_time("4w", NOW) == NOW - timedelta(weeks=4)
+    assert parse_time("2026-11-01T00:00:00+02:00", NOW) == datetime(2026, 10, 31, 22, tzinfo=UTC)
+    assert parse_time("2026-11-01", NOW) == datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "30", "-5d", "1e3d", "٣d", "2026-13-01", "9999999d"])
+def test_what_is_no_time_is_refused_with_what_is_allowed(text: str) -> None:
+    with pytest.raises(ValueError, match="24h"):
+        parse_time(text, NOW)
+
+
+def test_a_window_must_not_be_empty() -> None:
+    with pytest.raises(ValueError, match="before until"):
+        make_window("2026-11-18", "2026-11-17", NOW)
+
+
+def test_buckets_cover_the_window_without_a_gap() -> None:
+    window = Window(datetime(2026, 11, 16, 13, tzinfo=UTC), datetime(2026, 11, 18, 1, tzinfo=UTC))
+    assert [bucket.day for bucket in window.buckets(Interval.DAY)] == [16, 17, 18]
+    assert window.buckets(Interval.WEEK) == [datetime(2026, 11, 16, tzinfo=UTC)]
+    assert len(window.buckets(Interval.HOUR)) == 36
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [(None, "–"), (1.0, "100%"), (0.99999, "99.9%"), (0.0, "0%"), (0.00001, "0.1%"), (0.8764, "87.6%")],
+)
+def test_a_percentage_never_rounds_to_perfect(rate: float | None, expected: str) -> None:
+    assert units.percent(rate) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(None, "–"), (0, "0s"), (8.44, "8.4s"), (9.97, "10s"), (59.6, "1m 00s"), (272, "4m 32s"), (3599.6, "1h 00m"),
+     (8000, "2h 13m"), (200000, "2d 8h")],
+)  # fmt: skip
+def test_a_duration_is_written_with_two_units_at_most(seconds: float | None, expected: str) -> None:
+    assert units.duration(seconds) == expected

@@ -1,0 +1,62 @@
+"""The schema: reached by migrations, the same as the models say, and back."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, inspect
+
+from db.engine import DatabaseUnavailable, make_engine
+from db.migrate import NotMigrated, check_migrated, current_revision, downgrade, head_revision, upgrade
+from db.models import Base
+
+
+def test_the_migrations_give_what_the_models_say(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_every_growing_table_leads_its_key_with_the_repository(engine: Engine) -> None:
+    for table in ("runs", "attempts", "jobs", "job_logs", "workflows"):
+        assert inspect(engine).get_pk_constraint(table)["constrained_columns"][0] == "repository_id"
+
+
+def test_migrations_go_back_and_forth(engine: Engine) -> None:
+    downgrade(engine, "base")
+    assert current_revision(engine) is None
+    with pytest.raises(NotMigrated, match="python -m db upgrade"):
+        check_migrated(engine)
+    assert upgrade(engine) == head_revision()
+
+
+def test_several_programs_may_migrate_at_once(database_url: str) -> None:
+    downgrade(make_engine(database_url), "base")
+    failures: list[BaseException] = []
+
+    def migrate() -> None:
+        own = make_engine(database_url)
+        try:
+            upgrade(own)
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            own.dispose()
+
+    threads = [threading.Thread(target=migrate) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_a_database_that_cannot_be_opened_is_named_with_the_remedy(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    with pytest.raises(DatabaseUnavailable, match=r"DATABASE_URL: .*write"):
+        make_engine(f"sqlite:///{blocked}/sub/x.db")
+    with pytest.raises(DatabaseUnavailable, match=r"DATABASE_URL: cannot use postgresql\+psycopg2://u:\*\*\*@"):
+        upgrade(make_engine("postgresql://u:secret@127.0.0.1:1/x"))
