@@ -1,12 +1,18 @@
 """The API's settings: the only place in it that reads the environment."""
 
 import ipaddress
+import re
 from typing import Literal
+from urllib.parse import urlsplit
 
+import redis
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 
 from db.config import DatabaseSettings
 from notify.settings import ChannelSettings
+
+_KEY = re.compile(r"[\x21-\x7e]+")
+_HOST = re.compile(r"[A-Za-z0-9._:%-]{1,255}")
 
 
 class Settings(DatabaseSettings, ChannelSettings):
@@ -14,13 +20,14 @@ class Settings(DatabaseSettings, ChannelSettings):
     api_port: int = Field(3000)
     api_keys: SecretStr | None = None
     redis_url: SecretStr | None = None
+    poll_interval_minutes: float = 5.0
     app_url: str = "http://localhost:8501"
     backend_env: Literal["dev", "prod"] = Field("dev", validation_alias=AliasChoices("backend_env", "node_env"))
 
     @property
     def keys(self) -> tuple[str, ...]:
         text = self.api_keys.get_secret_value() if self.api_keys else ""
-        return tuple(key.strip() for key in text.split(",") if key.strip())
+        return _split(text)
 
     @property
     def public(self) -> bool:
@@ -40,9 +47,65 @@ class Settings(DatabaseSettings, ChannelSettings):
             raise ValueError(f"given was {text[:20]!r}; allowed is a port from 1 to 65535")
         return int(text)
 
+    @field_validator("api_host")
+    @classmethod
+    def _host(cls, value: str) -> str:
+        if not _HOST.fullmatch(value):
+            raise ValueError(f"given was {value[:60]!r}; allowed is an address or a host name, such as 127.0.0.1")
+        return value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _keys(cls, value: SecretStr | None) -> SecretStr | None:
+        """A variable that is set but names no key must not read as "no keys wanted"."""
+        if value is None:
+            return None
+        found = _split(value.get_secret_value())
+        if not found or not all(_KEY.fullmatch(key) for key in found):
+            raise ValueError("allowed are keys of printable ASCII without spaces, separated by commas")
+        return value
+
+    @field_validator("poll_interval_minutes", mode="before")
+    @classmethod
+    def _minutes(cls, value: object) -> float:
+        try:
+            number = float(str(value))
+        except ValueError:
+            number = float("nan")
+        if not 0.05 <= number <= 1440:
+            raise ValueError(
+                f"given was {str(value)[:40]!r}; allowed is a number of minutes between polls from 0.05 to 1440"
+            )
+        return number
+
+    @field_validator("app_url")
+    @classmethod
+    def _app(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+        except ValueError:
+            parts = urlsplit("")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise ValueError("allowed is a URL without a user that begins with http:// or https://")
+        return value.rstrip("/")
+
     @field_validator("redis_url")
     @classmethod
     def _redis(cls, value: SecretStr | None) -> SecretStr | None:
-        if value and not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+        if value and not _is_redis(value.get_secret_value()):
             raise ValueError("the value is no Redis URL; write redis://:PASSWORD@HOST:6379/0")
         return value
+
+
+def _split(keys: str) -> tuple[str, ...]:
+    return tuple(key.strip() for key in keys.split(",") if key.strip())
+
+
+def _is_redis(url: str) -> bool:
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        return False
+    try:
+        redis.ConnectionPool.from_url(url)
+    except (ValueError, TypeError):
+        return False
+    return True

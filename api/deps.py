@@ -1,22 +1,30 @@
 """What the routes share: a session, and the contract's filters."""
 
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
+from fastapi.dependencies.models import Dependant
 from sqlalchemy.orm import Session
 
 from api.errors import Problem, bad_parameter
+from api.gate import Gate
 from db.engine import session_scope
 from db.metrics.scope import Scope
-from db.metrics.window import Window, make_window
+from db.metrics.window import Window, make_window, parse_time
 from db.queries.repositories import known_repositories
+from db.queries.runs import list_runs
 from db.vocabulary import Conclusion, Status
 
 _LONGEST = 400
 _MOST_VALUES = 50
+_BEGINNING = datetime(2008, 1, 1, tzinfo=UTC)
+# PostgreSQL takes no NUL, and no database takes half a surrogate pair.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def now() -> datetime:
@@ -24,11 +32,17 @@ def now() -> datetime:
 
 
 def session(request: Request) -> Iterator[Session]:
+    gate: Gate = request.app.state.gate
+    gate.check()
     with session_scope(request.app.state.engine) as opened:
         yield opened
 
 
-SessionDep = Annotated[Session, Depends(session)]
+# For a route that must not hold a session all the time, or answers without one.
+open_session = contextmanager(session)
+# Given back before the answer is sent: a slow reader of a long answer holds no connection. At most ten at once, so
+# that a route which needs a second connection, to write, finds one in the pool.
+SessionDep = Annotated[Session, Depends(session, scope="function", max_concurrency=10)]
 NowDep = Annotated[datetime, Depends(now)]
 
 
@@ -40,18 +54,20 @@ class Filter:
 
 def only_known_parameters(request: Request) -> None:
     """A misspelt filter that is silently ignored would answer a question nobody asked."""
-    route = request.scope["route"]
-    known = {name for field in _parameters(route.dependant) for name in field}
+    known = dict(_parameters(request.scope["route"].dependant))
     for name in request.query_params:
         if name not in known:
-            raise bad_parameter(
-                name[:80], f"there is no such parameter; known are {', '.join(sorted(known)) or 'none'}"
-            )
+            listed = ", ".join(sorted(known)) or "none"
+            raise bad_parameter(_shown(name, 80), f"there is no such parameter; known are {listed}")
+        if not known[name] and len(request.query_params.getlist(name)) > 1:
+            raise bad_parameter(name, "is given more than once, and takes one value")
 
 
-def _parameters(dependant: object) -> Iterator[set[str]]:
-    yield {field.alias for field in dependant.query_params}  # type: ignore[attr-defined]
-    for inner in dependant.dependencies:  # type: ignore[attr-defined]
+def _parameters(dependant: Dependant) -> Iterator[tuple[str, bool]]:
+    """The names of a route's query parameters, and whether each may be repeated."""
+    for field in dependant.query_params:
+        yield field.alias, "list[" in str(field.field_info.annotation)
+    for inner in dependant.dependencies:
         yield from _parameters(inner)
 
 
@@ -73,8 +89,8 @@ def filters(  # noqa: PLR0913, PLR0917 - the contract's filters
         "conclusion": conclusion, "status": status,
     }  # fmt: skip
     values = {name: _checked(name, listed or []) for name, listed in given.items()}
-    _known_words("conclusion", values["conclusion"], tuple(Conclusion))
-    _known_words("status", values["status"], tuple(Status))
+    _check_words(opened, moment, "conclusion", values["conclusion"], tuple(Conclusion))
+    _check_words(opened, moment, "status", values["status"], tuple(Status))
     scope = Scope(
         repos=_repositories(opened, values["repo"]),
         workflows=values["workflow"],
@@ -88,11 +104,21 @@ def filters(  # noqa: PLR0913, PLR0917 - the contract's filters
 
 
 def window(since: str | None, until: str | None, moment: datetime) -> Window:
+    since, until = _with_plus(since), _with_plus(until)
+    for name, value in (("since", since), ("until", until)):
+        try:
+            parse_time(value or "0m", moment)
+        except ValueError as error:
+            raise bad_parameter(name, str(error)) from None
     try:
         return make_window(since, until, moment)
     except ValueError as error:
-        name = "until" if until and not since else "since"
-        raise bad_parameter(name, str(error)) from None
+        raise bad_parameter("since", str(error)) from None
+
+
+def _with_plus(value: str | None) -> str | None:
+    """In a URL a bare + is a space: 08:00:00+02:00 arrives as 08:00:00 02:00."""
+    return re.sub(r"(:\d\d(?:\.\d+)?) (?=\d\d:?\d\d$)", r"\1+", value) if value else value
 
 
 FilterDep = Annotated[Filter, Depends(filters)]
@@ -102,17 +128,19 @@ def _checked(name: str, values: list[str]) -> tuple[str, ...]:
     if len(values) > _MOST_VALUES:
         raise bad_parameter(name, f"at most {_MOST_VALUES} values")
     for value in values:
-        if not value or len(value) > _LONGEST or "\x00" in value or (not value.isprintable() and value.isascii()):
+        if not value or len(value) > _LONGEST or _CONTROL.search(value):
             raise bad_parameter(name, f"a value is empty, longer than {_LONGEST} characters or not printable")
-        if any(0xD800 <= ord(character) <= 0xDFFF for character in value):
-            raise bad_parameter(name, "a value is not valid Unicode")
     return tuple(dict.fromkeys(values))
 
 
-def _known_words(name: str, values: tuple[str, ...], known: tuple[str, ...]) -> None:
+def _check_words(opened: Session, moment: datetime, name: str, values: tuple[str, ...], known: tuple[str, ...]) -> None:
+    """A word that GitHub invented later is fine where a run has it; anything else is a slip of the pen."""
+    ever = Window(_BEGINNING, moment + timedelta(days=1))
     for value in values:
         if value not in known:
-            raise bad_parameter(name, f"{value[:40]!r} is not one of {', '.join(known)}")
+            scope = Scope(conclusions=(value,)) if name == "conclusion" else Scope(statuses=(value,))
+            if not list_runs(opened, scope, ever, limit=1).items:
+                raise bad_parameter(name, f"{_shown(value, 40)!r} is not one of {', '.join(known)}")
 
 
 def _repositories(opened: Session, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -124,9 +152,15 @@ def _repositories(opened: Session, names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if name.lower() not in known:
             some = ", ".join(sorted(known.values())[:5]) or "none yet"
-            raise bad_parameter("repo", f"{name[:100]!r} is not monitored; monitored are {some}")
+            raise bad_parameter("repo", f"{_shown(name, 100)!r} is not monitored; known are {some}")
         found.append(known[name.lower()])
     return tuple(found)
+
+
+def plain_text(name: str, value: str) -> str:
+    if _CONTROL.search(value):
+        raise bad_parameter(name, "the text holds characters that cannot be searched for")
+    return value
 
 
 def known_scope(opened: Session, repos: list[str]) -> Scope:
@@ -135,3 +169,7 @@ def known_scope(opened: Session, repos: list[str]) -> Scope:
 
 def not_found(what: str) -> Problem:
     return Problem(404, f"There is no {what}.")
+
+
+def _shown(value: str, longest: int) -> str:
+    return value if len(value) <= longest else value[: longest - 1] + "…"

@@ -8,9 +8,11 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
+from api.gate import Gate
 from db.engine import DatabaseUnavailable, describe_failure
 from db.migrate import NotMigrated
 
@@ -50,10 +52,19 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, lambda _, error: answer(error))
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(DatabaseUnavailable, lambda _, error: answer(Problem(503, str(error))))
-    app.add_exception_handler(NotMigrated, lambda _, error: answer(Problem(503, str(error))))
+    app.add_exception_handler(DatabaseUnavailable, lambda _, error: answer(unavailable(str(error))))
+    app.add_exception_handler(NotMigrated, lambda _, error: answer(unavailable(str(error))))
     app.add_exception_handler(SQLAlchemyError, _database)
-    app.add_exception_handler(Exception, _unexpected)
+
+
+def unavailable(line: str) -> Problem:
+    return Problem(503, line, headers={"Retry-After": "5"})
+
+
+def unexpected(request_id: str, method: str, path: str, error: Exception) -> JSONResponse:
+    """What happened stays in the log."""
+    log.error("request %s: %s %s failed", request_id, method, path, exc_info=error)
+    return answer(Problem(500, f"Something went wrong here; the log has it under request id {request_id}."))
 
 
 def _invalid(_: Request, error: Exception) -> JSONResponse:
@@ -77,15 +88,20 @@ def _http(request: Request, error: Exception) -> JSONResponse:
 
 
 def _database(request: Request, error: Exception) -> JSONResponse:
-    """A statement that failed because the database went away, or because it is not migrated."""
-    if not isinstance(error, DBAPIError):
-        return _unexpected(request, error)
-    line = describe_failure(request.app.state.engine, error)
-    log.error("%s", line)
-    return answer(Problem(503, line, headers={"Retry-After": "5"}))
-
-
-def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    request_id = getattr(request.state, "request_id", "unknown")
-    log.error("request %s to %s failed", request_id, request.url.path, exc_info=error)
-    return answer(Problem(500, f"Something went wrong here; the log has it under request id {request_id}."))
+    """A statement failed: because the database went away, because it is not migrated, or by a fault of ours."""
+    gate: Gate = request.app.state.gate
+    gate.shut()
+    try:
+        gate.check()
+    except (DatabaseUnavailable, NotMigrated) as found:
+        return answer(unavailable(str(found)))
+    if isinstance(error, PoolTimeoutError):
+        return answer(unavailable("All connections to the database are in use; try again in a moment."))
+    if isinstance(error, OperationalError | InterfaceError) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    ):
+        line = describe_failure(request.app.state.engine, error)
+        log.error("%s", line)
+        return answer(unavailable(line))
+    state = request.scope.get("state", {})
+    return unexpected(state.get("request_id", "unknown"), request.method, request.url.path, error)

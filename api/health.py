@@ -12,7 +12,6 @@ from db.migrate import NotMigrated, check_migrated
 from db.queries.repositories import HeartbeatRow, heartbeat, list_repositories, list_targets
 
 _GRACE = timedelta(seconds=60)
-_DEFAULT_POLL_SECONDS = 300.0
 _NAMED = 3
 
 
@@ -38,18 +37,29 @@ def check_database(engine: Engine) -> Check:
     return Check("ok", "reachable and migrated")
 
 
-def check_collector(engine: Engine, now: datetime) -> Check:
+def check_collector(engine: Engine, now: datetime, poll: timedelta) -> Check:
+    """`poll` is used where the collector does not tell its own interval."""
+    try:
+        return _judge_collector(engine, now, poll)
+    except SQLAlchemyError as error:
+        return Check("error", describe_failure(engine, error))
+
+
+def _judge_collector(engine: Engine, now: datetime, poll: timedelta) -> Check:
     with session_scope(engine) as session:
         seen = heartbeat(session)
         repositories = list_repositories(session)
-        failing = [f"{row.repo}: {row.error}" for row in repositories if row.error]
+        failing = [_line(row.repo, row.error) for row in repositories if row.error]
         known = {row.repo.lower() for row in repositories}
-        failing += [f"{row.name}: {row.error}" for row in list_targets(session) if row.name.lower() not in known]
+        failing += [
+            _line(row.name, row.error) for row in list_targets(session) if row.error and row.name.lower() not in known
+        ]
     if seen is None:
-        return Check("degraded", "The collector has not run yet; start it with python -m collector.")
+        never = {"seen_at": None, "synced_at": None}
+        return Check("degraded", "The collector has not run yet; start it with python -m collector.", never)
     synced = [row.synced_at for row in repositories if row.synced_at]
     more = {"seen_at": _iso(seen.seen_at), "synced_at": _iso(min(synced, default=None))}
-    reason = _reason(seen, failing, now)
+    reason = _reason(seen, failing, now, poll)
     return Check("degraded" if reason else "ok", reason or "running, everything read", more)
 
 
@@ -58,8 +68,9 @@ def overall(checks: list[Check]) -> str:
     return next((state for state in ("error", "degraded") if state in states), "ok")
 
 
-def _reason(seen: HeartbeatRow, failing: list[str], now: datetime) -> str | None:
-    poll = timedelta(seconds=float(seen.detail.get("poll_seconds") or _DEFAULT_POLL_SECONDS))
+def _reason(seen: HeartbeatRow, failing: list[str], now: datetime, poll: timedelta) -> str | None:
+    told = seen.detail.get("poll_seconds")
+    poll = timedelta(seconds=told) if isinstance(told, int | float) and told > 0 else poll
     silent = now - seen.seen_at
     if silent > 3 * poll + _GRACE:
         return f"The collector has not been seen for {int(silent.total_seconds() // 60)} min; is it running?"
@@ -67,7 +78,11 @@ def _reason(seen: HeartbeatRow, failing: list[str], now: datetime) -> str | None
         more = f" (and {len(failing) - _NAMED} more)" if len(failing) > _NAMED else ""
         return "; ".join(failing[:_NAMED]) + more
     state, message = seen.detail.get("state"), seen.detail.get("message")
-    return str(message) if state in ("error", "waiting") and message else None
+    return " ".join(str(message or state).split()) if state in ("error", "waiting") else None
+
+
+def _line(name: str, error: str) -> str:
+    return f"{name}: {' '.join(error.split())}"
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -5,6 +5,8 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
+_QUIET = ("uvicorn", "uvicorn.access", "uvicorn.error", "alembic")
+
 
 class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
@@ -29,5 +31,6 @@ def logging_config(backend_env: str) -> dict[str, Any]:
         "formatters": {"line": lines if backend_env == "prod" else plain},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
         "root": {"level": "INFO", "handlers": ["stderr"]},
-        "loggers": {name: {"level": "WARNING"} for name in ("uvicorn.access", "uvicorn.error", "alembic")},
+        # Also where uvicorn's own command configured them before: everything goes through the root's handler.
+        "loggers": {name: {"level": "WARNING", "handlers": [], "propagate": True} for name in _QUIET},
     }

@@ -1,5 +1,6 @@
 """Around every request: an id, security headers, and the measure of it."""
 
+import logging
 import re
 import time
 import uuid
@@ -8,6 +9,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.errors import unexpected
+
+log = logging.getLogger("api.access")
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -17,8 +21,10 @@ _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 class Around:
-    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
-        self._app = app
+    """`log_requests` writes a line for each: path, status and time, never the query or a header."""
+
+    def __init__(self, app: ASGIApp, registry: CollectorRegistry, *, log_requests: bool = False) -> None:
+        self._app, self._log_requests = app, log_requests
         self._count = Counter("pipeline_health_http_requests", "Requests", ["route", "status"], registry=registry)
         self._seconds = Histogram(
             "pipeline_health_http_request_seconds", "Time to answer", ["route"], registry=registry
@@ -28,24 +34,45 @@ class Around:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-        request_id = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        started, status = time.perf_counter(), 500
+        started, status = time.perf_counter(), 0
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
-                for name, value in _HEADERS.items():
-                    headers[name] = value
+                _set_headers(MutableHeaders(scope=message), scope["path"], request_id)
             await send(message)
 
         try:
             await self._app(scope, receive, sending)
+        except Exception as error:
+            if status:
+                raise
+            response = unexpected(request_id, scope["method"], scope["path"], error)
+            await response(scope, receive, sending)
         finally:
-            route = getattr(scope.get("route"), "path", "unknown")
-            self._count.labels(route, str(status)).inc()
-            self._seconds.labels(route).observe(time.perf_counter() - started)
+            self._measure(scope, status, time.perf_counter() - started, request_id)
+
+    def _measure(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+        route = getattr(scope.get("route"), "path", "unknown")
+        self._count.labels(route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+        if self._log_requests:
+            log.info(
+                "%s %s %d in %.0f ms, request %s", scope["method"], scope["path"], status, seconds * 1000, request_id
+            )
+
+
+def _request_id(scope: Scope) -> str:
+    given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+    return given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _set_headers(headers: MutableHeaders, path: str, request_id: str) -> None:
+    headers["X-Request-ID"] = request_id
+    for name, value in _HEADERS.items():
+        headers[name] = value
+    if path.startswith("/api/"):
+        headers.setdefault("Cache-Control", "no-store")

@@ -1,10 +1,13 @@
 """Health, for people, load balancers and containers. No secrets, no key."""
 
+from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from api import schemas
+from api.config import Settings
 from api.deps import NowDep
 from api.health import Check, check_collector, check_database, overall
 from db.version import VERSION
@@ -13,30 +16,40 @@ router = APIRouter(prefix="/health", tags=["Health"])
 
 
 @router.get(
-    "", summary="State of the database and the collector", responses={503: {"description": "The database fails"}}
+    "",
+    response_model=schemas.Health,
+    summary="State of the database and the collector",
+    responses={503: {"model": schemas.Health, "description": "The database cannot be used"}},
 )
 def health(request: Request, now: NowDep) -> JSONResponse:
     """`degraded` answers 200: figures are there, but may be out of date; the checks say why."""
+    settings: Settings = request.app.state.settings
     checks = {"database": check_database(request.app.state.engine)}
     if checks["database"].status == "ok":
-        checks["collector"] = check_collector(request.app.state.engine, now)
+        poll = timedelta(minutes=settings.poll_interval_minutes)
+        checks["collector"] = check_collector(request.app.state.engine, now, poll)
     else:
-        checks["collector"] = Check("degraded", "not known while the database fails")
+        checks["collector"] = Check("degraded", "Not known while the database cannot be used.")
     status = overall(list(checks.values()))
-    body: dict[str, Any] = {
-        "status": status,
-        "version": VERSION,
-        "checks": {name: check.as_dict() for name, check in checks.items()},
-    }
-    return JSONResponse(body, 503 if status == "error" else 200, {"Cache-Control": "no-store"})
+    body = {"status": status, "version": VERSION, "checks": {name: each.as_dict() for name, each in checks.items()}}
+    return _answer(body, status)
 
 
-@router.get("/live", summary="The process answers")
-def live() -> dict[str, str]:
-    return {"status": "ok"}
+@router.get("/live", response_model=schemas.Alive, summary="The process answers")
+def live() -> JSONResponse:
+    return _answer({"status": "ok"}, "ok")
 
 
-@router.get("/ready", summary="The database can be used", responses={503: {"description": "It cannot"}})
+@router.get(
+    "/ready",
+    response_model=schemas.Check,
+    summary="The database can be used",
+    responses={503: {"model": schemas.Check, "description": "It cannot"}},
+)
 def ready(request: Request) -> JSONResponse:
     check = check_database(request.app.state.engine)
-    return JSONResponse(check.as_dict(), 200 if check.status == "ok" else 503)
+    return _answer(check.as_dict(), check.status)
+
+
+def _answer(body: dict[str, Any], status: str) -> JSONResponse:
+    return JSONResponse(body, 503 if status == "error" else 200, {"Cache-Control": "no-store"})

@@ -1,21 +1,27 @@
 """Logs of a run's jobs."""
 
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
+from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from api import schemas
 from api.deps import NowDep, SessionDep, not_found, only_known_parameters
 from api.errors import Problem
 from db.engine import write_scope
 from db.queries.logs import JobLogRow, list_logs
-from db.queries.runs import get_run
+from db.queries.runs import RunRow, get_run, list_attempts, list_jobs
 from db.store.logs import request_logs
-from db.vocabulary import LogState
+from db.vocabulary import LogState, Status
 
 router = APIRouter(tags=["Logs"], dependencies=[Depends(only_known_parameters)])
 _RETRY_SECONDS = "2"
+# The jobs of a run are read soon after it; a run that has none after this long has none.
+_JOBS_COME_WITHIN = timedelta(hours=1)
 
 
 @router.get(
@@ -23,62 +29,86 @@ _RETRY_SECONDS = "2"
     response_model=schemas.Logs,
     summary="Logs of a run's jobs",
     responses={
+        200: {"content": {"text/plain": {"example": "===== test (failure) =====\nRun pytest\n…"}}},
         202: {"model": schemas.Logs, "description": "Some logs are on their way; ask again after Retry-After"},
-        410: {"model": schemas.ProblemDocument, "description": "GitHub has deleted them, and none is stored"},
+        404: {"model": schemas.ProblemDocument, "description": "There is no such run, attempt or job"},
+        410: {"model": schemas.LogsGone, "description": "GitHub has deleted them, and none is stored"},
     },
 )
 def logs(
     request: Request,
     session: SessionDep,
     now: NowDep,
-    run_id: int,
-    attempt: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
-    job_id: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
+    run_id: Annotated[int, Path(examples=[7398123456])],
+    attempt: Annotated[int | None, Query(ge=1, lt=2**31, description="The latest one without it")] = None,
+    job_id: Annotated[int | None, Query(ge=0, lt=2**63, description="One job of that attempt")] = None,
     format: Annotated[Literal["json", "text"], Query(description="json, or the stored text alone")] = "json",
 ) -> Response:
-    """A log that is not stored yet is fetched by the collector within seconds: the answer is 202 until then."""
+    """Own jobs of one attempt, failed ones first; a job that was skipped or copied has no log of its own. What is
+    not stored yet is fetched by the collector within seconds: the answer is 202 until then."""
     run = get_run(session, run_id) if 0 <= run_id < 2**63 else None
     if run is None:
         raise not_found(f"run {run_id}")
     number = attempt or run.attempt
     rows = list_logs(session, run_id, number, job_id=job_id)
-    if not rows:
-        raise not_found(
-            f"job of run {run_id} with a log in attempt {number}" if job_id is None else f"job {job_id} in it"
-        )
-    missing = [row.job_id for row in rows if row.state is None and row.completed]
-    if missing:
-        with write_scope(request.app.state.engine) as writing:
-            request_logs(writing, rows[0].repository_id, run_id, missing, now)
-    states = {row.job_id: row.state or LogState.PENDING for row in rows}
-    if set(states.values()) == {LogState.EXPIRED}:
-        raise Problem(410, f"GitHub has deleted the logs of run {run_id}, and none was stored before that.")
-    waiting = LogState.PENDING in states.values()
-    headers = {"Retry-After": _RETRY_SECONDS} if waiting else {}
-    status = 202 if waiting else 200
+    waiting = not rows and _jobs_will_come(session, run, number, job_id, now)
+    wanted = [row.job_id for row in rows if row.state is None and row.completed]
+    if wanted:
+        _request(request.app.state.engine, rows[0].repository_id, run_id, wanted, now)
+    found = schemas.Logs.model_validate({"run_id": run_id, "attempt": number, "jobs": [_job(row) for row in rows]})
+    states = {job.state for job in found.jobs}
+    if states == {LogState.EXPIRED}:
+        detail = f"GitHub has deleted the logs of run {run_id}, and none was stored before that."
+        raise Problem(410, detail, more=found.model_dump())
+    return _answer(found, rows, format, waiting=waiting or LogState.PENDING in states)
+
+
+def _jobs_will_come(session: Session, run: RunRow, attempt: int, job_id: int | None, now: datetime) -> bool:
+    """No job with a log: raises 404 where there is nothing to wait for and nothing to show."""
+    if attempt != run.attempt and attempt not in {each.attempt for each in list_attempts(session, run.id)}:
+        raise not_found(f"attempt {attempt} of run {run.id}")
+    if job_id is not None:
+        raise not_found(f"job {job_id} with a log of its own in attempt {attempt} of run {run.id}")
+    if list_jobs(session, run.id, attempt):
+        return False
+    return run.status != Status.COMPLETED or (
+        run.completed_at is not None and now - run.completed_at < _JOBS_COME_WITHIN
+    )
+
+
+def _request(engine: Engine, repository_id: int, run_id: int, job_ids: list[int], now: datetime) -> None:
+    for last_try in (False, True):
+        try:
+            with write_scope(engine) as session:
+                request_logs(session, repository_id, run_id, job_ids, now)
+            return
+        except IntegrityError:
+            # Somebody asked for the same log at the same moment; the second look finds it asked for.
+            if last_try:
+                raise
+
+
+def _answer(found: schemas.Logs, rows: list[JobLogRow], format: str, *, waiting: bool) -> Response:
+    status, headers = (202, {"Retry-After": _RETRY_SECONDS}) if waiting else (200, {})
     if format == "text":
         return PlainTextResponse(_text(rows), status, headers)
-    body = schemas.Logs.model_validate(
-        {"run_id": run_id, "attempt": number, "jobs": [_job(row, states) for row in rows]}
-    )
-    return Response(body.model_dump_json(), status, headers, "application/json")
+    return Response(found.model_dump_json(), status, headers, "application/json")
 
 
-def _job(row: JobLogRow, states: dict[int, str]) -> dict[str, Any]:
+def _job(row: JobLogRow) -> dict[str, Any]:
     return {
         "job_id": row.job_id,
         "name": row.name,
         "conclusion": row.conclusion,
-        "state": states[row.job_id],
+        "state": row.state or LogState.PENDING,
         "excerpt": {"first_line": row.excerpt_first_line, "lines": row.excerpt},
         "text": row.text,
     }
 
 
 def _text(rows: list[JobLogRow]) -> str:
-    stored = [
+    return "\n".join(
         f"===== {' '.join(row.name.split())} ({row.conclusion}) =====\n{row.text}"
         for row in rows
         if row.text is not None
-    ]
-    return "\n".join(stored)
+    )

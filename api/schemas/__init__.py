@@ -1,0 +1,13 @@
+"""What the answers look like; the contract's names."""
+
+from api.schemas.alerts import Alerts, TestFailed, TestResults
+from api.schemas.base import ProblemDocument, Schema
+from api.schemas.logs import JobLog, Logs, LogsGone
+from api.schemas.metrics import Groups, MetricsAnswer, Series, figures
+from api.schemas.monitored import Alive, Check, Health, Repositories, Workflows
+from api.schemas.runs import RunDetail, RunPage
+
+__all__ = [
+    "Alerts", "Alive", "Check", "Groups", "Health", "JobLog", "Logs", "LogsGone", "MetricsAnswer", "ProblemDocument",
+    "Repositories", "RunDetail", "RunPage", "Schema", "Series", "TestFailed", "TestResults", "Workflows", "figures",
+]  # fmt: skip

@@ -1,0 +1,110 @@
+"""Runs, their attempts and jobs."""
+
+from typing import Any
+
+from pydantic import Field
+
+from api.schemas.base import Schema, Time, example
+
+_RUN: dict[str, Any] = {
+    "id": 7398123456, "repo": "acme/web-app", "workflow": "CI", "workflow_id": 90001001, "run_number": 1750,
+    "attempt": 1, "title": "fix(cart): round half to even", "event": "push", "branch": "main",
+    "head_sha": "762b1c4b80080ab6722f67cee6be8f42f415dfc3", "actor": "hana-sato", "status": "completed",
+    "conclusion": "success", "outcome": "success", "flaky": False, "created_at": "2026-11-20T09:14:02Z",
+    "started_at": "2026-11-20T09:14:02Z", "completed_at": "2026-11-20T09:18:34Z",
+    "duration_seconds": 272.0, "queue_seconds": 6.0,
+    "html_url": "https://github.com/acme/web-app/actions/runs/7398123456",
+}  # fmt: skip
+_ATTEMPT: dict[str, Any] = {
+    "attempt": 1, "status": "completed", "conclusion": "success", "started_at": "2026-11-20T09:14:02Z",
+    "completed_at": "2026-11-20T09:18:34Z", "duration_seconds": 272.0, "queue_seconds": 6.0, "actor": "hana-sato",
+}  # fmt: skip
+_STEP: dict[str, Any] = {
+    "number": 1, "name": "Set up job", "status": "completed", "conclusion": "success",
+    "started_at": "2026-11-20T09:14:08Z", "completed_at": "2026-11-20T09:14:10Z",
+}  # fmt: skip
+_JOB: dict[str, Any] = {
+    "id": 20877123001, "name": "test (3.11)", "status": "completed", "conclusion": "success",
+    "created_at": "2026-11-20T09:14:03Z", "started_at": "2026-11-20T09:14:08Z",
+    "completed_at": "2026-11-20T09:18:34Z", "duration_seconds": 266.0, "queue_seconds": 5.0,
+    "runner": "GitHub Actions 12", "labels": ["ubuntu-latest"], "copied": False, "phantom": False, "steps": [_STEP],
+    "html_url": "https://github.com/acme/web-app/actions/runs/7398123456/job/20877123001",
+}  # fmt: skip
+
+
+class Run(Schema):
+    model_config = example(_RUN)
+    id: int
+    repo: str
+    workflow: str
+    workflow_id: int
+    run_number: int
+    attempt: int = Field(description="The latest one; a run counts once, by it")
+    title: str
+    event: str
+    branch: str | None
+    head_sha: str
+    actor: str | None
+    status: str
+    conclusion: str | None
+    outcome: str = Field(description="success, failure, cancelled, skipped, other or in_progress")
+    flaky: bool = Field(description="An attempt failed and a later one succeeded")
+    created_at: Time
+    started_at: Time | None = Field(description="Start of the latest attempt")
+    completed_at: Time | None
+    duration_seconds: float | None
+    queue_seconds: float | None
+    html_url: str
+
+
+class RunPage(Schema):
+    model_config = example({"items": [_RUN], "next": "MjAyNi0xMS0yMFQwOToxNDowMiswMDowMHw3Mzk4MTIzNDU2"})
+    items: list[Run]
+    next: str | None = Field(description="Give it back as `cursor` for the next page; null at the end")
+
+
+class Attempt(Schema):
+    model_config = example(_ATTEMPT)
+    attempt: int
+    status: str
+    conclusion: str | None
+    started_at: Time | None
+    completed_at: Time | None
+    duration_seconds: float | None
+    queue_seconds: float | None
+    actor: str | None
+
+
+class Step(Schema):
+    model_config = example(_STEP)
+    number: int
+    name: str
+    status: str | None
+    conclusion: str | None
+    started_at: Time | None
+    completed_at: Time | None
+
+
+class Job(Schema):
+    model_config = example(_JOB)
+    id: int
+    name: str
+    status: str
+    conclusion: str | None
+    created_at: Time | None
+    started_at: Time | None
+    completed_at: Time | None
+    duration_seconds: float | None
+    queue_seconds: float | None
+    runner: str | None
+    labels: list[str]
+    copied: bool = Field(description="Carried over from an earlier attempt: not counted")
+    phantom: bool = Field(description="A check run without a runner: not counted")
+    steps: list[Step]
+    html_url: str | None
+
+
+class RunDetail(Run):
+    model_config = example({**_RUN, "attempts": [_ATTEMPT], "jobs": [_JOB]})
+    attempts: list[Attempt]
+    jobs: list[Job]
