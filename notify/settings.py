@@ -31,7 +31,7 @@ class ChannelSettings(EnvironmentSettings):
     def _slack(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             parts = _parsed(value.get_secret_value())
-            if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+            if parts is None or parts.scheme not in ("http", "https"):
                 raise ValueError("the value is no webhook URL; it looks like https://hooks.slack.com/services/…")
         return value
 
@@ -40,7 +40,7 @@ class ChannelSettings(EnvironmentSettings):
     def _smtp(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             parts = _parsed(value.get_secret_value())
-            if parts is None or parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+            if parts is None or parts.scheme not in ("smtp", "smtps"):
                 raise ValueError("the value is no mail server; write smtp://user:password@host:587 or smtps://…")
         return value
 
@@ -49,8 +49,15 @@ class ChannelSettings(EnvironmentSettings):
     def _addresses(cls, value: str | None) -> str | None:
         for part in (value or "").split(","):
             address = parseaddr(part.strip())[1]
-            if part.strip() and not _ADDRESS.fullmatch(address):
+            if part.strip() and (not _ADDRESS.fullmatch(address) or not part.isprintable()):
                 raise ValueError(f"{part.strip()[:60]!r} is no mail address; write name@example.com, more by commas")
+        return value
+
+    @field_validator("alert_email_from")
+    @classmethod
+    def _one_sender(cls, value: str | None) -> str | None:
+        if value and ("," in value or not value.strip()):
+            raise ValueError("allowed is one mail address, such as pipeline-health@example.com")
         return value
 
     @model_validator(mode="after")
@@ -61,9 +68,11 @@ class ChannelSettings(EnvironmentSettings):
 
 
 def _parsed(url: str) -> SplitResult | None:
+    """Null where it has no host or cannot be sent to: spaces, letters beyond ASCII, an impossible port."""
+    text = url.strip()
     try:
-        parts = urlsplit(url.strip())
-        _ = parts.port
+        parts = urlsplit(text)
+        usable = parts.hostname and parts.port != 0
     except ValueError:
         return None
-    return parts
+    return parts if usable and re.fullmatch(r"[\x21-\x7e]+", text) else None

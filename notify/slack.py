@@ -1,8 +1,10 @@
 """Slack by an incoming webhook."""
 
+import logging
+from collections.abc import Sequence
 from datetime import timedelta
+from http.client import HTTPException
 from typing import Any
-from urllib.error import URLError
 from urllib.parse import urlsplit
 
 from slack_sdk.errors import SlackRequestError
@@ -12,9 +14,17 @@ from notify.errors import DeliveryFailed
 from notify.message import Message
 
 TIMEOUT_SECONDS = 10
-_LONGEST_FIELD, _LONGEST_TEXT = 1_900, 2_900
-# Where Slack would read formatting: a zero-width space behind the character keeps it as it is.
-_ACTIVE = "*_~`"
+_DEFAULT_WAIT = timedelta(seconds=60)
+_LONGEST_WAIT = timedelta(hours=1)
+# Slack's limits (docs.slack.dev, "Blocks"); a message beyond them is refused as a whole.
+_LONGEST_HEADLINE, _LONGEST_FIELD, _LONGEST_TEXT = 150, 2_000, 3_000
+_PAIRS_IN_SECTION = 5
+_MOST_SECTIONS = 8
+
+
+# The client's own lines hold the webhook's URL, which is a secret; what went wrong is in DeliveryFailed.
+_SILENT = logging.getLogger("notify.slack.client")
+_SILENT.setLevel(logging.CRITICAL)
 
 
 class SlackChannel:
@@ -22,20 +32,18 @@ class SlackChannel:
 
     def __init__(self, webhook_url: str) -> None:
         self._host = urlsplit(webhook_url).hostname
-        self._client = WebhookClient(webhook_url.strip(), timeout=TIMEOUT_SECONDS)
+        self._client = WebhookClient(webhook_url.strip(), timeout=TIMEOUT_SECONDS, logger=_SILENT, retry_handlers=[])
 
     def send(self, message: Message) -> None:
         try:
-            response = self._client.send(text=escape(message.subject), blocks=blocks(message))
-        except (URLError, OSError, SlackRequestError) as error:
+            response = self._client.send(text=escape(_printable(message.subject)), blocks=blocks(message))
+        except (OSError, HTTPException, ValueError, LookupError, SlackRequestError) as error:
             reason = getattr(error, "reason", None) or error
             raise DeliveryFailed(f"Slack at {self._host} cannot be reached: {_line(reason)}") from None
         if response.status_code == 200:
             return
         if response.status_code == 429:
-            after = {name.lower(): value for name, value in response.headers.items()}.get("retry-after", "60")
-            wait = timedelta(seconds=int(after) if str(after).isdigit() else 60)
-            raise DeliveryFailed("Slack asks to slow down (429)", retry_after=wait)
+            raise DeliveryFailed("Slack asks to slow down (429)", retry_after=_wait(response.headers))
         reason = _line(response.body or "no reason given")
         gone = response.status_code in (400, 403, 404, 410)
         hint = "; check SLACK_WEBHOOK_URL" if gone else ""
@@ -43,42 +51,60 @@ class SlackChannel:
 
 
 def escape(text: str) -> str:
-    """Text that pings nobody and formats nothing (docs.slack.dev, "Escaping text"): a branch may be called
-    `<!channel>` and a title may hold `*`."""
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "@\u200b")
-    for character in _ACTIVE:
-        escaped = escaped.replace(character, character + "\u200b")
-    return escaped
+    """Text in which Slack sees no link and no mention (docs.slack.dev, "Escaping text"): a branch may be called
+    `<!channel>`."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def blocks(message: Message) -> list[dict[str, Any]]:
-    mark = ":white_check_mark:" if message.resolved else ":red_circle:"
-    found = [_section(f"{mark} *{_bold(message.headline)}*")]
-    if message.fields:
-        rows = [f"*{escape(label)}*  {_cut(escape(value), _LONGEST_FIELD)}" for label, value in message.fields]
-        found.append(_section("\n".join(rows)))
+    """What comes from outside stands in plain_text, which Slack never reads as formatting, link or mention."""
+    mark = "✅" if message.resolved else "🔴"
+    headline = _plain(f"{mark} {' '.join(message.headline.split())}", _LONGEST_HEADLINE)
+    found: list[dict[str, Any]] = [{"type": "header", "text": headline}]
+    for start in range(0, min(len(message.fields), _PAIRS_IN_SECTION * _MOST_SECTIONS), _PAIRS_IN_SECTION):
+        pairs = message.fields[start : start + _PAIRS_IN_SECTION]
+        found.append({"type": "section", "fields": [part for pair in pairs for part in _pair(*pair)]})
     if message.lines:
-        found.append(_section("\n".join(escape(line) for line in message.lines)))
-    if message.links:
-        joined = "  ·  ".join(f"<{_url(url)}|{escape(label)}>" for label, url in message.links if _is_web(url))
-        found.append({"type": "context", "elements": [{"type": "mrkdwn", "text": _cut(joined, _LONGEST_TEXT)}]})
+        found.append({"type": "section", "text": _plain("\n".join(message.lines), _LONGEST_TEXT)})
+    links = _links(message.links)
+    if links:
+        found.append({"type": "context", "elements": [{"type": "mrkdwn", "text": links}]})
     return found
 
 
-def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": _cut(text, _LONGEST_TEXT)}}
+def _pair(label: str, value: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    return _plain(label, _LONGEST_FIELD), _plain(value, _LONGEST_FIELD)
 
 
-def _bold(text: str) -> str:
-    return escape(text).replace("\n", " ")
+def _plain(text: str, longest: int) -> dict[str, Any]:
+    """An empty text would be refused."""
+    return {"type": "plain_text", "text": _cut(_printable(text).strip() or "–", longest), "emoji": False}
+
+
+def _links(links: Sequence[tuple[str, str]]) -> str:
+    """As many as fit: half a link would be no link."""
+    found = ""
+    for label, url in links:
+        link = f"<{_url(url)}|{escape(_printable(label)).replace('|', '/')}>"
+        if url.startswith(("http://", "https://")) and len(found) + len(link) < _LONGEST_TEXT - 10:
+            found += f"  ·  {link}" if found else link
+    return found
 
 
 def _url(url: str) -> str:
-    return url.replace("&", "&amp;").replace("<", "%3C").replace(">", "%3E").replace("|", "%7C")
+    return _printable(url).replace("&", "&amp;").replace("<", "%3C").replace(">", "%3E").replace("|", "%7C")
 
 
-def _is_web(url: str) -> bool:
-    return url.startswith(("http://", "https://"))
+def _wait(headers: Any) -> timedelta:
+    given = str({name.lower(): value for name, value in headers.items()}.get("retry-after", ""))
+    if not (given.isascii() and given.isdigit()) or len(given) > 9:
+        return _DEFAULT_WAIT
+    return min(timedelta(seconds=int(given)), _LONGEST_WAIT)
+
+
+def _printable(text: str) -> str:
+    """Half a surrogate pair cannot be sent as UTF-8."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _cut(text: str, longest: int) -> str:
