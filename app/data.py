@@ -3,7 +3,7 @@ kept by filter and data version, for all sessions together."""
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -79,6 +79,14 @@ class Options:
 @st.cache_resource(show_spinner=False)
 def _engine() -> Engine:
     return make_engine(Settings.load().database_url)
+
+
+def forget() -> None:
+    """Lets the next question begin anew, maybe on another database."""
+    with suppress(Unavailable), _readable():
+        _engine().dispose()
+    _engine.clear()
+    st.cache_data.clear()
 
 
 @contextmanager

@@ -70,10 +70,15 @@ def choose_attempt(newest: RunDetail) -> int:
     written = {
         each.attempt: f"Attempt {each.attempt} {word(each.conclusion or each.status)}" for each in newest.attempts
     }
+    given = st.query_params.get("attempt", "")
+    asked = int(given) if given.isascii() and given.isdigit() and len(given) < 6 else numbers[-1]
+    # Not bound to the address by the widget: that would write its label there.
     chosen = st.segmented_control(
-        "Attempt", numbers, default=numbers[-1], required=True, key="attempt", bind="query-params",
-        format_func=lambda number: written[number], label_visibility="collapsed",
+        "Attempt", numbers, default=asked if asked in numbers else numbers[-1], required=True,
+        key=f"attempt-{newest.run.id}", format_func=lambda number: written[number], label_visibility="collapsed",
     )  # fmt: skip
+    if chosen != asked:
+        st.query_params["attempt"] = str(chosen)
     return chosen if chosen in numbers else numbers[-1]
 
 

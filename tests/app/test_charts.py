@@ -1,0 +1,102 @@
+"""Figures are plain dicts: what they hold is checked here, how they look in a browser."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+
+from app import frames
+from app.charts import heatmap, theme, timeline, trends
+from db.analytics import HourCell, Point
+from db.metrics.facts import Facts
+from db.metrics.formulas import Completeness, Metrics, metrics
+from db.metrics.recovery import recovery
+
+START = datetime(2026, 11, 2, tzinfo=UTC)
+SINCE, UNTIL = "2026-11-02T00:00:00+00:00", "2026-11-05T00:00:00+00:00"
+
+
+def _metrics(success: int, failure: int, durations: list[float]) -> Metrics:
+    facts = Facts(outcomes={"success": success, "failure": failure}, total=success + failure, durations=durations)
+    return metrics(facts, recovery([]), Completeness(None, None))
+
+
+def _points(*, unfinished: bool = False) -> list[Point]:
+    return [
+        Point(START, False, _metrics(9, 1, [60.0, 120.0])),
+        Point(START + timedelta(days=1), False, _metrics(0, 0, [])),
+        Point(START + timedelta(days=2), unfinished, _metrics(3, 1, [300.0])),
+    ]
+
+
+def test_a_day_without_runs_stays_a_gap() -> None:
+    figure = trends.success_rate(frames.series(_points()), SINCE, UNTIL)
+    assert figure["data"][0]["y"] == [0.9, None, 0.75]
+    assert figure["data"][0]["connectgaps"] is False
+
+
+def test_the_hover_shows_the_written_rate() -> None:
+    figure = trends.success_rate(frames.series(_points()), SINCE, UNTIL)
+    assert figure["data"][0]["customdata"][0] == ["90.0%", 10]
+
+
+def test_an_unfinished_last_bucket_does_not_end_the_trend_in_a_drop() -> None:
+    figure = trends.outcomes(frames.series(_points(unfinished=True)), SINCE, UNTIL)
+    assert all(len(trace["x"]) == 2 for trace in figure["data"])
+
+
+def test_the_axis_is_the_window_of_the_filter() -> None:
+    for draw in (trends.success_rate, trends.outcomes):
+        assert draw(frames.series(_points()), SINCE, UNTIL)["layout"]["xaxis"]["range"] == [SINCE, UNTIL]
+
+
+def test_the_95th_percentile_is_dotted_and_the_median_solid() -> None:
+    traces = trends.durations(frames.series(_points()), SINCE, UNTIL)["data"]
+    dashes = {trace["name"]: trace["line"]["dash"] for trace in traces}
+    assert dashes == {"p95": "dot", "median": "solid"}
+
+
+def test_duration_ticks_are_few_and_round() -> None:
+    axis = trends.durations(frames.series(_points()), SINCE, UNTIL)["layout"]["yaxis"]
+    assert len(axis["tickvals"]) <= 6
+    assert axis["ticktext"][0] == "0s"
+
+
+def test_outcomes_that_do_not_occur_have_no_entry() -> None:
+    names = [trace["name"] for trace in trends.outcomes(frames.series(_points()), SINCE, UNTIL)["data"]]
+    assert names == ["Success", "Failed"]
+
+
+def test_a_rate_of_few_runs_is_not_drawn() -> None:
+    cells = [HourCell(0, 3, 4, 4, 1.0), HourCell(6, 23, 5, 1, 0.2)]
+    figure = heatmap.failure_rate(frames.heat(cells))
+    assert figure["data"][0]["z"][0][3] is None
+    assert figure["data"][0]["z"][6][23] == 0.2
+
+
+def test_names_in_the_timeline_stay_text_and_apart() -> None:
+    rows = [["<b>x</b>", 0.0, 5.0, 65.0, "success", "1m 00s", "<b>x</b> · <i>"]] * 2
+    columns = ["name", "queue_start", "start", "end", "outcome", "written", "hover"]
+    bars = timeline.timeline(pd.DataFrame(rows, columns=columns))["data"][1]
+    assert all(name.startswith("&lt;b&gt;x&lt;/b&gt;") for name in bars["y"])
+    assert len(set(bars["y"])) == 2
+    assert bars["customdata"][0] == "&lt;b&gt;x&lt;/b&gt; · &lt;i&gt;"
+
+
+def test_every_figure_is_plain_json_without_a_network_reference() -> None:
+    series = frames.series(_points())
+    figures = [
+        trends.success_rate(series, SINCE, UNTIL),
+        trends.durations(series, SINCE, UNTIL, dark=True),
+        trends.outcomes(series, SINCE, UNTIL),
+        heatmap.failure_rate(frames.heat([HourCell(1, 1, 9, 3, 1 / 3)]), dark=True),
+    ]
+    for figure in figures:
+        written = json.dumps(figure)
+        assert "http" not in written
+        assert figure["layout"]["xaxis"]["title"]["text"] == ""
+
+
+def test_failed_and_succeeded_never_share_a_colour() -> None:
+    assert theme.colour_of("failure") != theme.colour_of("success") != theme.colour_of("cancelled")
+    assert theme.colour_of("something new") == theme.OTHER

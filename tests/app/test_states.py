@@ -1,0 +1,102 @@
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from db.engine import write_scope
+from db.store.sync_state import sync_state
+from tests.app.conftest import Open
+from tests.app.reading import everything, markdown
+from tests.app.seeding import Seeded, add_repository, heartbeat
+
+PAGES = ("", "runs")
+ALL_PAGES = (*PAGES, "run")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_configured_says_what_to_set(empty: Engine, open_page: Open, page: str) -> None:
+    assert "GITHUB_REPOS=owner/name" in markdown(open_page(page))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_first_sync_shows_how_far_it_is(empty: Engine, open_page: Open, moment: datetime, page: str) -> None:
+    heartbeat(empty, moment, state="syncing", message="Reading acme/*", progress={"done": 3, "total": 12})
+    shown = open_page(page)
+    assert "Reading your pipelines" in markdown(shown)
+    assert shown.get("progress")[0].proto.text == "3 of 12"
+
+
+def test_repositories_without_runs_say_so(empty: Engine, open_page: Open, moment: datetime) -> None:
+    add_repository(empty, 1, "acme/web", moment)
+    heartbeat(empty, moment)
+    assert "No runs yet" in markdown(open_page())
+
+
+@pytest.mark.parametrize("page", ALL_PAGES)
+def test_every_page_says_that_the_data_is_a_demo(seeded: Seeded, open_page: Open, page: str) -> None:
+    assert "<b>Demo data</b> from a bundled simulator" in everything(open_page(page))
+
+
+@pytest.mark.parametrize("page", ALL_PAGES)
+def test_real_data_carries_no_demo_notice(seeded: Seeded, open_page: Open, page: str) -> None:
+    heartbeat(seeded.engine, seeded.now, demo=False)
+    assert "Demo data" not in everything(open_page(page))
+
+
+@pytest.mark.parametrize("page", ALL_PAGES)
+def test_a_silent_collector_is_said(seeded: Seeded, open_page: Open, page: str) -> None:
+    heartbeat(seeded.engine, seeded.now - timedelta(seconds=3 * 300 + 120))
+    assert "The collector was last seen 17 min ago" in open_page(page).warning[0].value.replace("\\", "")
+
+
+def test_a_collector_within_three_polls_and_a_minute_is_not_stale(seeded: Seeded, open_page: Open) -> None:
+    heartbeat(seeded.engine, seeded.now - timedelta(seconds=3 * 300))
+    assert not open_page().warning
+
+
+def test_a_repository_that_cannot_be_read_is_named_with_the_reason(seeded: Seeded, open_page: Open) -> None:
+    with write_scope(seeded.engine) as session:
+        sync_state(session, 1).error = "the token may not read <Actions>"
+    shown = open_page().warning[0].value
+    assert "acme/web: the token may not read" in shown.replace("\\", "")
+    assert "<Actions>" not in shown
+
+
+@pytest.mark.parametrize("page", ALL_PAGES)
+def test_a_database_that_is_not_migrated_says_how_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, open_page: Open, page: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'new.db'}")
+    shown = markdown(open_page(page)).replace("\\", "")
+    assert "The data cannot be read" in shown
+    assert "python -m db upgrade" in shown
+
+
+def test_a_database_that_is_away_is_said_without_its_password(monkeypatch: pytest.MonkeyPatch, open_page: Open) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ph:hunter2@127.0.0.1:1/ph")
+    shown = markdown(open_page()).replace("\\", "")
+    assert "The data cannot be read" in shown
+    assert "hunter2" not in shown
+
+
+def test_a_page_recovers_when_the_database_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, open_page: Open
+) -> None:
+    from db.engine import make_engine
+    from db.migrate import upgrade
+
+    url = f"sqlite:///{tmp_path / 'later.db'}"
+    monkeypatch.setenv("DATABASE_URL", url)
+    page = open_page()
+    assert "The data cannot be read" in markdown(page)
+    engine = make_engine(url)
+    upgrade(engine)
+    engine.dispose()
+    page.run()
+    assert "No repository yet" in markdown(page)
+
+
+def test_an_unusable_setting_is_named(monkeypatch: pytest.MonkeyPatch, open_page: Open) -> None:
+    monkeypatch.setenv("DATABASE_URL", "mysql://x/y")
+    assert "DATABASE_URL" in markdown(open_page()).replace("\\", "")

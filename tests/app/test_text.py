@@ -1,0 +1,52 @@
+from base64 import b64decode
+
+import pytest
+
+from app.components.log_view import log_html
+from app.components.text import html, markdown
+from app.marks import STATES, strip_svg, word
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["**b**", "[a](javascript:alert(1))", "<script>", "`c`", ":material/bolt:", ":red[x]", "$x$", "# h", "a\n\n- b",
+     "![i](https://evil.example/x.png)", "https://evil.example", "| a | b |", "\u202eevil"],
+)  # fmt: skip
+def test_markdown_in_names_is_shown_not_read(text: str) -> None:
+    shown = markdown(text)
+    for active in "*[]<>`:$#!|_":
+        assert all(shown[at - 1] == "\\" for at in range(len(shown)) if shown[at] == active)
+    assert "\n" not in shown
+    assert "\u202e" not in shown
+
+
+def test_html_in_names_is_shown_not_read() -> None:
+    assert html("<img src=x onerror='a'>\"") == "&lt;img src=x onerror=&#x27;a&#x27;&gt;&quot;"
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_every_state_has_a_sign_and_a_word(state: str) -> None:
+    sign, _, name = word(state).partition(" ")
+    assert len(sign) == 1
+    assert name
+
+
+def test_a_state_that_nobody_knows_is_shown_as_it_is() -> None:
+    assert word("brand_new") == "· Brand new"
+
+
+def test_the_strip_tells_failures_apart_without_colour() -> None:
+    svg = b64decode(strip_svg(["success", "failure", "skipped"]).partition(",")[2]).decode()
+    heights = [part.split('"')[0] for part in svg.split('height="')[2:]]
+    assert len(set(heights)) == 3
+
+
+def test_a_log_without_a_known_cause_points_at_the_runners_error() -> None:
+    shown = log_html(["a"] * 20 + ["##[error]exit code 1", "b"], 100, None)
+    assert "<summary>12 lines before</summary>" in shown
+    assert "ph-hit" not in shown
+    assert 'ph-err"><span class="ph-n">120</span><span>exit code 1' in shown
+
+
+def test_an_empty_log_is_no_error() -> None:
+    assert "ph-log" in log_html([], 1, None)
