@@ -76,13 +76,15 @@ class Attempt(Schema):
 
 
 class Step(Schema):
+    """Stored as GitHub told it: a field that it left out is null."""
+
     model_config = example(_STEP)
     number: int
     name: str
-    status: str | None
-    conclusion: str | None
-    started_at: Time | None
-    completed_at: Time | None
+    status: str | None = None
+    conclusion: str | None = None
+    started_at: Time | None = None
+    completed_at: Time | None = None
 
 
 class Job(Schema):
