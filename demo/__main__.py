@@ -9,30 +9,36 @@ from pathlib import Path
 import uvicorn
 
 from demo.app import create_app
-from demo.serve import Memory, remembered_world
+from demo.serve import Memory, tcp_socket
+from demo.world import World
 
 _NOTE_SECONDS = 20
+# Jobs are asked for by the thousand in the first sync; the limit is there to be seen, not to be hit.
+_RATE_LIMIT = 50_000
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=3999)
-    parser.add_argument("--state", type=Path, help="file that remembers the history between starts")
-    options = parser.parse_args()
+    options = _options()
     listener = _listen(options.host, options.port)
     if listener is None:
         return 2
     memory = Memory(options.state)
-    # Many small jobs a second are asked for on the first sync; the limit is there to be seen, not to be hit.
-    app = create_app(remembered_world(memory), rate_limit=50_000)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
-    stop = threading.Event()
-    noter = threading.Thread(target=_note, args=(memory, stop), daemon=True)
-    noter.start()
-    print(f"The simulated GitHub listens on http://{options.host}:{options.port}", flush=True)
+    world = memory.world()
     try:
-        server.run(sockets=[listener])
+        memory.note(world)
+    except OSError as error:
+        print(f"--state {options.state}: cannot be written: {error.strerror}.", file=sys.stderr)
+        return 2
+    stop = threading.Event()
+    noter = threading.Thread(target=_note, args=(memory, world, stop), daemon=True)
+    noter.start()
+    print(f"The simulated GitHub listens on http://{options.host}:{listener.getsockname()[1]}", flush=True)
+    app = create_app(world, rate_limit=_RATE_LIMIT)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=2
+    )
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:
         pass  # uvicorn has shut down in order and raises the signal again
     finally:
@@ -41,22 +47,32 @@ def main() -> int:
     return 0
 
 
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=3999)
+    parser.add_argument("--state", type=Path, help="file that remembers the account between starts")
+    return parser.parse_args()
+
+
 def _listen(host: str, port: int) -> socket.socket | None:
-    listener = socket.socket()
+    listener = tcp_socket(host)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(128)
     except (OSError, OverflowError) as error:
-        print(f"--port {port}: cannot listen on {host}: {error}; choose another port.", file=sys.stderr)
+        reason = error.strerror if isinstance(error, OSError) else "allowed is 0 to 65535"
+        print(f"--port {port}: cannot listen on {host}: {reason}; choose another port.", file=sys.stderr)
+        listener.close()
         return None
     return listener
 
 
-def _note(memory: Memory, stop: threading.Event) -> None:
-    memory.note()
+def _note(memory: Memory, world: World, stop: threading.Event) -> None:
     while not stop.wait(_NOTE_SECONDS):
-        memory.note()
-    memory.note()
+        memory.note(world)
+    memory.note(world, last=True)
 
 
 if __name__ == "__main__":

@@ -115,13 +115,73 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "  1 flaky",
         "##[error]Process completed with exit code 1.",
     ),
+    "ruff": (
+        "F821 Undefined name `warehouse_region`",
+        "  --> pipelines/load/region.py:{d}7:21",
+        "   |",
+        "{d}7 |     return Region(warehouse_region, rows={n})",
+        "   |                   ^^^^^^^^^^^^^^^^",
+        "Found 1 error.",
+        "##[error]Process completed with exit code 1.",
+    ),
+    "go_vet": (
+        "# github.com/acme/api-gateway/internal/limits",
+        "internal/limits/bucket.go:{d}3:14: fmt.Sprintf format %d has arg key of wrong type string",
+        "make: *** [Makefile:2{d}: vet] Error 1",
+        "##[error]Process completed with exit code 2.",
+    ),
+    "xctest": (
+        "Test Case '-[PayTests.ReceiptTests testSharesReceipt]' started.",
+        "/Users/runner/work/mobile-app/Tests/ReceiptTests.swift:{d}1: error: -[PayTests.ReceiptTests testSharesReceipt] : XCTAssertEqual failed: (\"{n}\") is not equal to (\"0\")",
+        "Test Case '-[PayTests.ReceiptTests testSharesReceipt]' failed (0.{n} seconds).",
+        "** TEST FAILED **",
+        "##[error]Process completed with exit code 65.",
+    ),
     # The log just ends; the reason stands in the check run's annotations alone.
     "runner_lost": (),
+    "shutdown": (
+        "##[error]The runner has received a shutdown signal. This can happen when the runner service is stopped, or a manually started runner is canceled.",
+        "##[error]Process completed with exit code 143.",
+    ),
 }  # fmt: skip
 
-ANNOTATIONS = {
-    "runner_lost": "The self-hosted runner lost communication with the server. Verify the machine is running and has a "
+_LOST = (
+    "The self-hosted runner: {runner} lost communication with the server. Verify the machine is running and has a "
     "healthy network connection. Anything in your workflow that terminates the runner process, starves it for "
     "CPU/Memory, or blocks its network access can cause this error."
+)
+_SHUTDOWN = (
+    "The runner has received a shutdown signal. This can happen when the runner service is stopped, or a manually "
+    "started runner is canceled."
+)
+_ALSO = {
+    "lint": (),
+    "build": ("disk_full",),
+    "deploy": ("registry_timeout", "docker_limit"),
+    "e2e": ("playwright_timeout",),
 }
-DEFAULT_ANNOTATION = "Process completed with exit code 1."
+_OF_LANGUAGE: dict[str, dict[str, tuple[str, ...]]] = {
+    "node": {"lint": ("typescript",), "build": ("npm_resolve", "out_of_memory"), "test": ("jest", "npm_resolve")},
+    "go": {"lint": ("go_vet",), "build": ("docker_limit",), "test": ("go_test", "docker_limit")},
+    "jvm": {"lint": ("gradle",), "build": ("gradle", "registry_timeout"), "test": ("jvm_test",)},
+    "swift": {"lint": ("npm_resolve",), "build": ("gradle", "npm_resolve"), "test": ("xctest",)},
+    "python": {"lint": ("ruff",), "build": ("docker_limit",), "test": ("python_assert", "registry_timeout")},
+    "terraform": {"lint": ("terraform_plan",), "deploy": ("terraform_plan",)},
+}
+
+
+def causes_for(kind: str, language: str) -> tuple[str, ...]:
+    """How a job of this kind usually fails."""
+    return _OF_LANGUAGE.get(language, {}).get(kind, ()) + _ALSO.get(kind, ())
+
+
+def annotation(cause: str | None, conclusion: str | None, runner: str | None) -> str:
+    """What the check run says, which is all there is when the runner was lost."""
+    if conclusion == "timed_out":
+        return f"The job running on runner {runner} has exceeded the maximum execution time of 60 minutes."
+    if cause == "runner_lost":
+        return _LOST.format(runner=runner)
+    if cause == "shutdown":
+        return _SHUTDOWN
+    closing = CAUSES.get(cause or "jest", CAUSES["jest"])[-1]
+    return closing.removeprefix("##[error]")

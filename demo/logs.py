@@ -1,112 +1,124 @@
-"""What a runner writes: as real logs look, with timestamps, groups, colours and a byte order mark."""
+"""What a runner writes: as real logs look, with timestamps, groups, colours and a byte order mark. A log is a pure
+function of its job, and follows the job's steps."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
+from demo import chatter
 from demo.causes import CAUSES
 from demo.model import Attempt, Job, Run
+from demo.steps import Step, spans
 
-_TOOLS = {
-    "lint": ("npm run lint", ("checked {n} files", "0 problems in {n}")),
-    "build": ("make build", ("compiling module {n} of 240", "linking", "wrote dist/bundle-{sha}.js")),
-    "deploy": ("./scripts/deploy.sh", ("resolving plan {n}", "refreshing state", "module.network: unchanged")),
-    "e2e": ("npx playwright test", ("  ✓  {n} [chromium] › tests/login.spec.ts:1{d}:3 › signs in ({ms}s)",)),
-    "test": ("make test", ("\x1b[32mPASS\x1b[39m suite {n} ({ms} ms)", "ok  \tpackage/{sha}\t0.{n}s")),
+_LINES = {"Install dependencies": 45, "main": 190, "action": 7}
+_SYSTEMS = {
+    "windows-latest": ("Microsoft Windows Server 2025", "10.0.26100", "windows-2025"),
+    "macos-14": ("macOS", "14.8.1", "macos-14-arm64"),
 }
-STEP_NAMES = {
-    "lint": ("Set up job", "Checkout", "Set up tools", "Install dependencies", "Lint", "Complete job"),
-    "build": ("Set up job", "Checkout", "Set up tools", "Restore cache", "Build", "Upload artifact", "Complete job"),
-    "deploy": ("Set up job", "Checkout", "Configure credentials", "Plan", "Apply", "Complete job"),
-    "e2e": ("Set up job", "Checkout", "Install dependencies", "Install browsers", "Run tests", "Upload traces", "Complete job"),
-    "test": ("Set up job", "Checkout", "Set up tools", "Restore cache", "Install dependencies", "Run tests",
-             "Upload coverage", "Complete job"),
-}  # fmt: skip
-_MAIN = {"Lint", "Build", "Apply", "Run tests", "Plan"}
-
-
-def steps(job: Job, now: datetime) -> list[dict[str, object]]:
-    """Steps with their times up to now; the main one takes most of the job, and fails where the job fails."""
-    if job.phantom or job.conclusion == "skipped" or now < job.started:
-        return []
-    names = STEP_NAMES.get(job.kind, STEP_NAMES["test"])
-    end = job.completed or now
-    rng = random.Random(job.seed)
-    weights = [14.0 if name in _MAIN else rng.uniform(0.4, 2.5) for name in names]
-    total, at, found, failed = sum(weights), job.started, [], False
-    failing = next((name for name in names if name in _MAIN), names[-2])
-    for number, (name, weight) in enumerate(zip(names, weights, strict=True), start=1):
-        begin, at = at, at + (end - job.started) * (weight / total)
-        conclusion = "success"
-        if job.conclusion not in ("success", None) and name == failing:
-            conclusion, failed = ("cancelled" if job.conclusion == "cancelled" else "failure"), True
-        elif failed and name != names[-1]:
-            conclusion = "skipped"
-        found.append(_step(number, name, begin, at, conclusion, job, now))
-    return found
-
-
-def _step(
-    number: int, name: str, begin: datetime, end: datetime, conclusion: str, job: Job, now: datetime
-) -> dict[str, object]:
-    over = now >= end and job.completed is not None
-    begun = now >= begin
-    return {
-        "name": name,
-        "status": "completed" if over else ("in_progress" if begun else "queued"),
-        "conclusion": conclusion if over else None,
-        "number": number,
-        "started_at": _second(begin) if begun else None,
-        "completed_at": _second(end) if over else None,
-    }
+_LINUX = ("Ubuntu", "24.04.4", "ubuntu-24.04")
 
 
 def log_text(run: Run, attempt: Attempt, job: Job) -> str:
-    """The whole log of a finished job."""
+    """The whole log of a finished job; empty where no runner took it."""
+    if not job.ran or job.completed is None:
+        return ""
     rng = random.Random(job.seed)
-    lines = list(_lines(rng, run, job))
-    span = (job.completed or job.started) - job.started
-    width = max(len(lines), 1)
-    stamped = (
-        f"{job.started + span * (index / width) + timedelta(microseconds=index):%Y-%m-%dT%H:%M:%S.%f}0Z {line}"
-        for index, line in enumerate(lines)
-    )
-    return "\ufeff" + "\n".join(stamped) + "\n"
+    written = []
+    for step, begin, end in spans(job, run.repository.language, job.completed):
+        lines = list(_of_step(rng, run, attempt, job, step))
+        width = (end - begin) / max(len(lines), 1)
+        written += [f"{_stamp(begin + width * place, job.seed)} {line}" for place, line in enumerate(lines)]
+        if step.main and _ends_here(attempt, job):
+            break
+    return "\ufeff" + "\n".join(written) + "\n"
 
 
-def _lines(rng: random.Random, run: Run, job: Job) -> Iterator[str]:
-    yield from (
-        "Current runner version: '2.336.0'", f"Runner name: '{job.runner}'", "##[group]Operating System",
-        f"{job.label}", "##[endgroup]", "##[group]GITHUB_TOKEN Permissions", "Contents: read", "Metadata: read",
-        "##[endgroup]", "Secret source: Actions", "Prepare workflow directory", f"Complete job name: {job.name}",
-        "##[group]Run actions/checkout@v5", "with:", f"  repository: {run.repository.full_name}", "  fetch-depth: 1",
-        "##[endgroup]", f"Syncing repository: {run.repository.full_name}",
-        f"[command]/usr/bin/git checkout --progress --force {run.sha}", f"HEAD is now at {run.sha[:7]} {run.title}",
-    )  # fmt: skip
-    command, outputs = _TOOLS.get(job.kind, _TOOLS["test"])
-    for name, count in (("Install dependencies", 30), (command, 130)):
-        yield f"##[group]Run {name}"
-        yield f"\x1b[36;1m{name}\x1b[0m"
-        yield "shell: /usr/bin/bash -e {0}"
-        yield "##[endgroup]"
-        for number in range(rng.randrange(count // 2, count)):
-            template = outputs[number % len(outputs)] if name == command else "added package {sha}@{n}.{d}.0"
-            yield _fill(rng, template)
-    if job.conclusion == "cancelled":
+def _ends_here(attempt: Attempt, job: Job) -> bool:
+    """A runner that is gone writes nothing more, not even an error."""
+    return job.conclusion == "failure" and attempt.cause == "runner_lost"
+
+
+def _of_step(rng: random.Random, run: Run, attempt: Attempt, job: Job, step: Step) -> Iterator[str]:
+    if step.name == "Set up job":
+        yield from _setting_up(rng, job)
+    elif step.name == "Run actions/checkout@v5":
+        yield from _group(
+            step, ("with:", f"  repository: {run.repository.full_name}", "  fetch-depth: 1", "  clean: true")
+        )
+        yield from (_checkout(rng, run, line) for line in chatter.CHECKOUT)
+    elif step.command is None:
+        yield from (_fill(rng, line) for line in chatter.CLEANING_UP[:-1] if step.name.startswith("Post"))
+        yield from (line for line in chatter.CLEANING_UP[-1:] if not step.name.startswith("Post"))
+    else:
+        yield from _command(rng, run, attempt, job, step)
+
+
+def _setting_up(rng: random.Random, job: Job) -> Iterator[str]:
+    system, version, image = _SYSTEMS.get(job.label, _LINUX)
+    yield "Current runner version: '2.336.0'"
+    if job.label == "self-hosted":
+        yield from (f"Runner name: '{job.runner}'", "Runner group name: 'Default'", f"Machine name: '{job.runner}'")
+    else:
+        yield from (
+            "##[group]Runner Image Provisioner",
+            "Hosted Compute Agent",
+            "Version: 20260213.493",
+            "##[endgroup]",
+        )
+        yield from ("##[group]Operating System", system, version, "##[endgroup]")
+        yield from ("##[group]Runner Image", f"Image: {image}", "Version: 20261012.61.1", "##[endgroup]")
+    yield from chatter.PERMISSIONS
+    yield f"Complete job name: {job.name}"
+
+
+def _command(rng: random.Random, run: Run, attempt: Attempt, job: Job, step: Step) -> Iterator[str]:
+    language, uses = run.repository.language, "@v" in (step.command or "")
+    if step.main:
+        lines, count = chatter.MAIN.get(job.kind, {}).get(language, chatter.OTHER), _LINES["main"]
+    elif step.name == "Install dependencies":
+        lines, count = chatter.INSTALL[language], _LINES[step.name]
+    else:
+        lines, count = chatter.ACTION, _LINES["action"]
+    failed = job.conclusion not in ("success", "neutral")
+    if failed and not step.main and step.name.startswith(("Upload", "Notify")):
+        return
+    shell = () if uses else (f"\x1b[36;1m{step.command}\x1b[0m", "shell: /usr/bin/bash -e {0}", "env:", "  CI: true")
+    yield from _group(step, shell)
+    for place in range(rng.randrange(count * 2 // 3, count)):
+        yield _fill(rng, lines[place % len(lines)])
+    if step.main and failed:
+        yield from _failure(rng, attempt, job)
+
+
+def _failure(rng: random.Random, attempt: Attempt, job: Job) -> Iterator[str]:
+    if job.conclusion == "timed_out":
+        yield f"##[error]The job running on runner {job.runner} has exceeded the maximum execution time of 60 minutes."
+    if job.conclusion in ("cancelled", "timed_out"):
         yield "##[error]The operation was canceled."
     elif job.conclusion == "failure":
-        yield from (_fill(rng, line) for line in CAUSES.get(run.cause or "", CAUSES["jest"]))
-        if run.cause == "runner_lost":
-            return
-    yield "Post job cleanup."
-    yield "Cleaning up orphan processes"
+        yield from (_fill(rng, line) for line in CAUSES.get(attempt.cause or "", CAUSES["registry_timeout"]))
+
+
+def _group(step: Step, lines: Iterable[str]) -> Iterator[str]:
+    yield f"##[group]Run {step.command}"
+    yield from lines
+    yield "##[endgroup]"
+
+
+def _checkout(rng: random.Random, run: Run, line: str) -> str:
+    return line.format(
+        repo=run.repository.full_name, name=run.repository.name, commit=run.sha, short=run.sha[:7],
+        title=run.title, n=rng.randrange(300, 999),
+    )  # fmt: skip
 
 
 def _fill(rng: random.Random, template: str) -> str:
     return template.format(
-        n=rng.randrange(100, 999), d=rng.randrange(1, 9), ms=rng.randrange(2, 90), sha=f"{rng.getrandbits(48):012x}"
+        n=rng.randrange(100, 999), d=rng.randrange(1, 9), ms=rng.randrange(2, 90), sha=f"{rng.getrandbits(32):08x}"
     )
 
 
-def _second(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+def _stamp(moment: datetime, seed: int) -> str:
+    """Tenths of a microsecond, as runners write them; no two jobs begin at the same one."""
+    shifted = moment + timedelta(microseconds=seed % 400_000)
+    return f"{shifted:%Y-%m-%dT%H:%M:%S.%f}{seed % 10}Z"

@@ -4,12 +4,13 @@ pure function of the clock: a run that ends in a minute is in progress until the
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+# A run is over this long after its last job.
 SETTLE = timedelta(seconds=2)
 
 
 @dataclass(slots=True)
 class Job:
-    """`completed` null: it runs until somebody ends it. `seed` decides its steps."""
+    """`completed` null: it runs until somebody ends it. `seed` decides its steps and its log."""
 
     id: int
     name: str
@@ -22,6 +23,11 @@ class Job:
     seed: int
     runner: str | None = None
     phantom: bool = False
+
+    @property
+    def ran(self) -> bool:
+        """Whether a runner took it."""
+        return self.runner is not None
 
     def status(self, now: datetime) -> str:
         if self.completed is not None and now >= self.completed:
@@ -37,6 +43,7 @@ class Attempt:
     conclusion: str | None
     jobs: list[Job] = field(default_factory=list)
     ended: datetime | None = None
+    cause: str | None = None
 
     def status(self, now: datetime) -> str:
         if self.ended is not None and now >= self.ended:
@@ -45,7 +52,9 @@ class Attempt:
 
     def updated(self, now: datetime) -> datetime:
         """The last thing that happened up to now."""
-        moments = [self.started, *(job.started for job in self.jobs), *(job.completed for job in self.jobs), self.ended]
+        if self.ended is not None and now >= self.ended:
+            return self.ended
+        moments = [self.started, *(job.started for job in self.jobs), *(job.completed for job in self.jobs)]
         return max((moment for moment in moments if moment is not None and moment <= now), default=self.started)
 
 
@@ -71,7 +80,12 @@ class Repository:
     created: datetime
     default_branch: str = "main"
     archived: bool = False
+    description: str | None = None
     workflows: dict[int, Workflow] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.full_name.partition("/")[2]
 
     def workflow(self, name: str) -> Workflow:
         return next(each for each in self.workflows.values() if each.name == name)
@@ -79,6 +93,8 @@ class Repository:
 
 @dataclass(slots=True)
 class Run:
+    """`name` is the workflow's unless given; `fork` is that of a deleted fork: no head repository."""
+
     id: int
     repository: Repository
     workflow: Workflow
@@ -90,14 +106,17 @@ class Run:
     author: str | None
     created: datetime
     attempts: list[Attempt] = field(default_factory=list)
-    cause: str | None = None
     fork: bool = False
     name: str | None = None
 
-    def attempt_at(self, now: datetime) -> Attempt:
-        begun = [attempt for attempt in self.attempts if attempt.started <= now]
-        return begun[-1] if begun else self.attempts[0]
+    def begun(self, now: datetime) -> list[Attempt]:
+        """Attempts that exist by then, oldest first; never empty."""
+        return [each for each in self.attempts if each.started <= now] or self.attempts[:1]
 
-    def own_jobs(self, attempt: Attempt, now: datetime) -> list[Job]:
+    def attempt_at(self, now: datetime) -> Attempt:
+        return self.begun(now)[-1]
+
+    @staticmethod
+    def jobs_of(attempt: Attempt, now: datetime) -> list[Job]:
         """Jobs exist from the moment they were created."""
         return [job for job in attempt.jobs if job.created <= now]

@@ -1,100 +1,118 @@
 """Filters, pages and their Link headers, with GitHub's caps."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from demo.model import Run
+from demo.model import Repository, Run
+from demo.world import World
 
+Item = TypeVar("Item")
+Times = tuple[datetime, datetime]
 FILTERS = ("actor", "branch", "event", "status", "created", "head_sha", "check_suite_id")
 FILTERED_CAP, UNFILTERED_CAP = 1_000, 40_000
+_EVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+_SECOND, _DAY = timedelta(seconds=1), timedelta(days=1)
 
 
 class BadQuestion(Exception):
     """What GitHub answers with 422."""
 
 
+def base_url(request: Request) -> str:
+    return f"{request.url.scheme}://{request.url.netloc}"
+
+
 def page_of(request: Request) -> tuple[int, int]:
-    """Page number from 1, and items a page."""
-    try:
-        page = max(int(request.query_params.get("page", 1)), 1)
-        size = int(request.query_params.get("per_page", 30))
-    except ValueError:
-        return 1, 30
-    return page, min(max(size, 1), 100)
+    """Page number from 1, and items a page; nonsense counts as the default."""
+    page, size = (request.query_params.get(name, "") for name in ("page", "per_page"))
+    number = int(page) if page.isascii() and page.isdigit() else 1
+    wanted = int(size) if size.isascii() and size.isdigit() else 30
+    return max(number, 1), min(wanted or 30, 100)
 
 
-def cut(items: Iterable[Any], total: int, request: Request, path: str) -> tuple[list[Any], dict[str, str]]:
-    """One page, and its Link header (which names the repository by its id, as GitHub does)."""
+def cut(items: Iterable[Item], total: int, request: Request, path: str) -> tuple[list[Item], dict[str, str]]:
+    """One page, and its Link header, which names the repository by its id."""
     page, size = page_of(request)
     chosen = list(islice(items, (page - 1) * size, page * size))
     last = max(math.ceil(total / size), 1)
-    links: dict[str, int] = {}
-    if page < last:
-        links |= {"next": page + 1, "last": last}
-    if page > 1:
-        links |= {"prev": page - 1, "first": 1}
-    base = str(request.base_url).rstrip("/")
+    links: dict[str, int] = {"prev": page - 1} if page > 1 else {}
+    links |= {"next": page + 1, "last": last} if page < last else {}
+    links |= {"first": 1} if page > 1 else {}
     asked = {name: value for name, value in request.query_params.items() if name != "page"}
-    written = [f'<{base}{path}?{urlencode({**asked, "page": number})}>; rel="{rel}"' for rel, number in links.items()]
-    return chosen, {"Link": ", ".join(written)} if written else {}
+    urls = {rel: f"{base_url(request)}{path}?{urlencode({**asked, 'page': n})}" for rel, n in links.items()}
+    written = ", ".join(f'<{url}>; rel="{rel}"' for rel, url in urls.items())
+    return chosen, {"link": written} if written else {}
 
 
-def choose(runs: Iterable[Run], request: Request, now: datetime) -> tuple[list[Run], int]:
-    """Runs that match the filters, and the count that GitHub would say."""
+def choose(world: World, repo: Repository, request: Request, workflow: str | None) -> tuple[Iterable[Run], int]:
+    """Runs that match, newest first, and the count that GitHub says."""
     asked = {name: request.query_params[name] for name in FILTERS if request.query_params.get(name)}
     page, size = page_of(request)
-    if not asked:
-        if page * size > UNFILTERED_CAP:
-            raise BadQuestion("In order to keep the API fast, only the first 40000 results are available.")
-        listed = list(runs)
-        return listed, len(listed)
-    span = _created(asked.get("created"))
-    found = [run for run in runs if _matches(run, asked, span, now)][:FILTERED_CAP]
-    return found, len(found)
+    if not asked and page * size > UNFILTERED_CAP:
+        raise BadQuestion("In order to keep the API fast for everyone, pagination is limited for this resource.")
+    if not asked and not workflow:
+        return world.newest(repo), world.count(repo)
+    since, until = _created(asked.pop("created", None))
+    runs = world.newest(repo, since, until + _SECOND)
+    now, filtered = world.clock(), bool(request.query_params.keys() & set(FILTERS))
+    found = (run for run in runs if run.created < until + _SECOND and _matches(run, asked, workflow, now))
+    listed: Sequence[Run] = list(islice(found, FILTERED_CAP) if filtered else found)
+    return listed, len(listed)
 
 
-def _matches(run: Run, asked: dict[str, str], span: tuple[datetime, datetime] | None, now: datetime) -> bool:
-    attempt = run.attempt_at(now)
-    status = attempt.status(now)
-    conclusion = attempt.conclusion if status == "completed" else None
-    return (
-        asked.get("branch", run.branch) == run.branch
-        and asked.get("event", run.event) == run.event
-        and asked.get("actor", run.author) == run.author
-        and asked.get("head_sha", run.sha) == run.sha
-        and asked.get("status", status) in (status, conclusion)
-        and (span is None or span[0] <= run.created.replace(microsecond=0) <= span[1])
-    )
+def _matches(run: Run, asked: dict[str, str], workflow: str | None, now: datetime) -> bool:
+    if workflow and workflow not in (str(run.workflow.id), run.workflow.file):
+        return False
+    for name, wanted in asked.items():
+        if name == "status":
+            attempt = run.attempt_at(now)
+            status = attempt.status(now)
+            if wanted not in (status, attempt.conclusion if status == "completed" else None):
+                return False
+        elif wanted != _value(run, name):
+            return False
+    return True
 
 
-def _created(value: str | None) -> tuple[datetime, datetime] | None:
+def _value(run: Run, name: str) -> str | None:
+    return {
+        "branch": run.branch,
+        "event": run.event,
+        "actor": run.author,
+        "head_sha": run.sha,
+        "check_suite_id": str(run.id + 1),
+    }[name]
+
+
+def _created(value: str | None) -> Times:
+    """Both ends belong to it, in whole seconds."""
     if not value:
-        return None
-    first, last = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-    if ".." in value:
-        low, _, high = value.partition("..")
-        return (first if low == "*" else _moment(low)), (last if high == "*" else _moment(high, end=True))
-    if value.startswith(">="):
-        return _moment(value[2:]), last
-    if value.startswith("<="):
-        return first, _moment(value[2:], end=True)
+        return _EVER
+    low, dots, high = value.partition("..")
+    if dots:
+        return (_EVER[0] if low == "*" else _moment(low)), (_EVER[1] if high == "*" else _moment(high, end=True))
+    for sign in (">=", "<=", ">", "<"):
+        if value.startswith(sign):
+            text, beyond = value.removeprefix(sign), _SECOND if len(sign) == 1 else timedelta(0)
+            if sign[0] == ">":
+                return _moment(text, end=bool(beyond)) + beyond, _EVER[1]
+            return _EVER[0], _moment(text, end=not beyond) - beyond
     return _moment(value), _moment(value, end=True)
 
 
 def _moment(text: str, *, end: bool = False) -> datetime:
     try:
         if len(text) == 10:
-            day = datetime.fromisoformat(text).replace(tzinfo=UTC)
-            return day + timedelta(days=1, seconds=-1) if end else day
-        # Only UTC is understood: an offset silently finds nothing.
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+            day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+            return day + _DAY - _SECOND if end else day
+        moment = datetime.fromisoformat(text.replace(" ", "+"))
     except ValueError:
-        if "+" in text:
-            return datetime(1970, 1, 1, tzinfo=UTC)
-        raise BadQuestion(f"created: {text} is not a date") from None
+        raise BadQuestion(f"Validation Failed: created: {text!r} is not a date") from None
+    # Only UTC is understood: an offset silently finds nothing.
+    return moment.replace(tzinfo=UTC) if text.endswith("Z") else (_EVER[0] if end else _EVER[1])

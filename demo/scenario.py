@@ -1,14 +1,29 @@
-"""What is planted in the history, so that there is something to find, and tests can look for it. All of it lies at
-fixed distances from the world's anchor (the hour of the first start)."""
+"""What is planted in the account, so that there is something to find and tests can look for it.
 
+- broken: every decided run on the default branch fails, from one cause.
+  payments CI since 7 to 31 hours before the start, "broken now";
+  one workflow of `_WEEKLY` in five calendar weeks of six, for up to 30 hours, "fixed since";
+  the CI of `_DAILY` in turn, every day after the start from 06:00 for 31 hours: something is always broken;
+  mobile-app CI for 14 minutes every three hours after the start: alerts can be seen to open and to close.
+- slow: runs take `factor` times as long from one commit on. api-gateway CI, since about 9 days before the start.
+- flaky: `factor` is the share of runs that fail and pass when run again. web-app E2E, rising in the last 18 days.
+- queue: macOS runners keep jobs waiting `factor` times as long in the afternoons (UTC) of working days, since 7 days
+  before the start.
+
+Weekly episodes hang on the calendar alone; the others on the start of the account, which the state file remembers.
+Nothing reaches back further than 18 days from the start except the weekly ones, so older history is the same for
+every start."""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from demo.dice import fraction
 
 
 @dataclass(frozen=True)
 class Episode:
-    """`kind`: broken (every decided run on the default branch fails), slow (`factor` × the duration), flaky
-    (`factor` is the share of runs that fail at first and pass when run again), queue (`factor` × waiting)."""
+    """It holds from `start` up to, and without, `end`. `workflow` may be "*"."""
 
     kind: str
     repo: str
@@ -18,38 +33,119 @@ class Episode:
     cause: str | None = None
     factor: float = 1.0
     label: str | None = None
+    note: str = ""
 
     def holds(self, repo: str, workflow: str, moment: datetime) -> bool:
-        return self.repo == repo and self.workflow in (workflow, "*") and self.start <= moment < self.end
+        return self.start <= moment < self.end and self.repo == repo and self.workflow in (workflow, "*")
 
 
-_BROKEN = (
-    ("payments", "CI", 9.2, -48.0, "jvm_test"),
-    ("web-app", "E2E", 54, 31, "playwright_timeout"),
-    ("infra", "Terraform", 99, 76, "terraform_plan"),
-    ("data-platform", "CI", 170, 166, "python_assert"),
-    ("mobile-app", "Build", 291, 262, "npm_resolve"),
-    ("api-gateway", "Integration", 390, 371, "docker_limit"),
-    ("web-app", "CI", 515, 512, "typescript"),
-    ("payments", "Nightly", 700, 610, "out_of_memory"),
-    ("api-gateway", "CI", 1010, 1004, "go_test"),
-)
+_WEEKLY = (
+    ("web-app", "CI", "typescript"), ("infra", "Terraform", "terraform_plan"), ("data-platform", "CI", "python_assert"),
+    ("mobile-app", "Build", "gradle"), ("api-gateway", "Integration", "docker_limit"),
+    ("web-app", "E2E", "playwright_timeout"), ("api-gateway", "CI", "go_test"),
+    ("data-platform", "Pipelines", "registry_timeout"), ("web-app", "Deploy", "disk_full"),
+)  # fmt: skip
+_DAILY = (
+    ("web-app", "CI", "typescript"), ("data-platform", "CI", "python_assert"), ("infra", "CI", "terraform_plan"),
+    ("api-gateway", "CI", "go_test"), ("payments", "CI", "jvm_test"),
+)  # fmt: skip
+_QUIET_WEEK = 6
+_BREAKS_AT, _BROKEN_HOURS, _LEAST_AGE = 6, 31, 7
+_PULSE_HOURS, _PULSE_START, _PULSE_LENGTH = 3, 20, 14
+_FLAKY = ((18, 12, 0.10), (12, 6, 0.17), (6, None, 0.26))
+_ALWAYS_FLAKY = 0.03
+_FOREVER = timedelta(days=36_500)
 
 
-def episodes(anchor: datetime) -> list[Episode]:
-    """Hours before the anchor; the first one is going on now and ends two days after it."""
+class Scenario:
+    """The episodes of an account that began at `start`."""
 
-    def before(hours: float) -> datetime:
-        return anchor - timedelta(hours=hours)
+    def __init__(self, seed: str, start: datetime, days: int) -> None:
+        self._seed, self._start = seed, start
+        self.first_day = _midnight(start - timedelta(hours=_BREAKS_AT + _LEAST_AGE))
+        self._lasting = [self._current(), *_lasting(start, days)]
+        self._weekly: dict[int, Episode | None] = {}
 
-    planted = [
-        Episode("broken", repo, workflow, before(start), before(end), cause)
-        for repo, workflow, start, end, cause in _BROKEN
-    ]
-    far = anchor + timedelta(days=3650)
-    planted.append(Episode("slow", "api-gateway", "CI", before(9 * 24), far, factor=1.45))
-    for weeks, share in ((9, 0.03), (3, 0.07), (2, 0.12), (1, 0.2)):
-        end = before((weeks - 1) * 168) if weeks < 9 else before(3 * 168)
-        planted.append(Episode("flaky", "web-app", "E2E", before(weeks * 168), end if weeks > 1 else far, factor=share))
-    planted.append(Episode("queue", "mobile-app", "*", before(7 * 24), far, factor=6.0, label="macos-14"))
-    return planted
+    def table(self, since: datetime, until: datetime) -> list[Episode]:
+        """Every episode that touches the time between, the current breakage first, pulses left out."""
+        weeks = (self._week(number) for number in range(_week_of(since), _week_of(until) + 1))
+        days = (self._day(self.first_day + timedelta(days=n)) for n in range(1, (until - self.first_day).days + 2))
+        found = [*self._lasting, *(each for each in weeks if each), *days]
+        return [each for each in found if each.start <= until and each.end > since]
+
+    def broken(self, repo: str, workflow: str, moment: datetime) -> Episode | None:
+        return next((each for each in self._breakages(moment) if each.holds(repo, workflow, moment)), None)
+
+    def factor(self, kind: str, repo: str, workflow: str, moment: datetime, default: float) -> float:
+        holding = (e for e in self._lasting if e.kind == kind and e.holds(repo, workflow, moment))
+        return next((each.factor for each in holding), default)
+
+    def _breakages(self, moment: datetime) -> Iterator[Episode]:
+        yield self._lasting[0]
+        weekly = self._week(_week_of(moment))
+        if weekly:
+            yield weekly
+        if moment < self._start:
+            return
+        today = _midnight(moment)
+        for day in (today - timedelta(days=1), today):
+            if day > self.first_day:
+                yield self._day(day)
+        yield _pulse(moment)
+
+    def _current(self) -> Episode:
+        begins = self.first_day + timedelta(hours=_BREAKS_AT)
+        return Episode(
+            "broken", "payments", "CI", begins, begins + timedelta(hours=_BROKEN_HOURS), "jvm_test",
+            note="broken now: a split payment rounds up instead of down",
+        )  # fmt: skip
+
+    def _day(self, day: datetime) -> Episode:
+        repo, workflow, cause = _DAILY[((day - self.first_day).days - 1) % len(_DAILY)]
+        begins = day + timedelta(hours=_BREAKS_AT)
+        end = begins + timedelta(hours=_BROKEN_HOURS)
+        return Episode("broken", repo, workflow, begins, end, cause, note="the breakage of the day")
+
+    def _week(self, number: int) -> Episode | None:
+        """Mondays to Fridays, in working hours, so that it is always over within its week."""
+        if number not in self._weekly:
+            self._weekly[number] = None if number % _QUIET_WEEK == 0 else self._weekly_episode(number)
+        return self._weekly[number]
+
+    def _weekly_episode(self, number: int) -> Episode:
+        repo, workflow, cause = _WEEKLY[number % len(_WEEKLY)]
+        monday = datetime.fromordinal(number * 7 + 1).replace(tzinfo=self._start.tzinfo)
+        begins = monday + timedelta(days=int(fraction(self._seed, "day", number) * 4), hours=8)
+        begins += timedelta(minutes=int(fraction(self._seed, "minute", number) * 360))
+        hours = 8 + 22 * fraction(self._seed, "length", number)
+        return Episode("broken", repo, workflow, begins, begins + timedelta(hours=hours), cause, note="fixed since")
+
+
+def _lasting(start: datetime, days: int) -> Iterator[Episode]:
+    end = start + _FOREVER
+    slow = _midnight(start) - timedelta(days=9) + timedelta(hours=10, minutes=40)
+    yield Episode("slow", "api-gateway", "CI", slow, end, factor=1.45, note="from one commit on, 45 % slower")
+    for first, last, share in _FLAKY:
+        until = start - timedelta(days=last) if last else end
+        since = start - timedelta(days=first)
+        yield Episode("flaky", "web-app", "E2E", since, until, factor=share, note="more flaky every week")
+    calm = start - timedelta(days=_FLAKY[0][0])
+    yield Episode("flaky", "web-app", "E2E", start - timedelta(days=days + 400), calm, factor=_ALWAYS_FLAKY)
+    for repo in ("mobile-app", "web-app"):
+        since = start - timedelta(days=7)
+        yield Episode("queue", repo, "*", since, end, factor=14.0, label="macos-14", note="too few macOS runners")
+
+
+def _pulse(moment: datetime) -> Episode:
+    hour = moment.replace(minute=0, second=0, microsecond=0)
+    begins = hour - timedelta(hours=hour.hour % _PULSE_HOURS - 1) + timedelta(minutes=_PULSE_START)
+    end = begins + timedelta(minutes=_PULSE_LENGTH)
+    return Episode("broken", "mobile-app", "CI", begins, end, "npm_resolve", note="a short one")
+
+
+def _week_of(moment: datetime) -> int:
+    return (moment.toordinal() - 1) // 7
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
