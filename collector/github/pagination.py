@@ -56,7 +56,9 @@ def pages(
 def _page(answer: Answer, key: str | None, model: type[P]) -> Page[P]:
     if answer.not_modified:
         return Page([], answer.etag, not_modified=True)
-    listed = answer.data.get(key) if key and isinstance(answer.data, dict) else answer.data
+    listed = answer.data
+    if key:
+        listed = answer.data.get(key) if isinstance(answer.data, dict) else None
     if not isinstance(listed, list):
         raise BadAnswer(f"GitHub answered without the list {key!r}")
     results = [read(model, item) for item in listed]

@@ -1,5 +1,6 @@
 """Passes against the simulated GitHub: nothing lost, nothing twice, few requests."""
 
+import json
 import threading
 from collections import Counter
 from datetime import timedelta
@@ -284,8 +285,6 @@ def test_an_unreadable_run_is_a_gap_and_the_others_are_stored(engine: Engine, gi
     client = make_client(github.url, github.clock)
     answer = client.get(f"/repos/{REPO}/actions/runs").data
     broken = {**answer["workflow_runs"][0], "id": "not a number"}
-    import json
-
     body = json.dumps({"total_count": 2, "workflow_runs": [broken, answer["workflow_runs"][0]]})
     github.world.faults.add("actions/runs$", status=200, body=body)
     assert once(engine, github).complete
@@ -296,8 +295,10 @@ def test_an_unreadable_run_is_a_gap_and_the_others_are_stored(engine: Engine, gi
 
 
 def test_text_that_no_database_takes_is_stored_with_a_mark(engine: Engine, github: GitHub) -> None:
-    run = github.world.add_run(REPO, "CI")
-    github.world.runs[run].title = "nul \x00 and half a pair \ud83d here"
+    github.world.add_run(REPO, "CI")
+    answer = make_client(github.url, github.clock).get(f"/repos/{REPO}/actions/runs").data
+    answer["workflow_runs"][0]["display_title"] = "nul \x00 and half a pair \ud83d here"
+    github.world.faults.add("actions/runs$", status=200, body=json.dumps(answer))
     assert once(engine, github).complete
     with Session(engine) as session:
         assert session.scalars(select(Run.title)).one() == "nul \ufffd and half a pair \ufffd here"

@@ -1,0 +1,240 @@
+"""Alerts from rule to message, over real SMTP and HTTP: one when it starts, one when it is over, none between."""
+
+import email
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from email.policy import default
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Message as MessageHandler
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from collector.alerts.evaluate import Evaluator
+from collector.alerts.rules import fires_in_a_row, fires_on_rate, parse_threshold
+from collector.notify.deliver import Deliverer
+from db import analytics
+from db.metrics.catalogue import display
+from db.metrics.scope import Scope
+from db.metrics.window import Window
+from db.queries.alerts import list_alerts
+from notify.email import EmailChannel
+from notify.slack import SlackChannel
+from tests.builders import add_repository, run, store_runs
+from tests.collector.conftest import Clock
+from tests.receivers import Received, slack_stand_in
+
+
+class Mails(MessageHandler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.received: list[Any] = []
+
+    def handle_message(self, message: Any) -> None:
+        self.received.append(email.message_from_bytes(message.as_bytes(), policy=default))
+
+
+@pytest.fixture
+def slack() -> Iterator[Received]:
+    with slack_stand_in() as received:
+        yield received
+
+
+@pytest.fixture
+def mails() -> Iterator[tuple[Mails, int]]:
+    handler = Mails()
+    controller = Controller(handler, hostname="127.0.0.1", port=0)
+    controller.start()
+    port = controller.server.sockets[0].getsockname()[1]
+    yield handler, port
+    controller.stop()
+
+
+class Station:
+    """Rules and delivery over one database."""
+
+    def __init__(self, engine: Engine, clock: Clock, channels: dict[str, Any], threshold: str = "3") -> None:
+        self.engine, self.clock = engine, clock
+        self.evaluator = Evaluator(engine, parse_threshold(threshold), list(channels), "http://dash:8501", clock)
+        self.deliverer = Deliverer(engine, channels, clock)
+
+    def run(self) -> tuple[int, int, int]:
+        evaluated = self.evaluator.run()
+        return evaluated.opened, evaluated.resolved, self.deliverer.run()
+
+    def alerts(self) -> Any:
+        with Session(self.engine) as session:
+            return list_alerts(session)
+
+
+@pytest.fixture
+def station(engine: Engine, clock: Clock, slack: Received) -> Station:
+    add_repository(engine)
+    clock.forward(hours=1)
+    return Station(engine, clock, {"slack": SlackChannel(slack.url)})
+
+
+def fail(number: int, minutes: float, **changed: Any) -> Any:
+    return run(number, minutes=minutes, conclusion="failure", **changed)
+
+
+def test_one_message_opens_and_one_closes_however_many_runs_fail(
+    engine: Engine, station: Station, slack: Received
+) -> None:
+    store_runs(engine, run(1), fail(2, 1), fail(3, 2))
+    assert station.run() == (0, 0, 0)
+    store_runs(engine, fail(4, 3))
+    assert station.run() == (1, 0, 1)
+    for number in range(5, 9):
+        store_runs(engine, fail(number, number))
+        assert station.run() == (0, 0, 0)
+    store_runs(engine, run(9, minutes=30))
+    assert station.run() == (0, 1, 1)
+    assert station.run() == (0, 0, 0)
+    assert len(slack.bodies) == 2
+    opening, closing = (json.dumps(body, ensure_ascii=False) for body in slack.bodies)
+    assert "CI on main of acme/web is broken" in opening
+    assert f"{2:040x}"[:7] in opening
+    assert "3 failed runs in a row" in opening
+    assert "http://dash:8501/run?run\\u200b_id=4" in opening or "http://dash:8501/run?run_id=4" in opening
+    assert "has recovered" in closing
+
+
+@pytest.mark.parametrize("noise", ["cancelled", "skipped", "neutral"])
+def test_noise_neither_opens_nor_closes(engine: Engine, station: Station, noise: str) -> None:
+    store_runs(engine, fail(1, 1), fail(2, 2), run(3, minutes=3, conclusion=noise), fail(4, 4, branch="feature"))
+    assert station.run() == (0, 0, 0)
+    store_runs(engine, fail(5, 5))
+    assert station.run() == (1, 0, 1)
+    store_runs(engine, run(6, minutes=6, conclusion=noise))
+    assert station.run() == (0, 0, 0)
+
+
+def test_the_figures_in_the_message_are_the_strings_of_ui_and_api(
+    engine: Engine, station: Station, slack: Received
+) -> None:
+    store_runs(engine, run(1, seconds=272), fail(2, 1), fail(3, 2), fail(4, 3))
+    station.run()
+    now = station.clock()
+    with Session(engine) as session:
+        scope = Scope(repos=("acme/web",), workflows=("5",))
+        written = display(analytics.snapshot(session, scope, Window(now - timedelta(days=30), now)))
+    text = slack.text(0)
+    assert f"Success rate, 30 days*  {written['success_rate']}" in text
+    assert f"Median duration, 30 days*  {written['duration_p50']}" in text
+    assert written["success_rate"] == "25.0%"
+
+
+def test_names_from_github_ping_nobody_and_format_nothing(engine: Engine, station: Station, slack: Received) -> None:
+    store_runs(
+        engine, *(fail(n, n, title="<!channel> *now* <http://evil|click> @here", actor="<!here>") for n in (1, 2, 3))
+    )
+    station.run()
+    raw = json.dumps(slack.bodies[0], ensure_ascii=False)
+    assert "<!channel>" not in raw
+    assert "<!here>" not in raw
+    assert "<http://evil" not in raw
+    assert "&lt;!channel&gt;" in raw
+
+
+def test_a_failed_delivery_is_tried_again_and_sent_once(engine: Engine, station: Station, slack: Received) -> None:
+    slack.answer(500)
+    store_runs(engine, fail(1, 1), fail(2, 2), fail(3, 3))
+    assert station.run() == (1, 0, 0)
+    assert station.run() == (0, 0, 0)
+    slack.answer(200)
+    station.clock.forward(seconds=20)
+    assert station.run() == (0, 0, 1)
+    station.clock.forward(hours=2)
+    assert station.run() == (0, 0, 0)
+    assert [each.state for each in station.alerts()[0].deliveries] == ["sent"]
+
+
+def test_slacks_retry_after_is_kept(engine: Engine, station: Station, slack: Received) -> None:
+    slack.answer(429, {"Retry-After": "90"})
+    store_runs(engine, fail(1, 1), fail(2, 2), fail(3, 3))
+    station.run()
+    slack.answer(200)
+    station.clock.forward(seconds=80)
+    assert station.run()[2] == 0
+    station.clock.forward(seconds=15)
+    assert station.run()[2] == 1
+
+
+def test_a_message_nobody_takes_for_a_day_is_dead_and_says_why(
+    engine: Engine, station: Station, slack: Received
+) -> None:
+    slack.answer(404, body="no_service")
+    store_runs(engine, fail(1, 1), fail(2, 2), fail(3, 3))
+    station.run()
+    for _ in range(60):
+        station.clock.forward(minutes=30)
+        station.deliverer.run()
+    delivery = station.alerts()[0].deliveries[0]
+    assert delivery.state == "dead"
+    assert "no_service" in delivery.error
+    assert "hooks" not in delivery.error
+
+
+def test_email_reaches_every_recipient_as_text_and_html(engine: Engine, clock: Clock, mails: tuple[Mails, int]) -> None:
+    handler, port = mails
+    add_repository(engine)
+    channel = EmailChannel(f"smtp://127.0.0.1:{port}", "health@example.com", ("a@example.com", "b@example.com"))
+    station = Station(engine, clock, {"email": channel})
+    store_runs(engine, *(fail(n, -n, title="<b>bold</b>\r\nBcc: x@evil") for n in (1, 2, 3)))
+    assert station.run() == (1, 0, 1)
+    message = handler.received[0]
+    assert message["X-RcptTo"] == "a@example.com, b@example.com"
+    assert "broken on main" in message["Subject"]
+    assert message["Bcc"] is None
+    plain = message.get_body(("plain",)).get_content()
+    rich = message.get_body(("html",)).get_content()
+    assert "First bad commit:" in plain
+    assert "&lt;b&gt;bold&lt;/b&gt;" in rich
+
+
+def test_a_failure_rate_opens_with_enough_runs_and_closes_when_clearly_better(
+    engine: Engine, clock: Clock, slack: Received
+) -> None:
+    add_repository(engine)
+    clock.forward(hours=1)
+    station = Station(engine, clock, {"slack": SlackChannel(slack.url)}, threshold="50%")
+    store_runs(engine, fail(1, 1), fail(2, 2), fail(3, 3))
+    assert station.run() == (0, 0, 0)
+    store_runs(engine, run(4, minutes=4), run(5, minutes=5))
+    assert station.run() == (1, 0, 1)
+    store_runs(engine, run(6, minutes=6), run(7, minutes=7))
+    assert station.run() == (0, 0, 0)
+    store_runs(engine, run(8, minutes=8))
+    assert station.run() == (0, 1, 1)
+    assert "60.0% of the runs on main of acme/web failed" in slack.text(0).replace("\u200b", "")
+
+
+def test_another_kind_of_threshold_closes_the_old_alerts_quietly(
+    engine: Engine, station: Station, slack: Received
+) -> None:
+    store_runs(engine, fail(1, 1), fail(2, 2), fail(3, 3))
+    station.run()
+    other = Station(engine, station.clock, {"slack": SlackChannel(slack.url)}, threshold="90%")
+    other.run()
+    assert [alert.state for alert in station.alerts()] == ["resolved"]
+    assert len(slack.bodies) == 1
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "abc", "3.5", "0%", "101%", "", "1000", "٣"])
+def test_an_unusable_threshold_says_what_is_allowed(text: str) -> None:
+    with pytest.raises(ValueError, match="20%"):
+        parse_threshold(text)
+
+
+def test_rules_have_a_wider_gate_for_closing() -> None:
+    rate = parse_threshold("20%")
+    assert fires_on_rate(rate, 10, 2, firing=False)
+    assert not fires_on_rate(rate, 4, 4, firing=False)
+    assert fires_on_rate(rate, 100, 17, firing=True)
+    assert not fires_on_rate(rate, 100, 15, firing=True)
+    assert fires_in_a_row(parse_threshold("3"), 1, firing=True)
+    assert not fires_in_a_row(parse_threshold("3"), 2, firing=False)
