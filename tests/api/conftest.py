@@ -1,0 +1,43 @@
+"""The API as a program that asks it sees it, at noon of the day that the builders' runs are of."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from api.config import Settings
+from api.deps import now as api_now
+from api.main import create_app
+from tests.builders import NOON, add_repository
+
+with warnings.catch_warnings():
+    # requirements-dev.txt has httpx; Starlette takes it, and says that it would rather have httpx2.
+    warnings.filterwarnings("ignore", message="Using `httpx` with `starlette.testclient` is deprecated")
+    from starlette.testclient import TestClient
+
+NOW = NOON + timedelta(hours=6)
+MakeClient = Callable[..., TestClient]
+
+
+@pytest.fixture
+def make_client(database_url: str) -> Iterator[MakeClient]:
+    """Makes a client of an API with these settings; `now` is what its clock says."""
+    with ExitStack() as stack:
+
+        def make(now: datetime = NOW, **settings: Any) -> TestClient:
+            app = create_app(Settings(**{"database_url": database_url, **settings}))
+            app.dependency_overrides[api_now] = lambda: now
+            return stack.enter_context(TestClient(app))
+
+        yield make
+
+
+@pytest.fixture
+def client(make_client: MakeClient, engine: Engine) -> TestClient:
+    """With one repository, acme/web, that has one workflow, CI."""
+    add_repository(engine)
+    return make_client()

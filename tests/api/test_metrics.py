@@ -1,0 +1,111 @@
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from db import analytics
+from db.engine import session_scope
+from db.metrics.catalogue import display
+from db.metrics.scope import Scope
+from db.metrics.window import DEFAULT_SPAN, Window
+from db.store.records import RepositoryRecord, WorkflowRecord
+from tests.api.conftest import NOW, TestClient
+from tests.builders import add_repository, run, store_runs
+
+METRICS_FIELDS = {
+    "runs", "success_rate", "failure_rate", "duration_seconds", "queue_seconds", "rerun_rate", "flaky_runs",
+    "recovery_seconds", "compute_seconds", "wasted_seconds", "cost_usd", "data",
+}  # fmt: skip
+
+
+@pytest.fixture
+def filled(client: TestClient, engine: Engine) -> TestClient:
+    store_runs(
+        engine, run(1, seconds=60), run(2, minutes=10, seconds=120, conclusion="failure"),
+        run(3, minutes=20, seconds=180), run(4, minutes=30, conclusion="cancelled"),
+        run(5, minutes=-24 * 60, conclusion="timed_out"),
+    )  # fmt: skip
+    return client
+
+
+def test_without_runs_rates_are_null_and_counts_are_zero(client: TestClient) -> None:
+    body = client.get("/api/metrics").json()
+    assert set(body) == METRICS_FIELDS | {"display", "window"}
+    assert body["runs"]["total"] == 0
+    assert body["success_rate"] is None
+    assert body["duration_seconds"] == {"mean": None, "p50": None, "p90": None, "p95": None}
+
+
+def test_the_figures_are_those_of_the_facade_and_of_the_catalogue(filled: TestClient, engine: Engine) -> None:
+    body = filled.get("/api/metrics").json()
+    with session_scope(engine) as session:
+        expected = analytics.snapshot(session, Scope(), Window(NOW - DEFAULT_SPAN, NOW))
+    assert body["runs"] == vars(expected.runs)
+    assert body["success_rate"] == expected.success_rate == 0.5
+    assert body["duration_seconds"] == vars(expected.duration_seconds)
+    assert body["recovery_seconds"] == vars(expected.recovery_seconds)
+    assert body["display"] == display(expected)
+
+
+def test_conclusions_count_as_the_contract_says(filled: TestClient) -> None:
+    runs = filled.get("/api/metrics").json()["runs"]
+    assert (runs["total"], runs["success"], runs["failure"], runs["cancelled"]) == (5, 2, 2, 1)
+
+
+def test_a_series_has_a_point_for_every_bucket(filled: TestClient) -> None:
+    body = filled.get("/api/metrics/series", params={"interval": "day", "since": "3d"}).json()
+    assert body["interval"] == "day"
+    assert [point["start"] for point in body["points"]] == [f"2026-11-{day}T00:00:00Z" for day in (15, 16, 17, 18)]
+    assert [point["runs"]["total"] for point in body["points"]] == [0, 0, 1, 4]
+    assert [point["success_rate"] for point in body["points"]] == [None, None, 0.0, 2 / 3]
+    assert set(body["points"][0]) >= METRICS_FIELDS
+
+
+def test_a_series_of_too_many_points_is_refused_with_the_way_out(filled: TestClient) -> None:
+    answer = filled.get("/api/metrics/series", params={"interval": "hour", "since": "400d"})
+    assert answer.status_code == 422
+    assert "longer interval" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("interval", ["month", "", "DAY"])
+def test_an_unknown_interval_is_named_with_those_that_exist(filled: TestClient, interval: str) -> None:
+    answer = filled.get("/api/metrics/series", params={"interval": interval})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["parameter"] == "interval"
+    assert "'week'" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("by", "keys"),
+    [
+        ("repo", ["acme/web", "acme/api"]),
+        ("workflow", ["CI", "CI"]),
+        ("branch", ["main"]),
+        ("event", ["push"]),
+        ("actor", ["alice", None]),
+        ("runner", [None]),
+    ],
+)
+def test_groups_are_ordered_by_size(filled: TestClient, engine: Engine, by: str, keys: list[str | None]) -> None:
+    add_repository(
+        engine, RepositoryRecord(2, "acme/api", "main", True, False, "https://x.test"),
+        WorkflowRecord(7, "CI", "ci", "active"),
+    )  # fmt: skip
+    store_runs(engine, run(9, workflow_id=7, actor=None), repository_id=2)
+    items = filled.get("/api/metrics/groups", params={"by": by}).json()["items"]
+    assert [item["key"] for item in items] == keys
+    assert set(items[0]) >= METRICS_FIELDS
+    if by == "workflow":
+        assert [(item["repo"], item["workflow_id"]) for item in items] == [("acme/web", 5), ("acme/api", 7)]
+
+
+@pytest.mark.parametrize("query", ["", "?by=colour"])
+def test_groups_need_to_know_by_what(filled: TestClient, query: str) -> None:
+    answer = filled.get(f"/api/metrics/groups{query}")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["parameter"] == "by"
+
+
+def test_a_narrow_window_reads_only_its_runs(filled: TestClient) -> None:
+    body = filled.get("/api/metrics", params={"since": (NOW - timedelta(hours=8)).isoformat(), "until": "5h"}).json()
+    assert body["runs"]["total"] == 4
