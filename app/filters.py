@@ -17,7 +17,7 @@ _KEYS = ("repo", "branch", "workflow", "period", "conclusion", "event", "actor",
 def render(version: int) -> None:
     """The row of filters that every page shares."""
     chosen = _options(version)
-    with st.container(horizontal=True, gap="small", vertical_alignment="bottom", key="filters"):
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="filters"):
         st.segmented_control(
             "Period", list(PERIODS), default=DEFAULT_PERIOD, required=True, key="period", bind="query-params",
             label_visibility="collapsed",
@@ -30,7 +30,7 @@ def render(version: int) -> None:
 def render_for_runs(version: int) -> None:
     """What only the list of runs can be narrowed by."""
     chosen = _options(version)
-    with st.container(horizontal=True, gap="small", vertical_alignment="bottom", key="run-filters"):
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="run-filters"):
         st.text_input(
             "Search", key="q", bind="query-params", placeholder="Title, branch, commit, actor or #number",
             icon=":material/search:", label_visibility="collapsed", max_chars=200, width=330,
@@ -88,7 +88,13 @@ def _choice(label: str, values: list[str], key: str, placeholder: str) -> None:
     # A chosen value that is not among the options (an old branch in a shared link) stays chosen.
     listed = list(dict.fromkeys([*values, *_chosen(key)]))
     st.multiselect(
-        label, listed, key=key, bind="query-params", placeholder=placeholder, label_visibility="collapsed", width=210
+        label,
+        listed,
+        key=key,
+        bind="query-params",
+        placeholder=placeholder,
+        label_visibility="collapsed",
+        width="stretch",
     )
 
 

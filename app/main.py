@@ -41,7 +41,7 @@ try:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="head"):
         if page is not run:
             filters.render(status.version)
-        with st.container(width=215, key="freshness"):
+        with st.container(width=190, key="freshness"):
             freshness(status.version)
     if status.demo:
         states.demo_banner()

@@ -1,6 +1,6 @@
 """How complete and how fresh the figures are, beside them."""
 
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 
 import streamlit as st
 
@@ -10,6 +10,9 @@ from db.metrics import units
 from db.metrics.formulas import Completeness
 
 _REFRESH_SECONDS = 5
+_LISTED = 30
+# The history begins a little later than the start of the window that was asked for.
+_SLACK = timedelta(hours=1)
 
 
 @st.fragment(run_every=_REFRESH_SECONDS)
@@ -25,19 +28,28 @@ def freshness(seen_version: int) -> None:
         done, total = status.progress
         st.caption(f":material/sync: {markdown(status.syncing)} · {done:,} of {total:,}")
     elif status.synced_at:
-        ago = units.relative((datetime.now(UTC) - status.synced_at).total_seconds())
-        st.caption(f":green[●] live · synced {ago}", help=units.timestamp(status.synced_at))
+        ago = units.relative((data.clock() - status.synced_at).total_seconds())
+        sign = ":orange[●]" if status.stale else ":green[●] live ·"
+        st.caption(f"{sign} synced {ago}", help=units.timestamp(status.synced_at))
     else:
         st.caption(":material/hourglass_empty: not synced yet")
 
 
-def completeness(found: Completeness) -> None:
-    """Since when nothing is missing; what is known to be missing, one click away."""
-    since = f"complete since {found.complete_since:%d %b %Y}" if found.complete_since else "history still being read"
+def completeness(found: Completeness, since: datetime) -> None:
+    """Since when nothing is missing, and whether that covers the figures; what is known to be missing, one click
+    away."""
+    if found.complete_since is None:
+        told, icon = "The history is still being read", ":material/hourglass_top:"
+    elif found.complete_since > since + _SLACK:
+        told, icon = f"Complete only since {found.complete_since:%d %b %Y} (UTC)", ":material/history_toggle_off:"
+    else:
+        told, icon = f"Complete since {found.complete_since:%d %b %Y} (UTC)", ":material/verified:"
     if not found.gaps:
-        st.caption(f":material/verified: Every run counted, {since} (UTC)")
+        st.caption(f"{icon} {told} · 0 gaps", width="content")
         return
     word = "1 gap" if len(found.gaps) == 1 else f"{len(found.gaps)} gaps"
-    with st.popover(f"{word} · {since}", icon=":material/report:", type="tertiary"):
-        for gap in found.gaps[:30]:
+    with st.popover(f"{told} · {word}", icon=":material/report:", type="tertiary"):
+        for gap in found.gaps[:_LISTED]:
             st.markdown(f"**{markdown(gap.repo)}** {markdown(gap.detail)}")
+        if len(found.gaps) > _LISTED:
+            st.caption(f"and {len(found.gaps) - _LISTED} more")

@@ -13,8 +13,15 @@ _CSS = """
 }
 section[data-testid="stSidebar"] { width: 230px !important; min-width: 230px; }
 .stMainBlockContainer { max-width: 1500px; padding-left: 1.6rem; padding-right: 1.6rem; }
-.st-key-filters { flex: 1 1 auto; }
-.st-key-freshness { text-align: right; margin-left: auto; }
+.st-key-head > div:has(> .st-key-filters) { flex: 1 1 460px; min-width: 0; }
+.st-key-filters > div:has(.stMultiSelect), .st-key-run-filters > div:has(.stMultiSelect) {
+  flex: 1 1 118px; min-width: 118px; }
+.st-key-freshness [data-testid="stCaptionContainer"] { text-align: right; }
+.st-key-state-empty, .st-key-state-no-match, .st-key-state-error, .st-key-state-no-run, .st-key-state-unknown-run {
+  padding: 3.5rem 1rem; align-items: center; }
+[class*="st-key-state-"] :is(h3, p) { text-align: center; }
+.ph-rest { display: flex; flex-wrap: wrap; gap: 4px 22px; font-size: 12.5px; color: var(--ph-muted); }
+.ph-rest b { color: light-dark(#0F1720, #E4E9F0); font-weight: 600; margin-left: 4px; }
 
 .ph-demo { border: 1px solid var(--ph-border); border-radius: 8px; padding: 5px 12px; font-size: 12.5px;
   background: var(--ph-soft); color: var(--ph-muted); }
@@ -66,7 +73,11 @@ section[data-testid="stSidebar"] { width: 230px !important; min-width: 230px; }
 
 @media (max-width: 640px) {
   .stMainBlockContainer { padding-left: .8rem; padding-right: .8rem; }
-  .st-key-filters > div, .st-key-run-filters > div { width: 100% !important; }
+  .st-key-head { flex-direction: column; align-items: stretch !important; }
+  .st-key-head > div { flex: 0 0 auto !important; }
+  .st-key-filters > div:has(.stMultiSelect), .st-key-run-filters > div:has(.stMultiSelect) {
+    flex: 1 1 44%; min-width: 44%; max-width: none; }
+  .st-key-freshness [data-testid="stCaptionContainer"] { text-align: left; }
   .ph-step { grid-template-columns: 18px 1fr 74px; } .ph-step .ph-word, .ph-step .ph-track { display: none; }
 }
 </style>

@@ -5,8 +5,10 @@ from typing import Literal
 import pandas as pd
 import streamlit as st
 
+from app.components.text import html
 from db.analytics import Comparison
 from db.metrics.catalogue import FIGURES, Change, change, display
+from db.metrics.formulas import Metrics
 from db.metrics.units import NO_DATA
 
 _TILES: tuple[tuple[str, str, Literal["line", "bar", "area"]], ...] = (
@@ -16,6 +18,8 @@ _TILES: tuple[tuple[str, str, Literal["line", "bar", "area"]], ...] = (
     ("duration_p50", "p50", "line"),
     ("queue_p95", "queue_p95", "line"),
 )
+_REST = ("duration_p95", "queue_p50", "recovery_p50", "rerun_rate", "flaky_runs", "compute_seconds", "wasted_seconds",
+         "cost_usd")  # fmt: skip
 
 
 def tiles(comparison: Comparison, frame: pd.DataFrame, period: str) -> None:
@@ -36,6 +40,16 @@ def tiles(comparison: Comparison, frame: pd.DataFrame, period: str) -> None:
                 border=True,
                 height="stretch",
             )
+
+
+def rest(figures: Metrics) -> None:
+    """What has no tile of its own, in one line."""
+    written = display(figures)
+    items = "".join(
+        f'<span title="{html(FIGURES[name].meaning)}">{FIGURES[name].label}<b>{html(written[name])}</b></span>'
+        for name in _REST
+    )
+    st.html(f'<div class="ph-rest">{items}</div>')
 
 
 def _colour(found: Change | None) -> Literal["normal", "inverse", "off"]:

@@ -8,7 +8,7 @@ from app.components import states, tables
 from app.components.attention import attention
 from app.components.freshness import completeness
 from app.components.panel import figure, is_dark, panel
-from app.components.tiles import tiles
+from app.components.tiles import rest, tiles
 
 status = data.status()
 scope = filters.scope()
@@ -28,7 +28,9 @@ series = frames.series(found.points)
 since, until = window.since.isoformat(), window.until.isoformat()
 bucket = filters.interval()
 tiles(found.comparison, series, filters.period())
-completeness(data.completeness(scope, status.version))
+with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="footing"):
+    rest(found.comparison.now)
+    completeness(data.completeness(scope, status.version), window.since)
 
 with st.grid(2, min_column_width=320, gap="small"):
     with panel("Success rate", f"share of decided runs, by {bucket} · dashed: 90%"):

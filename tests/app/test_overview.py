@@ -55,6 +55,30 @@ def test_gaps_stand_beside_the_figures(seeded: Seeded, open_page: Open) -> None:
     assert "2 runs \\<b\\>missing\\</b\\>" in markdown(page)
 
 
+def test_complete_figures_say_since_when(seeded: Seeded, open_page: Open) -> None:
+    shown = markdown(open_page())
+    assert f"Complete since {seeded.now - timedelta(days=90):%d %b %Y} (UTC) · 0 gaps" in shown
+
+
+def test_figures_over_a_time_that_is_not_complete_say_so(seeded: Seeded, open_page: Open) -> None:
+    with write_scope(seeded.engine) as session:
+        sync_state(session, 1).complete_since = seeded.now - timedelta(days=5)
+    assert "Complete only since" in markdown(open_page())
+    with write_scope(seeded.engine) as session:
+        sync_state(session, 1).complete_since = None
+    data.forget()
+    assert "The history is still being read" in markdown(open_page())
+
+
+def test_every_other_figure_stands_below_the_tiles(seeded: Seeded, open_page: Open) -> None:
+    until = data.now(data.status().version)
+    with session_scope(seeded.engine) as session:
+        figures = display(analytics.snapshot(session, Scope(), Window(until - timedelta(days=30), until)))
+    line = next(block for block in html(open_page()) if "ph-rest" in block and "<style>" not in block)
+    for name in ("duration_p95", "rerun_rate", "flaky_runs", "recovery_p50", "cost_usd"):
+        assert f"<b>{figures[name]}</b>" in line
+
+
 def test_no_change_is_claimed_against_a_period_that_was_not_collected(seeded: Seeded, open_page: Open) -> None:
     with write_scope(seeded.engine) as session:
         for number in (1, 2):
