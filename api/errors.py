@@ -71,7 +71,10 @@ def _invalid(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     errors = [
-        {"parameter": str(item["loc"][-1]), "message": str(item["msg"]).removeprefix("Value error, ")}
+        {
+            "parameter": str(item["loc"][1] if len(item["loc"]) > 1 else item["loc"][0]),
+            "message": str(item["msg"]).removeprefix("Value error, "),
+        }
         for item in error.errors()
     ]
     detail = "; ".join(f"{item['parameter']}: {item['message']}" for item in errors)

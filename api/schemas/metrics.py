@@ -26,6 +26,9 @@ _METRICS: dict[str, Any] = {
     },
 }  # fmt: skip
 
+_POINT = {**_METRICS, "start": "2026-10-24T00:00:00Z", "partial": True}
+_GROUP = {**_METRICS, "key": "CI", "repo": "acme/web-app", "workflow_id": 90001001}
+
 
 class Counts(Schema):
     total: int
@@ -88,6 +91,7 @@ class MetricsAnswer(Metrics):
 
 
 class Point(Metrics):
+    model_config = example(_POINT)
     start: Time
     partial: bool = Field(description="The window cuts this bucket short")
 
@@ -97,7 +101,7 @@ class Series(Schema):
         {
             "interval": "day",
             "window": _WINDOW,
-            "points": [{**_METRICS, "start": "2026-10-24T00:00:00Z", "partial": True}],
+            "points": [_POINT],
         }
     )
     interval: str
@@ -106,6 +110,7 @@ class Series(Schema):
 
 
 class Group(Metrics):
+    model_config = example(_GROUP)
     key: str | None = Field(description="Null for runs without such a value")
     repo: str | None = Field(None, description="Set where the groups are workflows")
     workflow_id: int | None = Field(None, description="Set where the groups are workflows")
@@ -116,7 +121,7 @@ class Groups(Schema):
         {
             "by": "workflow",
             "window": _WINDOW,
-            "items": [{**_METRICS, "key": "CI", "repo": "acme/web-app", "workflow_id": 90001001}],
+            "items": [_GROUP],
         }
     )
     by: str

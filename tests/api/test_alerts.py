@@ -1,0 +1,129 @@
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine
+
+from db.engine import write_scope
+from db.store.alerts import AlertScope, enqueue, open_alert, resolve_alert
+from db.vocabulary import RuleKind
+from tests.api.conftest import NOW, MakeClient, TestClient
+from tests.builders import NOON, add_repository, run, store_runs
+from tests.notify.servers import Mail, Slack, free_port, mail_server, slack_server
+
+
+@pytest.fixture
+def slack() -> Iterator[Slack]:
+    with slack_server() as server:
+        yield server
+
+
+@pytest.fixture
+def mail() -> Iterator[Mail]:
+    with mail_server() as server:
+        yield server
+
+
+@pytest.fixture
+def alerts(client: TestClient, engine: Engine) -> list[int]:
+    """Three alerts: firing, resolved, firing; the newest last."""
+    made = []
+    for workflow_id in (5, 5, None):
+        with write_scope(engine) as session:
+            scope = AlertScope(1, workflow_id, RuleKind.CONSECUTIVE_FAILURES)
+            made.append(open_alert(session, scope, "3", {"since": NOON.isoformat(), "failures": 3}, NOON))
+    with write_scope(engine) as session:
+        enqueue(session, made[0], "first", {"slack": {}}, NOON)
+        resolve_alert(session, made[1], {}, NOW)
+    return made
+
+
+def test_firing_alerts_come_first_then_the_newest(client: TestClient, alerts: list[int]) -> None:
+    items = client.get("/api/alerts").json()["items"]
+    assert [item["id"] for item in items] == [alerts[2], alerts[0], alerts[1]]
+    assert [item["state"] for item in items] == ["firing", "firing", "resolved"]
+    assert items[1]["workflow"] == "CI"
+    assert items[1]["detail"]["since"] == "2026-11-18T12:00:00Z"
+    assert items[1]["deliveries"][0]["channel"] == "slack"
+    assert items[2]["resolved_at"] == "2026-11-18T18:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [("?state=resolved", [1]), ("?limit=1", [2]), ("?limit=3&repo=acme/web", [2, 0, 1]), ("?state=firing", [2, 0])],
+)
+def test_alerts_can_be_narrowed(client: TestClient, alerts: list[int], query: str, found: list[int]) -> None:
+    items = client.get(f"/api/alerts{query}").json()["items"]
+    assert [alerts.index(item["id"]) for item in items] == found
+
+
+@pytest.mark.parametrize("query", ["state=open", "repo=acme/nope", "limit=0", "branch=main"])
+def test_a_bad_parameter_of_alerts_is_named(client: TestClient, query: str) -> None:
+    answer = client.get(f"/api/alerts?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["parameter"] == query.partition("=")[0]
+
+
+def test_without_a_channel_the_test_is_a_409(client: TestClient) -> None:
+    answer = client.post("/api/alerts/test")
+    assert answer.status_code == 409
+    assert "SLACK_WEBHOOK_URL" in answer.json()["detail"]
+
+
+def test_a_test_goes_out_on_every_channel_with_the_figures_of_the_dashboard(
+    make_client: MakeClient, engine: Engine, slack: Slack, mail: Mail
+) -> None:
+    add_repository(engine)
+    store_runs(engine, run(1), run(2), run(3, conclusion="failure"))
+    client = make_client(
+        slack_webhook_url=slack.url, smtp_url=f"smtp://127.0.0.1:{mail.port}", alert_email_to="ann@example.com"
+    )
+    answer = client.post("/api/alerts/test")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "results": [{"channel": "slack", "ok": True, "error": None}, {"channel": "email", "ok": True, "error": None}]
+    }
+    shown = client.get("/api/metrics").json()["display"]["success_rate"]
+    assert shown == "66.7%"
+    assert shown in str(slack.received[0]["blocks"])
+    assert shown in mail.messages[0].as_string()
+
+
+def test_one_channel_can_be_asked_for(make_client: MakeClient, slack: Slack, engine: Engine) -> None:
+    client = make_client(slack_webhook_url=slack.url)
+    assert client.post("/api/alerts/test?channel=slack&channel=slack").json()["results"][0]["channel"] == "slack"
+    assert len(slack.received) == 1
+    assert client.post("/api/alerts/test?channel=email").status_code == 409
+    pigeon = client.post("/api/alerts/test?channel=pigeon")
+    assert pigeon.status_code == 422
+    assert "'email'" in pigeon.json()["detail"]
+
+
+def test_when_no_channel_takes_it_the_answer_is_a_502_with_the_reasons(
+    make_client: MakeClient, slack: Slack, engine: Engine
+) -> None:
+    slack.status, slack.body = 404, b"no_service"
+    answer = make_client(slack_webhook_url=slack.url).post("/api/alerts/test")
+    assert answer.status_code == 502
+    assert answer.headers["content-type"] == "application/problem+json"
+    (result,) = answer.json()["results"]
+    assert result["ok"] is False
+    assert "no_service" in result["error"]
+    assert "s3cr3t" not in answer.text
+
+
+def test_when_one_channel_takes_it_the_other_s_reason_is_told(
+    make_client: MakeClient, slack: Slack, engine: Engine
+) -> None:
+    client = make_client(
+        slack_webhook_url=slack.url, smtp_url=f"smtp://127.0.0.1:{free_port()}", alert_email_to="ann@example.com"
+    )
+    answer = client.post("/api/alerts/test")
+    assert answer.status_code == 200
+    assert [result["ok"] for result in answer.json()["results"]] == [True, False]
+    assert "Connection refused" in answer.json()["results"][1]["error"]
+
+
+def test_a_page_of_another_site_cannot_send_messages(make_client: MakeClient, slack: Slack, engine: Engine) -> None:
+    client = make_client(slack_webhook_url=slack.url)
+    assert client.post("/api/alerts/test", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert slack.received == []

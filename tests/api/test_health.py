@@ -1,0 +1,148 @@
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from db.engine import make_engine, write_scope
+from db.migrate import upgrade
+from db.store.repositories import note_target
+from db.store.sync_state import beat, sync_state
+from tests.api.conftest import NOW, MakeClient, TestClient
+
+
+def collector(engine: Engine, *, ago: float = 1, **detail: Any) -> None:
+    """Its last sign of life, so many seconds before now."""
+    with write_scope(engine) as session:
+        beat(session, NOW - timedelta(seconds=ago), detail)
+
+
+def check(client: TestClient) -> tuple[int, str, str]:
+    answer = client.get("/health")
+    body = answer.json()
+    return answer.status_code, body["status"], body["checks"]["collector"]["detail"]
+
+
+def test_all_is_well_while_the_collector_shows_signs_of_life(client: TestClient, engine: Engine) -> None:
+    collector(engine, state="idle", poll_seconds=300)
+    body = client.get("/health").json()
+    assert body["status"] == "ok"
+    assert body["version"]
+    assert body["checks"]["database"] == {"status": "ok", "detail": "reachable and migrated"}
+    assert body["checks"]["collector"]["seen_at"] == "2026-11-18T17:59:59Z"
+
+
+def test_a_collector_that_never_ran_is_degraded(client: TestClient) -> None:
+    assert check(client) == (200, "degraded", "The collector has not run yet; start it with python -m collector.")
+
+
+@pytest.mark.parametrize(("ago", "status"), [(959, "ok"), (961, "degraded")])
+def test_silence_for_three_polls_and_a_minute_is_degraded(
+    client: TestClient, engine: Engine, ago: float, status: str
+) -> None:
+    collector(engine, ago=ago, state="idle", poll_seconds=300)
+    assert check(client)[1] == status
+
+
+def test_where_the_collector_names_no_interval_the_setting_counts(make_client: MakeClient, engine: Engine) -> None:
+    collector(engine, ago=500, state="idle")
+    assert check(make_client())[1] == "ok"
+    assert check(make_client(poll_interval_minutes=0.5))[1] == "degraded"
+
+
+@pytest.mark.parametrize("state", ["error", "waiting"])
+def test_what_the_collector_complains_of_is_passed_on_in_one_line(
+    client: TestClient, engine: Engine, state: str
+) -> None:
+    collector(engine, state=state, message="rate limit\nused up")
+    assert check(client) == (200, "degraded", "rate limit used up")
+
+
+def test_a_repository_or_name_that_cannot_be_read_is_named_with_the_reason(client: TestClient, engine: Engine) -> None:
+    collector(engine, state="idle")
+    with write_scope(engine) as session:
+        sync_state(session, 1).error = "GitHub answered 500"
+        note_target(session, "acme/gone", None, "not found", NOW)
+    assert check(client) == (200, "degraded", "acme/web: GitHub answered 500; acme/gone: not found")
+
+
+def test_live_and_ready_answer(client: TestClient) -> None:
+    assert client.get("/health/live").json() == {"status": "ok"}
+    assert client.get("/health/ready").status_code == 200
+
+
+def test_a_database_that_is_not_migrated_is_said_everywhere_and_recovers_by_itself(
+    make_client: MakeClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    client = make_client(database_url=url)
+    line = "The database is not migrated; run `python -m db upgrade` (make run does it by itself)."
+    health = client.get("/health")
+    assert health.status_code == 503
+    assert health.json()["status"] == "error"
+    assert health.json()["checks"]["database"]["detail"] == line
+    assert client.get("/health/ready").status_code == 503
+    assert client.get("/health/live").status_code == 200
+    for path in ("/api/runs", "/api/metrics", "/api/logs/1", "/api/alerts", "/api/repositories"):
+        answer = client.get(path)
+        assert answer.status_code == 503
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["detail"] == line
+    assert [record.message for record in caplog.records if record.name.startswith("api")] == [line]
+    engine = make_engine(url)
+    upgrade(engine)
+    engine.dispose()
+    assert client.get("/api/runs").status_code == 200
+    assert client.get("/health/ready").status_code == 200
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_server_that_goes_away_is_a_503_until_it_is_back(client: TestClient, engine: Engine) -> None:
+    assert client.get("/api/runs").status_code == 200
+    broken = make_engine("postgresql://nobody:s3cr3t@127.0.0.1:1/none")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(client.app.state._state, "engine", broken)  # type: ignore[attr-defined]
+        patch.setattr(client.app.state.gate, "_engine", broken)  # type: ignore[attr-defined]
+        answer = client.get("/api/runs")
+        assert answer.status_code == 503
+        assert "is the server running" in answer.json()["detail"]
+        assert "s3cr3t" not in answer.text
+        assert client.get("/health").status_code == 503
+        assert "pipeline_health_database_up 0.0" in client.get("/metrics").text
+    assert client.get("/api/runs").status_code == 200
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_connections_that_the_server_closed_are_replaced(client: TestClient, engine: Engine) -> None:
+    assert client.get("/api/runs").status_code == 200
+    with engine.connect() as connection:
+        others = "datname = current_database() AND pid <> pg_backend_pid()"
+        connection.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
+    assert client.get("/api/runs").status_code == 200
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_database_that_loses_its_tables_is_said_in_plain_words(client: TestClient, engine: Engine) -> None:
+    assert client.get("/api/runs").status_code == 200
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE alembic_version"))
+        connection.execute(text("ALTER TABLE runs RENAME TO old_runs"))
+    answer = client.get("/api/runs")
+    assert answer.status_code == 503
+    assert "not migrated" in answer.json()["detail"]
+
+
+def test_a_fault_of_ours_is_a_500_without_a_trace_of_it(
+    client: TestClient, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(client.app.state._state, "cache", None)  # type: ignore[attr-defined]
+        answer = client.get("/api/metrics", headers={"X-Request-ID": "abc-1"})
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["x-request-id"] == "abc-1"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "abc-1" in answer.json()["detail"]
+    assert "NoneType" not in answer.text
+    assert any("abc-1" in record.message and record.exc_info for record in caplog.records)

@@ -1,0 +1,80 @@
+import inspect
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from sqlalchemy import Engine
+
+import api.schemas.alerts
+import api.schemas.base
+import api.schemas.logs
+import api.schemas.metrics
+import api.schemas.monitored
+import api.schemas.runs
+from tests.api.conftest import TestClient
+
+MODULES = (
+    api.schemas.alerts, api.schemas.base, api.schemas.logs, api.schemas.metrics, api.schemas.monitored,
+    api.schemas.runs,
+)  # fmt: skip
+SCHEMAS = {
+    each.__name__: each
+    for module in MODULES
+    for _, each in inspect.getmembers(module, inspect.isclass)
+    if issubclass(each, BaseModel)
+}
+
+
+def _example(schema: type[BaseModel]) -> Any:
+    extra = schema.model_config.get("json_schema_extra")
+    return extra.get("example") if isinstance(extra, dict) else None
+
+
+@pytest.mark.parametrize("name", sorted(name for name, each in SCHEMAS.items() if _example(each)))
+def test_every_example_has_the_true_form_of_its_answer(name: str) -> None:
+    example = _example(SCHEMAS[name])
+    assert SCHEMAS[name].model_validate(example).model_dump(exclude_unset=True) == example
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_every_endpoint_is_described_with_tag_summary_and_example(client: TestClient, engine: Engine) -> None:
+    described = client.get("/openapi.json").json()
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            place = f"{method} {path}"
+            assert operation["tags"], place
+            assert operation["summary"], place
+            answer = operation["responses"]["200"]["content"]
+            for kind, content in answer.items():
+                reference = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+                shown = described["components"]["schemas"].get(reference, {}).get("example")
+                assert shown or content.get("example"), f"{place} {kind}"
+            if path.startswith("/api/"):
+                assert {"401", "422", "503"} <= set(operation["responses"]), place
+                assert operation["security"] == [{"HTTPBearer": []}], place
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_endpoints_are_those_of_the_contract(client: TestClient, engine: Engine) -> None:
+    paths = set(client.get("/openapi.json").json()["paths"])
+    assert paths >= {
+        "/api/runs", "/api/runs/{run_id}", "/api/metrics", "/api/metrics/series", "/api/metrics/groups",
+        "/api/logs/{run_id}", "/api/repositories", "/api/workflows", "/api/alerts", "/api/alerts/test", "/health",
+        "/health/live", "/health/ready", "/metrics",
+    }  # fmt: skip
+
+
+def test_what_is_monitored_is_listed_with_its_state(client: TestClient, engine: Engine) -> None:
+    (repository,) = client.get("/api/repositories").json()["items"]
+    assert repository["repo"] == "acme/web"
+    assert {"complete_since", "synced_at", "error", "gaps"} <= set(repository)
+    (workflow,) = client.get("/api/workflows?repo=acme/web").json()["items"]
+    assert workflow == {
+        "id": 5,
+        "repo": "acme/web",
+        "name": "CI",
+        "path": ".github/workflows/ci.yml",
+        "state": "active",
+    }
+    assert client.get("/api/workflows?repo=acme/nope").status_code == 422
+    assert client.get("/api/repositories?repo=acme/web").json()["errors"][0]["parameter"] == "repo"
