@@ -53,3 +53,8 @@ def github(clock: Clock) -> Iterator[GitHub]:
     app = create_app(world, tokens={"good"})
     with running(app) as url:
         yield GitHub(world, app, url, clock)
+
+
+def jobs_of(github: GitHub) -> list[int]:
+    """Ids of all jobs of all runs."""
+    return [job.id for run in github.world.runs.values() for attempt in run.attempts for job in attempt.jobs]

@@ -7,7 +7,7 @@ import pytest
 from collector.github import errors
 from collector.github.client import Client
 from collector.github.ratelimit import RateLimit
-from tests.collector.conftest import REPO, Clock, GitHub
+from tests.collector.conftest import REPO, Clock, GitHub, jobs_of
 from tests.collector.recordings import Recordings
 from tests.collector.syncing import make_client
 
@@ -23,7 +23,7 @@ def test_an_etag_makes_the_second_answer_free(github: GitHub) -> None:
 
 def test_the_token_never_reaches_the_storage_behind_a_log(github: GitHub) -> None:
     github.world.add_run(REPO, "CI", conclusion="failure", created_at=github.clock() - timedelta(hours=1))
-    job = next(iter(github.world.jobs))
+    job = jobs_of(github)[0]
     client = make_client(github.url, github.clock)
     with client.download(f"/repos/{REPO}/actions/jobs/{job}/logs") as response:
         assert response.status_code == 200

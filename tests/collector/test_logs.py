@@ -13,7 +13,7 @@ from db.engine import session_scope, write_scope
 from db.models import JobLog
 from db.queries.logs import list_logs
 from db.store.logs import request_logs
-from tests.collector.conftest import REPO, GitHub
+from tests.collector.conftest import REPO, GitHub, jobs_of
 from tests.collector.syncing import fetch_logs, sync
 
 FAILING = "\ufeff" + "\r\n".join(
@@ -36,7 +36,7 @@ FAILING = "\ufeff" + "\r\n".join(
 @pytest.fixture
 def failed_run(engine: Engine, github: GitHub) -> int:
     run = github.world.add_run(REPO, "CI", conclusion="failure", jobs=2, created_at=github.clock() - timedelta(hours=1))
-    for job in github.world.jobs:
+    for job in jobs_of(github):
         github.world.set_log(job, FAILING)
     sync(engine, github.url, (REPO,), clock=github.clock)
     return run
@@ -70,7 +70,7 @@ def test_a_log_that_was_asked_for_is_fetched_even_if_none_are_collected(
 
 
 def test_an_expired_log_is_noted_once_and_not_asked_for_again(engine: Engine, github: GitHub, failed_run: int) -> None:
-    github.world.expired.add(failed_run)
+    github.world.expire_logs(failed_run)
     assert fetch_logs(engine, github.url, clock=github.clock) == 0
     github.asked()
     fetch_logs(engine, github.url, clock=github.clock)
@@ -92,7 +92,7 @@ def test_of_a_huge_log_head_and_tail_are_kept_and_the_cut_is_marked(
     monkeypatch.setattr(fetch, "HEAD_BYTES", 1_000)
     monkeypatch.setattr(fetch, "TAIL_BYTES", 70_000)
     middle = "\n".join(f"line {number}" for number in range(60_000))
-    for job in github.world.jobs:
+    for job in jobs_of(github):
         github.world.set_log(job, "the head\n" + middle + "\n" + FAILING)
     fetch_logs(engine, github.url, clock=github.clock)
     with session_scope(engine) as session:
@@ -109,9 +109,9 @@ def test_of_a_huge_log_head_and_tail_are_kept_and_the_cut_is_marked(
 def test_when_the_runner_died_the_cause_comes_from_the_annotations(
     engine: Engine, github: GitHub, failed_run: int
 ) -> None:
-    for job in github.world.jobs:
+    for job in jobs_of(github):
         github.world.set_log(job, "2026-11-18T12:00:00.0000000Z everything fine so far\n")
-    github.world.runs[failed_run].cause = "runner_lost"
+    github.world.runs[failed_run].attempts[-1].cause = "runner_lost"
     fetch_logs(engine, github.url, clock=github.clock)
     with session_scope(engine) as session:
         row = next(row for row in list_logs(session, failed_run, 1) if row.state == "stored")
