@@ -45,8 +45,7 @@ class Simulator(Starlette):
         if scope["type"] != "http":
             return
         request = Request(scope, receive)
-        asked = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
-        fault = self._world.faults.next_for(asked)
+        fault = self._world.faults.next_for(request.url.path, request.url.query)
         if fault and fault.status == 0:
             self._gate.record(request, 0)
             await cut_off(fault, send)

@@ -20,7 +20,7 @@ class Fault:
 
 
 class Faults:
-    """Paths are matched anywhere (`re.search`), against path and query together."""
+    """A pattern is searched in the path, and in path and query together."""
 
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
@@ -42,9 +42,9 @@ class Faults:
     def clear(self) -> None:
         self._waiting.clear()
 
-    def next_for(self, path: str) -> Fault | None:
+    def next_for(self, path: str, query: str = "") -> Fault | None:
         for fault in self._waiting:
-            if fault.times > 0 and fault.pattern.search(path):
+            if fault.times > 0 and (fault.pattern.search(path) or fault.pattern.search(f"{path}?{query}")):
                 fault.times -= 1
                 return fault
         return None

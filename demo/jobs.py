@@ -80,7 +80,7 @@ class JobMaker:
         """Seconds for a runner: a few, with peaks in the busy hours, and more where a label is short."""
         working = moment.weekday() < 5
         seconds = 1 + rng.lognormvariate(1.3, 0.55)
-        peak, crowded = rng.expovariate(1 / 70), rng.random() < 0.3
+        peak, crowded = rng.expovariate(1 / 65), rng.random() < 0.22
         if working and moment.hour in _BUSY and crowded:
             seconds += peak
         if spec.label == MACOS and 12 <= moment.hour < 18:

@@ -109,6 +109,16 @@ class Run:
     fork: bool = False
     name: str | None = None
 
+    @property
+    def cause(self) -> str | None:
+        """Why it fails: a key of `demo.causes.CAUSES`."""
+        return self.attempts[-1].cause
+
+    @cause.setter
+    def cause(self, cause: str | None) -> None:
+        for attempt in self.attempts:
+            attempt.cause = cause
+
     def begun(self, now: datetime) -> list[Attempt]:
         """Attempts that exist by then, oldest first; never empty."""
         return [each for each in self.attempts if each.started <= now] or self.attempts[:1]

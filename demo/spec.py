@@ -85,7 +85,7 @@ REPOSITORIES = (
     RepositorySpec(
         "api-gateway", "go", True, "Routing, rate limits and authentication",
         (
-            _ci(22, 5, JobSpec("vet", LINUX, 28, kind="lint"), JobSpec("test", LINUX, 96), JobSpec("race", LARGE, 104)),
+            _ci(26, 5, JobSpec("vet", LINUX, 28, kind="lint"), JobSpec("test", LINUX, 96), JobSpec("race", LARGE, 128)),
             WorkflowSpec("Integration", "integration.yml", 13,
                          (JobSpec("compose up", LARGE, 240), JobSpec("contract tests", LARGE, 310, 1)),
                          success_main=0.93),

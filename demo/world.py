@@ -46,16 +46,17 @@ class World:
         *,
         seed: str = "acme",
         start: datetime | None = None,
+        anchor: datetime | None = None,
         days: int = 66,
         clock: Callable[[], datetime] = utc_now,
         spans: Iterable[Span] = (),
     ) -> "World":
         """The acme account. The same `seed`, `start` and `spans` (times in which it was on before) give the same
-        account whenever it is asked for. Without `start` it starts now."""
+        account whenever it is asked for. Without `start` it starts now; `anchor` is another word for it."""
         from demo.account import Account
 
         world = cls(clock)
-        world.account = Account(world, seed=seed, start=start or clock(), days=days, spans=spans)
+        world.account = Account(world, seed=seed, start=start or anchor or clock(), days=days, spans=spans)
         world.advance()
         return world
 
@@ -136,9 +137,10 @@ class World:
         title: str | None = None,
         head_sha: str | None = None,
         jobs: int | Sequence[str | JobPlan] = 1,
+        cause: str | None = None,
     ) -> int:
         """A run with jobs of `duration` seconds that wait `queue` seconds; with conclusion None it runs until
-        finish(). A failing run fails in its last job. Its id is the answer."""
+        finish(). A failing run fails in its last job, for a `cause` of `demo.causes`. Its id is the answer."""
         repository = self.repositories[repo.lower()]
         number = self._new_id()
         run = Run(
@@ -147,6 +149,7 @@ class World:
         )  # fmt: skip
         plans = making.planned(jobs, conclusion, queue, duration)
         run.attempts.append(making.attempt(self._new_id, 1, run.created, actor, conclusion, plans))
+        run.cause = cause
         self.add(run)
         return run.id
 
@@ -170,6 +173,7 @@ class World:
             failed_only = False
         plans = making.planned_again(last, failed_only, conclusion, queue, duration)
         attempt = making.attempt(self._new_id, last.number + 1, begins, run.author, conclusion, plans)
+        attempt.cause = last.cause
         if failed_only:
             attempt.jobs = making.copied(self._new_id, last) + attempt.jobs
         run.attempts.append(attempt)
