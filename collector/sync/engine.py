@@ -18,7 +18,14 @@ from db.engine import session_scope, write_scope
 from db.queries.sync import WantedDetails, count_wanted_details, wanted_details
 from db.store.jobs import store_details
 from db.store.records import DetailsRecord
-from db.store.repositories import get_repository, keep_targets, note_target, set_monitored
+from db.store.repositories import (
+    get_repository,
+    keep_targets,
+    note_target,
+    owned_by,
+    repository_id_of,
+    set_monitored,
+)
 from db.store.runs import mark_details_settled
 from db.store.sync_state import set_gaps, sync_state
 
@@ -105,12 +112,16 @@ class Sync:
             self._note_changed(outcome, reading.changed)
 
     def _tidy(self, targets: Targets, outcome: Outcome) -> None:
-        """Forgets names that are no longer asked for; only when all names were resolved, or a failure that
-        passes would hide repositories."""
+        """Forgets what is no longer asked for. What is asked for and could not be read stays: a failure that
+        passes must not hide a repository."""
+        if outcome.stopped:
+            return
+        owners = {entry.removesuffix("/*").lower() for entry in targets.failures}
         with write_scope(self._engine) as session:
             keep_targets(session, [*targets.names, *targets.failures])
-            if outcome.complete and outcome.read:
-                set_monitored(session, [reading.repository_id for reading in outcome.read])
+            known = {reading.repository_id for reading in outcome.read}
+            known |= {found for name in targets.names if (found := repository_id_of(session, name))}
+            set_monitored(session, known | set(owned_by(session, owners)))
 
     def _fill(self, outcome: Outcome) -> None:
         """Jobs and attempts: in each repository of failed runs first, then of the newest."""

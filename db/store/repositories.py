@@ -1,6 +1,6 @@
 """Writing repositories, workflows and what each name of GITHUB_REPOS led to."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, func, select, update
@@ -54,7 +54,13 @@ def ensure_workflows(session: Session, repository_id: int, records: Sequence[Wor
     session.flush()
 
 
-def set_monitored(session: Session, repository_ids: Sequence[int]) -> None:
+def owned_by(session: Session, owners: Collection[str]) -> list[int]:
+    """Ids of the repositories of these owners, named in lower case."""
+    rows = session.execute(select(Repository.id, Repository.full_name))
+    return [row.id for row in rows if row.full_name.partition("/")[0].lower() in owners]
+
+
+def set_monitored(session: Session, repository_ids: Collection[int]) -> None:
     """Repositories that GITHUB_REPOS no longer names keep their history and are not counted as stale."""
     listed = list(repository_ids)
     session.execute(

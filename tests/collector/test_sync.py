@@ -267,6 +267,24 @@ def test_a_repository_taken_off_the_list_is_kept_but_not_monitored(engine: Engin
         assert len(list_repositories(session, monitored_only=False)) == 2
 
 
+def test_other_repositories_than_before_show_no_longer_even_if_the_new_ones_fail(
+    engine: Engine, github: GitHub
+) -> None:
+    once(engine, github, "acme/*")
+    assert not once(engine, github, "other/name", "other/*").complete
+    with session_scope(engine) as session:
+        assert list_repositories(session) == []
+
+
+def test_a_repository_that_cannot_be_read_for_a_while_stays(engine: Engine, github: GitHub) -> None:
+    once(engine, github, "acme/*")
+    bad = make_client(github.url, github.clock, "bad")
+    assert not once(engine, github, "acme/*", client=bad).complete
+    assert not once(engine, github, REPO, client=bad).complete
+    with session_scope(engine) as session:
+        assert [row.repo for row in list_repositories(session)] == [REPO]
+
+
 @pytest.mark.parametrize(
     ("body", "told"),
     [("<html>proxy</html>", "JSON"), ("{}", "workflow_runs"), ("[1]", "workflow_runs"), ("null", "workflow_runs")],
