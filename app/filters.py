@@ -69,6 +69,11 @@ def interval() -> Interval:
     return Interval.HOUR if period() == "24h" else Interval.DAY
 
 
+def overview(version: int) -> data.Overview:
+    """The figures of the chosen filters."""
+    return data.overview(scope(), window(data.now(version)), interval(), version)
+
+
 def clear() -> None:
     """A callback: the widgets take up the change with the next run."""
     for key in _KEYS:

@@ -9,6 +9,7 @@ import pandas as pd
 from app.marks import strip_svg, word
 from db.analytics import HourCell, Point, WorkflowHealth
 from db.metrics import units
+from db.metrics.window import Window
 from db.queries.runs import JobRow, RunRow
 
 # A rate of fewer runs than this is noise: the cell stays empty.
@@ -17,10 +18,8 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
 
 
 def series(points: Sequence[Point]) -> pd.DataFrame:
-    """One row a bucket; the last one is left out while it is unfinished, or every trend would end in a drop."""
-    kept = list(points)
-    if len(kept) > 1 and kept[-1].partial:
-        kept.pop()
+    """One row a bucket; those that the window cuts short are left out, or every trend would end in a drop."""
+    kept = [point for point in points if not point.partial] or list(points)
     rows = [
         {
             "start": pd.Timestamp(point.start),
@@ -42,6 +41,13 @@ def series(points: Sequence[Point]) -> pd.DataFrame:
         for point in kept
     ]
     return pd.DataFrame(rows)
+
+
+def axis(window: Window) -> tuple[str, str]:
+    """The window in whole hours: a chart whose axis moved every minute would be drawn anew every time."""
+    since = window.since.replace(minute=0, second=0, microsecond=0)
+    until = (window.until + timedelta(hours=1)).replace(minute=0, second=0, microsecond=0)
+    return since.isoformat(), until.isoformat()
 
 
 def heat(cells: Sequence[HourCell]) -> pd.DataFrame:

@@ -42,7 +42,7 @@ try:
         if page is not run:
             filters.render(status.version)
         with st.container(width=190, key="freshness"):
-            freshness(status.version)
+            freshness(status.version, filters.overview if page is overview else None)
     if status.demo:
         states.demo_banner()
     if status.stale:

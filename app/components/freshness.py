@@ -1,5 +1,6 @@
 """How complete and how fresh the figures are, beside them."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import streamlit as st
@@ -16,10 +17,13 @@ _SLACK = timedelta(hours=1)
 
 
 @st.fragment(run_every=_REFRESH_SECONDS)
-def freshness(seen_version: int) -> None:
-    """A live line; when the stored data changed, the page is drawn again."""
+def freshness(seen_version: int, prepare: Callable[[int], object] | None) -> None:
+    """A live line; when the stored data changed, the page is drawn again: after `prepare`, so that it has its new
+    figures at once and does not fade while they are made."""
     try:
         status = data.status()
+        if status.version != seen_version and prepare:
+            prepare(status.version)
     except data.Unavailable:
         st.rerun()
     if status.version != seen_version:

@@ -37,7 +37,7 @@ section[data-testid="stSidebar"] { width: 230px !important; min-width: 230px; }
 .ph-why code { font-family: var(--ph-mono); font-size: 12px; }
 
 .ph-crumb { color: var(--ph-muted); font-size: 12.5px; overflow-wrap: anywhere; }
-.ph-crumb a { color: var(--ph-blue); text-decoration: none; } .ph-crumb a:hover { text-decoration: underline; }
+.ph-crumb a { color: var(--ph-blue); text-decoration: underline; text-underline-offset: 2px; }
 .ph-title { font-size: 20px; font-weight: 650; line-height: 1.35; overflow-wrap: anywhere; margin: 2px 0 8px; }
 .ph-meta { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; color: var(--ph-muted);
   font-size: 13px; }

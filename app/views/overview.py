@@ -18,30 +18,30 @@ if not status.has_runs:
     states.nothing_collected(status)
     st.stop()
 
-found = data.overview(scope, window, filters.interval(), status.version)
+found = filters.overview(status.version)
 attention(found.broken, window.until)
 if not found.comparison.now.runs.total:
     states.nothing_matches()
     st.stop()
 
 series = frames.series(found.points)
-since, until = window.since.isoformat(), window.until.isoformat()
-bucket = filters.interval()
+since, until = frames.axis(window)
+bucket = f"by full {filters.interval()}"
 tiles(found.comparison, series, filters.period())
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="footing"):
     rest(found.comparison.now)
     completeness(data.completeness(scope, status.version), window.since)
 
 with st.grid(2, min_column_width=320, gap="small"):
-    with panel("Success rate", f"share of decided runs, by {bucket} · dashed: 90%"):
+    with panel("Success rate", f"share of decided runs, {bucket} · dashed: 90%"):
         figure(trends.success_rate(series, since, until), "success-rate", "Success rate over time")
-    with panel("Duration", f"median and p95 of decided runs, by {bucket}"):
+    with panel("Duration", f"median and p95 of decided runs, {bucket}"):
         figure(
             trends.durations(series, since, until, dark=is_dark()),
             "durations",
             "Median and 95th percentile of run duration",
         )
-    with panel("Runs by outcome", f"stacked, by {bucket}"):
+    with panel("Runs by outcome", f"stacked, {bucket}"):
         figure(trends.outcomes(series, since, until), "outcomes", "Runs by outcome over time")
     with panel("Failure rate by hour", "UTC, weekday × hour · empty: fewer than 5 runs"):
         figure(

@@ -1,6 +1,7 @@
 """Figures are plain dicts: what they hold is checked here, how they look in a browser."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -11,6 +12,7 @@ from db.analytics import HourCell, Point
 from db.metrics.facts import Facts
 from db.metrics.formulas import Completeness, Metrics, metrics
 from db.metrics.recovery import recovery
+from db.metrics.window import Window
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 SINCE, UNTIL = "2026-11-02T00:00:00+00:00", "2026-11-05T00:00:00+00:00"
@@ -43,6 +45,20 @@ def test_the_hover_shows_the_written_rate() -> None:
 def test_an_unfinished_last_bucket_does_not_end_the_trend_in_a_drop() -> None:
     figure = trends.outcomes(frames.series(_points(unfinished=True)), SINCE, UNTIL)
     assert all(len(trace["x"]) == 2 for trace in figure["data"])
+
+
+def test_buckets_that_the_window_cuts_short_are_left_out() -> None:
+    points = _points(unfinished=True)
+    points[0] = replace(points[0], partial=True)
+    assert list(frames.series(points)["runs"]) == [0]
+
+
+def test_the_axis_stands_still_within_an_hour() -> None:
+    until = START + timedelta(hours=9, minutes=7)
+    first = frames.axis(Window(until - timedelta(days=30), until))
+    later = until + timedelta(minutes=40)
+    assert first == frames.axis(Window(later - timedelta(days=30), later))
+    assert first[1] == "2026-11-02T10:00:00+00:00"
 
 
 def test_the_axis_is_the_window_of_the_filter() -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -14,7 +15,7 @@ import pytest
 
 from db.engine import make_engine
 from db.migrate import upgrade
-from tests.app.seeding import HOSTILE, RERUN, seed
+from tests.app.seeding import HOSTILE, RERUN, Seeded, heartbeat, run, seed, store
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is missing: pip install playwright")
 
@@ -28,12 +29,16 @@ _PROBES = ("_stcore/health", "_stcore/host-config")
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    url = f"sqlite:///{tmp_path_factory.mktemp('ui') / 'ui.db'}"
-    engine = make_engine(url)
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seeded]:
+    engine = make_engine(f"sqlite:///{tmp_path_factory.mktemp('ui') / 'ui.db'}")
     upgrade(engine)
-    seed(engine)
+    yield seed(engine)
     engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def address(seeded: Seeded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    url = seeded.engine.url.render_as_string(hide_password=False)
     port = _free_port()
     command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
     command += ["--server.address", "127.0.0.1"]
@@ -166,8 +171,7 @@ def test_filters_follow_to_the_other_pages(tab: Tab) -> None:
         tab.page.locator("[data-testid=stExpandSidebarButton]").click()
     tab.page.get_by_role("link", name="Runs", exact=True).click()
     tab.see("in the last 90d")
-    assert "repo=acme%2Fapi" in tab.page.url
-    assert "period=90d" in tab.page.url
+    tab.page.wait_for_url(lambda url: "repo=acme%2Fapi" in url and "period=90d" in url, timeout=10_000)
 
 
 def test_a_broken_pipeline_leads_to_its_run(tab: Tab) -> None:
@@ -198,3 +202,13 @@ def test_the_fonts_are_our_own(tab: Tab) -> None:
     tab.go(f"/run?run_id={RERUN}")
     loaded = tab.page.evaluate("[...document.fonts].filter(f => f.status == 'loaded').map(f => f.family)")
     assert {"Inter", "JetBrains Mono"} <= {name.strip('"') for name in loaded}
+
+
+def test_new_runs_appear_by_themselves(tab: Tab, seeded: Seeded) -> None:
+    tab.go("/?repo=acme%2Fapi&period=7d")
+    value = tab.page.locator("[data-testid=stMetricValue]").nth(1)
+    before = int(value.inner_text())
+    number = 3_000 + before
+    store(seeded.engine, 2, run(number, seeded.now - timedelta(hours=30), repo=2))
+    heartbeat(seeded.engine, seeded.now, demo=True)
+    sync_api.expect(value).to_have_text(str(before + 1), timeout=20_000)
