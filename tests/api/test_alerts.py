@@ -56,6 +56,7 @@ def test_alerts_can_be_narrowed(client: TestClient, alerts: list[int], query: st
     assert [alerts.index(item["id"]) for item in items] == found
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("query", ["state=open", "repo=acme/nope", "limit=0", "branch=main"])
 def test_a_bad_parameter_of_alerts_is_named(client: TestClient, query: str) -> None:
     answer = client.get(f"/api/alerts?{query}")
@@ -63,6 +64,7 @@ def test_a_bad_parameter_of_alerts_is_named(client: TestClient, query: str) -> N
     assert answer.json()["errors"][0]["parameter"] == query.partition("=")[0]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_without_a_channel_the_test_is_a_409(client: TestClient) -> None:
     answer = client.post("/api/alerts/test")
     assert answer.status_code == 409
@@ -88,6 +90,7 @@ def test_a_test_goes_out_on_every_channel_with_the_figures_of_the_dashboard(
     assert shown in mail.messages[0].as_string()
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_one_channel_can_be_asked_for(make_client: MakeClient, slack: Slack, engine: Engine) -> None:
     client = make_client(slack_webhook_url=slack.url)
     assert client.post("/api/alerts/test?channel=slack&channel=slack").json()["results"][0]["channel"] == "slack"
@@ -98,6 +101,7 @@ def test_one_channel_can_be_asked_for(make_client: MakeClient, slack: Slack, eng
     assert "'email'" in pigeon.json()["detail"]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_when_no_channel_takes_it_the_answer_is_a_502_with_the_reasons(
     make_client: MakeClient, slack: Slack, engine: Engine
 ) -> None:
@@ -111,6 +115,7 @@ def test_when_no_channel_takes_it_the_answer_is_a_502_with_the_reasons(
     assert "s3cr3t" not in answer.text
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_when_one_channel_takes_it_the_other_s_reason_is_told(
     make_client: MakeClient, slack: Slack, engine: Engine
 ) -> None:
@@ -123,6 +128,7 @@ def test_when_one_channel_takes_it_the_other_s_reason_is_told(
     assert "Connection refused" in answer.json()["results"][1]["error"]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_page_of_another_site_cannot_send_messages(make_client: MakeClient, slack: Slack, engine: Engine) -> None:
     client = make_client(slack_webhook_url=slack.url)
     assert client.post("/api/alerts/test", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403

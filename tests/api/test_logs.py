@@ -103,6 +103,7 @@ def test_an_unknown_run_attempt_or_job_is_a_404(filled: TestClient, path: str) -
     assert answer.json()["detail"].startswith("There is no ")
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("query", ["format=xml", "attempt=0", "attempt=x", "job_id=-1", "job_id=1e9", "job=10"])
 def test_bad_parameters_are_named(filled: TestClient, query: str) -> None:
     answer = filled.get(f"/api/logs/1?{query}")

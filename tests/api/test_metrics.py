@@ -61,12 +61,14 @@ def test_a_series_has_a_point_for_every_bucket(filled: TestClient) -> None:
     assert set(body["points"][0]) >= METRICS_FIELDS
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_series_of_too_many_points_is_refused_with_the_way_out(filled: TestClient) -> None:
     answer = filled.get("/api/metrics/series", params={"interval": "hour", "since": "400d"})
     assert answer.status_code == 422
     assert "longer interval" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("interval", ["month", "", "DAY"])
 def test_an_unknown_interval_is_named_with_those_that_exist(filled: TestClient, interval: str) -> None:
     answer = filled.get("/api/metrics/series", params={"interval": interval})
@@ -99,6 +101,7 @@ def test_groups_are_ordered_by_size(filled: TestClient, engine: Engine, by: str,
         assert [(item["repo"], item["workflow_id"]) for item in items] == [("acme/web", 5), ("acme/api", 7)]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("query", ["", "?by=colour"])
 def test_groups_need_to_know_by_what(filled: TestClient, query: str) -> None:
     answer = filled.get(f"/api/metrics/groups{query}")

@@ -35,6 +35,7 @@ def test_pages_follow_one_another_while_new_runs_arrive(client: TestClient, engi
     assert third["next"] is None
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("cursor", ["nonsense", "MjAyNg", "é", "=" * 100])
 def test_a_cursor_that_is_not_ours_is_named(client: TestClient, cursor: str) -> None:
     answer = client.get("/api/runs", params={"cursor": cursor})
@@ -42,6 +43,7 @@ def test_a_cursor_that_is_not_ours_is_named(client: TestClient, cursor: str) -> 
     assert answer.json()["errors"][0]["parameter"] == "cursor"
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("limit", ["0", "501", "ten", "-1", "1e3"])
 def test_a_limit_out_of_bounds_is_named(client: TestClient, limit: str) -> None:
     answer = client.get("/api/runs", params={"limit": limit})
@@ -89,6 +91,7 @@ def test_what_is_not_there_is_a_404_problem(client: TestClient, engine: Engine, 
     assert answer.json()["detail"].startswith("There is no ")
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_run_id_that_is_no_number_is_named(client: TestClient) -> None:
     answer = client.get("/api/runs/latest")
     assert answer.status_code == 422
