@@ -1,6 +1,7 @@
 """python -m demo: GitHub's API with an account that looks alive, on loopback."""
 
 import argparse
+import signal
 import socket
 import sys
 import threading
@@ -34,6 +35,7 @@ def main() -> int:
     noter.start()
     print(f"The simulated GitHub listens on http://{options.host}:{listener.getsockname()[1]}", flush=True)
     app = create_app(world, rate_limit=_RATE_LIMIT)
+    signal.signal(signal.SIGTERM, _interrupt)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=2
     )
@@ -67,6 +69,11 @@ def _listen(host: str, port: int) -> socket.socket | None:
         listener.close()
         return None
     return listener
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """uvicorn raises the signal again once it has shut down; without this it would end the program before the note."""
+    raise KeyboardInterrupt
 
 
 def _note(memory: Memory, world: World, stop: threading.Event) -> None:

@@ -6,9 +6,13 @@ import random
 
 def fraction(*key: object) -> float:
     """Evenly spread in [0, 1)."""
-    text = ":".join(map(str, key)).encode()
-    return int.from_bytes(hashlib.blake2b(text, digest_size=6).digest(), "big") / 2**48
+    return _number(key) / 2**48
 
 
 def dice(*key: object) -> random.Random:
-    return random.Random(":".join(map(str, key)))
+    return random.Random(_number(key))
+
+
+def _number(key: tuple[object, ...]) -> int:
+    text = ":".join(map(str, key)).encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=6).digest(), "big")

@@ -2,7 +2,7 @@
 
 Time is cut into slots of a few seconds. While the simulator is on, each slot brings one run; slots during which it was
 off bring none. A span of slots is written down before it is shown (see `serve.Memory`), so that a run which was seen
-once is the same after any restart. Slots are numbered through all spans; rounds of `_ROUND` slots hold each live
+once is the same after any restart. Slots are numbered through all spans; rounds of slots hold each live
 workflow a fixed number of times, which makes every run number a matter of arithmetic."""
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from demo.history import Builder
 from demo.model import Run
 
 SLOT_SECONDS = 9
-KEPT = timedelta(days=2)
+KEPT = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Live:
 
     def __init__(self, seed: str, builders: list[Builder], before: list[int]) -> None:
         self._seed, self._builders, self._before = seed, builders, before
+        self._latest: tuple[int, list[int]] = -1, []
         self._round = [n for n, builder in enumerate(builders) for _ in range(builder.spec.live)]
 
     def runs(self, span: Span, first: int, end: int) -> Iterator[Run]:
@@ -55,6 +56,8 @@ class Live:
         return self._builders[chosen].build(datetime.fromtimestamp(second, UTC), number, live=True)
 
     def _order(self, turn: int) -> list[int]:
-        order = list(self._round)
-        dice(self._seed, "round", turn).shuffle(order)
-        return order
+        if self._latest[0] != turn:
+            order = list(self._round)
+            dice(self._seed, "round", turn).shuffle(order)
+            self._latest = turn, order
+        return self._latest[1]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from demo.live import Span, slot_at
 from demo.world import World, utc_now
@@ -22,7 +22,7 @@ _AHEAD = timedelta(seconds=60)
 
 
 @contextmanager
-def running(app: Starlette) -> Iterator[str]:
+def running(app: ASGIApp) -> Iterator[str]:
     """The app over real HTTP on a free port of loopback; yields the base URL."""
     listener = tcp_socket("127.0.0.1")
     listener.bind(("127.0.0.1", 0))

@@ -1,13 +1,13 @@
 """A clock that only tests move, an empty world behind real HTTP, and the whole account."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import requests
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from demo.app import Simulator, create_app
 from demo.serve import running
@@ -46,7 +46,7 @@ class Site:
         return answer.json()
 
 
-Open = Callable[..., AbstractContextManager[Site]]
+Serve = Callable[..., Site]
 
 
 @pytest.fixture
@@ -54,21 +54,39 @@ def clock() -> Clock:
     return Clock()
 
 
+class Stage:
+    """One server for all tests: starting and stopping one takes longer than most of them."""
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[tuple[Stage, str]]:
+    made = Stage()
+    with running(made) as url:
+        yield made, url
+
+
 @pytest.fixture
-def site(clock: Clock) -> Iterator[Site]:
+def serve(clock: Clock, stage: tuple[Stage, str]) -> Serve:
+    def serving(world: World, **options: Any) -> Site:
+        app = create_app(world, **options)
+        stage[0].app = app
+        return Site(world, app, stage[1], clock)
+
+    return serving
+
+
+@pytest.fixture
+def site(clock: Clock, serve: Serve) -> Site:
     """One repository with a workflow and no runs; any token is good."""
     world = World.empty(clock)
     world.add_repository(REPO)
     world.add_workflow(REPO, "CI")
-    with serving(world, clock) as found:
-        yield found
-
-
-@contextmanager
-def serving(world: World, clock: Clock, **options: Any) -> Iterator[Site]:
-    app = create_app(world, **options)
-    with running(app) as url:
-        yield Site(world, app, url, clock)
+    return serve(world)
 
 
 @pytest.fixture(scope="session")

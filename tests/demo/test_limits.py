@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from demo.world import World
-from tests.demo.conftest import REPO, Clock, Site, serving
+from tests.demo.conftest import REPO, Clock, Serve, Site
 
 RUNS = f"/repos/{REPO}/actions/runs"
 
@@ -35,24 +35,24 @@ def test_a_changed_answer_has_another_etag(site: Site) -> None:
     assert again.headers["etag"] != first.headers["etag"]
 
 
-def test_a_spent_limit_is_a_403_until_the_hour_is_over(clock: Clock) -> None:
-    with serving(one_repository(clock), clock, rate_limit=2) as site:
-        assert [site.get(RUNS).headers["x-ratelimit-remaining"] for _ in range(2)] == ["1", "0"]
-        refused = site.get(RUNS)
-        assert refused.status_code == 403
-        assert refused.headers["x-ratelimit-remaining"] == "0"
-        assert refused.json()["message"].startswith("API rate limit exceeded")
-        assert site.json("/rate_limit")["resources"]["core"]["remaining"] == 0
-        clock.pass_(seconds=int(refused.headers["x-ratelimit-reset"]) - int(clock().timestamp()))
-        assert site.get(RUNS).status_code == 200
+def test_a_spent_limit_is_a_403_until_the_hour_is_over(clock: Clock, serve: Serve) -> None:
+    site = serve(one_repository(clock), rate_limit=2)
+    assert [site.get(RUNS).headers["x-ratelimit-remaining"] for _ in range(2)] == ["1", "0"]
+    refused = site.get(RUNS)
+    assert refused.status_code == 403
+    assert refused.headers["x-ratelimit-remaining"] == "0"
+    assert refused.json()["message"].startswith("API rate limit exceeded")
+    assert site.json("/rate_limit")["resources"]["core"]["remaining"] == 0
+    clock.pass_(seconds=int(refused.headers["x-ratelimit-reset"]) - int(clock().timestamp()))
+    assert site.get(RUNS).status_code == 200
 
 
-def test_unknown_tokens_are_refused_where_tokens_are_named(clock: Clock) -> None:
-    with serving(one_repository(clock), clock, tokens={"good"}) as site:
-        bad = site.get(RUNS, headers={"Authorization": "Bearer bad"})
-        assert (bad.status_code, bad.json()["message"], bad.json()["status"]) == (401, "Bad credentials", "401")
-        assert site.get(RUNS).status_code == 401
-        assert site.json("/user", headers={"Authorization": "token good"})["login"] == "acme-bot"
+def test_unknown_tokens_are_refused_where_tokens_are_named(clock: Clock, serve: Serve) -> None:
+    site = serve(one_repository(clock), tokens={"good"})
+    bad = site.get(RUNS, headers={"Authorization": "Bearer bad"})
+    assert (bad.status_code, bad.json()["message"], bad.json()["status"]) == (401, "Bad credentials", "401")
+    assert site.get(RUNS).status_code == 401
+    assert site.json("/user", headers={"Authorization": "token good"})["login"] == "acme-bot"
 
 
 def test_what_is_not_there_is_404_in_githubs_words(site: Site) -> None:

@@ -1,0 +1,55 @@
+"""python -m demo as somebody starts it."""
+
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+ROOT = Path(__file__).parents[2]
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "demo", *arguments],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_it_says_where_it_listens_answers_and_stops_cleanly(tmp_path: Path, stop: signal.Signals) -> None:
+    state = tmp_path / "demo.json"
+    with start("--port", "0", "--state", str(state)) as process:
+        assert process.stdout
+        line = process.stdout.readline()
+        url = line.split()[-1]
+        assert requests.get(f"{url}/repos/acme/web-app/actions/runs", timeout=10).json()["total_count"] > 500
+        process.send_signal(stop)
+        out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (0, "", "")
+    assert state.exists()
+
+
+def test_a_port_in_use_is_one_clear_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        with start("--port", port) as process:
+            _, err = process.communicate(timeout=10)
+    assert process.returncode == 2
+    assert err.splitlines() == [
+        f"--port {port}: cannot listen on 127.0.0.1: Address already in use; choose another port."
+    ]
+
+
+@pytest.mark.parametrize("port", ["70000", "-1", "many"])
+def test_a_bad_port_is_exit_2(port: str) -> None:
+    with start("--port", port) as process:
+        _, err = process.communicate(timeout=10)
+    assert process.returncode == 2
+    assert "--port" in err.splitlines()[-1]
+    assert "Traceback" not in err
