@@ -19,6 +19,7 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="Using `httpx` with `starlette.testclient` is deprecated")
     from starlette.testclient import TestClient
 
+__all__ = ["NOW", "MakeClient", "TestClient"]
 NOW = NOON + timedelta(hours=6)
 MakeClient = Callable[..., TestClient]
 

@@ -60,4 +60,4 @@ def test_keys_can_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: obj
      ("10.0.0.5", True), ("build-host", True)],
 )  # fmt: skip
 def test_an_address_that_lets_others_in_is_known(host: str, public: bool) -> None:
-    assert Settings(api_host=host).public is public
+    assert Settings.load(api_host=host).public is public

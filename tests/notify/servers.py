@@ -70,7 +70,7 @@ class Mail:
     @property
     def messages(self) -> list[EmailMessage]:
         raw = [envelope.original_content or b"" for envelope in self.envelopes]
-        return [message_from_bytes(each, policy=policy.default) for each in raw]  # type: ignore[misc]
+        return [message_from_bytes(each, policy=policy.default) for each in raw]
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
