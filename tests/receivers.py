@@ -21,11 +21,14 @@ class Received:
         self.status, self.headers, self.body = status, headers or {}, body
 
     def text(self, index: int) -> str:
-        """What a person reads: the texts of all blocks."""
-        found = []
+        """What a person reads: the texts of all blocks, one a line."""
+        return "\n".join(each["text"] for each in self.elements(index))
+
+    def elements(self, index: int) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
         for block in self.bodies[index]["blocks"]:
-            found += [block["text"]["text"]] if "text" in block else [each["text"] for each in block["elements"]]
-        return "\n".join(found)
+            found += [block["text"]] if "text" in block else block.get("fields") or block["elements"]
+        return found
 
 
 @contextmanager
