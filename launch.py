@@ -93,7 +93,9 @@ def _need_free_port(name: str, host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise ConfigError(f"{name}: cannot listen on {host}:{port}: {error.strerror}; choose another port.") from None
+            raise ConfigError(
+                f"{name}: cannot listen on {host}:{port}: {error.strerror}; choose another port."
+            ) from None
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.responses import RedirectResponse
+from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry, ProcessCollector
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
@@ -50,7 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     prod = settings.backend_env == "prod"
     if own_process and prod:
         logging.config.dictConfig(logging_config("prod"))
-    app = FastAPI(
+    app = FastAPIOffline(
         title="Pipeline Health",
         version=VERSION,
         description=_DESCRIPTION,

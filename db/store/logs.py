@@ -33,7 +33,7 @@ def store_log(session: Session, repository_id: int, record: LogRecord, now: date
 
 
 def note_failed_try(session: Session, repository_id: int, job_id: int, run_id: int, now: datetime) -> None:
-    """The log could not be fetched just now; after MAX_TRIES it counts as missing until somebody asks for it."""
+    """The log could not be fetched just now; after MAX_TRIES it counts as missing."""
     row = session.get(JobLog, (repository_id, job_id))
     if row is None:
         row = JobLog(repository_id=repository_id, job_id=job_id, run_id=run_id, requested_at=now, tries=0)
