@@ -1,5 +1,9 @@
-"""Filters: widgets bound to the address, so that every view is a link."""
+"""Filters: widgets whose state stands in the address, so that every view is a link.
 
+Streamlit's own binding now and then loses a parameter when the page changes, so the address is kept here: it wins
+where it changed by itself (a link, the Back button), else what was chosen wins and is written to it."""
+
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import streamlit as st
@@ -11,17 +15,20 @@ from db.vocabulary import Conclusion, Interval
 
 PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90)}
 DEFAULT_PERIOD = "30d"
-_KEYS = ("repo", "branch", "workflow", "period", "conclusion", "event", "actor", "q")
+_SHARED = ("repo", "branch", "workflow", "period")
+_OF_RUNS = ("conclusion", "event", "actor", "q")
+_KEYS = _SHARED + _OF_RUNS
+_MOST, _LONGEST = 50, 300
+_WRITTEN, _PAGE = "filters-written", "filters-page"
 
 
-def render(version: int) -> None:
-    """The row of filters that every page shares."""
+def render(version: int, page: str) -> None:
+    """The row of filters that every page of figures shares."""
+    _meet_address(_SHARED, moved=st.session_state.get(_PAGE) != page)
+    st.session_state[_PAGE] = page
     chosen = _options(version)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="filters"):
-        st.segmented_control(
-            "Period", list(PERIODS), default=DEFAULT_PERIOD, required=True, key="period", bind="query-params",
-            label_visibility="collapsed",
-        )  # fmt: skip
+        st.segmented_control("Period", list(PERIODS), required=True, key="period", label_visibility="collapsed")
         _choice("Repository", chosen.repos, "repo", "All repositories")
         _choice("Branch", chosen.branches, "branch", "All branches")
         _choice("Workflow", chosen.workflows, "workflow", "All workflows")
@@ -29,10 +36,11 @@ def render(version: int) -> None:
 
 def render_for_runs(version: int) -> None:
     """What only the list of runs can be narrowed by."""
+    _meet_address(_OF_RUNS, moved=not any(key in st.session_state for key in _OF_RUNS))
     chosen = _options(version)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="run-filters"):
         st.text_input(
-            "Search", key="q", bind="query-params", placeholder="Title, branch, commit, actor or #number",
+            "Search", key="q", placeholder="Title, branch, commit, actor or #number",
             icon=":material/search:", label_visibility="collapsed", max_chars=200, width=330,
         )  # fmt: skip
         _choice("Conclusion", list(Conclusion), "conclusion", "Any conclusion")
@@ -96,7 +104,6 @@ def _choice(label: str, values: list[str], key: str, placeholder: str) -> None:
         label,
         listed,
         key=key,
-        bind="query-params",
         placeholder=placeholder,
         label_visibility="collapsed",
         width="stretch",
@@ -105,6 +112,40 @@ def _choice(label: str, values: list[str], key: str, placeholder: str) -> None:
 
 def _chosen(key: str) -> tuple[str, ...]:
     value = st.session_state.get(key)
-    if value is None:
-        value = st.query_params.get_all(key)
     return tuple(str(each) for each in value) if isinstance(value, list) else ()
+
+
+def _meet_address(keys: Sequence[str], *, moved: bool) -> None:
+    """Brings widgets and address together. A page that was just changed to has an empty address: that says nothing."""
+    written: dict[str, list[str]] = st.session_state.setdefault(_WRITTEN, {})
+    for key in keys:
+        given, before = st.query_params.get_all(key), written.get(key, [])
+        if given != before and (given or not moved):
+            value = given
+        elif key in st.session_state:
+            value = _as_list(st.session_state[key])
+        else:
+            value = before
+        st.session_state[key] = _usable(key, value)
+        written[key] = _in_address(key)
+        if written[key] and written[key] != given:
+            st.query_params[key] = written[key]
+        elif given and not written[key]:
+            del st.query_params[key]
+
+
+def _usable(key: str, values: list[str]) -> str | list[str]:
+    short = [value[:_LONGEST] for value in values[:_MOST]]
+    if key == "period":
+        return short[0] if short and short[0] in PERIODS else DEFAULT_PERIOD
+    return "".join(short[:1]) if key == "q" else list(dict.fromkeys(short))
+
+
+def _in_address(key: str) -> list[str]:
+    """A default leaves no parameter."""
+    value = _as_list(st.session_state[key])
+    return [] if key == "period" and value == [DEFAULT_PERIOD] else [each for each in value if each]
+
+
+def _as_list(value: object) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list) else [str(value)] if value else []

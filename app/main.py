@@ -40,7 +40,7 @@ try:
     status = data.status()
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="head"):
         if page is not run:
-            filters.render(status.version)
+            filters.render(status.version, page.url_path)
         with st.container(width=190, key="freshness"):
             freshness(status.version, filters.overview if page is overview else None)
     if status.demo:

@@ -33,6 +33,25 @@ def test_filters_of_the_address_narrow_the_figures(seeded: Seeded, open_page: Op
     assert page.multiselect(key="repo").value == ["acme/api"]
 
 
+def test_a_chosen_filter_goes_into_the_address_and_a_default_leaves_none(seeded: Seeded, open_page: Open) -> None:
+    page = open_page()
+    assert not page.query_params
+    page.multiselect(key="repo").set_value(["acme/web"]).run()
+    assert page.query_params["repo"] == ["acme/web"]
+    page.multiselect(key="repo").set_value([]).run()
+    assert not page.query_params
+
+
+def test_the_address_wins_where_it_changed_by_itself(seeded: Seeded, open_page: Open) -> None:
+    page = open_page(repo=["acme/web"])
+    page.query_params["repo"] = ["acme/api"]
+    page.run()
+    assert page.multiselect(key="repo").value == ["acme/api"]
+    del page.query_params["repo"]
+    page.run()
+    assert page.multiselect(key="repo").value == []
+
+
 def test_an_unknown_period_in_the_address_is_the_default(seeded: Seeded, open_page: Open) -> None:
     page = open_page(period="never")
     assert [tile.value for tile in page.metric] == _written(seeded, Scope(), filters.PERIODS["30d"])

@@ -165,6 +165,15 @@ def test_a_filter_goes_into_the_address_and_survives_reload_and_pages(tab: Tab) 
     assert "repo=acme%2Fapi" in tab.page.url
 
 
+def test_the_back_button_takes_a_filter_back(tab: Tab) -> None:
+    tab.go("/?repo=acme%2Fapi")
+    tab.go("/?repo=acme%2Fapi&period=7d")
+    tab.see("vs 7d before")
+    tab.page.go_back()
+    tab.see("vs 30d before")
+    assert "period" not in tab.page.url
+
+
 def test_filters_follow_to_the_other_pages(tab: Tab) -> None:
     tab.go("/?repo=acme%2Fapi&period=90d")
     if tab.page.viewport_size and tab.page.viewport_size["width"] < 700:
@@ -200,8 +209,8 @@ def test_an_attempt_is_kept_in_the_address(tab: Tab) -> None:
 
 def test_the_fonts_are_our_own(tab: Tab) -> None:
     tab.go(f"/run?run_id={RERUN}")
-    loaded = tab.page.evaluate("[...document.fonts].filter(f => f.status == 'loaded').map(f => f.family)")
-    assert {"Inter", "JetBrains Mono"} <= {name.strip('"') for name in loaded}
+    loaded = "[...document.fonts].filter(f => f.status == 'loaded').map(f => f.family.replaceAll('\"', ''))"
+    tab.page.wait_for_function(f"['Inter', 'JetBrains Mono'].every(name => {loaded}.includes(name))", timeout=15_000)
 
 
 def test_new_runs_appear_by_themselves(tab: Tab, seeded: Seeded) -> None:
