@@ -14,7 +14,7 @@ from app.data import RunDetail, clock
 from app.marks import colour_group, word
 from db.metrics import units
 from db.metrics.outcome import outcome_of
-from db.queries.runs import RunRow
+from db.queries.runs import JobRow, RunRow
 from db.vocabulary import Conclusion, Outcome
 
 _BIGGEST = 2**63 - 1
@@ -109,7 +109,14 @@ def left_out(found: RunDetail) -> None:
     for what, jobs in kinds:
         if jobs:
             more = f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
-            st.caption(f"{what}: " + ", ".join(markdown(job.name) for job in jobs[:_NAMED]) + more + ".")
+            st.caption(f"{what}: " + ", ".join(_named(job) for job in jobs[:_NAMED]) + more + ".")
+
+
+def _named(job: JobRow) -> str:
+    """With its outcome where that is no success: a carried over failure is why such an attempt failed."""
+    bad = outcome_of(job.status, job.conclusion) in (Outcome.FAILURE, Outcome.CANCELLED)
+    state = job.conclusion or job.status
+    return f"{markdown(job.name)} :{colour_group(state)}[{word(state)}]" if bad else markdown(job.name)
 
 
 def steps(found: RunDetail) -> None:

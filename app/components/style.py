@@ -16,6 +16,7 @@ section[data-testid="stSidebar"] { width: 230px !important; min-width: 230px; }
 .st-key-head > div:has(> .st-key-filters) { flex: 1 1 460px; min-width: 0; }
 .st-key-filters > div:has(.stMultiSelect), .st-key-run-filters > div:has(.stMultiSelect) {
   flex: 1 1 118px; min-width: 118px; }
+.st-key-head > div:only-child { margin-left: auto; }
 .st-key-freshness [data-testid="stCaptionContainer"] { text-align: right; }
 .st-key-state-empty, .st-key-state-no-match, .st-key-state-error, .st-key-state-no-run, .st-key-state-unknown-run {
   padding: 3.5rem 1rem; align-items: center; }
@@ -74,7 +75,7 @@ section[data-testid="stSidebar"] { width: 230px !important; min-width: 230px; }
 @media (max-width: 640px) {
   .stMainBlockContainer { padding-left: .8rem; padding-right: .8rem; }
   .st-key-head { flex-direction: column; align-items: stretch !important; }
-  .st-key-head > div { flex: 0 0 auto !important; }
+  .st-key-head > div { flex: 0 0 auto !important; margin-left: 0 !important; }
   .st-key-filters > div:has(.stMultiSelect), .st-key-run-filters > div:has(.stMultiSelect) {
     flex: 1 1 44%; min-width: 44%; max-width: none; }
   .st-key-freshness [data-testid="stCaptionContainer"] { text-align: left; }
