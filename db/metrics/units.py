@@ -6,7 +6,7 @@ NO_DATA = "–"
 
 
 def percent(rate: float | None) -> str:
-    """0.9345 → 93.5%. A rate that is not exactly 1 (or 0) never reads 100% (or 0%)."""
+    """0.9345 → 93.5%. A rate that is not exactly 1 (or 0) never reads 100.0% (or 0.0%)."""
     if rate is None:
         return NO_DATA
     rounded = round(rate * 100, 1)
@@ -14,7 +14,7 @@ def percent(rate: float | None) -> str:
         rounded = 99.9
     if rounded == 0 and rate > 0:
         rounded = 0.1
-    return f"{rounded:.0f}%" if rounded in (0, 100) else f"{rounded:.1f}%"
+    return f"{rounded:.1f}%"
 
 
 def duration(seconds: float | None) -> str:

@@ -172,7 +172,7 @@ def test_buckets_cover_the_window_without_a_gap() -> None:
 
 @pytest.mark.parametrize(
     ("rate", "expected"),
-    [(None, "–"), (1.0, "100%"), (0.99999, "99.9%"), (0.0, "0%"), (0.00001, "0.1%"), (0.8764, "87.6%")],
+    [(None, "–"), (1.0, "100.0%"), (0.99999, "99.9%"), (0.0, "0.0%"), (0.00001, "0.1%"), (0.8764, "87.6%")],
 )
 def test_a_percentage_never_rounds_to_perfect(rate: float | None, expected: str) -> None:
     assert units.percent(rate) == expected
