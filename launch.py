@@ -6,11 +6,10 @@ import sys
 from collections.abc import Mapping
 
 from honcho.manager import Manager
-from pydantic import Field, field_validator
 
 from api.config import Settings as ApiSettings
 from collector.config import Settings as CollectorSettings
-from db.config import ConfigError, EnvironmentSettings
+from db.config import ConfigError, EnvironmentSettings, Port
 from db.engine import DatabaseUnavailable, make_engine
 from db.migrate import upgrade
 
@@ -27,15 +26,7 @@ DEMO = {
 
 
 class AppSettings(EnvironmentSettings):
-    app_port: int = Field(8501)
-
-    @field_validator("app_port", mode="before")
-    @classmethod
-    def _port(cls, value: object) -> int:
-        text = str(value).strip()
-        if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
-            raise ValueError(f"given was {text[:20]!r}; allowed is a port from 1 to 65535")
-        return int(text)
+    app_port: Port = 8501
 
 
 def main() -> int:

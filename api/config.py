@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import redis
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 
-from db.config import DatabaseSettings
+from db.config import DatabaseSettings, Port
 from notify.settings import ChannelSettings
 
 _KEY = re.compile(r"[\x21-\x7e]+")
@@ -17,7 +17,7 @@ _HOST = re.compile(r"[A-Za-z0-9._:%-]{1,255}")
 
 class Settings(DatabaseSettings, ChannelSettings):
     api_host: str = "127.0.0.1"
-    api_port: int = Field(3000)
+    api_port: Port = 3000
     api_keys: SecretStr | None = None
     redis_url: SecretStr | None = None
     poll_interval_minutes: float = 5.0
@@ -38,14 +38,6 @@ class Settings(DatabaseSettings, ChannelSettings):
             return not ipaddress.ip_address(self.api_host).is_loopback
         except ValueError:
             return True
-
-    @field_validator("api_port", mode="before")
-    @classmethod
-    def _port(cls, value: object) -> int:
-        text = str(value).strip()
-        if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
-            raise ValueError(f"given was {text[:20]!r}; allowed is a port from 1 to 65535")
-        return int(text)
 
     @field_validator("api_host")
     @classmethod

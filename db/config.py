@@ -2,9 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import ValidationError, field_validator
+from pydantic import BeforeValidator, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -33,6 +33,16 @@ class EnvironmentSettings(BaseSettings):
             raise ConfigError("\n".join(_one_line(item) for item in error.errors())) from None
         except UnicodeDecodeError:
             raise ConfigError(".env is not readable as UTF-8 text; save it as UTF-8.") from None
+
+
+def _port(value: object) -> int:
+    text = str(value).strip()
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise ValueError(f"given was {text[:20]!r}; allowed is a port from 1 to 65535")
+    return int(text)
+
+
+Port = Annotated[int, BeforeValidator(_port)]
 
 
 class DatabaseSettings(EnvironmentSettings):
