@@ -12,12 +12,14 @@ DEEP_RELOOK_EVERY, DEEP_RELOOK_SPAN = timedelta(days=1), timedelta(days=31)
 
 @dataclass(frozen=True)
 class Known:
-    """What is stored of a repository: complete from `complete_since` (null: never yet) up to `covered_to`."""
+    """What is stored of a repository: complete from `complete_since` (null: never yet) up to `covered_to`.
+    `capped`: GitHub's list ends there, so reading it again for what is older would be in vain."""
 
     complete_since: datetime | None
     covered_to: datetime | None
     relooked_at: datetime | None
     relooked_deep_at: datetime | None
+    capped: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,9 @@ class Walk:
 
 def plan(known: Known, backfill_from: datetime, now: datetime) -> Walk:
     """The deepest walk that is due: the history, a look at the last 31 days or 3 days, or the tail."""
-    if known.complete_since is None or known.covered_to is None or backfill_from < known.complete_since - OVERLAP:
+    if known.complete_since is None or known.covered_to is None:
+        return Walk(backfill_from, first=True, relook=True, deep=True)
+    if backfill_from < known.complete_since - OVERLAP and not known.capped:
         return Walk(backfill_from, first=True, relook=True, deep=True)
     tail = known.covered_to - OVERLAP
     if _due(known.relooked_deep_at, DEEP_RELOOK_EVERY, now):

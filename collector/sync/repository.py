@@ -32,6 +32,7 @@ WORKFLOWS_EVERY = timedelta(hours=6)
 _UNFINISHED_LIMIT = 200
 # Page 1 shows this many of the newest runs: an unchanged page 1 says that none of them changed.
 _FIRST_PAGE = 100
+_CAPPED = "capped"
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,14 @@ class RepositoryReader:
     def _known(self, repository_id: int) -> tuple[Known, str | None]:
         with write_scope(self._engine) as session:
             state = sync_state(session, repository_id)
-            return Known(
-                state.complete_since, state.covered_to, state.relooked_at, state.relooked_deep_at
-            ), state.runs_etag
+            known = Known(
+                state.complete_since,
+                state.covered_to,
+                state.relooked_at,
+                state.relooked_deep_at,
+                capped=any(gap["kind"] == _CAPPED for gap in state.gaps),
+            )
+            return known, state.runs_etag
 
     def _store(self, repository_id: int, payloads: list[RunPayload]) -> int:
         # A transferred or shared list must not put another repository's runs under this one.
@@ -160,7 +166,8 @@ class RepositoryReader:
                 state.relooked_at = now
             if walk_plan.deep:
                 state.relooked_deep_at = now
-                set_gaps(state, "capped", _capped(seen))
+            if walk_plan.first:
+                set_gaps(state, _CAPPED, _capped(seen))
             if walk_plan.deep or seen.unreadable:
                 set_gaps(state, "unreadable", seen.unreadable[:20])
 
