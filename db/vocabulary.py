@@ -43,6 +43,26 @@ class LogState(StrEnum):
     MISSING = "missing"
 
 
+class InboxState(StrEnum):
+    PENDING = "pending"
+    APPLIED = "applied"
+    IGNORED = "ignored"
+    FAILED = "failed"
+
+
+class BackfillPhase(StrEnum):
+    READING = "reading"
+    VERIFYING = "verifying"
+    DONE = "done"
+
+
+class GapState(StrEnum):
+    """OPEN: GitHub is still being asked for the missing runs. ABSENT: it does not have them (deleted)."""
+
+    OPEN = "open"
+    ABSENT = "absent"
+
+
 class AlertState(StrEnum):
     FIRING = "firing"
     RESOLVED = "resolved"

@@ -20,7 +20,7 @@ def test_the_migrations_give_what_the_models_say(engine: Engine) -> None:
 
 
 def test_every_growing_table_leads_its_key_with_the_repository(engine: Engine) -> None:
-    for table in ("runs", "attempts", "jobs", "job_logs", "workflows"):
+    for table in ("runs", "attempts", "jobs", "job_logs", "workflows", "backfills", "run_gaps"):
         assert inspect(engine).get_pk_constraint(table)["constrained_columns"][0] == "repository_id"
 
 

@@ -1,32 +1,12 @@
-"""Tables. GitHub's numeric ids are the identity: names of repositories, branches and people change.
-
-Every table that grows carries repository_id first in its primary key, so that it can be partitioned or
-sharded by repository without a change to any query.
-"""
+"""Repositories and what ran in them."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
-from sqlalchemy import JSON, Boolean, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Text
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, LargeBinary, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
 
-from db.types import BigId, UtcDateTime
-
-Json = JSON().with_variant(JSONB(), "postgresql")
-
-
-class Base(DeclarativeBase):
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map: ClassVar = {datetime: UtcDateTime(), dict[str, Any]: Json, list[Any]: Json, int: BigId}
+from db.models.base import Base
 
 
 class Repository(Base):
@@ -39,49 +19,6 @@ class Repository(Base):
     archived: Mapped[bool] = mapped_column(Boolean)
     html_url: Mapped[str] = mapped_column(Text)
     monitored: Mapped[bool] = mapped_column(Boolean, default=True)
-
-
-class SyncState(Base):
-    """How far a repository is known to be complete. covered_to is the newest created_at that the last
-    finished walk reached: a walk may only stop once it is back there, or an interruption leaves a hole."""
-
-    __tablename__ = "sync_states"
-
-    repository_id: Mapped[int] = mapped_column(ForeignKey("repositories.id", ondelete="CASCADE"), primary_key=True)
-    complete_since: Mapped[datetime | None]
-    covered_to: Mapped[datetime | None]
-    synced_at: Mapped[datetime | None]
-    relooked_at: Mapped[datetime | None]
-    relooked_deep_at: Mapped[datetime | None]
-    workflows_at: Mapped[datetime | None]
-    repository_etag: Mapped[str | None] = mapped_column(Text)
-    runs_etag: Mapped[str | None] = mapped_column(Text)
-    error: Mapped[str | None] = mapped_column(Text)
-    error_at: Mapped[datetime | None]
-    gaps: Mapped[list[Any]] = mapped_column(default=list)
-
-
-class Target(Base):
-    """One name of GITHUB_REPOS and how its last look went, also where no repository answers to it."""
-
-    __tablename__ = "targets"
-
-    name: Mapped[str] = mapped_column(String(300), primary_key=True)
-    repository_id: Mapped[int | None]
-    error: Mapped[str | None] = mapped_column(Text)
-    checked_at: Mapped[datetime]
-
-
-class Heartbeat(Base):
-    """A sign of life of a program; `detail` is what it says of itself (no secrets)."""
-
-    __tablename__ = "heartbeats"
-
-    name: Mapped[str] = mapped_column(String(100), primary_key=True)
-    started_at: Mapped[datetime]
-    seen_at: Mapped[datetime]
-    data_version: Mapped[int] = mapped_column(default=0)
-    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
 class Workflow(Base):
@@ -138,6 +75,7 @@ class Run(Base):
     html_url: Mapped[str] = mapped_column(Text)
     details_pending: Mapped[bool] = mapped_column(Boolean, default=True)
     details_at: Mapped[datetime | None]
+    looked_at: Mapped[datetime | None]
 
 
 class Attempt(Base):
@@ -201,39 +139,3 @@ class JobLog(Base):
     tries: Mapped[int] = mapped_column(Integer, default=0)
     requested_at: Mapped[datetime]
     fetched_at: Mapped[datetime | None]
-
-
-class Alert(Base):
-    """One episode of a rule on a scope: opened once, resolved once."""
-
-    __tablename__ = "alerts"
-    __table_args__ = (Index("ix_alerts_state_opened_at", "state", "opened_at"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    repository_id: Mapped[int] = mapped_column(ForeignKey("repositories.id", ondelete="CASCADE"))
-    workflow_id: Mapped[int | None]
-    rule: Mapped[str] = mapped_column(String(50))
-    threshold: Mapped[str] = mapped_column(String(20))
-    state: Mapped[str] = mapped_column(String(20))
-    opened_at: Mapped[datetime]
-    resolved_at: Mapped[datetime | None]
-    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
-
-
-class Delivery(Base):
-    """The outbox: one row a message and channel, written with the alert's state in one transaction."""
-
-    __tablename__ = "deliveries"
-    __table_args__ = (Index("ix_deliveries_state_due_at", "state", "due_at"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    alert_id: Mapped[int] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"), index=True)
-    channel: Mapped[str] = mapped_column(String(20))
-    reason: Mapped[str] = mapped_column(String(20))
-    message: Mapped[dict[str, Any]]
-    state: Mapped[str] = mapped_column(String(20))
-    tries: Mapped[int] = mapped_column(Integer, default=0)
-    created_at: Mapped[datetime]
-    due_at: Mapped[datetime]
-    sent_at: Mapped[datetime | None]
-    error: Mapped[str | None] = mapped_column(Text)

@@ -1,0 +1,29 @@
+"""Tables. GitHub's numeric ids are the identity: names of repositories, branches and people change.
+
+Every table that grows carries repository_id first in its primary key, so that it can be partitioned or
+sharded by repository without a change to any query.
+"""
+
+from db.models.alerting import Alert, Delivery
+from db.models.base import Base
+from db.models.collection import Backfill, Claim, Heartbeat, InboxItem, RunGap, SyncState, Target
+from db.models.pipelines import Attempt, Job, JobLog, Repository, Run, Workflow
+
+__all__ = [
+    "Alert",
+    "Attempt",
+    "Backfill",
+    "Base",
+    "Claim",
+    "Delivery",
+    "Heartbeat",
+    "InboxItem",
+    "Job",
+    "JobLog",
+    "Repository",
+    "Run",
+    "RunGap",
+    "SyncState",
+    "Target",
+    "Workflow",
+]
