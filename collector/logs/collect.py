@@ -13,7 +13,7 @@ from collector.logs.fetch import fetch_log
 from collector.progress import Progress
 from db.engine import session_scope, write_scope
 from db.queries.repositories import list_repositories
-from db.queries.sync import WantedLog, repositories_with_requested_logs, wanted_logs
+from db.queries.wanted_logs import WantedLog, repositories_with_requested_logs, wanted_logs
 from db.store.logs import note_failed_try, store_log
 from db.store.records import LogRecord
 from db.vocabulary import LogState

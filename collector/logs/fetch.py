@@ -10,7 +10,7 @@ from collector.github.pagination import pages
 from collector.github.payloads import AnnotationPayload
 from collector.logs.excerpt import Excerpt, excerpt
 from collector.logs.fingerprint import fingerprint
-from db.queries.sync import WantedLog
+from db.queries.wanted_logs import WantedLog
 from db.store.records import LogRecord
 from db.vocabulary import LogState
 
