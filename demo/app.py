@@ -1,5 +1,6 @@
 """GitHub's REST API, the part about Actions, as an ASGI app over a World."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
@@ -10,7 +11,8 @@ from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from demo.answers import AccountAnswers, RunAnswers
-from demo.gate import Budget, Gate, Moved, Refused, cut_off
+from demo.gate import STORAGE, Budget, Gate, Moved, Refused, cut_off
+from demo.limits import Limiter, Limits
 from demo.log_answers import LogAnswers
 from demo.model import Repository
 from demo.paging import BadQuestion, base_url
@@ -24,27 +26,51 @@ def create_app(
     world: World,
     *,
     tokens: set[str] | None = None,
-    rate_limit: int = 5000,
+    rate_limit: int | None = 5000,
     clock: Callable[[], datetime] | None = None,
+    latency: float = 0,
+    limits: Limits | None = None,
 ) -> "Simulator":
     """`tokens`: the only ones accepted (null: any, or none). `rate_limit` is an hour by `clock`, the world's unless
-    given. `app.state.requests` remembers what was asked."""
-    return Simulator(world, Gate(Budget(rate_limit, clock or world.clock), tokens))
+    given; null: no limit and no headers about one. `latency` in seconds, and `limits` are GitHub's secondary ones, by
+    real time. `app.state.requests` remembers what was asked, `app.state.limiter` counts it."""
+    gate = Gate(Budget(rate_limit, clock or world.clock), tokens)
+    return Simulator(world, gate, Limiter(limits), latency)
 
 
 class Simulator(Starlette):
-    """Answers one request at a time, so that nothing changes while an answer is put together."""
+    """Waits for many requests at once, but answers one at a time: nothing changes while an answer is put together."""
 
-    def __init__(self, world: World, gate: Gate) -> None:
+    def __init__(self, world: World, gate: Gate, limiter: Limiter, latency: float) -> None:
         super().__init__()
-        self._world, self._gate = world, gate
+        self._world, self._gate, self._limiter, self._latency = world, gate, limiter, latency
         self._routes = _routes(world, gate.budget)
         self.state.world, self.state.budget, self.state.requests = world, gate.budget, gate.requests
+        self.state.limiter = limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         request = Request(scope, receive)
+        if scope["path"].startswith(STORAGE):
+            await self._serve(request, send)
+            return
+        try:
+            self._limiter.enter(scope["method"])
+        except Refused as error:
+            error.headers |= self._gate.budget.headers()
+            self._gate.record(request, error.status)
+            await error.response()(scope, receive, send)
+            return
+        try:
+            await self._serve(request, send)
+        finally:
+            self._limiter.leave()
+
+    async def _serve(self, request: Request, send: Send) -> None:
+        if self._latency:
+            await asyncio.sleep(self._latency)
+        scope, receive = request.scope, request.receive
         fault = self._world.faults.next_for(request.url.path, request.url.query)
         if fault and fault.status == 0:
             self._gate.record(request, 0)

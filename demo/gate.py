@@ -56,9 +56,9 @@ class Moved(Exception):
 
 
 class Budget:
-    """The primary limit of one hour."""
+    """The primary limit of one hour; `limit` null: a server that has none, and says nothing about it."""
 
-    def __init__(self, limit: int, clock: Callable[[], datetime]) -> None:
+    def __init__(self, limit: int | None, clock: Callable[[], datetime]) -> None:
         self.limit, self.used, self._clock = limit, 0, clock
         self.reset = self._now() + _HOUR
 
@@ -66,15 +66,19 @@ class Budget:
     def left(self) -> int:
         if self._now() >= self.reset:
             self.used, self.reset = 0, self._now() + _HOUR
-        return max(self.limit - self.used, 0)
+        return max(self.limit - self.used, 0) if self.limit is not None else _HOUR
 
     def headers(self) -> dict[str, str]:
+        if self.limit is None:
+            return {}
         return {
             "x-ratelimit-limit": str(self.limit), "x-ratelimit-remaining": str(self.left),
             "x-ratelimit-used": str(self.used), "x-ratelimit-reset": str(self.reset), "x-ratelimit-resource": "core",
         }  # fmt: skip
 
     def core(self) -> dict[str, int | str]:
+        if self.limit is None:
+            raise Refused(404, "Rate limiting is not enabled.")
         left = self.left
         return {"limit": self.limit, "used": self.used, "remaining": left, "reset": self.reset, "resource": "core"}
 
