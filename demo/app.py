@@ -7,19 +7,12 @@ from datetime import datetime
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
-from demo.answers import AccountAnswers, RunAnswers
-from demo.gate import STORAGE, Budget, Gate, Moved, Refused, cut_off
+from demo.gate import STORAGE, Budget, Gate, Refused, cut_off
 from demo.limits import Limiter, Limits
-from demo.log_answers import LogAnswers
-from demo.model import Repository
-from demo.paging import BadQuestion, base_url
+from demo.routes import account_routes
 from demo.world import World
-
-Answer = Callable[[Request], Response]
-RepositoryAnswer = Callable[[Request, Repository], Response]
 
 
 def create_app(
@@ -44,7 +37,7 @@ class Simulator(Starlette):
     def __init__(self, world: World, gate: Gate, limiter: Limiter, latency: float) -> None:
         super().__init__()
         self._world, self._gate, self._limiter, self._latency = world, gate, limiter, latency
-        self._routes = _routes(world, gate.budget)
+        self._routes = account_routes(world, gate.budget)
         self.state.world, self.state.budget, self.state.requests = world, gate.budget, gate.requests
         self.state.limiter = limiter
 
@@ -76,90 +69,21 @@ class Simulator(Starlette):
             self._gate.record(request, 0)
             await cut_off(fault, send)
             return
-        response = self._respond(request, scope, fault is not None)
+        response = self._respond(request, fault is not None)
         if fault:
             response = Response(fault.body, fault.status, fault.headers, "application/json; charset=utf-8")
         self._gate.record(request, response.status_code)
         await response(scope, receive, send)
 
-    def _respond(self, request: Request, scope: Scope, spoiled: bool) -> Response:
+    def _respond(self, request: Request, spoiled: bool) -> Response:
         if spoiled:
             return Response()
         self._world.advance()
-        return self._gate.answer(request, lambda: self._routed(request, scope))
+        return self._gate.answer(request, lambda: self._routed(request))
 
-    def _routed(self, request: Request, scope: Scope) -> Response:
-        for route, respond in self._routes:
-            match, found = route.matches(scope)
-            if match is Match.FULL:
-                scope.update(found)
-                return respond(request)
-        raise Refused(404, "Not Found")
-
-
-def _routes(world: World, budget: Budget) -> list[tuple[Route, Answer]]:
-    account, runs, logs = AccountAnswers(world, budget), RunAnswers(world), LogAnswers(world)
-    run, attempt = "/actions/runs/{run:int}", "/actions/runs/{run:int}/attempts/{attempt:int}"
-    inside: dict[str, RepositoryAnswer] = {
-        "": account.repository,
-        "/actions/workflows": account.workflows,
-        "/actions/workflows/{workflow}": account.workflow,
-        "/actions/workflows/{workflow}/runs": runs.runs,
-        "/actions/runs": runs.runs,
-        run: runs.run,
-        attempt: runs.run,
-        f"{run}/jobs": runs.jobs,
-        f"{attempt}/jobs": runs.jobs,
-        f"{run}/logs": logs.of_run,
-        f"{attempt}/logs": logs.of_run,
-        "/actions/jobs/{job:int}": runs.job,
-        "/actions/jobs/{job:int}/logs": logs.of_job,
-        "/check-runs/{job:int}/annotations": logs.annotations,
-    }
-    outside: dict[str, Answer] = {
-        "/rate_limit": account.rate_limit,
-        "/user": account.user,
-        "/orgs/{owner}": account.owner,
-        "/users/{owner}": account.owner,
-        "/orgs/{owner}/repos": account.owned,
-        "/users/{owner}/repos": account.owned,
-        "/_logs/{made:int}/{kind}/{number:int}": logs.stored,
-    }
-    found = [(_route(path), respond) for path, respond in outside.items()]
-    for path, respond in inside.items():
-        within = _within(world, respond)
-        found += [(_route("/repos/{owner}/{name}" + path), within), (_route("/repositories/{id:int}" + path), within)]
-    return found
-
-
-def _route(path: str) -> Route:
-    return Route(path, lambda _: Response())
-
-
-def _within(world: World, respond: RepositoryAnswer) -> Answer:
-    def answer(request: Request) -> Response:
-        try:
-            return respond(request, _repository(world, request))
-        except Moved as moved:
-            return moved.response()
-        except BadQuestion as error:
-            raise Refused(422, str(error)) from None
-
-    return answer
-
-
-def _repository(world: World, request: Request) -> Repository:
-    asked = request.path_params
-    if "id" in asked:
-        found = world.by_id(asked["id"])
-    else:
-        name = f"{asked['owner']}/{asked['name']}"
-        moved = world.by_id(world.renamed.get(name.lower(), -1))
-        if moved:
-            rest = request.url.path[len(f"/repos/{name}") :]
-            query = f"?{request.url.query}" if request.url.query else ""
-            raise Moved(moved, f"{base_url(request)}/repositories/{moved.id}{rest}{query}")
-        found = world.find(name)
-    if found is None:
-        raise Refused(404, "Not Found")
-    return found
+    def _routed(self, request: Request) -> Response:
+        found = self._routes.find(request.method, request.scope["path"])
+        if found is None:
+            raise Refused(404, "Not Found")
+        respond, request.scope["path_params"] = found
+        return respond(request)

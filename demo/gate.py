@@ -18,6 +18,7 @@ from demo.model import Repository
 _DOCS = "https://docs.github.com/rest"
 _REMEMBERED = 20_000
 _HOUR = 3600
+_WRITER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _FREE = ("/rate_limit",)
 STORAGE = "/_logs/"
 
@@ -94,11 +95,11 @@ class Gate:
         self.budget, self._tokens = budget, tokens
 
     def answer(self, request: Request, respond: Callable[[], Response]) -> Response:
-        if request.url.path.startswith(STORAGE):
+        if request.scope["path"].startswith(STORAGE):
             return respond()
         try:
             self._check_token(request)
-            free = request.url.path in _FREE
+            free = request.scope["path"] in _FREE
             if self.budget.left == 0 and not free:
                 raise Refused(403, "API rate limit exceeded for user ID 7104583.", self.budget.headers())
             response = respond()
@@ -133,8 +134,7 @@ class Gate:
 
 
 def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return Response(text, status, headers, "application/json; charset=utf-8")
+    return Response(_WRITER.encode(body), status, headers, "application/json; charset=utf-8")
 
 
 async def cut_off(fault: Fault, send: Send) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 
 from demo.model import Attempt, Job, Repository, Run, Workflow
 from demo.steps import steps
+from demo.times import iso
 
 _WEB = "https://github.com"
 
 
 def time(moment: datetime | None) -> str | None:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment else None
+    return iso(moment) if moment else None
 
 
 def node_id(prefix: str, number: int) -> str:

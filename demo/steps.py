@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from demo.model import Job
+from demo.times import iso
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,6 @@ def _shown(
         "status": "completed" if done else ("in_progress" if begun else "queued"),
         "conclusion": conclusion if done else None,
         "number": number,
-        "started_at": f"{begin:%Y-%m-%dT%H:%M:%SZ}" if begun else None,
-        "completed_at": f"{end:%Y-%m-%dT%H:%M:%SZ}" if done else None,
+        "started_at": iso(begin) if begun else None,
+        "completed_at": iso(end) if done else None,
     }
