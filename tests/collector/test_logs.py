@@ -7,8 +7,6 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from collector.logs import fetch
-from collector.logs.excerpt import excerpt, plain
-from collector.logs.fingerprint import fingerprint, normalised
 from db.engine import session_scope, write_scope
 from db.models import JobLog
 from db.queries.logs import list_logs
@@ -117,34 +115,3 @@ def test_when_the_runner_died_the_cause_comes_from_the_annotations(
         row = next(row for row in list_logs(session, failed_run, 1) if row.state == "stored")
     assert row.error_line is not None
     assert "lost communication" in row.error_line
-
-
-@pytest.mark.parametrize(
-    ("lines", "expected"),
-    [
-        (["ok", "##[error]src/a.ts(4,1): error TS2339: no such thing", "##[error]Process completed with exit code 2."],
-         "src/a.ts(4,1): error TS2339: no such thing"),
-        (["npm error code ERESOLVE", "##[error]Process completed with exit code 1."], "npm error code ERESOLVE"),
-        (["a", "--- FAIL: TestX (0.1s)", "FAIL", "##[error]Process completed with exit code 1."],
-         "--- FAIL: TestX (0.1s)"),
-        (["##[group]Run grep error: x", "grep error: x", "##[endgroup]", "No space left on device",
-          "##[error]Process completed with exit code 1."], "No space left on device"),
-        (["nothing to see"], None),
-        ([], None),
-    ],
-)  # fmt: skip
-def test_the_line_to_see_first(lines: list[str], expected: str | None) -> None:
-    assert excerpt(lines).error_line == expected
-
-
-def test_a_line_is_plain_without_time_and_colour() -> None:
-    assert plain("\ufeff2026-11-18T12:00:00.1234567Z \x1b[31mred\x1b[0m \x1b]8;;http://x\x07link") == "red link"
-
-
-def test_the_same_cause_has_the_same_fingerprint_in_every_run() -> None:
-    first = "Failed to connect to 10.0.0.7 port 443 after 129 ms at 2026-11-18T12:00:00Z (req 7f3a9c01de)"
-    second = "Failed to connect to 10.0.0.9 port 443 after 7 ms at 2026-11-19T01:10:59Z (req a91b22c0ff)"
-    assert normalised(first) == normalised(second)
-    assert fingerprint(first) == fingerprint(second)
-    assert fingerprint("another cause") != fingerprint(first)
-    assert fingerprint(None) is None
