@@ -5,26 +5,25 @@ import signal
 import socket
 import sys
 import threading
-from pathlib import Path
 
 import uvicorn
 
 from demo.app import create_app
+from demo.control import MovableClock
+from demo.options import read_options
+from demo.scale import build
 from demo.serve import Memory, tcp_socket
 from demo.world import World
 
 _NOTE_SECONDS = 20
-# Jobs are asked for by the thousand in the first sync; the limit is there to be seen, not to be hit.
-_RATE_LIMIT = 50_000
 
 
 def main() -> int:
-    options = _options()
+    options = read_options(__doc__)
     listener = _listen(options.host, options.port)
     if listener is None:
         return 2
-    memory = Memory(options.state)
-    world = memory.world()
+    world, memory = _opened(options)
     try:
         memory.note(world)
     except OSError as error:
@@ -34,7 +33,10 @@ def main() -> int:
     noter = threading.Thread(target=_note, args=(memory, world, stop), daemon=True)
     noter.start()
     print(f"The simulated GitHub listens on http://{options.host}:{listener.getsockname()[1]}", flush=True)
-    app = create_app(world, rate_limit=_RATE_LIMIT)
+    app = create_app(
+        world, rate_limit=options.rate_limit, latency=options.latency / 1000, limits=options.limits,
+        control=options.control,
+    )  # fmt: skip
     signal.signal(signal.SIGTERM, _interrupt)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=2
@@ -49,12 +51,14 @@ def main() -> int:
     return 0
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=3999)
-    parser.add_argument("--state", type=Path, help="file that remembers the account between starts")
-    return parser.parse_args()
+def _opened(options: argparse.Namespace) -> tuple[World, Memory]:
+    """The acme account, or a generated one, which nothing is remembered of."""
+    if options.scale is None:
+        memory = Memory(options.state)
+        return memory.world(), memory
+    repositories, runs = options.scale
+    clock = MovableClock()
+    return build(clock, repositories=repositories, runs=runs, days=options.days, seed=options.seed), Memory(None)
 
 
 def _listen(host: str, port: int) -> socket.socket | None:

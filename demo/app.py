@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from demo.control import CONTROL, Control
 from demo.gate import STORAGE, Budget, Gate, Refused, cut_off
 from demo.limits import Limiter, Limits
 from demo.routes import account_routes
@@ -23,12 +24,17 @@ def create_app(
     clock: Callable[[], datetime] | None = None,
     latency: float = 0,
     limits: Limits | None = None,
+    control: bool = False,
 ) -> "Simulator":
     """`tokens`: the only ones accepted (null: any, or none). `rate_limit` is an hour by `clock`, the world's unless
     given; null: no limit and no headers about one. `latency` in seconds, and `limits` are GitHub's secondary ones, by
-    real time. `app.state.requests` remembers what was asked, `app.state.limiter` counts it."""
+    real time. `control`: lets another process steer it, see `demo.control`. `app.state.requests` remembers what was
+    asked, `app.state.limiter` counts it."""
     gate = Gate(Budget(rate_limit, clock or world.clock), tokens)
-    return Simulator(world, gate, Limiter(limits), latency)
+    simulator = Simulator(world, gate, Limiter(limits), latency)
+    if control:
+        simulator.state.control = Control(world, gate, simulator.state.limiter)
+    return simulator
 
 
 class Simulator(Starlette):
@@ -39,12 +45,15 @@ class Simulator(Starlette):
         self._world, self._gate, self._limiter, self._latency = world, gate, limiter, latency
         self._routes = account_routes(world, gate.budget)
         self.state.world, self.state.budget, self.state.requests = world, gate.budget, gate.requests
-        self.state.limiter = limiter
+        self.state.limiter, self.state.control = limiter, None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         request = Request(scope, receive)
+        if self.state.control and scope["path"].startswith(CONTROL):
+            await (await self.state.control.answer(request))(scope, receive, send)
+            return
         if scope["path"].startswith(STORAGE):
             await self._serve(request, send)
             return

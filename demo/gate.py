@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -88,10 +88,12 @@ class Budget:
 
 
 class Gate:
-    """`tokens` null: any token is good, and so is none."""
+    """`tokens` null: any token is good, and so is none. `requests` holds the latest ones, `counts` all that were
+    recorded, by kind and status."""
 
     def __init__(self, budget: Budget, tokens: set[str] | None) -> None:
         self.requests: deque[Recorded] = deque(maxlen=_REMEMBERED)
+        self.counts: Counter[tuple[str, int]] = Counter()
         self.budget, self._tokens = budget, tokens
 
     def answer(self, request: Request, respond: Callable[[], Response]) -> Response:
@@ -111,6 +113,7 @@ class Gate:
         return response if not unchanged else Response(b"", 304, _without_body(response))
 
     def record(self, request: Request, status: int) -> None:
+        self.counts[_kind(request.scope["path"]), status] += 1
         headers = dict(request.headers)
         self.requests.append(Recorded(request.method, request.url.path, request.url.query, headers, status))
 
@@ -131,6 +134,12 @@ class Gate:
             raise Refused(401, "Requires authentication")
         if kind.lower() not in ("bearer", "token") or token not in self._tokens:
             raise Refused(401, "Bad credentials")
+
+
+def _kind(path: str) -> str:
+    """The last word of an address, and whether one thing was asked for: runs, runs/{id}, jobs."""
+    parts = path.rstrip("/").rsplit("/", 2)
+    return f"{parts[-2]}/{{id}}" if parts[-1].isdigit() and len(parts) > 2 else parts[-1]
 
 
 def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -77,7 +77,7 @@ def run(found: Run, now: datetime, base: str, attempt: Attempt | None = None) ->
     own = repository(repo, base, full=False)
     # An attempt has a creation of its own, a second after it began.
     created = found.created if attempt is None or attempt.number == 1 else attempt.started + timedelta(seconds=1)
-    return {
+    answer: dict[str, Any] = {
         "id": found.id, "name": found.name or found.workflow.name, "node_id": node_id("WFR", found.id),
         "head_branch": found.branch, "head_sha": found.sha, "path": found.workflow.path,
         "display_title": found.title, "run_number": found.number, "event": found.event, "status": status,
@@ -94,6 +94,7 @@ def run(found: Run, now: datetime, base: str, attempt: Attempt | None = None) ->
         "workflow_url": f"{api}/actions/workflows/{found.workflow.id}", "head_commit": _commit(found),
         "repository": own, "head_repository": None if found.fork else own,
     }  # fmt: skip
+    return answer | dict.fromkeys(found.nulls) if found.nulls else answer
 
 
 def _commit(found: Run) -> dict[str, Any]:

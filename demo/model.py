@@ -93,7 +93,8 @@ class Repository:
 
 @dataclass(slots=True)
 class Run:
-    """`name` is the workflow's unless given; `fork` is that of a deleted fork: no head repository."""
+    """`name` is the workflow's unless given; `fork` is that of a deleted fork: no head repository. `nulls` names fields
+    of the answer that GitHub leaves empty for this run."""
 
     id: int
     repository: Repository
@@ -108,6 +109,7 @@ class Run:
     attempts: list[Attempt] = field(default_factory=list)
     fork: bool = False
     name: str | None = None
+    nulls: tuple[str, ...] = ()
 
     @property
     def cause(self) -> str | None:

@@ -105,6 +105,11 @@ def steps(job: Job, language: str, now: datetime) -> list[dict[str, object]]:
     return found
 
 
+def step_count(job: Job, language: str, now: datetime) -> int:
+    """How many steps() lists, without the work."""
+    return len(steps_of(job.kind, language)) if job.ran and now >= job.started else 0
+
+
 def _shown(
     number: int, name: str, begin: datetime, end: datetime, conclusion: str, now: datetime, over: datetime | None
 ) -> dict[str, object]:

@@ -31,6 +31,8 @@ class World:
         self.runs: dict[int, Run] = {}
         self.logs: dict[int, str] = {}
         self.expired: set[int] = set()
+        # Run id to (workflow id, run number): the gap that a deleted run leaves.
+        self.deleted: dict[int, tuple[int, int]] = {}
         self.account: Account | None = None
         self._run_of_job: dict[int, int] = {}
         self._order: dict[int, list[tuple[datetime, int]]] = {}
@@ -111,14 +113,14 @@ class World:
         language: str = "node", description: str | None = None,
     ) -> Repository:  # fmt: skip
         repository = Repository(
-            self._new_id(), full_name, private, language, datetime(2020, 1, 1, tzinfo=UTC), default_branch, archived,
+            self.new_id(), full_name, private, language, datetime(2020, 1, 1, tzinfo=UTC), default_branch, archived,
             description,
         )  # fmt: skip
         self.add_existing(repository)
         return repository
 
     def add_workflow(self, repo: str, name: str, file: str | None = None, *, state: str = "active") -> Workflow:
-        workflow = Workflow(self._new_id(), name, file or f"{name.lower().replace(' ', '-')}.yml", state)
+        workflow = Workflow(self.new_id(), name, file or f"{name.lower().replace(' ', '-')}.yml", state)
         self.repositories[repo.lower()].workflows[workflow.id] = workflow
         return workflow
 
@@ -142,13 +144,13 @@ class World:
         """A run with jobs of `duration` seconds that wait `queue` seconds; with conclusion None it runs until
         finish(). A failing run fails in its last job, for a `cause` of `demo.causes`. Its id is the answer."""
         repository = self.repositories[repo.lower()]
-        number = self._new_id()
+        number = self.new_id()
         run = Run(
             number, repository, repository.workflow(workflow), 0, title or f"run of {workflow}", branch, event,
             head_sha or f"{number:040x}", actor, created_at or self.clock(),
         )  # fmt: skip
         plans = making.planned(jobs, conclusion, queue, duration)
-        run.attempts.append(making.attempt(self._new_id, 1, run.created, actor, conclusion, plans))
+        run.attempts.append(making.attempt(self.new_id, 1, run.created, actor, conclusion, plans))
         run.cause = cause
         self.add(run)
         return run.id
@@ -172,19 +174,16 @@ class World:
         if last.conclusion == "success":
             failed_only = False
         plans = making.planned_again(last, failed_only, conclusion, queue, duration)
-        attempt = making.attempt(self._new_id, last.number + 1, begins, run.author, conclusion, plans)
+        attempt = making.attempt(self.new_id, last.number + 1, begins, run.author, conclusion, plans)
         attempt.cause = last.cause
         if failed_only:
-            attempt.jobs = making.copied(self._new_id, last) + attempt.jobs
-        run.attempts.append(attempt)
-        self._index(run)
+            attempt.jobs = making.copied(self.new_id, last) + attempt.jobs
+        self.add_attempt(run, attempt)
 
     def delete_run(self, run_id: int) -> None:
-        run = self.runs.pop(run_id)
-        self._order[run.repository.id].remove((run.created, run.id))
-        for attempt in run.attempts:
-            for job in attempt.jobs:
-                self._run_of_job.pop(job.id, None)
+        run = self.runs[run_id]
+        self.deleted[run_id] = run.workflow.id, run.number
+        self._drop(run_id)
 
     def set_log(self, job_id: int, text: str) -> None:
         self.logs[job_id] = text
@@ -212,6 +211,10 @@ class World:
         self._index(run)
         insort(self._order[run.repository.id], (run.created, run.id))
 
+    def add_attempt(self, run: Run, attempt: Attempt) -> None:
+        run.attempts.append(attempt)
+        self._run_of_job.update((job.id, run.id) for job in attempt.jobs)
+
     def forget(self, *, before: datetime, since: datetime | None = None, workflows: set[int] | None = None) -> None:
         """Drops runs created in [since, before), of these workflows or of all."""
         for order in self._order.values():
@@ -219,11 +222,23 @@ class World:
             old = [run_id for _, run_id in order[begin : bisect_left(order, (before, 0))]]
             for run_id in old:
                 if workflows is None or self.runs[run_id].workflow.id in workflows:
-                    self.delete_run(run_id)
+                    self._drop(run_id)
+
+    def _drop(self, run_id: int) -> None:
+        run = self.runs.pop(run_id)
+        self._order[run.repository.id].remove((run.created, run.id))
+        for attempt in run.attempts:
+            for job in attempt.jobs:
+                self._run_of_job.pop(job.id, None)
 
     def _index(self, run: Run) -> None:
         self._run_of_job.update((job.id, run.id) for attempt in run.attempts for job in attempt.jobs)
 
-    def _new_id(self) -> int:
+    def new_id(self) -> int:
+        """Larger than all before, of whatever kind."""
         self._last_id += 1
         return self._last_id
+
+    def number_from(self, last_id: int) -> None:
+        """New ids are larger than this one, too."""
+        self._last_id = max(self._last_id, last_id)
