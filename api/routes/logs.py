@@ -1,5 +1,6 @@
 """Logs of a run's jobs."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -52,9 +53,10 @@ def logs(
     number = attempt or run.attempt
     rows = list_logs(session, run_id, number, job_id=job_id)
     waiting = not rows and _jobs_will_come(session, run, number, job_id, now)
-    wanted = [row.job_id for row in rows if row.state is None and row.completed]
+    wanted = [row.job_id for row in rows if row.state in (None, LogState.MISSING) and row.completed]
     if wanted:
-        _request(request.app.state.engine, rows[0].repository_id, run_id, wanted, now)
+        asked = _request(request.app.state.engine, rows[0].repository_id, run_id, wanted, now)
+        rows = [replace(row, state=LogState.PENDING) if row.job_id in asked else row for row in rows]
     found = schemas.Logs.model_validate({"run_id": run_id, "attempt": number, "jobs": [_job(row) for row in rows]})
     states = {job.state for job in found.jobs}
     if states == {LogState.EXPIRED}:
@@ -76,16 +78,17 @@ def _jobs_will_come(session: Session, run: RunRow, attempt: int, job_id: int | N
     )
 
 
-def _request(engine: Engine, repository_id: int, run_id: int, job_ids: list[int], now: datetime) -> None:
+def _request(engine: Engine, repository_id: int, run_id: int, job_ids: list[int], now: datetime) -> list[int]:
+    """Those that the collector will fetch: what was missing yesterday is asked for again."""
     for last_try in (False, True):
         try:
             with write_scope(engine) as session:
-                request_logs(session, repository_id, run_id, job_ids, now)
-            return
+                return request_logs(session, repository_id, run_id, job_ids, now)
         except IntegrityError:
             # Somebody asked for the same log at the same moment; the second look finds it asked for.
             if last_try:
                 raise
+    return []
 
 
 def _answer(found: schemas.Logs, rows: list[JobLogRow], format: str, *, waiting: bool) -> Response:

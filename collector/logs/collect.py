@@ -1,26 +1,25 @@
 """Fetching and storing the logs that are wanted: those that somebody asked for, then those of failed jobs."""
 
 import threading
-from collections.abc import Callable
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
 from collector.github.client import Client
-from collector.github.errors import GitHubError, RateLimited
-from collector.github.fanout import fan_out
-from collector.logs.fetch import fetch_log
+from collector.logs.round import Round
 from collector.progress import Progress
-from db.engine import session_scope, write_scope
-from db.queries.repositories import list_repositories
+from db.engine import session_scope
+from db.queries.repositories import RepositoryRow, list_repositories
 from db.queries.wanted_logs import WantedLog, repositories_with_requested_logs, wanted_logs
-from db.store.logs import note_failed_try, store_log
-from db.store.records import LogRecord
-from db.vocabulary import LogState
 
-_ROUND = 200
-# Logs expire after 90 days: older ones are asked for only when somebody wants to read them.
-_YOUNG = timedelta(days=90)
+# Logs between two looks at what is most urgent, and at the other repositories.
+ROUND = 100
+# A repository whose logs the token may not read is asked again after this long.
+_REFUSED_FOR = timedelta(hours=1)
+# Background work leaves this part of GitHub's limit to runs and jobs, and to logs that somebody waits for.
+_RESERVED = 0.1
 
 
 class LogCollector:
@@ -36,59 +35,70 @@ class LogCollector:
     ) -> None:
         self._engine, self._client, self._collect = engine, client, collect
         self._clock, self._stop, self._progress = clock, stop, progress
+        # Repositories whose logs the token may not read: not asked again before this time, and spoken of once.
+        self._refused: dict[int, datetime] = {}
 
-    def run(self) -> int:
-        """All that is wanted; returns how many logs were stored. Raises RateLimited when GitHub says wait."""
+    def run(self, until: datetime | None = None) -> int:
+        """All that is wanted; returns how many logs were stored. Raises RateLimited when GitHub says wait. With `until`
+        it is background work: nothing new is begun after that moment, or when little is left of GitHub's limit."""
         with session_scope(self._engine) as session:
             repositories = list_repositories(session)
-        return sum(self._repository(row.id, row.repo, self._collect) for row in repositories)
+        return self._rounds(repositories, self._collect, until)
 
     def run_requested(self) -> int:
         """Only what somebody is waiting for."""
         with session_scope(self._engine) as session:
             waiting = set(repositories_with_requested_logs(session))
-            repositories = [row for row in list_repositories(session) if row.id in waiting]
-        return sum(self._repository(row.id, row.repo, "none") for row in repositories)
+            repositories = [row for row in list_repositories(session) if row.id in waiting] if waiting else []
+        return self._rounds(repositories, "none", None)
 
-    def _repository(self, repository_id: int, repo: str, collect: str) -> int:
-        tried: set[int] = set()
+    def _rounds(self, repositories: Iterable[RepositoryRow], collect: str, until: datetime | None) -> int:
+        """A round of each repository in turn, so that a long backlog of one does not keep the others waiting."""
+        tried: dict[int, set[int]] = defaultdict(set)
+        waiting = deque(row for row in repositories if self._clock() >= self._refused.get(row.id, self._clock()))
         stored = 0
-        while not self._stop.is_set():
-            wanted = [each for each in self._wanted(repository_id, collect, len(tried)) if each.job_id not in tried]
-            if not wanted:
+        while waiting and not self._stop.is_set():
+            if until is not None and (self._clock() >= until or self._little_left()):
                 break
+            row = waiting.popleft()
+            wanted = [each for each in self._wanted(row.id, collect) if each.job_id not in tried[row.id]]
+            if not wanted:
+                continue
             if collect != "none":
-                self._progress.begin(f"Reading logs of {repo}", len(wanted))
-            tried.update(each.job_id for each in wanted)
-            stored += self._fetch(repository_id, repo, wanted)
-        if stored:
+                self._progress.begin(f"Reading logs of {row.repo}", len(wanted))
+            done = Round(self._engine, self._client, row, clock=self._clock, stop=self._stop, progress=self._progress)
+            try:
+                tried[row.id].update(done.fetch(wanted, collect))
+            finally:
+                stored += self._settle(row, done)
+            if done.ended is not None:
+                self._progress.say(f"logs: {done.ended}")
+                break
+            if done.refused is None:
+                waiting.append(row)
+        return stored
+
+    def _settle(self, row: RepositoryRow, done: Round) -> int:
+        if done.stored:
             self._progress.changed()
-        return stored
-
-    def _wanted(self, repository_id: int, collect: str, tried: int) -> list[WantedLog]:
-        now = self._clock()
-        with session_scope(self._engine) as session:
-            listed = wanted_logs(
-                session, repository_id, collect=collect, created_after=now - _YOUNG, now=now, limit=_ROUND + tried
+        if done.refused is None:
+            if done.stored:
+                self._refused.pop(row.id, None)
+            return done.stored
+        if row.id not in self._refused:
+            self._progress.say(
+                f"logs of {row.repo}: {done.refused}; the token needs the right to read Actions. What is missing is "
+                "asked for again every hour."
             )
-        return [each for each in listed if each.job_completed]
+        self._refused[row.id] = self._clock() + _REFUSED_FOR
+        return done.stored
 
-    def _fetch(self, repository_id: int, repo: str, wanted: list[WantedLog]) -> int:
-        stored = 0
-        for item, result in fan_out(lambda each: fetch_log(self._client, repo, each), wanted, stop=self._stop):
-            if isinstance(result, RateLimited):
-                raise result
-            if isinstance(result, GitHubError):
-                self._progress.say(f"log of job {item.job_id} in {repo}: {result}")
-            stored += self._store(repository_id, item, result)
-            self._progress.advance()
-        return stored
+    def _wanted(self, repository_id: int, collect: str) -> list[WantedLog]:
+        with session_scope(self._engine) as session:
+            return wanted_logs(session, repository_id, collect=collect, now=self._clock(), limit=ROUND)
 
-    def _store(self, repository_id: int, wanted: WantedLog, result: LogRecord | GitHubError | None) -> bool:
-        now = self._clock()
-        with write_scope(self._engine) as session:
-            if isinstance(result, LogRecord):
-                store_log(session, repository_id, result, now)
-                return result.state == LogState.STORED
-            note_failed_try(session, repository_id, wanted.job_id, wanted.run_id, now)
+    def _little_left(self) -> bool:
+        state = self._client.rate.state
+        if not state.limit or state.remaining is None or (state.reset_at and state.reset_at <= self._clock()):
             return False
+        return state.remaining < state.limit * _RESERVED

@@ -1,86 +1,167 @@
-"""Fetching the log of one job."""
+"""Fetching logs: of one job, or of all jobs of a run's attempt at once."""
 
-from collections import deque
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import IO, TypeVar
 
 import requests
 
 from collector.github.client import Client
-from collector.github.errors import Forbidden, Gone, NotFound, Unreachable
+from collector.github.errors import BadAnswer, Forbidden, Gone, NotFound, Unreachable
 from collector.github.pagination import pages
 from collector.github.payloads import AnnotationPayload
-from collector.logs.excerpt import Excerpt, excerpt
+from collector.logs.buffer import LogBuffer, compressed
+from collector.logs.excerpt import Excerpt, excerpt_of, is_closing
 from collector.logs.fingerprint import fingerprint
+from collector.logs.unpack import Archive, BadArchive
 from db.queries.wanted_logs import WantedLog
 from db.store.records import LogRecord
 from db.vocabulary import LogState
 
-# Of a longer log the head and the tail are kept: the set-up and the failure.
-HEAD_BYTES, TAIL_BYTES = 2_000_000, 6_000_000
+MAX_ARCHIVE_BYTES = 500_000_000
+# A text beyond this is not read to its end.
+MAX_LOG_BYTES = 4_000_000_000
 _CHUNK = 65_536
+T = TypeVar("T")
 
 
-def fetch_log(client: Client, repo: str, wanted: WantedLog) -> LogRecord | None:
-    """Null when there is no such log (yet): right after a job's end, and for ever for some cancelled ones."""
+@dataclass(frozen=True)
+class Fetched:
+    """`content` is the stored text, zlib-compressed: a log waits for its turn to be stored in this form. The state
+    MISSING says that there is no such log (yet): right after a job's end, and for ever for some cancelled ones."""
+
+    record: LogRecord
+    content: bytes | None = None
+
+
+class Stopped(Unreachable):
+    """The program is about to end."""
+
+
+def fetch_log(client: Client, repo: str, wanted: WantedLog, stop: threading.Event) -> Fetched:
+    """Raises the errors of collector.github.errors."""
+    path = f"/repos/{repo}/actions/jobs/{wanted.job_id}/logs"
+
+    def read() -> LogBuffer:
+        buffer = LogBuffer()
+        for chunk in _chunks(client, path, stop):
+            buffer.add(chunk)
+            if buffer.size > MAX_LOG_BYTES:
+                raise BadAnswer(f"the log of job {wanted.job_id} is larger than {MAX_LOG_BYTES:,} bytes")
+        return buffer
+
     try:
-        with client.download(f"/repos/{repo}/actions/jobs/{wanted.job_id}/logs") as response:
-            text, size, cut = _read(response)
+        buffer = _asked_twice(read)
     except NotFound:
-        return None
+        return without_log(client, repo, wanted, LogState.MISSING)
     except Gone:
-        return LogRecord(wanted.job_id, wanted.run_id, LogState.EXPIRED)
-    found = excerpt(text.splitlines())
+        return without_log(client, repo, wanted, LogState.EXPIRED)
+    return with_log(client, repo, wanted, buffer)
+
+
+def fetch_archive(client: Client, repo: str, run_id: int, attempt: int, stop: threading.Event) -> Archive:
+    """To be closed by the caller. It lies in a file without a name, gone with the program. Raises BadArchive where it
+    cannot be used, and the errors of collector.github.errors."""
+    path = f"/repos/{repo}/actions/runs/{run_id}/attempts/{attempt}/logs"
+
+    def read() -> IO[bytes]:
+        file = tempfile.TemporaryFile(prefix="pipeline-health-")  # noqa: SIM115 - handed over
+        try:
+            for chunk in _chunks(client, path, stop):
+                file.write(chunk)
+                if file.tell() > MAX_ARCHIVE_BYTES:
+                    raise BadArchive(f"it is larger than {MAX_ARCHIVE_BYTES:,} bytes")
+            file.flush()
+        except OSError as error:
+            file.close()
+            raise BadArchive(f"there is no room for it in {tempfile.gettempdir()} ({error.strerror})") from None
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    return Archive(_asked_twice(read))
+
+
+def with_log(client: Client, repo: str, wanted: WantedLog, buffer: LogBuffer) -> Fetched:
+    text, cut = buffer.finish()
+    found = excerpt_of(text, wanted.step)
     error_line = _cause(client, repo, wanted, found) if wanted.failed else None
-    return LogRecord(
+    record = LogRecord(
         job_id=wanted.job_id,
         run_id=wanted.run_id,
         state=LogState.STORED,
-        text=text,
-        size_bytes=size,
+        size_bytes=buffer.size,
         truncated=cut,
         excerpt_first_line=found.first_line,
         excerpt=found.lines,
         error_line=error_line,
-        fingerprint=fingerprint(error_line),
+        fingerprint=_fingerprint(error_line),
     )
+    return Fetched(record, compressed(text))
 
 
-def _read(response: requests.Response) -> tuple[str, int, bool]:
-    """Text, size in bytes as sent, and whether the middle was left out."""
-    head, tail = bytearray(), deque[bytes]()
-    kept = left_out = 0
+def without_log(client: Client, repo: str, wanted: WantedLog, state: LogState) -> Fetched:
+    """GitHub keeps what it noted about a job longer than the job's log."""
+    line = None
+    if wanted.failed and not wanted.cause_known:
+        line = next(annotations(client, repo, wanted.job_id), None)
+    record = LogRecord(wanted.job_id, wanted.run_id, state, error_line=line, fingerprint=_fingerprint(line))
+    return Fetched(record)
+
+
+def annotations(client: Client, repo: str, job_id: int) -> Iterator[str]:
+    """What GitHub noted as a failure of the job, in one line each; what only says that it ended comes last."""
+    path, closing = f"/repos/{repo}/check-runs/{job_id}/annotations", []
     try:
-        for chunk in response.iter_content(_CHUNK):
-            room = HEAD_BYTES - len(head)
-            head += chunk[:room]
-            if rest := chunk[room:]:
-                tail.append(rest)
-                kept += len(rest)
-            while kept - len(tail[0] if tail else b"") > TAIL_BYTES:
-                dropped = len(tail.popleft())
-                kept, left_out = kept - dropped, left_out + dropped
-    except requests.RequestException:
-        raise Unreachable("the download of a log broke off") from None
-    size = len(head) + kept + left_out
-    if left_out:
-        mark = f"\n[Pipeline Health left out {left_out:,} bytes here; the whole log is on GitHub]\n".encode()
-        return _decode(bytes(head) + mark + b"".join(tail)), size, True
-    return _decode(bytes(head) + b"".join(tail)), size, False
-
-
-def _decode(raw: bytes) -> str:
-    return raw.decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n").replace("\x00", "\ufffd")
+        for page in islice(pages(client, path, None, AnnotationPayload), 3):
+            for each in page.items:
+                if each.annotation_level == "failure" and each.message:
+                    line = " ".join(each.message.split())[:500]
+                    if is_closing(line):
+                        closing.append(line)
+                    else:
+                        yield line
+    except (NotFound, Forbidden, Gone):
+        return  # the token may not read checks: the log without a cause is still worth keeping
+    yield from closing
 
 
 def _cause(client: Client, repo: str, wanted: WantedLog, found: Excerpt) -> str | None:
     """When a runner dies, its log just ends; the reason stands in the annotations of the check run alone."""
     if found.error_line:
         return found.error_line
-    path = f"/repos/{repo}/check-runs/{wanted.job_id}/annotations"
+    noted = next(annotations(client, repo, wanted.job_id), None)
+    return noted if noted and not is_closing(noted) else found.closing or noted
+
+
+def _fingerprint(line: str | None) -> str | None:
+    """What only says that a step ended is no cause that two failures could share."""
+    return fingerprint(line) if line and not is_closing(line) else None
+
+
+def _chunks(client: Client, path: str, stop: threading.Event) -> Iterator[bytes]:
     try:
-        for page in pages(client, path, None, AnnotationPayload):
-            for annotation in page.items:
-                if annotation.annotation_level == "failure" and annotation.message:
-                    return " ".join(annotation.message.split())[:500]
-    except (NotFound, Forbidden):
-        return None  # the token may not read checks: the log without a cause is still worth keeping
-    return None
+        with client.download(path) as response:
+            for chunk in response.iter_content(_CHUNK):
+                if stop.is_set():
+                    raise Stopped("the program is about to end")
+                yield chunk
+    except requests.RequestException:
+        raise Unreachable("the download of a log broke off") from None
+
+
+def _asked_twice(read: Callable[[], T]) -> T:
+    """Once more for a download that breaks off, or an address that is too old (403 from the storage): GitHub gives a
+    fresh one each time."""
+    try:
+        return read()
+    except Stopped:
+        raise
+    except (Unreachable, BadAnswer) as error:
+        if isinstance(error, BadAnswer) and not error.server_side:
+            raise
+    return read()

@@ -2,11 +2,14 @@
 
 import zlib
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, case, func, literal_column, select
 from sqlalchemy.orm import Session, undefer
 
+from db.metrics.outcome import FAILED_CONCLUSIONS
 from db.models import Job, JobLog, Run
+from db.queries.wanted_logs import LOGS_LAST
 from db.vocabulary import Conclusion, LogState, Status
 
 
@@ -67,3 +70,35 @@ def _row(job: Job, log: JobLog | None, with_text: bool) -> JobLogRow:
 
 def _text(log: JobLog) -> str | None:
     return zlib.decompress(log.content).decode("utf-8", "replace") if log.content is not None else None
+
+
+@dataclass(frozen=True)
+class LogGaps:
+    """How many logs of failed jobs are kept, and how many are not (yet) and why."""
+
+    stored: int = 0
+    expired: int = 0
+    missing: int = 0
+    pending: int = 0
+
+
+def log_gaps(session: Session, repository_id: int, *, now: datetime | None = None) -> LogGaps:
+    """Own failed jobs of one repository by the state of their log. What was never asked for is pending; with `now`,
+    what GitHub will have deleted by its default of 90 days counts as expired."""
+    state = func.coalesce(JobLog.state, _never_asked(now))
+    query = (
+        select(state, func.count())
+        .select_from(Job)
+        .join(JobLog, and_(JobLog.repository_id == Job.repository_id, JobLog.job_id == Job.id), isouter=True)
+        .where(Job.repository_id == repository_id, Job.conclusion.in_(FAILED_CONCLUSIONS), ~Job.copied, ~Job.phantom)
+        .group_by(state)
+    )
+    counts = {str(found): count for found, count in session.execute(query)}
+    return LogGaps(*(counts.get(each, 0) for each in ("stored", "expired", "missing", "pending")))
+
+
+def _never_asked(now: datetime | None) -> ColumnElement[str]:
+    pending: ColumnElement[str] = literal_column(f"'{LogState.PENDING}'")
+    if now is None:
+        return pending
+    return case((Job.completed_at < now - LOGS_LAST, literal_column(f"'{LogState.EXPIRED}'")), else_=pending)

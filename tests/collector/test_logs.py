@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from collector.logs import fetch
+from collector.logs import buffer
 from db.engine import session_scope, write_scope
 from db.models import JobLog
 from db.queries.logs import list_logs
@@ -87,8 +87,8 @@ def test_a_log_not_there_yet_is_tried_again_later(engine: Engine, github: GitHub
 def test_of_a_huge_log_head_and_tail_are_kept_and_the_cut_is_marked(
     engine: Engine, github: GitHub, failed_run: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "HEAD_BYTES", 1_000)
-    monkeypatch.setattr(fetch, "TAIL_BYTES", 70_000)
+    monkeypatch.setattr(buffer, "HEAD_BYTES", 1_000)
+    monkeypatch.setattr(buffer, "TAIL_BYTES", 70_000)
     middle = "\n".join(f"line {number}" for number in range(60_000))
     for job in jobs_of(github):
         github.world.set_log(job, "the head\n" + middle + "\n" + FAILING)
