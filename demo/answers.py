@@ -1,15 +1,18 @@
 """What GitHub says about repositories, workflows, runs and jobs."""
 
+from datetime import timedelta
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from demo import github_json as shape
 from demo.gate import Budget, Refused, answer
 from demo.model import Attempt, Job, Repository, Run
-from demo.paging import base_url, choose, cut
+from demo.paging import base_url, choose, cut, is_filtered, page_of
 from demo.world import World
 
 BOT = "acme-bot"
+NO_AGE = timedelta(0)
 
 
 class AccountAnswers:
@@ -67,10 +70,14 @@ class RunAnswers:
         wanted = request.path_params.get("workflow")
         if wanted and not any(wanted in (str(each.id), each.file) for each in repo.workflows.values()):
             raise Refused(404, "Not Found")
-        matching, total = choose(self._world, repo, request, wanted)
+        chaos = self._world.chaos
+        if chaos and page_of(request)[0] > 1:
+            chaos.shift(self._world, repo)
+        stale = chaos.stale() if chaos and is_filtered(request) else None
+        matching, total = choose(self._world, repo, request, wanted, stale)
         path = f"/repositories/{repo.id}/actions/" + (f"workflows/{wanted}/runs" if wanted else "runs")
         chosen, links = cut(matching, total, request, path)
-        now, base = self._world.clock(), base_url(request)
+        now, base = self._world.clock() - (stale.age if stale else NO_AGE), base_url(request)
         found = [shape.run(each, now, base) for each in chosen]
         return answer({"total_count": total, "workflow_runs": found}, headers=links)
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from demo.chaos import meet
 from demo.control import CONTROL, Control
 from demo.gate import STORAGE, Budget, Gate, Refused, cut_off
 from demo.limits import Limiter, Limits
@@ -72,21 +73,26 @@ class Simulator(Starlette):
     async def _serve(self, request: Request, send: Send) -> None:
         if self._latency:
             await asyncio.sleep(self._latency)
-        scope, receive = request.scope, request.receive
+        chaos = self._world.chaos
+        trouble = chaos.befall(request) if chaos else None
+        if chaos and trouble:
+            limits = self._gate.budget.headers()
+            status = await meet(trouble, chaos, request, send, lambda: self._respond(request), limits)
+            self._gate.record(request, status)
+            return
         fault = self._world.faults.next_for(request.url.path, request.url.query)
         if fault and fault.status == 0:
             self._gate.record(request, 0)
             await cut_off(fault, send)
             return
-        response = self._respond(request, fault is not None)
         if fault:
             response = Response(fault.body, fault.status, fault.headers, "application/json; charset=utf-8")
+        else:
+            response = self._respond(request)
         self._gate.record(request, response.status_code)
-        await response(scope, receive, send)
+        await response(request.scope, request.receive, send)
 
-    def _respond(self, request: Request, spoiled: bool) -> Response:
-        if spoiled:
-            return Response()
+    def _respond(self, request: Request) -> Response:
         self._world.advance()
         return self._gate.answer(request, lambda: self._routed(request))
 

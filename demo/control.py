@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from demo.changes import changes
+from demo.chaos import Chaos, Rates
 from demo.gate import Gate, answer
 from demo.limits import Limiter
 from demo.truth import truth
@@ -37,6 +38,7 @@ class Control:
             ("GET", "truth"): lambda _: truth(world).to_json(),
             ("POST", "changes"): self._changes,
             ("POST", "clock"): self._move,
+            ("POST", "faults"): self._faults,
             ("POST", "reset"): self._reset,
         }
 
@@ -58,6 +60,7 @@ class Control:
             "limiter": self._limiter.counters(),
             "requests": {"total": sum(self._gate.counts.values()), "by_kind": kinds},
             "budget": {"limit": self._gate.budget.limit, "used": self._gate.budget.used},
+            "chaos": self._world.chaos.counts if self._world.chaos else {},
             "now": self._world.clock().isoformat(),
         }
 
@@ -73,6 +76,16 @@ class Control:
             raise ValueError("this world's clock cannot be moved")
         clock.offset += timedelta(seconds=body["seconds"])
         return {"now": clock().isoformat(), "offset_seconds": clock.offset.total_seconds()}
+
+    def _faults(self, body: Body) -> Body:
+        """Starts a chaos of these arguments, with `rates` among them, or ends the one that goes on: {"stop": true}."""
+        if body.pop("stop", False):
+            if self._world.chaos:
+                self._world.chaos.stop()
+        else:
+            rates = Rates.only(**body.pop("rates")) if "rates" in body else Rates()
+            self._world.chaos = Chaos(rates=rates, **body)
+        return {"counts": self._world.chaos.counts if self._world.chaos else {}}
 
     def _reset(self, _: Body) -> Body:
         """Counts from zero again."""

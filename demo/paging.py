@@ -4,13 +4,16 @@ import math
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 
 from demo.model import Repository, Run
 from demo.world import World
+
+if TYPE_CHECKING:
+    from demo.chaos import Stale
 
 Item = TypeVar("Item")
 Times = tuple[datetime, datetime]
@@ -50,8 +53,14 @@ def cut(items: Iterable[Item], total: int, request: Request, path: str) -> tuple
     return chosen, {"link": written} if written else {}
 
 
-def choose(world: World, repo: Repository, request: Request, workflow: str | None) -> tuple[Iterable[Run], int]:
-    """Runs that match, newest first, and the count that GitHub says."""
+def is_filtered(request: Request) -> bool:
+    return any(request.query_params.get(name) for name in FILTERS)
+
+
+def choose(
+    world: World, repo: Repository, request: Request, workflow: str | None, stale: "Stale | None" = None
+) -> tuple[Iterable[Run], int]:
+    """Runs that match, newest first, and the count that GitHub says. `stale`: what a search index shows of them."""
     asked = {name: request.query_params[name] for name in FILTERS if request.query_params.get(name)}
     page, size = page_of(request)
     if not asked and page * size > UNFILTERED_CAP:
@@ -59,10 +68,11 @@ def choose(world: World, repo: Repository, request: Request, workflow: str | Non
     if not asked and not workflow:
         return world.newest(repo), world.count(repo)
     since, until = _created(asked.pop("created", None))
-    runs = world.newest(repo, since, until + _SECOND)
-    now, filtered = world.clock(), bool(request.query_params.keys() & set(FILTERS))
+    now = world.clock() - (stale.age if stale else timedelta(0))
+    runs = world.newest(repo, since, min(until + _SECOND, now))
     found = (run for run in runs if run.created < until + _SECOND and _matches(run, asked, workflow, now))
-    listed: Sequence[Run] = list(islice(found, FILTERED_CAP) if filtered else found)
+    shown = filter(stale.shows, found) if stale else found
+    listed: Sequence[Run] = list(islice(shown, FILTERED_CAP) if is_filtered(request) else shown)
     return listed, len(listed)
 
 

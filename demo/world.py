@@ -14,6 +14,7 @@ from demo.scenario import Episode
 
 if TYPE_CHECKING:
     from demo.account import Account
+    from demo.chaos import Chaos
 
 LOG_DAYS = 60
 
@@ -26,6 +27,7 @@ class World:
     def __init__(self, clock: Callable[[], datetime] = utc_now) -> None:
         self.clock = clock
         self.faults = Faults()
+        self.chaos: Chaos | None = None
         self.repositories: dict[str, Repository] = {}
         self.renamed: dict[str, int] = {}
         self.runs: dict[int, Run] = {}

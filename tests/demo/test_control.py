@@ -77,3 +77,12 @@ def test_the_program_serves_a_generated_account() -> None:
         process.terminate()
         process.communicate(timeout=10)
     assert (len(found.runs), len(found.repositories), len(listed)) == (60, 2, 2)
+
+
+def test_chaos_is_started_and_stopped(steered: Site) -> None:
+    path = "/repos/scale/service-01/actions/runs"
+    post(steered, "faults", {"seed": "x", "rates": {"bad_gateway": 1}, "stall_seconds": 1})
+    assert steered.get(path).status_code == 502
+    assert post(steered, "faults", {"stop": True}) == {"counts": {"bad_gateway": 1}}
+    assert steered.get(path).status_code == 200
+    assert steered.json("/_control/stats")["chaos"] == {"bad_gateway": 1}
