@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from demo import github_json as shape
 from demo.gate import Budget, Refused, answer
-from demo.model import Attempt, Job, Repository, Run
+from demo.model import Attempt, Job, Repository, Run, Workflow
 from demo.paging import base_url, choose, cut, is_filtered, page_of
 from demo.world import World
 
@@ -48,11 +48,8 @@ class AccountAnswers:
         return answer({"total_count": len(listed), "workflows": found}, headers=links)
 
     def workflow(self, request: Request, repo: Repository) -> Response:
-        wanted = request.path_params["workflow"]
-        for each in repo.workflows.values():
-            if wanted in (str(each.id), each.file):
-                return answer(shape.workflow(repo, each, base_url(request)))
-        raise Refused(404, "Not Found")
+        found = _workflow(repo, request.path_params["workflow"])
+        return answer(shape.workflow(repo, found, base_url(request)))
 
     def _owned(self, owner: str) -> list[Repository]:
         prefix = owner.lower() + "/"
@@ -68,8 +65,8 @@ class RunAnswers:
 
     def runs(self, request: Request, repo: Repository) -> Response:
         wanted = request.path_params.get("workflow")
-        if wanted and not any(wanted in (str(each.id), each.file) for each in repo.workflows.values()):
-            raise Refused(404, "Not Found")
+        if wanted:
+            self._world.traps.check_workflow(_workflow(repo, wanted).id)
         chaos = self._world.chaos
         if chaos and page_of(request)[0] > 1:
             chaos.shift(self._world, repo)
@@ -79,7 +76,7 @@ class RunAnswers:
         chosen, links = cut(matching, total, request, path)
         now, base = self._world.clock() - (stale.age if stale else NO_AGE), base_url(request)
         found = [shape.run(each, now, base) for each in chosen]
-        return answer({"total_count": total, "workflow_runs": found}, headers=links)
+        return answer({"total_count": self._world.traps.total(total), "workflow_runs": found}, headers=links)
 
     def run(self, request: Request, repo: Repository) -> Response:
         run, attempt = find_run(self._world, request, repo)
@@ -87,19 +84,36 @@ class RunAnswers:
 
     def jobs(self, request: Request, repo: Repository) -> Response:
         run, attempt = find_run(self._world, request, repo)
-        now = self._world.clock()
-        every = request.query_params.get("filter") == "all"
-        shown = [attempt] if attempt else run.begun(now)[0 if every else -1 :]
-        listed = [(each, job) for each in shown for job in run.jobs_of(each, now)]
+        self._world.traps.check_jobs(run.id, page_of(request)[1])
+        now, base = self._world.clock(), base_url(request)
+        listed = self._listed(run, attempt, request.query_params.get("filter") == "all")
         path = f"/repositories/{repo.id}/actions/runs/{run.id}"
         path += f"/attempts/{attempt.number}/jobs" if attempt else "/jobs"
         chosen, links = cut(listed, len(listed), request, path)
-        found = [shape.job(run, each, job, now, base_url(request)) for each, job in chosen]
+        found = [shape.job(run, each, job, now, base) for each, job in chosen]
+        if len(chosen) > 1 and chosen[0] == chosen[1]:
+            found[1]["steps"] = found[1]["steps"][:1]
         return answer({"total_count": len(listed), "jobs": found}, headers=links)
+
+    def _listed(self, run: Run, attempt: Attempt | None, every: bool) -> list[tuple[Attempt, Job]]:
+        now, traps = self._world.clock(), self._world.traps
+        shown = [attempt] if attempt else run.begun(now)[0 if every else -1 :]
+        listed = [(each, job) for each in shown for job in run.jobs_of(each, now)]
+        if traps.only_again_in_latest and not attempt and not every:
+            listed = [(each, job) for each, job in listed if job.started >= each.started]
+        return listed[:1] + listed if run.id in traps.doubled_jobs else listed
 
     def job(self, request: Request, repo: Repository) -> Response:
         run, attempt, job = find_job(self._world, request, repo)
         return answer(shape.job(run, attempt, job, self._world.clock(), base_url(request)))
+
+
+def _workflow(repo: Repository, wanted: str) -> Workflow:
+    """By its id or the name of its file."""
+    for each in repo.workflows.values():
+        if wanted in (str(each.id), each.file):
+            return each
+    raise Refused(404, "Not Found")
 
 
 def find_run(world: World, request: Request, repo: Repository) -> tuple[Run, Attempt | None]:

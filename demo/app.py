@@ -25,14 +25,15 @@ def create_app(
     clock: Callable[[], datetime] | None = None,
     latency: float = 0,
     limits: Limits | None = None,
+    base_path: str = "",
     control: bool = False,
 ) -> "Simulator":
     """`tokens`: the only ones accepted (null: any, or none). `rate_limit` is an hour by `clock`, the world's unless
     given; null: no limit and no headers about one. `latency` in seconds, and `limits` are GitHub's secondary ones, by
-    real time. `control`: lets another process steer it, see `demo.control`. `app.state.requests` remembers what was
-    asked, `app.state.limiter` counts it."""
+    real time. `base_path`: where the API begins, as /api/v3 on an own server. `control`: lets another process steer
+    it, see `demo.control`. `app.state.requests` remembers what was asked, `app.state.limiter` counts it."""
     gate = Gate(Budget(rate_limit, clock or world.clock), tokens)
-    simulator = Simulator(world, gate, Limiter(limits), latency)
+    simulator = Simulator(world, gate, Limiter(limits), latency, base_path)
     if control:
         simulator.state.control = Control(world, gate, simulator.state.limiter)
     return simulator
@@ -41,8 +42,9 @@ def create_app(
 class Simulator(Starlette):
     """Waits for many requests at once, but answers one at a time: nothing changes while an answer is put together."""
 
-    def __init__(self, world: World, gate: Gate, limiter: Limiter, latency: float) -> None:
+    def __init__(self, world: World, gate: Gate, limiter: Limiter, latency: float, base_path: str = "") -> None:
         super().__init__()
+        self._base_path = base_path.rstrip("/")
         self._world, self._gate, self._limiter, self._latency = world, gate, limiter, latency
         self._routes = account_routes(world, gate.budget)
         self.state.world, self.state.budget, self.state.requests = world, gate.budget, gate.requests
@@ -51,24 +53,34 @@ class Simulator(Starlette):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        path, base = scope["path"], self._base_path
+        if path.startswith(base + "/"):
+            scope = {**scope, "path": path[len(base) :], "base_path": base}
         request = Request(scope, receive)
-        if self.state.control and scope["path"].startswith(CONTROL):
+        if self.state.control and path.startswith(CONTROL):
             await (await self.state.control.answer(request))(scope, receive, send)
-            return
-        if scope["path"].startswith(STORAGE):
+        elif path.startswith(STORAGE):
             await self._serve(request, send)
-            return
+        elif "base_path" not in scope:
+            await self._refuse(request, send, Refused(404, "Not Found"))
+        else:
+            await self._limited(request, send)
+
+    async def _limited(self, request: Request, send: Send) -> None:
         try:
-            self._limiter.enter(scope["method"])
+            self._limiter.enter(request.method)
         except Refused as error:
             error.headers |= self._gate.budget.headers()
-            self._gate.record(request, error.status)
-            await error.response()(scope, receive, send)
+            await self._refuse(request, send, error)
             return
         try:
             await self._serve(request, send)
         finally:
             self._limiter.leave()
+
+    async def _refuse(self, request: Request, send: Send, error: Refused) -> None:
+        self._gate.record(request, error.status)
+        await error.response()(request.scope, request.receive, send)
 
     async def _serve(self, request: Request, send: Send) -> None:
         if self._latency:

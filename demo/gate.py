@@ -115,7 +115,8 @@ class Gate:
     def record(self, request: Request, status: int) -> None:
         self.counts[_kind(request.scope["path"]), status] += 1
         headers = dict(request.headers)
-        self.requests.append(Recorded(request.method, request.url.path, request.url.query, headers, status))
+        path = request.scope.get("base_path", "") + request.scope["path"]
+        self.requests.append(Recorded(request.method, path, request.url.query, headers, status))
 
     @staticmethod
     def _mark(request: Request, response: Response) -> bool:

@@ -11,7 +11,7 @@ from demo.causes import annotation
 from demo.gate import STORAGE, Refused, answer
 from demo.logs import log_text
 from demo.model import Repository
-from demo.paging import base_url
+from demo.paging import origin
 from demo.world import World
 
 _ADDRESS_LASTS = timedelta(seconds=60)
@@ -73,4 +73,4 @@ class LogAnswers:
 
     def _redirect(self, request: Request, kind: str, number: int) -> Response:
         made = int(self._world.clock().timestamp())
-        return Response(b"", 302, {"location": f"{base_url(request)}{STORAGE}{made}/{kind}/{number}"})
+        return Response(b"", 302, {"location": f"{origin(request)}{STORAGE}{made}/{kind}/{number}"})

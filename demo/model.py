@@ -1,6 +1,7 @@
 """What exists in the account. Everything carries the times at which it happens, so the state at any moment is a
 pure function of the clock: a run that ends in a minute is in progress until then."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -120,6 +121,13 @@ class Run:
     def cause(self, cause: str | None) -> None:
         for attempt in self.attempts:
             attempt.cause = cause
+
+    def leave_out(self, names: Sequence[str]) -> None:
+        """GitHub's answer has null for these fields of the run."""
+        self.branch = None if "head_branch" in names else self.branch
+        self.author = None if "actor" in names else self.author
+        self.fork = self.fork or "head_repository" in names
+        self.nulls = (*self.nulls, *names)
 
     def begun(self, now: datetime) -> list[Attempt]:
         """Attempts that exist by then, oldest first; never empty."""

@@ -28,6 +28,11 @@ class BadQuestion(Exception):
 
 
 def base_url(request: Request) -> str:
+    """Of the API: on an own server it has a path."""
+    return origin(request) + str(request.scope.get("base_path", ""))
+
+
+def origin(request: Request) -> str:
     return f"{request.url.scheme}://{request.url.netloc}"
 
 

@@ -105,7 +105,8 @@ def _inside(world: World, account: AccountAnswers) -> dict[str, RepositoryAnswer
 def _within(world: World, respond: RepositoryAnswer) -> Answer:
     def answer(request: Request) -> Response:
         try:
-            return respond(request, _repository(world, request))
+            found = _repository(world, request)
+            return world.traps.blocking(found) or respond(request, found)
         except Moved as moved:
             return moved.response()
         except BadQuestion as error:
@@ -122,7 +123,7 @@ def _repository(world: World, request: Request) -> Repository:
         name = f"{asked['owner']}/{asked['name']}"
         moved = world.by_id(world.renamed.get(name.lower(), -1))
         if moved:
-            rest = request.url.path[len(f"/repos/{name}") :]
+            rest = request.scope["path"][len(f"/repos/{name}") :]
             query = f"?{request.url.query}" if request.url.query else ""
             raise Moved(moved, f"{base_url(request)}/repositories/{moved.id}{rest}{query}")
         found = world.find(name)

@@ -85,7 +85,7 @@ class JobTruth:
 @dataclass(frozen=True)
 class Truth:
     """Attempts are keyed by run id and number. `deleted` is run id to workflow id and run number: such a run may be
-    stored, if it was seen in time, and its number is a gap that is no loss."""
+    stored, if it was seen in time, and its number is a gap that is no loss. Blocked repositories are left out."""
 
     moment: datetime
     repositories: dict[int, RepositoryTruth]
@@ -105,14 +105,15 @@ def truth(world: World) -> Truth:
     now = world.clock()
     world.advance()
     found = Truth(now, {}, {}, {}, {}, {}, dict(world.deleted))
-    for repo in world.repositories.values():
+    open_ones = [each for each in world.repositories.values() if each.id not in world.traps.blocked]
+    for repo in open_ones:
         found.repositories[repo.id] = RepositoryTruth(
             repo.id, repo.full_name, repo.private, repo.archived, repo.default_branch
         )
         for flow in repo.workflows.values():
             found.workflows[flow.id] = WorkflowTruth(flow.id, repo.id, flow.name, flow.path, flow.state)
     for run in world.runs.values():
-        if run.created <= now:
+        if run.created <= now and run.repository.id in found.repositories:
             _add(found, run, now)
     return found
 

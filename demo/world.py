@@ -11,6 +11,7 @@ from demo.live import Span
 from demo.making import JobPlan
 from demo.model import Attempt, Job, Repository, Run, Workflow
 from demo.scenario import Episode
+from demo.traps import Traps
 
 if TYPE_CHECKING:
     from demo.account import Account
@@ -27,6 +28,7 @@ class World:
     def __init__(self, clock: Callable[[], datetime] = utc_now) -> None:
         self.clock = clock
         self.faults = Faults()
+        self.traps = Traps()
         self.chaos: Chaos | None = None
         self.repositories: dict[str, Repository] = {}
         self.renamed: dict[str, int] = {}
@@ -142,9 +144,11 @@ class World:
         head_sha: str | None = None,
         jobs: int | Sequence[str | JobPlan] = 1,
         cause: str | None = None,
+        nulls: Sequence[str] = (),
     ) -> int:
         """A run with jobs of `duration` seconds that wait `queue` seconds; with conclusion None it runs until
-        finish(). A failing run fails in its last job, for a `cause` of `demo.causes`. Its id is the answer."""
+        finish(). A failing run fails in its last job, for a `cause` of `demo.causes`. `nulls`: fields of GitHub's
+        answer that are null. Its id is the answer."""
         repository = self.repositories[repo.lower()]
         number = self.new_id()
         run = Run(
@@ -154,6 +158,7 @@ class World:
         plans = making.planned(jobs, conclusion, queue, duration)
         run.attempts.append(making.attempt(self.new_id, 1, run.created, actor, conclusion, plans))
         run.cause = cause
+        run.leave_out(nulls)
         self.add(run)
         return run.id
 
