@@ -18,7 +18,7 @@ class LogBuffer:
         self.size = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._begun = self._return_held = False
-        self._head, self._tail = bytearray(), deque[bytes]()
+        self._head, self._tail = bytearray(), deque[bytearray]()
         self._in_tail = self._left_out = 0
 
     def add(self, sent: bytes) -> None:
@@ -37,9 +37,7 @@ class LogBuffer:
             whole_lines = kept.rfind(b"\n") + 1 or _at_character(kept)
             skipped += len(kept) - whole_lines
             del kept[whole_lines:]
-            tail_from = self._tail_start()
-            skipped += tail_from
-            self._tail[0] = self._tail[0][tail_from:]
+            skipped += self._begin_tail_with_a_line()
             gap = "" if kept.endswith(b"\n") else "\n"
             note = f"{gap}[Pipeline Health left out {skipped:,} bytes here; the whole log is on GitHub]\n"
             kept += note.encode()
@@ -65,20 +63,27 @@ class LogBuffer:
         self._head += clean[:room]
         for start in range(room, len(clean), _PIECE):
             piece = clean[start : start + _PIECE]
-            self._tail.append(piece)
+            # Servers may send line by line; a million small objects would take more room than the text.
+            if not self._tail or len(self._tail[-1]) + len(piece) > _PIECE:
+                self._tail.append(bytearray())
+            self._tail[-1] += piece
             self._in_tail += len(piece)
         while self._in_tail - (len(self._tail[0]) if self._tail else 0) > TAIL_BYTES:
             dropped = len(self._tail.popleft())
             self._in_tail -= dropped
             self._left_out += dropped
 
-    def _tail_start(self) -> int:
-        """Behind the first line break of the tail; of a line without end, at its next whole character."""
-        first = self._tail[0]
-        found = first.find(b"\n") + 1
-        if 0 < found < len(first) or (found and len(self._tail) > 1):
-            return found
-        return next((place for place, byte in enumerate(first[:4]) if byte & 0xC0 != 0x80), 0)
+    def _begin_tail_with_a_line(self) -> int:
+        """Drops what stands before the first line break; of a line without end, the rest of a character. The answer
+        is how many bytes that was."""
+        first = self._tail.popleft()
+        while self._tail and len(first) < _PIECE and b"\n" not in first:
+            first += self._tail.popleft()
+        dropped = first.find(b"\n") + 1
+        if not dropped:
+            dropped = next((place for place, byte in enumerate(first[:4]) if byte & 0xC0 != 0x80), 0)
+        self._tail.appendleft(first[dropped:])
+        return dropped
 
 
 def compressed(text: bytes | bytearray) -> bytes:
