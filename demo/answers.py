@@ -26,6 +26,8 @@ class AccountAnswers:
     def user(self, request: Request) -> Response:
         if "authorization" not in request.headers:
             raise Refused(401, "Requires authentication")
+        if "ghs_" in request.headers["authorization"]:
+            raise Refused(403, "Resource not accessible by integration")
         return answer(shape.account(BOT, base_url(request)))
 
     def owner(self, request: Request) -> Response:

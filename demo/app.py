@@ -9,11 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from demo.app_access import AppAccess
 from demo.chaos import meet
 from demo.control import CONTROL, Control
 from demo.gate import STORAGE, Budget, Gate, Refused, cut_off
 from demo.limits import Limiter, Limits
-from demo.routes import account_routes
+from demo.routes import Routes, account_routes
 from demo.world import World
 
 
@@ -25,15 +26,19 @@ def create_app(
     clock: Callable[[], datetime] | None = None,
     latency: float = 0,
     limits: Limits | None = None,
+    app: AppAccess | None = None,
     base_path: str = "",
     control: bool = False,
 ) -> "Simulator":
     """`tokens`: the only ones accepted (null: any, or none). `rate_limit` is an hour by `clock`, the world's unless
     given; null: no limit and no headers about one. `latency` in seconds, and `limits` are GitHub's secondary ones, by
-    real time. `base_path`: where the API begins, as /api/v3 on an own server. `control`: lets another process steer
-    it, see `demo.control`. `app.state.requests` remembers what was asked, `app.state.limiter` counts it."""
-    gate = Gate(Budget(rate_limit, clock or world.clock), tokens)
-    simulator = Simulator(world, gate, Limiter(limits), latency, base_path)
+    real time. `app`: an App whose installation tokens are good, too. `base_path`: where the API begins, as /api/v3 on
+    an own server. `control`: lets another process steer it, see `demo.control`. `app.state.requests` remembers what
+    was asked, `app.state.limiter` counts it."""
+    allows = (lambda token: app.allows(token, world.clock())) if app else None
+    gate = Gate(Budget(rate_limit, clock or world.clock), tokens, allows)
+    routes = account_routes(world, gate.budget, app)
+    simulator = Simulator(world, gate, routes, Limiter(limits), latency=latency, base_path=base_path)
     if control:
         simulator.state.control = Control(world, gate, simulator.state.limiter)
     return simulator
@@ -42,11 +47,13 @@ def create_app(
 class Simulator(Starlette):
     """Waits for many requests at once, but answers one at a time: nothing changes while an answer is put together."""
 
-    def __init__(self, world: World, gate: Gate, limiter: Limiter, latency: float, base_path: str = "") -> None:
+    def __init__(
+        self, world: World, gate: Gate, routes: Routes, limiter: Limiter, *, latency: float, base_path: str
+    ) -> None:
         super().__init__()
         self._base_path = base_path.rstrip("/")
         self._world, self._gate, self._limiter, self._latency = world, gate, limiter, latency
-        self._routes = account_routes(world, gate.budget)
+        self._routes = routes
         self.state.world, self.state.budget, self.state.requests = world, gate.budget, gate.requests
         self.state.limiter, self.state.control = limiter, None
 

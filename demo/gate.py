@@ -21,6 +21,8 @@ _HOUR = 3600
 _WRITER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _FREE = ("/rate_limit",)
 STORAGE = "/_logs/"
+# What stands under it wants the App's own signature; whoever answers checks it.
+_OF_THE_APP = "/app/"
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,14 @@ class Budget:
 
 
 class Gate:
-    """`tokens` null: any token is good, and so is none. `requests` holds the latest ones, `counts` all that were
+    """`tokens` null: any token is good, and so is none. `allows`
+    knows other good ones, those of an App's installation. `requests` holds the latest ones, `counts` all that were
     recorded, by kind and status."""
 
-    def __init__(self, budget: Budget, tokens: set[str] | None) -> None:
+    def __init__(self, budget: Budget, tokens: set[str] | None, allows: Callable[[str], bool] | None = None) -> None:
         self.requests: deque[Recorded] = deque(maxlen=_REMEMBERED)
         self.counts: Counter[tuple[str, int]] = Counter()
-        self.budget, self._tokens = budget, tokens
+        self.budget, self._tokens, self._allows = budget, tokens, allows
 
     def answer(self, request: Request, respond: Callable[[], Response]) -> Response:
         if request.scope["path"].startswith(STORAGE):
@@ -123,17 +126,21 @@ class Gate:
         """Puts the ETag on; true where the caller has this very answer already."""
         if response.status_code != 200:
             return False
-        etag = f'W/"{hashlib.sha256(bytes(response.body)).hexdigest()}"'
+        # The same thing has another ETag for another token.
+        secret = request.headers.get("authorization", "").encode()
+        etag = f'W/"{hashlib.sha256(bytes(response.body) + secret).hexdigest()}"'
         response.headers["etag"] = etag
         return request.headers.get("if-none-match") == etag
 
     def _check_token(self, request: Request) -> None:
-        if self._tokens is None:
+        anybody = self._tokens is None and self._allows is None
+        if anybody or f"{request.scope['path']}/".startswith(_OF_THE_APP):
             return
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if not token:
             raise Refused(401, "Requires authentication")
-        if kind.lower() not in ("bearer", "token") or token not in self._tokens:
+        known = token in (self._tokens or ()) or (self._allows is not None and self._allows(token))
+        if kind.lower() not in ("bearer", "token") or not known:
             raise Refused(401, "Bad credentials")
 
 

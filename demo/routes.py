@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from demo.answers import AccountAnswers, RunAnswers
+from demo.app_access import AppAccess, AppAnswers
 from demo.gate import STORAGE, Budget, Moved, Refused
 from demo.log_answers import LogAnswers
 from demo.model import Repository
@@ -62,7 +63,7 @@ class _Node:
         return self.any
 
 
-def account_routes(world: World, budget: Budget) -> Routes:
+def account_routes(world: World, budget: Budget, access: AppAccess | None = None) -> Routes:
     found, account = Routes(), AccountAnswers(world, budget)
     for path, respond in {
         "/rate_limit": account.rate_limit,
@@ -74,11 +75,21 @@ def account_routes(world: World, budget: Budget) -> Routes:
         STORAGE + "{made:int}/{kind}/{number:int}": LogAnswers(world).stored,
     }.items():
         found.add(path, respond)
+    if access:
+        _add_app(found, AppAnswers(world, access))
     for inside, answer in _inside(world, account).items():
         within = _within(world, answer)
         found.add("/repos/{owner}/{name}" + inside, within)
         found.add("/repositories/{id:int}" + inside, within)
     return found
+
+
+def _add_app(found: Routes, app: AppAnswers) -> None:
+    found.add("/app", app.app)
+    found.add("/app/installations", app.installations)
+    found.add("/app/installations/{installation:int}", app.installation)
+    found.add("/app/installations/{installation:int}/access_tokens", app.token, "POST")
+    found.add("/installation/repositories", app.repositories)
 
 
 def _inside(world: World, account: AccountAnswers) -> dict[str, RepositoryAnswer]:

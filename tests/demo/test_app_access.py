@@ -1,0 +1,131 @@
+"""A GitHub App: its own tokens, its installation's, and what they open."""
+
+import base64
+import json
+from datetime import timedelta
+
+import pytest
+import requests
+
+from demo.app_access import AppAccess
+from demo.world import World
+from tests.demo import signing
+from tests.demo.conftest import MONDAY, REPO, Clock, Serve, Site
+
+NOW = int(MONDAY.timestamp())
+TOKENS = "/app/installations/77/access_tokens"
+GOOD: dict[str, object] = {"iss": "12", "iat": NOW - 60, "exp": NOW + 540}
+
+
+@pytest.fixture
+def site(clock: Clock, serve: Serve) -> Site:
+    world = World.empty(clock)
+    for name in (REPO, "acme/api", "acme/secret"):
+        world.add_repository(name)
+    return serve(world, app=AppAccess(12, signing.key().public_pem(), 77))
+
+
+def bearing(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def ask_token(site: Site, jwt: str, path: str = TOKENS) -> requests.Response:
+    return requests.post(site.url + path, headers=bearing(jwt), timeout=10)
+
+
+def test_a_signed_app_gets_a_token_that_lasts_an_hour(site: Site, clock: Clock) -> None:
+    answer = ask_token(site, signing.key().signed(GOOD))
+    assert (answer.status_code, answer.json()["expires_at"]) == (201, "2026-11-23T15:30:00Z")
+    token = bearing(answer.json()["token"])
+    assert site.json(f"/repos/{REPO}", headers=token)["full_name"] == REPO
+    clock.pass_(minutes=59, seconds=59)
+    assert site.get(f"/repos/{REPO}", headers=token).status_code == 200
+    clock.pass_(seconds=1)
+    over = site.get(f"/repos/{REPO}", headers=token)
+    assert (over.status_code, over.json()["message"]) == (401, "Bad credentials")
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "message"),
+    [
+        ({"iat": NOW + 5}, 401, "'Issued at' claim ('iat') must be an Integer"),
+        ({"iat": None}, 401, "'Issued at' claim ('iat') must be an Integer"),
+        ({"exp": NOW + 601}, 401, "'Expiration time' claim ('exp') is too far in the future"),
+        ({"exp": NOW}, 401, "'Expiration time' claim ('exp') must be a numeric value representing the future"),
+        ({"iss": 13}, 404, "Integration not found"),
+    ],
+)
+def test_a_token_that_is_not_right_is_refused_in_githubs_words(
+    site: Site, changed: dict[str, object], status: int, message: str
+) -> None:
+    answer = ask_token(site, signing.key().signed({**GOOD, **changed}))
+    assert answer.status_code == status
+    assert answer.json()["message"].startswith(message)
+
+
+def forged() -> list[str]:
+    head, body, signature = signing.key().signed(GOOD).split(".")
+    later = base64.urlsafe_b64encode(json.dumps({**GOOD, "iss": 99}).encode()).rstrip(b"=").decode()
+    return [
+        signing.key(2).signed(GOOD), signing.key().signed(GOOD, "HS256"), f"{head}.{later}.{signature}",
+        f"{head}.{body}.", f"{head}.{body}", "ghp_token", "",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("jwt", forged())
+def test_what_the_app_did_not_sign_cannot_be_decoded(site: Site, jwt: str) -> None:
+    answer = ask_token(site, jwt)
+    assert (answer.status_code, answer.json()["message"]) == (401, "A JSON web token could not be decoded")
+
+
+def test_another_installation_is_not_found(site: Site) -> None:
+    jwt = signing.key().signed(GOOD)
+    assert ask_token(site, jwt, "/app/installations/78/access_tokens").status_code == 404
+    assert site.json("/app", headers=bearing(jwt))["id"] == 12
+    assert [each["id"] for each in site.json("/app/installations", headers=bearing(jwt))] == [77]
+    assert site.json("/app/installations/77", headers=bearing(jwt))["account"]["login"] == "acme"
+
+
+def test_the_installations_repositories_come_in_pages(clock: Clock, serve: Serve) -> None:
+    world = World.empty(clock)
+    for name in (REPO, "acme/api", "acme/secret"):
+        world.add_repository(name)
+    access = AppAccess(12, signing.key().public_pem(), 77, repositories={REPO, "acme/api"})
+    site = serve(world, app=access)
+    token = bearing(ask_token(site, signing.key().signed(GOOD)).json()["token"])
+    first = site.get("/installation/repositories?per_page=1", headers=token)
+    second = site.json(first.links["next"]["url"], headers=token)
+    assert first.json()["total_count"] == 2
+    assert [each["repositories"][0]["full_name"] for each in (first.json(), second)] == ["acme/api", REPO]
+
+
+def test_an_app_needs_the_right_kind_of_token_in_each_place(site: Site) -> None:
+    jwt = signing.key().signed(GOOD)
+    token = ask_token(site, jwt).json()["token"]
+    assert site.get(f"/repos/{REPO}", headers=bearing(jwt)).status_code == 401
+    assert site.get(f"/repos/{REPO}").status_code == 401
+    assert ask_token(site, token).status_code == 401
+    assert site.get("/user", headers=bearing(token)).status_code == 403
+
+
+def test_a_personal_token_is_good_beside_the_app_but_lists_no_installation(clock: Clock, serve: Serve) -> None:
+    world = World.empty(clock)
+    world.add_repository(REPO)
+    site = serve(world, tokens={"ghp_own"}, app=AppAccess(12, signing.key().public_pem(), 77))
+    assert site.get(f"/repos/{REPO}", headers=bearing("ghp_own")).status_code == 200
+    assert site.get("/installation/repositories", headers=bearing("ghp_own")).status_code == 403
+
+
+def test_another_token_has_another_etag(site: Site, clock: Clock) -> None:
+    first, second = (bearing(ask_token(site, signing.key().signed(GOOD)).json()["token"]) for _ in range(2))
+    etag = site.get(f"/repos/{REPO}", headers=first).headers["etag"]
+    known = {"If-None-Match": etag}
+    assert site.get(f"/repos/{REPO}", headers={**first, **known}).status_code == 304
+    assert site.get(f"/repos/{REPO}", headers={**second, **known}).status_code == 200
+
+
+def test_the_apps_own_tokens_can_have_a_clock_of_their_own(clock: Clock, serve: Serve) -> None:
+    world = World.empty(clock)
+    world.add_repository(REPO)
+    access = AppAccess(12, signing.key().public_pem(), 77, jwt_clock=lambda: MONDAY + timedelta(days=9))
+    assert ask_token(serve(world, app=access), signing.key().signed(GOOD)).status_code == 401
