@@ -53,7 +53,7 @@ def note_failed_try(
     """The log could not be fetched just now; after `patience` tries it counts as missing. Its cause may be known from
     elsewhere."""
     row = _row(session, repository_id, job_id, run_id, now)
-    if row.state == LogState.STORED:
+    if row.state in (LogState.STORED, LogState.EXPIRED):
         return
     row.tries = (row.tries or 0) + 1
     row.state = LogState.MISSING if row.tries >= patience else LogState.PENDING

@@ -137,3 +137,14 @@ def test_the_logs_of_an_earlier_attempt_are_its_own(client: TestClient, engine: 
     )  # fmt: skip
     assert [each["job_id"] for each in client.get("/api/logs/1").json()["jobs"]] == [20]
     assert [each["job_id"] for each in client.get("/api/logs/1?attempt=1").json()["jobs"]] == [10]
+
+
+def test_a_log_that_was_missing_yesterday_is_asked_for_once_more(filled: TestClient, engine: Engine) -> None:
+    for job_id in (10, 11):
+        keep(engine, job_id, state="missing")
+    assert filled.get("/api/logs/1").status_code == 200
+    with write_scope(engine) as session:
+        store_log(session, 1, LogRecord(job_id=10, run_id=1, state="missing"), NOON - timedelta(hours=25))
+    answer = filled.get("/api/logs/1")
+    assert answer.status_code == 202
+    assert {each["job_id"]: each["state"] for each in answer.json()["jobs"]} == {10: "pending", 11: "missing"}
