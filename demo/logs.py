@@ -3,12 +3,13 @@ function of its job, and follows the job's steps."""
 
 import random
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from demo import chatter
 from demo.causes import CAUSES
 from demo.model import Attempt, Job, Run
-from demo.steps import Step, spans
+from demo.steps import Step, number_of, spans
 
 _LINES = {"Install dependencies": 45, "main": 190, "action": 7}
 _SYSTEMS = {
@@ -18,19 +19,46 @@ _SYSTEMS = {
 _LINUX = ("Ubuntu", "24.04.4", "ubuntu-24.04")
 
 
+@dataclass(frozen=True)
+class Section:
+    """What a step wrote, without the times. `number` is the one that the API gives the step."""
+
+    number: int
+    step: Step
+    begin: datetime
+    end: datetime
+    lines: list[str]
+
+
 def log_text(run: Run, attempt: Attempt, job: Job) -> str:
     """The whole log of a finished job; empty where no runner took it."""
+    lines = [line for section in sections(run, attempt, job) for line in written(section, job)]
+    return "\ufeff" + "\n".join(lines) + "\n" if lines else ""
+
+
+def sections(run: Run, attempt: Attempt, job: Job) -> Iterator[Section]:
+    """One a step; none where no runner took the job, or it goes on."""
     if not job.ran or job.completed is None:
-        return ""
+        return
     rng = random.Random(job.seed)
-    written = []
-    for step, begin, end in spans(job, run.repository.language, job.completed):
+    for place, (step, begin, end) in enumerate(spans(job, run.repository.language, job.completed), start=1):
         lines = list(_of_step(rng, run, attempt, job, step))
-        width = (end - begin) / max(len(lines), 1)
-        written += [f"{_stamp(begin + width * place, job.seed)} {line}" for place, line in enumerate(lines)]
+        yield Section(number_of(step, place), step, begin, end, lines)
         if step.main and _ends_here(attempt, job):
-            break
-    return "\ufeff" + "\n".join(written) + "\n"
+            return
+
+
+def written(section: Section, job: Job) -> list[str]:
+    width = (section.end - section.begin) / max(len(section.lines), 1)
+    stamps = (_stamp(section.begin + width * place, job.seed) for place in range(len(section.lines)))
+    return [f"{stamp} {line}" for stamp, line in zip(stamps, section.lines, strict=True)]
+
+
+def huge_text(megabytes: int, error: str = "##[error]Process completed with exit code 1.") -> str:
+    """A log of at least that size, which fails in the middle: for World.set_log()."""
+    stamp = "2026-11-23T12:30:00.1234567Z"
+    half = f"{stamp} {'compiling object ' * 11}done\n" * (megabytes * 1_000_000 // 2 // 220 + 1)
+    return f"\ufeff{half}{stamp} {error}\n{half}"
 
 
 def _ends_here(attempt: Attempt, job: Job) -> bool:

@@ -95,14 +95,20 @@ def steps(job: Job, language: str, now: datetime) -> list[dict[str, object]]:
     planned = job.completed or max(now, job.started) + timedelta(minutes=1)
     failed = False
     for number, (step, begin, end) in enumerate(spans(job, language, planned), start=1):
-        last = step.command is None and number > 1
+        shown = number_of(step, number)
+        last = shown != number
         conclusion = "success"
         if step.main and job.conclusion not in ("success", "neutral", None):
             conclusion, failed = ("cancelled" if job.conclusion == "cancelled" else "failure"), True
         elif failed and not last:
             conclusion = "skipped"
-        found.append(_shown(number + (4 if last else 0), step.name, begin, end, conclusion, now, job.completed))
+        found.append(_shown(shown, step.name, begin, end, conclusion, now, job.completed))
     return found
+
+
+def number_of(step: Step, place: int) -> int:
+    """There is a gap before the runner's own last steps. Places begin at 1."""
+    return place + 4 if step.command is None and place > 1 else place
 
 
 def step_count(job: Job, language: str, now: datetime) -> int:
