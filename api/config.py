@@ -20,6 +20,7 @@ class Settings(DatabaseSettings, ChannelSettings):
     api_port: Port = 3000
     api_keys: SecretStr | None = None
     redis_url: SecretStr | None = None
+    github_webhook_secret: SecretStr | None = None
     poll_interval_minutes: float = 5.0
     app_url: str = "http://localhost:8501"
     backend_env: Literal["dev", "prod"] = Field("dev", validation_alias=AliasChoices("backend_env", "node_env"))

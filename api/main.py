@@ -18,9 +18,10 @@ from api.auth import require_key
 from api.cache import Cache
 from api.config import Settings
 from api.gate import Gate
+from api.intake import Intake
 from api.logging_setup import logging_config
 from api.middleware import Around
-from api.routes import alerts, health, logs, metrics, prometheus, repositories, runs
+from api.routes import alerts, health, logs, metrics, prometheus, repositories, runs, webhooks
 from api.schemas import ProblemDocument
 from db.config import ConfigError
 from db.engine import DatabaseUnavailable, make_engine
@@ -60,6 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings, app.state.engine = settings, engine
     app.state.gate = Gate(engine)
+    app.state.intake = Intake(settings.database_url, app.state.gate) if settings.github_webhook_secret else None
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
     app.state.cache = Cache(redis_url, name_space=settings.database_url)
     app.state.registry = CollectorRegistry()
@@ -74,7 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _include_routes(app: FastAPI) -> None:
     for routes in (runs, metrics, logs, repositories, alerts):
         app.include_router(routes.router, dependencies=[Depends(require_key)], responses=_PROBLEMS)
-    for routes in (health, prometheus):
+    for routes in (webhooks, health, prometheus):
         app.include_router(routes.router)
     app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
 
@@ -85,5 +87,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     with suppress(DatabaseUnavailable, NotMigrated):
         await run_in_threadpool(app.state.gate.check)
     yield
+    if app.state.intake:
+        await app.state.intake.close()
     app.state.cache.close()
     app.state.engine.dispose()

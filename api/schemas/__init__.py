@@ -6,8 +6,10 @@ from api.schemas.logs import JobLog, Logs, LogsGone
 from api.schemas.metrics import Groups, MetricsAnswer, Series, figures
 from api.schemas.monitored import Alive, Check, Health, Repositories, Workflows
 from api.schemas.runs import RunDetail, RunPage
+from api.schemas.webhooks import Received
 
 __all__ = [
     "Alerts", "Alive", "Check", "Groups", "Health", "JobLog", "Logs", "LogsGone", "MetricsAnswer", "ProblemDocument",
-    "Repositories", "RunDetail", "RunPage", "Schema", "Series", "TestFailed", "TestResults", "Workflows", "figures",
+    "Received", "Repositories", "RunDetail", "RunPage", "Schema", "Series", "TestFailed", "TestResults", "Workflows",
+    "figures",
 ]  # fmt: skip

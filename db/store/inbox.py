@@ -1,0 +1,127 @@
+"""The inbox of webhooks: deliveries as they came, each settled once, and kept for a while so that a repeat is known."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine, delete, event, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from db.engine import make_engine
+from db.models import InboxItem
+from db.vocabulary import InboxState
+
+# A delivery that cannot be applied this often never will be.
+MAX_TRIES = 5
+# How long settled deliveries are kept: GitHub sends again for three days when asked to.
+KEPT = timedelta(days=7)
+_BUSY_MILLISECONDS = 2000
+_LONGEST_REASON = 500
+
+
+@dataclass(frozen=True)
+class NewDelivery:
+    """`body` is the raw body of the request: JSON, or a form with the JSON in its field payload."""
+
+    delivery_id: str
+    event: str
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of a delivery; `reason` is one line for people, null where it was applied."""
+
+    delivery_id: str
+    state: InboxState
+    repository_id: int | None = None
+    reason: str | None = None
+
+
+def inbox_engine(url: str) -> Engine:
+    """A connection for storing deliveries alone. What GitHub was told to be stored survives a power cut too, because
+    it does not send again by itself; and whoever waits for SQLite's write lock gives up soon enough to be told."""
+    engine = make_engine(url, connect_timeout_seconds=2)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _durable)
+    return engine
+
+
+def store_deliveries(session: Session, deliveries: Sequence[NewDelivery]) -> set[str]:
+    """Adds those that are not there yet, whatever became of them, and returns their ids."""
+    fresh = {each.delivery_id: each for each in reversed(deliveries)}
+    known = select(InboxItem.delivery_id).where(InboxItem.delivery_id.in_(list(fresh)))
+    for delivery_id in session.scalars(known):
+        del fresh[delivery_id]
+    if fresh:
+        rows = [{**vars(each), "state": str(InboxState.PENDING), "tries": 0} for each in fresh.values()]
+        session.execute(_insert(session), rows)
+    return set(fresh)
+
+
+def claim(session: Session, delivery_ids: Collection[str]) -> set[str]:
+    """Those of them that are still to be applied, and that nobody else applies before this transaction is over. On
+    SQLite the write lock sees to that."""
+    query = select(InboxItem.delivery_id).where(
+        InboxItem.delivery_id.in_(list(delivery_ids)), InboxItem.state == InboxState.PENDING
+    )
+    return set(session.scalars(query.with_for_update(skip_locked=True)))
+
+
+def settle(session: Session, settled: Sequence[Settled], now: datetime) -> None:
+    """The bodies of failed ones are kept to be looked at, the others have done their work."""
+    groups: dict[tuple[InboxState, int | None, str | None], list[str]] = defaultdict(list)
+    for each in settled:
+        groups[each.state, each.repository_id, each.reason].append(each.delivery_id)
+    for (state, repository_id, reason), delivery_ids in groups.items():
+        values: dict[str, Any] = {
+            "state": str(state),
+            "repository_id": repository_id,
+            "error": reason and reason[:_LONGEST_REASON],
+            "applied_at": now,
+        }
+        if state is not InboxState.FAILED:
+            values["body"] = b""
+        session.execute(update(InboxItem).where(InboxItem.delivery_id.in_(delivery_ids)).values(values))
+
+
+def note_failed_try(session: Session, delivery_id: str, reason: str, now: datetime) -> bool:
+    """It could not be applied; True when that was the last try."""
+    item = session.get_one(InboxItem, delivery_id)
+    item.tries, item.error = item.tries + 1, reason[:_LONGEST_REASON]
+    if item.tries >= MAX_TRIES:
+        item.state, item.applied_at = str(InboxState.FAILED), now
+    session.flush()
+    return item.tries >= MAX_TRIES
+
+
+def prune_inbox(session: Session, before: datetime, *, limit: int = 500) -> int:
+    """Deletes up to `limit` deliveries that were settled before that time; returns how many. Call it until it is 0."""
+    over = [str(state) for state in InboxState if state is not InboxState.PENDING]
+    # received_at comes before applied_at and stands in the index.
+    old = (
+        select(InboxItem.delivery_id)
+        .where(InboxItem.state.in_(over), InboxItem.received_at < before, InboxItem.applied_at < before)
+        .limit(limit)
+    )
+    delivery_ids = list(session.scalars(old))
+    if delivery_ids:
+        session.execute(delete(InboxItem).where(InboxItem.delivery_id.in_(delivery_ids)))
+    return len(delivery_ids)
+
+
+def _insert(session: Session) -> Any:
+    """Another process may store the same delivery at the same time."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    return dialect.insert(InboxItem.__table__).on_conflict_do_nothing()
+
+
+def _durable(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute(f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}")
+    cursor.close()
