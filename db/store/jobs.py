@@ -1,7 +1,7 @@
 """Writing the attempts and jobs of runs, and the sums over them that a run carries."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +12,8 @@ from db.metrics import timing
 from db.metrics.outcome import outcome_of
 from db.metrics.prices import cost_usd
 from db.models import Attempt, Job, Repository, Run
+from db.store.locking import lock_repositories
+from db.store.progress import status_rank
 from db.store.records import AttemptRecord, DetailsRecord, JobRecord
 from db.vocabulary import Conclusion, Outcome, Status
 
@@ -22,6 +24,7 @@ _JOB_FIELDS = ("attempt", "name", "status", "conclusion", "created_at", "started
 
 def store_details(session: Session, repository: Repository, details: Sequence[DetailsRecord]) -> int:
     """Stores jobs and attempts of several runs and makes their sums anew; returns how many runs changed."""
+    lock_repositories(session, [repository.id])
     run_ids = [detail.run_id for detail in details]
     runs = {run.id: run for run in _of(session, Run, repository.id, Run.id, run_ids)}
     attempts = _by_run(_of(session, Attempt, repository.id, Attempt.run_id, run_ids))
@@ -41,6 +44,17 @@ def store_details(session: Session, repository: Repository, details: Sequence[De
         changed += session.is_modified(run) or bool(session.new)
     session.flush()
     return changed
+
+
+def sum_up_runs(session: Session, repository: Repository, run_ids: Collection[int]) -> None:
+    """Makes the sums of these runs anew from what is stored of them; runs that are not known are left out."""
+    listed = list(run_ids)
+    attempts = _by_run(_of(session, Attempt, repository.id, Attempt.run_id, listed))
+    jobs = _by_run(_of(session, Job, repository.id, Job.run_id, listed))
+    for run in _of(session, Run, repository.id, Run.id, listed):
+        _mark(jobs[run.id])
+        _sum_up(repository, run, attempts[run.id], jobs[run.id])
+    session.flush()
 
 
 def _of(session: Session, model: Any, repository_id: int, column: Any, run_ids: list[int]) -> list[Any]:
@@ -79,12 +93,13 @@ def _store_jobs(session: Session, run: Run, known: list[Job], records: Sequence[
             session.add(job)
             known.append(job)
             by_id[record.id] = job
-        elif job.status == Status.COMPLETED and record.status != Status.COMPLETED:
+        elif status_rank(record.status) < status_rank(job.status):
             continue
-        _fill(job, record)
+        fill_job(job, record)
 
 
-def _fill(job: Job, record: JobRecord) -> None:
+def fill_job(job: Job, record: JobRecord) -> None:
+    """Whether the record is news is for the caller to say."""
     for name in _JOB_FIELDS:
         setattr(job, name, getattr(record, name))
     job.runner = record.runner or job.runner

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 from db.metrics.outcome import outcome_of
 from db.metrics.timing import span_seconds
 from db.models import Attempt, Repository, Run
+from db.store.locking import lock_repositories
+from db.store.progress import status_rank
 from db.store.records import RunRecord
 from db.vocabulary import Status
 
@@ -34,6 +36,7 @@ _NEW_DETAILS = ("attempt", "status", "conclusion")
 
 def upsert_runs(session: Session, repository: Repository, records: Sequence[RunRecord]) -> Upserted:
     """Stores what is new in the records; ids that occur twice (pages shift while they are read) count once."""
+    lock_repositories(session, [repository.id])
     unique = {record.id: record for record in sorted(records, key=_progress)}
     known = {
         run.id: run
@@ -79,17 +82,17 @@ def mark_details_settled(session: Session, repository_id: int, run_id: int, now:
     )
 
 
-def _progress(record: RunRecord) -> tuple[int, bool, Any]:
-    return record.attempt, record.status == Status.COMPLETED, record.updated_at
+def _progress(record: RunRecord) -> tuple[int, bool, Any, int]:
+    return record.attempt, record.status == Status.COMPLETED, record.updated_at, status_rank(record.status)
 
 
 def _is_news(run: Run, record: RunRecord) -> bool:
-    """A later attempt, or the same attempt further on. Between equals the later updated_at wins."""
+    """A later attempt, or the same attempt further on. Between equals the later updated_at wins, then the status."""
     if record.attempt != run.attempt:
         return record.attempt > run.attempt
     if (run.status == Status.COMPLETED) != (record.status == Status.COMPLETED):
         return record.status == Status.COMPLETED
-    return record.updated_at >= run.updated_at
+    return (record.updated_at, status_rank(record.status)) >= (run.updated_at, status_rank(run.status))
 
 
 def _new_run(repository: Repository, record: RunRecord) -> Run:
@@ -105,6 +108,8 @@ def _apply(run: Run, repository: Repository, record: RunRecord) -> bool:
     values["outcome"] = str(outcome_of(record.status, record.conclusion))
     changed = {name for name, value in values.items() if getattr(run, name) != value}
     if not changed - {"updated_at"}:
+        if record.status != Status.COMPLETED:
+            run.updated_at = record.updated_at  # what was said in between is stale from now on
         return False
     for name in changed:
         setattr(run, name, values[name])
