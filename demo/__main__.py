@@ -5,14 +5,17 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import uvicorn
 
 from demo.app import create_app
 from demo.control import MovableClock
+from demo.live_hooks import tell
 from demo.options import read_options
 from demo.scale import build
-from demo.serve import Memory, tcp_socket
+from demo.serve import Memory, Serving, tcp_socket
 from demo.world import World
 
 _NOTE_SECONDS = 20
@@ -42,7 +45,7 @@ def main() -> int:
         app, log_level="warning", access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=2
     )
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        Serving(config, _beside(options, world)).run(sockets=[listener])
     except KeyboardInterrupt:
         pass  # uvicorn has shut down in order and raises the signal again
     finally:
@@ -59,6 +62,10 @@ def _opened(options: argparse.Namespace) -> tuple[World, Memory]:
     repositories, runs = options.scale
     clock = MovableClock()
     return build(clock, repositories=repositories, runs=runs, days=options.days, seed=options.seed), Memory(None)
+
+
+def _beside(options: argparse.Namespace, world: World) -> Callable[[], Awaitable[None]] | None:
+    return partial(tell, world, options.webhooks, options.webhook_secret) if options.webhooks else None
 
 
 def _listen(host: str, port: int) -> socket.socket | None:

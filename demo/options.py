@@ -24,6 +24,8 @@ def read_options(description: str | None) -> argparse.Namespace:
     parser.add_argument("--limits", type=_limits, default="none", metavar="none|published", help="secondary limits")
     parser.add_argument("--rate-limit", type=_rate, default=_RATE_LIMIT, metavar="N|none", help="requests an hour")
     parser.add_argument("--control", action="store_true", help="let a test harness steer it under /_control/")
+    parser.add_argument("--webhooks", metavar="URL", help="send webhooks of what happens to this address")
+    parser.add_argument("--webhook-secret", default="", metavar="S", help="that they are signed with")
     return parser.parse_args()
 
 

@@ -1,10 +1,11 @@
 """Serving the simulator: for tests in a thread, for people as a program with a memory of when it was on."""
 
+import asyncio
 import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -39,6 +40,22 @@ def running(app: ASGIApp) -> Iterator[str]:
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+class Serving(uvicorn.Server):
+    """A server that does something beside answering, in the same loop: the two never see half of each other's work."""
+
+    def __init__(self, config: uvicorn.Config, beside: Callable[[], Awaitable[None]] | None = None) -> None:
+        super().__init__(config)
+        self._beside = beside
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        task = asyncio.ensure_future(self._beside()) if self._beside else None
+        try:
+            await super().serve(sockets)
+        finally:
+            if task:
+                task.cancel()
 
 
 def tcp_socket(host: str) -> socket.socket:

@@ -4,10 +4,15 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import requests
+
+from demo.hooks import signature
+from tests.demo.test_hooks import receiver
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,3 +58,24 @@ def test_a_bad_port_is_exit_2(port: str) -> None:
     assert process.returncode == 2
     assert "--port" in err.splitlines()[-1]
     assert "Traceback" not in err
+
+
+def test_the_live_account_sends_webhooks() -> None:
+    with receiver() as (url, got), start("--port", "0", "--webhooks", url, "--webhook-secret", "s") as process:
+        assert process.stdout
+        process.stdout.readline()
+        try:
+            wait_until(lambda: len(got) >= 2, seconds=40)
+        finally:
+            process.terminate()
+        _, err = process.communicate(timeout=10)
+    assert (process.returncode, err) == (0, "")
+    fields, body = got[0]
+    assert fields["X-Hub-Signature-256"] == signature(body, "s")
+
+
+def wait_until(true: Callable[[], bool], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert true()
