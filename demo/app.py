@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -10,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from demo.app_access import AppAccess
-from demo.chaos import meet
+from demo.chaos import Way, meet
 from demo.control import CONTROL, Control
 from demo.gate import STORAGE, Budget, Gate, Refused, cut_off
 from demo.limits import Limiter, Limits
@@ -95,9 +96,9 @@ class Simulator(Starlette):
         chaos = self._world.chaos
         trouble = chaos.befall(request) if chaos else None
         if chaos and trouble:
-            limits = self._gate.budget.headers()
-            status = await meet(trouble, chaos, request, send, lambda: self._respond(request), limits)
-            self._gate.record(request, status)
+            record = partial(self._gate.record, request)
+            respond = partial(self._respond, request)
+            await meet(trouble, chaos, Way(request, send, respond, record, self._gate.budget.headers()))
             return
         fault = self._world.faults.next_for(request.url.path, request.url.query)
         if fault and fault.status == 0:

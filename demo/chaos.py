@@ -156,31 +156,39 @@ class Chaos:
 _OF_ANSWERS = tuple(each for each in Trouble if each not in ("stale_list", "new_run", "deleted_run"))
 
 
-async def meet(
-    trouble: Trouble,
-    chaos: Chaos,
-    request: Request,
-    send: Send,
-    respond: Callable[[], Response],
-    limits: dict[str, str],
-) -> int:
-    """Sends what is left of the answer; its status, or 0 where the connection broke."""
+@dataclass(frozen=True)
+class Way:
+    """How one request is answered. `limits`: headers about the hourly limit; `record` is told the status before
+    anybody can know it, 0 where the connection breaks."""
+
+    request: Request
+    send: Send
+    respond: Callable[[], Response]
+    record: Callable[[int], None]
+    limits: dict[str, str]
+
+
+async def meet(trouble: Trouble, chaos: Chaos, way: Way) -> None:
+    """Sends what is left of the answer."""
+    send, receive = way.send, way.request.receive
     if trouble is Trouble.RESET:
-        await hang_up(request.receive, send, flush=False)
-        return 0
+        way.record(0)
+        await hang_up(receive, send, flush=False)
+        return
     if trouble is Trouble.STALL:
         await asyncio.sleep(chaos.stall_seconds)
-    response = chaos.refusal(trouble, limits) or respond()
+    response = chaos.refusal(trouble, way.limits) or way.respond()
     half = bytes(response.body)[: max(len(response.body) // 2, 1)]
     if trouble is Trouble.CUT_SHORT:
         response.body, response.headers["content-length"] = half, str(len(half))
-    if trouble is Trouble.CUT_OFF:
+    if trouble is Trouble.CUT_OFF and half:
+        way.record(0)
         await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
         await send({"type": "http.response.body", "body": half, "more_body": True})
-        await hang_up(request.receive, send, flush=True)
-        return 0
-    await response(request.scope, request.receive, send)
-    return response.status_code
+        await hang_up(receive, send, flush=True)
+        return
+    way.record(response.status_code)
+    await response(way.request.scope, receive, send)
 
 
 async def hang_up(receive: Receive, send: Send, *, flush: bool) -> None:
