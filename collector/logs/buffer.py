@@ -2,8 +2,6 @@
 
 import codecs
 import zlib
-from collections import deque
-from collections.abc import Iterator
 
 # The set-up and the failure; what lies between is on GitHub.
 HEAD_BYTES, TAIL_BYTES = 2_000_000, 6_000_000
@@ -18,8 +16,10 @@ class LogBuffer:
         self.size = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._begun = self._return_held = False
-        self._head, self._tail = bytearray(), deque[bytearray]()
-        self._in_tail = self._left_out = 0
+        self._head, self._tail = bytearray(), bytearray()
+        # Once the tail is full, its oldest byte stands here and is the next to be overwritten.
+        self._oldest = 0
+        self._left_out = 0
 
     def add(self, sent: bytes) -> None:
         self.size += len(sent)
@@ -32,17 +32,19 @@ class LogBuffer:
             self._keep(b"\r")
         cut = self._left_out > 0
         kept = self._head
-        skipped = self._left_out
-        if cut:
-            whole_lines = kept.rfind(b"\n") + 1 or _at_character(kept)
-            skipped += len(kept) - whole_lines
-            del kept[whole_lines:]
-            skipped += self._begin_tail_with_a_line()
-            gap = "" if kept.endswith(b"\n") else "\n"
-            note = f"{gap}[Pipeline Health left out {skipped:,} bytes here; the whole log is on GitHub]\n"
-            kept += note.encode()
-        while self._tail:
-            kept += self._tail.popleft()
+        if not cut:
+            kept += self._tail
+            return kept, cut
+        older, newer = memoryview(self._tail)[self._oldest :], memoryview(self._tail)[: self._oldest]
+        whole_lines = kept.rfind(b"\n") + 1 or _at_character(kept)
+        begin = _line_or_character(bytes(older[:_PIECE]) + bytes(newer[: max(_PIECE - len(older), 0)]))
+        skipped = self._left_out + len(kept) - whole_lines + begin
+        del kept[whole_lines:]
+        gap = "" if kept.endswith(b"\n") else "\n"
+        kept += f"{gap}[Pipeline Health left out {skipped:,} bytes here; the whole log is on GitHub]\n".encode()
+        kept += older[begin:]
+        kept += newer[max(begin - len(older), 0) :]
+        self._tail = bytearray()
         return kept, cut
 
     def _cleaned(self, text: str) -> bytes:
@@ -59,43 +61,33 @@ class LogBuffer:
         return text.replace("\r\n", "\n").replace("\x00", "\ufffd").encode()
 
     def _keep(self, clean: bytes) -> None:
-        room = max(HEAD_BYTES - len(self._head), 0) if not self._in_tail else 0
+        room = max(HEAD_BYTES - len(self._head), 0) if not self._tail else 0
         self._head += clean[:room]
-        for start in range(room, len(clean), _PIECE):
-            piece = clean[start : start + _PIECE]
-            # Servers may send line by line; a million small objects would take more room than the text.
-            if not self._tail or len(self._tail[-1]) + len(piece) > _PIECE:
-                self._tail.append(bytearray())
-            self._tail[-1] += piece
-            self._in_tail += len(piece)
-        while self._in_tail - (len(self._tail[0]) if self._tail else 0) > TAIL_BYTES:
-            dropped = len(self._tail.popleft())
-            self._in_tail -= dropped
-            self._left_out += dropped
-
-    def _begin_tail_with_a_line(self) -> int:
-        """Drops what stands before the first line break; of a line without end, the rest of a character. The answer
-        is how many bytes that was."""
-        first = self._tail.popleft()
-        while self._tail and len(first) < _PIECE and b"\n" not in first:
-            first += self._tail.popleft()
-        dropped = first.find(b"\n") + 1
-        if not dropped:
-            dropped = next((place for place, byte in enumerate(first[:4]) if byte & 0xC0 != 0x80), 0)
-        self._tail.appendleft(first[dropped:])
-        return dropped
+        rest = memoryview(clean)[room:]
+        growing = rest[: max(TAIL_BYTES - len(self._tail), 0)]
+        self._tail += growing
+        rest = rest[len(growing) :]
+        self._left_out += len(rest)
+        while rest:
+            part = rest[: TAIL_BYTES - self._oldest]
+            self._tail[self._oldest : self._oldest + len(part)] = part
+            self._oldest = (self._oldest + len(part)) % TAIL_BYTES
+            rest = rest[len(part) :]
 
 
 def compressed(text: bytes | bytearray) -> bytes:
     """As job_logs.content holds it; in pieces, so that no second copy of the text is made."""
-    packer = zlib.compressobj()
-    return b"".join([*(packer.compress(piece) for piece in pieces(text)), packer.flush()])
-
-
-def pieces(text: bytes | bytearray) -> Iterator[memoryview]:
-    view = memoryview(text)
+    packer, packed, view = zlib.compressobj(), bytearray(), memoryview(text)
     for start in range(0, len(view), _PIECE):
-        yield view[start : start + _PIECE]
+        packed += packer.compress(view[start : start + _PIECE])
+    packed += packer.flush()
+    return bytes(packed)
+
+
+def _line_or_character(tail: bytes) -> int:
+    """Where the first whole line begins; of a line without end, the first whole character."""
+    found = tail.find(b"\n") + 1
+    return found or next((place for place, byte in enumerate(tail[:4]) if byte & 0xC0 != 0x80), 0)
 
 
 def _at_character(text: bytearray) -> int:

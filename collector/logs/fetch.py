@@ -25,6 +25,8 @@ MAX_ARCHIVE_BYTES = 500_000_000
 # A text beyond this is not read to its end.
 MAX_LOG_BYTES = 4_000_000_000
 _CHUNK = 65_536
+# One log at a time is put into its final form: that takes a core and, for a moment, twice the room of the log.
+_FINISHING = threading.Lock()
 T = TypeVar("T")
 
 
@@ -87,8 +89,10 @@ def fetch_archive(client: Client, repo: str, run_id: int, attempt: int, stop: th
 
 
 def with_log(client: Client, repo: str, wanted: WantedLog, buffer: LogBuffer) -> Fetched:
-    text, cut = buffer.finish()
-    found = excerpt_of(text, wanted.step)
+    with _FINISHING:
+        text, cut = buffer.finish()
+        found, content = excerpt_of(text, wanted.step), compressed(text)
+        del text
     error_line = _cause(client, repo, wanted, found) if wanted.failed else None
     record = LogRecord(
         job_id=wanted.job_id,
@@ -101,7 +105,7 @@ def with_log(client: Client, repo: str, wanted: WantedLog, buffer: LogBuffer) ->
         error_line=error_line,
         fingerprint=_fingerprint(error_line),
     )
-    return Fetched(record, compressed(text))
+    return Fetched(record, content)
 
 
 def without_log(client: Client, repo: str, wanted: WantedLog, state: LogState) -> Fetched:
