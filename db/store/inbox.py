@@ -73,10 +73,12 @@ def claim(session: Session, delivery_ids: Collection[str]) -> set[str]:
 
 
 def settle(session: Session, settled: Sequence[Settled], now: datetime) -> None:
-    """The bodies of failed ones are kept to be looked at, the others have done their work."""
+    """The bodies of failed ones are kept to be looked at, the others have done their work. Whose the applied ones were
+    is not kept: one statement for all of them."""
     groups: dict[tuple[InboxState, int | None, str | None], list[str]] = defaultdict(list)
     for each in settled:
-        groups[each.state, each.repository_id, each.reason].append(each.delivery_id)
+        applied = each.state is InboxState.APPLIED
+        groups[each.state, None if applied else each.repository_id, each.reason].append(each.delivery_id)
     for (state, repository_id, reason), delivery_ids in groups.items():
         values: dict[str, Any] = {
             "state": str(state),

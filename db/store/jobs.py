@@ -12,7 +12,7 @@ from db.metrics import timing
 from db.metrics.outcome import outcome_of
 from db.metrics.prices import cost_usd
 from db.models import Attempt, Job, Repository, Run
-from db.store.locking import lock_repositories
+from db.store.locking import lock_repository
 from db.store.progress import status_rank
 from db.store.records import AttemptRecord, DetailsRecord, JobRecord
 from db.vocabulary import Conclusion, Outcome, Status
@@ -24,7 +24,7 @@ _JOB_FIELDS = ("attempt", "name", "status", "conclusion", "created_at", "started
 
 def store_details(session: Session, repository: Repository, details: Sequence[DetailsRecord]) -> int:
     """Stores jobs and attempts of several runs and makes their sums anew; returns how many runs changed."""
-    lock_repositories(session, [repository.id])
+    lock_repository(session, repository.id)
     run_ids = [detail.run_id for detail in details]
     runs = {run.id: run for run in _of(session, Run, repository.id, Run.id, run_ids)}
     attempts = _by_run(_of(session, Attempt, repository.id, Attempt.run_id, run_ids))
@@ -46,15 +46,17 @@ def store_details(session: Session, repository: Repository, details: Sequence[De
     return changed
 
 
-def sum_up_runs(session: Session, repository: Repository, run_ids: Collection[int]) -> None:
-    """Makes the sums of these runs anew from what is stored of them; runs that are not known are left out."""
+def sum_up_runs(session: Session, repository: Repository, run_ids: Collection[int]) -> list[Run]:
+    """Makes the sums of these runs anew from what is stored of them; returns those that are known."""
     listed = list(run_ids)
+    runs: list[Run] = _of(session, Run, repository.id, Run.id, listed)
     attempts = _by_run(_of(session, Attempt, repository.id, Attempt.run_id, listed))
     jobs = _by_run(_of(session, Job, repository.id, Job.run_id, listed))
-    for run in _of(session, Run, repository.id, Run.id, listed):
+    for run in runs:
         _mark(jobs[run.id])
         _sum_up(repository, run, attempts[run.id], jobs[run.id])
     session.flush()
+    return runs
 
 
 def _of(session: Session, model: Any, repository_id: int, column: Any, run_ids: list[int]) -> list[Any]:

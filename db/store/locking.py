@@ -13,3 +13,8 @@ def lock_repositories(session: Session, repository_ids: Collection[int]) -> dict
     another who does the same. On PostgreSQL rows are locked, in the order of ids; SQLite has one writer anyway."""
     query = select(Repository).where(Repository.id.in_(list(repository_ids))).order_by(Repository.id)
     return {row.id: row for row in session.scalars(query.with_for_update(key_share=True))}
+
+
+def lock_repository(session: Session, repository_id: int) -> None:
+    if session.get_bind().dialect.name != "sqlite":
+        lock_repositories(session, [repository_id])

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from db.metrics.outcome import outcome_of
 from db.metrics.timing import span_seconds
 from db.models import Attempt, Repository, Run
-from db.store.locking import lock_repositories
+from db.store.locking import lock_repository
 from db.store.progress import status_rank
 from db.store.records import RunRecord
 from db.vocabulary import Status
@@ -36,7 +36,7 @@ _NEW_DETAILS = ("attempt", "status", "conclusion")
 
 def upsert_runs(session: Session, repository: Repository, records: Sequence[RunRecord]) -> Upserted:
     """Stores what is new in the records; ids that occur twice (pages shift while they are read) count once."""
-    lock_repositories(session, [repository.id])
+    lock_repository(session, repository.id)
     unique = {record.id: record for record in sorted(records, key=_progress)}
     known = {
         run.id: run

@@ -1,0 +1,215 @@
+"""Applying webhook deliveries: what the API stored becomes runs and jobs, through the same door as what was polled."""
+
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session
+
+from collector.github.events import JobEvent, NotOfInterest, RunEvent, Unreadable, read_event
+from collector.sync.convert import job_record, run_record, workflow_of, workflow_record
+from db.engine import session_scope, write_scope
+from db.queries.inbox import PendingDelivery, pending_deliveries
+from db.store.events import EventsStored, JobNews, store_events
+from db.store.inbox import Settled, claim, note_failed_try, settle
+from db.store.locking import lock_repositories
+from db.store.repositories import ensure_workflows, get_repository
+from db.store.sync_state import bump_data_version, sync_state
+from db.vocabulary import InboxState
+
+log = logging.getLogger(__name__)
+# On SQLite, storing so many takes about 0.3 s, and the API waits for it.
+_BATCH = 400
+
+
+@dataclass
+class Applied:
+    """What became of the deliveries that waited. `failed` cannot be applied; `put_off` failed now and are tried again.
+    `wanting` are runs that are over and whose jobs are to be fetched, `unknown` those that only a job told of, both as
+    (repository_id, run_id)."""
+
+    applied: int = 0
+    ignored: int = 0
+    failed: int = 0
+    put_off: int = 0
+    changed: int = 0
+    wanting: set[tuple[int, int]] = field(default_factory=set)
+    unknown: set[tuple[int, int]] = field(default_factory=set)
+
+    @property
+    def count(self) -> int:
+        return self.applied + self.ignored + self.failed
+
+    @property
+    def repositories(self) -> frozenset[int]:
+        """Those with something to fetch."""
+        return frozenset(repository_id for repository_id, _ in self.wanting | self.unknown)
+
+    def add(self, other: "Applied") -> None:
+        for name in ("applied", "ignored", "failed", "put_off", "changed"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.wanting |= other.wanting
+        self.unknown |= other.unknown
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A delivery and what it tells, or what becomes of it without that."""
+
+    delivery: PendingDelivery
+    tells: RunEvent | JobEvent | Settled
+
+
+class Inbox:
+    """Several collectors may do this at once. A delivery and what it changed are committed together, so that a program
+    that is killed in between leaves it waiting."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Callable[[], datetime],
+        *,
+        stop: threading.Event | None = None,
+        batch: int = _BATCH,
+    ) -> None:
+        self._engine, self._clock, self._batch = engine, clock, batch
+        self._stop = stop or threading.Event()
+
+    def apply(self) -> Applied:
+        """Everything that waits, once. Raises SQLAlchemyError where the database cannot be used: the rest waits on."""
+        total = Applied()
+        place = None
+        while not self._stop.is_set():
+            with session_scope(self._engine) as session:
+                waiting = pending_deliveries(session, after=place, limit=self._batch)
+            if not waiting:
+                break
+            place = waiting[-1].place
+            total.add(self._apply([_read(each) for each in waiting]))
+        if total.failed or total.put_off:
+            log.warning("webhooks: %d deliveries failed, %d to be tried again", total.failed, total.put_off)
+        return total
+
+    def _apply(self, batch: Sequence[_Read]) -> Applied:
+        """In one transaction; where that fails, one by one, so that one bad delivery stops no other."""
+        total = Applied()
+        fresh = [each for each in batch if not each.delivery.tries]
+        try:
+            total.add(self._store(fresh))
+        except Exception as error:
+            if _not_the_deliverys_fault(error):
+                raise
+            total = Applied()
+        else:
+            batch = [each for each in batch if each.delivery.tries]
+        for each in batch:
+            total.add(self._apply_one(each))
+        return total
+
+    def _apply_one(self, one: _Read) -> Applied:
+        try:
+            return self._store([one])
+        except Exception as error:
+            if _not_the_deliverys_fault(error):
+                raise
+            reason = _line(error)
+        with write_scope(self._engine) as session:
+            if not claim(session, [one.delivery.delivery_id]):
+                return Applied()
+            over = note_failed_try(session, one.delivery.delivery_id, reason, self._clock())
+        return Applied(failed=1) if over else Applied(put_off=1)
+
+    def _store(self, batch: Sequence[_Read]) -> Applied:
+        if not batch:
+            return Applied()
+        found, now = Applied(), self._clock()
+        with write_scope(self._engine) as session:
+            claimed = claim(session, [each.delivery.delivery_id for each in batch])
+            ours = [each for each in batch if each.delivery.delivery_id in claimed]
+            settled = [each.tells for each in ours if isinstance(each.tells, Settled)]
+            settled += _store_tellings(session, ours, found)
+            settle(session, settled, now)
+            if found.changed:
+                bump_data_version(session, now)
+        for each in settled:
+            found.applied += each.state is InboxState.APPLIED
+            found.ignored += each.state is InboxState.IGNORED
+            found.failed += each.state is InboxState.FAILED
+        return found
+
+
+def _store_tellings(session: Session, batch: Sequence[_Read], found: Applied) -> list[Settled]:
+    """By repository, and each of them is known by its id: a renamed one is still the same."""
+    groups: dict[int, list[tuple[str, RunEvent | JobEvent]]] = defaultdict(list)
+    for each in batch:
+        if not isinstance(each.tells, Settled):
+            groups[each.tells.repository.id].append((each.delivery.delivery_id, each.tells))
+    known = lock_repositories(session, groups)
+    settled = []
+    for repository_id, group in groups.items():
+        repository = known.get(repository_id)
+        state, reason = InboxState.APPLIED, None
+        if repository is None or not repository.monitored:
+            state, reason = InboxState.IGNORED, f"{group[0][1].repository.full_name or repository_id} is not monitored"
+        else:
+            stored = _store_events(session, repository_id, [event for _, event in group])
+            found.changed += stored.changed
+            found.wanting |= {(repository_id, run_id) for run_id in stored.wanting}
+            found.unknown |= {(repository_id, run_id) for run_id in stored.unknown}
+        settled += [Settled(delivery_id, state, repository_id, reason) for delivery_id, _ in group]
+    return settled
+
+
+def _store_events(session: Session, repository_id: int, events: Sequence[RunEvent | JobEvent]) -> EventsStored:
+    repository = get_repository(session, repository_id)
+    name = events[-1].repository.full_name
+    if name and name.lower() != repository.full_name.lower():
+        # It was renamed: the next look at it asks for its new name.
+        sync_state(session, repository_id).identified_at = None
+    runs = [event for event in events if isinstance(event, RunEvent)]
+    if runs:
+        workflows = [workflow_record(each.workflow) if each.workflow else workflow_of(each.run) for each in runs]
+        ensure_workflows(session, repository_id, workflows)
+    return store_events(
+        session,
+        repository,
+        [run_record(each.run) for each in runs],
+        [JobNews(each.job.run_id, job_record(each.job)) for each in events if isinstance(each, JobEvent)],
+    )
+
+
+def _read(delivery: PendingDelivery) -> _Read:
+    try:
+        return _Read(delivery, read_event(delivery.event, delivery.body))
+    except NotOfInterest as why:
+        return _Read(delivery, Settled(delivery.delivery_id, InboxState.IGNORED, reason=str(why)))
+    except Unreadable as why:
+        reason = str(why)
+    except Exception as error:
+        # Whatever a delivery holds, the others go on.
+        reason = _line(error)
+    return _Read(delivery, Settled(delivery.delivery_id, InboxState.FAILED, reason=reason))
+
+
+def _not_the_deliverys_fault(error: Exception) -> bool:
+    """The database is away or busy. PostgreSQL calls a value that fits into no index an operational error too (its
+    class 54, program limit exceeded)."""
+    if isinstance(error, PoolTimeoutError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    limit = str(getattr(error.orig, "pgcode", None) or "").startswith("54")
+    return error.connection_invalidated or (isinstance(error, OperationalError) and not limit)
+
+
+def _line(error: Exception) -> str:
+    """Without the statement and its values."""
+    cause = getattr(error, "orig", None) or error
+    lines = str(cause).strip().splitlines()
+    return f"{type(cause).__name__}: {lines[0] if lines else 'no reason given'}"

@@ -1,0 +1,111 @@
+"""Writing what events tell of runs and of single jobs, in whatever order they come."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.models import Attempt, Job, Repository
+from db.store.jobs import fill_job, sum_up_runs
+from db.store.progress import status_rank
+from db.store.records import JobRecord, RunRecord
+from db.store.runs import upsert_runs
+from db.vocabulary import Status
+
+
+@dataclass(frozen=True)
+class JobNews:
+    """The state of one job. Its run may not be known yet: the job waits for it then."""
+
+    run_id: int
+    job: JobRecord
+
+
+@dataclass(frozen=True)
+class EventsStored:
+    """`wanting` are the runs among them that are over and whose jobs are to be fetched, `unknown` those that only a
+    job told of."""
+
+    changed: int
+    wanting: frozenset[int]
+    unknown: frozenset[int]
+
+
+def store_events(
+    session: Session, repository: Repository, runs: Sequence[RunRecord], jobs: Sequence[JobNews]
+) -> EventsStored:
+    """One repository's events. The repository is locked (lock_repositories) until the transaction ends."""
+    changed = upsert_runs(session, repository, runs).changed if runs else 0
+    changed += _store_jobs(session, repository.id, jobs)
+    ids = {record.id for record in runs} | {each.run_id for each in jobs}
+    known = {run.id: run for run in sum_up_runs(session, repository, ids)}
+    late = [record for record in runs if record.attempt < known[record.id].attempt]
+    if late:
+        changed += _store_earlier_attempts(session, repository.id, late)
+        sum_up_runs(session, repository, {record.id for record in late})
+    wanting = (run.id for run in known.values() if run.details_pending and run.status == Status.COMPLETED)
+    return EventsStored(changed, frozenset(wanting), frozenset(ids - set(known)))
+
+
+def _store_earlier_attempts(session: Session, repository_id: int, records: Sequence[RunRecord]) -> int:
+    """What is told of an attempt after the next one has begun belongs to that attempt alone."""
+    late: dict[tuple[int, int], RunRecord] = {}
+    for record in records:
+        key = record.id, record.attempt
+        if key not in late or _rank(late[key]) < _rank(record):
+            late[key] = record
+    query = select(Attempt).where(
+        Attempt.repository_id == repository_id, Attempt.run_id.in_({run_id for run_id, _ in late})
+    )
+    known = {(row.run_id, row.attempt): row for row in session.scalars(query)}
+    return sum(_store_attempt(session, repository_id, record, known.get(key)) for key, record in late.items())
+
+
+def _store_attempt(session: Session, repository_id: int, record: RunRecord, attempt: Attempt | None) -> bool:
+    if attempt is None:
+        attempt = Attempt(repository_id=repository_id, run_id=record.id, attempt=record.attempt)
+        session.add(attempt)
+    elif status_rank(attempt.status) >= _rank(record):
+        return False
+    attempt.status, attempt.conclusion = record.status, record.conclusion
+    attempt.started_at, attempt.actor = record.started_at, record.actor or attempt.actor
+    if record.status == Status.COMPLETED and attempt.first_completed_at is None:
+        attempt.first_completed_at = record.updated_at
+    return True
+
+
+def _rank(record: RunRecord) -> int:
+    return status_rank(record.status)
+
+
+def _store_jobs(session: Session, repository_id: int, jobs: Sequence[JobNews]) -> int:
+    """Returns how many jobs have news."""
+    if not jobs:
+        return 0
+    latest: dict[int, JobNews] = {}
+    for each in jobs:
+        before = latest.get(each.job.id)
+        if before is None or _progress(before.job) < _progress(each.job):
+            latest[each.job.id] = each
+    query = select(Job).where(Job.repository_id == repository_id, Job.id.in_(list(latest)))
+    known = {job.id: job for job in session.scalars(query)}
+    news = 0
+    for job_id, each in latest.items():
+        job = known.get(job_id)
+        if job is None:
+            job = Job(repository_id=repository_id, id=job_id, run_id=each.run_id, labels=[], steps=[])
+            session.add(job)
+        elif _progress(each.job) <= _progress(job):
+            continue
+        fill_job(job, each.job)
+        news += 1
+    session.flush()
+    return news
+
+
+def _progress(job: Job | JobRecord) -> tuple[int, int, int]:
+    """No time tells which of two states of a job is the later one."""
+    steps: Sequence[dict[str, Any]] = job.steps
+    return status_rank(job.status), sum(step.get("status") == Status.COMPLETED for step in steps), len(steps)
