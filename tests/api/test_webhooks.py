@@ -1,5 +1,6 @@
 """Deliveries of GitHub's webhook: only signed ones are taken, and what was answered with 202 is stored."""
 
+import json
 import logging
 import signal
 import threading
@@ -24,6 +25,8 @@ from db.vocabulary import InboxState
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.api.test_process import running, wait_for
 from tests.api.webhooks import PATH, SECRET, request, sign
+from tests.builders import add_repository
+from tests.collector.deliveries import apply, once
 from tests.notify.servers import free_port
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -285,3 +288,16 @@ def test_what_was_answered_is_stored_however_the_program_ends(
             thread.join()
     assert len(answered) >= 100
     assert set(answered) <= set(stored(session))
+
+
+@only_sqlite
+def test_what_github_sends_over_http_shows_in_the_api(hook: TestClient, engine: Engine) -> None:
+    add_repository(engine)
+    told = once(100)
+    for number, (name, payload) in enumerate(told):
+        body = urlencode({"payload": json.dumps(payload)}).encode() if number % 2 else payload
+        assert hook.post(PATH, **request(body, event=name, delivery=f"h-{number}")).json()["status"] == "stored"
+    assert apply(engine).applied == len(told)
+    shown = hook.get("/api/runs/100").json()
+    assert (shown["conclusion"], shown["duration_seconds"], shown["queue_seconds"]) == ("success", 55, 5)
+    assert [each["steps"][0]["name"] for each in shown["jobs"]] == ["Set up job"]

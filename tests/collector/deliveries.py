@@ -65,6 +65,16 @@ def job_event(
     return "workflow_job", {"action": status, "workflow_job": job, "repository": REPOSITORY}
 
 
+def once(run_id: int) -> list[Event]:
+    return [
+        run_event(run_id, status="queued", conclusion=None, second=0),
+        run_event(run_id, status="in_progress", conclusion=None, second=4),
+        run_event(run_id, second=60),
+        job_event(run_id * 10, run_id, status="in_progress"),
+        job_event(run_id * 10, run_id),
+    ]
+
+
 def deliver(engine: Engine, *events: Event | tuple[str, bytes]) -> list[str]:
     """Into the inbox, in this order; returns the ids."""
     deliveries = []
@@ -81,3 +91,7 @@ def deliver(engine: Engine, *events: Event | tuple[str, bytes]) -> list[str]:
 
 def apply(engine: Engine, *, batch: int = 400) -> Applied:
     return Inbox(engine, lambda: NOON, batch=batch).apply()
+
+
+def values(row: Any, *without: str) -> dict[str, Any]:
+    return {column.name: getattr(row, column.name) for column in row.__table__.columns if column.name not in without}
