@@ -7,6 +7,8 @@ from sqlalchemy import Engine
 from collector.alerts.evaluate import Evaluator
 from collector.config import Settings
 from collector.github.client import Client, utc_now
+from collector.github.pace import Pace
+from collector.github.ratelimit import PATIENCE_SECONDS
 from collector.logs.collect import LogCollector
 from collector.notify.deliver import Deliverer
 from collector.passes import Passes
@@ -17,12 +19,19 @@ from notify.channels import configured
 
 
 def make_client(settings: Settings) -> Client:
-    return Client(settings.github_api_url, settings.token, user_agent=f"pipeline-health/{VERSION}")
+    return Client(
+        settings.github_api_url,
+        settings.token,
+        user_agent=f"pipeline-health/{VERSION}",
+        reserve=settings.rate_limit_reserve,
+        pace=Pace(),
+        patience=PATIENCE_SECONDS,
+    )
 
 
 def make_passes(settings: Settings, engine: Engine, client: Client, *, bar: bool = False) -> Passes:
     """Nothing here talks to anybody yet."""
-    stop = threading.Event()
+    stop = client.stop = threading.Event()
     facts = {"demo": settings.demo, "poll_seconds": settings.poll_interval_minutes * 60, "version": VERSION}
     progress = Progress(engine, utc_now, facts, bar=bar)
     channels = configured(settings)

@@ -20,6 +20,7 @@ class Settings(DatabaseSettings, ChannelSettings):
     github_app_id: str | None = None
     github_api_url: str = "https://api.github.com"
     github_repos: str = ""
+    rate_limit_reserve: float = 10.0
     poll_interval_minutes: float = 5.0
     backfill_days: int = 30
     collect_logs: Literal["failed", "all", "none"] = "failed"
@@ -70,6 +71,11 @@ class Settings(DatabaseSettings, ChannelSettings):
     @classmethod
     def _minutes(cls, value: object) -> float:
         return _number("minutes between polls", value, 0.05, 1440)
+
+    @field_validator("rate_limit_reserve", mode="before")
+    @classmethod
+    def _percent(cls, value: object) -> float:
+        return _number("percent of the hourly limit", value, 0, 90)
 
     @field_validator("backfill_days", "retention_days", mode="before")
     @classmethod

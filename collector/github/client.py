@@ -7,28 +7,50 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from collector.github import errors
-from collector.github.ratelimit import RateLimit, is_rate_limit
+from collector.github.answers import next_link, parsed, raise_for, refusal_message
+from collector.github.auth import Auth, TokenAuth
+from collector.github.pace import Pace
+from collector.github.penalty import is_rate_limit
+from collector.github.ratelimit import RateLimit
+from collector.github.transport import Transport
 
-TIMEOUT_SECONDS = (10, 30)
-TRIES = 4
+TRIES = 5
+_LONGEST_PAUSE_SECONDS = 16.0
+# One request may be refused for going too fast so often, penalties waited for in between.
+_REFUSALS = 10
+_REDIRECTS = 5
+_MOVED, _ELSEWHERE = (301, 307, 308), (302, 303)
+_POINTS = {"GET": 1, "POST": 5}
 _API_VERSION = "2022-11-28"
+_GITHUB_COM = "api.github.com"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """`data` is null when nothing changed (304). `next_url` is the next page, verbatim as GitHub gave it."""
+    """`data` is null when nothing changed (304). `next_url` is the next page, verbatim as GitHub gave it; `scopes`
+    are those of a classic token, null where GitHub does not tell; `date` is GitHub's clock."""
 
     data: Any
     etag: str | None
     next_url: str | None
     not_modified: bool = False
+    scopes: str | None = None
+    date: str | None = None
+
+
+class _SlowDown(Exception):
+    """Refused for going too fast, as opposed to RateLimited, which says that there is no use in waiting here."""
+
+    def __init__(self, limit: errors.RateLimited) -> None:
+        super().__init__(str(limit))
+        self.limit = limit
 
 
 def utc_now() -> datetime:
@@ -36,73 +58,76 @@ def utc_now() -> datetime:
 
 
 class Client:
-    """Safe to use from several threads; each has its own connection. `sleep` and `clock` can be replaced."""
+    """Safe to use from several threads; they share its connections and its limits. Without `pace` and `patience`,
+    which see collector.github.ratelimit, nothing is slowed down and RateLimited is raised at once. `auth` stands in
+    for the token. `sleep` and `clock` can be replaced. Setting `stop` ends every wait."""
 
     def __init__(
         self,
         api_url: str,
         token: str | None = None,
         *,
+        auth: Auth | None = None,
         user_agent: str = "pipeline-health",
         clock: Callable[[], datetime] = utc_now,
-        sleep: Callable[[float], None] = time.sleep,
-        reserve: int = 0,
+        sleep: Callable[[float], None] | None = None,
+        reserve: float = 0,
+        pace: Pace | None = None,
+        patience: float = 0,
     ) -> None:
         self.api_url = api_url.rstrip("/")
-        self.rate = RateLimit(clock, reserve=reserve)
+        self.auth: Auth = auth or TokenAuth(token)
+        limited = urlsplit(self.api_url).hostname == _GITHUB_COM
+        self.rate = RateLimit(clock, reserve=reserve, pace=pace, patience=patience, limited=limited)
         self.requests_sent = 0
-        self._headers = {
-            "Accept": "application/vnd.github+json",
-            "X-GitHub-Api-Version": _API_VERSION,
-            "User-Agent": user_agent,
-        }
-        self._token = token
         self._sleep = sleep
-        self._local = threading.local()
         self._count = threading.Lock()
+        self._transport = Transport(
+            self.api_url,
+            {
+                "Accept": "application/vnd.github+json",
+                "X-GitHub-Api-Version": _API_VERSION,
+                "User-Agent": user_agent,
+            },
+        )
+
+    @property
+    def stop(self) -> threading.Event | None:
+        return self.rate.stop
+
+    @stop.setter
+    def stop(self, event: threading.Event | None) -> None:
+        self.rate.stop = event
 
     def get(
         self, path: str, *, params: dict[str, Any] | None = None, etag: str | None = None, tries: int = TRIES
     ) -> Answer:
-        """`path` is /repos/… or a URL that GitHub gave. Raises the errors of collector.github.errors."""
+        """`path` is /repos/… or a URL that GitHub gave. `tries` is how often a 5xx is accepted; what breaks on the way
+        is always tried again. Raises the errors of collector.github.errors."""
         url = self._url(path)
+        if params:
+            url += ("&" if "?" in url else "?") + urlencode(params, doseq=True)
         headers = {"If-None-Match": etag} if etag else {}
-        last: errors.GitHubError = errors.Unreachable("no attempt was made")
-        for attempt in range(tries):
-            if attempt:
-                self._sleep(min(2.0**attempt, 20.0) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not secrecy
-            try:
-                return self._once(url, params, headers)
-            except errors.Unreachable as error:
-                last = error
-            except errors.BadAnswer as error:
-                if not error.server_side:
-                    raise
-                last = error
-        raise last
+        return self._patiently(lambda: self._answer(url, headers), tries)
 
     @contextmanager
     def download(self, path: str) -> Iterator[requests.Response]:
-        """A streamed answer behind a redirect to storage, which never sees the token."""
-        response = self._send(self._url(path), None, {}, stream=True, follow=False)
-        with response:
-            if response.status_code in (301, 302, 303, 307, 308):
-                target = response.headers.get("location", "")
-                if urlsplit(target).scheme not in ("http", "https"):
-                    raise errors.BadAnswer(f"GitHub redirected {path} to nowhere")
-                with self._fetch_storage(target) as stored:
-                    yield stored
+        """A streamed answer behind a redirect to storage, which never sees the token. A 5xx is not asked for again:
+        that is for the caller, who knows whether there is another way to the same log."""
+        url = self._url(path)
+        with self._patiently(lambda: self._found(url, {}, stream=True), 1) as response:
+            if response.status_code not in _ELSEWHERE:
+                yield response
                 return
-            if response.status_code != 200:
-                self._raise_for(response)
-            yield response
+            target = urljoin(url, response.headers.get("location", ""))
+        with self._stored(target) as stored:
+            yield stored
 
-    def _fetch_storage(self, url: str) -> requests.Response:
+    def _stored(self, url: str) -> requests.Response:
         host = urlsplit(url).hostname
-        try:
-            response = self._session(anonymous=True).get(url, stream=True, timeout=TIMEOUT_SECONDS)
-        except requests.RequestException as error:
-            raise errors.Unreachable(f"cannot download from {host}: {_reason(error)}") from None
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise errors.BadAnswer("GitHub redirected a download to nowhere")
+        response = self._transport.download(url)
         if response.status_code == 200:
             return response
         response.close()
@@ -112,118 +137,127 @@ class Client:
             raise errors.Gone(f"the log at {host} has expired")
         raise errors.BadAnswer(f"{host} answered {response.status_code} to a download", server_side=True)
 
-    def _once(self, url: str, params: dict[str, Any] | None, headers: dict[str, str]) -> Answer:
-        response = self._send(url, params, headers)
+    def _patiently(self, ask: Callable[[], T], tries: int) -> T:
+        """Asks again after what may pass by itself: 5xx, what broke on the way, and penalties."""
+        failed = server_errors = refusals = 0
+        while True:
+            try:
+                return ask()
+            except _SlowDown as slow:
+                refusals += 1
+                if refusals >= _REFUSALS:
+                    raise slow.limit from None
+                continue
+            except errors.Unreachable as error:
+                if error.lasting:
+                    raise
+                last: errors.GitHubError = error
+            except errors.BadAnswer as error:
+                if not error.passing:
+                    raise
+                last, server_errors = error, server_errors + error.server_side
+            failed += 1
+            if failed >= TRIES or server_errors >= tries or not self._pause(failed):
+                raise last
+
+    def _pause(self, failed: int) -> bool:
+        """Longer each time and by chance, so that threads do not come back together. False: the program ends."""
+        seconds = random.uniform(0, min(2.0 ** (failed - 1), _LONGEST_PAUSE_SECONDS))  # noqa: S311 - not secrecy
+        if self._sleep is not None:
+            self._sleep(seconds)
+        elif self.stop is not None:
+            return not self.stop.wait(seconds)
+        else:
+            time.sleep(seconds)
+        return True
+
+    def _answer(self, url: str, headers: dict[str, str]) -> Answer:
+        response = self._found(url, headers)
         if response.status_code == 304:
             return Answer(None, headers.get("If-None-Match"), None, not_modified=True)
-        if response.status_code != 200:
-            self._raise_for(response)
-        try:
-            data = response.json()
-        except ValueError:
-            raise errors.BadAnswer(
-                f"{_where(response)} did not answer with JSON; does GITHUB_API_URL name a GitHub API?"
-            ) from None
-        self.rate.note_success()
-        return Answer(data, response.headers.get("etag"), response.links.get("next", {}).get("url"))
+        found = response.headers
+        return Answer(
+            parsed(response),
+            found.get("etag"),
+            next_link(found.get("link")),
+            scopes=found.get("x-oauth-scopes"),
+            date=found.get("date"),
+        )
 
-    def _send(
-        self,
-        url: str,
-        params: dict[str, Any] | None,
-        headers: dict[str, str],
-        *,
-        stream: bool = False,
-        follow: bool = True,
-    ) -> requests.Response:
-        self.rate.check()
-        with self._count:
-            self.requests_sent += 1
-        try:
-            response = self._session().get(
-                url, params=params, headers=headers, timeout=TIMEOUT_SECONDS, stream=stream, allow_redirects=follow
-            )
-        except requests.RequestException as error:
-            raise errors.Unreachable(f"cannot reach {self.api_url}: {_reason(error)}") from None
-        self.rate.note(response.headers)
+    def _found(self, url: str, headers: dict[str, str], *, stream: bool = False) -> requests.Response:
+        """The answer at the end of all redirects, if it is a good one; a download's redirect to storage is."""
+        for _ in range(_REDIRECTS):
+            response = self._authorized(url, headers, stream=stream)
+            status = response.status_code
+            if status in (200, 304) or (stream and status in _ELSEWHERE):
+                return response
+            with response:
+                if status not in _MOVED + _ELSEWHERE:
+                    raise_for(response, self.auth)
+                url = self._url(urljoin(url, response.headers.get("location", "")))
+        place = urlsplit(url).path
+        raise errors.BadAnswer(f"{place} is redirected in a circle; does GITHUB_API_URL name a GitHub API?")
+
+    def _authorized(self, url: str, headers: dict[str, str], *, stream: bool) -> requests.Response:
+        """With this client's token; with a new one where GitHub no longer takes it."""
+        known = self.auth.header(self._ask_as_app)
+        response = self._sent("GET", url, headers, known, stream=stream)
+        if response.status_code == 401 and self.auth.renew(known):
+            response.close()
+            known = self.auth.header(self._ask_as_app)
+            response = self._sent("GET", url, headers, known, stream=stream)
         return response
 
-    def _raise_for(self, response: requests.Response) -> None:
-        status, message = response.status_code, _message(response)
-        where = _where(response)
-        if is_rate_limit(status, response.headers, message):
-            raise self.rate.refused(response.headers)
-        if status == 401:
-            raise errors.Unauthorized("GitHub refused the token (401 Bad credentials); check GITHUB_TOKEN")
-        if status in (403, 451):
-            raise errors.Forbidden(f"GitHub refuses {where} ({status}: {message})")
-        if status == 404:
-            raise errors.NotFound(f"GitHub knows no {where}, or the token may not see it (404)")
-        if status == 410:
-            raise errors.Gone(f"{where} has expired (410)")
-        if status == 422:
-            raise errors.Unprocessable(f"GitHub refuses {where} (422: {message})")
-        raise errors.BadAnswer(f"{where} answered {status}: {message}", server_side=status >= 500)
+    def _ask_as_app(self, method: str, path: str, authorization: str) -> Any:
+        """A question that the App itself asks; it has limits of its own."""
 
-    def _session(self, *, anonymous: bool = False) -> requests.Session:
-        name = "storage" if anonymous else "api"
-        session: requests.Session | None = getattr(self._local, name, None)
-        if session is None:
-            session = requests.Session()
-            session.mount("http://", HTTPAdapter(pool_maxsize=1))
-            session.mount("https://", HTTPAdapter(pool_maxsize=1))
-            if not anonymous:
-                session.headers.update(self._headers)
-            # An auth object of our own also keeps requests from sending ~/.netrc passwords.
-            session.auth = _NoAuth() if anonymous or not self._token else _Bearer(self._token)
-            setattr(self._local, name, session)
-        return session
+        def ask() -> Any:
+            response = self._sent(method, self.api_url + path, {}, authorization, budgeted=False)
+            if response.status_code not in (200, 201):
+                raise_for(response, self.auth)
+            return parsed(response)
+
+        return self._patiently(ask, TRIES)
+
+    def _sent(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        authorization: str | None,
+        *,
+        stream: bool = False,
+        budgeted: bool = True,
+    ) -> requests.Response:
+        """One request, one answer, whatever it is; every single one passes the gate."""
+        if authorization:
+            headers = {**headers, "Authorization": authorization}
+        with self.rate.passage(_POINTS[method]) as ticket:
+            with self._count:
+                self.requests_sent += 1
+            response = self._transport.send(method, url, headers, stream=stream)
+            if budgeted:
+                self.rate.note(response.headers)
+            status = response.status_code
+            if status in (403, 429) and is_rate_limit(status, response.headers, refusal_message(response)):
+                # Before the passage ends: whoever waits for it must not go first.
+                raise _SlowDown(self.rate.refused(response.headers, ticket))
+        if status < 400:
+            self.rate.note_success(ticket)
+        return response
 
     def _url(self, path: str) -> str:
-        if not path.startswith(("http://", "https://")):
+        """Only addresses of this API are ever asked, as they get the token."""
+        if path.startswith("/"):
             return self.api_url + path
         asked, ours = urlsplit(path), urlsplit(self.api_url)
         if (asked.scheme, asked.netloc) != (ours.scheme, ours.netloc):
-            raise errors.BadAnswer(f"GitHub named a next page on another host ({asked.netloc}); not followed")
+            raise errors.BadAnswer(
+                f"GitHub named an address on another host ({asked.scheme}://{asked.netloc}); not followed. "
+                "Does GITHUB_API_URL name a GitHub API?"
+            )
+        if not f"{asked.path}/".startswith(f"{ours.path}/"):
+            raise errors.BadAnswer(
+                f"GitHub named an address outside its API ({asked.path}); does GITHUB_API_URL name a GitHub API?"
+            )
         return path
-
-
-class _Bearer(requests.auth.AuthBase):
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-
-class _NoAuth(requests.auth.AuthBase):
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers.pop("Authorization", None)
-        return request
-
-
-def _message(response: requests.Response) -> str:
-    try:
-        body = response.json()
-    except ValueError:
-        return response.reason or "no reason given"
-    text = body.get("message") if isinstance(body, dict) else None
-    return " ".join(str(text or response.reason or "no reason given").split())[:200]
-
-
-def _where(response: requests.Response) -> str:
-    return urlsplit(response.request.url or "").path or "/"
-
-
-def _reason(error: requests.RequestException) -> str:
-    """The innermost cause; requests wraps it three times over and prints object addresses."""
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "the TLS certificate is not trusted (a private CA goes into REQUESTS_CA_BUNDLE)"
-    cause: BaseException = error
-    while cause.__context__ or (cause.args and isinstance(cause.args[0], BaseException)):
-        cause = cause.args[0] if cause.args and isinstance(cause.args[0], BaseException) else cause.__context__  # type: ignore[assignment]
-    text = getattr(cause, "strerror", None) or str(cause).split(">: ")[-1]
-    return " ".join(str(text).split())[:200] or type(error).__name__

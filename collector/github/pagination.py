@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from collector.github.client import Answer, Client
+from collector.github.client import TRIES, Answer, Client
 from collector.github.errors import BadAnswer
 from collector.github.payloads import Payload, read
 
 PER_PAGE = 100
 _SMALLEST_PAGE = 10
+# A 5xx at this size is asked for again so often before the size is halved.
+_TRIES = 2
 P = TypeVar("P", bound=Payload)
 
 
@@ -26,26 +28,27 @@ class Page(Generic[P]):
 
 def pages(
     client: Client, path: str, key: str | None, model: type[P], *, params: dict[str, Any] | None = None,
-    etag: str | None = None,
+    etag: str | None = None, per_page: int = PER_PAGE,
 ) -> Iterator[Page[P]]:  # fmt: skip
     """Pages of the list under `key` (the answer itself where key is null), following Link headers verbatim.
 
-    A list that answers 5xx at 100 items a page is asked again for half as many, down to 10: big runs do that.
+    A list that answers 5xx is asked again for half as many items a page, down to 10: big runs do that. The smaller
+    page begins at or before the place where the larger one would have, so items may come twice, but none is left out.
     """
-    size, page, asked = PER_PAGE, 1, params or {}
+    size, page, asked = per_page, 1, params or {}
     next_url: str | None = None
     while True:
+        tries = _TRIES if size > _SMALLEST_PAGE else TRIES
         try:
             if next_url:
-                answer = client.get(next_url, tries=2)
+                answer = client.get(next_url, tries=tries)
             else:
-                answer = client.get(path, params={**asked, "per_page": size, "page": page}, etag=etag, tries=2)
+                answer = client.get(path, params={**asked, "per_page": size, "page": page}, etag=etag, tries=tries)
         except BadAnswer as error:
             if not error.server_side or size <= _SMALLEST_PAGE:
                 raise
-            # Half the size keeps the place: page 3 of 100 begins where page 5 of 50 does.
-            size, page = size // 2, (page - 1) * 2 + 1
-            next_url = None
+            before, size = (page - 1) * size, max(size // 2, _SMALLEST_PAGE)
+            page, next_url = before // size + 1, None
             continue
         yield _page(answer, key, model)
         if answer.next_url is None or answer.not_modified:

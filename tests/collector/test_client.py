@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from collector.github import errors
-from collector.github.client import Client
+from collector.github.client import TRIES, Client
 from collector.github.ratelimit import RateLimit
 from tests.collector.conftest import REPO, Clock, GitHub, jobs_of
 from tests.collector.recordings import Recordings
@@ -42,7 +42,7 @@ def test_an_answer_in_another_tongue_is_not_tried_for_ever(github: GitHub) -> No
     github.world.faults.add(f"^/repos/{REPO}$", status=200, body="<html>", times=9)
     with pytest.raises(errors.BadAnswer, match="GITHUB_API_URL"):
         make_client(github.url, github.clock).get(f"/repos/{REPO}")
-    assert len(github.asked()) == 1
+    assert len(github.asked()) == TRIES
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_after_a_refusal_nothing_is_asked_until_the_time_is_over(github: GitHub)
 
 
 def test_a_reserve_is_left_for_others_who_use_the_token(clock: Clock) -> None:
-    rate = RateLimit(clock, reserve=100)
+    rate = RateLimit(clock, reserve=2)
     reset = int((clock.now + timedelta(minutes=20)).timestamp())
     headers = {"x-ratelimit-limit": "5000", "x-ratelimit-remaining": "100", "x-ratelimit-reset": str(reset)}
     rate.note(headers)
