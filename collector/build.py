@@ -6,6 +6,7 @@ from sqlalchemy import Engine
 
 from collector.alerts.evaluate import Evaluator
 from collector.config import Settings
+from collector.github.auth import AppAuth, Auth, TokenAuth, read_key
 from collector.github.client import Client, utc_now
 from collector.github.pace import Pace
 from collector.github.ratelimit import PATIENCE_SECONDS
@@ -21,12 +22,20 @@ from notify.channels import configured
 def make_client(settings: Settings) -> Client:
     return Client(
         settings.github_api_url,
-        settings.token,
+        auth=_auth(settings),
         user_agent=f"pipeline-health/{VERSION}",
         reserve=settings.rate_limit_reserve,
         pace=Pace(),
         patience=PATIENCE_SECONDS,
     )
+
+
+def _auth(settings: Settings) -> Auth:
+    key = settings.github_app_private_key
+    if not settings.github_app_id or key is None:
+        return TokenAuth(settings.token)
+    number = settings.github_app_installation_id
+    return AppAuth(settings.github_app_id, read_key(key.get_secret_value()), number, utc_now)
 
 
 def make_passes(settings: Settings, engine: Engine, client: Client, *, bar: bool = False) -> Passes:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 
 from collector.alerts.rules import Threshold, parse_threshold
+from collector.github.auth import read_key
 from db.config import DatabaseSettings
 from notify.settings import ChannelSettings
 
@@ -18,6 +19,8 @@ _REPOS_FORMS = "allowed are owner/name, owner/* and !owner/name, separated by co
 class Settings(DatabaseSettings, ChannelSettings):
     github_token: SecretStr | None = None
     github_app_id: str | None = None
+    github_app_private_key: SecretStr | None = None
+    github_app_installation_id: int | None = None
     github_api_url: str = "https://api.github.com"
     github_repos: str = ""
     rate_limit_reserve: float = 10.0
@@ -91,10 +94,39 @@ class Settings(DatabaseSettings, ChannelSettings):
         parse_threshold(value)
         return value
 
+    @field_validator("github_app_id")
+    @classmethod
+    def _app(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9.]{1,40}", value.strip(), re.ASCII):
+            raise ValueError(f"given was {value[:40]!r}; allowed is the App's number or its client ID")
+        return value.strip() if value else None
+
+    @field_validator("github_app_private_key")
+    @classmethod
+    def _key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            read_key(value.get_secret_value())
+        return value
+
+    @field_validator("github_app_installation_id", mode="before")
+    @classmethod
+    def _installation(cls, value: object) -> object:
+        if value is not None and not re.fullmatch(r"[1-9]\d{0,17}", str(value).strip(), re.ASCII):
+            raise ValueError(f"given was {str(value)[:40]!r}; allowed is a number, the last part of the address of the "
+                             "installation's page on GitHub")  # fmt: skip
+        return value
+
     @model_validator(mode="after")
-    def _app_is_not_there_yet(self) -> "Settings":
-        if self.github_app_id:
-            raise ValueError("GITHUB_APP_ID: a GitHub App is not supported by this version; use GITHUB_TOKEN")
+    def _app_is_whole(self) -> "Settings":
+        """Two ways to say who asks could mean two different rights: neither wins."""
+        if self.github_app_id and self.token:
+            raise ValueError("GITHUB_APP_ID: GITHUB_TOKEN is set, too; leave one of them out")
+        if self.github_app_id and not self.github_app_private_key:
+            raise ValueError("GITHUB_APP_ID: the App's key is missing; set GITHUB_APP_PRIVATE_KEY or "
+                             "GITHUB_APP_PRIVATE_KEY_FILE")  # fmt: skip
+        for name in ("github_app_private_key", "github_app_installation_id"):
+            if getattr(self, name) and not self.github_app_id:
+                raise ValueError(f"{name.upper()}: the App's number is missing; set GITHUB_APP_ID")
         return self
 
 

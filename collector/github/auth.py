@@ -104,7 +104,8 @@ class AppAuth:
             answer = ask("POST", f"/app/installations/{number}/access_tokens", self._signed())
         except errors.NotFound:
             raise errors.Unauthorized(
-                f"GITHUB_APP_INSTALLATION_ID: GitHub App {self.app_id} has no installation {number}"
+                f"GitHub knows no installation {number} of GitHub App {self.app_id}; check GITHUB_APP_ID and "
+                "GITHUB_APP_INSTALLATION_ID"
             ) from None
         except errors.Forbidden as error:
             raise errors.Unauthorized(f"GitHub gives installation {number} no token: {error}") from None
@@ -117,7 +118,10 @@ class AppAuth:
 
     def _find(self, ask: Ask) -> int:
         """The only installation there is."""
-        listed = ask("GET", "/app/installations?per_page=100", self._signed())
+        try:
+            listed = ask("GET", "/app/installations?per_page=100", self._signed())
+        except errors.NotFound:
+            raise errors.Unauthorized(f"GitHub knows no GitHub App {self.app_id}; check GITHUB_APP_ID") from None
         try:
             found = {int(each["id"]): str((each.get("account") or {}).get("login")) for each in listed}
         except (TypeError, KeyError, ValueError, AttributeError):

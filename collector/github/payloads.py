@@ -44,6 +44,7 @@ class RepositoryPayload(Payload):
 
 class RepositoryReference(Payload):
     id: Id
+    full_name: Text | None = None
 
 
 class WorkflowPayload(Payload):
