@@ -1,54 +1,71 @@
-"""How far a walk through the newest-first list of runs has to go. Pure."""
+"""How far a walk through the newest-first list of runs has to go. Pure.
 
-from dataclasses import dataclass
+A run can change long after it was created: it runs for days, waits for an approval, is run again for 30 days.
+GitHub has no list of changes, so pages are read again, the deeper the rarer: a change of a run of age A is seen
+at the latest after one poll (page 1), 1 h (A up to 2 days), 3 h (6 days) or 24 h (31 days).
+"""
+
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 # Runs can appear in the list a little later than their created_at says.
 OVERLAP = timedelta(minutes=10)
-RELOOK_EVERY, RELOOK_SPAN = timedelta(hours=1), timedelta(days=3)
+
+
+@dataclass(frozen=True)
+class Look:
+    """Runs up to `span` old are looked at again `every` so often. `name` is the field that remembers when."""
+
+    name: str
+    every: timedelta
+    span: timedelta
+
+
 # A run can be run again for 30 days; a day of slack.
-DEEP_RELOOK_EVERY, DEEP_RELOOK_SPAN = timedelta(days=1), timedelta(days=31)
+LOOKS = (
+    Look("relooked_at", timedelta(hours=1), timedelta(days=2)),
+    Look("relooked_wide_at", timedelta(hours=3), timedelta(days=6)),
+    Look("relooked_deep_at", timedelta(days=1), timedelta(days=31)),
+)
+DEEPEST = LOOKS[-1]
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is stored of a repository: complete from `complete_since` (null: never yet) up to `covered_to`.
-    `capped`: GitHub's list ends there, so reading it again for what is older would be in vain."""
+    """What is stored of a repository: complete from `complete_since` (null: nothing yet) up to `covered_to`.
+    `looked` says when each look of LOOKS was last taken."""
 
     complete_since: datetime | None
     covered_to: datetime | None
-    relooked_at: datetime | None
-    relooked_deep_at: datetime | None
-    capped: bool = False
+    looked: dict[str, datetime | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Walk:
-    """Read pages until one ends before `until`. `first` fills the history; a plain tail may use the ETag
-    of page 1, because an unchanged page 1 means that nothing is new."""
+    """Read pages until one ends before `until`. `first` fills the history; a plain tail may use the ETag of
+    page 1, because an unchanged page 1 means that nothing is new. `looks` are the ones this walk does."""
 
     until: datetime
     first: bool = False
-    relook: bool = False
-    deep: bool = False
+    looks: tuple[Look, ...] = ()
 
     @property
     def plain(self) -> bool:
-        return not (self.first or self.relook or self.deep)
+        return not (self.first or self.looks)
 
 
 def plan(known: Known, backfill_from: datetime, now: datetime) -> Walk:
-    """The deepest walk that is due: the history, a look at the last 31 days or 3 days, or the tail."""
+    """The deepest walk that is due: the history, a look at older runs again, or the tail. A walk of the history that
+    was interrupted is not begun again: what is missing below complete_since is read by windows (see backfill)."""
     if known.complete_since is None or known.covered_to is None:
-        return Walk(backfill_from, first=True, relook=True, deep=True)
-    if backfill_from < known.complete_since - OVERLAP and not known.capped:
-        return Walk(backfill_from, first=True, relook=True, deep=True)
+        return Walk(backfill_from, first=True, looks=LOOKS)
     tail = known.covered_to - OVERLAP
-    if _due(known.relooked_deep_at, DEEP_RELOOK_EVERY, now):
-        return Walk(max(known.complete_since, min(tail, now - DEEP_RELOOK_SPAN)), relook=True, deep=True)
-    if _due(known.relooked_at, RELOOK_EVERY, now):
-        return Walk(max(known.complete_since, min(tail, now - RELOOK_SPAN)), relook=True)
-    return Walk(tail)
+    due = [look for look in LOOKS if _due(known.looked.get(look.name), look.every, now)]
+    if not due:
+        return Walk(tail)
+    deepest = due[-1]
+    covered = tuple(look for look in LOOKS if look.span <= deepest.span)
+    return Walk(max(known.complete_since, min(tail, now - deepest.span)), looks=covered)
 
 
 def _due(last: datetime | None, every: timedelta, now: datetime) -> bool:

@@ -29,7 +29,12 @@ def fetch_details(client: Client, repo: str, wanted: WantedDetails, clock: Calla
                 jobs[job.id] = job
     attempts = [_attempt(client, f"{run}/attempts/{number}") for number in wanted.missing_attempts]
     return DetailsRecord(
-        wanted.run_id, tuple(attempt for attempt in attempts if attempt), tuple(jobs.values()), fetched_at
+        wanted.run_id,
+        tuple(attempt for attempt in attempts if attempt),
+        tuple(jobs.values()),
+        fetched_at,
+        attempt=wanted.attempt,
+        over=wanted.over,
     )
 
 

@@ -7,16 +7,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from collector.github.client import Client
 from collector.github.errors import BadAnswer, GitHubError, NotFound
 from collector.github.pagination import pages
 from collector.github.payloads import RepositoryPayload, RunPayload, WorkflowPayload, read
 from collector.sync.convert import repository_record, run_record, workflow_of, workflow_record
-from collector.sync.cursor import Known, Walk, plan
+from collector.sync.cursor import DEEPEST, LOOKS, Known, Walk, plan
 from collector.sync.tail import Seen, walk
-from db.engine import write_scope
+from db.engine import session_scope, write_scope
 from db.queries.sync import unfinished_runs
+from db.store.backfills import settle_seen_in_full
 from db.store.repositories import (
     ensure_workflows,
     get_repository,
@@ -25,14 +27,15 @@ from db.store.repositories import (
     upsert_repository,
     upsert_workflows,
 )
-from db.store.runs import mark_gone, upsert_runs
+from db.store.runs import Upserted, mark_gone, note_looked_at, upsert_runs
 from db.store.sync_state import set_gaps, sync_state
 
 WORKFLOWS_EVERY = timedelta(hours=6)
+# A new name or default branch is noticed this late; the list of runs works under the old name meanwhile.
+IDENTIFY_EVERY = timedelta(hours=1)
 _UNFINISHED_LIMIT = 200
 # Page 1 shows this many of the newest runs: an unchanged page 1 says that none of them changed.
 _FIRST_PAGE = 100
-_CAPPED = "capped"
 
 
 @dataclass(frozen=True)
@@ -58,15 +61,15 @@ class RepositoryReader:
         self._on_runs = on_runs
 
     def read(self, name: str, backfill_from: datetime) -> Reading:
-        """One look at a repository. Each page is stored before the next is asked for; only when the walk came
-        to its end is the repository called complete, so an interruption leaves no hole."""
+        """One look at a repository. Each page is stored before the next is asked for; covered_to moves only when
+        the walk came to its end, so an interruption leaves no hole."""
         repository_id, repo = self._identify(name)
         changed = self._read_workflows(repository_id, repo)
         known, etag = self._known(repository_id)
         walk_plan = plan(known, backfill_from, self._clock())
         seen = Seen()
         for payloads in walk(self._client, repo, walk_plan, etag, seen):
-            changed += self._store(repository_id, payloads)
+            changed += self.store(repository_id, payloads, first_walk=seen if walk_plan.first else None).changed
             self._on_runs(len(payloads))
             if self._stop.is_set():
                 return Reading(repository_id, repo, changed, stopped=True)
@@ -74,16 +77,34 @@ class RepositoryReader:
         self._note_complete(repository_id, walk_plan, seen)
         return Reading(repository_id, repo, changed)
 
+    def store(self, repository_id: int, payloads: list[RunPayload], *, first_walk: Seen | None = None) -> Upserted:
+        """Stores runs. A first walk moves complete_since down with each page: what it has read stays read."""
+        ours = [each for each in payloads if each.repository is None or each.repository.id == repository_id]
+        with write_scope(self._engine) as session:
+            repository = get_repository(session, repository_id)
+            names = {each.repository.full_name for each in payloads if each.repository and each.repository.full_name}
+            if names - {repository.full_name}:
+                # It has a new name; or the name is another repository's now, whose runs must not be put under this one.
+                sync_state(session, repository_id).identified_at = None
+            ensure_workflows(session, repository_id, [workflow_of(each) for each in ours])
+            stored = upsert_runs(session, repository, [run_record(each) for each in ours])
+            if first_walk and first_walk.newest:
+                state = sync_state(session, repository_id)
+                state.covered_to = state.covered_to or first_walk.newest
+                state.complete_since = first_walk.oldest
+            return stored
+
     def _identify(self, name: str) -> tuple[int, str]:
-        """GET of the repository: free when unchanged, and the way to notice a new name or default branch."""
+        """GET of the repository, once an hour: the way to notice a new name or default branch."""
         now = self._clock()
         with write_scope(self._engine) as session:
-            repository_id = repository_id_of(session, name)
-            etag = sync_state(session, repository_id).repository_etag if repository_id else None
-        answer = self._client.get(f"/repos/{name}", etag=etag)
+            known, etag = self._recall(session, name, now)
+            if known and etag is None:
+                return known
+        answer = self._client.get(f"/repos/{name}", etag=etag or None)
         with write_scope(self._engine) as session:
-            if answer.not_modified and repository_id:
-                repository = get_repository(session, repository_id)
+            if answer.not_modified and known:
+                repository = get_repository(session, known[0])
                 repository.monitored = True
             else:
                 payload = read(RepositoryPayload, answer.data)
@@ -91,11 +112,25 @@ class RepositoryReader:
                     raise BadAnswer(f"GitHub's answer about {name} cannot be read ({payload})")
                 repository = upsert_repository(session, repository_record(payload))
                 sync_state(session, repository.id).repository_etag = answer.etag
+            sync_state(session, repository.id).identified_at = now
             note_target(session, name, repository.id, None, now)
             return repository.id, repository.full_name
 
+    def _recall(self, session: Session, name: str, now: datetime) -> tuple[tuple[int, str] | None, str | None]:
+        """Who it was last time, and the ETag to ask again with; null where there is no need to ask yet."""
+        repository_id = repository_id_of(session, name)
+        if repository_id is None:
+            return None, ""
+        state, repository = sync_state(session, repository_id), get_repository(session, repository_id)
+        known = (repository_id, repository.full_name)
+        if state.identified_at and now - state.identified_at < IDENTIFY_EVERY and state.error is None:
+            repository.monitored = True
+            note_target(session, name, repository_id, None, now)
+            return known, None
+        return known, state.repository_etag or ""
+
     def _read_workflows(self, repository_id: int, repo: str) -> int:
-        with write_scope(self._engine) as session:
+        with session_scope(self._engine) as session:
             last = sync_state(session, repository_id).workflows_at
         now = self._clock()
         if last and now - last < WORKFLOWS_EVERY:
@@ -110,44 +145,35 @@ class RepositoryReader:
             return upsert_workflows(session, repository_id, records)
 
     def _known(self, repository_id: int) -> tuple[Known, str | None]:
-        with write_scope(self._engine) as session:
+        with session_scope(self._engine) as session:
             state = sync_state(session, repository_id)
-            known = Known(
-                state.complete_since,
-                state.covered_to,
-                state.relooked_at,
-                state.relooked_deep_at,
-                capped=any(gap["kind"] == _CAPPED for gap in state.gaps),
-            )
-            return known, state.runs_etag
-
-    def _store(self, repository_id: int, payloads: list[RunPayload]) -> int:
-        # A transferred or shared list must not put another repository's runs under this one.
-        ours = [each for each in payloads if each.repository is None or each.repository.id == repository_id]
-        with write_scope(self._engine) as session:
-            repository = get_repository(session, repository_id)
-            ensure_workflows(session, repository_id, [workflow_of(each) for each in ours])
-            return upsert_runs(session, repository, [run_record(each) for each in ours]).changed
+            looked = {look.name: getattr(state, look.name) for look in LOOKS}
+            return Known(state.complete_since, state.covered_to, looked), state.runs_etag
 
     def _follow_unfinished(self, repository_id: int, repo: str, seen: Seen) -> int:
-        """Runs that were running and that this walk did not meet are asked for one by one."""
-        with write_scope(self._engine) as session:
+        """Runs that were running and that this walk did not meet are asked for one by one, the old ones rarely."""
+        now = self._clock()
+        with session_scope(self._engine) as session:
             newest = _FIRST_PAGE if seen.unchanged else 0
-            wanted = unfinished_runs(session, repository_id, seen.ids, skip_newest=newest, limit=_UNFINISHED_LIMIT)
+            limit = _UNFINISHED_LIMIT
+            wanted = unfinished_runs(session, repository_id, seen.ids, now, skip_newest=newest, limit=limit)
         changed = 0
         for run_id in wanted:
             if self._stop.is_set():
                 break
-            try:
-                payload = read(RunPayload, self._client.get(f"/repos/{repo}/actions/runs/{run_id}").data)
-            except NotFound:
-                with write_scope(self._engine) as session:
-                    mark_gone(session, repository_id, run_id)
-                changed += 1
-                continue
-            if not isinstance(payload, str):
-                changed += self._store(repository_id, [payload])
+            changed += self._follow(repository_id, repo, run_id)
+            with write_scope(self._engine) as session:
+                note_looked_at(session, repository_id, run_id, now)
         return changed
+
+    def _follow(self, repository_id: int, repo: str, run_id: int) -> int:
+        try:
+            payload = read(RunPayload, self._client.get(f"/repos/{repo}/actions/runs/{run_id}").data)
+        except NotFound:
+            with write_scope(self._engine) as session:
+                mark_gone(session, repository_id, run_id)
+            return 1
+        return 0 if isinstance(payload, str) else self.store(repository_id, [payload]).changed
 
     def _note_complete(self, repository_id: int, walk_plan: Walk, seen: Seen) -> None:
         now = self._clock()
@@ -159,23 +185,15 @@ class RepositoryReader:
             # An empty repository is covered up to now.
             state.covered_to = max(filter(None, (seen.newest, state.covered_to)), default=now)
             state.runs_etag = seen.etag
+            reached = seen.oldest if seen.capped and seen.oldest else walk_plan.until
             if walk_plan.first:
-                reached = seen.oldest if seen.capped and seen.oldest else walk_plan.until
                 state.complete_since = reached
-            if walk_plan.relook:
-                state.relooked_at = now
-            if walk_plan.deep:
-                state.relooked_deep_at = now
-            if walk_plan.first:
-                set_gaps(state, _CAPPED, _capped(seen))
-            if walk_plan.deep or seen.unreadable:
+            for look in walk_plan.looks:
+                setattr(state, look.name, now)
+            if DEEPEST in walk_plan.looks:
+                settle_seen_in_full(session, repository_id, reached, now)
+            if DEEPEST in walk_plan.looks or seen.unreadable:
                 set_gaps(state, "unreadable", seen.unreadable[:20])
-
-
-def _capped(seen: Seen) -> list[str]:
-    if not seen.capped:
-        return []
-    return [f"GitHub's list of runs ends at {seen.oldest:%Y-%m-%d %H:%M} UTC; older runs are not known"]
 
 
 def note_failure(engine: Engine, name: str, error: GitHubError, now: datetime) -> None:

@@ -13,7 +13,7 @@ from collector.sync.cursor import Walk
 
 @dataclass
 class Seen:
-    """What the walk met so far; `reached_end` once nothing older is left to read."""
+    """What the walk met so far. `capped`: GitHub's list ended before the walk did."""
 
     newest: datetime | None = None
     oldest: datetime | None = None
@@ -40,7 +40,7 @@ def walk(client: Client, repo: str, plan: Walk, etag: str | None, seen: Seen) ->
             if seen.oldest and seen.oldest < plan.until:
                 return
     except Unprocessable:
-        # GitHub ends an unfiltered list at about 40,000 runs. What is older is known to be missing.
+        # GitHub ends an unfiltered list at about 40,000 runs; what is older is read by windows of created_at.
         if seen.oldest is None:
             raise
         seen.capped = True

@@ -211,6 +211,8 @@ def _settled(run: Run, jobs: list[Job], detail: DetailsRecord) -> bool:
     """In-progress runs are looked at again because they are unfinished, not because they are pending."""
     if run.status != Status.COMPLETED:
         return True
+    if not detail.over or (detail.attempt or run.attempt) < run.attempt:
+        return False
     if run.completed_at and detail.fetched_at - run.completed_at > SETTLE:
         return True
     return all(job.status == Status.COMPLETED for job in jobs if job.attempt == run.attempt)

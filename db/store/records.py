@@ -90,9 +90,12 @@ class LogRecord:
 
 @dataclass(frozen=True)
 class DetailsRecord:
-    """Everything that hangs on one run: attempts and jobs, as known at `fetched_at`."""
+    """Everything that hangs on one run: attempts and jobs, as known at `fetched_at`. `attempt` and `over` are what was
+    known of the run before they were asked for: jobs of a run that was not over yet are not its last word."""
 
     run_id: int
     attempts: tuple[AttemptRecord, ...]
     jobs: tuple[JobRecord, ...]
     fetched_at: datetime
+    attempt: int | None = None
+    over: bool = True

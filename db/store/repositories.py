@@ -94,5 +94,12 @@ def note_target(session: Session, name: str, repository_id: int | None, error: s
     target.error, target.checked_at = error, now
 
 
+def add_targets(session: Session, names: Sequence[str], now: datetime) -> None:
+    """Names that GITHUB_REPOS stands for today; what is known of them stays."""
+    known = set(session.scalars(select(Target.name).where(Target.name.in_(list(names)))))
+    session.add_all(Target(name=name, checked_at=now) for name in dict.fromkeys(names) if name not in known)
+    session.flush()
+
+
 def keep_targets(session: Session, names: Sequence[str]) -> None:
     session.execute(delete(Target).where(Target.name.not_in(list(names))))

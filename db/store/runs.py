@@ -73,6 +73,11 @@ def mark_gone(session: Session, repository_id: int, run_id: int) -> None:
     run.outcome = str(outcome_of(run.status, run.conclusion))
 
 
+def note_looked_at(session: Session, repository_id: int, run_id: int, now: datetime) -> None:
+    """An unfinished run was asked for by itself: its next turn is counted from here."""
+    session.execute(update(Run).where(Run.repository_id == repository_id, Run.id == run_id).values(looked_at=now))
+
+
 def mark_details_settled(session: Session, repository_id: int, run_id: int, now: datetime) -> None:
     """The run's jobs cannot be had any more (deleted on GitHub): stop asking, keep what is stored."""
     session.execute(

@@ -24,6 +24,12 @@ def set_gaps(state: SyncState, kind: str, details: Sequence[str]) -> None:
         state.gaps = gaps
 
 
+def add_gap(state: SyncState, kind: str, detail: str) -> None:
+    gap = {"kind": kind, "detail": detail}
+    if gap not in state.gaps:
+        state.gaps = [*state.gaps, gap]
+
+
 def beat(session: Session, now: datetime, detail: dict[str, Any], *, started_at: datetime | None = None) -> None:
     """The collector is alive. `detail` is shown to people as it is: no secrets."""
     row = _heartbeat(session, now)

@@ -41,7 +41,7 @@ def rows(engine: Engine) -> dict[str, list[Any]]:
         }
 
 
-def test_a_second_pass_changes_no_row_and_asks_two_questions(engine: Engine, github: GitHub) -> None:
+def test_a_second_pass_changes_no_row_and_asks_one_question(engine: Engine, github: GitHub) -> None:
     for minutes in range(5):
         github.world.add_run(REPO, "CI", created_at=github.clock() - timedelta(minutes=10 + minutes))
     assert once(engine, github).complete
@@ -49,10 +49,10 @@ def test_a_second_pass_changes_no_row_and_asks_two_questions(engine: Engine, git
     github.asked()
     assert once(engine, github).changed == 0
     assert rows(engine) == before
-    assert github.asked() == [f"/repos/{REPO}", f"/repos/{REPO}/actions/runs"]
+    assert github.asked() == [f"/repos/{REPO}/actions/runs"]
 
 
-def test_the_demos_account_twice_changes_nothing_and_asks_two_questions_a_repository(engine: Engine) -> None:
+def test_the_demos_account_twice_changes_nothing_and_asks_one_question_a_repository(engine: Engine) -> None:
     clock = Clock()
     world = World.demo(anchor=clock(), days=8, clock=clock)
     app = create_app(world)
@@ -66,7 +66,7 @@ def test_the_demos_account_twice_changes_nothing_and_asks_two_questions_a_reposi
         asked = Counter(each.path.split("/")[3] for each in app.state.requests if each.path.startswith("/repos/"))
     assert outcome.complete
     assert rows(engine) == before
-    assert set(asked.values()) == {2}
+    assert set(asked.values()) == {1}
     assert len(asked) == 6
 
 
@@ -203,8 +203,9 @@ def test_a_renamed_repository_goes_on_under_its_id(engine: Engine, github: GitHu
     once(engine, github)
     github.world.rename(REPO, "acme/site")
     github.world.add_run("acme/site", "CI")
-    github.clock.forward(minutes=5)
-    assert once(engine, github).complete
+    for _ in range(2):
+        github.clock.forward(minutes=5)
+        assert once(engine, github).complete
     with session_scope(engine) as session:
         assert [row.repo for row in list_repositories(session)] == ["acme/site"]
     assert len(stored(engine)) == 2
@@ -225,9 +226,10 @@ def test_a_bad_token_is_said_once_and_loses_nothing(engine: Engine, github: GitH
     once(engine, github)
     github.asked()
     bad = make_client(github.url, github.clock, "bad")
-    outcome = once(engine, github, REPO, "acme/second", client=bad)
+    others = [f"acme/number-{number}" for number in range(30)]
+    outcome = once(engine, github, REPO, *others, client=bad)
     assert set(outcome.failures.values()) == {"GitHub refused the token (401 Bad credentials); check GITHUB_TOKEN"}
-    assert len(github.asked()) == 1
+    assert len(github.asked()) <= 8
     assert len(stored(engine)) == 1
     assert once(engine, github).complete
     with Session(engine) as session:

@@ -1,0 +1,113 @@
+"""Reading history that lies below what is complete: newest first, in windows, from where it was interrupted."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine
+
+from collector.github.client import Client
+from collector.progress import Progress
+from collector.sync.repository import RepositoryReader
+from collector.sync.windows import Window, count, next_span, read_windows
+from db.engine import session_scope, write_scope
+from db.store.backfills import BackfillKey, advance, due_backfills, get_backfill, note_expected, want_history
+from db.store.sync_state import add_gap, sync_state
+
+_FIRST_SPAN = timedelta(days=4)
+
+
+@dataclass
+class _Leaf:
+    """What one window held so far."""
+
+    runs: int = 0
+    inserted: int = 0
+
+
+class Backfiller:
+    def __init__(
+        self,
+        engine: Engine,
+        client: Client,
+        reader: RepositoryReader,
+        *,
+        clock: Callable[[], datetime],
+        stop: threading.Event,
+        progress: Progress,
+    ) -> None:
+        self._engine, self._client, self._reader = engine, client, reader
+        self._clock, self._stop, self._progress = clock, stop, progress
+
+    def want(self, repository_id: int, since: datetime, until: datetime | None = None) -> BackfillKey | None:
+        """Notes that this history is wanted. Null when none of it is missing."""
+        now = self._clock()
+        with write_scope(self._engine) as session:
+            return want_history(session, repository_id, since, until or now, now)
+
+    def run(self, repository_id: int, repo: str) -> int:
+        """Everything that is due for the repository; returns how many runs were new or changed. What was read before
+        an interruption or an error stays read."""
+        with session_scope(self._engine) as session:
+            due = due_backfills(session, repository_id, self._clock())
+        return sum(self._read(key, repo) for key in due)
+
+    def _read(self, key: BackfillKey, repo: str) -> int:
+        self._announce(key, repo)
+        with session_scope(self._engine) as session:
+            row = get_backfill(session, key)
+        changed, span = 0, _FIRST_SPAN
+        phase = row.phase if row else None
+        while row and not self._stop.is_set():
+            since = max(row.since, row.cursor - span)
+            met, stored = self._read_span(key, repo, since, row.cursor)
+            changed, span = changed + stored, next_span(span, met)
+            with session_scope(self._engine) as session:
+                row = get_backfill(session, key)
+            # One phase a pass: windows are not verified in the same breath in which they were read.
+            if row is None or row.phase != phase or row.cursor >= row.until:
+                break
+        return changed
+
+    def _announce(self, key: BackfillKey, repo: str) -> None:
+        """How many runs there will be, for people who wait."""
+        with session_scope(self._engine) as session:
+            row = get_backfill(session, key)
+        if row is None:
+            return
+        expected = row.runs_expected
+        if expected is None:
+            expected = count(self._client, repo, key.since, key.until)
+            with write_scope(self._engine) as session:
+                note_expected(session, key, expected)
+        self._progress.begin(f"Reading history of {repo}", expected or 0)
+        self._progress.advance(row.runs_done)
+
+    def _read_span(self, key: BackfillKey, repo: str, since: datetime, until: datetime) -> tuple[int, int]:
+        """Runs met and runs changed from `since` to `until`; the cursor moves after each window."""
+        met = changed = 0
+        leaf = _Leaf()
+        for window, payloads, last in read_windows(self._client, repo, since, until):
+            stored = self._reader.store(key.repository_id, payloads)
+            leaf.runs, leaf.inserted = leaf.runs + len(payloads), leaf.inserted + stored.inserted
+            met, changed = met + len(payloads), changed + stored.changed
+            self._progress.advance(len(payloads))
+            if last:
+                self._note(key, window, leaf)
+                leaf = _Leaf()
+            if self._stop.is_set():
+                break
+        return met, changed
+
+    def _note(self, key: BackfillKey, window: Window, leaf: _Leaf) -> None:
+        with write_scope(self._engine) as session:
+            # A window that came up short is doubtful: the scan that verifies must see it again.
+            late = max(leaf.inserted, 1 if window.short else 0)
+            advance(session, key, window.since, leaf.runs, late, self._clock())
+            state = sync_state(session, key.repository_id)
+            if window.over_cap:
+                add_gap(state, "capped", f"more than 1,000 runs at {window.since:%Y-%m-%d %H:%M:%S} UTC: GitHub lists "
+                        "no more of one second")  # fmt: skip
+            for line in window.unreadable[:20]:
+                add_gap(state, "unreadable", line)
