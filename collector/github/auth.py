@@ -23,8 +23,11 @@ Ask = Callable[[str, str, str], Any]
 
 class Auth(Protocol):
     """`kind` in words. `header` may have to ask GitHub first. `renew`: whether it is worth asking again after a 401
-    that this header got. `who` and `advice`: who was refused then, and what to look at."""
+    that this header got. `who` and `advice`: who was refused then, and what to look at. `personal`: it may belong to
+    a user; `installed`: to an App's installation."""
 
+    personal: bool
+    installed: bool
     kind: str
     who: str
     advice: str
@@ -35,8 +38,11 @@ class Auth(Protocol):
 
 
 class TokenAuth:
+    installed = False
+
     def __init__(self, token: str | None) -> None:
         self._header = f"Bearer {token}" if token else None
+        self.personal = token is not None
         self.kind = "a token" if token else "no token: public repositories only, 60 requests an hour"
         self.who = "the token" if token else "a request without a token"
         self.advice = "check GITHUB_TOKEN" if token else "set GITHUB_TOKEN"
@@ -57,6 +63,8 @@ class _Installed:
 class AppAuth:
     """Tokens of one installation, an hour each, renewed five minutes before they end, and after a 401. Of several
     threads one renews; those that still have a good token do not wait for it."""
+
+    personal, installed = False, True
 
     def __init__(
         self, app_id: str, key: RSAPrivateKey, installation_id: int | None, clock: Callable[[], datetime]

@@ -21,7 +21,7 @@ from collector.github.ratelimit import RateLimit
 from collector.github.transport import Transport
 
 TRIES = 5
-_LONGEST_PAUSE_SECONDS = 16.0
+_LONGEST_PAUSE_SECONDS, _LOOK_SECONDS = 16.0, 0.25
 # One request may be refused for going too fast so often, penalties waited for in between.
 _REFUSALS = 10
 _REDIRECTS = 5
@@ -70,7 +70,7 @@ class Client:
         auth: Auth | None = None,
         user_agent: str = "pipeline-health",
         clock: Callable[[], datetime] = utc_now,
-        sleep: Callable[[float], None] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
         reserve: float = 0,
         pace: Pace | None = None,
         patience: float = 0,
@@ -80,6 +80,8 @@ class Client:
         limited = urlsplit(self.api_url).hostname == _GITHUB_COM
         self.rate = RateLimit(clock, reserve=reserve, pace=pace, patience=patience, limited=limited)
         self.requests_sent = 0
+        # What is asked for again and again, as pages of lists by their address: it is kept for as long as the program.
+        self.memory: dict[str, Any] = {}
         self._sleep = sleep
         self._count = threading.Lock()
         self._transport = Transport(
@@ -163,13 +165,11 @@ class Client:
     def _pause(self, failed: int) -> bool:
         """Longer each time and by chance, so that threads do not come back together. False: the program ends."""
         seconds = random.uniform(0, min(2.0 ** (failed - 1), _LONGEST_PAUSE_SECONDS))  # noqa: S311 - not secrecy
-        if self._sleep is not None:
-            self._sleep(seconds)
-        elif self.stop is not None:
-            return not self.stop.wait(seconds)
-        else:
-            time.sleep(seconds)
-        return True
+        # Not stop.wait(): a signal that sets it while this very thread is in there would wait for itself.
+        while seconds > 0 and not (self.stop is not None and self.stop.is_set()):
+            self._sleep(min(seconds, _LOOK_SECONDS))
+            seconds -= _LOOK_SECONDS
+        return self.stop is None or not self.stop.is_set()
 
     def _answer(self, url: str, headers: dict[str, str]) -> Answer:
         response = self._found(url, headers)

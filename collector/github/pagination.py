@@ -1,8 +1,9 @@
 """Walking through lists, page by page."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
 
 from collector.github.client import TRIES, Answer, Client
 from collector.github.errors import BadAnswer
@@ -24,36 +25,40 @@ class Page(Generic[P]):
     total_count: int | None = None
     not_modified: bool = False
     unreadable: list[str] = field(default_factory=list)
+    next_url: str | None = None
 
 
 def pages(
     client: Client, path: str, key: str | None, model: type[P], *, params: dict[str, Any] | None = None,
-    etag: str | None = None, per_page: int = PER_PAGE,
+    etag: str | None = None, per_page: int = PER_PAGE, memory: MutableMapping[str, Page[P]] | None = None,
 ) -> Iterator[Page[P]]:  # fmt: skip
     """Pages of the list under `key` (the answer itself where key is null), following Link headers verbatim.
 
     A list that answers 5xx is asked again for half as many items a page, down to 10: big runs do that. The smaller
     page begins at or before the place where the larger one would have, so items may come twice, but none is left out.
+    In `memory` pages are kept by their address: a page that did not change since then costs nothing, and comes whole.
     """
-    size, page, asked = per_page, 1, params or {}
-    next_url: str | None = None
+    size, page = per_page, 1
+    following: str | None = None
     while True:
+        url = following or f"{path}?{urlencode({**(params or {}), 'per_page': size, 'page': page}, doseq=True)}"
         tries = _TRIES if size > _SMALLEST_PAGE else TRIES
+        known = memory.get(url) if memory is not None else None
         try:
-            if next_url:
-                answer = client.get(next_url, tries=tries)
-            else:
-                answer = client.get(path, params={**asked, "per_page": size, "page": page}, etag=etag, tries=tries)
+            answer = client.get(url, etag=known.etag if known else None if following else etag, tries=tries)
         except BadAnswer as error:
             if not error.server_side or size <= _SMALLEST_PAGE:
                 raise
             before, size = (page - 1) * size, max(size // 2, _SMALLEST_PAGE)
-            page, next_url = before // size + 1, None
+            page, following = before // size + 1, None
             continue
-        yield _page(answer, key, model)
-        if answer.next_url is None or answer.not_modified:
+        found = known if known and answer.not_modified else _page(answer, key, model)
+        if memory is not None and found.etag and not found.not_modified:
+            memory[url] = found
+        yield found
+        if found.next_url is None:
             return
-        next_url, page = answer.next_url, page + 1
+        following, page = found.next_url, page + 1
 
 
 def _page(answer: Answer, key: str | None, model: type[P]) -> Page[P]:
@@ -71,4 +76,5 @@ def _page(answer: Answer, key: str | None, model: type[P]) -> Page[P]:
         etag=answer.etag,
         total_count=total if isinstance(total, int) else None,
         unreadable=[item for item in results if isinstance(item, str)],
+        next_url=answer.next_url,
     )

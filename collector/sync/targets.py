@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from collector.github.client import Client
-from collector.github.errors import GitHubError, NotFound
+from collector.github.errors import Forbidden, GitHubError, NotFound, Unauthorized
 from collector.github.pagination import pages
 from collector.github.payloads import RepositoryPayload
 
@@ -17,34 +17,69 @@ class Targets:
 
 
 def resolve(client: Client, entries: tuple[str, ...]) -> Targets:
-    """Wildcards are asked for each time: a new repository of the organisation is monitored without a restart."""
-    left_out = {entry.removeprefix("!").lower() for entry in entries if entry.startswith("!")}
+    """Wildcards are asked for each time: a new repository of the organisation is monitored without a restart. A list
+    that did not change costs nothing of the hourly limit."""
+    excluded = {entry.removeprefix("!").lower() for entry in entries if entry.startswith("!")}
     names: dict[str, str] = {}
+    ids: set[int] = set()
     failures: dict[str, str] = {}
-    for entry in entries:
+    for entry in dict.fromkeys(entries):
         if entry.startswith("!"):
             continue
         if not entry.endswith("/*"):
             names.setdefault(entry.lower(), entry)
             continue
         try:
-            for name in _owned(client, entry.removesuffix("/*")):
-                names.setdefault(name.lower(), name)
+            for repository in _owned(client, entry.removesuffix("/*")):
+                if repository.id not in ids:
+                    ids.add(repository.id)
+                    names.setdefault(repository.full_name.lower(), repository.full_name)
         except GitHubError as error:
             failures[entry] = str(error)
-    return Targets([name for key, name in names.items() if key not in left_out], failures)
+    left = [name for key, name in names.items() if not {key, f"{key.partition('/')[0]}/*"} & excluded]
+    return Targets(left, failures)
 
 
-def _owned(client: Client, owner: str) -> list[str]:
-    """Repositories of an organisation or user, archived ones left out: nothing runs there."""
+def _owned(client: Client, owner: str) -> list[RepositoryPayload]:
+    """Repositories of an organisation or user, archived ones left out: nothing runs there. An App sees the private
+    ones of its installation in a list of their own."""
+    found: list[RepositoryPayload] = []
+    missing: NotFound | None = None
     try:
-        return _listed(client, f"/orgs/{owner}/repos")
+        found = _of_account(client, owner)
     except NotFound:
-        return _listed(client, f"/users/{owner}/repos")
+        missing = NotFound(f"there is no organisation or user {owner}, or it may not be seen")
+    if client.auth.installed:
+        listed = _listed(client, "/installation/repositories", "repositories")
+        found += [each for each in listed if each.full_name.lower().startswith(f"{owner.lower()}/")]
+    if missing and not found:
+        raise missing
+    return [each for each in found if not each.archived]
 
 
-def _listed(client: Client, path: str) -> list[str]:
-    found = []
-    for page in pages(client, path, None, RepositoryPayload):
-        found += [repository.full_name for repository in page.items if not repository.archived]
+def _of_account(client: Client, owner: str) -> list[RepositoryPayload]:
+    """What kind of account it is, is remembered: a wrong guess costs a request."""
+    path: str = client.memory.get(f"lists of {owner}") or f"/orgs/{owner}/repos"
+    try:
+        found = _listed(client, path)
+    except NotFound:
+        path = "/user/repos" if client.auth.personal and _login(client) == owner.lower() else f"/users/{owner}/repos"
+        found = _listed(client, path)
+    client.memory[f"lists of {owner}"] = path
     return found
+
+
+def _login(client: Client) -> str | None:
+    """Whose token it is: only the owner is shown a user's private repositories, and only under /user."""
+    try:
+        data = client.get("/user").data
+    except (NotFound, Forbidden, Unauthorized):
+        return None  # a token of Actions or of an App belongs to nobody
+    login = data.get("login") if isinstance(data, dict) else None
+    return login.lower() if isinstance(login, str) else None
+
+
+def _listed(client: Client, path: str, key: str | None = None) -> list[RepositoryPayload]:
+    params = {"affiliation": "owner"} if path == "/user/repos" else None
+    found = pages(client, path, key, RepositoryPayload, params=params, memory=client.memory)
+    return [repository for page in found for repository in page.items]
