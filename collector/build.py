@@ -1,10 +1,12 @@
 """The composition root: settings in, a working collector out."""
 
 import threading
+from datetime import timedelta
 
 from sqlalchemy import Engine
 
 from collector.alerts.evaluate import Evaluator
+from collector.claims import Claims, holder_name
 from collector.config import Settings
 from collector.github.auth import AppAuth, Auth, TokenAuth, read_key
 from collector.github.client import Client, utc_now
@@ -15,6 +17,7 @@ from collector.notify.deliver import Deliverer
 from collector.passes import Passes
 from collector.progress import Progress
 from collector.sync.engine import Sync
+from collector.sync.inbox import Inbox
 from db.version import VERSION
 from notify.channels import configured
 
@@ -42,7 +45,10 @@ def make_passes(settings: Settings, engine: Engine, client: Client, *, bar: bool
     """Nothing here talks to anybody yet."""
     stop = client.stop = threading.Event()
     facts = {"demo": settings.demo, "poll_seconds": settings.poll_interval_minutes * 60, "version": VERSION}
-    progress = Progress(engine, utc_now, facts, bar=bar)
+    holder = holder_name(engine)
+    # On one machine there is one collector, and the main heartbeat is its own.
+    name = holder if engine.dialect.name == "postgresql" and not bar else None
+    progress = Progress(engine, utc_now, facts, bar=bar, name=name)
     channels = configured(settings)
     return Passes(
         engine=engine,
@@ -57,6 +63,9 @@ def make_passes(settings: Settings, engine: Engine, client: Client, *, bar: bool
             progress=progress,
         ),
         logs=LogCollector(engine, client, collect=settings.collect_logs, clock=utc_now, stop=stop, progress=progress),
+        inbox=Inbox(engine, utc_now, stop=stop),
+        claims=Claims(engine, holder, utc_now),
+        poll_every=timedelta(minutes=settings.poll_interval_minutes),
         evaluator=Evaluator(engine, settings.threshold, list(channels), settings.app_url, utc_now),
         deliverer=Deliverer(engine, channels, utc_now),
         progress=progress,

@@ -1,49 +1,62 @@
-"""A pass: everything that is to be done about the repositories, once."""
+"""The collector's work in portions: each can be run again at any time, and together they are a whole pass."""
 
 import logging
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from collector.alerts.evaluate import Evaluator
+from collector.claims import Claims
 from collector.github.client import Client
 from collector.github.errors import RateLimited
 from collector.logs.collect import LogCollector
 from collector.notify.deliver import Deliverer
 from collector.progress import Progress
 from collector.sync.engine import Outcome, Sync
-from db.engine import describe_failure
+from collector.sync.inbox import Inbox
+from db.engine import describe_failure, session_scope
+from db.queries.repositories import claimed_repositories
 
 log = logging.getLogger(__name__)
+# The jobs of runs that are merely running are looked at this often; those with news at once.
+_LIVE_EVERY = timedelta(seconds=30)
 
 
 class Passes:
-    """The collector's work, put together by the composition root. Every part can be run again at any time."""
+    """Put together by the composition root. `run` is for a command that ends; a service calls the others."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what the work consists of
         self,
         *,
         engine: Engine,
         client: Client,
         sync: Sync,
         logs: LogCollector,
+        inbox: Inbox,
+        claims: Claims,
         evaluator: Evaluator,
         deliverer: Deliverer,
         progress: Progress,
         clock: Callable[[], datetime],
         stop: threading.Event,
+        poll_every: timedelta,
     ) -> None:
         self._engine, self._client, self._sync, self._logs = engine, client, sync, logs
+        self._inbox, self.claims = inbox, claims
         self._evaluator, self._deliverer, self._progress = evaluator, deliverer, progress
-        self._clock, self.stop = clock, stop
+        self._clock, self.stop, self._poll_every = clock, stop, poll_every
+        self._judging = threading.Lock()
+        self._looked = threading.Event()
+        self._live_at: datetime | None = None
         self.waiting_until: datetime | None = None
 
     def run(self) -> Outcome:
-        """Lists, jobs, logs, rules, messages. What failed stands in the outcome and in the heartbeat."""
+        """Lists, history, jobs, logs, rules, messages. What failed stands in the outcome and in the heartbeat."""
         before = self._client.requests_sent
+        self._inbox.apply()
         outcome = self._sync.run()
         try:
             if not outcome.waiting and not outcome.stopped:
@@ -51,51 +64,143 @@ class Passes:
         except RateLimited as error:
             outcome.waiting = error
         self._progress.end()
-        evaluated = self._evaluator.run()
-        sent = self._deliverer.run()
-        if evaluated.opened or evaluated.resolved:
-            log.info("alerts: %d opened, %d resolved, %d messages sent", evaluated.opened, evaluated.resolved, sent)
+        self._judge()
         self._settle(outcome, self._client.requests_sent - before)
         return outcome
 
+    def look(self) -> None:
+        """The lists of runs of the repositories that this collector holds."""
+        if self._must_wait():
+            return
+        before, outcome = self._client.requests_sent, Outcome()
+        try:
+            targets = self._sync.resolve(outcome) if self.claims.share.leads else None
+            names = self.claims.renew().names
+            self.claims.working_on(names)
+            self._sync.look(sorted(names), outcome)
+            if targets:
+                self._sync.tidy(targets, outcome)
+        except RateLimited as error:
+            outcome.waiting = error
+        finally:
+            self.claims.working_on(frozenset())
+        outcome.stopped = outcome.stopped or self.stop.is_set()
+        self._looked.set()
+        self._judge()
+        self._settle(outcome, self._client.requests_sent - before)
+
+    def fill(self) -> None:
+        """Jobs, history, holes and logs, as far as there is something to do. A look may go on at the same time."""
+        if self._must_wait():
+            return
+        repositories = self._held()
+        looked = self._looked.is_set()
+        self._looked.clear()
+        outcome = Outcome()
+        try:
+            now = self._clock()
+            live = self._live_at is None or now - self._live_at >= _LIVE_EVERY
+            self._live_at = now if live else self._live_at
+            if looked:
+                self._sync.complete(repositories, outcome)
+            filled = self._sync.filler.run(repositories, live=live, patient=True)
+            if filled.waiting:
+                raise filled.waiting
+            if looked or filled.changed:
+                self._logs.run(until=now + self._poll_every)
+        except RateLimited as error:
+            outcome.waiting = error
+            self._note_waiting(outcome)
+            return
+        for repo, reason in (filled.failures | outcome.failures).items():
+            log.warning("%s: %s", repo, reason)
+        if looked or filled.changed:
+            self._judge()
+            self._progress.rest()
+
+    def apply_inbox(self) -> None:
+        """What came by webhook. Jobs of runs that ended are fetched by the next fill."""
+        applied = self._inbox.apply()
+        if applied.changed and self.claims.share.leads:
+            self._judge()
+
     def fetch_requested_logs(self) -> None:
         """Every few seconds: somebody is waiting in front of a page."""
-        if self.waiting_until and self._clock() < self.waiting_until:
+        if self._must_wait():
             return
         try:
             self._logs.run_requested()
         except RateLimited as error:
             self.waiting_until = error.until
-        except OperationalError as error:
-            log.warning("%s", describe_failure(self._engine, error))
 
     def deliver(self) -> None:
-        try:
-            self._deliverer.run()
-        except OperationalError as error:
-            log.warning("%s", describe_failure(self._engine, error))
+        self._deliverer.run()
+
+    def renew_claims(self) -> bool:
+        """True when there is something new to look after."""
+        share = self.claims.renew()
+        self._client.rate.set_share(share.collectors)
+        self._progress.leads = share.leads
+        return bool(share.gained)
 
     def beat(self) -> None:
         self._progress.beat()
 
+    def _held(self) -> dict[int, str]:
+        with session_scope(self._engine) as session:
+            return claimed_repositories(session, self.claims.share.names)
+
+    def _must_wait(self) -> bool:
+        return self.waiting_until is not None and self._clock() < self.waiting_until
+
+    def _judge(self) -> None:
+        """Rules and messages; one collector does it, one thread at a time."""
+        if not self.claims.share.leads:
+            return
+        with self._judging:
+            evaluated = self._evaluator.run()
+            sent = self._deliverer.run()
+        if evaluated.opened or evaluated.resolved:
+            log.info("alerts: %d opened, %d resolved, %d messages sent", evaluated.opened, evaluated.resolved, sent)
+
     def _settle(self, outcome: Outcome, requests: int) -> None:
-        state = self._client.rate.state
-        limit = {"limit": state.limit, "remaining": state.remaining, "reset_at": _iso(state.reset_at)}
-        self.waiting_until = outcome.waiting.until if outcome.waiting else None
         for name, reason in outcome.failures.items():
             log.warning("%s: %s", name, reason)
         if outcome.waiting:
-            message = f"{outcome.waiting}; going on at {outcome.waiting.until:%H:%M:%S} UTC"
-            log.warning("%s", message)
-            self._progress.settle("waiting", message, rate_limit=limit)
+            self._note_waiting(outcome)
         elif outcome.failures:
             name, reason = next(iter(outcome.failures.items()))
             more = f" (and {len(outcome.failures) - 1} more)" if len(outcome.failures) > 1 else ""
-            self._progress.settle("error", f"{name}: {reason}{more}", rate_limit=limit)
+            self._progress.settle("error", f"{name}: {reason}{more}", rate_limit=self._limit())
         else:
-            self._progress.settle("idle", None, rate_limit=limit)
+            self._progress.settle("idle", None, rate_limit=self._limit())
         log.info("%d repositories read, %d rows changed, %d requests", len(outcome.read), outcome.changed, requests)
 
+    def _note_waiting(self, outcome: Outcome) -> None:
+        if outcome.waiting is None:
+            return
+        self.waiting_until = outcome.waiting.until
+        message = f"{outcome.waiting}; going on at {outcome.waiting.until:%H:%M:%S} UTC"
+        log.warning("%s", message)
+        self._progress.settle("waiting", message, rate_limit=self._limit())
 
-def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None
+    def _limit(self) -> dict[str, int | str | None]:
+        state = self._client.rate.state
+        reset = state.reset_at.isoformat() if state.reset_at else None
+        return {
+            "limit": state.limit, "remaining": state.remaining, "reset_at": reset, "reserve": self._client.rate.kept,
+        }  # fmt: skip
+
+
+def guarded(work: Callable[[], object], engine: Engine) -> Callable[[], None]:
+    """Work that a service does again and again: what breaks it off is said in one line, and the next time comes."""
+
+    def guard() -> None:
+        try:
+            work()
+        except SQLAlchemyError as error:
+            log.error("%s", describe_failure(engine, error))
+        except Exception:
+            log.exception("this broke off; the next one starts as planned")
+
+    return guard

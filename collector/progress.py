@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
 from db.engine import describe_failure, write_scope
-from db.store.sync_state import beat, bump_data_version
+from db.store.sync_state import COLLECTOR, beat, bump_data_version
 
 log = logging.getLogger(__name__)
 _BEAT_EVERY = timedelta(seconds=2)
@@ -22,8 +22,14 @@ class Progress:
     """`facts` are parts of the heartbeat that do not change: demo, poll_seconds, version."""
 
     def __init__(
-        self, engine: Engine, clock: Callable[[], datetime], facts: dict[str, Any], *, bar: bool = False
-    ) -> None:
+        self,
+        engine: Engine,
+        clock: Callable[[], datetime],
+        facts: dict[str, Any],
+        *,
+        bar: bool = False,
+        name: str | None = None,
+    ) -> None:  # fmt: skip
         self._engine, self._clock, self._facts = engine, clock, facts
         self._bar: tqdm[Any] | None = None
         self._with_bar = bar and sys.stderr.isatty()
@@ -31,6 +37,9 @@ class Progress:
         self._beaten_at: datetime | None = None
         self._state: dict[str, Any] = {"state": "idle", "message": None, "progress": None}
         self._done = self._total = 0
+        self._rest: tuple[str, str | None] = ("idle", None)
+        # One of several collectors speaks for all; each speaks for itself under its own name.
+        self.leads, self.name = True, name
 
     def begin(self, label: str, total: int = 0) -> None:
         """A stage of work; `total` 0 is one whose size is not known."""
@@ -58,7 +67,13 @@ class Progress:
         """The pass is over: `idle`, `waiting` for GitHub, or `error`."""
         self.end()
         self._facts.update(more)
+        self._rest = (state, message)
         self._say(state, message)
+
+    def rest(self) -> None:
+        """Back to what the last pass came to."""
+        self.end()
+        self._say(*self._rest)
 
     def say(self, line: str) -> None:
         """A line for the log that does not tear the bar."""
@@ -78,9 +93,13 @@ class Progress:
         self._beaten_at = now
         try:
             with write_scope(self._engine) as session:
-                beat(session, now, {**self._facts, **self._state}, started_at=self._started_at)
+                for name in self._names():
+                    beat(session, now, {**self._facts, **self._state}, started_at=self._started_at, name=name)
         except SQLAlchemyError as error:
             log.warning("%s", describe_failure(self._engine, error))
+
+    def _names(self) -> list[str]:
+        return [COLLECTOR] * self.leads + ([f"{COLLECTOR}/{self.name}"] if self.name else [])
 
     def _say(self, state: str, message: str | None) -> None:
         self._state.update(state=state, message=message)

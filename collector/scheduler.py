@@ -1,4 +1,4 @@
-"""The service: APScheduler runs the passes, and a signal ends them between two steps."""
+"""The service: APScheduler runs the portions of work, and a signal ends them between two steps."""
 
 import logging
 import signal
@@ -6,69 +6,88 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from collector.passes import Passes
-from db.engine import describe_failure
+from collector.claims import RENEW_SECONDS
+from collector.passes import Passes, guarded
+from db.engine import describe_failure, write_scope
+from db.store.inbox import KEPT, prune_inbox
 from db.store.retention import prune
 
 log = logging.getLogger(__name__)
-_LOGS_SECONDS, _DELIVERY_SECONDS, _BEAT_SECONDS = 2, 10, 10
-_DRAIN_SECONDS = 10
+_FILL_SECONDS, _LOGS_SECONDS, _DELIVERY_SECONDS, _BEAT_SECONDS = 2, 2, 10, 10
+# An event is to be in the database within a second.
+_INBOX_SECONDS = 0.25
+_DRAIN_SECONDS = 9
 
 
 class Service:
     def __init__(self, engine: Engine, passes: Passes, *, poll_seconds: float, retention_days: int) -> None:
         self._engine, self._passes = engine, passes
         self._poll_seconds, self._retention = poll_seconds, timedelta(days=retention_days)
-        self._scheduler = BackgroundScheduler(timezone=UTC, job_defaults={"max_instances": 1, "coalesce": True})
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC,
+            executors={"default": ThreadPoolExecutor(16)},
+            job_defaults={"max_instances": 1, "coalesce": True},
+        )
 
     def run(self) -> None:
-        """Until SIGINT or SIGTERM. A pass that takes longer than the interval is not started twice."""
-        stop = self._passes.stop
+        """Until SIGINT or SIGTERM. Work that takes longer than its interval is not started twice."""
+        stop, passes = self._passes.stop, self._passes
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: stop.set())
         now = datetime.now(UTC)
-        self._every(self._poll_seconds, self._sync, first=now)
-        self._every(_LOGS_SECONDS, self._passes.fetch_requested_logs)
-        self._every(_DELIVERY_SECONDS, self._passes.deliver)
-        self._every(_BEAT_SECONDS, self._passes.beat)
-        self._every(24 * 3600, self._prune, first=now + timedelta(minutes=1))
+        guarded(passes.renew_claims, self._engine)()
+        self._every(RENEW_SECONDS, self._renew, "renew")
+        self._every(self._poll_seconds, passes.look, "look", first=now)
+        self._every(_FILL_SECONDS, passes.fill, "fill")
+        self._every(_INBOX_SECONDS, passes.apply_inbox, "inbox")
+        self._every(_LOGS_SECONDS, passes.fetch_requested_logs, "logs")
+        self._every(_DELIVERY_SECONDS, passes.deliver, "deliver")
+        self._every(_BEAT_SECONDS, passes.beat, "beat")
+        self._every(24 * 3600, self._prune, "prune", first=now + timedelta(minutes=1))
+        # A job that is skipped because the one before still runs is as it should be.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler.start()
         stop.wait()
         log.info("stopping")
         waiter = threading.Thread(target=self._scheduler.shutdown, daemon=True)
         waiter.start()
         waiter.join(_DRAIN_SECONDS)
+        guarded(passes.claims.release, self._engine)()
 
-    def _every(self, seconds: float, work: Callable[[], None], *, first: datetime | None = None) -> None:
+    def _every(self, seconds: float, work: Callable[[], object], name: str, *, first: datetime | None = None) -> None:
         self._scheduler.add_job(
-            work,
+            guarded(work, self._engine),
             "interval",
             seconds=seconds,
-            id=work.__name__,
+            id=name,
             misfire_grace_time=None,
             **({"next_run_time": first} if first else {}),
         )
 
-    def _sync(self) -> None:
-        until = self._passes.waiting_until
-        if until and datetime.now(UTC) < until:
-            return
-        try:
-            self._passes.run()
-        except SQLAlchemyError as error:
-            log.error("%s", describe_failure(self._engine, error))
-        except Exception:
-            log.exception("the pass broke off; the next one starts as planned")
+    def _renew(self) -> None:
+        if self._passes.renew_claims():
+            # Taken over from a collector that is gone, or new: not to wait for the next poll.
+            self._scheduler.modify_job("look", next_run_time=datetime.now(UTC))
 
     def _prune(self) -> None:
+        if not self._passes.claims.share.leads:
+            return
+        now = datetime.now(UTC)
         try:
-            total = sum(prune(self._engine, datetime.now(UTC) - self._retention))
+            total = sum(prune(self._engine, now - self._retention))
+            while self._prune_inbox(now):
+                pass
         except SQLAlchemyError as error:
             log.error("%s", describe_failure(self._engine, error))
             return
         if total:
             log.info("retention: %d runs deleted", total)
+
+    def _prune_inbox(self, now: datetime) -> int:
+        with write_scope(self._engine) as session:
+            return prune_inbox(session, now - KEPT)

@@ -1,6 +1,6 @@
 """Reading what is monitored, how complete it is, and what one can filter by."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -164,3 +164,18 @@ def _unread(session: Session, rows: Sequence[RepositoryRow], repos: Sequence[str
 def known_repositories(session: Session) -> list[str]:
     """Every repository with stored data, also those that are not monitored any more."""
     return list(session.scalars(select(Repository.full_name)))
+
+
+def target_names(session: Session) -> list[str]:
+    """Repositories that GITHUB_REPOS stands for, as the collector last resolved it."""
+    return list(session.scalars(select(Target.name).where(Target.name.not_like("%/*")).order_by(Target.name)))
+
+
+def claimed_repositories(session: Session, names: Collection[str]) -> dict[int, str]:
+    """Id to owner/name of the repositories that these names of GITHUB_REPOS led to."""
+    query = (
+        select(Repository.id, Repository.full_name)
+        .join(Target, Target.repository_id == Repository.id)
+        .where(Target.name.in_(list(names)))
+    )
+    return {row.id: row.full_name for row in session.execute(query)}

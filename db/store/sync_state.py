@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from db.models import Heartbeat, SyncState
@@ -30,9 +31,12 @@ def add_gap(state: SyncState, kind: str, detail: str) -> None:
         state.gaps = [*state.gaps, gap]
 
 
-def beat(session: Session, now: datetime, detail: dict[str, Any], *, started_at: datetime | None = None) -> None:
+def beat(
+    session: Session, now: datetime, detail: dict[str, Any], *, started_at: datetime | None = None,
+    name: str = COLLECTOR,
+) -> None:  # fmt: skip
     """The collector is alive. `detail` is shown to people as it is: no secrets."""
-    row = _heartbeat(session, now)
+    row = _heartbeat(session, now, name)
     row.seen_at, row.detail = now, detail
     row.started_at = started_at or row.started_at
 
@@ -44,10 +48,15 @@ def bump_data_version(session: Session, now: datetime) -> int:
     return row.data_version
 
 
-def _heartbeat(session: Session, now: datetime) -> Heartbeat:
-    row = session.get(Heartbeat, COLLECTOR, with_for_update=True)
+def forget_beats(session: Session, before: datetime) -> None:
+    """Of collectors that ended long ago."""
+    session.execute(delete(Heartbeat).where(Heartbeat.name.like(f"{COLLECTOR}/%"), Heartbeat.seen_at < before))
+
+
+def _heartbeat(session: Session, now: datetime, name: str = COLLECTOR) -> Heartbeat:
+    row = session.get(Heartbeat, name, with_for_update=True)
     if row is None:
-        row = Heartbeat(name=COLLECTOR, started_at=now, seen_at=now, data_version=0, detail={})
+        row = Heartbeat(name=name, started_at=now, seen_at=now, data_version=0, detail={})
         session.add(row)
         session.flush()
     return row
