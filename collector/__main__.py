@@ -1,28 +1,24 @@
-"""python -m collector [sync | doctor | health]"""
+"""python -m collector [sync | backfill | doctor | health]"""
 
 import argparse
 import signal
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from collector.backfill_command import run_backfill
 from collector.build import make_client, make_passes
 from collector.config import Settings
 from collector.doctor import doctor, health
 from collector.logging_setup import set_up_logging
-from collector.passes import Passes
 from collector.scheduler import Service
 from collector.sync.engine import Outcome
 from db.config import ConfigError
 from db.engine import DatabaseUnavailable, describe_failure, make_engine
 from db.migrate import NotMigrated, check_migrated, upgrade
-
-# A run of `sync` waits for the rate limit rather than giving up a history that is half read.
-_STEP_SECONDS = 1.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,6 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("sync", help="one complete pass over all configured repositories, then exit")
+    history = commands.add_parser("backfill", help="read history; interrupted and started again, it goes on")
+    history.add_argument("--since", required=True, help="90d, 2026-01-31 or 2026-01-31T08:00:00Z")
+    history.add_argument("--until", help="the same forms; without it, up to what is known to be complete")
+    history.add_argument("--repo", action="append", help="owner/name, also several times (default: GITHUB_REPOS)")
     commands.add_parser("doctor", help="check configuration, token, database and channels")
     commands.add_parser("health", help="exit 0 while the service shows signs of life, for containers")
     options = parser.parse_args(arguments)
@@ -44,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     set_up_logging(settings.backend_env)
     if options.command == "doctor":
         return doctor(settings, make_client(settings))
+    return _collect(settings, options)
+
+
+def _collect(settings: Settings, options: argparse.Namespace) -> int:
     if not settings.repos:
         print(
             "GITHUB_REPOS: nothing to collect; set it to owner/name or owner/* (make run shows a demo).",
@@ -51,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 2
     try:
+        if options.command == "backfill":
+            return run_backfill(settings, options.since, options.until, options.repo or [])
         return _sync(settings) if options.command == "sync" else _serve(settings)
     except (DatabaseUnavailable, NotMigrated) as error:
         print(error, file=sys.stderr)
@@ -64,19 +70,11 @@ def _sync(settings: Settings) -> int:
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: passes.stop.set())
     try:
-        outcome = passes.run()
-        while outcome.waiting and not passes.stop.is_set():
-            _wait(passes, outcome.waiting.until)
-            outcome = passes.run()
+        outcome = passes.run_to_the_end()
     except SQLAlchemyError as error:
         print(describe_failure(engine, error), file=sys.stderr)
         return 1
     return _exit_code(outcome)
-
-
-def _wait(passes: Passes, until: datetime) -> None:
-    while datetime.now(UTC) < until and not passes.stop.wait(_STEP_SECONDS):
-        passes.beat()
 
 
 def _exit_code(outcome: Outcome) -> int:

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
@@ -21,8 +22,19 @@ from db.engine import describe_failure, session_scope
 from db.queries.repositories import claimed_repositories
 
 log = logging.getLogger(__name__)
+_STEP_SECONDS = 1.0
 # The jobs of runs that are merely running are looked at this often; those with news at once.
 _LIVE_EVERY = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class History:
+    """What a backfill is asked for: runs created since then (until null: up to what is complete) of these entries in
+    the form of GITHUB_REPOS."""
+
+    since: datetime
+    until: datetime | None
+    repos: tuple[str, ...]
 
 
 class Passes:
@@ -66,6 +78,33 @@ class Passes:
         self._progress.end()
         self._judge()
         self._settle(outcome, self._client.requests_sent - before)
+        return outcome
+
+    def read_history(self, wanted: History) -> Outcome:
+        """History, jobs and logs of it. Waits for the rate limit as long as it takes."""
+        outcome = self._until_done(lambda: self._sync.read_history(wanted.repos, wanted.since, wanted.until))
+        try:
+            if outcome.complete:
+                self._logs.run()
+        except RateLimited as error:
+            outcome.waiting = error
+        self._settle(outcome, self._client.requests_sent)
+        return outcome
+
+    def run_to_the_end(self) -> Outcome:
+        """A pass that waits for the rate limit rather than giving up a history that is half read."""
+        return self._until_done(self.run)
+
+    def _until_done(self, work: Callable[[], Outcome]) -> Outcome:
+        outcome = work()
+        while outcome.waiting and not self.stop.is_set():
+            self._note_waiting(outcome)
+            while self._must_wait() and not self.stop.wait(_STEP_SECONDS):
+                self.beat()
+            if self.stop.is_set():
+                outcome.stopped = True
+                break
+            outcome = work()
         return outcome
 
     def look(self) -> None:

@@ -78,6 +78,33 @@ class Sync:
         outcome.stopped = outcome.stopped or self._stop.is_set()
         return outcome
 
+    def read_history(self, repos: tuple[str, ...], since: datetime, until: datetime | None) -> Outcome:
+        """Runs of these entries since then, and their jobs. A repository that was never read is looked at first."""
+        outcome = Outcome()
+        try:
+            targets = resolve(self._client, repos)
+            outcome.failures.update(targets.failures)
+            self.look(targets.names, outcome)
+            for repository_id, repo in outcome.repositories.items():
+                self._read_history(repository_id, repo, since, until, outcome)
+            self._fill(outcome)
+        except RateLimited as error:
+            outcome.waiting = error
+        outcome.stopped = outcome.stopped or self._stop.is_set()
+        return outcome
+
+    def _read_history(
+        self, repository_id: int, repo: str, since: datetime, until: datetime | None, outcome: Outcome
+    ) -> None:
+        try:
+            self.backfiller.want(repository_id, since, until)
+            self._note_changed(outcome, self.backfiller.run(repository_id, repo))
+            self._auditor.run(repository_id, repo, force=True)
+        except RateLimited:
+            raise
+        except GitHubError as error:
+            outcome.failures[repo] = str(error)
+
     def resolve(self, outcome: Outcome) -> Targets:
         """Which repositories GITHUB_REPOS means today; they stand in the database for other collectors."""
         self._progress.begin("Looking for repositories")

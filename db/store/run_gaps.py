@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from db.models import Run, RunGap
+from db.types import UtcDateTime
 from db.vocabulary import GapState
 
 # GitHub is asked for a gap at once and after these pauses; then the runs are taken to be deleted there.
@@ -17,6 +18,7 @@ PAUSES = (timedelta(0), timedelta(minutes=10), timedelta(hours=1), timedelta(hou
 
 # More holes than this mean that runs are deleted there all the time; the newest ones are kept.
 _MOST = 2000
+_MARGIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -103,14 +105,18 @@ def _holes(session: Session, repository_id: int, since: datetime, until: datetim
             Run.run_number,
             Run.created_at,
             func.lag(Run.run_number).over(partition_by=Run.workflow_id, order_by=Run.run_number).label("before"),
-            func.lag(Run.created_at).over(partition_by=Run.workflow_id, order_by=Run.run_number).label("created_after"),
+            func.lag(Run.created_at, type_=UtcDateTime())
+            .over(partition_by=Run.workflow_id, order_by=Run.run_number)
+            .label("created_after"),
         )
-        .where(Run.repository_id == repository_id, Run.created_at >= since, Run.created_at <= until)
+        # Numbers and times need not be in the same order to the second: neighbours beyond the ends count as seen.
+        .where(Run.repository_id == repository_id, Run.created_at >= since - _MARGIN)
         .subquery()
     )
     query = (
         select(numbered)
         .where(numbered.c.run_number - numbered.c.before > 1)
+        .where(numbered.c.created_at >= since, numbered.c.created_at <= until)
         .order_by(numbered.c.created_at.desc())
         .limit(limit)
     )

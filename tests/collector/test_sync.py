@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from db.engine import session_scope
 from db.metrics.scope import Scope
-from db.models import Attempt, Base, Job, JobLog, Repository, Run, SyncState, Target, Workflow
+from db.models import Attempt, Backfill, Base, Job, JobLog, Repository, Run, SyncState, Target, Workflow
 from db.queries.repositories import completeness, list_repositories
 from demo.app import create_app
 from demo.serve import running
@@ -149,10 +149,11 @@ def test_an_attempt_between_two_looks_is_fetched_as_well(engine: Engine, github:
     assert [tuple(row) for row in found] == [(1, "failure"), (2, "failure"), (3, "success")]
 
 
-def test_an_interrupted_first_pass_is_not_called_complete_and_leaves_no_hole(engine: Engine, github: GitHub) -> None:
-    for number in range(350):
+def test_an_interrupted_first_pass_is_complete_as_far_as_it_came_and_goes_on_from_there(
+    engine: Engine, github: GitHub
+) -> None:
+    for number in reversed(range(350)):
         github.world.add_run(REPO, "CI", created_at=github.clock() - timedelta(minutes=number))
-    github.world.faults.add(r"page|actions/runs$", status=500, times=0)
     stop = threading.Event()
     client = make_client(github.url, github.clock)
     plain_get = client.get
@@ -166,12 +167,18 @@ def test_an_interrupted_first_pass_is_not_called_complete_and_leaves_no_hole(eng
     assert once(engine, github, client=client, stop=stop).stopped
     assert 0 < len(stored(engine)) < 350
     with Session(engine) as session:
-        assert session.scalars(select(SyncState.complete_since)).one() is None
+        oldest = session.scalars(select(Run.created_at).order_by(Run.created_at)).first()
+        assert session.scalars(select(SyncState.complete_since)).one() == oldest
     for number in range(120):
         github.world.add_run(REPO, "CI", created_at=github.clock() + timedelta(seconds=number))
     github.clock.forward(minutes=10)
     assert once(engine, github).complete
     assert len(stored(engine)) == 470
+    with Session(engine) as session:
+        state = session.scalars(select(SyncState)).one()
+        assert state.complete_since is not None
+        assert state.complete_since <= github.clock() - timedelta(days=29)
+        assert session.scalars(select(Backfill.phase)).all() == ["verifying"]
 
 
 def test_an_interrupted_tail_leaves_no_hole_either(engine: Engine, github: GitHub) -> None:
