@@ -40,7 +40,7 @@ class StandIn:
 
     def __init__(self, respond: Callable[[Asked], Reply]) -> None:
         self.respond, self.asked = respond, list[Asked]()
-        self.at_once = self.highest_at_once = 0
+        self.at_once = self.highest_at_once = self.connections = 0
         self._lock = threading.Lock()
 
     @property
@@ -77,11 +77,17 @@ class StandIn:
             # Else an answer's head and body go apart, and the second waits 40 ms for the first.
             wbufsize = -1
 
+            def setup(self) -> None:
+                super().setup()
+                with stand_in._lock:
+                    stand_in.connections += 1
+
             def answer(self) -> None:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 reply = stand_in.answer(Asked(self.command, self.path, headers, time.monotonic()))
-                self.send_response(reply.status)
-                for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
+                self.send_response_only(reply.status)
+                named = {"Date": self.date_time_string(), "Content-Length": str(len(reply.body)), **reply.headers}
+                for name, value in named.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(reply.body[: reply.cut])
