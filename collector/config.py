@@ -24,6 +24,9 @@ class Settings(DatabaseSettings, ChannelSettings):
     github_api_url: str = "https://api.github.com"
     github_repos: str = ""
     rate_limit_reserve: float = 10.0
+    # The API's; here they are only checked, by the doctor.
+    github_webhook_secret: SecretStr | None = None
+    redis_url: SecretStr | None = None
     poll_interval_minutes: float = 5.0
     backfill_days: int = 30
     collect_logs: Literal["failed", "all", "none"] = "failed"

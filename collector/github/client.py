@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -35,14 +36,13 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Answer:
     """`data` is null when nothing changed (304). `next_url` is the next page, verbatim as GitHub gave it; `scopes`
-    are those of a classic token, null where GitHub does not tell; `date` is GitHub's clock."""
+    are those of a classic token, null where GitHub does not tell."""
 
     data: Any
     etag: str | None
     next_url: str | None
     not_modified: bool = False
     scopes: str | None = None
-    date: str | None = None
 
 
 class _SlowDown(Exception):
@@ -82,7 +82,8 @@ class Client:
         self.requests_sent = 0
         # What is asked for again and again, as pages of lists by their address: it is kept for as long as the program.
         self.memory: dict[str, Any] = {}
-        self._sleep = sleep
+        self._sleep, self._clock = sleep, clock
+        self._dated: tuple[str, datetime] | None = None
         self._count = threading.Lock()
         self._transport = Transport(
             self.api_url,
@@ -100,6 +101,17 @@ class Client:
     @stop.setter
     def stop(self, event: threading.Event | None) -> None:
         self.rate.stop = event
+
+    @property
+    def clock_ahead(self) -> timedelta | None:
+        """How far this machine's clock was ahead of GitHub's at the latest answer, to a second or two; null where there
+        was none, or it did not say."""
+        if self._dated is None:
+            return None
+        try:
+            return self._dated[1] - parsedate_to_datetime(self._dated[0]).replace(tzinfo=UTC)
+        except ValueError:
+            return None
 
     def get(
         self, path: str, *, params: dict[str, Any] | None = None, etag: str | None = None, tries: int = TRIES
@@ -181,7 +193,6 @@ class Client:
             found.get("etag"),
             next_link(found.get("link")),
             scopes=found.get("x-oauth-scopes"),
-            date=found.get("date"),
         )
 
     def _found(self, url: str, headers: dict[str, str], *, stream: bool = False) -> requests.Response:
@@ -236,6 +247,8 @@ class Client:
             with self._count:
                 self.requests_sent += 1
             response = self._transport.send(method, url, headers, stream=stream)
+            if date := response.headers.get("date"):
+                self._dated = date, self._clock()
             if budgeted:
                 self.rate.note(response.headers)
             status = response.status_code
