@@ -1,0 +1,53 @@
+"""A generated account behind real HTTP, and syncs of it. CHAOS=full: as big as `make chaos` wants it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Engine
+
+from collector.github.client import Client, utc_now
+from collector.sync.engine import Outcome
+from demo.app import Simulator, create_app
+from demo.control import MovableClock
+from demo.scale import build
+from demo.serve import running
+from demo.truth import truth
+from demo.world import World
+from tests.collector.syncing import sync
+from tests.truth import differences
+
+FULL = os.environ.get("CHAOS") == "full"
+
+
+@dataclass
+class Account:
+    world: World
+    app: Simulator
+    url: str
+    clock: MovableClock
+
+    def client(self) -> Client:
+        """Waits for penalties as the service does; not paced, as the tests would take hours."""
+        return Client(self.url, "good", clock=self.clock, patience=90)
+
+    def sync(self, engine: Engine, **more: Any) -> Outcome:
+        return sync(engine, self.url, ("scale/*",), clock=self.clock, client=self.client(), **more)
+
+    def differences(self, engine: Engine) -> list[str]:
+        return differences(engine, truth(self.world))
+
+    def forward(self, **span: float) -> None:
+        self.clock.offset += timedelta(**span)
+
+
+@contextmanager
+def account(repositories: int, runs: int, *, days: int = 29, seed: str = "chaos", **more: Any) -> Iterator[Account]:
+    clock = MovableClock(utc_now)
+    world = build(clock, repositories=repositories, runs=runs, days=days, seed=seed)
+    app = create_app(world, tokens={"good"}, rate_limit=None, **more)
+    with running(app) as url:
+        yield Account(world, app, url, clock)
