@@ -1,0 +1,70 @@
+"""A storm of webhooks while a sync runs: shuffled, doubled, lost and forged."""
+
+import time
+from collections import Counter
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from db.models import InboxItem, Repository
+from demo.hooks import deliveries, dropped, duplicated, forged, send, shuffled
+from tests.api.test_process import running, wait_for
+from tests.chaos.account import FULL, account
+from tests.chaos.programs import start
+from tests.notify.servers import free_port
+
+COUNT, RUNS = (10_000, 400) if FULL else (400, 30)
+SECRET = "a secret of the webhook"
+
+
+def percentile(values: list[float], share: float) -> float:
+    return sorted(values)[int(len(values) * share)] if values else 0.0
+
+
+def test_a_storm_is_answered_applied_and_made_complete_by_the_next_poll(engine: Engine, database_url: str) -> None:
+    port = free_port()
+    with account(5, RUNS, seed="storm", latency=0.05) as github:
+        true_ones = dropped(deliveries(github.world)[-COUNT:], 0.05)
+        storm = shuffled(forged(duplicated(true_ones, 0.10), 0.01))
+        collector = start("", database_url, github.url, POLL_INTERVAL_MINUTES="0.25")
+        settings = {"DATABASE_URL": database_url, "API_PORT": str(port), "GITHUB_WEBHOOK_SECRET": SECRET}
+        try:
+            with running("api", **settings) as api:
+                wait_for(f"http://127.0.0.1:{port}/health", api)
+                _wait_for_repositories(engine, 5)
+                sent = send(storm, f"http://127.0.0.1:{port}/api/webhooks/github", SECRET, 200)
+            statuses = Counter((each.delivery.forged, each.status) for each in sent)
+            assert set(statuses) == {(False, 202), (True, 401)}, statuses
+            left = _wait_until_equal(github, engine)
+        finally:
+            collector.terminate()
+            collector.communicate(timeout=20)
+        assert left == []
+    with Session(engine) as session:
+        rows = session.execute(select(InboxItem.state, InboxItem.received_at, InboxItem.applied_at)).all()
+    assert {row.state for row in rows} == {"applied"}
+    assert len(rows) == len({each.delivery.id for each in sent if not each.delivery.forged})
+    delays = [(row.applied_at - row.received_at).total_seconds() for row in rows]
+    answers = [each.seconds for each in sent]
+    print(f"{len(sent)} deliveries {dict(statuses)}: answered p50 {percentile(answers, 0.5):.3f} "
+          f"p99 {percentile(answers, 0.99):.3f} s, applied p50 {percentile(delays, 0.5):.3f} "
+          f"p99 {percentile(delays, 0.99):.3f} s")  # fmt: skip
+
+
+def _wait_for_repositories(engine: Engine, count: int) -> None:
+    for _ in range(300):
+        with Session(engine) as session:
+            if len(session.scalars(select(Repository.id)).all()) == count:
+                return
+        time.sleep(0.1)
+    raise AssertionError("the collector found no repositories")
+
+
+def _wait_until_equal(github: object, engine: Engine) -> list[str]:
+    left = ["not asked yet"]
+    for _ in range(30):
+        left = github.differences(engine)  # type: ignore[attr-defined]
+        if not left:
+            break
+        time.sleep(3)
+    return left
