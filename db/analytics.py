@@ -86,7 +86,8 @@ class WorkflowHealth:
 def snapshot(session: Session, scope: Scope, window: Window) -> Metrics:
     """The figures of all runs that the scope and the window hold."""
     facts = fold(queries.run_facts(session, scope, window))
-    return metrics(facts, recovery(queries.broken_episodes(session, scope, window)), completeness(session, scope))
+    data = completeness(session, scope, window)
+    return metrics(facts, recovery(queries.broken_episodes(session, scope, window)), data)
 
 
 def compare(session: Session, scope: Scope, window: Window) -> Comparison:
@@ -100,7 +101,7 @@ def compare(session: Session, scope: Scope, window: Window) -> Comparison:
 
 def series(session: Session, scope: Scope, window: Window, interval: Interval) -> list[Point]:
     """One point a bucket; a bucket without runs is a point with zero runs and null rates."""
-    data = completeness(session, scope)
+    data = completeness(session, scope, window)
     facts: dict[datetime, Facts] = defaultdict(Facts)
     for run in queries.run_facts(session, scope, window):
         facts[bucket_start(run.created_at, interval)].add(run)
@@ -120,7 +121,7 @@ def series(session: Session, scope: Scope, window: Window, interval: Interval) -
 def groups(session: Session, scope: Scope, window: Window, by: GroupBy) -> list[Group]:
     """The largest group first. Recovery is known for repositories, workflows and branches only: an event,
     an actor or a runner does not see the sequence of a branch's runs."""
-    data = completeness(session, scope)
+    data = completeness(session, scope, window)
     found = queries.grouped_facts(session, scope, window, by)
     broken = _episodes_by(session, scope, window, by)
     names = _Names(session)
@@ -140,7 +141,7 @@ def weekday_hours(session: Session, scope: Scope, window: Window) -> list[HourCe
 
 def workflows(session: Session, scope: Scope, window: Window, now: datetime) -> list[WorkflowHealth]:
     """Workflows with runs in the window: those broken on the default branch first, then the least successful."""
-    data = completeness(session, scope)
+    data = completeness(session, scope, window)
     found = queries.grouped_facts(session, scope, window, GroupBy.WORKFLOW)
     broken = _episodes_by(session, scope, window, GroupBy.WORKFLOW)
     recent = recent_outcomes(session, scope, window)

@@ -63,6 +63,16 @@ class GapState(StrEnum):
     ABSENT = "absent"
 
 
+class LedgerState(StrEnum):
+    """CATCHING_UP: more comes by itself. GAPS: something is known to be missing. FAILING: it cannot be read now."""
+
+    COMPLETE = "complete"
+    ARCHIVED = "archived"
+    CATCHING_UP = "catching_up"
+    GAPS = "gaps"
+    FAILING = "failing"
+
+
 class AlertState(StrEnum):
     FIRING = "firing"
     RESOLVED = "resolved"

@@ -41,11 +41,14 @@ class Recovery:
 
 @dataclass(frozen=True)
 class Gap:
-    """Something known to be missing from the figures."""
+    """Something known to be missing from the figures. `since` and `until` say of which runs, by created_at; null: open
+    on that side."""
 
     repo: str
     kind: str
     detail: str
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)

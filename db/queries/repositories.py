@@ -9,9 +9,12 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from db.metrics.formulas import Completeness, Gap
+from db.metrics.ledger import Missing, in_window, known_gaps, noted_gaps
 from db.metrics.scope import Scope
+from db.metrics.window import Window
 from db.models import Heartbeat, Repository, Run, SyncState, Target, Workflow
 from db.queries.filters import repository_ids
+from db.queries.missing import find_missing
 
 
 @dataclass(frozen=True)
@@ -111,19 +114,24 @@ def distinct_values(session: Session, column: str, since: datetime, *, limit: in
     return [value for value in session.scalars(query) if value is not None]
 
 
-def completeness(session: Session, scope: Scope) -> Completeness:
-    """Complete since the latest such time of the scope's repositories; synced at the earliest."""
+def completeness(session: Session, scope: Scope, window: Window | None = None) -> Completeness:
+    """Complete since the latest such time of the scope's repositories; synced at the earliest. With a window only
+    gaps that may be about its runs."""
     rows = [row for row in list_repositories(session, monitored_only=not scope.repos) if _wanted(row, scope.repos)]
     since = [row.complete_since for row in rows]
     synced = [row.synced_at for row in rows]
-    gaps = [Gap(row.repo, str(gap["kind"]), str(gap["detail"])) for row in rows for gap in row.gaps]
-    gaps += [Gap(row.repo, "error", row.error) for row in rows if row.error]
+    missing = find_missing(session, [row.id for row in rows], window)
+    gaps = [gap for row in rows for gap in _gaps(row, missing[row.id])]
     gaps += [Gap(target.name, "unreadable", target.error or "") for target in _unread(session, rows, scope.repos)]
     return Completeness(
         complete_since=max((time for time in since if time), default=None) if all(since) else None,
         synced_at=min((time for time in synced if time), default=None) if all(synced) else None,
-        gaps=tuple(gaps),
+        gaps=in_window(gaps, window) if window else tuple(gaps),
     )
+
+
+def _gaps(row: RepositoryRow, missing: Missing) -> tuple[Gap, ...]:
+    return known_gaps(row.repo, row.error, row.synced_at, noted_gaps(row.repo, row.gaps), missing)
 
 
 def heartbeat(session: Session, name: str = "collector") -> HeartbeatRow | None:

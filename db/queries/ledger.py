@@ -1,0 +1,194 @@
+"""The completeness ledger: of every repository what is known to be there, and who is collecting. A fixed number of
+questions, whatever the number of repositories."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from db.metrics.ledger import LogCounts, Missing, RepositoryLedger, noted_gaps
+from db.models import Claim, Heartbeat, InboxItem, JobLog, Repository, Run, RunGap, SyncState, Workflow
+from db.queries.inbox import InboxSummary, inbox_summary
+from db.queries.missing import find_missing
+from db.queries.repositories import HeartbeatRow
+from db.vocabulary import LogState
+
+_MAIN, _ALIVE = "collector", "*alive/"
+_DEFAULT_POLL_SECONDS = 300.0
+_GRACE = timedelta(seconds=60)
+# Collectors that ended are shown for this long.
+_REMEMBERED = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class MissingNumbers:
+    """Run numbers `first` to `last` of a workflow, created between two runs that are stored."""
+
+    workflow: str
+    first: int
+    last: int
+    after: datetime
+    before: datetime
+    state: str
+    looks: int
+
+
+@dataclass(frozen=True)
+class Collector:
+    """One of several on this database; `repositories` it looks after now. `alive`: it renews its claims."""
+
+    name: str
+    seen_at: datetime | None
+    alive: bool
+    repositories: int
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Service:
+    """What the collection says of itself. `beat` is null where no collector ever ran; `webhook_at` is when the latest
+    delivery came that is still known."""
+
+    beat: HeartbeatRow | None
+    collectors: tuple[Collector, ...]
+    inbox: InboxSummary
+    webhook_at: datetime | None
+
+
+def is_silent(beat: HeartbeatRow, now: datetime) -> bool:
+    """Not seen for three polls and a minute."""
+    poll = timedelta(seconds=float(beat.detail.get("poll_seconds") or _DEFAULT_POLL_SECONDS))
+    return now - beat.seen_at > 3 * poll + _GRACE
+
+
+def list_ledger(session: Session) -> list[RepositoryLedger]:
+    """Monitored repositories by name."""
+    query = (
+        select(Repository, SyncState)
+        .join(SyncState, SyncState.repository_id == Repository.id, isouter=True)
+        .where(Repository.monitored)
+        .order_by(func.lower(Repository.full_name))
+    )
+    rows = [(row[0], row[1]) for row in session.execute(query)]
+    missing = find_missing(session, [repository.id for repository, _ in rows], absent=True)
+    runs, logs = _run_counts(session), _log_counts(session)
+    return [
+        _ledger(repository, state, missing[repository.id], runs.get(repository.id, 0), logs[repository.id])
+        for repository, state in rows
+    ]
+
+
+def list_missing_numbers(session: Session, repository_id: int, *, limit: int = 50) -> list[MissingNumbers]:
+    """Those that GitHub is still asked for first, then the newest."""
+    query = (
+        select(RunGap, Workflow.name)
+        .join(
+            Workflow,
+            (Workflow.repository_id == RunGap.repository_id) & (Workflow.id == RunGap.workflow_id),
+            isouter=True,
+        )
+        .where(RunGap.repository_id == repository_id)
+        .order_by(RunGap.state.desc(), RunGap.created_before.desc(), RunGap.first_number.desc())
+        .limit(limit)
+    )
+    return [
+        MissingNumbers(
+            name or str(gap.workflow_id), gap.first_number, gap.last_number, gap.created_after, gap.created_before,
+            gap.state, gap.looks,
+        )
+        for gap, name in session.execute(query)
+    ]  # fmt: skip
+
+
+def service(session: Session, now: datetime) -> Service:
+    rows = session.scalars(
+        select(Heartbeat)
+        .where(Heartbeat.name.like(f"{_MAIN}%"))
+        .order_by(Heartbeat.name)
+        .execution_options(populate_existing=True)
+    )
+    beats = {row.name: _beat(row) for row in rows}
+    main = beats.pop(_MAIN, None)
+    return Service(main, _collectors(session, beats.values(), now), inbox_summary(session), _latest_delivery(session))
+
+
+def _collectors(session: Session, beats: Iterable[HeartbeatRow], now: datetime) -> tuple[Collector, ...]:
+    held: dict[str, int] = defaultdict(int)
+    alive: set[str] = set()
+    for name, holder in session.execute(select(Claim.name, Claim.holder).where(Claim.held_until >= now)):
+        if name.startswith(_ALIVE):
+            alive.add(holder)
+        elif not name.startswith("*"):
+            held[holder] += 1
+    told = {beat.name.removeprefix(f"{_MAIN}/"): beat for beat in beats}
+    names = alive | {name for name, beat in told.items() if now - beat.seen_at < _REMEMBERED}
+    return tuple(
+        Collector(
+            name,
+            told[name].seen_at if name in told else None,
+            name in alive,
+            held[name],
+            told[name].detail if name in told else {},
+        )
+        for name in sorted(names)
+    )
+
+
+def _latest_delivery(session: Session) -> datetime | None:
+    """By state: so the index answers it."""
+    latest = session.execute(select(InboxItem.state, func.max(InboxItem.received_at)).group_by(InboxItem.state))
+    return max((row[1] for row in latest), default=None)
+
+
+def _run_counts(session: Session) -> dict[int, int]:
+    query = select(Run.repository_id, func.count()).group_by(Run.repository_id)
+    return {row[0]: row[1] for row in session.execute(query)}
+
+
+def _log_counts(session: Session) -> dict[int, LogCounts]:
+    """Stored ones are not counted: there may be very many, and nothing is missing of them."""
+    states = [str(state) for state in (LogState.PENDING, LogState.EXPIRED, LogState.MISSING)]
+    query = (
+        select(JobLog.repository_id, JobLog.state, func.count())
+        .where(JobLog.state.in_(states))
+        .group_by(JobLog.repository_id, JobLog.state)
+    )
+    counts: dict[int, dict[str, int]] = defaultdict(dict)
+    for repository_id, state, number in session.execute(query):
+        counts[repository_id][state] = number
+    found: dict[int, LogCounts] = defaultdict(LogCounts)
+    found.update({repository_id: LogCounts(**by_state) for repository_id, by_state in counts.items()})
+    return found
+
+
+def _ledger(
+    repository: Repository, state: SyncState | None, missing: Missing, runs: int, logs: LogCounts
+) -> RepositoryLedger:
+    return RepositoryLedger(
+        id=repository.id,
+        repo=repository.full_name,
+        html_url=repository.html_url,
+        default_branch=repository.default_branch,
+        private=repository.private,
+        archived=repository.archived,
+        monitored=repository.monitored,
+        complete_since=state.complete_since if state else None,
+        covered_to=state.covered_to if state else None,
+        synced_at=state.synced_at if state else None,
+        relooked_deep_at=state.relooked_deep_at if state else None,
+        audited_at=state.audited_at if state else None,
+        error=state.error if state else None,
+        error_at=state.error_at if state else None,
+        noted=noted_gaps(repository.full_name, state.gaps) if state else (),
+        missing=missing,
+        runs=runs,
+        logs=logs,
+    )
+
+
+def _beat(row: Heartbeat) -> HeartbeatRow:
+    return HeartbeatRow(row.name, row.started_at, row.seen_at, row.data_version, dict(row.detail))

@@ -1,0 +1,315 @@
+"""What is known to be complete, read from the tables."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from db.engine import session_scope, write_scope
+from db.metrics.formulas import Gap
+from db.metrics.ledger import LogCounts, RepositoryLedger
+from db.metrics.scope import Scope
+from db.metrics.window import Window
+from db.models import Backfill, Claim, InboxItem, RunGap
+from db.queries.ledger import Service, is_silent, list_ledger, list_missing_numbers, service
+from db.queries.repositories import completeness
+from db.store.logs import request_logs, store_log
+from db.store.records import LogRecord, RepositoryRecord
+from db.store.sync_state import add_gap, beat, sync_state
+from db.vocabulary import LedgerState, LogState
+from tests.builders import NOON, REPO, WORKFLOW, add_repository, job, run, store_jobs, store_runs
+
+DAY = timedelta(days=1)
+MONTH = Window(NOON - 30 * DAY, NOON + timedelta(minutes=1))
+
+
+@pytest.fixture(autouse=True)
+def _repository(engine: Engine) -> None:
+    add_repository(engine)
+    complete(engine)
+
+
+def complete(engine: Engine, repository_id: int = 1, **changed: Any) -> None:
+    """A repository of which nothing is missing."""
+    values = {
+        "complete_since": NOON - 30 * DAY, "covered_to": NOON, "synced_at": NOON, "relooked_deep_at": NOON,
+        "audited_at": NOON,
+    }  # fmt: skip
+    with write_scope(engine) as session:
+        state = sync_state(session, repository_id)
+        for name, value in (values | changed).items():
+            setattr(state, name, value)
+
+
+def add(engine: Engine, *rows: Any) -> None:
+    with write_scope(engine) as session:
+        session.add_all(rows)
+
+
+def hole(first: int, last: int, state: str = "open", *, days: float = 1, **changed: Any) -> RunGap:
+    moment = NOON - days * DAY
+    values = {
+        "repository_id": 1, "workflow_id": WORKFLOW.id, "first_number": first, "last_number": last, "state": state,
+        "created_after": moment, "created_before": moment + timedelta(minutes=38), "looks": 1, "found_at": NOON,
+    }  # fmt: skip
+    return RunGap(**(values | changed))
+
+
+def history(*, phase: str = "reading", done: int = 400, expected: int | None = 1600, **changed: Any) -> Backfill:
+    """From 90 to 30 days ago, read down to 45 days ago since ten minutes."""
+    values = {
+        "repository_id": 1, "since": NOON - 90 * DAY, "until": NOON - 30 * DAY, "cursor": NOON - 45 * DAY,
+        "phase": phase, "runs_done": done, "runs_expected": expected, "started_at": NOON - timedelta(minutes=10),
+    }  # fmt: skip
+    return Backfill(**(values | changed))
+
+
+def one(engine: Engine) -> RepositoryLedger:
+    with session_scope(engine) as session:
+        (found,) = list_ledger(session)
+        return found
+
+
+def gaps(engine: Engine, window: Window | None = None) -> list[Gap]:
+    with session_scope(engine) as session:
+        return list(completeness(session, Scope(), window).gaps)
+
+
+def kinds(engine: Engine, window: Window | None = None) -> list[str]:
+    return [gap.kind for gap in gaps(engine, window)]
+
+
+def served(engine: Engine, now: datetime = NOON) -> Service:
+    with session_scope(engine) as session:
+        return service(session, now)
+
+
+def test_a_repository_of_which_nothing_is_missing_is_complete(engine: Engine) -> None:
+    store_runs(engine, run(1), run(2))
+    store_jobs(engine, 1, job(1))
+    store_jobs(engine, 2, job(2))
+    found = one(engine)
+    assert (found.state, found.gaps) == (LedgerState.COMPLETE, ())
+    assert (found.complete_since, found.covered_to) == (NOON - 30 * DAY, NOON)
+    assert (found.runs, found.logs, found.runs_absent, found.reading) == (2, LogCounts(), 0, None)
+
+
+@pytest.mark.parametrize("unknown", ["complete_since", "synced_at"])
+def test_a_repository_that_was_never_looked_through_is_catching_up(engine: Engine, unknown: str) -> None:
+    complete(engine, **{unknown: None})
+    assert one(engine).state == LedgerState.CATCHING_UP
+
+
+def test_an_archived_repository_is_complete_under_its_own_name(engine: Engine) -> None:
+    add_repository(engine, RepositoryRecord(1, "acme/web", "main", True, True, REPO.html_url))
+    found = one(engine)
+    assert (found.state, found.complete) == (LedgerState.ARCHIVED, True)
+
+
+def test_an_error_outdoes_everything_and_spoils_what_came_after_the_last_look(engine: Engine) -> None:
+    complete(engine, error="GitHub refuses it (403)", error_at=NOON)
+    add(engine, hole(3, 4))
+    found = one(engine)
+    assert found.state == LedgerState.FAILING
+    assert found.gaps[0] == Gap("acme/web", "error", "GitHub refuses it (403)", since=NOON)
+    assert kinds(engine, MONTH) == ["error", "run_numbers"]
+    assert kinds(engine, Window(NOON - 30 * DAY, NOON - 20 * DAY)) == []
+
+
+def test_run_numbers_that_are_still_asked_for_are_a_gap_and_absent_ones_are_not(engine: Engine) -> None:
+    add(engine, hole(7, 7, "absent"))
+    assert (one(engine).state, one(engine).runs_absent, kinds(engine)) == (LedgerState.COMPLETE, 1, [])
+    add(engine, hole(118, 121), hole(130, 130))
+    found = one(engine)
+    assert (found.state, found.runs_absent) == (LedgerState.GAPS, 1)
+    assert [gap.detail for gap in found.gaps] == [
+        "5 runs of CI in 2 places from number 118 to 130 are missing; GitHub is being asked for them"
+    ]
+    assert found.gaps == tuple(gaps(engine))
+
+
+def test_the_missing_numbers_of_a_repository_are_listed_with_the_open_ones_first(engine: Engine) -> None:
+    add(engine, hole(7, 7, "absent", days=0.5), hole(3, 4, days=2), hole(9, 9, workflow_id=77))
+    with session_scope(engine) as session:
+        found = list_missing_numbers(session, 1, limit=2)
+        everything = list_missing_numbers(session, 1)
+    assert [(each.workflow, each.first, each.last, each.state) for each in found] == [
+        ("77", 9, 9, "open"), ("CI", 3, 4, "open"),
+    ]  # fmt: skip
+    assert everything[2].before - everything[2].after == timedelta(minutes=38)
+
+
+def test_history_that_is_being_read_tells_how_far_it_is_and_how_long_it_takes(engine: Engine) -> None:
+    add(engine, history())
+    found = one(engine)
+    assert found.state == LedgerState.CATCHING_UP
+    assert found.reading is not None
+    assert found.reading.share == 0.25
+    assert found.reading.seconds_left(NOON) == 1800
+    (gap,) = found.gaps
+    assert gap.detail == "history from 20 Aug 2026 to 4 Oct 2026 is still being read: 400 of about 1,600 runs so far"
+    assert (gap.since, gap.until) == (NOON - 90 * DAY, NOON - 45 * DAY)
+
+
+def test_without_a_number_of_runs_history_is_measured_by_time(engine: Engine) -> None:
+    add(engine, history(expected=None))
+    found = one(engine).reading
+    assert found is not None
+    assert found.share == 0.25
+    add(engine, history(until=NOON - 29 * DAY, cursor=NOON - 29 * DAY, expected=None))
+    begun = one(engine).reading
+    assert begun is not None
+    assert (begun.share, begun.seconds_left(NOON)) == (0, None)
+
+
+def test_more_runs_than_github_said_are_never_all_of_them(engine: Engine) -> None:
+    add(engine, history(done=1700))
+    found = one(engine).reading
+    assert found is not None
+    assert found.share == 0.99
+
+
+def test_history_that_is_compared_once_more_is_no_longer_read(engine: Engine) -> None:
+    add(engine, history(phase="verifying"))
+    found = one(engine)
+    assert (found.state, found.reading) == (LedgerState.CATCHING_UP, None)
+    assert "compared once more" in found.gaps[0].detail
+
+
+def test_a_finished_history_is_no_gap(engine: Engine) -> None:
+    add(engine, history(phase="done"))
+    assert (one(engine).state, kinds(engine)) == (LedgerState.COMPLETE, [])
+
+
+def test_only_gaps_that_touch_the_window_concern_its_figures(engine: Engine) -> None:
+    add(engine, history(), hole(3, 4, days=40), hole(8, 8, days=2))
+    assert kinds(engine) == ["run_numbers", "history"]
+    assert kinds(engine, Window(NOON - 10 * DAY, NOON)) == ["run_numbers"]
+    assert kinds(engine, Window(NOON - 80 * DAY, NOON - 70 * DAY)) == ["history"]
+    assert kinds(engine, Window(NOON - 1 * DAY + timedelta(hours=1), NOON)) == []
+
+
+def test_runs_without_their_jobs_are_counted_now_not_as_last_noted(engine: Engine) -> None:
+    with write_scope(engine) as session:
+        add_gap(sync_state(session, 1), "jobs", "9,999 runs still without their jobs")
+        beat(session, NOON + timedelta(hours=1), {})
+    assert (one(engine).state, kinds(engine)) == (LedgerState.COMPLETE, [])
+    store_runs(engine, run(1), run(2, minutes=-60), run(3, status="in_progress", conclusion=None))
+    found = one(engine)
+    assert (found.state, found.jobs_missing) == (LedgerState.CATCHING_UP, 2)
+    assert found.gaps[0].detail.startswith("2 runs still without their jobs")
+    assert kinds(engine, Window(NOON - DAY, NOON - timedelta(minutes=30))) == ["jobs"]
+    assert kinds(engine, Window(NOON - DAY, NOON - timedelta(minutes=90))) == []
+
+
+def test_jobs_of_a_run_that_has_just_ended_are_on_their_way(engine: Engine) -> None:
+    store_runs(engine, run(1, seconds=60))
+    with write_scope(engine) as session:
+        beat(session, NOON + timedelta(minutes=2), {})
+    assert one(engine).jobs_missing == 0
+    with write_scope(engine) as session:
+        beat(session, NOON + timedelta(minutes=4), {})
+    assert one(engine).jobs_missing == 1
+
+
+def test_what_the_sync_noted_is_a_gap_at_the_times_it_names(engine: Engine) -> None:
+    complete(engine, gaps=[
+        {"kind": "capped", "detail": "more than 1,000 runs in one second", "since": "2026-10-01T08:00:00+00:00",
+         "until": "2026-10-01T08:00:01+00:00"},
+        {"kind": "unreadable", "detail": "a run without a number"},
+    ])  # fmt: skip
+    assert one(engine).state == LedgerState.GAPS
+    assert kinds(engine) == ["capped", "unreadable"]
+    assert kinds(engine, MONTH) == ["unreadable"]
+
+
+def test_logs_that_could_not_be_had_are_counted_and_are_no_gap_of_the_figures(engine: Engine) -> None:
+    store_runs(engine, run(1, conclusion="failure"))
+    store_jobs(engine, 1, *[job(number, conclusion="failure") for number in range(1, 5)])
+    with write_scope(engine) as session:
+        for number, state in ((1, LogState.EXPIRED), (2, LogState.MISSING)):
+            store_log(session, 1, LogRecord(number, 1, state), NOON)
+        store_log(session, 1, LogRecord(3, 1, LogState.STORED, "text", 4, False, 1, ("text",), "text", "f"), NOON)
+        request_logs(session, 1, 1, [4], NOON)
+    found = one(engine)
+    assert found.logs == LogCounts(pending=1, expired=1, missing=1)
+    assert (found.logs.lost, found.state) == (2, LedgerState.COMPLETE)
+
+
+def test_the_number_of_questions_does_not_grow_with_the_repositories(engine: Engine) -> None:
+    def asked() -> int:
+        seen: list[str] = []
+
+        def note(*given: Any) -> None:
+            seen.append(given[2])
+
+        event.listen(engine, "before_cursor_execute", note)
+        with session_scope(engine) as session:
+            list_ledger(session)
+            completeness(session, Scope())
+        event.remove(engine, "before_cursor_execute", note)
+        return len(seen)
+
+    before = asked()
+    for number in range(2, 30):
+        add_repository(engine, RepositoryRecord(number, f"acme/r{number}", "main", True, False, ""))
+    assert asked() == before < 20
+
+
+def test_what_is_not_monitored_any_more_is_not_in_the_ledger(engine: Engine) -> None:
+    add_repository(engine, RepositoryRecord(2, "acme/Api", "main", True, False, ""))
+    with session_scope(engine) as session:
+        assert [each.repo for each in list_ledger(session)] == ["acme/Api", "acme/web"]
+    with write_scope(engine) as session:
+        from db.store.repositories import get_repository
+
+        get_repository(session, 2).monitored = False
+    assert one(engine).repo == "acme/web"
+
+
+def test_without_a_collector_there_is_nothing_to_tell(engine: Engine) -> None:
+    found = served(engine)
+    assert (found.beat, found.collectors, found.inbox.pending, found.webhook_at) == (None, (), 0, None)
+
+
+def test_collectors_that_share_the_work_are_told_apart_by_their_claims(engine: Engine) -> None:
+    later, sooner = NOON + timedelta(seconds=20), NOON - timedelta(seconds=1)
+    with write_scope(engine) as session:
+        beat(session, NOON, {"state": "idle"})
+        for name, seen in (("a/1", NOON), ("b/2", NOON - timedelta(minutes=5)), ("c/3", NOON - 2 * DAY)):
+            beat(session, seen, {"message": name}, name=f"collector/{name}")
+    add(
+        engine,
+        *[Claim(name=name, holder="a/1", held_until=later) for name in ("*alive/a/1", "*chores", "acme/web", "x/y")],
+        Claim(name="*alive/b/2", holder="b/2", held_until=sooner),
+    )
+    found = served(engine)
+    assert found.beat is not None
+    assert found.beat.name == "collector"
+    assert [(each.name, each.alive, each.repositories) for each in found.collectors] == [
+        ("a/1", True, 2), ("b/2", False, 0),
+    ]  # fmt: skip
+    assert found.collectors[0].detail == {"message": "a/1"}
+
+
+def test_a_collector_is_silent_after_three_polls_and_a_minute(engine: Engine) -> None:
+    with write_scope(engine) as session:
+        beat(session, NOON, {"poll_seconds": 60})
+    seen = served(engine).beat
+    assert seen is not None
+    assert not is_silent(seen, NOON + timedelta(seconds=240))
+    assert is_silent(seen, NOON + timedelta(seconds=241))
+
+
+def test_the_latest_webhook_is_known_whatever_became_of_it(engine: Engine) -> None:
+    def item(name: str, state: str, minutes: int) -> InboxItem:
+        return InboxItem(
+            delivery_id=name, event="workflow_run", body=b"", state=state, received_at=NOON - timedelta(minutes=minutes)
+        )
+
+    add(engine, item("a", "pending", 5), item("b", "failed", 3), item("c", "applied", 1))
+    found = served(engine)
+    assert found.webhook_at == NOON - timedelta(minutes=1)
+    assert (found.inbox.pending, found.inbox.failed) == (1, 1)
+    assert found.inbox.oldest_pending_at == NOON - timedelta(minutes=5)
