@@ -4,12 +4,14 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 PIP_FLAGS = --disable-pip-version-check --quiet --no-compile
 VENV = .venv/bin
 
-.PHONY: run test check lint types imports format compose-test clean help
+.PHONY: run test check lint types imports format compose-test chaos bench clean help
 
 help:
 	@echo "make run           the dashboard (a demo without GITHUB_REPOS)"
 	@echo "make test          all tests"
 	@echo "make check         lint, types, import rules and tests"
+	@echo "make chaos         faults, kills and storms, at length (about half an hour)"
+	@echo "make bench         how fast a first sync is, next to bare requests"
 	@echo "make compose-test  build and try the containers (needs Docker)"
 
 run: .venv/.installed
@@ -33,6 +35,12 @@ imports: .venv/.installed-dev
 format: .venv/.installed-dev
 	@$(VENV)/ruff check --fix .
 	@$(VENV)/ruff format .
+
+chaos: .venv/.installed-dev
+	@CHAOS=full $(VENV)/python -m pytest tests/chaos -s
+
+bench: .venv/.installed-dev
+	@$(VENV)/python -m bench.collect
 
 compose-test:
 	@sh deploy/compose-test.sh

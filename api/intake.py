@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.errors import Problem, unavailable
 from api.gate import Gate
-from db.engine import DatabaseUnavailable, describe_failure, write_scope
+from db.engine import DatabaseUnavailable, describe_failure, eager_write_scope
 from db.migrate import NotMigrated
 from db.store.inbox import NewDelivery, inbox_engine, store_deliveries
 
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 # GitHub gives up after ten seconds.
 PATIENCE_SECONDS = 8.0
 _PAUSE_SECONDS = 0.2
+_LOCK_SECONDS = 2.0
 _COMPLAIN_SECONDS = 60.0
 _MOST_WAITING = 5000
 _BATCH, _BATCH_BYTES = 500, 32 * 2**20
@@ -103,7 +104,7 @@ class Intake:
     def _write(self, deliveries: Sequence[NewDelivery]) -> set[str]:
         self._gate.check()
         try:
-            with write_scope(self._engine) as session:
+            with eager_write_scope(self._engine, patience_seconds=_LOCK_SECONDS) as session:
                 return store_deliveries(session, deliveries)
         except SQLAlchemyError:
             self._gate.shut()

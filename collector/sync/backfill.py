@@ -16,6 +16,7 @@ from db.store.backfills import BackfillKey, advance, due_backfills, get_backfill
 from db.store.sync_state import add_gap, sync_state
 
 _FIRST_SPAN = timedelta(days=4)
+_SECOND = timedelta(seconds=1)
 
 
 @dataclass
@@ -61,7 +62,9 @@ class Backfiller:
         phase = row.phase if row else None
         while row and not self._stop.is_set():
             since = max(row.since, row.cursor - span)
-            met, stored = self._read_span(key, repo, since, row.cursor)
+            # The cursor's own second was read with the window above it.
+            until = row.cursor if row.cursor == row.until else row.cursor - _SECOND
+            met, stored = self._read_span(key, repo, since, until)
             changed, span = changed + stored, next_span(span, met)
             with session_scope(self._engine) as session:
                 row = get_backfill(session, key)

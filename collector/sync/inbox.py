@@ -24,8 +24,8 @@ from db.store.sync_state import bump_data_version, sync_state
 from db.vocabulary import InboxState
 
 log = logging.getLogger(__name__)
-# On SQLite, storing so many takes about 0.3 s, and the API waits for it.
-_BATCH = 400
+# On SQLite, storing so many takes about 0.1 s, and the API waits for it.
+_BATCH = 120
 
 
 @dataclass

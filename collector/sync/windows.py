@@ -60,7 +60,8 @@ def read_windows(
 ) -> Iterator[tuple[Window, list[RunPayload], bool]]:
     """Newest window first: (window, runs of one page, whether this was the window's last page). Ends are widened to
     whole seconds."""
-    waiting = [Window(since.replace(microsecond=0), until.replace(microsecond=0) + _SECOND)]
+    end = until.replace(microsecond=0)
+    waiting = [Window(since.replace(microsecond=0), end if end == until else end + _SECOND)]
     while waiting:
         cut = yield from _read(client, repo, waiting.pop())
         if cut:

@@ -18,7 +18,8 @@ from db.vocabulary import InboxState
 MAX_TRIES = 5
 # How long settled deliveries are kept: GitHub sends again for three days when asked to.
 KEPT = timedelta(days=7)
-_BUSY_MILLISECONDS = 2000
+# Whoever writes asks for the lock again by itself (eager_write_scope).
+_BUSY_MILLISECONDS = 1
 _LONGEST_REASON = 500
 
 
