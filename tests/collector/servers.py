@@ -98,8 +98,7 @@ class StandIn:
             def log_message(self, *_: object) -> None:
                 """Quiet: the test asks what was requested."""
 
-        server = ThreadingHTTPServer((host, 0), Handler)
-        server.daemon_threads = True
+        server = _Server((host, 0), Handler)
         if tls:
             server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
@@ -110,6 +109,12 @@ class StandIn:
             server.shutdown()
             server.server_close()
             thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # Else some of many that connect at once wait for a second, until they knock again.
+    request_queue_size = 200
 
 
 def limit_headers(remaining: int = 4999, *, limit: int = 5000, reset: float = 4102444800) -> dict[str, str]:

@@ -18,7 +18,7 @@ from collector.github.ratelimit import CONCURRENT, RateLimit
 from tests.collector.conftest import Clock
 from tests.collector.servers import Asked, Reply, StandIn, as_json, limit_headers
 
-POINTS, SECONDS = 20, 1.0
+POINTS, SECONDS = 40, 3.0
 SECONDARY = b'{"message": "You have exceeded a secondary rate limit."}'
 
 
@@ -76,11 +76,11 @@ def test_a_server_never_sees_more_than_the_limit_in_any_window_and_gets_most_of_
     with server.serve() as url:
         client = quick(url, pace=Pace(POINTS, SECONDS))
         client.get("/x/0")
-        ask_often(client, 5 * POINTS - 1)
-    assert len(server.asked) == 5 * POINTS
+        ask_often(client, 3 * POINTS - 1)
+    assert len(server.asked) == 3 * POINTS
     assert server.most_in(SECONDS) <= POINTS
     # The first window's worth goes at once.
-    assert 4 * POINTS / server.span() >= 0.9 * POINTS / SECONDS
+    assert 2 * POINTS / server.span() >= 0.9 * POINTS / SECONDS
 
 
 def test_what_is_allowed_goes_at_once() -> None:
@@ -129,7 +129,7 @@ def test_during_a_penalty_nothing_leaves_and_afterwards_everything_is_answered()
 
     server = StandIn(respond)
     with server.serve() as url:
-        ask_often(quick(url, pace=Pace(POINTS, SECONDS)), 40)
+        ask_often(quick(url, pace=Pace(20, 1)), 40)
     first = next(each.at for each in server.asked if each.path == "/x/5")
     assert len([each for each in server.asked if each.path == "/x/5"]) == 2
     # Those that had left by then do not count: they arrive at once, the next at the earliest after the two seconds.

@@ -67,9 +67,18 @@ def test_two_owners_whose_lists_are_the_same_since_one_was_renamed_are_read_once
     answers = {
         "/orgs/acme/repos": Reply(301, {"Location": "/organizations/7/repos"}),
         "/orgs/acme-inc/repos": as_json([repository(1, "acme-inc/web")]),
-        "/organizations/7/repos": as_json([repository(1, "acme-inc/web")]),
+        "/organizations/7/repos": as_json([repository(1, "acme-inc/web"), repository(2, "acme-inc/api")]),
     }
-    assert names(answers, "acme/*", "acme-inc/*") == ["acme-inc/web"]
+    assert names(answers, "acme/*", "acme-inc/*") == ["acme-inc/web", "acme-inc/api"]
+
+
+def test_a_repository_that_two_lists_call_by_two_names_is_read_once() -> None:
+    """It moved between the two answers."""
+    answers = {
+        "/orgs/acme/repos": as_json([repository(1, "acme/web")]),
+        "/orgs/beta/repos": as_json([repository(1, "beta/web"), repository(2, "beta/api")]),
+    }
+    assert names(answers, "acme/*", "beta/*") == ["acme/web", "beta/api"]
 
 
 def test_what_is_no_organisation_is_a_user() -> None:
