@@ -47,10 +47,7 @@ class History:
 
     def seconds_left(self, now: datetime) -> float | None:
         """At the speed since it began, pauses included; null while that is not known."""
-        elapsed = (now - self.started_at).total_seconds()
-        if not self.reading or self.share < _LEAST_SHARE or elapsed < _LEAST_SECONDS:
-            return None
-        return elapsed * (1 - self.share) / self.share
+        return _rest(self.share, (now - self.started_at).total_seconds()) if self.reading else None
 
 
 @dataclass(frozen=True)
@@ -66,6 +63,24 @@ class NumberHoles:
     last: int
     after: datetime
     before: datetime
+
+    @property
+    def open(self) -> bool:
+        return self.state == GapState.OPEN
+
+
+@dataclass(frozen=True)
+class MissingNumbers:
+    """Run numbers `first` to `last` of a workflow, created between two runs that are stored; GitHub was asked for them
+    in `looks` looks."""
+
+    workflow: str
+    first: int
+    last: int
+    after: datetime
+    before: datetime
+    state: str
+    looks: int
 
     @property
     def open(self) -> bool:
@@ -160,6 +175,34 @@ class RepositoryLedger:
     def reading(self) -> History | None:
         """The history that is being read, the newest first."""
         return next((each for each in self.missing.histories if each.reading), None)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All history that is being read, together. `expected` and `seconds_left` are null while they are not known."""
+
+    done: int
+    expected: int | None
+    share: float
+    seconds_left: float | None
+
+
+def reading_of(ledgers: Iterable[RepositoryLedger], now: datetime) -> Reading | None:
+    """Null when no history is being read."""
+    listed = [each for ledger in ledgers for each in ledger.missing.histories if each.reading]
+    if not listed:
+        return None
+    sizes = [max(each.runs_expected, each.runs_done) if each.runs_expected else None for each in listed]
+    known = [size for size in sizes if size is not None]
+    expected = sum(known) if len(known) == len(listed) else None
+    done = sum(each.runs_done for each in listed)
+    share = min(done / expected, 0.99) if expected else sum(each.share for each in listed) / len(listed)
+    began = min(each.started_at for each in listed)
+    return Reading(done, expected, share, _rest(share, (now - began).total_seconds()))
+
+
+def _rest(share: float, elapsed: float) -> float | None:
+    return elapsed * (1 - share) / share if share >= _LEAST_SHARE and elapsed >= _LEAST_SECONDS else None
 
 
 def noted_gaps(repo: str, stored: Iterable[dict[str, object]]) -> tuple[Gap, ...]:

@@ -48,3 +48,31 @@ def history_line(since: datetime, until: datetime, done: int, expected: int | No
 
 def unfilled_line(runs: int) -> str:
     return f"{counted(runs, 'run')} still without their jobs: their durations and costs are estimates or missing"
+
+
+def time_left(seconds: float | None) -> str:
+    """Roughly, as nobody knows: about 8 min left. Empty while it is not known."""
+    if seconds is None:
+        return ""
+    for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"about {round(seconds / size)} {name} left"
+    return "less than a minute left"
+
+
+def advice(error: str) -> str:
+    """What to do about an error that a look ended with."""
+    for mark, told in _ADVICE:
+        if mark in error:
+            return told
+    return "Nothing: it is tried again at every look. What is stored stays."
+
+
+_ADVICE = (
+    ("(401", "Renew the token or key of the collector, and restart it. What is stored stays."),
+    ("(403", "Give the token the right to read Actions of this repository; in an organisation with single sign-on, "
+             "authorise it there. What is stored stays."),
+    ("(404)", "Check the name in GITHUB_REPOS, and that the token may see the repository. Where it was deleted on "
+              "purpose, take it out of GITHUB_REPOS."),
+    ("(451", "GitHub has closed this repository; take it out of GITHUB_REPOS."),
+)  # fmt: skip

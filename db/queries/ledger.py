@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.metrics.ledger import LogCounts, Missing, RepositoryLedger, noted_gaps
+from db.metrics.ledger import LogCounts, Missing, MissingNumbers, RepositoryLedger, noted_gaps
 from db.models import Claim, Heartbeat, InboxItem, JobLog, Repository, Run, RunGap, SyncState, Workflow
 from db.queries.inbox import InboxSummary, inbox_summary
 from db.queries.missing import find_missing
@@ -22,19 +22,6 @@ _DEFAULT_POLL_SECONDS = 300.0
 _GRACE = timedelta(seconds=60)
 # Collectors that ended are shown for this long.
 _REMEMBERED = timedelta(hours=1)
-
-
-@dataclass(frozen=True)
-class MissingNumbers:
-    """Run numbers `first` to `last` of a workflow, created between two runs that are stored."""
-
-    workflow: str
-    first: int
-    last: int
-    after: datetime
-    before: datetime
-    state: str
-    looks: int
 
 
 @dataclass(frozen=True)
