@@ -37,7 +37,7 @@ format: .venv/.installed-dev
 	@$(VENV)/ruff format .
 
 chaos: .venv/.installed-dev
-	@CHAOS=full $(VENV)/python -m pytest tests/chaos -s
+	@CHAOS=full $(VENV)/python -m pytest tests/chaos -s -n0
 
 bench: .venv/.installed-dev
 	@$(VENV)/python -m bench.collect
