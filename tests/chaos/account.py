@@ -45,9 +45,11 @@ class Account:
 
 
 @contextmanager
-def account(repositories: int, runs: int, *, days: int = 29, seed: str = "chaos", **more: Any) -> Iterator[Account]:
+def account(
+    repositories: int, runs: int, *, days: int = 29, seed: str = "chaos", unfinished: float = 0.003, **more: Any
+) -> Iterator[Account]:
     clock = MovableClock(utc_now)
-    world = build(clock, repositories=repositories, runs=runs, days=days, seed=seed)
+    world = build(clock, repositories=repositories, runs=runs, days=days, seed=seed, unfinished=unfinished)
     app = create_app(world, tokens={"good"}, rate_limit=None, **more)
     with running(app) as url:
         yield Account(world, app, url, clock)
