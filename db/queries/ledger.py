@@ -15,7 +15,7 @@ from db.models import Claim, Heartbeat, InboxItem, JobLog, Repository, Run, RunG
 from db.queries.inbox import InboxSummary, inbox_summary
 from db.queries.missing import find_missing
 from db.queries.repositories import HeartbeatRow
-from db.vocabulary import LogState
+from db.vocabulary import InboxState, LogState
 
 _MAIN, _ALIVE = "collector", "*alive/"
 _DEFAULT_POLL_SECONDS = 300.0
@@ -126,9 +126,12 @@ def _collectors(session: Session, beats: Iterable[HeartbeatRow], now: datetime) 
 
 
 def _latest_delivery(session: Session) -> datetime | None:
-    """By state: so the index answers it."""
-    latest = session.execute(select(InboxItem.state, func.max(InboxItem.received_at)).group_by(InboxItem.state))
-    return max((row[1] for row in latest), default=None)
+    """State by state: so the end of the index answers it, however many there are."""
+    latest = [
+        select(func.max(InboxItem.received_at)).where(InboxItem.state == state).scalar_subquery()
+        for state in InboxState
+    ]
+    return max((moment for moment in session.execute(select(*latest)).one() if moment), default=None)
 
 
 def _run_counts(session: Session) -> dict[int, int]:

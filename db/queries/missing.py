@@ -68,14 +68,22 @@ def _holes(session: Session, ids: Collection[int], absent: bool) -> dict[int, li
 
 def _unfilled(session: Session, ids: Collection[int], window: Window | None) -> dict[int, Unfilled]:
     """Runs that were over for a while when the collector was last seen."""
+    # The offset keeps the two questions apart: in one, SQLite takes an index that has it read every run there is.
+    pending = (
+        select(Run.repository_id, Run.status, Run.created_at, Run.updated_at)
+        .where(Run.details_pending, Run.repository_id.in_(list(ids)))
+        .offset(0)
+        .subquery()
+        .c
+    )
     query = (
-        select(Run.repository_id, func.count(), func.min(Run.created_at), func.max(Run.created_at))
-        .where(Run.details_pending, Run.status == Status.COMPLETED, Run.repository_id.in_(list(ids)))
-        .group_by(Run.repository_id)
+        select(pending.repository_id, func.count(), func.min(pending.created_at), func.max(pending.created_at))
+        .where(pending.status == Status.COMPLETED)
+        .group_by(pending.repository_id)
     )
     seen_at = session.scalar(select(Heartbeat.seen_at).where(Heartbeat.name == "collector"))
     if seen_at:
-        query = query.where(Run.updated_at < seen_at - _ON_THEIR_WAY)
+        query = query.where(pending.updated_at < seen_at - _ON_THEIR_WAY)
     if window:
-        query = query.where(Run.created_at >= window.since, Run.created_at < window.until)
+        query = query.where(pending.created_at >= window.since, pending.created_at < window.until)
     return {row[0]: Unfilled(*row[1:]) for row in session.execute(query)}

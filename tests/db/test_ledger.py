@@ -257,6 +257,24 @@ def test_the_number_of_questions_does_not_grow_with_the_repositories(engine: Eng
     assert asked() == before < 20
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_runs_without_their_jobs_are_found_without_reading_all_runs(engine: Engine) -> None:
+    plans: list[str] = []
+
+    def explain(*given: Any) -> None:
+        connection, statement, values = given[0], given[2], given[3]
+        if "details_pending = 1" in statement:
+            rows = connection.connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+            plans.append(" ".join(row[3] for row in rows))
+
+    event.listen(engine, "before_cursor_execute", explain)
+    for window in None, MONTH:
+        gaps(engine, window)
+    event.remove(engine, "before_cursor_execute", explain)
+    assert len(plans) == 2
+    assert all("INDEX ix_runs_repository_id_details_pending" in plan for plan in plans)
+
+
 def test_what_is_not_monitored_any_more_is_not_in_the_ledger(engine: Engine) -> None:
     add_repository(engine, RepositoryRecord(2, "acme/Api", "main", True, False, ""))
     with session_scope(engine) as session:
