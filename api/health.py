@@ -6,12 +6,17 @@ from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from db.engine import DatabaseUnavailable, describe_failure, session_scope
+from db.metrics.ledger_words import counted
 from db.migrate import NotMigrated, check_migrated
-from db.queries.repositories import HeartbeatRow, heartbeat, list_repositories, list_targets
+from db.queries.inbox import InboxSummary
+from db.queries.ledger import Collector, Service, is_silent, service
+from db.queries.repositories import HeartbeatRow, list_repositories, unread_targets
 
-_GRACE = timedelta(seconds=60)
+# Deliveries are applied within a second, and behind a busy writer within a few.
+_LATE = timedelta(minutes=5)
 _NAMED = 3
 
 
@@ -37,30 +42,59 @@ def check_database(engine: Engine) -> Check:
     return Check("ok", "reachable and migrated")
 
 
-def check_collector(engine: Engine, now: datetime, poll: timedelta) -> Check:
-    """`poll` is used where the collector does not tell its own interval."""
+def check_collection(engine: Engine, now: datetime, poll: timedelta) -> dict[str, Check]:
+    """The collector and the inbox of webhooks. `poll` is used where the collector does not tell its own interval."""
     try:
-        return _judge_collector(engine, now, poll)
+        with session_scope(engine) as session:
+            found = service(session, now)
+            return {"collector": _collector(session, found, now, poll), "inbox": _inbox(found.inbox, now)}
     except SQLAlchemyError as error:
-        return Check("error", describe_failure(engine, error))
+        return dict.fromkeys(("collector", "inbox"), Check("error", describe_failure(engine, error)))
 
 
-def _judge_collector(engine: Engine, now: datetime, poll: timedelta) -> Check:
-    with session_scope(engine) as session:
-        seen = heartbeat(session)
-        repositories = list_repositories(session)
-        failing = [_line(row.repo, row.error) for row in repositories if row.error]
-        known = {row.repo.lower() for row in repositories}
-        failing += [
-            _line(row.name, row.error) for row in list_targets(session) if row.error and row.name.lower() not in known
-        ]
-    if seen is None:
-        never = {"seen_at": None, "synced_at": None}
+def _collector(session: Session, found: Service, now: datetime, poll: timedelta) -> Check:
+    repositories = list_repositories(session)
+    failing = [_line(row.repo, row.error) for row in repositories if row.error]
+    unread = unread_targets(session, [row.repo for row in repositories])
+    failing += [_line(row.name, row.error) for row in unread if row.error]
+    if found.beat is None:
+        never: dict[str, Any] = {"seen_at": None, "synced_at": None, "collectors": []}
         return Check("degraded", "The collector has not run yet; start it with python -m collector.", never)
     synced = [row.synced_at for row in repositories if row.synced_at]
-    more = {"seen_at": _iso(seen.seen_at), "synced_at": _iso(min(synced, default=None))}
-    reason = _reason(seen, failing, now, poll)
+    more = {
+        "seen_at": _iso(found.beat.seen_at),
+        "synced_at": _iso(min(synced, default=None)),
+        "collectors": [_told(each) for each in found.collectors],
+    }
+    reason = _reason(found.beat, failing, now, poll)
     return Check("degraded" if reason else "ok", reason or "running, everything read", more)
+
+
+def _told(collector: Collector) -> dict[str, Any]:
+    state, message = collector.detail.get("state"), collector.detail.get("message")
+    return {
+        "name": collector.name,
+        "alive": collector.alive,
+        "seen_at": _iso(collector.seen_at),
+        "repositories": collector.repositories,
+        "state": state,
+        "message": _one_line(message) if message else None,
+    }
+
+
+def _inbox(found: InboxSummary, now: datetime) -> Check:
+    """What could not be applied is no reason for concern by itself: the next poll brings it."""
+    waits = now - found.oldest_pending_at if found.oldest_pending_at else None
+    more = {
+        "waiting": found.pending,
+        "failed": found.failed,
+        "oldest_seconds": max(waits.total_seconds(), 0.0) if waits else None,
+    }
+    if waits and waits > _LATE:
+        minutes = int(waits.total_seconds() // 60)
+        line = f"{counted(found.pending, 'delivery', 'deliveries')} of webhooks not applied yet, the oldest since "
+        return Check("degraded", f"{line}{minutes} min; polling goes on", more)
+    return Check("ok", "deliveries are applied as they come", more)
 
 
 def overall(checks: list[Check]) -> str:
@@ -69,20 +103,22 @@ def overall(checks: list[Check]) -> str:
 
 
 def _reason(seen: HeartbeatRow, failing: list[str], now: datetime, poll: timedelta) -> str | None:
-    told = seen.detail.get("poll_seconds")
-    poll = timedelta(seconds=told) if isinstance(told, int | float) and told > 0 else poll
-    silent = now - seen.seen_at
-    if silent > 3 * poll + _GRACE:
+    if is_silent(seen, now, poll):
+        silent = now - seen.seen_at
         return f"The collector has not been seen for {int(silent.total_seconds() // 60)} min; is it running?"
     if failing:
         more = f" (and {len(failing) - _NAMED} more)" if len(failing) > _NAMED else ""
         return "; ".join(failing[:_NAMED]) + more
     state, message = seen.detail.get("state"), seen.detail.get("message")
-    return " ".join(str(message or state).split()) if state in ("error", "waiting") else None
+    return _one_line(message or state) if state in ("error", "waiting") else None
 
 
 def _line(name: str, error: str) -> str:
-    return f"{name}: {' '.join(error.split())}"
+    return f"{name}: {_one_line(error)}"
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())
 
 
 def _iso(moment: datetime | None) -> str | None:

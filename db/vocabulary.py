@@ -63,6 +63,19 @@ class GapState(StrEnum):
     ABSENT = "absent"
 
 
+class GapKind(StrEnum):
+    """Why something is missing. ERROR: a repository cannot be read now. CAPPED: GitHub lists no more of one second.
+    UNREADABLE: an answer, or a name of GITHUB_REPOS, that could not be used. RUN_NUMBERS: runs that were never seen.
+    HISTORY: still being read, or compared once more. JOBS: runs whose jobs are still to be fetched."""
+
+    ERROR = "error"
+    CAPPED = "capped"
+    UNREADABLE = "unreadable"
+    RUN_NUMBERS = "run_numbers"
+    HISTORY = "history"
+    JOBS = "jobs"
+
+
 class LedgerState(StrEnum):
     """CATCHING_UP: more comes by itself. GAPS: something is known to be missing. FAILING: it cannot be read now."""
 

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from api import schemas
 from api.config import Settings
 from api.deps import NowDep
-from api.health import Check, check_collector, check_database, overall
+from api.health import Check, check_collection, check_database, overall
 from db.version import VERSION
 
 router = APIRouter(prefix="/health", tags=["Health"])
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/health", tags=["Health"])
 @router.get(
     "",
     response_model=schemas.Health,
-    summary="State of the database and the collector",
+    summary="State of the database, the collectors and the inbox of webhooks",
     responses={503: {"model": schemas.Health, "description": "The database cannot be used"}},
 )
 def health(request: Request, now: NowDep) -> JSONResponse:
@@ -27,9 +27,10 @@ def health(request: Request, now: NowDep) -> JSONResponse:
     checks = {"database": check_database(request.app.state.engine)}
     if checks["database"].status == "ok":
         poll = timedelta(minutes=settings.poll_interval_minutes)
-        checks["collector"] = check_collector(request.app.state.engine, now, poll)
+        checks |= check_collection(request.app.state.engine, now, poll)
     else:
-        checks["collector"] = Check("degraded", "Not known while the database cannot be used.")
+        unknown = Check("degraded", "Not known while the database cannot be used.")
+        checks |= {"collector": unknown, "inbox": unknown}
     status = overall(list(checks.values()))
     body = {"status": status, "version": VERSION, "checks": {name: each.as_dict() for name, each in checks.items()}}
     return _answer(body, status)

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from api.schemas.base import Schema, Time, Window, example
+from api.schemas.repositories import RepositoryGap
 from db.metrics.catalogue import display
 from db.metrics.formulas import Metrics as MetricsFigures
 
@@ -18,7 +19,10 @@ _METRICS: dict[str, Any] = {
     "rerun_rate": 0.031397174254317, "flaky_runs": 17,
     "recovery_seconds": {"mean": 5400.0, "p50": 2710.0, "open": 1},
     "compute_seconds": 512344.0, "wasted_seconds": 61233.0, "cost_usd": 71.42,
-    "data": {"complete_since": "2026-10-24T12:00:00Z", "synced_at": "2026-11-23T12:00:00Z", "gaps": []},
+    "data": {"complete_since": "2026-10-24T12:00:00Z", "synced_at": "2026-11-23T12:00:00Z", "gaps": [
+        {"repo": "acme/web-app", "kind": "jobs", "since": "2026-11-22T08:15:00Z", "until": "2026-11-23T11:40:00Z",
+         "detail": "12 runs still without their jobs: their durations and costs are estimates or missing"},
+    ]},
     "display": {
         "success_rate": "90.0%", "failure_rate": "10.0%", "runs": "1,280", "failures": "121", "duration_p50": "3m 01s",
         "duration_p95": "10m 12s", "queue_p50": "5.0s", "queue_p95": "44s", "rerun_rate": "3.1%", "flaky_runs": "17",
@@ -56,16 +60,14 @@ class Recovery(Schema):
     open: int = Field(description="Branches of workflows that are still broken")
 
 
-class Gap(Schema):
+class Gap(RepositoryGap):
     repo: str
-    kind: str
-    detail: str
 
 
 class Data(Schema):
     complete_since: Time | None = Field(description="Every run since then is known; null while a history is read")
     synced_at: Time | None
-    gaps: list[Gap]
+    gaps: list[Gap] = Field(description="Known to be missing from this window")
 
 
 class Metrics(Schema):

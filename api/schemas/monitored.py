@@ -1,14 +1,11 @@
-"""Repositories, workflows and health."""
+"""Workflows and health."""
 
 from typing import Any
 
+from pydantic import Field
+
 from api.schemas.base import Schema, Time, example
 
-_REPOSITORY: dict[str, Any] = {
-    "id": 700100200, "repo": "acme/web-app", "default_branch": "main", "private": False, "archived": False,
-    "monitored": True, "html_url": "https://github.com/acme/web-app", "complete_since": "2026-10-24T12:00:00Z",
-    "synced_at": "2026-11-23T12:00:00Z", "error": None, "error_at": None, "gaps": [],
-}  # fmt: skip
 _WORKFLOW: dict[str, Any] = {
     "id": 90001001, "repo": "acme/web-app", "name": "CI", "path": ".github/workflows/ci.yml", "state": "active",
 }  # fmt: skip
@@ -16,28 +13,16 @@ _DATABASE: dict[str, Any] = {"status": "ok", "detail": "reachable and migrated"}
 _COLLECTOR: dict[str, Any] = {
     "status": "degraded", "detail": "acme/api: GitHub answered 404: it does not exist or the token may not see it",
     "seen_at": "2026-11-23T12:00:04Z", "synced_at": "2026-11-23T12:00:00Z",
+    "collectors": [
+        {"name": "ci-health-1/7", "alive": True, "seen_at": "2026-11-23T12:00:04Z", "repositories": 21,
+         "state": "syncing", "message": "Reading runs"},
+        {"name": "ci-health-2/7", "alive": True, "seen_at": "2026-11-23T12:00:01Z", "repositories": 20,
+         "state": "idle", "message": None},
+    ],
 }  # fmt: skip
-
-
-class Repository(Schema):
-    model_config = example(_REPOSITORY)
-    id: int
-    repo: str
-    default_branch: str
-    private: bool
-    archived: bool
-    monitored: bool
-    html_url: str
-    complete_since: Time | None
-    synced_at: Time | None
-    error: str | None
-    error_at: Time | None
-    gaps: list[dict[str, Any]]
-
-
-class Repositories(Schema):
-    model_config = example({"items": [_REPOSITORY]})
-    items: list[Repository]
+_INBOX: dict[str, Any] = {
+    "status": "ok", "detail": "deliveries are applied as they come", "waiting": 3, "failed": 0, "oldest_seconds": 0.4,
+}  # fmt: skip
 
 
 class Workflow(Schema):
@@ -62,20 +47,46 @@ class Check(Schema):
     detail: str
 
 
+class Collector(Schema):
+    """One of those that share the work, with what it says of itself."""
+
+    name: str
+    alive: bool = Field(description="It renews its claims")
+    seen_at: Time | None
+    repositories: int = Field(description="That it looks after now")
+    state: str | None
+    message: str | None
+
+
 class CollectorCheck(Check):
     model_config = example(_COLLECTOR)
     seen_at: Time | None = None
-    synced_at: Time | None = None
+    synced_at: Time | None = Field(None, description="The oldest last look of a repository")
+    collectors: list[Collector] = Field(default=[], description="Those of the last hour")
+
+
+class InboxCheck(Check):
+    """Deliveries of webhooks."""
+
+    model_config = example(_INBOX)
+    waiting: int | None = None
+    failed: int | None = Field(None, description="Could not be applied, in the last 7 days")
+    oldest_seconds: float | None = Field(None, description="How long the oldest one waits; null where none does")
 
 
 class Checks(Schema):
     database: Check
     collector: CollectorCheck
+    inbox: InboxCheck
 
 
 class Health(Schema):
     model_config = example(
-        {"status": "degraded", "version": "0.1.0", "checks": {"database": _DATABASE, "collector": _COLLECTOR}}
+        {
+            "status": "degraded",
+            "version": "0.1.0",
+            "checks": {"database": _DATABASE, "collector": _COLLECTOR, "inbox": _INBOX},
+        }
     )
     status: str
     version: str

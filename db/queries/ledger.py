@@ -18,7 +18,7 @@ from db.queries.repositories import HeartbeatRow
 from db.vocabulary import InboxState, LogState
 
 _MAIN, _ALIVE = "collector", "*alive/"
-_DEFAULT_POLL_SECONDS = 300.0
+_DEFAULT_POLL = timedelta(minutes=5)
 _GRACE = timedelta(seconds=60)
 # Collectors that ended are shown for this long.
 _REMEMBERED = timedelta(hours=1)
@@ -46,9 +46,10 @@ class Service:
     webhook_at: datetime | None
 
 
-def is_silent(beat: HeartbeatRow, now: datetime) -> bool:
-    """Not seen for three polls and a minute."""
-    poll = timedelta(seconds=float(beat.detail.get("poll_seconds") or _DEFAULT_POLL_SECONDS))
+def is_silent(beat: HeartbeatRow, now: datetime, poll: timedelta = _DEFAULT_POLL) -> bool:
+    """Not seen for three polls and a minute. `poll` counts where the collector does not tell its own."""
+    told = beat.detail.get("poll_seconds")
+    poll = timedelta(seconds=told) if isinstance(told, int | float) and told > 0 else poll
     return now - beat.seen_at > 3 * poll + _GRACE
 
 
@@ -92,18 +93,31 @@ def list_missing_numbers(session: Session, repository_id: int, *, limit: int = 5
 
 
 def service(session: Session, now: datetime) -> Service:
+    beats = {beat.name: beat for beat in _beats(session, _MAIN)}
+    main = beats.pop(_MAIN, None)
+    collectors = _collectors(session, beats.values(), main, now)
+    return Service(main, collectors, inbox_summary(session), _latest_delivery(session))
+
+
+def latest_beat(session: Session, host: str) -> HeartbeatRow | None:
+    """Of the collectors on this machine that speak for themselves: there may be several, and those that ended."""
+    return max(_beats(session, f"{_MAIN}/{host}/"), key=lambda beat: beat.seen_at, default=None)
+
+
+def _beats(session: Session, beginning: str) -> list[HeartbeatRow]:
     rows = session.scalars(
         select(Heartbeat)
-        .where(Heartbeat.name.like(f"{_MAIN}%"))
+        .where(Heartbeat.name.startswith(beginning, autoescape=True))
         .order_by(Heartbeat.name)
         .execution_options(populate_existing=True)
     )
-    beats = {row.name: _beat(row) for row in rows}
-    main = beats.pop(_MAIN, None)
-    return Service(main, _collectors(session, beats.values(), now), inbox_summary(session), _latest_delivery(session))
+    return [HeartbeatRow(row.name, row.started_at, row.seen_at, row.data_version, dict(row.detail)) for row in rows]
 
 
-def _collectors(session: Session, beats: Iterable[HeartbeatRow], now: datetime) -> tuple[Collector, ...]:
+def _collectors(
+    session: Session, beats: Iterable[HeartbeatRow], main: HeartbeatRow | None, now: datetime
+) -> tuple[Collector, ...]:
+    """The only one of an SQLite file has no heartbeat but the main one."""
     held: dict[str, int] = defaultdict(int)
     alive: set[str] = set()
     for name, holder in session.execute(select(Claim.name, Claim.holder).where(Claim.held_until >= now)):
@@ -112,6 +126,8 @@ def _collectors(session: Session, beats: Iterable[HeartbeatRow], now: datetime) 
         elif not name.startswith("*"):
             held[holder] += 1
     told = {beat.name.removeprefix(f"{_MAIN}/"): beat for beat in beats}
+    if main and not told and len(alive) == 1:
+        told = dict.fromkeys(alive, main)
     names = alive | {name for name, beat in told.items() if now - beat.seen_at < _REMEMBERED}
     return tuple(
         Collector(
@@ -178,7 +194,3 @@ def _ledger(
         runs=runs,
         logs=logs,
     )
-
-
-def _beat(row: Heartbeat) -> HeartbeatRow:
-    return HeartbeatRow(row.name, row.started_at, row.seen_at, row.data_version, dict(row.detail))

@@ -122,7 +122,11 @@ def completeness(session: Session, scope: Scope, window: Window | None = None) -
     synced = [row.synced_at for row in rows]
     missing = find_missing(session, [row.id for row in rows], window)
     gaps = [gap for row in rows for gap in _gaps(row, missing[row.id])]
-    gaps += [Gap(target.name, "unreadable", target.error or "") for target in _unread(session, rows, scope.repos)]
+    gaps += [
+        Gap(target.name, "unreadable", target.error or "")
+        for target in unread_targets(session, [row.repo for row in rows])
+        if not scope.repos or target.name in scope.repos
+    ]
     return Completeness(
         complete_since=max((time for time in since if time), default=None) if all(since) else None,
         synced_at=min((time for time in synced if time), default=None) if all(synced) else None,
@@ -160,13 +164,10 @@ def _wanted(row: RepositoryRow, repos: Sequence[str]) -> bool:
     return not repos or row.repo in repos
 
 
-def _unread(session: Session, rows: Sequence[RepositoryRow], repos: Sequence[str]) -> list[TargetRow]:
-    known = {row.repo.lower() for row in rows}
-    return [
-        target
-        for target in list_targets(session)
-        if target.name.lower() not in known and (not repos or target.name in repos)
-    ]
+def unread_targets(session: Session, repos: Collection[str]) -> list[TargetRow]:
+    """Names of GITHUB_REPOS that led to none of these repositories (owner/name)."""
+    known = {repo.lower() for repo in repos}
+    return [target for target in list_targets(session) if target.name.lower() not in known]
 
 
 def known_repositories(session: Session) -> list[str]:

@@ -10,13 +10,14 @@ import api.schemas.base
 import api.schemas.logs
 import api.schemas.metrics
 import api.schemas.monitored
+import api.schemas.repositories
 import api.schemas.runs
 import api.schemas.webhooks
 from tests.api.conftest import TestClient
 
 MODULES = (
     api.schemas.alerts, api.schemas.base, api.schemas.logs, api.schemas.metrics, api.schemas.monitored,
-    api.schemas.runs, api.schemas.webhooks,
+    api.schemas.repositories, api.schemas.runs, api.schemas.webhooks,
 )  # fmt: skip
 SCHEMAS = {
     each.__name__: each
