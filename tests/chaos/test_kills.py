@@ -15,7 +15,7 @@ KILLS = 25 if FULL else 3
 @pytest.mark.parametrize("command", ["sync", "backfill --since 28d"])
 def test_a_program_that_is_killed_goes_on_where_it_was(engine: Engine, database_url: str, command: str) -> None:
     moments = random.Random(command)
-    with account(2, 400 if FULL else 120, days=24, seed="kill", latency=0.02) as github:
+    with account(4 if FULL else 2, 2500 if FULL else 120, days=24, seed="kill", latency=0.02) as github:
         # With a day of history to look at, everything else is left to the backfill.
         days = "1" if command.startswith("backfill") else "30"
         alive = 0
