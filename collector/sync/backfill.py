@@ -111,6 +111,6 @@ class Backfiller:
             state = sync_state(session, key.repository_id)
             if window.over_cap:
                 add_gap(state, "capped", f"more than 1,000 runs at {window.since:%Y-%m-%d %H:%M:%S} UTC: GitHub lists "
-                        "no more of one second")  # fmt: skip
+                        "no more of one second", since=window.since, until=window.until)  # fmt: skip
             for line in window.unreadable[:20]:
-                add_gap(state, "unreadable", line)
+                add_gap(state, "unreadable", line, since=window.since, until=window.until)

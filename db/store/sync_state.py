@@ -25,9 +25,14 @@ def set_gaps(state: SyncState, kind: str, details: Sequence[str]) -> None:
         state.gaps = gaps
 
 
-def add_gap(state: SyncState, kind: str, detail: str) -> None:
-    gap = {"kind": kind, "detail": detail}
-    if gap not in state.gaps:
+def add_gap(
+    state: SyncState, kind: str, detail: str, *, since: datetime | None = None, until: datetime | None = None
+) -> None:
+    """Once for each detail. `since` and `until` say of which runs, by created_at; without them it is a gap of every
+    window."""
+    ends = {"since": since, "until": until}
+    gap = {"kind": kind, "detail": detail, **{name: end.isoformat() for name, end in ends.items() if end}}
+    if (kind, detail) not in {(known["kind"], known["detail"]) for known in state.gaps}:
         state.gaps = [*state.gaps, gap]
 
 

@@ -78,6 +78,8 @@ def test_a_single_second_over_the_cap_is_said_not_swallowed(engine: Engine, gith
         gaps = session.scalars(select(SyncState.gaps)).one()
     assert [gap["kind"] for gap in gaps] == ["capped"]
     assert "more than 1,000 runs" in gaps[0]["detail"]
+    moment = (github.clock() - timedelta(days=20)).isoformat()
+    assert (gaps[0]["since"], gaps[0]["until"]) == (moment, moment)
 
 
 def test_a_longer_history_is_read_from_where_the_first_one_ended(engine: Engine, github: GitHub) -> None:

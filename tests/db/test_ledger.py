@@ -11,14 +11,15 @@ from db.metrics.formulas import Gap
 from db.metrics.ledger import LogCounts, RepositoryLedger
 from db.metrics.scope import Scope
 from db.metrics.window import Window
-from db.models import Backfill, Claim, InboxItem, RunGap
+from db.models import Claim, InboxItem
 from db.queries.ledger import Service, is_silent, list_ledger, list_missing_numbers, service
 from db.queries.repositories import completeness
 from db.store.logs import request_logs, store_log
 from db.store.records import LogRecord, RepositoryRecord
 from db.store.sync_state import add_gap, beat, sync_state
 from db.vocabulary import LedgerState, LogState
-from tests.builders import NOON, REPO, WORKFLOW, add_repository, job, run, store_jobs, store_runs
+from tests.builders import NOON, REPO, add_repository, job, run, store_jobs, store_runs
+from tests.ledgers import add, complete, history, hole
 
 DAY = timedelta(days=1)
 MONTH = Window(NOON - 30 * DAY, NOON + timedelta(minutes=1))
@@ -28,41 +29,6 @@ MONTH = Window(NOON - 30 * DAY, NOON + timedelta(minutes=1))
 def _repository(engine: Engine) -> None:
     add_repository(engine)
     complete(engine)
-
-
-def complete(engine: Engine, repository_id: int = 1, **changed: Any) -> None:
-    """A repository of which nothing is missing."""
-    values = {
-        "complete_since": NOON - 30 * DAY, "covered_to": NOON, "synced_at": NOON, "relooked_deep_at": NOON,
-        "audited_at": NOON,
-    }  # fmt: skip
-    with write_scope(engine) as session:
-        state = sync_state(session, repository_id)
-        for name, value in (values | changed).items():
-            setattr(state, name, value)
-
-
-def add(engine: Engine, *rows: Any) -> None:
-    with write_scope(engine) as session:
-        session.add_all(rows)
-
-
-def hole(first: int, last: int, state: str = "open", *, days: float = 1, **changed: Any) -> RunGap:
-    moment = NOON - days * DAY
-    values = {
-        "repository_id": 1, "workflow_id": WORKFLOW.id, "first_number": first, "last_number": last, "state": state,
-        "created_after": moment, "created_before": moment + timedelta(minutes=38), "looks": 1, "found_at": NOON,
-    }  # fmt: skip
-    return RunGap(**(values | changed))
-
-
-def history(*, phase: str = "reading", done: int = 400, expected: int | None = 1600, **changed: Any) -> Backfill:
-    """From 90 to 30 days ago, read down to 45 days ago since ten minutes."""
-    values = {
-        "repository_id": 1, "since": NOON - 90 * DAY, "until": NOON - 30 * DAY, "cursor": NOON - 45 * DAY,
-        "phase": phase, "runs_done": done, "runs_expected": expected, "started_at": NOON - timedelta(minutes=10),
-    }  # fmt: skip
-    return Backfill(**(values | changed))
 
 
 def one(engine: Engine) -> RepositoryLedger:

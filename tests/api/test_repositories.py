@@ -1,0 +1,185 @@
+"""Is it complete? As a program asks it."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from db.engine import write_scope
+from db.store.logs import request_logs
+from db.store.records import RepositoryRecord
+from db.store.repositories import note_target
+from db.store.sync_state import add_gap, beat, sync_state
+from tests.api.conftest import NOW, TestClient
+from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
+from tests.ledgers import DAY, add, complete, history, hole
+
+REFUSED = "GitHub refuses it (403): Resource not accessible"
+
+
+@pytest.fixture(autouse=True)
+def _complete(client: TestClient, engine: Engine) -> None:
+    """A collector at work, and a repository of which nothing is missing."""
+    complete(engine, covered_to=NOW, synced_at=NOW)
+    seen(engine)
+
+
+def seen(engine: Engine, ago: timedelta = timedelta(0)) -> None:
+    with write_scope(engine) as session:
+        beat(session, NOW - ago, {"state": "idle", "poll_seconds": 300})
+
+
+def fetch(client: TestClient) -> dict[str, Any]:
+    answer: dict[str, Any] = client.get("/api/repositories").json()
+    return answer
+
+
+def one(client: TestClient) -> dict[str, Any]:
+    (found,) = fetch(client)["items"]
+    return dict(found)
+
+
+def gaps(client: TestClient, path: str = "/api/metrics", **asked: str) -> list[dict[str, Any]]:
+    answer = client.get(path, params=asked)
+    assert answer.status_code == 200
+    body = answer.json()
+    data = (body.get("points") or body.get("items") or [body])[0]["data"]
+    return list(data["gaps"])
+
+
+def kinds(client: TestClient, **asked: str) -> list[str]:
+    return [gap["kind"] for gap in gaps(client, **asked)]
+
+
+def test_a_complete_repository_tells_since_when_and_up_to_when(client: TestClient, engine: Engine) -> None:
+    store_runs(engine, run(1), run(2))
+    store_jobs(engine, 1, job(1))
+    store_jobs(engine, 2, job(2))
+    assert one(client) == {
+        "id": 1, "repo": "acme/web", "default_branch": "main", "private": True, "archived": False, "monitored": True,
+        "html_url": "https://github.com/acme/web", "state": "complete", "complete_since": "2026-10-19T12:00:00Z",
+        "covered_to": "2026-11-18T18:00:00Z", "synced_at": "2026-11-18T18:00:00Z",
+        "relooked_deep_at": "2026-11-18T12:00:00Z", "audited_at": "2026-11-18T12:00:00Z", "error": None,
+        "error_at": None, "advice": None, "gaps": [], "runs": 2, "runs_without_jobs": 0, "runs_absent": 0,
+        "logs": {"pending": 0, "expired": 0, "missing": 0}, "history": None,
+    }  # fmt: skip
+
+
+def test_the_answer_in_a_sentence_is_yes_only_while_a_collector_is_at_work(client: TestClient, engine: Engine) -> None:
+    summary = fetch(client)["summary"]
+    assert (summary["complete"], summary["history"]) == (True, None)
+    assert summary["headline"] == "Everything since 19 Oct 2026 is complete, last look just now"
+    assert summary["states"] == {"complete": 1, "archived": 0, "catching_up": 0, "gaps": 0, "failing": 0}
+    seen(engine, timedelta(minutes=17))
+    summary = fetch(client)["summary"]
+    assert summary["complete"] is False
+    assert "the collector is not running" in summary["detail"]
+
+
+def test_what_is_missing_is_told_with_its_time(client: TestClient, engine: Engine) -> None:
+    store_runs(engine, run(1), run(2, conclusion="failure"))
+    store_jobs(engine, 2, job(2, conclusion="failure"))
+    add(engine, hole(118, 121), hole(7, 8, "absent"))
+    with write_scope(engine) as session:
+        request_logs(session, 1, 2, [2], NOON)
+    found = one(client)
+    assert (found["state"], found["runs_without_jobs"], found["runs_absent"]) == ("gaps", 1, 2)
+    assert found["logs"] == {"pending": 1, "expired": 0, "missing": 0}
+    numbers, jobs = found["gaps"]
+    assert numbers == {
+        "kind": "run_numbers", "detail": "run numbers 118–121 of CI are missing; GitHub is being asked for them",
+        "since": "2026-11-17T12:00:00Z", "until": "2026-11-17T12:38:00Z",
+    }  # fmt: skip
+    assert (jobs["kind"], jobs["since"], jobs["until"]) == ("jobs", "2026-11-18T12:00:00Z", "2026-11-18T12:00:00Z")
+
+
+def test_history_that_is_being_read_tells_how_far_it_is(client: TestClient, engine: Engine) -> None:
+    add(engine, history(started_at=NOW - timedelta(minutes=10)))
+    found = fetch(client)
+    (repository,) = found["items"]
+    assert repository["state"] == "catching_up"
+    assert repository["history"] == {"done": 400, "expected": 1600, "share": 0.25, "seconds_left": 1800.0}
+    assert found["summary"]["history"] == repository["history"]
+
+
+def test_what_cannot_be_read_comes_with_what_to_do(client: TestClient, engine: Engine) -> None:
+    complete(engine, error=REFUSED, error_at=NOW)
+    with write_scope(engine) as session:
+        note_target(session, "acme/gone", None, "GitHub knows no /repos/acme/gone (404)", NOW)
+        note_target(session, "acme/web", 1, REFUSED, NOW)
+    found = fetch(client)
+    (repository,), (unreadable,) = found["items"], found["unreadable"]
+    assert (repository["state"], repository["error"]) == ("failing", REFUSED)
+    assert repository["advice"].startswith("Give the token the right to read Actions")
+    assert (unreadable["name"], unreadable["checked_at"]) == ("acme/gone", "2026-11-18T18:00:00Z")
+    assert unreadable["advice"].startswith("Check the name in GITHUB_REPOS")
+    assert found["summary"]["headline"] == "2 of 2 repositories cannot be read"
+
+
+def test_repositories_stand_by_name_each_with_its_own(client: TestClient, engine: Engine) -> None:
+    add_repository(engine, RepositoryRecord(2, "acme/Api", "main", False, True, ""))
+    complete(engine, 2)
+    add(engine, hole(3, 3, repository_id=1))
+    assert [(each["repo"], each["state"]) for each in fetch(client)["items"]] == [
+        ("acme/Api", "archived"), ("acme/web", "gaps"),
+    ]  # fmt: skip
+
+
+def test_the_figures_name_run_numbers_that_are_missing_from_their_window(client: TestClient, engine: Engine) -> None:
+    add(engine, hole(118, 121, days=10), hole(7, 8, "absent"))
+    (gap,) = gaps(client)
+    assert gap == {
+        "repo": "acme/web", "kind": "run_numbers", "since": "2026-11-08T12:00:00Z", "until": "2026-11-08T12:38:00Z",
+        "detail": "run numbers 118–121 of CI are missing; GitHub is being asked for them",
+    }  # fmt: skip
+    assert kinds(client, since="9d") == []
+    assert kinds(client, since="20d", until="11d") == []
+
+
+def test_the_figures_name_history_of_their_window_that_is_still_being_read(client: TestClient, engine: Engine) -> None:
+    add(engine, history())
+    assert kinds(client, since="60d") == ["history"]
+    assert kinds(client, since="30d") == []
+
+
+def test_the_figures_name_a_second_that_github_does_not_list_in_full(client: TestClient, engine: Engine) -> None:
+    with write_scope(engine) as session:
+        add_gap(sync_state(session, 1), "capped", "more than 1,000 runs", since=NOON - 5 * DAY, until=NOON - 5 * DAY)
+    assert kinds(client) == ["capped"]
+    assert kinds(client, since="4d") == []
+
+
+def test_the_figures_name_a_blocked_repository_for_windows_after_its_last_look(
+    client: TestClient, engine: Engine
+) -> None:
+    complete(engine, synced_at=NOON - 2 * DAY, error="GitHub has blocked it (451)", error_at=NOW)
+    (gap,) = gaps(client)
+    assert (gap["repo"], gap["kind"], gap["since"]) == ("acme/web", "error", "2026-11-16T12:00:00Z")
+    assert kinds(client, since="20d", until="3d") == []
+
+
+def test_the_figures_name_a_repository_that_was_never_read_unless_others_are_asked_for(
+    client: TestClient, engine: Engine
+) -> None:
+    with write_scope(engine) as session:
+        note_target(session, "acme/blocked", None, "GitHub has blocked it (451)", NOW)
+    (gap,) = gaps(client)
+    assert (gap["repo"], gap["kind"], gap["since"], gap["until"]) == ("acme/blocked", "unreadable", None, None)
+    assert kinds(client, repo="acme/web") == []
+
+
+def test_the_figures_name_runs_of_their_window_without_jobs(client: TestClient, engine: Engine) -> None:
+    store_runs(engine, run(1), run(2, minutes=-3 * 24 * 60), run(3))
+    store_jobs(engine, 3, job(3))
+    assert [gap["detail"].partition(" still")[0] for gap in gaps(client)] == ["2 runs"]
+    assert [gap["detail"].partition(" still")[0] for gap in gaps(client, since="2d")] == ["1 run"]
+    assert kinds(client, since="5h") == []
+
+
+@pytest.mark.parametrize(("path", "asked"), [("/api/metrics/series", {}), ("/api/metrics/groups", {"by": "repo"})])
+def test_series_and_groups_name_them_too(client: TestClient, engine: Engine, path: str, asked: dict[str, str]) -> None:
+    store_runs(engine, run(1))
+    store_jobs(engine, 1, job(1))
+    add(engine, hole(118, 121))
+    assert [gap["kind"] for gap in gaps(client, path, **asked)] == ["run_numbers"]
