@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import Engine
 
 from collector.github import transport
+from demo.changes import changes
 from demo.chaos import Chaos, Rates
 from tests.chaos.account import FULL, account
 
@@ -24,12 +25,13 @@ def test_after_all_kinds_of_faults_one_more_sync_makes_it_right(
     with account(5 if FULL else 2, 200 if FULL else 30, seed=seed) as github:
         chaos = Chaos(seed, rates=RATES, stall_seconds=60 if FULL else 2, retry_after=1)
         github.world.chaos = chaos
-        for _ in range(3):
+        for number in range(3):
             github.sync(engine)
-            github.forward(minutes=5)
+            github.forward(hours=3)
+            changes(github.world, 3, seed=f"{seed} {number}", new=20, reruns=5)
         chaos.stop()
         print(f"{sum(chaos.counts.values())} faults: {dict(chaos.counts)}")
-        assert len(chaos.counts) >= (10 if FULL else 6)
+        assert len(chaos.counts) >= (9 if FULL else 6)
         assert github.sync(engine).complete
         assert github.differences(engine) == []
 
