@@ -1,12 +1,12 @@
 """What is missing, written straight into the tables, of the repository that the builders make."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine
 
 from db.engine import write_scope
-from db.models import Backfill, RunGap
+from db.models import Backfill, InboxItem, RunGap
 from db.store.sync_state import sync_state
 from tests.builders import NOON, WORKFLOW
 
@@ -46,3 +46,8 @@ def history(*, phase: str = "reading", done: int = 400, expected: int | None = 1
         "phase": phase, "runs_done": done, "runs_expected": expected, "started_at": NOON - timedelta(minutes=10),
     }  # fmt: skip
     return Backfill(**(values | changed))
+
+
+def delivery(name: str, state: str = "pending", received_at: datetime = NOON) -> InboxItem:
+    """Of a webhook."""
+    return InboxItem(delivery_id=name, event="workflow_run", body=b"", state=state, received_at=received_at)

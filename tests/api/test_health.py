@@ -3,13 +3,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from db.engine import make_engine, write_scope
 from db.migrate import upgrade
+from db.models import Claim
+from db.store.records import RepositoryRecord
 from db.store.repositories import note_target
 from db.store.sync_state import beat, sync_state
 from tests.api.conftest import NOW, MakeClient, TestClient
+from tests.builders import add_repository
+from tests.ledgers import add, delivery
 
 
 def collector(engine: Engine, *, ago: float = 1, **detail: Any) -> None:
@@ -65,6 +69,50 @@ def test_a_repository_or_name_that_cannot_be_read_is_named_with_the_reason(clien
         sync_state(session, 1).error = "GitHub answered 500"
         note_target(session, "acme/gone", None, "not found", NOW)
     assert check(client) == (200, "degraded", "acme/web: GitHub answered 500; acme/gone: not found")
+
+
+def test_the_collectors_that_share_the_work_are_told(client: TestClient, engine: Engine) -> None:
+    collector(engine, state="idle")
+    with write_scope(engine) as session:
+        beat(session, NOW, {"state": "waiting", "message": "rate limit\nused up"}, name="collector/two/7")
+    held = NOW + timedelta(seconds=20)
+    add(engine, *[Claim(name=name, holder="two/7", held_until=held) for name in ("*alive/two/7", "acme/web")])
+    assert client.get("/health").json()["checks"]["collector"]["collectors"] == [
+        {"name": "two/7", "alive": True, "seen_at": "2026-11-18T18:00:00Z", "repositories": 1, "state": "waiting",
+         "message": "rate limit used up"},
+    ]  # fmt: skip
+
+
+def test_deliveries_that_wait_are_told_and_degrade_it_after_five_minutes(client: TestClient, engine: Engine) -> None:
+    def inbox() -> dict[str, Any]:
+        return dict(client.get("/health").json()["checks"]["inbox"])
+
+    collector(engine, state="idle")
+    well = {"status": "ok", "detail": "deliveries are applied as they come"}
+    assert inbox() == {**well, "waiting": 0, "failed": 0, "oldest_seconds": None}
+    add(
+        engine, delivery("a", "failed", NOW - timedelta(hours=1)), delivery("b", received_at=NOW - timedelta(minutes=5))
+    )
+    assert inbox() == {**well, "waiting": 1, "failed": 1, "oldest_seconds": 300.0}
+    add(engine, delivery("c", received_at=NOW - timedelta(minutes=6)))
+    line = "2 deliveries of webhooks not applied yet, the oldest since 6 min; polling goes on"
+    assert inbox() == {"status": "degraded", "detail": line, "waiting": 2, "failed": 1, "oldest_seconds": 360.0}
+    assert client.get("/health").json()["status"] == "degraded"
+    assert client.get("/health").status_code == 200
+
+
+def test_the_questions_of_health_do_not_grow_with_what_is_stored(client: TestClient, engine: Engine) -> None:
+    """A load balancer asks every few seconds: runs are neither counted nor read."""
+    asked: list[str] = []
+    event.listen(client.app.state.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))  # type: ignore[attr-defined]
+    collector(engine, state="idle")
+    client.get("/health")
+    once = len(asked)
+    for number in range(2, 12):
+        add_repository(engine, RepositoryRecord(number, f"acme/r{number}", "main", True, False, ""))
+    client.get("/health")
+    assert len(asked) == 2 * once
+    assert not [statement for statement in asked if "FROM runs" in statement or "job_logs" in statement]
 
 
 def test_live_and_ready_answer(client: TestClient) -> None:

@@ -1,12 +1,20 @@
+from datetime import timedelta
+
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine
 
 from db.engine import write_scope
+from db.models import Claim
+from db.store.logs import request_logs
 from db.store.records import RepositoryRecord, WorkflowRecord
+from db.store.repositories import note_target
 from db.store.sync_state import beat, sync_state
+from db.vocabulary import GapKind, LedgerState
 from tests.api.conftest import NOW, TestClient
-from tests.builders import add_repository, run, store_runs
+from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
+from tests.ledgers import add, complete, delivery, history, hole
 
+REPOS = ("acme/web", "acme/api")
 Sample = tuple[str, tuple[tuple[str, str], ...]]
 
 
@@ -67,6 +75,71 @@ def test_the_state_of_collection_is_there(client: TestClient, engine: Engine) ->
     assert found["pipeline_health_synced_timestamp_seconds", labels(repo="acme/web")] == NOW.timestamp()
     assert found["pipeline_health_collector_seen_timestamp_seconds", ()] == NOW.timestamp()
     assert found["pipeline_health_database_up", ()] == 1
+
+
+def test_how_complete_everything_is_is_there_in_totals(client: TestClient, engine: Engine) -> None:
+    add_repository(engine, RepositoryRecord(2, "acme/api", "main", True, False, ""))
+    store_runs(engine, run(1), run(2, conclusion="failure"))
+    store_jobs(engine, 2, job(2, conclusion="failure"))
+    complete(engine)
+    complete(engine, 2, error="GitHub has blocked it (451)")
+    add(engine, hole(118, 121), hole(130, 130), hole(7, 8, "absent"), history(started_at=NOW - timedelta(minutes=10)))
+    with write_scope(engine) as session:
+        note_target(session, "acme/gone", None, "not found (404)", NOON)
+        request_logs(session, 1, 2, [2], NOON)
+    found = samples(client)
+    states = {state: found["pipeline_health_repositories", labels(state=state)] for state in LedgerState}
+    assert states == {"complete": 0, "archived": 0, "catching_up": 0, "gaps": 1, "failing": 1}
+    kinds = {kind: found["pipeline_health_gaps", labels(kind=kind)] for kind in GapKind}
+    assert kinds == {"error": 1, "capped": 0, "unreadable": 1, "run_numbers": 1, "history": 1, "jobs": 1}
+    assert found["pipeline_health_repositories_unreadable", ()] == 1
+    assert found["pipeline_health_run_numbers", labels(state="open")] == 5
+    assert found["pipeline_health_run_numbers", labels(state="absent")] == 2
+    assert found["pipeline_health_runs_stored", ()] == 2
+    assert found["pipeline_health_runs_without_jobs", ()] == 1
+    assert found["pipeline_health_logs", labels(state="pending")] == 1
+    assert found["pipeline_health_history_read_ratio", ()] == 0.25
+    assert found["pipeline_health_history_left_seconds", ()] == 1800
+    complete_now = {repo: found["pipeline_health_repository_complete", labels(repo=repo)] for repo in REPOS}
+    assert complete_now == {"acme/web": 0, "acme/api": 0}
+    since = found["pipeline_health_complete_since_timestamp_seconds", labels(repo="acme/api")]
+    assert since == (NOON - timedelta(days=30)).timestamp()
+
+
+def test_where_nothing_is_missing_history_is_read_and_nothing_waits(client: TestClient, engine: Engine) -> None:
+    complete(engine)
+    found = samples(client)
+    assert found["pipeline_health_repository_complete", labels(repo="acme/web")] == 1
+    assert found["pipeline_health_history_read_ratio", ()] == 1
+    assert found["pipeline_health_inbox_waiting", ()] == 0
+    assert not [name for name, _ in found if "inbox_oldest" in name or "collector_seen" in name]
+
+
+def test_the_inbox_and_the_collectors_at_work_are_there(client: TestClient, engine: Engine) -> None:
+    received = NOW - timedelta(minutes=4)
+    held = NOW + timedelta(seconds=20)
+    add(engine, *[delivery(name, state, received) for name, state in (("a", "pending"), ("b", "failed"))])
+    add(engine, *[Claim(name=f"*alive/{name}", holder=name, held_until=held) for name in ("one/1", "two/1")])
+    found = samples(client)
+    assert found["pipeline_health_inbox_waiting", ()] == 1
+    assert found["pipeline_health_inbox_failed", ()] == 1
+    assert found["pipeline_health_inbox_oldest_timestamp_seconds", ()] == received.timestamp()
+    assert found["pipeline_health_webhook_timestamp_seconds", ()] == received.timestamp()
+    assert found["pipeline_health_collectors", ()] == 2
+
+
+def test_what_grows_with_the_repositories_is_one_series_each(client: TestClient, engine: Engine) -> None:
+    def count() -> int:
+        return len([name for name, _ in samples(client) if "http" not in name and "process" not in name])
+
+    complete(engine)
+    before = count()
+    for number in range(2, 12):
+        add_repository(engine, RepositoryRecord(number, f"acme/r{number}", "main", True, False, ""))
+        complete(engine, number)
+        add(engine, *[hole(first, first, repository_id=number) for first in range(1, 40, 2)])
+    # Synced, error, complete and complete since.
+    assert count() - before == 10 * 4
 
 
 def test_the_process_and_its_requests_are_measured_by_route_not_by_path(client: TestClient, engine: Engine) -> None:

@@ -1,6 +1,6 @@
 """What is known to be complete, read from the tables."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,8 +11,7 @@ from db.metrics.formulas import Gap
 from db.metrics.ledger import LogCounts, RepositoryLedger
 from db.metrics.scope import Scope
 from db.metrics.window import Window
-from db.models import Claim, InboxItem
-from db.queries.ledger import Service, is_silent, list_ledger, list_missing_numbers, service
+from db.queries.ledger import list_ledger, list_missing_numbers
 from db.queries.repositories import completeness
 from db.store.logs import request_logs, store_log
 from db.store.records import LogRecord, RepositoryRecord
@@ -44,11 +43,6 @@ def gaps(engine: Engine, window: Window | None = None) -> list[Gap]:
 
 def kinds(engine: Engine, window: Window | None = None) -> list[str]:
     return [gap.kind for gap in gaps(engine, window)]
-
-
-def served(engine: Engine, now: datetime = NOON) -> Service:
-    with session_scope(engine) as session:
-        return service(session, now)
 
 
 def test_a_repository_of_which_nothing_is_missing_is_complete(engine: Engine) -> None:
@@ -250,50 +244,3 @@ def test_what_is_not_monitored_any_more_is_not_in_the_ledger(engine: Engine) -> 
 
         get_repository(session, 2).monitored = False
     assert one(engine).repo == "acme/web"
-
-
-def test_without_a_collector_there_is_nothing_to_tell(engine: Engine) -> None:
-    found = served(engine)
-    assert (found.beat, found.collectors, found.inbox.pending, found.webhook_at) == (None, (), 0, None)
-
-
-def test_collectors_that_share_the_work_are_told_apart_by_their_claims(engine: Engine) -> None:
-    later, sooner = NOON + timedelta(seconds=20), NOON - timedelta(seconds=1)
-    with write_scope(engine) as session:
-        beat(session, NOON, {"state": "idle"})
-        for name, seen in (("a/1", NOON), ("b/2", NOON - timedelta(minutes=5)), ("c/3", NOON - 2 * DAY)):
-            beat(session, seen, {"message": name}, name=f"collector/{name}")
-    add(
-        engine,
-        *[Claim(name=name, holder="a/1", held_until=later) for name in ("*alive/a/1", "*chores", "acme/web", "x/y")],
-        Claim(name="*alive/b/2", holder="b/2", held_until=sooner),
-    )
-    found = served(engine)
-    assert found.beat is not None
-    assert found.beat.name == "collector"
-    assert [(each.name, each.alive, each.repositories) for each in found.collectors] == [
-        ("a/1", True, 2), ("b/2", False, 0),
-    ]  # fmt: skip
-    assert found.collectors[0].detail == {"message": "a/1"}
-
-
-def test_a_collector_is_silent_after_three_polls_and_a_minute(engine: Engine) -> None:
-    with write_scope(engine) as session:
-        beat(session, NOON, {"poll_seconds": 60})
-    seen = served(engine).beat
-    assert seen is not None
-    assert not is_silent(seen, NOON + timedelta(seconds=240))
-    assert is_silent(seen, NOON + timedelta(seconds=241))
-
-
-def test_the_latest_webhook_is_known_whatever_became_of_it(engine: Engine) -> None:
-    def item(name: str, state: str, minutes: int) -> InboxItem:
-        return InboxItem(
-            delivery_id=name, event="workflow_run", body=b"", state=state, received_at=NOON - timedelta(minutes=minutes)
-        )
-
-    add(engine, item("a", "pending", 5), item("b", "failed", 3), item("c", "applied", 1))
-    found = served(engine)
-    assert found.webhook_at == NOON - timedelta(minutes=1)
-    assert (found.inbox.pending, found.inbox.failed) == (1, 1)
-    assert found.inbox.oldest_pending_at == NOON - timedelta(minutes=5)

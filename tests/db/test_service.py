@@ -1,0 +1,89 @@
+"""Who collects, and what came by webhook."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine
+
+from db.engine import session_scope, write_scope
+from db.models import Claim
+from db.queries.ledger import Service, is_silent, latest_beat, service
+from db.store.sync_state import beat
+from tests.builders import NOON
+from tests.ledgers import DAY, add, delivery
+
+
+def served(engine: Engine, now: datetime = NOON) -> Service:
+    with session_scope(engine) as session:
+        return service(session, now)
+
+
+def test_without_a_collector_there_is_nothing_to_tell(engine: Engine) -> None:
+    found = served(engine)
+    assert (found.beat, found.collectors, found.inbox.pending, found.webhook_at) == (None, (), 0, None)
+
+
+def test_collectors_that_share_the_work_are_told_apart_by_their_claims(engine: Engine) -> None:
+    later, sooner = NOON + timedelta(seconds=20), NOON - timedelta(seconds=1)
+    with write_scope(engine) as session:
+        beat(session, NOON, {"state": "idle"})
+        for name, seen in (("a/1", NOON), ("b/2", NOON - timedelta(minutes=5)), ("c/3", NOON - 2 * DAY)):
+            beat(session, seen, {"message": name}, name=f"collector/{name}")
+    add(
+        engine,
+        *[Claim(name=name, holder="a/1", held_until=later) for name in ("*alive/a/1", "*chores", "acme/web", "x/y")],
+        Claim(name="*alive/b/2", holder="b/2", held_until=sooner),
+    )
+    found = served(engine)
+    assert found.beat is not None
+    assert found.beat.name == "collector"
+    assert [(each.name, each.alive, each.repositories) for each in found.collectors] == [
+        ("a/1", True, 2), ("b/2", False, 0),
+    ]  # fmt: skip
+    assert found.collectors[0].detail == {"message": "a/1"}
+
+
+def test_the_only_collector_speaks_by_the_main_heartbeat(engine: Engine) -> None:
+    with write_scope(engine) as session:
+        beat(session, NOON, {"state": "idle"})
+    add(engine, Claim(name="*alive/here", holder="here", held_until=NOON + timedelta(seconds=20)))
+    (found,) = served(engine).collectors
+    assert (found.name, found.alive, found.seen_at, found.detail) == ("here", True, NOON, {"state": "idle"})
+
+
+def test_of_several_collectors_of_a_machine_the_latest_beat_counts(engine: Engine) -> None:
+    with write_scope(engine) as session:
+        beat(session, NOON, {})
+        for name, minutes in (("a_b/7", 2), ("a_b/9", 1), ("axb/1", 0), ("a_b.example/1", 0)):
+            beat(session, NOON - timedelta(minutes=minutes), {}, name=f"collector/{name}")
+    with session_scope(engine) as session:
+        found, none = latest_beat(session, "a_b"), latest_beat(session, "a")
+    assert found is not None
+    assert (found.name, none) == ("collector/a_b/9", None)
+
+
+def test_a_collector_is_silent_after_three_polls_and_a_minute(engine: Engine) -> None:
+    with write_scope(engine) as session:
+        beat(session, NOON, {"poll_seconds": 60})
+    seen = served(engine).beat
+    assert seen is not None
+    assert not is_silent(seen, NOON + timedelta(seconds=240))
+    assert is_silent(seen, NOON + timedelta(seconds=241))
+    assert is_silent(seen, NOON + timedelta(seconds=241), timedelta(hours=1))
+
+
+def test_where_a_collector_names_no_poll_another_may_be_assumed(engine: Engine) -> None:
+    with write_scope(engine) as session:
+        beat(session, NOON, {"poll_seconds": None})
+    seen = served(engine).beat
+    assert seen is not None
+    assert not is_silent(seen, NOON + timedelta(minutes=16))
+    assert is_silent(seen, NOON + timedelta(minutes=16), timedelta(minutes=4))
+
+
+def test_the_latest_webhook_is_known_whatever_became_of_it(engine: Engine) -> None:
+    kept = (("a", "pending", 5), ("b", "failed", 3), ("c", "applied", 1))
+    add(engine, *[delivery(name, state, NOON - timedelta(minutes=minutes)) for name, state, minutes in kept])
+    found = served(engine)
+    assert found.webhook_at == NOON - timedelta(minutes=1)
+    assert (found.inbox.pending, found.inbox.failed) == (1, 1)
+    assert found.inbox.oldest_pending_at == NOON - timedelta(minutes=5)
