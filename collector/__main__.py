@@ -12,7 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from collector.backfill_command import run_backfill
 from collector.build import make_client, make_passes
 from collector.config import Settings
-from collector.doctor import doctor, health
+from collector.doctor import doctor
+from collector.health import health
 from collector.logging_setup import set_up_logging
 from collector.scheduler import Service
 from collector.sync.engine import Outcome

@@ -18,8 +18,11 @@ RENEW_SECONDS = 8.0
 def holder_name(engine: Engine) -> str:
     """In a container the same after a restart, which then need not wait for its own old claims. An SQLite file has
     one collector: whoever starts takes over at once."""
-    host = socket.gethostname()[:60]
-    return host if engine.dialect.name == "sqlite" else f"{host}/{os.getpid()}"
+    return host_name() if engine.dialect.name == "sqlite" else f"{host_name()}/{os.getpid()}"
+
+
+def host_name() -> str:
+    return socket.gethostname()[:60]
 
 
 class Claims:

@@ -3,34 +3,27 @@
 import smtplib
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from collector.config import Settings
+from collector.doctor_check import Check
+from collector.doctor_ledger import check_ledger
 from collector.github.client import Client
 from collector.github.errors import Forbidden, GitHubError, Gone, NotFound
 from collector.github.fanout import fan_out
 from collector.sync.targets import resolve
-from db.engine import DatabaseUnavailable, make_engine, session_scope
+from db.engine import DatabaseUnavailable, describe_failure, make_engine
 from db.migrate import NotMigrated, check_migrated
-from db.queries.repositories import heartbeat
 
 _TIMEOUT_SECONDS = 10
 _CLOCK_SECONDS = 60
 # Repositories of which jobs and logs are tried, too; that takes five requests each.
 _IN_DEPTH = 25
 _NEVER = threading.Event()
-
-
-@dataclass(frozen=True)
-class Check:
-    """`ok` is null where there is nothing to check."""
-
-    name: str
-    ok: bool | None
-    detail: str
 
 
 def doctor(settings: Settings, client: Client, write: Callable[[str], None] = print) -> int:
@@ -43,27 +36,10 @@ def doctor(settings: Settings, client: Client, write: Callable[[str], None] = pr
     return 1 if any(check.ok is False for check in checks) else 0
 
 
-def health(settings: Settings) -> int:
-    """0 while the service beats: at the latest three polls and a minute ago."""
-    try:
-        engine = make_engine(settings.database_url)
-        check_migrated(engine)
-    except (DatabaseUnavailable, NotMigrated) as error:
-        print(error)
-        return 1
-    with session_scope(engine) as session:
-        beat = heartbeat(session)
-    allowed = timedelta(minutes=3 * settings.poll_interval_minutes + 1)
-    if beat is None or datetime.now(UTC) - beat.seen_at > allowed:
-        print("The collector shows no sign of life.")
-        return 1
-    return 0
-
-
 def run_checks(settings: Settings, client: Client) -> Iterator[Check]:
     yield Check("Configuration", True, f"{len(settings.repos)} entries in GITHUB_REPOS, polled every "
                 f"{settings.poll_interval_minutes:g} min")  # fmt: skip
-    yield _database(settings)
+    yield from _database(settings)
     yield from _github(settings, client)
     yield _webhooks(settings)
     yield _redis(settings)
@@ -71,13 +47,20 @@ def run_checks(settings: Settings, client: Client) -> Iterator[Check]:
     yield _smtp(settings)
 
 
-def _database(settings: Settings) -> Check:
+def _database(settings: Settings) -> Iterator[Check]:
     try:
         engine = make_engine(settings.database_url)
         check_migrated(engine)
     except (DatabaseUnavailable, NotMigrated) as error:
-        return Check("Database", False, str(error))
-    return Check("Database", True, f"{engine.url.render_as_string(hide_password=True)}, migrated")
+        yield Check("Database", False, str(error))
+        return
+    yield Check("Database", True, f"{engine.url.render_as_string(hide_password=True)}, migrated")
+    try:
+        yield from check_ledger(engine, datetime.now(UTC))
+    except SQLAlchemyError as error:
+        yield Check("Completeness", False, describe_failure(engine, error))
+    finally:
+        engine.dispose()
 
 
 def _github(settings: Settings, client: Client) -> Iterator[Check]:

@@ -16,12 +16,15 @@ from collector.passes import Passes, guarded
 from db.engine import describe_failure, write_scope
 from db.store.inbox import KEPT, prune_inbox
 from db.store.retention import prune
+from db.store.sync_state import forget_beats
 
 log = logging.getLogger(__name__)
 _FILL_SECONDS, _LOGS_SECONDS, _DELIVERY_SECONDS, _BEAT_SECONDS = 2, 2, 10, 10
 # An event is to be in the database within a second.
 _INBOX_SECONDS = 0.25
 _DRAIN_SECONDS = 9
+# A container that is replaced leaves a heartbeat under a name that never comes back.
+_FORGOTTEN = timedelta(days=1)
 
 
 class Service:
@@ -82,6 +85,8 @@ class Service:
             total = sum(prune(self._engine, now - self._retention))
             while self._prune_inbox(now):
                 pass
+            with write_scope(self._engine) as session:
+                forget_beats(session, now - _FORGOTTEN)
         except SQLAlchemyError as error:
             log.error("%s", describe_failure(self._engine, error))
             return

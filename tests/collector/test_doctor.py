@@ -12,7 +12,8 @@ import pytest
 
 from collector.build import make_client
 from collector.config import Settings
-from collector.doctor import Check, run_checks
+from collector.doctor import run_checks
+from collector.doctor_check import Check
 from tests.collector.keys import private_pem
 from tests.collector.servers import Reply, StandIn, as_json, limit_headers
 

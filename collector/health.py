@@ -1,0 +1,45 @@
+"""python -m collector health: does the collector of this machine show signs of life? For containers."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from collector.claims import host_name
+from collector.config import Settings
+from db.engine import DatabaseUnavailable, describe_failure, make_engine, session_scope
+from db.migrate import NotMigrated, check_migrated
+from db.queries.ledger import is_silent, latest_beat
+from db.queries.repositories import HeartbeatRow, heartbeat
+
+
+def health(settings: Settings) -> int:
+    """0 while the service beats: at the latest three polls and a minute ago."""
+    try:
+        engine = make_engine(settings.database_url)
+    except DatabaseUnavailable as error:
+        print(error)
+        return 1
+    try:
+        check_migrated(engine)
+        with session_scope(engine) as session:
+            beat = _own_beat(session)
+    except (DatabaseUnavailable, NotMigrated) as error:
+        print(error)
+        return 1
+    except SQLAlchemyError as error:
+        print(describe_failure(engine, error))
+        return 1
+    finally:
+        engine.dispose()
+    if beat is None or is_silent(beat, datetime.now(UTC), timedelta(minutes=settings.poll_interval_minutes)):
+        print("The collector shows no sign of life.")
+        return 1
+    return 0
+
+
+def _own_beat(session: Session) -> HeartbeatRow | None:
+    """On PostgreSQL there may be several collectors. The main heartbeat is that of the one that leads: it says nothing
+    of the others, and they beat on when it is this one that hangs."""
+    several = session.get_bind().dialect.name == "postgresql"
+    return latest_beat(session, host_name()) if several else heartbeat(session)

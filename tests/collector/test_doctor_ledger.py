@@ -1,0 +1,152 @@
+"""What the doctor says of what is stored."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from collector.build import make_client
+from collector.config import Settings
+from collector.doctor import doctor
+from collector.doctor_check import Check
+from collector.doctor_ledger import check_ledger
+from db.engine import write_scope
+from db.models import Claim
+from db.store.records import RepositoryRecord
+from db.store.repositories import note_target
+from db.store.sync_state import beat
+from tests.builders import NOON, add_repository
+from tests.collector.servers import StandIn, as_json
+from tests.ledgers import add, complete, delivery, history, hole
+
+REFUSED = "GitHub refuses it (403): Resource not accessible"
+LATER = NOON + timedelta(seconds=30)
+
+
+def at_work(engine: Engine, ago: timedelta = timedelta(seconds=30)) -> None:
+    with write_scope(engine) as session:
+        beat(session, LATER - ago, {"state": "idle", "poll_seconds": 300})
+
+
+def repository(engine: Engine, number: int = 1, **state: object) -> None:
+    add_repository(engine, RepositoryRecord(number, f"acme/r{number}", "main", True, False, ""))
+    complete(engine, number, **state)
+
+
+def checks(engine: Engine) -> dict[str, Check]:
+    """In their order, by name."""
+    return {check.name: check for check in check_ledger(engine, LATER)}
+
+
+def test_an_empty_database_is_no_fault(engine: Engine) -> None:
+    assert checks(engine) == {
+        "Collector": Check("Collector", None, "has not run yet; start it with python -m collector"),
+        "Completeness": Check("Completeness", None, "nothing is stored yet; the collector's first look brings it"),
+    }
+
+
+def test_where_everything_is_complete_one_sentence_says_so(engine: Engine) -> None:
+    repository(engine)
+    at_work(engine)
+    found = checks(engine)
+    assert list(found) == ["Collector", "Completeness"]
+    assert found["Collector"] == Check("Collector", True, "at work, last seen 30 s ago")
+    assert found["Completeness"].ok
+    assert found["Completeness"].detail.startswith("Everything since 19 Oct 2026 is complete, last look 30 s ago. ")
+
+
+def test_repositories_with_trouble_are_told_the_worst_first_with_what_to_do(engine: Engine) -> None:
+    for number in range(1, 6):
+        repository(engine, number)
+    at_work(engine)
+    complete(engine, 5, error=REFUSED, error_at=NOON)
+    add(engine, history(repository_id=1), hole(118, 121, repository_id=2), hole(3, 4, repository_id=3))
+    add(engine, hole(8, 9, repository_id=3), hole(7, 7, "absent", repository_id=4))
+    with write_scope(engine) as session:
+        note_target(session, "acme/gone", None, "GitHub knows no /repos/acme/gone (404)", NOON)
+    found = checks(engine)
+    assert found["Completeness"].ok is False
+    assert found["Completeness"].detail.startswith("2 of 6 repositories cannot be read, 2 have gaps, 1 is catching up.")
+    assert list(found)[2:] == [f"Data of acme/{name}" for name in ("gone", "r5", "r2", "r3", "r1")]
+    assert [check.ok for check in found.values()][2:] == [False, False, None, None, None]
+    assert found["Data of acme/gone"].detail == (
+        "GitHub knows no /repos/acme/gone (404). Check the name in GITHUB_REPOS, and that the token may see the "
+        "repository. Where it was deleted on purpose, take it out of GITHUB_REPOS."
+    )
+    assert found["Data of acme/r5"].detail.startswith(
+        f"The last look, 30 s ago, failed: {REFUSED}. Give the token the right to read Actions"
+    )
+    assert "Run numbers 118–121 of CI between" in found["Data of acme/r2"].detail
+    assert "It is asked again for seven hours" in found["Data of acme/r2"].detail
+    assert found["Data of acme/r3"].detail.endswith("(And 1 more.)")
+    assert "400 of about 1,600 runs so far" in found["Data of acme/r1"].detail
+
+
+def test_of_many_ten_are_named(engine: Engine) -> None:
+    for number in range(1, 15):
+        repository(engine, number, error=REFUSED, error_at=NOON)
+    at_work(engine)
+    found = checks(engine)
+    assert len([name for name in found if name.startswith("Data of ")]) == 10
+    assert found["Data"] == Check("Data", None, "and 4 more; GET /api/repositories lists all of them")
+
+
+def test_gaps_alone_are_told_and_are_nothing_that_somebody_must_do(engine: Engine) -> None:
+    repository(engine)
+    at_work(engine)
+    add(engine, hole(3, 4))
+    found = checks(engine)
+    assert found["Completeness"].ok is None
+    assert found["Completeness"].detail.startswith("The repository has gaps.")
+
+
+def test_what_a_collector_that_is_gone_could_not_read_is_no_fault_of_today(engine: Engine) -> None:
+    repository(engine, error=REFUSED, error_at=NOON)
+    at_work(engine, timedelta(hours=3))
+    found = checks(engine)
+    assert found["Collector"] == Check(
+        "Collector", None, "is not running, last seen 3 h ago; start it, and look at its log"
+    )
+    assert [check.ok for check in found.values()] == [None, None, None]
+    at_work(engine)
+    assert [check.ok for check in checks(engine).values()] == [True, False, False]
+
+
+def test_collectors_that_share_the_work_are_named(engine: Engine) -> None:
+    repository(engine)
+    at_work(engine)
+    held = [("*alive/a/1", "a/1"), ("*alive/b/2", "b/2"), ("acme/r1", "b/2")]
+    add(engine, *[Claim(name=name, holder=holder, held_until=LATER) for name, holder in held])
+    told = "at work, last seen 30 s ago; 2 share the work: a/1 (0 repositories), b/2 (1 repository)"
+    assert checks(engine)["Collector"].detail == told
+
+
+def test_deliveries_that_could_not_be_applied_are_told_where_webhooks_are_used(engine: Engine) -> None:
+    assert "Deliveries" not in checks(engine)
+    add(engine, delivery("a", "applied"))
+    assert checks(engine)["Deliveries"] == Check("Deliveries", True, "the latest delivery came 30 s ago, 0 wait")
+    add(engine, delivery("b", "failed"), delivery("c"))
+    found = checks(engine)["Deliveries"]
+    assert found.ok is None
+    assert "1 wait; 1 of the last 7 days could not be applied" in found.detail
+
+
+@pytest.mark.parametrize(("error", "code"), [(None, 0), (REFUSED, 1)])
+def test_the_doctor_prints_them_and_ends_by_them(
+    engine: Engine, database_url: str, error: str | None, code: int
+) -> None:
+    repository(engine, error=error, error_at=NOON)
+    with write_scope(engine) as session:
+        beat(session, datetime.now(UTC), {"state": "idle"})
+    answers = {"/rate_limit": as_json({}), "/repos/acme/r1": as_json({"id": 1, "full_name": "acme/r1"})}
+    answers["/repos/acme/r1/actions/runs"] = as_json({"total_count": 0, "workflow_runs": []})
+    missing = as_json({"message": "Not Found"}, 404)
+    lines: list[str] = []
+    with StandIn(lambda asked: answers.get(asked.path.partition("?")[0], missing)).serve() as url:
+        settings = Settings.load(
+            github_api_url=url, github_repos="acme/r1", github_token="good", database_url=database_url
+        )
+        assert doctor(settings, make_client(settings), lines.append) == code
+    (told,) = [line for line in lines if "Completeness" in line]
+    assert told.startswith("FAIL" if error else "ok  ")
+    assert any("Data of acme/r1" in line for line in lines) == bool(error)

@@ -1,0 +1,118 @@
+"""The command that a container's health check runs."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from collector.build import make_client, make_passes
+from collector.claims import host_name
+from collector.config import Settings
+from collector.health import health
+from collector.passes import Passes
+from collector.scheduler import Service
+from db.engine import write_scope
+from db.models import Heartbeat
+from db.store.claims import Share
+from db.store.sync_state import beat
+
+NO_SIGN = "The collector shows no sign of life.\n"
+FRESH, STALE = timedelta(seconds=10), timedelta(minutes=17)
+POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    return Settings.load(database_url=database_url, github_repos="acme/web", github_token="good")
+
+
+@pytest.fixture
+def passes(settings: Settings, engine: Engine) -> Passes:
+    return make_passes(settings, engine, make_client(settings))
+
+
+def beaten(engine: Engine, ago: timedelta, name: str = "collector") -> None:
+    with write_scope(engine) as session:
+        beat(session, datetime.now(UTC) - ago, {"poll_seconds": 300}, name=name)
+
+
+def own(pid: int = 7) -> str:
+    return f"collector/{host_name()}/{pid}"
+
+
+def leads(passes: Passes, leads: bool) -> None:
+    passes.claims.share = Share(frozenset(), frozenset(), 2, leads)
+    passes._progress.leads = leads
+
+
+def names(engine: Engine) -> list[str]:
+    with Session(engine) as session:
+        return list(session.scalars(select(Heartbeat.name).order_by(Heartbeat.name)))
+
+
+def test_a_collector_that_beats_is_healthy_whether_it_leads_or_not(
+    settings: Settings, passes: Passes, engine: Engine
+) -> None:
+    assert health(settings) == 1
+    # An SQLite file has one collector, which leads.
+    leads(passes, engine.dialect.name == "sqlite")
+    passes._progress.beat(force=True)
+    assert health(settings) == 0
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("ago", "code"), [(FRESH, 0), (STALE, 1)])
+def test_on_sqlite_the_only_heartbeat_counts(settings: Settings, engine: Engine, ago: timedelta, code: int) -> None:
+    beaten(engine, ago)
+    assert health(settings) == code
+
+
+@POSTGRESQL
+def test_one_that_hangs_is_unhealthy_though_another_leads(
+    settings: Settings, engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    beaten(engine, FRESH)
+    beaten(engine, FRESH, "collector/elsewhere/7")
+    assert health(settings) == 1
+    beaten(engine, STALE, own())
+    assert health(settings) == 1
+    assert capsys.readouterr().out == NO_SIGN * 2
+
+
+@POSTGRESQL
+def test_one_that_does_not_lead_is_healthy_though_the_leader_is_gone(settings: Settings, engine: Engine) -> None:
+    beaten(engine, STALE)
+    beaten(engine, STALE, "collector/elsewhere/7")
+    beaten(engine, FRESH, own())
+    assert health(settings) == 0
+
+
+@POSTGRESQL
+def test_what_an_earlier_process_of_the_container_left_does_not_count(settings: Settings, engine: Engine) -> None:
+    beaten(engine, STALE, own(7))
+    beaten(engine, FRESH, own(9))
+    assert health(settings) == 0
+
+
+def test_a_database_that_cannot_be_used_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    assert health(Settings.load(database_url=url)) == 1
+    assert health(Settings.load(database_url="postgresql://u:hunter2@127.0.0.1:1/x")) == 1
+    told = capsys.readouterr().out
+    assert told.count("\n") == 2
+    assert "python -m db upgrade" in told
+    assert "hunter2" not in told
+
+
+@pytest.mark.parametrize("leading", [True, False])
+def test_the_leader_forgets_collectors_that_ended_long_ago(engine: Engine, passes: Passes, leading: bool) -> None:
+    old = timedelta(hours=25)
+    for name in ("collector", "collector/gone/1"):
+        beaten(engine, old, name)
+    beaten(engine, timedelta(hours=23), "collector/late/1")
+    leads(passes, leading)
+    Service(engine, passes, poll_seconds=300, retention_days=400)._prune()
+    left = ["collector", "collector/late/1"] if leading else ["collector", "collector/gone/1", "collector/late/1"]
+    assert names(engine) == left
