@@ -61,7 +61,7 @@ def _run(demo: bool, app_port: int) -> int:
 
 def _commands(demo: bool, app_port: int) -> Mapping[str, str]:
     python = f'exec "{sys.executable}"'
-    found = {"github": f"{python} -m demo --port {DEMO_PORT} --state data/demo.json"} if demo else {}
+    found = {"github": f"{python} -m demo --port {DEMO_PORT} --rate-limit none --state data/demo.json"} if demo else {}
     return found | {
         "collector": f"{python} -m collector",
         "api": f"{python} -m api",

@@ -18,10 +18,12 @@ from db import analytics
 from db.config import ConfigError
 from db.engine import DatabaseUnavailable, describe_failure, make_engine, session_scope, write_scope
 from db.metrics.formulas import Completeness
+from db.metrics.ledger import MissingNumbers, Reading, RepositoryLedger, reading_of
 from db.metrics.scope import Scope
+from db.metrics.verdict import Verdict, verdict
 from db.metrics.window import Window
 from db.migrate import NotMigrated, check_migrated
-from db.queries import logs, repositories, runs
+from db.queries import ledger, logs, repositories, runs
 from db.store.logs import request_logs
 from db.vocabulary import Interval
 
@@ -57,6 +59,28 @@ class Overview:
     cells: list[analytics.HourCell]
     workflows: list[analytics.WorkflowHealth]
     broken: list[analytics.Streak]
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What is known to be complete, and who is collecting. `unread` names of GITHUB_REPOS led to no repository."""
+
+    at: datetime
+    ledgers: list[RepositoryLedger]
+    service: ledger.Service
+    unread: list[repositories.TargetRow]
+
+    @property
+    def silent(self) -> bool:
+        return self.service.beat is None or ledger.is_silent(self.service.beat, self.at)
+
+    @property
+    def verdict(self) -> Verdict:
+        return verdict(self.ledgers, len(self.unread), self.at, silent=self.silent)
+
+    @property
+    def reading(self) -> Reading | None:
+        return reading_of(self.ledgers, self.at)
 
 
 @dataclass(frozen=True)
@@ -204,6 +228,24 @@ def overview(scope: Scope, window: Window, interval: Interval, version: int) -> 
 def completeness(scope: Scope, version: int) -> Completeness:
     with _session() as session:
         return repositories.completeness(session, scope)
+
+
+@st.cache_data(ttl=3, max_entries=1, show_spinner=False)
+def collection() -> Collection:
+    with _session() as session:
+        ledgers = ledger.list_ledger(session)
+        return Collection(
+            at=clock(),
+            ledgers=ledgers,
+            service=ledger.service(session, clock()),
+            unread=repositories.unread_targets(session, [each.repo for each in ledgers]),
+        )
+
+
+@st.cache_data(ttl=3, max_entries=64, show_spinner=False)
+def missing_numbers(repository_id: int) -> list[MissingNumbers]:
+    with _session() as session:
+        return ledger.list_missing_numbers(session, repository_id)
 
 
 @st.cache_data(ttl=60, max_entries=256, show_spinner=False)

@@ -48,6 +48,19 @@ def render_for_runs(version: int) -> None:
         _choice("Actor", chosen.actors, "actor", "Anybody")
 
 
+def repository(names: Sequence[str]) -> str:
+    """One of these, which the address names as `of`; the first where it names none."""
+    asked = st.query_params.get("of", "")
+    listed = list(names) if not asked or asked in names else [*names, asked]
+    chosen = st.selectbox(
+        "Ledger of", listed, index=listed.index(asked) if asked else 0, key="of", width=420,
+        help="Every line of what is known of one repository",
+    )  # fmt: skip
+    if chosen != (asked or listed[0]):
+        st.query_params["of"] = chosen
+    return chosen
+
+
 def scope() -> Scope:
     return Scope(repos=_chosen("repo"), branches=_chosen("branch"), workflows=_chosen("workflow"))
 

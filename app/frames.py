@@ -6,11 +6,14 @@ from urllib.parse import quote, urlencode
 
 import pandas as pd
 
-from app.marks import strip_svg, word
+from app.marks import ledger_word, strip_svg, word
 from db.analytics import HourCell, Point, WorkflowHealth
 from db.metrics import units
+from db.metrics.ledger import RepositoryLedger
 from db.metrics.window import Window
+from db.queries.repositories import TargetRow
 from db.queries.runs import JobRow, RunRow
+from db.vocabulary import LedgerState
 
 # A rate of fewer runs than this is noise: the cell stays empty.
 _ENOUGH = 5
@@ -107,6 +110,28 @@ def runs(listed: Sequence[RunRow], now: datetime) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def ledger(ledgers: Sequence[RepositoryLedger], unread: Sequence[TargetRow], now: datetime) -> pd.DataFrame:
+    rows = [
+        {"state": [ledger_word(LedgerState.FAILING)], "repo": each.name, "error": each.error or ""} for each in unread
+    ] + [
+        {
+            "state": [ledger_word(each.state)],
+            "repo": each.repo,
+            "since": each.complete_since,
+            "looked": _ago(each.synced_at, now),
+            "deep": _ago(each.relooked_deep_at, now),
+            "runs": each.runs,
+            "gaps": len(each.gaps),
+            "jobs": each.jobs_missing,
+            "expired": each.logs.lost,
+            "error": each.error or "",
+        }
+        for each in ledgers
+    ]
+    return pd.DataFrame(rows, columns=["state", "repo", "since", "looked", "deep", "runs", "gaps", "jobs", "expired",
+                                       "error"])  # fmt: skip
+
+
 def timeline(jobs: Sequence[JobRow], started_at: datetime | None, now: datetime) -> pd.DataFrame:
     """Own jobs of an attempt: no copies, no phantoms, none that were skipped."""
     shown = [job for job in jobs if not job.copied and not job.phantom and job.conclusion != "skipped"]
@@ -153,6 +178,10 @@ def _runs_of(repo: str, workflow: str) -> str:
 def _percents(rate: float | None) -> float | None:
     """Rounded as it is written everywhere, so that the bar's label is the same string."""
     return None if rate is None else float(units.percent(rate).removesuffix("%"))
+
+
+def _ago(moment: datetime | None, now: datetime) -> str:
+    return units.relative((now - moment).total_seconds()) if moment else units.NO_DATA
 
 
 def _moment(written: object) -> datetime | None:

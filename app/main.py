@@ -35,11 +35,12 @@ st.logo(str(_HERE / "static" / "logo.svg"), size="medium", icon_image=str(_HERE 
 overview = st.Page("views/overview.py", title="Overview", icon=":material/monitoring:", default=True)
 runs = st.Page("views/runs.py", title="Runs", icon=":material/list:", url_path="runs")
 run = st.Page("views/run.py", title="Run", icon=":material/timeline:", url_path="run")
-page = st.navigation([overview, runs, run])
+collector = st.Page("views/collector.py", title="Collector", icon=":material/cloud_sync:", url_path="collector")
+page = st.navigation([overview, runs, run, collector])
 try:
     status = data.status()
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="head"):
-        if page is not run:
+        if page not in (run, collector):
             filters.render(status.version, page.url_path)
         with st.container(width=190, key="freshness"):
             freshness(status.version, filters.overview if page is overview else None)

@@ -3,6 +3,8 @@
 from base64 import b64encode
 from collections.abc import Sequence
 
+from db.vocabulary import LedgerState
+
 _SIGNS = {
     "success": "✓", "failure": "✕", "timed_out": "⏱", "startup_failure": "✕", "cancelled": "⊘", "skipped": "↷",
     "in_progress": "●", "queued": "○", "waiting": "○", "pending": "○", "requested": "○", "neutral": "–", "stale": "–",
@@ -19,6 +21,13 @@ _GROUPS = {
     "success": "green", "failure": "red", "timed_out": "orange", "startup_failure": "red", "in_progress": "blue",
     "queued": "blue", "waiting": "blue", "pending": "blue", "requested": "blue", "action_required": "orange",
 }  # fmt: skip
+_LEDGER = {
+    LedgerState.COMPLETE: ("✓ Complete", "green"),
+    LedgerState.ARCHIVED: ("✓ Archived", "green"),
+    LedgerState.CATCHING_UP: ("◌ Catching up", "blue"),
+    LedgerState.GAPS: ("! Gaps", "orange"),
+    LedgerState.FAILING: ("✕ Cannot be read", "red"),
+}
 STATES = ("success", "failure", "timed_out", "startup_failure", "cancelled", "skipped", "in_progress", "queued",
           "waiting", "pending", "requested", "neutral", "stale", "action_required")  # fmt: skip
 _BAR, _GAP, _HIGH = 4.6, 1.2, 26
@@ -33,6 +42,15 @@ def word(state: str) -> str:
 def colour_group(state: str) -> str:
     """The name of the theme's colour for text and badges."""
     return _GROUPS.get(state, "gray")
+
+
+def ledger_word(state: LedgerState) -> str:
+    return _LEDGER[state][0]
+
+
+def ledger_colours() -> dict[str, str]:
+    """Word to the name of the theme's colour."""
+    return dict(_LEDGER.values())
 
 
 def strip_svg(outcomes: Sequence[str]) -> str:

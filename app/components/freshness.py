@@ -57,3 +57,4 @@ def completeness(found: Completeness, since: datetime) -> None:
             st.markdown(f"**{markdown(gap.repo)}** {markdown(gap.detail)}")
         if len(found.gaps) > _LISTED:
             st.caption(f"and {len(found.gaps) - _LISTED} more")
+        st.page_link("views/collector.py", label="All that is known of it", icon=":material/cloud_sync:")

@@ -72,6 +72,24 @@ section[data-testid="stSidebar"] { width: 230px !important; min-width: 230px; }
 .ph-hit { background: #D3261C2B; box-shadow: inset 3px 0 0 #D3261C; font-weight: 600; }
 .ph-err { background: #D3261C14; } .ph-warn { background: #DC861C1F; } .ph-group { font-weight: 600; }
 
+.ph-verdict { display: flex; gap: 12px; align-items: baseline; border: 1px solid var(--ph-border); border-radius: 8px;
+  border-left: 4px solid currentColor; padding: 10px 16px; background: var(--ph-soft); }
+.ph-verdict b { font-size: 17px; color: light-dark(#0F1720, #E4E9F0); overflow-wrap: anywhere; }
+.ph-verdict p { margin: 2px 0 0; font-size: 13px; color: var(--ph-muted); }
+.ph-verdict p:empty { display: none; }
+.ph-facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(210px, 1fr)); gap: 10px; }
+.ph-facts > div { border: 1px solid var(--ph-border); border-radius: 8px; padding: 8px 14px; min-width: 0; }
+.ph-facts small { color: var(--ph-muted); font-size: 12px; display: block; }
+.ph-facts b { font-weight: 600; font-size: 15px; overflow-wrap: anywhere; }
+.ph-facts p { margin: 0; font-size: 12.5px; color: var(--ph-muted); overflow-wrap: anywhere; }
+.ph-ledger { list-style: none; margin: 0 !important; padding: 0 !important;
+  border: 1px solid var(--ph-border); border-radius: 8px; }
+.ph-ledger li { display: flex; gap: 10px; padding: 7px 14px !important; font-size: 13.5px; margin: 0 !important; }
+.ph-ledger li + li { border-top: 1px solid var(--ph-border); }
+.ph-ledger li > span { font-weight: 700; flex: 0 0 14px; }
+.ph-ledger div span { color: light-dark(#0F1720, #E4E9F0); overflow-wrap: anywhere; }
+.ph-ledger p { margin: 1px 0 0; color: var(--ph-muted); font-size: 12.5px; } .ph-ledger p:empty { display: none; }
+
 @media (max-width: 640px) {
   .stMainBlockContainer { padding-left: .8rem; padding-right: .8rem; }
   .st-key-head { flex-direction: column; align-items: stretch !important; }

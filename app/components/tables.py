@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from app.marks import STATES, colour_group, word
+from app.marks import STATES, colour_group, ledger_colours, word
 
 _ROW = 34
 _HIGHEST = 22
@@ -75,6 +75,32 @@ def runs(frame: pd.DataFrame) -> None:
             "duration": column.TextColumn("Duration", width=92),
             "queue": column.TextColumn("Queue", width=60),
             "created": column.DatetimeColumn("Created", format="DD MMM, HH:mm", width=115),
+        },
+    )
+
+
+def ledger(frame: pd.DataFrame) -> None:
+    column = st.column_config
+    colours = ledger_colours()
+    st.dataframe(
+        frame,
+        hide_index=True,
+        row_height=_ROW,
+        height=(min(len(frame), _HIGHEST) + 1) * _ROW + 3,
+        key="ledger",
+        column_config={
+            "state": column.MultiselectColumn("State", width=150, options=list(colours), color=list(colours.values())),
+            "repo": column.TextColumn("Repository", width=200),
+            "since": column.DatetimeColumn("Complete since", format="DD MMM YYYY", width=120),
+            "looked": column.TextColumn("Last look", width=95, help="At its newest runs"),
+            "deep": column.TextColumn("Last full look", width=105, help="Through all runs of 31 days, for re-runs"),
+            "runs": column.NumberColumn("Runs", format="localized", width=75),
+            "gaps": column.NumberColumn("Gaps", width=60, help="Things known to be missing; below, line by line"),
+            "jobs": column.NumberColumn("Without jobs", format="localized", width=100, help="Runs still without jobs"),
+            "expired": column.NumberColumn(
+                "Lost logs", format="localized", width=85, help="GitHub had deleted them, or has none"
+            ),
+            "error": column.TextColumn("Error", width="large"),
         },
     )
 

@@ -60,6 +60,13 @@ def time_left(seconds: float | None) -> str:
     return "less than a minute left"
 
 
+def reading_line(done: int, expected: int | None, seconds: float | None) -> str:
+    """History: 3,400 of about 12,000 runs read, about 8 min left."""
+    about = f" of about {max(expected, done):,}" if expected else ""
+    left = time_left(seconds)
+    return f"History: {done:,}{about} runs read{', ' + left if left else ''}"
+
+
 def advice(error: str) -> str:
     """What to do about an error that a look ended with."""
     for mark, told in _ADVICE:

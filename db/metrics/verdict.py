@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from db.metrics import units
 from db.metrics.ledger import RepositoryLedger, reading_of
-from db.metrics.ledger_words import counted, day, minute, time_left
+from db.metrics.ledger_words import counted, day, minute, reading_line
 from db.vocabulary import LedgerState
 
 
@@ -89,9 +89,7 @@ def _history(ledgers: Sequence[RepositoryLedger], now: datetime) -> str:
     found = reading_of(ledgers, now)
     if found is None:
         return ""
-    about = f" of about {found.expected:,}" if found.expected else ""
-    left = time_left(found.seconds_left)
-    return f"History: {found.done:,}{about} runs read{', ' + left if left else ''}."
+    return f"{reading_line(found.done, found.expected, found.seconds_left)}."
 
 
 def _looked(ledgers: Sequence[RepositoryLedger], now: datetime, silent: bool) -> str:

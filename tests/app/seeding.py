@@ -41,6 +41,8 @@ def seed(engine: Engine, *, demo: bool = True) -> Seeded:
     add_repository(engine, 2, "acme/api", now)
     store(engine, 1, *_history(now, repo=1), *_broken(now), *_special(now))
     store(engine, 2, *_history(now, repo=2))
+    _fill(engine, 1, [*_history(now, repo=1), *_broken(now)], now)
+    _fill(engine, 2, _history(now, repo=2), now)
     _details(engine, now)
     heartbeat(engine, now, demo=demo)
     return Seeded(engine, now)
@@ -116,6 +118,21 @@ def job(job_id: int, name: str, at: datetime, *, attempt: int = 1, seconds: floa
         "html_url": f"https://github.com/acme/x/actions/runs/1/job/{job_id}",
     }  # fmt: skip
     return JobRecord(**(values | changed))
+
+
+def _fill(engine: Engine, repository_id: int, records: list[RunRecord], now: datetime) -> None:
+    """One job each, as long as the run."""
+    details = [
+        DetailsRecord(
+            record.id, (),
+            (job(record.id * 100, "build", record.created_at, conclusion=record.conclusion,
+                 seconds=(record.updated_at - record.created_at).total_seconds() - 5),),
+            now,
+        )
+        for record in records
+    ]  # fmt: skip
+    with write_scope(engine) as session:
+        store_details(session, get_repository(session, repository_id), details)
 
 
 def _details(engine: Engine, now: datetime) -> None:

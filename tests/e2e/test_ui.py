@@ -135,6 +135,7 @@ def _complaint(tab: Tab, message: "sync_api.ConsoleMessage") -> None:
 @pytest.mark.parametrize(
     ("path", "text"),
     [("/", "Failure rate by hour"), ("/runs", "newest first"), (f"/run?run_id={RERUN}", "lines before"),
+     ("/collector", "Every run created since"),
      ("/run", "No run chosen"), ("/run?run_id=5", "is not known"), ("/?branch=nope", "Nothing matches")],
 )  # fmt: skip
 def test_every_page_opens_without_a_complaint_and_fits(tab: Tab, path: str, text: str) -> None:

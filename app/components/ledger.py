@@ -1,0 +1,64 @@
+"""The completeness ledger: the answer in a sentence, who is collecting, and every repository line by line."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app import data, frames
+from app.components import tables
+from app.components.panel import panel
+from app.components.text import html, markdown
+from db.metrics.ledger import RepositoryLedger
+from db.metrics.ledger_entries import entries
+from db.metrics.ledger_totals import troubled
+from db.metrics.ledger_words import reading_line
+from db.metrics.service_words import facts
+from db.metrics.verdict import Tone
+
+_REFRESH_SECONDS = 5
+_SIGNS = {Tone.GOOD: ("✓", "green"), Tone.BUSY: ("◌", "blue"), Tone.BAD: ("✕", "red"), Tone.NOTE: ("–", "gray")}
+_WORDS = {Tone.GOOD: "Complete", Tone.BUSY: "On its way", Tone.BAD: "Missing", Tone.NOTE: "For information"}
+
+
+@st.fragment(run_every=_REFRESH_SECONDS)
+def standing() -> None:
+    """Renews itself while it is looked at."""
+    found = data.collection()
+    said = found.verdict
+    sign, colour = _SIGNS[said.tone]
+    st.html(
+        f'<div class="ph-verdict ph-{colour}" role="status"><span aria-hidden="true">{sign}</span>'
+        f"<div><b>{html(said.headline)}</b><p>{html(said.more)}</p></div></div>"
+    )
+    if found.reading:
+        line = reading_line(found.reading.done, found.reading.expected, found.reading.seconds_left)
+        st.progress(found.reading.share, text=markdown(line))
+    cells = "".join(
+        f"<div><small>{html(each.label)}</small><b>{html(each.value)}</b><p>{html(each.more)}</p></div>"
+        for each in facts(found.service, found.at, silent=found.silent)
+    )
+    st.html(f'<div class="ph-facts">{cells}</div>')
+    if found.ledgers or found.unread:
+        with panel("Repositories", "what is known to be complete · worst first · times in UTC"):
+            tables.ledger(frames.ledger(worst_first(found.ledgers), found.unread, found.at))
+
+
+@st.fragment(run_every=_REFRESH_SECONDS)
+def of_one(repo: str) -> None:
+    """The ledger of one repository."""
+    found = data.collection()
+    chosen = next((each for each in found.ledgers if each.repo == repo), None)
+    if chosen is None:
+        st.info(f"{markdown(repo)} is not monitored any more.", icon=":material/info:")
+        return
+    rows = "".join(
+        f'<li class="ph-{_SIGNS[each.tone][1]}"><span title="{_WORDS[each.tone]}">{_SIGNS[each.tone][0]}</span>'
+        f"<div><span>{html(each.text)}</span><p>{html(each.todo)}</p></div></li>"
+        for each in entries(chosen, data.missing_numbers(chosen.id), found.at)
+    )
+    st.html(f'<ul class="ph-ledger">{rows}</ul>')
+
+
+def worst_first(ledgers: Sequence[RepositoryLedger]) -> list[RepositoryLedger]:
+    bad = troubled(ledgers)
+    return [*bad, *(each for each in ledgers if each.complete)]
