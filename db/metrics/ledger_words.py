@@ -81,5 +81,6 @@ _ADVICE = (
              "authorise it there. What is stored stays."),
     ("(404)", "Check the name in GITHUB_REPOS, and that the token may see the repository. Where it was deleted on "
               "purpose, take it out of GITHUB_REPOS."),
+    ("no organisation or user", "Check the name in GITHUB_REPOS, and that the token may see its repositories."),
     ("(451", "GitHub has closed this repository; take it out of GITHUB_REPOS."),
 )  # fmt: skip

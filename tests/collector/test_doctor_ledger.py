@@ -82,6 +82,15 @@ def test_repositories_with_trouble_are_told_the_worst_first_with_what_to_do(engi
     assert "400 of about 1,600 runs so far" in found["Data of acme/r1"].detail
 
 
+def test_an_owner_that_is_not_there_comes_with_what_to_do(engine: Engine) -> None:
+    at_work(engine)
+    with write_scope(engine) as session:
+        note_target(session, "acme/*", None, "there is no organisation or user acme, or it may not be seen", NOON)
+    assert checks(engine)["Data of acme/*"].detail.endswith(
+        "or it may not be seen. Check the name in GITHUB_REPOS, and that the token may see its repositories."
+    )
+
+
 def test_of_many_ten_are_named(engine: Engine) -> None:
     for number in range(1, 15):
         repository(engine, number, error=REFUSED, error_at=NOON)
