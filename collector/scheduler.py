@@ -16,10 +16,13 @@ from collector.passes import Passes, guarded
 from db.engine import describe_failure, write_scope
 from db.store.inbox import KEPT, prune_inbox
 from db.store.retention import prune
+from db.store.rollups import forget_hours
 from db.store.sync_state import forget_beats
 
 log = logging.getLogger(__name__)
 _FILL_SECONDS, _LOGS_SECONDS, _DELIVERY_SECONDS, _BEAT_SECONDS = 2, 2, 10, 10
+# Until they are made, an answer reads the rows.
+_ROLLUPS_SECONDS = 1
 # An event is to be in the database within a second.
 _INBOX_SECONDS = 0.25
 _DRAIN_SECONDS = 9
@@ -48,6 +51,7 @@ class Service:
         self._every(self._poll_seconds, passes.look, "look", first=now)
         self._every(_FILL_SECONDS, passes.fill, "fill")
         self._every(_INBOX_SECONDS, passes.apply_inbox, "inbox")
+        self._every(_ROLLUPS_SECONDS, passes.keep_rolling_up, "rollups")
         self._every(_LOGS_SECONDS, passes.fetch_requested_logs, "logs")
         self._every(_DELIVERY_SECONDS, passes.deliver, "deliver")
         self._every(_BEAT_SECONDS, passes.beat, "beat")
@@ -82,7 +86,8 @@ class Service:
             return
         now = datetime.now(UTC)
         try:
-            total = sum(prune(self._engine, now - self._retention))
+            total = sum(prune(self._engine, now - self._retention, now))
+            forget_hours(self._engine, now)
             while self._prune_inbox(now):
                 pass
             with write_scope(self._engine) as session:

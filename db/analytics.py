@@ -1,19 +1,19 @@
 """The facade of the figures: what UI, API and alerts ask, so that they can never disagree."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from db.metrics.facts import Facts, RunFact, fold
-from db.metrics.formulas import Completeness, Metrics, metrics, ratio
-from db.metrics.recovery import Episode, recovery
+from db.metrics.distribution import ratio
+from db.metrics.facts import Facts, no_facts
+from db.metrics.formulas import Metrics, metrics
 from db.metrics.scope import Scope
-from db.metrics.window import LENGTHS, Window, bucket_start
+from db.metrics.window import LENGTHS, Window
 from db.queries import facts as queries
+from db.queries.facts import Question
 from db.queries.repositories import completeness
 from db.queries.runs import recent_outcomes
 from db.queries.streaks import Streak, failing_streaks
@@ -25,6 +25,8 @@ __all__ = ["Comparison", "Group", "HourCell", "Point", "Streak", "WorkflowHealth
 
 # The history is read from a moment that lies a little later than the start of the window asked for.
 _SLACK = timedelta(hours=1)
+# Longer windows show a trend by weeks.
+_DAILY_UP_TO = timedelta(days=62)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ class HourCell:
 
 @dataclass(frozen=True)
 class WorkflowHealth:
-    """`trend` is the success rate of each day, null where nothing was decided; `recent` is oldest first."""
+    """`trend` is the success rate of each day, in windows above two months of each week, null where nothing was
+    decided; `recent` is oldest first."""
 
     repo: str
     workflow: str
@@ -85,9 +88,8 @@ class WorkflowHealth:
 
 def snapshot(session: Session, scope: Scope, window: Window) -> Metrics:
     """The figures of all runs that the scope and the window hold."""
-    facts = fold(queries.run_facts(session, scope, window))
-    data = completeness(session, scope, window)
-    return metrics(facts, recovery(queries.broken_episodes(session, scope, window)), data)
+    found = queries.facts(session, Question(scope, window))
+    return metrics(found.get((None, None), no_facts()), completeness(session, scope, window))
 
 
 def compare(session: Session, scope: Scope, window: Window) -> Comparison:
@@ -102,49 +104,43 @@ def compare(session: Session, scope: Scope, window: Window) -> Comparison:
 def series(session: Session, scope: Scope, window: Window, interval: Interval) -> list[Point]:
     """One point a bucket; a bucket without runs is a point with zero runs and null rates."""
     data = completeness(session, scope, window)
-    facts: dict[datetime, Facts] = defaultdict(Facts)
-    for run in queries.run_facts(session, scope, window):
-        facts[bucket_start(run.created_at, interval)].add(run)
-    broken: dict[datetime, list[Episode]] = defaultdict(list)
-    for episode in queries.broken_episodes(session, scope, window):
-        broken[bucket_start(episode.created_at, interval)].append(episode)
+    found = queries.facts(session, Question(scope, window, interval=interval))
+    empty = no_facts()
     return [
         Point(
             start,
             partial=start < window.since or start + LENGTHS[interval] > window.until,
-            metrics=metrics(facts[start], recovery(broken[start]), data),
+            metrics=metrics(found.get((None, start), empty), data),
         )
         for start in window.buckets(interval)
     ]
 
 
 def groups(session: Session, scope: Scope, window: Window, by: GroupBy) -> list[Group]:
-    """The largest group first. Recovery is known for repositories, workflows and branches only: an event,
-    an actor or a runner does not see the sequence of a branch's runs."""
+    """The largest group first. Recovery is not known for actors and runners: they do not see the sequence of a
+    branch's runs. For an event it is that of episodes which a run of that event began."""
     data = completeness(session, scope, window)
-    found = queries.grouped_facts(session, scope, window, by)
-    broken = _episodes_by(session, scope, window, by)
+    found = queries.facts(session, Question(scope, window, by))
     names = _Names(session)
-    listed = [
-        names.group(by, key, metrics(fold(runs), recovery(broken.get(key, [])), data)) for key, runs in found.items()
-    ]
+    listed = [names.group(by, key, metrics(facts, data)) for (key, _), facts in found.items() if _runs(facts)]
     return sorted(listed, key=lambda group: (-group.metrics.runs.total, group.key or "", group.workflow_id or 0))
 
 
 def weekday_hours(session: Session, scope: Scope, window: Window) -> list[HourCell]:
     """All 168 hours of a week, by the run's created_at in UTC."""
-    facts: dict[tuple[int, int], Facts] = defaultdict(Facts)
-    for run in queries.run_facts(session, scope, window):
-        facts[run.created_at.weekday(), run.created_at.hour].add(run)
-    return [_cell(weekday, hour, facts[weekday, hour]) for weekday in range(7) for hour in range(24)]
+    return [
+        HourCell(place // 24, place % 24, decided, failed, ratio(failed, decided))
+        for place, (decided, failed) in enumerate(queries.hours(session, scope, window))
+    ]
 
 
 def workflows(session: Session, scope: Scope, window: Window, now: datetime) -> list[WorkflowHealth]:
     """Workflows with runs in the window: those broken on the default branch first, then the least successful."""
     data = completeness(session, scope, window)
-    found = queries.grouped_facts(session, scope, window, GroupBy.WORKFLOW)
-    broken = _episodes_by(session, scope, window, GroupBy.WORKFLOW)
-    recent = recent_outcomes(session, scope, window)
+    question = Question(scope, window, GroupBy.WORKFLOW)
+    found = queries.facts(session, question)
+    trends = _trends(session, question)
+    recent = recent_outcomes(session, scope, window, [key for key, _ in found])
     failing = {(each.repository_id, each.workflow_id): each for each in failing_streaks(session, scope, now)}
     names = _Names(session)
     listed = [
@@ -152,15 +148,32 @@ def workflows(session: Session, scope: Scope, window: Window, now: datetime) -> 
             repo=names.repositories.get(key[0], ""),
             workflow=names.workflow(key),
             workflow_id=key[1],
-            metrics=metrics(fold(runs), recovery(broken.get(key, [])), data),
-            trend=_daily_success(runs, window),
-            recent=recent.get(key, []),
-            last_run_at=max(run.created_at for run in runs),
+            metrics=metrics(facts, data),
+            trend=trends[key],
+            recent=recent[key].runs,
+            last_run_at=recent[key].last_at,
             failing=failing.get(key),
         )
-        for key, runs in found.items()
+        for (key, _), facts in found.items()
+        if key in recent
     ]
     return sorted(listed, key=_worst_first)
+
+
+def _trends(session: Session, question: Question) -> dict[tuple[int, int], list[float | None]]:
+    """The success rate of each workflow by day, of long windows by week."""
+    interval = Interval.DAY if question.window.span <= _DAILY_UP_TO else Interval.WEEK
+    found = queries.facts(session, replace(question, interval=interval, light=True))
+    rates: dict[tuple[int, int], dict[datetime | None, float | None]] = defaultdict(dict)
+    for (key, start), facts in found.items():
+        failed, passed = facts.outcomes[Outcome.FAILURE], facts.outcomes[Outcome.SUCCESS]
+        rates[key][start] = ratio(passed, passed + failed)
+    buckets = question.window.buckets(interval)
+    return {key: [by_start.get(start) for start in buckets] for key, by_start in rates.items()}
+
+
+def _runs(facts: Facts) -> int:
+    return sum(facts.outcomes.values())
 
 
 class _Names:
@@ -175,34 +188,6 @@ class _Names:
         if by is GroupBy.WORKFLOW:
             return Group(self.workflow(key), figures, self.repositories.get(key[0]), key[1])
         return Group(self.repositories.get(key) if by is GroupBy.REPO else key, figures)
-
-
-def _episodes_by(session: Session, scope: Scope, window: Window, by: GroupBy) -> dict[Any, list[Episode]]:
-    keys: dict[GroupBy, Callable[[Episode], Any]] = {
-        GroupBy.REPO: lambda episode: episode.repository_id,
-        GroupBy.WORKFLOW: lambda episode: (episode.repository_id, episode.workflow_id),
-        GroupBy.BRANCH: lambda episode: episode.branch,
-    }
-    found: dict[Any, list[Episode]] = defaultdict(list)
-    if by not in keys:
-        return found
-    for episode in queries.broken_episodes(session, scope, window, every_branch=by is GroupBy.BRANCH):
-        found[keys[by](episode)].append(episode)
-    return found
-
-
-def _cell(weekday: int, hour: int, facts: Facts) -> HourCell:
-    failed = facts.outcomes.get(Outcome.FAILURE, 0)
-    decided = failed + facts.outcomes.get(Outcome.SUCCESS, 0)
-    return HourCell(weekday, hour, decided, failed, ratio(failed, decided))
-
-
-def _daily_success(runs: Iterable[RunFact], window: Window) -> list[float | None]:
-    facts: dict[datetime, Facts] = defaultdict(Facts)
-    for run in runs:
-        facts[bucket_start(run.created_at, Interval.DAY)].add(run)
-    empty = Completeness(None, None)
-    return [metrics(facts[day], recovery([]), empty).success_rate for day in window.buckets(Interval.DAY)]
 
 
 def _worst_first(health: WorkflowHealth) -> tuple[bool, float, str, str]:

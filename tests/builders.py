@@ -9,6 +9,7 @@ from db.engine import write_scope
 from db.store.jobs import store_details
 from db.store.records import AttemptRecord, DetailsRecord, JobRecord, RepositoryRecord, RunRecord, WorkflowRecord
 from db.store.repositories import get_repository, upsert_repository, upsert_workflows
+from db.store.rollups import refresh
 from db.store.runs import Upserted, upsert_runs
 
 NOON = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)
@@ -54,7 +55,9 @@ def attempt(number: int, conclusion: str | None, *, start: float = 0, end: float
 
 def store_runs(engine: Engine, *records: RunRecord, repository_id: int = 1) -> Upserted:
     with write_scope(engine) as session:
-        return upsert_runs(session, get_repository(session, repository_id), records)
+        stored = upsert_runs(session, get_repository(session, repository_id), records)
+    roll_up(engine)
+    return stored
 
 
 def store_jobs(
@@ -62,4 +65,12 @@ def store_jobs(
 ) -> int:
     with write_scope(engine) as session:
         details = DetailsRecord(run_id, attempts, jobs, fetched_at)
-        return store_details(session, get_repository(session, 1), [details])
+        changed = store_details(session, get_repository(session, 1), [details])
+    roll_up(engine)
+    return changed
+
+
+def roll_up(engine: Engine, now: datetime = NOON) -> None:
+    """As the collector does in the wake of what it stored."""
+    for _ in refresh(engine, now):
+        pass

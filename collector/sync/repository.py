@@ -22,6 +22,7 @@ from db.store.backfills import settle_seen_in_full
 from db.store.repositories import (
     ensure_workflows,
     get_repository,
+    monitor,
     note_target,
     repository_id_of,
     upsert_repository,
@@ -105,7 +106,7 @@ class RepositoryReader:
         with write_scope(self._engine) as session:
             if answer.not_modified and known:
                 repository = get_repository(session, known[0])
-                repository.monitored = True
+                monitor(session, repository)
             else:
                 payload = read(RepositoryPayload, answer.data)
                 if isinstance(payload, str):
@@ -124,7 +125,7 @@ class RepositoryReader:
         state, repository = sync_state(session, repository_id), get_repository(session, repository_id)
         known = (repository_id, repository.full_name)
         if state.identified_at and now - state.identified_at < IDENTIFY_EVERY and state.error is None:
-            repository.monitored = True
+            monitor(session, repository)
             note_target(session, name, repository_id, None, now)
             return known, None
         return known, state.repository_etag or ""

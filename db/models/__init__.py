@@ -8,12 +8,14 @@ from db.models.alerting import Alert, Delivery
 from db.models.base import Base
 from db.models.collection import Backfill, Claim, Heartbeat, InboxItem, RunGap, SyncState, Target
 from db.models.pipelines import Attempt, Job, JobLog, Repository, Run, Workflow
+from db.models.rollups import BrokenEpisode, Rollup, RollupMark, RollupState
 
 __all__ = [
     "Alert",
     "Attempt",
     "Backfill",
     "Base",
+    "BrokenEpisode",
     "Claim",
     "Delivery",
     "Heartbeat",
@@ -21,6 +23,9 @@ __all__ = [
     "Job",
     "JobLog",
     "Repository",
+    "Rollup",
+    "RollupMark",
+    "RollupState",
     "Run",
     "RunGap",
     "SyncState",

@@ -1,99 +1,190 @@
-"""Runs as facts, for db.analytics alone."""
+"""What can be added up of the runs of a scope and a window, by group and bucket of time; for db.analytics alone."""
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select
+import numpy as np
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.metrics.facts import RunFact
-from db.metrics.outcome import DECIDED
-from db.metrics.recovery import Episode, episodes
+from db.metrics import tiles
+from db.metrics.facts import Facts, facts_of, hours_of_the_week
 from db.metrics.scope import Scope
-from db.metrics.timing import span_seconds
-from db.metrics.window import Window
-from db.models import Repository, Run, Workflow
-from db.queries.filters import in_scope, in_window
-from db.vocabulary import GroupBy, Outcome
+from db.metrics.table import COUNTS, HISTOGRAMS, SUMS, RunFact, Table, fold, of_recoveries, of_rollups, of_runs, stack
+from db.metrics.window import Window, bucket_start
+from db.models import BrokenEpisode, Repository, Rollup, Run, Workflow
+from db.queries.filters import in_scope, in_windows, repository_ids, workflow_ids
+from db.queries.plan import Piece, plan
+from db.queries.sequences import branch_episodes
+from db.types import epoch_seconds
+from db.vocabulary import GroupBy, Interval
 
-_FACT = tuple(getattr(Run, name) for name in RunFact._fields)
-# A branch that saw no decided run for this long before the window counts as not failing at its start.
-_LOOK_BACK = timedelta(days=35)
-
-
-def run_facts(session: Session, scope: Scope, window: Window) -> list[RunFact]:
-    query = select(*_FACT).where(*in_scope(scope), *in_window(window))
-    return [RunFact(*row) for row in session.execute(query)]
-
-
-def grouped_facts(session: Session, scope: Scope, window: Window, by: GroupBy) -> dict[Any, list[RunFact]]:
-    """Facts by key: repository id, (repository id, workflow id), branch, event, actor or runner labels."""
-    keys: dict[GroupBy, Any] = {
-        GroupBy.REPO: (Run.repository_id,),
-        GroupBy.WORKFLOW: (Run.repository_id, Run.workflow_id),
-        GroupBy.BRANCH: (Run.branch,),
-        GroupBy.EVENT: (Run.event,),
-        GroupBy.ACTOR: (Run.actor,),
-        GroupBy.RUNNER: (Run.runner,),
-    }
-    columns = keys[by]
-    width = len(columns)
-    grouped: dict[Any, list[RunFact]] = defaultdict(list)
-    for row in session.execute(select(*columns, *_FACT).where(*in_scope(scope), *in_window(window))):
-        grouped[row[0] if width == 1 else tuple(row[:width])].append(RunFact(*row[width:]))
-    return grouped
+_FACTS = [*(getattr(Run, name) for name in RunFact._fields[:-1]), epoch_seconds(Run.created_at)]
+_GROUPS: dict[GroupBy | None, tuple[str, ...]] = {
+    None: (),
+    GroupBy.REPO: ("repository_id",),
+    GroupBy.WORKFLOW: ("repository_id", "workflow_id"),
+    GroupBy.BRANCH: ("branch",),
+    GroupBy.EVENT: ("event",),
+    GroupBy.ACTOR: ("actor",),
+    GroupBy.RUNNER: ("runner",),
+}
+# An actor or a runner does not see the sequence of a branch's runs.
+_WITH_RECOVERY = (None, GroupBy.REPO, GroupBy.WORKFLOW, GroupBy.BRANCH, GroupBy.EVENT)
+_NO_HISTOGRAMS: tuple[str, ...] = ()
 
 
-def broken_episodes(session: Session, scope: Scope, window: Window, *, every_branch: bool = False) -> list[Episode]:
-    """Episodes whose first failure was created in the window: on the branches of the scope, else on default
-    branches. The other filters of the scope apply, but not conclusion and status."""
-    whole = scope.whole_sequence()
-    where: list[Any] = [*in_scope(whole), Run.outcome.in_(DECIDED)]
-    if not scope.branches and not every_branch:
-        where.append(Run.on_default_branch)
-    query = select(*_FACT).where(*where, *in_window(window)).order_by(Run.created_at, Run.id)
-    found = episodes((RunFact(*row) for row in session.execute(query)), _failing_at(session, where, window.since))
-    return _closed_later(session, where, window, found)
+@dataclass(frozen=True)
+class Question:
+    """`light` wants counts only."""
+
+    scope: Scope
+    window: Window
+    by: GroupBy | None = None
+    interval: Interval | None = None
+    light: bool = False
 
 
-def _failing_at(session: Session, where: Sequence[Any], moment: datetime) -> frozenset[tuple[int, int, str | None]]:
-    """Branches of workflows whose last decided run before that moment failed."""
-    rank = func.row_number().over(
-        partition_by=(Run.repository_id, Run.workflow_id, Run.branch), order_by=(Run.created_at.desc(), Run.id.desc())
+@dataclass(frozen=True)
+class Found:
+    """Rows of a table, with the group of each (a value, or a tuple of several, or null) and its bucket."""
+
+    keys: list[tuple[Any, datetime | None]]
+    table: Table
+
+
+def facts(session: Session, question: Question) -> dict[tuple[Any, datetime | None], Facts]:
+    """By group and bucket; null where the question has none."""
+    found = _ask(session, question)
+    return dict(zip(found.keys, facts_of(found.table), strict=True))
+
+
+def hours(session: Session, scope: Scope, window: Window) -> list[tuple[int, int]]:
+    """Decided and failed runs in each of the 168 hours of a week, UTC, from Monday on."""
+    return hours_of_the_week(_ask(session, Question(scope, window)).table)
+
+
+def is_exact(session: Session, scope: Scope, window: Window) -> bool:
+    """Answered by the rows alone."""
+    return plan(session, scope, window, None, None).exact
+
+
+def _ask(session: Session, question: Question) -> Found:
+    found = plan(session, question.scope, question.window, question.by, question.interval)
+    parts = [_read_piece(session, question, piece) for piece in found.pieces]
+    for scope, windows in found.raw:
+        parts.append(_read_runs(session, question, scope, windows))
+        parts += _read_recoveries(session, question, scope, windows)
+    return _gather(parts)
+
+
+def _gather(parts: Sequence[Found]) -> Found:
+    places: dict[tuple[Any, datetime | None], int] = {}
+    rows = [places.setdefault(key, len(places)) for part in parts for key in part.keys]
+    together = fold(stack(part.table for part in parts), np.asarray(rows, dtype=np.int64), len(places))
+    return Found(list(places), together)
+
+
+def _read_piece(session: Session, question: Question, piece: Piece) -> Found:
+    group = _GROUPS[question.by]
+    scope = question.scope
+    where: list[Any] = [Rollup.grain == piece.grain, Rollup.tile.in_(piece.tiles)]
+    where.append(
+        Rollup.repository_id.in_(piece.repositories) if piece.repositories is not None else Rollup.repository_id == 0
     )
-    last = (
-        select(Run.repository_id, Run.workflow_id, Run.branch, Run.outcome, rank.label("rank"))
-        .where(*where, Run.created_at < moment, Run.created_at >= moment - _LOOK_BACK)
-        .subquery()
+    if scope.workflows:
+        where.append(Rollup.workflow_id.in_(workflow_ids(scope.workflows)))
+    if scope.events:
+        where.append(Rollup.event.in_(scope.events))
+    if piece.kinds is not None:
+        where.append(Rollup.branch_kind.in_(piece.kinds))
+    names = (*COUNTS, *SUMS, *(_NO_HISTOGRAMS if question.light else HISTOGRAMS))
+    columns = [getattr(Rollup, name) for name in ("tile", *group, *names)]
+    rows = session.execute(select(*columns).where(*where)).all()
+    width = len(group) + 1
+    buckets = _Buckets(question.interval)
+    keys = [(_key(row[1:width]), buckets.of_hour(tiles.first_hour(row[0]))) for row in rows]
+    return Found(keys, _table([row[width:] for row in rows], light=question.light))
+
+
+def _table(rows: Sequence[Sequence[Any]], *, light: bool) -> Table:
+    ends = len(COUNTS), len(COUNTS) + len(SUMS)
+    names = () if light else HISTOGRAMS
+    packed = {name: [row[ends[1] + place] for row in rows] for place, name in enumerate(names)}
+    return of_rollups([row[: ends[0]] for row in rows], [row[ends[0] : ends[1]] for row in rows], packed)
+
+
+def _read_runs(session: Session, question: Question, scope: Scope, windows: Sequence[Window]) -> Found:
+    group = [getattr(Run, name) for name in _GROUPS[question.by]]
+    query = select(*_FACTS, *group).where(*in_scope(scope), in_windows(Run.created_at, windows))
+    width = len(_FACTS)
+    buckets = _Buckets(question.interval)
+    found, keys = [], []
+    for row in session.execute(query):
+        hour = int(row[width - 1]) // 3600
+        found.append(RunFact._make((*row[: width - 1], tiles.hour_of_the_week(hour))))
+        keys.append((_key(row[width:]), buckets.of_hour(hour)))
+    places: dict[Any, int] = {}
+    rows = np.fromiter((places.setdefault(key, len(places)) for key in keys), np.int64, len(keys))
+    return Found(list(places), of_runs(found, rows, len(places)))
+
+
+def _read_recoveries(session: Session, question: Question, scope: Scope, windows: Sequence[Window]) -> list[Found]:
+    if question.by not in _WITH_RECOVERY:
+        return []
+    if scope.branches or question.by is GroupBy.BRANCH:
+        return [_read_sequences(session, question, scope, window) for window in windows]
+    group = [getattr(BrokenEpisode, name) for name in _GROUPS[question.by]]
+    query = select(BrokenEpisode.seconds, epoch_seconds(BrokenEpisode.created_at), *group).where(
+        BrokenEpisode.repository_id.in_(repository_ids(scope)), in_windows(BrokenEpisode.created_at, windows)
     )
-    query = select(last.c.repository_id, last.c.workflow_id, last.c.branch).where(
-        last.c.rank == 1, last.c.outcome == Outcome.FAILURE
-    )
-    return frozenset((row[0], row[1], row[2]) for row in session.execute(query))
+    if scope.workflows:
+        query = query.where(BrokenEpisode.workflow_id.in_(workflow_ids(scope.workflows)))
+    if scope.events:
+        query = query.where(BrokenEpisode.event.in_(scope.events))
+    if scope.actors:
+        first = (Run.repository_id == BrokenEpisode.repository_id) & (Run.id == BrokenEpisode.run_id)
+        query = query.join(Run, first).where(Run.actor.in_(scope.actors))
+    rows = session.execute(query).all()
+    buckets = _Buckets(question.interval)
+    keys = [(_key(row[2:]), buckets.of_hour(int(row[1]) // 3600)) for row in rows]
+    return [Found(keys, of_recoveries([row[0] for row in rows], np.arange(len(rows)), len(rows)))]
 
 
-def _closed_later(session: Session, where: Sequence[Any], window: Window, found: list[Episode]) -> list[Episode]:
-    """Looks past the end of the window for the success that ended an episode begun in it."""
-    if all(episode.seconds is not None for episode in found):
-        return found
-    key = (Run.repository_id, Run.workflow_id, Run.branch)
-    query = (
-        select(*key, func.min(Run.completed_at))
-        .where(*where, Run.outcome == Outcome.SUCCESS, Run.created_at >= window.until)
-        .group_by(*key)
-    )
-    ends = {(row[0], row[1], row[2]): row[3] for row in session.execute(query)}
-    return [_close(episode, ends) for episode in found]
+def _read_sequences(session: Session, question: Question, scope: Scope, window: Window) -> Found:
+    found = branch_episodes(session, scope, window)
+    names, buckets = _GROUPS[question.by], _Buckets(question.interval)
+    keys = [
+        (_key([getattr(each.first, name) for name in names]), buckets.of_moment(each.first.created_at))
+        for each in found
+    ]
+    return Found(keys, of_recoveries([each.seconds for each in found], np.arange(len(found)), len(found)))
 
 
-def _close(episode: Episode, ends: dict[tuple[int, int, str | None], datetime | None]) -> Episode:
-    end = ends.get((episode.repository_id, episode.workflow_id, episode.branch))
-    if episode.seconds is not None or end is None:
-        return episode
-    return replace(episode, seconds=span_seconds(episode.failed_at, end) or 0.0)
+def _key(values: Sequence[Any]) -> Any:
+    """As callers know it: a value, a tuple of several, null for none."""
+    if not values:
+        return None
+    return values[0] if len(values) == 1 else tuple(values)
+
+
+class _Buckets:
+    """Starts of buckets, each worked out once an hour of time."""
+
+    def __init__(self, interval: Interval | None) -> None:
+        self._interval, self._known = interval, dict[int, datetime]()
+
+    def of_hour(self, hour: int) -> datetime | None:
+        if self._interval is None:
+            return None
+        if hour not in self._known:
+            self._known[hour] = bucket_start(datetime.fromtimestamp(hour * 3600, UTC), self._interval)
+        return self._known[hour]
+
+    def of_moment(self, moment: datetime) -> datetime | None:
+        return bucket_start(moment, self._interval) if self._interval else None
 
 
 def repository_names(session: Session) -> dict[int, str]:

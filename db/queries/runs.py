@@ -2,12 +2,12 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select, tuple_
+from sqlalchemy import Select, func, or_, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from db.metrics.scope import Scope
@@ -130,22 +130,43 @@ def list_jobs(session: Session, run_id: int, attempt: int) -> list[JobRow]:
     return sorted(jobs, key=lambda job: (job.started_at or last, job.id))
 
 
+@dataclass(frozen=True)
+class Recent:
+    """The last runs of a workflow, oldest first: ids and outcomes."""
+
+    runs: list[tuple[int, str]]
+    last_at: datetime
+
+
 def recent_outcomes(
-    session: Session, scope: Scope, window: Window, *, limit: int = 20
-) -> dict[tuple[int, int], list[tuple[int, str]]]:
-    """The last runs of each workflow, oldest first: (repository id, workflow id) → [(run id, outcome)]."""
-    rank = func.row_number().over(
-        partition_by=(Run.repository_id, Run.workflow_id), order_by=(Run.created_at.desc(), Run.id.desc())
+    session: Session, scope: Scope, window: Window, keys: Collection[tuple[int, int]], *, limit: int = 20
+) -> dict[tuple[int, int], Recent]:
+    """Of the workflows (repository id, workflow id) that have runs. Each is asked for its last runs by an index, so
+    that the window may hold any number of them."""
+    newest: dict[tuple[int, int], list[Any]] = {}
+    where = [*in_scope(scope), *in_window(window)]
+    if session.get_bind().dialect.name == "postgresql":
+        latest = _latest(where, Workflow.repository_id, Workflow.id, limit).lateral()
+        query = select(latest).select_from(Workflow).join(latest, true())
+        rows = session.execute(query.where(Workflow.repository_id.in_({key[0] for key in keys}))).all()
+    else:
+        rows = [row for key in keys for row in session.execute(_latest(where, *key, limit))]
+    for row in rows:
+        newest.setdefault((row.repository_id, row.workflow_id), []).append(row)
+    return {
+        key: Recent([(row.id, row.outcome) for row in reversed(listed)], listed[0].created_at)
+        for key, listed in newest.items()
+    }
+
+
+def _latest(where: Sequence[Any], repository_id: Any, workflow_id: Any, limit: int) -> Select[Any]:
+    columns: list[Any] = [Run.repository_id, Run.workflow_id, Run.id, Run.outcome, Run.created_at]
+    return (
+        select(*columns)
+        .where(Run.repository_id == repository_id, Run.workflow_id == workflow_id, *where)
+        .order_by(Run.created_at.desc(), Run.id.desc())
+        .limit(limit)
     )
-    ranked = (
-        select(Run.repository_id, Run.workflow_id, Run.id, Run.outcome, rank.label("rank"))
-        .where(*in_scope(scope), *in_window(window))
-        .subquery()
-    )
-    found: dict[tuple[int, int], list[tuple[int, str]]] = {}
-    for row in session.execute(select(ranked).where(ranked.c.rank <= limit).order_by(ranked.c.rank.desc())):
-        found.setdefault((row.repository_id, row.workflow_id), []).append((row.id, row.outcome))
-    return found
 
 
 def select_runs(*extra: Any) -> Select[Any]:

@@ -13,6 +13,7 @@ from db.metrics.outcome import outcome_of
 from db.metrics.prices import cost_usd
 from db.models import Attempt, Job, Repository, Run
 from db.store.locking import lock_repository
+from db.store.marks import mark_runs
 from db.store.progress import status_rank
 from db.store.records import AttemptRecord, DetailsRecord, JobRecord
 from db.vocabulary import Conclusion, Outcome, Status
@@ -42,6 +43,7 @@ def store_details(session: Session, repository: Repository, details: Sequence[De
         run.details_at = detail.fetched_at
         run.details_pending = not _settled(run, jobs[run.id], detail)
         changed += session.is_modified(run) or bool(session.new)
+    mark_runs(session, repository.id, (runs[each].created_at for each in run_ids if each in runs))
     session.flush()
     return changed
 
@@ -55,6 +57,7 @@ def sum_up_runs(session: Session, repository: Repository, run_ids: Collection[in
     for run in runs:
         _mark(jobs[run.id])
         _sum_up(repository, run, attempts[run.id], jobs[run.id])
+    mark_runs(session, repository.id, (run.created_at for run in runs))
     session.flush()
     return runs
 

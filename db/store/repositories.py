@@ -7,6 +7,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from db.models import Repository, SyncState, Target, Workflow
+from db.store.marks import mark_over_all
 from db.store.records import RepositoryRecord, WorkflowRecord
 from db.store.runs import set_default_branch
 
@@ -25,11 +26,17 @@ def upsert_repository(session: Session, record: RepositoryRecord) -> Repository:
     for name in _FIELDS:
         if getattr(repository, name) != getattr(record, name):
             setattr(repository, name, getattr(record, name))
-    repository.monitored = True
-    session.flush()
+    monitor(session, repository)
     if moved:
         set_default_branch(session, repository)
     return repository
+
+
+def monitor(session: Session, repository: Repository) -> None:
+    if not repository.monitored:
+        repository.monitored = True
+        mark_over_all(session)
+    session.flush()
 
 
 def get_repository(session: Session, repository_id: int) -> Repository:
@@ -63,9 +70,11 @@ def owned_by(session: Session, owners: Collection[str]) -> list[int]:
 def set_monitored(session: Session, repository_ids: Collection[int]) -> None:
     """Repositories that GITHUB_REPOS no longer names keep their history and are not counted as stale."""
     listed = list(repository_ids)
-    session.execute(
-        update(Repository).where(Repository.monitored, Repository.id.not_in(listed)).values(monitored=False)
-    )
+    left_out = Repository.monitored, Repository.id.not_in(listed)
+    if session.scalar(select(Repository.id).where(*left_out).limit(1)) is None:
+        return
+    session.execute(update(Repository).where(*left_out).values(monitored=False))
+    mark_over_all(session)
 
 
 def upsert_workflows(session: Session, repository_id: int, records: Sequence[WorkflowRecord]) -> int:

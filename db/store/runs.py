@@ -12,6 +12,7 @@ from db.metrics.outcome import outcome_of
 from db.metrics.timing import span_seconds
 from db.models import Attempt, Repository, Run
 from db.store.locking import lock_repository
+from db.store.marks import mark_repository, mark_runs
 from db.store.progress import status_rank
 from db.store.records import RunRecord
 from db.vocabulary import Status
@@ -44,6 +45,7 @@ def upsert_runs(session: Session, repository: Repository, records: Sequence[RunR
     }
     attempts = _current_attempts(session, repository.id, unique.values())
     inserted = updated = 0
+    changed: list[datetime] = []
     for record in unique.values():
         run = known.get(record.id)
         if run is None:
@@ -53,8 +55,10 @@ def upsert_runs(session: Session, repository: Repository, records: Sequence[RunR
             continue
         else:
             updated += 1
+        changed.append(record.created_at)
         _upsert_attempt(session, repository.id, record, attempts.get((record.id, record.attempt)))
     session.flush()
+    mark_runs(session, repository.id, changed)
     return Upserted(inserted, updated)
 
 
@@ -64,6 +68,7 @@ def set_default_branch(session: Session, repository: Repository) -> None:
     on_branch = (Run.branch == repository.default_branch) & Run.event.not_like("pull_request%")
     session.execute(update(Run).where(ours, Run.on_default_branch, ~on_branch).values(on_default_branch=False))
     session.execute(update(Run).where(ours, ~Run.on_default_branch, on_branch).values(on_default_branch=True))
+    mark_repository(session, repository.id)
 
 
 def mark_gone(session: Session, repository_id: int, run_id: int) -> None:
@@ -71,6 +76,7 @@ def mark_gone(session: Session, repository_id: int, run_id: int) -> None:
     run = session.get_one(Run, (repository_id, run_id))
     run.status, run.conclusion, run.details_pending = Status.COMPLETED, None, False
     run.outcome = str(outcome_of(run.status, run.conclusion))
+    mark_runs(session, repository_id, [run.created_at])
 
 
 def note_looked_at(session: Session, repository_id: int, run_id: int, now: datetime) -> None:

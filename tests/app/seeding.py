@@ -22,6 +22,7 @@ from db.store.repositories import get_repository, upsert_repository, upsert_work
 from db.store.runs import upsert_runs
 from db.store.sync_state import beat, bump_data_version, sync_state
 from db.vocabulary import LogState
+from tests.builders import roll_up
 
 HOSTILE = "<script>alert(1)</script> **bold** [x](https://evil.example) `code` :red[r] $x^2$"
 HOSTILE_BRANCH = "feat/<b>x</b>"
@@ -44,6 +45,7 @@ def seed(engine: Engine, *, demo: bool = True) -> Seeded:
     _fill(engine, 1, [*_history(now, repo=1), *_broken(now)], now)
     _fill(engine, 2, _history(now, repo=2), now)
     _details(engine, now)
+    roll_up(engine, now)
     heartbeat(engine, now, demo=demo)
     return Seeded(engine, now)
 

@@ -9,18 +9,18 @@ import pandas as pd
 from app import frames
 from app.charts import heatmap, theme, timeline, trends
 from db.analytics import HourCell, Point
-from db.metrics.facts import Facts
-from db.metrics.formulas import Completeness, Metrics, metrics
-from db.metrics.recovery import recovery
+from db.metrics.formulas import Metrics
 from db.metrics.window import Window
+from tests.figures import fact, figures
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 SINCE, UNTIL = "2026-11-02T00:00:00+00:00", "2026-11-05T00:00:00+00:00"
 
 
 def _metrics(success: int, failure: int, durations: list[float]) -> Metrics:
-    facts = Facts(outcomes={"success": success, "failure": failure}, total=success + failure, durations=durations)
-    return metrics(facts, recovery([]), Completeness(None, None))
+    outcomes = ["success"] * success + ["failure"] * failure
+    known = [*durations, *[None] * (len(outcomes) - len(durations))]
+    return figures([fact(each, duration_seconds=seconds) for each, seconds in zip(outcomes, known, strict=True)])
 
 
 def _points(*, unfinished: bool = False) -> list[Point]:

@@ -5,26 +5,21 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from db.metrics import units
-from db.metrics.facts import RunFact, fold
-from db.metrics.formulas import Completeness, metrics, percentile
+from db.metrics.distribution import percentile
 from db.metrics.outcome import outcome_of
 from db.metrics.prices import cost_usd
-from db.metrics.recovery import episodes, recovery
+from db.metrics.recovery import DecidedRun, episodes
 from db.metrics.timing import JobTimes, copied, is_phantom, queue_seconds, span_seconds
 from db.metrics.window import Window, make_window, parse_time
 from db.vocabulary import Interval, Outcome
+from tests.figures import fact, figures
 
 NOW = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)
 
 
-def fact(outcome: str, minutes: float = 0, **changed: object) -> RunFact:
+def decided(outcome: str, minutes: float = 0) -> DecidedRun:
     created = NOW + timedelta(minutes=minutes)
-    values = {
-        "repository_id": 1, "workflow_id": 5, "branch": "main", "on_default_branch": True, "created_at": created,
-        "completed_at": created + timedelta(minutes=1), "outcome": outcome, "attempt": 1, "duration_seconds": 60.0,
-        "queue_seconds": 5.0, "flaky": False, "compute_seconds": 60.0, "wasted_seconds": 0.0, "cost_usd": 0.006,
-    }  # fmt: skip
-    return RunFact(**(values | changed))  # type: ignore[arg-type]
+    return DecidedRun(1, 5, "main", int(minutes), "push", "alice", created, created + timedelta(minutes=1), outcome)
 
 
 @pytest.mark.parametrize(
@@ -57,36 +52,36 @@ def test_percentiles_interpolate_between_the_closest_ranks() -> None:
 
 
 def test_rates_count_decided_runs_only_and_are_null_without_any() -> None:
-    facts = fold([fact("success"), fact("success"), fact("failure"), fact("cancelled"), fact("skipped"), fact("other"),
-                  fact("in_progress")])  # fmt: skip
-    found = metrics(facts, recovery([]), Completeness(None, None))
+    outcomes = ("success", "success", "failure", "cancelled", "skipped", "other", "in_progress")
+    found = figures([fact(outcome) for outcome in outcomes])
     assert found.success_rate == pytest.approx(2 / 3)
     assert found.failure_rate == pytest.approx(1 / 3)
     assert (found.runs.total, found.runs.completed, found.runs.in_progress) == (7, 6, 1)
-    nothing = metrics(fold([fact("cancelled")]), recovery([]), Completeness(None, None))
+    nothing = figures([fact("cancelled")])
     assert nothing.success_rate is None
     assert nothing.failure_rate is None
 
 
 def test_durations_take_decided_runs_only() -> None:
-    facts = fold([fact("success", duration_seconds=10.0), fact("cancelled", duration_seconds=9000.0)])
-    assert metrics(facts, recovery([]), Completeness(None, None)).duration_seconds.mean == 10.0
+    facts = [fact("success", duration_seconds=10.0), fact("cancelled", duration_seconds=9000.0)]
+    assert figures(facts).duration_seconds.mean == 10.0
 
 
 def test_the_rerun_rate_is_of_completed_runs() -> None:
-    facts = fold([fact("success", attempt=2), fact("failure"), fact("in_progress", attempt=2)])
-    assert metrics(facts, recovery([]), Completeness(None, None)).rerun_rate == 0.5
+    facts = [fact("success", attempt=2), fact("failure"), fact("in_progress", attempt=2)]
+    assert figures(facts).rerun_rate == 0.5
 
 
 def test_recovery_runs_from_the_first_failure_to_the_next_success() -> None:
-    runs = [fact("success"), fact("failure", 10), fact("failure", 20), fact("success", 40), fact("failure", 60)]
-    found = recovery(episodes(runs, frozenset()))
+    runs = [decided("success"), decided("failure", 10), decided("failure", 20), decided("success", 40),
+            decided("failure", 60)]  # fmt: skip
+    found = figures([], [each.seconds for each in episodes(runs, frozenset())]).recovery_seconds
     assert found.mean == 30 * 60
     assert found.open == 1
 
 
 def test_an_episode_that_began_before_the_window_is_not_counted_again() -> None:
-    runs = [fact("failure", 10), fact("success", 20)]
+    runs = [decided("failure", 10), decided("success", 20)]
     assert episodes(runs, frozenset({(1, 5, "main")})) == []
 
 

@@ -175,6 +175,6 @@ def test_pruning_takes_old_runs_and_all_that_hangs_on_them(engine: Engine, sessi
     store_runs(engine, run(1, minutes=-60 * 24 * 30), run(2))
     store_jobs(engine, 1, job(1))
     store_jobs(engine, 2, job(2))
-    assert sum(prune(engine, NOON - timedelta(days=10))) == 1
+    assert sum(prune(engine, NOON - timedelta(days=10), NOON)) == 1
     assert session.scalars(select(Run.id)).all() == [2]
     assert session.scalars(select(Job.id)).all() == [2]

@@ -1,0 +1,241 @@
+"""Figures of many groups of runs as columns: what can be added up, never percentages. Pure.
+
+A row of a table is one group. Rows are added up by `fold`, so runs, roll-ups and tables of both give the same sums.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db.metrics import sketch
+from db.vocabulary import Outcome
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+# What is counted; the outcomes come first.
+COUNTS = (*(str(outcome) for outcome in Outcome), "rerun", "flaky", "recovery_open")
+# Sums: seconds, and US dollars.
+SUMS = ("duration", "queue", "recovery", "compute", "wasted", "cost")
+# Histograms of seconds, and how many decided and failed runs began in each hour of the week (Monday 0 h UTC = 0).
+SECONDS = ("durations", "queues", "recoveries")
+HOURS = ("decided_hours", "failed_hours")
+HISTOGRAMS = (*SECONDS, *HOURS)
+_OUTCOME = {str(outcome): place for place, outcome in enumerate(Outcome)}
+_RERUN, _FLAKY, OPEN = (COUNTS.index(name) for name in ("rerun", "flaky", "recovery_open"))
+
+
+class RunFact(NamedTuple):
+    """What one run contributes: spans in seconds, cost in US dollars, `hour` is the hour of the week it was created
+    in, from 0 (Monday, 0 h UTC) to 167."""
+
+    outcome: str
+    attempt: int
+    duration_seconds: float | None
+    queue_seconds: float | None
+    flaky: bool
+    compute_seconds: float
+    wasted_seconds: float
+    cost_usd: float
+    hour: int
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Histograms of many rows: `counts` values of row `rows` lie in bucket `buckets`."""
+
+    rows: Ints
+    buckets: Ints
+    counts: Ints
+
+    def fold(self, into: Ints) -> "Entries":
+        """Not added up yet: that is done once, at the end."""
+        return Entries(into[self.rows], self.buckets, self.counts)
+
+
+@dataclass(frozen=True)
+class Exact:
+    """Single values in seconds, each of a row."""
+
+    rows: Ints
+    values: Floats
+
+
+@dataclass(frozen=True)
+class Table:
+    """`counts` and `sums` have one row a group; `exact` values and `histograms` are both to be counted."""
+
+    counts: Ints
+    sums: Floats
+    exact: Mapping[str, Exact]
+    histograms: Mapping[str, Entries]
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+
+_NO_INTS = np.zeros(0, dtype=np.int64)
+_NO_ENTRIES = Entries(_NO_INTS, _NO_INTS, _NO_INTS)
+_NO_EXACT = Exact(_NO_INTS, np.zeros(0))
+
+
+def nothing(size: int = 0) -> Table:
+    return Table(
+        np.zeros((size, len(COUNTS)), dtype=np.int64),
+        np.zeros((size, len(SUMS))),
+        dict.fromkeys(SECONDS, _NO_EXACT),
+        dict.fromkeys(HISTOGRAMS, _NO_ENTRIES),
+    )
+
+
+def of_runs(facts: Sequence[RunFact], rows: Ints, size: int) -> Table:
+    """`rows` says of each run which of the `size` groups it belongs to."""
+    if not len(facts):
+        return nothing(size)
+    columns = RunFact(*zip(*facts, strict=True))  # type: ignore[arg-type]
+    outcome = np.fromiter((_OUTCOME.get(each, _OUTCOME["other"]) for each in columns.outcome), np.int64)
+    table = nothing(size)
+    np.add.at(table.counts, (rows, outcome), 1)
+    over = outcome != _OUTCOME["in_progress"]
+    attempt = np.asarray(columns.attempt, dtype=np.int64)
+    table.counts[:, _RERUN] = np.bincount(rows[over & (attempt > 1)], minlength=size)
+    table.counts[:, _FLAKY] = np.bincount(rows[np.asarray(columns.flaky, dtype=bool)], minlength=size)
+    decided = (outcome == _OUTCOME["success"]) | (outcome == _OUTCOME["failure"])
+    exact = dict(table.exact)
+    for name, column in (("duration", columns.duration_seconds), ("queue", columns.queue_seconds)):
+        values = np.asarray(column, dtype=np.float64)
+        known = decided & ~np.isnan(values)
+        exact[f"{name}s"] = Exact(rows[known], values[known])
+        table.sums[:, SUMS.index(name)] = np.bincount(rows[known], weights=values[known], minlength=size)
+    for name, column in (
+        ("compute", columns.compute_seconds), ("wasted", columns.wasted_seconds), ("cost", columns.cost_usd),
+    ):  # fmt: skip
+        weights = np.asarray(column, dtype=np.float64)
+        table.sums[:, SUMS.index(name)] = np.bincount(rows, weights=weights, minlength=size)
+    hour = np.asarray(columns.hour, dtype=np.int64)
+    failed = outcome == _OUTCOME["failure"]
+    hours = {
+        name: Entries(rows[mask], hour[mask], np.ones(int(mask.sum()), dtype=np.int64))
+        for name, mask in (("decided_hours", decided), ("failed_hours", failed))
+    }
+    return Table(table.counts, table.sums, exact, {**table.histograms, **hours})
+
+
+def of_recoveries(seconds: Sequence[float | None], rows: Ints, size: int) -> Table:
+    """Broken episodes, null while one is open."""
+    table = nothing(size)
+    values = np.asarray(seconds, dtype=np.float64)
+    over = ~np.isnan(values)
+    table.counts[:, OPEN] = np.bincount(rows[~over], minlength=size)
+    table.sums[:, SUMS.index("recovery")] = np.bincount(rows[over], weights=values[over], minlength=size)
+    return Table(table.counts, table.sums, {**table.exact, "recoveries": Exact(rows[over], values[over])},
+                 table.histograms)  # fmt: skip
+
+
+def of_rollups(
+    counts: Sequence[Sequence[int]], sums: Sequence[Sequence[float]], blobs: Mapping[str, Sequence[bytes | None]]
+) -> Table:
+    """As stored, one row a roll-up."""
+    size = len(counts)
+    table = nothing(size)
+    if not size:
+        return table
+    histograms = {name: _entries(listed) for name, listed in blobs.items()}
+    return Table(
+        np.asarray(counts, dtype=np.int64), np.asarray(sums, dtype=np.float64), table.exact,
+        {**table.histograms, **histograms},
+    )  # fmt: skip
+
+
+def fold(table: Table, rows: Ints, size: int) -> Table:
+    """Adds up the rows: row k of the table goes into row `rows[k]` of `size`."""
+    counts = np.zeros((size, len(COUNTS)), dtype=np.int64)
+    sums = np.zeros((size, len(SUMS)))
+    np.add.at(counts, rows, table.counts)
+    np.add.at(sums, rows, table.sums)
+    return Table(
+        counts,
+        sums,
+        {name: Exact(rows[each.rows], each.values) for name, each in table.exact.items()},
+        {name: each.fold(rows) for name, each in table.histograms.items()},
+    )
+
+
+def pick(table: Table, places: Sequence[int]) -> Table:
+    """These rows alone, in this order."""
+    chosen = np.asarray(places, dtype=np.int64)
+    into = np.full(len(table), -1, dtype=np.int64)
+    into[chosen] = np.arange(len(chosen))
+    exact = {name: _pick_exact(each, into) for name, each in table.exact.items()}
+    histograms = {name: _pick_entries(each, into) for name, each in table.histograms.items()}
+    return Table(table.counts[chosen], table.sums[chosen], exact, histograms)
+
+
+def stack(tables: Iterable[Table]) -> Table:
+    """All rows of all tables, one after the other."""
+    listed = list(tables) or [nothing()]
+    starts = np.cumsum([0, *(len(each) for each in listed)])
+    return Table(
+        np.concatenate([each.counts for each in listed]),
+        np.concatenate([each.sums for each in listed]),
+        {name: _stack_exact([each.exact[name] for each in listed], starts) for name in SECONDS},
+        {name: _stack_entries([each.histograms[name] for each in listed], starts) for name in HISTOGRAMS},
+    )
+
+
+def blobs(table: Table, name: str) -> list[bytes | None]:
+    """The histograms of one name as they are stored, one a row."""
+    entries = table.histograms[name]
+    if name in SECONDS:
+        entries = _with_exact(entries, table.exact[name])
+    packed: list[bytes | None] = [None] * len(table)
+    if not len(entries.rows):
+        return packed
+    pairs, position = np.unique(entries.rows * sketch.WIDTH + entries.buckets, return_inverse=True)
+    counts = np.bincount(position, weights=entries.counts)
+    rows, buckets = pairs // sketch.WIDTH, pairs % sketch.WIDTH
+    data = sketch.pack(buckets, counts)
+    found, first = np.unique(rows, return_index=True)
+    ends = [*first[1:], len(rows)]
+    for row, begin, end in zip(found, first, ends, strict=True):
+        packed[row] = data[begin * sketch.ENTRY_BYTES : end * sketch.ENTRY_BYTES]
+    return packed
+
+
+def _entries(listed: Sequence[bytes | None]) -> Entries:
+    sizes = np.fromiter((len(blob) // sketch.ENTRY_BYTES if blob else 0 for blob in listed), np.int64, len(listed))
+    buckets, counts = sketch.unpack(b"".join(blob for blob in listed if blob))
+    return Entries(np.repeat(np.arange(len(listed)), sizes), buckets, counts)
+
+
+def _with_exact(entries: Entries, exact: Exact) -> Entries:
+    found = Entries(exact.rows, sketch.buckets(exact.values), np.ones(len(exact.rows), dtype=np.int64))
+    return _stack_entries([entries, found], np.zeros(2, dtype=np.int64))
+
+
+def _stack_entries(listed: Sequence[Entries], starts: Any) -> Entries:
+    return Entries(
+        np.concatenate([each.rows + start for each, start in zip(listed, starts, strict=False)]),
+        np.concatenate([each.buckets for each in listed]),
+        np.concatenate([each.counts for each in listed]),
+    )
+
+
+def _stack_exact(listed: Sequence[Exact], starts: Any) -> Exact:
+    return Exact(
+        np.concatenate([each.rows + start for each, start in zip(listed, starts, strict=False)]),
+        np.concatenate([each.values for each in listed]),
+    )
+
+
+def _pick_exact(each: Exact, into: Ints) -> Exact:
+    rows = into[each.rows]
+    return Exact(rows[rows >= 0], each.values[rows >= 0])
+
+
+def _pick_entries(each: Entries, into: Ints) -> Entries:
+    rows = into[each.rows]
+    return Entries(rows[rows >= 0], each.buckets[rows >= 0], each.counts[rows >= 0])

@@ -1,0 +1,85 @@
+"""Sums over runs, kept so that a long window need not read them."""
+
+from datetime import datetime
+
+from sqlalchemy import Float, ForeignKey, Index, Integer, LargeBinary, SmallInteger, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models.base import Base
+
+
+class Rollup(Base):
+    """Sums of the runs created in one tile of time (db.metrics.tiles) in one group. What a grain does not tell
+    apart is 0 or empty. No foreign key: roll-ups stay when runs are pruned, and repository 0 is all monitored ones.
+    Histograms as in db.metrics.sketch; the two of hours count by hour of the week."""
+
+    __tablename__ = "rollups"
+    __table_args__ = (Index("ix_rollups_grain_tile", "grain", "tile"),)
+
+    repository_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    grain: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    tile: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    workflow_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    branch_kind: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    event: Mapped[str] = mapped_column(String(100), primary_key=True)
+    success: Mapped[int] = mapped_column(Integer)
+    failure: Mapped[int] = mapped_column(Integer)
+    cancelled: Mapped[int] = mapped_column(Integer)
+    skipped: Mapped[int] = mapped_column(Integer)
+    other: Mapped[int] = mapped_column(Integer)
+    in_progress: Mapped[int] = mapped_column(Integer)
+    rerun: Mapped[int] = mapped_column(Integer)
+    flaky: Mapped[int] = mapped_column(Integer)
+    recovery_open: Mapped[int] = mapped_column(Integer)
+    duration: Mapped[float] = mapped_column(Float)
+    queue: Mapped[float] = mapped_column(Float)
+    recovery: Mapped[float] = mapped_column(Float)
+    compute: Mapped[float] = mapped_column(Float)
+    wasted: Mapped[float] = mapped_column(Float)
+    cost: Mapped[float] = mapped_column(Float)
+    durations: Mapped[bytes | None] = mapped_column(LargeBinary)
+    queues: Mapped[bytes | None] = mapped_column(LargeBinary)
+    recoveries: Mapped[bytes | None] = mapped_column(LargeBinary)
+    decided_hours: Mapped[bytes | None] = mapped_column(LargeBinary)
+    failed_hours: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class RollupMark(Base):
+    """A day (whole days since 1970) whose roll-ups are not those of its rows any more; bit k of `hours` is set where
+    hour k is. `changes` tells whether it was marked again while they were made. Repository 0: the sums over all."""
+
+    __tablename__ = "rollup_marks"
+
+    repository_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    day: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    hours: Mapped[int] = mapped_column(Integer)
+    changes: Mapped[int] = mapped_column(Integer)
+
+
+class RollupState(Base):
+    """One row. Hours are kept from `hours_from` on; runs created before `pruned_before` were deleted, and the
+    roll-ups of these days are all there is."""
+
+    __tablename__ = "rollup_state"
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    hours_from: Mapped[datetime]
+    pruned_before: Mapped[datetime | None]
+
+
+class BrokenEpisode(Base):
+    """A default branch was broken by the run `run_id` of a workflow; open while `seconds` is null."""
+
+    __tablename__ = "broken_episodes"
+    __table_args__ = (
+        Index("ix_broken_episodes_repository_id_created_at", "repository_id", "created_at"),
+        Index("ix_broken_episodes_repository_id_workflow_id_created_at", "repository_id", "workflow_id", "created_at"),
+    )
+
+    repository_id: Mapped[int] = mapped_column(ForeignKey("repositories.id", ondelete="CASCADE"), primary_key=True)
+    run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    workflow_id: Mapped[int]
+    event: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[datetime]
+    failed_at: Mapped[datetime]
+    seconds: Mapped[float | None] = mapped_column(Float)

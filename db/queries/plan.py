@@ -1,0 +1,108 @@
+"""Where an answer is read: roll-ups where they have it, raw rows where only they do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.metrics import tiles
+from db.metrics.grain import BranchKind, Grain, Part, coarsest
+from db.metrics.scope import Scope
+from db.metrics.window import Window
+from db.models import Repository, RollupMark, RollupState
+from db.queries.filters import repository_ids
+from db.vocabulary import GroupBy, Interval
+
+# Shorter windows are read from the rows: they are few, and the percentiles exact.
+_SHORT = timedelta(days=1)
+_PARTS_OF = {
+    None: frozenset[Part](),
+    GroupBy.REPO: frozenset({Part.REPOSITORY}),
+    GroupBy.WORKFLOW: frozenset({Part.WORKFLOW}),
+    GroupBy.EVENT: frozenset({Part.EVENT}),
+}
+_ALL = 0
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Roll-ups of a grain for the tiles; `repositories` null: all monitored ones together. `kinds` null: any branch."""
+
+    grain: Grain
+    tiles: tuple[int, ...]
+    repositories: tuple[int, ...] | None
+    kinds: tuple[BranchKind, ...] | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Each run of the scope and the window is in one piece, or in one of the windows of raw rows."""
+
+    pieces: tuple[Piece, ...] = ()
+    raw: tuple[tuple[Scope, tuple[Window, ...]], ...] = ()
+
+    @property
+    def exact(self) -> bool:
+        return not self.pieces
+
+
+def plan(session: Session, scope: Scope, window: Window, by: GroupBy | None, interval: Interval | None) -> Plan:
+    state = session.get(RollupState, 1)
+    if state is None or not _answerable(scope, window, by):
+        return Plan(raw=((scope, (window,)),))
+    if not scope.branches:
+        return _of(session, scope, window, by, interval, state.hours_from, None)
+    named = scope.branches[0]
+    query = select(Repository.id, Repository.full_name, Repository.default_branch)
+    rows = session.execute(query.where(Repository.id.in_(repository_ids(scope)))).all()
+    ours = tuple(row.full_name for row in rows if row.default_branch == named)
+    others = tuple(row.full_name for row in rows if row.default_branch != named)
+    found = Plan()
+    if ours:
+        kinds = (BranchKind.NAMESAKE, BranchKind.DEFAULT)
+        found = _of(session, replace(scope, repos=ours), window, by, interval, state.hours_from, kinds)
+    if others:
+        found = Plan(found.pieces, (*found.raw, (replace(scope, repos=others), (window,))))
+    return found
+
+
+def _answerable(scope: Scope, window: Window, by: GroupBy | None) -> bool:
+    narrow = scope.actors or scope.conclusions or scope.statuses or len(scope.branches) > 1
+    return window.span > _SHORT and by in _PARTS_OF and not narrow
+
+
+def _of(
+    session: Session, scope: Scope, window: Window, by: GroupBy | None, interval: Interval | None,
+    hours_from: datetime, kinds: tuple[BranchKind, ...] | None,
+) -> Plan:  # fmt: skip
+    needed = set(_PARTS_OF[by])
+    needed |= {Part.WORKFLOW} if scope.workflows else set()
+    needed |= {Part.EVENT} if scope.events else set()
+    needed |= {Part.BRANCH_KIND} if kinds else set()
+    grain = coarsest(needed, over_all=not scope.repos)
+    ids = tuple(session.scalars(repository_ids(scope)))
+    over_all = grain in (Grain.ALL, Grain.ALL_EVENT)
+    left, taken = tiles.without(window, _changed(session, (*ids, _ALL) if over_all else ids, window, hours_from))
+    top = {None: tiles.TOP, Interval.HOUR: tiles.HOUR}.get(interval, tiles.DAY)
+    covers = [tiles.cover(each, hours_from, top=top) for each in left]
+    wanted = tuple(tile for each in covers for tile in each.tiles)
+    rest = (*taken, *(edge for each in covers for edge in each.rest))
+    piece = Piece(grain, wanted, None if over_all else ids, kinds)
+    return Plan((piece,) if wanted else (), ((scope, rest),) if rest else ())
+
+
+def _changed(session: Session, ids: Sequence[int], window: Window, hours_from: datetime) -> set[int]:
+    """Hours whose roll-ups are not made yet; of days for which hours are not kept, all of them."""
+    first, last = tiles.day_of(window.since), tiles.day_of(window.until)
+    query = select(RollupMark.day, RollupMark.hours).where(
+        RollupMark.day >= first, RollupMark.day <= last, RollupMark.repository_id.in_(ids)
+    )
+    kept = tiles.day_of(hours_from)
+    return {
+        row.day * 24 + hour
+        for row in session.execute(query)
+        for hour in range(24)
+        if row.day < kept or row.hours >> hour & 1
+    }

@@ -1,0 +1,24 @@
+"""Metrics of a handful of runs, without a database."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from db.metrics.facts import facts_of
+from db.metrics.formulas import Completeness, Metrics, metrics
+from db.metrics.table import RunFact, fold, of_recoveries, of_runs, stack
+
+
+def fact(outcome: str, **changed: object) -> RunFact:
+    values = {
+        "outcome": outcome, "attempt": 1, "duration_seconds": 60.0, "queue_seconds": 5.0, "flaky": False,
+        "compute_seconds": 60.0, "wasted_seconds": 0.0, "cost_usd": 0.006, "hour": 0,
+    }  # fmt: skip
+    return RunFact(**(values | changed))  # type: ignore[arg-type]
+
+
+def figures(facts: Sequence[RunFact], recoveries: Sequence[float | None] = ()) -> Metrics:
+    runs = of_runs(facts, np.zeros(len(facts), dtype=np.int64), 1)
+    episodes = of_recoveries(recoveries, np.zeros(len(recoveries), dtype=np.int64), 1)
+    together = fold(stack([runs, episodes]), np.zeros(2, dtype=np.int64), 1)
+    return metrics(facts_of(together)[0], Completeness(None, None))
