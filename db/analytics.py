@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from db.metrics.distribution import ratio
 from db.metrics.facts import Facts, no_facts
-from db.metrics.formulas import Metrics, metrics
+from db.metrics.formulas import Completeness, Metrics, metrics
 from db.metrics.scope import Scope
 from db.metrics.window import LENGTHS, Window
 from db.queries import facts as queries
@@ -89,7 +89,7 @@ class WorkflowHealth:
 def snapshot(session: Session, scope: Scope, window: Window) -> Metrics:
     """The figures of all runs that the scope and the window hold."""
     found = queries.facts(session, Question(scope, window))
-    return metrics(found.get((None, None), no_facts()), completeness(session, scope, window))
+    return metrics(found.get((None, None), no_facts()), _data(session, scope, window))
 
 
 def compare(session: Session, scope: Scope, window: Window) -> Comparison:
@@ -103,7 +103,7 @@ def compare(session: Session, scope: Scope, window: Window) -> Comparison:
 
 def series(session: Session, scope: Scope, window: Window, interval: Interval) -> list[Point]:
     """One point a bucket; a bucket without runs is a point with zero runs and null rates."""
-    data = completeness(session, scope, window)
+    data = _data(session, scope, window)
     found = queries.facts(session, Question(scope, window, interval=interval))
     empty = no_facts()
     return [
@@ -119,7 +119,7 @@ def series(session: Session, scope: Scope, window: Window, interval: Interval) -
 def groups(session: Session, scope: Scope, window: Window, by: GroupBy) -> list[Group]:
     """The largest group first. Recovery is not known for actors and runners: they do not see the sequence of a
     branch's runs. For an event it is that of episodes which a run of that event began."""
-    data = completeness(session, scope, window)
+    data = _data(session, scope, window, by)
     found = queries.facts(session, Question(scope, window, by))
     names = _Names(session)
     listed = [names.group(by, key, metrics(facts, data)) for (key, _), facts in found.items() if _runs(facts)]
@@ -136,7 +136,7 @@ def weekday_hours(session: Session, scope: Scope, window: Window) -> list[HourCe
 
 def workflows(session: Session, scope: Scope, window: Window, now: datetime) -> list[WorkflowHealth]:
     """Workflows with runs in the window: those broken on the default branch first, then the least successful."""
-    data = completeness(session, scope, window)
+    data = _data(session, scope, window)
     question = Question(scope, window, GroupBy.WORKFLOW)
     found = queries.facts(session, question)
     trends = _trends(session, question)
@@ -158,6 +158,15 @@ def workflows(session: Session, scope: Scope, window: Window, now: datetime) -> 
         if key in recent
     ]
     return sorted(listed, key=_worst_first)
+
+
+def _data(session: Session, scope: Scope, window: Window, by: GroupBy | None = None) -> Completeness:
+    """What was pruned is missing where only the rows can answer."""
+    found = completeness(session, scope, window)
+    rows_from = queries.rows_from(session, scope, window, by)
+    if rows_from is None or found.complete_since is None:
+        return found
+    return replace(found, complete_since=max(found.complete_since, rows_from))
 
 
 def _trends(session: Session, question: Question) -> dict[tuple[int, int], list[float | None]]:

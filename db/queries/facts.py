@@ -14,7 +14,7 @@ from db.metrics.facts import Facts, facts_of, hours_of_the_week
 from db.metrics.scope import Scope
 from db.metrics.table import COUNTS, HISTOGRAMS, SUMS, RunFact, Table, fold, of_recoveries, of_rollups, of_runs, stack
 from db.metrics.window import Window, bucket_start
-from db.models import BrokenEpisode, Repository, Rollup, Run, Workflow
+from db.models import BrokenEpisode, Repository, Rollup, RollupState, Run, Workflow
 from db.queries.filters import in_scope, in_windows, repository_ids, workflow_ids
 from db.queries.plan import Piece, plan
 from db.queries.sequences import branch_episodes
@@ -66,9 +66,13 @@ def hours(session: Session, scope: Scope, window: Window) -> list[tuple[int, int
     return hours_of_the_week(_ask(session, Question(scope, window)).table)
 
 
-def is_exact(session: Session, scope: Scope, window: Window) -> bool:
-    """Answered by the rows alone."""
-    return plan(session, scope, window, None, None).exact
+def rows_from(session: Session, scope: Scope, window: Window, by: GroupBy | None) -> datetime | None:
+    """Since when there are rows, where the question is answered by rows that were pruned; else null."""
+    state = session.get(RollupState, 1)
+    if state is None or state.pruned_before is None or window.since >= state.pruned_before:
+        return None
+    whole = plan(session, scope, window, by, None)
+    return None if whole.pieces and all(part == scope for part, _ in whole.raw) else state.pruned_before
 
 
 def _ask(session: Session, question: Question) -> Found:

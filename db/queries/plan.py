@@ -43,10 +43,6 @@ class Plan:
     pieces: tuple[Piece, ...] = ()
     raw: tuple[tuple[Scope, tuple[Window, ...]], ...] = ()
 
-    @property
-    def exact(self) -> bool:
-        return not self.pieces
-
 
 def plan(session: Session, scope: Scope, window: Window, by: GroupBy | None, interval: Interval | None) -> Plan:
     state = session.get(RollupState, 1)

@@ -5,14 +5,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from db.metrics.outcome import DECIDED
 from db.metrics.recovery import DecidedRun, Episode, episodes, seconds_between
 from db.metrics.scope import Scope
 from db.metrics.window import Window
-from db.models import Run
+from db.models import Repository, Run
 from db.queries.filters import in_scope, in_window
 from db.vocabulary import Outcome
 
@@ -26,11 +26,17 @@ def branch_episodes(session: Session, scope: Scope, window: Window) -> list[Epis
     """Episodes on the branches of the scope, or on all, whose first failure was created in the window. Event and actor
     are those of the first failure; conclusion and status do not count."""
     sequence = replace(scope.whole_sequence(), events=(), actors=())
-    where: list[Any] = [*in_scope(sequence), Run.outcome.in_(DECIDED)]
+    where: list[Any] = [*in_scope(sequence), Run.outcome.in_(DECIDED), ~_namesake()]
     query = select(*_COLUMNS).where(*where, *in_window(window)).order_by(Run.created_at, Run.id)
     runs = (DecidedRun(*row) for row in session.execute(query))
     found = [each for each in episodes(runs, _failing_at(session, where, window.since)) if _begun_in(each, scope)]
     return _closed_later(session, where, window, found)
+
+
+def _namesake() -> ColumnElement[bool]:
+    """A pull request from a fork's `main` does not break ours."""
+    default = select(Repository.default_branch).where(Repository.id == Run.repository_id).scalar_subquery()
+    return ~Run.on_default_branch & (func.coalesce(Run.branch, "") == default)
 
 
 def _begun_in(episode: Episode, scope: Scope) -> bool:

@@ -119,7 +119,9 @@ def _of_runs(session: Session, repository: Repository, days: Sequence[int]) -> R
     columns = [*(getattr(Run, name) for name in RunFact._fields[:-1]), epoch_seconds(Run.created_at)]
     others = (Run.workflow_id, Run.branch, Run.on_default_branch, Run.event)
     rows = session.execute(
-        select(*columns, *others).where(Run.repository_id == repository.id, _created(Run, days))
+        select(*columns, *others)
+        .where(Run.repository_id == repository.id, _created(Run, days))
+        .order_by(Run.created_at, Run.id)
     ).all()
     facts, keys = [], []
     for row in rows:
@@ -154,7 +156,8 @@ def _stored(session: Session, grain: Grain, wanted: Sequence[int], where: Any) -
     columns = [getattr(Rollup, name) for name in (*COUNTS, *SUMS, *HISTOGRAMS)]
     keys = (Rollup.tile, Rollup.repository_id, Rollup.workflow_id, Rollup.branch_kind, Rollup.event)
     query = select(*keys, *columns).where(Rollup.grain == grain, Rollup.tile.in_(list(wanted)), where)
-    rows = session.execute(query).all()
+    # In one order: sums of floats differ in their last digits by it.
+    rows = session.execute(query.order_by(*keys)).all()
     return Rollups([Key(*row[:5]) for row in rows], as_table([row[5:] for row in rows]))
 
 

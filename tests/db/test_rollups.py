@@ -1,0 +1,282 @@
+"""Roll-ups are the rows added up, whatever happened to the rows."""
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, delete, func, select
+from sqlalchemy.orm import Session
+
+from db import analytics
+from db.engine import session_scope, write_scope
+from db.metrics.formulas import Completeness, Metrics
+from db.metrics.scope import Scope
+from db.metrics.window import Window
+from db.models import BrokenEpisode, Rollup, RollupMark, RollupState, Run
+from db.queries.sequences import branch_episodes
+from db.store.marks import mark_everything
+from db.store.records import RepositoryRecord, RunRecord, WorkflowRecord
+from db.store.repositories import get_repository, set_monitored, upsert_repository
+from db.store.retention import prune
+from db.store.rollups import forget_hours
+from db.store.runs import mark_gone, upsert_runs
+from db.store.sync_state import sync_state
+from db.vocabulary import GroupBy, Interval
+from tests.builders import NOON, REPO, WORKFLOW, add_repository, attempt, job, roll_up, run, store_jobs
+
+OTHER = RepositoryRecord(2, "acme/api", "master", True, False, "")
+DEPLOY = WorkflowRecord(6, "Deploy", "d.yml", "active")
+OUTCOMES = ["success"] * 6 + ["failure"] * 3 + ["cancelled", "skipped", None]
+# Neither whole days nor whole hours, so that there are edges; more than two of the largest blocks.
+LONG = Window(NOON - timedelta(days=150, minutes=17), NOON + timedelta(minutes=43))
+WHOLE_DAYS = Window(datetime(2026, 6, 20, tzinfo=UTC), LONG.until)
+SCOPES = [
+    Scope(), Scope(repos=("acme/web",)), Scope(workflows=("CI",)), Scope(workflows=("6",)), Scope(events=("push",)),
+    Scope(repos=("acme/api",), events=("pull_request",)), Scope(branches=("main",)), Scope(branches=("master",)),
+]  # fmt: skip
+
+
+@pytest.fixture
+def history(engine: Engine) -> Engine:
+    """600 runs of 150 days in two repositories with different default branches."""
+    add_repository(engine, REPO, WORKFLOW, DEPLOY)
+    add_repository(engine, OTHER, WorkflowRecord(7, "CI", "ci.yml", "active"))
+    chance = random.Random("history")
+    for repository_id in (1, 2):
+        records = [_random_run(chance, repository_id * 1000 + number, repository_id) for number in range(300)]
+        _store(engine, repository_id, records)
+    roll_up(engine)
+    return engine
+
+
+def test_long_windows_are_read_from_rollups(history: Engine) -> None:
+    with write_scope(history) as session:
+        before = figures(session)
+        assert before.runs.total > 500
+        session.execute(delete(Run).where(Run.created_at < NOON - timedelta(days=10)))
+        assert figures(session) == before
+        session.rollback()
+
+
+@pytest.mark.parametrize("scope", SCOPES, ids=str)
+def test_rollups_say_what_the_rows_say(history: Engine, scope: Scope) -> None:
+    check(history, scope)
+
+
+def test_they_do_after_every_kind_of_change(history: Engine) -> None:
+    for change in CHANGES:
+        change(history)
+        check(history, Scope())
+        roll_up(history)
+        check(history, Scope())
+        check(history, Scope(branches=("main",)))
+
+
+def test_a_change_in_the_hour_that_was_just_made_is_seen_before_its_rollups_are(history: Engine) -> None:
+    _store(history, 1, [run(77, minutes=-60 * 24 * 40), run(78, minutes=-60 * 24 * 3)])
+    check(history, Scope(), recovery=False)
+    check(history, Scope(repos=("acme/web",)), recovery=False)
+
+
+def test_episodes_of_default_branches_are_those_of_the_runs_in_their_order(history: Engine) -> None:
+    for change in CHANGES[:6]:
+        change(history)
+    roll_up(history)
+    with session_scope(history) as session:
+        columns = BrokenEpisode.run_id, BrokenEpisode.failed_at, BrokenEpisode.seconds
+        kept = sorted(tuple(row) for row in session.execute(select(*columns)))
+        whole = Window(NOON - timedelta(days=400), NOON + timedelta(days=1))
+        read = [each for each in branch_episodes(session, Scope(branches=("main", "master")), whole)
+                if session.get_one(Run, (each.first.repository_id, each.first.id)).on_default_branch]  # fmt: skip
+    assert len(kept) > 10
+    assert kept == sorted((each.first.id, each.first.completed_at, each.seconds) for each in read)
+
+
+def test_making_them_again_changes_nothing(history: Engine) -> None:
+    before = _stored(history)
+    with write_scope(history) as session:
+        mark_everything(session, NOON)
+    roll_up(history)
+    assert _stored(history) == before
+    with session_scope(history) as session:
+        assert session.scalar(select(func.count()).select_from(RollupMark)) == 0
+
+
+def test_a_change_while_they_are_made_marks_the_day_again(history: Engine) -> None:
+    _store(history, 1, [run(78, minutes=-60)])
+    with session_scope(history) as session:
+        mark = session.scalars(select(RollupMark)).one()
+        seen = mark.changes
+    _store(history, 1, [run(79, minutes=-60)])
+    with session_scope(history) as session:
+        assert session.scalars(select(RollupMark)).one().changes == seen + 1
+
+
+def test_pruned_days_keep_their_rollups(history: Engine) -> None:
+    before = NOON - timedelta(days=60)
+    with session_scope(history) as session:
+        kept = figures(session)
+    assert sum(prune(history, before, NOON)) > 50
+    with write_scope(history) as session:
+        assert figures(session) == kept
+        mark_everything(session, NOON)
+    roll_up(history)
+    with session_scope(history) as session:
+        assert figures(session) == kept
+        for repository_id in (1, 2):
+            sync_state(session, repository_id).complete_since = LONG.since
+        rows = analytics.snapshot(session, Scope(actors=("alice",)), WHOLE_DAYS)
+        assert rows.data.complete_since == session.get_one(RollupState, 1).pruned_before
+        assert analytics.snapshot(session, Scope(), WHOLE_DAYS).data.complete_since == LONG.since
+
+
+def test_hours_are_forgotten_after_five_weeks(history: Engine) -> None:
+    later = NOON + timedelta(days=20)
+    with session_scope(history) as session:
+        hours = session.scalar(select(func.count()).where(Rollup.tile < 2**32))
+    forget_hours(history, later)
+    with session_scope(history) as session:
+        left = session.scalar(select(func.count()).where(Rollup.tile < 2**32))
+    assert 0 < (left or 0) < (hours or 0)
+    check(history, Scope())
+
+
+def figures(session: Session) -> Metrics:
+    return replace(analytics.snapshot(session, Scope(), WHOLE_DAYS), data=Completeness(None, None))
+
+
+def check(engine: Engine, scope: Scope, *, recovery: bool = True) -> None:
+    """Every figure of a long window, against the rows: counts equal, percentiles within 1 %."""
+    with session_scope(engine) as session:
+        made, cells = _asked(session, scope)
+    with Session(engine) as session:
+        # Without its state no roll-up is used; the session is never committed.
+        session.execute(delete(RollupState))
+        raw, raw_cells = _asked(session, scope)
+    assert cells == raw_cells
+    assert len(made) == len(raw)
+    for one, other in zip(made, raw, strict=True):
+        same(one, other, recovery=recovery)
+
+
+def _asked(session: Session, scope: Scope) -> tuple[list[Metrics], list[analytics.HourCell]]:
+    found = [analytics.snapshot(session, scope, LONG)]
+    for by in (GroupBy.REPO, GroupBy.WORKFLOW, GroupBy.EVENT):
+        listed = analytics.groups(session, scope, LONG, by)
+        found += [group.metrics for group in sorted(listed, key=lambda each: (str(each.key), each.workflow_id or 0))]
+    for interval in (Interval.DAY, Interval.WEEK):
+        found += [point.metrics for point in analytics.series(session, scope, LONG, interval)]
+    return found, analytics.weekday_hours(session, scope, LONG)
+
+
+def same(made: Metrics, raw: Metrics, *, recovery: bool) -> None:
+    assert (made.runs, made.flaky_runs, made.rerun_rate) == (raw.runs, raw.flaky_runs, raw.rerun_rate)
+    for name in ("compute_seconds", "wasted_seconds", "cost_usd"):
+        assert getattr(made, name) == pytest.approx(getattr(raw, name))
+    for name in ("duration_seconds", "queue_seconds"):
+        for figure in ("mean", "p50", "p90", "p95"):
+            close(getattr(getattr(made, name), figure), getattr(getattr(raw, name), figure))
+    if recovery:
+        assert made.recovery_seconds.open == raw.recovery_seconds.open
+        close(made.recovery_seconds.p50, raw.recovery_seconds.p50)
+
+
+def close(made: float | None, raw: float | None) -> None:
+    assert (made is None) == (raw is None)
+    if made is not None and raw is not None:
+        assert abs(made - raw) <= 0.01 * raw + 1e-9
+
+
+def _random_run(chance: random.Random, run_id: int, repository_id: int) -> RunRecord:
+    conclusion = chance.choice(OUTCOMES)
+    workflow = chance.choice([(5, "CI"), (6, "Deploy")]) if repository_id == 1 else (7, "CI")
+    return run(
+        run_id, minutes=-chance.uniform(0, 150 * 24 * 60), seconds=chance.choice([0, 3, 61, 400, 9000]),
+        conclusion=conclusion, status="completed" if conclusion else "in_progress", workflow_id=workflow[0],
+        workflow_name=workflow[1], branch=chance.choice(["main", "main", "master", "feature", None]),
+        event=chance.choice(["push", "push", "pull_request", "schedule"]), actor=chance.choice(["alice", "bob", None]),
+        attempt=chance.choice([1, 1, 1, 2]),
+    )  # fmt: skip
+
+
+def _store(engine: Engine, repository_id: int, records: list[RunRecord]) -> None:
+    with write_scope(engine) as session:
+        upsert_runs(session, get_repository(session, repository_id), records)
+
+
+def _stored(engine: Engine) -> list[tuple[object, ...]]:
+    with session_scope(engine) as session:
+        columns = Rollup.__table__.columns
+        rows = [tuple(row) for row in session.execute(select(*columns).order_by(*Rollup.__table__.primary_key))]
+        episodes = BrokenEpisode.__table__
+        return rows + [tuple(row) for row in session.execute(select(episodes).order_by(episodes.c.run_id))]
+
+
+def _at(session: Session, *where: object) -> Run:
+    return session.scalars(select(Run).where(*where).order_by(Run.created_at).offset(5).limit(1)).one()  # type: ignore[arg-type]
+
+
+def _a_late_finish(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        unfinished = _at(session, Run.outcome == "in_progress", Run.repository_id == 1)
+    _store(engine, 1, [_again(unfinished, conclusion="success", attempt=unfinished.attempt)])
+
+
+def _a_rerun_that_succeeds(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        failed = _at(session, Run.outcome == "failure", Run.on_default_branch, Run.repository_id == 1)
+    _store(engine, 1, [_again(failed, conclusion="success", attempt=failed.attempt + 1)])
+
+
+def _a_success_that_fails_again(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        passed = _at(session, Run.outcome == "success", Run.on_default_branch, Run.repository_id == 2)
+    _store(engine, 2, [_again(passed, conclusion="failure", attempt=passed.attempt + 1)])
+
+
+def _its_jobs(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        any_run = _at(session, Run.repository_id == 1, Run.attempt == 1)
+    at = any_run.created_at
+    store_jobs(engine, any_run.id, job(9, start=30, end=500, at=at), attempts=(attempt(1, "success"),))
+
+
+def _an_old_run(engine: Engine) -> None:
+    _store(engine, 1, [run(5000, minutes=-149 * 24 * 60, conclusion="failure")])
+
+
+def _a_deletion(engine: Engine) -> None:
+    with write_scope(engine) as session:
+        mark_gone(session, 1, _at(session, Run.outcome == "in_progress", Run.repository_id == 1).id)
+
+
+def _another_default_branch(engine: Engine) -> None:
+    with write_scope(engine) as session:
+        upsert_repository(session, RepositoryRecord(2, "acme/api", "main", True, False, ""))
+
+
+def _fewer_repositories(engine: Engine) -> None:
+    with write_scope(engine) as session:
+        set_monitored(session, [1])
+
+
+def _all_repositories(engine: Engine) -> None:
+    with write_scope(engine) as session:
+        upsert_repository(session, OTHER)
+
+
+CHANGES: list[Callable[[Engine], None]] = [
+    _a_late_finish, _a_rerun_that_succeeds, _a_success_that_fails_again, _its_jobs, _an_old_run, _a_deletion,
+    _another_default_branch, _fewer_repositories, _all_repositories,
+]  # fmt: skip
+
+
+def _again(row: Run, *, conclusion: str, attempt: int) -> RunRecord:
+    ended: datetime = row.updated_at + timedelta(hours=2)
+    return run(
+        row.id, minutes=(row.created_at - NOON) / timedelta(minutes=1), conclusion=conclusion, attempt=attempt,
+        workflow_id=row.workflow_id, workflow_name=row.workflow_name, branch=row.branch, event=row.event,
+        actor=row.actor, updated_at=ended,
+    )  # fmt: skip
