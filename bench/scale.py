@@ -1,0 +1,180 @@
+"""How long questions take over many runs: `python -m bench.scale [1000000] [--database URL] [--keep]`.
+
+Each endpoint over HTTP, uncached (the window ends at another second each time) and cached; next to it the same question
+asked of DuckDB over the same rows in memory, which is the limit of what reading rows can do."""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import requests
+
+from bench.collect import free_port
+from bench.dataset import build, frames
+from db.engine import make_engine
+from db.migrate import upgrade
+
+ROOT = Path(__file__).parents[1]
+_TIMES = 30
+_FIGURES = """
+count(*), count(*) FILTER (outcome = 'success'), count(*) FILTER (outcome = 'failure'),
+count(*) FILTER (outcome = 'cancelled'), count(*) FILTER (outcome = 'skipped'), count(*) FILTER (attempt > 1),
+count(*) FILTER (flaky), sum(compute_seconds), sum(wasted_seconds), sum(cost_usd),
+avg(duration_seconds) FILTER (decided), quantile_cont(duration_seconds, [0.5, 0.9, 0.95]) FILTER (decided),
+avg(queue_seconds) FILTER (decided), quantile_cont(queue_seconds, [0.5, 0.9, 0.95]) FILTER (decided)
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
+    parser.add_argument("runs", nargs="?", type=int, default=100_000)
+    parser.add_argument("--database", default=None, help="an empty one; default: an SQLite file")
+    parser.add_argument("--jobs", type=int, default=5, help="jobs a run")
+    parser.add_argument(
+        "--filled", action="store_true", help="the database was filled by an earlier run with --database"
+    )
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        database = options.database or f"sqlite:///{folder}/scale.db"
+        now = datetime.now(UTC).replace(microsecond=0)
+        if not options.filled:
+            engine = make_engine(database)
+            upgrade(engine)
+            built = build(engine, options.runs, now, jobs=options.jobs)
+            print(f"{built.runs:,} runs and {built.jobs:,} jobs in {built.rows_seconds:.0f} s, "
+                  f"their roll-ups in {built.rollup_seconds:.0f} s")  # fmt: skip
+        with api(database) as url:
+            report(url, options.runs, now)
+    return 0
+
+
+@contextmanager
+def api(database: str) -> Iterator[str]:
+    port = free_port()
+    program = subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", "--factory", "api.main:create_app", "--port", str(port),
+         "--log-level", "warning"],
+        cwd=ROOT, env={**os.environ, "DATABASE_URL": database},
+    )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(200):
+            try:
+                requests.get(f"{url}/health/live", timeout=1)
+                break
+            except requests.ConnectionError:
+                time.sleep(0.1)
+        yield url
+    finally:
+        program.terminate()
+        program.wait(10)
+
+
+def report(url: str, runs: int, now: datetime) -> None:
+    session = requests.Session()
+    store = _duckdb(runs, now)
+    print(f"{'question':44} {'p50 ms':>8} {'p95 ms':>8} {'cached':>8} {'DuckDB p50':>11} {'ratio':>6}")
+    for name, path, sql in _questions():
+        uncached = _measure(lambda path=path: _ask(session, url, path, fresh=True))
+        cached = _measure(lambda path=path: _ask(session, url, path))
+        limit = _measure(lambda sql=sql: store.execute(sql).fetchall(), times=7) if sql else None
+        against = f"{limit[0]:11.1f} {uncached[0] / limit[0]:6.2f}" if limit else ""
+        print(f"{name:44} {uncached[0]:8.1f} {uncached[1]:8.1f} {cached[1]:8.1f} {against}")
+
+
+def _questions() -> list[tuple[str, str, str | None]]:
+    found: list[tuple[str, str, str | None]] = []
+    for days in (30, 90, 400):
+        where = f"FROM runs WHERE created_at >= now_at() - INTERVAL {days} DAY"
+        found.append((f"/api/metrics {days}d", f"/api/metrics?since={days}d", f"SELECT {_FIGURES} {where}"))
+        by_day = f"SELECT date_trunc('day', created_at) AS d, {_FIGURES} {where} GROUP BY d"
+        found.append((f"/api/metrics/series day {days}d", f"/api/metrics/series?interval=day&since={days}d", by_day))
+    for by, column in (("repo", "repository_id"), ("workflow", "workflow_id")):
+        grouped = (
+            f"SELECT {column}, {_FIGURES} FROM runs WHERE created_at >= now_at() - INTERVAL 90 DAY GROUP BY {column}"
+        )
+        found.append((f"/api/metrics/groups {by} 90d", f"/api/metrics/groups?by={by}&since=90d", grouped))
+    for name, query in (
+        ("one repository 400d", "repo=acme/service-002&since=400d"), ("one workflow 400d", "workflow=201&since=400d"),
+        ("branch=main 400d", "branch=main&since=400d"), ("event=push 400d", "event=push&since=400d"),
+        ("actor=dev-7 90d", "actor=dev-7&since=90d"),
+    ):  # fmt: skip
+        found.append((f"/api/metrics {name}", f"/api/metrics?{query}", None))
+    for name, query in (
+        ("page 1", ""), ("repo", "repo=acme/service-002"), ("workflow", "workflow=201"),
+        ("branch", "branch=feature/17"),
+        ("actor", "actor=dev-7"), ("conclusion", "conclusion=failure"), ("status", "status=queued"),
+        ("event", "event=schedule"), ("repo, branch, failure", "repo=acme/service-002&branch=main&conclusion=failure"),
+    ):  # fmt: skip
+        found.append((f"/api/runs {name}", f"/api/runs?since=400d&{query}", None))
+    found.append(("/api/runs page 1,000", "cursor", None))
+    return found
+
+
+_cursor: dict[str, str] = {}
+
+
+def _ask(session: requests.Session, url: str, path: str, *, fresh: bool = False) -> None:
+    if path == "cursor":
+        path = f"/api/runs?since=400d&cursor={_thousandth(session, url)}"
+    _fresh["second"] += fresh
+    until = _BEGUN - timedelta(seconds=_fresh["second"])
+    path += f"&until={until:%Y-%m-%dT%H:%M:%SZ}"
+    answer = session.get(url + path, timeout=60)
+    if answer.status_code != 200:
+        raise SystemExit(f"{path}: {answer.status_code} {answer.text[:300]}")
+
+
+_fresh = {"second": 0}
+_BEGUN = datetime.now(UTC)
+
+
+def _thousandth(session: requests.Session, url: str) -> str:
+    if url not in _cursor:
+        cursor = ""
+        for _ in range(100):
+            more = f"&cursor={cursor}" if cursor else ""
+            found = session.get(f"{url}/api/runs?since=400d&limit=500{more}", timeout=60).json()["next"]
+            cursor = found or cursor
+        _cursor[url] = cursor
+    return _cursor[url]
+
+
+def _measure(work: Callable[[], Any], times: int = _TIMES) -> tuple[float, float]:
+    """Median and 95th percentile in milliseconds, after one that does not count."""
+    work()
+    spans = []
+    for _ in range(times):
+        begun = time.perf_counter()
+        work()
+        spans.append((time.perf_counter() - begun) * 1000)
+    return statistics.median(spans), sorted(spans)[int(len(spans) * 0.95)]
+
+
+def _duckdb(runs: int, now: datetime) -> duckdb.DuckDBPyConnection:
+    store = duckdb.connect()
+    keep = ["repository_id", "workflow_id", "outcome", "attempt", "flaky", "compute_seconds", "wasted_seconds",
+            "cost_usd",
+            "duration_seconds", "queue_seconds", "created_at"]  # fmt: skip
+    frame = pd.concat([each[keep] for each in frames(runs, now)])
+    frame["created_at"] = frame["created_at"].dt.tz_localize(None)
+    frame["decided"] = frame["outcome"].isin(["success", "failure"])
+    store.register("frame", frame)
+    store.execute("CREATE TABLE runs AS SELECT * FROM frame")
+    store.execute(f"CREATE MACRO now_at() AS TIMESTAMP '{now:%Y-%m-%d %H:%M:%S}'")
+    return store
+
+
+if __name__ == "__main__":
+    sys.exit(main())
