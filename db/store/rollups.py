@@ -6,18 +6,20 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Engine, delete, insert, or_, select, text
+from sqlalchemy import Engine, delete, insert, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from db.engine import write_scope
 from db.metrics import tiles
 from db.metrics.grain import OF_ONE, OVER_ALL, BranchKind, Grain, Key, Rollups, gather
 from db.metrics.table import COUNTS, HISTOGRAMS, SUMS, RunFact, Table, blobs, of_recoveries, of_rollups, of_runs, stack
-from db.models import BrokenEpisode, Repository, Rollup, RollupMark, RollupState, Run
+from db.models import Base, BrokenEpisode, Repository, Rollup, RollupMark, RollupState, Run
 from db.store.episodes import renew_episodes
 from db.store.marks import ALL, HOURS_KEPT, WHOLE_DAY, kept_day, mark, rollup_state, start_of_day
 from db.types import epoch_seconds
 
+# Rows in large numbers go past the unit of work.
+_ROLLUPS, _MARKS = Base.metadata.tables["rollups"], Base.metadata.tables["rollup_marks"]
 _DAYS_AT_ONCE = 64
 # A fixed key of PostgreSQL's advisory locks: one program makes roll-ups at a time.
 _LOCK = 7_233_021
@@ -64,9 +66,8 @@ def _refresh_some(session: Session, repository_id: int) -> int:
         _make_over_all(session, masks, state.hours_from)
     elif masks and repository is not None:
         _make(session, repository, masks, state.hours_from, kept)
-    for day, changes in seen:
-        same = RollupMark.repository_id == repository_id, RollupMark.day == day, RollupMark.changes == changes
-        session.execute(delete(RollupMark).where(*same))
+    same = tuple_(_MARKS.c.day, _MARKS.c.changes).in_(seen)
+    session.execute(delete(_MARKS).where(_MARKS.c.repository_id == repository_id, same))
     return len(seen)
 
 
@@ -180,14 +181,11 @@ def _write(
     """Puts these in the place of all roll-ups of the wanted tiles."""
     if not wanted:
         return
-    session.execute(
-        delete(Rollup).where(
-            Rollup.repository_id == repository_id, Rollup.grain.in_(list(grains)), Rollup.tile.in_(list(wanted))
-        )
-    )
+    same = _ROLLUPS.c.repository_id == repository_id, _ROLLUPS.c.grain.in_(list(grains))
+    session.execute(delete(_ROLLUPS).where(*same, _ROLLUPS.c.tile.in_(list(wanted))))
     rows = [row for grain, rollups in made for row in _rows(repository_id, grain, rollups)]
     for some in _portions(rows, _ROWS_AT_ONCE):
-        session.execute(insert(Rollup), some)
+        session.execute(insert(_ROLLUPS), some)
 
 
 def _rows(repository_id: int, grain: Grain, rollups: Rollups) -> Iterator[dict[str, Any]]:
