@@ -11,7 +11,7 @@ help:
 	@echo "make test          all tests"
 	@echo "make check         lint, types, import rules and tests"
 	@echo "make chaos         faults, kills and storms, at length (about half an hour)"
-	@echo "make bench         how fast a first sync is, next to bare requests"
+	@echo "make bench         how fast a sync and how fast questions are, next to a reference"
 	@echo "make compose-test  build and try the containers (needs Docker)"
 
 run: .venv/.installed
@@ -41,6 +41,7 @@ chaos: .venv/.installed-dev
 
 bench: .venv/.installed-dev
 	@$(VENV)/python -m bench.collect
+	@$(VENV)/python -m bench.scale
 
 compose-test:
 	@sh deploy/compose-test.sh
