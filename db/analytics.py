@@ -172,7 +172,7 @@ def _data(session: Session, scope: Scope, window: Window, by: GroupBy | None = N
 def _trends(session: Session, question: Question) -> dict[tuple[int, int], list[float | None]]:
     """The success rate of each workflow by day, of long windows by week."""
     interval = Interval.DAY if question.window.span <= _DAILY_UP_TO else Interval.WEEK
-    found = queries.facts(session, replace(question, interval=interval, light=True))
+    found = queries.facts(session, replace(question, interval=interval, histograms=()))
     rates: dict[tuple[int, int], dict[datetime | None, float | None]] = defaultdict(dict)
     for (key, start), facts in found.items():
         failed, passed = facts.outcomes[Outcome.FAILURE], facts.outcomes[Outcome.SUCCESS]

@@ -1,10 +1,13 @@
 """Means and percentiles."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -26,15 +29,34 @@ class Recovery:
     open: int
 
 
-def percentile(ordered: Sequence[float] | NDArray[np.float64], fraction: float) -> float | None:
-    """Linear interpolation between the closest ranks of an ascending sample, as SQL's percentile_cont
-    (type 7 of Hyndman and Fan, 1996). Null for an empty sample."""
-    if not len(ordered):
-        return None
-    rank = fraction * (len(ordered) - 1)
-    low = int(rank)
-    high = min(low + 1, len(ordered) - 1)
-    return float(ordered[low] + (ordered[high] - ordered[low]) * (rank - low))
+def percentile(ordered: Sequence[float], fraction: float) -> float | None:
+    """Of an ascending sample; null for an empty one."""
+    values = np.asarray(ordered, dtype=np.float64)
+    return or_null(percentiles(values, np.asarray([len(values)]), [fraction])[:, 0])[0]
+
+
+def percentiles(ordered: Floats, sizes: Ints, fractions: Sequence[float]) -> Floats:
+    """Of many samples, each ascending, one after the other: a row a sample, a column a fraction; NaN for an empty
+    one."""
+    starts = np.cumsum(sizes) - sizes
+    return interpolated(sizes, fractions, lambda ranks: ordered[np.minimum(starts[:, None] + ranks, len(ordered) - 1)])
+
+
+def interpolated(sizes: Ints, fractions: Sequence[float], value_at: Callable[[Ints], Floats]) -> Floats:
+    """Linear interpolation between the closest ranks, as SQL's percentile_cont (type 7 of Hyndman and Fan, 1996).
+    `value_at` takes ranks from 0, a row for each sample; what it gives for an empty one does not count."""
+    if not sizes.any():
+        return np.full((len(sizes), len(fractions)), np.nan)
+    last = np.maximum(sizes - 1, 0)[:, None]
+    ranks = np.asarray(fractions) * last
+    low = np.floor(ranks).astype(np.int64)
+    at, above = value_at(low), value_at(np.minimum(low + 1, last))
+    return np.where(sizes[:, None] > 0, at + (above - at) * (ranks - low), np.nan)
+
+
+def or_null(values: Floats) -> list[float | None]:
+    """Plain numbers, null for NaN."""
+    return [None if value != value else value for value in values.tolist()]  # noqa: PLR0124 - only NaN is not itself
 
 
 def ratio(part: float, whole: float) -> float | None:

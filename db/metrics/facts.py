@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from db.metrics import sketch
-from db.metrics.distribution import Distribution, Recovery, percentile
+from db.metrics.distribution import Distribution, Floats, Ints, Recovery, or_null, percentiles
 from db.metrics.table import COUNTS, HOURS, SUMS, Table, nothing
 from db.vocabulary import Outcome
 
 _FRACTIONS = (0.5, 0.9, 0.95)
 _HOURS_OF_A_WEEK = 168
+_OUTCOMES = tuple(str(outcome) for outcome in Outcome)
 
 
 @dataclass(frozen=True)
@@ -37,23 +38,23 @@ def facts_of(table: Table) -> list[Facts]:
     """One for each row. Percentiles are exact where all values of a row are known, else within 1 %."""
     spreads = {name: _spreads(table, f"{name}s", name) for name in ("duration", "queue")}
     recoveries = _spreads(table, "recoveries", "recovery")
-    return [
-        Facts(
-            {str(outcome): counts[str(outcome)] for outcome in Outcome},
-            counts["rerun"],
-            counts["flaky"],
-            spreads["duration"][row],
-            spreads["queue"][row],
-            Recovery(recoveries[row].mean, recoveries[row].p50, counts["recovery_open"]),
-            sums["compute"],
-            sums["wasted"],
-            sums["cost"],
+    found = []
+    for row, (counts, sums) in enumerate(zip(table.counts.tolist(), table.sums.tolist(), strict=True)):
+        number, total = dict(zip(COUNTS, counts, strict=True)), dict(zip(SUMS, sums, strict=True))
+        found.append(
+            Facts(
+                {outcome: number[outcome] for outcome in _OUTCOMES},
+                number["rerun"],
+                number["flaky"],
+                spreads["duration"][row],
+                spreads["queue"][row],
+                Recovery(recoveries[row].mean, recoveries[row].p50, number["recovery_open"]),
+                total["compute"],
+                total["wasted"],
+                total["cost"],
+            )
         )
-        for row, (counts, sums) in enumerate(
-            (dict(zip(COUNTS, map(int, one), strict=True)), dict(zip(SUMS, map(float, other), strict=True)))
-            for one, other in zip(table.counts, table.sums, strict=True)
-        )
-    ]
+    return found
 
 
 def hours_of_the_week(table: Table) -> list[tuple[int, int]]:
@@ -66,26 +67,27 @@ def hours_of_the_week(table: Table) -> list[tuple[int, int]]:
 
 
 def _spreads(table: Table, name: str, total: str) -> list[Distribution]:
-    exact, entries = table.exact[name], table.histograms[name]
-    order = np.lexsort((exact.values, exact.rows))
-    values, rows = exact.values[order], np.arange(len(table) + 1)
-    ends = np.searchsorted(exact.rows[order], rows)
-    order = np.argsort(entries.rows, kind="stable")
-    buckets, counts = entries.buckets[order], entries.counts[order]
-    stops = np.searchsorted(entries.rows[order], rows)
+    exact, entries, size = table.exact[name], table.histograms[name], len(table)
+    sketched = np.bincount(entries.rows, minlength=size) > 0
+    single = ~sketched[exact.rows]
+    known = _exactly(exact.rows[single], exact.values[single], size)
+    rows, values = exact.rows[~single], exact.values[~single]
+    about = sketch.percentiles(
+        np.concatenate((entries.rows, rows)),
+        np.concatenate((entries.buckets, sketch.buckets(values))),
+        np.concatenate((entries.counts, np.ones(len(rows), dtype=np.int64))),
+        size,
+        _FRACTIONS,
+    )
+    numbers = np.bincount(exact.rows, minlength=size) + np.bincount(
+        entries.rows, weights=entries.counts, minlength=size
+    )
     sums = table.sums[:, SUMS.index(total)]
-    found = []
-    for row in range(len(table)):
-        known = values[ends[row] : ends[row + 1]]
-        part = slice(stops[row], stops[row + 1])
-        number = len(known) + int(counts[part].sum())
-        mean = float(sums[row]) / number if number else None
-        if stops[row] == stops[row + 1]:
-            found.append(Distribution(mean, *(percentile(known, fraction) for fraction in _FRACTIONS)))
-            continue
-        together = sketch.count(
-            np.concatenate((buckets[part], sketch.buckets(known))),
-            np.concatenate((counts[part], np.ones(len(known), dtype=np.int64))),
-        )
-        found.append(Distribution(mean, *sketch.percentiles(together, _FRACTIONS)))
-    return found
+    means = np.divide(sums, numbers, out=np.full(size, np.nan), where=numbers > 0)
+    columns = np.column_stack((means, np.where(sketched[:, None], about, known)))
+    return [Distribution(*or_null(row)) for row in columns]
+
+
+def _exactly(rows: Ints, values: Floats, size: int) -> Floats:
+    order = np.lexsort((values, rows))
+    return percentiles(values[order], np.bincount(rows, minlength=size), _FRACTIONS)

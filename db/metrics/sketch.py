@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from db.metrics.distribution import Floats, Ints, interpolated
+
 # A little below the 1 % that is promised, which leaves room for rounding.
 ERROR = 0.0095
 LEAST = 0.001
@@ -23,18 +25,11 @@ _ENTRY = np.dtype([("bucket", "<u2"), ("count", "<u4")])
 ENTRY_BYTES = _ENTRY.itemsize
 _VALUES = np.concatenate(([0.0], 2 * LEAST * _GAMMA ** np.arange(1, WIDTH) / (_GAMMA + 1)))
 
-Counts = NDArray[np.int64]
-
 
 def buckets(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
     """The bucket of each value; none may be negative or not a number."""
     found = np.ceil(np.log(np.maximum(seconds, LEAST) / LEAST) / _LOG_GAMMA).astype(np.int64)
     return np.where(seconds < LEAST, 0, np.clip(found, 1, WIDTH - 1))
-
-
-def count(found: NDArray[np.int64], counts: NDArray[np.int64]) -> Counts:
-    """How many values lie in each bucket, where `found` may name a bucket more than once."""
-    return np.bincount(found, weights=counts, minlength=WIDTH).astype(np.int64)
 
 
 def pack(found: NDArray[Any], counts: NDArray[Any]) -> bytes:
@@ -50,15 +45,16 @@ def unpack(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return entries["bucket"].astype(np.int64), entries["count"].astype(np.int64)
 
 
-def percentiles(counts: Counts, fractions: Sequence[float]) -> list[float | None]:
-    """Linear interpolation between the closest ranks, as percentile_cont, of the values that the buckets stand for:
-    each off by at most ERROR. All null without values."""
-    cumulated = np.cumsum(counts)
-    number = int(cumulated[-1])
-    if not number:
-        return [None] * len(fractions)
-    ranks = np.asarray(fractions) * (number - 1)
-    low = np.floor(ranks)
-    at = _VALUES[np.searchsorted(cumulated, low, side="right")]
-    above = _VALUES[np.searchsorted(cumulated, np.minimum(low + 1, number - 1), side="right")]
-    return [float(value) for value in at + (above - at) * (ranks - low)]
+def percentiles(rows: Ints, found: Ints, counts: Ints, size: int, fractions: Sequence[float]) -> Floats:
+    """Of `size` histograms, where `counts` values of histogram `rows` lie in bucket `found`: a row each, a column a
+    fraction, NaN for an empty one. Each is off by at most ERROR from the percentile of the values themselves."""
+    order = np.argsort(rows * WIDTH + found, kind="stable")
+    cumulated, values = np.cumsum(counts[order]), _VALUES[found[order]]
+    sizes = np.bincount(rows, weights=counts, minlength=size).astype(np.int64)
+    before = (np.cumsum(sizes) - sizes)[:, None]
+
+    def value_at(ranks: Ints) -> Floats:
+        places: Ints = np.searchsorted(cumulated, before + ranks, side="right")
+        return values[np.minimum(places, len(values) - 1)]
+
+    return interpolated(sizes, fractions, value_at)

@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from db.metrics import sketch
+from db.metrics.distribution import Floats, Ints
 from db.vocabulary import Outcome
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 # What is counted; the outcomes come first.
 COUNTS = (*(str(outcome) for outcome in Outcome), "rerun", "flaky", "recovery_open")

@@ -12,9 +12,21 @@ from sqlalchemy.orm import Session
 from db.metrics import tiles
 from db.metrics.facts import Facts, facts_of, hours_of_the_week
 from db.metrics.scope import Scope
-from db.metrics.table import COUNTS, HISTOGRAMS, SUMS, RunFact, Table, fold, of_recoveries, of_rollups, of_runs, stack
+from db.metrics.table import (
+    COUNTS,
+    HOURS,
+    SECONDS,
+    SUMS,
+    RunFact,
+    Table,
+    fold,
+    of_recoveries,
+    of_rollups,
+    of_runs,
+    stack,
+)
 from db.metrics.window import Window, bucket_start
-from db.models import BrokenEpisode, Repository, Rollup, RollupState, Run, Workflow
+from db.models import Base, BrokenEpisode, Repository, Rollup, RollupState, Run, Workflow
 from db.queries.filters import in_scope, in_windows, repository_ids, workflow_ids
 from db.queries.plan import Piece, plan
 from db.queries.sequences import branch_episodes
@@ -33,18 +45,19 @@ _GROUPS: dict[GroupBy | None, tuple[str, ...]] = {
 }
 # An actor or a runner does not see the sequence of a branch's runs.
 _WITH_RECOVERY = (None, GroupBy.REPO, GroupBy.WORKFLOW, GroupBy.BRANCH, GroupBy.EVENT)
-_NO_HISTOGRAMS: tuple[str, ...] = ()
+# Columns without the weight of the unit of work: thousands of rows are read for a page.
+_ROLLUPS = Base.metadata.tables[Rollup.__tablename__].c
 
 
 @dataclass(frozen=True)
 class Question:
-    """`light` wants counts only."""
+    """`histograms` are the ones wanted beside counts and sums."""
 
     scope: Scope
     window: Window
     by: GroupBy | None = None
     interval: Interval | None = None
-    light: bool = False
+    histograms: tuple[str, ...] = SECONDS
 
 
 @dataclass(frozen=True)
@@ -63,7 +76,7 @@ def facts(session: Session, question: Question) -> dict[tuple[Any, datetime | No
 
 def hours(session: Session, scope: Scope, window: Window) -> list[tuple[int, int]]:
     """Decided and failed runs in each of the 168 hours of a week, UTC, from Monday on."""
-    return hours_of_the_week(_ask(session, Question(scope, window)).table)
+    return hours_of_the_week(_ask(session, Question(scope, window, histograms=HOURS)).table)
 
 
 def rows_from(session: Session, scope: Scope, window: Window, by: GroupBy | None) -> datetime | None:
@@ -104,19 +117,17 @@ def _read_piece(session: Session, question: Question, piece: Piece) -> Found:
         where.append(Rollup.event.in_(scope.events))
     if piece.kinds is not None:
         where.append(Rollup.branch_kind.in_(piece.kinds))
-    names = (*COUNTS, *SUMS, *(_NO_HISTOGRAMS if question.light else HISTOGRAMS))
-    columns = [getattr(Rollup, name) for name in ("tile", *group, *names)]
+    columns = [_ROLLUPS[name] for name in ("tile", *group, *COUNTS, *SUMS, *question.histograms)]
     rows = session.execute(select(*columns).where(*where)).all()
     width = len(group) + 1
     buckets = _Buckets(question.interval)
     keys = [(_key(row[1:width]), buckets.of_hour(tiles.first_hour(row[0]))) for row in rows]
-    return Found(keys, _table([row[width:] for row in rows], light=question.light))
+    return Found(keys, _table([row[width:] for row in rows], question.histograms))
 
 
-def _table(rows: Sequence[Sequence[Any]], *, light: bool) -> Table:
+def _table(rows: Sequence[Sequence[Any]], histograms: Sequence[str]) -> Table:
     ends = len(COUNTS), len(COUNTS) + len(SUMS)
-    names = () if light else HISTOGRAMS
-    packed = {name: [row[ends[1] + place] for row in rows] for place, name in enumerate(names)}
+    packed = {name: [row[ends[1] + place] for row in rows] for place, name in enumerate(histograms)}
     return of_rollups([row[: ends[0]] for row in rows], [row[ends[0] : ends[1]] for row in rows], packed)
 
 
