@@ -253,7 +253,7 @@ def run_page(scope: Scope, window: Window, text: str, cursor: str | None, versio
     """A page of runs, and how many there are in all."""
     with _session() as session:
         page = runs.list_runs(session, scope, window, limit=_PAGE, cursor=cursor, text=text)
-        return page, runs.count_runs(session, scope, window, text=text)
+        return page, analytics.count_runs(session, scope, window, text=text)
 
 
 @st.cache_data(ttl=5, max_entries=64, show_spinner=False)

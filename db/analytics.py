@@ -15,12 +15,12 @@ from db.metrics.window import LENGTHS, Window
 from db.queries import facts as queries
 from db.queries.facts import Question
 from db.queries.repositories import completeness
-from db.queries.runs import recent_outcomes
+from db.queries.runs import count_rows, recent_outcomes
 from db.queries.streaks import Streak, failing_streaks
 from db.vocabulary import GroupBy, Interval, Outcome
 
-__all__ = ["Comparison", "Group", "HourCell", "Point", "Streak", "WorkflowHealth", "compare", "failing_streaks",
-           "groups", "series", "snapshot", "weekday_hours", "workflows"]  # fmt: skip
+__all__ = ["Comparison", "Group", "HourCell", "Point", "Streak", "WorkflowHealth", "compare", "count_runs",
+           "failing_streaks", "groups", "series", "snapshot", "weekday_hours", "workflows"]  # fmt: skip
 
 
 # The history is read from a moment that lies a little later than the start of the window asked for.
@@ -114,6 +114,14 @@ def series(session: Session, scope: Scope, window: Window, interval: Interval) -
         )
         for start in window.buckets(interval)
     ]
+
+
+def count_runs(session: Session, scope: Scope, window: Window, *, text: str = "") -> int:
+    """How many runs a list of them would hold."""
+    if text or not queries.by_rollups(session, scope, window):
+        return count_rows(session, scope, window, text=text)
+    found = queries.facts(session, Question(scope, window, histograms=()))
+    return sum(_runs(facts) for facts in found.values())
 
 
 def groups(session: Session, scope: Scope, window: Window, by: GroupBy) -> list[Group]:

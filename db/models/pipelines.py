@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, LargeBinary, String, Text
+from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base
@@ -44,6 +44,23 @@ class Run(Base):
         Index("ix_runs_repository_id_details_pending", "repository_id", "details_pending"),
         Index("ix_runs_repository_id_status", "repository_id", "status"),
         Index("ix_runs_id", "id"),
+        # One for each filter of a list of runs: newest first, so that a page costs the same at any size.
+        Index("ix_runs_workflow_id_created_at", "workflow_id", "created_at"),
+        Index("ix_runs_branch_created_at", "branch", "created_at"),
+        Index("ix_runs_event_created_at", "event", "created_at"),
+        Index("ix_runs_actor_created_at", "actor", "created_at"),
+        Index("ix_runs_conclusion_created_at", "conclusion", "created_at"),
+        Index("ix_runs_status_created_at", "status", "created_at"),
+        Index("ix_runs_head_sha", "head_sha", postgresql_ops={"head_sha": "varchar_pattern_ops"}),
+        # The state of default branches.
+        Index(
+            "ix_runs_default_branch",
+            "repository_id",
+            "workflow_id",
+            "created_at",
+            postgresql_where=text("on_default_branch"),
+            sqlite_where=text("on_default_branch = 1"),
+        ),
     )
 
     repository_id: Mapped[int] = mapped_column(ForeignKey("repositories.id", ondelete="CASCADE"), primary_key=True)

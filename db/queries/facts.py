@@ -79,6 +79,11 @@ def hours(session: Session, scope: Scope, window: Window) -> list[tuple[int, int
     return hours_of_the_week(_ask(session, Question(scope, window, histograms=HOURS)).table)
 
 
+def by_rollups(session: Session, scope: Scope, window: Window) -> bool:
+    """Is at least a part of the answer in roll-ups?"""
+    return bool(plan(session, scope, window, None, None).pieces)
+
+
 def rows_from(session: Session, scope: Scope, window: Window, by: GroupBy | None) -> datetime | None:
     """Since when there are rows, where the question is answered by rows that were pruned; else null."""
     state = session.get(RollupState, 1)
@@ -133,7 +138,7 @@ def _table(rows: Sequence[Sequence[Any]], histograms: Sequence[str]) -> Table:
 
 def _read_runs(session: Session, question: Question, scope: Scope, windows: Sequence[Window]) -> Found:
     group = [getattr(Run, name) for name in _GROUPS[question.by]]
-    query = select(*_FACTS, *group).where(*in_scope(scope), in_windows(Run.created_at, windows))
+    query = select(*_FACTS, *group).where(*in_scope(session, scope), in_windows(Run.created_at, windows))
     width = len(_FACTS)
     buckets = _Buckets(question.interval)
     found, keys = [], []

@@ -13,8 +13,11 @@ from db.metrics.ledger import Missing, in_window, known_gaps, noted_gaps
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.models import Heartbeat, Repository, Run, SyncState, Target, Workflow
-from db.queries.filters import repository_ids
+from db.queries.filters import in_scope, repository_ids
 from db.queries.missing import find_missing
+
+# Runs whose values are offered to filter by.
+_LATEST = 20_000
 
 
 @dataclass(frozen=True)
@@ -90,28 +93,26 @@ def list_targets(session: Session) -> list[TargetRow]:
 
 
 def list_branches(session: Session, scope: Scope, since: datetime, *, limit: int = 200) -> list[str]:
-    """Branches with runs since then: default branches first, then the most recently used."""
-    query = (
-        select(Run.branch)
-        .where(Run.repository_id.in_(repository_ids(scope)), Run.created_at >= since, Run.branch.is_not(None))
-        .group_by(Run.branch)
-        .order_by(func.max(case((Run.on_default_branch, 1), else_=0)).desc(), func.max(Run.created_at).desc())
-        .limit(limit)
-    )
-    return [branch for branch in session.scalars(query) if branch is not None]
+    """Branches of the latest runs since then: default branches first, then the most recently used."""
+    latest = _latest(session, scope, since, Run.branch, Run.on_default_branch)
+    on_default = func.max(case((latest.on_default_branch, 1), else_=0))
+    query = select(latest.branch).group_by(latest.branch).limit(limit)
+    return list(session.scalars(query.order_by(on_default.desc(), func.max(latest.created_at).desc())))
 
 
 def distinct_values(session: Session, column: str, since: datetime, *, limit: int = 200) -> list[str]:
-    """Values of `event` or `actor` since then, the most frequent first."""
+    """Values of `event` or `actor` of the latest runs since then, the most frequent first."""
     attribute = {"event": Run.event, "actor": Run.actor}[column]
-    query = (
-        select(attribute)
-        .where(Run.created_at >= since, attribute.is_not(None))
-        .group_by(attribute)
-        .order_by(func.count().desc(), attribute)
-        .limit(limit)
-    )
-    return [value for value in session.scalars(query) if value is not None]
+    value = _latest(session, Scope(), since, attribute)[column]
+    return list(session.scalars(select(value).group_by(value).order_by(func.count().desc(), value).limit(limit)))
+
+
+def _latest(session: Session, scope: Scope, since: datetime, column: Any, *more: Any) -> Any:
+    """The columns of the newest runs that have the first of them: enough to choose from, however many runs there
+    are."""
+    where = [*in_scope(session, Scope(repos=scope.repos)), Run.created_at >= since, column.is_not(None)]
+    query = select(column, *more, Run.created_at).where(*where)
+    return query.order_by(Run.created_at.desc()).limit(_LATEST).subquery().c
 
 
 def completeness(session: Session, scope: Scope, window: Window | None = None) -> Completeness:

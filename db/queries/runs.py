@@ -95,7 +95,7 @@ def list_runs(
     session: Session, scope: Scope, window: Window, *, limit: int = 50, cursor: str | None = None, text: str = ""
 ) -> RunPage:
     """Newest first. `text` looks in title, branch, actor, the start of the commit's sha, and the run number."""
-    query = select_runs().where(*in_scope(scope), *in_window(window), *_matching(text))
+    query = select_runs().where(*in_scope(session, scope), *in_window(window), *_matching(text))
     if cursor:
         query = query.where(tuple_(Run.created_at, Run.id) < tuple_(*_decode(cursor)))
     query = query.order_by(Run.created_at.desc(), Run.id.desc()).limit(limit + 1)
@@ -105,8 +105,8 @@ def list_runs(
     return RunPage(items, _encode(items[-1]) if more else None)
 
 
-def count_runs(session: Session, scope: Scope, window: Window, *, text: str = "") -> int:
-    where = [*in_scope(scope), *in_window(window), *_matching(text)]
+def count_rows(session: Session, scope: Scope, window: Window, *, text: str = "") -> int:
+    where = [*in_scope(session, scope), *in_window(window), *_matching(text)]
     return session.scalar(select(func.count()).select_from(Run).where(*where)) or 0
 
 
@@ -144,7 +144,7 @@ def recent_outcomes(
     """Of the workflows (repository id, workflow id) that have runs. Each is asked for its last runs by an index, so
     that the window may hold any number of them."""
     newest: dict[tuple[int, int], list[Any]] = {}
-    where = [*in_scope(scope), *in_window(window)]
+    where = [*in_scope(session, scope), *in_window(window)]
     if session.get_bind().dialect.name == "postgresql":
         latest = _latest(where, Workflow.repository_id, Workflow.id, limit).lateral()
         query = select(latest).select_from(Workflow).join(latest, true())

@@ -26,7 +26,7 @@ def branch_episodes(session: Session, scope: Scope, window: Window) -> list[Epis
     """Episodes on the branches of the scope, or on all, whose first failure was created in the window. Event and actor
     are those of the first failure; conclusion and status do not count."""
     sequence = replace(scope.whole_sequence(), events=(), actors=())
-    where: list[Any] = [*in_scope(sequence), Run.outcome.in_(DECIDED), ~_namesake()]
+    where: list[Any] = [*in_scope(session, sequence), Run.outcome.in_(DECIDED), ~_namesake()]
     query = select(*_COLUMNS).where(*where, *in_window(window)).order_by(Run.created_at, Run.id)
     runs = (DecidedRun(*row) for row in session.execute(query))
     found = [each for each in episodes(runs, _failing_at(session, where, window.since)) if _begun_in(each, scope)]

@@ -1,19 +1,24 @@
 """Which workflows are broken on their default branch now, since which commit."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, and_, or_, select
 from sqlalchemy.orm import Session
 
+from db.metrics.outcome import DECIDED
 from db.metrics.scope import Scope
-from db.models import Repository, Run
+from db.models import Repository, Run, Workflow
 from db.queries.filters import in_scope
 from db.queries.runs import RunRow, select_runs
 from db.vocabulary import Outcome
 
 LOOK_BACK = timedelta(days=90)
+# Broken workflows a question.
+_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -40,28 +45,34 @@ class Streak:
 def failing_streaks(session: Session, scope: Scope, now: datetime) -> list[Streak]:
     """Workflows whose last decided run on the default branch failed: most failures in a row first, then the
     longest broken."""
-    where = [*in_scope(scope.whole_sequence()), Run.on_default_branch, Run.created_at >= now - LOOK_BACK]
-    key = (Run.repository_id, Run.workflow_id)
-    success = (
-        select(*key, func.max(Run.created_at).label("at"))
-        .where(*where, Run.outcome == Outcome.SUCCESS)
-        .group_by(*key)
-        .subquery()
-    )
-    same = and_(success.c.repository_id == Run.repository_id, success.c.workflow_id == Run.workflow_id)
-    query = (
-        select_runs(Run.repository_id, Repository.default_branch)
-        .join(success, same, isouter=True)
-        .where(*where, Run.outcome == Outcome.FAILURE)
-        .where(success.c.at.is_(None) | (Run.created_at > success.c.at))
-        .order_by(Run.created_at, Run.id)
-    )
+    where = [*in_scope(session, scope.whole_sequence()), Run.on_default_branch, Run.created_at >= now - LOOK_BACK]
+    query = select_runs(Run.repository_id, Repository.default_branch).order_by(Run.created_at, Run.id)
     grouped: dict[tuple[int, int, str], list[RunRow]] = defaultdict(list)
-    for row in session.execute(query):
-        run = RunRow(*row[:-2])
-        grouped[row[-2], run.workflow_id, row[-1]].append(run)
+    broken = _broken(session, where)
+    for first in range(0, len(broken), _AT_ONCE):
+        since = or_(*broken[first : first + _AT_ONCE])
+        for row in session.execute(query.where(*where, Run.outcome == Outcome.FAILURE, since)):
+            run = RunRow(*row[:-2])
+            grouped[row[-2], run.workflow_id, row[-1]].append(run)
     found = [_streak(*key, runs) for key, runs in grouped.items()]
     return sorted(found, key=lambda streak: (-streak.length, streak.since))
+
+
+def _broken(session: Session, where: Sequence[Any]) -> list[ColumnElement[bool]]:
+    """Conditions, one a broken workflow, for its runs since the last success. An index leads to the last run of each
+    workflow, so that it does not matter how many there are."""
+
+    def last(column: Any, *outcomes: Outcome) -> ScalarSelect[Any]:
+        ours = Run.repository_id == Workflow.repository_id, Run.workflow_id == Workflow.id
+        query = select(column).where(*ours, *where, Run.outcome.in_(outcomes)).correlate(Workflow)
+        return query.order_by(Run.created_at.desc(), Run.id.desc()).limit(1).scalar_subquery()
+
+    passed = last(Run.created_at, Outcome.SUCCESS)
+    query = select(Workflow.repository_id, Workflow.id, passed).where(last(Run.outcome, *DECIDED) == Outcome.FAILURE)
+    return [
+        and_(Run.repository_id == row[0], Run.workflow_id == row[1], *([Run.created_at > row[2]] if row[2] else []))
+        for row in session.execute(query)
+    ]
 
 
 def _streak(repository_id: int, workflow_id: int, branch: str, runs: list[RunRow]) -> Streak:
