@@ -12,7 +12,7 @@ HOUR, DAY = 0, 1
 # Hours of a block, by level.
 HOURS = (1, 24, 4 * 24, 16 * 24, 64 * 24)
 TOP = len(HOURS) - 1
-_SHIFT = 32
+SHIFT = 32
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Cover:
 
 def tile(level: int, hour: int) -> int:
     """The block of that level that holds the hour (whole hours since 1970, UTC)."""
-    return (level << _SHIFT) | (hour // HOURS[level])
+    return (level << SHIFT) | (hour // HOURS[level])
 
 
 def day_tile(day: int) -> int:
@@ -35,11 +35,11 @@ def day_tile(day: int) -> int:
 
 def first_hour(number: int) -> int:
     """Whole hours since 1970 at which the tile begins."""
-    return (number & ((1 << _SHIFT) - 1)) * HOURS[number >> _SHIFT]
+    return (number & ((1 << SHIFT) - 1)) * HOURS[number >> SHIFT]
 
 
 def level_of(number: int) -> int:
-    return number >> _SHIFT
+    return number >> SHIFT
 
 
 def begins(number: int) -> datetime:

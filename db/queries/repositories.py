@@ -38,6 +38,13 @@ class RepositoryRow:
     gaps: list[dict[str, Any]]
 
 
+_REPOSITORY_COLUMNS: list[Any] = [
+    Repository.id, Repository.full_name.label("repo"), Repository.default_branch, Repository.private, Repository.archived,
+    Repository.monitored, Repository.html_url, SyncState.complete_since, SyncState.synced_at, SyncState.error,
+    SyncState.error_at, SyncState.gaps,
+]  # fmt: skip
+
+
 @dataclass(frozen=True)
 class WorkflowRow:
     id: int
@@ -67,13 +74,13 @@ class HeartbeatRow:
 
 def list_repositories(session: Session, *, monitored_only: bool = True) -> list[RepositoryRow]:
     query = (
-        select(Repository, SyncState)
+        select(*_REPOSITORY_COLUMNS)
         .join(SyncState, SyncState.repository_id == Repository.id, isouter=True)
         .order_by(func.lower(Repository.full_name))
     )
     if monitored_only:
         query = query.where(Repository.monitored)
-    return [_row(repository, state) for repository, state in session.execute(query)]
+    return [RepositoryRow(**{**row, "gaps": row["gaps"] or []}) for row in session.execute(query).mappings()]
 
 
 def list_workflows(session: Session, scope: Scope) -> list[WorkflowRow]:
@@ -142,23 +149,6 @@ def _gaps(row: RepositoryRow, missing: Missing) -> tuple[Gap, ...]:
 def heartbeat(session: Session, name: str = "collector") -> HeartbeatRow | None:
     row = session.get(Heartbeat, name, populate_existing=True)
     return HeartbeatRow(row.name, row.started_at, row.seen_at, row.data_version, dict(row.detail)) if row else None
-
-
-def _row(repository: Repository, state: SyncState | None) -> RepositoryRow:
-    return RepositoryRow(
-        id=repository.id,
-        repo=repository.full_name,
-        default_branch=repository.default_branch,
-        private=repository.private,
-        archived=repository.archived,
-        monitored=repository.monitored,
-        html_url=repository.html_url,
-        complete_since=state.complete_since if state else None,
-        synced_at=state.synced_at if state else None,
-        error=state.error if state else None,
-        error_at=state.error_at if state else None,
-        gaps=list(state.gaps) if state else [],
-    )
 
 
 def _wanted(row: RepositoryRow, repos: Sequence[str]) -> bool:
