@@ -13,7 +13,7 @@ from db.metrics.formulas import Completeness, Metrics, metrics
 from db.metrics.scope import Scope
 from db.metrics.window import LENGTHS, Window
 from db.queries import facts as queries
-from db.queries.facts import Question
+from db.queries.grouping import Question
 from db.queries.repositories import completeness
 from db.queries.runs import count_rows, recent_outcomes
 from db.queries.streaks import Streak, failing_streaks

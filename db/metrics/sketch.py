@@ -19,8 +19,8 @@ LEAST = 0.001
 # 36 days, the longest span that counts, and all recoveries up to 30 years.
 _LONGEST = 1e9
 _GAMMA = (1 + ERROR) / (1 - ERROR)
-_LOG_GAMMA = float(np.log(_GAMMA))
-WIDTH = int(np.ceil(np.log(_LONGEST / LEAST) / _LOG_GAMMA)) + 2
+LOG_GAMMA = float(np.log(_GAMMA))
+WIDTH = int(np.ceil(np.log(_LONGEST / LEAST) / LOG_GAMMA)) + 2
 _ENTRY = np.dtype([("bucket", "<u2"), ("count", "<u4")])
 ENTRY_BYTES = _ENTRY.itemsize
 _VALUES = np.concatenate(([0.0], 2 * LEAST * _GAMMA ** np.arange(1, WIDTH) / (_GAMMA + 1)))
@@ -28,7 +28,7 @@ _VALUES = np.concatenate(([0.0], 2 * LEAST * _GAMMA ** np.arange(1, WIDTH) / (_G
 
 def buckets(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
     """The bucket of each value; none may be negative or not a number."""
-    found = np.ceil(np.log(np.maximum(seconds, LEAST) / LEAST) / _LOG_GAMMA).astype(np.int64)
+    found = np.ceil(np.log(np.maximum(seconds, LEAST) / LEAST) / LOG_GAMMA).astype(np.int64)
     return np.where(seconds < LEAST, 0, np.clip(found, 1, WIDTH - 1))
 
 

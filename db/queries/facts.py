@@ -1,72 +1,32 @@
 """What can be added up of the runs of a scope and a window, by group and bucket of time; for db.analytics alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, case, func, literal, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import Session
 
 from db.metrics import tiles
 from db.metrics.facts import Facts, facts_of, hours_of_the_week
 from db.metrics.scope import Scope
-from db.metrics.table import (
-    COUNTS,
-    HOURS,
-    SECONDS,
-    SUMS,
-    RunFact,
-    Table,
-    fold,
-    of_recoveries,
-    of_rollups,
-    of_runs,
-    stack,
-)
-from db.metrics.window import Window, bucket_start
+from db.metrics.table import COUNTS, HOURS, SUMS, Table, fold, of_recoveries, of_rollups, stack
+from db.metrics.window import Window
 from db.models import Base, BrokenEpisode, Repository, Rollup, RollupState, Run, Workflow
-from db.queries.filters import in_scope, in_windows, repository_ids, workflow_ids
-from db.queries.plan import Piece, plan
+from db.queries.filters import in_windows, repository_ids, workflow_ids
+from db.queries.grouping import COLUMNS, Buckets, Found, Question, first_hour, key_of
+from db.queries.plan import Piece, Rows, plan
+from db.queries.rows import read_runs
 from db.queries.sequences import branch_episodes
 from db.types import epoch_seconds
-from db.vocabulary import GroupBy, Interval
+from db.vocabulary import GroupBy
 
-_FACTS = [*(getattr(Run, name) for name in RunFact._fields[:-1]), epoch_seconds(Run.created_at)]
-_GROUPS: dict[GroupBy | None, tuple[str, ...]] = {
-    None: (),
-    GroupBy.REPO: ("repository_id",),
-    GroupBy.WORKFLOW: ("repository_id", "workflow_id"),
-    GroupBy.BRANCH: ("branch",),
-    GroupBy.EVENT: ("event",),
-    GroupBy.ACTOR: ("actor",),
-    GroupBy.RUNNER: ("runner",),
-}
 # An actor or a runner does not see the sequence of a branch's runs.
 _WITH_RECOVERY = (None, GroupBy.REPO, GroupBy.WORKFLOW, GroupBy.BRANCH, GroupBy.EVENT)
 _ALL = 0
 # Columns without the weight of the unit of work: thousands of rows are read for a page.
 _ROLLUPS = Base.metadata.tables[Rollup.__tablename__].c
-
-
-@dataclass(frozen=True)
-class Question:
-    """`histograms` are the ones wanted beside counts and sums."""
-
-    scope: Scope
-    window: Window
-    by: GroupBy | None = None
-    interval: Interval | None = None
-    histograms: tuple[str, ...] = SECONDS
-
-
-@dataclass(frozen=True)
-class Found:
-    """Rows of a table, with the group of each (a value, or a tuple of several, or null) and its bucket."""
-
-    keys: list[tuple[Any, datetime | None]]
-    table: Table
 
 
 def facts(session: Session, question: Question) -> dict[tuple[Any, datetime | None], Facts]:
@@ -91,15 +51,15 @@ def rows_from(session: Session, scope: Scope, window: Window, by: GroupBy | None
     if state is None or state.pruned_before is None or window.since >= state.pruned_before:
         return None
     whole = plan(session, scope, window, by, None)
-    return None if whole.pieces and all(part == scope for part, _ in whole.raw) else state.pruned_before
+    return None if whole.pieces and all(rows.scope == scope for rows in whole.raw) else state.pruned_before
 
 
 def _ask(session: Session, question: Question) -> Found:
     found = plan(session, question.scope, question.window, question.by, question.interval)
     parts = [_read_piece(session, question, piece) for piece in found.pieces]
-    for scope, windows in found.raw:
-        parts.append(_read_runs(session, question, scope, windows))
-        parts += _read_recoveries(session, question, scope, windows)
+    for rows in found.raw:
+        parts += read_runs(session, question, rows.scope, rows.windows)
+        parts += _read_recoveries(session, question, rows)
     return _gather(parts)
 
 
@@ -111,7 +71,7 @@ def _gather(parts: Sequence[Found]) -> Found:
 
 
 def _read_piece(session: Session, question: Question, piece: Piece) -> Found:
-    group, scope, its = _GROUPS[question.by], question.scope, _ROLLUPS
+    group, scope, its = COLUMNS[question.by], question.scope, _ROLLUPS
     where: list[Any] = [its.grain == piece.grain, its.tile.in_(piece.tiles)]
     where.append(its.repository_id.in_((_ALL,) if piece.repositories is None else piece.repositories))
     if scope.workflows:
@@ -124,24 +84,19 @@ def _read_piece(session: Session, question: Question, piece: Piece) -> Found:
     if question.histograms:
         query = select(its.tile, *keys, *(its[name] for name in (*COUNTS, *SUMS, *question.histograms)))
     else:
-        hour = _first_hour(question.interval)
+        hour = first_hour(_hour(), question.interval)
         query = select(hour, *keys, *(func.sum(its[name]) for name in (*COUNTS, *SUMS))).group_by(hour, *keys)
     rows = session.connection().execute(query.where(*where)).all()
-    width, buckets = len(group) + 1, _Buckets(question.interval)
+    width, buckets = len(group) + 1, Buckets(question.interval)
     hours = (tiles.first_hour(row[0]) for row in rows) if question.histograms else (int(row[0]) for row in rows)
-    found = [(_key(row[1:width]), buckets.of_hour(hour)) for row, hour in zip(rows, hours, strict=True)]
+    found = [(key_of(row[1:width]), buckets.of_hour(hour)) for row, hour in zip(rows, hours, strict=True)]
     return Found(found, _table([row[width:] for row in rows], question.histograms))
 
 
-def _first_hour(interval: Interval | None) -> ColumnElement[int]:
-    """An hour of the bucket that a tile lies in, so that the database can add up by it."""
+def _hour() -> ColumnElement[int]:
+    """The hour at which a tile begins."""
     level, block = _ROLLUPS.tile.bitwise_rshift(tiles.SHIFT), _ROLLUPS.tile.bitwise_and((1 << tiles.SHIFT) - 1)
-    hour = block * case(dict(enumerate(tiles.HOURS)), value=level)
-    if interval is None:
-        return literal(0)
-    # Weeks begin on Monday, 1970 did on a Thursday.
-    size, shift = {Interval.HOUR: (1, 0), Interval.DAY: (24, 0), Interval.WEEK: (168, 72)}[interval]
-    return ((hour + shift) // size) * size - shift
+    return block * case(dict(enumerate(tiles.HOURS)), value=level)
 
 
 def _table(rows: Sequence[Sequence[Any]], histograms: Sequence[str]) -> Table:
@@ -150,27 +105,13 @@ def _table(rows: Sequence[Sequence[Any]], histograms: Sequence[str]) -> Table:
     return of_rollups([row[: ends[0]] for row in rows], [row[ends[0] : ends[1]] for row in rows], packed)
 
 
-def _read_runs(session: Session, question: Question, scope: Scope, windows: Sequence[Window]) -> Found:
-    group = [getattr(Run, name) for name in _GROUPS[question.by]]
-    query = select(*_FACTS, *group).where(*in_scope(session, scope), in_windows(Run.created_at, windows))
-    width = len(_FACTS)
-    buckets = _Buckets(question.interval)
-    found, keys = [], []
-    for row in session.execute(query):
-        hour = int(row[width - 1]) // 3600
-        found.append(RunFact._make((*row[: width - 1], tiles.hour_of_the_week(hour))))
-        keys.append((_key(row[width:]), buckets.of_hour(hour)))
-    places: dict[Any, int] = {}
-    rows = np.fromiter((places.setdefault(key, len(places)) for key in keys), np.int64, len(keys))
-    return Found(list(places), of_runs(found, rows, len(places)))
-
-
-def _read_recoveries(session: Session, question: Question, scope: Scope, windows: Sequence[Window]) -> list[Found]:
+def _read_recoveries(session: Session, question: Question, of: Rows) -> list[Found]:
+    scope, windows = of.scope, of.windows
     if question.by not in _WITH_RECOVERY:
         return []
-    if scope.branches or question.by is GroupBy.BRANCH:
+    if not of.default_branches or question.by is GroupBy.BRANCH:
         return [_read_sequences(session, question, scope, window) for window in windows]
-    group = [getattr(BrokenEpisode, name) for name in _GROUPS[question.by]]
+    group = [getattr(BrokenEpisode, name) for name in COLUMNS[question.by]]
     query = select(BrokenEpisode.seconds, epoch_seconds(BrokenEpisode.created_at), *group).where(
         BrokenEpisode.repository_id.in_(repository_ids(scope)), in_windows(BrokenEpisode.created_at, windows)
     )
@@ -182,43 +123,19 @@ def _read_recoveries(session: Session, question: Question, scope: Scope, windows
         first = (Run.repository_id == BrokenEpisode.repository_id) & (Run.id == BrokenEpisode.run_id)
         query = query.join(Run, first).where(Run.actor.in_(scope.actors))
     rows = session.execute(query).all()
-    buckets = _Buckets(question.interval)
-    keys = [(_key(row[2:]), buckets.of_hour(int(row[1]) // 3600)) for row in rows]
+    buckets = Buckets(question.interval)
+    keys = [(key_of(row[2:]), buckets.of_hour(int(row[1]) // 3600)) for row in rows]
     return [Found(keys, of_recoveries([row[0] for row in rows], np.arange(len(rows)), len(rows)))]
 
 
 def _read_sequences(session: Session, question: Question, scope: Scope, window: Window) -> Found:
     found = branch_episodes(session, scope, window)
-    names, buckets = _GROUPS[question.by], _Buckets(question.interval)
+    names, buckets = COLUMNS[question.by], Buckets(question.interval)
     keys = [
-        (_key([getattr(each.first, name) for name in names]), buckets.of_moment(each.first.created_at))
+        (key_of([getattr(each.first, name) for name in names]), buckets.of_moment(each.first.created_at))
         for each in found
     ]
     return Found(keys, of_recoveries([each.seconds for each in found], np.arange(len(found)), len(found)))
-
-
-def _key(values: Sequence[Any]) -> Any:
-    """As callers know it: a value, a tuple of several, null for none."""
-    if not values:
-        return None
-    return values[0] if len(values) == 1 else tuple(values)
-
-
-class _Buckets:
-    """Starts of buckets, each worked out once an hour of time."""
-
-    def __init__(self, interval: Interval | None) -> None:
-        self._interval, self._known = interval, dict[int, datetime]()
-
-    def of_hour(self, hour: int) -> datetime | None:
-        if self._interval is None:
-            return None
-        if hour not in self._known:
-            self._known[hour] = bucket_start(datetime.fromtimestamp(hour * 3600, UTC), self._interval)
-        return self._known[hour]
-
-    def of_moment(self, moment: datetime) -> datetime | None:
-        return bucket_start(moment, self._interval) if self._interval else None
 
 
 def repository_names(session: Session) -> dict[int, str]:

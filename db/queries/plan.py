@@ -37,30 +37,40 @@ class Piece:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Windows that are read run by run. `default_branches`: of the scope's branches only those are meant."""
+
+    scope: Scope
+    windows: tuple[Window, ...]
+    default_branches: bool
+
+
+@dataclass(frozen=True)
 class Plan:
     """Each run of the scope and the window is in one piece, or in one of the windows of raw rows."""
 
     pieces: tuple[Piece, ...] = ()
-    raw: tuple[tuple[Scope, tuple[Window, ...]], ...] = ()
+    raw: tuple[Rows, ...] = ()
 
 
 def plan(session: Session, scope: Scope, window: Window, by: GroupBy | None, interval: Interval | None) -> Plan:
     state = session.get(RollupState, 1)
     if state is None or not _answerable(scope, window, by):
-        return Plan(raw=((scope, (window,)),))
+        return Plan(raw=(Rows(scope, (window,), default_branches=not scope.branches),))
     if not scope.branches:
         return _of(session, scope, window, by, interval, state.hours_from, None)
     named = scope.branches[0]
     query = select(Repository.id, Repository.full_name, Repository.default_branch)
-    rows = session.execute(query.where(Repository.id.in_(repository_ids(scope)))).all()
-    ours = tuple(row.full_name for row in rows if row.default_branch == named)
-    others = tuple(row.full_name for row in rows if row.default_branch != named)
+    listed = session.execute(query.where(Repository.id.in_(repository_ids(scope)))).all()
+    ours = tuple(row.full_name for row in listed if row.default_branch == named)
+    others = tuple(row.full_name for row in listed if row.default_branch != named)
     found = Plan()
     if ours:
         kinds = (BranchKind.NAMESAKE, BranchKind.DEFAULT)
         found = _of(session, replace(scope, repos=ours), window, by, interval, state.hours_from, kinds)
     if others:
-        found = Plan(found.pieces, (*found.raw, (replace(scope, repos=others), (window,))))
+        rows = Rows(replace(scope, repos=others), (window,), default_branches=False)
+        found = Plan(found.pieces, (*found.raw, rows))
     return found
 
 
@@ -86,7 +96,7 @@ def _of(
     wanted = tuple(tile for each in covers for tile in each.tiles)
     rest = (*taken, *(edge for each in covers for edge in each.rest))
     piece = Piece(grain, wanted, None if over_all else ids, kinds)
-    return Plan((piece,) if wanted else (), ((scope, rest),) if rest else ())
+    return Plan((piece,) if wanted else (), (Rows(scope, rest, default_branches=True),) if rest else ())
 
 
 def _changed(session: Session, ids: Sequence[int], window: Window, hours_from: datetime) -> set[int]:

@@ -40,8 +40,8 @@ class RepositoryRow:
 
 _REPOSITORY_COLUMNS: list[Any] = [
     Repository.id, Repository.full_name.label("repo"), Repository.default_branch, Repository.private,
-    Repository.archived, Repository.monitored, Repository.html_url, SyncState.complete_since, SyncState.synced_at, SyncState.error,
-    SyncState.error_at, SyncState.gaps,
+    Repository.archived, Repository.monitored, Repository.html_url, SyncState.complete_since, SyncState.synced_at,
+    SyncState.error, SyncState.error_at, SyncState.gaps,
 ]  # fmt: skip
 
 

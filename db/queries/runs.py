@@ -2,12 +2,13 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, func, or_, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from db.metrics.scope import Scope
@@ -86,6 +87,7 @@ class BadCursor(ValueError):
     """The cursor was not made by this API."""
 
 
+_SHA = re.compile(r"(?=.*[0-9])[0-9a-fA-F]{7,64}")
 _WORKFLOW = func.coalesce(Workflow.name, Run.workflow_name).label("workflow")
 _OWN_COLUMNS: dict[str, Any] = {"repo": Repository.full_name.label("repo"), "workflow": _WORKFLOW}
 _COLUMNS: list[Any] = [_OWN_COLUMNS.get(name, getattr(Run, name, None)) for name in RunRow.__dataclass_fields__]
@@ -94,7 +96,8 @@ _COLUMNS: list[Any] = [_OWN_COLUMNS.get(name, getattr(Run, name, None)) for name
 def list_runs(
     session: Session, scope: Scope, window: Window, *, limit: int = 50, cursor: str | None = None, text: str = ""
 ) -> RunPage:
-    """Newest first. `text` looks in title, branch, actor, the start of the commit's sha, and the run number."""
+    """Newest first. `text` looks in title, branch, actor and run number; seven or more hexadecimal digits with a
+    number among them are the start of a commit's sha."""
     query = select_runs().where(*in_scope(session, scope), *in_window(window), *_matching(text))
     if cursor:
         query = query.where(tuple_(Run.created_at, Run.id) < tuple_(*_decode(cursor)))
@@ -185,17 +188,14 @@ def _of_run(model: Any, run_id: int) -> Sequence[Any]:
     return model.repository_id == owner, model.run_id == run_id
 
 
-def _matching(text: str) -> list[Any]:
+def _matching(text: str) -> list[ColumnElement[bool]]:
     words = text.strip()[:200]
     if not words:
         return []
-    found = [
-        Run.title.icontains(words, autoescape=True),
-        Run.branch.icontains(words, autoescape=True),
-        Run.actor.icontains(words, autoescape=True),
-    ]
-    if len(words) >= 4:
-        found.append(Run.head_sha.startswith(words.lower(), autoescape=True))
+    if _SHA.fullmatch(words):
+        # By an index of its own, where words are looked for in run after run.
+        return [Run.head_sha.startswith(words.lower(), autoescape=True)]
+    found = [column.icontains(words, autoescape=True) for column in (Run.title, Run.branch, Run.actor)]
     number = words.removeprefix("#")
     if number.isascii() and number.isdigit() and len(number) < 10:
         found.append(Run.run_number == int(number))

@@ -27,7 +27,12 @@ def branch_episodes(session: Session, scope: Scope, window: Window) -> list[Epis
     are those of the first failure; conclusion and status do not count."""
     sequence = replace(scope.whole_sequence(), events=(), actors=())
     where: list[Any] = [*in_scope(session, sequence), Run.outcome.in_(DECIDED), ~_namesake()]
-    query = select(*_COLUMNS).where(*where, *in_window(window)).order_by(Run.created_at, Run.id)
+    query = (
+        select(*_COLUMNS)
+        .where(*where, *in_window(window))
+        .order_by(Run.created_at, Run.id)
+        .execution_options(yield_per=20_000)
+    )
     runs = (DecidedRun(*row) for row in session.execute(query))
     found = [each for each in episodes(runs, _failing_at(session, where, window.since)) if _begun_in(each, scope)]
     return _closed_later(session, where, window, found)

@@ -1,9 +1,8 @@
 """Roll-ups are the rows added up, whatever happened to the rows."""
 
-import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, delete, func, select
@@ -17,21 +16,16 @@ from db.metrics.window import Window
 from db.models import BrokenEpisode, Rollup, RollupMark, RollupState, Run
 from db.queries.sequences import branch_episodes
 from db.store.marks import mark_everything
-from db.store.records import RepositoryRecord, RunRecord, WorkflowRecord
-from db.store.repositories import get_repository, set_monitored, upsert_repository
+from db.store.records import RepositoryRecord, RunRecord
+from db.store.repositories import set_monitored, upsert_repository
 from db.store.retention import prune
 from db.store.rollups import forget_hours
-from db.store.runs import mark_gone, upsert_runs
+from db.store.runs import mark_gone
 from db.store.sync_state import sync_state
 from db.vocabulary import GroupBy, Interval
-from tests.builders import NOON, REPO, WORKFLOW, add_repository, attempt, job, roll_up, run, store_jobs
+from tests.builders import NOON, attempt, job, roll_up, run, store_jobs
+from tests.db.history import LONG, OTHER, WHOLE_DAYS, fill, same, store
 
-OTHER = RepositoryRecord(2, "acme/api", "master", True, False, "")
-DEPLOY = WorkflowRecord(6, "Deploy", "d.yml", "active")
-OUTCOMES = ["success"] * 6 + ["failure"] * 3 + ["cancelled", "skipped", None]
-# Neither whole days nor whole hours, so that there are edges; more than two of the largest blocks.
-LONG = Window(NOON - timedelta(days=150, minutes=17), NOON + timedelta(minutes=43))
-WHOLE_DAYS = Window(datetime(2026, 6, 20, tzinfo=UTC), LONG.until)
 SCOPES = [
     Scope(), Scope(repos=("acme/web",)), Scope(workflows=("CI",)), Scope(workflows=("6",)), Scope(events=("push",)),
     Scope(repos=("acme/api",), events=("pull_request",)), Scope(branches=("main",)), Scope(branches=("master",)),
@@ -40,15 +34,7 @@ SCOPES = [
 
 @pytest.fixture
 def history(engine: Engine) -> Engine:
-    """600 runs of 150 days in two repositories with different default branches."""
-    add_repository(engine, REPO, WORKFLOW, DEPLOY)
-    add_repository(engine, OTHER, WorkflowRecord(7, "CI", "ci.yml", "active"))
-    chance = random.Random("history")
-    for repository_id in (1, 2):
-        records = [_random_run(chance, repository_id * 1000 + number, repository_id) for number in range(300)]
-        _store(engine, repository_id, records)
-    roll_up(engine)
-    return engine
+    return fill(engine)
 
 
 def test_long_windows_are_read_from_rollups(history: Engine) -> None:
@@ -75,7 +61,7 @@ def test_they_do_after_every_kind_of_change(history: Engine) -> None:
 
 
 def test_a_change_in_the_hour_that_was_just_made_is_seen_before_its_rollups_are(history: Engine) -> None:
-    _store(history, 1, [run(77, minutes=-60 * 24 * 40), run(78, minutes=-60 * 24 * 3)])
+    store(history, 1, [run(77, minutes=-60 * 24 * 40), run(78, minutes=-60 * 24 * 3)])
     check(history, Scope(), recovery=False)
     check(history, Scope(repos=("acme/web",)), recovery=False)
 
@@ -105,11 +91,11 @@ def test_making_them_again_changes_nothing(history: Engine) -> None:
 
 
 def test_a_change_while_they_are_made_marks_the_day_again(history: Engine) -> None:
-    _store(history, 1, [run(78, minutes=-60)])
+    store(history, 1, [run(78, minutes=-60)])
     with session_scope(history) as session:
         mark = session.scalars(select(RollupMark)).one()
         seen = mark.changes
-    _store(history, 1, [run(79, minutes=-60)])
+    store(history, 1, [run(79, minutes=-60)])
     with session_scope(history) as session:
         assert session.scalars(select(RollupMark)).one().changes == seen + 1
 
@@ -171,41 +157,6 @@ def _asked(session: Session, scope: Scope) -> tuple[list[Metrics], list[analytic
     return found, analytics.weekday_hours(session, scope, LONG)
 
 
-def same(made: Metrics, raw: Metrics, *, recovery: bool) -> None:
-    assert (made.runs, made.flaky_runs, made.rerun_rate) == (raw.runs, raw.flaky_runs, raw.rerun_rate)
-    for name in ("compute_seconds", "wasted_seconds", "cost_usd"):
-        assert getattr(made, name) == pytest.approx(getattr(raw, name))
-    for name in ("duration_seconds", "queue_seconds"):
-        for figure in ("mean", "p50", "p90", "p95"):
-            close(getattr(getattr(made, name), figure), getattr(getattr(raw, name), figure))
-    if recovery:
-        assert made.recovery_seconds.open == raw.recovery_seconds.open
-        close(made.recovery_seconds.p50, raw.recovery_seconds.p50)
-
-
-def close(made: float | None, raw: float | None) -> None:
-    assert (made is None) == (raw is None)
-    if made is not None and raw is not None:
-        assert abs(made - raw) <= 0.01 * raw + 1e-9
-
-
-def _random_run(chance: random.Random, run_id: int, repository_id: int) -> RunRecord:
-    conclusion = chance.choice(OUTCOMES)
-    workflow = chance.choice([(5, "CI"), (6, "Deploy")]) if repository_id == 1 else (7, "CI")
-    return run(
-        run_id, minutes=-chance.uniform(0, 150 * 24 * 60), seconds=chance.choice([0, 3, 61, 400, 9000]),
-        conclusion=conclusion, status="completed" if conclusion else "in_progress", workflow_id=workflow[0],
-        workflow_name=workflow[1], branch=chance.choice(["main", "main", "master", "feature", None]),
-        event=chance.choice(["push", "push", "pull_request", "schedule"]), actor=chance.choice(["alice", "bob", None]),
-        attempt=chance.choice([1, 1, 1, 2]),
-    )  # fmt: skip
-
-
-def _store(engine: Engine, repository_id: int, records: list[RunRecord]) -> None:
-    with write_scope(engine) as session:
-        upsert_runs(session, get_repository(session, repository_id), records)
-
-
 def _stored(engine: Engine) -> list[tuple[object, ...]]:
     with session_scope(engine) as session:
         columns = Rollup.__table__.columns
@@ -221,19 +172,19 @@ def _at(session: Session, *where: object) -> Run:
 def _a_late_finish(engine: Engine) -> None:
     with session_scope(engine) as session:
         unfinished = _at(session, Run.outcome == "in_progress", Run.repository_id == 1)
-    _store(engine, 1, [_again(unfinished, conclusion="success", attempt=unfinished.attempt)])
+    store(engine, 1, [_again(unfinished, conclusion="success", attempt=unfinished.attempt)])
 
 
 def _a_rerun_that_succeeds(engine: Engine) -> None:
     with session_scope(engine) as session:
         failed = _at(session, Run.outcome == "failure", Run.on_default_branch, Run.repository_id == 1)
-    _store(engine, 1, [_again(failed, conclusion="success", attempt=failed.attempt + 1)])
+    store(engine, 1, [_again(failed, conclusion="success", attempt=failed.attempt + 1)])
 
 
 def _a_success_that_fails_again(engine: Engine) -> None:
     with session_scope(engine) as session:
         passed = _at(session, Run.outcome == "success", Run.on_default_branch, Run.repository_id == 2)
-    _store(engine, 2, [_again(passed, conclusion="failure", attempt=passed.attempt + 1)])
+    store(engine, 2, [_again(passed, conclusion="failure", attempt=passed.attempt + 1)])
 
 
 def _its_jobs(engine: Engine) -> None:
@@ -244,7 +195,7 @@ def _its_jobs(engine: Engine) -> None:
 
 
 def _an_old_run(engine: Engine) -> None:
-    _store(engine, 1, [run(5000, minutes=-149 * 24 * 60, conclusion="failure")])
+    store(engine, 1, [run(5000, minutes=-149 * 24 * 60, conclusion="failure")])
 
 
 def _a_deletion(engine: Engine) -> None:

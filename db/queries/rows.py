@@ -1,0 +1,129 @@
+"""Sums of runs that no roll-up holds, made from the rows: one by one where they are few, in the database where they are
+many."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import ColumnElement, Float, Integer, Select, case, cast, func, select
+from sqlalchemy.orm import Session
+
+from db.metrics import sketch, tiles
+from db.metrics.outcome import DECIDED
+from db.metrics.scope import Scope
+from db.metrics.table import COUNTS, HOURS, SUMS, Entries, RunFact, Table, nothing, of_runs
+from db.metrics.window import Window
+from db.models import Run
+from db.queries.filters import in_scope, in_windows
+from db.queries.grouping import COLUMNS, Buckets, Found, Question, first_hour, key_of
+from db.types import epoch_seconds
+from db.vocabulary import Outcome
+
+_FACTS = [*(getattr(Run, name) for name in RunFact._fields[:-1]), epoch_seconds(Run.created_at)]
+# Up to so many the percentiles are exact.
+_FEW = 20_000
+_HOUR = cast(func.floor(epoch_seconds(Run.created_at) / 3600), Integer)
+_DECIDED = Run.outcome.in_(DECIDED)
+_SPANS = {"durations": Run.duration_seconds, "queues": Run.queue_seconds}
+_SUMS = {
+    "duration": case((_DECIDED, Run.duration_seconds), else_=0.0),
+    "queue": case((_DECIDED, Run.queue_seconds), else_=0.0),
+    "compute": Run.compute_seconds,
+    "wasted": Run.wasted_seconds,
+    "cost": Run.cost_usd,
+}
+_COUNTS = {
+    **{str(outcome): Run.outcome == outcome for outcome in Outcome if outcome != Outcome.OTHER},
+    "other": Run.outcome.not_in([outcome for outcome in Outcome if outcome != Outcome.OTHER]),
+    "rerun": (Run.outcome != Outcome.IN_PROGRESS) & (Run.attempt > 1),
+    "flaky": Run.flaky,
+}
+
+
+def read_runs(session: Session, question: Question, scope: Scope, windows: Sequence[Window]) -> list[Found]:
+    """Without recoveries."""
+    where = [*in_scope(session, scope), in_windows(Run.created_at, windows)]
+    if session.get_bind().dialect.name == "postgresql" and _many(session, where):
+        return _add_up(session, question, where)
+    query = select(*_FACTS, *_group(question)).where(*where).execution_options(yield_per=_FEW)
+    return [_one_by_one(rows, question) for rows in session.execute(query).partitions()]
+
+
+def _many(session: Session, where: Sequence[Any]) -> bool:
+    some = select(Run.id).where(*where).limit(_FEW + 1).subquery()
+    return (session.scalar(select(func.count()).select_from(some)) or 0) > _FEW
+
+
+def _one_by_one(rows: Iterable[Sequence[Any]], question: Question) -> Found:
+    width, buckets = len(_FACTS), Buckets(question.interval)
+    found, keys = [], []
+    for row in rows:
+        hour = int(row[width - 1]) // 3600
+        found.append(RunFact._make((*row[: width - 1], tiles.hour_of_the_week(hour))))
+        keys.append((key_of(row[width:]), buckets.of_hour(hour)))
+    places = _Places()
+    return Found(places.keys, of_runs(found, places.of(keys), len(places.keys)))
+
+
+def _add_up(session: Session, question: Question, where: Sequence[Any]) -> list[Found]:
+    keys = (first_hour(_HOUR, question.interval), *_group(question))
+
+    def grouped(*columns: Any, by: Sequence[Any] = ()) -> Select[Any]:
+        return select(*keys, *by, *columns).where(*where).group_by(*keys, *by)
+
+    counts = [func.count().filter(_COUNTS[name]) if name in _COUNTS else cast(0, Integer) for name in COUNTS]
+    sums = [func.sum(_SUMS[name]) if name in _SUMS else cast(0, Float) for name in SUMS]
+    found = _Places(question, len(keys))
+    rows = session.execute(grouped(*counts, *sums)).all()
+    at = found.of_rows(rows)
+    table = nothing(len(found.keys))
+    for row, place in zip(rows, at, strict=True):
+        values = row[len(keys) :]
+        table.counts[place], table.sums[place] = values[: len(COUNTS)], [each or 0.0 for each in values[len(COUNTS) :]]
+    histograms = dict(table.histograms)
+    for name in question.histograms:
+        if name in _SPANS:
+            query = grouped(func.count(), by=[_bucket(_SPANS[name])]).where(_DECIDED, _SPANS[name].is_not(None))
+        elif name in HOURS:
+            outcomes = DECIDED if name == "decided_hours" else (Outcome.FAILURE,)
+            query = grouped(func.count(), by=[(_HOUR + 72) % 168]).where(Run.outcome.in_(outcomes))
+        else:
+            continue
+        rows = session.execute(query).all()
+        buckets, numbers = (np.fromiter((row[place] for row in rows), np.int64, len(rows)) for place in (-2, -1))
+        histograms[name] = Entries(found.of_rows(rows), buckets, numbers)
+    return [Found(found.keys, Table(table.counts, table.sums, table.exact, histograms))]
+
+
+def _bucket(seconds: Any) -> ColumnElement[int]:
+    """As sketch.buckets."""
+    place = func.ceil(func.ln(func.greatest(seconds, sketch.LEAST) / sketch.LEAST) / sketch.LOG_GAMMA)
+    inside = func.least(func.greatest(place, 1), sketch.WIDTH - 1)
+    return case((seconds < sketch.LEAST, 0), else_=cast(inside, Integer))
+
+
+def _group(question: Question) -> list[Any]:
+    return [getattr(Run, name) for name in COLUMNS[question.by]]
+
+
+class _Places:
+    """The place of each key among those seen."""
+
+    def __init__(self, question: Question | None = None, width: int = 0) -> None:
+        self.keys: list[tuple[Any, datetime | None]] = []
+        self._known: dict[Any, int] = {}
+        self._buckets, self._width = Buckets(question.interval if question else None), width
+
+    def of(self, keys: Sequence[tuple[Any, datetime | None]]) -> Any:
+        return np.fromiter((self._place(key) for key in keys), np.int64, len(keys))
+
+    def of_rows(self, rows: Sequence[Sequence[Any]]) -> Any:
+        """Of rows that begin with the first hour of the bucket and the columns of the group."""
+        return self.of([(key_of(row[1 : self._width]), self._buckets.of_hour(int(row[0]))) for row in rows])
+
+    def _place(self, key: tuple[Any, datetime | None]) -> int:
+        if key not in self._known:
+            self._known[key] = len(self.keys)
+            self.keys.append(key)
+        return self._known[key]
