@@ -1,108 +1,145 @@
 """Answers kept by what was asked and by the version of the stored data: a sync that changes nothing makes nothing
-stale. In this process, or in Redis for several of them; without Redis it is slower, never broken."""
+stale. In this process, and in Redis for several of them."""
 
+import gzip
 import hashlib
-import logging
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-import redis
 from cachetools import TTLCache
 from fastapi import Request, Response
 from pydantic import BaseModel
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from sqlalchemy.orm import Session
 
+from api.redis_link import ERRORS, RedisLink
 from db.queries.repositories import heartbeat
 from db.version import VERSION
 
-log = logging.getLogger(__name__)
-_SECONDS, _ENTRIES = 60, 512
-_REDIS_SECONDS = 0.25
-_REDIS_PAUSE_SECONDS = 5.0
-_COMPLAIN_SECONDS = 60.0
+_SECONDS = 60
+_MOST_BYTES = 64 * 2**20
+_TAG_LENGTH = 32
+# Below, compression costs more than it saves.
+_WORTH_PACKING = 1000
+_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A JSON body, compressed where that pays, and its tag."""
+
+    tag: str
+    kept: bytes
+
+    @classmethod
+    def of(cls, body: bytes) -> "Answer":
+        return cls(tag_of(body), gzip.compress(body, 5, mtime=0) if len(body) >= _WORTH_PACKING else body)
+
+    @property
+    def packed(self) -> bool:
+        return self.kept.startswith(_MAGIC)
+
+    @property
+    def body(self) -> bytes:
+        return gzip.decompress(self.kept) if self.packed else self.kept
+
+    def response(self, offered_tags: str, accepted: str, cache_control: str = "private, no-cache") -> Response:
+        """What to send to one who has those tags and accepts those encodings. The tag is weak: the same answer goes
+        out compressed and plain."""
+        headers = {"ETag": f'W/"{self.tag}"', "Cache-Control": cache_control, "Vary": "Accept-Encoding"}
+        if has(offered_tags, self.tag):
+            return Response(status_code=304, headers=headers)
+        if self.packed and _takes_gzip(accepted):
+            headers["Content-Encoding"] = "gzip"
+            return Response(self.kept, media_type="application/json", headers=headers)
+        return Response(self.body, media_type="application/json", headers=headers)
 
 
 class Cache:
     """`name_space` keeps apart what several installations put into one Redis."""
 
-    def __init__(self, redis_url: str | None, name_space: str = "") -> None:
-        self._name_space = name_space
-        self._memory: TTLCache[str, bytes] = TTLCache(_ENTRIES, _SECONDS)
+    def __init__(self, link: RedisLink | None, name_space: str = "") -> None:
+        self._name_space, self._link = name_space, link
+        self._memory: TTLCache[str, Answer] = TTLCache(_MOST_BYTES, _SECONDS, getsizeof=lambda each: len(each.kept))
         self._lock = threading.Lock()
-        self._redis: Any = None
-        self._complained_at = self._redis_again_at = float("-inf")
-        if redis_url:
-            self._redis = redis.Redis.from_url(
-                redis_url,
-                socket_timeout=_REDIS_SECONDS,
-                socket_connect_timeout=_REDIS_SECONDS,
-                retry=Retry(NoBackoff(), 0),
-            )
 
-    def get(self, key: str) -> bytes | None:
-        if self._redis_is_well():
-            try:
-                found: bytes | None = self._redis.get(self._full(key))
-                return found
-            except (redis.RedisError, OSError) as error:
-                self._leave_redis(error)
+    def here(self, key: str) -> Answer | None:
+        """From this process alone: never waits."""
         with self._lock:
             return self._memory.get(key)
 
-    def put(self, key: str, body: bytes) -> None:
-        if self._redis_is_well():
-            try:
-                self._redis.set(self._full(key), body, ex=_SECONDS)
-                return
-            except (redis.RedisError, OSError) as error:
-                self._leave_redis(error)
-        with self._lock:
-            self._memory[key] = body
+    def get(self, key: str) -> Answer | None:
+        found = self.here(key)
+        if found or not self._link or not self._link.is_well():
+            return found
+        try:
+            stored = self._link.client.get(self._full(key))
+        except ERRORS as error:
+            self._link.leave(error)
+            return None
+        if not isinstance(stored, bytes):
+            return None
+        answer = Answer(stored[:_TAG_LENGTH].decode("ascii", "replace"), stored[_TAG_LENGTH:])
+        self._keep(key, answer)
+        return answer
 
-    def close(self) -> None:
-        if self._redis is not None:
-            self._redis.close()
+    def put(self, key: str, answer: Answer) -> None:
+        self._keep(key, answer)
+        if self._link and self._link.is_well():
+            try:
+                self._link.client.set(self._full(key), answer.tag.encode() + answer.kept, ex=_SECONDS)
+            except ERRORS as error:
+                self._link.leave(error)
+
+    def _keep(self, key: str, answer: Answer) -> None:
+        if len(answer.kept) <= _MOST_BYTES:
+            with self._lock:
+                self._memory[key] = answer
 
     def _full(self, key: str) -> str:
         asked = f"{VERSION} {self._name_space} {key}"
         return "pipeline-health:" + hashlib.sha256(asked.encode("utf-8", "replace")).hexdigest()
 
-    def _redis_is_well(self) -> bool:
-        return self._redis is not None and time.monotonic() >= self._redis_again_at
 
-    def _leave_redis(self, error: Exception) -> None:
-        """For a few seconds nobody waits for it; the name of the error says enough, its text may hold the URL."""
-        now = time.monotonic()
-        self._redis_again_at = now + _REDIS_PAUSE_SECONDS
-        if now - self._complained_at > _COMPLAIN_SECONDS:
-            self._complained_at = now
-            log.warning(
-                "REDIS_URL: Redis cannot be used (%s); answers are cached in this process", type(error).__name__
-            )
+def key_of(path: str, parameters: Iterable[tuple[str, str]], version: int) -> str:
+    """Windows that end now move on once a minute."""
+    return f"{path}?{sorted(parameters)}@{version}/{int(time.time()) // _SECONDS}"
 
 
 def cached(request: Request, session: Session, make: Callable[[], BaseModel]) -> Response:
     """The answer, from the cache if nothing changed, with an ETag; 304 where the client has it already."""
     cache: Cache = request.app.state.cache
     known = heartbeat(session)
-    question = sorted(request.query_params.multi_items())
-    asked = f"{request.url.path}?{question}@{known.data_version if known else 0}/{int(time.time()) // _SECONDS}"
-    body = cache.get(asked)
-    if body is None:
-        body = make().model_dump_json().encode()
-        cache.put(asked, body)
-    return with_etag(request, body)
+    key = key_of(request.url.path, request.query_params.multi_items(), known.data_version if known else 0)
+    answer = cache.get(key)
+    if answer is None:
+        answer = Answer.of(make().model_dump_json().encode())
+        cache.put(key, answer)
+    return _respond(request, answer)
 
 
-def with_etag(request: Request, body: bytes) -> Response:
-    """The tag is weak: the same answer may go out compressed."""
-    tag = hashlib.sha256(body).hexdigest()[:32]
-    headers = {"ETag": f'W/"{tag}"', "Cache-Control": "private, no-cache"}
-    offered = request.headers.get("if-none-match", "")
-    if offered.strip() == "*" or f'"{tag}"' in (each.strip().removeprefix("W/") for each in offered.split(",")):
-        return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
+def with_etag(request: Request, body: BaseModel) -> Response:
+    """An answer that is not kept."""
+    return _respond(request, Answer.of(body.model_dump_json().encode()))
+
+
+def _respond(request: Request, answer: Answer) -> Response:
+    return answer.response(request.headers.get("if-none-match", ""), request.headers.get("accept-encoding", ""))
+
+
+def tag_of(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:_TAG_LENGTH]
+
+
+def has(offered: str, tag: str) -> bool:
+    """Does If-None-Match name it? Compared weakly, RFC 9110 section 8.8.3.2."""
+    return offered.strip() == "*" or f'"{tag}"' in (each.strip().removeprefix("W/") for each in offered.split(","))
+
+
+def _takes_gzip(accepted: str) -> bool:
+    for each in accepted.lower().split(","):
+        name, _, quality = each.partition(";")
+        if name.strip() in ("gzip", "*"):
+            return quality.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False

@@ -5,6 +5,7 @@ import re
 from typing import Literal
 from urllib.parse import urlsplit
 
+import limits
 import redis
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 
@@ -12,6 +13,7 @@ from db.config import DatabaseSettings, Port
 from notify.settings import ChannelSettings
 
 _KEY = re.compile(r"[\x21-\x7e]+")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?")
 _HOST = re.compile(r"[A-Za-z0-9._:%-]{1,255}")
 
 
@@ -19,6 +21,8 @@ class Settings(DatabaseSettings, ChannelSettings):
     api_host: str = "127.0.0.1"
     api_port: Port = 3000
     api_keys: SecretStr | None = None
+    api_rate_limit: str = "1200/minute"
+    api_cors_origins: str = ""
     redis_url: SecretStr | None = None
     github_webhook_secret: SecretStr | None = None
     poll_interval_minutes: float = 5.0
@@ -29,6 +33,14 @@ class Settings(DatabaseSettings, ChannelSettings):
     def keys(self) -> tuple[str, ...]:
         text = self.api_keys.get_secret_value() if self.api_keys else ""
         return _split(text)
+
+    @property
+    def rate_limit(self) -> str | None:
+        return None if self.api_rate_limit == "none" else self.api_rate_limit
+
+    @property
+    def cors_origins(self) -> tuple[str, ...]:
+        return _split(self.api_cors_origins)
 
     @property
     def public(self) -> bool:
@@ -56,6 +68,29 @@ class Settings(DatabaseSettings, ChannelSettings):
         found = _split(value.get_secret_value())
         if not found or not all(_KEY.fullmatch(key) for key in found):
             raise ValueError("allowed are keys of printable ASCII without spaces, separated by commas")
+        return value
+
+    @field_validator("api_rate_limit")
+    @classmethod
+    def _rate(cls, value: str) -> str:
+        value = value.strip().lower()
+        try:
+            usable = value == "none" or limits.parse(value).amount > 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError(f"given was {value[:40]!r}; allowed is none, or a rate such as 1200/minute or 20/second")
+        return value
+
+    @field_validator("api_cors_origins")
+    @classmethod
+    def _origins(cls, value: str) -> str:
+        for origin in _split(value):
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"given was {origin[:60]!r}; allowed are origins such as https://portal.example.com, separated by "
+                    "commas, or *"
+                )
         return value
 
     @field_validator("poll_interval_minutes", mode="before")

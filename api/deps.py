@@ -157,6 +157,16 @@ def _repositories(opened: Session, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
+TextQuery = Annotated[
+    str,
+    Query(
+        max_length=200,
+        description="In title, branch, actor or run number; seven or more hexadecimal digits are the start of a sha",
+        examples=["fix cart"],
+    ),
+]
+
+
 def plain_text(name: str, value: str) -> str:
     if _CONTROL.search(value):
         raise bad_parameter(name, "the text holds characters that cannot be searched for")

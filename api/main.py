@@ -4,39 +4,32 @@ import logging.config
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry, ProcessCollector
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from api import errors
+from api.answers import KeptAnswers
 from api.auth import require_key
 from api.cache import Cache
 from api.config import Settings
+from api.description import LOCKED, PROBLEMS, describe
 from api.gate import Gate
 from api.intake import Intake
 from api.logging_setup import logging_config
 from api.middleware import Around
-from api.routes import alerts, health, logs, metrics, prometheus, repositories, runs, webhooks
-from api.schemas import ProblemDocument
+from api.redis_link import RedisLink
+from api.routes import alerts, badges, export, health, logs, metrics, prometheus, repositories, runs, webhooks
+from api.throttle import RATE_HEADERS, Throttle
 from db.config import ConfigError
 from db.engine import DatabaseUnavailable, make_engine
 from db.migrate import NotMigrated
 from db.version import VERSION
-
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    401: {"model": ProblemDocument, "description": "API_KEYS is set and no key was sent"},
-    422: {"model": ProblemDocument, "description": "A parameter is unknown or cannot be used"},
-    503: {"model": ProblemDocument, "description": "The database cannot be used now"},
-}
-_DESCRIPTION = """\
-Health of GitHub Actions pipelines. Every figure is the one that the dashboard and the messages show; what each
-means stands in docs/metrics.md. Times are UTC, durations are seconds, errors are RFC 9457 problem documents.
-"""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -55,27 +48,46 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPIOffline(
         title="Pipeline Health",
         version=VERSION,
-        description=_DESCRIPTION,
         lifespan=_lifespan,
         license_info={"name": "MIT", "identifier": "MIT"},
     )
     app.state.settings, app.state.engine = settings, engine
     app.state.gate = Gate(engine)
     app.state.intake = Intake(settings.database_url, app.state.gate) if settings.github_webhook_secret else None
-    redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
-    app.state.cache = Cache(redis_url, name_space=settings.database_url)
+    app.state.redis = RedisLink(settings.redis_url.get_secret_value()) if settings.redis_url else None
+    app.state.cache = Cache(app.state.redis, name_space=settings.database_url)
     app.state.registry = CollectorRegistry()
     ProcessCollector(registry=app.state.registry)
     errors.install(app)
-    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    _wrap(app, settings)
     app.add_middleware(Around, registry=app.state.registry, log_requests=prod)
     _include_routes(app)
+    describe(app)
     return app
 
 
+def _wrap(app: FastAPI, settings: Settings) -> None:
+    """From the innermost to the outermost."""
+    state, packed = app.state, (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/vnd.apache.parquet")
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5, exclude_content_types=packed)
+    app.add_middleware(KeptAnswers, engine=state.engine, gate=state.gate, cache=state.cache, keys=settings.keys)
+    if settings.rate_limit:
+        name = settings.database_url
+        app.add_middleware(Throttle, rate=settings.rate_limit, keys=settings.keys, link=state.redis, name=name)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET"],
+            allow_headers=["Authorization", "If-None-Match"],
+            expose_headers=["ETag", "Retry-After", "X-Request-ID", *RATE_HEADERS],
+        )
+
+
 def _include_routes(app: FastAPI) -> None:
-    for routes in (runs, metrics, logs, repositories, alerts):
-        app.include_router(routes.router, dependencies=[Depends(require_key)], responses=_PROBLEMS)
+    for routes in (runs, metrics, logs, repositories, alerts, export):
+        app.include_router(routes.router, dependencies=[Depends(require_key)], responses=LOCKED)
+    app.include_router(badges.router, responses=PROBLEMS)
     for routes in (webhooks, health, prometheus):
         app.include_router(routes.router)
     app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
@@ -89,5 +101,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     if app.state.intake:
         await app.state.intake.close()
-    app.state.cache.close()
+    if app.state.redis:
+        app.state.redis.close()
     app.state.engine.dispose()

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api import schemas
 from api.auth import not_from_other_sites
+from api.cache import with_etag
 from api.config import Settings
 from api.deps import NowDep, SessionDep, known_scope, only_known_parameters, open_session
 from api.errors import Problem
@@ -23,23 +24,27 @@ router = APIRouter(prefix="/api/alerts", tags=["Alerts"], dependencies=[Depends(
 _SHOWN = ("success_rate", "runs", "duration_p50", "recovery_p50")
 
 
-@router.get("", response_model=schemas.Alerts, summary="Alerts: firing ones first, then the newest")
+@router.get(
+    "", operation_id="list_alerts", response_model=schemas.Alerts, summary="Alerts: firing ones first, then the newest"
+)
 def alerts(
+    request: Request,
     session: SessionDep,
     state: Annotated[list[AlertState] | None, Query(description="Both without it; repeatable")] = None,
     repo: Annotated[list[str] | None, Query(description="owner/name; repeatable")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> dict[str, Any]:
+) -> Response:
     scope = known_scope(session, repo or [])
     found: list[AlertRow] = []
     for each in AlertState.FIRING, AlertState.RESOLVED:
         if (not state or each in state) and len(found) < limit:
             found += list_alerts(session, states=[each], repos=scope.repos, limit=limit - len(found))
-    return {"items": found}
+    return with_etag(request, schemas.Alerts.model_validate({"items": found}))
 
 
 @router.post(
     "/test",
+    operation_id="send_test_message",
     response_model=schemas.TestResults,
     summary="Send a test message",
     dependencies=[Depends(not_from_other_sites)],

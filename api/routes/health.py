@@ -17,6 +17,7 @@ router = APIRouter(prefix="/health", tags=["Health"])
 
 @router.get(
     "",
+    operation_id="get_health",
     response_model=schemas.Health,
     summary="State of the database, the collectors and the inbox of webhooks",
     responses={503: {"model": schemas.Health, "description": "The database cannot be used"}},
@@ -36,13 +37,14 @@ def health(request: Request, now: NowDep) -> JSONResponse:
     return _answer(body, status)
 
 
-@router.get("/live", response_model=schemas.Alive, summary="The process answers")
+@router.get("/live", operation_id="get_liveness", response_model=schemas.Alive, summary="The process answers")
 def live() -> JSONResponse:
     return _answer({"status": "ok"}, "ok")
 
 
 @router.get(
     "/ready",
+    operation_id="get_readiness",
     response_model=schemas.Check,
     summary="The database can be used",
     responses={503: {"model": schemas.Check, "description": "It cannot"}},

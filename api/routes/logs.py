@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from api import schemas
+from api.cache import with_etag
 from api.deps import NowDep, SessionDep, not_found, only_known_parameters
 from api.errors import Problem
 from db.engine import write_scope
@@ -27,6 +28,7 @@ _JOBS_COME_WITHIN = timedelta(hours=1)
 
 @router.get(
     "/api/logs/{run_id}",
+    operation_id="get_logs",
     response_model=schemas.Logs,
     summary="Logs of a run's jobs",
     responses={
@@ -62,7 +64,7 @@ def logs(
     if states == {LogState.EXPIRED}:
         detail = f"GitHub has deleted the logs of run {run_id}, and none was stored before that."
         raise Problem(410, detail, more=found.model_dump())
-    return _answer(found, rows, format, waiting=waiting or LogState.PENDING in states)
+    return _answer(request, found, rows, format, waiting=waiting or LogState.PENDING in states)
 
 
 def _jobs_will_come(session: Session, run: RunRow, attempt: int, job_id: int | None, now: datetime) -> bool:
@@ -91,11 +93,13 @@ def _request(engine: Engine, repository_id: int, run_id: int, job_ids: list[int]
     return []
 
 
-def _answer(found: schemas.Logs, rows: list[JobLogRow], format: str, *, waiting: bool) -> Response:
+def _answer(request: Request, found: schemas.Logs, rows: list[JobLogRow], format: str, *, waiting: bool) -> Response:
     status, headers = (202, {"Retry-After": _RETRY_SECONDS}) if waiting else (200, {})
     if format == "text":
         return PlainTextResponse(_text(rows), status, headers)
-    return Response(found.model_dump_json(), status, headers, "application/json")
+    if waiting:
+        return Response(found.model_dump_json(), status, headers, "application/json")
+    return with_etag(request, found)
 
 
 def _job(row: JobLogRow) -> dict[str, Any]:

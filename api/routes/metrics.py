@@ -15,7 +15,7 @@ router = APIRouter(prefix="/api/metrics", tags=["Metrics"], dependencies=[Depend
 _MOST_POINTS = 5_000
 
 
-@router.get("", response_model=schemas.MetricsAnswer, summary="The figures of a filter")
+@router.get("", operation_id="get_metrics", response_model=schemas.MetricsAnswer, summary="The figures of a filter")
 def metrics(request: Request, session: SessionDep, asked: FilterDep) -> Response:
     """What each figure means stands in docs/metrics.md; `data` says how complete the data behind them is."""
 
@@ -26,7 +26,7 @@ def metrics(request: Request, session: SessionDep, asked: FilterDep) -> Response
     return cached(request, session, make)
 
 
-@router.get("/series", response_model=schemas.Series, summary="The figures over time")
+@router.get("/series", operation_id="get_series", response_model=schemas.Series, summary="The figures over time")
 def series(
     request: Request,
     session: SessionDep,
@@ -47,7 +47,12 @@ def series(
     return cached(request, session, make)
 
 
-@router.get("/groups", response_model=schemas.Groups, summary="The figures by repository, workflow, branch, …")
+@router.get(
+    "/groups",
+    operation_id="get_groups",
+    response_model=schemas.Groups,
+    summary="The figures by repository, workflow, branch, …",
+)
 def groups(
     request: Request,
     session: SessionDep,

@@ -31,6 +31,7 @@ _EXAMPLE = 'pipeline_health_runs_24h{conclusion="failure",repo="acme/web-app",wo
 
 @router.get(
     "/metrics",
+    operation_id="get_prometheus_metrics",
     summary="Prometheus metrics",
     response_class=Response,
     responses={200: {"content": {"text/plain": {"example": _EXAMPLE}}}},

@@ -1,10 +1,11 @@
 """What is monitored."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api import schemas
+from api.cache import with_etag
 from api.deps import NowDep, SessionDep, known_scope, only_known_parameters
 from db.queries.ledger import is_silent, list_ledger
 from db.queries.repositories import heartbeat, list_workflows, unread_targets
@@ -12,17 +13,31 @@ from db.queries.repositories import heartbeat, list_workflows, unread_targets
 router = APIRouter(prefix="/api", tags=["Repositories"], dependencies=[Depends(only_known_parameters)])
 
 
-@router.get("/repositories", response_model=schemas.Repositories, summary="Repositories and how complete they are")
-def repositories(session: SessionDep, now: NowDep) -> dict[str, Any]:
+@router.get(
+    "/repositories",
+    operation_id="list_repositories",
+    response_model=schemas.Repositories,
+    summary="Repositories and how complete they are",
+)
+def repositories(request: Request, session: SessionDep, now: NowDep) -> Response:
     """By name. `summary` says in a sentence whether everything is there; what the states and gaps mean, and what to
     do, stands in docs/operations.md."""
     ledgers, beat = list_ledger(session), heartbeat(session)
     unread = unread_targets(session, [each.repo for each in ledgers])
-    return schemas.repositories(ledgers, unread, now, silent=beat is None or is_silent(beat, now))
+    found = schemas.repositories(ledgers, unread, now, silent=beat is None or is_silent(beat, now))
+    return with_etag(request, schemas.Repositories.model_validate(found))
 
 
-@router.get("/workflows", response_model=schemas.Workflows, summary="Workflows of the monitored repositories")
+@router.get(
+    "/workflows",
+    operation_id="list_workflows",
+    response_model=schemas.Workflows,
+    summary="Workflows of the monitored repositories",
+)
 def workflows(
-    session: SessionDep, repo: Annotated[list[str] | None, Query(description="owner/name; repeatable")] = None
-) -> dict[str, Any]:
-    return {"items": list_workflows(session, known_scope(session, repo or []))}
+    request: Request,
+    session: SessionDep,
+    repo: Annotated[list[str] | None, Query(description="owner/name; repeatable")] = None,
+) -> Response:
+    found = list_workflows(session, known_scope(session, repo or []))
+    return with_etag(request, schemas.Workflows.model_validate({"items": found}))

@@ -6,32 +6,33 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from api import schemas
 from api.cache import with_etag
-from api.deps import FilterDep, SessionDep, not_found, only_known_parameters, plain_text
+from api.deps import FilterDep, SessionDep, TextQuery, not_found, only_known_parameters, plain_text
 from api.errors import bad_parameter
 from db.queries.runs import BadCursor, get_run, list_attempts, list_jobs, list_runs
 
 router = APIRouter(tags=["Runs"], dependencies=[Depends(only_known_parameters)])
 
 
-@router.get("/api/runs", response_model=schemas.RunPage, summary="Runs, newest first")
+@router.get("/api/runs", operation_id="list_runs", response_model=schemas.RunPage, summary="Runs, newest first")
 def runs(
     request: Request,
     session: SessionDep,
     asked: FilterDep,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
-    q: Annotated[str, Query(max_length=200, description="In title, branch, actor, sha or run number")] = "",
+    q: TextQuery = "",
 ) -> Response:
     """Pages stay right while new runs arrive: the cursor is a place in time, not a number of rows."""
     try:
         page = list_runs(session, asked.scope, asked.window, limit=limit, cursor=cursor, text=plain_text("q", q))
     except BadCursor as error:
         raise bad_parameter("cursor", str(error)) from None
-    return with_etag(request, schemas.RunPage.model_validate(page).model_dump_json().encode())
+    return with_etag(request, schemas.RunPage.model_validate(page))
 
 
 @router.get(
     "/api/runs/{run_id}",
+    operation_id="get_run",
     response_model=schemas.RunDetail,
     summary="One run with its attempts and jobs",
     responses={404: {"model": schemas.ProblemDocument, "description": "There is no such run or attempt"}},
@@ -52,4 +53,4 @@ def run(
         raise not_found(f"attempt {attempt} of run {run_id}")
     jobs = list_jobs(session, run_id, number)
     detail = schemas.RunDetail.model_validate({**vars(found), "attempts": attempts, "jobs": jobs})
-    return with_etag(request, detail.model_dump_json().encode())
+    return with_etag(request, detail)

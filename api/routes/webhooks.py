@@ -65,6 +65,7 @@ async def received_at() -> datetime:
 
 @router.post(
     "/api/webhooks/github",
+    operation_id="receive_delivery",
     status_code=202,
     response_model=schemas.Received,
     summary="Take a delivery of GitHub's webhook",

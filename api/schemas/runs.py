@@ -57,6 +57,13 @@ class Run(Schema):
     html_url: str
 
 
+class ExportedRun(Run):
+    model_config = example({**_RUN, "compute_seconds": 812.0, "wasted_seconds": 0.0, "cost_usd": 0.112})
+    compute_seconds: float = Field(description="Of its jobs, all attempts together")
+    wasted_seconds: float
+    cost_usd: float
+
+
 class RunPage(Schema):
     model_config = example({"items": [_RUN], "next": "MjAyNi0xMS0yMFQwOToxNDowMiswMDowMHw3Mzk4MTIzNDU2"})
     items: list[Run]

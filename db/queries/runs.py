@@ -98,7 +98,7 @@ def list_runs(
 ) -> RunPage:
     """Newest first. `text` looks in title, branch, actor and run number; seven or more hexadecimal digits with a
     number among them are the start of a commit's sha."""
-    query = select_runs().where(*in_scope(session, scope), *in_window(window), *_matching(text))
+    query = select_runs().where(*in_scope(session, scope), *in_window(window), *matching(text))
     if cursor:
         query = query.where(tuple_(Run.created_at, Run.id) < tuple_(*_decode(cursor)))
     query = query.order_by(Run.created_at.desc(), Run.id.desc()).limit(limit + 1)
@@ -109,7 +109,7 @@ def list_runs(
 
 
 def count_rows(session: Session, scope: Scope, window: Window, *, text: str = "") -> int:
-    where = [*in_scope(session, scope), *in_window(window), *_matching(text)]
+    where = [*in_scope(session, scope), *in_window(window), *matching(text)]
     return session.scalar(select(func.count()).select_from(Run).where(*where)) or 0
 
 
@@ -188,7 +188,7 @@ def _of_run(model: Any, run_id: int) -> Sequence[Any]:
     return model.repository_id == owner, model.run_id == run_id
 
 
-def _matching(text: str) -> list[ColumnElement[bool]]:
+def matching(text: str) -> list[ColumnElement[bool]]:
     words = text.strip()[:200]
     if not words:
         return []

@@ -58,6 +58,12 @@ def failing_streaks(session: Session, scope: Scope, now: datetime) -> list[Strea
     return sorted(found, key=lambda streak: (-streak.length, streak.since))
 
 
+def any_decided(session: Session, scope: Scope, now: datetime) -> bool:
+    """Was any run on a default branch decided in the time that is looked back?"""
+    where = [*in_scope(session, scope), Run.on_default_branch, Run.created_at >= now - LOOK_BACK]
+    return session.scalar(select(Run.id).where(*where, Run.outcome.in_(DECIDED)).limit(1)) is not None
+
+
 def _broken(session: Session, where: Sequence[Any]) -> list[ColumnElement[bool]]:
     """Conditions, one a broken workflow, for its runs since the last success. An index leads to the last run of each
     workflow, so that it does not matter how many there are."""

@@ -1,5 +1,8 @@
 """The API as a program that asks it sees it, at noon of the day that the builders' runs are of."""
 
+import shutil
+import subprocess
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -7,12 +10,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import redis
 from sqlalchemy import Engine
 
 from api.config import Settings
 from api.deps import now as api_now
 from api.main import create_app
 from tests.builders import NOON, add_repository
+from tests.notify.servers import free_port
 
 with warnings.catch_warnings():
     # requirements-dev.txt has httpx; Starlette takes it, and says that it would rather have httpx2.
@@ -42,3 +47,25 @@ def client(make_client: MakeClient, engine: Engine) -> TestClient:
     """With one repository, acme/web, that has one workflow, CI."""
     add_repository(engine)
     return make_client()
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not installed: apt-get install redis-server")
+    port, folder = free_port(), tmp_path_factory.mktemp("redis")
+    server = subprocess.Popen(
+        ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)],
+        stdout=subprocess.DEVNULL,
+    )
+    url = f"redis://127.0.0.1:{port}/0"
+    with redis.Redis.from_url(url) as asking:
+        for _ in range(100):
+            try:
+                asking.ping()
+                break
+            except redis.ConnectionError:
+                time.sleep(0.05)
+    yield url
+    server.terminate()
+    server.wait()

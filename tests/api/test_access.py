@@ -49,7 +49,8 @@ def test_every_answer_carries_an_id_and_security_headers(client: TestClient) -> 
         assert headers["x-frame-options"] == "DENY"
         assert headers["referrer-policy"] == "no-referrer"
         assert "access-control-allow-origin" not in headers
-    assert client.get("/api/alerts").headers["cache-control"] == "no-store"
+    assert client.get("/api/alerts").headers["cache-control"] == "private, no-cache"
+    assert client.get("/api/nope").headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize(

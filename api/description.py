@@ -1,0 +1,69 @@
+"""What /openapi.json says beyond the routes themselves."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from api.errors import MEDIA_TYPE
+from api.schemas import ProblemDocument
+
+TEXT = """\
+Health of GitHub Actions pipelines. Every figure is the one that the dashboard and the messages show; what each
+means stands in docs/metrics.md. Times are UTC, durations are seconds, errors are RFC 9457 problem documents.
+"""
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    422: {"model": ProblemDocument, "description": "A parameter is unknown or cannot be used"},
+    429: {
+        "model": ProblemDocument,
+        "description": "More requests than API_RATE_LIMIT; wait for Retry-After",
+    },
+    503: {"model": ProblemDocument, "description": "The database cannot be used now"},
+}
+LOCKED: dict[int | str, dict[str, Any]] = {
+    401: {"model": ProblemDocument, "description": "API_KEYS is set and no key was sent"},
+    **PROBLEMS,
+}
+_TAGS = {
+    "Runs": "Runs, their attempts and jobs",
+    "Metrics": "Figures of a filter, over time and by group",
+    "Export": "All runs of a filter as a file",
+    "Logs": "What jobs printed",
+    "Repositories": "What is monitored, and how complete it is",
+    "Alerts": "Alerts, and the test of their channels",
+    "Badges": "Images for README files",
+    "Webhooks": "What GitHub sends",
+    "Health": "For probes and load balancers",
+    "Prometheus": "For Prometheus",
+}
+
+
+def describe(app: FastAPI) -> None:
+    """Makes the document once; errors are problem documents by their true media type."""
+
+    def openapi() -> dict[str, Any]:
+        if not app.openapi_schema:
+            tags = [{"name": name, "description": text} for name, text in _TAGS.items()]
+            made = get_openapi(
+                title=app.title, version=app.version, description=TEXT, routes=app.routes, tags=tags,
+                license_info=app.license_info,
+            )  # fmt: skip
+            for methods in made["paths"].values():
+                for operation in methods.values():
+                    _true_media_types(operation["responses"])
+            app.openapi_schema = made
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+def _true_media_types(responses: dict[str, Any]) -> None:
+    for status, response in responses.items():
+        content = response.get("content", {})
+        if status >= "400" and "application/json" in content and not _is_health(content["application/json"]):
+            content[MEDIA_TYPE] = content.pop("application/json")
+
+
+def _is_health(content: dict[str, Any]) -> bool:
+    """A probe's 503 is the same document as its 200."""
+    return str(content.get("schema", {}).get("$ref", "")).endswith(("/Health", "/Check"))

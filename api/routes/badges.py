@@ -1,0 +1,78 @@
+"""Badges for README files."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from sqlalchemy.orm import Session
+
+from api.badge import FAILING, PASSING, UNKNOWN, badge
+from api.cache import has, tag_of
+from api.deps import NowDep, SessionDep, only_known_parameters, plain_text
+from db import analytics
+from db.metrics.catalogue import display
+from db.metrics.scope import Scope
+from db.metrics.window import DEFAULT_SPAN, Window
+from db.queries.repositories import list_repositories
+from db.queries.streaks import any_decided
+
+router = APIRouter(prefix="/api/badge", tags=["Badges"], dependencies=[Depends(only_known_parameters)])
+# Long enough for the many readers of a page, short enough to be true; GitHub's image proxy keeps to it.
+_HEADERS = {"Cache-Control": "public, max-age=60", "Content-Security-Policy": "default-src 'none'; style-src 'none'"}
+
+
+@router.get(
+    "/{owner}/{name}.svg",
+    response_class=Response,
+    operation_id="get_badge",
+    summary="A badge of the default branch's health",
+    responses={
+        200: {"content": {"image/svg+xml": {"schema": {"type": "string"}, "example": "<svg …>…</svg>"}}},
+        404: {
+            "description": "Such a repository is not monitored; the image says so too",
+            "content": {"image/svg+xml": {"schema": {"type": "string"}}},
+        },
+    },
+)
+def get_badge(
+    request: Request,
+    session: SessionDep,
+    now: NowDep,
+    owner: Annotated[str, Path(max_length=100, examples=["acme"])],
+    name: Annotated[str, Path(max_length=200, examples=["web-app"])],
+    workflow: Annotated[str | None, Query(max_length=300, description="A name or an id; all without it")] = None,
+    label: Annotated[str | None, Query(max_length=100, description="Text of the left half")] = None,
+    show: Annotated[
+        Literal["state", "success_rate"], Query(description="The state now, or the success rate of 30 days")
+    ] = "state",
+) -> Response:
+    """Wants no key, so that it can be shown anywhere. `failing`: the last decided run of a workflow on the default
+    branch failed; `no runs`: none was decided there in the last 90 days."""
+    wanted, text = plain_text("workflow", workflow or ""), plain_text("label", label or "")
+    known = {row.repo.lower(): row.repo for row in list_repositories(session)}
+    repo = known.get(f"{owner}/{name}".lower())
+    left = text or wanted or "pipeline health"
+    if repo is None:
+        return Response(badge(left, "unknown", UNKNOWN), 404, _HEADERS, "image/svg+xml")
+    scope = Scope(repos=(repo,), workflows=(wanted,) if wanted else ())
+    body = badge(left, *(_rate(session, scope, now) if show == "success_rate" else _state(session, scope, now)))
+    tag = tag_of(body.encode())
+    headers = {**_HEADERS, "ETag": f'W/"{tag}"'}
+    if has(request.headers.get("if-none-match", ""), tag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, 200, headers, "image/svg+xml")
+
+
+def _state(session: Session, scope: Scope, now: datetime) -> tuple[str, str]:
+    broken = analytics.failing_streaks(session, scope, now)
+    if broken:
+        return ("failing" if len(broken) == 1 else f"{len(broken)} failing"), FAILING
+    decided = any_decided(session, scope, now)
+    return ("passing", PASSING) if decided else ("no runs", UNKNOWN)
+
+
+def _rate(session: Session, scope: Scope, now: datetime) -> tuple[str, str]:
+    found = analytics.snapshot(session, scope, Window(now - DEFAULT_SPAN, now))
+    if found.success_rate is None:
+        return "no runs", UNKNOWN
+    return display(found)["success_rate"], PASSING if found.success_rate >= 0.9 else FAILING

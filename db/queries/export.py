@@ -1,0 +1,44 @@
+"""Reading all runs of a filter, however many they are."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, tuple_
+
+from db.engine import session_scope
+from db.metrics.scope import Scope
+from db.metrics.window import Window
+from db.models import Run
+from db.queries.filters import in_scope, in_window
+from db.queries.runs import RunRow, matching, select_runs
+
+_SUMS = (Run.compute_seconds, Run.wasted_seconds, Run.cost_usd)
+
+
+@dataclass(frozen=True)
+class ExportRow(RunRow):
+    """With what the run's attempts used: seconds of jobs, and US dollars."""
+
+    compute_seconds: float
+    wasted_seconds: float
+    cost_usd: float
+
+
+def export_runs(
+    engine: Engine, scope: Scope, window: Window, *, text: str = "", size: int = 5_000
+) -> Iterator[list[ExportRow]]:
+    """Portions, newest first. Each has a transaction of its own, so that one who reads slowly keeps no connection and
+    holds back no vacuum; a run that arrives meanwhile is in it if its place is still to come."""
+    after = None
+    while True:
+        with session_scope(engine) as session:
+            where = [*in_scope(session, scope), *in_window(window), *matching(text)]
+            if after:
+                where.append(tuple_(Run.created_at, Run.id) < tuple_(*after))
+            query = select_runs(*_SUMS).where(*where).order_by(Run.created_at.desc(), Run.id.desc()).limit(size)
+            rows = [ExportRow(*row) for row in session.execute(query)]
+        if rows:
+            yield rows
+        if len(rows) < size:
+            return
+        after = (rows[-1].created_at, rows[-1].id)
