@@ -45,9 +45,17 @@ class KeptAnswers:
                 if kept:
                     scope["route"] = _Route(scope["path"])
                     tags, accepted = headers.get("if-none-match", ""), headers.get("accept-encoding", "")
-                    await kept.response(tags, accepted)(scope, receive, send)
+                    await _send(send, *kept.to_send(tags, accepted))
                     return
         await self._app(scope, receive, send)
+
+
+async def _send(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:
+    listed = [(name.encode(), value.encode()) for name, value in headers.items()]
+    if status == 200:
+        listed.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": listed})
+    await send({"type": "http.response.body", "body": body})
 
 
 class _Version:

@@ -20,8 +20,8 @@ from db.version import VERSION
 _SECONDS = 60
 _MOST_BYTES = 64 * 2**20
 _TAG_LENGTH = 32
-# Below, compression costs more than it saves.
-_WORTH_PACKING = 1000
+# What fits into a few packets goes out as it is.
+_WORTH_PACKING = 4000
 _MAGIC = b"\x1f\x8b"
 
 
@@ -44,16 +44,17 @@ class Answer:
     def body(self) -> bytes:
         return gzip.decompress(self.kept) if self.packed else self.kept
 
-    def response(self, offered_tags: str, accepted: str, cache_control: str = "private, no-cache") -> Response:
-        """What to send to one who has those tags and accepts those encodings. The tag is weak: the same answer goes
-        out compressed and plain."""
-        headers = {"ETag": f'W/"{self.tag}"', "Cache-Control": cache_control, "Vary": "Accept-Encoding"}
-        if has(offered_tags, self.tag):
-            return Response(status_code=304, headers=headers)
+    def to_send(self, offered_tags: str, accepted: str) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body for one who has those tags and accepts those encodings. The tag is weak: the same
+        answer goes out compressed and plain."""
+        headers = {"etag": f'W/"{self.tag}"', "cache-control": "private, no-cache", "vary": "Accept-Encoding"}
+        if offered_tags and has(offered_tags, self.tag):
+            return 304, headers, b""
+        headers["content-type"] = "application/json"
         if self.packed and _takes_gzip(accepted):
-            headers["Content-Encoding"] = "gzip"
-            return Response(self.kept, media_type="application/json", headers=headers)
-        return Response(self.body, media_type="application/json", headers=headers)
+            headers["content-encoding"] = "gzip"
+            return 200, headers, self.kept
+        return 200, headers, self.body
 
 
 class Cache:
@@ -125,7 +126,9 @@ def with_etag(request: Request, body: BaseModel) -> Response:
 
 
 def _respond(request: Request, answer: Answer) -> Response:
-    return answer.response(request.headers.get("if-none-match", ""), request.headers.get("accept-encoding", ""))
+    offered, accepted = (request.headers.get(name, "") for name in ("if-none-match", "accept-encoding"))
+    status, headers, body = answer.to_send(offered, accepted)
+    return Response(body, status, headers)
 
 
 def tag_of(body: bytes) -> str:

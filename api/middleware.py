@@ -1,22 +1,21 @@
 """Around every request: an id, security headers, and the measure of it."""
 
 import logging
+import random
 import re
 import time
-import uuid
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import unexpected
 
 log = logging.getLogger("api.access")
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-}
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+)
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
@@ -42,7 +41,7 @@ class Around:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _set_headers(MutableHeaders(scope=message), scope["path"], request_id)
+                _add_headers(message["headers"], scope["path"], request_id)
             await send(message)
 
         try:
@@ -67,12 +66,10 @@ class Around:
 
 def _request_id(scope: Scope) -> str:
     given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-    return given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
+    return given if _GIVEN_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
 
 
-def _set_headers(headers: MutableHeaders, path: str, request_id: str) -> None:
-    headers["X-Request-ID"] = request_id
-    for name, value in _HEADERS.items():
-        headers[name] = value
-    if path.startswith("/api/"):
-        headers.setdefault("Cache-Control", "no-store")
+def _add_headers(headers: list[tuple[bytes, bytes]], path: str, request_id: str) -> None:
+    headers += (*_HEADERS, (b"x-request-id", request_id.encode()))
+    if path.startswith("/api/") and not any(name == b"cache-control" for name, _ in headers):
+        headers.append((b"cache-control", b"no-store"))

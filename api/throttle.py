@@ -4,13 +4,12 @@ for several of them."""
 import hashlib
 import math
 import time
-from collections.abc import Mapping
 
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import key_of
@@ -19,6 +18,8 @@ from api.redis_link import ERRORS, RedisLink
 
 _UNLIMITED = "/api/webhooks/"
 RATE_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+_RAW_HEADERS = tuple(name.lower().encode() for name in RATE_HEADERS)
+_Headers = list[tuple[bytes, bytes]]
 
 
 class Throttle:
@@ -41,7 +42,7 @@ class Throttle:
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(limits)
+                message["headers"] += limits
             await send(message)
 
         if allowed:
@@ -50,11 +51,11 @@ class Throttle:
         problem = Problem(
             429,
             f"More than {_words(self._rate)}: wait {wait} s. Whoever runs this API can raise API_RATE_LIMIT.",
-            headers={**limits, "Retry-After": str(wait)},
+            headers={"Retry-After": str(wait)},
         )
         await answer(problem)(scope, receive, sending)
 
-    async def _count(self, client: str) -> tuple[bool, Mapping[str, str], int]:
+    async def _count(self, client: str) -> tuple[bool, _Headers, int]:
         if self._shared and self._link and self._link.is_well():
             try:
                 return await run_in_threadpool(self._hit, self._shared, client)
@@ -62,11 +63,11 @@ class Throttle:
                 self._link.leave(error)
         return self._hit(self._here, client)
 
-    def _hit(self, limiter: SlidingWindowCounterRateLimiter, client: str) -> tuple[bool, Mapping[str, str], int]:
+    def _hit(self, limiter: SlidingWindowCounterRateLimiter, client: str) -> tuple[bool, _Headers, int]:
         allowed = limiter.hit(self._rate, self._name, client)
         state = limiter.get_window_stats(self._rate, self._name, client)
         values = self._rate.amount, state.remaining if allowed else 0, math.ceil(state.reset_time)
-        headers = dict(zip(RATE_HEADERS, map(str, values), strict=True))
+        headers = [(name, b"%d" % value) for name, value in zip(_RAW_HEADERS, values, strict=True)]
         return allowed, headers, max(1, math.ceil(state.reset_time - time.time()))
 
 
