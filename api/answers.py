@@ -17,7 +17,7 @@ from db.engine import DatabaseUnavailable, session_scope
 from db.migrate import NotMigrated
 from db.queries.repositories import heartbeat
 
-PATHS = ("/api/metrics", "/api/metrics/series", "/api/metrics/groups")
+PATHS = ("/api/runs", "/api/metrics", "/api/metrics/series", "/api/metrics/groups")
 # The version of the data is asked for so often, whatever number of requests arrive.
 FRESH_SECONDS = 0.25
 

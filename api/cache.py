@@ -34,7 +34,7 @@ class Answer:
 
     @classmethod
     def of(cls, body: bytes) -> "Answer":
-        return cls(tag_of(body), gzip.compress(body, 5, mtime=0) if len(body) >= _WORTH_PACKING else body)
+        return cls(tag_of(body), gzip.compress(body, 1, mtime=0) if len(body) >= _WORTH_PACKING else body)
 
     @property
     def packed(self) -> bool:

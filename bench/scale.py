@@ -1,10 +1,11 @@
-"""How long questions take over many runs: `python -m bench.scale [1000000] [--database URL] [--keep]`.
+"""How long questions take over many runs: `python -m bench.scale [1000000] [--database URL] [--seconds 60]`.
 
 Each endpoint over HTTP, uncached (the window ends at another second each time) and cached; next to it the same question
 asked of DuckDB over the same rows in memory, which is the limit of what reading rows can do."""
 
 import argparse
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import requests
 
 from bench.collect import free_port
 from bench.dataset import build, frames
+from bench.load import load
 from db.engine import make_engine
 from db.migrate import upgrade
 
@@ -44,6 +46,7 @@ def main() -> int:
     parser.add_argument(
         "--filled", action="store_true", help="the database was filled by an earlier run with --database"
     )
+    parser.add_argument("--seconds", type=float, default=20, help="how long many clients ask")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         database = options.database or f"sqlite:///{folder}/scale.db"
@@ -54,31 +57,39 @@ def main() -> int:
             built = build(engine, options.runs, now, jobs=options.jobs)
             print(f"{built.runs:,} runs and {built.jobs:,} jobs in {built.rows_seconds:.0f} s, "
                   f"their roll-ups in {built.rollup_seconds:.0f} s")  # fmt: skip
-        with api(database) as url:
+        with api(database) as (url, process):
             report(url, options.runs, now)
+            many_clients(url, process, options.seconds)
+            throughput(url, Path(folder))
     return 0
 
 
 @contextmanager
-def api(database: str) -> Iterator[str]:
+def api(database: str) -> Iterator[tuple[str, int]]:
+    """Its URL and the id of its process. No client is held back."""
+    with serve(["--factory", "api.main:create_app"], DATABASE_URL=database, API_RATE_LIMIT="none") as served:
+        yield served
+
+
+@contextmanager
+def serve(program: list[str], **environment: str) -> Iterator[tuple[str, int]]:
     port = free_port()
-    program = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", "--factory", "api.main:create_app", "--port", str(port),
-         "--log-level", "warning"],
-        cwd=ROOT, env={**os.environ, "DATABASE_URL": database},
+    process = subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", *program, "--port", str(port), "--log-level", "warning"],
+        cwd=ROOT, env={**os.environ, **environment},
     )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     try:
         for _ in range(200):
             try:
-                requests.get(f"{url}/health/live", timeout=1)
+                requests.get(url, timeout=1)
                 break
             except requests.ConnectionError:
                 time.sleep(0.1)
-        yield url
+        yield url, process.pid
     finally:
-        program.terminate()
-        program.wait(10)
+        process.terminate()
+        process.wait(10)
 
 
 def report(url: str, runs: int, now: datetime) -> None:
@@ -134,6 +145,45 @@ def _ask(session: requests.Session, url: str, path: str, *, fresh: bool = False)
     answer = session.get(url + path, timeout=60)
     if answer.status_code != 200:
         raise SystemExit(f"{path}: {answer.status_code} {answer.text[:300]}")
+
+
+def many_clients(url: str, process: int, seconds: float) -> None:
+    """Fifty of them, four in five asking what was asked before."""
+    kept = [path for _, path, _ in _questions() if path != "cursor"]
+
+    def path_of(number: int) -> str:
+        path = kept[number % len(kept)]
+        if number % 5:
+            return f"{path}&until={_BEGUN:%Y-%m-%dT%H:%M:%SZ}"
+        return f"{path}&until={_BEGUN - timedelta(seconds=10_000 + number):%Y-%m-%dT%H:%M:%SZ}"
+
+    load(url, path_of, clients=50, seconds=min(seconds, 10))
+    before = _memory(process)
+    found = load(url, path_of, clients=50, seconds=seconds)
+    print(f"\n50 clients for {found.seconds:.0f} s: {found.rate:,.0f} answers/s, p50 {found.median:.0f} ms, "
+          f"p99 {found.percentile(0.99):.0f} ms, {len(found.errors)} errors, "
+          f"memory {before:.0f} to {_memory(process):.0f} MB")  # fmt: skip
+    for error in found.errors[:3]:
+        print(error)
+
+
+def throughput(url: str, folder: Path) -> None:
+    """An answer that is kept, next to a route that only sends the same bytes; in turns."""
+    path = f"/api/metrics?since=90d&until={_BEGUN:%Y-%m-%dT%H:%M:%SZ}"
+    (folder / "body").write_bytes(requests.get(url + path, timeout=60).content)
+    rates: dict[str, list[float]] = {"kept": [], "bare": []}
+    with serve(["bench.bare:app"], BODY=str(folder / "body")) as (bare, _):
+        for _ in range(5):
+            rates["kept"].append(load(url, lambda _: path, clients=50, seconds=3).rate)
+            rates["bare"].append(load(bare, lambda _: "/bare", clients=50, seconds=3).rate)
+    kept, limit = statistics.median(rates["kept"]), statistics.median(rates["bare"])
+    print(f"kept answer {kept:,.0f}/s, bare route {limit:,.0f}/s: {kept / limit:.0%}")
+
+
+def _memory(process: int) -> float:
+    """Resident, in megabytes."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
 
 
 _fresh = {"second": 0}

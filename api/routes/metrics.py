@@ -9,6 +9,7 @@ from api.cache import cached
 from api.deps import FilterDep, SessionDep, only_known_parameters
 from api.errors import bad_parameter
 from db import analytics
+from db.metrics.catalogue import display
 from db.vocabulary import GroupBy, Interval
 
 router = APIRouter(prefix="/api/metrics", tags=["Metrics"], dependencies=[Depends(only_known_parameters)])
@@ -21,7 +22,9 @@ def metrics(request: Request, session: SessionDep, asked: FilterDep) -> Response
 
     def make() -> schemas.MetricsAnswer:
         found = analytics.snapshot(session, asked.scope, asked.window)
-        return schemas.MetricsAnswer.model_validate({**schemas.figures(found), "window": asked.window})
+        return schemas.MetricsAnswer.model_validate(
+            {**schemas.figures(found), "display": display(found), "window": asked.window}
+        )
 
     return cached(request, session, make)
 

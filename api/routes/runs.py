@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from api import schemas
-from api.cache import with_etag
+from api.cache import cached, with_etag
 from api.deps import FilterDep, SessionDep, TextQuery, not_found, only_known_parameters, plain_text
 from api.errors import bad_parameter
 from db.queries.runs import BadCursor, get_run, list_attempts, list_jobs, list_runs
@@ -23,11 +23,15 @@ def runs(
     q: TextQuery = "",
 ) -> Response:
     """Pages stay right while new runs arrive: the cursor is a place in time, not a number of rows."""
-    try:
-        page = list_runs(session, asked.scope, asked.window, limit=limit, cursor=cursor, text=plain_text("q", q))
-    except BadCursor as error:
-        raise bad_parameter("cursor", str(error)) from None
-    return with_etag(request, schemas.RunPage.model_validate(page))
+
+    def make() -> schemas.RunPage:
+        try:
+            page = list_runs(session, asked.scope, asked.window, limit=limit, cursor=cursor, text=plain_text("q", q))
+        except BadCursor as error:
+            raise bad_parameter("cursor", str(error)) from None
+        return schemas.RunPage.model_validate(page)
+
+    return cached(request, session, make)
 
 
 @router.get(

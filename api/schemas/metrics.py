@@ -6,9 +6,9 @@ from pydantic import Field
 
 from api.schemas.base import Schema, Time, Window, example
 from api.schemas.repositories import RepositoryGap
-from db.metrics.catalogue import display
 from db.metrics.formulas import Metrics as MetricsFigures
 
+_FIGURES = tuple(MetricsFigures.__dataclass_fields__)
 _WINDOW = {"since": "2026-10-24T12:00:00Z", "until": "2026-11-23T12:00:00Z"}
 _METRICS: dict[str, Any] = {
     "runs": {"total": 1280, "completed": 1274, "success": 1090, "failure": 121, "cancelled": 48,
@@ -23,13 +23,13 @@ _METRICS: dict[str, Any] = {
         {"repo": "acme/web-app", "kind": "jobs", "since": "2026-11-22T08:15:00Z", "until": "2026-11-23T11:40:00Z",
          "detail": "12 runs still without their jobs: their durations and costs are estimates or missing"},
     ]},
-    "display": {
-        "success_rate": "90.0%", "failure_rate": "10.0%", "runs": "1,280", "failures": "121", "duration_p50": "3m 01s",
-        "duration_p95": "10m 12s", "queue_p50": "5.0s", "queue_p95": "44s", "rerun_rate": "3.1%", "flaky_runs": "17",
-        "recovery_p50": "45m 10s", "compute_seconds": "8,539 min", "wasted_seconds": "1,021 min", "cost_usd": "$71.42",
-    },
 }  # fmt: skip
 
+_DISPLAY = {
+    "success_rate": "90.0%", "failure_rate": "10.0%", "runs": "1,280", "failures": "121", "duration_p50": "3m 01s",
+    "duration_p95": "10m 12s", "queue_p50": "5.0s", "queue_p95": "44s", "rerun_rate": "3.1%", "flaky_runs": "17",
+    "recovery_p50": "45m 10s", "compute_seconds": "8,539 min", "wasted_seconds": "1,021 min", "cost_usd": "$71.42",
+}  # fmt: skip
 _POINT = {**_METRICS, "start": "2026-10-24T00:00:00Z", "partial": True}
 _GROUP = {**_METRICS, "key": "CI", "repo": "acme/web-app", "workflow_id": 90001001}
 
@@ -84,11 +84,11 @@ class Metrics(Schema):
     wasted_seconds: float
     cost_usd: float
     data: Data
-    display: dict[str, str] = Field(description="The same figures as the dashboard and the messages write them")
 
 
 class MetricsAnswer(Metrics):
-    model_config = example({**_METRICS, "window": _WINDOW})
+    model_config = example({**_METRICS, "display": _DISPLAY, "window": _WINDOW})
+    display: dict[str, str] = Field(description="The same figures as the dashboard and the messages write them")
     window: Window
 
 
@@ -132,6 +132,5 @@ class Groups(Schema):
 
 
 def figures(metrics: MetricsFigures) -> dict[str, Any]:
-    """Metrics and how they are written, ready for the schemas above."""
-    plain = {name: getattr(metrics, name) for name in MetricsFigures.__dataclass_fields__}
-    return {**plain, "display": display(metrics)}
+    """Ready for the schemas above."""
+    return {name: getattr(metrics, name) for name in _FIGURES}

@@ -58,7 +58,7 @@ def _ask(session: Session, question: Question) -> Found:
     found = plan(session, question.scope, question.window, question.by, question.interval)
     parts = [_read_piece(session, question, piece) for piece in found.pieces]
     for rows in found.raw:
-        parts += read_runs(session, question, rows.scope, rows.windows)
+        parts += read_runs(session, question, rows.scope, rows.windows, exact=not found.pieces)
         parts += _read_recoveries(session, question, rows)
     return _gather(parts)
 
