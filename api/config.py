@@ -9,7 +9,7 @@ import limits
 import redis
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 
-from db.config import DatabaseSettings, Port
+from db.config import Port, ReaderSettings
 from notify.settings import ChannelSettings
 
 _KEY = re.compile(r"[\x21-\x7e]+")
@@ -17,7 +17,7 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?")
 _HOST = re.compile(r"[A-Za-z0-9._:%-]{1,255}")
 
 
-class Settings(DatabaseSettings, ChannelSettings):
+class Settings(ReaderSettings, ChannelSettings):
     api_host: str = "127.0.0.1"
     api_port: Port = 3000
     api_keys: SecretStr | None = None

@@ -28,7 +28,7 @@ from api.redis_link import RedisLink
 from api.routes import alerts, badges, export, health, logs, metrics, prometheus, repositories, runs, webhooks
 from api.throttle import RATE_HEADERS, Throttle
 from db.config import ConfigError
-from db.engine import DatabaseUnavailable, make_engine
+from db.engine import DatabaseUnavailable, make_engine, make_reader
 from db.migrate import NotMigrated
 from db.version import VERSION
 
@@ -39,7 +39,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     own_process = settings is None
     try:
         settings = settings or Settings.load()
-        engine = make_engine(settings.database_url)
+        engine = make_reader(settings.database_url, settings.database_replica_url)
+        writer = make_engine(settings.database_url) if settings.database_replica_url else engine
     except (ConfigError, DatabaseUnavailable) as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
@@ -52,7 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
         license_info={"name": "MIT", "identifier": "MIT"},
     )
-    app.state.settings, app.state.engine = settings, engine
+    app.state.settings, app.state.engine, app.state.writer = settings, engine, writer
     app.state.gate = Gate(engine)
     app.state.intake = Intake(settings.database_url, app.state.gate) if settings.github_webhook_secret else None
     app.state.redis = RedisLink(settings.redis_url.get_secret_value()) if settings.redis_url else None
@@ -108,3 +109,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     if app.state.redis:
         app.state.redis.close()
     app.state.engine.dispose()
+    app.state.writer.dispose()

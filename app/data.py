@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from app.config import Settings
 from db import analytics
 from db.config import ConfigError
-from db.engine import DatabaseUnavailable, describe_failure, make_engine, session_scope, write_scope
+from db.engine import DatabaseUnavailable, describe_failure, make_engine, make_reader, session_scope, write_scope
 from db.metrics.formulas import Completeness
 from db.metrics.ledger import MissingNumbers, Reading, RepositoryLedger, reading_of
 from db.metrics.scope import Scope
@@ -102,7 +102,8 @@ class Options:
 
 @st.cache_resource(show_spinner=False)
 def _engine() -> Engine:
-    return make_engine(Settings.load().database_url)
+    settings = Settings.load()
+    return make_reader(settings.database_url, settings.database_replica_url)
 
 
 def forget() -> None:
@@ -282,6 +283,8 @@ def log_lines(run_id: int, attempt: int, job_id: int) -> list[str]:
 
 def ask_for_log(row: logs.JobLogRow, run_id: int) -> None:
     """The collector looks for such requests every few seconds."""
-    with _readable(), write_scope(_engine()) as session:
+    writer = make_engine(Settings.load().database_url)
+    with _readable(), write_scope(writer) as session:
         request_logs(session, row.repository_id, run_id, [row.job_id], clock())
+    writer.dispose()
     run_detail.clear()

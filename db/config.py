@@ -63,6 +63,17 @@ class DatabaseSettings(EnvironmentSettings):
         return value
 
 
+class ReaderSettings(DatabaseSettings):
+    """Of a program that mostly reads. A replica of the database may answer it, a little later than the database."""
+
+    database_replica_url: str | None = None
+
+    @field_validator("database_replica_url")
+    @classmethod
+    def _usable_replica(cls, value: str | None) -> str | None:
+        return value and cls._usable_url(value)
+
+
 _DATABASE_URL_FORMS = "{given}; allowed are sqlite:///PATH and postgresql://USER:PASSWORD@HOST:PORT/NAME"
 
 

@@ -16,8 +16,18 @@ class DatabaseUnavailable(Exception):
     """The database cannot be reached or opened; the message is one line with the remedy."""
 
 
-def make_engine(url: str, *, connect_timeout_seconds: int = 5) -> Engine:
-    """An engine that has not connected yet. `url` is sqlite:///PATH or postgresql://…"""
+def make_engine(url: str, *, connect_timeout_seconds: int = 5, variable: str = "DATABASE_URL") -> Engine:
+    """An engine that has not connected yet. `url` is sqlite:///PATH or postgresql://…; `variable` is the one that
+    named it, for messages."""
+    return _make_engine(url, connect_timeout_seconds).execution_options(variable=variable)
+
+
+def make_reader(url: str, replica_url: str | None) -> Engine:
+    """For one who only reads: the replica, where there is one."""
+    return make_engine(replica_url, variable="DATABASE_REPLICA_URL") if replica_url else make_engine(url)
+
+
+def _make_engine(url: str, connect_timeout_seconds: int) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         _make_parent_folder(parsed.database)
@@ -29,8 +39,12 @@ def make_engine(url: str, *, connect_timeout_seconds: int = 5) -> Engine:
         parsed.set(drivername="postgresql+psycopg2"),
         pool_pre_ping=True,
         pool_size=10,
-        connect_args={"connect_timeout": connect_timeout_seconds, "options": "-c timezone=utc"},
+        connect_args={"connect_timeout": connect_timeout_seconds, "options": _OPTIONS},
     )
+
+
+# Compiling a question takes longer than the questions asked here.
+_OPTIONS = "-c timezone=utc -c jit=off"
 
 
 def check_connection(engine: Engine) -> None:
@@ -47,14 +61,13 @@ def describe_failure(engine: Engine, error: SQLAlchemyError) -> str:
     url = engine.url.render_as_string(hide_password=True)
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()
     reason = cause[0] if cause else type(error).__name__
+    variable = engine.get_execution_options().get("variable", "DATABASE_URL")
     if engine.dialect.name == "sqlite":
         return (
-            f"DATABASE_URL: cannot use {url}: {reason}; the folder must exist and be writable for this user, "
+            f"{variable}: cannot use {url}: {reason}; the folder must exist and be writable for this user, "
             "or name another file."
         )
-    return (
-        f"DATABASE_URL: cannot use {url}: {reason}; is the server running and reachable, and are user and name right?"
-    )
+    return f"{variable}: cannot use {url}: {reason}; is the server running and reachable, and are user and name right?"
 
 
 @contextmanager

@@ -25,10 +25,13 @@ router = APIRouter(prefix="/health", tags=["Health"])
 def health(request: Request, now: NowDep) -> JSONResponse:
     """`degraded` answers 200: figures are there, but may be out of date; the checks say why."""
     settings: Settings = request.app.state.settings
-    checks = {"database": check_database(request.app.state.engine)}
-    if checks["database"].status == "ok":
+    reader, writer = request.app.state.engine, request.app.state.writer
+    checks = {"database": check_database(writer)}
+    if reader is not writer:
+        checks["replica"] = check_database(reader)
+    if overall(list(checks.values())) == "ok":
         poll = timedelta(minutes=settings.poll_interval_minutes)
-        checks |= check_collection(request.app.state.engine, now, poll)
+        checks |= check_collection(reader, now, poll)
     else:
         unknown = Check("degraded", "Not known while the database cannot be used.")
         checks |= {"collector": unknown, "inbox": unknown}

@@ -3,16 +3,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, event, select, text
 
-from db.engine import make_engine, write_scope
+from db.engine import make_engine, session_scope, write_scope
 from db.migrate import upgrade
-from db.models import Claim
+from db.models import Claim, JobLog
 from db.store.records import RepositoryRecord
 from db.store.repositories import note_target
 from db.store.sync_state import beat, sync_state
 from tests.api.conftest import NOW, MakeClient, TestClient
-from tests.builders import add_repository
+from tests.builders import add_repository, job, run, store_jobs, store_runs
 from tests.ledgers import add, delivery
 
 
@@ -152,7 +152,7 @@ def test_a_server_that_goes_away_is_a_503_until_it_is_back(client: TestClient, e
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(client.app.state._state, "engine", broken)  # type: ignore[attr-defined]
         patch.setattr(client.app.state.gate, "_engine", broken)  # type: ignore[attr-defined]
-        answer = client.get("/api/runs")
+        answer = client.get("/api/runs?limit=7")
         assert answer.status_code == 503
         assert "is the server running" in answer.json()["detail"]
         assert "s3cr3t" not in answer.text
@@ -194,3 +194,36 @@ def test_a_fault_of_ours_is_a_500_without_a_trace_of_it(
     assert "abc-1" in answer.json()["detail"]
     assert "NoneType" not in answer.text
     assert any("abc-1" in record.message and record.exc_info for record in caplog.records)
+
+
+def test_a_replica_answers_and_the_database_takes_what_is_asked_for(
+    make_client: MakeClient, engine: Engine, database_url: str, tmp_path: Path
+) -> None:
+    replica = f"sqlite:///{tmp_path}/replica.db"
+    copy = make_engine(replica)
+    upgrade(copy)
+    for each in (engine, copy):
+        add_repository(each)
+        store_runs(each, run(1))
+        store_jobs(each, 1, job(9))
+    store_runs(copy, run(2))
+    client = make_client(database_replica_url=replica)
+    assert [each["id"] for each in client.get("/api/runs").json()["items"]] == [2, 1]
+    assert client.get("/api/logs/1").status_code == 202
+    with session_scope(engine) as asked, session_scope(copy) as untouched:
+        assert asked.scalars(select(JobLog.job_id)).all() == [9]
+        assert untouched.scalars(select(JobLog.job_id)).all() == []
+    assert client.get("/health").json()["checks"]["replica"]["status"] == "ok"
+    copy.dispose()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.usefixtures("engine")
+def test_a_replica_that_is_away_is_named(make_client: MakeClient) -> None:
+    client = make_client(database_replica_url="postgresql://reader:s3cr3t@127.0.0.1:1/none")
+    answer = client.get("/api/runs")
+    assert answer.status_code == 503
+    assert answer.json()["detail"].startswith("DATABASE_REPLICA_URL: cannot use")
+    assert "s3cr3t" not in answer.text
+    checks = client.get("/health").json()["checks"]
+    assert (checks["database"]["status"], checks["replica"]["status"]) == ("ok", "error")
