@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from collector.backfill_command import run_backfill
 from collector.build import make_client, make_passes
-from collector.config import Settings
+from collector.config import NOTHING_TO_COLLECT, Settings
 from collector.doctor import doctor
 from collector.health import health
 from collector.logging_setup import set_up_logging
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _collect(settings: Settings, options: argparse.Namespace) -> int:
     if not settings.repos:
         print(
-            "GITHUB_REPOS: nothing to collect; set it to owner/name or owner/* (make run shows a demo).",
+            NOTHING_TO_COLLECT,
             file=sys.stderr,
         )
         return 2

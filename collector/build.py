@@ -58,6 +58,7 @@ def make_passes(settings: Settings, engine: Engine, client: Client, *, bar: bool
             client,
             repos=settings.repos,
             backfill_days=settings.backfill_days,
+            retention_days=settings.retention_days,
             clock=utc_now,
             stop=stop,
             progress=progress,

@@ -16,6 +16,9 @@ _ENTRY = re.compile(rf"!?{_OWNER}/(?:[A-Za-z0-9._-]{{1,100}}|\*)", re.ASCII)
 _REPOS_FORMS = "allowed are owner/name, owner/* and !owner/name, separated by commas"
 
 
+NOTHING_TO_COLLECT = "GITHUB_REPOS: nothing to collect; set it to owner/name or owner/* (make run shows a demo)."
+
+
 class Settings(DatabaseSettings, ChannelSettings):
     github_token: SecretStr | None = None
     github_app_id: str | None = None

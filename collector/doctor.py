@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from collector.config import Settings
+from collector.config import NOTHING_TO_COLLECT, Settings
 from collector.doctor_check import Check
 from collector.doctor_ledger import check_ledger
 from collector.github.client import Client
 from collector.github.errors import Forbidden, GitHubError, Gone, NotFound
 from collector.github.fanout import fan_out
 from collector.sync.targets import resolve
-from db.engine import DatabaseUnavailable, describe_failure, make_engine
+from db.engine import DatabaseUnavailable, describe_failure, make_engine, shown
 from db.migrate import NotMigrated, check_migrated
 
 _TIMEOUT_SECONDS = 10
@@ -37,8 +37,11 @@ def doctor(settings: Settings, client: Client, write: Callable[[str], None] = pr
 
 
 def run_checks(settings: Settings, client: Client) -> Iterator[Check]:
-    yield Check("Configuration", True, f"{len(settings.repos)} entries in GITHUB_REPOS, polled every "
-                f"{settings.poll_interval_minutes:g} min")  # fmt: skip
+    if settings.repos:
+        yield Check("Configuration", True, f"{len(settings.repos)} entries in GITHUB_REPOS, polled every "
+                    f"{settings.poll_interval_minutes:g} min")  # fmt: skip
+    else:
+        yield Check("Configuration", False, NOTHING_TO_COLLECT)
     yield from _database(settings)
     yield from _github(settings, client)
     yield _webhooks(settings)
@@ -54,7 +57,7 @@ def _database(settings: Settings) -> Iterator[Check]:
     except (DatabaseUnavailable, NotMigrated) as error:
         yield Check("Database", False, str(error))
         return
-    yield Check("Database", True, f"{engine.url.render_as_string(hide_password=True)}, migrated")
+    yield Check("Database", True, f"{shown(engine)}, migrated")
     try:
         yield from check_ledger(engine, datetime.now(UTC))
     except SQLAlchemyError as error:

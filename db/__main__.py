@@ -9,7 +9,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from db.config import ConfigError, DatabaseSettings
-from db.engine import DatabaseUnavailable, make_engine, write_scope
+from db.engine import DatabaseUnavailable, make_engine, shown, write_scope
 from db.migrate import NotMigrated, check_migrated, upgrade
 from db.store.marks import mark_everything, waiting_marks
 from db.store.retention import prune
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _upgrade(settings: Settings) -> int:
     engine = make_engine(settings.database_url)
     revision = upgrade(engine)
-    print(f"{engine.url.render_as_string(hide_password=True)} is at revision {revision}.")
+    print(f"{shown(engine)} is at revision {revision}.")
     return 0
 
 

@@ -56,9 +56,15 @@ def check_connection(engine: Engine) -> None:
         raise DatabaseUnavailable(describe_failure(engine, error)) from None
 
 
+def shown(engine: Engine) -> str:
+    """The URL for people: without password, and without the query, where libpq takes another one."""
+    kept = {name: value for name, value in engine.url.query.items() if name in ("host", "port", "sslmode")}
+    return engine.url.set(query=kept).render_as_string(hide_password=True)
+
+
 def describe_failure(engine: Engine, error: SQLAlchemyError) -> str:
     """One line that says what is wrong with DATABASE_URL and what to do."""
-    url = engine.url.render_as_string(hide_password=True)
+    url = shown(engine)
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()
     reason = cause[0] if cause else type(error).__name__
     variable = engine.get_execution_options().get("variable", "DATABASE_URL")

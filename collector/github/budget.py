@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 # The same hour is told with resets that differ by a second or two.
 _SAME_HOUR = timedelta(seconds=60)
+# An hour's limit is over after an hour; a later reset is a slip of whoever answered.
+_LONGEST = timedelta(minutes=65)
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Budget:
         reset = number(headers.get("x-ratelimit-reset"))
         if remaining is None or reset is None or headers.get("x-ratelimit-resource", "core") != "core":
             return
-        reset_at, known = datetime.fromtimestamp(reset, UTC), self.state
+        reset_at, known = min(datetime.fromtimestamp(reset, UTC), now + _LONGEST), self.state
         if known.reset_at and known.remaining is not None and now < known.reset_at:
             if known.reset_at - reset_at > _SAME_HOUR:
                 return  # a late answer of an hour that is over

@@ -16,10 +16,20 @@ def _storable(value: Any) -> Any:
 
 
 def _utc(value: datetime) -> datetime:
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the time lies outside of the calendar") from None
 
 
 Text = Annotated[str, BeforeValidator(_storable)]
+# What has a column of limited length is cut to it: one strange value must not keep everything else from being stored.
+Word = Annotated[Text, AfterValidator(lambda value: value[:50])]
+Event = Annotated[Text, AfterValidator(lambda value: value[:100])]
+Login = Annotated[Text, AfterValidator(lambda value: value[:200])]
+Sha = Annotated[Text, AfterValidator(lambda value: value[:64])]
+Name = Annotated[Text, AfterValidator(lambda value: value[:300])]
+Branch = Annotated[Text, AfterValidator(lambda value: value[:500])]
 Id = Annotated[int, Field(ge=0, lt=2**63)]
 Small = Annotated[int, Field(ge=0, lt=2**31)]
 Time = Annotated[datetime, AfterValidator(_utc)]
@@ -30,13 +40,13 @@ class Payload(BaseModel):
 
 
 class Account(Payload):
-    login: Text | None = None
+    login: Login | None = None
 
 
 class RepositoryPayload(Payload):
     id: Id
-    full_name: Text
-    default_branch: Text | None = None
+    full_name: Name
+    default_branch: Branch | None = None
     private: bool = False
     archived: bool = False
     html_url: Text = ""
@@ -44,14 +54,14 @@ class RepositoryPayload(Payload):
 
 class RepositoryReference(Payload):
     id: Id
-    full_name: Text | None = None
+    full_name: Name | None = None
 
 
 class WorkflowPayload(Payload):
     id: Id
     name: Text
     path: Text = ""
-    state: Text = "active"
+    state: Word = "active"
 
 
 class RunPayload(Payload):
@@ -64,11 +74,11 @@ class RunPayload(Payload):
     display_title: Text | None = None
     run_number: Small
     run_attempt: Annotated[int, Field(ge=1, lt=2**31)] | None = None
-    event: Text
-    status: Text | None = None
-    conclusion: Text | None = None
+    event: Event
+    status: Word | None = None
+    conclusion: Word | None = None
     head_branch: Text | None = None
-    head_sha: Text = ""
+    head_sha: Sha = ""
     actor: Account | None = None
     triggering_actor: Account | None = None
     created_at: Time
@@ -82,8 +92,8 @@ class RunPayload(Payload):
 class StepPayload(Payload):
     number: int = 0
     name: Text = ""
-    status: Text | None = None
-    conclusion: Text | None = None
+    status: Word | None = None
+    conclusion: Word | None = None
     started_at: Time | None = None
     completed_at: Time | None = None
 
@@ -93,8 +103,8 @@ class JobPayload(Payload):
     run_id: Id
     run_attempt: Annotated[int, Field(ge=1, lt=2**31)] | None = None
     name: Text
-    status: Text | None = None
-    conclusion: Text | None = None
+    status: Word | None = None
+    conclusion: Word | None = None
     created_at: Time | None = None
     started_at: Time | None = None
     completed_at: Time | None = None

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from collector.github.budget import Budget, number
 
 _PAUSE, _LONGEST = timedelta(seconds=60), timedelta(minutes=15)
+# GitHub asks for minutes. After an hour it is worth a request whatever was said.
+_LONGEST_ASKED = timedelta(hours=1)
 _SLOW_DOWN = "GitHub asks to slow down (secondary rate limit)"
 
 
@@ -47,7 +49,7 @@ class Penalty:
     ) -> tuple[datetime, str]:
         retry_after = number(headers.get("retry-after"))
         if retry_after is not None:
-            return now + timedelta(seconds=max(retry_after, 1)), _SLOW_DOWN
+            return now + min(timedelta(seconds=max(retry_after, 1)), _LONGEST_ASKED), _SLOW_DOWN
         reset = budget.state.reset_at
         if headers.get("x-ratelimit-remaining") == "0" and reset and reset > now:
             return reset, budget.reason()

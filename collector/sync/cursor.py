@@ -6,10 +6,11 @@ at the latest after one poll (page 1), 1 h (A up to 2 days), 3 h (6 days) or 24 
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 # Runs can appear in the list a little later than their created_at says.
 OVERLAP = timedelta(minutes=10)
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Walk:
         return not (self.first or self.looks)
 
 
-def plan(known: Known, backfill_from: datetime, now: datetime) -> Walk:
+def plan(known: Known, backfill_from: datetime, now: datetime, kept_from: datetime = _EVER) -> Walk:
     """The deepest walk that is due: the history, a look at older runs again, or the tail. A walk of the history that
     was interrupted is not begun again: what is missing below complete_since is read by windows (see backfill)."""
     if known.complete_since is None or known.covered_to is None:
@@ -65,7 +66,8 @@ def plan(known: Known, backfill_from: datetime, now: datetime) -> Walk:
         return Walk(tail)
     deepest = due[-1]
     covered = tuple(look for look in LOOKS if look.span <= deepest.span)
-    return Walk(max(known.complete_since, min(tail, now - deepest.span)), looks=covered)
+    until = min(tail, max(now - deepest.span, kept_from))
+    return Walk(max(known.complete_since, until), looks=covered)
 
 
 def _due(last: datetime | None, every: timedelta, now: datetime) -> bool:

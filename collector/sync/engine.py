@@ -21,6 +21,7 @@ from db.engine import write_scope
 from db.store.repositories import add_targets, keep_targets, note_target, owned_by, repository_id_of, set_monitored
 
 _LISTS_AT_ONCE = 8
+_SIGNS_OF_NO_NETWORK = 2
 
 
 @dataclass
@@ -51,14 +52,17 @@ class Sync:
         *,
         repos: tuple[str, ...],
         backfill_days: int,
+        retention_days: int,
         clock: Callable[[], datetime],
         stop: threading.Event,
         progress: Progress,
     ) -> None:
         self._engine, self._client, self._clock = engine, client, clock
-        self._repos, self._backfill = repos, timedelta(days=backfill_days)
+        # What is deleted the same day is not read.
+        kept = timedelta(days=retention_days)
+        self._repos, self._backfill = repos, min(timedelta(days=backfill_days), kept)
         self._stop, self._progress = stop, progress
-        self._reader = RepositoryReader(engine, client, clock, stop, progress.advance)
+        self._reader = RepositoryReader(engine, client, clock, stop, progress.advance, kept)
         self.backfiller = Backfiller(engine, client, self._reader, clock=clock, stop=stop, progress=progress)
         self._auditor = Auditor(engine, client, self._reader, clock=clock, stop=stop)
         self.filler = Filler(engine, client, clock=clock, stop=stop, progress=progress)
@@ -119,6 +123,7 @@ class Sync:
     def look(self, names: Sequence[str], outcome: Outcome) -> None:
         """The lists of runs of these repositories, several at once."""
         hopeless: list[GitHubError] = []
+        cut_off: list[Unreachable] = []
         label = f"Reading runs of {names[0]}" if len(names) == 1 else f"Reading runs of {len(names)} repositories"
         self._progress.begin(label)
 
@@ -127,9 +132,15 @@ class Sync:
                 raise hopeless[0]
             try:
                 return self._reader.read(name, self._clock() - self._backfill)
-            except (Unauthorized, Unreachable, RateLimited) as error:
-                # A bad token or no network is the same for all: one sign of it is enough for this pass.
+            except (Unauthorized, RateLimited) as error:
+                # A bad token is the same for all: one sign of it is enough for this pass.
                 hopeless.append(error)
+                raise
+            except Unreachable as error:
+                # No network is, too; but one repository's answer may break off while the others' do not.
+                cut_off.append(error)
+                if len(cut_off) >= _SIGNS_OF_NO_NETWORK:
+                    hopeless.append(error)
                 raise
 
         for name, result in fan_out(read, names, stop=self._stop, workers=_LISTS_AT_ONCE):
@@ -169,7 +180,7 @@ class Sync:
             return
         owners = {entry.removesuffix("/*").lower() for entry in targets.failures}
         with write_scope(self._engine) as session:
-            keep_targets(session, [*targets.names, *targets.failures])
+            keep_targets(session, [*targets.names, *targets.failures], owners)
             known = {found for name in targets.names if (found := repository_id_of(session, name))}
             set_monitored(session, known | set(outcome.repositories) | set(owned_by(session, owners)))
 

@@ -57,9 +57,11 @@ class RepositoryReader:
         clock: Callable[[], datetime],
         stop: threading.Event,
         on_runs: Callable[[int], None],
+        kept: timedelta,
     ) -> None:
+        """Runs older than `kept` are not looked at again."""
         self._engine, self._client, self._clock, self._stop = engine, client, clock, stop
-        self._on_runs = on_runs
+        self._on_runs, self._kept = on_runs, kept
 
     def read(self, name: str, backfill_from: datetime) -> Reading:
         """One look at a repository. Each page is stored before the next is asked for; covered_to moves only when
@@ -67,10 +69,12 @@ class RepositoryReader:
         repository_id, repo = self._identify(name)
         changed = self._read_workflows(repository_id, repo)
         known, etag = self._known(repository_id)
-        walk_plan = plan(known, backfill_from, self._clock())
+        now = self._clock()
+        walk_plan = plan(known, backfill_from, now, now - self._kept)
         seen = Seen()
         for payloads in walk(self._client, repo, walk_plan, etag, seen):
-            changed += self.store(repository_id, payloads, first_walk=seen if walk_plan.first else None).changed
+            kept = [each for each in payloads if each.created_at >= now - self._kept]
+            changed += self.store(repository_id, kept, first_walk=seen if walk_plan.first else None).changed
             self._on_runs(len(payloads))
             if self._stop.is_set():
                 return Reading(repository_id, repo, changed, stopped=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from collector.github.client import Client
-from collector.github.errors import Forbidden, GitHubError, NotFound, Unauthorized
+from collector.github.errors import Forbidden, GitHubError, NotFound, RateLimited, Unauthorized
 from collector.github.pagination import pages
 from collector.github.payloads import RepositoryPayload
 
@@ -34,6 +34,8 @@ def resolve(client: Client, entries: tuple[str, ...]) -> Targets:
                 if repository.id not in ids:
                     ids.add(repository.id)
                     names.setdefault(repository.full_name.lower(), repository.full_name)
+        except RateLimited:
+            raise  # is waited for
         except GitHubError as error:
             failures[entry] = str(error)
     left = [name for key, name in names.items() if not {key, f"{key.partition('/')[0]}/*"} & excluded]

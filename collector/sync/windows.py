@@ -89,6 +89,11 @@ def _read(
         window.read += len(page.items) + len(page.unreadable)
         window.unreadable += page.unreadable
         if window.read >= FILTER_CAP:
+            # There are more than GitHub said there would be. Its halves are read anew.
+            cut = halves(window)
+            if cut:
+                return cut
+            window.over_cap = True
             break
     yield window, held or [], True
     return None

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from db.models import Backfill, SyncState
 from db.vocabulary import BackfillPhase
 
-# The same wish said again tomorrow (`--since 90d`) goes on with yesterday's work.
+# The same wish said again tomorrow (`--since 90d`) goes on with yesterday's work: what was made since then is met by
+# the looks at the newest runs.
 _SAME = timedelta(days=1)
 # A scan of the windows that finds nothing new, this long after they were read, ends the doubt: GitHub's search
 # index has been seen to lag by 45 minutes.
@@ -42,9 +43,13 @@ def want_history(
         until = min(until, state.complete_since)
     if since >= until:
         return None
-    for row in session.scalars(select(Backfill).where(Backfill.repository_id == repository_id)):
-        if row.since <= since + _SAME and row.until >= until - _SAME:
-            return _key(row) if row.phase == BackfillPhase.READING else None
+    query = select(Backfill).where(Backfill.repository_id == repository_id).order_by(Backfill.since.desc())
+    for row in session.scalars(query):
+        reading = row.phase == BackfillPhase.READING
+        if row.until >= until - (_SAME if reading else timedelta(0)) and row.since < until:
+            if row.since <= since:
+                return _key(row) if reading else None
+            until = row.since  # what lies above is read there
     row = Backfill(
         repository_id=repository_id, since=since.replace(microsecond=0), until=until, cursor=until,
         phase=str(BackfillPhase.READING), runs_done=0, found_late=0, started_at=now,

@@ -110,5 +110,8 @@ def add_targets(session: Session, names: Sequence[str], now: datetime) -> None:
     session.flush()
 
 
-def keep_targets(session: Session, names: Sequence[str]) -> None:
-    session.execute(delete(Target).where(Target.name.not_in(list(names))))
+def keep_targets(session: Session, names: Sequence[str], owners: Collection[str]) -> None:
+    """Forgets all others but those of these owners, named in lower case: what they have is not known now."""
+    known = session.scalars(select(Target.name).where(Target.name.not_in(list(names))))
+    gone = [name for name in known if name.partition("/")[0].lower() not in owners]
+    session.execute(delete(Target).where(Target.name.in_(gone)))

@@ -18,13 +18,14 @@ def make_client(url: str, clock: Callable[[], datetime], token: str | None = "go
 
 def sync(
     engine: Engine, base_url: str, repos: tuple[str, ...], *, clock: Callable[[], datetime], backfill_days: int = 30,
-    client: Client | None = None, stop: threading.Event | None = None,
+    retention_days: int = 3650, client: Client | None = None, stop: threading.Event | None = None,
 ) -> Outcome:  # fmt: skip
     return Sync(
         engine,
         client or make_client(base_url, clock),
         repos=repos,
         backfill_days=backfill_days,
+        retention_days=retention_days,
         clock=clock,
         stop=stop or threading.Event(),
         progress=Progress(engine, clock, {}),
