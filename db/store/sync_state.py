@@ -8,6 +8,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from db.models import Heartbeat, SyncState
+from db.store.adding import add_missing
 
 COLLECTOR = "collector"
 
@@ -61,7 +62,7 @@ def forget_beats(session: Session, before: datetime) -> None:
 def _heartbeat(session: Session, now: datetime, name: str = COLLECTOR) -> Heartbeat:
     row = session.get(Heartbeat, name, with_for_update=True)
     if row is None:
-        row = Heartbeat(name=name, started_at=now, seen_at=now, data_version=0, detail={})
-        session.add(row)
-        session.flush()
+        first = {"name": name, "started_at": now, "seen_at": now, "data_version": 0, "detail": {}}
+        add_missing(session, Heartbeat, [first])
+        row = session.get_one(Heartbeat, name, with_for_update=True)
     return row
