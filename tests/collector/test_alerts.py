@@ -12,21 +12,26 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MessageHandler
 from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from collector.alerts.evaluate import Evaluator
 from collector.alerts.rules import fires_in_a_row, fires_on_rate, parse_threshold
 from collector.notify.deliver import Deliverer
 from db import analytics
+from db.engine import write_scope
 from db.metrics.catalogue import display
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.queries.alerts import list_alerts
+from db.store.alerts import AlertScope, open_alert, resolve_alert
+from db.vocabulary import RuleKind
 from notify.email import EmailChannel
 from notify.slack import SlackChannel
 from tests.builders import add_repository, run, store_runs
 from tests.collector.conftest import Clock
 from tests.receivers import Received, slack_stand_in
+from tests.writers import at_once
 
 
 class Mails(MessageHandler):
@@ -103,6 +108,23 @@ def test_one_message_opens_and_one_closes_however_many_runs_fail(
     assert "3 failed runs in a row" in opening
     assert "http://dash:8501/run?run_id=4" in opening
     assert "has recovered" in closing
+
+
+def test_two_who_evaluate_at_once_tell_people_once(engine: Engine, station: Station, slack: Received) -> None:
+    store_runs(engine, *(fail(number, number) for number in range(1, 5)))
+    assert at_once(station.evaluator.run, station.evaluator.run, station.evaluator.run) == []
+    assert [(alert.state, len(alert.deliveries)) for alert in station.alerts()] == [("firing", 1)]
+
+
+def test_a_second_firing_alert_about_the_same_cannot_be_opened(engine: Engine, station: Station) -> None:
+    scope = AlertScope(1, None, RuleKind.FAILURE_RATE)
+    with write_scope(engine) as session:
+        first = open_alert(session, scope, "20%", {}, station.clock())
+    with pytest.raises(IntegrityError), write_scope(engine) as session:
+        open_alert(session, scope, "20%", {}, station.clock())
+    with write_scope(engine) as session:
+        resolve_alert(session, first, {}, station.clock())
+        open_alert(session, scope, "20%", {}, station.clock())
 
 
 @pytest.mark.parametrize("noise", ["cancelled", "skipped", "neutral"])
