@@ -55,7 +55,8 @@ class LogCollector:
     def _rounds(self, repositories: Iterable[RepositoryRow], collect: str, until: datetime | None) -> int:
         """A round of each repository in turn, so that a long backlog of one does not keep the others waiting."""
         tried: dict[int, set[int]] = defaultdict(set)
-        waiting = deque(row for row in repositories if self._clock() >= self._refused.get(row.id, self._clock()))
+        now = self._clock()
+        waiting = deque(row for row in repositories if now >= self._refused.get(row.id, now))
         stored = 0
         while waiting and not self._stop.is_set():
             if until is not None and (self._clock() >= until or self._little_left()):
