@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from sqlalchemy import Engine
@@ -12,10 +12,10 @@ from db.models import Base
 
 
 @contextmanager
-def another_adds(engine: Engine, *rows: Base) -> Iterator[None]:
-    """Another program has added these rows and commits a moment later: who adds them too has to wait for it."""
-    with Session(engine) as session:
-        session.add_all(rows)
+def another(engine: Engine, writes: Callable[[Session], object]) -> Iterator[None]:
+    """Another program has written this and commits a moment later: who writes the same has to wait for it."""
+    with Session(engine.execution_options(sqlite_immediate=True)) as session:
+        writes(session)
         session.flush()
         timer = threading.Timer(0.3, session.commit)
         timer.start()
@@ -23,6 +23,10 @@ def another_adds(engine: Engine, *rows: Base) -> Iterator[None]:
             yield
         finally:
             timer.join()
+
+
+def another_adds(engine: Engine, *rows: Base) -> AbstractContextManager[None]:
+    return another(engine, lambda session: session.add_all(rows))
 
 
 def at_once(*work: Callable[[], Any]) -> list[Exception]:

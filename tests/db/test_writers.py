@@ -5,14 +5,15 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from db.engine import write_scope
-from db.models import Heartbeat, JobLog, RollupState, Target, Workflow
+from db.models import Heartbeat, JobLog, RollupState, Run, Target, Workflow
 from db.store.logs import request_logs
 from db.store.marks import rollup_state
 from db.store.records import WorkflowRecord
-from db.store.repositories import add_targets, ensure_workflows, note_target
+from db.store.repositories import add_targets, ensure_workflows, get_repository, note_target
+from db.store.runs import mark_gone, upsert_runs
 from db.store.sync_state import beat, bump_data_version
-from tests.builders import NOON, add_repository
-from tests.writers import another_adds
+from tests.builders import NOON, add_repository, run, store_runs
+from tests.writers import another, another_adds
 
 
 @pytest.fixture(autouse=True)
@@ -56,3 +57,15 @@ def test_targets_and_the_state_of_rollups_may_come_from_two_programs(engine: Eng
         assert session.execute(select(Target.name, Target.repository_id).order_by(Target.name)).all() == [
             ("acme/api", None), ("acme/web", 1),
         ]  # fmt: skip
+
+
+def test_the_end_of_a_run_that_is_told_at_the_same_moment_is_kept(engine: Engine) -> None:
+    store_runs(engine, run(status="in_progress", conclusion=None))
+
+    def end(session: Session) -> None:
+        upsert_runs(session, get_repository(session, 1), [run()])
+
+    with another(engine, end), write_scope(engine) as session:
+        mark_gone(session, 1, 100)
+    with Session(engine) as session:
+        assert session.scalars(select(Run.conclusion)).one() == "success"
