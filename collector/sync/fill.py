@@ -21,7 +21,7 @@ from db.store.jobs import store_details
 from db.store.records import DetailsRecord
 from db.store.repositories import get_repository
 from db.store.runs import mark_details_settled
-from db.store.sync_state import set_gaps, sync_state
+from db.store.sync_state import set_gaps
 
 # Runs between two looks at what is most urgent, and runs stored in one transaction: short, so that webhooks and
 # readers need not wait for the write lock.
@@ -195,4 +195,4 @@ class Filler:
             missing = left.get(repository_id, 0)
             line = f"{missing:,} runs still without their jobs: their durations and costs are estimates or missing"
             with write_scope(self._engine) as session:
-                set_gaps(sync_state(session, repository_id), "jobs", [line] if missing else [])
+                set_gaps(session, repository_id, "jobs", [line] if missing else [])

@@ -183,7 +183,7 @@ class RepositoryReader:
     def _note_complete(self, repository_id: int, walk_plan: Walk, seen: Seen) -> None:
         now = self._clock()
         with write_scope(self._engine) as session:
-            state = sync_state(session, repository_id)
+            state = sync_state(session, repository_id, lock=True)
             state.synced_at, state.error, state.error_at = now, None, None
             if seen.unchanged:
                 return
@@ -198,7 +198,7 @@ class RepositoryReader:
             if DEEPEST in walk_plan.looks:
                 settle_seen_in_full(session, repository_id, reached, now)
             if DEEPEST in walk_plan.looks or seen.unreadable:
-                set_gaps(state, "unreadable", seen.unreadable[:20])
+                set_gaps(session, repository_id, "unreadable", seen.unreadable[:20])
 
 
 def note_failure(engine: Engine, name: str, error: GitHubError, now: datetime) -> None:

@@ -1,5 +1,7 @@
 """Programs that write the same rows at the same moment: none of them breaks off, and nothing is lost or taken back."""
 
+from functools import partial
+
 import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -11,7 +13,7 @@ from db.store.marks import rollup_state
 from db.store.records import WorkflowRecord
 from db.store.repositories import add_targets, ensure_workflows, get_repository, note_target
 from db.store.runs import mark_gone, upsert_runs
-from db.store.sync_state import beat, bump_data_version
+from db.store.sync_state import add_gap, beat, bump_data_version, set_gaps, sync_state
 from tests.builders import NOON, add_repository, run, store_runs
 from tests.writers import another, another_adds
 
@@ -69,3 +71,11 @@ def test_the_end_of_a_run_that_is_told_at_the_same_moment_is_kept(engine: Engine
         mark_gone(session, 1, 100)
     with Session(engine) as session:
         assert session.scalars(select(Run.conclusion)).one() == "success"
+
+
+def test_gaps_of_two_kinds_that_are_noted_at_the_same_moment_are_both_kept(engine: Engine) -> None:
+    capped = partial(add_gap, repository_id=1, kind="capped", detail="more than 1,000 runs")
+    with another(engine, capped), write_scope(engine) as session:
+        set_gaps(session, 1, "jobs", ["3 runs still without their jobs"])
+    with Session(engine) as session:
+        assert [gap["kind"] for gap in sync_state(session, 1).gaps] == ["capped", "jobs"]
