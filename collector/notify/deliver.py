@@ -42,7 +42,9 @@ class Deliverer:
             self._channels[item.channel].send(Message.from_dict(item.message))
         except DeliveryFailed as error:
             with write_scope(self._engine) as session:
-                state = note_failed(session, item, str(error), self._clock(), retry_after=error.retry_after)
+                state = note_failed(
+                    session, item, str(error), self._clock(), retry_after=error.retry_after, permanent=error.permanent
+                )
             given_up = "given up" if state == DeliveryState.DEAD else "will be tried again"
             log.warning("%s message not delivered, %s: %s", item.channel, given_up, error)
             return False

@@ -99,11 +99,13 @@ def note_sent(session: Session, delivery_id: int, now: datetime) -> None:
 
 
 def note_failed(
-    session: Session, claimed: Claimed, error: str, now: datetime, *, retry_after: timedelta | None = None
-) -> DeliveryState:
-    """Tried again with a growing delay; dead, and visible as such, after a day."""
+    session: Session, claimed: Claimed, error: str, now: datetime, *,
+    retry_after: timedelta | None = None, permanent: bool = False,
+) -> DeliveryState:  # fmt: skip
+    """Tried again with a growing delay; dead, and visible as such, after a day, or at once where trying again cannot
+    help."""
     delay = retry_after or min(_FIRST_DELAY * 2 ** (claimed.tries - 1), _LONGEST_DELAY)
-    dead = now + delay - claimed.created_at > GIVE_UP
+    dead = permanent or now + delay - claimed.created_at > GIVE_UP
     state = DeliveryState.DEAD if dead else DeliveryState.PENDING
     query = update(Delivery).where(Delivery.id == claimed.id)
     session.execute(query.values(state=state, due_at=now + delay, error=error[:1000]))

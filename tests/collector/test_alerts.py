@@ -30,6 +30,7 @@ from notify.email import EmailChannel
 from notify.slack import SlackChannel
 from tests.builders import add_repository, run, store_runs
 from tests.collector.conftest import Clock
+from tests.notify.servers import mail_server
 from tests.receivers import Received, slack_stand_in
 from tests.writers import at_once
 
@@ -191,7 +192,7 @@ def test_slacks_retry_after_is_kept(engine: Engine, station: Station, slack: Rec
 def test_a_message_nobody_takes_for_a_day_is_dead_and_says_why(
     engine: Engine, station: Station, slack: Received
 ) -> None:
-    slack.answer(404, body="no_service")
+    slack.answer(500, body="upstream")
     store_runs(engine, fail(1, 1), fail(2, 2), fail(3, 3))
     station.run()
     for _ in range(60):
@@ -199,8 +200,35 @@ def test_a_message_nobody_takes_for_a_day_is_dead_and_says_why(
         station.deliverer.run()
     delivery = station.alerts()[0].deliveries[0]
     assert delivery.state == "dead"
+    assert "upstream" in delivery.error
+
+
+def test_a_message_that_slack_will_never_take_is_dead_at_once_and_says_why(
+    engine: Engine, station: Station, slack: Received
+) -> None:
+    slack.answer(404, body="no_service")
+    store_runs(engine, fail(1, 1), fail(2, 2), fail(3, 3))
+    assert station.run() == (1, 0, 0)
+    delivery = station.alerts()[0].deliveries[0]
+    assert delivery.state == "dead"
     assert "no_service" in delivery.error
     assert "hooks" not in delivery.error
+    slack.answer(200)
+    station.clock.forward(hours=2)
+    assert station.run() == (0, 0, 0)
+
+
+def test_a_mail_that_the_server_refuses_for_good_is_dead_at_once(engine: Engine, clock: Clock) -> None:
+    add_repository(engine)
+    clock.forward(hours=1)
+    with mail_server() as server:
+        server.refuse = ("gone@example.com",)
+        channel = EmailChannel(f"smtp://127.0.0.1:{server.port}", "health@example.com", ("gone@example.com",))
+        station = Station(engine, clock, {"email": channel})
+        store_runs(engine, fail(1, 1), fail(2, 2), fail(3, 3))
+        assert station.run() == (1, 0, 0)
+    delivery = station.alerts()[0].deliveries[0]
+    assert (delivery.state, "550" in delivery.error) == ("dead", True)
 
 
 def test_email_reaches_every_recipient_as_text_and_html(engine: Engine, clock: Clock, mails: tuple[Mails, int]) -> None:
