@@ -24,7 +24,7 @@ class Deliverer:
         """Sends all that is due; returns how many messages were taken by their channel."""
         names = list(self._channels)
         with write_scope(self._engine) as session:
-            dropped = drop_for_removed_channels(session, names)
+            dropped = drop_for_removed_channels(session, names, self._clock())
         if dropped:
             log.warning("%d messages given up: their channel is not configured any more", dropped)
         sent = 0

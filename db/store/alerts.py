@@ -112,9 +112,10 @@ def note_failed(
     return state
 
 
-def drop_for_removed_channels(session: Session, channels: Sequence[str]) -> int:
-    """Messages for a channel that is no longer configured can never be sent."""
-    query = update(Delivery).where(Delivery.state == DeliveryState.PENDING)
+def drop_for_removed_channels(session: Session, channels: Sequence[str], now: datetime) -> int:
+    """Messages for a channel that nobody has configured for a day. Not at once: this may be a command that was started
+    without a setting that the service has."""
+    query = update(Delivery).where(Delivery.state == DeliveryState.PENDING, Delivery.created_at < now - GIVE_UP)
     if channels:
         query = query.where(or_(Delivery.channel.not_in(list(channels))))
     query = query.values(state=DeliveryState.DEAD, error="The channel is not configured any more.")

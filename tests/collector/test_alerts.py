@@ -218,6 +218,22 @@ def test_a_message_that_slack_will_never_take_is_dead_at_once_and_says_why(
     assert station.run() == (0, 0, 0)
 
 
+def test_a_program_without_the_channel_leaves_its_messages_to_others_for_a_day(
+    engine: Engine, station: Station, slack: Received
+) -> None:
+    slack.answer(500)
+    store_runs(engine, fail(1, 1), fail(2, 2), fail(3, 3))
+    assert station.run() == (1, 0, 0)
+    without = Deliverer(engine, {}, station.clock)
+    station.clock.forward(hours=23)
+    assert without.run() == 0
+    assert station.alerts()[0].deliveries[0].state == "pending"
+    station.clock.forward(hours=2)
+    assert without.run() == 0
+    delivery = station.alerts()[0].deliveries[0]
+    assert (delivery.state, delivery.error) == ("dead", "The channel is not configured any more.")
+
+
 def test_a_mail_that_the_server_refuses_for_good_is_dead_at_once(engine: Engine, clock: Clock) -> None:
     add_repository(engine)
     clock.forward(hours=1)
