@@ -1,7 +1,7 @@
 # The dashboard.
 FROM python:3.11-slim AS build
 COPY requirements.txt /tmp/
-RUN grep -vE '^(apscheduler|fastapi|fastapi-offline|honcho|prometheus-client|redis|requests|slack-sdk|tqdm)==' /tmp/requirements.txt > /tmp/app.txt \
+RUN grep -vE '^(apscheduler|fastapi|fastapi-offline|honcho|limits|prometheus-client|redis|requests|slack-sdk|tqdm)==' /tmp/requirements.txt > /tmp/app.txt \
  && python -m venv /venv \
  && /venv/bin/python -m pip install --no-cache-dir --no-compile --disable-pip-version-check -r /tmp/app.txt \
  && rm -rf /venv/lib/python3*/site-packages/pip /venv/lib/python3*/site-packages/setuptools /venv/bin/pip* \

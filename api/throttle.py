@@ -2,6 +2,7 @@
 for several of them."""
 
 import hashlib
+import ipaddress
 import math
 import time
 
@@ -77,7 +78,16 @@ def _client(scope: Scope, keys: tuple[str, ...]) -> str:
     if key:
         return "key-" + hashlib.sha256(key.encode()).hexdigest()[:32]
     address = scope.get("client")
-    return f"address-{address[0] if address else 'unknown'}"
+    return f"address-{_network(address[0]) if address else 'unknown'}"
+
+
+def _network(address: str) -> str:
+    """Of IPv6 the first half: the rest anybody chooses for themselves."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else address
 
 
 def _shared(link: RedisLink) -> SlidingWindowCounterRateLimiter:

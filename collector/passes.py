@@ -75,7 +75,7 @@ class Passes:
         outcome = self._sync.run()
         try:
             if not outcome.waiting and not outcome.stopped:
-                self._logs.run()
+                self._logs.run(outcome.repositories)
         except RateLimited as error:
             outcome.waiting = error
         self._progress.end()
@@ -89,7 +89,7 @@ class Passes:
         outcome = self._until_done(lambda: self._sync.read_history(wanted.repos, wanted.since, wanted.until))
         try:
             if outcome.complete:
-                self._logs.run()
+                self._logs.run(outcome.repositories)
         except RateLimited as error:
             outcome.waiting = error
         self.roll_up()
@@ -151,7 +151,7 @@ class Passes:
             if filled.waiting:
                 raise filled.waiting
             if looked or filled.changed:
-                self._logs.run(until=now + self._poll_every)
+                self._logs.run(repositories, until=now + self._poll_every)
         except RateLimited as error:
             outcome.waiting = error
             self._note_waiting(outcome)
@@ -186,7 +186,7 @@ class Passes:
         if self._must_wait():
             return
         try:
-            self._logs.run_requested()
+            self._logs.run_requested(self._held(), leads=self.claims.share.leads)
         except RateLimited as error:
             self.waiting_until = error.until
 

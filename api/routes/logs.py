@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from sqlalchemy import Engine
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from api import schemas
@@ -82,15 +81,8 @@ def _jobs_will_come(session: Session, run: RunRow, attempt: int, job_id: int | N
 
 def _request(engine: Engine, repository_id: int, run_id: int, job_ids: list[int], now: datetime) -> list[int]:
     """Those that the collector will fetch: what was missing yesterday is asked for again."""
-    for last_try in (False, True):
-        try:
-            with write_scope(engine) as session:
-                return request_logs(session, repository_id, run_id, job_ids, now)
-        except IntegrityError:
-            # Somebody asked for the same log at the same moment; the second look finds it asked for.
-            if last_try:
-                raise
-    return []
+    with write_scope(engine) as session:
+        return request_logs(session, repository_id, run_id, job_ids, now)
 
 
 def _answer(request: Request, found: schemas.Logs, rows: list[JobLogRow], format: str, *, waiting: bool) -> Response:

@@ -19,6 +19,7 @@ from db.queries.logs import list_logs
 from db.queries.repositories import list_repositories
 from db.queries.runs import RunRow, last_success
 from db.store.alerts import AlertScope, enqueue, open_alert, resolve_alert, update_detail
+from db.store.locking import Chore, take_turn
 from db.vocabulary import AlertState, RuleKind
 from notify.message import Message
 
@@ -46,8 +47,10 @@ class Evaluator:
         self._app_url, self._clock = app_url, clock
 
     def run(self) -> Evaluated:
-        now = self._clock()
         with write_scope(self._engine) as session:
+            # Two who look before either writes would both open the alert.
+            take_turn(session, Chore.ALERTS)
+            now = self._clock()
             firing = list_alerts(session, states=[AlertState.FIRING], limit=10_000)
             for alert in firing:
                 if alert.rule != self._threshold.kind:

@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
@@ -11,7 +11,7 @@ from collector.github.client import Client
 from collector.logs.round import Round
 from collector.progress import Progress
 from db.engine import session_scope
-from db.queries.repositories import RepositoryRow, list_repositories
+from db.queries.repositories import RepositoryRow, claimed_by_anyone, list_repositories
 from db.queries.wanted_logs import WantedLog, repositories_with_requested_logs, wanted_logs
 
 # Logs between two looks at what is most urgent, and at the other repositories.
@@ -38,24 +38,29 @@ class LogCollector:
         # Repositories whose logs the token may not read: not asked again before this time, and spoken of once.
         self._refused: dict[int, datetime] = {}
 
-    def run(self, until: datetime | None = None) -> int:
-        """All that is wanted; returns how many logs were stored. Raises RateLimited when GitHub says wait. With `until`
-        it is background work: nothing new is begun after that moment, or when little is left of GitHub's limit."""
+    def run(self, among: Collection[int] | None = None, *, until: datetime | None = None) -> int:
+        """All that is wanted of these repositories, without `among` of all; returns how many logs were stored. Raises
+        RateLimited when GitHub says wait. With `until` it is background work: nothing new is begun after that moment,
+        or when little is left of GitHub's limit."""
         with session_scope(self._engine) as session:
-            repositories = list_repositories(session)
+            repositories = [row for row in list_repositories(session) if among is None or row.id in among]
         return self._rounds(repositories, self._collect, until)
 
-    def run_requested(self) -> int:
-        """Only what somebody is waiting for."""
+    def run_requested(self, among: Collection[int] | None = None, *, leads: bool = True) -> int:
+        """Only what somebody is waiting for. Who leads takes what no collector looks after as well: nobody waits for
+        nothing."""
         with session_scope(self._engine) as session:
             waiting = set(repositories_with_requested_logs(session))
+            if among is not None:
+                waiting &= set(among) | (waiting - claimed_by_anyone(session) if leads and waiting else set())
             repositories = [row for row in list_repositories(session) if row.id in waiting] if waiting else []
         return self._rounds(repositories, "none", None)
 
     def _rounds(self, repositories: Iterable[RepositoryRow], collect: str, until: datetime | None) -> int:
         """A round of each repository in turn, so that a long backlog of one does not keep the others waiting."""
         tried: dict[int, set[int]] = defaultdict(set)
-        waiting = deque(row for row in repositories if self._clock() >= self._refused.get(row.id, self._clock()))
+        now = self._clock()
+        waiting = deque(row for row in repositories if now >= self._refused.get(row.id, now))
         stored = 0
         while waiting and not self._stop.is_set():
             if until is not None and (self._clock() >= until or self._little_left()):

@@ -24,7 +24,7 @@ class Deliverer:
         """Sends all that is due; returns how many messages were taken by their channel."""
         names = list(self._channels)
         with write_scope(self._engine) as session:
-            dropped = drop_for_removed_channels(session, names)
+            dropped = drop_for_removed_channels(session, names, self._clock())
         if dropped:
             log.warning("%d messages given up: their channel is not configured any more", dropped)
         sent = 0
@@ -42,7 +42,9 @@ class Deliverer:
             self._channels[item.channel].send(Message.from_dict(item.message))
         except DeliveryFailed as error:
             with write_scope(self._engine) as session:
-                state = note_failed(session, item, str(error), self._clock(), retry_after=error.retry_after)
+                state = note_failed(
+                    session, item, str(error), self._clock(), retry_after=error.retry_after, permanent=error.permanent
+                )
             given_up = "given up" if state == DeliveryState.DEAD else "will be tried again"
             log.warning("%s message not delivered, %s: %s", item.channel, given_up, error)
             return False

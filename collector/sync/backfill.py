@@ -107,10 +107,12 @@ class Backfiller:
         with write_scope(self._engine) as session:
             # A window that came up short is doubtful: the scan that verifies must see it again.
             late = max(leaf.inserted, 1 if window.short else 0)
+            # First, as a look does that ends meanwhile: in another order they would wait for each other.
+            sync_state(session, key.repository_id, lock=True)
             advance(session, key, window.since, leaf.runs, late, self._clock())
-            state = sync_state(session, key.repository_id)
             if window.over_cap:
-                add_gap(state, "capped", f"more than 1,000 runs at {window.since:%Y-%m-%d %H:%M:%S} UTC: GitHub lists "
-                        "no more of one second", since=window.since, until=window.until)  # fmt: skip
+                second = f"{window.since:%Y-%m-%d %H:%M:%S} UTC"
+                line = f"more than 1,000 runs at {second}: GitHub lists no more of one second"
+                add_gap(session, key.repository_id, "capped", line, since=window.since, until=window.until)
             for line in window.unreadable[:20]:
-                add_gap(state, "unreadable", line, since=window.since, until=window.until)
+                add_gap(session, key.repository_id, "unreadable", line, since=window.since, until=window.until)

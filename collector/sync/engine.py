@@ -17,6 +17,7 @@ from collector.sync.backfill import Backfiller
 from collector.sync.fill import Filler
 from collector.sync.repository import Reading, RepositoryReader, note_failure
 from collector.sync.targets import Targets, resolve
+from collector.sync.trouble import of_one
 from db.engine import write_scope
 from db.store.repositories import add_targets, keep_targets, note_target, owned_by, repository_id_of, set_monitored
 
@@ -101,9 +102,10 @@ class Sync:
         self, repository_id: int, repo: str, since: datetime, until: datetime | None, outcome: Outcome
     ) -> None:
         try:
-            self.backfiller.want(repository_id, since, until)
-            self._note_changed(outcome, self.backfiller.run(repository_id, repo))
-            self._auditor.run(repository_id, repo, force=True)
+            with of_one(repo):
+                self.backfiller.want(repository_id, since, until)
+                self._note_changed(outcome, self.backfiller.run(repository_id, repo))
+                self._auditor.run(repository_id, repo, force=True)
         except RateLimited:
             raise
         except GitHubError as error:
@@ -131,7 +133,8 @@ class Sync:
             if hopeless:
                 raise hopeless[0]
             try:
-                return self._reader.read(name, self._clock() - self._backfill)
+                with of_one(name):
+                    return self._reader.read(name, self._clock() - self._backfill)
             except (Unauthorized, RateLimited) as error:
                 # A bad token is the same for all: one sign of it is enough for this pass.
                 hopeless.append(error)
@@ -162,9 +165,10 @@ class Sync:
             if self._stop.is_set():
                 return
             try:
-                self.backfiller.want(repository_id, self._clock() - self._backfill)
-                changed = self.backfiller.run(repository_id, repo)
-                changed += self._auditor.run(repository_id, repo)
+                with of_one(repo):
+                    self.backfiller.want(repository_id, self._clock() - self._backfill)
+                    changed = self.backfiller.run(repository_id, repo)
+                    changed += self._auditor.run(repository_id, repo)
             except RateLimited:
                 raise
             except GitHubError as error:

@@ -14,13 +14,14 @@ from collector.github.errors import GitHubError, NotFound, RateLimited
 from collector.github.fanout import fan_out
 from collector.progress import Progress
 from collector.sync.details import fetch_details
+from collector.sync.gone import why_unread, why_unseen
 from db.engine import session_scope, write_scope
 from db.queries.sync import WantedDetails, count_wanted_details, wanted_details
 from db.store.jobs import store_details
 from db.store.records import DetailsRecord
 from db.store.repositories import get_repository
 from db.store.runs import mark_details_settled
-from db.store.sync_state import set_gaps, sync_state
+from db.store.sync_state import set_gaps
 
 # Runs between two looks at what is most urgent, and runs stored in one transaction: short, so that webhooks and
 # readers need not wait for the write lock.
@@ -44,8 +45,29 @@ class _Trouble:
     again_at: datetime
 
 
+@dataclass
+class _Pass:
+    """`repositories` maps ids to owner/name. `missing` are runs whose jobs GitHub knew nothing of (404), `lost`
+    repositories that turned out not to be seen: nothing more is asked of them in this pass."""
+
+    repositories: Mapping[int, str]
+    patient: bool
+    filled: Filled = field(default_factory=Filled)
+    batch: dict[int, list[DetailsRecord]] = field(default_factory=lambda: defaultdict(list))
+    missing: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    lost: set[int] = field(default_factory=set)
+
+    @property
+    def waiting_to_be_stored(self) -> int:
+        return sum(map(len, self.batch.values())) + sum(map(len, self.missing.values()))
+
+    def note_failure(self, repository_id: int, line: str) -> None:
+        self.filled.failures.setdefault(self.repositories[repository_id], line)
+
+
 class Filler:
-    """Remembers between calls which runs could not be read, so that a broken one is not asked for all the time."""
+    """Remembers between calls which runs and repositories could not be read, so that a broken one is not asked for all
+    the time."""
 
     def __init__(
         self,
@@ -60,81 +82,109 @@ class Filler:
         self._engine, self._client, self._clock = engine, client, clock
         self._stop, self._progress, self._workers = stop, progress, workers
         self._trouble: dict[int, _Trouble] = {}
+        self._unseen: dict[int, _Trouble] = {}
 
     def run(self, repositories: Mapping[int, str], *, live: bool = True, patient: bool = False) -> Filled:
         """Everything that is wanted of these repositories (id to owner/name). Without `live` running runs are left
         alone unless there is news of them. `patient` waits longer after each failure of a run; otherwise it is asked
         for once in every call."""
-        filled = Filled()
+        current = _Pass(repositories, patient)
         if not repositories:
-            return filled
+            return current.filled
         with session_scope(self._engine) as session:
             left = count_wanted_details(session, repositories, self._clock())
         if left:
             self._progress.begin("Reading jobs", sum(left.values()))
-        batch: dict[int, list[DetailsRecord]] = defaultdict(list)
-        wanted = self._wanted(repositories, live, patient)
+        wanted = self._wanted(current, live)
         for item, result in fan_out(
             lambda each: fetch_details(self._client, repositories[each.repository_id], each, self._clock),
             wanted, stop=self._stop, workers=self._workers,
         ):  # fmt: skip
             if isinstance(result, RateLimited):
-                filled.waiting = filled.waiting or result
+                current.filled.waiting = current.filled.waiting or result
+            else:
+                self._take(item, result, current)
+            if current.waiting_to_be_stored >= _BATCH:
+                self._store(current)
+            if current.filled.waiting:
                 wanted.close()
-                continue
-            self._take(item, result, repositories, batch, filled)
-            if sum(map(len, batch.values())) >= _BATCH:
-                self._store(batch, filled)
-        self._store(batch, filled)
+        self._store(current)
         self._note_gaps(repositories, left)
-        return filled
+        return current.filled
 
-    def _wanted(
-        self, repositories: Mapping[int, str], live: bool, patient: bool
-    ) -> Generator[WantedDetails, None, None]:
+    def _wanted(self, current: _Pass, live: bool) -> Generator[WantedDetails, None, None]:
         """Looks again after each round: what failed meanwhile comes first."""
         asked: set[int] = set()
         while not self._stop.is_set():
             now = self._clock()
+            seen = [each for each in current.repositories if self._may(self._unseen.get(each), now, current.patient)]
             with session_scope(self._engine) as session:
                 # What is on its way, or failed, is still wanted in the database.
                 limit = _ROUND + self._workers + 2 * _BATCH + len(self._trouble)
-                listed = wanted_details(session, repositories, now, limit, live=live)
-            fresh = [each for each in listed if each.run_id not in asked and self._may(each.run_id, now, patient)]
+                listed = wanted_details(session, set(seen) - current.lost, now, limit, live=live)
+            fresh = [each for each in listed if each.run_id not in asked]
+            fresh = [each for each in fresh if self._may(self._trouble.get(each.run_id), now, current.patient)]
             if not fresh:
                 return
-            asked.update(each.run_id for each in fresh[:_ROUND])
-            yield from fresh[:_ROUND]
+            for each in fresh[:_ROUND]:
+                asked.add(each.run_id)
+                if each.repository_id not in current.lost:
+                    yield each
 
-    def _may(self, run_id: int, now: datetime, patient: bool) -> bool:
-        trouble = self._trouble.get(run_id)
+    def _may(self, trouble: _Trouble | None, now: datetime, patient: bool) -> bool:
         return trouble is None or not patient or now >= trouble.again_at
 
-    def _take(
-        self, item: WantedDetails, result: DetailsRecord | GitHubError, repositories: Mapping[int, str],
-        batch: dict[int, list[DetailsRecord]], filled: Filled,
-    ) -> None:  # fmt: skip
+    def _take(self, item: WantedDetails, result: DetailsRecord | GitHubError, current: _Pass) -> None:
         if isinstance(result, DetailsRecord):
             self._trouble.pop(item.run_id, None)
-            batch[item.repository_id].append(result)
+            self._unseen.pop(item.repository_id, None)
+            current.batch[item.repository_id].append(result)
         elif isinstance(result, NotFound):
-            with write_scope(self._engine) as session:
-                mark_details_settled(session, item.repository_id, item.run_id, self._clock())
+            current.missing[item.repository_id].append(item.run_id)
         else:
-            tries = self._trouble[item.run_id].tries + 1 if item.run_id in self._trouble else 1
-            pause = min(_FIRST_PAUSE * 2 ** min(tries - 1, 10), _LONGEST_PAUSE)
-            self._trouble[item.run_id] = _Trouble(tries, self._clock() + pause)
-            filled.failures.setdefault(repositories[item.repository_id], f"jobs of run {item.run_id}: {result}")
+            self._note_trouble(item.repository_id, item.run_id, result, current)
 
-    def _store(self, batch: dict[int, list[DetailsRecord]], filled: Filled) -> None:
-        for repository_id, details in batch.items():
+    def _note_trouble(self, repository_id: int, run_id: int, error: GitHubError, current: _Pass) -> None:
+        self._trouble[run_id] = self._again(self._trouble.get(run_id))
+        current.note_failure(repository_id, f"jobs of run {run_id}: {error}")
+
+    def _again(self, before: _Trouble | None) -> _Trouble:
+        tries = before.tries + 1 if before else 1
+        pause = min(_FIRST_PAUSE * 2 ** min(tries - 1, 10), _LONGEST_PAUSE)
+        return _Trouble(tries, self._clock() + pause)
+
+    def _store(self, current: _Pass) -> None:
+        for repository_id, details in current.batch.items():
             with write_scope(self._engine) as session:
                 changed = store_details(session, get_repository(session, repository_id), details)
-            filled.changed += changed
+            current.filled.changed += changed
             self._progress.advance(len(details))
             if changed:
                 self._progress.changed()
-        batch.clear()
+        current.batch.clear()
+        try:
+            for repository_id, run_ids in current.missing.items():
+                self._settle(repository_id, run_ids, current)
+        except RateLimited as error:
+            current.filled.waiting = current.filled.waiting or error
+        current.missing.clear()
+
+    def _settle(self, repository_id: int, run_ids: list[int], current: _Pass) -> None:
+        """Runs that are gone have no jobs to wait for. Whether they are is asked after the 404, and of the repository
+        first: where the token lost it, all of its runs answer like this, and none of them is gone."""
+        repo = current.repositories[repository_id]
+        if unseen := why_unseen(self._client, repository_id, repo):
+            current.lost.add(repository_id)
+            self._unseen[repository_id] = self._again(self._unseen.get(repository_id))
+            current.note_failure(repository_id, str(unseen))
+            return
+        self._unseen.pop(repository_id, None)
+        for run_id in run_ids:
+            if error := why_unread(self._client, repo, run_id):
+                self._note_trouble(repository_id, run_id, error, current)
+                continue
+            with write_scope(self._engine) as session:
+                mark_details_settled(session, repository_id, run_id, self._clock())
 
     def _note_gaps(self, repositories: Mapping[int, str], before: Mapping[int, int]) -> None:
         if not before:
@@ -145,4 +195,4 @@ class Filler:
             missing = left.get(repository_id, 0)
             line = f"{missing:,} runs still without their jobs: their durations and costs are estimates or missing"
             with write_scope(self._engine) as session:
-                set_gaps(sync_state(session, repository_id), "jobs", [line] if missing else [])
+                set_gaps(session, repository_id, "jobs", [line] if missing else [])

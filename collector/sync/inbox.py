@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from collector.github.events import JobEvent, NotOfInterest, RunEvent, Unreadable, read_event
 from collector.sync.convert import job_record, run_record, workflow_of, workflow_record
+from collector.sync.trouble import is_away, line
 from db.engine import session_scope, write_scope
 from db.queries.inbox import PendingDelivery, pending_deliveries
 from db.store.events import EventsStored, JobNews, store_events
@@ -103,7 +102,7 @@ class Inbox:
         try:
             total.add(self._store(fresh))
         except Exception as error:
-            if _not_the_deliverys_fault(error):
+            if is_away(error):
                 raise
             total = Applied()
         else:
@@ -116,9 +115,9 @@ class Inbox:
         try:
             return self._store([one])
         except Exception as error:
-            if _not_the_deliverys_fault(error):
+            if is_away(error):
                 raise
-            reason = _line(error)
+            reason = line(error)
         with write_scope(self._engine) as session:
             if not claim(session, [one.delivery.delivery_id]):
                 return Applied()
@@ -193,23 +192,5 @@ def _read(delivery: PendingDelivery) -> _Read:
         reason = str(why)
     except Exception as error:
         # Whatever a delivery holds, the others go on.
-        reason = _line(error)
+        reason = line(error)
     return _Read(delivery, Settled(delivery.delivery_id, InboxState.FAILED, reason=reason))
-
-
-def _not_the_deliverys_fault(error: Exception) -> bool:
-    """The database is away or busy. PostgreSQL calls a value that fits into no index an operational error too (its
-    class 54, program limit exceeded)."""
-    if isinstance(error, PoolTimeoutError):
-        return True
-    if not isinstance(error, DBAPIError):
-        return False
-    limit = str(getattr(error.orig, "pgcode", None) or "").startswith("54")
-    return error.connection_invalidated or (isinstance(error, OperationalError) and not limit)
-
-
-def _line(error: Exception) -> str:
-    """Without the statement and its values."""
-    cause = getattr(error, "orig", None) or error
-    lines = str(cause).strip().splitlines()
-    return f"{type(cause).__name__}: {lines[0] if lines else 'no reason given'}"

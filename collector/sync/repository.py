@@ -19,6 +19,7 @@ from collector.sync.tail import Seen, walk
 from db.engine import session_scope, write_scope
 from db.queries.sync import unfinished_runs
 from db.store.backfills import settle_seen_in_full
+from db.store.locking import lock_repository
 from db.store.repositories import (
     ensure_workflows,
     get_repository,
@@ -86,6 +87,8 @@ class RepositoryReader:
         """Stores runs. A first walk moves complete_since down with each page: what it has read stays read."""
         ours = [each for each in payloads if each.repository is None or each.repository.id == repository_id]
         with write_scope(self._engine) as session:
+            # Before anything is read: the inbox, history and the audit store the same runs at the same time.
+            lock_repository(session, repository_id)
             repository = get_repository(session, repository_id)
             names = {each.repository.full_name for each in payloads if each.repository and each.repository.full_name}
             if names - {repository.full_name}:
@@ -146,8 +149,9 @@ class RepositoryReader:
             for payload in page.items
         ]
         with write_scope(self._engine) as session:
+            changed = upsert_workflows(session, repository_id, records)
             sync_state(session, repository_id).workflows_at = now
-            return upsert_workflows(session, repository_id, records)
+        return changed
 
     def _known(self, repository_id: int) -> tuple[Known, str | None]:
         with session_scope(self._engine) as session:
@@ -183,7 +187,7 @@ class RepositoryReader:
     def _note_complete(self, repository_id: int, walk_plan: Walk, seen: Seen) -> None:
         now = self._clock()
         with write_scope(self._engine) as session:
-            state = sync_state(session, repository_id)
+            state = sync_state(session, repository_id, lock=True)
             state.synced_at, state.error, state.error_at = now, None, None
             if seen.unchanged:
                 return
@@ -198,7 +202,7 @@ class RepositoryReader:
             if DEEPEST in walk_plan.looks:
                 settle_seen_in_full(session, repository_id, reached, now)
             if DEEPEST in walk_plan.looks or seen.unreadable:
-                set_gaps(state, "unreadable", seen.unreadable[:20])
+                set_gaps(session, repository_id, "unreadable", seen.unreadable[:20])
 
 
 def note_failure(engine: Engine, name: str, error: GitHubError, now: datetime) -> None:

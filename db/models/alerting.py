@@ -3,17 +3,31 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Integer, String, Text
+from sqlalchemy import ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base
 
+_FIRING = text("state = 'firing'")
+_FIRING_WHOLE = text("state = 'firing' AND workflow_id IS NULL")
+
 
 class Alert(Base):
-    """One episode of a rule on a scope: opened once, resolved once."""
+    """One episode of a rule on a scope: opened once, resolved once, and only one at a time."""
 
     __tablename__ = "alerts"
-    __table_args__ = (Index("ix_alerts_state_opened_at", "state", "opened_at"),)
+    __table_args__ = (
+        Index("ix_alerts_state_opened_at", "state", "opened_at"),
+        Index(
+            "ux_alerts_firing_workflow", "repository_id", "workflow_id", "rule",
+            unique=True, postgresql_where=_FIRING, sqlite_where=_FIRING,
+        ),
+        # Null differs from null in a unique index: an alert about a whole repository needs one of its own.
+        Index(
+            "ux_alerts_firing_repository", "repository_id", "rule",
+            unique=True, postgresql_where=_FIRING_WHOLE, sqlite_where=_FIRING_WHOLE,
+        ),
+    )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
     repository_id: Mapped[int] = mapped_column(ForeignKey("repositories.id", ondelete="CASCADE"))

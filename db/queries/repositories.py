@@ -12,7 +12,7 @@ from db.metrics.formulas import Completeness, Gap
 from db.metrics.ledger import Missing, in_window, known_gaps, noted_gaps
 from db.metrics.scope import Scope
 from db.metrics.window import Window
-from db.models import Heartbeat, Repository, Run, SyncState, Target, Workflow
+from db.models import Claim, Heartbeat, Repository, Run, SyncState, Target, Workflow
 from db.queries.filters import in_scope, repository_ids
 from db.queries.missing import find_missing
 
@@ -179,3 +179,9 @@ def claimed_repositories(session: Session, names: Collection[str]) -> dict[int, 
         .where(Target.name.in_(list(names)))
     )
     return {row.id: row.full_name for row in session.execute(query)}
+
+
+def claimed_by_anyone(session: Session) -> set[int]:
+    """Ids of the repositories that some collector looks after."""
+    query = select(Target.repository_id).join(Claim, Claim.name == Target.name)
+    return {found for found in session.scalars(query) if found is not None}

@@ -99,20 +99,23 @@ def note_sent(session: Session, delivery_id: int, now: datetime) -> None:
 
 
 def note_failed(
-    session: Session, claimed: Claimed, error: str, now: datetime, *, retry_after: timedelta | None = None
-) -> DeliveryState:
-    """Tried again with a growing delay; dead, and visible as such, after a day."""
+    session: Session, claimed: Claimed, error: str, now: datetime, *,
+    retry_after: timedelta | None = None, permanent: bool = False,
+) -> DeliveryState:  # fmt: skip
+    """Tried again with a growing delay; dead, and visible as such, after a day, or at once where trying again cannot
+    help."""
     delay = retry_after or min(_FIRST_DELAY * 2 ** (claimed.tries - 1), _LONGEST_DELAY)
-    dead = now + delay - claimed.created_at > GIVE_UP
+    dead = permanent or now + delay - claimed.created_at > GIVE_UP
     state = DeliveryState.DEAD if dead else DeliveryState.PENDING
     query = update(Delivery).where(Delivery.id == claimed.id)
     session.execute(query.values(state=state, due_at=now + delay, error=error[:1000]))
     return state
 
 
-def drop_for_removed_channels(session: Session, channels: Sequence[str]) -> int:
-    """Messages for a channel that is no longer configured can never be sent."""
-    query = update(Delivery).where(Delivery.state == DeliveryState.PENDING)
+def drop_for_removed_channels(session: Session, channels: Sequence[str], now: datetime) -> int:
+    """Messages for a channel that nobody has configured for a day. Not at once: this may be a command that was started
+    without a setting that the service has."""
+    query = update(Delivery).where(Delivery.state == DeliveryState.PENDING, Delivery.created_at < now - GIVE_UP)
     if channels:
         query = query.where(or_(Delivery.channel.not_in(list(channels))))
     query = query.values(state=DeliveryState.DEAD, error="The channel is not configured any more.")

@@ -5,17 +5,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from db.models import Claim
+from db.store.locking import Chore, take_turn
 
 # A collector that dies is taken over after this long, plus the time between two renewals.
 LEASE = timedelta(seconds=30)
 CHORES = "*chores"
 _ALIVE = "*alive/"
-# Any constant: collectors that renew at the same time take this PostgreSQL advisory lock in turn.
-_LOCK = 7_233_020
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,8 @@ class Share:
 def renew(session: Session, holder: str, wanted: Sequence[str], now: datetime, *, busy: Collection[str] = ()) -> Share:
     """Keeps what is held, takes what is free up to a fair share, gives back what is above it unless it is `busy`.
     `now` is used on SQLite; several machines agree on PostgreSQL's own clock."""
+    take_turn(session, Chore.CLAIMS)
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         now = session.scalar(select(func.clock_timestamp())) or now
     session.execute(delete(Claim).where(Claim.held_until < now))
     held = {row.name: row for row in session.scalars(select(Claim))}

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.models import Attempt, Job, Repository
-from db.store.jobs import fill_job, sum_up_runs
+from db.store.jobs import fill_job, job_progress, sum_up_runs
 from db.store.progress import status_rank
 from db.store.records import JobRecord, RunRecord
 from db.store.runs import upsert_runs
@@ -87,7 +86,7 @@ def _store_jobs(session: Session, repository_id: int, jobs: Sequence[JobNews]) -
     latest: dict[int, JobNews] = {}
     for each in jobs:
         before = latest.get(each.job.id)
-        if before is None or _progress(before.job) < _progress(each.job):
+        if before is None or job_progress(before.job) < job_progress(each.job):
             latest[each.job.id] = each
     query = select(Job).where(Job.repository_id == repository_id, Job.id.in_(list(latest)))
     known = {job.id: job for job in session.scalars(query)}
@@ -97,15 +96,9 @@ def _store_jobs(session: Session, repository_id: int, jobs: Sequence[JobNews]) -
         if job is None:
             job = Job(repository_id=repository_id, id=job_id, run_id=each.run_id, labels=[], steps=[])
             session.add(job)
-        elif _progress(each.job) <= _progress(job):
+        elif job_progress(each.job) <= job_progress(job):
             continue
         fill_job(job, each.job)
         news += 1
     session.flush()
     return news
-
-
-def _progress(job: Job | JobRecord) -> tuple[int, int, int]:
-    """No time tells which of two states of a job is the later one."""
-    steps: Sequence[dict[str, Any]] = job.steps
-    return status_rank(job.status), sum(step.get("status") == Status.COMPLETED for step in steps), len(steps)

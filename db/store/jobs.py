@@ -98,9 +98,25 @@ def _store_jobs(session: Session, run: Run, known: list[Job], records: Sequence[
             session.add(job)
             known.append(job)
             by_id[record.id] = job
-        elif status_rank(record.status) < status_rank(job.status):
+        elif _is_stale(job, record):
             continue
         fill_job(job, record)
+
+
+def _is_stale(job: Job, record: JobRecord) -> bool:
+    """A finished job may be told anew with fewer steps: GitHub forgets them, and fill_job keeps them."""
+    if job.status == Status.COMPLETED:
+        return record.status != Status.COMPLETED
+    return job_progress(record) < job_progress(job)
+
+
+def job_progress(job: Job | JobRecord) -> tuple[int, int, int]:
+    """No time tells which of two states of a job is the later one."""
+    return status_rank(job.status), *_steps_done(job.steps)
+
+
+def _steps_done(steps: Sequence[dict[str, Any]]) -> tuple[int, int]:
+    return sum(step.get("status") == Status.COMPLETED for step in steps), len(steps)
 
 
 def fill_job(job: Job, record: JobRecord) -> None:
@@ -110,7 +126,7 @@ def fill_job(job: Job, record: JobRecord) -> None:
     job.runner = record.runner or job.runner
     job.labels = list(record.labels)
     # GitHub forgets the steps of old jobs; what is stored is not lost for that.
-    if len(record.steps) >= len(job.steps):
+    if _steps_done(record.steps) >= _steps_done(job.steps):
         job.steps = list(record.steps)
     ran = record.conclusion != Conclusion.SKIPPED
     over = record.status == Status.COMPLETED

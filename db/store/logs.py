@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from db.models import JobLog
+from db.store.adding import add_missing
 from db.store.records import LogRecord
 from db.vocabulary import LogState
 
@@ -66,27 +67,30 @@ def request_logs(session: Session, repository_id: int, run_id: int, job_ids: Seq
     """Asks the collector for these logs; what is stored, asked for or expired stays as it is, and what was missing
     is asked for once more after a day. The answer is what was asked for now."""
     asked = []
-    for job_id in job_ids:
-        row = session.get(JobLog, (repository_id, job_id))
-        if row is None:
-            row = _row(session, repository_id, job_id, run_id, now)
-        elif row.state == LogState.MISSING and (row.fetched_at is None or row.fetched_at <= now - ASK_AGAIN_AFTER):
+    # In one order: two who ask for the same logs must not wait for each other.
+    for job_id in sorted(set(job_ids)):
+        if _add(session, repository_id, job_id, run_id, now):
+            asked.append(job_id)
+            continue
+        row = session.get_one(JobLog, (repository_id, job_id), with_for_update=True)
+        if row.state == LogState.MISSING and (row.fetched_at is None or row.fetched_at <= now - ASK_AGAIN_AFTER):
             # One more try: the next 404 makes it missing again.
             row.state, row.tries, row.requested_at = LogState.PENDING, MAX_TRIES - 1, now
-        else:
-            continue
-        asked.append(job_id)
+            asked.append(job_id)
     session.flush()
     return asked
 
 
 def _row(session: Session, repository_id: int, job_id: int, run_id: int, now: datetime) -> JobLog:
-    row = session.get(JobLog, (repository_id, job_id))
-    if row is None:
-        row = JobLog(repository_id=repository_id, job_id=job_id, run_id=run_id, requested_at=now)
-        row.state, row.tries, row.truncated = LogState.PENDING, 0, False
-        session.add(row)
-    return row
+    """Held until the transaction ends: whoever compares its state and writes it must not cross another."""
+    _add(session, repository_id, job_id, run_id, now)
+    return session.get_one(JobLog, (repository_id, job_id), with_for_update=True)
+
+
+def _add(session: Session, repository_id: int, job_id: int, run_id: int, now: datetime) -> bool:
+    """False when it is there already."""
+    row = {"repository_id": repository_id, "job_id": job_id, "run_id": run_id, "requested_at": now}
+    return add_missing(session, JobLog, [{**row, "state": str(LogState.PENDING), "tries": 0, "truncated": False}]) == 1
 
 
 def _keep_cause(row: JobLog, error_line: str | None, fingerprint: str | None) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from db.metrics import tiles
 from db.metrics.grain import Grain
 from db.models import Repository, Rollup, RollupMark, RollupState, Run
+from db.store.adding import add_missing
 
 # Hours are kept for five weeks: longer windows lose at most a day of raw rows at their edges.
 HOURS_KEPT = timedelta(days=35)
@@ -87,9 +88,8 @@ def mark(session: Session, marks: Sequence[tuple[int, int, int]]) -> None:
 def rollup_state(session: Session, now: datetime) -> RollupState:
     state = session.get(RollupState, 1)
     if state is None:
-        state = RollupState(id=1, hours_from=start_of_day(now - HOURS_KEPT))
-        session.add(state)
-        session.flush()
+        add_missing(session, RollupState, [{"id": 1, "hours_from": start_of_day(now - HOURS_KEPT)}])
+        state = session.get_one(RollupState, 1)
     return state
 
 

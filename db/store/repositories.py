@@ -7,6 +7,8 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from db.models import Repository, SyncState, Target, Workflow
+from db.store.adding import add_missing
+from db.store.locking import lock_repository
 from db.store.marks import mark_over_all
 from db.store.records import RepositoryRecord, WorkflowRecord
 from db.store.runs import set_default_branch
@@ -18,10 +20,10 @@ def upsert_repository(session: Session, record: RepositoryRecord) -> Repository:
     """Identity is the id: a renamed repository keeps its history, and a name that moved on is not reused."""
     repository = session.get(Repository, record.id)
     if repository is None:
-        repository = Repository(id=record.id, **{name: getattr(record, name) for name in _FIELDS}, monitored=True)
-        session.add(repository)
-        session.flush()
-        session.add(SyncState(repository_id=record.id, gaps=[]))
+        fields = {name: getattr(record, name) for name in _FIELDS}
+        add_missing(session, Repository, [{"id": record.id, **fields, "monitored": True}])
+        add_missing(session, SyncState, [{"repository_id": record.id, "gaps": []}])
+        repository = session.get_one(Repository, record.id)
     moved = repository.default_branch != record.default_branch
     for name in _FIELDS:
         if getattr(repository, name) != getattr(record, name):
@@ -57,8 +59,8 @@ def ensure_workflows(session: Session, repository_id: int, records: Sequence[Wor
     query = select(Workflow.id).where(Workflow.repository_id == repository_id, Workflow.id.in_(list(unique)))
     for known in session.scalars(query):
         unique.pop(known)
-    session.add_all(Workflow(repository_id=repository_id, **vars(record)) for record in unique.values())
-    session.flush()
+    listed = sorted(unique.values(), key=lambda record: record.id)
+    add_missing(session, Workflow, [{"repository_id": repository_id, **vars(record)} for record in listed])
 
 
 def owned_by(session: Session, owners: Collection[str]) -> list[int]:
@@ -79,6 +81,7 @@ def set_monitored(session: Session, repository_ids: Collection[int]) -> None:
 
 def upsert_workflows(session: Session, repository_id: int, records: Sequence[WorkflowRecord]) -> int:
     """Workflows that GitHub no longer lists are kept: their runs still exist. Returns how many changed."""
+    lock_repository(session, repository_id)
     known = {row.id: row for row in session.scalars(select(Workflow).where(Workflow.repository_id == repository_id))}
     changed = 0
     for record in records:
@@ -97,8 +100,8 @@ def note_target(session: Session, name: str, repository_id: int | None, error: s
     """How the last look at one name of GITHUB_REPOS went; `error` is one line for people."""
     target = session.get(Target, name)
     if target is None:
-        session.add(Target(name=name, repository_id=repository_id, error=error, checked_at=now))
-        return
+        add_missing(session, Target, [{"name": name, "checked_at": now}])
+        target = session.get_one(Target, name)
     target.repository_id = repository_id or target.repository_id
     target.error, target.checked_at = error, now
 
@@ -106,8 +109,7 @@ def note_target(session: Session, name: str, repository_id: int | None, error: s
 def add_targets(session: Session, names: Sequence[str], now: datetime) -> None:
     """Names that GITHUB_REPOS stands for today; what is known of them stays."""
     known = set(session.scalars(select(Target.name).where(Target.name.in_(list(names)))))
-    session.add_all(Target(name=name, checked_at=now) for name in dict.fromkeys(names) if name not in known)
-    session.flush()
+    add_missing(session, Target, [{"name": name, "checked_at": now} for name in sorted(set(names) - known)])
 
 
 def keep_targets(session: Session, names: Sequence[str], owners: Collection[str]) -> None:

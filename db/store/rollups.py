@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Engine, delete, insert, or_, select, text, tuple_
+from sqlalchemy import Engine, delete, insert, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from db.engine import write_scope
@@ -15,14 +15,13 @@ from db.metrics.grain import OF_ONE, OVER_ALL, BranchKind, Grain, Key, Rollups, 
 from db.metrics.table import COUNTS, HISTOGRAMS, SUMS, RunFact, Table, blobs, of_recoveries, of_rollups, of_runs, stack
 from db.models import Base, BrokenEpisode, Repository, Rollup, RollupMark, RollupState, Run
 from db.store.episodes import renew_episodes
+from db.store.locking import Chore, take_turn
 from db.store.marks import ALL, HOURS_KEPT, WHOLE_DAY, kept_day, mark, rollup_state, start_of_day
 from db.types import epoch_seconds
 
 # Rows in large numbers go past the unit of work.
 _ROLLUPS, _MARKS = Base.metadata.tables["rollups"], Base.metadata.tables["rollup_marks"]
 _DAYS_AT_ONCE = 64
-# A fixed key of PostgreSQL's advisory locks: one program makes roll-ups at a time.
-_LOCK = 7_233_021
 _ROWS_AT_ONCE, _TILES_AT_ONCE = 500, 200
 
 
@@ -37,7 +36,7 @@ def refresh(engine: Engine, now: datetime) -> Iterator[int]:
         made = 1
         while made:
             with write_scope(engine) as session:
-                _take_turn(session)
+                take_turn(session, Chore.ROLLUPS)
                 made = _refresh_some(session, repository_id)
             yield made
 
@@ -198,11 +197,6 @@ def _rows(repository_id: int, grain: Grain, rollups: Rollups) -> Iterator[dict[s
             **dict(zip(SUMS, map(float, rollups.table.sums[place]), strict=True)),
             **{name: listed[place] for name, listed in packed.items()},
         }  # fmt: skip
-
-
-def _take_turn(session: Session) -> None:
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
 def _spans(days: Iterable[int]) -> Iterator[list[int]]:

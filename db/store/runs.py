@@ -72,8 +72,12 @@ def set_default_branch(session: Session, repository: Repository) -> None:
 
 
 def mark_gone(session: Session, repository_id: int, run_id: int) -> None:
-    """A run that was deleted while it ran: over, without a conclusion, and counted as "other"."""
+    """A run that was deleted while it ran: over, without a conclusion, and counted as "other". One whose end was told
+    meanwhile, by webhook, ended like that."""
+    lock_repository(session, repository_id)
     run = session.get_one(Run, (repository_id, run_id))
+    if run.status == Status.COMPLETED:
+        return
     run.status, run.conclusion, run.details_pending = Status.COMPLETED, None, False
     run.outcome = str(outcome_of(run.status, run.conclusion))
     mark_runs(session, repository_id, [run.created_at])

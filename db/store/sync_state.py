@@ -8,17 +8,20 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from db.models import Heartbeat, SyncState
+from db.store.adding import add_missing
 
 COLLECTOR = "collector"
 
 
-def sync_state(session: Session, repository_id: int) -> SyncState:
-    """The row to read and change within this session; upsert_repository made it."""
-    return session.get_one(SyncState, repository_id)
+def sync_state(session: Session, repository_id: int, *, lock: bool = False) -> SyncState:
+    """The row to read and change within this session; upsert_repository made it. With `lock` nobody else changes it
+    until the transaction ends."""
+    return session.get_one(SyncState, repository_id, with_for_update=True if lock else None)
 
 
-def set_gaps(state: SyncState, kind: str, details: Sequence[str]) -> None:
+def set_gaps(session: Session, repository_id: int, kind: str, details: Sequence[str]) -> None:
     """Replaces what is known to be missing for one kind of reason."""
+    state = _for_gaps(session, repository_id)
     others = [gap for gap in state.gaps if gap["kind"] != kind]
     gaps = others + [{"kind": kind, "detail": detail} for detail in details]
     if gaps != state.gaps:
@@ -26,14 +29,22 @@ def set_gaps(state: SyncState, kind: str, details: Sequence[str]) -> None:
 
 
 def add_gap(
-    state: SyncState, kind: str, detail: str, *, since: datetime | None = None, until: datetime | None = None
-) -> None:
+    session: Session, repository_id: int, kind: str, detail: str, *,
+    since: datetime | None = None, until: datetime | None = None,
+) -> None:  # fmt: skip
     """Once for each detail. `since` and `until` say of which runs, by created_at; without them it is a gap of every
     window."""
+    state = _for_gaps(session, repository_id)
     ends = {"since": since, "until": until}
     gap = {"kind": kind, "detail": detail, **{name: end.isoformat() for name, end in ends.items() if end}}
     if (kind, detail) not in {(known["kind"], known["detail"]) for known in state.gaps}:
         state.gaps = [*state.gaps, gap]
+
+
+def _for_gaps(session: Session, repository_id: int) -> SyncState:
+    """All gaps are one value, which several threads read, change and write."""
+    session.flush()
+    return sync_state(session, repository_id, lock=True)
 
 
 def beat(
@@ -61,7 +72,7 @@ def forget_beats(session: Session, before: datetime) -> None:
 def _heartbeat(session: Session, now: datetime, name: str = COLLECTOR) -> Heartbeat:
     row = session.get(Heartbeat, name, with_for_update=True)
     if row is None:
-        row = Heartbeat(name=name, started_at=now, seen_at=now, data_version=0, detail={})
-        session.add(row)
-        session.flush()
+        first = {"name": name, "started_at": now, "seen_at": now, "data_version": 0, "detail": {}}
+        add_missing(session, Heartbeat, [first])
+        row = session.get_one(Heartbeat, name, with_for_update=True)
     return row

@@ -10,7 +10,7 @@ from db.engine import write_scope
 from db.store.logs import request_logs
 from db.store.records import RepositoryRecord
 from db.store.repositories import note_target
-from db.store.sync_state import add_gap, beat, sync_state
+from db.store.sync_state import add_gap, beat
 from tests.api.conftest import NOW, TestClient
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
 from tests.ledgers import DAY, add, complete, history, hole
@@ -145,7 +145,7 @@ def test_the_figures_name_history_of_their_window_that_is_still_being_read(clien
 
 def test_the_figures_name_a_second_that_github_does_not_list_in_full(client: TestClient, engine: Engine) -> None:
     with write_scope(engine) as session:
-        add_gap(sync_state(session, 1), "capped", "more than 1,000 runs", since=NOON - 5 * DAY, until=NOON - 5 * DAY)
+        add_gap(session, 1, "capped", "more than 1,000 runs", since=NOON - 5 * DAY, until=NOON - 5 * DAY)
     assert kinds(client) == ["capped"]
     assert kinds(client, since="4d") == []
 

@@ -39,7 +39,7 @@ def test_a_repository_that_cannot_be_read_comes_first_with_what_to_do(seeded: Se
 
 def test_a_gap_is_named_in_the_ledger_of_its_repository(seeded: Seeded, open_page: Open) -> None:
     with write_scope(seeded.engine) as session:
-        add_gap(sync_state(session, 2), "capped", "1,200 runs were created within one second")
+        add_gap(session, 2, "capped", "1,200 runs were created within one second")
     page = open_page("collector", of="acme/api")
     assert "1,200 runs were created within one second" in told(page)
     assert "1,200 runs were created" not in told(open_page("collector", of="acme/web"))

@@ -69,7 +69,7 @@ def test_what_is_broken_now_comes_first_with_its_first_bad_commit(seeded: Seeded
 
 def test_gaps_stand_beside_the_figures(seeded: Seeded, open_page: Open) -> None:
     with write_scope(seeded.engine) as session:
-        set_gaps(sync_state(session, 1), "runs", ["2 runs <b>missing</b>"])
+        set_gaps(session, 1, "runs", ["2 runs <b>missing</b>"])
     page = open_page()
     assert "2 runs \\<b\\>missing\\</b\\>" in markdown(page)
 

@@ -12,21 +12,27 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MessageHandler
 from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from collector.alerts.evaluate import Evaluator
 from collector.alerts.rules import fires_in_a_row, fires_on_rate, parse_threshold
 from collector.notify.deliver import Deliverer
 from db import analytics
+from db.engine import write_scope
 from db.metrics.catalogue import display
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.queries.alerts import list_alerts
+from db.store.alerts import AlertScope, open_alert, resolve_alert
+from db.vocabulary import RuleKind
 from notify.email import EmailChannel
 from notify.slack import SlackChannel
 from tests.builders import add_repository, run, store_runs
 from tests.collector.conftest import Clock
+from tests.notify.servers import mail_server
 from tests.receivers import Received, slack_stand_in
+from tests.writers import at_once
 
 
 class Mails(MessageHandler):
@@ -105,6 +111,23 @@ def test_one_message_opens_and_one_closes_however_many_runs_fail(
     assert "has recovered" in closing
 
 
+def test_two_who_evaluate_at_once_tell_people_once(engine: Engine, station: Station, slack: Received) -> None:
+    store_runs(engine, *(fail(number, number) for number in range(1, 5)))
+    assert at_once(station.evaluator.run, station.evaluator.run, station.evaluator.run) == []
+    assert [(alert.state, len(alert.deliveries)) for alert in station.alerts()] == [("firing", 1)]
+
+
+def test_a_second_firing_alert_about_the_same_cannot_be_opened(engine: Engine, station: Station) -> None:
+    scope = AlertScope(1, None, RuleKind.FAILURE_RATE)
+    with write_scope(engine) as session:
+        first = open_alert(session, scope, "20%", {}, station.clock())
+    with pytest.raises(IntegrityError), write_scope(engine) as session:
+        open_alert(session, scope, "20%", {}, station.clock())
+    with write_scope(engine) as session:
+        resolve_alert(session, first, {}, station.clock())
+        open_alert(session, scope, "20%", {}, station.clock())
+
+
 @pytest.mark.parametrize("noise", ["cancelled", "skipped", "neutral"])
 def test_noise_neither_opens_nor_closes(engine: Engine, station: Station, noise: str) -> None:
     store_runs(engine, fail(1, 1), fail(2, 2), run(3, minutes=3, conclusion=noise), fail(4, 4, branch="feature"))
@@ -169,7 +192,7 @@ def test_slacks_retry_after_is_kept(engine: Engine, station: Station, slack: Rec
 def test_a_message_nobody_takes_for_a_day_is_dead_and_says_why(
     engine: Engine, station: Station, slack: Received
 ) -> None:
-    slack.answer(404, body="no_service")
+    slack.answer(500, body="upstream")
     store_runs(engine, fail(1, 1), fail(2, 2), fail(3, 3))
     station.run()
     for _ in range(60):
@@ -177,8 +200,51 @@ def test_a_message_nobody_takes_for_a_day_is_dead_and_says_why(
         station.deliverer.run()
     delivery = station.alerts()[0].deliveries[0]
     assert delivery.state == "dead"
+    assert "upstream" in delivery.error
+
+
+def test_a_message_that_slack_will_never_take_is_dead_at_once_and_says_why(
+    engine: Engine, station: Station, slack: Received
+) -> None:
+    slack.answer(404, body="no_service")
+    store_runs(engine, fail(1, 1), fail(2, 2), fail(3, 3))
+    assert station.run() == (1, 0, 0)
+    delivery = station.alerts()[0].deliveries[0]
+    assert delivery.state == "dead"
     assert "no_service" in delivery.error
     assert "hooks" not in delivery.error
+    slack.answer(200)
+    station.clock.forward(hours=2)
+    assert station.run() == (0, 0, 0)
+
+
+def test_a_program_without_the_channel_leaves_its_messages_to_others_for_a_day(
+    engine: Engine, station: Station, slack: Received
+) -> None:
+    slack.answer(500)
+    store_runs(engine, fail(1, 1), fail(2, 2), fail(3, 3))
+    assert station.run() == (1, 0, 0)
+    without = Deliverer(engine, {}, station.clock)
+    station.clock.forward(hours=23)
+    assert without.run() == 0
+    assert station.alerts()[0].deliveries[0].state == "pending"
+    station.clock.forward(hours=2)
+    assert without.run() == 0
+    delivery = station.alerts()[0].deliveries[0]
+    assert (delivery.state, delivery.error) == ("dead", "The channel is not configured any more.")
+
+
+def test_a_mail_that_the_server_refuses_for_good_is_dead_at_once(engine: Engine, clock: Clock) -> None:
+    add_repository(engine)
+    clock.forward(hours=1)
+    with mail_server() as server:
+        server.refuse = ("gone@example.com",)
+        channel = EmailChannel(f"smtp://127.0.0.1:{server.port}", "health@example.com", ("gone@example.com",))
+        station = Station(engine, clock, {"email": channel})
+        store_runs(engine, fail(1, 1), fail(2, 2), fail(3, 3))
+        assert station.run() == (1, 0, 0)
+    delivery = station.alerts()[0].deliveries[0]
+    assert (delivery.state, "550" in delivery.error) == ("dead", True)
 
 
 def test_email_reaches_every_recipient_as_text_and_html(engine: Engine, clock: Clock, mails: tuple[Mails, int]) -> None:

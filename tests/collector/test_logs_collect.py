@@ -1,6 +1,7 @@
 """Collecting logs from a GitHub that is slow, broken, forbidding or out of what was asked for."""
 
 import gzip
+import itertools
 import threading
 import zlib
 from collections.abc import Iterator
@@ -91,6 +92,16 @@ def test_all_logs_of_a_run_are_taken_out_of_one_archive_if_all_are_collected(eng
     assert log_requests(github) == [f"runs/{run}/attempts/1/logs"]
     assert set(states(engine, run)) == {"stored"}
     assert all(f"it is {row.job_id}" in (row.text or "") for row in rows(engine, run))
+
+
+def test_a_clock_that_never_stands_still_leaves_no_repository_out(engine: Engine, github: GitHub) -> None:
+    add_run(engine, github, "build")
+    ticks = itertools.count()
+
+    def ticking() -> datetime:
+        return github.clock() + timedelta(microseconds=next(ticks))
+
+    assert fetch_logs(engine, github.url, clock=ticking) == 1
 
 
 def test_few_logs_are_fetched_one_by_one(engine: Engine, github: GitHub) -> None:

@@ -15,7 +15,7 @@ from db.queries.ledger import list_ledger, list_missing_numbers
 from db.queries.repositories import completeness
 from db.store.logs import request_logs, store_log
 from db.store.records import LogRecord, RepositoryRecord
-from db.store.sync_state import add_gap, beat, sync_state
+from db.store.sync_state import add_gap, beat
 from db.vocabulary import LedgerState, LogState
 from tests.builders import NOON, REPO, add_repository, job, run, store_jobs, store_runs
 from tests.ledgers import add, complete, history, hole
@@ -152,7 +152,7 @@ def test_only_gaps_that_touch_the_window_concern_its_figures(engine: Engine) -> 
 
 def test_runs_without_their_jobs_are_counted_now_not_as_last_noted(engine: Engine) -> None:
     with write_scope(engine) as session:
-        add_gap(sync_state(session, 1), "jobs", "9,999 runs still without their jobs")
+        add_gap(session, 1, "jobs", "9,999 runs still without their jobs")
         beat(session, NOON + timedelta(hours=1), {})
     assert (one(engine).state, kinds(engine)) == (LedgerState.COMPLETE, [])
     store_runs(engine, run(1), run(2, minutes=-60), run(3, status="in_progress", conclusion=None))

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, inspect, select
+from sqlalchemy.orm import Session
 
 from db.engine import DatabaseUnavailable, make_engine
 from db.migrate import NotMigrated, check_migrated, current_revision, downgrade, head_revision, upgrade
-from db.models import Base
+from db.models import Alert, Base
+from tests.builders import NOON, add_repository
 
 
 def test_the_migrations_give_what_the_models_say(engine: Engine) -> None:
@@ -44,6 +46,25 @@ def test_migrations_go_back_and_forth(engine: Engine) -> None:
     with pytest.raises(NotMigrated, match="python -m db upgrade"):
         check_migrated(engine)
     assert upgrade(engine) == head_revision()
+
+
+def test_of_two_firing_alerts_about_the_same_the_later_one_goes_on(engine: Engine) -> None:
+    add_repository(engine)
+    downgrade(engine, "0004")
+    kinds = [(5, "consecutive_failures"), (5, "consecutive_failures"), (None, "failure_rate"), (None, "failure_rate")]
+    with Session(engine) as session, session.begin():
+        for workflow_id, rule in [*kinds, (6, "consecutive_failures")]:
+            session.add(
+                Alert(
+                    repository_id=1, workflow_id=workflow_id, rule=rule, threshold="3", state="firing", opened_at=NOON
+                )
+            )
+            session.flush()
+    upgrade(engine)
+    with Session(engine) as session:
+        found = session.scalars(select(Alert).order_by(Alert.id)).all()
+    assert [each.state for each in found] == ["resolved", "firing", "resolved", "firing", "firing"]
+    assert [each.resolved_at is None for each in found] == [False, True, False, True, True]
 
 
 def test_several_programs_may_migrate_at_once(database_url: str) -> None:

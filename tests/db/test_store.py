@@ -9,10 +9,12 @@ from sqlalchemy.orm import Session
 
 from db.engine import write_scope
 from db.models import Attempt, Job, JobLog, Run
+from db.store.events import JobNews, store_events
 from db.store.logs import note_failed_try, store_log
-from db.store.records import LogRecord, RepositoryRecord
-from db.store.repositories import upsert_repository
+from db.store.records import JobRecord, LogRecord, RepositoryRecord
+from db.store.repositories import get_repository, upsert_repository
 from db.store.retention import prune
+from db.store.runs import mark_gone
 from tests.builders import NOON, REPO, add_repository, attempt, job, run, store_jobs, store_runs
 
 
@@ -134,6 +136,36 @@ def test_a_finished_job_is_not_taken_back_and_keeps_its_steps(engine: Engine, se
     store_jobs(engine, 100, job(1, steps=()))
     stored = session.get_one(Job, (1, 1))
     assert (stored.status, len(stored.steps)) == ("completed", 1)
+
+
+def with_steps(done: int, **changed: object) -> JobRecord:
+    """A job with three steps, so many of them over."""
+    steps = [{"number": n, "name": "a step", "status": "completed" if n <= done else "queued"} for n in (1, 2, 3)]
+    return job(1, steps=tuple(steps), **changed)
+
+
+@pytest.mark.parametrize(("status", "conclusion"), [("in_progress", None), ("completed", "success")])
+def test_a_step_that_is_over_is_not_taken_back(
+    engine: Engine, session: Session, status: str, conclusion: str | None
+) -> None:
+    store_runs(engine, run(status="in_progress", conclusion=None))
+    for done in (3, 1):
+        store_jobs(engine, 100, with_steps(done, status=status, conclusion=conclusion))
+    assert [step["status"] for step in session.get_one(Job, (1, 1)).steps] == ["completed"] * 3
+    with write_scope(engine) as writing:
+        news = JobNews(100, with_steps(2, status=status, conclusion=conclusion))
+        store_events(writing, get_repository(writing, 1), [], [news])
+    session.rollback()
+    assert [step["status"] for step in session.get_one(Job, (1, 1)).steps] == ["completed"] * 3
+
+
+def test_a_run_whose_end_is_known_is_not_gone(engine: Engine, session: Session) -> None:
+    store_runs(engine, run(status="in_progress", conclusion=None))
+    store_runs(engine, run())
+    with write_scope(engine) as writing:
+        mark_gone(writing, 1, 100)
+    found = session.scalars(select(Run)).one()
+    assert (found.conclusion, found.outcome, found.details_pending) == ("success", "success", True)
 
 
 def test_costs_are_free_for_standard_runners_of_public_repositories(engine: Engine, session: Session) -> None:

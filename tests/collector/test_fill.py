@@ -1,0 +1,130 @@
+"""Jobs that GitHub does not show: deleted with their run, or out of the token's sight for a while."""
+
+import threading
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from collector.progress import Progress
+from collector.sync.fill import Filler
+from db.models import Run
+from db.store.sync_state import sync_state
+from tests.builders import add_repository, run, store_runs
+from tests.collector.conftest import Clock
+from tests.collector.servers import Asked, Reply, StandIn, as_json
+from tests.collector.syncing import make_client
+
+NOT_FOUND = as_json({"message": "Not Found"}, 404)
+WEB = {1: "acme/web"}
+
+
+class Account:
+    """What GitHub shows of acme/web: all of it, or nothing. `deleted` and `broken` are ids of runs; of the broken ones
+    it shows no jobs."""
+
+    def __init__(self) -> None:
+        self.seen, self.identity = True, 1
+        self.deleted, self.broken = set[int](), set[int]()
+        self.server = StandIn(self.respond)
+
+    def respond(self, asked: Asked) -> Reply:
+        path = asked.path.partition("?")[0]
+        if not self.seen:
+            return NOT_FOUND
+        if path == "/repos/acme/web":
+            return as_json({"id": self.identity, "full_name": "acme/web", "default_branch": "main"})
+        run_id, jobs = int(path.split("/")[6]), path.endswith("/jobs")
+        if run_id in self.deleted or (jobs and run_id in self.broken):
+            return NOT_FOUND
+        return as_json({"total_count": 0, "jobs": []})
+
+    def asked(self) -> list[str]:
+        paths = [path.partition("?")[0].removeprefix("/repos/acme/web") for path in self.server.paths]
+        self.server.asked.clear()
+        return sorted(paths)
+
+
+@pytest.fixture
+def account(engine: Engine) -> Account:
+    add_repository(engine)
+    store_runs(engine, *(run(100 + number, minutes=number) for number in range(3)))
+    return Account()
+
+
+def filler(engine: Engine, url: str, clock: Clock) -> Filler:
+    progress = Progress(engine, clock, {})
+    return Filler(engine, make_client(url, clock), clock=clock, stop=threading.Event(), progress=progress)
+
+
+def pending(engine: Engine) -> list[int]:
+    with Session(engine) as session:
+        return list(session.scalars(select(Run.id).where(Run.details_pending).order_by(Run.id)))
+
+
+def gaps(engine: Engine) -> list[Any]:
+    with Session(engine) as session:
+        return [gap["kind"] for gap in sync_state(session, 1).gaps]
+
+
+def test_while_the_token_may_not_see_a_repository_none_of_its_runs_is_given_up(
+    engine: Engine, clock: Clock, account: Account
+) -> None:
+    account.seen = False
+    with account.server.serve() as url:
+        made = filler(engine, url, clock)
+        filled = made.run(WEB, patient=True)
+        assert list(filled.failures) == ["acme/web"]
+        assert "404" in filled.failures["acme/web"]
+        assert (pending(engine), gaps(engine)) == ([100, 101, 102], ["jobs"])
+        # Once for all of its runs, and not again before a pause.
+        assert [path for path in account.asked() if not path.endswith("/jobs")] == [""]
+        assert made.run(WEB, patient=True).failures == {}
+        assert account.asked() == []
+        account.seen = True
+        clock.forward(minutes=2)
+        assert made.run(WEB, patient=True).failures == {}
+    assert (pending(engine), gaps(engine)) == ([], [])
+
+
+def test_runs_that_were_deleted_are_settled_with_one_look_at_their_repository(
+    engine: Engine, clock: Clock, account: Account
+) -> None:
+    account.deleted = {100, 101}
+    with account.server.serve() as url:
+        assert filler(engine, url, clock).run(WEB).failures == {}
+    runs = ["/actions/runs/100", "/actions/runs/101"]
+    assert account.asked() == ["", *sorted([*runs, *(f"{each}/jobs" for each in [*runs, "/actions/runs/102"])])]
+    assert pending(engine) == []
+
+
+def test_a_run_that_is_there_without_its_jobs_is_asked_for_again(
+    engine: Engine, clock: Clock, account: Account
+) -> None:
+    account.broken = {101}
+    with account.server.serve() as url:
+        made = filler(engine, url, clock)
+        assert "jobs of run 101" in made.run(WEB).failures["acme/web"]
+        assert pending(engine) == [101]
+        account.broken = set()
+        assert made.run(WEB).failures == {}
+    assert pending(engine) == []
+
+
+def test_a_name_that_is_another_repositorys_now_says_nothing_about_the_runs(
+    engine: Engine, clock: Clock, account: Account
+) -> None:
+    account.deleted, account.identity = {100, 101, 102}, 2
+    with account.server.serve() as url:
+        assert "another repository" in filler(engine, url, clock).run(WEB).failures["acme/web"]
+    assert pending(engine) == [100, 101, 102]
+
+
+def test_of_a_lost_repository_not_every_run_is_asked_for(engine: Engine, clock: Clock, account: Account) -> None:
+    store_runs(engine, *(run(200 + number, minutes=-number) for number in range(300)))
+    account.seen = False
+    clock.forward(hours=1)
+    with account.server.serve() as url:
+        filler(engine, url, clock).run(WEB)
+    assert len(account.asked()) < 120
