@@ -97,7 +97,7 @@ def test_text_that_no_database_takes_is_stored_without_it(engine: Engine, sessio
 
 
 @only_postgresql
-@pytest.mark.parametrize("fields", [{"event": "x" * 500}, {"head_branch": "x" * 1_000_000}])
+@pytest.mark.parametrize("fields", [{"head_branch": "x" * 1_000_000}])
 def test_what_the_database_refuses_is_given_up_after_some_tries(
     engine: Engine, session: Session, fields: dict[str, Any]
 ) -> None:
