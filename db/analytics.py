@@ -120,8 +120,7 @@ def count_runs(session: Session, scope: Scope, window: Window, *, text: str = ""
     """How many runs a list of them would hold."""
     if text or not queries.by_rollups(session, scope, window):
         return count_rows(session, scope, window, text=text)
-    found = queries.facts(session, Question(scope, window, histograms=()))
-    return sum(_runs(facts) for facts in found.values())
+    return sum(sum(ended.values()) for ended in queries.outcomes(session, Question(scope, window)).values())
 
 
 def groups(session: Session, scope: Scope, window: Window, by: GroupBy) -> list[Group]:
@@ -180,10 +179,10 @@ def _data(session: Session, scope: Scope, window: Window, by: GroupBy | None = N
 def _trends(session: Session, question: Question) -> dict[tuple[int, int], list[float | None]]:
     """The success rate of each workflow by day, of long windows by week."""
     interval = Interval.DAY if question.window.span <= _DAILY_UP_TO else Interval.WEEK
-    found = queries.facts(session, replace(question, interval=interval, histograms=()))
+    found = queries.outcomes(session, replace(question, interval=interval))
     rates: dict[tuple[int, int], dict[datetime | None, float | None]] = defaultdict(dict)
-    for (key, start), facts in found.items():
-        failed, passed = facts.outcomes[Outcome.FAILURE], facts.outcomes[Outcome.SUCCESS]
+    for (key, start), ended in found.items():
+        failed, passed = ended[Outcome.FAILURE], ended[Outcome.SUCCESS]
         rates[key][start] = ratio(passed, passed + failed)
     buckets = question.window.buckets(interval)
     return {key: [by_start.get(start) for start in buckets] for key, by_start in rates.items()}

@@ -1,6 +1,7 @@
 """What can be added up of the runs of a scope and a window, by group and bucket of time; for db.analytics alone."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +21,7 @@ from db.queries.plan import Piece, Rows, plan
 from db.queries.rows import read_runs
 from db.queries.sequences import branch_episodes
 from db.types import epoch_seconds
-from db.vocabulary import GroupBy
+from db.vocabulary import GroupBy, Outcome
 
 # An actor or a runner does not see the sequence of a branch's runs.
 _WITH_RECOVERY = (None, GroupBy.REPO, GroupBy.WORKFLOW, GroupBy.BRANCH, GroupBy.EVENT)
@@ -33,6 +34,14 @@ def facts(session: Session, question: Question) -> dict[tuple[Any, datetime | No
     """By group and bucket; null where the question has none."""
     found = _ask(session, question)
     return dict(zip(found.keys, facts_of(found.table), strict=True))
+
+
+def outcomes(session: Session, question: Question) -> dict[tuple[Any, datetime | None], dict[str, int]]:
+    """How many runs ended how, by group and bucket."""
+    found = _ask(session, replace(question, histograms=()))
+    size = len(Outcome)
+    counts = (dict(zip(COUNTS[:size], row[:size], strict=True)) for row in found.table.counts.tolist())
+    return dict(zip(found.keys, counts, strict=True))
 
 
 def hours(session: Session, scope: Scope, window: Window) -> list[tuple[int, int]]:
