@@ -20,12 +20,19 @@ from typing import Any
 import duckdb
 import pandas as pd
 import requests
+from sqlalchemy.orm import Session
 
 from bench.collect import free_port
 from bench.dataset import build, frames
 from bench.load import load
-from db.engine import make_engine
+from db import analytics
+from db.engine import make_engine, session_scope
+from db.metrics.scope import Scope
+from db.metrics.window import Window
 from db.migrate import upgrade
+from db.queries.ledger import list_ledger
+from db.queries.runs import list_runs
+from db.vocabulary import Interval
 
 ROOT = Path(__file__).parents[1]
 _TIMES = 30
@@ -59,6 +66,7 @@ def main() -> int:
                   f"their roll-ups in {built.rollup_seconds:.0f} s")  # fmt: skip
         with api(database) as (url, process):
             report(url, options.runs, now)
+            pages(database)
             many_clients(url, process, options.seconds)
             throughput(url, Path(folder))
     return 0
@@ -147,13 +155,40 @@ def _ask(session: requests.Session, url: str, path: str, *, fresh: bool = False)
         raise SystemExit(f"{path}: {answer.status_code} {answer.text[:300]}")
 
 
+def pages(database: str) -> None:
+    """What the dashboard asks of the database for a page, without its own cache."""
+    engine, scope = make_engine(database), Scope()
+    asked: dict[str, Callable[[Session, Window], object]] = {
+        "compare with the period before": lambda session, window: analytics.compare(session, scope, window),
+        "series by day": lambda session, window: analytics.series(session, scope, window, Interval.DAY),
+        "hours of the week": lambda session, window: analytics.weekday_hours(session, scope, window),
+        "table of workflows": lambda session, window: analytics.workflows(session, scope, window, window.until),
+        "broken now": lambda session, window: analytics.failing_streaks(session, scope, window.until),
+        "page of runs and their number": lambda session, window: (
+            list_runs(session, scope, window), analytics.count_runs(session, scope, window)),
+        "ledger of the Collector page": lambda session, _: list_ledger(session),
+    }  # fmt: skip
+    for name, work in asked.items():
+        for days in (30, 400):
+
+            def once(work: Callable[[Session, Window], object] = work, days: int = days) -> None:
+                _fresh["second"] += 1
+                until = _BEGUN - timedelta(seconds=_fresh["second"])
+                with session_scope(engine) as session:
+                    work(session, Window(until - timedelta(days=days), until))
+
+            middle, slow = _measure(once, times=9)
+            print(f"{f'page: {name} {days}d':44} {middle:8.1f} {slow:8.1f}")
+    engine.dispose()
+
+
 def many_clients(url: str, process: int, seconds: float) -> None:
-    """Fifty of them, four in five asking what was asked before."""
+    """Fifty of them, nineteen in twenty asking what was asked before."""
     kept = [path for _, path, _ in _questions() if path != "cursor"]
 
     def path_of(number: int) -> str:
         path = kept[number % len(kept)]
-        if number % 5:
+        if number % 20:
             return f"{path}&until={_BEGUN:%Y-%m-%dT%H:%M:%SZ}"
         return f"{path}&until={_BEGUN - timedelta(seconds=10_000 + number):%Y-%m-%dT%H:%M:%SZ}"
 
