@@ -64,6 +64,7 @@ class Cache:
         self._name_space, self._link = name_space, link
         self._memory: TTLCache[str, Answer] = TTLCache(_MOST_BYTES, _SECONDS, getsizeof=lambda each: len(each.kept))
         self._lock = threading.Lock()
+        self._making = [threading.Lock() for _ in range(64)]
 
     def here(self, key: str) -> Answer | None:
         """From this process alone: never waits."""
@@ -93,6 +94,10 @@ class Cache:
             except ERRORS as error:
                 self._link.leave(error)
 
+    def making(self, key: str) -> threading.Lock:
+        """Held by who makes this answer, so that fifty who ask the same at once have it made once."""
+        return self._making[hash(key) % len(self._making)]
+
     def _keep(self, key: str, answer: Answer) -> None:
         if len(answer.kept) <= _MOST_BYTES:
             with self._lock:
@@ -115,8 +120,9 @@ def cached(request: Request, session: Session, make: Callable[[], BaseModel]) ->
     key = key_of(request.url.path, request.query_params.multi_items(), known.data_version if known else 0)
     answer = cache.get(key)
     if answer is None:
-        answer = Answer.of(make().model_dump_json().encode())
-        cache.put(key, answer)
+        with cache.making(key):
+            answer = cache.here(key) or Answer.of(make().model_dump_json().encode())
+            cache.put(key, answer)
     return _respond(request, answer)
 
 

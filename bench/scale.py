@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,12 +27,13 @@ from bench.collect import free_port
 from bench.dataset import build, frames
 from bench.load import load
 from db import analytics
-from db.engine import make_engine, session_scope
+from db.engine import make_engine, session_scope, write_scope
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.migrate import upgrade
 from db.queries.ledger import list_ledger
 from db.queries.runs import list_runs
+from db.store.sync_state import bump_data_version
 from db.vocabulary import Interval
 
 ROOT = Path(__file__).parents[1]
@@ -67,7 +69,7 @@ def main() -> int:
         with api(database) as (url, process):
             report(url, options.runs, now)
             pages(database)
-            many_clients(url, process, options.seconds)
+            many_clients(url, process, database, options.seconds)
             throughput(url, Path(folder))
     return 0
 
@@ -182,24 +184,40 @@ def pages(database: str) -> None:
     engine.dispose()
 
 
-def many_clients(url: str, process: int, seconds: float) -> None:
-    """Fifty of them, nineteen in twenty asking what was asked before."""
+def many_clients(url: str, process: int, database: str, seconds: float) -> None:
+    """Fifty of them with the same questions, while the collector stores something new every five seconds."""
     kept = [path for _, path, _ in _questions() if path != "cursor"]
 
     def path_of(number: int) -> str:
-        path = kept[number % len(kept)]
-        if number % 20:
-            return f"{path}&until={_BEGUN:%Y-%m-%dT%H:%M:%SZ}"
-        return f"{path}&until={_BEGUN - timedelta(seconds=10_000 + number):%Y-%m-%dT%H:%M:%SZ}"
+        return f"{kept[number % len(kept)]}&until={_BEGUN:%Y-%m-%dT%H:%M:%SZ}"
 
-    load(url, path_of, clients=50, seconds=min(seconds, 10))
-    before = _memory(process)
-    found = load(url, path_of, clients=50, seconds=seconds)
+    with changing(database):
+        load(url, path_of, clients=50, seconds=min(seconds, 20))
+        before = _memory(process)
+        found = load(url, path_of, clients=50, seconds=seconds)
     print(f"\n50 clients for {found.seconds:.0f} s: {found.rate:,.0f} answers/s, p50 {found.median:.0f} ms, "
           f"p99 {found.percentile(0.99):.0f} ms, {len(found.errors)} errors, "
           f"memory {before:.0f} to {_memory(process):.0f} MB")  # fmt: skip
     for error in found.errors[:3]:
         print(error)
+
+
+@contextmanager
+def changing(database: str) -> Iterator[None]:
+    """Every five seconds the stored data has a new version."""
+    engine, over = make_engine(database), threading.Event()
+
+    def change() -> None:
+        while not over.wait(5):
+            with write_scope(engine) as session:
+                bump_data_version(session, datetime.now(UTC))
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+    engine.dispose()
 
 
 def throughput(url: str, folder: Path) -> None:
