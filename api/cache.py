@@ -7,10 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from cachetools import TTLCache
 from fastapi import Request, Response
 from pydantic import BaseModel
+from pydantic_core import to_json
 from sqlalchemy.orm import Session
 
 from api.redis_link import ERRORS, RedisLink
@@ -113,17 +115,22 @@ def key_of(path: str, parameters: Iterable[tuple[str, str]], version: int) -> st
     return f"{path}?{sorted(parameters)}@{version}/{int(time.time()) // _SECONDS}"
 
 
-def cached(request: Request, session: Session, make: Callable[[], BaseModel]) -> Response:
-    """The answer, from the cache if nothing changed, with an ETag; 304 where the client has it already."""
+def cached(request: Request, session: Session, make: Callable[[], BaseModel | dict[str, Any]]) -> Response:
+    """The answer, from the cache if nothing changed, with an ETag; 304 where the client has it already. A plain
+    dictionary is sent as it is: a long series is not copied into a model first."""
     cache: Cache = request.app.state.cache
     known = heartbeat(session)
     key = key_of(request.url.path, request.query_params.multi_items(), known.data_version if known else 0)
     answer = cache.get(key)
     if answer is None:
         with cache.making(key):
-            answer = cache.here(key) or Answer.of(make().model_dump_json().encode())
+            answer = cache.here(key) or Answer.of(_json(make()))
             cache.put(key, answer)
     return _respond(request, answer)
+
+
+def _json(body: BaseModel | dict[str, Any]) -> bytes:
+    return to_json(body) if isinstance(body, dict) else body.model_dump_json().encode()
 
 
 def with_etag(request: Request, body: BaseModel) -> Response:

@@ -27,9 +27,10 @@ def mail() -> Iterator[Mail]:
 def alerts(client: TestClient, engine: Engine) -> list[int]:
     """Three alerts: firing, resolved, firing; the newest last."""
     made = []
-    for workflow_id in (5, 5, None):
+    streak, rate = RuleKind.CONSECUTIVE_FAILURES, RuleKind.FAILURE_RATE
+    for workflow_id, rule in ((5, streak), (5, rate), (None, streak)):
         with write_scope(engine) as session:
-            scope = AlertScope(1, workflow_id, RuleKind.CONSECUTIVE_FAILURES)
+            scope = AlertScope(1, workflow_id, rule)
             made.append(open_alert(session, scope, "3", {"since": NOON.isoformat(), "failures": 3}, NOON))
     with write_scope(engine) as session:
         enqueue(session, made[0], "first", {"slack": {}}, NOON)

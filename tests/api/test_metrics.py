@@ -3,12 +3,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
+from api import schemas
 from db import analytics
-from db.engine import session_scope
+from db.engine import session_scope, write_scope
 from db.metrics.catalogue import display
 from db.metrics.scope import Scope
 from db.metrics.window import DEFAULT_SPAN, Window
 from db.store.records import RepositoryRecord, WorkflowRecord
+from db.store.sync_state import add_gap
 from tests.api.conftest import NOW, TestClient
 from tests.builders import add_repository, run, store_runs
 
@@ -112,3 +114,16 @@ def test_groups_need_to_know_by_what(filled: TestClient, query: str) -> None:
 def test_a_narrow_window_reads_only_its_runs(filled: TestClient) -> None:
     body = filled.get("/api/metrics", params={"since": (NOW - timedelta(hours=8)).isoformat(), "until": "5h"}).json()
     assert body["runs"]["total"] == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "schema"),
+    [("/api/metrics/series?interval=hour", schemas.Series), ("/api/metrics/groups?by=workflow", schemas.Groups)],
+)
+def test_what_is_sent_past_the_model_is_what_the_model_says(
+    filled: TestClient, engine: Engine, path: str, schema: type[schemas.Schema]
+) -> None:
+    with write_scope(engine) as session:
+        add_gap(session, 1, "capped", "more than 1,000", since=NOW, until=NOW)
+    sent = filled.get(path).json()
+    assert schema.model_validate(sent).model_dump(mode="json") == sent
