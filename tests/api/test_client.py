@@ -55,7 +55,8 @@ def generated(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> s
     config = tmp_path / "config.json"
     # Files are bytes to it, once it is told so.
     files = ("image/svg+xml", "text/csv", "application/x-ndjson", "application/vnd.apache.parquet")
-    config.write_text(json.dumps({"content_type_overrides": dict.fromkeys(files, "application/octet-stream")}))
+    overrides = dict.fromkeys(files, "application/octet-stream")
+    config.write_text(json.dumps({"content_type_overrides": overrides, "post_hooks": []}))
     made = subprocess.run(
         [sys.executable, "-m", "openapi_python_client", "generate", "--path", document, "--meta", "none",
          "--output-path", tmp_path / "made_client", "--fail-on-warning", "--config", config],
