@@ -90,9 +90,9 @@ def interval() -> Interval:
     return Interval.HOUR if period() == "24h" else Interval.DAY
 
 
-def overview(version: int) -> data.Overview:
+def trends(version: int) -> data.Trends:
     """The figures of the chosen filters."""
-    return data.overview(scope(), window(data.now(version)), interval(), version)
+    return data.trends(scope(), window(data.now(version)), interval(), version)
 
 
 def clear() -> None:

@@ -1,7 +1,7 @@
 """Outcomes as people recognise them: a sign and a word beside every colour."""
 
-from base64 import b64encode
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from db.vocabulary import LedgerState
 
@@ -30,7 +30,8 @@ _LEDGER = {
 }
 STATES = ("success", "failure", "timed_out", "startup_failure", "cancelled", "skipped", "in_progress", "queued",
           "waiting", "pending", "requested", "neutral", "stale", "action_required")  # fmt: skip
-_BAR, _GAP, _HIGH = 4.6, 1.2, 26
+_LINE = "#3D8BE0"
+_BAR, _GAP, _HIGH, _SPARK = 4.6, 1.2, 22, 96
 
 
 def word(state: str) -> str:
@@ -53,15 +54,52 @@ def ledger_colours() -> dict[str, str]:
     return dict(_LEDGER.values())
 
 
-def strip_svg(outcomes: Sequence[str]) -> str:
-    """The last outcomes as bars, oldest left, as a data URI. Failures are full bars, the rest half: told apart
-    without colour."""
-    bars = []
+def strip(outcomes: Sequence[str]) -> str:
+    """The last outcomes as bars, oldest left. Failures are full bars, the rest half: told apart without colour."""
+    bars: dict[str, list[str]] = {}
     for index, outcome in enumerate(outcomes):
-        high = _HIGH if outcome == "failure" else 15 if outcome == "success" else 8
-        fill = _COLOURS.get(outcome, "#7457D1")
+        high = _HIGH if outcome == "failure" else 14 if outcome == "success" else 8
         x = round(index * (_BAR + _GAP), 1)
-        bars.append(f'<rect x="{x}" y="{_HIGH - high}" width="{_BAR}" height="{high}" rx="1" fill="{fill}"/>')
+        bars.setdefault(_COLOURS.get(outcome, "#7457D1"), []).append(f"M{x} {_HIGH - high}h{_BAR}v{high}h-{_BAR}z")
     width = round(max(len(outcomes), 20) * (_BAR + _GAP))
-    svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{_HIGH}">{"".join(bars)}</svg>'
-    return "data:image/svg+xml;base64," + b64encode(svg.encode()).decode()
+    paths = "".join(f'<path fill="{fill}" d="{"".join(drawn)}"/>' for fill, drawn in bars.items())
+    return _image(width, paths)
+
+
+def sparkline(values: Sequence[float | None], *, low: float = 0.0, high: float | None = None) -> str:
+    """A line without axes; it is broken where nothing is known."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return ""
+    top = max(known) if high is None else high
+    span, step = (top - low) or 1.0, _SPARK / max(len(values) - 1, 1)
+    drawn, pen = [], "M"
+    for index, value in enumerate(values):
+        if value is None:
+            pen = "M"
+            continue
+        drawn.append(f"{pen}{index * step:.1f} {(_HIGH - 3) * (1 - (value - low) / span) + 1.5:.1f}")
+        pen = "L"
+    return _image(
+        _SPARK, f'<path d="{"".join(drawn)}" fill="none" stroke="{_LINE}" stroke-width="1.5" stroke-linejoin="round"/>'
+    )
+
+
+def columns_image(values: Sequence[float], colour: str = "#D3261C") -> str:
+    """Counts a day as little columns."""
+    top, step = max([*values, 1]), _SPARK / max(len(values), 1)
+    wide = max(step - 1, 1)
+    drawn = "".join(
+        f"M{index * step:.1f} {_HIGH}v{-max(value / top * (_HIGH - 2), 1):.1f}h{wide:.1f}V{_HIGH}z"
+        for index, value in enumerate(values)
+        if value
+    )
+    ground = f'<path d="M0 {_HIGH - 0.5}H{_SPARK}" stroke="{_LINE}" opacity=".3"/>'
+    return _image(_SPARK, f'{ground}<path d="{drawn}" fill="{colour}"/>')
+
+
+def _image(width: int, drawn: str) -> str:
+    """The address of a small picture: HTML from a page may not hold a drawing itself."""
+    return "data:image/svg+xml," + quote(
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{_HIGH}">{drawn}</svg>', safe="/:=' "
+    ).replace('"', "%22")

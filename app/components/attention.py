@@ -1,38 +1,40 @@
-"""What is broken now, since when, and who should look."""
+"""What needs a person now: ranked, since when, and one click from the evidence."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 import streamlit as st
 
+from app.components import cells
 from app.components.text import html
 from db.analytics import Streak
 from db.metrics import units
 
-_SHOWN = 3
+_SHOWN = 4
 
 
-def attention(streaks: Sequence[Streak], now: datetime) -> None:
-    """A line for each pipeline that is broken on its default branch, the longest broken first."""
+def attention(streaks: Sequence[Streak], now: datetime, *, large: bool = False) -> None:
+    kind = "ph-attention ph-on-wall" if large else "ph-attention"
     if not streaks:
+        st.html(f'<div class="{kind}"><div class="ph-calm"><b>✓ Nothing needs attention</b>'
+                "<span>No default branch is broken.</span></div></div>")  # fmt: skip
         return
-    rows = "".join(_row(streak, now) for streak in streaks[:_SHOWN])
-    more = (
-        f'<div class="ph-more">and {len(streaks) - _SHOWN} more, in the table below</div>'
-        if len(streaks) > _SHOWN
-        else ""
-    )
-    st.html(f'<div class="ph-attention" role="alert">{rows}{more}</div>')
+    rows = [_row(streak, now) for streak in streaks]
+    rest = "".join(rows[_SHOWN:])
+    more = f"<details><summary>{len(rows) - _SHOWN} more</summary>{rest}</details>" if rest else ""
+    st.html(f'<div class="{kind}" role="alert">{"".join(rows[:_SHOWN])}{more}</div>')
 
 
 def _row(streak: Streak, now: datetime) -> str:
     first = streak.first_bad
     runs = "1 failed run" if streak.length == 1 else f"{streak.length} failed runs in a row"
     by = f" by <b>{html(first.actor)}</b>" if first.actor else ""
+    headline = f"{streak.workflow} is broken on {streak.branch} of {streak.repo}"
     return (
-        '<div class="ph-broken"><span class="ph-sign" aria-hidden="true">✕</span><div>'
-        f'<a href="run?run_id={streak.runs[-1].id}" target="_self"><b>{html(streak.workflow)}</b> is broken on '
-        f"{html(streak.branch)} of {html(streak.repo)}</a>"
-        f'<div class="ph-why">{runs}, since {units.relative((now - streak.since).total_seconds())} · first bad commit '
-        f"<code>{html(first.head_sha[:7])}</code>{by}: {html(first.title[:110])}</div></div></div>"
+        '<div class="ph-need ph-red"><b class="ph-sign" aria-hidden="true">✕</b><div>'
+        f"{cells.anchor(headline, 'run', [('run_id', streak.runs[-1].id)])}"
+        f'<div class="ph-why">{runs} · first bad commit <code>{html(first.head_sha[:7])}</code>{by}: '
+        f"{html(first.title[:110])}</div></div>"
+        f'<time title="{units.timestamp(streak.since)}">{units.relative((now - streak.since).total_seconds())}</time>'
+        "</div>"
     )

@@ -8,7 +8,7 @@ from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.store.sync_state import set_gaps, sync_state
 from tests.app.conftest import Open
-from tests.app.reading import html, markdown
+from tests.app.reading import html, markdown, table
 from tests.app.seeding import Seeded
 
 _SHOWN = ("success_rate", "runs", "failures", "duration_p50", "queue_p95")
@@ -60,7 +60,7 @@ def test_an_unknown_period_in_the_address_is_the_default(seeded: Seeded, open_pa
 def test_what_is_broken_now_comes_first_with_its_first_bad_commit(seeded: Seeded, open_page: Open) -> None:
     page = open_page()
     strip = next(block for block in html(page) if "ph-attention" in block)
-    assert "<b>CI</b> is broken on main of acme/web" in strip
+    assert "CI is broken on main of acme/web" in strip
     assert "3 failed runs in a row" in strip
     assert f"<code>{8000:08x}"[:13] in strip
     assert "<b>bob</b>" in strip
@@ -115,7 +115,7 @@ def test_filters_that_match_nothing_offer_to_clear_them(seeded: Seeded, open_pag
     assert "branch" not in page.query_params
 
 
-def test_workflows_link_to_their_runs(seeded: Seeded, open_page: Open) -> None:
-    frame = open_page().dataframe[0].value
-    assert "runs?repo=acme%2Fweb&workflow=CI#CI" in set(frame["workflow"])
-    assert frame["state"].iloc[0] == "✕ Broken"
+def test_workflows_link_to_their_page_and_broken_ones_come_first(seeded: Seeded, open_page: Open) -> None:
+    rows = table(open_page(period="90d"), "workflows")
+    assert rows[0]["Workflow"].links == ["workflow?id=10&period=90d"]
+    assert rows[0]["Default branch"].text == "✕ Broken"
