@@ -1,6 +1,7 @@
 """Outcomes as people recognise them: a sign and a word beside every colour."""
 
 from collections.abc import Sequence
+from itertools import dropwhile
 from urllib.parse import quote
 
 from db.vocabulary import LedgerState
@@ -31,7 +32,8 @@ _LEDGER = {
 STATES = ("success", "failure", "timed_out", "startup_failure", "cancelled", "skipped", "in_progress", "queued",
           "waiting", "pending", "requested", "neutral", "stale", "action_required")  # fmt: skip
 _LINE = "#3D8BE0"
-_BAR, _GAP, _HIGH, _SPARK = 4.6, 1.2, 22, 96
+_TONES = {"good": "#08A69E", "bad": "#D3261C", "even": "#7A8696"}
+_BAR, _GAP, _HIGH, _SPARK = 4, 1.1, 22, 84
 
 
 def word(state: str) -> str:
@@ -68,6 +70,7 @@ def strip(outcomes: Sequence[str]) -> str:
 
 def sparkline(values: Sequence[float | None], *, low: float = 0.0, high: float | None = None) -> str:
     """A line without axes; it is broken where nothing is known."""
+    values = list(dropwhile(lambda value: value is None, values))
     known = [value for value in values if value is not None]
     if not known:
         return ""
@@ -98,8 +101,43 @@ def columns_image(values: Sequence[float], colour: str = "#D3261C") -> str:
     return _image(_SPARK, f'{ground}<path d="{drawn}" fill="{colour}"/>')
 
 
+def wide_line(values: Sequence[float | None], tone: str) -> str:
+    """A line that is stretched over the width of its tile."""
+    known = [value for value in values if value is not None]
+    low, span = (min(known), (max(known) - min(known)) or 1.0) if known else (0.0, 1.0)
+    step, drawn, pen = 100 / max(len(values) - 1, 1), [], "M"
+    for index, value in enumerate(values):
+        if value is None:
+            pen = "M"
+            continue
+        drawn.append(f"{pen}{index * step:.2f} {36 - (value - low) / span * 32:.1f}")
+        pen = "L"
+    return _stretched(
+        f'<path d="{"".join(drawn)}" fill="none" stroke="{_TONES[tone]}" stroke-width="2" stroke-linejoin="round" '
+        f'vector-effect="non-scaling-stroke"/>'
+    )
+
+
+def wide_bars(values: Sequence[float | None], tone: str) -> str:
+    top, step = max([value or 0 for value in values], default=0) or 1, 100 / max(len(values), 1)
+    bars = "".join(
+        f"M{index * step + step * 0.15:.2f} 40v{-max(value / top * 36, 1):.1f}h{step * 0.7:.2f}V40z"
+        for index, value in enumerate(values)
+        if value
+    )
+    return _stretched(f'<path d="{bars}" fill="{_TONES[tone]}"/>')
+
+
+def _stretched(drawn: str) -> str:
+    return _encoded(
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 40" preserveAspectRatio="none">{drawn}</svg>'
+    )
+
+
 def _image(width: int, drawn: str) -> str:
     """The address of a small picture: HTML from a page may not hold a drawing itself."""
-    return "data:image/svg+xml," + quote(
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{_HIGH}">{drawn}</svg>', safe="/:=' "
-    ).replace('"', "%22")
+    return _encoded(f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{_HIGH}">{drawn}</svg>')
+
+
+def _encoded(svg: str) -> str:
+    return "data:image/svg+xml," + quote(svg, safe="/:=")

@@ -92,11 +92,22 @@ def facts(run: RunRow, found: RunDetail, attempt: int) -> None:
     queue = shown.queue_seconds if shown else run.queue_seconds
     began = shown.started_at if shown else run.started_at
     own = [job for job in found.jobs if not job.copied and not job.phantom]
-    with st.grid(4, min_column_width=150, gap="small", key="run-facts"):
-        st.metric("Duration", units.duration(duration), border=True, help="To the end of the last own job")
-        st.metric("Queue", units.duration(queue), border=True, help="Until the first job of the attempt started")
-        st.metric("Jobs", units.count(len(own)), border=True)
-        st.metric("Started", _ago(began), border=True, help=units.timestamp(began))
+    fact_row(
+        ("Duration", units.duration(duration), "To the end of the last own job"),
+        ("Queue", units.duration(queue), "Until the first job of the attempt started"),
+        ("Jobs", units.count(len(own)), "Own jobs of this attempt"),
+        ("Started", _ago(began), units.timestamp(began)),
+    )
+
+
+def fact_row(*shown: tuple[str, str, str]) -> None:
+    """Label, figure, and what it means."""
+    cards = "".join(
+        f'<div class="ph-tile" title="{html(meaning)}"><span class="ph-label">{html(label)}</span><b>{html(value)}</b>'
+        "</div>"
+        for label, value, meaning in shown
+    )
+    st.html(f'<div class="ph-tiles ph-facts-row">{cards}</div>')
 
 
 def left_out(found: RunDetail) -> None:

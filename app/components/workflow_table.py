@@ -17,7 +17,7 @@ from db.metrics import units
 _COLUMNS = (
     Column("Workflow"),
     Column("Default branch", help="Broken: the last decided run there failed"),
-    Column("Success rate", width="132px"),
+    Column("Success rate", width="120px"),
     Column("Change", "right", "Success rate against the period before", "wide_only"),
     Column("Last 20 runs", help="Oldest left; full bars failed", show="wide_only"),
     Column("Trend", help="Success rate over the period", show="desk_only"),
@@ -29,6 +29,7 @@ _COLUMNS = (
     Column("p95 queue", "right", show="desk_only"),
     Column("Last run", "right", show="wide_only"),
 )
+Query = Sequence[tuple[str, object]]
 _PAGE = 50
 ORDERS: dict[str, Callable[[WorkflowHealth], Any]] = {
     "Worst first": lambda each: 0,
@@ -40,15 +41,15 @@ ORDERS: dict[str, Callable[[WorkflowHealth], Any]] = {
 }
 
 
-def worst(found: Workflows, now: datetime, period: str, shown: int) -> None:
+def worst(found: Workflows, now: datetime, time: Query, shown: int) -> None:
     """The first ones, and where to find the rest."""
-    table("workflows", _COLUMNS, _rows(found.listed[:shown], found, now, period), caption="Workflows, worst first")
+    table("workflows", _COLUMNS, _rows(found.listed[:shown], found, now, time), caption="Workflows, worst first")
     if len(found.listed) > shown:
-        every = cells.anchor(f"All {units.count(len(found.listed))} workflows", "workflow", [("period", period)])
+        every = cells.anchor(f"All {units.count(len(found.listed))} workflows", "workflow", time)
         st.html(f'<div class="ph-more">{every}</div>')
 
 
-def browser(found: Workflows, now: datetime, period: str) -> None:
+def browser(found: Workflows, now: datetime, time: Query) -> None:
     """All of them, searched, ordered and paged."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="workflow-filters"):
         wanted = st.text_input("Search workflows", key="workflow-q", placeholder="Repository or workflow",
@@ -61,27 +62,27 @@ def browser(found: Workflows, now: datetime, period: str) -> None:
         return
     pages = -(-len(listed) // _PAGE)
     place = st.pagination(pages, key=f"workflow-page-{order}-{wanted}") if pages > 1 else 1
-    rows = _rows(listed[(place - 1) * _PAGE : place * _PAGE], found, now, period)
+    rows = _rows(listed[(place - 1) * _PAGE : place * _PAGE], found, now, time)
     table("all-workflows", _COLUMNS, rows, caption="Workflows")
-    csv_button("workflows", lambda: (_COLUMNS, _rows(listed, found, now, period)))
+    csv_button("workflows", lambda: (_COLUMNS, _rows(listed, found, now, time)))
 
 
-def workflow_link(repo: str, workflow: str, workflow_id: int, period: str) -> Cell:
-    query = [("id", workflow_id), ("period", period)]
+def workflow_link(repo: str, workflow: str, workflow_id: int, time: Query) -> Cell:
+    query = [("id", workflow_id), *time]
     name = cells.anchor(workflow, "workflow", query)
     return Cell(f'<span class="ph-two">{name}<small>{html(repo)}</small></span>', f"{repo} / {workflow}")
 
 
-def _rows(listed: Sequence[WorkflowHealth], found: Workflows, now: datetime, period: str) -> list[Row]:
-    return [_row(each, found, now, period) for each in listed]
+def _rows(listed: Sequence[WorkflowHealth], found: Workflows, now: datetime, time: Query) -> list[Row]:
+    return [_row(each, found, now, time) for each in listed]
 
 
-def _row(each: WorkflowHealth, found: Workflows, now: datetime, period: str) -> Row:
+def _row(each: WorkflowHealth, found: Workflows, now: datetime, time: Query) -> Row:
     figures, past = each.metrics, found.before.get((each.repo, each.workflow_id))
     broken = '<span class="ph-red">✕ Broken</span>' if each.failing else '<span class="ph-green">✓ Passing</span>'
     durations = figures.duration_seconds
     return (
-        workflow_link(each.repo, each.workflow, each.workflow_id, period),
+        workflow_link(each.repo, each.workflow, each.workflow_id, time),
         Cell(broken, "broken" if each.failing else "passing"),
         cells.rate(figures.success_rate),
         cells.points(figures.success_rate, past.success_rate if past else None, better="higher"),

@@ -15,8 +15,9 @@ if not status.has_runs:
     states.nothing_collected(status)
     st.stop()
 
-scope, window, interval = filters.scope(), filters.window(data.now(status.version)), filters.interval()
-attention(data.broken(scope, window.until, status.version), window.until, large=viewer.on_wall())
+now = data.now(status.version)
+scope, window, interval = filters.scope(), filters.window(now), filters.interval()
+attention(data.broken(scope, now, status.version), now, large=viewer.on_wall())
 found = filters.trends(status.version)
 if not found.comparison.now.runs.total:
     states.nothing_matches()
@@ -31,13 +32,13 @@ clock = frames.bucket_zone(interval, viewer.zone())
 series = frames.series(found.points, found.before, clock)
 since, until = frames.axis(window, clock)
 bucket = f"by full {interval}"
-tiles(found.comparison, series, filters.period())
+tiles(found.comparison, series, filters.span())
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="footing"):
     rest(found.comparison.now)
     completeness(data.completeness(scope, status.version), window.since)
 
 with st.grid(2, min_column_width=320, gap="small"):
-    with panel("Success rate", f"share of decided runs, {bucket} · grey: the {filters.period()} before"):
+    with panel("Success rate", f"share of decided runs, {bucket} · grey: the {filters.span()} before"):
         figure(trends.success_rate(series, since, until, zone=str(clock)), "success-rate", "Success rate over time")
     with panel("Duration", f"median and p95 of decided runs, {bucket}"):
         figure(
@@ -52,4 +53,4 @@ with st.grid(2, min_column_width=320, gap="small"):
         figure(heatmap.failure_rate(local.frame, dark=viewer.is_dark()), "heat", "Failure rate by weekday and hour")
 
 with panel("Workflows", "broken ones first, then by lowest success rate", key="workflow-panel"):
-    workflow_table.worst(data.workflows(scope, window, status.version), window.until, filters.period(), 15)
+    workflow_table.worst(data.workflows(scope, window, status.version), now, filters.time_query(), 15)

@@ -29,7 +29,7 @@ def listed() -> None:
     if not page.items:
         states.nothing_matches()
         return
-    told = f"{units.count(total)} in the last {filters.period()} · newest first · times in {viewer.zone()}"
+    told = f"{units.count(total)} in {filters.in_words()} · newest first · times in {viewer.zone()}"
     with panel("Runs", told, csv=("runs", lambda: exported(page.items))):
         compare_bar()
         run_table("runs", page.items, data.clock(), viewer.zone(), pick=True)

@@ -11,6 +11,7 @@ if not status.has_runs:
     states.nothing_collected(status)
     st.stop()
 
-window = filters.window(data.now(status.version))
-with panel("Workflows", f"the last {filters.period()}"):
-    workflow_table.browser(data.workflows(filters.scope(), window, status.version), window.until, filters.period())
+now = data.now(status.version)
+window = filters.window(now)
+with panel("Workflows", filters.in_words()):
+    workflow_table.browser(data.workflows(filters.scope(), window, status.version), now, filters.time_query())

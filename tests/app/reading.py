@@ -1,6 +1,8 @@
 """What a page says, for tests."""
 
+import re
 from dataclasses import dataclass, field
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -21,6 +23,19 @@ def charts(page: AppTest) -> list[Any]:
 
 def everything(page: AppTest) -> str:
     return markdown(page) + "\n".join(html(page))
+
+
+def tiles(page: AppTest) -> dict[str, tuple[str, str]]:
+    """Every key figure by its name: what is written, and the change."""
+    body = next((block for block in html(page) if 'class="ph-tiles"' in block), "")
+    found = re.findall(r'data-figure="(\w+)".*?<b>(.*?)</b>.*?ph-chip[^>]*>(.*?)</span>', body)
+    return {name: (unescape(value), unescape(change)) for name, value, change in found}
+
+
+def facts(page: AppTest) -> dict[str, str]:
+    """The figures of one run by their label."""
+    body = next((block for block in html(page) if "ph-facts-row" in block and "<style>" not in block), "")
+    return dict(re.findall(r'ph-label">(.*?)</span><b>(.*?)</b>', body))
 
 
 @dataclass
