@@ -81,10 +81,11 @@ def sparkline(values: Sequence[float | None], *, low: float = 0.0, high: float |
         if value is None:
             pen = "M"
             continue
-        drawn.append(f"{pen}{index * step:.1f} {(_HIGH - 3) * (1 - (value - low) / span) + 1.5:.1f}")
+        # The stroke of no length makes a dot of a value between two unknown ones.
+        drawn.append(f"{pen}{index * step:.1f} {(_HIGH - 3) * (1 - (value - low) / span) + 1.5:.1f}h0")
         pen = "L"
     return _image(
-        _SPARK, f'<path d="{"".join(drawn)}" fill="none" stroke="{_LINE}" stroke-width="1.5" stroke-linejoin="round"/>'
+        _SPARK, f'<path d="{"".join(drawn)}" fill="none" stroke="{_LINE}" stroke-width="1.5" stroke-linecap="round"/>'
     )
 
 

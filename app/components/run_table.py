@@ -10,6 +10,7 @@ from app.components import cells
 from app.components.cells import Cell
 from app.components.table import Column, Row, table
 from app.components.text import html
+from app.components.workflow_table import workflow_link
 from db.metrics import units
 from db.queries.runs import RunRow
 
@@ -63,11 +64,10 @@ def _row(run: RunRow, now: datetime, zone: ZoneInfo) -> Row:
     title = cells.anchor(run.title or "(no title)", "run", [("run_id", run.id)], hover=run.title)
     small = f"<small>#{run.run_number} · {html(run.event)}{again}{flaky}</small>"
     name = f'<span class="ph-two"><span class="ph-clip">{title}</span>{small}</span>'
-    workflow = cells.anchor(run.workflow, "workflow", [("id", run.workflow_id)])
     return (
         cells.state(run.conclusion or run.status),
         Cell(name, run.title),
-        Cell(f'<span class="ph-two">{workflow}<small>{html(run.repo)}</small></span>', f"{run.repo} / {run.workflow}"),
+        workflow_link(run.repo, run.workflow, run.workflow_id, ()),
         _branch(run),
         _clipped(run.actor),
         _duration(run, now),

@@ -69,8 +69,9 @@ def browser(found: Workflows, now: datetime, time: Query) -> None:
 
 def workflow_link(repo: str, workflow: str, workflow_id: int, time: Query) -> Cell:
     query = [("id", workflow_id), *time]
-    name = cells.anchor(workflow, "workflow", query)
-    return Cell(f'<span class="ph-two">{name}<small>{html(repo)}</small></span>', f"{repo} / {workflow}")
+    name, place = cells.anchor(workflow, "workflow", query, hover=workflow), html(repo)
+    shown = f'<span class="ph-two ph-name">{name}<small title="{place}">{place}</small></span>'
+    return Cell(shown, f"{repo} / {workflow}")
 
 
 def _rows(listed: Sequence[WorkflowHealth], found: Workflows, now: datetime, time: Query) -> list[Row]:
