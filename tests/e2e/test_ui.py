@@ -216,8 +216,7 @@ def test_the_fonts_are_our_own(tab: Tab) -> None:
 
 def test_new_runs_appear_by_themselves(tab: Tab, seeded: Seeded) -> None:
     tab.go("/?repo=acme%2Fapi&period=7d")
-    tile = tab.page.locator("[data-testid=stMetric]").filter(has=tab.page.get_by_text("Runs", exact=True))
-    value = tile.locator("[data-testid=stMetricValue]")
+    value = tab.page.locator(".ph-tile[data-figure=runs] b")
     before = _steady(tab, value)
     number = 3_000 + before
     store(seeded.engine, 2, run(number, seeded.now - timedelta(hours=30), repo=2))
