@@ -12,6 +12,7 @@ import streamlit as st
 from app import data
 from db.metrics.scope import Scope
 from db.metrics.window import Window
+from db.queries.repositories import WorkflowRow
 from db.vocabulary import Conclusion, Interval
 
 PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90),
@@ -42,6 +43,11 @@ def render(version: int, page: str, shown: Sequence[str] = ("repo", "branch", "w
             _choice("Branch", chosen.branches, "branch", "All branches")
         if "workflow" in shown:
             _choice("Workflow", chosen.workflows, "workflow", "All workflows")
+
+
+def shown_on(page: str) -> Sequence[str]:
+    """The page of one workflow has chosen repository and workflow already."""
+    return ("branch",) if page == "workflow" and "id" in st.query_params else ("repo", "branch", "workflow")
 
 
 def _time_choice(now: datetime) -> None:
@@ -96,6 +102,12 @@ def repository(names: Sequence[str]) -> str:
 
 def scope() -> Scope:
     return Scope(repos=_chosen("repo"), branches=_chosen("branch"), workflows=_chosen("workflow"))
+
+
+def workflow_scope(workflow: WorkflowRow, branches: tuple[str, ...] | None = None) -> Scope:
+    """One workflow; of the chosen branches where none are given."""
+    chosen = _chosen("branch") if branches is None else branches
+    return Scope(repos=(workflow.repo,), workflows=(str(workflow.id),), branches=chosen)
 
 
 def run_scope() -> Scope:

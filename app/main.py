@@ -50,7 +50,7 @@ try:
     status = data.status()
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="head"):
         if page not in (run, collector) and not wall:
-            filters.render(status.version, page.url_path)
+            filters.render(status.version, page.url_path, filters.shown_on(page.url_path))
         with st.container(width=190, key="freshness"):
             freshness(status.version, filters.trends if page is overview else None)
     if status.demo:

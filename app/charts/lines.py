@@ -11,23 +11,27 @@ _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
 def rates(frame: pd.DataFrame, since: str, until: str, *, dark: bool = False) -> dict[str, Any]:
-    """Columns: at, name, value (a share; null: nothing decided), written."""
-    return _lines(frame, since, until, theme.axis(range=[0, 1.005], tickformat=".0%"), dark)
+    """Columns: at, name, rate (a share; null: nothing decided), rate_written."""
+    return _lines(frame, "rate", (since, until), theme.axis(range=[0, 1.005], tickformat=".0%"), dark)
 
 
 def durations(frame: pd.DataFrame, since: str, until: str, *, dark: bool = False) -> dict[str, Any]:
-    """Columns: at, name, value (seconds), written."""
-    known = frame["value"].dropna()
+    """Columns: at, name, p50 (seconds), p50_written."""
+    known = frame["p50"].dropna()
     highest = float(known.max()) if len(known) else 60.0
     ticks, labels = duration_ticks(highest)
-    return _lines(frame, since, until, theme.axis(range=[0, highest * 1.08], tickvals=ticks, ticktext=labels), dark)
+    return _lines(
+        frame, "p50", since, until, theme.axis(range=[0, highest * 1.08], tickvals=ticks, ticktext=labels), dark
+    )
 
 
 def _named(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(str(name), part) for name, part in frame.groupby("name", sort=False)]
 
 
-def _lines(frame: pd.DataFrame, since: str, until: str, yaxis: dict[str, Any], dark: bool) -> dict[str, Any]:
+def _lines(
+    frame: pd.DataFrame, column: str, since: str, until: str, yaxis: dict[str, Any], dark: bool
+) -> dict[str, Any]:
     colours = theme.SERIES[dark]
     traces = [
         {
@@ -35,10 +39,10 @@ def _lines(frame: pd.DataFrame, since: str, until: str, yaxis: dict[str, Any], d
             "mode": "lines+markers",
             "name": theme.safe(name[:28]),
             "x": list(part["at"]),
-            "y": [None if pd.isna(value) else value for value in part["value"]],
+            "y": [None if pd.isna(value) else value for value in part[column]],
             "line": {"color": colours[place % len(colours)], "width": 2, "dash": _DASHES[place % len(_DASHES)]},
             "marker": {"size": 4},
-            "customdata": list(part["written"]),
+            "customdata": list(part[f"{column}_written"]),
             "hovertemplate": f"%{{customdata}} {theme.safe(name[:40])}<extra></extra>",
             "connectgaps": False,
         }
@@ -48,7 +52,7 @@ def _lines(frame: pd.DataFrame, since: str, until: str, yaxis: dict[str, Any], d
         "data": traces,
         "layout": theme.layout(
             showlegend=True,
-            xaxis=theme.axis(showgrid=False, type="date", range=[since, until], hoverformat="%a %d %b %Y UTC"),
+            xaxis=theme.axis(showgrid=False, type="date", range=list(span), hoverformat="%a %d %b %Y UTC"),
             yaxis=yaxis,
         ),
     }

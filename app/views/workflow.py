@@ -1,10 +1,14 @@
-"""Every workflow; and, chosen by `?id=`, one of them."""
+"""Every workflow; and, chosen by `?id=`, one of them: its runs, branches, jobs and steps."""
 
 import streamlit as st
 
-from app import data, filters
-from app.components import states, workflow_table
-from app.components.panel import panel
+from app import data, filters, frames, viewer
+from app.charts import lines, scatter
+from app.components import job_tables, states, workflow_parts, workflow_table
+from app.components.attention import attention
+from app.components.panel import figure, panel
+from app.components.run_table import exported, run_table
+from app.components.tiles import rest, tiles
 
 status = data.status()
 if not status.has_runs:
@@ -12,6 +16,55 @@ if not status.has_runs:
     st.stop()
 
 now = data.now(status.version)
-window = filters.window(now)
-with panel("Workflows", filters.in_words()):
-    workflow_table.browser(data.workflows(filters.scope(), window, status.version), now, filters.time_query())
+window, wanted = filters.window(now), workflow_parts.wanted_workflow()
+if wanted is None:
+    with panel("Workflows", filters.in_words()):
+        workflow_table.browser(data.workflows(filters.scope(), window, status.version), now, filters.time_query())
+    st.stop()
+
+workflow = data.workflow_names(status.version).get(wanted)
+if workflow is None:
+    workflow_parts.unknown(wanted)
+    st.stop()
+
+scope = filters.workflow_scope(workflow)
+broken = data.broken(filters.workflow_scope(workflow, branches=()), now, status.version)
+workflow_parts.header(workflow, broken, data.repository_url(workflow.repo, status))
+if broken:
+    attention(broken, now)
+found = data.trends(scope, window, filters.interval(), status.version)
+if workflow_parts.nothing(found, filters.in_words()):
+    st.stop()
+
+clock = frames.bucket_zone(filters.interval(), viewer.zone())
+tiles(found.comparison, frames.series(found.points, found.before, clock), filters.span())
+rest(found.comparison.now)
+
+runs = data.workflow_runs(scope, window, status.version)
+since, until = frames.axis(window, viewer.zone())
+more = workflow_parts.shown_of(len(runs.dots), runs.total)
+with panel("Runs", f"each by its start and duration · click one to open it · {viewer.zone()}{more}"):
+    figure(scatter.runs(frames.dots(runs.dots, viewer.zone()), since, until, zone=str(viewer.zone())), "dots",
+           "Runs by start and duration", opens=True)  # fmt: skip
+
+branches = frames.by_branch(runs.dots)
+since, until = frames.axis(window)
+with st.grid(2, min_column_width=320, gap="small"):
+    with panel("Success rate by branch", f"by day{more}"):
+        figure(lines.rates(branches, since, until, dark=viewer.is_dark()), "branch-rates", "Success rate by branch")
+    with panel("Duration by branch", f"median, by day{more}"):
+        figure(lines.durations(branches, since, until, dark=viewer.is_dark()), "branch-durations",
+               "Median duration by branch")  # fmt: skip
+
+anatomy = data.anatomy(scope, window, status.version)
+told = f"the newest {anatomy.runs} decided runs · slowest first"
+with panel("Jobs", told, csv=("jobs", lambda: job_tables.jobs_file(anatomy.jobs))):
+    job_tables.job_table(anatomy.jobs)
+with panel(
+    "Steps", "the newest 100 decided runs · slowest first", csv=("steps", lambda: job_tables.steps_file(anatomy.steps))
+):
+    job_tables.step_table(anatomy.steps)
+
+page, _ = data.run_page(scope, window, "", None, status.version)
+with panel("Latest runs", "", csv=("latest-runs", lambda: exported(page.items))):
+    run_table("latest-runs", page.items[:15], data.clock(), viewer.zone())
