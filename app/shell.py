@@ -1,13 +1,6 @@
-"""streamlit run app/main.py"""
-# ruff: noqa: E402
+"""What Streamlit runs for every click: the frame around all pages."""
 
-import sys
 from pathlib import Path
-
-# Streamlit puts this folder on the path, and runs this file again for every click; the packages stand beside it.
-_ROOT = str(Path(__file__).parents[1])
-if _ROOT not in sys.path:
-    sys.path.insert(0, _ROOT)
 
 import streamlit as st
 

@@ -1,0 +1,19 @@
+"""streamlit run app/main.py"""
+# ruff: noqa: E402
+
+import sys
+from pathlib import Path
+
+# Streamlit puts this folder on the path; the packages stand beside it.
+_HERE = Path(__file__).resolve().parent
+if str(_HERE.parent) not in sys.path:
+    sys.path.insert(0, str(_HERE.parent))
+
+import streamlit as st
+
+from app.server.lifespan import lifespan
+from app.server.middleware import MIDDLEWARE
+from app.server.routes import routes
+
+# Streamlit finds the server by this very line; its settings are read by now.
+app = st.App(_HERE / "shell.py", lifespan=lifespan, routes=routes(), middleware=MIDDLEWARE)
