@@ -20,9 +20,8 @@ def durations(frame: pd.DataFrame, since: str, until: str, *, dark: bool = False
     known = frame["p50"].dropna()
     highest = float(known.max()) if len(known) else 60.0
     ticks, labels = duration_ticks(highest)
-    return _lines(
-        frame, "p50", since, until, theme.axis(range=[0, highest * 1.08], tickvals=ticks, ticktext=labels), dark
-    )
+    yaxis = theme.axis(range=[0, highest * 1.08], tickvals=ticks, ticktext=labels)
+    return _lines(frame, "p50", (since, until), yaxis, dark)
 
 
 def _named(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -30,7 +29,7 @@ def _named(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _lines(
-    frame: pd.DataFrame, column: str, since: str, until: str, yaxis: dict[str, Any], dark: bool
+    frame: pd.DataFrame, column: str, span: tuple[str, str], yaxis: dict[str, Any], dark: bool
 ) -> dict[str, Any]:
     colours = theme.SERIES[dark]
     traces = [
