@@ -7,34 +7,49 @@ import streamlit as st
 
 from app.components import cells
 from app.components.text import html
-from db.analytics import Streak
+from db.findings import Attention
 from db.metrics import units
 
-_SHOWN = 4
+_SHOWN = 5
+_SIGNS = {"broken": "✕", "alert": "!", "success": "↘", "duration": "⏱", "stuck": "◌", "queue": "…"}
 
 
-def attention(streaks: Sequence[Streak], now: datetime, *, large: bool = False) -> None:
+def attention(found: Sequence[Attention], now: datetime, *, large: bool = False) -> None:
     kind = "ph-attention ph-on-wall" if large else "ph-attention"
-    if not streaks:
-        st.html(f'<div class="{kind}"><div class="ph-calm"><b>✓ Nothing needs attention</b>'
-                "<span>No default branch is broken.</span></div></div>")  # fmt: skip
+    if not found:
+        calm = "<b>✓ Nothing needs attention</b><span>No default branch is broken, nothing got worse or stands still.</span>"
+        st.html(f'<div class="{kind}"><div class="ph-calm">{calm}</div></div>')
         return
-    rows = [_row(streak, now) for streak in streaks]
+    rows = [_row(each, now) for each in found]
     rest = "".join(rows[_SHOWN:])
     more = f"<details><summary>{len(rows) - _SHOWN} more</summary>{rest}</details>" if rest else ""
     st.html(f'<div class="{kind}" role="alert">{"".join(rows[:_SHOWN])}{more}</div>')
 
 
-def _row(streak: Streak, now: datetime) -> str:
-    first = streak.first_bad
-    runs = "1 failed run" if streak.length == 1 else f"{streak.length} failed runs in a row"
-    by = f" by <b>{html(first.actor)}</b>" if first.actor else ""
-    headline = f"{streak.workflow} is broken on {streak.branch} of {streak.repo}"
+def _row(each: Attention, now: datetime) -> str:
+    ago = units.relative((now - each.since).total_seconds())
     return (
-        '<div class="ph-need ph-red"><b class="ph-sign" aria-hidden="true">✕</b><div>'
-        f"{cells.anchor(headline, 'run', [('run_id', streak.runs[-1].id)])}"
-        f'<div class="ph-why">{runs} · first bad commit <code>{html(first.head_sha[:7])}</code>{by}: '
-        f"{html(first.title[:110])}</div></div>"
-        f'<time title="{units.timestamp(streak.since)}">{units.relative((now - streak.since).total_seconds())}</time>'
-        "</div>"
+        f'<div class="ph-need ph-{each.tone}"><b class="ph-sign" aria-hidden="true">{_SIGNS.get(each.kind, "·")}</b>'
+        f'<div>{_link(each)}<div class="ph-why">{html(each.why)}{_commit(each)}</div></div>'
+        f'<time title="{units.timestamp(each.since)}">{ago}</time></div>'
     )
+
+
+def _link(each: Attention) -> str:
+    if each.kind == "alert":
+        return cells.anchor(each.headline, "alerts")
+    if each.kind == "duration" and each.workflow_id:
+        return cells.anchor(each.headline, "workflow", [("id", each.workflow_id)])
+    if each.run_id:
+        return cells.anchor(each.headline, "run", [("run_id", each.run_id)])
+    return cells.anchor(each.headline, "cost")
+
+
+def _commit(each: Attention) -> str:
+    if each.first is None or each.kind == "stuck":
+        return ""
+    first = each.first
+    by = f" by <b>{html(first.actor)}</b>" if first.actor else ""
+    words = {"broken": "first bad commit", "duration": "first slow run"}.get(each.kind, "first failure")
+    sha = cells.anchor(first.head_sha[:7], "run", [("run_id", first.id)])
+    return f" · {words} <code>{sha}</code>{by}: {html(first.title[:110])}"

@@ -5,7 +5,7 @@ import streamlit as st
 from app.components.cells import anchor
 from app.components.text import html
 from app.data import Trends
-from db.analytics import Streak
+from db.findings import Attention
 from db.metrics import units
 from db.queries.repositories import WorkflowRow
 
@@ -24,17 +24,18 @@ def unknown(workflow_id: int) -> None:
         st.page_link("views/workflow.py", label="All workflows", icon=":material/account_tree:")
 
 
-def header(workflow: WorkflowRow, broken: list[Streak], github_url: str | None) -> None:
+def header(workflow: WorkflowRow, needs: list[Attention], github_url: str | None) -> None:
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="top", key="workflow-head"
     ):
-        st.html(_head(workflow, broken), width="stretch")
+        st.html(_head(workflow, needs), width="stretch")
         if github_url and github_url.startswith("https://"):
             url = f"{github_url}/actions/workflows/{workflow.path.rpartition('/')[2]}"
             st.link_button("View on GitHub", url, icon=":material/open_in_new:")
 
 
-def _head(workflow: WorkflowRow, broken: list[Streak]) -> str:
+def _head(workflow: WorkflowRow, needs: list[Attention]) -> str:
+    broken = any(each.kind == "broken" for each in needs)
     state = "ph-red" if broken else "ph-green"
     word = "✕ Broken on the default branch" if broken else "✓ Passing"
     runs = anchor("all its runs", "runs", [("repo", workflow.repo), ("workflow", workflow.name)])

@@ -39,7 +39,7 @@ def _first_page(version: int) -> None:
     """What the Overview asks for without any filter, under the same keys."""
     until = data.now(version)
     scope, window = Scope(), Window(until - filters.PERIODS[filters.DEFAULT_PERIOD], until)
-    data.broken(scope, until, version)
+    data.attention(scope, until, version)
     data.trends(scope, window, Interval.DAY, version)
     data.hours(scope, window, version)
     data.workflows(scope, window, version)

@@ -17,8 +17,11 @@ if not status.has_runs:
 
 now = data.now(status.version)
 scope, window, interval = filters.scope(), filters.window(now), filters.interval()
-attention(data.broken(scope, now, status.version), now, large=viewer.on_wall())
+needs = st.container()
 found = filters.trends(status.version)
+if viewer.on_wall() or not found.comparison.now.runs.total:
+    with needs:
+        attention(data.attention(scope, now, status.version), now, large=viewer.on_wall())
 if not found.comparison.now.runs.total:
     states.nothing_matches()
     st.stop()
@@ -52,5 +55,8 @@ with st.grid(2, min_column_width=320, gap="small"):
     with panel("Failure rate by hour", f"{local.zone}, weekday × hour · empty: fewer than 5 runs"):
         figure(heatmap.failure_rate(local.frame, dark=viewer.is_dark()), "heat", "Failure rate by weekday and hour")
 
+# What the eye meets first is asked for after the charts: it looks at more, and they need not wait for it.
+with needs:
+    attention(data.attention(scope, now, status.version), now)
 with panel("Workflows", "broken ones first, then by lowest success rate", key="workflow-panel"):
     workflow_table.worst(data.workflows(scope, window, status.version), now, filters.time_query(), 15)

@@ -28,10 +28,10 @@ if workflow is None:
     st.stop()
 
 scope = filters.workflow_scope(workflow)
-broken = data.broken(filters.workflow_scope(workflow, branches=()), now, status.version)
-workflow_parts.header(workflow, broken, data.repository_url(workflow.repo, status))
-if broken:
-    attention(broken, now)
+needs = data.attention(filters.workflow_scope(workflow, branches=()), now, status.version)
+workflow_parts.header(workflow, needs, data.repository_url(workflow.repo, status))
+if needs:
+    attention(needs, now)
 found = data.trends(scope, window, filters.interval(), status.version)
 if workflow_parts.nothing(found, filters.in_words()):
     st.stop()
