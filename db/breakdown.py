@@ -1,12 +1,20 @@
 """What a workflow and a run are made of: jobs, steps, single runs, branches, and what changed between runs."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
+from db import analytics
+from db.metrics.distribution import ratio
+from db.metrics.facts import Facts, no_facts
+from db.metrics.job_figures import JobFigures, StepFigures, job_figures, step_figures
+from db.metrics.outcome import DECIDED
 from db.metrics.scope import Scope
 from db.metrics.window import Window
+from db.queries.branches import Branch, busiest_branches
 from db.queries.comparison import (
     CannotCompare,
     Commit,
@@ -19,46 +27,15 @@ from db.queries.comparison import (
     last_green,
     since_green,
 )
+from db.queries.dots import Dot, newest_dots
+from db.queries.facts import facts
+from db.queries.grouping import Question
+from db.queries.job_facts import newest_runs, read_jobs, read_steps
+from db.vocabulary import Interval, Outcome
 
 __all__ = ["BranchPoint", "BranchSeries", "CannotCompare", "Commit", "ComparedJob", "ComparedRun", "Dot", "JobFigures",
            "JobState", "Jobs", "RunComparison", "Scatter", "SinceGreen", "StepFigures", "Steps", "branches",
            "compare_runs", "jobs", "last_green", "scatter", "since_green", "steps"]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class JobFigures:
-    """Jobs of one name. A job counts once a run, by the latest attempt in which it ran itself; times in seconds, of
-    decided jobs. `change` is p50 relative to `before_p50`, that of the window before (0.25: a quarter slower).
-    `critical_share` of the runs had it on their critical path, where `exclusive_seconds` is its median time alone."""
-
-    name: str
-    runs: int
-    failed: int
-    failure_rate: float | None
-    p50: float | None
-    p95: float | None
-    queue_p50: float | None
-    queue_p95: float | None
-    before_p50: float | None
-    change: float | None
-    cost_usd: float
-    compute_seconds: float
-    critical_share: float | None
-    exclusive_seconds: float | None
-
-
-@dataclass(frozen=True)
-class StepFigures:
-    """Steps of one name in jobs of one name, as JobFigures."""
-
-    job: str
-    name: str
-    runs: int
-    failed: int
-    p50: float | None
-    p95: float | None
-    before_p50: float | None
-    change: float | None
 
 
 @dataclass(frozen=True)
@@ -77,24 +54,6 @@ class Steps:
     items: list[StepFigures]
     runs: int
     total: int
-
-
-@dataclass(frozen=True)
-class Dot:
-    """A run as a point in a picture."""
-
-    run_id: int
-    created_at: datetime
-    duration_seconds: float | None
-    queue_seconds: float | None
-    outcome: str
-    branch: str | None
-    title: str
-    sha: str
-    attempt: int
-    run_number: int
-    actor: str | None
-    flaky: bool
 
 
 @dataclass(frozen=True)
@@ -129,21 +88,71 @@ class BranchSeries:
 def jobs(
     session: Session, repo: str, workflow_id: int, branch: str | None, window: Window, *, runs: int = 1000
 ) -> Jobs:
-    """Of the newest runs of a workflow, on one branch or on all."""
-    raise NotImplementedError
+    """Of the newest runs of a workflow, on one branch or on all: at most `runs`, and fewer where they have more than
+    20,000 jobs."""
+    scope = _workflow(repo, workflow_id, branch)
+    now, then = (newest_runs(session, repo, scope, each, runs) for each in (window, window.before()))
+    if now is None or then is None:
+        return Jobs([], 0, 0)
+    facts, read = read_jobs(session, now)
+    before, _ = read_jobs(session, then)
+    found = job_figures(facts, before, decided_runs=now.decided, private=now.private)
+    return Jobs(found, read, _total(session, scope, window, len(now.ids), runs))
 
 
 def steps(
     session: Session, repo: str, workflow_id: int, branch: str | None, window: Window, *, runs: int = 200
 ) -> Steps:
-    """Of the newest runs of a workflow, on one branch or on all."""
-    raise NotImplementedError
+    """Of the newest runs of a workflow, on one branch or on all: at most `runs`, and fewer where they have more than
+    2,000 jobs."""
+    scope = _workflow(repo, workflow_id, branch)
+    now, then = (newest_runs(session, repo, scope, each, runs) for each in (window, window.before()))
+    if now is None or then is None:
+        return Steps([], 0, 0)
+    facts, read = read_steps(session, now)
+    before, _ = read_steps(session, then)
+    return Steps(step_figures(facts, before), read, _total(session, scope, window, len(now.ids), runs))
 
 
 def scatter(session: Session, scope: Scope, window: Window, *, limit: int = 1500) -> Scatter:
-    raise NotImplementedError
+    """At most `limit` runs."""
+    dots = newest_dots(session, scope, window, limit)
+    return Scatter(dots, _total(session, scope, window, len(dots), limit))
 
 
 def branches(session: Session, scope: Scope, window: Window, *, limit: int = 8) -> list[BranchSeries]:
     """The default branch first, then those with the most runs among the newest 20,000."""
-    raise NotImplementedError
+    found = []
+    for branch in busiest_branches(session, scope, window, limit):
+        question = Question(
+            replace(scope, branches=(branch.name,)), window, interval=Interval.DAY, histograms=("durations",),
+            recoveries=False,
+        )  # fmt: skip
+        found.append(_series(branch, window, facts(session, question)))
+    return found
+
+
+def _series(branch: Branch, window: Window, by_day: Mapping[tuple[Any, datetime | None], Facts]) -> BranchSeries:
+    empty = no_facts()
+    points = []
+    for start in window.buckets(Interval.DAY):
+        of_day = by_day.get((None, start), empty)
+        passed, decided = of_day.outcomes[Outcome.SUCCESS], _decided(of_day)
+        points.append(BranchPoint(start, decided, ratio(passed, decided), of_day.duration_seconds.p50))
+    passed = sum(each.outcomes[Outcome.SUCCESS] for each in by_day.values())
+    runs = sum(sum(each.outcomes.values()) for each in by_day.values())
+    rate = ratio(passed, sum(_decided(each) for each in by_day.values()))
+    return BranchSeries(branch.name, branch.default, runs, rate, points)
+
+
+def _decided(found: Facts) -> int:
+    return sum(found.outcomes[outcome] for outcome in DECIDED)
+
+
+def _workflow(repo: str, workflow_id: int, branch: str | None) -> Scope:
+    return Scope(repos=(repo,), workflows=(str(workflow_id),), branches=() if branch is None else (branch,))
+
+
+def _total(session: Session, scope: Scope, window: Window, read: int, limit: int) -> int:
+    """Counted only where there may be more than were read."""
+    return read if read < limit else analytics.count_runs(session, scope, window)

@@ -61,8 +61,8 @@ class QueueCell:
 
 @dataclass(frozen=True)
 class RunnerQueue:
-    """Jobs of a runner's labels: how long they waited for it. `busiest_hour` begins the single hour in which most of them
-    were queued, `busiest_jobs`; `peak` of them were running at once then."""
+    """Jobs of a runner's labels: how long they waited for it. `busiest_hour` begins the single hour in which most of
+    them were queued, `busiest_jobs`; at most `peak` of them were running at once in it."""
 
     label: str | None
     jobs: int

@@ -42,8 +42,8 @@ class Timed(Protocol):
 
 @dataclass(frozen=True)
 class Link:
-    """It waited `queue_seconds` for a runner, then ran `seconds`, from `start` to `end`. `exclusive_seconds`: how long no
-    other job of the run was running meanwhile, so what the run would have won if this job had taken no time."""
+    """It waited `queue_seconds` for a runner, then ran `seconds`, from `start` to `end`. `exclusive_seconds`: how long
+    no other job of the run was running meanwhile, so what the run would have won if this job had taken no time."""
 
     job_id: int
     name: str
@@ -63,13 +63,14 @@ class _Ended:
 
 
 def critical_path(jobs: Iterable[Timed]) -> list[Link]:
-    """Of the jobs of one attempt, the first of the chain first; empty where none has ended. Copies, phantoms and skipped
-    jobs do not count."""
+    """Of the jobs of one attempt, the first of the chain first; empty where none has ended. Copies, phantoms and
+    skipped jobs do not count."""
     ended = sorted(_own(jobs), key=lambda each: (each.end, each.job.id))
     if not ended:
         return []
     ends = [each.end for each in ended]
-    chain, place = [], len(ended) - 1
+    chain: list[_Ended] = []
+    place = len(ended) - 1
     while place >= 0 and (not chain or ends[place] >= chain[-1].created - _LATE):
         chain.append(ended[place])
         # Strictly down the list, so that it comes to an end whatever the clocks say.
