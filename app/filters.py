@@ -4,7 +4,7 @@ Streamlit's own binding now and then loses a parameter when the page changes, so
 where it changed by itself (a link, the Back button), else what was chosen wins and is written to it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 import streamlit as st
@@ -108,6 +108,22 @@ def workflow_scope(workflow: WorkflowRow, branches: tuple[str, ...] | None = Non
     """One workflow; of the chosen branches where none are given."""
     chosen = _chosen("branch") if branches is None else branches
     return Scope(repos=(workflow.repo,), workflows=(str(workflow.id),), branches=chosen)
+
+
+def one_branch() -> str | None:
+    """Where exactly one is chosen."""
+    chosen = _chosen("branch")
+    return chosen[0] if len(chosen) == 1 else None
+
+
+def spend_by(choices: Mapping[str, object]) -> str:
+    chosen = st.session_state.get("by") or st.query_params.get("by", "")
+    return chosen if chosen in choices else next(iter(choices))
+
+
+def spend_choice(choices: Mapping[str, object]) -> None:
+    st.segmented_control("By", list(choices), required=True, default=spend_by(choices), key="by",
+                         label_visibility="collapsed", bind="query-params")  # fmt: skip
 
 
 def run_scope() -> Scope:

@@ -13,7 +13,7 @@ from app.components.wall import wall_style
 
 _HERE = Path(__file__).parent
 _RETRY_SECONDS = 4
-_KEYS = {"o": "", "w": "workflow", "r": "runs", "f": "failures", "l": "flaky", "c": "collector"}
+_KEYS = {"o": "", "w": "workflow", "r": "runs", "f": "failures", "l": "flaky", "m": "cost", "c": "collector"}
 
 
 @st.fragment(run_every=_RETRY_SECONDS)
@@ -35,10 +35,11 @@ overview = st.Page("views/overview.py", title="Overview", icon=":material/monito
 workflow = st.Page("views/workflow.py", title="Workflows", icon=":material/account_tree:", url_path="workflow")
 failures = st.Page("views/failures.py", title="Failures", icon=":material/bug_report:", url_path="failures")
 flaky = st.Page("views/flaky.py", title="Flaky", icon=":material/shuffle:", url_path="flaky")
+cost = st.Page("views/cost.py", title="Cost & capacity", icon=":material/payments:", url_path="cost")
 runs = st.Page("views/runs.py", title="Runs", icon=":material/list:", url_path="runs")
 run = st.Page("views/run.py", title="Run", icon=":material/timeline:", url_path="run", visibility="hidden")
 collector = st.Page("views/collector.py", title="Collector", icon=":material/cloud_sync:", url_path="collector")
-pages = [overview, workflow, runs, run, failures, flaky, collector]
+pages = [overview, workflow, runs, run, failures, flaky, cost, collector]
 page = st.navigation(pages)
 navigation({each.url_path: each.title for each in pages}, _KEYS)
 try:

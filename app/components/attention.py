@@ -17,7 +17,7 @@ _SIGNS = {"broken": "✕", "alert": "!", "success": "↘", "duration": "⏱", "s
 def attention(found: Sequence[Attention], now: datetime, *, large: bool = False) -> None:
     kind = "ph-attention ph-on-wall" if large else "ph-attention"
     if not found:
-        calm = "<b>✓ Nothing needs attention</b><span>No default branch is broken, nothing got worse or stands still.</span>"
+        calm = "<b>✓ Nothing needs attention</b><span>Nothing is broken, got worse or stands still.</span>"
         st.html(f'<div class="{kind}"><div class="ph-calm">{calm}</div></div>')
         return
     rows = [_row(each, now) for each in found]

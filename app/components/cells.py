@@ -82,6 +82,11 @@ def relative(now: float | None, before: float | None, *, better: Literal["higher
     return _change((now - before) / before * 100, "%", better)
 
 
+def change(share: float | None) -> Cell:
+    """Of an amount that had better fall: 0.25 is a quarter more."""
+    return Cell(units.NO_DATA, None) if share is None else _change(share * 100, "%", "lower")
+
+
 def _change(difference: float, unit: str, better: Literal["higher", "lower"]) -> Cell:
     rounded = round(difference, 1)
     if rounded == 0:

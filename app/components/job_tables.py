@@ -6,7 +6,7 @@ from app.components import cells
 from app.components.cells import Cell
 from app.components.table import Column, Row, table
 from app.components.text import html
-from db.metrics.anatomy import JobFigures, StepFigures
+from db.breakdown import JobFigures, StepFigures
 
 _JOBS = (
     Column("Job"),
@@ -18,13 +18,13 @@ _JOBS = (
     Column("p95", "right", show="wide_only"),
     Column("p95 queue", "right", "Waiting for a runner", "desk_only"),
     Column("On critical path", width="118px", help="Share of the runs whose length it decided", show="wide_only"),
+    Column("Cost", "right", show="desk_only"),
     Column("Alone", "right", "Median time there in which no other job ran: at most what a run would win", "desk_only"),
 )
 _STEPS = (
     Column("Step"),
     Column("Runs", "right", show="wide_only"),
     Column("Failed", "right"),
-    Column("Failure rate", width="118px"),
     Column("Median", "right"),
     Column("Change", "right", "Median against the period before", "wide_only"),
     Column("p95", "right", show="wide_only"),
@@ -33,11 +33,11 @@ _MOST_STEPS = 40
 
 
 def job_table(figures: Sequence[JobFigures]) -> None:
-    table("jobs", _JOBS, job_rows(figures), caption="Jobs, slowest first")
+    table("jobs", _JOBS, job_rows(figures), caption="Jobs, most time first")
 
 
 def step_table(figures: Sequence[StepFigures]) -> None:
-    table("steps", _STEPS, step_rows(figures[:_MOST_STEPS]), caption="Steps, slowest first")
+    table("steps", _STEPS, step_rows(figures[:_MOST_STEPS]), caption="Steps, most time first")
 
 
 def jobs_file(figures: Sequence[JobFigures]) -> tuple[Sequence[Column], Sequence[Row]]:
@@ -56,10 +56,11 @@ def job_rows(figures: Sequence[JobFigures]) -> list[Row]:
             cells.count(each.failed),
             cells.rate(each.failure_rate, tone="red"),
             cells.duration(each.p50),
-            cells.relative(each.p50, each.before_p50),
+            cells.change(each.change),
             cells.duration(each.p95),
             cells.duration(each.queue_p95),
             cells.rate(each.critical_share, tone="blue"),
+            cells.money(each.cost_usd),
             cells.duration(each.exclusive_seconds),
         )
         for each in figures
@@ -72,9 +73,8 @@ def step_rows(figures: Sequence[StepFigures]) -> list[Row]:
             _within(each.name, each.job),
             cells.count(each.runs),
             cells.count(each.failed),
-            cells.rate(each.failure_rate, tone="red"),
             cells.duration(each.p50),
-            cells.relative(each.p50, each.before_p50),
+            cells.change(each.change),
             cells.duration(each.p95),
         )
         for each in figures

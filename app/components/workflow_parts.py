@@ -53,6 +53,12 @@ def shown_of(found_dots: int, total: int) -> str:
     return "" if found_dots >= total else f" · the newest {units.count(found_dots)} of {units.count(total)}"
 
 
+def read_of(runs: int, total: int) -> str:
+    """Of how many runs jobs and steps are."""
+    told = f"the newest {units.count(runs)} of {units.count(total)}" if runs < total else units.count(runs)
+    return f"{told} runs · most time first"
+
+
 def nothing(found: Trends, period: str) -> bool:
     if found.comparison.now.runs.total:
         return False

@@ -89,11 +89,22 @@ class LocalWeek:
     zone: str
 
 
+@dataclass(frozen=True)
+class Clock:
+    """The viewer's: so many whole hours ahead of UTC. UTC itself where that is no whole number."""
+
+    hours: int
+    zone: str
+
+
+def clock_shift(zone: ZoneInfo, at: datetime) -> Clock:
+    hours = offset_hours(zone, at)
+    return Clock(0, "UTC") if hours is None else Clock(hours, str(zone))
+
+
 def local_week(cells: Sequence[HourCell], zone: ZoneInfo, at: datetime) -> LocalWeek:
-    """UTC where the viewer's clock is not a whole number of hours away from it."""
-    shift = offset_hours(zone, at)
-    name = str(zone) if shift is not None else "UTC"
-    return LocalWeek(heat(cells, shift or 0, name), name)
+    clock = clock_shift(zone, at)
+    return LocalWeek(heat(cells, clock.hours, clock.zone), clock.zone)
 
 
 def heat(cells: Sequence[HourCell], shift: int = 0, zone: str = "UTC") -> pd.DataFrame:

@@ -12,8 +12,9 @@ from db.metrics import units
 from db.metrics.distribution import percentile
 from db.metrics.scope import Scope
 from db.metrics.window import Window
-from db.queries import anatomy, findings
+from db.queries import findings
 from db.queries.alerts import AlertRow, list_alerts
+from db.queries.dots import newest_dots
 from db.queries.runs import RunRow
 from db.queries.streaks import Streak, failing_streaks
 from db.vocabulary import AlertState, RuleKind, Status
@@ -113,7 +114,7 @@ def _stuck(session: Session, scope: Scope, now: datetime) -> Iterator[Attention]
 def _usual(session: Session, run: RunRow, now: datetime) -> float:
     """The 95th percentile of the workflow's last durations, in seconds; 0 where none is known."""
     scope = Scope(repos=(run.repo,), workflows=(str(run.workflow_id),))
-    dots = anatomy.list_dots(session, scope, Window(now - timedelta(days=30), now), limit=_MOST_DOTS)
+    dots = newest_dots(session, scope, Window(now - timedelta(days=30), now), _MOST_DOTS)
     return percentile(sorted(dot.duration_seconds for dot in dots if dot.duration_seconds is not None), 0.95) or 0.0
 
 
