@@ -95,11 +95,10 @@ def gather(keys: Sequence[UsageKey], sums: Floats, waits: Entries) -> Usage:
 
 def of_jobs(jobs: Sequence[UsedJob]) -> Usage:
     """By workflow, label and hour in which their runs were created."""
+    hours = [tiles.tile(tiles.HOUR, int(job.created) // 3600) for job in jobs]
     keys = [
-        UsageKey(
-            tiles.tile(tiles.HOUR, int(job.created) // 3600), job.repository_id, job.workflow_id, _label(job.labels)[0]
-        )
-        for job in jobs
+        UsageKey(hour, job.repository_id, job.workflow_id, label_of(job.labels))
+        for hour, job in zip(hours, jobs, strict=True)
     ]
     sums = np.asarray([_sums(job) for job in jobs], dtype=np.float64).reshape(-1, len(SUMS))
     waited = [
@@ -108,8 +107,8 @@ def of_jobs(jobs: Sequence[UsedJob]) -> Usage:
     ]  # fmt: skip
     if not waited:
         return gather(keys, sums, unpack_entries([None] * len(keys)))
-    rows, hours, seconds = (np.asarray(column) for column in zip(*waited, strict=True))
-    buckets = hours * sketch.WIDTH + sketch.buckets(seconds.astype(np.float64))
+    rows, queued, seconds = (np.asarray(column) for column in zip(*waited, strict=True))
+    buckets = queued * sketch.WIDTH + sketch.buckets(seconds.astype(np.float64))
     return gather(keys, sums, Entries(rows, buckets, np.ones(len(rows), dtype=np.int64)))
 
 

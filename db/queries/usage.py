@@ -4,7 +4,7 @@ do."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Text, cast, func, literal, select
 from sqlalchemy.orm import Session
@@ -37,8 +37,7 @@ class Used:
     since: datetime | None
 
 
-@dataclass(frozen=True)
-class Busy:
+class Busy(NamedTuple):
     """A job by labels (JSON), in seconds since 1970; null while it has not begun or ended."""
 
     labels: str
@@ -72,7 +71,7 @@ def busy_jobs(session: Session, scope: Scope, hours: Sequence[datetime]) -> list
         .join(Job, (Job.repository_id == runs.c.repository_id) & (Job.run_id == runs.c.id))
         .where(*_OWN, func.coalesce(Job.completed_at, hours[0]) >= min(hours))
     )
-    return [Busy(*row) for row in session.execute(query)]
+    return [Busy._make(row) for row in session.execute(query)]
 
 
 def _ask(
