@@ -1,7 +1,6 @@
 """The only module of the UI that touches the database and the cache. What is cached is small (figures, not rows) and
 kept by filter and data version, for all sessions together."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -30,8 +29,6 @@ from db.vocabulary import Interval
 _GRACE = timedelta(seconds=60)
 _DEFAULT_POLL_SECONDS = 300.0
 _PAGE = 50
-_TIMESTAMP = re.compile(r"^\ufeff?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z ?")
-_COLOUR = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
 
 
 class Unavailable(Exception):
@@ -110,14 +107,18 @@ def forget() -> None:
     """Lets the next question begin anew, maybe on another database."""
     with suppress(Unavailable), _readable():
         _engine().dispose()
-    _engine.clear()
     st.cache_data.clear()
+    st.cache_resource.clear()
 
 
 @contextmanager
 def _session() -> Iterator[Session]:
     with _readable(), session_scope(_engine()) as session:
         yield session
+
+
+# For the modules beside this one that read what no cache keeps.
+engine, session = _engine, _session
 
 
 @contextmanager
@@ -270,15 +271,6 @@ def run_detail(run_id: int, attempt: int | None, version: int) -> RunDetail | No
             jobs=runs.list_jobs(session, run_id, number),
             logs=logs.list_logs(session, run_id, number, with_text=False),
         )
-
-
-@st.cache_data(ttl=600, max_entries=16, show_spinner=False)
-def log_lines(run_id: int, attempt: int, job_id: int) -> list[str]:
-    """The whole stored log, without timestamps and colour codes, which a page does not show."""
-    with _session() as session:
-        found = logs.list_logs(session, run_id, attempt, job_id=job_id)
-    text = (found[0].text if found else None) or ""
-    return [_COLOUR.sub("", _TIMESTAMP.sub("", line)) for line in text.splitlines()]
 
 
 def ask_for_log(row: logs.JobLogRow, run_id: int) -> None:

@@ -28,12 +28,13 @@ st.logo(str(_HERE / "static" / "logo.svg"), size="medium", icon_image=str(_HERE 
 overview = st.Page("views/overview.py", title="Overview", icon=":material/monitoring:", default=True)
 runs = st.Page("views/runs.py", title="Runs", icon=":material/list:", url_path="runs")
 run = st.Page("views/run.py", title="Run", icon=":material/timeline:", url_path="run")
+log = st.Page("views/log.py", title="Log", icon=":material/article:", url_path="log", visibility="hidden")
 collector = st.Page("views/collector.py", title="Collector", icon=":material/cloud_sync:", url_path="collector")
-page = st.navigation([overview, runs, run, collector])
+page = st.navigation([overview, runs, run, log, collector])
 try:
     status = data.status()
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="head"):
-        if page not in (run, collector):
+        if page not in (run, log, collector):
             filters.render(status.version, page.url_path)
         with st.container(width=190, key="freshness"):
             freshness(status.version, filters.overview if page is overview else None)

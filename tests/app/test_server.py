@@ -93,7 +93,7 @@ def test_a_warm_start_leaves_the_first_overview_nothing_to_ask(seeded: Seeded, o
     warm()
     from app import data
 
-    engine = data._engine()
+    engine = data.engine()
     event.listen(engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
     open_page()
     # How the collection stands is asked for every two seconds.
