@@ -2,7 +2,7 @@
 
 import streamlit as st
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 
@@ -23,8 +23,18 @@ def ready(_: Request) -> JSONResponse:
     return JSONResponse({"status": "ok"}, headers=headers)
 
 
+def log_part(request: Request) -> Response:
+    from app.server import logs
+
+    return logs.answer(request)
+
+
 def routes() -> list[Route]:
     """Below the path that Streamlit is served at."""
     base = (st.get_option("server.baseUrlPath") or "").strip("/")
     prefix = f"/{base}" if base else ""
-    return [Route(f"{prefix}/health/live", live), Route(f"{prefix}/health/ready", ready)]
+    return [
+        Route(f"{prefix}/health/live", live),
+        Route(f"{prefix}/health/ready", ready),
+        Route(f"{prefix}/logs/{{run_id}}/{{job_id}}/{{part}}", log_part),
+    ]
