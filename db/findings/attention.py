@@ -1,7 +1,7 @@
 """What needs a person now, the most urgent first. One thing is said once."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -45,13 +45,16 @@ class Attention:
     first: RunRow | None
 
 
-def attention(session: Session, scope: Scope, now: datetime) -> list[Attention]:
-    """Broken default branches, firing alerts, what got worse, what stands still, what waits."""
+def attention(
+    session: Session, scope: Scope, now: datetime, *, worse: Sequence[Regression] | None = None
+) -> list[Attention]:
+    """Broken default branches, firing alerts, what got worse, what stands still, what waits. `worse` where it is known
+    already: it changes slowly."""
     streaks = failing_streaks(session, scope, now)
     broken = {(each.repo, each.workflow_id) for each in streaks}
     found = [_broken(each) for each in streaks]
     found += [_alert(each) for each in _alerts(session, scope) if (each.repo, each.workflow_id or 0) not in broken]
-    worse = regressions(session, scope, now)
+    worse = regressions(session, scope, now) if worse is None else worse
     found += [
         _regression(each) for each in worse if each.kind == "duration" or (each.repo, each.workflow_id) not in broken
     ]
