@@ -24,6 +24,13 @@ CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 pytestmark = pytest.mark.skipif(
     not CHROMIUM.exists(), reason=f"Chromium is missing at {CHROMIUM}: apt-get install chromium, or set CHROMIUM"
 )
+# Nothing on the page changed for a third of a second, or it goes on for four.
+_QUIET = """() => new Promise(done => {
+    let quiet = setTimeout(done, 350)
+    new MutationObserver(() => { clearTimeout(quiet); quiet = setTimeout(done, 350) })
+        .observe(document.body, {subtree: true, childList: true, attributes: true, characterData: true})
+    setTimeout(done, 4000)
+})"""
 # Streamlit asks below the page's own path first to find out where it is served; that is no fault.
 _PROBES = ("_stcore/health", "_stcore/host-config")
 
@@ -88,7 +95,7 @@ class Tab:
     def settle(self) -> None:
         self.page.locator("[data-testid=stMainBlockContainer]").wait_for(timeout=30_000)
         self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=30_000)
-        self.page.wait_for_timeout(700)
+        self.page.evaluate(_QUIET)
 
     def see(self, text: str) -> None:
         self.page.get_by_text(text).first.wait_for(timeout=15_000)
@@ -107,17 +114,27 @@ def browser() -> Iterator["sync_api.Browser"]:
         found.close()
 
 
-@pytest.fixture(params=[(1440, "light"), (420, "dark")], ids=["desktop", "phone"])
-def tab(request: pytest.FixtureRequest, browser: "sync_api.Browser", address: str) -> Iterator[Tab]:
+@pytest.fixture(scope="module", params=[(1440, "light"), (420, "dark")], ids=["desktop", "phone"])
+def window(request: pytest.FixtureRequest, browser: "sync_api.Browser") -> Iterator["sync_api.BrowserContext"]:
+    """One for all tests: in a new one ten megabytes of scripts are read and compiled again."""
     width, scheme = request.param
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    found = Tab(context.new_page(), address)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def tab(window: "sync_api.BrowserContext", address: str) -> Iterator[Tab]:
+    """A page of its own; what the browser keeps of one is forgotten before the next."""
+    found = Tab(window.new_page(), address)
     found.page.on("request", lambda request: _foreign(found, request.url))
     found.page.on("pageerror", lambda error: found.wrong.append(f"error: {error}"))
     found.page.on("console", lambda message: _complaint(found, message))
     found.page.on("dialog", lambda dialog: (found.wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
     yield found
-    context.close()
+    found.page.evaluate("localStorage.clear(), sessionStorage.clear()")
+    found.page.close()
+    window.clear_cookies()
     assert not found.wrong
 
 
