@@ -46,7 +46,7 @@ def plain_page() -> Iterator[Served]:
     """With the dashboard's own configuration, which is found in the folder."""
     port = free_port()
     command = f'exec "{sys.executable}" -m streamlit run bench/plain_page.py --server.port {port} '
-    with _serve(command + f"--server.address localhost --logger.level warning", port) as served:
+    with _serve(command + "--server.address localhost --logger.level warning", port) as served:
         yield served
 
 
