@@ -106,7 +106,7 @@ def checked(rule: Rule) -> Rule:
     if rule.per is RuleScope.REPOSITORY and rule.scope.workflows:
         raise BadRule("workflows", "a rule about whole repositories cannot name workflows; leave them out")
     for field in ("repos", "workflows", "branches"):
-        _check_patterns(field, getattr(rule.scope, field))
+        check_patterns(field, getattr(rule.scope, field))
     if rule.repeat_seconds is not None and not SHORTEST_REPEAT <= rule.repeat_seconds <= LONGEST_REPEAT:
         raise BadRule("repeat_seconds", "allowed are 300 seconds to 30 days, or null for no repeats")
     return replace(rule, name=" ".join(rule.name.split()), channels=tuple(dict.fromkeys(rule.channels)))
@@ -146,7 +146,8 @@ def _check_sample(rule: Rule, spec: Kind) -> None:
         raise BadRule("objective", "allowed is a success rate from 0.5 to 0.9999")
 
 
-def _check_patterns(field: str, listed: Sequence[str]) -> None:
+def check_patterns(field: str, listed: Sequence[str]) -> None:
+    """Raises BadRule."""
     if len(listed) > patterns.MOST:
         raise BadRule(field, f"at most {patterns.MOST} patterns")
     for each in listed:
