@@ -13,7 +13,8 @@ from db.vocabulary import AlertState
 
 _ALERT: dict[str, Any] = {
     "id": 12, "repo": "acme/web-app", "workflow": "CI", "branch": "main",
-    "headline": "CI on main of acme/web-app is broken", "measured": "3 failed runs in a row", "rule": "consecutive_failures", "rule_id": 1, "rule_name": "ALERT_THRESHOLD",
+    "headline": "CI on main of acme/web-app is broken",
+    "measured": "3 failed runs in a row", "rule": "consecutive_failures", "rule_id": 1, "rule_name": "ALERT_THRESHOLD",
     "severity": "critical", "threshold": "3", "state": "acknowledged", "opened_at": "2026-11-23T11:52:10Z",
     "resolved_at": None, "told_at": "2026-11-23T11:52:10Z",
     "acknowledged": {"at": "2026-11-23T11:58:00Z", "by": "ann", "comment": "reverting #1234"},
