@@ -177,7 +177,7 @@ def _stuck(session: Session, rule: Rule, now: datetime) -> Iterator[Observation]
         started = oldest.started_at or oldest.created_at
         place = Place(repository_id, oldest.repo, workflow_id, oldest.workflow)
         age = (now - started).total_seconds()
-        detail = {"since": started.isoformat(), "run_id": oldest.id, "runs": len(runs), "branch": oldest.branch}
+        detail = {"since": started.isoformat(), "run_id": oldest.id, "runs": len(runs), "run_branch": oldest.branch}
         yield Observation(place, Measure(age, len(runs)), detail, run=oldest)
 
 
