@@ -19,5 +19,5 @@ USER health
 EXPOSE 8501
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=4 \
-  CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=4).read()"]
+  CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8501/health/live', timeout=4).read()"]
 CMD ["streamlit", "run", "app/main.py", "--server.port", "8501", "--server.address", "0.0.0.0", "--logger.level", "warning"]

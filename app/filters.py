@@ -3,35 +3,74 @@
 Streamlit's own binding now and then loses a parameter when the page changes, so the address is kept here: it wins
 where it changed by itself (a link, the Back button), else what was chosen wins and is written to it."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 
 import streamlit as st
 
 from app import data
 from db.metrics.scope import Scope
 from db.metrics.window import Window
+from db.queries.repositories import WorkflowRow
 from db.vocabulary import Conclusion, Interval
 
-PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90)}
+PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90),
+           "1y": timedelta(days=365)}  # fmt: skip
 DEFAULT_PERIOD = "30d"
-_SHARED = ("repo", "branch", "workflow", "period")
+_TIME = ("period", "dates")
+_SHARED = ("repo", "branch", "workflow", *_TIME)
 _OF_RUNS = ("conclusion", "event", "actor", "q")
 _KEYS = _SHARED + _OF_RUNS
+_TEXTS = ("q", "dates")
 _MOST, _LONGEST = 50, 300
 _WRITTEN, _PAGE = "filters-written", "filters-page"
+# Days, both included: 2026-11-01..2026-11-09.
+_DATES = re.compile(r"(\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)", re.ASCII)
+_HOURLY_UP_TO, _DAILY_UP_TO = timedelta(days=3), timedelta(days=120)
 
 
-def render(version: int, page: str) -> None:
-    """The row of filters that every page of figures shares."""
+def render(version: int, page: str, shown: Sequence[str] = ("repo", "branch", "workflow")) -> None:
+    """The row of filters that every page of figures shares. What is not `shown` stays chosen for the other pages."""
     _meet_address(_SHARED, moved=st.session_state.get(_PAGE) != page)
     st.session_state[_PAGE] = page
     chosen = _options(version)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="filters"):
-        st.segmented_control("Period", list(PERIODS), required=True, key="period", label_visibility="collapsed")
-        _choice("Repository", chosen.repos, "repo", "All repositories")
-        _choice("Branch", chosen.branches, "branch", "All branches")
-        _choice("Workflow", chosen.workflows, "workflow", "All workflows")
+        _time_choice(data.now(version))
+        if "repo" in shown:
+            _choice("Repository", chosen.repos, "repo", "All repositories")
+        if "branch" in shown:
+            _choice("Branch", chosen.branches, "branch", "All branches")
+        if "workflow" in shown:
+            _choice("Workflow", chosen.workflows, "workflow", "All workflows")
+
+
+def shown_on(page: str) -> Sequence[str]:
+    """The page of one workflow has chosen repository and workflow already."""
+    return ("branch",) if page == "workflow" and "id" in st.query_params else ("repo", "branch", "workflow")
+
+
+def _time_choice(now: datetime) -> None:
+    st.segmented_control(
+        "Period", list(PERIODS), required=True, key="period", label_visibility="collapsed", on_change=_forget_dates
+    )
+    with st.popover(period() if _days() else "Dates", icon=":material/date_range:", key="dates-popover",
+                    type="primary" if _days() else "secondary"):  # fmt: skip
+        given = _days() or ()
+        st.date_input("From and to, UTC days", (*given,), max_value=now.date(), key="days", on_change=_take_days)
+        if given:
+            st.button("Back to the period", on_click=_forget_dates, icon=":material/close:")
+
+
+def _take_days() -> None:
+    chosen = st.session_state.get("days")
+    if isinstance(chosen, tuple) and len(chosen) == 2:
+        st.session_state["dates"] = f"{chosen[0]}..{chosen[1]}"
+
+
+def _forget_dates() -> None:
+    st.session_state["dates"] = ""
+    st.session_state.pop("days", None)
 
 
 def render_for_runs(version: int) -> None:
@@ -65,6 +104,28 @@ def scope() -> Scope:
     return Scope(repos=_chosen("repo"), branches=_chosen("branch"), workflows=_chosen("workflow"))
 
 
+def workflow_scope(workflow: WorkflowRow, branches: tuple[str, ...] | None = None) -> Scope:
+    """One workflow; of the chosen branches where none are given."""
+    chosen = _chosen("branch") if branches is None else branches
+    return Scope(repos=(workflow.repo,), workflows=(str(workflow.id),), branches=chosen)
+
+
+def one_branch() -> str | None:
+    """Where exactly one is chosen."""
+    chosen = _chosen("branch")
+    return chosen[0] if len(chosen) == 1 else None
+
+
+def spend_by(choices: Mapping[str, object]) -> str:
+    chosen = st.session_state.get("by") or st.query_params.get("by", "")
+    return chosen if chosen in choices else next(iter(choices))
+
+
+def spend_choice(choices: Mapping[str, object]) -> None:
+    st.segmented_control("By", list(choices), required=True, default=spend_by(choices), key="by",
+                         label_visibility="collapsed", bind="query-params")  # fmt: skip
+
+
 def run_scope() -> Scope:
     shared = scope()
     return Scope(
@@ -78,32 +139,72 @@ def text() -> str:
 
 
 def period() -> str:
+    """As it is written: 30d, or the chosen days."""
+    days = _days()
+    if days:
+        return f"{days[0]:%d %b} – {days[1]:%d %b}"
     chosen = st.session_state.get("period")
     return chosen if chosen in PERIODS else DEFAULT_PERIOD
 
 
+def span() -> str:
+    """How long that is: 30d, or 9 days."""
+    days = _days()
+    return f"{(days[1] - days[0]).days + 1} days" if days else period()
+
+
+def in_words() -> str:
+    """For a sentence: the last 30d, or 1 Nov – 9 Nov."""
+    return period() if _days() else f"the last {period()}"
+
+
+def time_query() -> list[tuple[str, object]]:
+    """What a link takes along to show the same time."""
+    return [(key, value) for key in _TIME for value in _in_address(key)]
+
+
 def window(until: datetime) -> Window:
-    return Window(until - PERIODS[period()], until)
+    """The chosen days end at midnight, today's now."""
+    days = _days()
+    if days is None:
+        return Window(until - PERIODS[period()], until)
+    since, after = (datetime.combine(day, time(), UTC) for day in (days[0], days[1] + timedelta(days=1)))
+    return Window(min(since, until - timedelta(days=1)), min(after, until))
 
 
 def interval() -> Interval:
-    return Interval.HOUR if period() == "24h" else Interval.DAY
+    days = _days()
+    span = days[1] - days[0] + timedelta(days=1) if days else PERIODS[period()]
+    return Interval.HOUR if span <= _HOURLY_UP_TO else Interval.DAY if span <= _DAILY_UP_TO else Interval.WEEK
 
 
-def overview(version: int) -> data.Overview:
+def _days() -> tuple[date, date] | None:
+    """First and last; null where nothing usable was chosen."""
+    found = _DATES.fullmatch(str(st.session_state.get("dates") or ""))
+    if not found:
+        return None
+    try:
+        first, last = date.fromisoformat(found[1]), date.fromisoformat(found[2])
+    except ValueError:
+        return None
+    return (first, last) if date(2000, 1, 1) <= first <= last < date(2100, 1, 1) else None
+
+
+def trends(version: int) -> data.Trends:
     """The figures of the chosen filters."""
-    return data.overview(scope(), window(data.now(version)), interval(), version)
+    return data.trends(scope(), window(data.now(version)), interval(), version)
 
 
 def clear() -> None:
     """A callback: the widgets take up the change with the next run."""
     for key in _KEYS:
         if key in st.session_state:
-            st.session_state[key] = DEFAULT_PERIOD if key == "period" else "" if key == "q" else []
+            st.session_state[key] = DEFAULT_PERIOD if key == "period" else "" if key in _TEXTS else []
+    st.session_state.pop("days", None)
 
 
 def narrowed() -> bool:
-    return bool(text()) or any(_chosen(key) for key in _KEYS if key not in ("period", "q"))
+    return bool(text()) or any(_chosen(key) for key in _KEYS if key not in ("period", *_TEXTS))
 
 
 def _options(version: int) -> data.Options:
@@ -151,12 +252,14 @@ def _usable(key: str, values: list[str]) -> str | list[str]:
     short = [value[:_LONGEST] for value in values[:_MOST]]
     if key == "period":
         return short[0] if short and short[0] in PERIODS else DEFAULT_PERIOD
-    return "".join(short[:1]) if key == "q" else list(dict.fromkeys(short))
+    if key == "dates":
+        return short[0] if short and _DATES.fullmatch(short[0]) else ""
+    return "".join(short[:1]) if key in _TEXTS else list(dict.fromkeys(short))
 
 
 def _in_address(key: str) -> list[str]:
     """A default leaves no parameter."""
-    value = _as_list(st.session_state[key])
+    value = _as_list(st.session_state.get(key, ""))
     return [] if key == "period" and value == [DEFAULT_PERIOD] else [each for each in value if each]
 
 

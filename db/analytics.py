@@ -20,7 +20,8 @@ from db.queries.streaks import Streak, failing_streaks
 from db.vocabulary import GroupBy, Interval, Outcome
 
 __all__ = ["Comparison", "Group", "HourCell", "Point", "Streak", "WorkflowHealth", "compare", "count_runs",
-           "failing_streaks", "groups", "series", "snapshot", "weekday_hours", "workflows"]  # fmt: skip
+           "failing_streaks", "groups", "is_comparable", "series", "snapshot", "weekday_hours",
+           "workflows"]  # fmt: skip
 
 
 # The history is read from a moment that lies a little later than the start of the window asked for.
@@ -96,9 +97,14 @@ def compare(session: Session, scope: Scope, window: Window) -> Comparison:
     """The window and the one of the same length before it."""
     before = window.before()
     now = snapshot(session, scope, window)
-    known = now.data.complete_since
-    comparable = known is not None and known <= before.since + _SLACK
-    return Comparison(now, snapshot(session, scope, before), window, before, comparable)
+    return Comparison(
+        now, snapshot(session, scope, before), window, before, is_comparable(now.data.complete_since, before)
+    )
+
+
+def is_comparable(complete_since: datetime | None, before: Window) -> bool:
+    """Is every run of the period before known?"""
+    return complete_since is not None and complete_since <= before.since + _SLACK
 
 
 def series(session: Session, scope: Scope, window: Window, interval: Interval) -> list[Point]:

@@ -27,7 +27,7 @@ wait_for() { # what, seconds, command
 has_runs() { n=$(runs); [ -n "$n" ] && [ "$n" -gt 0 ]; }
 healthy() { for c in db redis collector api app; do
   [ "$(docker inspect -f '{{.State.Health.Status}}' "$($compose ps -q "$c")")" = healthy ] || return 1; done; }
-wait_for "dashboard answers" 120 curl -fsS -m 3 http://127.0.0.1:8501/_stcore/health
+wait_for "dashboard answers" 120 curl -fsS -m 3 http://127.0.0.1:8501/health/ready
 wait_for "API answers with runs" 120 has_runs
 wait_for "every container is healthy" 180 healthy
 say "runs: $(runs)"
@@ -37,7 +37,7 @@ for service in collector api app; do
   say "$service restarted"
 done
 wait_for "API answers with runs after the restarts" 60 has_runs
-wait_for "dashboard answers after the restarts" 60 curl -fsS -m 3 http://127.0.0.1:8501/_stcore/health
+wait_for "dashboard answers after the restarts" 60 curl -fsS -m 3 http://127.0.0.1:8501/health/ready
 $compose stop -t 12 >/dev/null 2>&1
 codes=$(for c in collector api app; do docker inspect -f '{{.State.ExitCode}}' "$($compose ps -a -q "$c" 2>/dev/null || $compose ps -q "$c")"; done | tr '\n' ' ')
 say "exit codes of collector, api, app: $codes"

@@ -6,6 +6,10 @@ from typing import Any
 
 SUCCESS, FAILURE, TIMED_OUT = "#08A69E", "#D3261C", "#DC861C"
 CANCELLED, SKIPPED, RUNNING, OTHER = "#69727D", "#A9B2BD", "#1A6FCB", "#7457D1"
+USED = "rgba(26,111,203,0.55)"
+SUCCESS_FAINT = "rgba(8,166,158,0.10)"
+BEFORE = "rgba(122,135,150,0.65)"
+MARKS = {"bad": FAILURE, "good": SUCCESS}
 SUCCESS_SOFT, QUEUE_SOFT = "rgba(8,166,158,0.55)", "rgba(122,135,150,0.30)"
 REFERENCE = "#8A93A0"
 GRID = "rgba(128,140,155,0.22)"
@@ -13,6 +17,10 @@ AXIS_TEXT = "#7A8696"
 HEAT_DARK = [
     "#1C2735", "#213A56", "#285078", "#31679A", "#4080BA", "#5B99CF", "#7BB2E0", "#9CC9EC", "#BBDCF5", "#D9EAFD",
 ]  # fmt: skip
+SERIES = {
+    False: ("#1A6FCB", "#7457D1", "#C2497F", "#4A90A4", "#8A6D3B", "#5C6773"),
+    True: ("#4C9AF0", "#A48BF0", "#E07FAE", "#7CC3D6", "#D8B26E", "#A3ACB8"),
+}
 P50, P95 = {False: "#7457D1", True: "#A48BF0"}, {False: "#1A6FCB", True: "#4C9AF0"}
 HEAT = ["#DCE9F8", "#B9D3F1", "#94BBE9", "#6CA1DE", "#4788CF", "#2F70BB", "#2059A0", "#164684", "#0F3769", "#0C2C55"]
 

@@ -1,4 +1,5 @@
-"""Success rate, durations and outcomes over time. Frames have one row a bucket: start, …, in order."""
+"""Success rate, durations and outcomes over time. Frames have one row a bucket: at (its place on the axis), …, in
+order. `zone` names the clock of the axis."""
 
 from typing import Any
 
@@ -9,20 +10,25 @@ from app.charts import theme
 _TARGET = 0.9
 
 
-def success_rate(frame: pd.DataFrame, since: str, until: str) -> dict[str, Any]:
-    """Columns: start, success_rate (null: nothing decided), written, decided."""
+def success_rate(
+    frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC", markers: pd.DataFrame | None = None
+) -> dict[str, Any]:
+    """Columns: at, success_rate (null: nothing decided), written, decided, before_rate, before_rate_written.
+    `markers`: at, label, tone; where something changed."""
     rates = [value for value in _plain(frame["success_rate"]) if value is not None]
-    low = min([*rates, _TARGET], default=0.0)
+    earlier = [value for value in _plain(frame["before_rate"]) if value is not None]
+    low = min([*rates, *earlier, _TARGET], default=0.0)
     floor = max(0.0, (int(low * 20) - 1) / 20)
     line = {
         "type": "scatter",
         "mode": "lines+markers",
-        "x": _times(frame),
+        "name": "success rate",
+        "x": list(frame["at"]),
         "y": _plain(frame["success_rate"]),
         "line": {"color": theme.SUCCESS, "width": 2},
         "marker": {"size": 4},
         "fill": "tozeroy",
-        "fillcolor": "rgba(8,166,158,0.10)",
+        "fillcolor": theme.SUCCESS_FAINT,
         "customdata": [list(row) for row in zip(frame["written"], _plain(frame["decided"]), strict=True)],
         "hovertemplate": "%{customdata[0]} of %{customdata[1]} decided runs<extra></extra>",
         "connectgaps": False,
@@ -31,22 +37,31 @@ def success_rate(frame: pd.DataFrame, since: str, until: str) -> dict[str, Any]:
         "type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": _TARGET, "y1": _TARGET,
         "line": {"color": theme.REFERENCE, "width": 1, "dash": "dash"},
     }  # fmt: skip
+    lines, notes = _marks(markers)
     return {
-        "data": [line],
+        "data": [*_before(frame, "before_rate", earlier), line],
         "layout": theme.layout(
-            xaxis=_time_axis(since, until),
+            xaxis=_time_axis(since, until, zone),
             yaxis=theme.axis(range=[floor, 1.005], tickformat=".0%"),
-            shapes=[target],
-            margin=theme.margin(t=8),
+            shapes=[target, *lines],
+            annotations=notes,
+            margin=theme.margin(t=20 if notes else 8),
         ),
     }
 
 
-def durations(frame: pd.DataFrame, since: str, until: str, *, dark: bool = False) -> dict[str, Any]:
-    """Columns: start, p50, p95 (seconds, null without runs), p50_written, p95_written."""
+def durations(
+    frame: pd.DataFrame, since: str, until: str, *, dark: bool = False, zone: str = "UTC",
+    markers: pd.DataFrame | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Columns: at, p50, p95 (seconds, null without runs), p50_written, p95_written, before_p50, before_p50_written."""
+    earlier = [value for value in _plain(frame["before_p50"]) if value is not None]
     highest = max((value for value in _plain(frame["p95"]) if value is not None), default=60.0)
-    ticks, labels = _duration_ticks(highest)
+    highest = max([highest, *earlier])
+    ticks, labels = duration_ticks(highest)
+    lines, notes = _marks(markers)
     traces = [
+        *_before(frame, "before_p50", earlier),
         _duration_trace(frame, "p95", "p95", theme.P95[dark], "dot"),
         _duration_trace(frame, "p50", "median", theme.P50[dark], "solid"),
     ]
@@ -54,14 +69,16 @@ def durations(frame: pd.DataFrame, since: str, until: str, *, dark: bool = False
         "data": traces,
         "layout": theme.layout(
             showlegend=True,
-            xaxis=_time_axis(since, until),
+            xaxis=_time_axis(since, until, zone),
             yaxis=theme.axis(range=[0, highest * 1.08], tickvals=ticks, ticktext=labels),
+            shapes=lines,
+            annotations=notes,
         ),
     }
 
 
-def outcomes(frame: pd.DataFrame, since: str, until: str) -> dict[str, Any]:
-    """Columns: start, success, failure, cancelled, skipped, other."""
+def outcomes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -> dict[str, Any]:
+    """Columns: at, success, failure, cancelled, skipped, other."""
     shown = (
         ("success", "Success", theme.SUCCESS_SOFT),
         ("failure", "Failed", theme.FAILURE),
@@ -73,7 +90,7 @@ def outcomes(frame: pd.DataFrame, since: str, until: str) -> dict[str, Any]:
         {
             "type": "bar",
             "name": label,
-            "x": _times(frame),
+            "x": list(frame["at"]),
             "y": _plain(frame[column]),
             "marker": {"color": colour, "line": {"width": 0}},
             "hovertemplate": f"%{{y:,}} {label.lower()}<extra></extra>",
@@ -83,8 +100,45 @@ def outcomes(frame: pd.DataFrame, since: str, until: str) -> dict[str, Any]:
     ]
     return {
         "data": traces,
-        "layout": theme.layout(barmode="stack", bargap=0.12, showlegend=True, xaxis=_time_axis(since, until)),
+        "layout": theme.layout(barmode="stack", bargap=0.12, showlegend=True, xaxis=_time_axis(since, until, zone)),
     }
+
+
+def _before(frame: pd.DataFrame, column: str, known: list[Any]) -> list[dict[str, Any]]:
+    """The same buckets of the period before, as a thin grey line; nothing where that was not collected."""
+    if not known:
+        return []
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "before",
+            "x": list(frame["at"]),
+            "y": _plain(frame[column]),
+            "line": {"color": theme.BEFORE, "width": 1.5},
+            "customdata": list(frame[f"{column}_written"]),
+            "hovertemplate": "%{customdata} in the period before<extra></extra>",
+            "connectgaps": False,
+        }
+    ]
+
+
+def _marks(markers: pd.DataFrame | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """A thin line and a sign for each moment when something changed; what it was is in its hover."""
+    if markers is None or not len(markers):
+        return [], []
+    lines, notes = [], []
+    for mark in markers.to_dict("records"):
+        colour = theme.MARKS.get(mark["tone"], theme.REFERENCE)
+        lines.append({
+            "type": "line", "yref": "paper", "x0": mark["at"], "x1": mark["at"], "y0": 0, "y1": 1,
+            "line": {"color": colour, "width": 1, "dash": "dot"},
+        })  # fmt: skip
+        notes.append({
+            "x": mark["at"], "y": 1.0, "yref": "paper", "yanchor": "bottom", "showarrow": False, "text": "▼",
+            "font": {"size": 11, "color": colour}, "hovertext": theme.safe(mark["label"]), "captureevents": True,
+        })  # fmt: skip
+    return lines, notes
 
 
 def _duration_trace(frame: pd.DataFrame, column: str, name: str, colour: str, dash: str) -> dict[str, Any]:
@@ -92,7 +146,7 @@ def _duration_trace(frame: pd.DataFrame, column: str, name: str, colour: str, da
         "type": "scatter",
         "mode": "lines",
         "name": name,
-        "x": _times(frame),
+        "x": list(frame["at"]),
         "y": _plain(frame[column]),
         "line": {"color": colour, "width": 2, "dash": dash},
         "customdata": list(frame[f"{column}_written"]),
@@ -101,7 +155,7 @@ def _duration_trace(frame: pd.DataFrame, column: str, name: str, colour: str, da
     }
 
 
-def _duration_ticks(highest: float) -> tuple[list[float], list[str]]:
+def duration_ticks(highest: float) -> tuple[list[float], list[str]]:
     """At most five round ones: seconds, minutes or hours."""
     steps = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
     step = next((each for each in steps if highest / each <= 5), 86400 * 2)
@@ -118,12 +172,8 @@ def _clock(seconds: float) -> str:
     return f"{minutes // 60}h" if not minutes % 60 else f"{minutes // 60}h {minutes % 60:02d}m"
 
 
-def _time_axis(since: str, until: str) -> dict[str, Any]:
-    return theme.axis(showgrid=False, type="date", range=[since, until], hoverformat="%a %d %b %Y, %H:%M UTC")
-
-
-def _times(frame: pd.DataFrame) -> list[str]:
-    return list(frame["start"].dt.strftime("%Y-%m-%dT%H:%M:%S"))
+def _time_axis(since: str, until: str, zone: str) -> dict[str, Any]:
+    return theme.axis(showgrid=False, type="date", range=[since, until], hoverformat=f"%a %d %b %Y, %H:%M {zone}")
 
 
 def _plain(column: "pd.Series[Any]") -> list[Any]:

@@ -1,38 +1,55 @@
-"""What is broken now, since when, and who should look."""
+"""What needs a person now: ranked, since when, and one click from the evidence."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 import streamlit as st
 
+from app.components import cells
 from app.components.text import html
-from db.analytics import Streak
+from db.findings import Attention
 from db.metrics import units
 
-_SHOWN = 3
+_SHOWN = 5
+_SIGNS = {"broken": "✕", "alert": "!", "success": "↘", "duration": "⏱", "stuck": "◌", "queue": "…"}
 
 
-def attention(streaks: Sequence[Streak], now: datetime) -> None:
-    """A line for each pipeline that is broken on its default branch, the longest broken first."""
-    if not streaks:
+def attention(found: Sequence[Attention], now: datetime, *, large: bool = False) -> None:
+    kind = "ph-attention ph-on-wall" if large else "ph-attention"
+    if not found:
+        calm = "<b>✓ Nothing needs attention</b><span>Nothing is broken, got worse or stands still.</span>"
+        st.html(f'<div class="{kind}"><div class="ph-calm">{calm}</div></div>')
         return
-    rows = "".join(_row(streak, now) for streak in streaks[:_SHOWN])
-    more = (
-        f'<div class="ph-more">and {len(streaks) - _SHOWN} more, in the table below</div>'
-        if len(streaks) > _SHOWN
-        else ""
-    )
-    st.html(f'<div class="ph-attention" role="alert">{rows}{more}</div>')
+    rows = [_row(each, now) for each in found]
+    rest = "".join(rows[_SHOWN:])
+    more = f"<details><summary>{len(rows) - _SHOWN} more</summary>{rest}</details>" if rest else ""
+    st.html(f'<div class="{kind}" role="alert">{"".join(rows[:_SHOWN])}{more}</div>')
 
 
-def _row(streak: Streak, now: datetime) -> str:
-    first = streak.first_bad
-    runs = "1 failed run" if streak.length == 1 else f"{streak.length} failed runs in a row"
-    by = f" by <b>{html(first.actor)}</b>" if first.actor else ""
+def _row(each: Attention, now: datetime) -> str:
+    ago = units.relative((now - each.since).total_seconds())
     return (
-        '<div class="ph-broken"><span class="ph-sign" aria-hidden="true">✕</span><div>'
-        f'<a href="run?run_id={streak.runs[-1].id}" target="_self"><b>{html(streak.workflow)}</b> is broken on '
-        f"{html(streak.branch)} of {html(streak.repo)}</a>"
-        f'<div class="ph-why">{runs}, since {units.relative((now - streak.since).total_seconds())} · first bad commit '
-        f"<code>{html(first.head_sha[:7])}</code>{by}: {html(first.title[:110])}</div></div></div>"
+        f'<div class="ph-need ph-{each.tone}"><b class="ph-sign" aria-hidden="true">{_SIGNS.get(each.kind, "·")}</b>'
+        f'<div>{_link(each)}<div class="ph-why">{html(each.why)}{_commit(each)}</div></div>'
+        f'<time title="{units.timestamp(each.since)}">{ago}</time></div>'
     )
+
+
+def _link(each: Attention) -> str:
+    if each.kind == "alert":
+        return cells.anchor(each.headline, "alerts")
+    if each.kind == "duration" and each.workflow_id:
+        return cells.anchor(each.headline, "workflow", [("id", each.workflow_id)])
+    if each.run_id:
+        return cells.anchor(each.headline, "run", [("run_id", each.run_id)])
+    return cells.anchor(each.headline, "cost")
+
+
+def _commit(each: Attention) -> str:
+    if each.first is None or each.kind == "stuck":
+        return ""
+    first = each.first
+    by = f" by <b>{html(first.actor)}</b>" if first.actor else ""
+    words = {"broken": "first bad commit", "duration": "first slow run"}.get(each.kind, "first failure")
+    sha = cells.anchor(first.head_sha[:7], "run", [("run_id", first.id)])
+    return f" · {words} <code>{sha}</code>{by}: {html(first.title[:110])}"

@@ -1,25 +1,34 @@
 """A bordered panel: bold title, grey subtitle, and a figure or table inside."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import streamlit as st
 
 from app.charts.theme import CONFIG
+from app.components.table import Column, Row, csv_button
+from app.components.text import html
+
+Made = Callable[[], tuple[Sequence[Column], Sequence[Row]]]
 
 
 @contextmanager
-def panel(title: str, subtitle: str = "", *, key: str | None = None) -> Iterator[None]:
-    with st.container(border=True, key=key):
-        st.markdown(f"**{title}** &nbsp;:gray[:small[{subtitle}]]" if subtitle else f"**{title}**")
+def panel(
+    title: str, subtitle: str = "", *, key: str | None = None, csv: tuple[str, Made] | None = None
+) -> Iterator[None]:
+    """`csv`: the name of a file and what makes its rows."""
+    with st.container(border=True, key=key, gap="small"):
+        head = f'<div class="ph-panel"><h3>{html(title)}</h3><span>{html(subtitle)}</span></div>'
+        if csv:
+            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+                st.html(head, width="stretch")
+                csv_button(*csv)
+        else:
+            st.html(head)
         yield
 
 
-def is_dark() -> bool:
-    """What the viewer's browser shows: few figures need to know."""
-    return st.context.theme.type == "dark"
-
-
-def figure(spec: dict[str, Any], key: str, alt: str) -> None:
-    st.plotly_chart(spec, key=key, config=CONFIG, theme="streamlit", alt=alt)
+def figure(spec: dict[str, Any], key: str, alt: str, *, opens: bool = False) -> None:
+    """`opens`: a click on a point leads to the address that is the first of its customdata."""
+    st.plotly_chart(spec, key=f"opens-{key}" if opens else key, config=CONFIG, theme="streamlit", alt=alt)

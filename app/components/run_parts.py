@@ -3,12 +3,12 @@
 from collections.abc import Hashable
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
 
-from app import frames
+from app import frames, viewer
+from app.components.cells import anchor, stamp
 from app.components.text import html, markdown
 from app.data import RunDetail, clock
 from app.marks import colour_group, word
@@ -52,14 +52,14 @@ def _head(run: RunRow) -> str:
     flaky = '<span class="ph-pill ph-orange">↻ Flaky: failed, then passed</span>' if run.flaky else ""
     by = f"<span>by <b>{html(run.actor)}</b></span>" if run.actor else ""
     branch = f"<span>on <b>{html(run.branch)}</b></span>" if run.branch else ""
-    runs = f"runs?{urlencode({'repo': run.repo, 'workflow': run.workflow})}"
+    repo = anchor(run.repo, "", [("repo", run.repo)])
+    workflow = anchor(run.workflow, "workflow", [("id", run.workflow_id)])
     return (
-        f'<div class="ph-crumb"><a href="runs" target="_self">Runs</a> / {html(run.repo)} / '
-        f'<a href="{html(runs)}" target="_self">{html(run.workflow)}</a> / #{run.run_number}</div>'
+        f'<div class="ph-crumb">{repo} / {workflow} / #{run.run_number}</div>'
         f'<h2 class="ph-title">{html(run.title)}</h2>'
         f'<div class="ph-meta"><span class="ph-pill ph-{colour_group(state)}">{html(word(state))}</span>{flaky}'
         f"<code>{html(run.head_sha[:7])}</code>{branch}<span>{html(run.event)}</span>{by}"
-        f"<span>{units.timestamp(run.created_at)}</span></div>"
+        f"<span>{stamp(run.created_at, viewer.zone())}</span></div>"
     )
 
 
@@ -92,11 +92,35 @@ def facts(run: RunRow, found: RunDetail, attempt: int) -> None:
     queue = shown.queue_seconds if shown else run.queue_seconds
     began = shown.started_at if shown else run.started_at
     own = [job for job in found.jobs if not job.copied and not job.phantom]
-    with st.grid(4, min_column_width=150, gap="small", key="run-facts"):
-        st.metric("Duration", units.duration(duration), border=True, help="To the end of the last own job")
-        st.metric("Queue", units.duration(queue), border=True, help="Until the first job of the attempt started")
-        st.metric("Jobs", units.count(len(own)), border=True)
-        st.metric("Started", _ago(began), border=True, help=units.timestamp(began))
+    fact_row(
+        ("Duration", units.duration(duration), "To the end of the last own job"),
+        ("Queue", units.duration(queue), "Until the first job of the attempt started"),
+        ("Jobs", units.count(len(own)), "Own jobs of this attempt"),
+        ("Started", _ago(began), units.timestamp(began)),
+    )
+
+
+def fact_row(*shown: tuple[str, str, str]) -> None:
+    """Label, figure, and what it means."""
+    cards = "".join(
+        f'<div class="ph-tile" title="{html(meaning)}"><span class="ph-label">{html(label)}</span><b>{html(value)}</b>'
+        "</div>"
+        for label, value, meaning in shown
+    )
+    st.html(f'<div class="ph-tiles ph-facts-row">{cards}</div>')
+
+
+def causes(found: RunDetail, attempt: int) -> None:
+    """Why it failed, in one line a job, before anything else; a click leads to the line in its log."""
+    rows = "".join(
+        '<div class="ph-need ph-red"><b class="ph-sign" aria-hidden="true">✕</b><div>'
+        f"{anchor(row.name, 'log', [('run_id', found.run.id), ('attempt', attempt), ('job_id', row.job_id)])}"
+        f'<div class="ph-why"><code>{html(row.error_line)}</code></div></div></div>'
+        for row in found.logs
+        if row.error_line and row.conclusion not in ("success", None)
+    )
+    if rows:
+        st.html(f'<div class="ph-attention" role="region" aria-label="Why it failed">{rows}</div>')
 
 
 def left_out(found: RunDetail) -> None:

@@ -1,45 +1,43 @@
 """Key figures with their trend and the change against the period before."""
 
-from typing import Literal
-
 import pandas as pd
 import streamlit as st
 
 from app.components.text import html
+from app.marks import wide_bars, wide_line
 from db.analytics import Comparison
 from db.metrics.catalogue import FIGURES, Change, change, display
 from db.metrics.formulas import Metrics
 from db.metrics.units import NO_DATA
 
-_TILES: tuple[tuple[str, str, Literal["line", "bar", "area"]], ...] = (
-    ("success_rate", "success_rate", "line"),
-    ("runs", "runs", "bar"),
-    ("failures", "failure", "bar"),
-    ("duration_p50", "p50", "line"),
-    ("queue_p95", "queue_p95", "line"),
+_TILES = (
+    ("success_rate", "success_rate", wide_line),
+    ("runs", "runs", wide_bars),
+    ("failures", "failure", wide_bars),
+    ("duration_p50", "p50", wide_line),
+    ("queue_p95", "queue_p95", wide_line),
 )
 _REST = ("duration_p95", "queue_p50", "recovery_p50", "rerun_rate", "flaky_runs", "compute_seconds", "wasted_seconds",
          "cost_usd")  # fmt: skip
+_TONES = {True: "good", False: "bad", None: "even"}
 
 
 def tiles(comparison: Comparison, frame: pd.DataFrame, period: str) -> None:
+    """Drawn as one piece of HTML: five of Streamlit's own metrics would load a charting library for their lines."""
     written = display(comparison.now)
-    with st.grid(5, min_column_width=170, gap="small", key="tiles"):
-        for name, column, kind in _TILES:
-            found = change(FIGURES[name], comparison.now, comparison.before) if comparison.comparable else None
-            st.metric(
-                FIGURES[name].label,
-                written[name],
-                delta=found.text if found else NO_DATA,
-                delta_color=_colour(found),
-                delta_arrow="auto" if found and found.direction else "off",
-                delta_description=f"vs {period} before" if comparison.comparable else f"{period} before not collected",
-                help=FIGURES[name].meaning,
-                chart_data=[value for value in frame[column].tolist() if not pd.isna(value)] if len(frame) else None,
-                chart_type=kind,
-                border=True,
-                height="stretch",
-            )
+    cards = []
+    for name, column, draw in _TILES:
+        found = change(FIGURES[name], comparison.now, comparison.before) if comparison.comparable else None
+        values = [None if pd.isna(value) else float(value) for value in frame[column].tolist()] if len(frame) else []
+        told = f"vs {period} before" if comparison.comparable else f"{period} before not collected"
+        tone = _TONES[found.good if found else None]
+        cards.append(
+            f'<div class="ph-tile" data-figure="{name}"><span class="ph-label" title="{html(FIGURES[name].meaning)}">'
+            f"{html(FIGURES[name].label)}</span><b>{html(written[name])}</b>"
+            f'<span class="ph-change"><span class="ph-chip ph-{tone}">{_chip(found)}</span> {html(told)}</span>'
+            f'<img src="{draw(values, tone)}" alt="Trend of {html(FIGURES[name].label.lower())}"></div>'
+        )
+    st.html(f'<div class="ph-tiles">{"".join(cards)}</div>')
 
 
 def rest(figures: Metrics) -> None:
@@ -52,8 +50,8 @@ def rest(figures: Metrics) -> None:
     st.html(f'<div class="ph-rest">{items}</div>')
 
 
-def _colour(found: Change | None) -> Literal["normal", "inverse", "off"]:
-    """Green for better, red for worse, grey where neither way is."""
-    if found is None or found.good is None:
-        return "off"
-    return "normal" if found.good == (found.direction > 0) else "inverse"
+def _chip(found: Change | None) -> str:
+    if found is None:
+        return NO_DATA
+    sign = {1: "↑ ", -1: "↓ "}.get(found.direction, "")
+    return f"{sign}{html(found.text)}"

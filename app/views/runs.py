@@ -1,28 +1,39 @@
-"""All runs: filter, search, open one."""
+"""All runs: filter, search, compare some, open one."""
 
 import streamlit as st
 
-from app import data, filters, frames
-from app.components import states, tables
+from app import data, filters, viewer
+from app.components import states
 from app.components.paging import cursor, pager
 from app.components.panel import panel
+from app.components.run_table import compare_bar, exported, run_table
 from db.metrics import units
 
+_LIVE_SECONDS = 5
 status = data.status()
 filters.render_for_runs(status.version)
 scope = filters.run_scope()
-window = filters.window(data.now(status.version))
 
 if not status.has_runs:
     states.nothing_collected(status)
     st.stop()
 
-place = cursor((scope, filters.period(), filters.text()))
-page, total = data.run_page(scope, window, filters.text(), place, status.version)
-if not page.items:
-    states.nothing_matches()
-    st.stop()
 
-with panel("Runs", f"{units.count(total)} in the last {filters.period()} · newest first · times in UTC"):
-    tables.runs(frames.runs(page.items, data.clock()))
-    pager(page.next, len(page.items), total)
+@st.fragment(run_every=_LIVE_SECONDS)
+def listed() -> None:
+    """Renews itself: the newest runs, and how long running ones have been at it."""
+    version = data.status().version
+    window = filters.window(data.now(version))
+    place = cursor((scope, filters.period(), filters.text()))
+    page, total = data.run_page(scope, window, filters.text(), place, version)
+    if not page.items:
+        states.nothing_matches()
+        return
+    told = f"{units.count(total)} in {filters.in_words()} · newest first · times in {viewer.zone()}"
+    with panel("Runs", told, csv=("runs", lambda: exported(page.items))):
+        compare_bar()
+        run_table("runs", page.items, data.clock(), viewer.zone(), pick=True)
+        pager(page.next, len(page.items), total)
+
+
+listed()

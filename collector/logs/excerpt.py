@@ -44,7 +44,7 @@ _CLASSES = tuple(
         # A test that failed, by its framework's name for it.
         r"^FAILED \S*::|^FAILED \S+|^\s*--- FAIL: |^(?:>?\s*)?● .+ › |^\s*FAIL\s+\S+\.\w+|^\s+\d+\) \[\w+\] › |"
         r"^(?:FAIL|ERROR): \S+ \(|^FAIL: \S+|Test\w* failed\b|^rspec \./\S+:\d+|^test \S+ \.\.\. FAILED|"
-        r"^not ok \d+ ",
+        r"^not ok \d+ |^[A-Za-z_][\w.$]* > \S.* FAILED$",
         r"^_{4,} (?!ERROR )\S.* _{4,}$",
         # A compiler, a linter or a tool that names an error.
         r": (?:fatal )?error:? |\berror (?:TS|C|CS|FS|LNK|MSB|E|NU|NETSDK)\d+|^error\[E\d+\]|^(?:[│╷] )?Error: |"

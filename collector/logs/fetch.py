@@ -15,8 +15,8 @@ from collector.github.pagination import pages
 from collector.github.payloads import AnnotationPayload
 from collector.logs.buffer import LogBuffer, compressed
 from collector.logs.excerpt import Excerpt, excerpt_of, is_closing
-from collector.logs.fingerprint import fingerprint
 from collector.logs.unpack import Archive, BadArchive
+from db.insights.fingerprint import fingerprint
 from db.queries.wanted_logs import WantedLog
 from db.store.records import LogRecord
 from db.vocabulary import LogState

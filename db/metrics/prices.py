@@ -5,6 +5,7 @@ are free in public repositories."""
 import math
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -23,6 +24,11 @@ _CORES = re.compile(r"(?:^|[-_])(\d{1,3})[-_]?cores?(?:$|[-_])")
 
 def price_of(labels: Sequence[str]) -> Price:
     """The price behind a job's labels; an unknown label is a runner of one's own."""
+    return _price_of(tuple(labels))
+
+
+@lru_cache(maxsize=1000)
+def _price_of(labels: tuple[str, ...]) -> Price:
     names = [label.lower() for label in labels]
     if "self-hosted" in names:
         return _FREE
@@ -32,9 +38,12 @@ def price_of(labels: Sequence[str]) -> Price:
 def cost_usd(seconds: float, labels: Sequence[str], *, private: bool) -> float:
     """Each job rounds up to a whole minute; a job that never ran costs nothing."""
     price = price_of(labels)
-    if seconds <= 0 or (price.standard and not private):
-        return 0.0
-    return math.ceil(seconds / 60) * price.usd_per_minute
+    return 0.0 if price.standard and not private else billed_minutes(seconds) * price.usd_per_minute
+
+
+def billed_minutes(seconds: float) -> int:
+    """Of one job: each rounds up to a whole minute."""
+    return math.ceil(seconds / 60) if seconds > 0 else 0
 
 
 def _hosted(label: str) -> Price | None:

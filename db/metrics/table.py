@@ -22,6 +22,8 @@ SECONDS = ("durations", "queues", "recoveries")
 HOURS = ("decided_hours", "failed_hours")
 HISTOGRAMS = (*SECONDS, *HOURS)
 _OUTCOME = {str(outcome): place for place, outcome in enumerate(Outcome)}
+# As many as two bytes tell apart.
+_BUCKETS = 1 << 16
 _RERUN, _FLAKY, OPEN = (COUNTS.index(name) for name in ("rerun", "flaky", "recovery_open"))
 
 
@@ -140,7 +142,7 @@ def of_rollups(
     table = nothing(size)
     if not size:
         return table
-    histograms = {name: _entries(listed) for name, listed in blobs.items()}
+    histograms = {name: unpack_entries(listed) for name, listed in blobs.items()}
     return Table(
         np.asarray(counts, dtype=np.int64), np.asarray(sums, dtype=np.float64), table.exact,
         {**table.histograms, **histograms},
@@ -179,7 +181,7 @@ def stack(tables: Iterable[Table]) -> Table:
         np.concatenate([each.counts for each in listed]),
         np.concatenate([each.sums for each in listed]),
         {name: _stack_exact([each.exact[name] for each in listed], starts) for name in SECONDS},
-        {name: _stack_entries([each.histograms[name] for each in listed], starts) for name in HISTOGRAMS},
+        {name: stack_entries([each.histograms[name] for each in listed], starts) for name in HISTOGRAMS},
     )
 
 
@@ -188,12 +190,17 @@ def blobs(table: Table, name: str) -> list[bytes | None]:
     entries = table.histograms[name]
     if name in SECONDS:
         entries = _with_exact(entries, table.exact[name])
-    packed: list[bytes | None] = [None] * len(table)
+    return pack_entries(entries, len(table))
+
+
+def pack_entries(entries: Entries, size: int) -> list[bytes | None]:
+    """The histograms of `size` rows as they are stored; buckets below 65,536."""
+    packed: list[bytes | None] = [None] * size
     if not len(entries.rows):
         return packed
-    pairs, position = np.unique(entries.rows * sketch.WIDTH + entries.buckets, return_inverse=True)
+    pairs, position = np.unique(entries.rows * _BUCKETS + entries.buckets, return_inverse=True)
     counts = np.bincount(position, weights=entries.counts)
-    rows, buckets = pairs // sketch.WIDTH, pairs % sketch.WIDTH
+    rows, buckets = pairs // _BUCKETS, pairs % _BUCKETS
     data = sketch.pack(buckets, counts)
     found, first = np.unique(rows, return_index=True)
     ends = [*first[1:], len(rows)]
@@ -202,7 +209,8 @@ def blobs(table: Table, name: str) -> list[bytes | None]:
     return packed
 
 
-def _entries(listed: Sequence[bytes | None]) -> Entries:
+def unpack_entries(listed: Sequence[bytes | None]) -> Entries:
+    """Histograms as they are stored, one a row."""
     sizes = np.fromiter((len(blob) // sketch.ENTRY_BYTES if blob else 0 for blob in listed), np.int64, len(listed))
     buckets, counts = sketch.unpack(b"".join(blob for blob in listed if blob))
     return Entries(np.repeat(np.arange(len(listed)), sizes), buckets, counts)
@@ -210,10 +218,11 @@ def _entries(listed: Sequence[bytes | None]) -> Entries:
 
 def _with_exact(entries: Entries, exact: Exact) -> Entries:
     found = Entries(exact.rows, sketch.buckets(exact.values), np.ones(len(exact.rows), dtype=np.int64))
-    return _stack_entries([entries, found], np.zeros(2, dtype=np.int64))
+    return stack_entries([entries, found], np.zeros(2, dtype=np.int64))
 
 
-def _stack_entries(listed: Sequence[Entries], starts: Any) -> Entries:
+def stack_entries(listed: Sequence[Entries], starts: Any) -> Entries:
+    """All of them; the rows of the k-th begin at `starts[k]`."""
     return Entries(
         np.concatenate([each.rows + start for each, start in zip(listed, starts, strict=False)]),
         np.concatenate([each.buckets for each in listed]),

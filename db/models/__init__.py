@@ -8,7 +8,7 @@ from db.models.alerting import Alert, AlertRule, Delivery, Silence
 from db.models.base import Base
 from db.models.collection import Backfill, Claim, Heartbeat, InboxItem, RunGap, SyncState, Target
 from db.models.pipelines import Attempt, Job, JobLog, Repository, Run, Workflow
-from db.models.rollups import BrokenEpisode, Rollup, RollupMark, RollupState
+from db.models.rollups import BrokenEpisode, Rollup, RollupMark, RollupState, UsageRollup
 
 __all__ = [
     "Alert",
@@ -32,5 +32,6 @@ __all__ = [
     "Silence",
     "SyncState",
     "Target",
+    "UsageRollup",
     "Workflow",
 ]

@@ -44,6 +44,28 @@ class Rollup(Base):
     failed_hours: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
+class UsageRollup(Base):
+    """Sums of the jobs of runs created in one tile of time, by the labels of their runners; grains of db.metrics.grain.
+    As Rollup, but for `waits`, which is as db.metrics.usage says."""
+
+    __tablename__ = "usage_rollups"
+    __table_args__ = (Index("ix_usage_rollups_grain_tile", "grain", "tile"),)
+
+    repository_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    grain: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    tile: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    workflow_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    label: Mapped[str] = mapped_column(String(200), primary_key=True)
+    jobs: Mapped[int]
+    minutes: Mapped[int]
+    compute: Mapped[float] = mapped_column(Float)
+    failed: Mapped[float] = mapped_column(Float)
+    cancelled: Mapped[float] = mapped_column(Float)
+    superseded: Mapped[float] = mapped_column(Float)
+    cost: Mapped[float] = mapped_column(Float)
+    waits: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
 class RollupMark(Base):
     """A day (whole days since 1970) whose roll-ups are not those of its rows any more; bit k of `hours` is set where
     hour k is. `changes` tells whether it was marked again while they were made. Repository 0: the sums over all."""

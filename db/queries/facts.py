@@ -116,7 +116,7 @@ def _table(rows: Sequence[Sequence[Any]], histograms: Sequence[str]) -> Table:
 
 def _read_recoveries(session: Session, question: Question, of: Rows) -> list[Found]:
     scope, windows = of.scope, of.windows
-    if question.by not in _WITH_RECOVERY:
+    if question.by not in _WITH_RECOVERY or not question.recoveries:
         return []
     if not of.default_branches or question.by is GroupBy.BRANCH:
         return [_read_sequences(session, question, scope, window) for window in windows]

@@ -27,13 +27,14 @@ _LENGTHS = {Interval.HOUR: (1, 0), Interval.DAY: (24, 0), Interval.WEEK: (168, 7
 
 @dataclass(frozen=True)
 class Question:
-    """`histograms` are the ones wanted beside counts and sums."""
+    """`histograms` are the ones wanted beside counts and sums; recoveries cost the database questions of their own."""
 
     scope: Scope
     window: Window
     by: GroupBy | None = None
     interval: Interval | None = None
     histograms: tuple[str, ...] = SECONDS
+    recoveries: bool = True
 
 
 @dataclass(frozen=True)

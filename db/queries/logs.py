@@ -35,20 +35,29 @@ def list_logs(
     session: Session, run_id: int, attempt: int, *, job_id: int | None = None, with_text: bool = True
 ) -> list[JobLogRow]:
     """Logs of the own jobs of one attempt (no copies, no phantoms, none that were skipped), failed ones first."""
-    where = [Job.run_id == run_id, Job.attempt == attempt, ~Job.copied, ~Job.phantom]
-    where.append(Job.repository_id == select(Run.repository_id).where(Run.id == run_id).limit(1).scalar_subquery())
+    where = [Job.attempt == attempt]
     if job_id is not None:
         where.append(Job.id == job_id)
+    rows = _rows(session, run_id, where, with_text)
+    return sorted(rows, key=lambda row: row.conclusion in (Conclusion.SUCCESS, None))
+
+
+def find_log(session: Session, run_id: int, job_id: int, *, with_text: bool = False) -> JobLogRow | None:
+    """Of one job, whatever attempt it belongs to; null where it has no log of its own."""
+    return next(iter(_rows(session, run_id, [Job.id == job_id], with_text)), None)
+
+
+def _rows(session: Session, run_id: int, where: list[ColumnElement[bool]], with_text: bool) -> list[JobLogRow]:
+    repository = select(Run.repository_id).where(Run.id == run_id).limit(1).scalar_subquery()
     query = (
         select(Job, JobLog)
         .join(JobLog, (JobLog.repository_id == Job.repository_id) & (JobLog.job_id == Job.id), isouter=True)
-        .where(*where)
+        .where(Job.run_id == run_id, Job.repository_id == repository, ~Job.copied, ~Job.phantom, *where)
         .order_by(Job.id)
     )
     if with_text:
         query = query.options(undefer(JobLog.content))
-    rows = [_row(job, log, with_text) for job, log in session.execute(query) if job.conclusion != Conclusion.SKIPPED]
-    return sorted(rows, key=lambda row: row.conclusion in (Conclusion.SUCCESS, None))
+    return [_row(job, log, with_text) for job, log in session.execute(query) if job.conclusion != Conclusion.SKIPPED]
 
 
 def _row(job: Job, log: JobLog | None, with_text: bool) -> JobLogRow:

@@ -16,7 +16,7 @@ from db.queries.filters import repository_ids
 from db.vocabulary import GroupBy, Interval
 
 # Shorter windows are read from the rows: they are few, and the percentiles exact.
-_SHORT = timedelta(days=1)
+SHORT = timedelta(days=1)
 _PARTS_OF = {
     None: frozenset[Part](),
     GroupBy.REPO: frozenset({Part.REPOSITORY}),
@@ -53,9 +53,13 @@ class Plan:
     raw: tuple[Rows, ...] = ()
 
 
-def plan(session: Session, scope: Scope, window: Window, by: GroupBy | None, interval: Interval | None) -> Plan:
+def plan(
+    session: Session, scope: Scope, window: Window, by: GroupBy | None, interval: Interval | None,
+    *, short: timedelta = SHORT,
+) -> Plan:  # fmt: skip
+    """Windows of up to `short` are read from the rows alone."""
     state = session.get(RollupState, 1)
-    if state is None or not _answerable(scope, window, by):
+    if state is None or window.span <= short or not _answerable(scope, by):
         return Plan(raw=(Rows(scope, (window,), default_branches=not scope.branches),))
     if not scope.branches:
         return _of(session, scope, window, by, interval, state.hours_from, None)
@@ -74,9 +78,9 @@ def plan(session: Session, scope: Scope, window: Window, by: GroupBy | None, int
     return found
 
 
-def _answerable(scope: Scope, window: Window, by: GroupBy | None) -> bool:
+def _answerable(scope: Scope, by: GroupBy | None) -> bool:
     narrow = scope.actors or scope.conclusions or scope.statuses or len(scope.branches) > 1
-    return window.span > _SHORT and by in _PARTS_OF and not narrow
+    return by in _PARTS_OF and not narrow
 
 
 def _of(

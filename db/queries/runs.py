@@ -118,6 +118,11 @@ def get_run(session: Session, run_id: int) -> RunRow | None:
     return RunRow(*row) if row else None
 
 
+def list_runs_of(session: Session, run_ids: Collection[int]) -> list[RunRow]:
+    """Those that are known."""
+    return [RunRow(*row) for row in session.execute(select_runs().where(Run.id.in_(list(run_ids))))]
+
+
 def list_attempts(session: Session, run_id: int) -> list[AttemptRow]:
     columns = [getattr(Attempt, name) for name in AttemptRow.__dataclass_fields__]
     query = select(*columns).where(*_of_run(Attempt, run_id)).order_by(Attempt.attempt)
@@ -131,6 +136,18 @@ def list_jobs(session: Session, run_id: int, attempt: int) -> list[JobRow]:
     jobs = [JobRow(*row) for row in session.execute(query)]
     last = datetime.max.replace(tzinfo=UTC)
     return sorted(jobs, key=lambda job: (job.started_at or last, job.id))
+
+
+def list_jobs_of(session: Session, run_ids: Collection[int]) -> dict[int, list[JobRow]]:
+    """By run: jobs of all attempts, copies and phantoms included and marked."""
+    ids = list(run_ids)
+    owners = select(Run.repository_id, Run.id).where(Run.id.in_(ids))
+    columns = [getattr(Job, name) for name in JobRow.__dataclass_fields__]
+    query = select(*columns, Job.run_id).where(tuple_(Job.repository_id, Job.run_id).in_(owners))
+    found: dict[int, list[JobRow]] = {}
+    for row in session.execute(query):
+        found.setdefault(row.run_id, []).append(JobRow(*row[:-1]))
+    return found
 
 
 @dataclass(frozen=True)

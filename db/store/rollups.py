@@ -1,22 +1,24 @@
 """Writing roll-ups. Whoever changes a run marks its day in the same transaction; the sums are made from the rows
 afterwards, again and again with the same result, and a mark goes only when nothing changed meanwhile."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Engine, delete, insert, or_, select, tuple_
+from sqlalchemy import Engine, delete, insert, select, tuple_
 from sqlalchemy.orm import Session
 
 from db.engine import write_scope
 from db.metrics import tiles
 from db.metrics.grain import OF_ONE, OVER_ALL, BranchKind, Grain, Key, Rollups, gather
 from db.metrics.table import COUNTS, HISTOGRAMS, SUMS, RunFact, Table, blobs, of_recoveries, of_rollups, of_runs, stack
-from db.models import Base, BrokenEpisode, Repository, Rollup, RollupMark, RollupState, Run
+from db.models import Base, BrokenEpisode, Repository, Rollup, RollupMark, RollupState, Run, UsageRollup
 from db.store.episodes import renew_episodes
 from db.store.locking import Chore, take_turn
 from db.store.marks import ALL, HOURS_KEPT, WHOLE_DAY, kept_day, mark, rollup_state, start_of_day
+from db.store.spans import created_on, portions, spans
+from db.store.usage import make_usage, make_usage_over_all
 from db.types import epoch_seconds
 
 # Rows in large numbers go past the unit of work.
@@ -50,7 +52,8 @@ def forget_hours(engine: Engine, now: datetime) -> None:
             return
         state.hours_from = keep
         last = tiles.tile(tiles.HOUR, tiles.day_of(keep) * 24)
-        session.execute(delete(Rollup).where(Rollup.tile < last))
+        for model in (Rollup, UsageRollup):
+            session.execute(delete(model).where(model.tile < last))
 
 
 def _refresh_some(session: Session, repository_id: int) -> int:
@@ -71,7 +74,7 @@ def _refresh_some(session: Session, repository_id: int) -> int:
 
 
 def _make(session: Session, repository: Repository, masks: dict[int, int], hours_from: datetime, kept: int) -> None:
-    for span in list(_spans(masks)):
+    for span in list(spans(masks)):
         masks.update({day: WHOLE_DAY for day in renew_episodes(session, repository.id, span) if day >= kept})
     days = sorted(masks)
     runs = _of_runs(session, repository, days)
@@ -87,6 +90,7 @@ def _make(session: Session, repository: Repository, masks: dict[int, int], hours
         stored = _stored(session, Grain.FINEST, below, Rollup.repository_id == repository.id)
         _write_grains(session, repository.id, blocks, _raised(stored, level))
         lower = blocks
+    make_usage(session, repository, days, hours)
     mark(session, [(ALL, day, mask) for day, mask in masks.items()])
 
 
@@ -99,12 +103,13 @@ def _make_over_all(session: Session, masks: dict[int, int], hours_from: datetime
     for level in range(tiles.DAY, tiles.TOP + 1):
         wanted |= {tiles.tile(level, day * 24) for day in masks}
     monitored = Rollup.repository_id.in_(select(Repository.id).where(Repository.monitored))
-    for some in _portions(sorted(wanted), _TILES_AT_ONCE):
+    for some in portions(sorted(wanted), _TILES_AT_ONCE):
         made = []
         for grain, part in ((Grain.ALL, Grain.REPO), (Grain.ALL_EVENT, Grain.REPO_EVENT)):
             stored = _stored(session, part, some, monitored)
             made.append((grain, stored.at(grain, [key.tile for key in stored.keys])))
         _write(session, ALL, OVER_ALL, some, made)
+        make_usage_over_all(session, some)
 
 
 def _hours(masks: dict[int, int], hours_from: datetime) -> set[int]:
@@ -120,7 +125,7 @@ def _of_runs(session: Session, repository: Repository, days: Sequence[int]) -> R
     others = (Run.workflow_id, Run.branch, Run.on_default_branch, Run.event)
     rows = session.execute(
         select(*columns, *others)
-        .where(Run.repository_id == repository.id, _created(Run, days))
+        .where(Run.repository_id == repository.id, created_on(Run, days))
         .order_by(Run.created_at, Run.id)
     ).all()
     facts, keys = [], []
@@ -136,20 +141,13 @@ def _of_runs(session: Session, repository: Repository, days: Sequence[int]) -> R
 def _of_episodes(session: Session, repository_id: int, days: Sequence[int]) -> Rollups:
     query = select(
         BrokenEpisode.seconds, epoch_seconds(BrokenEpisode.created_at), BrokenEpisode.workflow_id, BrokenEpisode.event
-    ).where(BrokenEpisode.repository_id == repository_id, _created(BrokenEpisode, days))
+    ).where(BrokenEpisode.repository_id == repository_id, created_on(BrokenEpisode, days))
     rows = session.execute(query).all()
     keys = [
         Key(tiles.tile(tiles.HOUR, int(at) // 3600), repository_id, workflow_id, BranchKind.DEFAULT, event)
         for _, at, workflow_id, event in rows
     ]
     return Rollups(keys, of_recoveries([row[0] for row in rows], np.arange(len(rows)), len(rows)))
-
-
-def _created(model: Any, days: Sequence[int]) -> Any:
-    return or_(*(
-        (model.created_at >= tiles.start_of_day(span[0])) & (model.created_at < tiles.start_of_day(span[-1] + 1))
-        for span in _spans(days)
-    ))  # fmt: skip
 
 
 def _stored(session: Session, grain: Grain, wanted: Sequence[int], where: Any) -> Rollups:
@@ -183,7 +181,7 @@ def _write(
     same = _ROLLUPS.c.repository_id == repository_id, _ROLLUPS.c.grain.in_(list(grains))
     session.execute(delete(_ROLLUPS).where(*same, _ROLLUPS.c.tile.in_(list(wanted))))
     rows = [row for grain, rollups in made for row in _rows(repository_id, grain, rollups)]
-    for some in _portions(rows, _ROWS_AT_ONCE):
+    for some in portions(rows, _ROWS_AT_ONCE):
         session.execute(insert(_ROLLUPS), some)
 
 
@@ -197,20 +195,3 @@ def _rows(repository_id: int, grain: Grain, rollups: Rollups) -> Iterator[dict[s
             **dict(zip(SUMS, map(float, rollups.table.sums[place]), strict=True)),
             **{name: listed[place] for name, listed in packed.items()},
         }  # fmt: skip
-
-
-def _spans(days: Iterable[int]) -> Iterator[list[int]]:
-    """Days that follow each other."""
-    span: list[int] = []
-    for day in sorted(days):
-        if span and day != span[-1] + 1:
-            yield span
-            span = []
-        span.append(day)
-    if span:
-        yield span
-
-
-def _portions(listed: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(listed), size):
-        yield listed[start : start + size]

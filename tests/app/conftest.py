@@ -12,7 +12,7 @@ from db.engine import make_engine
 from db.migrate import upgrade
 from tests.app.seeding import Seeded, seed
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
+MAIN = Path(__file__).parents[2] / "app" / "shell.py"
 Open = Callable[..., AppTest]
 
 

@@ -1,5 +1,9 @@
 """What a page says, for tests."""
 
+import re
+from dataclasses import dataclass, field
+from html import unescape
+from html.parser import HTMLParser
 from typing import Any
 
 from streamlit.testing.v1 import AppTest
@@ -19,3 +23,63 @@ def charts(page: AppTest) -> list[Any]:
 
 def everything(page: AppTest) -> str:
     return markdown(page) + "\n".join(html(page))
+
+
+def tiles(page: AppTest) -> dict[str, tuple[str, str]]:
+    """Every key figure by its name: what is written, and the change."""
+    body = next((block for block in html(page) if 'class="ph-tiles"' in block), "")
+    found = re.findall(r'data-figure="(\w+)".*?<b>(.*?)</b>.*?ph-chip[^>]*>(.*?)</span>', body)
+    return {name: (unescape(value), unescape(change)) for name, value, change in found}
+
+
+def facts(page: AppTest) -> dict[str, str]:
+    """The figures of one run by their label."""
+    body = next((block for block in html(page) if "ph-facts-row" in block and "<style>" not in block), "")
+    return dict(re.findall(r'ph-label">(.*?)</span><b>(.*?)</b>', body))
+
+
+@dataclass
+class Seen:
+    """A cell: what is read, what it is sorted by, and where it leads."""
+
+    text: str = ""
+    value: str = ""
+    links: list[str] = field(default_factory=list)
+
+
+def table(page: AppTest, name: str) -> list[dict[str, Seen]]:
+    """The rows of a table by the label of their column; a label that comes twice is numbered."""
+    body = next((block for block in html(page) if f'data-table="{name}"' in block), None)
+    if body is None:
+        return []
+    found = _Table()
+    found.feed(body)
+    labels = [label if label not in found.labels[:at] else f"{label} 2" for at, label in enumerate(found.labels)]
+    return [dict(zip(labels, row, strict=True)) for row in found.rows]
+
+
+class _Table(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.labels: list[str] = []
+        self.rows: list[list[Seen]] = []
+        self._in = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag in ("th", "td", "caption"):
+            self._in = tag
+        if tag == "tr" and self.labels:
+            self.rows.append([])
+        elif tag == "th":
+            self.labels.append("")
+        elif tag == "td":
+            self.rows[-1].append(Seen(value=given.get("data-value") or ""))
+        elif tag == "a" and self._in == "td":
+            self.rows[-1][-1].links.append(given.get("href") or "")
+
+    def handle_data(self, data: str) -> None:
+        if self._in == "th":
+            self.labels[-1] += data
+        elif self._in == "td":
+            self.rows[-1][-1].text += data

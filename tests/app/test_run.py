@@ -7,7 +7,7 @@ from db.store.logs import store_log
 from db.store.records import LogRecord
 from db.vocabulary import LogState
 from tests.app.conftest import Open
-from tests.app.reading import html, markdown
+from tests.app.reading import facts, html, markdown
 from tests.app.seeding import EXPIRED, RERUN, RUNNING, UNREAD, Seeded, heartbeat
 
 
@@ -27,12 +27,12 @@ def test_untrusted_text_is_escaped_everywhere(seeded: Seeded, open_page: Open) -
 def test_the_latest_attempt_is_shown_and_says_what_was_carried_over(seeded: Seeded, open_page: Open) -> None:
     page = open_page("run", run_id=RERUN)
     assert "Carried over from an earlier attempt, not run again: lint." in markdown(page)
-    assert page.metric[2].value == "1"
+    assert facts(page)["Jobs"] == "1"
 
 
 def test_an_earlier_attempt_can_be_chosen_by_the_address(seeded: Seeded, open_page: Open) -> None:
     page = open_page("run", run_id=RERUN, attempt=1)
-    assert page.metric[2].value == "2"
+    assert facts(page)["Jobs"] == "2"
     assert "Carried over" not in markdown(page)
 
 

@@ -1,49 +1,84 @@
+import re
+from datetime import timedelta
+
+from app.components.run_table import exported
+from app.components.table import as_csv
+from app.data import clock, run_page
+from db.metrics.scope import Scope
+from db.metrics.window import Window
 from tests.app.conftest import Open
-from tests.app.reading import markdown
+from tests.app.reading import html, markdown, table
 from tests.app.seeding import HOSTILE, RERUN, RUNNING, Seeded
 
 
 def test_the_newest_runs_come_first_and_link_to_their_page(seeded: Seeded, open_page: Open) -> None:
-    frame = open_page("runs").dataframe[0].value
-    assert frame["link"].iloc[0] == f"run?run_id={RUNNING}#{RUNNING}"
-    assert list(frame["state"].iloc[0]) == ["● Running"]
-    assert frame["duration"].iloc[0].endswith("so far")
+    first = table(open_page("runs"), "runs")[0]
+    assert first["Run"].links == [f"run?run_id={RUNNING}"]
+    assert first["Status"].text == "● Running"
+    assert first["Duration"].text.endswith("…")
+
+
+def test_a_workflow_in_the_list_leads_to_its_page(seeded: Seeded, open_page: Open) -> None:
+    assert table(open_page("runs"), "runs")[0]["Workflow"].links == ["workflow?id=10"]
 
 
 def test_titles_stay_text(seeded: Seeded, open_page: Open) -> None:
-    frame = open_page("runs").dataframe[0].value
-    assert HOSTILE in set(frame["title"])
+    page = open_page("runs")
+    assert HOSTILE in {row["Run"].value for row in table(page, "runs")}
+    assert not any("<script>alert" in block for block in html(page))
+
+
+def test_times_are_shown_with_utc_on_hover(seeded: Seeded, open_page: Open) -> None:
+    body = next(block for block in html(open_page("runs")) if 'data-table="runs"' in block)
+    assert re.search(r'<time title="\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC">\d\d \w{3}, \d\d:\d\d</time>', body)
 
 
 def test_the_address_narrows_the_list(seeded: Seeded, open_page: Open) -> None:
-    frame = open_page("runs", repo=["acme/web"], conclusion=["failure"], actor=["bob"]).dataframe[0].value
-    assert list(frame["actor"].unique()) == ["bob"]
-    assert len(frame) == 3
+    rows = table(open_page("runs", repo=["acme/web"], conclusion=["failure"], actor=["bob"]), "runs")
+    assert {row["Actor"].text for row in rows} == {"bob"}
+    assert len(rows) == 3
 
 
 def test_search_finds_a_run_by_its_number(seeded: Seeded, open_page: Open) -> None:
-    frame = open_page("runs", q=f"#{RERUN}").dataframe[0].value
-    assert [link.split("#")[1] for link in frame["link"]] == [str(RERUN)]
+    rows = table(open_page("runs", q=f"#{RERUN}"), "runs")
+    assert [row["Run"].links for row in rows] == [[f"run?run_id={RERUN}"]]
 
 
 def test_pages_older_and_newer_lead_through_all_runs(seeded: Seeded, open_page: Open) -> None:
     page = open_page("runs", period="90d")
-    first = list(page.dataframe[0].value["link"])
-    page.button[1].click().run()
-    second = list(page.dataframe[0].value["link"])
+    first = _links(page)
+    _press(page, "Older")
+    second = _links(page)
     assert len(first) == len(second) == 50
     assert not set(first) & set(second)
     assert "Page 2" in markdown(page)
-    page.button[0].click().run()
-    assert list(page.dataframe[0].value["link"]) == first
+    _press(page, "Newer")
+    assert _links(page) == first
 
 
 def test_another_filter_begins_at_the_newest_again(seeded: Seeded, open_page: Open) -> None:
     page = open_page("runs", period="90d")
-    page.button[1].click().run()
+    _press(page, "Older")
     page.multiselect(key="repo").set_value(["acme/api"]).run()
     assert "Page 1" in markdown(page)
 
 
 def test_a_search_without_a_hit_says_so(seeded: Seeded, open_page: Open) -> None:
     assert "Nothing matches these filters" in markdown(open_page("runs", q="no such thing"))
+
+
+def test_the_list_as_a_file_has_every_field_and_no_formula(seeded: Seeded, open_page: Open) -> None:
+    open_page("runs")
+    page, _ = run_page(Scope(), Window(seeded.now - timedelta(days=90), clock()), "", None, 0)
+    written = as_csv(*exported([page.items[0].__class__(**(vars(page.items[0]) | {"title": "=1+1"}))]))
+    head, row = written.splitlines()
+    assert head.startswith("id,repo,workflow,run_number,attempt,title")
+    assert f"{RUNNING},acme/web,CI,{RUNNING},1,'=1+1" in row
+
+
+def _links(page: object) -> list[str]:
+    return [row["Run"].links[0] for row in table(page, "runs")]  # type: ignore[arg-type]
+
+
+def _press(page: object, label: str) -> None:
+    next(button for button in page.button if button.label == label).click().run()  # type: ignore[attr-defined]

@@ -1,10 +1,11 @@
-from base64 import b64decode
+import re
+from urllib.parse import unquote
 
 import pytest
 
 from app.components.log_view import log_html
 from app.components.text import html, markdown
-from app.marks import STATES, strip_svg, word
+from app.marks import STATES, columns_image, sparkline, strip, word
 
 
 @pytest.mark.parametrize(
@@ -36,9 +37,19 @@ def test_a_state_that_nobody_knows_is_shown_as_it_is() -> None:
 
 
 def test_the_strip_tells_failures_apart_without_colour() -> None:
-    svg = b64decode(strip_svg(["success", "failure", "skipped"]).partition(",")[2]).decode()
-    heights = [part.split('"')[0] for part in svg.split('height="')[2:]]
-    assert len(set(heights)) == 3
+    svg = unquote(strip(["success", "failure", "skipped"]))
+    assert len(set(re.findall(r"v(\d+)h-", svg))) == 3
+
+
+def test_a_line_is_broken_where_nothing_is_known() -> None:
+    assert unquote(sparkline([1.0, None, 0.5])).count("M") == 2
+    assert sparkline([None, None]) == ""
+
+
+def test_pictures_hold_nothing_that_could_end_an_attribute() -> None:
+    for picture in (strip(["success"]), sparkline([1.0, 2.0]), columns_image([0, 3])):
+        assert picture.startswith("data:image/svg+xml,")
+        assert not set(picture) & set('"<>')
 
 
 def test_a_log_without_a_known_cause_points_at_the_runners_error() -> None:

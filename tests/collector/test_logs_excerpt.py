@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from collector.logs.excerpt import AFTER, BEFORE, LONGEST_LINE, SEARCHED, excerpt, excerpt_of, is_closing, plain
-from collector.logs.fingerprint import fingerprint, normalised
+from db.insights.fingerprint import fingerprint, normalised
 from tests.collector.recordings import FOLDER, MISSING
 
 END = "##[error]Process completed with exit code 1."

@@ -1,135 +1,15 @@
 """The dashboard in a real browser, served by a real Streamlit on a real database."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
-from urllib.request import urlopen
+from typing import TYPE_CHECKING
 
 import pytest
 
-from db.engine import make_engine
-from db.migrate import upgrade
-from tests.app.seeding import HOSTILE, RERUN, Seeded, heartbeat, run, seed, store
+from tests.app.seeding import HOSTILE, RERUN, Seeded, heartbeat, run, store
+from tests.e2e.conftest import Tab
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is missing: pip install playwright")
-
-ROOT = Path(__file__).parents[2]
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM.exists(), reason=f"Chromium is missing at {CHROMIUM}: apt-get install chromium, or set CHROMIUM"
-)
-# Streamlit asks below the page's own path first to find out where it is served; that is no fault.
-_PROBES = ("_stcore/health", "_stcore/host-config")
-
-
-@pytest.fixture(scope="module")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seeded]:
-    engine = make_engine(f"sqlite:///{tmp_path_factory.mktemp('ui') / 'ui.db'}")
-    upgrade(engine)
-    yield seed(engine)
-    engine.dispose()
-
-
-@pytest.fixture(scope="module")
-def address(seeded: Seeded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    url = seeded.engine.url.render_as_string(hide_password=False)
-    port = _free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
-    command += ["--server.address", "127.0.0.1"]
-    log = tmp_path_factory.mktemp("log") / "streamlit.log"
-    with log.open("w") as out, subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | {"DATABASE_URL": url}, stdout=out, stderr=out
-    ) as process:  # fmt: skip
-        try:
-            _wait(f"http://127.0.0.1:{port}/_stcore/health", process, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
-    assert "Traceback" not in log.read_text()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    for _ in range(120):
-        if process.poll() is not None:
-            break
-        try:
-            with urlopen(url, timeout=2):
-                return
-        except OSError:
-            time.sleep(0.25)
-    pytest.fail(f"Streamlit did not start:\n{log.read_text()}")
-
-
-@dataclass
-class Tab:
-    """A page of the browser, and what went wrong on it."""
-
-    page: "sync_api.Page"
-    address: str
-    wrong: list[str] = field(default_factory=list)
-
-    def go(self, path: str) -> None:
-        self.page.goto(self.address + path)
-        self.settle()
-
-    def settle(self) -> None:
-        self.page.locator("[data-testid=stMainBlockContainer]").wait_for(timeout=30_000)
-        self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=30_000)
-        self.page.wait_for_timeout(700)
-
-    def see(self, text: str) -> None:
-        self.page.get_by_text(text).first.wait_for(timeout=15_000)
-
-    @property
-    def overflow(self) -> int:
-        widths = "[document.documentElement, ...document.querySelectorAll('[data-testid=stMain]')]"
-        return int(self.page.evaluate(f"Math.max(...{widths}.map(e => e.scrollWidth - e.clientWidth))"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["sync_api.Browser"]:
-    with sync_api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield found
-        found.close()
-
-
-@pytest.fixture(params=[(1440, "light"), (420, "dark")], ids=["desktop", "phone"])
-def tab(request: pytest.FixtureRequest, browser: "sync_api.Browser", address: str) -> Iterator[Tab]:
-    width, scheme = request.param
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    found = Tab(context.new_page(), address)
-    found.page.on("request", lambda request: _foreign(found, request.url))
-    found.page.on("pageerror", lambda error: found.wrong.append(f"error: {error}"))
-    found.page.on("console", lambda message: _complaint(found, message))
-    found.page.on("dialog", lambda dialog: (found.wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-    yield found
-    context.close()
-    assert not found.wrong
-
-
-def _foreign(tab: Tab, url: str) -> None:
-    if not url.startswith((tab.address, "data:", "blob:")):
-        tab.wrong.append(f"request to another host: {url}")
-
-
-def _complaint(tab: Tab, message: "sync_api.ConsoleMessage") -> None:
-    where = str(message.location.get("url", ""))
-    if message.type == "error" and not where.endswith(_PROBES):
-        tab.wrong.append(f"console: {message.text} ({where})")
+if TYPE_CHECKING:
+    from playwright import sync_api
 
 
 @pytest.mark.parametrize(
@@ -215,17 +95,18 @@ def test_the_fonts_are_our_own(tab: Tab) -> None:
 
 
 def test_new_runs_appear_by_themselves(tab: Tab, seeded: Seeded) -> None:
+    from playwright.sync_api import expect
+
     tab.go("/?repo=acme%2Fapi&period=7d")
-    tile = tab.page.locator("[data-testid=stMetric]").filter(has=tab.page.get_by_text("Runs", exact=True))
-    value = tile.locator("[data-testid=stMetricValue]")
+    value = tab.page.locator(".ph-tile[data-figure=runs] b")
     before = _steady(tab, value)
     number = 3_000 + before
     store(seeded.engine, 2, run(number, seeded.now - timedelta(hours=30), repo=2))
     heartbeat(seeded.engine, seeded.now, demo=True)
-    sync_api.expect(value).to_have_text(str(before + 1), timeout=20_000)
+    expect(value).to_have_text(str(before + 1), timeout=20_000)
 
 
-def _steady(tab: Tab, value: sync_api.Locator) -> int:
+def _steady(tab: Tab, value: "sync_api.Locator") -> int:
     """The number once it stands still: a busy machine may still be drawing the page it comes from."""
     seen = ""
     while seen != value.inner_text():

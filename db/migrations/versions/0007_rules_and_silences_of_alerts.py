@@ -1,6 +1,6 @@
 """Rules and silences of alerts, and who knows of an alert
 
-Revision: 0007, after 0005.
+Revision: 0007, after 0006.
 """
 
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql
 from db.types import UtcDateTime
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,60 @@
+"""Minutes a day, and how long jobs wait for a runner by the hour."""
+
+from typing import Any
+
+import pandas as pd
+
+from app.charts import theme
+from app.charts.trends import duration_ticks
+
+
+def minutes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -> dict[str, Any]:
+    """Columns: at, used, wasted (minutes), used_written, wasted_written."""
+    shown = (("used", "Used", theme.USED), ("wasted", "Wasted", theme.TIMED_OUT))
+    traces = [
+        {
+            "type": "bar",
+            "name": label,
+            "x": list(frame["at"]),
+            "y": list(frame[column]),
+            "marker": {"color": colour, "line": {"width": 0}},
+            "customdata": list(frame[f"{column}_written"]),
+            "hovertemplate": f"{label.lower()}: %{{customdata}}<extra></extra>",
+        }
+        for column, label, colour in shown
+    ]
+    xaxis = theme.axis(showgrid=False, type="date", range=[since, until], hoverformat=f"%a %d %b %Y, %H:%M {zone}")
+    yaxis = theme.axis(ticksuffix=" min", tickformat=",")
+    return {
+        "data": traces,
+        "layout": theme.layout(barmode="stack", bargap=0.12, showlegend=True, xaxis=xaxis, yaxis=yaxis),
+    }
+
+
+def queues(frame: pd.DataFrame, labels: list[str], *, dark: bool = False) -> dict[str, Any]:
+    """Columns: label, hour, p95 (seconds; null: too few jobs), hover. One row of cells a label, in the order given."""
+    waits: list[list[float | None]] = [[None] * 24 for _ in labels]
+    hovers = [[""] * 24 for _ in labels]
+    for label, hour, p95, hover in zip(*(frame[name] for name in ("label", "hour", "p95", "hover")), strict=True):
+        row = labels.index(label)
+        waits[row][hour] = None if pd.isna(p95) else float(p95)
+        hovers[row][hour] = theme.safe(hover)
+    highest = max((value for row in waits for value in row if value is not None), default=60.0)
+    ticks, written = duration_ticks(highest)
+    colours = theme.HEAT_DARK if dark else theme.HEAT
+    trace = {
+        "type": "heatmap", "z": waits, "x": list(range(24)), "y": [theme.safe(label[:40]) for label in labels],
+        "colorscale": [[index / (len(colours) - 1), colour] for index, colour in enumerate(colours)], "zmin": 0,
+        "xgap": 2, "ygap": 2, "text": hovers, "hovertemplate": "%{text}<extra></extra>", "hoverongaps": False,
+        "colorbar": {"thickness": 8, "outlinewidth": 0, "tickvals": ticks, "ticktext": written, "len": 1, "x": 1.01},
+    }  # fmt: skip
+    return {
+        "data": [trace],
+        "layout": theme.layout(
+            height=max(60 + 30 * len(labels), 120),
+            hovermode="closest",
+            margin=theme.margin(t=8),
+            xaxis=theme.axis(showgrid=False, range=[-0.5, 23.5], tickvals=list(range(0, 24, 3)), nticks=9),
+            yaxis=theme.axis(showgrid=False, autorange="reversed", type="category", nticks=len(labels) + 1),
+        ),
+    }

@@ -1,0 +1,138 @@
+"""What stands in the cells of a table: safe HTML to look at, and the plain value to sort by and to export."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from app.components.text import html
+from app.marks import colour_group, columns_image, sparkline, strip, word
+from db.metrics import units
+
+Value = str | float | int | None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """`value` is exported, and sorted by; null sorts last."""
+
+    html: str
+    value: Value
+
+
+def text(written: object, *, mono: bool = False) -> Cell:
+    shown = html(written)
+    return Cell(f"<code>{shown}</code>" if mono else shown, str(written))
+
+
+def muted(written: object) -> Cell:
+    return Cell(f'<span class="ph-dim">{html(written)}</span>', str(written))
+
+
+def link(written: object, page: str, query: Sequence[tuple[str, object]] = (), *, hover: str = "") -> Cell:
+    return Cell(anchor(written, page, query, hover=hover), str(written))
+
+
+def anchor(written: object, page: str, query: Sequence[tuple[str, object]] = (), *, hover: str = "") -> str:
+    """A link within the dashboard: the page changes without a reload, one entry in the history."""
+    title = f' title="{html(hover)}"' if hover else ""
+    return f'<a href="{html(address(page, query))}" target="_self"{title}>{html(written)}</a>'
+
+
+def address(page: str, query: Sequence[tuple[str, object]] = ()) -> str:
+    return f"{page or './'}{'?' if query else ''}{urlencode([(name, str(value)) for name, value in query])}"
+
+
+def count(number: int) -> Cell:
+    return Cell(units.count(number), number)
+
+
+def duration(seconds: float | None) -> Cell:
+    return Cell(units.duration(seconds), seconds)
+
+
+def money(usd: float) -> Cell:
+    return Cell(units.money(usd), usd)
+
+
+def minutes(seconds: float) -> Cell:
+    return Cell(units.minutes(seconds), seconds)
+
+
+def rate(share: float | None, *, tone: Literal["green", "red", "blue"] = "green") -> Cell:
+    """A bar with its number beside it."""
+    width = 0.0 if share is None else share * 100
+    bar = f'<span class="ph-bar ph-{tone}" aria-hidden="true"><i style="width:{width:.1f}%"></i></span>'
+    return Cell(f'<span class="ph-rate">{bar}<span>{units.percent(share)}</span></span>', share)
+
+
+def points(now: float | None, before: float | None, *, better: Literal["higher", "lower"]) -> Cell:
+    """The change of a rate in percentage points."""
+    if now is None or before is None:
+        return Cell(units.NO_DATA, None)
+    return _change((now - before) * 100, " pp", better)
+
+
+def relative(now: float | None, before: float | None, *, better: Literal["higher", "lower"] = "lower") -> Cell:
+    """The change of an amount in percent."""
+    if now is None or not before:
+        return Cell(units.NO_DATA, None)
+    return _change((now - before) / before * 100, "%", better)
+
+
+def change(share: float | None) -> Cell:
+    """Of an amount that had better fall: 0.25 is a quarter more."""
+    return Cell(units.NO_DATA, None) if share is None else _change(share * 100, "%", "lower")
+
+
+def _change(difference: float, unit: str, better: Literal["higher", "lower"]) -> Cell:
+    rounded = round(difference, 1)
+    if rounded == 0:
+        return Cell(f'<span class="ph-dim">0.0{unit}</span>', 0.0)
+    good = (rounded > 0) == (better == "higher")
+    sign = "▲" if rounded > 0 else "▼"
+    return Cell(f'<span class="ph-{"green" if good else "red"}">{sign} {rounded:+,.1f}{unit}</span>', rounded)
+
+
+def state(name: str) -> Cell:
+    return Cell(f'<span class="ph-state ph-{colour_group(name)}">{html(word(name))}</span>', name)
+
+
+def outcomes(names: Sequence[str]) -> Cell:
+    """The last outcomes, oldest left."""
+    failed = sum(1 for name in names if name == "failure")
+    label = f"Last {len(names)} runs, oldest left; {failed} failed"
+    return Cell(f'<img class="ph-image" src="{strip(names)}" alt="{label}" title="{label}">', failed)
+
+
+def trend(values: Sequence[float | None], label: str) -> Cell:
+    known = [value for value in values if value is not None]
+    if not known:
+        return Cell("", None)
+    return Cell(f'<img class="ph-image" src="{sparkline(values)}" alt="{html(label)}">', known[-1])
+
+
+def by_day(values: Sequence[float], label: str) -> Cell:
+    """Counts, a column a day."""
+    return Cell(f'<img class="ph-image" src="{columns_image(values)}" alt="{html(label)}">', sum(values))
+
+
+def when(moment: datetime | None, zone: ZoneInfo) -> Cell:
+    """In the viewer's time, UTC on hover."""
+    if moment is None:
+        return Cell(units.NO_DATA, None)
+    return Cell(stamp(moment, zone), moment.isoformat())
+
+
+def ago(moment: datetime | None, now: datetime) -> Cell:
+    if moment is None:
+        return Cell(units.NO_DATA, None)
+    written = units.relative((now - moment).total_seconds())
+    return Cell(f'<time title="{units.timestamp(moment)}">{written}</time>', moment.isoformat())
+
+
+def stamp(moment: datetime, zone: ZoneInfo) -> str:
+    shown = moment.astimezone(zone)
+    return f'<time title="{units.timestamp(moment)}">{shown:%d %b, %H:%M}</time>'

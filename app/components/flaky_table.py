@@ -1,0 +1,70 @@
+"""What fails and then passes, ranked by how sure that is."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from app.components import cells
+from app.components.cells import Cell
+from app.components.table import Column, Row, table
+from app.components.text import html
+from app.components.workflow_table import Query, workflow_link
+from db.findings import FlakyWorkflow
+from db.metrics import units
+
+_COLUMNS = (
+    Column("Workflow"),
+    Column("Verdict", help="Flaky: at least three times in 14 days"),
+    Column("Flaky runs", "right", "Failed, and passed when run again"),
+    Column("Rate", width="118px", help="Of decided runs"),
+    Column("At least", "right", "Lower bound of the 95 % interval (Wilson): ranked by it", "wide_only"),
+    Column("Trend", help="Flaky runs a day", show="wide_only"),
+    Column("Jobs that failed first", show="wide_only"),
+    Column("Same commit", "right", "Commits of the last 14 days where one run failed and another passed", "desk_only"),
+    Column("Wasted", "right", "Job time of the attempts that failed", "desk_only"),
+    Column("Last", "right"),
+)
+_NAMED = 2
+
+
+def flaky_table(found: Sequence[FlakyWorkflow], now: datetime, time: Query) -> None:
+    table("flaky", _COLUMNS, flaky_rows(found, now, time), caption="Flaky workflows, the surest first")
+
+
+def flaky_file(found: Sequence[FlakyWorkflow], now: datetime) -> tuple[Sequence[Column], list[Row]]:
+    return _COLUMNS, flaky_rows(found, now, ())
+
+
+def flaky_rows(found: Sequence[FlakyWorkflow], now: datetime, time: Query) -> list[Row]:
+    return [
+        (
+            workflow_link(each.repo, each.workflow, each.workflow_id, time),
+            _verdict(each),
+            cells.count(each.flaky_runs),
+            cells.rate(each.rate, tone="red"),
+            Cell(units.percent(each.lower_bound), each.lower_bound),
+            cells.by_day(each.by_day, f"Flaky runs a day of {each.workflow}"),
+            _jobs(each),
+            cells.count(each.same_commit),
+            cells.minutes(each.wasted_seconds),
+            _last(each, now),
+        )
+        for each in found
+    ]
+
+
+def _verdict(each: FlakyWorkflow) -> Cell:
+    if each.called:
+        return Cell('<span class="ph-state ph-orange">↻ Flaky</span>', "flaky")
+    return Cell('<span class="ph-dim">· Rare</span>', "rare")
+
+
+def _jobs(each: FlakyWorkflow) -> Cell:
+    shown = ", ".join(f"{job.name} {units.count(job.runs)}×" for job in each.jobs[:_NAMED])
+    every = ", ".join(f"{job.name} {units.count(job.runs)}×" for job in each.jobs)
+    return Cell(f'<span class="ph-clip" title="{html(every)}">{html(shown)}</span>', every)
+
+
+def _last(each: FlakyWorkflow, now: datetime) -> Cell:
+    written = units.relative((now - each.last_at).total_seconds())
+    link = cells.anchor(written, "run", [("run_id", each.last_run_id)], hover=units.timestamp(each.last_at))
+    return Cell(link, each.last_at.isoformat())

@@ -1,0 +1,57 @@
+"""A screen that nobody touches: what is broken in large letters, the figures, and a field for each workflow."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app.components.text import html
+from app.data import Workflows
+from db.analytics import Comparison, WorkflowHealth
+from db.metrics import units
+from db.metrics.catalogue import FIGURES, change, display
+
+_FIGURES = ("success_rate", "runs", "failures", "duration_p50", "queue_p95")
+_FIELDS = 120
+
+
+def wall_style() -> None:
+    """Without sidebar, head and controls; the cursor hides."""
+    st.html(
+        "<style>section[data-testid=stSidebar], header[data-testid=stHeader], [data-testid=stExpandSidebarButton] "
+        "{ display: none !important; } .stMainBlockContainer { max-width: none; padding: 1.2rem 1.6rem; } "
+        ".stApp { cursor: none; }</style>"
+    )
+
+
+def figures(comparison: Comparison, period: str) -> None:
+    written = display(comparison.now)
+    cards = "".join(
+        f"<div><small>{html(FIGURES[name].label)}</small><b>{html(written[name])}</b>{_change(comparison, name)}</div>"
+        for name in _FIGURES
+    )
+    st.html(f'<div class="ph-wall-figures" aria-label="The last {html(period)}">{cards}</div>')
+
+
+def fields(found: Workflows) -> None:
+    """One each, worst first; as many as a screen holds."""
+    st.html(f'<div class="ph-wall-fields">{"".join(_field(each) for each in _shown(found.listed))}</div>')
+
+
+def _shown(listed: Sequence[WorkflowHealth]) -> Sequence[WorkflowHealth]:
+    return listed[:_FIELDS]
+
+
+def _field(each: WorkflowHealth) -> str:
+    kind, sign = ("ph-red", "✕") if each.failing else ("ph-green", "✓")
+    return (
+        f'<div class="ph-field {kind}"><b>{sign} {html(each.workflow)}</b><span>{html(each.repo)}</span>'
+        f"<em>{units.percent(each.metrics.success_rate)}</em></div>"
+    )
+
+
+def _change(comparison: Comparison, name: str) -> str:
+    found = change(FIGURES[name], comparison.now, comparison.before) if comparison.comparable else None
+    if found is None:
+        return "<span></span>"
+    tone = "ph-gray" if found.good is None else "ph-green" if found.good else "ph-red"
+    return f'<span class="{tone}">{html(found.text)}</span>'

@@ -1,0 +1,99 @@
+"""Workflows as a table: broken ones first, each a link to its page."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import streamlit as st
+
+from app.components import cells
+from app.components.cells import Cell
+from app.components.table import Column, Row, csv_button, table
+from app.components.text import html
+from app.data import Workflows
+from db.analytics import WorkflowHealth
+from db.metrics import units
+
+_COLUMNS = (
+    Column("Workflow"),
+    Column("Default branch", help="Broken: the last decided run there failed"),
+    Column("Success rate", width="120px"),
+    Column("Change", "right", "Success rate against the period before", "wide_only"),
+    Column("Last 20 runs", help="Oldest left; full bars failed", show="wide_only"),
+    Column("Trend", help="Success rate over the period", show="desk_only"),
+    Column("Runs", "right"),
+    Column("Failed", "right", show="wide_only"),
+    Column("Median", "right", "Median duration of decided runs"),
+    Column("Change", "right", "Median duration against the period before", "wide_only"),
+    Column("p95", "right", "95th percentile of the duration", "desk_only"),
+    Column("p95 queue", "right", show="desk_only"),
+    Column("Last run", "right", show="wide_only"),
+)
+Query = Sequence[tuple[str, object]]
+_PAGE = 50
+ORDERS: dict[str, Callable[[WorkflowHealth], Any]] = {
+    "Worst first": lambda each: 0,
+    "Most runs": lambda each: -each.metrics.runs.total,
+    "Most failures": lambda each: -each.metrics.runs.failure,
+    "Slowest": lambda each: -(each.metrics.duration_seconds.p50 or 0),
+    "Most expensive": lambda each: -each.metrics.cost_usd,
+    "Name": lambda each: (each.repo, each.workflow),
+}
+
+
+def worst(found: Workflows, now: datetime, time: Query, shown: int) -> None:
+    """The first ones, and where to find the rest."""
+    table("workflows", _COLUMNS, _rows(found.listed[:shown], found, now, time), caption="Workflows, worst first")
+    if len(found.listed) > shown:
+        every = cells.anchor(f"All {units.count(len(found.listed))} workflows", "workflow", time)
+        st.html(f'<div class="ph-more">{every}</div>')
+
+
+def browser(found: Workflows, now: datetime, time: Query) -> None:
+    """All of them, searched, ordered and paged."""
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="workflow-filters"):
+        wanted = st.text_input("Search workflows", key="workflow-q", placeholder="Repository or workflow",
+                               icon=":material/search:", label_visibility="collapsed", width=330)  # fmt: skip
+        order = st.selectbox("Order", list(ORDERS), key="workflow-order", label_visibility="collapsed", width=190)
+    listed = [each for each in found.listed if wanted.lower() in f"{each.repo} / {each.workflow}".lower()]
+    listed.sort(key=ORDERS[order])
+    if not listed:
+        st.caption("No workflow of that name ran in this period.")
+        return
+    pages = -(-len(listed) // _PAGE)
+    place = st.pagination(pages, key=f"workflow-page-{order}-{wanted}") if pages > 1 else 1
+    rows = _rows(listed[(place - 1) * _PAGE : place * _PAGE], found, now, time)
+    table("all-workflows", _COLUMNS, rows, caption="Workflows")
+    csv_button("workflows", lambda: (_COLUMNS, _rows(listed, found, now, time)))
+
+
+def workflow_link(repo: str, workflow: str, workflow_id: int, time: Query) -> Cell:
+    query = [("id", workflow_id), *time]
+    name, place = cells.anchor(workflow, "workflow", query, hover=workflow), html(repo)
+    shown = f'<span class="ph-two ph-name">{name}<small title="{place}">{place}</small></span>'
+    return Cell(shown, f"{repo} / {workflow}")
+
+
+def _rows(listed: Sequence[WorkflowHealth], found: Workflows, now: datetime, time: Query) -> list[Row]:
+    return [_row(each, found, now, time) for each in listed]
+
+
+def _row(each: WorkflowHealth, found: Workflows, now: datetime, time: Query) -> Row:
+    figures, past = each.metrics, found.before.get((each.repo, each.workflow_id))
+    broken = '<span class="ph-red">✕ Broken</span>' if each.failing else '<span class="ph-green">✓ Passing</span>'
+    durations = figures.duration_seconds
+    return (
+        workflow_link(each.repo, each.workflow, each.workflow_id, time),
+        Cell(broken, "broken" if each.failing else "passing"),
+        cells.rate(figures.success_rate),
+        cells.points(figures.success_rate, past.success_rate if past else None, better="higher"),
+        cells.outcomes([outcome for _, outcome in each.recent]),
+        cells.trend(each.trend, f"Success rate of {each.workflow} over the period"),
+        cells.count(figures.runs.total),
+        cells.count(figures.runs.failure),
+        cells.duration(durations.p50),
+        cells.relative(durations.p50, past.duration_seconds.p50 if past else None),
+        cells.duration(durations.p95),
+        cells.duration(figures.queue_seconds.p95),
+        cells.ago(each.last_run_at, now),
+    )

@@ -1,0 +1,67 @@
+"""The jobs of an attempt and the steps of a job on a common clock."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+from app.frames.tables import so_far
+from app.marks import word
+from db.metrics import units
+from db.queries.runs import JobRow
+
+
+def timeline(jobs: Sequence[JobRow], started_at: datetime | None, now: datetime) -> pd.DataFrame:
+    """Own jobs of an attempt: no copies, no phantoms, none that were skipped."""
+    shown = [job for job in jobs if not job.copied and not job.phantom and job.conclusion != "skipped"]
+    origin = started_at or min((job.started_at for job in shown if job.started_at), default=now)
+    rows = [
+        {
+            "name": job.name,
+            "queue_start": _offset(origin, job.created_at),
+            "start": _offset(origin, job.started_at) if job.status != "queued" else None,
+            "end": _offset(origin, job.completed_at or now) if job.status != "queued" else None,
+            "outcome": job.conclusion or "in_progress",
+            "written": units.duration(job.duration_seconds) if job.completed_at else so_far(job.started_at, now),
+            "hover": _job_hover(job),
+        }
+        for job in shown
+    ]
+    return pd.DataFrame(rows, columns=["name", "queue_start", "start", "end", "outcome", "written", "hover"])
+
+
+def steps(job: JobRow) -> pd.DataFrame:
+    """`left` and `width`: when the step ran, in percent of its job's time; 0 wide where that is not known."""
+    spans = [(_moment(step.get("started_at")), _moment(step.get("completed_at"))) for step in job.steps]
+    origin = min((start for start, _ in spans if start), default=None)
+    whole = max(((end - origin).total_seconds() for _, end in spans if end and origin), default=0.0)
+    rows = []
+    for step, (start, end) in zip(job.steps, spans, strict=True):
+        seconds = max((end - start).total_seconds(), 0.0) if start and end else None
+        known = bool(seconds and start and origin and whole)
+        rows.append({
+            "name": str(step.get("name") or ""),
+            "state": str(step.get("conclusion") or step.get("status") or "queued"),
+            "duration": units.duration(seconds),
+            "left": (start - origin).total_seconds() / whole * 100 if known and start and origin else 0.0,
+            "width": seconds / whole * 100 if known and seconds else 0.0,
+        })  # fmt: skip
+    return pd.DataFrame(rows, columns=["name", "state", "duration", "left", "width"])
+
+
+def _moment(written: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(written) if isinstance(written, str) and written else None
+    except ValueError:
+        return None
+
+
+def _offset(origin: datetime, moment: datetime | None) -> float | None:
+    return max((moment - origin) / timedelta(seconds=1), 0.0) if moment else None
+
+
+def _job_hover(job: JobRow) -> str:
+    parts = [job.name, word(job.conclusion or job.status), units.duration(job.duration_seconds)]
+    parts.append(f"queued {units.duration(job.queue_seconds)}")
+    parts += [f"on {', '.join(job.labels)}"] if job.labels else []
+    return " · ".join(parts)

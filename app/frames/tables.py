@@ -1,0 +1,42 @@
+"""Rows of tables. Every figure is written by db.metrics, none here."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import pandas as pd
+
+from app.marks import ledger_word
+from db.metrics import units
+from db.metrics.ledger import RepositoryLedger
+from db.queries.repositories import TargetRow
+from db.vocabulary import LedgerState
+
+
+def ledger(ledgers: Sequence[RepositoryLedger], unread: Sequence[TargetRow], now: datetime) -> pd.DataFrame:
+    rows = [
+        {"state": [ledger_word(LedgerState.FAILING)], "repo": each.name, "error": each.error or ""} for each in unread
+    ] + [
+        {
+            "state": [ledger_word(each.state)],
+            "repo": each.repo,
+            "since": each.complete_since,
+            "looked": _ago(each.synced_at, now),
+            "deep": _ago(each.relooked_deep_at, now),
+            "runs": each.runs,
+            "gaps": len(each.gaps),
+            "jobs": each.jobs_missing,
+            "expired": each.logs.lost,
+            "error": each.error or "",
+        }
+        for each in ledgers
+    ]
+    return pd.DataFrame(rows, columns=["state", "repo", "since", "looked", "deep", "runs", "gaps", "jobs", "expired",
+                                       "error"])  # fmt: skip
+
+
+def _ago(moment: datetime | None, now: datetime) -> str:
+    return units.relative((now - moment).total_seconds()) if moment else units.NO_DATA
+
+
+def so_far(started_at: datetime | None, now: datetime) -> str:
+    return f"{units.duration(max((now - started_at).total_seconds(), 0.0))} so far" if started_at else units.NO_DATA

@@ -1,0 +1,124 @@
+"""Points over time and hours of the week as frames for charts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from db.analytics import HourCell, Point
+from db.metrics import units
+from db.metrics.window import Window
+from db.vocabulary import Interval
+
+# A rate of fewer runs than this is noise: the cell stays empty.
+_ENOUGH = 5
+UTC = ZoneInfo("UTC")
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def series(points: Sequence[Point], before: Sequence[Point] = (), zone: ZoneInfo = UTC) -> pd.DataFrame:
+    """One row a bucket; those that the window cuts short are left out, or every trend would end in a drop. `before`
+    holds the same bucket of the period before. `at` is where it stands on the axis, which shows the viewer's time."""
+    earlier: Sequence[Point | None] = before if len(before) == len(points) else [None] * len(points)
+    pairs = list(zip(points, earlier, strict=True))
+    kept = [(point, past) for point, past in pairs if not point.partial] or pairs
+    return pd.DataFrame([_bucket(point, zone) | _past(past) for point, past in kept])
+
+
+def _bucket(point: Point, zone: ZoneInfo) -> dict[str, Any]:
+    found = point.metrics
+    return {
+        "at": place(point.start, zone),
+        "success_rate": found.success_rate,
+        "written": units.percent(found.success_rate),
+        "decided": found.runs.success + found.runs.failure,
+        "p50": found.duration_seconds.p50,
+        "p95": found.duration_seconds.p95,
+        "p50_written": units.duration(found.duration_seconds.p50),
+        "p95_written": units.duration(found.duration_seconds.p95),
+        "queue_p95": found.queue_seconds.p95,
+        "runs": found.runs.total,
+        "success": found.runs.success,
+        "failure": found.runs.failure,
+        "cancelled": found.runs.cancelled,
+        "skipped": found.runs.skipped,
+        "other": found.runs.other,
+    }
+
+
+def _past(point: Point | None) -> dict[str, Any]:
+    return {
+        "before_rate": point.metrics.success_rate if point else None,
+        "before_rate_written": units.percent(point.metrics.success_rate) if point else "",
+        "before_p50": point.metrics.duration_seconds.p50 if point else None,
+        "before_p50_written": units.duration(point.metrics.duration_seconds.p50) if point else "",
+    }
+
+
+def place(moment: datetime, zone: ZoneInfo) -> str:
+    """Where a moment stands on a time axis: in the viewer's time, which Plotly is not told."""
+    return moment.astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def axis(window: Window, zone: ZoneInfo = UTC) -> tuple[str, str]:
+    """The window in whole hours: a chart whose axis moved every minute would be drawn anew every time."""
+    since = window.since.replace(minute=0, second=0, microsecond=0)
+    until = (window.until + timedelta(hours=1)).replace(minute=0, second=0, microsecond=0)
+    return place(since, zone), place(until, zone)
+
+
+def bucket_zone(interval: Interval, zone: ZoneInfo) -> ZoneInfo:
+    """Days and weeks are those of UTC, wherever one looks from; hours are shown in the viewer's time."""
+    return zone if interval is Interval.HOUR else UTC
+
+
+def offset_hours(zone: ZoneInfo, at: datetime) -> int | None:
+    """How far the viewer's clock is ahead of UTC; null where that is no whole number of hours."""
+    hours, rest = divmod(int((at.astimezone(zone).utcoffset() or timedelta()).total_seconds()), 3600)
+    return None if rest else hours
+
+
+@dataclass(frozen=True)
+class LocalWeek:
+    """The hours of a week on the viewer's clock, named by `zone`."""
+
+    frame: pd.DataFrame
+    zone: str
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The viewer's: so many whole hours ahead of UTC. UTC itself where that is no whole number."""
+
+    hours: int
+    zone: str
+
+
+def clock_shift(zone: ZoneInfo, at: datetime) -> Clock:
+    hours = offset_hours(zone, at)
+    return Clock(0, "UTC") if hours is None else Clock(hours, str(zone))
+
+
+def local_week(cells: Sequence[HourCell], zone: ZoneInfo, at: datetime) -> LocalWeek:
+    clock = clock_shift(zone, at)
+    return LocalWeek(heat(cells, clock.hours, clock.zone), clock.zone)
+
+
+def heat(cells: Sequence[HourCell], shift: int = 0, zone: str = "UTC") -> pd.DataFrame:
+    """`shift`: hours that the viewer's clock is ahead of UTC, `zone` its name."""
+    rows = []
+    for cell in cells:
+        weekday, hour = divmod((cell.weekday * 24 + cell.hour + shift) % 168, 24)
+        told = f"{_WEEKDAYS[weekday]} {hour:02d}:00 {zone}"
+        told += f" ({_WEEKDAYS[cell.weekday][:3]} {cell.hour:02d}:00 UTC)" if shift else ""
+        rows.append({
+            "weekday": weekday,
+            "hour": hour,
+            "rate": cell.failure_rate if cell.decided >= _ENOUGH else None,
+            "hover": f"{told}: {units.percent(cell.failure_rate)} failed "
+            f"({cell.failure} of {cell.decided} decided runs)",
+        })  # fmt: skip
+    return pd.DataFrame(rows, columns=["weekday", "hour", "rate", "hover"])

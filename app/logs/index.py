@@ -1,0 +1,138 @@
+"""A log that is read once and then shown in windows, folded, and searched. Pure.
+
+Lines are counted as str.splitlines does, which is how excerpts count them."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from app.logs import lines
+from app.logs.ansi import ESCAPES
+from app.logs.lines import Line
+
+# A browser's page can be about 16 million pixels high.
+MOST_LINES = 750_000
+_MOST_GROUPS, _MOST_MARKS = 20_000, 1_000
+_STAMP = lines.TIMESTAMP.replace(r"\ufeff", r"(?:\xef\xbb\xbf)").encode()
+# Looked for by what is rare, and only then by where it stands: six times as fast as from the start of every line.
+_MARKED = re.compile(rb"##\[(group|endgroup|error|warning)\]")
+_BEFORE_MARK = re.compile(rb"(?:%s)?" % _STAMP)
+_NOT_READ = re.compile(rb"^(?:%s)|%s" % (_STAMP, ESCAPES.encode()), re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Mark:
+    line: int
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """`lines` are the first of `count` that match; `more`: it was not counted to the end."""
+
+    count: int
+    lines: list[int]
+    more: bool
+
+
+class LogIndex:
+    """`groups` are the first and last line of what folds; a group ends where the next begins. Lines count from 1."""
+
+    def __init__(self, text: str) -> None:
+        self._text = "\n".join(text.splitlines()).encode("utf-8", "replace")
+        self._starts = _starts(self._text)
+        self.lines = len(self._starts) if self._text else 0
+        self.groups: list[tuple[int, int]] = []
+        self.marks: list[Mark] = []
+        self.errors = self.warnings = 0
+        self._read_marks()
+
+    @property
+    def size_bytes(self) -> int:
+        """Of memory, with what the first search adds."""
+        return 2 * (len(self._text) + self._starts.nbytes)
+
+    def window(self, first: int, count: int) -> list[Line]:
+        return [lines.read(each) for each in self._raw(first, count)]
+
+    def plain(self) -> Iterator[str]:
+        """Every line as it is read."""
+        for first in range(1, self.lines + 1, 1_000):
+            for each in self._raw(first, 1_000):
+                yield lines.text_of(each)
+
+    def search(self, wanted: str, *, most: int, counted: int) -> Found:
+        """Lines that hold this text, whatever its case: the first `most` of them, of up to `counted`."""
+        needle, (text, starts) = wanted.lower().encode("utf-8", "replace"), self._searched
+        found: list[int] = []
+        place, count = 0, 0
+        while needle and (place := text.find(needle, place)) >= 0:
+            if count == counted:
+                return Found(count, found, more=True)
+            line = int(np.searchsorted(starts, place, side="right"))
+            count += 1
+            if len(found) < most:
+                found.append(line)
+            if line >= len(starts):
+                break
+            place = int(starts[line])
+        return Found(count, found, more=False)
+
+    def find_line(self, excerpt: Sequence[str], first: int, wanted: str | None) -> int | None:
+        """The number of the line that an excerpt, which begins at `first`, gives as the cause."""
+        if not wanted:
+            return None
+        for number, each in enumerate(excerpt, start=first):
+            if lines.text_of(each).strip()[:500] == wanted and number <= self.lines:
+                return number
+        return None
+
+    @cached_property
+    def _searched(self) -> tuple[bytes, "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
+        text = _NOT_READ.sub(b"", self._text).decode("utf-8", "replace").lower().encode()
+        return text, _starts(text)
+
+    def _raw(self, first: int, count: int) -> list[str]:
+        last = min(first - 1 + count, self.lines)
+        if first > last:
+            return []
+        stop = int(self._starts[last]) - 1 if last < len(self._starts) else len(self._text)
+        return self._text[int(self._starts[first - 1]) : stop].decode("utf-8", "replace").split("\n")
+
+    def _read_marks(self) -> None:
+        starts, opened = self._starts.tolist(), None
+        for found in _MARKED.finditer(self._text):
+            number, kind = bisect_right(starts, found.start()), found[1].decode()
+            if not _BEFORE_MARK.fullmatch(self._text, starts[number - 1], found.start()):
+                continue
+            if kind in ("group", "endgroup"):
+                if opened is not None:
+                    self._add_group(opened, number if kind == "endgroup" else number - 1)
+                opened = number if kind == "group" else None
+            else:
+                self._add_mark(number, kind)
+        if opened is not None:
+            self._add_group(opened, self.lines)
+
+    def _add_group(self, first: int, last: int) -> None:
+        if last > first and len(self.groups) < _MOST_GROUPS:
+            self.groups.append((first, last))
+
+    def _add_mark(self, number: int, kind: str) -> None:
+        if kind == "error":
+            self.errors += 1
+        else:
+            self.warnings += 1
+        if len(self.marks) < _MOST_MARKS:
+            self.marks.append(Mark(number, kind, lines.summary(self._raw(number, 1)[0])))
+
+
+def _starts(text: bytes) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    """Where each line begins."""
+    breaks = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n"))
+    return np.concatenate(([0], breaks + 1)).astype(np.int64)

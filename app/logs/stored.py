@@ -1,0 +1,57 @@
+"""Logs as the database has them, kept ready for whoever reads them."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from app import data
+from app.logs.index import LogIndex
+from app.logs.shelf import Shelf
+from db.queries.logs import JobLogRow, find_log
+from db.vocabulary import LogState
+
+# A log of 100,000 lines takes 20 MB.
+_MOST_BYTES = 64_000_000
+
+
+class NoLog(Exception):
+    """There is none to read: one line for people, and the HTTP status that says the same."""
+
+    def __init__(self, status: int, line: str) -> None:
+        super().__init__(line)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class StoredLog:
+    row: JobLogRow
+    index: LogIndex
+
+    @property
+    def cause(self) -> int | None:
+        """The line of the cause of the failure."""
+        return self.index.find_line(self.row.excerpt, self.row.excerpt_first_line or 1, self.row.error_line)
+
+
+def find(run_id: int, job_id: int) -> StoredLog:
+    with data.session() as session:
+        row = find_log(session, run_id, job_id)
+    if row is None:
+        raise NoLog(404, f"Run {run_id} has no job {job_id} with a log of its own.")
+    if row.state == LogState.EXPIRED:
+        raise NoLog(410, f"GitHub had deleted the log of job {job_id} before it was read.")
+    if row.state != LogState.STORED:
+        raise NoLog(404, f"The log of job {job_id} is not stored{' yet' if row.state == LogState.PENDING else ''}.")
+    return StoredLog(row, _shelf().get((run_id, job_id), lambda: LogIndex(text(run_id, job_id))))
+
+
+def text(run_id: int, job_id: int) -> str:
+    """As it is stored, times and colours included."""
+    with data.session() as session:
+        row = find_log(session, run_id, job_id, with_text=True)
+    return (row.text if row else None) or ""
+
+
+@st.cache_resource(show_spinner=False)
+def _shelf() -> Shelf:
+    return Shelf(_MOST_BYTES)

@@ -1,0 +1,40 @@
+"""The dashboard's own addresses beside its pages. They show what the pages show, to whom the pages are shown."""
+
+import streamlit as st
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+
+async def live(_: Request) -> JSONResponse:
+    """The process answers; nothing else is asked."""
+    return JSONResponse({"status": "ok"}, headers={"cache-control": "no-store"})
+
+
+def ready(_: Request) -> JSONResponse:
+    """503 with one line where the database cannot be read."""
+    from app import data
+
+    headers = {"cache-control": "no-store"}
+    try:
+        data.status()
+    except data.Unavailable as error:
+        return JSONResponse({"status": "error", "detail": str(error)}, 503, headers)
+    return JSONResponse({"status": "ok"}, headers=headers)
+
+
+def log_part(request: Request) -> Response:
+    from app.server import logs
+
+    return logs.answer(request)
+
+
+def routes() -> list[Route]:
+    """Below the path that Streamlit is served at."""
+    base = (st.get_option("server.baseUrlPath") or "").strip("/")
+    prefix = f"/{base}" if base else ""
+    return [
+        Route(f"{prefix}/health/live", live),
+        Route(f"{prefix}/health/ready", ready),
+        Route(f"{prefix}/logs/{{run_id}}/{{job_id}}/{{part}}", log_part),
+    ]

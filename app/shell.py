@@ -1,0 +1,60 @@
+"""What Streamlit runs for every click: the frame around all pages."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from app import data, filters, viewer
+from app.components import states
+from app.components.freshness import freshness
+from app.components.navigation import navigation
+from app.components.style import style
+from app.components.wall import wall_style
+
+_HERE = Path(__file__).parent
+_RETRY_SECONDS = 4
+_KEYS = {"o": "", "w": "workflow", "r": "runs", "f": "failures", "l": "flaky", "m": "cost", "c": "collector"}
+
+
+@st.fragment(run_every=_RETRY_SECONDS)
+def _try_again() -> None:
+    try:
+        data.status()
+    except data.Unavailable:
+        return
+    st.rerun()
+
+
+st.set_page_config(page_title="Pipeline Health", page_icon=str(_HERE / "static" / "icon.svg"), layout="wide")
+style()
+wall = viewer.on_wall()
+if wall:
+    wall_style()
+st.logo(str(_HERE / "static" / "logo.svg"), size="medium", icon_image=str(_HERE / "static" / "icon.svg"))
+overview = st.Page("views/overview.py", title="Overview", icon=":material/monitoring:", default=True)
+workflow = st.Page("views/workflow.py", title="Workflows", icon=":material/account_tree:", url_path="workflow")
+failures = st.Page("views/failures.py", title="Failures", icon=":material/bug_report:", url_path="failures")
+flaky = st.Page("views/flaky.py", title="Flaky", icon=":material/shuffle:", url_path="flaky")
+cost = st.Page("views/cost.py", title="Cost & capacity", icon=":material/payments:", url_path="cost")
+runs = st.Page("views/runs.py", title="Runs", icon=":material/list:", url_path="runs")
+run = st.Page("views/run.py", title="Run", icon=":material/timeline:", url_path="run", visibility="hidden")
+log = st.Page("views/log.py", title="Log", icon=":material/article:", url_path="log", visibility="hidden")
+collector = st.Page("views/collector.py", title="Collector", icon=":material/cloud_sync:", url_path="collector")
+pages = [overview, workflow, runs, failures, flaky, cost, collector, run, log]
+page = st.navigation(pages)
+navigation({each.url_path: each.title for each in pages}, _KEYS)
+try:
+    status = data.status()
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="head"):
+        if page not in (run, log, collector) and not wall:
+            filters.render(status.version, page.url_path, filters.shown_on(page.url_path))
+        with st.container(width=190, key="freshness"):
+            freshness(status.version, filters.trends if page is overview else None)
+    if status.demo:
+        states.demo_banner()
+    if status.stale:
+        states.stale(status.stale)
+    page.run()
+except data.Unavailable as error:
+    states.unavailable(str(error))
+    _try_again()

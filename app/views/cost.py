@@ -1,0 +1,44 @@
+"""Minutes and money, what was wasted, and how long jobs wait for a runner."""
+
+import streamlit as st
+
+from app import data, filters, frames, viewer
+from app.charts import usage
+from app.components import spend_tables, states
+from app.components.panel import figure, panel
+
+status = data.status()
+if not status.has_runs:
+    states.nothing_collected(status)
+    st.stop()
+
+now = data.now(status.version)
+scope, window, time = filters.scope(), filters.window(now), filters.time_query()
+use = data.use(scope, window, filters.interval(), status.version)
+by = filters.spend_by(spend_tables.BY)
+spent = data.spend(scope, window, spend_tables.BY[by], status.version)
+if not spent.items:
+    states.nothing_matches()
+    st.stop()
+
+spend_tables.totals(spent, use)
+clock = frames.bucket_zone(filters.interval(), viewer.zone())
+since, until = frames.axis(window, clock)
+week = frames.clock_shift(viewer.zone(), now)
+labels = [runner.label for runner in use.queues.runners[:8]]
+with st.grid(2, min_column_width=320, gap="small"):
+    with panel("Minutes", f"of all jobs, by full {filters.interval()}"):
+        figure(usage.minutes(frames.spending(use.series, clock), since, until, zone=str(clock)), "minutes",
+               "Minutes of all jobs, and those wasted")  # fmt: skip
+    with panel("Waiting for a runner", f"p95 by hour of the day, {week.zone} · empty: fewer than 5 jobs"):
+        cells = frames.queue_cells(use.queues.cells, labels, week.hours, week.zone)
+        figure(usage.queues(cells, frames.labels(labels), dark=viewer.is_dark()), "queues", "Queue time by hour")
+
+with panel("Where it goes", filters.in_words(), csv=("spend", lambda: spend_tables.spend_file(spent))):
+    filters.spend_choice(spend_tables.BY)
+    spend_tables.spend_table(spent, time)
+    spend_tables.limited(spent)
+with panel("Wasted", "most first", csv=("wasted", lambda: spend_tables.wasted_file(use.wasted))):
+    spend_tables.wasted_table(use.wasted, time)
+with panel("Runners", "most jobs first", csv=("queues", lambda: spend_tables.queue_file(use.queues.runners))):
+    spend_tables.queue_table(use.queues.runners)

@@ -1,0 +1,21 @@
+"""What fails and then passes on the same code."""
+
+import streamlit as st
+
+from app import data, filters
+from app.components import flaky_table, states
+from app.components.panel import panel
+
+status = data.status()
+if not status.has_runs:
+    states.nothing_collected(status)
+    st.stop()
+
+now = data.now(status.version)
+found = data.flaky(filters.scope(), filters.window(now), status.version)
+told = f"failed, then passed without a change, in {filters.in_words()} · the surest first"
+with panel("Flaky", told, csv=("flaky", lambda: flaky_table.flaky_file(found, now))):
+    if found:
+        flaky_table.flaky_table(found, now, filters.time_query())
+    else:
+        st.caption("Nothing failed and then passed on the same code in this time.")

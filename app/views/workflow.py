@@ -1,0 +1,76 @@
+"""Every workflow; and, chosen by `?id=`, one of them: its runs, branches, jobs and steps."""
+
+import streamlit as st
+
+from app import data, filters, frames, viewer
+from app.charts import lines, scatter
+from app.components import failure_list, job_tables, states, workflow_parts, workflow_table
+from app.components.attention import attention
+from app.components.panel import figure, panel
+from app.components.run_table import exported, run_table
+from app.components.tiles import rest, tiles
+
+status = data.status()
+if not status.has_runs:
+    states.nothing_collected(status)
+    st.stop()
+
+now = data.now(status.version)
+window, wanted = filters.window(now), workflow_parts.wanted_workflow()
+if wanted is None:
+    with panel("Workflows", filters.in_words()):
+        workflow_table.browser(data.workflows(filters.scope(), window, status.version), now, filters.time_query())
+    st.stop()
+
+workflow = data.workflow_names(status.version).get(wanted)
+if workflow is None:
+    workflow_parts.unknown(wanted)
+    st.stop()
+
+scope = filters.workflow_scope(workflow)
+needs = data.attention(filters.workflow_scope(workflow, branches=()), now, status.version)
+workflow_parts.header(workflow, needs, data.repository_url(workflow.repo, status))
+if needs:
+    attention(needs, now)
+found = data.trends(scope, window, filters.interval(), status.version)
+if workflow_parts.nothing(found, filters.in_words()):
+    st.stop()
+
+clock = frames.bucket_zone(filters.interval(), viewer.zone())
+tiles(found.comparison, frames.series(found.points, found.before, clock), filters.span())
+rest(found.comparison.now)
+
+runs = data.scatter(scope, window, status.version)
+since, until = frames.axis(window, viewer.zone())
+more = workflow_parts.shown_of(len(runs.dots), runs.total)
+with panel("Runs", f"each by its start and duration · click one to open it · {viewer.zone()}{more}"):
+    figure(scatter.runs(frames.dots(runs.dots, viewer.zone()), since, until, zone=str(viewer.zone())), "dots",
+           "Runs by start and duration", opens=True)  # fmt: skip
+
+branches = frames.by_branch(data.branches(filters.workflow_scope(workflow, branches=()), window, status.version))
+since, until = frames.axis(window)
+with st.grid(2, min_column_width=320, gap="small"):
+    with panel("Success rate by branch", "the busiest, by day"):
+        figure(lines.rates(branches, since, until, dark=viewer.is_dark()), "branch-rates", "Success rate by branch")
+    with panel("Duration by branch", "median of the busiest, by day"):
+        figure(lines.durations(branches, since, until, dark=viewer.is_dark()), "branch-durations",
+               "Median duration by branch")  # fmt: skip
+
+anatomy = data.anatomy(workflow.repo, workflow.id, filters.one_branch(), window, status.version)
+jobs, steps = anatomy.jobs, anatomy.steps
+with panel(
+    "Jobs", workflow_parts.read_of(jobs.runs, jobs.total), csv=("jobs", lambda: job_tables.jobs_file(jobs.items))
+):
+    job_tables.job_table(jobs.items)
+told = workflow_parts.read_of(steps.runs, steps.total)
+with panel("Steps", told, csv=("steps", lambda: job_tables.steps_file(steps.items))):
+    job_tables.step_table(steps.items)
+
+causes = data.causes(scope, window, now, status.version)
+if causes.items:
+    with panel("Causes of failures", "most frequent first"):
+        failure_list.cause_table(causes, now, filters.time_query())
+
+page, _ = data.run_page(scope, window, "", None, status.version)
+with panel("Latest runs", "", csv=("latest-runs", lambda: exported(page.items))):
+    run_table("latest-runs", page.items[:15], data.clock(), viewer.zone())

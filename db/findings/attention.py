@@ -1,0 +1,143 @@
+"""What needs a person now, the most urgent first. One thing is said once."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from db.findings.regressions import Regression, regressions
+from db.metrics import units
+from db.metrics.distribution import percentile
+from db.metrics.scope import Scope
+from db.metrics.window import Window
+from db.queries import findings
+from db.queries.alerts import AlertRow, list_alerts
+from db.queries.dots import newest_dots
+from db.queries.runs import RunRow
+from db.queries.streaks import Streak, failing_streaks
+from db.vocabulary import AlertState, RuleKind, Status
+
+# A run stands still when it takes three times as long as 19 of 20 did, and half an hour.
+_STUCK_TIMES, _STUCK_AT_LEAST = 3, timedelta(minutes=30)
+_GIVEN_UP = timedelta(days=7)
+# Runners are short when 19 of 20 runs of the last hours waited five minutes, and three times as long as before.
+_LATELY, _BEFORE = timedelta(hours=3), timedelta(days=7)
+_QUEUE_SECONDS, _QUEUE_TIMES, _QUEUE_RUNS = 300.0, 3, 5
+_MOST_STUCK, _MOST_QUEUED, _MOST_DOTS = 50, 5_000, 200
+
+
+@dataclass(frozen=True)
+class Attention:
+    """`kind`: broken, alert, success, duration, stuck or queue. `tone`: red is broken, orange got worse, blue waits.
+    `run_id` is where to click, `first` the first bad run with its commit; null where there is none."""
+
+    kind: str
+    tone: str
+    headline: str
+    why: str
+    since: datetime
+    repo: str | None
+    workflow: str | None
+    workflow_id: int | None
+    run_id: int | None
+    first: RunRow | None
+
+
+def attention(session: Session, scope: Scope, now: datetime) -> list[Attention]:
+    """Broken default branches, firing alerts, what got worse, what stands still, what waits."""
+    streaks = failing_streaks(session, scope, now)
+    broken = {(each.repo, each.workflow_id) for each in streaks}
+    found = [_broken(each) for each in streaks]
+    found += [_alert(each) for each in _alerts(session, scope) if (each.repo, each.workflow_id or 0) not in broken]
+    worse = regressions(session, scope, now)
+    found += [
+        _regression(each) for each in worse if each.kind == "duration" or (each.repo, each.workflow_id) not in broken
+    ]
+    found += _stuck(session, scope, now)
+    found += _queues(session, scope, now)
+    return found
+
+
+def _broken(streak: Streak) -> Attention:
+    runs = "1 failed run" if streak.length == 1 else f"{streak.length} failed runs in a row"
+    headline = f"{streak.workflow} is broken on {streak.branch} of {streak.repo}"
+    return Attention("broken", "red", headline, runs, streak.since, streak.repo, streak.workflow, streak.workflow_id,
+                     streak.runs[-1].id, streak.first_bad)  # fmt: skip
+
+
+def _alerts(session: Session, scope: Scope) -> list[AlertRow]:
+    """Failures in a row are said as a broken branch already."""
+    firing = list_alerts(session, states=[AlertState.FIRING], limit=200)
+    return [
+        each for each in firing
+        if each.rule != RuleKind.CONSECUTIVE_FAILURES and (not scope.repos or each.repo in scope.repos)
+    ]  # fmt: skip
+
+
+def _alert(alert: AlertRow) -> Attention:
+    what = alert.rule.replace("_", " ").capitalize()
+    place = " of ".join(part for part in (alert.workflow, alert.repo) if part)
+    return Attention("alert", "red", f"{what}: {place}", f"threshold {alert.threshold}", alert.opened_at, alert.repo,
+                     alert.workflow, alert.workflow_id, None, None)  # fmt: skip
+
+
+def _regression(found: Regression) -> Attention:
+    word = "fails more often" if found.kind == "success" else "got slower"
+    headline = f"{found.workflow} of {found.repo} {word}"
+    return Attention(found.kind, "orange", headline, found.text, found.since, found.repo, found.workflow,
+                     found.workflow_id, found.first_run.id, found.first_run)  # fmt: skip
+
+
+def _stuck(session: Session, scope: Scope, now: datetime) -> Iterator[Attention]:
+    usual: dict[tuple[str, int], float] = {}
+    for run in findings.list_unfinished(session, scope, now - _STUCK_AT_LEAST, limit=_MOST_STUCK):
+        since = run.started_at or run.created_at
+        if since < now - _GIVEN_UP:
+            continue
+        waiting = run.status != Status.IN_PROGRESS
+        key = run.repo, run.workflow_id
+        if key not in usual:
+            usual[key] = _usual(session, run, now)
+        took = (now - since).total_seconds()
+        if not waiting and took < _STUCK_TIMES * usual[key]:
+            continue
+        word = "waits for a runner" if waiting else "is still running"
+        usually = f" · 19 of 20 are over within {units.duration(usual[key])}" if usual[key] else ""
+        yield Attention(
+            "stuck", "blue", f"{run.workflow} #{run.run_number} of {run.repo} {word}",
+            f"for {units.duration(took)}{usually}", since, run.repo, run.workflow, run.workflow_id, run.id, run,
+        )  # fmt: skip
+
+
+def _usual(session: Session, run: RunRow, now: datetime) -> float:
+    """The 95th percentile of the workflow's last durations, in seconds; 0 where none is known."""
+    scope = Scope(repos=(run.repo,), workflows=(str(run.workflow_id),))
+    dots = newest_dots(session, scope, Window(now - timedelta(days=30), now), _MOST_DOTS)
+    return percentile(sorted(dot.duration_seconds for dot in dots if dot.duration_seconds is not None), 0.95) or 0.0
+
+
+def _queues(session: Session, scope: Scope, now: datetime) -> Iterator[Attention]:
+    lately = _by_runner(session, scope, Window(now - _LATELY, now))
+    if not any(
+        len(found) >= _QUEUE_RUNS and (percentile(found, 0.95) or 0) >= _QUEUE_SECONDS for found in lately.values()
+    ):
+        return
+    before = _by_runner(session, scope, Window(now - _BEFORE, now - _LATELY))
+    for runner, found in lately.items():
+        p95, usual = percentile(found, 0.95) or 0.0, percentile(before.get(runner, []), 0.95) or 0.0
+        if len(found) >= _QUEUE_RUNS and p95 >= max(_QUEUE_SECONDS, _QUEUE_TIMES * usual):
+            yield Attention(
+                "queue", "blue", f"Runs wait {units.duration(p95)} for {runner or 'a runner'}",
+                f"p95 of the last 3 hours, {len(found)} runs · {units.duration(usual)} in the week before",
+                now - _LATELY, None, None, None, None, None,
+            )  # fmt: skip
+
+
+def _by_runner(session: Session, scope: Scope, window: Window) -> dict[str | None, list[float]]:
+    """Queue seconds by runner label, ascending."""
+    found: dict[str | None, list[float]] = defaultdict(list)
+    for runner, seconds in findings.queues_by_runner(session, scope, window, limit=_MOST_QUEUED):
+        found[runner].append(seconds)
+    return {runner: sorted(seconds) for runner, seconds in found.items()}

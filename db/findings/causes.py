@@ -1,0 +1,123 @@
+"""Why runs fail: error lines of failed jobs, clustered. They stay when GitHub has deleted the logs."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from db.findings.days import by_day
+from db.insights.clusters import clusters
+from db.insights.fingerprint import normalised
+from db.metrics.scope import Scope
+from db.metrics.window import Window
+from db.queries import facts, findings
+from db.queries.findings import FailedJob
+from db.queries.runs import RunRow
+from db.queries.streaks import failing_streaks
+
+_MOST_JOBS = 20_000
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One cause. `fingerprint` is that of its most frequent line, `line` as it stood in the newest log. `open`: it is
+    the cause of a workflow that is broken on its default branch now. `workflows`: repository, name, id."""
+
+    fingerprint: str
+    line: str
+    jobs: int
+    runs: int
+    repos: list[str]
+    workflows: list[tuple[str, str, int]]
+    first_at: datetime
+    last_at: datetime
+    last_run_id: int
+    last_job_id: int
+    by_day: list[int]
+    open: bool
+
+
+@dataclass(frozen=True)
+class Causes:
+    """The most frequent first. `looked_at`: failed jobs with a cause; `unnamed`: failed runs whose logs name none.
+    `cut`: there are more jobs than were looked at, the newest 20,000."""
+
+    items: list[Cause]
+    looked_at: int
+    unnamed: int
+    cut: bool
+
+
+@dataclass(frozen=True)
+class CauseRuns:
+    """A cause, and its runs with the line of each, newest first."""
+
+    cause: Cause
+    runs: list[tuple[RunRow, FailedJob]]
+
+
+def causes(session: Session, scope: Scope, window: Window, now: datetime) -> Causes:
+    found = findings.list_failed_jobs(session, scope, window, limit=_MOST_JOBS)
+    unnamed = findings.failures_without_cause(session, scope, window)
+    broken = {run.id for streak in failing_streaks(session, scope, now) for run in streak.runs[-1:]}
+    names = _Names(session)
+    items = [_cause(names, key, jobs, window, broken) for key, jobs in _clustered(found).items()]
+    items.sort(key=lambda each: (-each.runs, -each.last_at.timestamp()))
+    return Causes(items, len(found), unnamed, len(found) == _MOST_JOBS)
+
+
+def cause_runs(
+    session: Session, fingerprint: str, scope: Scope, window: Window, now: datetime, *, limit: int = 50
+) -> CauseRuns | None:
+    """Null where nothing in the window has this cause."""
+    found = _clustered(findings.list_failed_jobs(session, scope, window, limit=_MOST_JOBS))
+    key = next((key for key, jobs in found.items() if fingerprint in {job.fingerprint for job in jobs}), None)
+    if key is None:
+        return None
+    jobs = {job.run_id: job for job in reversed(found[key])}
+    broken = {run.id for streak in failing_streaks(session, scope, now) for run in streak.runs[-1:]}
+    cause = _cause(_Names(session), key, found[key], window, broken)
+    newest = sorted(jobs, key=lambda run_id: jobs[run_id].created_at, reverse=True)[:limit]
+    return CauseRuns(cause, [(run, jobs[run.id]) for run in findings.list_runs_by_id(session, newest)])
+
+
+def _clustered(found: Sequence[FailedJob]) -> dict[str, list[FailedJob]]:
+    """Jobs, newest first, by the fingerprint that names their cluster."""
+    counted = Counter(job.fingerprint for job in found)
+    lines = {job.fingerprint: normalised(job.line) for job in reversed(found)}
+    ranked = [(key, lines[key]) for key, _ in sorted(counted.items(), key=lambda each: (-each[1], each[0]))]
+    name_of = {key: cluster.keys[0] for cluster in clusters(ranked) for key in cluster.keys}
+    grouped: dict[str, list[FailedJob]] = defaultdict(list)
+    for job in found:
+        grouped[name_of[job.fingerprint]].append(job)
+    return grouped
+
+
+class _Names:
+    def __init__(self, session: Session) -> None:
+        self.repositories, self.workflows = facts.repository_names(session), facts.workflow_names(session)
+
+    def place(self, job: FailedJob) -> tuple[str, str, int]:
+        key = job.repository_id, job.workflow_id
+        return self.repositories.get(key[0], ""), self.workflows.get(key, str(key[1])), key[1]
+
+
+def _cause(names: _Names, key: str, jobs: Sequence[FailedJob], window: Window, broken: set[int]) -> Cause:
+    runs = {job.run_id: job.created_at for job in jobs}
+    places = list(dict.fromkeys(names.place(job) for job in jobs))
+    return Cause(
+        fingerprint=key,
+        line=jobs[0].line,
+        jobs=len(jobs),
+        runs=len(runs),
+        repos=list(dict.fromkeys(repo for repo, _, _ in places)),
+        workflows=places,
+        first_at=jobs[-1].created_at,
+        last_at=jobs[0].created_at,
+        last_run_id=jobs[0].run_id,
+        last_job_id=jobs[0].job_id,
+        by_day=by_day(runs.values(), window),
+        open=not broken.isdisjoint(runs),
+    )

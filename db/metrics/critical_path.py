@@ -1,0 +1,105 @@
+"""The chain of jobs that decided how long a run took. Pure.
+
+GitHub's API does not say which job needs which, so the chain is read from the times: a job that needs others is created
+when the last of them ends (docs.github.com, "jobs.<job_id>.needs"). Going back from the job that ended last, the one
+before it in the chain is the one whose end came latest before it was created, within what GitHub takes to create a job.
+A job that was created with the run was not waiting for another one, however long it waited for a runner. The longest
+path through timed activities is that of J. E. Kelley, "Critical-Path Planning and Scheduling: Mathematical Basis",
+Operations Research 9 (1961)."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from db.vocabulary import Conclusion
+
+# GitHub writes whole seconds, its clocks disagree by one, and it needs a few seconds to create the next job.
+_EARLY, _LATE = timedelta(seconds=2), timedelta(seconds=30)
+
+
+class Timed(Protocol):
+    """A job as it is stored."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def conclusion(self) -> str | None: ...
+    @property
+    def created_at(self) -> datetime | None: ...
+    @property
+    def started_at(self) -> datetime | None: ...
+    @property
+    def completed_at(self) -> datetime | None: ...
+    @property
+    def copied(self) -> bool: ...
+    @property
+    def phantom(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Link:
+    """It waited `queue_seconds` for a runner, then ran `seconds`, from `start` to `end`. `exclusive_seconds`: how long
+    no other job of the run was running meanwhile, so what the run would have won if this job had taken no time."""
+
+    job_id: int
+    name: str
+    start: datetime
+    end: datetime
+    queue_seconds: float
+    seconds: float
+    exclusive_seconds: float
+
+
+@dataclass(frozen=True)
+class _Ended:
+    job: Timed
+    created: datetime
+    start: datetime
+    end: datetime
+
+
+def critical_path(jobs: Iterable[Timed]) -> list[Link]:
+    """Of the jobs of one attempt, the first of the chain first; empty where none has ended. Copies, phantoms and
+    skipped jobs do not count."""
+    ended = sorted(_own(jobs), key=lambda each: (each.end, each.job.id))
+    if not ended:
+        return []
+    ends = [each.end for each in ended]
+    chain: list[_Ended] = []
+    place = len(ended) - 1
+    while place >= 0 and (not chain or ends[place] >= chain[-1].created - _LATE):
+        chain.append(ended[place])
+        # Strictly down the list, so that it comes to an end whatever the clocks say.
+        place = min(bisect_right(ends, ended[place].created + _EARLY) - 1, place - 1)
+    by_start = sorted((each.start, each.end, each.job.id) for each in ended)
+    return [_link(each, by_start) for each in reversed(chain)]
+
+
+def _own(jobs: Iterable[Timed]) -> Iterable[_Ended]:
+    for job in jobs:
+        start, end = job.started_at, job.completed_at
+        counts = not job.copied and not job.phantom and job.conclusion != Conclusion.SKIPPED
+        if counts and start is not None and end is not None and start <= end:
+            yield _Ended(job, min(job.created_at or start, start), start, end)
+
+
+def _link(each: _Ended, by_start: Sequence[tuple[datetime, datetime, int]]) -> Link:
+    job = each.job
+    others = ((start, end) for start, end, job_id in by_start if job_id != job.id)
+    queued, ran = (each.start - each.created).total_seconds(), (each.end - each.start).total_seconds()
+    return Link(job.id, job.name, each.start, each.end, queued, ran, _alone(each.start, each.end, others))
+
+
+def _alone(start: datetime, end: datetime, others: Iterable[tuple[datetime, datetime]]) -> float:
+    """Seconds between start and end in which none of the others, which come in the order of their starts, ran."""
+    alone, reached = 0.0, start
+    for begin, stop in others:
+        if begin >= end or reached >= end:
+            break
+        alone += max((begin - reached).total_seconds(), 0.0)
+        reached = max(reached, stop)
+    return alone + max((end - reached).total_seconds(), 0.0)

@@ -1,0 +1,231 @@
+"""Figures of the jobs and steps of some runs, by name. Pure."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from db.metrics.critical_path import critical_path
+from db.metrics.distribution import or_null, percentiles, ratio
+from db.metrics.outcome import DECIDED, outcome_of
+from db.metrics.prices import cost_usd
+from db.metrics.timing import span_seconds
+from db.vocabulary import Outcome
+
+
+class JobFact(NamedTuple):
+    """A job as it is stored; spans in seconds."""
+
+    run_id: int
+    attempt: int
+    name: str
+    status: str
+    conclusion: str | None
+    copied: bool
+    phantom: bool
+    id: int
+    created_at: datetime | None
+    started_at: datetime | None
+    completed_at: datetime | None
+    duration_seconds: float | None
+    queue_seconds: float | None
+    labels: Sequence[str]
+
+
+class StepFact(NamedTuple):
+    """A job with its steps as GitHub told them."""
+
+    run_id: int
+    attempt: int
+    name: str
+    status: str
+    conclusion: str | None
+    copied: bool
+    phantom: bool
+    steps: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class JobFigures:
+    """Jobs of one name. A job counts once a run, by the latest attempt in which it ran itself; times in seconds, of
+    decided jobs. `change` is p50 relative to `before_p50`, that of the window before (0.25: a quarter slower). Cost and
+    compute are of all attempts. `critical_share` of the decided runs had it on their critical path, where
+    `exclusive_seconds` is its median time alone; both null where there is none."""
+
+    name: str
+    runs: int
+    failed: int
+    failure_rate: float | None
+    p50: float | None
+    p95: float | None
+    queue_p50: float | None
+    queue_p95: float | None
+    before_p50: float | None
+    change: float | None
+    cost_usd: float
+    compute_seconds: float
+    critical_share: float | None
+    exclusive_seconds: float | None
+
+
+@dataclass(frozen=True)
+class StepFigures:
+    """Steps of one name in jobs of one name, as JobFigures. `number` is its place in the newest of these jobs."""
+
+    job: str
+    name: str
+    number: int
+    runs: int
+    failed: int
+    failure_rate: float | None
+    p50: float | None
+    p95: float | None
+    before_p50: float | None
+    change: float | None
+
+
+class _Sample(NamedTuple):
+    run_id: int
+    outcome: Outcome
+    seconds: float | None
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class _Timed:
+    runs: int
+    failed: int
+    failure_rate: float | None
+    p50: float | None
+    p95: float | None
+    before_p50: float | None
+    change: float | None
+
+
+_Fact = TypeVar("_Fact", JobFact, StepFact)
+# What never ran is no sample.
+_NEVER = (Outcome.SKIPPED,)
+
+
+def job_figures(
+    facts: Iterable[JobFact], before: Iterable[JobFact], *, decided_runs: Collection[int], private: bool
+) -> list[JobFigures]:
+    """The most time spent first. `before` are jobs of the window before; critical paths are those of `decided_runs`."""
+    own = _own(facts)
+    of_name, then = _by_name(own), _by_name(_latest(_own(before)))
+    alone, paths = _on_paths(own, decided_runs)
+    found = []
+    for name, ran in _by_name(_latest(own)).items():
+        timed = _timed(_job_samples(ran), _job_samples(then.get(name, ())))
+        queue_p50, queue_p95 = _percentiles(fact.queue_seconds for fact in ran)
+        spent = [(fact.duration_seconds or 0.0, fact.labels) for fact in of_name[name]]
+        figures = JobFigures(
+            name=name, **vars(timed), queue_p50=queue_p50, queue_p95=queue_p95,
+            cost_usd=sum(cost_usd(seconds, labels, private=private) for seconds, labels in spent),
+            compute_seconds=sum(seconds for seconds, _ in spent),
+            critical_share=ratio(len(alone[name]), paths),
+            exclusive_seconds=_percentiles(alone[name])[0],
+        )  # fmt: skip
+        found.append(figures)
+    return sorted(found, key=lambda each: (-each.compute_seconds, each.name))
+
+
+def step_figures(facts: Iterable[StepFact], before: Iterable[StepFact]) -> list[StepFigures]:
+    """The most time spent first. The newest runs come first in both."""
+    now, then = _steps(facts), _steps(before)
+    found = [
+        StepFigures(job=job, name=name, number=samples[0].number, **vars(_timed(samples, then.get((job, name), ()))))
+        for (job, name), samples in now.items()
+    ]
+    return sorted(found, key=lambda each: (-(each.p50 or 0.0) * each.runs, each.job, each.number, each.name))
+
+
+def _own(facts: Iterable[_Fact]) -> list[_Fact]:
+    return [
+        fact for fact in facts
+        if not fact.copied and not fact.phantom and outcome_of(fact.status, fact.conclusion) not in _NEVER
+    ]  # fmt: skip
+
+
+def _latest(own: Sequence[_Fact]) -> list[_Fact]:
+    """Of each run and name those of the latest attempt."""
+    last: dict[tuple[int, str], int] = {}
+    for fact in own:
+        key = fact.run_id, fact.name
+        last[key] = max(last.get(key, 0), fact.attempt)
+    return [fact for fact in own if fact.attempt == last[fact.run_id, fact.name]]
+
+
+def _by_name(facts: Iterable[_Fact]) -> dict[str, list[_Fact]]:
+    found: dict[str, list[_Fact]] = defaultdict(list)
+    for fact in facts:
+        found[fact.name].append(fact)
+    return found
+
+
+def _on_paths(own: Iterable[JobFact], decided_runs: Collection[int]) -> tuple[dict[str, list[float]], int]:
+    """Of each name on critical paths its time alone there, and how many paths there are."""
+    of_run: dict[int, list[JobFact]] = defaultdict(list)
+    wanted = set(decided_runs)
+    for fact in own:
+        if fact.run_id in wanted:
+            of_run[fact.run_id].append(fact)
+    alone: dict[str, list[float]] = defaultdict(list)
+    paths = 0
+    for jobs in of_run.values():
+        last = max(job.attempt for job in jobs)
+        path = {link.name: link for link in critical_path(job for job in jobs if job.attempt == last)}
+        paths += bool(path)
+        for name, link in path.items():
+            alone[name].append(link.exclusive_seconds)
+    return alone, paths
+
+
+def _job_samples(facts: Iterable[JobFact]) -> list[_Sample]:
+    return [
+        _Sample(fact.run_id, outcome_of(fact.status, fact.conclusion), fact.duration_seconds) for fact in facts
+    ]  # fmt: skip
+
+
+def _steps(facts: Iterable[StepFact]) -> dict[tuple[str, str], list[_Sample]]:
+    found: dict[tuple[str, str], list[_Sample]] = defaultdict(list)
+    for fact in _latest(_own(facts)):
+        for sample, name in _step_samples(fact):
+            found[fact.name, name].append(sample)
+    return found
+
+
+def _step_samples(fact: StepFact) -> Iterator[tuple[_Sample, str]]:
+    for step in fact.steps:
+        outcome = outcome_of(step.get("status") or "", step.get("conclusion"))
+        if outcome not in _NEVER:
+            seconds = span_seconds(_moment(step.get("started_at")), _moment(step.get("completed_at")))
+            yield _Sample(fact.run_id, outcome, seconds, step.get("number") or 0), str(step.get("name") or "")
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _timed(samples: Sequence[_Sample], before: Sequence[_Sample]) -> _Timed:
+    outcomes = [sample.outcome for sample in samples]
+    decided = sum(outcome in DECIDED for outcome in outcomes)
+    failed = outcomes.count(Outcome.FAILURE)
+    p50, p95 = _percentiles(_decided(samples))
+    earlier = _percentiles(_decided(before))[0]
+    change = (p50 - earlier) / earlier if p50 is not None and earlier else None
+    runs = len({sample.run_id for sample in samples})
+    return _Timed(runs, failed, ratio(failed, decided), p50, p95, earlier, change)
+
+
+def _decided(samples: Iterable[_Sample]) -> Iterator[float | None]:
+    return (sample.seconds for sample in samples if sample.outcome in DECIDED)
+
+
+def _percentiles(values: Iterable[float | None]) -> list[float | None]:
+    """p50 and p95 of those that are known."""
+    known = np.sort(np.asarray([value for value in values if value is not None], dtype=np.float64))
+    return or_null(percentiles(known, np.asarray([len(known)]), (0.5, 0.95))[0])

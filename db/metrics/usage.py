@@ -1,0 +1,217 @@
+"""What jobs used of runners, as columns that can be added up: minutes, money, waste and waiting. Pure.
+
+A row is one group of jobs, as in db.metrics.table."""
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from db.metrics import sketch, tiles
+from db.metrics.distribution import Floats, Ints, or_null
+from db.metrics.grain import PARTS, Grain, Part
+from db.metrics.prices import billed_minutes, cost_usd
+from db.metrics.table import Entries, pack_entries, stack_entries, unpack_entries
+from db.vocabulary import Outcome
+
+# Jobs, minutes rounded up for each, seconds of all and of those in vain by reason, US dollars.
+SUMS = ("jobs", "minutes", "compute", "failed", "cancelled", "superseded", "cost")
+HOURS = 24
+_WASTED: dict[str, int] = {Outcome.FAILURE: SUMS.index("failed"), Outcome.CANCELLED: SUMS.index("cancelled")}
+_SUPERSEDED = SUMS.index("superseded")
+_LONGEST_LABEL = 200
+_FRACTIONS = (0.5, 0.95)
+
+
+class UsedJob(NamedTuple):
+    """An own job with a known time. `created` of its run and `queued` are seconds since 1970; `outcome` and
+    `run_attempt` are its run's; `labels` is JSON."""
+
+    created: float
+    repository_id: int
+    workflow_id: int
+    run_attempt: int
+    outcome: str
+    attempt: int
+    duration_seconds: float | None
+    queue_seconds: float | None
+    labels: str
+    queued: float | None
+    private: bool
+
+
+class UsageKey(NamedTuple):
+    """What a roll-up is about; the label is empty for jobs without one."""
+
+    tile: int
+    repository_id: int
+    workflow_id: int
+    label: str
+
+    def at(self, grain: Grain, tile: int) -> "UsageKey":
+        parts = PARTS[grain]
+        repository_id = self.repository_id if Part.REPOSITORY in parts else 0
+        return UsageKey(tile, repository_id, self.workflow_id if Part.WORKFLOW in parts else 0, self.label)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """`sums` has the columns SUMS; `waits` are histograms of queue times by hour of the day (UTC), the one in which the
+    job was queued: bucket `hour · sketch.WIDTH + bucket`."""
+
+    keys: list[UsageKey]
+    sums: Floats
+    waits: Entries
+
+    def at(self, grain: Grain, moved: Sequence[int]) -> "Usage":
+        """Added up to that grain; `moved` says for each row which tile it goes to."""
+        return gather([key.at(grain, tile) for key, tile in zip(self.keys, moved, strict=True)], self.sums, self.waits)
+
+    def only(self, wanted: Collection[int]) -> "Usage":
+        """Those of these tiles."""
+        places = [place for place, key in enumerate(self.keys) if key.tile in wanted]
+        into = np.full(len(self.keys), -1, dtype=np.int64)
+        into[places] = np.arange(len(places))
+        rows = into[self.waits.rows]
+        kept = rows >= 0
+        waits = Entries(rows[kept], self.waits.buckets[kept], self.waits.counts[kept])
+        return Usage([self.keys[place] for place in places], self.sums[places], waits)
+
+    def packed(self) -> list[bytes | None]:
+        return pack_entries(self.waits, len(self.keys))
+
+
+def gather(keys: Sequence[UsageKey], sums: Floats, waits: Entries) -> Usage:
+    """One row a key, where several rows may have the same one."""
+    places: dict[UsageKey, int] = {}
+    rows = np.fromiter((places.setdefault(key, len(places)) for key in keys), np.int64, len(keys))
+    together = np.zeros((len(places), len(SUMS)))
+    np.add.at(together, rows, sums)
+    return Usage(list(places), together, waits.fold(rows))
+
+
+def of_jobs(jobs: Sequence[UsedJob]) -> Usage:
+    """By workflow, label and hour in which their runs were created."""
+    hours = [tiles.tile(tiles.HOUR, int(job.created) // 3600) for job in jobs]
+    keys = [
+        UsageKey(hour, job.repository_id, job.workflow_id, label_of(job.labels))
+        for hour, job in zip(hours, jobs, strict=True)
+    ]
+    sums = np.asarray([_sums(job) for job in jobs], dtype=np.float64).reshape(-1, len(SUMS))
+    waited = [
+        (place, int(job.queued if job.queued is not None else job.created) // 3600 % HOURS, job.queue_seconds)
+        for place, job in enumerate(jobs) if job.queue_seconds is not None
+    ]  # fmt: skip
+    if not waited:
+        return gather(keys, sums, unpack_entries([None] * len(keys)))
+    rows, queued, seconds = (np.asarray(column) for column in zip(*waited, strict=True))
+    buckets = queued * sketch.WIDTH + sketch.buckets(seconds.astype(np.float64))
+    return gather(keys, sums, Entries(rows, buckets, np.ones(len(rows), dtype=np.int64)))
+
+
+def of_stored(keys: Sequence[UsageKey], sums: Sequence[Sequence[float]], packed: Sequence[bytes | None]) -> Usage:
+    """As stored, one row a roll-up."""
+    return gather(keys, np.asarray(sums, dtype=np.float64).reshape(-1, len(SUMS)), unpack_entries(packed))
+
+
+def together(parts: Iterable[Usage]) -> Usage:
+    """All rows of all parts; those of one key added up."""
+    listed = [part for part in parts if part.keys]
+    if not listed:
+        return of_stored([], [], [])
+    starts = np.cumsum([0, *(len(part.keys) for part in listed)])
+    waits = stack_entries([part.waits for part in listed], starts)
+    return gather([key for part in listed for key in part.keys], np.concatenate([part.sums for part in listed]), waits)
+
+
+@dataclass(frozen=True)
+class Wait:
+    """How many jobs began, and how many seconds they waited: within 1 %, null where none did."""
+
+    jobs: int
+    p50: float | None
+    p95: float | None
+
+
+def waits_by_label(usage: Usage, labels: Sequence[str]) -> list[Wait]:
+    """In the order of the labels, which are all of them."""
+    return _waits(usage.waits, _of_label(usage, labels)[usage.waits.rows], len(labels))
+
+
+def waits_by_hour(usage: Usage, labels: Sequence[str]) -> list[list[Wait]]:
+    """As waits_by_label; each is a list of the hours of the day, UTC."""
+    groups = _of_label(usage, labels)[usage.waits.rows] * HOURS + hour_of_day(usage.waits)
+    found = _waits(usage.waits, groups, len(labels) * HOURS)
+    return [found[place * HOURS : (place + 1) * HOURS] for place in range(len(labels))]
+
+
+def _of_label(usage: Usage, labels: Sequence[str]) -> Ints:
+    place = {label: number for number, label in enumerate(labels)}
+    return np.asarray([place[key.label] for key in usage.keys], dtype=np.int64)
+
+
+def _waits(entries: Entries, groups: Ints, size: int) -> list[Wait]:
+    numbers = np.bincount(groups, weights=entries.counts, minlength=size).astype(int).tolist()
+    found = sketch.percentiles(groups, entries.buckets % sketch.WIDTH, entries.counts, size, _FRACTIONS)
+    return [Wait(number, *or_null(row)) for number, row in zip(numbers, found, strict=True)]
+
+
+def hour_of_day(waits: Entries) -> Ints:
+    """In which each entry's jobs were queued, UTC."""
+    return waits.buckets // sketch.WIDTH
+
+
+def label_of(labels: str) -> str:
+    """How a runner is called: its labels, of JSON."""
+    return _label(labels)[0]
+
+
+def _sums(job: UsedJob) -> tuple[float, ...]:
+    seconds = job.duration_seconds or 0.0
+    wasted = [0.0, 0.0, 0.0]
+    place = _SUPERSEDED if job.attempt < job.run_attempt else _WASTED.get(job.outcome)
+    if place is not None:
+        wasted[place - _WASTED[Outcome.FAILURE]] = seconds
+    cost = cost_usd(seconds, _label(job.labels)[1], private=job.private)
+    return 1, billed_minutes(seconds), seconds, *wasted, cost
+
+
+@lru_cache(maxsize=10_000)
+def _label(text: str) -> tuple[str, tuple[str, ...]]:
+    labels = tuple(str(each) for each in json.loads(text) or ())
+    return ", ".join(labels)[:_LONGEST_LABEL], labels
+
+
+def busiest_hours(usage: Usage) -> dict[str, int]:
+    """Of each label the single hour (whole hours since 1970) in which most of its jobs were queued, the latest of
+    several. Of tiles of at most a day."""
+    if not len(usage.waits.rows):
+        return {}
+    labels = sorted({key.label for key in usage.keys})
+    of_row = _of_label(usage, labels)
+    days = np.asarray([tiles.first_hour(key.tile) // HOURS for key in usage.keys], dtype=np.int64)
+    hours = days[usage.waits.rows] * HOURS + hour_of_day(usage.waits)
+    first = int(hours.min())
+    width = int(hours.max()) - first + 1
+    counts = np.bincount(of_row[usage.waits.rows] * width + hours - first, weights=usage.waits.counts,
+                         minlength=len(labels) * width).reshape(len(labels), width)  # fmt: skip
+    latest = width - 1 - np.argmax(counts[:, ::-1], axis=1)
+    return {label: first + int(latest[place]) for place, label in enumerate(labels) if counts[place].any()}
+
+
+def most_at_once(spans: Iterable[tuple[float, float | None]], since: float, until: float) -> int:
+    """How many of these spans, in seconds, held at once between the two moments; one without an end still does."""
+    changes: list[tuple[float, int]] = []
+    for start, end in spans:
+        last = until if end is None else min(end, until)
+        if start < last and last > since:
+            changes += [(max(start, since), 1), (last, -1)]
+    most = now = 0
+    # What ends when another begins makes room for it.
+    for _, change in sorted(changes):
+        now += change
+        most = max(most, now)
+    return most

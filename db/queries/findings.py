@@ -1,0 +1,193 @@
+"""Reading what the detectors look at. Everything is bounded: by a window, by a number of rows, or by both."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy.orm import Session
+
+from db.metrics.outcome import DECIDED
+from db.metrics.scope import Scope
+from db.metrics.window import Window
+from db.models import Job, JobLog, Run
+from db.queries.filters import in_scope, in_window
+from db.queries.runs import RunRow, select_runs
+from db.types import epoch_seconds
+from db.vocabulary import Outcome, Status
+
+Key = tuple[int, int]
+_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class FlakyRun:
+    """A run that failed and then passed."""
+
+    repository_id: int
+    workflow_id: int
+    id: int
+    attempt: int
+    created_at: datetime
+    wasted_seconds: float
+
+
+@dataclass(frozen=True)
+class FailedJob:
+    """A failed job whose log named a cause."""
+
+    repository_id: int
+    workflow_id: int
+    run_id: int
+    job_id: int
+    fingerprint: str
+    line: str
+    created_at: datetime
+    outcome: str
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A decided run on the default branch, for a sequence in time."""
+
+    id: int
+    failed: bool
+    duration_seconds: float | None
+    created_at: datetime
+
+
+def list_flaky(session: Session, scope: Scope, window: Window, *, limit: int) -> list[FlakyRun]:
+    """Newest first."""
+    columns = [getattr(Run, name) for name in FlakyRun.__dataclass_fields__]
+    query = select(*columns).where(*in_scope(session, scope), *in_window(window), Run.flaky)
+    return [
+        FlakyRun(*row) for row in session.execute(query.order_by(Run.created_at.desc(), Run.id.desc()).limit(limit))
+    ]
+
+
+def flaky_jobs(session: Session, flaky: Sequence[FlakyRun]) -> list[tuple[int, int, str]]:
+    """Repository id, run id and name of the jobs that failed in an attempt before the last."""
+    if not flaky:
+        return []
+    latest = {run.id: run.attempt for run in flaky}
+    query = select(Job.repository_id, Job.run_id, Job.name, Job.attempt).where(
+        Job.repository_id.in_({run.repository_id for run in flaky}), Job.run_id.in_(latest),
+        Job.conclusion.in_(("failure", "timed_out")), ~Job.copied, ~Job.phantom,
+    )  # fmt: skip
+    return [(row[0], row[1], row[2]) for row in session.execute(query) if row[3] < latest[row[1]]]
+
+
+def same_commit(session: Session, scope: Scope, window: Window) -> dict[Key, int]:
+    """By workflow: commits on which one run failed and another one passed."""
+    by_commit = (
+        select(Run.repository_id, Run.workflow_id)
+        .where(*in_scope(session, scope), *in_window(window), Run.outcome.in_(DECIDED))
+        .group_by(Run.repository_id, Run.workflow_id, Run.head_sha)
+        .having(func.count(Run.outcome.distinct()) > 1)
+        .subquery()
+    )
+    query = select(by_commit.c.repository_id, by_commit.c.workflow_id, func.count())
+    rows = session.execute(query.group_by(by_commit.c.repository_id, by_commit.c.workflow_id))
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def list_failed_jobs(session: Session, scope: Scope, window: Window, *, limit: int) -> list[FailedJob]:
+    """Newest first."""
+    columns: list[Any] = [
+        Run.repository_id, Run.workflow_id, Run.id, JobLog.job_id, JobLog.fingerprint, JobLog.error_line,
+        Run.created_at, Run.outcome,
+    ]  # fmt: skip
+    query = (
+        select(*columns)
+        .join(JobLog, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
+        .where(*in_scope(session, scope), *in_window(window), JobLog.fingerprint.is_not(None))
+        .order_by(Run.created_at.desc(), Run.id.desc(), JobLog.job_id)
+        .limit(limit)
+    )
+    return [FailedJob(*row) for row in session.execute(query)]
+
+
+def failures_without_cause(session: Session, scope: Scope, window: Window) -> int:
+    """Failed runs of which no log named a cause."""
+    named = select(JobLog.job_id).where(
+        JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id, JobLog.fingerprint.is_not(None)
+    )
+    query = select(func.count()).select_from(Run).where(
+        *in_scope(session, scope), *in_window(window), Run.outcome == Outcome.FAILURE, ~named.exists()
+    )  # fmt: skip
+    return session.scalar(query) or 0
+
+
+def list_runs_by_id(session: Session, ids: Collection[int]) -> list[RunRow]:
+    """Newest first."""
+    query = select_runs().where(Run.id.in_(ids)).order_by(Run.created_at.desc(), Run.id.desc())
+    return [RunRow(*row) for row in session.execute(query)]
+
+
+@dataclass(frozen=True)
+class Week:
+    """Decided runs of a workflow on its default branch in one of the spans of time looked at."""
+
+    repository_id: int
+    workflow_id: int
+    span: int
+    failed: int
+    passed: int
+    mean_seconds: float | None
+
+
+def spans(session: Session, scope: Scope, now: datetime, *, days: int, step: int) -> list[Week]:
+    """Sums of each workflow's decided runs on the default branch over spans of `step` days, 0 the latest."""
+    age = int(now.timestamp()) - epoch_seconds(Run.created_at)
+    span = (age // (step * _DAY)).label("span")
+    passed = case((Run.outcome == Outcome.SUCCESS, Run.duration_seconds))
+    query = (
+        select(
+            Run.repository_id, Run.workflow_id, span,
+            func.sum(case((Run.outcome == Outcome.FAILURE, 1), else_=0)),
+            func.sum(case((Run.outcome == Outcome.SUCCESS, 1), else_=0)),
+            func.avg(passed),
+        )
+        .where(
+            *in_scope(session, scope), Run.on_default_branch, Run.outcome.in_(DECIDED),
+            Run.created_at >= now - timedelta(days=days), Run.created_at < now,
+        )
+        .group_by(Run.repository_id, Run.workflow_id, span)
+    )  # fmt: skip
+    return [Week(row[0], row[1], int(row[2]), int(row[3]), int(row[4]), row[5]) for row in session.execute(query)]
+
+
+def list_decided(session: Session, key: Key, since: datetime, now: datetime, *, limit: int) -> list[Decided]:
+    """The latest decided runs on the default branch, oldest first."""
+    query = (
+        select(Run.id, Run.outcome, Run.duration_seconds, Run.created_at)
+        .where(
+            Run.repository_id == key[0], Run.workflow_id == key[1], Run.on_default_branch, Run.outcome.in_(DECIDED),
+            Run.created_at >= since, Run.created_at < now,
+        )
+        .order_by(Run.created_at.desc(), Run.id.desc())
+        .limit(limit)
+    )  # fmt: skip
+    rows = session.execute(query).all()
+    return [Decided(row[0], row[1] == Outcome.FAILURE, row[2], row[3]) for row in reversed(rows)]
+
+
+def list_unfinished(session: Session, scope: Scope, before: datetime, *, limit: int) -> list[RunRow]:
+    """Runs that were created before then and are not over, oldest first. Waiting for a person's approval is no
+    standstill."""
+    open_ones = [Status.IN_PROGRESS, Status.QUEUED, Status.PENDING, Status.REQUESTED]
+    query = select_runs().where(
+        *in_scope(session, scope), Run.status.in_(open_ones), Run.created_at < before,
+        or_(Run.started_at.is_(None), Run.started_at < before),
+    )  # fmt: skip
+    return [RunRow(*row) for row in session.execute(query.order_by(Run.created_at, Run.id).limit(limit))]
+
+
+def queues_by_runner(session: Session, scope: Scope, window: Window, *, limit: int) -> list[tuple[str | None, float]]:
+    """Runner labels and queue seconds of the newest runs."""
+    query = select(Run.runner, Run.queue_seconds).where(
+        *in_scope(session, scope), *in_window(window), Run.queue_seconds.is_not(None)
+    )
+    rows = session.execute(query.order_by(Run.created_at.desc()).limit(limit))
+    return [(row[0], float(row[1] or 0.0)) for row in rows]

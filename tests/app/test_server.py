@@ -1,0 +1,108 @@
+"""What stands around the dashboard's script, on a server of its own."""
+
+import gzip
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, event
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from app.server import middleware
+from app.server.routes import routes
+from app.server.warm import warm
+from tests.app.conftest import Open
+from tests.app.seeding import Seeded
+
+with warnings.catch_warnings():
+    # Starlette asks for httpx's successor, which nothing else here needs.
+    warnings.simplefilter("ignore")
+    from starlette.testclient import TestClient
+
+SCRIPT = next(iter(sorted(path for path in middleware.packable() if path.endswith(".js"))))
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[TestClient]:
+    def plain(_: object) -> PlainTextResponse:
+        return PlainTextResponse("plain " * 500)
+
+    rest = [Route("/", plain), Route("/app/static/{name}", plain), Route("/static/{rest:path}", plain)]
+    with TestClient(Starlette(routes=[*routes(), *rest], middleware=middleware.MIDDLEWARE)) as found:
+        yield found
+
+
+@pytest.mark.parametrize("path", ["/", "/health/live", SCRIPT, "/nothing"])
+def test_every_answer_carries_the_security_headers(client: TestClient, path: str) -> None:
+    headers = client.get(path).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    rules = dict(rule.split(" ", 1) for rule in headers["content-security-policy"].split("; "))
+    assert rules["frame-ancestors"] == "'self'"
+    assert "'unsafe-inline'" not in rules["script-src"]
+    assert "'sha256-" in rules["script-src"]
+
+
+def test_scripts_are_sent_packed_and_kept_for_good(client: TestClient) -> None:
+    with client.stream("GET", SCRIPT) as response:
+        packed = b"".join(response.iter_raw())
+    assert response.headers["content-encoding"] == "gzip"
+    assert "immutable" in response.headers["cache-control"]
+    assert response.headers["vary"] == "accept-encoding"
+    assert "javascript" in response.headers["content-type"]
+    assert gzip.decompress(packed) == middleware.packable()[SCRIPT].read_bytes()
+
+
+@pytest.mark.parametrize("accepted", ["identity", "br"])
+def test_who_does_not_take_gzip_gets_what_streamlit_sends(client: TestClient, accepted: str) -> None:
+    response = client.get(SCRIPT, headers={"accept-encoding": accepted})
+    assert "content-encoding" not in response.headers
+    assert response.text.startswith("plain")
+    assert not middleware.takes_gzip("gzip;q=0, br")
+
+
+def test_no_path_leads_out_of_the_known_files(client: TestClient) -> None:
+    for path in ("/static/../../setup.py", "/static/%2e%2e/index.html", "/static/js/nothing.js"):
+        assert "immutable" not in client.get(path).headers.get("cache-control", "")
+
+
+def test_the_first_document_is_packed_and_fonts_are_kept_a_day(client: TestClient) -> None:
+    assert client.get("/").headers["content-encoding"] == "gzip"
+    assert client.get("/app/static/inter-latin.woff2").headers["cache-control"] == "public, max-age=86400"
+
+
+def test_health_tells_the_process_from_the_database(
+    client: TestClient, empty: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert client.get("/health/ready").json() == {"status": "ok"}
+    from app import data
+
+    data.forget()
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'nothing.db'}")
+    response = client.get("/health/ready")
+    assert response.status_code == 503
+    assert "python -m db upgrade" in response.json()["detail"]
+    assert client.get("/health/live").json() == {"status": "ok"}
+
+
+def test_a_warm_start_leaves_the_first_overview_nothing_to_ask(seeded: Seeded, open_page: Open) -> None:
+    asked: list[str] = []
+    warm()
+    from app import data
+
+    engine = data.engine()
+    event.listen(engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
+    open_page()
+    # How the collection stands is asked for every two seconds.
+    assert [each for each in asked if "metric" in each or "runs" in each.split("FROM", 1)[-1]] == []
+
+
+def test_a_database_that_is_away_does_not_stop_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'nothing.db'}")
+    warm()
+    assert "python -m db upgrade" in caplog.text
