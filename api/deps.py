@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from api.errors import Problem, bad_parameter
 from api.gate import Gate
-from db.engine import session_scope
+from db.engine import session_scope, write_scope
 from db.metrics.scope import Scope
 from db.metrics.window import Window, make_window, parse_time
 from db.queries.repositories import known_repositories
@@ -88,7 +88,7 @@ def filters(  # noqa: PLR0913, PLR0917 - the contract's filters
         "repo": repo, "workflow": workflow, "branch": branch, "event": event, "actor": actor,
         "conclusion": conclusion, "status": status,
     }  # fmt: skip
-    values = {name: _checked(name, listed or []) for name, listed in given.items()}
+    values = {name: usable(name, listed or []) for name, listed in given.items()}
     _check_words(opened, moment, "conclusion", values["conclusion"], tuple(Conclusion))
     _check_words(opened, moment, "status", values["status"], tuple(Status))
     scope = Scope(
@@ -124,7 +124,8 @@ def _with_plus(value: str | None) -> str | None:
 FilterDep = Annotated[Filter, Depends(filters)]
 
 
-def _checked(name: str, values: list[str]) -> tuple[str, ...]:
+def usable(name: str, values: list[str]) -> tuple[str, ...]:
+    """Without repetitions; a value that no database takes is a 422."""
     if len(values) > _MOST_VALUES:
         raise bad_parameter(name, f"at most {_MOST_VALUES} values")
     for value in values:
@@ -174,7 +175,21 @@ def plain_text(name: str, value: str) -> str:
 
 
 def known_scope(opened: Session, repos: list[str]) -> Scope:
-    return Scope(repos=_repositories(opened, _checked("repo", repos)))
+    return Scope(repos=_repositories(opened, usable("repo", repos)))
+
+
+@contextmanager
+def writing(request: Request) -> Iterator[Session]:
+    """One transaction on the primary database, for what a person changes."""
+    gate: Gate = request.app.state.gate
+    gate.check()
+    with write_scope(request.app.state.writer) as opened:
+        yield opened
+
+
+def known_id(value: int) -> int:
+    """No database knows a number beyond 64 bits; there is nothing under it."""
+    return value if 0 <= value < 2**63 else 0
 
 
 def not_found(what: str) -> Problem:

@@ -30,7 +30,7 @@ _TAGS = {
     "Export": "All runs of a filter as a file",
     "Logs": "What jobs printed",
     "Repositories": "What is monitored, and how complete it is",
-    "Alerts": "Alerts, and the test of their channels",
+    "Alerts": "Alerts, their rules and silences, and the test of their channels",
     "Badges": "Images for README files",
     "Webhooks": "What GitHub sends",
     "Health": "For probes and load balancers",

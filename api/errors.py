@@ -17,6 +17,8 @@ from db.engine import DatabaseUnavailable, describe_failure
 from db.migrate import NotMigrated
 
 log = logging.getLogger(__name__)
+# What FastAPI says of a body that is no text at all.
+_UNPARSABLE = "There was an error parsing the body"
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -85,6 +87,8 @@ def _http(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
     detail = str(error.detail)
+    if error.status_code == 400 and detail == _UNPARSABLE:
+        return answer(bad_parameter("body", "it cannot be read as JSON in UTF-8"))
     if error.status_code == 404 and detail == "Not Found":
         detail = f"There is no {request.url.path}; /docs lists what there is."
     return answer(Problem(error.status_code, detail, headers=dict(error.headers or {})))

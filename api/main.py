@@ -25,7 +25,20 @@ from api.intake import Intake
 from api.logging_setup import logging_config
 from api.middleware import Around
 from api.redis_link import RedisLink
-from api.routes import alerts, badges, export, health, logs, metrics, prometheus, repositories, runs, webhooks
+from api.routes import (
+    alert_rules,
+    alerts,
+    badges,
+    export,
+    health,
+    logs,
+    metrics,
+    prometheus,
+    repositories,
+    runs,
+    silences,
+    webhooks,
+)
 from api.throttle import RATE_HEADERS, Throttle
 from db.config import ConfigError
 from db.engine import DatabaseUnavailable, make_engine, make_reader
@@ -87,7 +100,8 @@ def _wrap(app: FastAPI, settings: Settings) -> None:
 
 
 def _include_routes(app: FastAPI) -> None:
-    for routes in (runs, metrics, logs, repositories, alerts, export):
+    # An alert's id stands where the names of its rules and silences do: those first.
+    for routes in (runs, metrics, logs, repositories, alert_rules, silences, alerts, export):
         app.include_router(routes.router, dependencies=[Depends(require_key)], responses=LOCKED)
     app.include_router(badges.router, responses=PROBLEMS)
     for routes in (webhooks, health, prometheus):

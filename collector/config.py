@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 
-from collector.alerts.rules import Threshold, parse_threshold
 from collector.github.auth import read_key
+from db.alerting.threshold import Threshold, parse_threshold
 from db.config import DatabaseSettings
 from notify.settings import ChannelSettings
 

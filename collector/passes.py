@@ -190,6 +190,10 @@ class Passes:
         except RateLimited as error:
             self.waiting_until = error.until
 
+    def judge(self) -> None:
+        """What comes by the clock alone: runs that do not end, silences that do, repeats."""
+        self._judge()
+
     def deliver(self) -> None:
         self._deliverer.run()
 

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 _FILL_SECONDS, _LOGS_SECONDS, _DELIVERY_SECONDS, _BEAT_SECONDS = 2, 2, 10, 10
 # Until they are made, an answer reads the rows.
 _ROLLUPS_SECONDS = 1
+_RULES_SECONDS = 30
 # An event is to be in the database within a second.
 _INBOX_SECONDS = 0.25
 _DRAIN_SECONDS = 9
@@ -53,6 +54,7 @@ class Service:
         self._every(_INBOX_SECONDS, passes.apply_inbox, "inbox")
         self._every(_ROLLUPS_SECONDS, passes.keep_rolling_up, "rollups")
         self._every(_LOGS_SECONDS, passes.fetch_requested_logs, "logs")
+        self._every(_RULES_SECONDS, passes.judge, "rules")
         self._every(_DELIVERY_SECONDS, passes.deliver, "deliver")
         self._every(_BEAT_SECONDS, passes.beat, "beat")
         self._every(24 * 3600, self._prune, "prune", first=now + timedelta(minutes=1))

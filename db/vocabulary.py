@@ -87,8 +87,19 @@ class LedgerState(StrEnum):
 
 
 class AlertState(StrEnum):
+    """Stored are FIRING and RESOLVED. ACKNOWLEDGED: it fires, and somebody said that they know. SILENCED: it fires, and
+    a silence that holds now keeps it from telling anybody."""
+
     FIRING = "firing"
+    ACKNOWLEDGED = "acknowledged"
+    SILENCED = "silenced"
     RESOLVED = "resolved"
+
+
+class SilenceState(StrEnum):
+    ACTIVE = "active"
+    PENDING = "pending"
+    ENDED = "ended"
 
 
 class DeliveryState(StrEnum):
@@ -100,6 +111,27 @@ class DeliveryState(StrEnum):
 class RuleKind(StrEnum):
     CONSECUTIVE_FAILURES = "consecutive_failures"
     FAILURE_RATE = "failure_rate"
+    SUCCESS_REGRESSION = "success_regression"
+    DURATION_REGRESSION = "duration_regression"
+    QUEUE_TIME = "queue_time"
+    STUCK_RUN = "stuck_run"
+    MISSING_RUN = "missing_run"
+    FLAKY_RATE = "flaky_rate"
+    ERROR_BUDGET = "error_budget"
+    COLLECTOR_STALE = "collector_stale"
+
+
+class RuleScope(StrEnum):
+    """What one alert of a rule is about."""
+
+    WORKFLOW = "workflow"
+    REPOSITORY = "repository"
+
+
+class Severity(StrEnum):
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
 
 
 class Interval(StrEnum):

@@ -15,6 +15,9 @@ class Channel(Protocol):
         """Returns when the channel took the message; raises notify.errors.DeliveryFailed when not."""
 
 
+NAMES = ("slack", "email")
+
+
 def configured(settings: ChannelSettings) -> dict[str, Channel]:
     found: dict[str, Channel] = {}
     if settings.slack_webhook_url:

@@ -2,44 +2,73 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from api import schemas
 from api.auth import not_from_other_sites
 from api.cache import with_etag
 from api.config import Settings
-from api.deps import NowDep, SessionDep, known_scope, only_known_parameters, open_session
-from api.errors import Problem
+from api.deps import (
+    NowDep,
+    SessionDep,
+    known_id,
+    known_scope,
+    not_found,
+    only_known_parameters,
+    open_session,
+    usable,
+    writing,
+)
+from api.errors import Problem, bad_parameter
 from db import analytics
 from db.metrics.catalogue import FIGURES, display
 from db.metrics.scope import Scope
 from db.metrics.window import DEFAULT_SPAN, Window
-from db.queries.alerts import AlertRow, list_alerts
-from db.vocabulary import AlertState
+from db.queries.alerts import AlertFilter, AlertRow, alert_page, get_alert
+from db.queries.runs import BadCursor
+from db.store.alerts import acknowledge
+from db.vocabulary import AlertState, Severity
 from notify.channels import Channel, configured
 from notify.errors import DeliveryFailed
 from notify.message import Message
 
 router = APIRouter(prefix="/api/alerts", tags=["Alerts"], dependencies=[Depends(only_known_parameters)])
+AlertId = Annotated[int, Path(examples=[12])]
+_UNKNOWN: dict[int | str, dict[str, Any]] = {
+    404: {"model": schemas.ProblemDocument, "description": "There is no such alert"}
+}
 _SHOWN = ("success_rate", "runs", "duration_p50", "recovery_p50")
 
 
 @router.get(
     "", operation_id="list_alerts", response_model=schemas.Alerts, summary="Alerts: firing ones first, then the newest"
 )
-def alerts(
+def alerts(  # noqa: PLR0913, PLR0917 - its filters
     request: Request,
     session: SessionDep,
-    state: Annotated[list[AlertState] | None, Query(description="Both without it; repeatable")] = None,
+    now: NowDep,
+    state: Annotated[list[AlertState] | None, Query(description="All of them without it; repeatable")] = None,
     repo: Annotated[list[str] | None, Query(description="owner/name; repeatable")] = None,
+    workflow: Annotated[list[str] | None, Query(description="A workflow's name; repeatable")] = None,
+    severity: Annotated[list[Severity] | None, Query(description="Repeatable")] = None,
+    rule: Annotated[list[int] | None, Query(description="A rule's id; repeatable")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
 ) -> Response:
-    scope = known_scope(session, repo or [])
-    found: list[AlertRow] = []
-    for each in AlertState.FIRING, AlertState.RESOLVED:
-        if (not state or each in state) and len(found) < limit:
-            found += list_alerts(session, states=[each], repos=scope.repos, limit=limit - len(found))
-    return with_etag(request, schemas.Alerts.model_validate({"items": found}))
+    """Each alert is in one state: `silenced` and `acknowledged` ones fire, too."""
+    asked = AlertFilter(
+        states=tuple(state or ()),
+        repos=known_scope(session, repo or []).repos,
+        workflows=usable("workflow", workflow or []),
+        severities=tuple(severity or ()),
+        rule_ids=tuple(known_id(each) for each in rule or ()),
+    )
+    try:
+        page = alert_page(session, asked, now, limit=limit, cursor=cursor)
+    except BadCursor as error:
+        raise bad_parameter("cursor", str(error)) from None
+    items = [schemas.alert(row) for row in page.items]
+    return with_etag(request, schemas.Alerts.model_validate({"items": items, "next": page.next}))
 
 
 @router.post(
@@ -75,6 +104,48 @@ def send_test(
     if not any(result["ok"] for result in results):
         raise Problem(502, "No channel took the message.", more={"results": results})
     return {"results": results}
+
+
+@router.get(
+    "/{alert_id}",
+    operation_id="get_alert",
+    response_model=schemas.Alert,
+    summary="One alert with its messages",
+    responses=_UNKNOWN,
+)
+def alert(request: Request, session: SessionDep, now: NowDep, alert_id: AlertId) -> Response:
+    return with_etag(request, _shown(get_alert(session, known_id(alert_id), now), alert_id))
+
+
+@router.post(
+    "/{alert_id}/acknowledge",
+    operation_id="acknowledge_alert",
+    response_model=schemas.Alert,
+    summary="Say that somebody knows",
+    dependencies=[Depends(not_from_other_sites)],
+    responses={
+        **_UNKNOWN,
+        403: {"model": schemas.ProblemDocument, "description": "Sent by a page of another site"},
+        409: {"model": schemas.ProblemDocument, "description": "It is over"},
+    },
+)
+def acknowledge_alert(
+    request: Request, now: NowDep, alert_id: AlertId, body: schemas.Acknowledgement | None = None
+) -> schemas.Alert:
+    """No repeats from now on; the recovery is told. Who says so last stands there."""
+    said = body or schemas.Acknowledgement()
+    with writing(request) as session:
+        known = acknowledge(session, known_id(alert_id), said.by, said.comment, now)
+        found = _shown(get_alert(session, known_id(alert_id), now), alert_id)
+    if not known:
+        raise Problem(409, f"Alert {alert_id} is over.")
+    return found
+
+
+def _shown(row: AlertRow | None, alert_id: int) -> schemas.Alert:
+    if row is None:
+        raise not_found(f"alert {alert_id}")
+    return schemas.Alert.model_validate(schemas.alert(row))
 
 
 def _try(channel: Channel, message: Message) -> dict[str, Any]:

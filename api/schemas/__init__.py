@@ -1,16 +1,19 @@
 """What the answers look like; the contract's names."""
 
-from api.schemas.alerts import Alerts, TestFailed, TestResults
+from api.schemas.alerts import Acknowledgement, Alert, Alerts, TestFailed, TestResults, alert
 from api.schemas.base import ProblemDocument, Schema
 from api.schemas.logs import JobLog, Logs, LogsGone
 from api.schemas.metrics import Groups, MetricsAnswer, Series, figures
 from api.schemas.monitored import Alive, Check, Health, Workflows
 from api.schemas.repositories import Repositories, repositories
+from api.schemas.rules import Replay, Rule, RuleBody, Rules, replay, rule
 from api.schemas.runs import ExportedRun, RunDetail, RunPage
+from api.schemas.silences import Silence, SilenceBody, Silences, silence
 from api.schemas.webhooks import Received
 
 __all__ = [
-    "Alerts", "Alive", "Check", "ExportedRun", "Groups", "Health", "JobLog", "Logs", "LogsGone", "MetricsAnswer",
-    "ProblemDocument", "Received", "Repositories", "RunDetail", "RunPage", "Schema", "Series", "TestFailed",
-    "TestResults", "Workflows", "figures", "repositories",
+    "Acknowledgement", "Alert", "Alerts", "Alive", "Check", "ExportedRun", "Groups", "Health", "JobLog", "Logs",
+    "LogsGone", "MetricsAnswer", "ProblemDocument", "Received", "Replay", "Repositories", "Rule", "RuleBody", "Rules",
+    "RunDetail", "RunPage", "Schema", "Series", "Silence", "SilenceBody", "Silences", "TestFailed", "TestResults",
+    "Workflows", "alert", "figures", "replay", "repositories", "rule", "silence",
 ]  # fmt: skip

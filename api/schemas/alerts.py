@@ -3,13 +3,22 @@
 import re
 from typing import Any
 
-from pydantic import Field, field_serializer
+from pydantic import ConfigDict, Field, field_serializer
 
-from api.schemas.base import ProblemDocument, Schema, Time, example
+from api.schemas.base import Line, ProblemDocument, Prose, Schema, Time, example
+from db.alerting.place import Place
+from db.alerting.words import headline, measured
+from db.queries.alerts import AlertRow
+from db.vocabulary import AlertState
 
 _ALERT: dict[str, Any] = {
-    "id": 12, "repo": "acme/web-app", "workflow": "CI", "rule": "consecutive_failures", "threshold": "3",
-    "state": "firing", "opened_at": "2026-11-23T11:52:10Z", "resolved_at": None,
+    "id": 12, "repo": "acme/web-app", "workflow": "CI", "branch": "main",
+    "headline": "CI on main of acme/web-app is broken",
+    "measured": "3 failed runs in a row", "rule": "consecutive_failures", "rule_id": 1, "rule_name": "ALERT_THRESHOLD",
+    "severity": "critical", "threshold": "3", "state": "acknowledged", "opened_at": "2026-11-23T11:52:10Z",
+    "resolved_at": None, "told_at": "2026-11-23T11:52:10Z",
+    "acknowledged": {"at": "2026-11-23T11:58:00Z", "by": "ann", "comment": "reverting #1234"},
+    "silenced_until": None, "group_id": None,
     "detail": {"branch": "main", "failures": 3, "since": "2026-11-23T11:20:41Z"},
     "deliveries": [
         {"channel": "slack", "reason": "first", "state": "sent", "tries": 1, "created_at": "2026-11-23T11:52:10Z",
@@ -36,16 +45,32 @@ class Delivery(Schema):
     error: str | None
 
 
+class Acknowledged(Schema):
+    at: Time
+    by: str
+    comment: str
+
+
 class Alert(Schema):
     model_config = example(_ALERT)
     id: int
     repo: str
     workflow: str | None = Field(description="Null for a rule over a whole repository")
-    rule: str
+    branch: str | None = Field(description="Null where it is about several branches together")
+    headline: str
+    measured: str = Field(description="The figures behind it; may be empty")
+    rule: str = Field(description="The kind of the rule")
+    rule_id: int | None = Field(description="Null when the rule was deleted")
+    rule_name: str | None
+    severity: str
     threshold: str
-    state: str = Field(description="firing or resolved")
+    state: str = Field(description="firing, acknowledged, silenced or resolved")
     opened_at: Time
     resolved_at: Time | None
+    told_at: Time | None = Field(description="The last message; null while there was none")
+    acknowledged: Acknowledged | None
+    silenced_until: Time | None
+    group_id: int | None = Field(description="The first of the alerts that were told in one message")
     detail: dict[str, Any]
     deliveries: list[Delivery]
 
@@ -55,8 +80,38 @@ class Alert(Schema):
 
 
 class Alerts(Schema):
-    model_config = example({"items": [_ALERT]})
+    model_config = example({"items": [_ALERT], "next": None})
     items: list[Alert]
+    next: str | None = Field(description="The cursor of the next page; null at the end")
+
+
+def alert(row: AlertRow) -> dict[str, Any]:
+    """What Alert validates."""
+    place = Place(row.repository_id, row.repo, row.workflow_id, row.workflow, row.branch)
+    over = row.state == AlertState.RESOLVED
+    known = None
+    if row.acknowledged_at:
+        known = {
+            "at": row.acknowledged_at,
+            "by": row.acknowledged_by or "",
+            "comment": row.acknowledged_comment or "",
+        }
+    return {
+        **vars(row),
+        "headline": headline(row.rule, place.words, row.detail, over=over),
+        "measured": measured(row.rule, row.detail),
+        "acknowledged": known,
+    }
+
+
+class Acknowledgement(Schema):
+    """Who knows of it, and what is being done."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"by": "ann", "comment": "reverting #1234"}}
+    )
+    by: Line = "API"
+    comment: Prose = ""
 
 
 class TestResult(Schema):

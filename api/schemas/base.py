@@ -1,9 +1,10 @@
 """What all answers share."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
 
 def iso(moment: datetime) -> str:
@@ -12,6 +13,24 @@ def iso(moment: datetime) -> str:
 
 
 Time = Annotated[datetime, PlainSerializer(iso, return_type=str), Field(json_schema_extra={"format": "date-time"})]
+
+
+def _printable(text: str) -> str:
+    """PostgreSQL takes no NUL, and no database takes half a surrogate pair."""
+    if _UNUSABLE.search(text):
+        raise ValueError("the text holds characters that cannot be stored")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if not text.strip() or "\n" in text:
+        raise ValueError("allowed is one line that is not empty")
+    return " ".join(text.split())
+
+
+_UNUSABLE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]")
+Line = Annotated[str, Field(max_length=200), AfterValidator(_printable), AfterValidator(_one_line)]
+Prose = Annotated[str, Field(max_length=1000), AfterValidator(_printable)]
 
 
 class Schema(BaseModel):

@@ -1,17 +1,26 @@
 """What a message says. Pure: plain text, which each channel escapes for itself."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import urlencode
 
+from db.alerting import words
+from db.alerting.place import Place
+from db.alerting.rule import Rule
+from db.alerting.transitions import Reason
 from db.analytics import Streak
 from db.metrics import units
 from db.metrics.catalogue import FIGURES, display
 from db.metrics.formulas import Metrics
+from db.metrics.window import Window
 from db.queries.runs import RunRow
 from notify.message import Message
 
 SPAN = timedelta(days=30)
+# Places that one message names.
+_LISTED = 15
 _FIGURES = ("success_rate", "duration_p50", "recovery_p50")
 
 
@@ -23,17 +32,18 @@ class Context:
     error_line: str | None
     app_url: str
     now: datetime
+    alert_id: int | None = None
 
 
-def broken(streak: Streak, context: Context) -> Message:
+def broken(streak: Streak, context: Context, *, still: bool = False) -> Message:
     place = f"{streak.workflow} on {streak.branch} of {streak.repo}"
-    first = streak.first_bad
+    first, state = streak.first_bad, "is still broken" if still else "is broken"
     return Message(
-        subject=f"[{streak.repo}] {streak.workflow} is broken on {streak.branch}: {_in_a_row(streak.length)}",
-        headline=f"{place} is broken",
+        subject=f"[{streak.repo}] {streak.workflow} {state} on {streak.branch}: {words.in_a_row(streak.length)}",
+        headline=f"{place} {state}",
         fields=(
             ("Failing since", _since(streak.since, context.now)),
-            ("In a row", _in_a_row(streak.length)),
+            ("In a row", words.in_a_row(streak.length)),
             ("First bad commit", _commit(first)),
             *_error(context),
             *_figures(context),
@@ -68,7 +78,7 @@ def rate_high(repo: str, branch: str, last_day: Metrics, threshold: str, context
             ("Threshold", threshold),
             *_figures(context),
         ),
-        links=(("Dashboard", _page(context, "", repo=repo)),),
+        links=(("Dashboard", _page(context, "", repo=repo)), *_alert(context)),
     )
 
 
@@ -78,9 +88,87 @@ def rate_normal(repo: str, branch: str, last_day: Metrics, context: Context) -> 
         subject=f"[{repo}] Failure rate on {branch} is back to normal: {rate}",
         headline=f"The failure rate on {branch} of {repo} is back to {rate}",
         fields=_figures(context),
-        links=(("Dashboard", _page(context, "", repo=repo)),),
+        links=(("Dashboard", _page(context, "", repo=repo)), *_alert(context)),
         resolved=True,
     )
+
+
+def measured(rule: Rule, place: Place, detail: Mapping[str, Any], context: Context, *, still: bool = False) -> Message:
+    """For the kinds of rules without a message of their own."""
+    headline = words.headline(rule.kind, place.words, detail, still=still)
+    since = detail.get("since")
+    return Message(
+        subject=f"[{place.repo}] {headline}",
+        headline=headline,
+        fields=(
+            ("Measured", words.measured(rule.kind, detail) or "–"),
+            *((("Since", _since(datetime.fromisoformat(since), context.now)),) if isinstance(since, str) else ()),
+            ("Rule", f"{rule.name}: {rule.spec.label.lower()}, from {rule.threshold} on"),
+            *_figures(context),
+        ),
+        links=_places(context, place, detail),
+    )
+
+
+def over(rule: Rule, place: Place, detail: Mapping[str, Any], since: datetime, context: Context) -> Message:
+    headline = words.headline(rule.kind, place.words, detail, over=True)
+    now = words.measured(rule.kind, detail) if detail.get("value") is not None else ""
+    return Message(
+        subject=f"[{place.repo}] {headline}",
+        headline=headline,
+        fields=(
+            ("Lasted", units.duration((context.now - since).total_seconds())),
+            *((("Measured now", now),) if now else ()),
+            ("Rule", rule.name),
+            *_figures(context),
+        ),
+        links=_places(context, place, detail),
+        resolved=True,
+    )
+
+
+def together(
+    rule: Rule, reason: Reason, places: Sequence[tuple[str, Mapping[str, Any]]], error_line: str | None, app_url: str,
+    now: datetime,
+) -> Message:  # fmt: skip
+    """One message about many places."""
+    ended, number = reason is Reason.RESOLVED, len(places)
+    state = "are over" if ended else "still fire" if reason is Reason.REPEAT else "fire at once"
+    listed = [_line(rule, place, {} if ended else detail) for place, detail in places[:_LISTED]]
+    more = (f"and {number - _LISTED} more",) if number > _LISTED else ()
+    return Message(
+        subject=f"{number} alerts {state}: {rule.name}",
+        headline=f"{number} alerts of the rule {rule.name} {state}",
+        fields=(
+            *((("Common cause", error_line),) if error_line else ()),
+            ("Rule", f"{rule.spec.label}, from {rule.threshold} on"),
+            ("At", units.timestamp(now)),
+        ),
+        lines=(*listed, *more),
+        links=(("Alerts", f"{app_url.rstrip('/')}/alerts"),),
+        resolved=ended,
+    )
+
+
+def window_of(rule: Rule, now: datetime) -> Window:
+    """The rule's window up to now, and what was created this very second."""
+    return Window(now - timedelta(seconds=rule.window), now + timedelta(seconds=1))
+
+
+def _line(rule: Rule, place: str, detail: Mapping[str, Any]) -> str:
+    figures = words.measured(rule.kind, detail) if detail else ""
+    return f"• {place}: {figures}" if figures else f"• {place}"
+
+
+def _places(context: Context, place: Place, detail: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    run_id = detail.get("run_id")
+    run = (("Open the run", _page(context, "run", run_id=str(run_id))),) if run_id else ()
+    return (*run, *_alert(context), ("Dashboard", _page(context, "", repo=place.repo)))
+
+
+def _alert(context: Context) -> tuple[tuple[str, str], ...]:
+    """Where it can be acknowledged and silenced."""
+    return (("Alert", _page(context, "alerts", alert=str(context.alert_id))),) if context.alert_id else ()
 
 
 def _figures(context: Context) -> tuple[tuple[str, str], ...]:
@@ -102,12 +190,8 @@ def _since(moment: datetime, now: datetime) -> str:
     return f"{units.timestamp(moment)} ({units.relative((now - moment).total_seconds())})"
 
 
-def _in_a_row(number: int) -> str:
-    return "1 failed run" if number == 1 else f"{number} failed runs in a row"
-
-
 def _links(run: RunRow, context: Context) -> tuple[tuple[str, str], ...]:
-    return ("Open the run", _page(context, "run", run_id=str(run.id))), ("GitHub", run.html_url)
+    return ("Open the run", _page(context, "run", run_id=str(run.id))), ("GitHub", run.html_url), *_alert(context)
 
 
 def _page(context: Context, page: str, **query: str) -> str:

@@ -1,4 +1,4 @@
-"""Compares what is stored with ALERT_THRESHOLD, and writes alerts and their messages in one transaction."""
+"""Compares what is stored with the rules, and writes alerts and their messages in one transaction."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,23 +7,25 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from collector.alerts import compose
-from collector.alerts.rules import Threshold, fires_in_a_row, fires_on_rate
-from collector.alerts.transitions import Transition, transition
-from db import analytics
+from collector.alerts.tell import Item, Teller
+from db.alerting.judge import NOTHING, fires
+from db.alerting.patterns import matches
+from db.alerting.place import Place, Quiet, silenced_until
+from db.alerting.rule import Rule
+from db.alerting.threshold import Threshold, built_in
+from db.alerting.transitions import Previous, Reason, is_told, needs_update
 from db.engine import write_scope
-from db.metrics.scope import Scope
-from db.metrics.window import Window
+from db.observations import Observation, observe
+from db.queries.alert_rules import list_rules, list_silences
 from db.queries.alerts import AlertRow, list_alerts
-from db.queries.logs import list_logs
-from db.queries.repositories import list_repositories
 from db.queries.runs import RunRow, last_success
-from db.store.alerts import AlertScope, enqueue, open_alert, resolve_alert, update_detail
+from db.store.alert_rules import keep_built_in
+from db.store.alerts import AlertScope, open_alert, resolve_alert, update_detail
 from db.store.locking import Chore, take_turn
-from db.vocabulary import AlertState, RuleKind
-from notify.message import Message
+from db.store.silences import note_silenced
+from db.vocabulary import AlertState, RuleKind, RuleScope
 
-_DAY = timedelta(hours=24)
+_MOST_FIRING = 10_000
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Evaluated:
 
 
 class Evaluator:
-    """`channels` are the names of the configured ones: a message is written for each."""
+    """`channels` are the names of the configured ones: a message is written for each that a rule wants."""
 
     def __init__(
         self,
@@ -43,112 +45,118 @@ class Evaluator:
         app_url: str,
         clock: Callable[[], datetime],
     ) -> None:
-        self._engine, self._threshold, self._channels = engine, threshold, channels
-        self._app_url, self._clock = app_url, clock
+        self._engine, self._threshold, self._clock = engine, threshold, clock
+        self._teller = Teller(channels, app_url)
+        # Rule to the moment of its last look, and its state then.
+        self._looked: dict[int, tuple[datetime, datetime | None]] = {}
 
     def run(self) -> Evaluated:
         with write_scope(self._engine) as session:
             # Two who look before either writes would both open the alert.
             take_turn(session, Chore.ALERTS)
             now = self._clock()
-            firing = list_alerts(session, states=[AlertState.FIRING], limit=10_000)
-            for alert in firing:
-                if alert.rule != self._threshold.kind:
-                    resolve_alert(session, alert.id, {**alert.detail, "reason": "the rule changed"}, now)
-            ours = {
-                (each.repository_id, each.workflow_id): each for each in firing if each.rule == self._threshold.kind
-            }
-            if self._threshold.kind is RuleKind.CONSECUTIVE_FAILURES:
-                return self._in_a_row(session, ours, now)
-            return self._on_rate(session, ours, now)
+            keep_built_in(session, built_in(self._threshold), now)
+            rules = [rule for rule in list_rules(session) if rule.enabled]
+            firing = list_alerts(session, states=[AlertState.FIRING], limit=_MOST_FIRING)
+            kept = [alert for alert in firing if _still_ruled(session, alert, rules, now)]
+            silences = list_silences(session, not_ended_at=now)
+            items: list[Item] = []
+            for rule in rules:
+                if self._is_due(rule, now):
+                    ours = {alert.target: alert for alert in kept if alert.rule_id == rule.id}
+                    items += _Judgement(session, rule, silences, now).of(ours)
+            self._teller.tell(session, items, now)
+        done = [item.reason for item in items if item.changed]
+        return Evaluated(done.count(Reason.FIRST), done.count(Reason.RESOLVED))
 
-    def _in_a_row(self, session: Session, firing: dict[tuple[int, int | None], AlertRow], now: datetime) -> Evaluated:
-        """Per workflow: failures of one would otherwise be hidden by successes of another between them."""
-        streaks = {
-            (each.repository_id, each.workflow_id): each for each in analytics.failing_streaks(session, Scope(), now)
-        }
-        opened = resolved = 0
-        for key in [*streaks, *(key for key in firing if key not in streaks)]:
-            streak, alert = streaks.get((key[0], key[1] or 0)), firing.get(key)
-            fires = fires_in_a_row(self._threshold, streak.length if streak else 0, firing=alert is not None)
-            match transition(was_firing=alert is not None, fires=fires):
-                case Transition.FIRST if streak:
-                    self._open_streak(session, streak, now)
-                    opened += 1
-                case Transition.STILL if streak and alert:
-                    detail = _detail(streak)
-                    if detail != alert.detail:
-                        update_detail(session, alert.id, detail)
-                case Transition.RESOLVED if alert:
-                    resolved += self._close_streak(session, alert, now)
-        return Evaluated(opened, resolved)
-
-    def _open_streak(self, session: Session, streak: analytics.Streak, now: datetime) -> None:
-        scope = AlertScope(streak.repository_id, streak.workflow_id, RuleKind.CONSECUTIVE_FAILURES)
-        alert_id = open_alert(session, scope, self._threshold.text, _detail(streak), now)
-        context = self._context(session, streak.repo, streak.workflow_id, now, _error_line(session, streak.runs[-1]))
-        self._tell(session, alert_id, Transition.FIRST, compose.broken(streak, context), now)
-
-    def _close_streak(self, session: Session, alert: AlertRow, now: datetime) -> bool:
-        """Without a success to name (history was pruned, the default branch changed) it closes without a message."""
-        run = last_success(session, alert.repository_id, alert.workflow_id or 0)
-        detail = {**alert.detail, "resolved_by": run.id if run else None}
-        if not resolve_alert(session, alert.id, detail, now):
+    def _is_due(self, rule: Rule, now: datetime) -> bool:
+        """What changes slowly is looked at less often; a rule that was just made or changed at once."""
+        if rule.id is None:
             return False
-        if run:
-            since = datetime.fromisoformat(str(alert.detail["since"]))
-            context = self._context(session, alert.repo, alert.workflow_id, now, None)
-            branch = str(alert.detail["branch"])
-            message = compose.recovered(alert.repo, run.workflow, branch, since, run, context)
-            self._tell(session, alert.id, Transition.RESOLVED, message, now)
-        return True
-
-    def _on_rate(self, session: Session, firing: dict[tuple[int, int | None], AlertRow], now: datetime) -> Evaluated:
-        opened = resolved = 0
-        for repository in list_repositories(session):
-            alert = firing.get((repository.id, None))
-            scope = Scope(repos=(repository.repo,), branches=(repository.default_branch,))
-            day = analytics.snapshot(session, scope, Window(now - _DAY, now + timedelta(seconds=1)))
-            decided = day.runs.success + day.runs.failure
-            fires = fires_on_rate(self._threshold, decided, day.runs.failure, firing=alert is not None)
-            context = self._context(session, repository.repo, None, now, None)
-            match transition(was_firing=alert is not None, fires=fires):
-                case Transition.FIRST:
-                    detail = {"branch": repository.default_branch, "failed": day.runs.failure, "decided": decided}
-                    alert_scope = AlertScope(repository.id, None, RuleKind.FAILURE_RATE)
-                    alert_id = open_alert(session, alert_scope, self._threshold.text, detail, now)
-                    message = compose.rate_high(
-                        repository.repo, repository.default_branch, day, self._threshold.text, context
-                    )
-                    self._tell(session, alert_id, Transition.FIRST, message, now)
-                    opened += 1
-                case Transition.RESOLVED if alert and resolve_alert(session, alert.id, dict(alert.detail), now):
-                    message = compose.rate_normal(repository.repo, repository.default_branch, day, context)
-                    self._tell(session, alert.id, Transition.RESOLVED, message, now)
-                    resolved += 1
-        return Evaluated(opened, resolved)
-
-    def _context(
-        self, session: Session, repo: str, workflow_id: int | None, now: datetime, error_line: str | None
-    ) -> compose.Context:
-        scope = Scope(repos=(repo,), workflows=(str(workflow_id),) if workflow_id else ())
-        figures = analytics.snapshot(session, scope, Window(now - compose.SPAN, now))
-        return compose.Context(figures, error_line, self._app_url, now)
-
-    def _tell(self, session: Session, alert_id: int, why: Transition, message: Message, now: datetime) -> None:
-        enqueue(session, alert_id, why, {channel: message.to_dict() for channel in self._channels}, now)
+        looked, updated = self._looked.get(rule.id, (None, None))
+        due = looked is None or updated != rule.updated_at or now - looked >= timedelta(seconds=rule.spec.every)
+        if due:
+            self._looked[rule.id] = now, rule.updated_at
+        return due
 
 
-def _detail(streak: analytics.Streak) -> dict[str, object]:
-    return {
-        "branch": streak.branch,
-        "failures": streak.length,
-        "since": streak.since.isoformat(),
-        "first_bad_run": streak.first_bad.id,
-        "last_run": streak.runs[-1].id,
-    }
+def _still_ruled(session: Session, alert: AlertRow, rules: Sequence[Rule], now: datetime) -> bool:
+    """Closes, without a message, what no rule that is switched on is about any more."""
+    rule = next((each for each in rules if each.id == alert.rule_id and each.kind == alert.rule), None)
+    if rule and rule.covers(alert.repo, alert.workflow):
+        about = RuleScope.REPOSITORY if alert.workflow_id is None else RuleScope.WORKFLOW
+        branch = rule.kind is not RuleKind.CONSECUTIVE_FAILURES or matches(rule.scope.branches, alert.branch)
+        own = rule.default_branch or rule.kind is not RuleKind.CONSECUTIVE_FAILURES or not alert.target.endswith("/")
+        if rule.per is about and branch and own:
+            return True
+    resolve_alert(session, alert.id, {**alert.detail, "reason": "the rule changed"}, now)
+    return False
 
 
-def _error_line(session: Session, run: RunRow) -> str | None:
-    logs = list_logs(session, run.id, run.attempt, with_text=False)
-    return next((log.error_line for log in logs if log.error_line), None)
+class _Judgement:
+    """One look at one rule."""
+
+    def __init__(self, session: Session, rule: Rule, silences: Sequence[Quiet], now: datetime) -> None:
+        self._session, self._rule, self._silences, self._now = session, rule, silences, now
+        self._repeat = timedelta(seconds=rule.repeat_seconds) if rule.repeat_seconds else None
+
+    def of(self, firing: dict[str, AlertRow]) -> list[Item]:
+        seen = {each.place.target(self._rule.id): each for each in observe(self._session, self._rule, self._now)}
+        targets = [*seen, *(target for target in firing if target not in seen)]
+        found = (self._decide(seen.get(target), firing.get(target)) for target in targets)
+        return [item for item in found if item]
+
+    def _decide(self, seen: Observation | None, alert: AlertRow | None) -> Item | None:
+        place = seen.place if seen else _place(alert) if alert else None
+        if place is None:
+            return None
+        until = silenced_until(self._silences, self._rule.id, place.repo, place.workflow, place.branch, self._now)
+        previous = _previous(alert) if alert else None
+        fire = fires(self._rule, seen.measure if seen else NOTHING, firing=alert is not None)
+        reason = needs_update(previous, fires=fire, now=self._now, silenced=until is not None, repeat=self._repeat)
+        told = is_told(reason, previous, silenced=until is not None)
+        if alert is None:
+            return self._open(seen, until, told=told) if seen and reason is Reason.FIRST else None
+        if reason is Reason.RESOLVED:
+            return self._close(place, alert, seen, told=told)
+        if seen:
+            self._keep(alert, seen, until)
+        return Item(self._rule, alert.id, place, reason, False, seen, alert) if told else None
+
+    def _open(self, seen: Observation, until: datetime | None, *, told: bool) -> Item:
+        rule, place = self._rule, seen.place
+        scope = AlertScope(
+            place.repository_id, place.workflow_id, rule.kind, place.branch, rule.id, rule.name, rule.severity,
+            place.target(rule.id),
+        )  # fmt: skip
+        alert_id = open_alert(self._session, scope, rule.threshold, seen.detail, self._now, silenced_until=until)
+        return Item(rule, alert_id, place, Reason.FIRST, True, seen, None, told=told)
+
+    def _keep(self, alert: AlertRow, seen: Observation, until: datetime | None) -> None:
+        if seen.detail != alert.detail:
+            update_detail(self._session, alert.id, seen.detail)
+        if until != alert.silenced_until:
+            note_silenced(self._session, alert.id, until)
+
+    def _close(self, place: Place, alert: AlertRow, seen: Observation | None, *, told: bool) -> Item | None:
+        """Without a success to name (history was pruned, the default branch changed) a broken branch closes without a
+        message."""
+        fixed: RunRow | None = None
+        detail = dict(alert.detail)
+        if self._rule.kind is RuleKind.CONSECUTIVE_FAILURES:
+            branch = place.branch if place.own_branch else None
+            fixed = last_success(self._session, place.repository_id, place.workflow_id or 0, branch=branch)
+            detail["resolved_by"] = fixed.id if fixed else None
+            told = told and fixed is not None
+        if not resolve_alert(self._session, alert.id, detail, self._now):
+            return None
+        return Item(self._rule, alert.id, place, Reason.RESOLVED, True, seen, alert, told=told, fixed=fixed)
+
+
+def _previous(alert: AlertRow) -> Previous:
+    return Previous(alert.told_at, alert.acknowledged_at is not None, alert.silenced_until is not None)
+
+
+def _place(alert: AlertRow) -> Place:
+    own = bool(alert.branch) and alert.target.endswith(f"/{alert.branch}")
+    return Place(alert.repository_id, alert.repo, alert.workflow_id, alert.workflow, alert.branch, own)

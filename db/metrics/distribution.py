@@ -35,6 +35,16 @@ def percentile(ordered: Sequence[float], fraction: float) -> float | None:
     return or_null(percentiles(values, np.asarray([len(values)]), [fraction])[:, 0])[0]
 
 
+def percentile_of(ordered: Sequence[float], fraction: float) -> float | None:
+    """The same for a short list that changes all the time, without the cost of an array."""
+    if not ordered:
+        return None
+    rank = fraction * (len(ordered) - 1)
+    low = int(rank)
+    at, above = ordered[low], ordered[min(low + 1, len(ordered) - 1)]
+    return at + (above - at) * (rank - low)
+
+
 def percentiles(ordered: Floats, sizes: Ints, fractions: Sequence[float]) -> Floats:
     """Of many samples, each ascending, one after the other: a row a sample, a column a fraction; NaN for an empty
     one."""

@@ -4,7 +4,7 @@ Every table that grows carries repository_id first in its primary key, so that i
 sharded by repository without a change to any query.
 """
 
-from db.models.alerting import Alert, Delivery
+from db.models.alerting import Alert, AlertRule, Delivery, Silence
 from db.models.base import Base
 from db.models.collection import Backfill, Claim, Heartbeat, InboxItem, RunGap, SyncState, Target
 from db.models.pipelines import Attempt, Job, JobLog, Repository, Run, Workflow
@@ -12,6 +12,7 @@ from db.models.rollups import BrokenEpisode, Rollup, RollupMark, RollupState, Us
 
 __all__ = [
     "Alert",
+    "AlertRule",
     "Attempt",
     "Backfill",
     "Base",
@@ -28,6 +29,7 @@ __all__ = [
     "RollupState",
     "Run",
     "RunGap",
+    "Silence",
     "SyncState",
     "Target",
     "UsageRollup",

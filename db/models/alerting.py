@@ -1,31 +1,53 @@
-"""Alerts and their outbox."""
+"""Rules, alerts, silences, and the outbox of messages."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Integer, String, Text, text
+from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base
 
 _FIRING = text("state = 'firing'")
-_FIRING_WHOLE = text("state = 'firing' AND workflow_id IS NULL")
+
+
+class AlertRule(Base):
+    """What is null is the usual value of the kind (db.alerting.kinds). Empty lists of patterns do not narrow."""
+
+    __tablename__ = "alert_rules"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    kind: Mapped[str] = mapped_column(String(50))
+    open_at: Mapped[float] = mapped_column(Float)
+    close_at: Mapped[float | None] = mapped_column(Float)
+    window_seconds: Mapped[float | None] = mapped_column(Float)
+    minimum: Mapped[int | None] = mapped_column(Integer)
+    objective: Mapped[float | None] = mapped_column(Float)
+    per: Mapped[str] = mapped_column(String(20))
+    repos: Mapped[list[Any]]
+    workflows: Mapped[list[Any]]
+    branches: Mapped[list[Any]]
+    severity: Mapped[str] = mapped_column(String(20))
+    channels: Mapped[list[Any]]
+    repeat_seconds: Mapped[float | None] = mapped_column(Float)
+    enabled: Mapped[bool] = mapped_column(Boolean)
+    built_in: Mapped[bool] = mapped_column(Boolean)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
 
 
 class Alert(Base):
-    """One episode of a rule on a scope: opened once, resolved once, and only one at a time."""
+    """One episode of a rule at a place: opened once, resolved once, and only one at a time. `target` names rule and
+    place. `told_at`: the last message; `group_id`: the first of the alerts that were told in one message. `rule` is
+    the kind; name, kind and severity stay as they were when the rule is changed or deleted."""
 
     __tablename__ = "alerts"
     __table_args__ = (
         Index("ix_alerts_state_opened_at", "state", "opened_at"),
         Index(
-            "ux_alerts_firing_workflow", "repository_id", "workflow_id", "rule",
+            "ux_alerts_firing_target", "repository_id", "rule", "target",
             unique=True, postgresql_where=_FIRING, sqlite_where=_FIRING,
-        ),
-        # Null differs from null in a unique index: an alert about a whole repository needs one of its own.
-        Index(
-            "ux_alerts_firing_repository", "repository_id", "rule",
-            unique=True, postgresql_where=_FIRING_WHOLE, sqlite_where=_FIRING_WHOLE,
         ),
     )  # fmt: skip
 
@@ -38,6 +60,35 @@ class Alert(Base):
     opened_at: Mapped[datetime]
     resolved_at: Mapped[datetime | None]
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    rule_id: Mapped[int | None]
+    rule_name: Mapped[str | None] = mapped_column(String(200))
+    severity: Mapped[str] = mapped_column(String(20), server_default="critical")
+    branch: Mapped[str | None] = mapped_column(Text)
+    target: Mapped[str] = mapped_column(Text, server_default="")
+    told_at: Mapped[datetime | None]
+    acknowledged_at: Mapped[datetime | None]
+    acknowledged_by: Mapped[str | None] = mapped_column(String(200))
+    acknowledged_comment: Mapped[str | None] = mapped_column(Text)
+    silenced_until: Mapped[datetime | None]
+    group_id: Mapped[int | None]
+
+
+class Silence(Base):
+    """No messages about what it matches, from `starts_at` up to `ends_at`. `rule_id` null: of any rule."""
+
+    __tablename__ = "silences"
+    __table_args__ = (Index("ix_silences_ends_at", "ends_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    repos: Mapped[list[Any]]
+    workflows: Mapped[list[Any]]
+    branches: Mapped[list[Any]]
+    rule_id: Mapped[int | None]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    comment: Mapped[str] = mapped_column(Text)
+    author: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime]
 
 
 class Delivery(Base):

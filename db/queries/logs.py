@@ -111,3 +111,19 @@ def _never_asked(now: datetime | None) -> ColumnElement[str]:
     if now is None:
         return pending
     return case((Job.completed_at < now - LOGS_LAST, literal_column(f"'{LogState.EXPIRED}'")), else_=pending)
+
+
+def failure_of(session: Session, run_id: int, attempt: int) -> tuple[str | None, str | None]:
+    """The error line of the first failed job of the attempt whose log is stored, and the fingerprint that the same
+    cause has elsewhere; nulls while no log is there."""
+    owner = select(Run.repository_id).where(Run.id == run_id).limit(1).scalar_subquery()
+    query = (
+        select(JobLog.error_line, JobLog.fingerprint)
+        .join(Job, (Job.repository_id == JobLog.repository_id) & (Job.id == JobLog.job_id))
+        .where(Job.repository_id == owner, Job.run_id == run_id, Job.attempt == attempt, ~Job.copied, ~Job.phantom)
+        .where(Job.conclusion.in_(FAILED_CONCLUSIONS), JobLog.error_line.is_not(None))
+        .order_by(Job.id)
+        .limit(1)
+    )
+    row = session.execute(query).first()
+    return (row[0], row[1]) if row else (None, None)

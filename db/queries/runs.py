@@ -236,12 +236,12 @@ def _decode(cursor: str) -> tuple[datetime, int]:
     return moment, number
 
 
-def last_success(session: Session, repository_id: int, workflow_id: int) -> RunRow | None:
-    """The newest successful run of a workflow on the default branch."""
+def last_success(session: Session, repository_id: int, workflow_id: int, *, branch: str | None = None) -> RunRow | None:
+    """The newest successful run of a workflow on that branch, or on the default branch."""
     query = select_runs().where(
         Run.repository_id == repository_id,
         Run.workflow_id == workflow_id,
-        Run.on_default_branch,
+        Run.on_default_branch if branch is None else Run.branch == branch,
         Run.outcome == Outcome.SUCCESS,
     )
     row = session.execute(query.order_by(Run.created_at.desc(), Run.id.desc()).limit(1)).first()

@@ -1,6 +1,6 @@
 """Writing alerts and their outbox. State and messages are written in one transaction by the caller's session."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
+from db.alerting.place import Place
 from db.models import Alert, Delivery
-from db.vocabulary import AlertState, DeliveryState, RuleKind
+from db.vocabulary import AlertState, DeliveryState, RuleKind, Severity
 
 # A claim that was never settled (the process died) is free again after this long.
 CLAIM = timedelta(minutes=2)
@@ -20,11 +21,17 @@ _LONGEST_DELAY = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class AlertScope:
-    """What an alert is about; `workflow_id` is null for a rule over a whole repository."""
+    """What an alert is about; `workflow_id` is null for a rule over a whole repository. `target` names rule and place:
+    at most one alert of it fires; null: the workflow or the repository."""
 
     repository_id: int
     workflow_id: int | None
     rule: RuleKind
+    branch: str | None = None
+    rule_id: int | None = None
+    rule_name: str | None = None
+    severity: Severity = Severity.CRITICAL
+    target: str | None = None
 
 
 @dataclass(frozen=True)
@@ -39,10 +46,15 @@ class Claimed:
     created_at: datetime
 
 
-def open_alert(session: Session, scope: AlertScope, threshold: str, detail: dict[str, Any], now: datetime) -> int:
+def open_alert(
+    session: Session, scope: AlertScope, threshold: str, detail: dict[str, Any], now: datetime, *,
+    silenced_until: datetime | None = None,
+) -> int:  # fmt: skip
+    target = scope.target or Place(scope.repository_id, "", scope.workflow_id).target(scope.rule_id)
     alert = Alert(
         repository_id=scope.repository_id, workflow_id=scope.workflow_id, rule=scope.rule, threshold=threshold,
-        state=AlertState.FIRING, opened_at=now, detail=detail,
+        state=AlertState.FIRING, opened_at=now, detail=detail, branch=scope.branch, rule_id=scope.rule_id,
+        rule_name=scope.rule_name, severity=scope.severity, target=target, silenced_until=silenced_until,
     )  # fmt: skip
     session.add(alert)
     session.flush()
@@ -57,6 +69,19 @@ def resolve_alert(session: Session, alert_id: int, detail: dict[str, Any], now: 
     """False when somebody else resolved it before."""
     query = update(Alert).where(Alert.id == alert_id, Alert.state == AlertState.FIRING)
     query = query.values(state=AlertState.RESOLVED, resolved_at=now, detail=detail)
+    return bool(session.execute(query).rowcount == 1)  # type: ignore[attr-defined]
+
+
+def note_told(session: Session, alert_ids: Collection[int], now: datetime, *, group_id: int | None = None) -> None:
+    """People were told of these, in one message where a group is named."""
+    values: dict[str, Any] = {"told_at": now} | ({"group_id": group_id} if group_id is not None else {})
+    session.execute(update(Alert).where(Alert.id.in_(list(alert_ids))).values(values))
+
+
+def acknowledge(session: Session, alert_id: int, by: str, comment: str, now: datetime) -> bool:
+    """No repeats until it is over. Who says so last stands there. False where it does not fire (any more)."""
+    query = update(Alert).where(Alert.id == alert_id, Alert.state == AlertState.FIRING)
+    query = query.values(acknowledged_at=now, acknowledged_by=by, acknowledged_comment=comment)
     return bool(session.execute(query).rowcount == 1)  # type: ignore[attr-defined]
 
 

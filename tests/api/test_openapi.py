@@ -11,13 +11,15 @@ import api.schemas.logs
 import api.schemas.metrics
 import api.schemas.monitored
 import api.schemas.repositories
+import api.schemas.rules
 import api.schemas.runs
+import api.schemas.silences
 import api.schemas.webhooks
 from tests.api.conftest import TestClient
 
 MODULES = (
     api.schemas.alerts, api.schemas.base, api.schemas.logs, api.schemas.metrics, api.schemas.monitored,
-    api.schemas.repositories, api.schemas.runs, api.schemas.webhooks,
+    api.schemas.repositories, api.schemas.rules, api.schemas.runs, api.schemas.silences, api.schemas.webhooks,
 )  # fmt: skip
 SCHEMAS = {
     each.__name__: each
@@ -46,7 +48,9 @@ def test_every_endpoint_is_described_with_tag_summary_and_example(client: TestCl
             place = f"{method} {path}"
             assert operation["tags"], place
             assert operation["summary"], place
-            answer = next(operation["responses"][code] for code in ("200", "202") if code in operation["responses"])
+            answer = next(
+                operation["responses"][code] for code in ("200", "201", "202") if code in operation["responses"]
+            )
             answer = answer["content"]
             for kind, content in answer.items():
                 reference = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
@@ -67,6 +71,8 @@ def test_the_endpoints_are_those_of_the_contract(client: TestClient, engine: Eng
         "/api/runs", "/api/runs/{run_id}", "/api/metrics", "/api/metrics/series", "/api/metrics/groups",
         "/api/logs/{run_id}", "/api/export/runs", "/api/badge/{owner}/{name}.svg",
         "/api/repositories", "/api/workflows", "/api/alerts", "/api/alerts/test", "/health",
+        "/api/alerts/{alert_id}", "/api/alerts/{alert_id}/acknowledge", "/api/alerts/silences", "/api/alerts/rules",
+        "/api/alerts/silences/{silence_id}", "/api/alerts/rules/{rule_id}", "/api/alerts/rules/replay",
         "/api/webhooks/github", "/health/live", "/health/ready", "/metrics",
     }  # fmt: skip
 

@@ -16,9 +16,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from collector.alerts.evaluate import Evaluator
-from collector.alerts.rules import fires_in_a_row, fires_on_rate, parse_threshold
 from collector.notify.deliver import Deliverer
 from db import analytics
+from db.alerting.judge import Measure, fires
+from db.alerting.threshold import built_in, parse_threshold
 from db.engine import write_scope
 from db.metrics.catalogue import display
 from db.metrics.scope import Scope
@@ -299,10 +300,10 @@ def test_an_unusable_threshold_says_what_is_allowed(text: str) -> None:
 
 
 def test_rules_have_a_wider_gate_for_closing() -> None:
-    rate = parse_threshold("20%")
-    assert fires_on_rate(rate, 10, 2, firing=False)
-    assert not fires_on_rate(rate, 4, 4, firing=False)
-    assert fires_on_rate(rate, 100, 17, firing=True)
-    assert not fires_on_rate(rate, 100, 15, firing=True)
-    assert fires_in_a_row(parse_threshold("3"), 1, firing=True)
-    assert not fires_in_a_row(parse_threshold("3"), 2, firing=False)
+    rate, row = built_in(parse_threshold("20%")), built_in(parse_threshold("3"))
+    assert fires(rate, Measure(0.2, 10), firing=False)
+    assert not fires(rate, Measure(1.0, 4), firing=False)
+    assert fires(rate, Measure(0.17, 100), firing=True)
+    assert not fires(rate, Measure(0.15, 100), firing=True)
+    assert fires(row, Measure(1, 1), firing=True)
+    assert not fires(row, Measure(2, 2), firing=False)

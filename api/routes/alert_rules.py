@@ -1,0 +1,104 @@
+"""Rules of alerts: what they are, and what they would have done."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Request
+
+from api import schemas
+from api.auth import not_from_other_sites
+from api.deps import NowDep, SessionDep, known_id, not_found, only_known_parameters, writing
+from api.errors import Problem, bad_parameter
+from db.alerting.rule import BadRule, Rule
+from db.queries.alert_rules import get_rule, list_rules
+from db.replays import replay
+from db.store.alert_rules import RuleIsBuiltIn, add_rule, change_rule, delete_rule
+from notify.channels import NAMES
+
+router = APIRouter(prefix="/api/alerts/rules", tags=["Alerts"], dependencies=[Depends(only_known_parameters)])
+RuleId = Annotated[int, Path(examples=[3])]
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    403: {"model": schemas.ProblemDocument, "description": "Sent by a page of another site"},
+    404: {"model": schemas.ProblemDocument, "description": "There is no such rule"},
+    409: {"model": schemas.ProblemDocument, "description": "The built-in rule is what ALERT_THRESHOLD says"},
+}
+_ONE: dict[int | str, dict[str, Any]] = {404: _PROBLEMS[404]}
+_SENT = [Depends(not_from_other_sites)]
+
+
+@router.get("", operation_id="list_rules", response_model=schemas.Rules, summary="Rules, the built-in one first")
+def rules(session: SessionDep) -> Any:
+    return {"items": [schemas.rule(each) for each in list_rules(session)]}
+
+
+@router.post(
+    "",
+    operation_id="add_rule",
+    response_model=schemas.Rule,
+    status_code=201,
+    summary="Add a rule",
+    dependencies=_SENT,
+    responses={403: _PROBLEMS[403]},
+)
+def add(request: Request, now: NowDep, body: schemas.RuleBody) -> Any:
+    """It is looked at within half a minute."""
+    with writing(request) as session:
+        return _shown(get_rule(session, add_rule(session, _rule(body), now)))
+
+
+@router.post(
+    "/replay", operation_id="replay_rule", response_model=schemas.Replay, summary="What a rule would have done"
+)
+def replay_rule(session: SessionDep, now: NowDep, body: schemas.RuleBody) -> Any:
+    """Over the stored runs of the last 30 days; nothing is saved. Takes seconds where there are very many."""
+    return schemas.replay(body.kind, replay(session, _rule(body), now))
+
+
+@router.get("/{rule_id}", operation_id="get_rule", response_model=schemas.Rule, summary="One rule", responses=_ONE)
+def one(session: SessionDep, rule_id: RuleId) -> Any:
+    return _shown(get_rule(session, known_id(rule_id)), rule_id)
+
+
+@router.put(
+    "/{rule_id}", operation_id="change_rule", response_model=schemas.Rule, summary="Change a rule", dependencies=_SENT,
+    responses=_PROBLEMS,
+)  # fmt: skip
+def change(request: Request, now: NowDep, rule_id: RuleId, body: schemas.RuleBody) -> Any:
+    """All of it: what is left out becomes the usual value. Of the built-in rule `severity`, `channels`,
+    `repeat_seconds` and `enabled` can be changed; the rest must be as it is."""
+    with writing(request) as session:
+        try:
+            changed = change_rule(session, known_id(rule_id), _rule(body), now)
+        except RuleIsBuiltIn as error:
+            raise Problem(409, str(error)) from None
+        return _shown(get_rule(session, known_id(rule_id)) if changed else None, rule_id)
+
+
+@router.delete(
+    "/{rule_id}", operation_id="delete_rule", response_model=schemas.Rule, summary="Delete a rule", dependencies=_SENT,
+    responses=_PROBLEMS,
+)  # fmt: skip
+def delete(request: Request, now: NowDep, rule_id: RuleId) -> Any:
+    """Answers what it was. Its alerts stay as history; what still fires is closed without a message."""
+    with writing(request) as session:
+        was = get_rule(session, known_id(rule_id))
+        try:
+            delete_rule(session, known_id(rule_id), now)
+        except RuleIsBuiltIn as error:
+            raise Problem(409, str(error)) from None
+        return _shown(was, rule_id)
+
+
+def _rule(body: schemas.RuleBody) -> Rule:
+    for name in body.channels:
+        if name not in NAMES:
+            raise bad_parameter("channels", f"{name[:40]!r} is not one of {', '.join(NAMES)}")
+    try:
+        return body.rule()
+    except BadRule as error:
+        raise bad_parameter(error.field, str(error)) from None
+
+
+def _shown(found: Rule | None, rule_id: int = 0) -> dict[str, Any]:
+    if found is None:
+        raise not_found(f"rule {rule_id}")
+    return schemas.rule(found)

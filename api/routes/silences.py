@@ -1,0 +1,110 @@
+"""Silences: no messages about what they match."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+
+from api import schemas
+from api.auth import not_from_other_sites
+from api.deps import NowDep, SessionDep, known_id, not_found, only_known_parameters, writing
+from api.errors import Problem, bad_parameter
+from db.alerting.patterns import Patterns
+from db.alerting.rule import BadRule, check_patterns
+from db.queries.alert_rules import get_rule, get_silence, list_silences
+from db.store.silences import add_silence, end_silence
+from db.vocabulary import SilenceState
+
+router = APIRouter(prefix="/api/alerts/silences", tags=["Alerts"], dependencies=[Depends(only_known_parameters)])
+_LONGEST = timedelta(days=366)
+_FORBIDDEN: dict[str, Any] = {"model": schemas.ProblemDocument, "description": "Sent by a page of another site"}
+
+
+@router.get("", operation_id="list_silences", response_model=schemas.Silences, summary="Silences, the latest end first")
+def silences(
+    session: SessionDep,
+    now: NowDep,
+    state: Annotated[list[SilenceState] | None, Query(description="Those not ended without it; repeatable")] = None,
+) -> Any:
+    """The newest 500."""
+    wanted = state or [SilenceState.ACTIVE, SilenceState.PENDING]
+    found = list_silences(session, not_ended_at=None if SilenceState.ENDED in wanted else now)
+    return {"items": [schemas.silence(each, now) for each in found if each.state(now) in wanted]}
+
+
+@router.post(
+    "",
+    operation_id="add_silence",
+    response_model=schemas.Silence,
+    status_code=201,
+    summary="Silence what matches",
+    dependencies=[Depends(not_from_other_sites)],
+    responses={403: _FORBIDDEN},
+)
+def add(request: Request, now: NowDep, body: schemas.SilenceBody) -> Any:
+    """Alerts open and close as ever and show as silenced; what still fires at the end is told then."""
+    scope, (starts_at, ends_at) = _scope(body), _span(body, now)
+    with writing(request) as session:
+        if body.rule_id is not None and get_rule(session, known_id(body.rule_id)) is None:
+            raise bad_parameter("rule_id", f"there is no rule {body.rule_id}")
+        silence_id = add_silence(
+            session, scope, body.rule_id, starts_at, ends_at, comment=body.comment, author=body.author, now=now
+        )
+        return _shown(get_silence(session, silence_id), silence_id, now)
+
+
+@router.delete(
+    "/{silence_id}",
+    operation_id="end_silence",
+    response_model=schemas.Silence,
+    summary="End a silence now",
+    dependencies=[Depends(not_from_other_sites)],
+    responses={
+        403: _FORBIDDEN,
+        404: {"model": schemas.ProblemDocument, "description": "There is no such silence"},
+        409: {"model": schemas.ProblemDocument, "description": "It has ended"},
+    },
+)
+def end(request: Request, now: NowDep, silence_id: Annotated[int, Path(examples=[4])]) -> Any:
+    with writing(request) as session:
+        ended = end_silence(session, known_id(silence_id), now)
+        found = _shown(get_silence(session, known_id(silence_id)), silence_id, now)
+        if not ended:
+            raise Problem(409, f"Silence {silence_id} has ended.")
+        return found
+
+
+def _scope(body: schemas.SilenceBody) -> Patterns:
+    scope = Patterns(tuple(body.repos), tuple(body.workflows), tuple(body.branches))
+    if scope == Patterns() and body.rule_id is None:
+        raise bad_parameter("repos", "say what to silence: repos, workflows, branches or rule_id; * is everything")
+    for field in ("repos", "workflows", "branches"):
+        try:
+            check_patterns(field, getattr(scope, field))
+        except BadRule as error:
+            raise bad_parameter(field, str(error)) from None
+    return scope
+
+
+def _span(body: schemas.SilenceBody, now: datetime) -> tuple[datetime, datetime]:
+    if (body.ends_at is None) == (body.duration_seconds is None):
+        raise bad_parameter("ends_at", "give either ends_at or duration_seconds")
+    try:
+        starts_at = _utc(body.starts_at) if body.starts_at else now
+        ends_at = _utc(body.ends_at) if body.ends_at else starts_at + timedelta(seconds=body.duration_seconds or 0)
+    except (OverflowError, ValueError):
+        raise bad_parameter("duration_seconds", "allowed is a length of at most 366 days") from None
+    if not max(starts_at, now) < ends_at <= now + _LONGEST:
+        name = "ends_at" if body.ends_at else "duration_seconds"
+        raise bad_parameter(name, "it must end after its start and after now, and within 366 days")
+    return starts_at, ends_at
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _shown(found: Any, silence_id: int, now: datetime) -> dict[str, Any]:
+    if found is None:
+        raise not_found(f"silence {silence_id}")
+    return schemas.silence(found, now)

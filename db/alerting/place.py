@@ -1,0 +1,67 @@
+"""Where an alert is, and the silences that cover it. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from db.alerting.patterns import Patterns
+from db.vocabulary import SilenceState
+
+
+@dataclass(frozen=True)
+class Place:
+    """`workflow` null: the whole repository. `branch` is the one it is about, null where it is about several together;
+    `own_branch`: other branches of the workflow have alerts of their own."""
+
+    repository_id: int
+    repo: str
+    workflow_id: int | None = None
+    workflow: str | None = None
+    branch: str | None = None
+    own_branch: bool = False
+
+    def target(self, rule_id: int | None) -> str:
+        """At most one alert fires for it. The name of a default branch is no part of it: it may be changed."""
+        branch = self.branch if self.own_branch else None
+        return f"{rule_id or 0}/{self.repository_id}/{self.workflow_id or 0}/{branch or ''}"
+
+    @property
+    def words(self) -> str:
+        """CI on main of acme/web."""
+        parts = [self.workflow, f"on {self.branch}" if self.branch else None]
+        named = " ".join(part for part in parts if part)
+        return f"{named} of {self.repo}" if named else self.repo
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """A silence: no messages about what it matches, from `starts_at` up to `ends_at`."""
+
+    id: int
+    scope: Patterns
+    rule_id: int | None
+    starts_at: datetime
+    ends_at: datetime
+    comment: str
+    author: str
+    created_at: datetime
+
+    def state(self, now: datetime) -> SilenceState:
+        if now >= self.ends_at:
+            return SilenceState.ENDED
+        return SilenceState.ACTIVE if now >= self.starts_at else SilenceState.PENDING
+
+    def covers(self, rule_id: int | None, repo: str, workflow: str | None, branch: str | None) -> bool:
+        return self.rule_id in (None, rule_id) and self.scope.match(repo, workflow, branch)
+
+
+def silenced_until(
+    silences: Iterable[Quiet], rule_id: int | None, repo: str, workflow: str | None, branch: str | None, now: datetime
+) -> datetime | None:
+    """The latest end of those that hold now; null where none does."""
+    ends = (
+        each.ends_at
+        for each in silences
+        if each.state(now) is SilenceState.ACTIVE and each.covers(rule_id, repo, workflow, branch)
+    )
+    return max(ends, default=None)

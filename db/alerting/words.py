@@ -1,0 +1,121 @@
+"""What an alert says, in words that UI, API and messages share. Pure: plain text, escaped by whoever shows it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from db.alerting.kinds import written
+from db.metrics import units
+from db.metrics.distribution import ratio
+from db.vocabulary import RuleKind, Severity
+
+SEVERITIES = {Severity.CRITICAL: "Critical", Severity.WARNING: "Warning", Severity.INFO: "Note"}
+
+
+def headline(kind: str, place: str, detail: Mapping[str, Any], *, over: bool = False, still: bool = False) -> str:
+    """`place` as Place.words."""
+    goes_on = "still " if still else ""
+    try:
+        rule = RuleKind(kind)
+    except ValueError:
+        return f"{place}: {kind.replace('_', ' ')}"
+    now = _OVER[rule] if over else _FIRES[rule]
+    return now.format(place=place, still=goes_on)
+
+
+def in_a_row(number: int) -> str:
+    return "1 failed run" if number == 1 else f"{number} failed runs in a row"
+
+
+def measured(kind: str, detail: Mapping[str, Any]) -> str:
+    """The figures that stand behind it, in one line; empty where there are none."""
+    written_by = _MEASURED.get(kind)
+    return written_by(detail) if written_by else str(detail.get("text") or "")
+
+
+def span(seconds: float) -> str:
+    """A length that somebody chose: 10 min, 24 h, 14 days."""
+    for size, one, many in ((86400, "day", "days"), (3600, "h", "h"), (60, "min", "min")):
+        if seconds >= size and seconds % size == 0:
+            number = int(seconds // size)
+            if size == 86400 and number == 1:
+                return "24 h"
+            return f"{number} {one if number == 1 else many}"
+    return units.duration(seconds)
+
+
+def _streak(detail: Mapping[str, Any]) -> str:
+    return in_a_row(int(detail["failures"])) if detail.get("failures") else ""
+
+
+def _rate(detail: Mapping[str, Any]) -> str:
+    failed, decided = detail.get("failed", 0), detail.get("decided", 0)
+    return f"{units.percent(ratio(failed, decided))}, {failed} of {decided} decided runs{_within(detail)}"
+
+
+def _flaky(detail: Mapping[str, Any]) -> str:
+    told = f"{detail.get('flaky', 0)} of {detail.get('decided', 0)} decided runs"
+    return f"{units.percent(detail.get('value'))}, {told}{_within(detail)}"
+
+
+def _queue(detail: Mapping[str, Any]) -> str:
+    return f"p95 {units.duration(detail.get('value'))}, {detail.get('decided', 0)} decided runs{_within(detail)}"
+
+
+def _burn(detail: Mapping[str, Any]) -> str:
+    long, short = (_factor(detail.get(name)) for name in ("value", "recent"))
+    return f"{long} as fast as allowed{_within(detail)}, {short} in the last twelfth of it"
+
+
+def _stuck(detail: Mapping[str, Any]) -> str:
+    number = int(detail.get("runs") or 1)
+    return "1 run does not end" if number == 1 else f"{number} runs do not end"
+
+
+def _stale(detail: Mapping[str, Any]) -> str:
+    return str(detail.get("error") or "no look at it since then")
+
+
+_MEASURED: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    RuleKind.CONSECUTIVE_FAILURES: _streak,
+    RuleKind.FAILURE_RATE: _rate,
+    RuleKind.FLAKY_RATE: _flaky,
+    RuleKind.QUEUE_TIME: _queue,
+    RuleKind.ERROR_BUDGET: _burn,
+    RuleKind.STUCK_RUN: _stuck,
+    RuleKind.COLLECTOR_STALE: _stale,
+}
+
+
+def _within(detail: Mapping[str, Any]) -> str:
+    seconds = detail.get("window_seconds")
+    return f" in {span(float(seconds))}" if seconds else ""
+
+
+def _factor(value: object) -> str:
+    return written(RuleKind.ERROR_BUDGET, value) if isinstance(value, int | float) else units.NO_DATA
+
+
+_FIRES = {
+    RuleKind.CONSECUTIVE_FAILURES: "{place} is {still}broken",
+    RuleKind.FAILURE_RATE: "Too many runs of {place} {still}fail",
+    RuleKind.SUCCESS_REGRESSION: "{place} {still}succeeds less often than before",
+    RuleKind.DURATION_REGRESSION: "{place} is {still}slower than before",
+    RuleKind.QUEUE_TIME: "Runs of {place} {still}wait long for a runner",
+    RuleKind.STUCK_RUN: "A run of {place} is {still}stuck",
+    RuleKind.MISSING_RUN: "A scheduled run of {place} is {still}missing",
+    RuleKind.FLAKY_RATE: "{place} is {still}flaky",
+    RuleKind.ERROR_BUDGET: "{place} {still}burns its error budget",
+    RuleKind.COLLECTOR_STALE: "{place} is {still}not being read",
+}
+_OVER = {
+    RuleKind.CONSECUTIVE_FAILURES: "{place} has recovered",
+    RuleKind.FAILURE_RATE: "The failure rate of {place} is back to normal",
+    RuleKind.SUCCESS_REGRESSION: "{place} succeeds as often as before",
+    RuleKind.DURATION_REGRESSION: "{place} is as quick as before",
+    RuleKind.QUEUE_TIME: "Runs of {place} wait no longer than usual",
+    RuleKind.STUCK_RUN: "No run of {place} is stuck any more",
+    RuleKind.MISSING_RUN: "The scheduled run of {place} came",
+    RuleKind.FLAKY_RATE: "{place} is no longer flaky",
+    RuleKind.ERROR_BUDGET: "{place} is within its error budget",
+    RuleKind.COLLECTOR_STALE: "{place} is being read again",
+}

@@ -1,0 +1,212 @@
+"""What a rule sees now: one measure for each place that it covers and that has something to measure.
+
+Figures are those of db.analytics, so that an alert and the dashboard never disagree."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from db import analytics
+from db.alerting.history import burn
+from db.alerting.judge import NOTHING, Measure
+from db.alerting.kinds import SHORT_SHARE
+from db.alerting.patterns import matches
+from db.alerting.place import Place
+from db.alerting.rule import Rule
+from db.analytics import Group, Streak
+from db.metrics.formulas import Metrics
+from db.metrics.scope import Scope
+from db.metrics.window import Window
+from db.queries.alert_history import branch_streaks, matching_branches, unfinished
+from db.queries.repositories import RepositoryRow, list_repositories
+from db.queries.runs import RunRow
+from db.vocabulary import GroupBy, RuleKind, RuleScope
+
+__all__ = ["Observation", "branch_scopes", "covered", "observe"]
+_SECOND = timedelta(seconds=1)
+_Key = tuple[str, int | None]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """`detail` is what an alert keeps of it, ready for JSON. `streak`, `run` and `metrics` are for its message."""
+
+    place: Place
+    measure: Measure
+    detail: dict[str, Any]
+    streak: Streak | None = None
+    run: RunRow | None = None
+    metrics: Metrics | None = None
+
+
+def observe(session: Session, rule: Rule, now: datetime) -> list[Observation]:
+    """A place that is not among them has nothing to say: NOTHING."""
+    return list(_OBSERVERS[rule.kind](session, rule, now))
+
+
+def covered(session: Session, rule: Rule) -> list[RepositoryRow]:
+    """The monitored repositories that the rule is about."""
+    return [row for row in list_repositories(session) if matches(rule.scope.repos, row.repo, fold=True)]
+
+
+def branch_scopes(session: Session, rule: Rule, since: datetime) -> Iterator[tuple[Scope, str | None]]:
+    """Scopes that together are what the rule covers, and the branch where each is about one. All repositories whose
+    default branches have one name are one scope."""
+    repositories = covered(session, rule)
+    if not repositories:
+        return
+    everything = () if not rule.scope.repos else tuple(row.repo for row in repositories)
+    if rule.any_branch:
+        yield Scope(repos=everything), None
+    elif rule.default_branch:
+        named: dict[str, list[str]] = defaultdict(list)
+        for row in repositories:
+            named[row.default_branch].append(row.repo)
+        for branch, repos in named.items():
+            yield Scope(repos=tuple(repos), branches=(branch,)), branch
+    else:
+        found = matching_branches(session, everything, rule.scope.branches, since)
+        if found:
+            yield Scope(repos=everything, branches=tuple(found)), found[0] if len(found) == 1 else None
+
+
+def _in_a_row(session: Session, rule: Rule, now: datetime) -> Iterator[Observation]:
+    for streak in _streaks(session, rule, now):
+        if rule.covers(streak.repo, streak.workflow):
+            place = Place(
+                streak.repository_id, streak.repo, streak.workflow_id, streak.workflow, streak.branch,
+                own_branch=not rule.default_branch,
+            )  # fmt: skip
+            detail = {
+                "branch": streak.branch,
+                "failures": streak.length,
+                "since": streak.since.isoformat(),
+                "first_bad_run": streak.first_bad.id,
+                "last_run": streak.runs[-1].id,
+            }
+            measure = Measure(float(streak.length), streak.length)
+            yield Observation(place, measure, detail, streak=streak, run=streak.runs[-1])
+
+
+def _streaks(session: Session, rule: Rule, now: datetime) -> Iterator[Streak]:
+    if rule.default_branch:
+        repos = tuple(row.repo for row in covered(session, rule)) if rule.scope.repos else ()
+        if repos or not rule.scope.repos:
+            yield from analytics.failing_streaks(session, Scope(repos=repos), now)
+        return
+    for scope, _ in branch_scopes(session, rule, now - timedelta(days=14)):
+        yield from branch_streaks(session, scope, now)
+
+
+def _rates(session: Session, rule: Rule, now: datetime) -> Iterator[Observation]:
+    for place, found in _groups(session, rule, now, rule.window):
+        decided, failed = found.runs.success + found.runs.failure, found.runs.failure
+        detail = {**_common(rule, place), "failed": failed, "decided": decided}
+        measure = Measure(found.failure_rate, decided)
+        yield Observation(place, measure, {**detail, "value": found.failure_rate}, metrics=found)
+
+
+def _queues(session: Session, rule: Rule, now: datetime) -> Iterator[Observation]:
+    for place, found in _groups(session, rule, now, rule.window):
+        decided, value = found.runs.success + found.runs.failure, found.queue_seconds.p95
+        detail = {**_common(rule, place), "decided": decided, "value": value}
+        yield Observation(place, Measure(value, decided), detail, metrics=found)
+
+
+def _flaky(session: Session, rule: Rule, now: datetime) -> Iterator[Observation]:
+    for place, found in _groups(session, rule, now, rule.window):
+        decided = found.runs.success + found.runs.failure
+        value = found.flaky_runs / decided if decided else None
+        detail = {**_common(rule, place), "flaky": found.flaky_runs, "decided": decided, "value": value}
+        yield Observation(place, Measure(value, found.flaky_runs), detail, metrics=found)
+
+
+def _burning(session: Session, rule: Rule, now: datetime) -> Iterator[Observation]:
+    recent = {
+        (place.repository_id, place.workflow_id): found.failure_rate
+        for place, found in _groups(session, rule, now, rule.window / SHORT_SHARE)
+    }
+    for place, found in _groups(session, rule, now, rule.window):
+        decided = found.runs.success + found.runs.failure
+        measure = NOTHING
+        if found.failure_rate is not None:
+            short = recent.get((place.repository_id, place.workflow_id))
+            measure = burn(rule, found.failure_rate, decided, short)
+        detail = {
+            **_common(rule, place), "failed": found.runs.failure, "decided": decided, "value": measure.value,
+            "recent": measure.recent,
+        }  # fmt: skip
+        yield Observation(place, measure, detail, metrics=found)
+
+
+def _groups(session: Session, rule: Rule, now: datetime, seconds: float) -> Iterator[tuple[Place, Metrics]]:
+    """The figures of the window by workflow or repository."""
+    ids = {row.repo: row.id for row in covered(session, rule)}
+    window = Window(now - timedelta(seconds=seconds), now + _SECOND)
+    by = GroupBy.REPO if rule.per is RuleScope.REPOSITORY else GroupBy.WORKFLOW
+    for scope, branch in branch_scopes(session, rule, window.since):
+        for group in analytics.groups(session, scope, window, by):
+            place = _place(group, ids, branch)
+            if place and rule.covers(place.repo, place.workflow):
+                yield place, group.metrics
+
+
+def _place(group: Group, ids: dict[str, int], branch: str | None) -> Place | None:
+    repo = group.repo if group.workflow_id else group.key
+    if repo is None or repo not in ids:
+        return None
+    workflow = group.key if group.workflow_id else None
+    return Place(ids[repo], repo, group.workflow_id, workflow, branch)
+
+
+def _stuck(session: Session, rule: Rule, now: datetime) -> Iterator[Observation]:
+    late: dict[tuple[int, int], list[RunRow]] = defaultdict(list)
+    repos = tuple(row.repo for row in covered(session, rule)) if rule.scope.repos else ()
+    if rule.scope.repos and not repos:
+        return
+    for each in unfinished(session, Scope(repos=repos), now, timedelta(seconds=rule.open_at)):
+        run = each.run
+        if rule.covers(run.repo, run.workflow) and matches(rule.scope.branches, run.branch):
+            late[each.repository_id, run.workflow_id].append(run)
+    for (repository_id, workflow_id), runs in late.items():
+        oldest = min(runs, key=lambda run: run.started_at or run.created_at)
+        started = oldest.started_at or oldest.created_at
+        place = Place(repository_id, oldest.repo, workflow_id, oldest.workflow)
+        age = (now - started).total_seconds()
+        detail = {"since": started.isoformat(), "run_id": oldest.id, "runs": len(runs), "run_branch": oldest.branch}
+        yield Observation(place, Measure(age, len(runs)), detail, run=oldest)
+
+
+def _stale(session: Session, rule: Rule, now: datetime) -> Iterator[Observation]:
+    """A repository that was never read counts from the first error on."""
+    for row in covered(session, rule):
+        seen = row.synced_at or row.error_at
+        if seen and not row.archived:
+            detail = {"since": seen.isoformat(), "error": row.error}
+            yield Observation(Place(row.id, row.repo), Measure((now - seen).total_seconds(), 1), detail)
+
+
+def _common(rule: Rule, place: Place) -> dict[str, Any]:
+    return {"branch": place.branch, "window_seconds": rule.window}
+
+
+def _nothing(session: Session, rule: Rule, now: datetime) -> Iterable[Observation]:
+    return ()
+
+
+_OBSERVERS: dict[RuleKind, Callable[[Session, Rule, datetime], Iterable[Observation]]] = {
+    RuleKind.CONSECUTIVE_FAILURES: _in_a_row,
+    RuleKind.FAILURE_RATE: _rates,
+    RuleKind.SUCCESS_REGRESSION: _nothing,
+    RuleKind.DURATION_REGRESSION: _nothing,
+    RuleKind.QUEUE_TIME: _queues,
+    RuleKind.STUCK_RUN: _stuck,
+    RuleKind.MISSING_RUN: _nothing,
+    RuleKind.FLAKY_RATE: _flaky,
+    RuleKind.ERROR_BUDGET: _burning,
+    RuleKind.COLLECTOR_STALE: _stale,
+}

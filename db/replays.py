@@ -1,0 +1,99 @@
+"""What a rule would have done in the last 30 days, before it is saved: by the same pure rules, over what is stored."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from db.alerting.history import Episode, replayed
+from db.alerting.patterns import matches
+from db.alerting.place import Place
+from db.alerting.rule import Rule
+from db.metrics.scope import Scope
+from db.observations import branch_scopes, covered
+from db.queries.alert_history import Past, past_runs, workflow_keys
+from db.vocabulary import RuleKind
+
+SPAN = timedelta(days=30)
+# Runs that one replay reads: a few seconds' worth. Of more, the newest.
+MOST_RUNS = 200_000
+# What a rule without a window needs to know from before.
+_LEAD = timedelta(days=7)
+_LISTED = 200
+_UNKNOWN = {
+    RuleKind.COLLECTOR_STALE: "How fresh the data was is not kept: this rule cannot be replayed.",
+    RuleKind.MISSING_RUN: "Schedules of the past are not kept: this rule cannot be replayed.",
+}
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One time that the rule would have fired. `resolved_at` null: it still would. `value`: the measure that opened
+    it; `run_id`: the run whose end did."""
+
+    place: Place
+    opened_at: datetime
+    resolved_at: datetime | None
+    value: float
+    run_id: int | None
+
+
+@dataclass(frozen=True)
+class Replay:
+    """`fired` times in [since, until), of which `items` are the newest. `since` is later than asked for where more runs
+    were stored than are read; `note` says so, or why nothing can be said."""
+
+    fired: int
+    items: list[Replayed]
+    since: datetime
+    until: datetime
+    runs: int
+    note: str | None
+
+
+def replay(session: Session, rule: Rule, now: datetime, *, span: timedelta = SPAN, limit: int = MOST_RUNS) -> Replay:
+    since = now - span
+    if rule.kind in _UNKNOWN:
+        return Replay(0, [], since, now, 0, _UNKNOWN[rule.kind])
+    past = _past(session, rule, since, now, limit)
+    # Without its lead the first days would be seen with half a window.
+    begun = since if past.whole else min(max(since, past.since + _lead(rule)), now)
+    workflows, repositories = workflow_keys(session), {row.id: row for row in covered(session, rule)}
+    found = []
+    for each in replayed(rule, past.runs, begun.timestamp(), now.timestamp()):
+        repository_id, workflow_id, branch = each.key
+        repository = repositories.get(repository_id)
+        workflow = workflows.get((repository_id, workflow_id))
+        if repository and rule.covers(repository.repo, workflow):
+            shown = branch or (repository.default_branch if rule.default_branch else None)
+            place = Place(repository_id, repository.repo, workflow_id or None, workflow, shown, bool(branch))
+            found.append(_replayed(place, each))
+    note = None if past.whole else f"Only the newest {limit:,} runs were read: since {begun:%d %b %Y, %H:%M} UTC."
+    return Replay(len(found), found[:_LISTED], begun, now, len(past.runs), note)
+
+
+def _past(session: Session, rule: Rule, since: datetime, now: datetime, limit: int) -> Past:
+    since -= _lead(rule)
+    if rule.default_branch:
+        repositories = covered(session, rule)
+        scope = Scope(repos=tuple(row.repo for row in repositories) if rule.scope.repos else ())
+        if not repositories:
+            return Past([], since, True)
+        return past_runs(session, scope, since, now, default_branch=True, limit=limit)
+    for scope, _ in branch_scopes(session, rule, since):
+        past = past_runs(session, scope, since, now, default_branch=False, limit=limit)
+        if rule.any_branch:
+            return past
+        kept = [run for run in past.runs if matches(rule.scope.branches, run.branch)]
+        return Past(kept, past.since, past.whole)
+    return Past([], since, True)
+
+
+def _lead(rule: Rule) -> timedelta:
+    return timedelta(seconds=rule.window) if rule.window else _LEAD
+
+
+def _replayed(place: Place, each: Episode) -> Replayed:
+    opened = datetime.fromtimestamp(each.opened, UTC)
+    resolved = None if each.resolved is None else datetime.fromtimestamp(each.resolved, UTC)
+    return Replayed(place, opened, resolved, each.value, each.run_id)

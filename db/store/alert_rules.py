@@ -1,0 +1,86 @@
+"""Writing the rules of alerts."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from db.alerting.rule import Rule
+from db.models import Alert, AlertRule, Silence
+from db.vocabulary import AlertState
+
+
+class RuleIsBuiltIn(ValueError):
+    """What ALERT_THRESHOLD says cannot be changed here; one line for people."""
+
+
+def add_rule(session: Session, rule: Rule, now: datetime) -> int:
+    """A checked rule."""
+    row = AlertRule(**_values(rule), built_in=rule.built_in, created_at=now, updated_at=now)
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def change_rule(session: Session, rule_id: int, rule: Rule, now: datetime) -> bool:
+    """False where there is no such rule (any more). Of the built-in one only what ALERT_THRESHOLD does not say."""
+    row = session.get(AlertRule, rule_id, with_for_update=True)
+    if row is None:
+        return False
+    values = _values(rule)
+    if row.built_in:
+        kept = ("severity", "channels", "repeat_seconds", "enabled")
+        fixed = [name for name, value in values.items() if name not in kept and getattr(row, name) != value]
+        if fixed:
+            raise RuleIsBuiltIn(
+                f"{', '.join(fixed)}: the built-in rule is what ALERT_THRESHOLD says; only {', '.join(kept)} can be "
+                "changed. Set ALERT_THRESHOLD, or make a rule of your own."
+            )
+    for name, value in values.items():
+        setattr(row, name, value)
+    row.updated_at = now
+    session.flush()
+    return True
+
+
+def delete_rule(session: Session, rule_id: int, now: datetime) -> bool:
+    """Its alerts stay as history, what still fires is closed without a message. False where there is no such rule."""
+    row = session.get(AlertRule, rule_id, with_for_update=True)
+    if row is None:
+        return False
+    if row.built_in:
+        raise RuleIsBuiltIn("The built-in rule cannot be deleted; switch it off, or set ALERT_THRESHOLD.")
+    firing = select(Alert).where(Alert.rule_id == rule_id, Alert.state == AlertState.FIRING)
+    for alert in session.scalars(firing):
+        alert.state, alert.resolved_at = AlertState.RESOLVED, now
+        alert.detail = {**alert.detail, "reason": "the rule was deleted"}
+    session.execute(update(Alert).where(Alert.rule_id == rule_id).values(rule_id=None))
+    session.execute(delete(Silence).where(Silence.rule_id == rule_id))
+    session.delete(row)
+    session.flush()
+    return True
+
+
+def keep_built_in(session: Session, rule: Rule, now: datetime) -> int:
+    """Brings the stored built-in rule to what ALERT_THRESHOLD says now; what else was set of it stays. Its id."""
+    row = session.scalar(select(AlertRule).where(AlertRule.built_in))
+    if row is None:
+        return add_rule(session, rule, now)
+    values = {"name": rule.name, "kind": rule.kind, "open_at": rule.open_at, "per": rule.per}
+    if any(getattr(row, name) != value for name, value in values.items()):
+        for name, value in values.items():
+            setattr(row, name, value)
+        row.updated_at = now
+        session.flush()
+    return row.id
+
+
+def _values(rule: Rule) -> dict[str, Any]:
+    return {
+        "name": rule.name, "kind": rule.kind, "open_at": float(rule.open_at), "close_at": rule.close_at,
+        "window_seconds": rule.window_seconds, "minimum": rule.minimum, "objective": rule.objective, "per": rule.per,
+        "repos": list(rule.scope.repos), "workflows": list(rule.scope.workflows),
+        "branches": list(rule.scope.branches), "severity": rule.severity, "channels": list(rule.channels),
+        "repeat_seconds": rule.repeat_seconds, "enabled": rule.enabled,
+    }  # fmt: skip

@@ -1,0 +1,95 @@
+"""Replays over made-up pasts, with the times at which each opens and closes."""
+
+from typing import Any
+
+import pytest
+
+from db.alerting.history import Episode, PastRun, replayed
+from db.alerting.patterns import Patterns
+from db.alerting.rule import Rule
+from db.vocabulary import RuleKind, RuleScope
+
+HOUR = 3600.0
+
+
+def past(number: int, hours: float, outcome: str = "failure", **changed: Any) -> PastRun:
+    """It takes six minutes."""
+    created = hours * HOUR
+    values: dict[str, Any] = {
+        "repository_id": 1, "workflow_id": 5, "branch": "main", "outcome": outcome, "created": created,
+        "started": created, "completed": created + 360, "duration": 360.0, "queue": 5.0, "flaky": False, "id": number,
+    }  # fmt: skip
+    return PastRun(**(values | changed))
+
+
+def spans(found: list[Episode]) -> list[tuple[float, float | None]]:
+    """In hours, the six minutes of a run taken off."""
+    return [(each.opened / HOUR - 0.1, each.resolved and each.resolved / HOUR - 0.1) for each in found]
+
+
+def test_failures_in_a_row_open_with_the_third_and_close_with_a_success() -> None:
+    runs = [past(n, n) for n in range(1, 6)] + [past(6, 6, "cancelled"), past(7, 7, "success"), past(8, 8)]
+    (found,) = replayed(Rule("row", RuleKind.CONSECUTIVE_FAILURES, 3), runs, 0, 100 * HOUR)
+    assert spans([found])[0] == pytest.approx((3, 7))
+    assert (found.key, found.run_id, found.value) == ((1, 5, ""), 3, 3)
+
+
+def test_the_order_of_creation_counts_not_that_of_ending() -> None:
+    """A failure that ends after a later run passed is none of a row."""
+    late = past(2, 2, completed=9 * HOUR)
+    runs = [past(1, 1), late, past(3, 3, "success"), past(4, 4), past(5, 5)]
+    assert replayed(Rule("row", RuleKind.CONSECUTIVE_FAILURES, 3), runs, 0, 100 * HOUR) == []
+
+
+def test_workflows_and_named_branches_stand_by_themselves() -> None:
+    runs = [past(n, n, workflow_id=5 + n % 2) for n in range(1, 5)]
+    row = Rule("row", RuleKind.CONSECUTIVE_FAILURES, 2)
+    assert {each.key for each in replayed(row, runs, 0, 100 * HOUR)} == {(1, 5, ""), (1, 6, "")}
+    runs = [past(n, n, branch="ab"[n % 2]) for n in range(1, 5)]
+    own = Rule("row", RuleKind.CONSECUTIVE_FAILURES, 2, scope=Patterns(branches=("*",)))
+    assert {each.key for each in replayed(own, runs, 0, 100 * HOUR)} == {(1, 5, "a"), (1, 5, "b")}
+
+
+def test_a_rate_closes_when_its_failures_leave_the_window() -> None:
+    rule = Rule("rate", RuleKind.FAILURE_RATE, 0.5, per=RuleScope.REPOSITORY)
+    runs = [past(n, n, workflow_id=n) for n in range(1, 6)] + [past(9, 40, "success")]
+    (found,) = replayed(rule, runs, 0, 100 * HOUR)
+    assert found.opened == pytest.approx(5.1 * HOUR)
+    # The last failure was created at 5 h: a day later none is left.
+    assert found.resolved == pytest.approx(29 * HOUR)
+
+
+def test_a_burn_needs_both_windows() -> None:
+    rule = Rule("burn", RuleKind.ERROR_BUDGET, 5, window_seconds=12 * HOUR, minimum=2, objective=0.9)
+    old = [past(1, 1), past(2, 1.2)]
+    assert len(replayed(rule, old, 0, 100 * HOUR)) == 1
+    # The second failure ends when the first is out of the last hour, and it alone is in it.
+    assert spans(replayed(rule, [past(1, 1), past(2, 8)], 0, 100 * HOUR))[0][0] == pytest.approx(8)
+    mended = [past(1, 1), past(2, 1.2), past(3, 1.4, "success"), past(4, 1.5, "success"), past(5, 1.6, "success")]
+    (found,) = replayed(rule, [*mended, past(6, 1.7, "success")], 0, 100 * HOUR)
+    assert found.resolved == pytest.approx(1.8 * HOUR)
+
+
+def test_flaky_runs_and_waits() -> None:
+    flaky = Rule("flaky", RuleKind.FLAKY_RATE, 0.3)
+    runs = [past(n, n, "success", flaky=n % 3 == 0) for n in range(1, 12)]
+    assert spans(replayed(flaky, runs, 0, 100 * HOUR)) == [(pytest.approx(9), None)]
+    queue = Rule("queue", RuleKind.QUEUE_TIME, 600, minimum=2)
+    runs = [past(1, 1, "success"), past(2, 1.1, "success", queue=900.0), past(3, 1.2, "success", queue=900.0)]
+    (found,) = replayed(queue, runs, 0, 100 * HOUR)
+    assert (found.opened, found.resolved) == pytest.approx((1.2 * HOUR, 2.2 * HOUR))
+
+
+def test_a_stuck_run_is_late_from_its_time_on_until_it_ends() -> None:
+    rule = Rule("stuck", RuleKind.STUCK_RUN, 2 * HOUR)
+    runs = [past(1, 1, completed=5 * HOUR), past(2, 2), past(3, 2.5, "in_progress", completed=None)]
+    found = replayed(rule, runs, 0, 100 * HOUR)
+    assert [(each.opened / HOUR, each.resolved) for each in found] == [(3, None)]
+    assert [(each.opened, each.resolved) for each in replayed(rule, runs[:2], 0, 100 * HOUR)] == [(3 * HOUR, 5 * HOUR)]
+
+
+def test_what_opened_before_counts_only_while_it_goes_on() -> None:
+    runs = [past(n, n) for n in range(1, 4)] + [past(4, 10, "success")]
+    rule = Rule("row", RuleKind.CONSECUTIVE_FAILURES, 3)
+    assert len(replayed(rule, runs, 5 * HOUR, 100 * HOUR)) == 1
+    assert replayed(rule, runs, 11 * HOUR, 100 * HOUR) == []

@@ -1,0 +1,183 @@
+"""Does it fire, and is anybody told: tables of what was, what is, and what follows."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from db.alerting.bundles import STORM, News, bundle
+from db.alerting.judge import Measure, fires
+from db.alerting.kinds import KINDS, written
+from db.alerting.patterns import Patterns, exactly, matches
+from db.alerting.place import Place, Quiet, silenced_until
+from db.alerting.rule import BadRule, Rule, checked
+from db.alerting.transitions import Previous, Reason, is_told, needs_update
+from db.alerting.words import headline, measured, span
+from db.vocabulary import RuleKind, RuleScope
+
+NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+TOLD = Previous(told_at=NOW - HOUR)
+RATE = Rule("rate", RuleKind.FAILURE_RATE, 0.2)
+BURN = Rule("burn", RuleKind.ERROR_BUDGET, 6)
+
+
+@pytest.mark.parametrize(
+    ("previous", "fires_now", "silenced", "repeat", "reason", "told"),
+    [
+        (None, False, False, None, Reason.QUIET, False),
+        (None, True, False, None, Reason.FIRST, True),
+        (None, True, True, None, Reason.FIRST, False),
+        (TOLD, True, False, None, Reason.STILL, False),
+        (TOLD, True, False, 2 * HOUR, Reason.STILL, False),
+        (TOLD, True, False, HOUR, Reason.REPEAT, True),
+        (TOLD, True, True, HOUR, Reason.STILL, False),
+        (TOLD, False, False, None, Reason.RESOLVED, True),
+        (TOLD, False, True, None, Reason.RESOLVED, False),
+        # Acknowledged: no repeats, but the recovery.
+        (Previous(NOW - HOUR, acknowledged=True), True, False, HOUR, Reason.STILL, False),
+        (Previous(NOW - HOUR, acknowledged=True), False, False, HOUR, Reason.RESOLVED, True),
+        # A silence is over: told, whether or not it was told before.
+        (Previous(None, was_silenced=True), True, False, None, Reason.FIRST, True),
+        (Previous(NOW - HOUR, was_silenced=True), True, False, None, Reason.REPEAT, True),
+        (Previous(None, acknowledged=True, was_silenced=True), True, False, None, Reason.STILL, False),
+        # Who never heard of it need not hear that it is over.
+        (Previous(None, was_silenced=True), False, False, None, Reason.RESOLVED, False),
+    ],
+)
+def test_what_people_are_told_and_why(
+    previous: Previous | None, fires_now: bool, silenced: bool, repeat: timedelta | None, reason: Reason, told: bool
+) -> None:
+    found = needs_update(previous, fires=fires_now, now=NOW, silenced=silenced, repeat=repeat)
+    assert (found, is_told(found, previous, silenced=silenced)) == (reason, told)
+
+
+@pytest.mark.parametrize(
+    ("rule", "measure", "opens", "goes_on"),
+    [
+        (Rule("row", RuleKind.CONSECUTIVE_FAILURES, 3), Measure(3, 3), True, True),
+        (Rule("row", RuleKind.CONSECUTIVE_FAILURES, 3), Measure(2, 2), False, True),
+        (Rule("row", RuleKind.CONSECUTIVE_FAILURES, 3), Measure(0, 0), False, False),
+        (RATE, Measure(0.2, 5), True, True),
+        (RATE, Measure(0.17, 100), False, True),
+        (RATE, Measure(0.15, 100), False, False),
+        (RATE, Measure(1.0, 4), False, True),
+        (RATE, Measure(0.0, 4), False, False),
+        (RATE, Measure(None), False, False),
+        (Rule("rate", RuleKind.FAILURE_RATE, 0.2, close_at=0.1), Measure(0.11, 9), False, True),
+        (Rule("rate", RuleKind.FAILURE_RATE, 0.2, minimum=2), Measure(0.5, 2), True, True),
+        (Rule("queue", RuleKind.QUEUE_TIME, 600), Measure(500, 9), False, True),
+        (Rule("stuck", RuleKind.STUCK_RUN, 600), Measure(599, 1), False, False),
+        (BURN, Measure(7, 20, recent=8), True, True),
+        (BURN, Measure(7, 20, recent=2), False, False),
+        (BURN, Measure(7, 20, recent=None), False, True),
+        (BURN, Measure(5, 20, recent=5), False, True),
+        (BURN, Measure(7, 9, recent=8), False, True),
+        (Rule("worse", RuleKind.SUCCESS_REGRESSION, 0.05), Measure(0.2, 9, certain=False), False, True),
+        (Rule("worse", RuleKind.SUCCESS_REGRESSION, 0.05), Measure(0.02, 9), False, False),
+    ],
+)
+def test_opening_takes_more_than_going_on(rule: Rule, measure: Measure, opens: bool, goes_on: bool) -> None:
+    assert (fires(rule, measure, firing=False), fires(rule, measure, firing=True)) == (opens, goes_on)
+
+
+@pytest.mark.parametrize("kind", RuleKind)
+def test_every_kind_can_be_used_as_it_comes_and_has_words(kind: RuleKind) -> None:
+    spec = KINDS[kind]
+    rule = checked(Rule("  one   rule ", kind, spec.open_at, per=spec.scopes[0]))
+    assert rule.name == "one rule"
+    assert 0 < rule.closes_at <= rule.open_at
+    assert 0 < len(rule.threshold) <= 20
+    assert "CI of acme/web" in headline(kind, "CI of acme/web", {})
+    assert headline(kind, "x", {}) != headline(kind, "x", {}, over=True)
+    assert "still" in headline(kind, "x", {}, still=True)
+    assert isinstance(measured(kind, {}), str)
+
+
+@pytest.mark.parametrize(
+    ("field", "changed"),
+    [
+        ("name", {"name": " "}),
+        ("name", {"name": "a\x00b"}),
+        ("open_at", {"open_at": 1.5}),
+        ("open_at", {"open_at": float("nan")}),
+        ("open_at", {"kind": RuleKind.CONSECUTIVE_FAILURES, "open_at": 2.5}),
+        ("close_at", {"close_at": 0.3}),
+        ("close_at", {"kind": RuleKind.STUCK_RUN, "open_at": 600, "close_at": 500}),
+        ("window_seconds", {"kind": RuleKind.STUCK_RUN, "open_at": 600, "window_seconds": 600}),
+        ("window_seconds", {"window_seconds": 1}),
+        ("minimum", {"minimum": 0}),
+        ("objective", {"objective": 0.9}),
+        ("objective", {"kind": RuleKind.ERROR_BUDGET, "open_at": 2, "objective": 1.0}),
+        ("per", {"kind": RuleKind.STUCK_RUN, "open_at": 600, "per": RuleScope.REPOSITORY}),
+        ("workflows", {"per": RuleScope.REPOSITORY, "scope": Patterns(workflows=("CI",))}),
+        ("repos", {"scope": Patterns(repos=("",))}),
+        ("branches", {"scope": Patterns(branches=("x",) * 51)}),
+        ("repeat_seconds", {"repeat_seconds": 10}),
+    ],
+)
+def test_what_cannot_be_used_is_named(field: str, changed: dict[str, object]) -> None:
+    values: dict[str, object] = {"name": "rate", "kind": RuleKind.FAILURE_RATE, "open_at": 0.2}
+    with pytest.raises(BadRule) as error:
+        checked(Rule(**(values | changed)))  # type: ignore[arg-type]
+    assert error.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("patterns", "name", "found"),
+    [
+        ((), "acme/web", True),
+        (("*",), None, True),
+        (("main",), None, False),
+        (("acme/*",), "acme/web", True),
+        (("Acme/W?b",), "acme/web", True),
+        (("beta/*", "acme/[vw]eb"), "acme/web", True),
+        (("acme/web",), "acme/web-2", False),
+        ((exactly("a[b]*"),), "a[b]*", True),
+        ((exactly("a[b]*"),), "ab1", False),
+    ],
+)
+def test_patterns_are_those_of_a_shell(patterns: tuple[str, ...], name: str | None, found: bool) -> None:
+    assert matches(patterns, name, fold=True) is found
+    assert matches(("CI",), "ci") is False
+
+
+def test_a_silence_holds_for_its_time_and_its_places() -> None:
+    quiet = Quiet(1, Patterns(repos=("acme/*",), branches=("main",)), 7, NOW - HOUR, NOW + HOUR, "", "", NOW)
+    later = Quiet(2, Patterns(), None, NOW + HOUR, NOW + 2 * HOUR, "", "", NOW)
+    about = (7, "acme/web", "CI", "main")
+    assert silenced_until([quiet, later], *about, NOW) == NOW + HOUR
+    assert silenced_until([quiet, later], *about, NOW + HOUR) == NOW + 2 * HOUR
+    assert silenced_until([quiet, later], *about, NOW + 2 * HOUR) is None
+    assert silenced_until([quiet], 8, "acme/web", "CI", "main", NOW) is None
+    assert silenced_until([quiet], 7, "acme/web", "CI", None, NOW) is None
+
+
+def test_a_storm_is_one_message_and_what_was_told_together_ends_together() -> None:
+    few = [News(n, 1, Reason.FIRST) for n in range(STORM)]
+    assert [len(each) for each in bundle(few)] == [1] * STORM
+    assert [len(each) for each in bundle([*few, News(9, 1, Reason.FIRST)])] == [STORM + 1]
+    assert [len(each) for each in bundle([*few, News(9, 2, Reason.FIRST)])] == [1] * (STORM + 1)
+    caused = [
+        News(1, 1, Reason.FIRST, cause="a"),
+        News(2, 1, Reason.FIRST, cause="b"),
+        News(3, 1, Reason.FIRST, cause="a"),
+    ]
+    assert [[each.alert_id for each in group] for group in bundle(caused)] == [[1, 3], [2]]
+    grouped = [News(n, 1, Reason.REPEAT, group_id=4) for n in (4, 5)]
+    assert [len(each) for each in bundle([*grouped, News(6, 1, Reason.REPEAT)])] == [2, 1]
+
+
+def test_one_place_is_one_target_whatever_its_default_branch_is_called() -> None:
+    assert Place(1, "a/b", 5, "CI", "main").target(3) == Place(1, "a/b", 5, "CI", "trunk").target(3) == "3/1/5/"
+    assert Place(1, "a/b", 5, "CI", "x", own_branch=True).target(3) == "3/1/5/x"
+    assert Place(1, "a/b", 5, "CI", "x").words == "CI on x of a/b"
+    assert Place(1, "a/b").words == "a/b"
+
+
+def test_values_read_as_people_write_them() -> None:
+    assert written(RuleKind.FAILURE_RATE, 0.125) == "12.5%"
+    assert written(RuleKind.QUEUE_TIME, 600) == "10m 00s"
+    assert written(RuleKind.ERROR_BUDGET, 14.4) == "14.4×"
+    assert [span(each) for each in (600, 3600, 86400, 14 * 86400, 90)] == ["10 min", "1 h", "24 h", "14 days", "1m 30s"]
+    detail = {"failed": 3, "decided": 5, "window_seconds": 86400}
+    assert measured(RuleKind.FAILURE_RATE, detail) == "60.0%, 3 of 5 decided runs in 24 h"

@@ -1,0 +1,267 @@
+"""An alert from its opening to its end: who knows of it, silences, repeats, storms, and every kind of rule."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from collector.alerts.evaluate import Evaluator
+from db.alerting.bundles import STORM
+from db.alerting.patterns import Patterns
+from db.alerting.rule import Rule, checked
+from db.alerting.threshold import parse_threshold
+from db.engine import write_scope
+from db.models import Delivery
+from db.queries.alerts import AlertRow, list_alerts
+from db.store.alert_rules import add_rule, change_rule, delete_rule
+from db.store.alerts import acknowledge
+from db.store.logs import store_log
+from db.store.records import LogRecord, RepositoryRecord, WorkflowRecord
+from db.store.silences import add_silence, end_silence
+from db.store.sync_state import sync_state
+from db.vocabulary import LogState, RuleKind, RuleScope, Severity
+from tests.builders import NOON, REPO, WORKFLOW, add_repository, attempt, job, run, store_jobs, store_runs
+from tests.collector.conftest import Clock
+
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+HOURS = 3600.0
+
+
+class Station:
+    """Rules over one database; what they tell is read in the outbox."""
+
+    def __init__(self, engine: Engine, clock: Clock, threshold: str = "3") -> None:
+        self.engine, self.clock = engine, clock
+        self.evaluator = Evaluator(engine, parse_threshold(threshold), ["slack", "email"], "http://dash", clock)
+        self._read = 0
+
+    def rule(self, kind: RuleKind, open_at: float, **more: Any) -> int:
+        with write_scope(self.engine) as session:
+            return add_rule(session, checked(Rule("mine", kind, open_at, **more)), self.clock())
+
+    def write(self, work: Callable[[Session], Any]) -> Any:
+        with write_scope(self.engine) as session:
+            return work(session)
+
+    def told(self) -> list[tuple[str, str, str]]:
+        """Evaluates; the new messages as channel, reason and headline."""
+        self.evaluator.run()
+        with Session(self.engine) as session:
+            rows = session.query(Delivery).order_by(Delivery.id).all()
+        new, self._read = rows[self._read :], len(rows)
+        return [(row.channel, row.reason, row.message["headline"]) for row in new]
+
+    def slack(self) -> list[tuple[str, str]]:
+        return [(reason, headline) for channel, reason, headline in self.told() if channel == "slack"]
+
+    def alerts(self) -> list[AlertRow]:
+        with Session(self.engine) as session:
+            return list_alerts(session)
+
+
+@pytest.fixture
+def station(engine: Engine, clock: Clock) -> Station:
+    add_repository(engine)
+    clock.forward(hours=1)
+    return Station(engine, clock)
+
+
+def fail(number: int, minutes: float, **changed: Any) -> Any:
+    return run(number, minutes=minutes, conclusion="failure", **changed)
+
+
+def broken(engine: Engine) -> None:
+    store_runs(engine, *(fail(number, number) for number in (1, 2, 3)))
+
+
+BROKEN, STILL, OVER = (f"CI on main of acme/web {word}" for word in ("is broken", "is still broken", "has recovered"))
+
+
+def test_who_acknowledged_hears_no_repeats_but_the_recovery(engine: Engine, station: Station) -> None:
+    station.rule(RuleKind.CONSECUTIVE_FAILURES, 2, channels=("slack",), repeat_seconds=HOURS)
+    broken(engine)
+    assert station.told() == [("slack", "first", BROKEN), ("email", "first", BROKEN), ("slack", "first", BROKEN)]
+    station.clock.forward(minutes=61)
+    assert station.told() == [("slack", "repeat", STILL)]
+    station.clock.forward(minutes=30)
+    assert station.told() == []
+    mine = next(alert for alert in station.alerts() if alert.rule_name == "mine")
+    assert station.write(lambda session: acknowledge(session, mine.id, "ann", "on it", station.clock()))
+    station.clock.forward(hours=5)
+    assert station.told() == []
+    store_runs(engine, run(9, minutes=400))
+    assert [reason for _, reason, _ in station.told()] == ["resolved"] * 3
+
+
+def test_a_silence_says_nothing_and_what_fires_on_is_told_at_its_end(engine: Engine, station: Station) -> None:
+    def silence(session: Session, hours: float) -> int:
+        now = station.clock()
+        ends = now + timedelta(hours=hours)
+        scope = Patterns(("acme/*",), (), ("main",))
+        return add_silence(session, scope, None, now, ends, comment="", author="ann", now=now)
+
+    station.write(lambda session: silence(session, 2))
+    broken(engine)
+    assert station.told() == []
+    assert [alert.state for alert in station.alerts()] == ["silenced"]
+    station.clock.forward(hours=2)
+    assert station.slack() == [("first", BROKEN)]
+    assert station.told() == []
+    number = station.write(lambda session: silence(session, 9))
+    station.clock.forward(hours=1)
+    assert station.told() == []
+    station.write(lambda session: end_silence(session, number, station.clock()))
+    assert station.slack() == [("repeat", STILL)]
+    station.write(lambda session: silence(session, 1))
+    store_runs(engine, run(9, minutes=400))
+    assert station.told() == []
+    assert [alert.state for alert in station.alerts()] == ["resolved"]
+
+
+@SQLITE
+def test_nobody_is_told_of_the_end_of_what_nobody_was_told_of(engine: Engine, station: Station) -> None:
+    now = station.clock()
+    station.write(
+        lambda session: add_silence(
+            session, Patterns(("*",)), None, now, now + timedelta(hours=1), comment="", author="a", now=now
+        )
+    )
+    broken(engine)
+    assert station.told() == []
+    store_runs(engine, run(9, minutes=30))
+    station.clock.forward(hours=2)
+    assert station.told() == []
+
+
+def many(engine: Engine, number: int) -> None:
+    workflows = [WorkflowRecord(100 + k, f"W{k}", f"{k}.yml", "active") for k in range(number)]
+    add_repository(engine, RepositoryRecord(2, "acme/many", "main", False, False, ""), *workflows)
+
+
+def runs_of_many(number: int, first: int, minutes: float, conclusion: str) -> list[Any]:
+    return [
+        run(first + 10 * k + n, minutes=minutes + n, conclusion=conclusion, workflow_id=100 + k, workflow_name=f"W{k}")
+        for k in range(number)
+        for n in range(3 if conclusion == "failure" else 1)
+    ]
+
+
+def test_a_storm_is_one_message_and_so_is_its_end(engine: Engine, station: Station) -> None:
+    size = STORM + 2
+    many(engine, size)
+    store_runs(engine, *runs_of_many(size, 1000, 1, "failure"), repository_id=2)
+    assert station.slack() == [("first", f"{size} alerts of the rule ALERT_THRESHOLD fire at once")]
+    assert len({alert.group_id for alert in station.alerts()}) == 1
+    store_runs(engine, *runs_of_many(size - 1, 5000, 30, "success"), repository_id=2)
+    assert station.told() == []
+    store_runs(engine, *runs_of_many(size, 9000, 40, "success"), repository_id=2)
+    assert station.slack() == [("resolved", f"{size} alerts of the rule ALERT_THRESHOLD are over")]
+    assert {alert.state for alert in station.alerts()} == {"resolved"}
+
+
+def test_one_cause_in_two_places_is_one_message_that_names_it(engine: Engine, station: Station) -> None:
+    add_repository(engine, REPO, WORKFLOW, WorkflowRecord(6, "E2E", "e.yml", "active"))
+    broken(engine)
+    store_runs(engine, *(fail(n, n, workflow_id=6, workflow_name="E2E") for n in (11, 12, 13)))
+    for run_id in (3, 13):
+        store_jobs(engine, run_id, job(run_id, conclusion="failure"), attempts=(attempt(1, "failure"),))
+        log = LogRecord(run_id, run_id, LogState.STORED, "x", 1, False, 1, ("x",), "no space left on device", "f1")
+        station.write(lambda session, log=log: store_log(session, 1, log, NOON))
+    ((reason, headline),) = station.slack()
+    assert (reason, headline) == ("first", "2 alerts of the rule ALERT_THRESHOLD fire at once")
+    with Session(engine) as session:
+        message = session.query(Delivery).first().message  # type: ignore[union-attr]
+    assert ["Common cause", "no space left on device"] in message["fields"]
+    assert any("E2E on main of acme/web: 3 failed runs in a row" in line for line in message["lines"])
+
+
+def test_a_rule_that_no_longer_covers_a_place_closes_its_alert_quietly(engine: Engine, station: Station) -> None:
+    rule_id = station.rule(RuleKind.CONSECUTIVE_FAILURES, 2)
+    broken(engine)
+    station.told()
+    elsewhere = checked(Rule("mine", RuleKind.CONSECUTIVE_FAILURES, 2, scope=Patterns(repos=("beta/*",))))
+    station.write(lambda session: change_rule(session, rule_id, elsewhere, station.clock()))
+    assert station.told() == []
+    states = {alert.rule_name: (alert.state, alert.detail.get("reason")) for alert in station.alerts()}
+    assert states == {"ALERT_THRESHOLD": ("firing", None), "mine": ("resolved", "the rule changed")}
+    station.write(lambda session: delete_rule(session, rule_id, station.clock()))
+    assert station.told() == []
+
+
+@SQLITE
+def test_branches_that_are_named_have_alerts_of_their_own(engine: Engine, station: Station) -> None:
+    station.rule(RuleKind.CONSECUTIVE_FAILURES, 2, scope=Patterns(branches=("release/*",)))
+    for number, branch in enumerate(
+        ("release/1", "release/2", "feature", "release/1", "release/2", "feature"), start=1
+    ):
+        store_runs(engine, fail(number, number, branch=branch))
+    names = sorted(headline for _, headline in station.slack())
+    assert names == ["CI on release/1 of acme/web is broken", "CI on release/2 of acme/web is broken"]
+    store_runs(engine, run(9, minutes=30, branch="release/1"))
+    assert station.slack() == [("resolved", "CI on release/1 of acme/web has recovered")]
+
+
+@SQLITE
+def test_a_run_that_does_not_end_is_told_once_until_it_does(engine: Engine, station: Station) -> None:
+    station.rule(RuleKind.STUCK_RUN, 2 * HOURS, severity=Severity.INFO)
+    store_runs(engine, run(1, status="in_progress", conclusion=None, branch="feature"))
+    store_runs(engine, run(2, status="waiting", conclusion=None))
+    assert station.told() == []
+    station.clock.forward(hours=2)
+    assert station.slack() == [("first", "A run of CI of acme/web is stuck")]
+    assert station.alerts()[0].severity == "info"
+    store_runs(engine, run(1, seconds=9000, branch="feature"))
+    station.clock.forward(minutes=1)
+    assert station.slack() == [("resolved", "No run of CI of acme/web is stuck any more")]
+
+
+@SQLITE
+def test_long_queues_and_flaky_runs_are_told(engine: Engine, station: Station) -> None:
+    station.rule(RuleKind.QUEUE_TIME, 120, minimum=2, per=RuleScope.REPOSITORY)
+    station.rule(RuleKind.FLAKY_RATE, 0.3, minimum=2)
+    store_runs(engine, run(1, minutes=20), run(2, minutes=21, attempt=2), run(3, minutes=22, attempt=2))
+    store_jobs(engine, 1, job(1, start=300, end=330, at=NOON + timedelta(minutes=20)))
+    for number in (2, 3):
+        at = NOON + timedelta(minutes=19 + number)
+        store_jobs(
+            engine, number, job(number * 10, conclusion="failure", at=at),
+            job(number * 10 + 1, attempt=2, start=400, end=430, at=at),
+            attempts=(attempt(1, "failure", start=0), attempt(2, "success", start=0)),
+        )  # fmt: skip
+    assert sorted(station.slack()) == [
+        ("first", "CI of acme/web is flaky"),
+        ("first", "Runs of acme/web wait long for a runner"),
+    ]
+    measured = {alert.rule: alert.detail for alert in station.alerts()}
+    assert (measured["flaky_rate"]["flaky"], measured["flaky_rate"]["decided"]) == (2, 3)
+    assert measured["queue_time"]["value"] > 120
+
+
+@SQLITE
+def test_an_error_budget_that_burns_is_told_and_over_with_the_short_window(engine: Engine, station: Station) -> None:
+    station.rule(RuleKind.ERROR_BUDGET, 4, minimum=4, objective=0.9, window_seconds=12 * HOURS)
+    store_runs(engine, *(fail(n, 5 * n, branch="main") for n in range(1, 3)), run(3, minutes=11), run(4, minutes=12))
+    assert ("first", "CI on main of acme/web burns its error budget") in station.slack()
+    store_runs(engine, *(run(n, minutes=60 + n) for n in range(5, 9)))
+    station.clock.forward(hours=1)
+    assert station.slack() == [("resolved", "CI on main of acme/web is within its error budget")]
+
+
+@SQLITE
+def test_a_repository_that_is_not_read_is_told(engine: Engine, station: Station) -> None:
+    station.rule(RuleKind.COLLECTOR_STALE, HOURS, per=RuleScope.REPOSITORY)
+
+    def read(session: Session) -> None:
+        sync_state(session, 1).synced_at = station.clock()
+
+    station.write(read)
+    station.clock.forward(minutes=59)
+    assert station.told() == []
+    station.clock.forward(minutes=1)
+    assert station.slack() == [("first", "acme/web is not being read")]
+    station.write(read)
+    station.clock.forward(minutes=1)
+    assert station.slack() == [("resolved", "acme/web is being read again")]

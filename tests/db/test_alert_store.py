@@ -1,0 +1,158 @@
+"""Rules, silences and alerts as they are stored, on both databases."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from db.alerting.patterns import Patterns
+from db.alerting.rule import Rule, checked
+from db.alerting.threshold import built_in, parse_threshold
+from db.engine import write_scope
+from db.queries.alert_rules import get_silence, list_rules, list_silences
+from db.queries.alerts import AlertFilter, alert_page, count_alerts, dead_deliveries, get_alert, list_alerts
+from db.queries.runs import BadCursor
+from db.store.alert_rules import RuleIsBuiltIn, add_rule, change_rule, delete_rule, keep_built_in
+from db.store.alerts import AlertScope, acknowledge, claim_due, enqueue, note_failed, open_alert, resolve_alert
+from db.store.silences import add_silence, end_silence
+from db.vocabulary import AlertState, RuleKind, Severity
+from tests.builders import NOON, add_repository
+
+HOUR = timedelta(hours=1)
+RULE = checked(
+    Rule(
+        "queues", RuleKind.QUEUE_TIME, 600, close_at=300, window_seconds=7200, minimum=3, channels=("slack",),
+        scope=Patterns(("acme/*",), ("CI",), ("*",)), severity=Severity.INFO, repeat_seconds=3600,
+    )
+)  # fmt: skip
+
+
+def opened(session: Session, number: int, *, rule_id: int | None = None, branch: str = "main") -> int:
+    scope = AlertScope(1, 5, RuleKind.CONSECUTIVE_FAILURES, branch, rule_id, target=f"{number}")
+    return open_alert(session, scope, "3", {"branch": branch}, NOON + number * HOUR)
+
+
+def test_a_rule_comes_back_as_it_was_stored(engine: Engine) -> None:
+    with write_scope(engine) as session:
+        rule_id = add_rule(session, RULE, NOON)
+        first, second = list_rules(session)
+    assert (first.built_in, first.name, first.open_at) == (True, "ALERT_THRESHOLD", 3.0)
+    assert second == Rule(**{**vars(RULE), "id": rule_id, "updated_at": NOON})
+
+
+def test_the_built_in_rule_follows_its_setting_and_keeps_what_else_was_set(engine: Engine) -> None:
+    with write_scope(engine) as session:
+        kept = keep_built_in(session, built_in(parse_threshold("3")), NOON)
+        (rule,) = list_rules(session)
+        assert change_rule(session, kept, Rule(**{**vars(rule), "channels": ("email",), "enabled": False}), NOON)
+        assert keep_built_in(session, built_in(parse_threshold("20%")), NOON) == kept
+        (rule,) = list_rules(session)
+        assert (rule.kind, rule.open_at, rule.per) == (RuleKind.FAILURE_RATE, 0.2, "repository")
+        assert (rule.channels, rule.enabled) == (("email",), False)
+        with pytest.raises(RuleIsBuiltIn, match="open_at: the built-in rule is what ALERT_THRESHOLD says"):
+            change_rule(session, kept, Rule(**{**vars(rule), "open_at": 0.5}), NOON)
+        with pytest.raises(RuleIsBuiltIn, match="cannot be deleted"):
+            delete_rule(session, kept, NOON)
+
+
+def test_a_deleted_rule_leaves_its_alerts_as_history(engine: Engine) -> None:
+    add_repository(engine)
+    with write_scope(engine) as session:
+        rule_id = add_rule(session, RULE, NOON)
+        alert_id = opened(session, 1, rule_id=rule_id)
+        add_silence(session, Patterns(), rule_id, NOON, NOON + HOUR, comment="", author="ann", now=NOON)
+        assert delete_rule(session, rule_id, NOON + HOUR)
+        assert not delete_rule(session, rule_id, NOON + HOUR)
+    with Session(engine) as session:
+        alert = get_alert(session, alert_id, NOON)
+        assert alert is not None
+        assert (alert.state, alert.rule_id, alert.detail["reason"]) == ("resolved", None, "the rule was deleted")
+        assert list_silences(session) == []
+
+
+def test_an_alert_shows_the_state_that_holds_now(engine: Engine) -> None:
+    add_repository(engine)
+    with write_scope(engine) as session:
+        first, second, third = (opened(session, number) for number in range(3))
+        assert acknowledge(session, first, "ann", "on it", NOON)
+        silence = Patterns(("acme/web",), ("CI",), ("main",))
+        add_silence(session, silence, None, NOON, NOON + HOUR, comment="deploy", author="bob", now=NOON)
+        resolve_alert(session, third, {}, NOON)
+        assert not acknowledge(session, third, "ann", "", NOON)
+    with Session(engine) as session:
+
+        def states(now: timedelta) -> list[tuple[int, str]]:
+            return [(each.id, each.state) for each in alert_page(session, AlertFilter(), NOON + now).items]
+
+        assert states(timedelta()) == [(second, "silenced"), (first, "silenced"), (third, "resolved")]
+        assert states(HOUR) == [(second, "firing"), (first, "acknowledged"), (third, "resolved")]
+        assert count_alerts(session, NOON + HOUR) == {
+            AlertState.FIRING: 1, AlertState.ACKNOWLEDGED: 1, AlertState.SILENCED: 0, AlertState.RESOLVED: 1,
+        }  # fmt: skip
+        for state, found in (("firing", [second]), ("acknowledged", [first]), ("silenced", []), ("resolved", [third])):
+            page = alert_page(session, AlertFilter(states=(state,)), NOON + HOUR)
+            assert [each.id for each in page.items] == found
+
+
+def test_a_silence_that_is_ended_leaves_the_moment_at_which_it_did(engine: Engine) -> None:
+    add_repository(engine)
+    with write_scope(engine) as session:
+        alert_id = opened(session, 1)
+        silence_id = add_silence(
+            session, Patterns(("ACME/*",)), None, NOON, NOON + HOUR, comment="c", author="a", now=NOON
+        )
+        other = Patterns(("acme/other",))
+        pending = add_silence(session, other, None, NOON + HOUR, NOON + 2 * HOUR, comment="", author="", now=NOON)
+    minute = NOON + timedelta(minutes=1)
+    with write_scope(engine) as session:
+        assert end_silence(session, silence_id, minute)
+        assert not end_silence(session, silence_id, minute)
+        assert not end_silence(session, 12345, minute)
+        assert end_silence(session, pending, minute)
+        alert = get_alert(session, alert_id, minute)
+        assert alert is not None
+        assert (alert.state, alert.silenced_until) == ("firing", minute)
+        ended = get_silence(session, pending)
+        assert ended is not None
+        assert (ended.state(minute), ended.starts_at) == ("ended", minute)
+        assert list_silences(session, not_ended_at=minute) == []
+
+
+def test_pages_of_alerts_follow_each_other(engine: Engine) -> None:
+    add_repository(engine)
+    with write_scope(engine) as session:
+        ids = [opened(session, number) for number in range(5)]
+        for alert_id in ids[3:]:
+            resolve_alert(session, alert_id, {}, NOON)
+    with Session(engine) as session:
+        seen: list[int] = []
+        cursor = None
+        for _ in range(3):
+            page = alert_page(session, AlertFilter(), NOON, limit=2, cursor=cursor)
+            seen += [each.id for each in page.items]
+            cursor = page.next
+        assert cursor is None
+        assert seen == [ids[2], ids[1], ids[0], ids[4], ids[3]]
+        for bad in ("x", "MXx8", "MnwyMDI2fDE"):
+            with pytest.raises(BadCursor):
+                alert_page(session, AlertFilter(), NOON, cursor=bad)
+        assert alert_page(session, AlertFilter(workflows=("CI",), severities=("info",)), NOON).items == []
+        assert [each.id for each in list_alerts(session, states=["resolved"])] == [ids[4], ids[3]]
+
+
+def test_messages_that_nobody_got_can_be_listed(engine: Engine) -> None:
+    add_repository(engine)
+    with write_scope(engine) as session:
+        enqueue(session, opened(session, 1), "first", {"slack": {"subject": "CI is broken"}}, NOON)
+        (claimed,) = claim_due(session, NOON, ["slack"])
+        note_failed(session, claimed, "no_service", NOON, permanent=True)
+    with Session(engine) as session:
+        (dead,) = dead_deliveries(session, NOON - HOUR)
+        assert (dead.repo, dead.channel, dead.subject, dead.error) == (
+            "acme/web",
+            "slack",
+            "CI is broken",
+            "no_service",
+        )
+        assert dead_deliveries(session, NOON + HOUR) == []
