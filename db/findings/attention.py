@@ -13,7 +13,7 @@ from db.metrics.distribution import percentile
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.queries import findings
-from db.queries.alerts import AlertRow, list_alerts
+from db.queries.alerts import AlertFilter, AlertRow, alert_page
 from db.queries.dots import newest_dots
 from db.queries.runs import RunRow
 from db.queries.streaks import Streak, failing_streaks
@@ -25,6 +25,8 @@ _GIVEN_UP = timedelta(days=7)
 # Runners are short when 19 of 20 runs of the last hours waited five minutes, and three times as long as before.
 _LATELY, _BEFORE = timedelta(hours=3), timedelta(days=7)
 _QUEUE_SECONDS, _QUEUE_TIMES, _QUEUE_RUNS = 300.0, 3, 5
+_SAID = (RuleKind.CONSECUTIVE_FAILURES, RuleKind.SUCCESS_REGRESSION, RuleKind.DURATION_REGRESSION,
+         RuleKind.STUCK_RUN, RuleKind.QUEUE_TIME)  # fmt: skip
 _MOST_STUCK, _MOST_QUEUED, _MOST_DOTS = 50, 5_000, 200
 
 
@@ -53,7 +55,7 @@ def attention(
     streaks = failing_streaks(session, scope, now)
     broken = {(each.repo, each.workflow_id) for each in streaks}
     found = [_broken(each) for each in streaks]
-    found += [_alert(each) for each in _alerts(session, scope) if (each.repo, each.workflow_id or 0) not in broken]
+    found += [_alert(each) for each in _alerts(session, scope, now) if (each.repo, each.workflow_id or 0) not in broken]
     worse = regressions(session, scope, now) if worse is None else worse
     found += [
         _regression(each) for each in worse if each.kind == "duration" or (each.repo, each.workflow_id) not in broken
@@ -70,20 +72,19 @@ def _broken(streak: Streak) -> Attention:
                      streak.runs[-1].id, streak.first_bad)  # fmt: skip
 
 
-def _alerts(session: Session, scope: Scope) -> list[AlertRow]:
-    """Failures in a row are said as a broken branch already."""
-    firing = list_alerts(session, states=[AlertState.FIRING], limit=200)
-    return [
-        each for each in firing
-        if each.rule != RuleKind.CONSECUTIVE_FAILURES and (not scope.repos or each.repo in scope.repos)
-    ]  # fmt: skip
+def _alerts(session: Session, scope: Scope, now: datetime) -> list[AlertRow]:
+    """Firing, neither acknowledged nor silenced, and of a kind that is not said here already."""
+    asked = AlertFilter(states=(AlertState.FIRING,), repos=scope.repos)
+    return [each for each in alert_page(session, asked, now, limit=200).items if each.rule not in _SAID]
 
 
 def _alert(alert: AlertRow) -> Attention:
-    what = alert.rule.replace("_", " ").capitalize()
+    what = alert.rule_name or alert.rule.replace("_", " ").capitalize()
     place = " of ".join(part for part in (alert.workflow, alert.repo) if part)
-    return Attention("alert", "red", f"{what}: {place}", f"threshold {alert.threshold}", alert.opened_at, alert.repo,
-                     alert.workflow, alert.workflow_id, None, None)  # fmt: skip
+    return Attention(
+        "alert", "red", f"{what}: {place}", f"an alert of severity {alert.severity}", alert.opened_at, alert.repo,
+        alert.workflow, alert.workflow_id, None, None,
+    )  # fmt: skip
 
 
 def _regression(found: Regression) -> Attention:
