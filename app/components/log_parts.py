@@ -47,7 +47,9 @@ def no_log(run: RunRow) -> None:
     with st.container(border=True, key="state-no-log"):
         st.markdown("### :material/search_off: No such log")
         st.markdown(f"Run {run.id} has no job of this number with a log of its own.")
-        st.page_link("views/run.py", label="Go to the run", icon=":material/timeline:", query_params={"run_id": str(run.id)})
+        st.page_link(
+            "views/run.py", label="Go to the run", icon=":material/timeline:", query_params={"run_id": str(run.id)}
+        )
 
 
 def header(run: RunRow, found: FoundLog) -> None:

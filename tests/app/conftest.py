@@ -1,5 +1,6 @@
 """Pages run in-process on a real SQLite database."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,13 @@ from streamlit.testing.v1 import AppTest
 from db.engine import make_engine
 from db.migrate import upgrade
 from tests.app.seeding import Seeded, seed
+
+with warnings.catch_warnings():
+    # requirements-dev.txt has httpx; Starlette takes it, and says that it would rather have httpx2.
+    warnings.filterwarnings("ignore", message="Using `httpx` with `starlette.testclient` is deprecated")
+    from starlette.testclient import TestClient
+
+__all__ = ["MAIN", "Open", "TestClient"]
 
 MAIN = Path(__file__).parents[2] / "app" / "shell.py"
 Open = Callable[..., AppTest]
