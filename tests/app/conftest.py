@@ -1,6 +1,7 @@
 """Pages run in-process on a real SQLite database."""
 
 import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,6 +16,13 @@ from streamlit.testing.v1 import AppTest
 from db.engine import make_engine
 from tests.app.seeding import Seeded, seed
 from tests.kept import Kept
+
+with warnings.catch_warnings():
+    # requirements-dev.txt has httpx; Starlette takes it, and says that it would rather have httpx2.
+    warnings.filterwarnings("ignore", message="Using `httpx` with `starlette.testclient` is deprecated")
+    from starlette.testclient import TestClient
+
+__all__ = ["MAIN", "Open", "TestClient"]
 
 MAIN = Path(__file__).parents[2] / "app" / "shell.py"
 Open = Callable[..., AppTest]

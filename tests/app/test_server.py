@@ -1,7 +1,6 @@
 """What stands around the dashboard's script, on a server of its own."""
 
 import gzip
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,13 +13,8 @@ from starlette.routing import Route
 from app.server import middleware
 from app.server.routes import routes
 from app.server.warm import warm
-from tests.app.conftest import Open
+from tests.app.conftest import Open, TestClient
 from tests.app.seeding import Seeded
-
-with warnings.catch_warnings():
-    # Starlette asks for httpx's successor, which nothing else here needs.
-    warnings.simplefilter("ignore")
-    from starlette.testclient import TestClient
 
 SCRIPT = next(iter(sorted(path for path in middleware.packable() if path.endswith(".js"))))
 

@@ -382,9 +382,12 @@ class Viewer {
 }
 
 const viewers = new WeakMap();
+const rootOf = (component) => component.parentElement.querySelector(".ph-lv");
 
-export default function ({ data, parentElement }) {
-  const root = parentElement.querySelector(".ph-lv");
+// Streamlit calls this again whenever what it sends has changed.
+export function show(component) {
+  const { data } = component;
+  const root = rootOf(component);
   const before = viewers.get(root);
   if (before?.data.base === data.base) before.update(data);
   else {
@@ -392,5 +395,12 @@ export default function ({ data, parentElement }) {
     root.replaceChildren();
     viewers.set(root, new Viewer(root, data));
   }
-  return () => viewers.get(root)?.close();
 }
+
+export function close(component) {
+  viewers.get(rootOf(component))?.close();
+}
+
+const sheet = new CSSStyleSheet();
+sheet.replaceSync(STYLES);
+document.adoptedStyleSheets.push(sheet);
