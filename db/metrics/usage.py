@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -95,7 +95,7 @@ def of_jobs(jobs: Sequence[Sequence[Any]]) -> Usage:
     """Rows as UsedJob, by workflow, label and hour in which their runs were created."""
     if not jobs:
         return of_stored([], [], [])
-    columns = UsedJob(*zip(*jobs, strict=True))  # type: ignore[arg-type]
+    columns = cast(Any, UsedJob(*zip(*jobs, strict=True)))  # type: ignore[arg-type]
     created = np.asarray(columns.created, dtype=np.int64) // 3600
     keys: dict[tuple[int, int, int, str], int] = {}
     named = zip(
