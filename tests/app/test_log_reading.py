@@ -1,10 +1,13 @@
 """Lines, colours and groups of a log, and its index."""
 
+import re
+
 import pytest
 
 from app.logs import ansi, colours, lines
 from app.logs.ansi import PLAIN, Style, pieces
 from app.logs.index import LogIndex, Mark
+from app.logs.script import script
 from app.logs.shelf import Shelf
 
 AT = "2026-11-20T10:00:00.1234567Z "
@@ -38,14 +41,30 @@ def test_what_cannot_be_seen_or_turns_the_text_around_is_left_out() -> None:
 
 
 def test_every_colour_can_be_read_on_both_grounds() -> None:
-    light, dark = (246, 228, 228), (44, 26, 33)
     for number in range(256):
         on_light, on_dark = (_rgb(each) for each in colours.on_both_grounds(colours.indexed(number)))
-        assert colours.contrast(on_light, light) >= 4.5
-        assert colours.contrast(on_dark, dark) >= 4.5
+        assert colours.contrast(on_light, colours.LIGHT_GROUND) >= 4.5
+        assert colours.contrast(on_dark, colours.DARK_GROUND) >= 4.5
         ground = colours.indexed(number)
         for text in (None, (255, 255, 0)):
             assert colours.contrast(_rgb(colours.on_ground(text, ground)[0]), ground) >= 4.5
+
+
+def test_no_row_of_the_viewer_has_a_ground_on_which_a_colour_is_lost() -> None:
+    """Colours are made for the least ground that rows have."""
+    found = re.findall(r"\.ph-lv-row\.ph-lv-(\w+) \{ background: light-dark\((#\w+), (#\w+)\)", script())
+    assert {name for name, *_ in found} == {"error", "warning", "cause", "selected", "current"}
+    black, white = (0, 0, 0), (255, 255, 255)
+    for _, light, dark in found:
+        on_light, on_dark = _over(light, white), _over(dark, (11, 16, 22))
+        assert colours.contrast(black, on_light) >= colours.contrast(black, colours.LIGHT_GROUND)
+        assert colours.contrast(white, on_dark) >= colours.contrast(white, colours.DARK_GROUND)
+
+
+def _over(written: str, ground: colours.Rgb) -> colours.Rgb:
+    share = int(written[7:9] or "ff", 16) / 255
+    red, green, blue = (round(a * share + b * (1 - share)) for a, b in zip(_rgb(written), ground, strict=True))
+    return red, green, blue
 
 
 def _rgb(written: str) -> colours.Rgb:

@@ -150,11 +150,11 @@ def test_groups_fold_lines_wrap_and_times_are_told_on_demand(log: Tab) -> None:
     log.page.keyboard.press("Enter")
     row(log, 60_152).wait_for()
     assert row(log, 60_102).count() == 0
-    log.page.get_by_role("button", name="Show when each line").click()
+    log.page.get_by_role("button", name="Times").click()
     assert row(log, 60_100).locator("time").inner_text() == "10:10:01.000"
     log.go(f"{LOG}&line=50001")
     low = row(log, 50_001).bounding_box()
-    log.page.get_by_role("button", name="Wrap long lines").click()
+    log.page.get_by_role("button", name="Wrap").click()
     log.page.wait_for_timeout(300)
     high = row(log, 50_001).bounding_box()
     assert low

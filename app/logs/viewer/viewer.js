@@ -277,7 +277,6 @@ class Viewer {
       this.rows.gap = 0;
       this.rows.layOut();
     }));
-    opener.removeAttribute("aria-label");
     opener.setAttribute("aria-expanded", "false");
     row.append(opener);
     return row;
