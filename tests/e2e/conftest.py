@@ -100,6 +100,10 @@ class Tab:
         self.page.get_by_text(text).first.wait_for(timeout=15_000)
 
     @property
+    def wide(self) -> bool:
+        return bool(self.page.viewport_size and self.page.viewport_size["width"] > 700)
+
+    @property
     def overflow(self) -> int:
         widths = "[document.documentElement, ...document.querySelectorAll('[data-testid=stMain]')]"
         return int(self.page.evaluate(f"Math.max(...{widths}.map(e => e.scrollWidth - e.clientWidth))"))
