@@ -2,7 +2,6 @@ from base64 import b64decode
 
 import pytest
 
-from app.components.log_view import log_html
 from app.components.text import html, markdown
 from app.marks import STATES, strip_svg, word
 
@@ -39,14 +38,3 @@ def test_the_strip_tells_failures_apart_without_colour() -> None:
     svg = b64decode(strip_svg(["success", "failure", "skipped"]).partition(",")[2]).decode()
     heights = [part.split('"')[0] for part in svg.split('height="')[2:]]
     assert len(set(heights)) == 3
-
-
-def test_a_log_without_a_known_cause_points_at_the_runners_error() -> None:
-    shown = log_html(["a"] * 20 + ["##[error]exit code 1", "b"], 100, None)
-    assert "<summary>12 lines before</summary>" in shown
-    assert "ph-hit" not in shown
-    assert 'ph-err"><span class="ph-n">120</span><span>exit code 1' in shown
-
-
-def test_an_empty_log_is_no_error() -> None:
-    assert "ph-log" in log_html([], 1, None)
