@@ -64,7 +64,9 @@ class Viewer {
     this.view.addEventListener("scroll", () => this.schedule(), { passive: true });
     for (const kind of ["wheel", "touchstart", "pointerdown", "keydown"])
       this.view.addEventListener(kind, () => { this.pinned = null; }, { passive: true });
-    this.seen = new IntersectionObserver((entries) => entries.some((each) => each.isIntersecting) && this.open());
+    // Only what is seen, or soon will be: a run may have a hundred failed jobs.
+    const near = { root: root.closest("[data-testid=stMain]"), rootMargin: "1500px 0px" };
+    this.seen = new IntersectionObserver((entries) => entries.some((each) => each.isIntersecting) && this.open(), near);
     this.seen.observe(root);
     this.resized = new ResizeObserver(() => this.resize());
     this.resized.observe(this.view);
@@ -76,7 +78,6 @@ class Viewer {
     this.resized.disconnect();
   }
 
-  // Only once somebody can see it: a run may have a hundred failed jobs.
   async open() {
     this.seen.disconnect();
     try {
