@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from db.alerting import words
+from db.alerting.place import Place
 from db.findings.regressions import Regression, regressions
 from db.metrics import units
 from db.metrics.distribution import percentile
@@ -25,6 +27,7 @@ _GIVEN_UP = timedelta(days=7)
 # Runners are short when 19 of 20 runs of the last hours waited five minutes, and three times as long as before.
 _LATELY, _BEFORE = timedelta(hours=3), timedelta(days=7)
 _QUEUE_SECONDS, _QUEUE_TIMES, _QUEUE_RUNS = 300.0, 3, 5
+_SAID = (RuleKind.CONSECUTIVE_FAILURES, RuleKind.SUCCESS_REGRESSION, RuleKind.DURATION_REGRESSION, RuleKind.STUCK_RUN)
 _MOST_STUCK, _MOST_QUEUED, _MOST_DOTS = 50, 5_000, 200
 
 
@@ -68,18 +71,21 @@ def _broken(streak: Streak) -> Attention:
 
 
 def _alerts(session: Session, scope: Scope) -> list[AlertRow]:
-    """Failures in a row are said as a broken branch already."""
+    """What is not said already: as a broken branch, as a regression, as a run that stands still. Not what somebody
+    silenced."""
     firing = list_alerts(session, states=[AlertState.FIRING], limit=200)
     return [
         each for each in firing
-        if each.rule != RuleKind.CONSECUTIVE_FAILURES and (not scope.repos or each.repo in scope.repos)
+        if each.rule not in _SAID and each.state != AlertState.SILENCED
+        and (not scope.repos or each.repo in scope.repos)
     ]  # fmt: skip
 
 
 def _alert(alert: AlertRow) -> Attention:
-    what = alert.rule.replace("_", " ").capitalize()
-    place = " of ".join(part for part in (alert.workflow, alert.repo) if part)
-    return Attention("alert", "red", f"{what}: {place}", f"threshold {alert.threshold}", alert.opened_at, alert.repo,
+    place = Place(alert.repository_id, alert.repo, alert.workflow_id, alert.workflow, alert.branch).words
+    said = words.headline(alert.rule, place, alert.detail)
+    why = words.measured(alert.rule, alert.detail) or f"threshold {alert.threshold}"
+    return Attention("alert", "red", said, why, alert.opened_at, alert.repo,
                      alert.workflow, alert.workflow_id, None, None)  # fmt: skip
 
 
