@@ -13,7 +13,16 @@ from app.components.wall import wall_style
 
 _HERE = Path(__file__).parent
 _RETRY_SECONDS = 4
-_KEYS = {"o": "", "w": "workflow", "r": "runs", "f": "failures", "l": "flaky", "m": "cost", "c": "collector"}
+_KEYS = {
+    "o": "",
+    "w": "workflow",
+    "r": "runs",
+    "f": "failures",
+    "l": "flaky",
+    "m": "cost",
+    "a": "alerts",
+    "c": "collector",
+}
 
 
 @st.fragment(run_every=_RETRY_SECONDS)
@@ -36,6 +45,7 @@ workflow = st.Page("views/workflow.py", title="Workflows", icon=":material/accou
 failures = st.Page("views/failures.py", title="Failures", icon=":material/bug_report:", url_path="failures")
 flaky = st.Page("views/flaky.py", title="Flaky", icon=":material/shuffle:", url_path="flaky")
 cost = st.Page("views/cost.py", title="Cost & capacity", icon=":material/payments:", url_path="cost")
+alerts = st.Page("views/alerts.py", title="Alerts", icon=":material/notifications:", url_path="alerts")
 runs = st.Page("views/runs.py", title="Runs", icon=":material/list:", url_path="runs")
 run = st.Page("views/run.py", title="Run", icon=":material/timeline:", url_path="run", visibility="hidden")
 compare = st.Page(
@@ -43,13 +53,13 @@ compare = st.Page(
 )
 log = st.Page("views/log.py", title="Log", icon=":material/article:", url_path="log", visibility="hidden")
 collector = st.Page("views/collector.py", title="Collector", icon=":material/cloud_sync:", url_path="collector")
-pages = [overview, workflow, runs, failures, flaky, cost, collector, run, log, compare]
+pages = [overview, workflow, runs, failures, flaky, cost, alerts, collector, run, log, compare]
 page = st.navigation(pages)
 navigation({each.url_path: each.title for each in pages}, _KEYS)
 try:
     status = data.status()
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="head"):
-        if page not in (run, log, compare, collector) and not wall:
+        if page not in (run, log, compare, alerts, collector) and not wall:
             filters.render(status.version, page.url_path, filters.shown_on(page.url_path))
         with st.container(width=190, key="freshness"):
             freshness(status.version, filters.trends if page is overview else None)

@@ -44,12 +44,17 @@ def _auth(settings: Settings) -> Auth:
 def make_passes(settings: Settings, engine: Engine, client: Client, *, bar: bool = False) -> Passes:
     """Nothing here talks to anybody yet."""
     stop = client.stop = threading.Event()
-    facts = {"demo": settings.demo, "poll_seconds": settings.poll_interval_minutes * 60, "version": VERSION}
+    channels = configured(settings)
+    facts = {
+        "demo": settings.demo,
+        "poll_seconds": settings.poll_interval_minutes * 60,
+        "version": VERSION,
+        "channels": list(channels),
+    }
     holder = holder_name(engine)
     # On one machine there is one collector, and the main heartbeat is its own.
     name = holder if engine.dialect.name == "postgresql" and not bar else None
     progress = Progress(engine, utc_now, facts, bar=bar, name=name)
-    channels = configured(settings)
     return Passes(
         engine=engine,
         client=client,

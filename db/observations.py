@@ -16,12 +16,18 @@ from db.alerting.judge import NOTHING, Measure
 from db.alerting.kinds import SHORT_SHARE
 from db.alerting.patterns import matches
 from db.alerting.place import Place
+from db.alerting.regressions import LOOK_BACK, less_successful
 from db.alerting.rule import Rule
 from db.analytics import Group, Streak
+from db.findings import regressions
+from db.findings.regressions import RECENT
+from db.metrics import units
+from db.metrics.distribution import ratio
 from db.metrics.formulas import Metrics
 from db.metrics.scope import Scope
 from db.metrics.window import Window
-from db.queries.alert_history import branch_streaks, matching_branches, unfinished
+from db.queries.alert_history import branch_streaks, matching_branches, unfinished, workflow_keys
+from db.queries.findings import spans
 from db.queries.repositories import RepositoryRow, list_repositories
 from db.queries.runs import RunRow
 from db.vocabulary import GroupBy, RuleKind, RuleScope
@@ -190,6 +196,51 @@ def _stale(session: Session, rule: Rule, now: datetime) -> Iterator[Observation]
             yield Observation(Place(row.id, row.repo), Measure((now - seen).total_seconds(), 1), detail)
 
 
+def _less_successful(session: Session, rule: Rule, now: datetime) -> Iterator[Observation]:
+    ended: dict[tuple[int, int], list[list[int]]] = defaultdict(lambda: [[0, 0], [0, 0]])
+    days = timedelta(seconds=LOOK_BACK).days
+    for day in spans(session, _scope(session, rule), now, days=days, step=1):
+        counts = ended[day.repository_id, day.workflow_id][day.span >= RECENT.days]
+        counts[0] += day.failed
+        counts[1] += day.passed
+    for place in _default_places(session, rule, ended):
+        (failed, passed), (failed_before, passed_before) = ended[place.repository_id, place.workflow_id or 0]
+        measure = less_successful(failed, passed, failed_before, passed_before)
+        rate, before = ratio(passed, passed + failed), ratio(passed_before, passed_before + failed_before)
+        text = f"{units.percent(rate)} in the last 7 days, {units.percent(before)} in the 30 days before"
+        yield Observation(place, measure, {"branch": place.branch, "value": measure.value, "text": text})
+
+
+def _slower(session: Session, rule: Rule, now: datetime) -> Iterator[Observation]:
+    found = {
+        (each.repo, each.workflow_id): each
+        for each in regressions(session, _scope(session, rule), now)
+        if each.kind == "duration"
+    }
+    ids = {row.repo: row.id for row in covered(session, rule)}
+    for (repo, workflow_id), each in found.items():
+        if repo in ids and rule.covers(repo, each.workflow):
+            place = Place(ids[repo], repo, workflow_id, each.workflow, each.branch)
+            value = each.after / each.before - 1
+            detail = {
+                "branch": each.branch, "value": value, "text": each.text, "since": each.since.isoformat(),
+                "run_id": each.first_run.id,
+            }  # fmt: skip
+            yield Observation(place, Measure(value, each.sample_after), detail, run=each.first_run)
+
+
+def _scope(session: Session, rule: Rule) -> Scope:
+    return Scope(repos=tuple(row.repo for row in covered(session, rule)) if rule.scope.repos else ())
+
+
+def _default_places(session: Session, rule: Rule, keys: Iterable[tuple[int, int]]) -> Iterator[Place]:
+    repositories, workflows = {row.id: row for row in covered(session, rule)}, workflow_keys(session)
+    for repository_id, workflow_id in keys:
+        row, workflow = repositories.get(repository_id), workflows.get((repository_id, workflow_id))
+        if row and workflow and rule.covers(row.repo, workflow):
+            yield Place(repository_id, row.repo, workflow_id, workflow, row.default_branch)
+
+
 def _common(rule: Rule, place: Place) -> dict[str, Any]:
     return {"branch": place.branch, "window_seconds": rule.window}
 
@@ -201,8 +252,8 @@ def _nothing(session: Session, rule: Rule, now: datetime) -> Iterable[Observatio
 _OBSERVERS: dict[RuleKind, Callable[[Session, Rule, datetime], Iterable[Observation]]] = {
     RuleKind.CONSECUTIVE_FAILURES: _in_a_row,
     RuleKind.FAILURE_RATE: _rates,
-    RuleKind.SUCCESS_REGRESSION: _nothing,
-    RuleKind.DURATION_REGRESSION: _nothing,
+    RuleKind.SUCCESS_REGRESSION: _less_successful,
+    RuleKind.DURATION_REGRESSION: _slower,
     RuleKind.QUEUE_TIME: _queues,
     RuleKind.STUCK_RUN: _stuck,
     RuleKind.MISSING_RUN: _nothing,

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from db.alerting.history import Episode, replayed
 from db.alerting.patterns import matches
 from db.alerting.place import Place
+from db.alerting.regressions import LOOK_BACK
 from db.alerting.rule import Rule
 from db.metrics.scope import Scope
 from db.observations import branch_scopes, covered
@@ -90,6 +91,8 @@ def _past(session: Session, rule: Rule, since: datetime, now: datetime, limit: i
 
 
 def _lead(rule: Rule) -> timedelta:
+    if rule.kind in (RuleKind.SUCCESS_REGRESSION, RuleKind.DURATION_REGRESSION):
+        return timedelta(seconds=LOOK_BACK)
     return timedelta(seconds=rule.window) if rule.window else _LEAD
 
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import streamlit as st
 
-_CSS = f"<style>{(Path(__file__).parent / 'style.css').read_text(encoding='utf-8')}</style>"
+_FILES = ("style.css", "alerts/alerts.css")
+_CSS = "".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in _FILES)
+_CSS = f"<style>{_CSS}</style>"
 
 
 def style() -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from db.alerting.judge import NOTHING, Measure, fires
 from db.alerting.kinds import SHORT_SHARE
+from db.alerting.regressions import Ended, days, duration_at, success_at
 from db.alerting.rule import Rule
 from db.metrics.distribution import percentile_of, ratio
 from db.vocabulary import Outcome, RuleKind, RuleScope
@@ -63,9 +64,35 @@ def replayed(rule: Rule, runs: Iterable[PastRun], since: float, until: float) ->
     by_place: dict[Key, list[PastRun]] = defaultdict(list)
     for run in runs:
         by_place[_key(rule, run)].append(run)
-    found = [each for key, listed in by_place.items() for each in _of_place(rule, key, listed, until)]
+    found: list[Episode] = []
+    for key, listed in by_place.items():
+        if rule.kind in _DAILY:
+            found += _by_day(rule, key, listed, since, until)
+        else:
+            found += _of_place(rule, key, listed, until)
     kept = [each for each in found if each.resolved is None or each.resolved > since]
     return sorted(kept, key=lambda each: (-each.opened, each.key))
+
+
+def _by_day(rule: Rule, key: Key, runs: Sequence[PastRun], since: float, until: float) -> Iterator[Episode]:
+    """Regressions change slowly: one look a day."""
+    measure = success_at if rule.kind is RuleKind.SUCCESS_REGRESSION else duration_at
+    ended = sorted(
+        Ended(run.created, run.completed, run.outcome == Outcome.FAILURE, run.duration)
+        for run in runs
+        if run.completed is not None and run.outcome in _DECIDED
+    )
+    firing: Episode | None = None
+    for at in days(since, until):
+        found = measure(ended, at)
+        fire = fires(rule, found, firing=firing is not None)
+        if fire and firing is None:
+            firing = Episode(key, at, None, found.value or 0.0, None)
+        elif firing and not fire:
+            yield Episode(key, firing.opened, at, firing.value, None)
+            firing = None
+    if firing:
+        yield firing
 
 
 def _key(rule: Rule, run: PastRun) -> Key:
@@ -92,6 +119,7 @@ def _of_place(rule: Rule, key: Key, runs: Sequence[PastRun], until: float) -> It
         yield firing
 
 
+_DAILY = (RuleKind.SUCCESS_REGRESSION, RuleKind.DURATION_REGRESSION)
 _LEAVES_SHORT, _LEAVES, _COMES = 0, 1, 2
 
 

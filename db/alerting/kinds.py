@@ -41,6 +41,8 @@ class Kind:
     objective: float | None = None
     scopes: tuple[RuleScope, ...] = (RuleScope.WORKFLOW,)
     any_branch: bool = False
+    # Whether a rule may name branches; the others are about default branches.
+    branches: bool = True
     # Seconds between two looks: what changes slowly and costs more is looked at less often.
     every: float = 0.0
 
@@ -57,11 +59,11 @@ KINDS: dict[RuleKind, Kind] = {
     RuleKind.SUCCESS_REGRESSION: Kind(
         "Success regression", "The success rate of the last 7 days is worse than that of the 30 days before by so many "
         "points, and not by chance (Fisher's exact test)", Unit.SHARE, 0.05, 0.01, 1.0, close_share=0.5, minimum=3,
-        sample="failed runs", every=300,
+        sample="failed runs", branches=False, every=300,
     ),
     RuleKind.DURATION_REGRESSION: Kind(
         "Duration regression", "Runs take longer since one of them, by at least this share and a minute",
-        Unit.SHARE, 0.2, 0.05, 100.0, close_share=0.5, every=300,
+        Unit.SHARE, 0.2, 0.2, 100.0, close_share=0.5, branches=False, every=300,
     ),
     RuleKind.QUEUE_TIME: Kind(
         "Queue time", "The 95th percentile of the queue time of the runs created in the window", Unit.SECONDS,
@@ -73,7 +75,7 @@ KINDS: dict[RuleKind, Kind] = {
     ),
     RuleKind.MISSING_RUN: Kind(
         "Missing scheduled run", "A run that `on.schedule` promises did not come within this time", Unit.SECONDS,
-        _HOUR, 10 * _MINUTE, 7 * _DAY, close_share=1.0, closes=False, every=60,
+        _HOUR, 10 * _MINUTE, 7 * _DAY, close_share=1.0, closes=False, branches=False, every=60,
     ),
     RuleKind.FLAKY_RATE: Kind(
         "Flaky runs", "Runs that failed and then passed when run again ÷ decided runs created in the window",
@@ -87,7 +89,7 @@ KINDS: dict[RuleKind, Kind] = {
     RuleKind.COLLECTOR_STALE: Kind(
         "Stale data", "A repository was not read for this long, so that its alerts may be late", Unit.SECONDS, _HOUR,
         5 * _MINUTE, 30 * _DAY, close_share=1.0, closes=False, scopes=(RuleScope.REPOSITORY,), any_branch=True,
-        every=30,
+        branches=False, every=30,
     ),
 }  # fmt: skip
 

@@ -105,6 +105,8 @@ def checked(rule: Rule) -> Rule:
         raise BadRule("per", f"a rule of this kind is about one {' or '.join(spec.scopes)}")
     if rule.per is RuleScope.REPOSITORY and rule.scope.workflows:
         raise BadRule("workflows", "a rule about whole repositories cannot name workflows; leave them out")
+    if rule.scope.branches and not spec.branches:
+        raise BadRule("branches", "a rule of this kind names no branches; leave them out")
     for field in ("repos", "workflows", "branches"):
         check_patterns(field, getattr(rule.scope, field))
     if rule.repeat_seconds is not None and not SHORTEST_REPEAT <= rule.repeat_seconds <= LONGEST_REPEAT:

@@ -8,7 +8,7 @@ from db.metrics import units
 from db.metrics.distribution import ratio
 from db.vocabulary import RuleKind, Severity
 
-SEVERITIES = {Severity.CRITICAL: "Critical", Severity.WARNING: "Warning", Severity.INFO: "Note"}
+SEVERITIES: dict[str, str] = {Severity.CRITICAL: "Critical", Severity.WARNING: "Warning", Severity.INFO: "Note"}
 
 
 def headline(kind: str, place: str, detail: Mapping[str, Any], *, over: bool = False, still: bool = False) -> str:

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from db.alerting import words
+from db.alerting.place import Place
 from db.findings.regressions import Regression, regressions
 from db.metrics import units
 from db.metrics.distribution import percentile
@@ -25,8 +27,7 @@ _GIVEN_UP = timedelta(days=7)
 # Runners are short when 19 of 20 runs of the last hours waited five minutes, and three times as long as before.
 _LATELY, _BEFORE = timedelta(hours=3), timedelta(days=7)
 _QUEUE_SECONDS, _QUEUE_TIMES, _QUEUE_RUNS = 300.0, 3, 5
-_SAID = (RuleKind.CONSECUTIVE_FAILURES, RuleKind.SUCCESS_REGRESSION, RuleKind.DURATION_REGRESSION,
-         RuleKind.STUCK_RUN, RuleKind.QUEUE_TIME)  # fmt: skip
+_SAID = (RuleKind.CONSECUTIVE_FAILURES, RuleKind.SUCCESS_REGRESSION, RuleKind.DURATION_REGRESSION, RuleKind.STUCK_RUN)
 _MOST_STUCK, _MOST_QUEUED, _MOST_DOTS = 50, 5_000, 200
 
 
@@ -79,12 +80,11 @@ def _alerts(session: Session, scope: Scope, now: datetime) -> list[AlertRow]:
 
 
 def _alert(alert: AlertRow) -> Attention:
-    what = alert.rule_name or alert.rule.replace("_", " ").capitalize()
-    place = " of ".join(part for part in (alert.workflow, alert.repo) if part)
-    return Attention(
-        "alert", "red", f"{what}: {place}", f"an alert of severity {alert.severity}", alert.opened_at, alert.repo,
-        alert.workflow, alert.workflow_id, None, None,
-    )  # fmt: skip
+    place = Place(alert.repository_id, alert.repo, alert.workflow_id, alert.workflow, alert.branch).words
+    said = words.headline(alert.rule, place, alert.detail)
+    why = words.measured(alert.rule, alert.detail) or f"threshold {alert.threshold}"
+    return Attention("alert", "red", said, why, alert.opened_at, alert.repo,
+                     alert.workflow, alert.workflow_id, None, None)  # fmt: skip
 
 
 def _regression(found: Regression) -> Attention:

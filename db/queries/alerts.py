@@ -76,11 +76,11 @@ class AlertPage:
 
 @dataclass(frozen=True)
 class DeadDelivery:
-    """A message that nobody got."""
+    """A message that nobody got. A test is about no alert and no repository."""
 
     id: int
-    alert_id: int
-    repo: str
+    alert_id: int | None
+    repo: str | None
     channel: str
     reason: str
     tries: int
@@ -136,8 +136,8 @@ def dead_deliveries(session: Session, since: datetime, *, limit: int = 50) -> li
     """Messages given up since then, newest first."""
     query = (
         select(Delivery, Repository.full_name)
-        .join(Alert, Alert.id == Delivery.alert_id)
-        .join(Repository, Repository.id == Alert.repository_id)
+        .join(Alert, Alert.id == Delivery.alert_id, isouter=True)
+        .join(Repository, Repository.id == Alert.repository_id, isouter=True)
         .where(Delivery.state == DeliveryState.DEAD, Delivery.created_at >= since)
         .order_by(Delivery.created_at.desc(), Delivery.id.desc())
         .limit(limit)
@@ -147,6 +147,15 @@ def dead_deliveries(session: Session, since: datetime, *, limit: int = 50) -> li
                      str(row.message.get("subject", "")))
         for row, repo in session.execute(query)
     ]  # fmt: skip
+
+
+def latest_tests(session: Session) -> dict[str, DeliveryRow]:
+    """The last test message of each channel."""
+    query = select(Delivery).where(Delivery.alert_id.is_(None)).order_by(Delivery.id.desc()).limit(50)
+    found: dict[str, DeliveryRow] = {}
+    for row in session.scalars(query.execution_options(populate_existing=True)):
+        found.setdefault(row.channel, _delivery(row))
+    return found
 
 
 def _select() -> Select[Any]:
@@ -198,10 +207,12 @@ def _deliveries(session: Session, alert_ids: list[int]) -> dict[int, list[Delive
     found: dict[int, list[DeliveryRow]] = {}
     query = select(Delivery).where(Delivery.alert_id.in_(alert_ids)).order_by(Delivery.id)
     for row in session.scalars(query.execution_options(populate_existing=True)):
-        found.setdefault(row.alert_id, []).append(
-            DeliveryRow(row.channel, row.reason, row.state, row.tries, row.created_at, row.sent_at, row.error)
-        )
+        found.setdefault(row.alert_id or 0, []).append(_delivery(row))
     return found
+
+
+def _delivery(row: Delivery) -> DeliveryRow:
+    return DeliveryRow(row.channel, row.reason, row.state, row.tries, row.created_at, row.sent_at, row.error)
 
 
 def _row(

@@ -86,9 +86,9 @@ def acknowledge(session: Session, alert_id: int, by: str, comment: str, now: dat
 
 
 def enqueue(
-    session: Session, alert_id: int, reason: str, messages: Mapping[str, dict[str, Any]], now: datetime
+    session: Session, alert_id: int | None, reason: str, messages: Mapping[str, dict[str, Any]], now: datetime
 ) -> None:
-    """One row a channel; delivered whatever happens to this process afterwards."""
+    """One row a channel; delivered whatever happens to this process afterwards. A test is about no alert."""
     for channel, message in messages.items():
         session.add(
             Delivery(

@@ -36,4 +36,5 @@ def prune(engine: Engine, before: datetime, now: datetime) -> Iterator[int]:
         session.execute(delete(BrokenEpisode).where(BrokenEpisode.created_at < before))
         old = select(Alert.id).where(Alert.state == AlertState.RESOLVED, Alert.opened_at < before)
         session.execute(delete(Delivery).where(Delivery.alert_id.in_(old)))
+        session.execute(delete(Delivery).where(Delivery.alert_id.is_(None), Delivery.created_at < before))
         session.execute(delete(Alert).where(Alert.state == AlertState.RESOLVED, Alert.opened_at < before))

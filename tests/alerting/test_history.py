@@ -93,3 +93,27 @@ def test_what_opened_before_counts_only_while_it_goes_on() -> None:
     rule = Rule("row", RuleKind.CONSECUTIVE_FAILURES, 3)
     assert len(replayed(rule, runs, 5 * HOUR, 100 * HOUR)) == 1
     assert replayed(rule, runs, 11 * HOUR, 100 * HOUR) == []
+
+
+def test_a_success_rate_that_fell_is_seen_within_days_and_over_when_clearly_better() -> None:
+    rule = Rule("worse", RuleKind.SUCCESS_REGRESSION, 0.05)
+    good = [past(n, 6 * n, "success") for n in range(160)]
+    bad = [past(1000 + n, 960 + 6 * n, "failure" if n % 2 else "success") for n in range(28)]
+    mended = [past(2000 + n, 960 + 168 + 6 * n, "success") for n in range(60)]
+    (found,) = replayed(rule, good + bad + mended, 0, 62 * 24 * HOUR)
+    assert 41 <= found.opened / 24 / HOUR <= 43
+    assert found.resolved is not None
+    assert 47 <= found.resolved / 24 / HOUR <= 54
+    assert replayed(rule, [*good, past(1000, 960)], 0, 62 * 24 * HOUR) == []
+
+
+def test_a_duration_that_stepped_up_is_seen_and_one_slow_day_is_not() -> None:
+    rule = Rule("slower", RuleKind.DURATION_REGRESSION, 0.2)
+    quick = [past(n, 6 * n, "success", duration=300.0 + n % 7) for n in range(100)]
+    slow = [past(1000 + n, 600 + 6 * n, "success", duration=600.0 + n % 7) for n in range(40)]
+    (found,) = replayed(rule, quick + slow, 0, 36 * 24 * HOUR)
+    assert 27 <= found.opened / 24 / HOUR <= 30
+    assert found.value == pytest.approx(1.0, abs=0.1)
+    day = [past(1000 + n, 600 + 6 * n, "success", duration=600.0) for n in range(4)]
+    after = [past(2000 + n, 624 + 6 * n, "success", duration=300.0 + n % 7) for n in range(40)]
+    assert replayed(rule, quick + day + after, 0, 36 * 24 * HOUR) == []

@@ -265,3 +265,21 @@ def test_a_repository_that_is_not_read_is_told(engine: Engine, station: Station)
     station.write(read)
     station.clock.forward(minutes=1)
     assert station.slack() == [("resolved", "acme/web is being read again")]
+
+
+@SQLITE
+def test_what_became_worse_is_told_with_its_figures(engine: Engine, station: Station) -> None:
+    station.rule(RuleKind.SUCCESS_REGRESSION, 0.05)
+    station.rule(RuleKind.DURATION_REGRESSION, 0.2)
+    day = 24 * 60
+    before = [run(n, minutes=-10 * day - 200 * n, seconds=300 + n % 7) for n in range(1, 60)]
+    lately = [run(100 + n, minutes=-100 * n, seconds=600 + n % 7) for n in range(1, 30)]
+    failed = [fail(200 + n, -100 * n - 50) for n in range(1, 9)]
+    store_runs(engine, *before, *lately, *failed)
+    assert sorted(station.slack()) == [
+        ("first", "CI on main of acme/web is slower than before"),
+        ("first", "CI on main of acme/web succeeds less often than before"),
+    ]
+    texts = {alert.rule: alert.detail["text"] for alert in station.alerts()}
+    assert texts["success_regression"] == "78.4% in the last 7 days, 100.0% in the 30 days before"
+    assert "slower" in texts["duration_regression"]

@@ -49,6 +49,8 @@ def upgrade() -> None:
     op.add_column("alerts", sa.Column("severity", sa.String(length=20), nullable=False, server_default="critical"))
     op.add_column("alerts", sa.Column("target", sa.Text(), nullable=False, server_default=""))
     _bind_to(rules)
+    with op.batch_alter_table("deliveries") as batch_op:
+        batch_op.alter_column("alert_id", existing_type=_ID, nullable=True)
     for name in _BEFORE:
         op.drop_index(name, "alerts")
     columns = ["repository_id", "rule", "target"]
@@ -57,6 +59,9 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index(_INDEX, "alerts")
+    op.execute("DELETE FROM deliveries WHERE alert_id IS NULL")
+    with op.batch_alter_table("deliveries") as batch_op:
+        batch_op.alter_column("alert_id", existing_type=_ID, nullable=False)
     _keep_one_of_each()
     for name in ("target", "severity", *(name for name, _ in reversed(_COLUMNS))):
         op.drop_column("alerts", name)

@@ -1,0 +1,152 @@
+"""What the page of alerts reads and writes."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import streamlit as st
+
+from app import data
+from db import analytics
+from db.alerting.patterns import Patterns
+from db.alerting.place import Quiet
+from db.alerting.rule import Rule
+from db.metrics.formulas import Metrics
+from db.metrics.scope import Scope
+from db.metrics.window import Window
+from db.queries.alert_rules import list_rules, list_silences
+from db.queries.alerts import (
+    AlertFilter,
+    AlertPage,
+    AlertRow,
+    DeadDelivery,
+    DeliveryRow,
+    alert_page,
+    count_alerts,
+    dead_deliveries,
+    get_alert,
+    latest_tests,
+)
+from db.queries.repositories import heartbeat
+from db.replays import Replay
+from db.replays import replay as replayed
+from db.store import alert_rules, alerts, silences
+from db.vocabulary import AlertState
+from notify.message import Message
+
+MOST_FIRING, _PAGE, _ENDED = 50, 25, 10
+_DEAD_FOR = timedelta(days=30)
+_OPEN = (AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.SILENCED)
+
+
+@dataclass(frozen=True)
+class Board:
+    """How alerting stands. `firing` are the newest of all that fire, whatever their state. `channels` are those that
+    the collector has; null while it never said."""
+
+    at: datetime
+    counts: dict[AlertState, int]
+    firing: list[AlertRow]
+    rules: list[Rule]
+    silences: list[Quiet]
+    ended: list[Quiet]
+    dead: list[DeadDelivery]
+    channels: list[str] | None
+    tests: dict[str, DeliveryRow]
+
+    @property
+    def open(self) -> int:
+        return sum(self.counts[state] for state in _OPEN)
+
+
+@st.cache_data(ttl=3, max_entries=1, show_spinner=False)
+def board() -> Board:
+    now = data.clock()
+    with data.session() as session:
+        known = list_silences(session)
+        beat = heartbeat(session)
+        channels = beat.detail.get("channels") if beat else None
+        return Board(
+            at=now,
+            counts=count_alerts(session, now),
+            firing=alert_page(session, AlertFilter(states=_OPEN), now, limit=MOST_FIRING).items,
+            rules=list_rules(session),
+            silences=[each for each in known if each.ends_at > now],
+            ended=[each for each in known if each.ends_at <= now][:_ENDED],
+            dead=dead_deliveries(session, now - _DEAD_FOR),
+            channels=[str(name) for name in channels] if isinstance(channels, list) else None,
+            tests=latest_tests(session),
+        )
+
+
+@st.cache_data(ttl=3, max_entries=64, show_spinner=False)
+def history(cursor: str | None) -> AlertPage:
+    with data.session() as session:
+        return alert_page(session, AlertFilter(states=(AlertState.RESOLVED,)), data.clock(), limit=_PAGE, cursor=cursor)
+
+
+@st.cache_data(ttl=3, max_entries=64, show_spinner=False)
+def one(alert_id: int) -> AlertRow | None:
+    with data.session() as session:
+        return get_alert(session, alert_id, data.clock())
+
+
+@st.cache_data(ttl=3600, max_entries=128, show_spinner=False)
+def replay(rule: Rule, now: datetime) -> Replay:
+    with data.session() as session:
+        return replayed(session, rule, now)
+
+
+@st.cache_data(ttl=600, max_entries=8, show_spinner=False)
+def figures(window: Window, version: int) -> Metrics:
+    """Of everything."""
+    with data.session() as session:
+        return analytics.snapshot(session, Scope(), window)
+
+
+def acknowledge(alert_id: int, by: str, comment: str) -> bool:
+    """False where it is over."""
+    with data.writing() as session:
+        known = alerts.acknowledge(session, alert_id, by, comment, data.clock())
+    _anew()
+    return known
+
+
+def silence(scope: Patterns, rule_id: int | None, span: timedelta, comment: str, author: str) -> None:
+    now = data.clock()
+    with data.writing() as session:
+        silences.add_silence(session, scope, rule_id, now, now + span, comment=comment, author=author, now=now)
+    _anew()
+
+
+def end_silence(silence_id: int) -> None:
+    with data.writing() as session:
+        silences.end_silence(session, silence_id, data.clock())
+    _anew()
+
+
+def save_rule(rule: Rule) -> None:
+    """A checked rule, new where it has no id. Raises RuleIsBuiltIn."""
+    with data.writing() as session:
+        if rule.id is None:
+            alert_rules.add_rule(session, rule, data.clock())
+        else:
+            alert_rules.change_rule(session, rule.id, rule, data.clock())
+    _anew()
+
+
+def delete_rule(rule_id: int) -> None:
+    with data.writing() as session:
+        alert_rules.delete_rule(session, rule_id, data.clock())
+    _anew()
+
+
+def ask_for_test(channel: str, message: Message) -> None:
+    """The collector sends it within seconds, as it sends alerts."""
+    with data.writing() as session:
+        alerts.enqueue(session, None, "test", {channel: message.to_dict()}, data.clock())
+    _anew()
+
+
+def _anew() -> None:
+    for kept in (board, history, one):
+        kept.clear()

@@ -1,0 +1,1 @@
+"""What fires, and what can be done about it."""

@@ -1,0 +1,177 @@
+"""Alerts that fire, each with what can be done about it; those that are over as a table."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from app import alerts_data
+from app.components import cells
+from app.components.alerts.dialogs import ask_to_acknowledge, ask_to_silence
+from app.components.cells import Cell
+from app.components.table import Column, Row, table
+from app.components.text import html
+from db.alerting.place import Place
+from db.alerting.words import SEVERITIES, headline, measured
+from db.metrics import units
+from db.queries.alerts import AlertRow, DeliveryRow
+from db.vocabulary import AlertState, DeliveryState
+
+_SIGNS = {
+    AlertState.FIRING: ("✕", "Firing", "red"),
+    AlertState.ACKNOWLEDGED: ("✓", "Acknowledged", "blue"),
+    AlertState.SILENCED: ("⊘", "Silenced", "gray"),
+    AlertState.RESOLVED: ("✓", "Over", "green"),
+}
+_SENT = {DeliveryState.SENT: "sent", DeliveryState.PENDING: "on its way", DeliveryState.DEAD: "given up"}
+_COLUMNS = (
+    Column("Alert"),
+    Column("Rule", show="wide_only"),
+    Column("Severity", show="desk_only"),
+    Column("Opened", "right"),
+    Column("Lasted", "right"),
+    Column("Told", show="wide_only"),
+)
+_MESSAGES = (
+    Column("Message"),
+    Column("Channel"),
+    Column("State"),
+    Column("Tries", "right", show="wide_only"),
+    Column("At", "right"),
+    Column("Error", show="wide_only"),
+)
+
+
+def firing(found: Sequence[AlertRow], now: datetime) -> None:
+    for alert in found:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"alert-{alert.id}"):
+            st.html(_card(alert, now), width="stretch")
+            with st.container(horizontal=True, gap="small", width="content", key=f"do-{alert.id}"):
+                if alert.state != AlertState.ACKNOWLEDGED and st.button(
+                    "Acknowledge", key=f"ack-{alert.id}", icon=":material/check:", help="No repeats until it is over"
+                ):
+                    ask_to_acknowledge(alert.id, title(alert))
+                if alert.state != AlertState.SILENCED and st.button(
+                    "Silence",
+                    key=f"hush-{alert.id}",
+                    icon=":material/notifications_off:",
+                    help="No messages for a while",
+                ):
+                    ask_to_silence(alert, title(alert))
+
+
+def one(alert: AlertRow, now: datetime, zone: ZoneInfo) -> None:
+    """With the messages that went out."""
+    st.html(_card(alert, now))
+    if alert.deliveries:
+        rows = [_message(each, now) for each in alert.deliveries]
+        table("messages", _MESSAGES, rows, caption="Messages about this alert")
+    else:
+        st.caption("No message went out about it: no channel was configured, or a silence held.")
+
+
+def past_table(found: Sequence[AlertRow], zone: ZoneInfo) -> None:
+    table("alerts", _COLUMNS, past_rows(found, zone), caption="Alerts that are over, newest first")
+
+
+def past_file(found: Sequence[AlertRow], zone: ZoneInfo) -> tuple[Sequence[Column], list[Row]]:
+    return _COLUMNS, past_rows(found, zone)
+
+
+def past_rows(found: Sequence[AlertRow], zone: ZoneInfo) -> list[Row]:
+    return [
+        (
+            Cell(f'<span class="ph-two">{_link(alert)}<small>{html(_figures(alert))}</small></span>', title(alert)),
+            cells.text(_rule(alert)),
+            cells.text(SEVERITIES.get(alert.severity, alert.severity)),
+            cells.when(alert.opened_at, zone),
+            cells.duration(_lasted(alert)),
+            cells.muted(_told(alert)),
+        )
+        for alert in found
+    ]
+
+
+def title(alert: AlertRow) -> str:
+    over = alert.state == AlertState.RESOLVED
+    return headline(alert.rule, _place(alert).words, alert.detail, over=over)
+
+
+def _card(alert: AlertRow, now: datetime) -> str:
+    sign, word, colour = _SIGNS[AlertState(alert.state)]
+    since = units.relative((now - alert.opened_at).total_seconds())
+    parts = [_figures(alert), f"rule {_rule(alert)}, from {alert.threshold} on", _told(alert)]
+    if alert.state == AlertState.SILENCED and alert.silenced_until:
+        left = (alert.silenced_until - now).total_seconds()
+        parts.append(f"silenced for another {units.duration(max(left, 0))}")
+    told = " · ".join(html(part) for part in parts if part)
+    return (
+        f'<div class="ph-alert ph-{colour}"><b aria-hidden="true">{sign}</b><div><div>{_link(alert)} '
+        f'<span class="ph-pill ph-{colour}">{word}</span> {_severity(alert)}</div>'
+        f'<div class="ph-why">{told}{_known(alert, now)}</div></div>'
+        f'<time title="{units.timestamp(alert.opened_at)}">{since}</time></div>'
+    )
+
+
+def _severity(alert: AlertRow) -> str:
+    return f'<span class="ph-severity">{html(SEVERITIES.get(alert.severity, alert.severity))}</span>'
+
+
+def _known(alert: AlertRow, now: datetime) -> str:
+    if not alert.acknowledged_at:
+        return ""
+    ago = units.relative((now - alert.acknowledged_at).total_seconds())
+    said = f": {html(alert.acknowledged_comment)}" if alert.acknowledged_comment else ""
+    return f"<br>✓ <b>{html(alert.acknowledged_by or '')}</b> knows of it, {ago}{said}"
+
+
+def _link(alert: AlertRow) -> str:
+    run_id = alert.detail.get("last_run") or alert.detail.get("run_id")
+    if run_id:
+        return cells.anchor(title(alert), "run", [("run_id", run_id)])
+    if alert.workflow_id:
+        return cells.anchor(title(alert), "workflow", [("id", alert.workflow_id)])
+    return cells.anchor(title(alert), "", [("repo", alert.repo)])
+
+
+def _figures(alert: AlertRow) -> str:
+    return measured(alert.rule, alert.detail)
+
+
+def _place(alert: AlertRow) -> Place:
+    return Place(alert.repository_id, alert.repo, alert.workflow_id, alert.workflow, alert.branch)
+
+
+def _rule(alert: AlertRow) -> str:
+    return alert.rule_name or alert.rule.replace("_", " ")
+
+
+def _told(alert: AlertRow) -> str:
+    """By channel, how its last message fared."""
+    last = {each.channel: each for each in alert.deliveries}
+    if last:
+        return ", ".join(f"{name} {_SENT[DeliveryState(each.state)]}" for name, each in last.items())
+    return "told with others" if alert.group_id and alert.group_id != alert.id else "no message"
+
+
+def _lasted(alert: AlertRow) -> float | None:
+    return (alert.resolved_at - alert.opened_at).total_seconds() if alert.resolved_at else None
+
+
+def _message(each: DeliveryRow, now: datetime) -> Row:
+    return (
+        cells.text(each.reason.capitalize()),
+        cells.text(each.channel),
+        cells.text(_SENT[DeliveryState(each.state)].capitalize()),
+        cells.count(each.tries),
+        cells.ago(each.sent_at or each.created_at, now),
+        cells.text(each.error or ""),
+    )
+
+
+def wanted() -> AlertRow | None:
+    """The alert that the address names, as messages do."""
+    asked = st.query_params.get("alert", "")
+    number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 19 else None
+    return alerts_data.one(number) if number is not None else None

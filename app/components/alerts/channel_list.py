@@ -1,0 +1,87 @@
+"""The channels that the collector has, each with a test."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import streamlit as st
+
+from app import alerts_data
+from app.components import cells
+from app.components.table import Column, Row, table
+from app.components.text import html
+from db.metrics import units
+from db.queries.alerts import DeadDelivery, DeliveryRow
+from db.vocabulary import DeliveryState
+from notify.message import Message
+
+_LABELS = {"slack": "Slack", "email": "Email"}
+_REFRESH_SECONDS = 4
+_SETTINGS = "`SLACK_WEBHOOK_URL`, or `SMTP_URL` and `ALERT_EMAIL_TO`"
+_DEAD = (
+    Column("Message"),
+    Column("Channel"),
+    Column("Reason", show="wide_only"),
+    Column("Tries", "right", show="wide_only"),
+    Column("Written", "right"),
+    Column("Error"),
+)
+
+
+@st.fragment(run_every=_REFRESH_SECONDS)
+def channels(figures: str) -> None:
+    """Renews itself: a test arrives, or fails, within seconds."""
+    found = alerts_data.board()
+    names, tests, now = found.channels, found.tests, found.at
+    if names is None:
+        st.caption("The collector has not said yet which channels it has. Is it running?")
+    elif not names:
+        st.caption(
+            f"No channel is configured: alerts stand here, but nobody is told. Set {_SETTINGS} for the collector."
+        )
+    for name in names or ():
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"channel-{name}"):
+            st.html(_line(name, tests.get(name), now), width="stretch")
+            if st.button("Send a test", key=f"test-{name}", icon=":material/send:"):
+                alerts_data.ask_for_test(name, _message(figures))
+                st.rerun()
+
+
+def given_up(found: Sequence[DeadDelivery], now: datetime) -> None:
+    rows: list[Row] = [
+        (
+            cells.link(each.subject or "(no subject)", "alerts", [("alert", each.alert_id)]) if each.alert_id
+            else cells.text(each.subject or "(no subject)"),
+            cells.text(_LABELS.get(each.channel, each.channel)),
+            cells.text(each.reason.capitalize()),
+            cells.count(each.tries),
+            cells.ago(each.created_at, now),
+            cells.text(each.error or ""),
+        )
+        for each in found
+    ]  # fmt: skip
+    table("dead", _DEAD, rows, caption="Messages that nobody got, newest first")
+
+
+def _line(name: str, last: DeliveryRow | None, now: datetime) -> str:
+    label = html(_LABELS.get(name, name))
+    if last is None:
+        never = f'<b>{label}</b><div class="ph-why">no test yet</div>'
+        return f'<div class="ph-alert ph-gray"><b aria-hidden="true">–</b><div>{never}</div></div>'
+    ago = units.relative((now - (last.sent_at or last.created_at)).total_seconds())
+    sign, colour, told = {
+        DeliveryState.SENT: ("✓", "green", f"test arrived {ago}"),
+        DeliveryState.DEAD: ("✕", "red", f"test failed {ago}: {last.error}"),
+    }.get(DeliveryState(last.state), ("◌", "blue", f"test asked for {ago}" + (f": {last.error}" if last.error else "")))
+    return (
+        f'<div class="ph-alert ph-{colour}"><b aria-hidden="true">{sign}</b><div><b>{label}</b>'
+        f'<div class="ph-why">{html(told)}</div></div></div>'
+    )
+
+
+def _message(figures: str) -> Message:
+    return Message(
+        subject="Pipeline Health: test message",
+        headline="This is a test: alerts of Pipeline Health arrive here",
+        fields=(("Success rate, 30 days", figures),),
+        resolved=True,
+    )

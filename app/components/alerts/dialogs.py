@@ -1,0 +1,101 @@
+"""Small forms: who knows of an alert, and what is to be silent for how long."""
+
+from datetime import timedelta
+
+import streamlit as st
+
+from app import alerts_data, data
+from app.components.text import markdown
+from db.alerting.patterns import Patterns, exactly
+from db.queries.alerts import AlertRow
+
+SPANS = {
+    "1 hour": timedelta(hours=1), "4 hours": timedelta(hours=4), "1 day": timedelta(days=1),
+    "1 week": timedelta(weeks=1),
+}  # fmt: skip
+_WHO, _FAILED = "who", "alerts-failed"
+NAME, COMMENT = 100, 500
+
+
+def who(key: str) -> str:
+    """Asked once a visit."""
+    return st.text_input("Your name", value=str(st.session_state.get(_WHO, "")), key=key, max_chars=NAME)
+
+
+def remember(name: str) -> str:
+    tidy = " ".join(name.split())[:NAME]
+    st.session_state[_WHO] = tidy
+    return tidy or "somebody"
+
+
+@st.dialog("Acknowledge", icon=":material/check:")
+def ask_to_acknowledge(alert_id: int, title: str) -> None:
+    st.markdown(f"**{markdown(title)}**")
+    st.caption("No repeats until it is over. The recovery is told.")
+    with st.form("acknowledge", border=False):
+        who("ack-name")
+        st.text_input("What is being done", key="ack-comment", max_chars=COMMENT)
+        send = st.form_submit_button(
+            "Acknowledge", type="primary", key="ack-send", on_click=_acknowledge, args=(alert_id,)
+        )
+    if send:
+        st.rerun()
+
+
+def _acknowledge(alert_id: int) -> None:
+    try:
+        alerts_data.acknowledge(alert_id, remember(_said("ack-name")), usable(_said("ack-comment")))
+    except data.Unavailable as error:
+        note_failure(str(error))
+
+
+@st.dialog("Silence", icon=":material/notifications_off:")
+def ask_to_silence(alert: AlertRow, title: str) -> None:
+    """Exactly this place: of this rule, or of all rules."""
+    st.markdown(f"**{markdown(title)}**")
+    st.caption("No messages about it until then. If it still fires at the end, you are told.")
+    with st.form("silence", border=False):
+        st.segmented_control("For", list(SPANS), default="1 hour", required=True, key="hush-span")
+        st.checkbox("All rules about this place, not only this one", key="hush-every")
+        who("hush-name")
+        st.text_input("Why", key="hush-comment", max_chars=COMMENT)
+        send = st.form_submit_button("Silence", type="primary", key="hush-send", on_click=_silence, args=(alert,))
+    if send:
+        st.rerun()
+
+
+def _silence(alert: AlertRow) -> None:
+    rule_id = None if st.session_state.get("hush-every") else alert.rule_id
+    span = SPANS.get(_said("hush-span"), SPANS["1 hour"])
+    try:
+        alerts_data.silence(_exactly(alert), rule_id, span, usable(_said("hush-comment")), remember(_said("hush-name")))
+    except data.Unavailable as error:
+        note_failure(str(error))
+
+
+def _said(key: str) -> str:
+    return str(st.session_state.get(key) or "")
+
+
+def note_failure(line: str) -> None:
+    st.session_state[_FAILED] = line
+
+
+def show_failure() -> None:
+    """Once, what could not be written."""
+    line = st.session_state.pop(_FAILED, None)
+    if line:
+        st.error(markdown(line), icon=":material/database_off:")
+
+
+def usable(text: str) -> str:
+    """One line, without what no database takes."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:COMMENT]
+
+
+def _exactly(alert: AlertRow) -> Patterns:
+    return Patterns(
+        (exactly(alert.repo),),
+        (exactly(alert.workflow),) if alert.workflow else (),
+        (exactly(alert.branch),) if alert.branch else (),
+    )

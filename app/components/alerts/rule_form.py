@@ -1,0 +1,140 @@
+"""The editor of a rule. Its widgets speak of minutes and percent, the rule of seconds and shares."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from app.components.text import markdown
+from db.alerting.kinds import KINDS, Kind, Unit
+from db.alerting.patterns import Patterns
+from db.alerting.rule import BadRule, Rule, checked
+from db.alerting.words import SEVERITIES, span
+from db.vocabulary import RuleScope, Severity
+
+_HOUR, _DAY = 3600.0, 86400.0
+_WINDOWS = (1800.0, _HOUR, 3 * _HOUR, 6 * _HOUR, 12 * _HOUR, _DAY, 3 * _DAY, 7 * _DAY, 14 * _DAY, 30 * _DAY)
+_REPEATS = (None, _HOUR, 4 * _HOUR, 12 * _HOUR, _DAY, 7 * _DAY)
+# How a threshold is typed: its unit's name, and how many of the rule's units one of them is.
+_TYPED = {Unit.RUNS: ("runs", 1.0), Unit.SHARE: ("%", 0.01), Unit.SECONDS: ("minutes", 60.0), Unit.FACTOR: ("×", 1.0)}
+_FIELDS = (("repos", "Repositories"), ("workflows", "Workflows"), ("branches", "Branches"))
+_PER = {RuleScope.WORKFLOW: "a workflow", RuleScope.REPOSITORY: "a repository"}
+
+
+def rule_form(rule: Rule, options: Mapping[str, Sequence[str]], channels: Sequence[str]) -> Rule | None:
+    """The rule as the widgets have it now; null where it cannot be used, and why is said. Every rule has widgets of its
+    own, and so has every kind."""
+    tag = f"{rule.id or 'new'}"
+    fixed = rule.built_in
+    with st.grid(2, min_column_width=220, gap="small"):
+        name = st.text_input("Name", rule.name, key=f"rule-name-{tag}", max_chars=200, disabled=fixed)
+        kind = st.selectbox(
+            "What is measured", list(KINDS), index=list(KINDS).index(rule.kind), key=f"rule-kind-{tag}", disabled=fixed,
+            format_func=lambda each: KINDS[each].label,
+        )  # fmt: skip
+    spec, same = KINDS[kind], kind == rule.kind
+    base = rule if same else Rule(name, kind, spec.open_at, per=spec.scopes[0])
+    tag = f"{tag}-{kind}"
+    st.caption(markdown(f"{spec.meaning}."))
+    made = _measured(base, spec, tag, fixed=fixed)
+    scope = _scope(base, spec, options, tag, fixed=fixed)
+    told = _told(rule, channels, tag)
+    try:
+        return checked(Rule(name=name, kind=kind, scope=scope, built_in=fixed, id=rule.id, **made, **told))
+    except BadRule as error:
+        st.error(markdown(f"{error.field.replace('_', ' ').capitalize()}: {error}"), icon=":material/error:")
+        return None
+
+
+def _measured(rule: Rule, spec: Kind, tag: str, *, fixed: bool) -> dict[str, Any]:
+    unit, size = _TYPED[spec.unit]
+    whole = spec.unit is Unit.RUNS
+    with st.grid(5, min_column_width=150, gap="small"):
+        open_at = st.number_input(
+            f"Opens at ({unit})", value=_typed(rule.open_at, size, whole=whole), key=f"rule-open-{tag}", disabled=fixed,
+            min_value=0 if whole else 0.0, step=1 if whole else None,
+        )  # fmt: skip
+        close_at = None
+        if spec.closes:
+            close_at = st.number_input(
+                f"Closes below ({unit})", value=_typed(rule.close_at, size) if rule.close_at is not None else None,
+                key=f"rule-close-{tag}", disabled=fixed, min_value=0.0, placeholder=_usual(rule.closes_at, size),
+            )  # fmt: skip
+        window = _window(rule, spec, tag, fixed=fixed)
+        minimum = None
+        if spec.minimum is not None:
+            minimum = st.number_input(
+                f"At least ({spec.sample})", value=rule.minimum, key=f"rule-least-{tag}", disabled=fixed, min_value=1,
+                step=1, placeholder=str(spec.minimum),
+            )  # fmt: skip
+        objective = None
+        if spec.objective is not None:
+            objective = st.number_input(
+                "Objective (% success)", value=_typed(rule.objective or spec.objective, 0.01),
+                key=f"rule-goal-{tag}", disabled=fixed, min_value=50.0, max_value=99.99,
+            )  # fmt: skip
+        per = rule.per
+        if len(spec.scopes) > 1:
+            per = st.selectbox("One alert for", list(spec.scopes), index=list(spec.scopes).index(rule.per),
+                               key=f"rule-per-{tag}", disabled=fixed, format_func=lambda each: _PER[each])  # fmt: skip
+    return {
+        "open_at": round(float(open_at or 0) * size, 6),
+        "close_at": None if close_at is None else round(float(close_at) * size, 6),
+        "window_seconds": window, "minimum": None if minimum is None else int(minimum),
+        "objective": None if objective is None else round(float(objective) / 100, 6), "per": per,
+    }  # fmt: skip
+
+
+def _window(rule: Rule, spec: Kind, tag: str, *, fixed: bool) -> float | None:
+    if spec.window is None:
+        return None
+    listed = sorted({*_WINDOWS, rule.window})
+    chosen = st.selectbox("Window", listed, index=listed.index(rule.window), key=f"rule-window-{tag}", disabled=fixed,
+                          format_func=span)  # fmt: skip
+    return None if chosen == spec.window and rule.window_seconds is None else chosen
+
+
+def _scope(rule: Rule, spec: Kind, options: Mapping[str, Sequence[str]], tag: str, *, fixed: bool) -> Patterns:
+    empty = {"repos": "All", "workflows": "All", "branches": "All" if spec.any_branch else "The default branch of each"}
+    shown = [
+        (field, label) for field, label in _FIELDS
+        if (field != "branches" or spec.branches) and (field != "workflows" or RuleScope.WORKFLOW in spec.scopes)
+    ]  # fmt: skip
+    chosen: dict[str, tuple[str, ...]] = {}
+    with st.grid(len(shown), min_column_width=190, gap="small"):
+        for field, label in shown:
+            given = list(getattr(rule.scope, field))
+            chosen[field] = tuple(
+                st.multiselect(
+                    label, list(dict.fromkeys([*given, *options[field]])), given, key=f"rule-{field}-{tag}",
+                    accept_new_options=True, placeholder=empty[field], disabled=fixed,
+                    help="Choose, or type a pattern: * and ? stand for anything, acme/* is a whole owner",
+                )
+            )  # fmt: skip
+    return Patterns(*(chosen.get(field, ()) for field, _ in _FIELDS))
+
+
+def _told(rule: Rule, channels: Sequence[str], tag: str) -> dict[str, Any]:
+    known = list(dict.fromkeys([*channels, *rule.channels]))
+    repeats = sorted({*_REPEATS, rule.repeat_seconds}, key=lambda each: each or 0)
+    with st.grid(3, min_column_width=200, gap="small"):
+        severity = st.segmented_control(
+            "Severity", list(Severity), default=rule.severity, required=True, key=f"rule-severity-{tag}",
+            format_func=lambda each: SEVERITIES[each],
+        )  # fmt: skip
+        to = st.multiselect("Channels", known, list(rule.channels), key=f"rule-channels-{tag}",
+                            placeholder="All that are configured")  # fmt: skip
+        repeat = st.selectbox("Repeat while it fires", repeats, index=repeats.index(rule.repeat_seconds),
+                              key=f"rule-repeat-{tag}",
+                              format_func=lambda each: f"Every {span(each)}" if each else "Never")  # fmt: skip
+    enabled = st.toggle("Switched on", rule.enabled, key=f"rule-on-{tag}")
+    return {"severity": Severity(severity or rule.severity), "channels": tuple(to), "repeat_seconds": repeat,
+            "enabled": enabled}  # fmt: skip
+
+
+def _typed(value: float, size: float, *, whole: bool = False) -> int | float:
+    return int(value) if whole else round(value / size, 4)
+
+
+def _usual(value: float, size: float) -> str:
+    return f"{value / size:g}"

@@ -1,0 +1,173 @@
+"""The parts of the page of alerts. Which is shown stands in the address."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from app import alerts_data, data
+from app.alerts_data import Board
+from app.components.alerts import alert_list, channel_list, rule_form, rule_list, silence_list
+from app.components.panel import panel
+from app.components.text import markdown
+from db.alerting.kinds import KINDS
+from db.alerting.rule import Rule
+from db.metrics.catalogue import display
+from db.metrics.scope import Scope
+from db.metrics.window import Window
+from db.queries.alerts import AlertRow
+from db.store.alert_rules import RuleIsBuiltIn
+from db.vocabulary import AlertState, RuleKind
+
+_SHOW = ("alerts", "rules", "silences")
+_TRAIL = "alerts-trail"
+
+
+def choose(found: Board) -> str:
+    asked = st.query_params.get("show", "")
+    labels = {
+        "alerts": f"Alerts · {found.open}", "rules": f"Rules · {len(found.rules)}",
+        "silences": f"Silences and channels · {len(found.silences)}",
+    }  # fmt: skip
+    shown = asked if asked in _SHOW else "alerts"
+    if st.session_state.get("show") not in (None, shown):
+        st.session_state["show"] = shown
+    picked = st.segmented_control("Show", list(_SHOW), default=shown, required=True, key="show",
+                                  format_func=lambda each: labels[each], label_visibility="collapsed",
+                                  on_change=_note_choice)  # fmt: skip
+    return str(picked or shown)
+
+
+def _note_choice() -> None:
+    st.query_params.from_dict({"show": str(st.session_state["show"])})
+
+
+def one(chosen: AlertRow, now: datetime, zone: ZoneInfo) -> None:
+    with panel(f"Alert {chosen.id}", "as its message named it"):
+        alert_list.one(chosen, now, zone)
+
+
+def alerts(found: Board, zone: ZoneInfo) -> None:
+    with panel("Firing now", _standing(found)):
+        if found.firing:
+            alert_list.firing(found.firing, found.at)
+        else:
+            st.caption(":material/check_circle: Nothing fires.")
+        if found.open > len(found.firing):
+            st.caption(f"The newest {len(found.firing)} of {found.open}.")
+    if found.dead:
+        with panel("Messages that nobody got", "of the last 30 days"):
+            channel_list.given_up(found.dead, found.at)
+    _history(found, zone)
+
+
+def _standing(found: Board) -> str:
+    words = {AlertState.FIRING: "firing", AlertState.ACKNOWLEDGED: "acknowledged", AlertState.SILENCED: "silenced"}
+    return " · ".join(f"{found.counts[state]} {word}" for state, word in words.items())
+
+
+def _history(found: Board, zone: ZoneInfo) -> None:
+    trail: list[str] = st.session_state.setdefault(_TRAIL, [])
+    page = alerts_data.history(trail[-1] if trail else None)
+    told = f"{found.counts[AlertState.RESOLVED]:,} that are over · newest first · {zone}"
+    with panel("History", told, csv=("alerts", lambda: alert_list.past_file(page.items, zone))):
+        if not page.items:
+            st.caption("No alert is over yet. What a rule would have done before, its replay shows under Rules.")
+            return
+        alert_list.past_table(page.items, zone)
+        if page.next or trail:
+            with st.container(horizontal=True, gap="small", key="alerts-pager"):
+                st.button("Newer", disabled=not trail, on_click=_newer, key="alerts-newer",
+                          icon=":material/chevron_left:")  # fmt: skip
+                st.button("Older", disabled=page.next is None, on_click=trail.append, args=(page.next,),
+                          key="alerts-older", icon=":material/chevron_right:")  # fmt: skip
+
+
+def _newer() -> None:
+    st.session_state[_TRAIL].pop()
+
+
+def rules(found: Board, now: datetime, zone: ZoneInfo, version: int) -> None:
+    # A replay is kept for the hour it was made for.
+    hour = now.replace(minute=0)
+    with panel("Rules", "what is measured where, and from which value on somebody is told"):
+        rule_list.rule_table(found.rules, hour)
+        st.button("New rule", icon=":material/add:", key="rule-new", on_click=_edit, args=("new",))
+    rule = _wanted(found.rules)
+    if rule is None:
+        return
+    with st.grid(2, min_column_width=500, gap="small"):
+        with panel("New rule" if rule.id is None else rule.name, _kind_of(rule)):
+            changed = rule_form.rule_form(rule, _options(version), found.channels or ())
+            if changed is not None:
+                _save(changed, new=rule.id is None)
+        if changed is not None:
+            with panel("Replay", "the same rule over the stored runs of the last 30 days, before it is saved"):
+                with st.spinner("Looking at 30 days of runs …", show_time=True):
+                    made = alerts_data.replay(changed, hour)
+                rule_list.preview(changed, made, zone)
+
+
+def _kind_of(rule: Rule) -> str:
+    return "what it measures is said by ALERT_THRESHOLD" if rule.built_in else ""
+
+
+def _wanted(rules: Sequence[Rule]) -> Rule | None:
+    asked = st.query_params.get("rule", "")
+    if asked == "new":
+        kind = RuleKind.FAILURE_RATE
+        return Rule("My rule", kind, KINDS[kind].open_at)
+    return next((rule for rule in rules if str(rule.id) == asked), None)
+
+
+def _save(rule: Rule, *, new: bool) -> None:
+    with st.container(horizontal=True, gap="small", key="rule-buttons"):
+        save = st.button("Add the rule" if new else "Save", type="primary", icon=":material/save:", key="rule-save")
+        st.button("Close", key="rule-close", on_click=_edit, args=(None,))
+        gone = not new and not rule.built_in and st.button("Delete", icon=":material/delete:", key="rule-delete")
+    if save:
+        try:
+            alerts_data.save_rule(rule)
+        except RuleIsBuiltIn as error:
+            st.error(markdown(error))
+            return
+        _edit(None)
+        st.rerun()
+    if gone and rule.id is not None:
+        alerts_data.delete_rule(rule.id)
+        _edit(None)
+        st.rerun()
+
+
+def _edit(which: str | None) -> None:
+    """Widgets of a rule that was left show what is stored when they come again."""
+    for key in [key for key in st.session_state if str(key).startswith("rule-")]:
+        del st.session_state[key]
+    st.query_params.from_dict({"show": "rules"} | ({"rule": which} if which else {}))
+
+
+def silences(found: Board, version: int) -> None:
+    names = rule_list.named(found.rules)
+    with panel("Silences", "no messages about what they match; alerts open and close as ever"):
+        silence_list.silences(found.silences, names, found.at)
+        if not found.silences:
+            st.caption("Nothing is silent.")
+        if found.ended:
+            with st.expander(f"The last {len(found.ended)} that are over"):
+                silence_list.silences(found.ended, names, found.at)
+    with panel("Channels", "where messages go; a test takes the same way as an alert"):
+        channel_list.channels(_figures(version))
+    with panel("New silence", "patterns of one field are alternatives, fields narrow each other"):
+        silence_list.new_silence(_options(version))
+
+
+def _options(version: int) -> Mapping[str, Sequence[str]]:
+    known = data.options(Scope(), data.now(version) - timedelta(days=90), version)
+    return {"repos": known.repos, "workflows": known.workflows, "branches": known.branches}
+
+
+def _figures(version: int) -> str:
+    """The success rate as the Overview shows it."""
+    now = data.now(version)
+    return display(alerts_data.figures(Window(now - timedelta(days=30), now), version))["success_rate"]

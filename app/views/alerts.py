@@ -1,0 +1,18 @@
+"""What fires, who knows of it, by which rules, and who is told."""
+
+from app import alerts_data, data, viewer
+from app.components.alerts import alert_list, dialogs, sections
+
+status = data.status()
+found = alerts_data.board()
+dialogs.show_failure()
+chosen = alert_list.wanted()
+if chosen is not None:
+    sections.one(chosen, found.at, viewer.zone())
+shown = sections.choose(found)
+if shown == "rules":
+    sections.rules(found, data.now(status.version), viewer.zone(), status.version)
+elif shown == "silences":
+    sections.silences(found, status.version)
+else:
+    sections.alerts(found, viewer.zone())

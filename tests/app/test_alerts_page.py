@@ -1,0 +1,194 @@
+"""The page of alerts: who knows, what is silent, and rules that show what they would have done."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from app import data
+from collector.alerts.evaluate import Evaluator
+from db.alerting.patterns import Patterns
+from db.alerting.rule import Rule, checked
+from db.alerting.threshold import parse_threshold
+from db.engine import make_engine, write_scope
+from db.queries.alert_rules import list_rules, list_silences
+from db.queries.alerts import AlertRow, latest_tests, list_alerts
+from db.store.alert_rules import add_rule
+from db.store.alerts import claim_due, enqueue, note_failed, resolve_alert
+from db.store.silences import add_silence
+from db.vocabulary import RuleKind
+from tests.app.conftest import Open
+from tests.app.reading import everything, table
+from tests.app.seeding import Seeded, add_repository, heartbeat, run, store
+from tests.builders import roll_up
+
+HOSTILE = "<script>x</script> **b** :red[r]"
+
+
+@pytest.fixture
+def fired(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Seeded]:
+    """A repository that is broken by three failures, and the alert of it."""
+    path = tmp_path / "alerts.db"
+    shutil.copy(sqlite_template, path)
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{path}")
+    engine, now = make_engine(f"sqlite:///{path}"), datetime.now(UTC).replace(microsecond=0)
+    add_repository(engine, 1, "acme/web", now)
+    store(engine, 1, *(run(n, now - timedelta(hours=9 - n), conclusion="failure", actor="bob") for n in (1, 2, 3)))
+    roll_up(engine, now)
+    heartbeat(engine, now)
+    Evaluator(engine, parse_threshold("3"), ["slack"], "http://dash", lambda: now).run()
+    yield Seeded(engine, now)
+    engine.dispose()
+
+
+def read(engine: Engine, question: Callable[[Session], Any]) -> Any:
+    with Session(engine) as session:
+        return question(session)
+
+
+def alerts(engine: Engine) -> list[AlertRow]:
+    return list(read(engine, list_alerts))
+
+
+def press(page: AppTest, key: str) -> AppTest:
+    page.button(key=key).click().run()
+    assert not page.exception, page.exception
+    return page
+
+
+def test_what_fires_stands_with_its_figures_and_can_be_acknowledged(fired: Seeded, open_page: Open) -> None:
+    (alert,) = alerts(fired.engine)
+    page = open_page("alerts")
+    assert "CI on main of acme/web is broken" in everything(page)
+    assert "3 failed runs in a row" in everything(page)
+    assert "1 firing · 0 acknowledged · 0 silenced" in everything(page)
+    press(page, f"ack-{alert.id}")
+    page.text_input(key="ack-name").set_value("ann <b>")
+    page.text_input(key="ack-comment").set_value(HOSTILE)
+    press(page, "ack-send")
+    (known,) = alerts(fired.engine)
+    assert (known.acknowledged_by, known.acknowledged_comment) == ("ann <b>", HOSTILE)
+    again = open_page("alerts")
+    assert "0 firing · 1 acknowledged" in everything(again)
+    assert "<script>x" not in everything(again)
+    assert "ann &lt;b&gt;" in everything(again)
+    assert not [button for button in again.button if button.key == f"ack-{alert.id}"]
+
+
+def test_an_alert_is_silenced_with_two_clicks_and_the_silence_ended_with_one(fired: Seeded, open_page: Open) -> None:
+    (alert,) = alerts(fired.engine)
+    page = press(open_page("alerts"), f"hush-{alert.id}")
+    page.segmented_control(key="hush-span").set_value("1 day")
+    press(page, "hush-send")
+    (silence,) = read(fired.engine, list_silences)
+    assert silence.scope == Patterns(("acme/web",), ("CI",), ("main",))
+    assert (silence.rule_id, silence.ends_at - silence.starts_at) == (alert.rule_id, timedelta(days=1))
+    assert "1 silenced" in everything(open_page("alerts"))
+    page = open_page("alerts", show="silences")
+    assert "acme/web · workflow CI · branch main" in everything(page)
+    press(page, f"end-{silence.id}")
+    assert "Nothing is silent" in everything(page)
+    assert "1 firing · 0 acknowledged · 0 silenced" in everything(open_page("alerts"))
+
+
+def test_a_silence_wants_to_know_what(fired: Seeded, open_page: Open) -> None:
+    page = press(open_page("alerts", show="silences"), "quiet-send")
+    assert "Say what is to be silent" in page.error[0].value
+    page.multiselect(key="quiet-repos").set_value(["acme/web"])
+    press(page, "quiet-send")
+    assert [each.scope.repos for each in read(fired.engine, list_silences)] == [("acme/web",)]
+
+
+def test_a_rule_shows_what_it_would_have_done_before_it_is_saved(fired: Seeded, open_page: Open) -> None:
+    page = open_page("alerts", show="rules", rule="new")
+    page.selectbox(key="rule-kind-new").set_value(RuleKind.CONSECUTIVE_FAILURES).run()
+    before = everything(page)
+    assert "Would have fired once" in before
+    assert [row["Where"].text for row in table(page, "replay")] == ["CI on main of acme/web"]
+    page.number_input(key="rule-open-new-consecutive_failures").set_value(9).run()
+    assert "Would not have fired" in everything(page)
+    assert len(read(fired.engine, list_rules)) == 1
+    page.text_input(key="rule-name-new").set_value("Nine in a row")
+    press(page, "rule-save")
+    (_, rule) = read(fired.engine, list_rules)
+    assert (rule.name, rule.kind, rule.open_at) == ("Nine in a row", "consecutive_failures", 9.0)
+    assert [row["Rule"].text for row in table(page, "rules")][1].startswith("Nine in a row")
+
+
+def test_a_rule_is_changed_in_its_own_units_and_deleted(fired: Seeded, open_page: Open) -> None:
+    with write_scope(fired.engine) as session:
+        rule = checked(Rule("Queues", RuleKind.QUEUE_TIME, 600, scope=Patterns(repos=("acme/*",))))
+        rule_id = add_rule(session, rule, fired.now)
+    page = open_page("alerts", show="rules", rule=rule_id)
+    tag = f"{rule_id}-queue_time"
+    assert page.number_input(key=f"rule-open-{tag}").value == 10
+    page.number_input(key=f"rule-open-{tag}").set_value(15)
+    page.number_input(key=f"rule-close-{tag}").set_value(20).run()
+    assert "Close at" in page.error[0].value
+    page.number_input(key=f"rule-close-{tag}").set_value(5).run()
+    press(page, "rule-save")
+    saved = next(each for each in read(fired.engine, list_rules) if each.id == rule_id)
+    assert (saved.open_at, saved.close_at, saved.window_seconds, saved.scope.repos) == (900, 300, None, ("acme/*",))
+    page = press(open_page("alerts", show="rules", rule=rule_id), "rule-delete")
+    assert len(read(fired.engine, list_rules)) == 1
+
+
+def test_the_built_in_rule_can_only_be_told_otherwise(fired: Seeded, open_page: Open) -> None:
+    (rule,) = read(fired.engine, list_rules)
+    page = open_page("alerts", show="rules", rule=rule.id)
+    assert page.number_input(key=f"rule-open-{rule.id}-consecutive_failures").disabled
+    assert not [button for button in page.button if button.key == "rule-delete"]
+    page.selectbox(key=f"rule-repeat-{rule.id}-consecutive_failures").set_value(14400.0).run()
+    press(page, "rule-save")
+    (rule,) = read(fired.engine, list_rules)
+    assert (rule.repeat_seconds, rule.open_at) == (14400, 3)
+
+
+def test_a_test_message_goes_the_way_of_alerts(fired: Seeded, open_page: Open) -> None:
+    assert "has not said yet" in everything(open_page("alerts", show="silences"))
+    heartbeat(fired.engine, fired.now, channels=["slack"])
+    data.forget()
+    page = press(open_page("alerts", show="silences"), "test-slack")
+    assert "test asked for" in everything(page)
+    with write_scope(fired.engine) as session:
+        claimed = claim_due(session, fired.now + timedelta(hours=1), ["slack"])
+        note_failed(session, claimed[-1], "no_service", fired.now, permanent=True)
+    assert read(fired.engine, latest_tests)["slack"].state == "dead"
+    data.forget()
+    assert "test failed" in everything(open_page("alerts", show="silences"))
+
+
+def test_history_and_messages_that_nobody_got(fired: Seeded, open_page: Open) -> None:
+    (alert,) = alerts(fired.engine)
+    with write_scope(fired.engine) as session:
+        enqueue(session, alert.id, "repeat", {"email": {"subject": HOSTILE}}, fired.now)
+        (claimed,) = claim_due(session, fired.now, ["email"])
+        note_failed(session, claimed, "550 <b>refused</b>", fired.now, permanent=True)
+        resolve_alert(session, alert.id, dict(alert.detail), fired.now + timedelta(minutes=30))
+    page = open_page("alerts", alert=alert.id)
+    assert "Nothing fires" in everything(page)
+    (row,) = table(page, "alerts")
+    assert (row["Alert"].text, row["Lasted"].text) == (
+        "CI on main of acme/web has recovered3 failed runs in a row",
+        "30m 00s",
+    )
+    (dead,) = table(page, "dead")
+    assert (dead["Message"].text, dead["Error"].text) == (HOSTILE, "550 <b>refused</b>")
+    assert [each["Channel"].text for each in table(page, "messages")] == ["slack", "email"]
+    assert not open_page("alerts", alert="nonsense").exception
+
+
+def test_silences_of_everything_hide_nothing_from_the_page(fired: Seeded, open_page: Open) -> None:
+    with write_scope(fired.engine) as session:
+        ends = fired.now + timedelta(hours=5)
+        add_silence(session, Patterns(("*",)), None, fired.now, ends, comment=HOSTILE, author=HOSTILE, now=fired.now)
+    page = open_page("alerts")
+    assert "CI on main of acme/web is broken" in everything(page)
+    assert "Silenced" in everything(page)
+    assert "<script>x" not in everything(open_page("alerts", show="silences"))
