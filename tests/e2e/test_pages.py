@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.app.seeding import RERUN
+from tests.app.seeding import RERUN, SECRET_LINE
 from tests.e2e.conftest import Tab
 
 PAGES = {
@@ -15,7 +15,7 @@ PAGES = {
     f"/log?run_id={RERUN}&job_id=4": "line 59",
     "/compare?runs=1000,1002": "Runs side by side",
     "/failures": "Causes of failures",
-    "/failures?cause=f": "1 runs, 1 jobs",
+    "/failures?cause=f": SECRET_LINE,
     "/flaky": "failed, then passed without a change",
     "/cost": "Where it goes",
     "/alerts": "Firing now",
