@@ -26,7 +26,8 @@ from bench.collect import free_port
 
 @dataclass(frozen=True)
 class Picture:
-    """`path` may name {failed}, the id of a failed run; `shown` is a text to wait for."""
+    """`path` may name {failed}, the id of a failed run, its {job} with a log, {other}, the run before it, and their
+    {workflow}; `shown` is a text to wait for."""
 
     name: str
     path: str
@@ -36,7 +37,16 @@ class Picture:
 PICTURES = [
     Picture("overview", "/", "Failure rate by hour"),
     Picture("runs", "/runs", "newest first"),
-    Picture("run", "/run?run_id={failed}", "View on GitHub"),
+    Picture("run", "/run?run_id={failed}", "Since the last success"),
+    Picture("log", "/log?run_id={failed}&job_id={job}", "Search"),
+    Picture("compare", "/compare?runs={other},{failed}", "Runs side by side"),
+    Picture("workflows", "/workflow", "Default branch"),
+    Picture("workflow", "/workflow?id={workflow}", "Latest runs"),
+    Picture("failures", "/failures", "Causes of failures"),
+    Picture("flaky", "/flaky", "At least"),
+    Picture("cost", "/cost", "Where it goes"),
+    Picture("alerts", "/alerts", "Firing now"),
+    Picture("wall", "/?wall=1", "Success rate"),
     Picture("collector", "/collector", "Every run created since"),
 ]
 SCHEMES = ("light", "dark")
@@ -106,17 +116,27 @@ def _wait_until_filled(program: "subprocess.Popen[bytes]", url: str) -> None:
 
 
 def take(pictures: list[Picture], app: str, api: str) -> None:
-    found = requests.get(f"{api}/api/runs", params={"conclusion": "failure", "limit": 1}, timeout=30).json()["items"]
-    failed = found[0]["id"] if found else 0
+    named = _named(api)
     with chromium() as browser:
         for picture in pictures:
             for scheme in SCHEMES:
                 for width, height in SIZES:
-                    content = _shot(browser, app + picture.path.format(failed=failed), picture.shown, scheme,
+                    content = _shot(browser, app + picture.path.format(**named), picture.shown, scheme,
                                     width, height)  # fmt: skip
                     path = FOLDER / f"{picture.name}-{scheme}-{width}.png"
                     path.write_bytes(_reduced(content))
                     print(f"{path.relative_to(_ROOT)}  {path.stat().st_size / 1000:.0f} kB", flush=True)
+
+
+def _named(api: str) -> dict[str, int]:
+    """A failed run on the default branch, a job of it with a log, its workflow and the run before it."""
+    asked = {"repo": "acme/payments", "workflow": "CI", "branch": "main", "limit": "30"}
+    runs = requests.get(f"{api}/api/runs", params=asked, timeout=30).json()["items"]
+    failed = next(each for each in runs if each["conclusion"] == "failure")
+    other = next(each for each in runs if each["id"] < failed["id"] and each["status"] == "completed")
+    logs = requests.get(f"{api}/api/logs/{failed['id']}", timeout=30).json()["jobs"]
+    job = next((each["job_id"] for each in logs if each["state"] == "stored"), 0)
+    return {"failed": failed["id"], "other": other["id"], "workflow": failed["workflow_id"], "job": job}
 
 
 def _shot(browser: Browser, url: str, shown: str, scheme: str, width: int, height: int) -> bytes:
