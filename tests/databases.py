@@ -3,8 +3,9 @@ tests, and in a new one the first of everything is slow."""
 
 import itertools
 import os
+from typing import Any
 
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Connection, Engine, Table, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -32,6 +33,9 @@ _IDS_FROM_ONE = """
 SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false) FROM pg_sequences
 WHERE last_value IS NOT NULL
 """
+_NUMBERS = """
+SELECT format('%I.%I', schemaname, sequencename), last_value FROM pg_sequences WHERE last_value IS NOT NULL
+"""
 _SIZE = "SELECT pg_database_size(current_database())"
 
 
@@ -44,6 +48,8 @@ class Shelf:
         self._name = self._schema = ""
         self._size = 0
         self._engine: Engine | None = None
+        self._own: dict[Table, list[dict[str, Any]]] = {}
+        self._numbers: dict[str, int] = {}
 
     def take(self) -> str:
         if self._engine is None:
@@ -52,6 +58,11 @@ class Shelf:
             self._engine = _plain(with_name(self._server, self._name))
             with self._engine.connect() as connection:
                 self._schema, self._size = connection.scalar(text(_SCHEMA)), connection.scalar(text(_SIZE))
+                self._own = {
+                    table: [dict(row) for row in connection.execute(table.select()).mappings()]
+                    for table in Base.metadata.sorted_tables
+                }
+                self._numbers = {row[0]: row[1] for row in connection.execute(text(_NUMBERS))}
         return with_name(self._server, self._name)
 
     def put_back(self) -> None:
@@ -77,9 +88,17 @@ class Shelf:
                         connection.execute(table.delete())
                 if filled:
                     connection.execute(text(_IDS_FROM_ONE)).all()
+                self._put_back_what_migrations_add(connection)
                 return bool(connection.scalar(text(_SIZE)) < self._size + _GROWTH_BYTES)
         except SQLAlchemyError:
             return False
+
+    def _put_back_what_migrations_add(self, connection: Connection) -> None:
+        for table, rows in self._own.items():
+            if rows:
+                connection.execute(table.insert(), rows)
+        for name, number in self._numbers.items():
+            connection.execute(text("SELECT setval(:name, :number)"), {"name": name, "number": number})
 
 
 _FILLED = " UNION ALL ".join(

@@ -72,8 +72,12 @@ def _put(engine: Engine, rows: _Rows) -> None:
             rows.content.backup(connection.driver_connection)
             return
         with connection.cursor() as cursor:
-            for table, content in rows.content.items():
-                cursor.copy_expert(f"COPY {table} FROM STDIN", io.BytesIO(content))
+            # What the migrations add themselves is among the rows.
+            for table in reversed(Base.metadata.sorted_tables):
+                if table.name in rows.content:
+                    cursor.execute(f"DELETE FROM {table.name}")
+            for name, content in rows.content.items():
+                cursor.copy_expert(f"COPY {name} FROM STDIN", io.BytesIO(content))
             for name, number in rows.numbers:
                 cursor.execute("SELECT setval(%s::regclass, %s)", (name, number))
         connection.commit()
