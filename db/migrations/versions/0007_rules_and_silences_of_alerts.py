@@ -44,7 +44,6 @@ def upgrade() -> None:
         op.execute("LOCK TABLE alerts IN SHARE ROW EXCLUSIVE MODE")
     rules = _create_rules()
     _create_silences()
-    _create_schedules()
     for name, kind in _COLUMNS:
         op.add_column("alerts", sa.Column(name, kind, nullable=True))
     op.add_column("alerts", sa.Column("severity", sa.String(length=20), nullable=False, server_default="critical"))
@@ -69,7 +68,6 @@ def downgrade() -> None:
     for name, (columns, where) in _BEFORE.items():
         only = sa.text(where)
         op.create_index(name, "alerts", columns, unique=True, postgresql_where=only, sqlite_where=only)
-    op.drop_table("workflow_schedules")
     op.drop_table("silences")
     op.drop_table("alert_rules")
 
@@ -116,26 +114,6 @@ def _create_silences() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_silences")),
     )
     op.create_index("ix_silences_ends_at", "silences", ["ends_at"])
-
-
-def _create_schedules() -> None:
-    op.create_table(
-        "workflow_schedules",
-        sa.Column("repository_id", _ID, nullable=False),
-        sa.Column("workflow_id", _ID, autoincrement=False, nullable=False),
-        sa.Column("crons", _JSON, nullable=False),
-        sa.Column("since", UtcDateTime(), nullable=False),
-        sa.Column("read_at", UtcDateTime(), nullable=False),
-        sa.Column("etag", sa.Text(), nullable=True),
-        sa.Column("error", sa.Text(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["repository_id"],
-            ["repositories.id"],
-            name=op.f("fk_workflow_schedules_repository_id_repositories"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("repository_id", "workflow_id", name=op.f("pk_workflow_schedules")),
-    )
 
 
 def _bind_to(rules: sa.Table) -> None:
