@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 PIP_FLAGS = --disable-pip-version-check --quiet --no-compile
 VENV = .venv/bin
 
-.PHONY: run test check lint types imports format compose-test chaos bench clean help
+.PHONY: run test check lint types imports format compose-test chaos bench bench-ui pictures clean help
 
 help:
 	@echo "make run           the dashboard (a demo without GITHUB_REPOS)"
@@ -12,6 +12,8 @@ help:
 	@echo "make check         lint, types, import rules and tests"
 	@echo "make chaos         faults, kills and storms, at length (about half an hour)"
 	@echo "make bench         how fast a sync and how fast questions are, next to a reference"
+	@echo "make bench-ui      how long people wait for the dashboard, in a real browser"
+	@echo "make pictures      the pictures of the documentation, of a demo in a real browser"
 	@echo "make compose-test  build and try the containers (needs Docker)"
 
 run: .venv/.installed
@@ -42,6 +44,12 @@ chaos: .venv/.installed-dev
 bench: .venv/.installed-dev
 	@$(VENV)/python -m bench.collect
 	@$(VENV)/python -m bench.scale
+
+bench-ui: .venv/.installed-dev
+	@$(VENV)/python -m bench.ui
+
+pictures: .venv/.installed-dev
+	@$(VENV)/python -m bench.pictures
 
 compose-test:
 	@sh deploy/compose-test.sh

@@ -48,15 +48,18 @@ cost = st.Page("views/cost.py", title="Cost & capacity", icon=":material/payment
 alerts = st.Page("views/alerts.py", title="Alerts", icon=":material/notifications:", url_path="alerts")
 runs = st.Page("views/runs.py", title="Runs", icon=":material/list:", url_path="runs")
 run = st.Page("views/run.py", title="Run", icon=":material/timeline:", url_path="run", visibility="hidden")
+compare = st.Page(
+    "views/compare.py", title="Compare", icon=":material/compare_arrows:", url_path="compare", visibility="hidden"
+)
 log = st.Page("views/log.py", title="Log", icon=":material/article:", url_path="log", visibility="hidden")
 collector = st.Page("views/collector.py", title="Collector", icon=":material/cloud_sync:", url_path="collector")
-pages = [overview, workflow, runs, failures, flaky, cost, alerts, collector, run, log]
+pages = [overview, workflow, runs, failures, flaky, cost, alerts, collector, run, log, compare]
 page = st.navigation(pages)
 navigation({each.url_path: each.title for each in pages}, _KEYS)
 try:
     status = data.status()
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="head"):
-        if page not in (run, log, alerts, collector) and not wall:
+        if page not in (run, log, compare, alerts, collector) and not wall:
             filters.render(status.version, page.url_path, filters.shown_on(page.url_path))
         with st.container(width=190, key="freshness"):
             freshness(status.version, filters.trends if page is overview else None)

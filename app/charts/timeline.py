@@ -11,7 +11,8 @@ ROW = 26
 
 def timeline(frame: pd.DataFrame) -> dict[str, Any]:
     """Columns: name, queue_start, start, end (seconds from the start of the attempt; start and end null where it did
-    not run), outcome, written (its duration), hover. One row a bar, the first one on top."""
+    not run), outcome, written (its duration), hover,
+    critical (outlined). One row a bar, the first one on top."""
     # Two jobs may have one name: an invisible character a row keeps their bars apart.
     names = [theme.safe(str(name)[:60]) + "\u200b" * (index + 1) for index, name in enumerate(frame["name"])]
     ran = [not pd.isna(value) for value in frame["start"]]
@@ -36,7 +37,11 @@ def timeline(frame: pd.DataFrame) -> dict[str, Any]:
         "base": starts,
         "x": [max(end - start, 0.4) if ok else 0 for start, end, ok in zip(starts, ends, ran, strict=True)],
         "width": 0.62,
-        "marker": {"color": [theme.colour_of(outcome) for outcome in frame["outcome"]], "cornerradius": 3},
+        "marker": {
+            "color": [theme.colour_of(outcome) for outcome in frame["outcome"]],
+            "cornerradius": 3,
+            "line": {"color": theme.PATH, "width": [2 if on else 0 for on in frame["critical"]]},
+        },
         "text": list(frame["written"]),
         "textposition": "outside",
         "cliponaxis": False,

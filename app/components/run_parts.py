@@ -1,6 +1,6 @@
 """The parts of the page of one run."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from app.data import RunDetail, clock
 from app.marks import colour_group, word
 from db.metrics import units
 from db.metrics.outcome import outcome_of
+from db.queries.logs import JobLogRow
 from db.queries.runs import JobRow, RunRow
 from db.vocabulary import Conclusion, Outcome
 
@@ -121,6 +122,17 @@ def causes(found: RunDetail, attempt: int) -> None:
     )
     if rows:
         st.html(f'<div class="ph-attention" role="region" aria-label="Why it failed">{rows}</div>')
+
+
+def other_logs(rows: Sequence[JobLogRow], run_id: int, attempt: int) -> None:
+    """Links, not the logs themselves: a matrix has hundreds."""
+    links = "".join(
+        f'<li class="ph-{colour_group(row.conclusion or "in_progress")}">'
+        f"{html(word(row.conclusion or 'in_progress').partition(' ')[0])} "
+        f"{anchor(row.name, 'log', [('run_id', run_id), ('attempt', attempt), ('job_id', row.job_id)])}</li>"
+        for row in rows
+    )
+    st.html(f'<div class="ph-commits"><b>Logs of the other jobs</b><ul class="ph-columns">{links}</ul></div>')
 
 
 def left_out(found: RunDetail) -> None:

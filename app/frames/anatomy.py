@@ -8,12 +8,15 @@ import pandas as pd
 from app.frames.tables import so_far
 from app.marks import word
 from db.metrics import units
+from db.metrics.critical_path import critical_path
 from db.queries.runs import JobRow
 
 
 def timeline(jobs: Sequence[JobRow], started_at: datetime | None, now: datetime) -> pd.DataFrame:
-    """Own jobs of an attempt: no copies, no phantoms, none that were skipped."""
+    """Own jobs of an attempt: no copies, no phantoms, none that were skipped. `critical`: on the chain of jobs that
+    decided how long it took."""
     shown = [job for job in jobs if not job.copied and not job.phantom and job.conclusion != "skipped"]
+    chain = {link.job_id for link in critical_path(shown)} if all(job.completed_at for job in shown) else set()
     origin = started_at or min((job.started_at for job in shown if job.started_at), default=now)
     rows = [
         {
@@ -23,11 +26,14 @@ def timeline(jobs: Sequence[JobRow], started_at: datetime | None, now: datetime)
             "end": _offset(origin, job.completed_at or now) if job.status != "queued" else None,
             "outcome": job.conclusion or "in_progress",
             "written": units.duration(job.duration_seconds) if job.completed_at else so_far(job.started_at, now),
-            "hover": _job_hover(job),
+            "hover": _job_hover(job) + (" · on the critical path" if job.id in chain else ""),
+            "critical": job.id in chain,
         }
         for job in shown
     ]
-    return pd.DataFrame(rows, columns=["name", "queue_start", "start", "end", "outcome", "written", "hover"])
+    return pd.DataFrame(
+        rows, columns=["name", "queue_start", "start", "end", "outcome", "written", "hover", "critical"]
+    )
 
 
 def steps(job: JobRow) -> pd.DataFrame:

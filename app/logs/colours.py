@@ -12,9 +12,9 @@ _NAMED: tuple[Rgb, ...] = (
 )  # fmt: skip
 _CUBE = (0, 95, 135, 175, 215, 255)
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
-# The viewer's ground in either mode, with the tint of a marked line.
-_LIGHT_GROUND: Rgb = (246, 228, 228)
-_DARK_GROUND: Rgb = (44, 26, 33)
+# The ground of the viewer's rows in either mode on which text is hardest to read: that of marked lines.
+LIGHT_GROUND: Rgb = (246, 228, 228)
+DARK_GROUND: Rgb = (44, 26, 33)
 # WCAG 2.2, success criterion 1.4.3.
 _ENOUGH = 4.5
 
@@ -35,7 +35,7 @@ def indexed(number: int) -> Rgb:
 def on_both_grounds(colour: Rgb) -> tuple[str, str]:
     """As it is written on a light ground and on a dark one: the hue kept, mixed with black or white until it can be
     read."""
-    return _hex(_mixed(colour, BLACK, _LIGHT_GROUND)), _hex(_mixed(colour, WHITE, _DARK_GROUND))
+    return _hex(_mixed(colour, BLACK, LIGHT_GROUND)), _hex(_mixed(colour, WHITE, DARK_GROUND))
 
 
 @lru_cache(maxsize=4096)

@@ -21,7 +21,7 @@ _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _PACKED = (".css", ".js", ".json", ".svg")
 _WORTH_PACKING = 1_000
 # The names of these files change with their content; our own keep their names.
-_FOREVER = "public, immutable, max-age=31536000"
+FOREVER = "public, immutable, max-age=31536000"
 _A_DAY = "public, max-age=86400"
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -100,7 +100,7 @@ class PackedFiles:
             await self._app(scope, receive, send)
             return
         content = await to_thread.run_sync(pack, found)
-        headers = {"content-encoding": "gzip", "vary": "accept-encoding", "cache-control": _FOREVER}
+        headers = {"content-encoding": "gzip", "vary": "accept-encoding", "cache-control": FOREVER}
         response = Response(content, media_type=guess_type(found.name)[0], headers=headers)
         await response(scope, receive, send)
 

@@ -2,8 +2,11 @@
 
 import streamlit as st
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+
+from app.logs.script import address, script
+from app.server.middleware import FOREVER
 
 
 async def live(_: Request) -> JSONResponse:
@@ -29,6 +32,12 @@ def log_part(request: Request) -> Response:
     return logs.answer(request)
 
 
+async def viewer(request: Request) -> Response:
+    if request.path_params["name"] != address().removeprefix("log-viewer-"):
+        return PlainTextResponse("The dashboard has changed meanwhile: reload the page.", 404)
+    return Response(script(), media_type="text/javascript", headers={"cache-control": FOREVER})
+
+
 def routes() -> list[Route]:
     """Below the path that Streamlit is served at."""
     base = (st.get_option("server.baseUrlPath") or "").strip("/")
@@ -36,5 +45,6 @@ def routes() -> list[Route]:
     return [
         Route(f"{prefix}/health/live", live),
         Route(f"{prefix}/health/ready", ready),
+        Route(f"{prefix}/log-viewer-{{name}}", viewer),
         Route(f"{prefix}/logs/{{run_id}}/{{job_id}}/{{part}}", log_part),
     ]

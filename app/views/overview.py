@@ -34,21 +34,26 @@ if viewer.on_wall():
 clock = frames.bucket_zone(interval, viewer.zone())
 series = frames.series(found.points, found.before, clock)
 since, until = frames.axis(window, clock)
-bucket = f"by full {interval}"
+bucket, worse = f"by full {interval}", data.regressions(scope, now)
 tiles(found.comparison, series, filters.span())
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="footing"):
     rest(found.comparison.now)
     completeness(data.completeness(scope, status.version), window.since)
 
 with st.grid(2, min_column_width=320, gap="small"):
-    with panel("Success rate", f"share of decided runs, {bucket} · grey: the {filters.span()} before"):
-        figure(trends.success_rate(series, since, until, zone=str(clock)), "success-rate", "Success rate over time")
+    with panel("Success rate", f"share of decided runs, {bucket} · grey: the {filters.span()} before · ▼ got worse"):
+        marks = frames.markers(worse, "success", window, clock)
+        figure(trends.success_rate(series, since, until, zone=str(clock), markers=marks), "success-rate",
+               "Success rate over time")  # fmt: skip
     with panel("Duration", f"median and p95 of decided runs, {bucket}"):
         figure(
-            trends.durations(series, since, until, dark=viewer.is_dark(), zone=str(clock)),
+            trends.durations(
+                series, since, until, dark=viewer.is_dark(), zone=str(clock),
+                markers=frames.markers(worse, "duration", window, clock),
+            ),
             "durations",
             "Median and 95th percentile of run duration",
-        )
+        )  # fmt: skip
     with panel("Runs by outcome", f"stacked, {bucket}"):
         figure(trends.outcomes(series, since, until, zone=str(clock)), "outcomes", "Runs by outcome over time")
     local = frames.local_week(data.hours(scope, window, status.version), viewer.zone(), window.until)

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from app import data, frames
+from app import data, frames, viewer
 from app.charts.timeline import timeline
-from app.components import run_parts
+from app.components import compare_parts, run_parts
 from app.components.log_view import job_log
 from app.components.panel import figure, panel
 
@@ -25,7 +25,7 @@ found = data.run_detail(run_id, attempt, status.version) or newest
 run_parts.causes(found, attempt)
 run_parts.facts(newest.run, found, attempt)
 
-with panel("Jobs", "pale: waiting for a runner · times from the start of the attempt"):
+with panel("Jobs", "pale: waiting for a runner · outlined: the chain that decided how long it took"):
     frame = frames.timeline(found.jobs, run_parts.started_at(found, attempt), data.clock())
     if len(frame):
         figure(timeline(frame), "timeline", "Jobs of the run over time")
@@ -39,7 +39,11 @@ others = [row for row in found.logs if row not in failing]
 urls = {job.id: job.html_url for job in found.jobs}
 for row in failing:
     job_log(row, run_id, attempt, urls.get(row.job_id))
+if newest.run.conclusion:
+    changes = data.since_green(run_id, status.version)
+    if changes:
+        with panel("Since the last success", "what changed: commits and jobs"):
+            compare_parts.since_green(changes, viewer.zone())
+
 if others:
-    with st.expander(f"Logs of the other jobs ({len(others)})"):
-        for row in others:
-            job_log(row, run_id, attempt, urls.get(row.job_id))
+    run_parts.other_logs(others, run_id, attempt)

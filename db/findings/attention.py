@@ -1,7 +1,7 @@
 """What needs a person now, the most urgent first. One thing is said once."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,7 +15,7 @@ from db.metrics.distribution import percentile
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.queries import findings
-from db.queries.alerts import AlertRow, list_alerts
+from db.queries.alerts import AlertFilter, AlertRow, alert_page
 from db.queries.dots import newest_dots
 from db.queries.runs import RunRow
 from db.queries.streaks import Streak, failing_streaks
@@ -48,13 +48,16 @@ class Attention:
     first: RunRow | None
 
 
-def attention(session: Session, scope: Scope, now: datetime) -> list[Attention]:
-    """Broken default branches, firing alerts, what got worse, what stands still, what waits."""
+def attention(
+    session: Session, scope: Scope, now: datetime, *, worse: Sequence[Regression] | None = None
+) -> list[Attention]:
+    """Broken default branches, firing alerts, what got worse, what stands still, what waits. `worse` where it is known
+    already: it changes slowly."""
     streaks = failing_streaks(session, scope, now)
     broken = {(each.repo, each.workflow_id) for each in streaks}
     found = [_broken(each) for each in streaks]
-    found += [_alert(each) for each in _alerts(session, scope) if (each.repo, each.workflow_id or 0) not in broken]
-    worse = regressions(session, scope, now)
+    found += [_alert(each) for each in _alerts(session, scope, now) if (each.repo, each.workflow_id or 0) not in broken]
+    worse = regressions(session, scope, now) if worse is None else worse
     found += [
         _regression(each) for each in worse if each.kind == "duration" or (each.repo, each.workflow_id) not in broken
     ]
@@ -70,15 +73,10 @@ def _broken(streak: Streak) -> Attention:
                      streak.runs[-1].id, streak.first_bad)  # fmt: skip
 
 
-def _alerts(session: Session, scope: Scope) -> list[AlertRow]:
-    """What is not said already: as a broken branch, as a regression, as a run that stands still. Not what somebody
-    silenced."""
-    firing = list_alerts(session, states=[AlertState.FIRING], limit=200)
-    return [
-        each for each in firing
-        if each.rule not in _SAID and each.state != AlertState.SILENCED
-        and (not scope.repos or each.repo in scope.repos)
-    ]  # fmt: skip
+def _alerts(session: Session, scope: Scope, now: datetime) -> list[AlertRow]:
+    """Firing, neither acknowledged nor silenced, and of a kind that is not said here already."""
+    asked = AlertFilter(states=(AlertState.FIRING,), repos=scope.repos)
+    return [each for each in alert_page(session, asked, now, limit=200).items if each.rule not in _SAID]
 
 
 def _alert(alert: AlertRow) -> Attention:

@@ -37,8 +37,13 @@ def _price_of(labels: tuple[str, ...]) -> Price:
 
 def cost_usd(seconds: float, labels: Sequence[str], *, private: bool) -> float:
     """Each job rounds up to a whole minute; a job that never ran costs nothing."""
+    return billed_minutes(seconds) * usd_per_minute(labels, private=private)
+
+
+def usd_per_minute(labels: Sequence[str], *, private: bool) -> float:
+    """Standard runners are free in public repositories."""
     price = price_of(labels)
-    return 0.0 if price.standard and not private else billed_minutes(seconds) * price.usd_per_minute
+    return 0.0 if price.standard and not private else price.usd_per_minute
 
 
 def billed_minutes(seconds: float) -> int:

@@ -6,22 +6,20 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from db.metrics import sketch, tiles
 from db.metrics.distribution import Floats, Ints, or_null
 from db.metrics.grain import PARTS, Grain, Part
-from db.metrics.prices import billed_minutes, cost_usd
+from db.metrics.prices import billed_minutes, usd_per_minute
 from db.metrics.table import Entries, pack_entries, stack_entries, unpack_entries
 from db.vocabulary import Outcome
 
 # Jobs, minutes rounded up for each, seconds of all and of those in vain by reason, US dollars.
 SUMS = ("jobs", "minutes", "compute", "failed", "cancelled", "superseded", "cost")
 HOURS = 24
-_WASTED: dict[str, int] = {Outcome.FAILURE: SUMS.index("failed"), Outcome.CANCELLED: SUMS.index("cancelled")}
-_SUPERSEDED = SUMS.index("superseded")
 _LONGEST_LABEL = 200
 _FRACTIONS = (0.5, 0.95)
 
@@ -93,23 +91,45 @@ def gather(keys: Sequence[UsageKey], sums: Floats, waits: Entries) -> Usage:
     return Usage(list(places), together, waits.fold(rows))
 
 
-def of_jobs(jobs: Sequence[UsedJob]) -> Usage:
-    """By workflow, label and hour in which their runs were created."""
-    hours = [tiles.tile(tiles.HOUR, int(job.created) // 3600) for job in jobs]
-    keys = [
-        UsageKey(hour, job.repository_id, job.workflow_id, label_of(job.labels))
-        for hour, job in zip(hours, jobs, strict=True)
+def of_jobs(jobs: Sequence[Sequence[Any]]) -> Usage:
+    """Rows as UsedJob, by workflow, label and hour in which their runs were created."""
+    if not jobs:
+        return of_stored([], [], [])
+    columns = cast(Any, UsedJob(*zip(*jobs, strict=True)))  # type: ignore[arg-type]
+    created = np.asarray(columns.created, dtype=np.int64) // 3600
+    keys: dict[tuple[int, int, int, str], int] = {}
+    named = zip(
+        created.tolist(), columns.repository_id, columns.workflow_id, map(label_of, columns.labels), strict=True
+    )
+    rows = np.fromiter((keys.setdefault(key, len(keys)) for key in named), np.int64, len(jobs))
+    sums = np.zeros((len(keys), len(SUMS)))
+    np.add.at(sums, rows, _sums(columns))
+    waits = _waited(columns, rows)
+    return Usage([UsageKey(tiles.tile(tiles.HOUR, key[0]), *key[1:]) for key in keys], sums, waits)
+
+
+def _sums(columns: Any) -> Floats:
+    """A row a job."""
+    seconds = np.nan_to_num(np.asarray(columns.duration_seconds, dtype=np.float64))
+    minutes = np.fromiter(map(billed_minutes, seconds.tolist()), np.float64, len(seconds))
+    prices = [
+        usd_per_minute(_parsed(labels)[1], private=private)
+        for labels, private in zip(columns.labels, columns.private, strict=True)
     ]
-    sums = np.asarray([_sums(job) for job in jobs], dtype=np.float64).reshape(-1, len(SUMS))
-    waited = [
-        (place, int(job.queued if job.queued is not None else job.created) // 3600 % HOURS, job.queue_seconds)
-        for place, job in enumerate(jobs) if job.queue_seconds is not None
-    ]  # fmt: skip
-    if not waited:
-        return gather(keys, sums, unpack_entries([None] * len(keys)))
-    rows, queued, seconds = (np.asarray(column) for column in zip(*waited, strict=True))
-    buckets = queued * sketch.WIDTH + sketch.buckets(seconds.astype(np.float64))
-    return gather(keys, sums, Entries(rows, buckets, np.ones(len(rows), dtype=np.int64)))
+    superseded = np.asarray(columns.attempt) < np.asarray(columns.run_attempt)
+    outcome = np.asarray(columns.outcome)
+    failed, cancelled = (~superseded & (outcome == str(each)) for each in (Outcome.FAILURE, Outcome.CANCELLED))
+    wasted = [seconds * mask for mask in (failed, cancelled, superseded)]
+    return np.column_stack((np.ones(len(seconds)), minutes, seconds, *wasted, minutes * np.asarray(prices)))
+
+
+def _waited(columns: Any, rows: Ints) -> Entries:
+    seconds = np.asarray(columns.queue_seconds, dtype=np.float64)
+    began = ~np.isnan(seconds)
+    # What began was queued at some time.
+    queued = np.nan_to_num(np.asarray(columns.queued, dtype=np.float64)[began]).astype(np.int64)
+    buckets = queued // 3600 % HOURS * sketch.WIDTH + sketch.buckets(seconds[began])
+    return Entries(rows[began], buckets, np.ones(len(buckets), dtype=np.int64))
 
 
 def of_stored(keys: Sequence[UsageKey], sums: Sequence[Sequence[float]], packed: Sequence[bytes | None]) -> Usage:
@@ -166,21 +186,11 @@ def hour_of_day(waits: Entries) -> Ints:
 
 def label_of(labels: str) -> str:
     """How a runner is called: its labels, of JSON."""
-    return _label(labels)[0]
-
-
-def _sums(job: UsedJob) -> tuple[float, ...]:
-    seconds = job.duration_seconds or 0.0
-    wasted = [0.0, 0.0, 0.0]
-    place = _SUPERSEDED if job.attempt < job.run_attempt else _WASTED.get(job.outcome)
-    if place is not None:
-        wasted[place - _WASTED[Outcome.FAILURE]] = seconds
-    cost = cost_usd(seconds, _label(job.labels)[1], private=job.private)
-    return 1, billed_minutes(seconds), seconds, *wasted, cost
+    return _parsed(labels)[0]
 
 
 @lru_cache(maxsize=10_000)
-def _label(text: str) -> tuple[str, tuple[str, ...]]:
+def _parsed(text: str) -> tuple[str, tuple[str, ...]]:
     labels = tuple(str(each) for each in json.loads(text) or ())
     return ", ".join(labels)[:_LONGEST_LABEL], labels
 

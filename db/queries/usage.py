@@ -10,7 +10,7 @@ from sqlalchemy import Text, cast, func, literal, select
 from sqlalchemy.orm import Session
 
 from db.metrics.scope import Scope
-from db.metrics.usage import SUMS, Usage, UsageKey, UsedJob, of_jobs, of_stored, together
+from db.metrics.usage import SUMS, Usage, UsageKey, of_jobs, of_stored, together
 from db.metrics.window import Window
 from db.models import Base, Job, Repository, Run, UsageRollup
 from db.queries.filters import in_scope, in_windows, workflow_ids
@@ -117,7 +117,7 @@ def _read_jobs(session: Session, rows: Rows) -> tuple[Usage, datetime | None]:
     runs = _newest(session, rows.scope, rows.windows)
     queued = func.coalesce(Job.created_at, Job.started_at)
     query = (
-        select(
+        select(  # as UsedJob
             epoch_seconds(runs.c.created_at), runs.c.repository_id, runs.c.workflow_id, runs.c.attempt, runs.c.outcome,
             Job.attempt, Job.duration_seconds, Job.queue_seconds, cast(Job.labels, Text), epoch_seconds(queued),
             Repository.private,
@@ -127,7 +127,7 @@ def _read_jobs(session: Session, rows: Rows) -> tuple[Usage, datetime | None]:
         .join(Job, (Job.repository_id == runs.c.repository_id) & (Job.run_id == runs.c.id))
         .where(*_OWN)
     )  # fmt: skip
-    found = of_jobs([UsedJob(*row) for row in session.connection().execute(query)])
+    found = of_jobs(session.connection().execute(query).all())
     return found, _cut(session, rows)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from db.metrics import tiles
 from db.metrics.grain import Grain
-from db.metrics.usage import SUMS, Usage, UsageKey, UsedJob, of_jobs, of_stored, together
+from db.metrics.usage import SUMS, Usage, UsageKey, of_jobs, of_stored, together
 from db.models import Base, Job, Repository, Run, UsageRollup
 from db.store.marks import ALL
 from db.store.spans import created_on, portions
@@ -44,7 +44,7 @@ def make_usage_over_all(session: Session, wanted: Sequence[int]) -> None:
 def _of_jobs(session: Session, repository: Repository, days: Sequence[int]) -> Usage:
     queued = func.coalesce(Job.created_at, Job.started_at)
     query = (
-        select(
+        select(  # as UsedJob
             epoch_seconds(Run.created_at), Run.repository_id, Run.workflow_id, Run.attempt, Run.outcome, Job.attempt,
             Job.duration_seconds, Job.queue_seconds, cast(Job.labels, Text), epoch_seconds(queued),
             literal(repository.private),
@@ -58,7 +58,7 @@ def _of_jobs(session: Session, repository: Repository, days: Sequence[int]) -> U
         .order_by(Run.created_at, Run.id, Job.id)
         .execution_options(yield_per=_JOBS_AT_ONCE)
     )  # fmt: skip
-    return together(of_jobs([UsedJob(*row) for row in rows]) for rows in session.execute(query).partitions())
+    return together(of_jobs(rows) for rows in session.connection().execute(query).partitions())
 
 
 def _raised(usage: Usage, level: int) -> Usage:

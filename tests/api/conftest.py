@@ -49,8 +49,16 @@ def client(make_client: MakeClient, engine: Engine) -> TestClient:
     return make_client()
 
 
+@pytest.fixture
+def redis_url(redis_server: str) -> str:
+    """Of an empty Redis: answers are kept by the name of the database, which tests share."""
+    with redis.Redis.from_url(redis_server) as asking:
+        asking.flushall()
+    return redis_server
+
+
 @pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed: apt-get install redis-server")
     port, folder = free_port(), tmp_path_factory.mktemp("redis")

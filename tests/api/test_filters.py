@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 from db.store.records import RepositoryRecord, WorkflowRecord
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import add_repository, run, store_runs
+from tests.kept import Kept
 
 PATHS = ["/api/runs", "/api/metrics", "/api/metrics/series", "/api/metrics/groups"]
 ASKED: list[tuple[dict[str, Any], list[int]]] = [
@@ -31,8 +32,8 @@ ASKED: list[tuple[dict[str, Any], list[int]]] = [
 ]
 
 
-@pytest.fixture
-def filled(client: TestClient, engine: Engine) -> TestClient:
+def fill(engine: Engine) -> None:
+    add_repository(engine)
     add_repository(
         engine,
         RepositoryRecord(2, "acme/api", "main", True, False, "https://x.test"),
@@ -44,7 +45,12 @@ def filled(client: TestClient, engine: Engine) -> TestClient:
         run(5, minutes=-60 * 24 * 40),
     )  # fmt: skip
     store_runs(engine, run(6, minutes=5, workflow_id=6, workflow_name="Docs"), repository_id=2)
-    return client
+
+
+@pytest.fixture
+def filled(make_client: MakeClient, engine: Engine, kept: Kept) -> TestClient:
+    kept.fill(engine, fill)
+    return make_client()
 
 
 def test_filters_narrow_each_other_and_repeated_values_widen(filled: TestClient) -> None:

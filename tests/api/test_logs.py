@@ -9,18 +9,24 @@ from db.queries.logs import list_logs
 from db.store.logs import store_log
 from db.store.records import LogRecord
 from tests.api.conftest import MakeClient, TestClient
-from tests.builders import NOON, attempt, job, run, store_jobs, store_runs
+from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
+from tests.kept import Kept
 
 
-@pytest.fixture
-def filled(client: TestClient, engine: Engine) -> TestClient:
+def fill(engine: Engine) -> None:
     """Run 1: a failed job (10), a passed one (11), a skipped one (12)."""
+    add_repository(engine)
     store_runs(engine, run(1, conclusion="failure"))
     store_jobs(
         engine, 1, job(10, name="test", conclusion="failure"), job(11, name="lint\nnow"),
         job(12, name="deploy", conclusion="skipped", steps=()), attempts=(attempt(1, "failure"),),
     )  # fmt: skip
-    return client
+
+
+@pytest.fixture
+def filled(make_client: MakeClient, engine: Engine, kept: Kept) -> TestClient:
+    kept.fill(engine, fill)
+    return make_client()
 
 
 def keep(engine: Engine, job_id: int, **values: Any) -> None:

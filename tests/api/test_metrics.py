@@ -11,8 +11,9 @@ from db.metrics.scope import Scope
 from db.metrics.window import DEFAULT_SPAN, Window
 from db.store.records import RepositoryRecord, WorkflowRecord
 from db.store.sync_state import add_gap
-from tests.api.conftest import NOW, TestClient
+from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import add_repository, run, store_runs
+from tests.kept import Kept
 
 METRICS_FIELDS = {
     "runs", "success_rate", "failure_rate", "duration_seconds", "queue_seconds", "rerun_rate", "flaky_runs",
@@ -20,14 +21,19 @@ METRICS_FIELDS = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def filled(client: TestClient, engine: Engine) -> TestClient:
+def fill(engine: Engine) -> None:
+    add_repository(engine)
     store_runs(
         engine, run(1, seconds=60), run(2, minutes=10, seconds=120, conclusion="failure"),
         run(3, minutes=20, seconds=180), run(4, minutes=30, conclusion="cancelled"),
         run(5, minutes=-24 * 60, conclusion="timed_out"),
     )  # fmt: skip
-    return client
+
+
+@pytest.fixture
+def filled(make_client: MakeClient, engine: Engine, kept: Kept) -> TestClient:
+    kept.fill(engine, fill)
+    return make_client()
 
 
 def test_without_runs_rates_are_null_and_counts_are_zero(client: TestClient) -> None:

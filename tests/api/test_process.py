@@ -42,12 +42,14 @@ def ends(*command: str, **environment: str) -> tuple[int, str]:
 
 
 def wait_for(url: str, process: subprocess.Popen[str]) -> httpx.Response:
-    for _ in range(200):
-        assert process.poll() is None
-        try:
-            return httpx.get(url)
-        except httpx.TransportError:
-            time.sleep(0.05)
+    # Reading the certificates for each try takes longer than most programs take to start.
+    with httpx.Client(verify=False) as client:
+        for _ in range(200):
+            assert process.poll() is None
+            try:
+                return client.get(url)
+            except httpx.TransportError:
+                time.sleep(0.05)
     raise AssertionError(f"{url} never answered")
 
 

@@ -1,28 +1,39 @@
 """Pages run in-process on a real SQLite database."""
 
+import shutil
+import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from db.engine import make_engine
-from db.migrate import upgrade
 from tests.app.seeding import Seeded, seed
+from tests.kept import Kept
+
+with warnings.catch_warnings():
+    # requirements-dev.txt has httpx; Starlette takes it, and says that it would rather have httpx2.
+    warnings.filterwarnings("ignore", message="Using `httpx` with `starlette.testclient` is deprecated")
+    from starlette.testclient import TestClient
+
+__all__ = ["MAIN", "Open", "TestClient"]
 
 MAIN = Path(__file__).parents[2] / "app" / "shell.py"
 Open = Callable[..., AppTest]
 
 
 @pytest.fixture
-def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sqlite_template: Path) -> Iterator[Engine]:
     """A migrated database without anything in it, which the pages read."""
-    url = f"sqlite:///{tmp_path / 'ui.db'}"
+    url = f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'ui.db')}"
     monkeypatch.setenv("DATABASE_URL", url)
     engine = make_engine(url)
-    upgrade(engine)
     yield engine
     engine.dispose()
 
@@ -34,8 +45,17 @@ def moment() -> datetime:
 
 
 @pytest.fixture
-def seeded(empty: Engine) -> Seeded:
-    return seed(empty)
+def seeded(empty: Engine, kept: Kept) -> Seeded:
+    # As old as it may get before something in it is not of "now" any more.
+    return replace(kept.fill(empty, seed, seconds=60), engine=empty)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _packages_looked_through_once() -> Iterator[None]:
+    """Each AppTest looks through all installed packages for components, which takes longer than most pages."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """What a page says, for tests."""
 
+import json
 import re
 from dataclasses import dataclass, field
 from html import unescape
@@ -19,6 +20,12 @@ def markdown(page: AppTest) -> str:
 
 def charts(page: AppTest) -> list[Any]:
     return list(page.get("plotly_chart"))
+
+
+def viewers(page: AppTest) -> list[dict[str, Any]]:
+    """What each log viewer is told, but where its program is."""
+    found = [json.loads(element.proto.json) for element in page.get("bidi_component")]
+    return [{key: value for key, value in each.items() if key != "script"} for each in found if "script" in each]
 
 
 def everything(page: AppTest) -> str:

@@ -91,8 +91,8 @@ def test_a_rate_of_few_runs_is_not_drawn() -> None:
 
 
 def test_names_in_the_timeline_stay_text_and_apart() -> None:
-    rows = [["<b>x</b>", 0.0, 5.0, 65.0, "success", "1m 00s", "<b>x</b> · <i>"]] * 2
-    columns = ["name", "queue_start", "start", "end", "outcome", "written", "hover"]
+    rows = [["<b>x</b>", 0.0, 5.0, 65.0, "success", "1m 00s", "<b>x</b> · <i>", True]] * 2
+    columns = ["name", "queue_start", "start", "end", "outcome", "written", "hover", "critical"]
     bars = timeline.timeline(pd.DataFrame(rows, columns=columns))["data"][1]
     assert all(name.startswith("&lt;b&gt;x&lt;/b&gt;") for name in bars["y"])
     assert len(set(bars["y"])) == 2

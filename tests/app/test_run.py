@@ -1,5 +1,4 @@
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from db.engine import session_scope
 from db.queries.logs import list_logs
@@ -7,12 +6,8 @@ from db.store.logs import store_log
 from db.store.records import LogRecord
 from db.vocabulary import LogState
 from tests.app.conftest import Open
-from tests.app.reading import facts, html, markdown
+from tests.app.reading import facts, html, markdown, viewers
 from tests.app.seeding import EXPIRED, RERUN, RUNNING, UNREAD, Seeded, heartbeat
-
-
-def _log(page: AppTest) -> str:
-    return next(block for block in html(page) if 'class="ph-log' in block)
 
 
 def test_untrusted_text_is_escaped_everywhere(seeded: Seeded, open_page: Open) -> None:
@@ -36,20 +31,13 @@ def test_an_earlier_attempt_can_be_chosen_by_the_address(seeded: Seeded, open_pa
     assert "Carried over" not in markdown(page)
 
 
-def test_the_cause_is_in_view_marked_and_numbered(seeded: Seeded, open_page: Open) -> None:
-    log = _log(open_page("run", run_id=RERUN))
-    assert log.count("ph-hit") == 1
-    hit = log[log.index("ph-hit") :]
-    assert "▶</span>61</span><span>&lt;img src=x onerror=alert(2)&gt; &amp; error" in hit
-    assert "<summary>22 lines before</summary>" in log
-
-
-def test_the_whole_log_comes_on_demand(seeded: Seeded, open_page: Open) -> None:
+def test_the_log_of_a_failed_job_begins_shortly_before_the_cause(seeded: Seeded, open_page: Open) -> None:
     page = open_page("run", run_id=RERUN)
-    assert "line 3<" not in _log(page)
-    page.toggle[0].set_value(True).run()
-    assert "line 3<" in _log(page)
-    assert "62 lines" in markdown(page)
+    assert '<div class="ph-cause">&lt;img src=x onerror=alert(2)&gt; &amp; error</div>' in html(page)
+    assert viewers(page) == [
+        {"base": f"logs/{RERUN}/4", "page": f"log?run_id={RERUN}&job_id=4", "name": "<b>test</b>", "embedded": True,
+         "line": ""}
+    ]  # fmt: skip
 
 
 def test_a_log_is_asked_for_then_pending_then_there(seeded: Seeded, open_page: Open) -> None:
@@ -69,7 +57,7 @@ def test_a_log_is_asked_for_then_pending_then_there(seeded: Seeded, open_page: O
 
     data.status.clear()
     page.run()
-    assert "boom" in _log(page)
+    assert [each["base"] for each in viewers(page)] == [f"logs/{UNREAD}/{UNREAD * 10}"]
 
 
 def test_a_log_that_github_deleted_says_so(seeded: Seeded, open_page: Open) -> None:

@@ -1,7 +1,6 @@
 """What stands around the dashboard's script, on a server of its own."""
 
 import gzip
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,13 +13,8 @@ from starlette.routing import Route
 from app.server import middleware
 from app.server.routes import routes
 from app.server.warm import warm
-from tests.app.conftest import Open
+from tests.app.conftest import Open, TestClient
 from tests.app.seeding import Seeded
-
-with warnings.catch_warnings():
-    # Starlette asks for httpx's successor, which nothing else here needs.
-    warnings.simplefilter("ignore")
-    from starlette.testclient import TestClient
 
 SCRIPT = next(iter(sorted(path for path in middleware.packable() if path.endswith(".js"))))
 
@@ -97,7 +91,8 @@ def test_a_warm_start_leaves_the_first_overview_nothing_to_ask(seeded: Seeded, o
     event.listen(engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
     open_page()
     # How the collection stands is asked for every two seconds.
-    assert [each for each in asked if "metric" in each or "runs" in each.split("FROM", 1)[-1]] == []
+    told = [each for each in asked if "metric" in each or "runs" in each.split("FROM", 1)[-1]]
+    assert told == []
 
 
 def test_a_database_that_is_away_does_not_stop_the_start(

@@ -3,7 +3,6 @@ from urllib.parse import unquote
 
 import pytest
 
-from app.components.log_view import log_html
 from app.components.text import html, markdown
 from app.marks import STATES, columns_image, sparkline, strip, word
 
@@ -50,14 +49,3 @@ def test_pictures_hold_nothing_that_could_end_an_attribute() -> None:
     for picture in (strip(["success"]), sparkline([1.0, 2.0]), columns_image([0, 3])):
         assert picture.startswith("data:image/svg+xml,")
         assert not set(picture) & set('"<>')
-
-
-def test_a_log_without_a_known_cause_points_at_the_runners_error() -> None:
-    shown = log_html(["a"] * 20 + ["##[error]exit code 1", "b"], 100, None)
-    assert "<summary>12 lines before</summary>" in shown
-    assert "ph-hit" not in shown
-    assert 'ph-err"><span class="ph-n">120</span><span>exit code 1' in shown
-
-
-def test_an_empty_log_is_no_error() -> None:
-    assert "ph-log" in log_html([], 1, None)

@@ -21,9 +21,9 @@ from demo.serve import running
 from demo.world import World
 from tests.collector.conftest import REPO, Clock, GitHub
 from tests.collector.keys import app_key, private_pem, public_pem
+from tests.collector.program import collector
 from tests.collector.servers import Asked, Reply, StandIn, as_json, limit_headers
 from tests.collector.syncing import sync
-from tests.collector.test_commands import collector
 from tests.demo.signing import key
 
 APP, INSTALLATION = 12, 77

@@ -1,6 +1,5 @@
 """The command line as people use it: real processes, exit codes, one clear line for what is wrong."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -14,24 +13,7 @@ from sqlalchemy.orm import Session
 from db.engine import make_engine
 from db.models import Run
 from tests.collector.conftest import REPO, GitHub
-
-ROOT = Path(__file__).parents[2]
-
-
-def collector(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "collector", *arguments],
-        env=clean(environment),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def clean(environment: dict[str, str]) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return kept | {"PYTHONPATH": str(ROOT)} | environment
+from tests.collector.program import clean, collector
 
 
 @pytest.mark.parametrize(

@@ -70,18 +70,48 @@ def approved(run_id: int) -> list[Event]:
     return [*told, job_event(run_id * 10, run_id)]
 
 
-@pytest.mark.parametrize("batch", [1, 7, 400])
-@pytest.mark.parametrize("story", [once, run_again, waiting, approved])
-def test_in_whatever_order_a_runs_events_come_the_same_is_stored(
-    engine: Engine, session: Session, story: Any, batch: int
-) -> None:
-    orders = list(itertools.permutations(range(5)))
-    told = [[story(number)[k] for k in order] for number, order in enumerate(orders, start=1)]
-    deliver(engine, *itertools.chain.from_iterable(told))
-    assert apply(engine, batch=batch).applied == 5 * len(orders)
+STORIES = pytest.mark.parametrize("story", [once, run_again, waiting, approved])
+ORDERS = list(itertools.permutations(range(5)))
+
+
+def told(story: Any, orders: list[tuple[int, ...]]) -> list[list[Event]]:
+    """The story of one run after the other, each in an order of its own."""
+    return [[story(number)[k] for k in order] for number, order in enumerate(orders, start=1)]
+
+
+def check(session: Session, orders: list[tuple[int, ...]]) -> None:
     expected = of_run(session, 1)
     for number, order in enumerate(orders, start=1):
         assert of_run(session, number) == expected, order
+
+
+@pytest.mark.parametrize("batch", [7, 400])
+@STORIES
+def test_in_whatever_order_a_runs_events_come_the_same_is_stored(
+    engine: Engine, session: Session, story: Any, batch: int
+) -> None:
+    deliver(engine, *itertools.chain.from_iterable(told(story, ORDERS)))
+    assert apply(engine, batch=batch).applied == 5 * len(ORDERS)
+    check(session, ORDERS)
+
+
+@STORIES
+def test_so_it_is_where_each_event_of_a_run_comes_in_a_transaction_of_its_own(
+    engine: Engine, session: Session, story: Any
+) -> None:
+    """All runs take a step at once: what they meet is what single deliveries meet."""
+    for step in zip(*told(story, ORDERS), strict=True):
+        deliver(engine, *step)
+        assert apply(engine).applied == len(ORDERS)
+    check(session, ORDERS)
+
+
+@STORIES
+def test_so_it_is_one_delivery_at_a_time(engine: Engine, session: Session, story: Any) -> None:
+    some = ORDERS[::13]
+    deliver(engine, *itertools.chain.from_iterable(told(story, some)))
+    assert apply(engine, batch=1).applied == 5 * len(some)
+    check(session, some)
 
 
 def test_a_run_told_by_webhook_is_what_polling_would_have_stored(engine: Engine, session: Session) -> None:

@@ -22,7 +22,7 @@ LONG = Window(NOON - timedelta(days=150, minutes=17), NOON + timedelta(minutes=4
 WHOLE_DAYS = Window(datetime(2026, 6, 20, tzinfo=UTC), LONG.until)
 
 
-def fill(engine: Engine) -> Engine:
+def fill(engine: Engine) -> None:
     """600 runs of 150 days in two repositories with different default branches."""
     add_repository(engine, REPO, WORKFLOW, DEPLOY)
     add_repository(engine, OTHER, WorkflowRecord(7, "CI", "ci.yml", "active"))
@@ -31,7 +31,6 @@ def fill(engine: Engine) -> Engine:
         records = [_random_run(chance, repository_id * 1000 + number, repository_id) for number in range(300)]
         store(engine, repository_id, records)
     roll_up(engine)
-    return engine
 
 
 def _random_run(chance: random.Random, run_id: int, repository_id: int) -> RunRecord:

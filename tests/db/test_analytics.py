@@ -16,13 +16,13 @@ from db.store.records import RepositoryRecord, WorkflowRecord
 from db.store.repositories import set_monitored
 from db.vocabulary import GroupBy, Interval
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, run, store_runs
+from tests.kept import Kept
 
 OTHER = RepositoryRecord(2, "acme/api", "main", True, False, "")
 DAY = Window(NOON - timedelta(hours=12), NOON + timedelta(hours=12))
 
 
-@pytest.fixture
-def session(engine: Engine) -> Iterator[Session]:
+def fill(engine: Engine) -> None:
     add_repository(engine, REPO, WORKFLOW, WorkflowRecord(6, "Deploy", "d.yml", "active"))
     add_repository(engine, OTHER, WorkflowRecord(7, "CI", "ci.yml", "active"))
     store_runs(
@@ -36,6 +36,11 @@ def session(engine: Engine) -> Iterator[Session]:
         run(7, minutes=-2, status="in_progress", conclusion=None),
     )
     store_runs(engine, run(20, minutes=-30, workflow_id=7), repository_id=2)
+
+
+@pytest.fixture
+def session(engine: Engine, kept: Kept) -> Iterator[Session]:
+    kept.fill(engine, fill)
     with Session(engine) as opened:
         yield opened
 

@@ -25,6 +25,7 @@ from db.store.sync_state import sync_state
 from db.vocabulary import GroupBy, Interval
 from tests.builders import NOON, attempt, job, roll_up, run, store_jobs
 from tests.db.history import LONG, OTHER, WHOLE_DAYS, fill, same, store
+from tests.kept import Kept
 
 SCOPES = [
     Scope(), Scope(repos=("acme/web",)), Scope(workflows=("CI",)), Scope(workflows=("6",)), Scope(events=("push",)),
@@ -33,8 +34,9 @@ SCOPES = [
 
 
 @pytest.fixture
-def history(engine: Engine) -> Engine:
-    return fill(engine)
+def history(engine: Engine, kept: Kept) -> Engine:
+    kept.fill(engine, fill)
+    return engine
 
 
 def test_long_windows_are_read_from_rollups(history: Engine) -> None:

@@ -16,6 +16,7 @@ from db.models import RollupState
 from db.queries import rows
 from db.vocabulary import GroupBy, Interval
 from tests.db.history import LONG, fill, same
+from tests.kept import Kept
 
 NARROW = [
     Scope(),
@@ -26,8 +27,9 @@ NARROW = [
 
 
 @pytest.fixture
-def history(engine: Engine) -> Engine:
-    return fill(engine)
+def history(engine: Engine, kept: Kept) -> Engine:
+    kept.fill(engine, fill)
+    return engine
 
 
 @pytest.mark.parametrize("scope", NARROW, ids=str)

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+# Nothing on the page changed for a third of a second, or it goes on for four.
+_QUIET = """() => new Promise(done => {
+    let quiet = setTimeout(done, 350)
+    new MutationObserver(() => { clearTimeout(quiet); quiet = setTimeout(done, 350) })
+        .observe(document.body, {subtree: true, childList: true, attributes: true, characterData: true})
+    setTimeout(done, 4000)
+})"""
 # Streamlit asks below the page's own path first to find out where it is served; that is no fault.
 _PROBES = ("_stcore/health", "_stcore/host-config")
 
@@ -87,10 +94,14 @@ class Tab:
     def settle(self) -> None:
         self.page.locator("[data-testid=stMainBlockContainer]").wait_for(timeout=30_000)
         self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=30_000)
-        self.page.wait_for_timeout(700)
+        self.page.evaluate(_QUIET)
 
     def see(self, text: str) -> None:
         self.page.get_by_text(text).first.wait_for(timeout=15_000)
+
+    @property
+    def wide(self) -> bool:
+        return bool(self.page.viewport_size and self.page.viewport_size["width"] > 700)
 
     @property
     def overflow(self) -> int:
@@ -110,22 +121,39 @@ def browser() -> Iterator["sync_api.Browser"]:
 
 
 @contextmanager
-def opened(browser: "sync_api.Browser", address: str, width: int, scheme: str) -> Iterator[Tab]:
-    """A tab in which nothing may go wrong: no error, no dialog, no request to another host."""
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+def opened(context: "sync_api.BrowserContext", address: str) -> Iterator[Tab]:
+    """A tab in which nothing may go wrong: no error, no dialog, no request to another host. What the browser keeps of
+    one is forgotten before the next."""
     found = Tab(context.new_page(), address)
     found.page.on("request", lambda request: _foreign(found, request.url))
     found.page.on("pageerror", lambda error: found.wrong.append(f"error: {error}"))
     found.page.on("console", lambda message: _complaint(found, message))
     found.page.on("dialog", lambda dialog: (found.wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
     yield found
-    context.close()
+    found.page.evaluate("localStorage.clear(), sessionStorage.clear()")
+    found.page.close()
+    context.clear_cookies()
     assert not found.wrong
 
 
-@pytest.fixture(params=[(1440, "light"), (420, "dark")], ids=["desktop", "phone"])
-def tab(request: pytest.FixtureRequest, browser: "sync_api.Browser", address: str) -> Iterator[Tab]:
-    with opened(browser, address, *request.param) as found:
+@pytest.fixture(scope="module")
+def desktop(browser: "sync_api.Browser") -> Iterator["sync_api.BrowserContext"]:
+    """One for all tests: in a new one ten megabytes of scripts are read and compiled again."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def phone(browser: "sync_api.Browser") -> Iterator["sync_api.BrowserContext"]:
+    context = browser.new_context(viewport={"width": 420, "height": 900}, color_scheme="dark")
+    yield context
+    context.close()
+
+
+@pytest.fixture(params=["desktop", "phone"])
+def tab(request: pytest.FixtureRequest, address: str) -> Iterator[Tab]:
+    with opened(request.getfixturevalue(request.param), address) as found:
         yield found
 
 

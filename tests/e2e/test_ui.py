@@ -1,28 +1,13 @@
 """The dashboard in a real browser, served by a real Streamlit on a real database."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.app.seeding import HOSTILE, RERUN, Seeded, heartbeat, run, store
-from tests.e2e.conftest import Tab
+from tests.app.seeding import HOSTILE, RERUN, SECRET_LINE, Seeded, heartbeat, run, store
+from tests.e2e.conftest import Tab, opened
 
 if TYPE_CHECKING:
     from playwright import sync_api
-
-
-@pytest.mark.parametrize(
-    ("path", "text"),
-    [("/", "Failure rate by hour"), ("/runs", "newest first"), (f"/run?run_id={RERUN}", "lines before"),
-     ("/collector", "Every run created since"),
-     ("/run", "No run chosen"), ("/run?run_id=5", "is not known"), ("/?branch=nope", "Nothing matches")],
-)  # fmt: skip
-def test_every_page_opens_without_a_complaint_and_fits(tab: Tab, path: str, text: str) -> None:
-    tab.go(path)
-    tab.see(text)
-    assert tab.overflow <= 0
-    assert "Pipeline Health" in tab.page.title()
 
 
 def test_charts_are_drawn(tab: Tab) -> None:
@@ -64,11 +49,95 @@ def test_filters_follow_to_the_other_pages(tab: Tab) -> None:
     tab.page.wait_for_url(lambda url: "repo=acme%2Fapi" in url and "period=90d" in url, timeout=10_000)
 
 
+def test_three_clicks_lead_from_what_is_broken_to_the_line_of_its_log_and_back(tab: Tab) -> None:
+    tab.go("/failures")
+    tab.page.evaluate("window.sameDocument = true")
+    tab.page.get_by_role("link", name=SECRET_LINE).click()
+    tab.see("Line in its log" if tab.wide else "Runs")
+    tab.page.locator("[data-table=cause-runs]").get_by_role("link").first.click()
+    tab.see("View on GitHub")
+    tab.page.get_by_role("region", name="Why it failed").get_by_role("link").first.click()
+    tab.page.locator(".ph-lv-row[data-line='61']").wait_for(timeout=15_000)
+    assert "/log?run_id=" in tab.page.url
+    assert tab.page.evaluate("window.sameDocument")
+    tab.page.go_back()
+    tab.see("View on GitHub")
+    tab.page.go_back()
+    tab.page.wait_for_url("**/failures?cause=f")
+
+
 def test_a_broken_pipeline_leads_to_its_run(tab: Tab) -> None:
     tab.go("/")
     tab.page.get_by_role("link", name="is broken on main").first.click()
     tab.see("View on GitHub")
     assert "/run?run_id=8002" in tab.page.url
+
+
+def test_a_table_is_sorted_by_a_click_and_stays_so_when_it_is_drawn_anew(tab: Tab, seeded: Seeded) -> None:
+    tab.go("/runs?repo=acme%2Fapi&period=90d")
+    durations = (
+        "[...document.querySelectorAll('[data-table=runs] tbody tr')].map(r => Number(r.cells[6].dataset.value))"
+    )
+    tab.page.get_by_role("button", name="Duration").click()
+    first = tab.page.evaluate(durations)
+    assert first == sorted(first, reverse=True)
+    heartbeat(seeded.engine, seeded.now, demo=True)
+    tab.page.wait_for_timeout(7_000)
+    again = tab.page.evaluate(durations)
+    assert again == sorted(again, reverse=True)
+
+
+def test_chosen_runs_are_compared(desktop: "sync_api.BrowserContext", address: str) -> None:
+    with opened(desktop, address) as tab:
+        tab.go("/runs?repo=acme%2Fapi")
+        boxes = tab.page.locator("input.ph-pick")
+        boxes.nth(1).check()
+        boxes.nth(3).check()
+        tab.page.get_by_role("link", name="Compare 2 runs").click()
+        tab.see("Runs side by side")
+        assert tab.page.locator("[data-table=compared] tbody tr").count() == 1
+
+
+def test_keys_change_the_page_and_find_the_search(desktop: "sync_api.BrowserContext", address: str) -> None:
+    with opened(desktop, address) as tab:
+        tab.go("/")
+        tab.page.keyboard.press("g")
+        tab.page.keyboard.press("r")
+        tab.see("newest first")
+        tab.settle()
+        tab.page.keyboard.press("/")
+        assert tab.page.evaluate("document.activeElement.placeholder") == "Title, branch, commit, actor or #number"
+        tab.page.evaluate("document.activeElement.blur()")
+        tab.page.keyboard.press("?")
+        tab.page.get_by_role("dialog", name="Keys").get_by_text("Failures").wait_for()
+        tab.page.keyboard.press("Escape")
+        assert tab.page.get_by_role("dialog", name="Keys").count() == 0
+
+
+def test_a_point_of_the_chart_leads_to_its_run(desktop: "sync_api.BrowserContext", address: str) -> None:
+    with opened(desktop, address) as tab:
+        tab.go("/workflow?id=20&period=90d")
+        point = tab.page.locator("[class*=st-key-opens-dots] .scatterlayer path.point").first
+        place = point.bounding_box(timeout=15_000)
+        assert place
+        # Plotly listens to the plot as a whole, not to its points.
+        tab.page.mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+        tab.page.wait_for_timeout(400)
+        tab.page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+        tab.page.wait_for_url("**/run?run_id=2*", timeout=10_000)
+
+
+def test_times_are_those_of_the_viewer(browser: "sync_api.Browser", address: str) -> None:
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, timezone_id="Asia/Tokyo")
+    try:
+        with opened(context, address) as tab:
+            tab.go("/runs?repo=acme%2Fapi")
+            tab.see("times in Asia/Tokyo")
+            shown = tab.page.locator("[data-table=runs] tbody time").first
+            utc = datetime.strptime(shown.get_attribute("title") or "", "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
+            assert shown.inner_text() == f"{utc + timedelta(hours=9):%d %b, %H:%M}"
+    finally:
+        context.close()
 
 
 def test_hostile_names_are_text(tab: Tab) -> None:
@@ -94,22 +163,22 @@ def test_the_fonts_are_our_own(tab: Tab) -> None:
     tab.page.wait_for_function(f"['Inter', 'JetBrains Mono'].every(name => {loaded}.includes(name))", timeout=15_000)
 
 
-def test_new_runs_appear_by_themselves(tab: Tab, seeded: Seeded) -> None:
+def test_new_runs_appear_by_themselves_and_nothing_open_or_scrolled_moves(
+    desktop: "sync_api.BrowserContext", address: str, seeded: Seeded
+) -> None:
     from playwright.sync_api import expect
 
-    tab.go("/?repo=acme%2Fapi&period=7d")
-    value = tab.page.locator(".ph-tile[data-figure=runs] b")
-    before = _steady(tab, value)
-    number = 3_000 + before
-    store(seeded.engine, 2, run(number, seeded.now - timedelta(hours=30), repo=2))
-    heartbeat(seeded.engine, seeded.now, demo=True)
-    expect(value).to_have_text(str(before + 1), timeout=20_000)
-
-
-def _steady(tab: Tab, value: "sync_api.Locator") -> int:
-    """The number once it stands still: a busy machine may still be drawing the page it comes from."""
-    seen = ""
-    while seen != value.inner_text():
-        seen = value.inner_text()
-        tab.page.wait_for_timeout(2_500)
-    return int(seen.replace(",", ""))
+    with opened(desktop, address) as tab:
+        tab.go("/?repo=acme%2Fapi&period=7d")
+        value = tab.page.locator(".ph-tile[data-figure=runs] b")
+        before = int(value.inner_text().replace(",", ""))
+        tab.page.get_by_role("button", name="Dates").click()
+        menu = tab.page.get_by_text("From and to, UTC days")
+        menu.wait_for()
+        scroll = "document.querySelector('[data-testid=stMain]').scrollTop"
+        tab.page.evaluate(f"{scroll} = 120")
+        store(seeded.engine, 2, run(3_000 + before, seeded.now - timedelta(hours=30), repo=2))
+        heartbeat(seeded.engine, seeded.now, demo=True)
+        expect(value).to_have_text(str(before + 1), timeout=10_000)
+        assert menu.is_visible()
+        assert tab.page.evaluate(scroll) == 120

@@ -14,7 +14,8 @@ const button = (className, text, label, action) => {
   const element = make("button", className, text);
   element.type = "button";
   element.title = label;
-  element.setAttribute("aria-label", label);
+  // What is written on it names it, where that is a word.
+  if (label && !/[a-z]/i.test(text)) element.setAttribute("aria-label", label);
   element.onclick = action;
   return element;
 };
@@ -70,7 +71,7 @@ const clock = (at) => {
   return element;
 };
 
-// `state`: selected, cause, current; `fold`: null, or whether it is folded and what folds it.
+// `fold`: null, or whether it is folded, how many lines that hides, and what turns it over.
 const drawn = (number, line, { classes, times, wanted, fold, onNumber }) => {
   const row = make("div", ["ph-lv-row", line?.kind && `ph-lv-${line.kind}`, ...classes].filter(Boolean).join(" "));
   row.dataset.line = number;
@@ -88,7 +89,6 @@ const drawn = (number, line, { classes, times, wanted, fold, onNumber }) => {
   if (WORDS[line.kind]) text.prepend(make("span", "ph-lv-said", WORDS[line.kind]));
   if (fold) {
     const opener = button("ph-lv-fold", "", "", fold.toggle);
-    opener.removeAttribute("aria-label");
     opener.title = fold.folded ? "Unfold" : "Fold";
     opener.setAttribute("aria-expanded", String(!fold.folded));
     opener.append(text, make("span", "ph-lv-size", ` ${fold.size.toLocaleString("en")} lines`));

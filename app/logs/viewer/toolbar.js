@@ -51,7 +51,6 @@ class Toolbar {
         viewer.foldAll(folds.textContent === "Fold all");
         folds.textContent = folds.textContent === "Fold all" ? "Unfold all" : "Fold all";
       });
-      folds.removeAttribute("aria-label");
       this.tools.append(folds);
     }
     this.copied = button("", "Copy", "Copy the chosen lines, or the whole log", () => viewer.copy());
@@ -77,9 +76,9 @@ class Toolbar {
     const opener = button("ph-lv-count", parts.filter(Boolean).join(", "), "List them", () => {
       this.list.hidden = !this.list.hidden;
       opener.setAttribute("aria-expanded", String(!this.list.hidden));
+      this.viewer.fit();
       this.viewer.render();
     });
-    opener.removeAttribute("aria-label");
     opener.classList.toggle("ph-lv-bad", errors > 0);
     opener.setAttribute("aria-expanded", "false");
     this.problems.append(
@@ -88,8 +87,7 @@ class Toolbar {
       button("", "↓", "Next problem (n)", () => this.viewer.problem(1)),
     );
     for (const [line, kind, text] of marks) {
-      const item = button(`ph-lv-mark ph-lv-${kind}`, "", `Line ${line}`, () => this.viewer.choose(line, line));
-      item.removeAttribute("aria-label");
+      const item = button(`ph-lv-mark ph-lv-${kind}`, "", "", () => this.viewer.choose(line, line));
       item.append(make("b", "", SIGNS[kind]), make("span", "ph-lv-said", WORDS[kind]),
         make("span", "ph-lv-where", line.toLocaleString("en")), make("span", "", text || "(no text)"));
       this.list.append(item);

@@ -64,7 +64,9 @@ class Viewer {
     this.view.addEventListener("scroll", () => this.schedule(), { passive: true });
     for (const kind of ["wheel", "touchstart", "pointerdown", "keydown"])
       this.view.addEventListener(kind, () => { this.pinned = null; }, { passive: true });
-    this.seen = new IntersectionObserver((entries) => entries.some((each) => each.isIntersecting) && this.open());
+    // Only what is seen, or soon will be: a run may have a hundred failed jobs.
+    const near = { root: root.closest("[data-testid=stMain]"), rootMargin: "1500px 0px" };
+    this.seen = new IntersectionObserver((entries) => entries.some((each) => each.isIntersecting) && this.open(), near);
     this.seen.observe(root);
     this.resized = new ResizeObserver(() => this.resize());
     this.resized.observe(this.view);
@@ -76,7 +78,6 @@ class Viewer {
     this.resized.disconnect();
   }
 
-  // Only once somebody can see it: a run may have a hundred failed jobs.
   async open() {
     this.seen.disconnect();
     try {
@@ -277,7 +278,6 @@ class Viewer {
       this.rows.gap = 0;
       this.rows.layOut();
     }));
-    opener.removeAttribute("aria-label");
     opener.setAttribute("aria-expanded", "false");
     row.append(opener);
     return row;
@@ -382,9 +382,12 @@ class Viewer {
 }
 
 const viewers = new WeakMap();
+const rootOf = (component) => component.parentElement.querySelector(".ph-lv");
 
-export default function ({ data, parentElement }) {
-  const root = parentElement.querySelector(".ph-lv");
+// Streamlit calls this again whenever what it sends has changed.
+export function show(component) {
+  const { data } = component;
+  const root = rootOf(component);
   const before = viewers.get(root);
   if (before?.data.base === data.base) before.update(data);
   else {
@@ -392,5 +395,12 @@ export default function ({ data, parentElement }) {
     root.replaceChildren();
     viewers.set(root, new Viewer(root, data));
   }
-  return () => viewers.get(root)?.close();
 }
+
+export function close(component) {
+  viewers.get(rootOf(component))?.close();
+}
+
+const sheet = new CSSStyleSheet();
+sheet.replaceSync(STYLES);
+document.adoptedStyleSheets.push(sheet);

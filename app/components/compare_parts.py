@@ -1,0 +1,134 @@
+"""Runs side by side, and what changed since the last success."""
+
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from app.components import cells
+from app.components.cells import Cell
+from app.components.table import Column, Row, table
+from app.components.text import html
+from app.marks import colour_group, word
+from db.breakdown import Commit, ComparedJob, ComparedRun, JobState, RunComparison, SinceGreen
+from db.metrics import units
+
+_MOST_JOBS, _NAMED = 200, 12
+
+
+def wanted_runs() -> tuple[int, ...]:
+    """`?runs=1,2`; what is no number is left out."""
+    parts = st.query_params.get("runs", "").split(",")
+    return tuple(dict.fromkeys(int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 19))
+
+
+def nothing_to_compare(reason: str) -> None:
+    with st.container(border=True, key="state-no-comparison"):
+        st.markdown("### :material/compare_arrows: Nothing to compare")
+        st.markdown(reason)
+        st.page_link("views/runs.py", label="Choose two to five runs", icon=":material/list:")
+
+
+def run_heads(compared: Sequence[ComparedRun], zone: ZoneInfo) -> None:
+    cards = "".join(_head(each, zone) for each in compared)
+    st.html(f'<div class="ph-tiles">{cards}</div>')
+
+
+def job_table(found: RunComparison, name: str) -> None:
+    table(name, _columns(found), job_rows(found.jobs[:_MOST_JOBS]), caption="Jobs side by side, most changed first")
+
+
+def jobs_file(found: RunComparison) -> tuple[Sequence[Column], list[Row]]:
+    return _columns(found), job_rows(found.jobs)
+
+
+def job_rows(jobs: Sequence[ComparedJob]) -> list[Row]:
+    return [(_name(job), *(_state(state) for state in job.states), _delta(job)) for job in jobs]
+
+
+def since_green(found: SinceGreen, zone: ZoneInfo) -> None:
+    """Commits and jobs against the last success."""
+    if found.green is None or found.comparison is None:
+        st.caption("No earlier success of this workflow is known.")
+        return
+    green, latest = found.green, found.comparison.runs[-1]
+    link = cells.anchor(f"#{green.run_number}", "run", [("run_id", green.id)])
+    both = cells.anchor("side by side", "compare", [("runs", f"{green.id},{latest.run.id}")])
+    st.html(
+        f'<div class="ph-meta"><span>last success {link} on <b>{html(green.branch or units.NO_DATA)}</b>, '
+        f"{cells.stamp(green.created_at, zone)}</span><span>duration {units.duration(green.duration_seconds)} → "
+        f"{units.duration(latest.run.duration_seconds)}{_signed(latest.delta_seconds)}</span><span>{both}</span></div>"
+    )
+    _commits(found.commits, more=found.more, compare_url=latest.compare_url)
+    job_table(found.comparison, "since-green")
+
+
+def _commits(commits: Sequence[Commit], *, more: bool, compare_url: str | None) -> None:
+    rows = "".join(
+        f'<li><code>{html(each.sha[:7])}</code> {html(each.title[:120])} <span class="ph-dim">'
+        f"{html(each.author or '')}</span></li>"
+        for each in commits[:_NAMED]
+    )
+    others = max(len(commits) - _NAMED, 0)
+    rest = f'<li class="ph-dim">and {others}{" or more" if more else ""} others</li>' if others else ""
+    outside = (
+        f' <a href="{html(compare_url)}" target="_blank" rel="noopener">all changes on GitHub</a>'
+        if compare_url and compare_url.startswith("https://")
+        else ""
+    )
+    count = "1 commit" if len(commits) == 1 else f"{len(commits)}{'+' if more else ''} commits"
+    st.html(f'<div class="ph-commits"><b>{count} with runs since then</b>{outside}<ul>{rows}{rest}</ul></div>')
+
+
+def _columns(found: RunComparison) -> Sequence[Column]:
+    runs = [Column(f"#{each.run.run_number}", "right", each.run.title) for each in found.runs]
+    return [Column("Job"), *runs, Column("Change", "right", "Last against first")]
+
+
+def _head(each: ComparedRun, zone: ZoneInfo) -> str:
+    run = each.run
+    title = cells.anchor(run.title or "(no title)", "run", [("run_id", run.id)], hover=run.title)
+    state = run.conclusion or run.status
+    return (
+        f'<div class="ph-tile"><span class="ph-label">#{run.run_number} · {html(run.repo)} / {html(run.workflow)}'
+        f'</span><span class="ph-clip">{title}</span>'
+        f"<b>{units.duration(run.duration_seconds)}{_signed(each.delta_seconds)}</b>"
+        f'<span class="ph-change"><span class="ph-{colour_group(state)}">{html(word(state))}</span>'
+        f"<code>{html(run.head_sha[:7])}</code><span>{html(run.branch or units.NO_DATA)}</span>"
+        f"{cells.stamp(run.created_at, zone)}</span></div>"
+    )
+
+
+def _name(job: ComparedJob) -> Cell:
+    marks = (
+        (job.appeared, "new"), (job.vanished, "gone"), (job.labels_changed, "other runner"),
+        (job.conclusion_changed, "other result"),
+    )  # fmt: skip
+    told = ", ".join(mark for is_so, mark in marks if is_so)
+    small = f"<small>{told}</small>" if told else ""
+    shown = html(job.name)
+    clipped = f'<span class="ph-clip" title="{shown}"><b>{shown}</b></span>'
+    return Cell(f'<span class="ph-two">{clipped}{small}</span>', job.name)
+
+
+def _state(state: JobState | None) -> Cell:
+    if state is None:
+        return Cell(f'<span class="ph-dim">{units.NO_DATA}</span>', None)
+    name = state.conclusion or "in_progress"
+    sign = html(word(name).partition(" ")[0])
+    shown = f'<span class="ph-{colour_group(name)}" title="{html(word(name))}">{sign}</span>'
+    return Cell(f"{shown} {units.duration(state.duration_seconds)}", state.duration_seconds)
+
+
+def _delta(job: ComparedJob) -> Cell:
+    last = job.states[-1]
+    seconds = last.delta_seconds if last else None
+    return Cell(_signed(seconds).strip() or units.NO_DATA, seconds)
+
+
+def _signed(seconds: float | None) -> str:
+    """Slower or faster than the first, in words beside the colour."""
+    if seconds is None or round(seconds) == 0:
+        return ""
+    tone, sign = ("red", "+") if seconds > 0 else ("green", "−")
+    return f' <small class="ph-{tone}">{sign}{units.duration(abs(seconds))}</small>'

@@ -1,0 +1,51 @@
+"""The completeness ledger and who is collecting."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import streamlit as st
+
+from app.data.connection import clock, session
+from db.metrics.ledger import MissingNumbers, Reading, RepositoryLedger, reading_of
+from db.metrics.verdict import Verdict, verdict
+from db.queries import ledger, repositories
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What is known to be complete, and who is collecting. `unread` names of GITHUB_REPOS led to no repository."""
+
+    at: datetime
+    ledgers: list[RepositoryLedger]
+    service: ledger.Service
+    unread: list[repositories.TargetRow]
+
+    @property
+    def silent(self) -> bool:
+        return self.service.beat is None or ledger.is_silent(self.service.beat, self.at)
+
+    @property
+    def verdict(self) -> Verdict:
+        return verdict(self.ledgers, len(self.unread), self.at, silent=self.silent)
+
+    @property
+    def reading(self) -> Reading | None:
+        return reading_of(self.ledgers, self.at)
+
+
+@st.cache_data(ttl=3, max_entries=1, show_spinner=False)
+def collection() -> Collection:
+    with session() as found:
+        ledgers = ledger.list_ledger(found)
+        return Collection(
+            at=clock(),
+            ledgers=ledgers,
+            service=ledger.service(found, clock()),
+            unread=repositories.unread_targets(found, [each.repo for each in ledgers]),
+        )
+
+
+@st.cache_data(ttl=3, max_entries=64, show_spinner=False)
+def missing_numbers(repository_id: int) -> list[MissingNumbers]:
+    with session() as found:
+        return ledger.list_missing_numbers(found, repository_id)

@@ -1,0 +1,78 @@
+"""The dashboard's connection to the database: whatever is wrong with it becomes one line for people."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+
+import streamlit as st
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+from db.config import ConfigError
+from db.engine import DatabaseUnavailable, describe_failure, make_engine, make_reader, session_scope, write_scope
+from db.migrate import NotMigrated, check_migrated
+
+
+class Unavailable(Exception):
+    """The data cannot be read now; the message is one line for people."""
+
+
+@st.cache_resource(show_spinner=False)
+def engine() -> Engine:
+    settings = Settings.load()
+    return make_reader(settings.database_url, settings.database_replica_url)
+
+
+def forget() -> None:
+    """Lets the next question begin anew, maybe on another database."""
+    with suppress(Unavailable), readable():
+        engine().dispose()
+    engine.clear()
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+@contextmanager
+def session() -> Iterator[Session]:
+    with readable(), session_scope(engine()) as found:
+        yield found
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Whatever is wrong with the database becomes one line for people."""
+    try:
+        yield
+    except (ConfigError, DatabaseUnavailable, NotMigrated) as error:
+        raise Unavailable(str(error)) from None
+    except DBAPIError as error:
+        raise Unavailable(_explain(error)) from None
+
+
+def _explain(error: DBAPIError) -> str:
+    """A statement fails on a table that is not there long before anybody asks for the revision."""
+    try:
+        check_migrated(engine())
+    except (DatabaseUnavailable, NotMigrated) as found:
+        return str(found)
+    except DBAPIError as found:
+        return describe_failure(engine(), found)
+    return describe_failure(engine(), error)
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
+
+
+@contextmanager
+def writing() -> Iterator[Session]:
+    """What a person does here goes to the primary database, never to a replica."""
+    with readable():
+        writer = make_engine(Settings.load().database_url)
+        try:
+            with write_scope(writer) as found:
+                yield found
+        finally:
+            writer.dispose()

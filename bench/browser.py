@@ -1,0 +1,138 @@
+"""What somebody at a browser waits for. All times are taken by the page's own clock, in milliseconds: how long the
+program that drives the browser takes is not in them. Pages are known by visible text, test ids and addresses."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import TimeoutError as TookTooLong
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+_PATIENCE = 60_000
+# Nothing else may come for so long before a page counts as drawn.
+_QUIET = 400
+_STOPPED = "document.querySelector('[data-testid=stApp]')?.dataset.testScriptState == 'notRunning'"
+# The last element that was drawn, and what was done before that.
+_WATCH = """() => {
+    const seen = window.benchSeen = {done: 0, chart: 0, main: 0}
+    const at = () => performance.now()
+    for (const kind of ['pointerdown', 'keydown', 'popstate'])
+        addEventListener(kind, () => { seen.done = at(); seen.chart = seen.main = 0 }, true)
+    const chart = node => node.closest?.('.js-plotly-plot') || node.querySelector?.('.js-plotly-plot')
+    new MutationObserver(changes => {
+        for (const change of changes) {
+            const node = change.target.nodeType == 1 ? change.target : change.target.parentElement
+            if (!node?.closest('[data-testid=stMain]')) continue
+            seen.main = at()
+            if (chart(node) && node.closest('.js-plotly-plot') || [...change.addedNodes].some(chart)) seen.chart = at()
+        }
+    }).observe(document, {subtree: true, childList: true, attributes: true, characterData: true})
+}"""
+_DRAWN = f"""quiet => {{
+    const seen = window.benchSeen, plots = [...document.querySelectorAll('.js-plotly-plot')]
+    return {_STOPPED} && seen.main > seen.done && performance.now() - seen.main > quiet
+        && plots.every(each => each.querySelector('.main-svg')) && seen
+}}"""
+_FIRST = f"""charts => {{
+    const plots = [...document.querySelectorAll('.js-plotly-plot')]
+    return {_STOPPED} && plots.length >= charts && plots.every(each => each.querySelector('.main-svg'))
+        && performance.now()
+}}"""
+
+
+@dataclass
+class Measured:
+    """`kilobytes` came over the websocket for each."""
+
+    spans: list[float] = field(default_factory=list)
+    kilobytes: list[float] = field(default_factory=list)
+
+    def add(self, other: "Measured") -> None:
+        self.spans += other.spans
+        self.kilobytes += other.kilobytes
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Tab:
+    """A window of its own, in which nothing was read before."""
+
+    def __init__(self, browser: Browser, url: str) -> None:
+        self._context = browser.new_context(viewport={"width": 1440, "height": 900})
+        self.page: Page = self._context.new_page()
+        self.page.set_default_timeout(_PATIENCE)
+        self._url, self._bytes = url, 0
+        self.page.on("websocket", lambda socket: socket.on("framereceived", self._count))
+
+    def _count(self, payload: str | bytes) -> None:
+        self._bytes += len(payload)
+
+    def close(self) -> None:
+        self._context.close()
+
+    def open(self, path: str = "/") -> None:
+        self.page.goto(self._url + path)
+        self.page.wait_for_function(_STOPPED)
+        self.page.evaluate(_WATCH)
+        self.settle()
+
+    def settle(self) -> None:
+        self.page.wait_for_timeout(_QUIET)
+        self.page.wait_for_function(_STOPPED)
+        self.page.wait_for_timeout(_QUIET)
+
+    @property
+    def charts(self) -> int:
+        return self.page.locator(".js-plotly-plot").count()
+
+    def visit(self, path: str, charts: int) -> Measured:
+        """From the start of the navigation to the last chart with nothing running any more."""
+        self._bytes = 0
+        self.page.goto(self._url + path, wait_until="commit")
+        took = self.page.wait_for_function(_FIRST, arg=charts, polling="raf").json_value()
+        return Measured([float(took)], [self._bytes / 1024])
+
+    def press(self, control: Locator, *, charts: bool, key: str = "") -> Measured:
+        """From the press to the last chart, or whatever is drawn last, that comes of it."""
+        self._bytes = 0
+        if key:
+            control.press(key)
+        else:
+            control.click()
+        seen = self.page.wait_for_function(_DRAWN, arg=_QUIET, polling=50).json_value()
+        last = seen["chart"] if charts else seen["main"]
+        if charts and not last:
+            raise SystemExit("No chart was drawn again: did the filter change anything?")
+        return Measured([last - seen["done"]], [self._bytes / 1024])
+
+    def choose_period(self, period: str) -> Measured:
+        return self.press(self.page.get_by_text(period, exact=True).first, charts=True)
+
+    def choose_repository(self, name: str) -> Measured:
+        """The last press alone is measured, not the search for the name."""
+        box = self.page.get_by_role("combobox", name="Repository").first
+        box.click()
+        box.press_sequentially(name)
+        self.page.get_by_role("option", name=name).first.wait_for()
+        return self.press(box, charts=True, key="Enter")
+
+    def links(self) -> list[str]:
+        """Titles of the pages in the sidebar."""
+        found = self.page.locator("[data-testid=stSidebarNavLink]")
+        found.first.wait_for()
+        return [text.strip().splitlines()[-1] for text in found.all_inner_texts()]
+
+    def go(self, number: int) -> Measured:
+        """To the page that comes at this place in the sidebar, from 0."""
+        return self.press(self.page.locator("[data-testid=stSidebarNavLink]").nth(number), charts=False)
+
+
+__all__ = ["CHROMIUM", "Measured", "Tab", "TookTooLong", "chromium"]

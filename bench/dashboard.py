@@ -1,0 +1,87 @@
+"""The dashboard as launch.py starts it, and what its process uses."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+import launch
+from bench.collect import free_port
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Served:
+    url: str
+    process: int
+
+    @property
+    def megabytes(self) -> float:
+        """What the process and its children have in memory; what they share is counted once."""
+        return sum(_proportional(each) for each in _family(self.process))
+
+    @property
+    def cpu_seconds(self) -> float:
+        ticks = [Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split() for each in _family(self.process)]
+        return sum(int(fields[11]) + int(fields[12]) for fields in ticks) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def dashboard(database: str) -> Iterator[Served]:
+    port = free_port()
+    with _serve(launch._commands(demo=False, app_port=port)["app"], port, DATABASE_URL=database) as served:
+        yield served
+
+
+@contextmanager
+def plain_page() -> Iterator[Served]:
+    """With the dashboard's own configuration, which is found in the folder."""
+    port = free_port()
+    command = f'exec "{sys.executable}" -m streamlit run bench/plain_page.py --server.port {port} '
+    with _serve(command + "--server.address localhost --logger.level warning", port) as served:
+        yield served
+
+
+@contextmanager
+def _serve(command: str, port: int, **environment: str) -> Iterator[Served]:
+    given = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    process = subprocess.Popen(command, shell=True, cwd=ROOT, env=given, stdout=subprocess.DEVNULL)
+    url = f"http://localhost:{port}"
+    try:
+        _wait(url, process)
+        yield Served(url, process.pid)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
+    for _ in range(300):
+        if process.poll() is not None:
+            break
+        try:
+            requests.get(f"{url}/_stcore/health", timeout=2)
+            return
+        except requests.ConnectionError:
+            time.sleep(0.1)
+    raise SystemExit(f"{url} did not start")
+
+
+def _family(process: int) -> list[int]:
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [process, *(each for child in children for each in _family(int(child)))]
+
+
+def _proportional(process: int) -> float:
+    rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+    found = re.search(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)
+    assert found
+    return int(found[1]) / 1024

@@ -1,0 +1,179 @@
+"""The pictures of the documentation: `python -m bench.pictures [--only overview] [--app URL --api URL]`.
+
+Starts a demo on a fresh database, waits until it is filled, and takes every page in both colour schemes and two
+widths into docs/pictures/PAGE-SCHEME-WIDTH.png. It needs Chromium, and port 3999 for the simulator of GitHub."""
+
+import argparse
+import io
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+from PIL import Image
+from playwright.sync_api import Browser, Page
+
+from bench.browser import CHROMIUM, chromium
+from bench.collect import free_port
+
+
+@dataclass(frozen=True)
+class Picture:
+    """`path` may name {failed}, the id of a failed run, its {job} with a log, {other}, the run before it, and their
+    {workflow}; `shown` is a text to wait for."""
+
+    name: str
+    path: str
+    shown: str
+
+
+PICTURES = [
+    Picture("overview", "/", "Failure rate by hour"),
+    Picture("runs", "/runs", "newest first"),
+    Picture("run", "/run?run_id={failed}", "Since the last success"),
+    Picture("log", "/log?run_id={failed}&job_id={job}", "Search"),
+    Picture("compare", "/compare?runs={other},{failed}", "Runs side by side"),
+    Picture("workflows", "/workflow", "Default branch"),
+    Picture("workflow", "/workflow?id={workflow}", "Latest runs"),
+    Picture("failures", "/failures", "Causes of failures"),
+    Picture("flaky", "/flaky", "At least"),
+    Picture("cost", "/cost", "Where it goes"),
+    Picture("alerts", "/alerts", "Firing now"),
+    Picture("wall", "/?wall=1", "Success rate"),
+    Picture("collector", "/collector", "Every run created since"),
+]
+SCHEMES = ("light", "dark")
+# Width, and the greatest height: a page that is longer is cut there.
+SIZES = ((1440, 1400), (420, 1800))
+FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
+MOST_BYTES = 150_000
+_ROOT = Path(__file__).parents[1]
+_FILLED_SECONDS, _PATIENCE = 600, 30_000
+# Its state is told a few seconds after it.
+_SETTLED_SECONDS = 20
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.pictures", description=__doc__)
+    parser.add_argument("--app", help="a dashboard that runs already, instead of a demo of its own")
+    parser.add_argument("--api", help="and its API")
+    parser.add_argument("--only", action="append", choices=[each.name for each in PICTURES])
+    options = parser.parse_args()
+    if bool(options.app) != bool(options.api):
+        parser.error("--app and --api go together")
+    if not Path(CHROMIUM).exists():
+        print(f"Chromium is missing at {CHROMIUM}: apt-get install chromium, or set CHROMIUM.", file=sys.stderr)
+        return 1
+    FOLDER.mkdir(exist_ok=True)
+    wanted = [each for each in PICTURES if not options.only or each.name in options.only]
+    if options.app:
+        take(wanted, options.app, options.api)
+        return 0
+    with demo() as (app, api):
+        take(wanted, app, api)
+    return 0
+
+
+@contextmanager
+def demo() -> Iterator[tuple[str, str]]:
+    """The addresses of a dashboard and its API, once everything is read."""
+    app, api = free_port(), free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        unset = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "API_", "APP_"))}
+        settings = {"DATABASE_URL": f"sqlite:///{folder}/demo.db", "API_PORT": str(api), "APP_PORT": str(app)}
+        program = subprocess.Popen(
+            [sys.executable, "launch.py"], cwd=_ROOT, env=unset | settings, stdout=subprocess.DEVNULL
+        )
+        try:
+            _wait_until_filled(program, f"http://127.0.0.1:{api}/health")
+            yield f"http://localhost:{app}", f"http://127.0.0.1:{api}"
+        finally:
+            program.send_signal(signal.SIGINT)
+            program.wait(60)
+
+
+def _wait_until_filled(program: "subprocess.Popen[bytes]", url: str) -> None:
+    end = time.monotonic() + _FILLED_SECONDS
+    while time.monotonic() < end:
+        if program.poll() is not None:
+            raise SystemExit("The demo did not start; see above.")
+        time.sleep(2)
+        try:
+            collector = requests.get(url, timeout=5).json()["checks"]["collector"]
+        except requests.RequestException:
+            continue
+        if collector["detail"] == "running, everything read":
+            time.sleep(_SETTLED_SECONDS)
+            return
+    raise SystemExit(f"The demo was not filled after {_FILLED_SECONDS} s.")
+
+
+def take(pictures: list[Picture], app: str, api: str) -> None:
+    named = _named(api)
+    with chromium() as browser:
+        for picture in pictures:
+            for scheme in SCHEMES:
+                for width, height in SIZES:
+                    content = _shot(browser, app + picture.path.format(**named), picture.shown, scheme,
+                                    width, height)  # fmt: skip
+                    path = FOLDER / f"{picture.name}-{scheme}-{width}.png"
+                    path.write_bytes(_reduced(content))
+                    print(f"{path.relative_to(_ROOT)}  {path.stat().st_size / 1000:.0f} kB", flush=True)
+
+
+def _named(api: str) -> dict[str, int]:
+    """A failed run on the default branch, a job of it with a log, its workflow and the run before it."""
+    asked = {"repo": "acme/payments", "workflow": "CI", "branch": "main", "limit": "30"}
+    runs = requests.get(f"{api}/api/runs", params=asked, timeout=30).json()["items"]
+    failed = next(each for each in runs if each["conclusion"] == "failure")
+    other = next(each for each in runs if each["id"] < failed["id"] and each["status"] == "completed")
+    logs = requests.get(f"{api}/api/logs/{failed['id']}", timeout=30).json()["jobs"]
+    job = next((each["job_id"] for each in logs if each["state"] == "stored"), 0)
+    return {"failed": failed["id"], "other": other["id"], "workflow": failed["workflow_id"], "job": job}
+
+
+def _shot(browser: Browser, url: str, shown: str, scheme: str, width: int, height: int) -> bytes:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme="dark" if scheme == "dark" else "light"
+    )
+    page = context.new_page()
+    page.set_default_timeout(_PATIENCE)
+    page.goto(url)
+    page.get_by_text(shown).first.wait_for()
+    _settle(page)
+    whole = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+    page.set_viewport_size({"width": width, "height": max(600, min(int(whole), height))})
+    _settle(page)
+    content = page.screenshot()
+    context.close()
+    return content
+
+
+def _settle(page: Page) -> None:
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    page.wait_for_function(
+        "[...document.querySelectorAll('.js-plotly-plot')].every(each => each.querySelector('.main-svg'))"
+    )
+    page.wait_for_timeout(1200)
+
+
+def _reduced(content: bytes) -> bytes:
+    """As many colours as fit."""
+    image = Image.open(io.BytesIO(content)).convert("RGB")
+    for colours in (256, 128, 64, 32):
+        made = io.BytesIO()
+        image.quantize(colours, dither=Image.Dither.NONE).save(made, "PNG", optimize=True)
+        if made.tell() <= MOST_BYTES:
+            break
+    return made.getvalue()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,175 @@
+"""How long people wait for the dashboard: `python -m bench.ui [100000] [--database URL] [--filled]`.
+
+A real Chromium on a real Streamlit, with the collector standing still. Each figure says whether the server had been
+asked the same before ("kept") or not ("new"; "1 in 10": a tenth of the questions). Limits stand beside the figures;
+nothing fails. It needs Chromium: apt-get install chromium, or set CHROMIUM."""
+
+import argparse
+import asyncio
+import os
+import statistics
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from playwright.sync_api import Browser
+
+from bench.browser import CHROMIUM, Measured, Tab, TookTooLong, chromium
+from bench.dashboard import Served, dashboard, plain_page
+from bench.dataset import REPOSITORIES, build
+from bench.sessions import busy, first_runs
+from db.engine import make_engine
+from db.migrate import upgrade
+
+PERIODS = ("7d", "90d", "24h", "30d")
+VISIT_RATIO, FILTER_MS, PAGE_MS, RERUN_MS, SESSION_MB, SESSIONS = 1.3, 500, 800, 300, 5, 20
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.ui", description=__doc__)
+    parser.add_argument("runs", nargs="?", type=int, default=100_000)
+    parser.add_argument("--database", default=None, help="an empty one; default: an SQLite file")
+    parser.add_argument("--filled", action="store_true", help="the database was filled by an earlier run")
+    parser.add_argument("--times", type=int, default=10, help="how often each is measured")
+    parser.add_argument("--seconds", type=float, default=20, help="how long sessions are busy")
+    parser.add_argument("--pace", type=float, default=1.0, help="seconds between two questions of a session")
+    parser.add_argument("--only", choices=["visits", "filters", "pages", "sessions"], default=None)
+    options = parser.parse_args()
+    if not Path(CHROMIUM).exists():
+        print(f"Chromium is missing at {CHROMIUM}: apt-get install chromium, or set CHROMIUM.")
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        database = options.database or f"sqlite:///{folder}/ui.db"
+        if not options.filled:
+            engine = make_engine(database)
+            upgrade(engine)
+            built = build(engine, options.runs, datetime.now(UTC).replace(microsecond=0))
+            print(f"{built.runs:,} runs in {built.rows_seconds + built.rollup_seconds:.0f} s")
+        print(f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
+        print(f"{'what':44} {'server':7} {'p50 ms':>8} {'p95 ms':>8} {'KB':>7}  limit")
+        asked = {"visits": visits, "filters": filters, "pages": pages}
+        with dashboard(database) as served:
+            if options.only != "sessions":
+                with chromium() as browser:
+                    for name, measure in asked.items():
+                        if options.only in (None, name):
+                            measure(browser, served, options.times)
+            if options.only in (None, "sessions"):
+                asyncio.run(sessions(served, options.seconds, options.pace))
+    return 0
+
+
+def visits(browser: Browser, served: Served, times: int) -> None:
+    """The dashboard and the plain page in turns, each time in a new window."""
+    with plain_page() as plain:
+        charts = {plain.url: _charts(browser, plain.url), served.url: _charts(browser, served.url)}
+        found: dict[str, Measured] = {name: Measured() for name in ("plain", "kept", "new")}
+        for number in range(times):
+            fresh = f"/?repo={_repository(number)}&branch=main"
+            for name, url, path in (("plain", plain.url, "/"), ("kept", served.url, "/"), ("new", served.url, fresh)):
+                tab = Tab(browser, url)
+                found[name].add(tab.visit(path, charts[url]))
+                tab.close()
+    limit = statistics.median(found["plain"].spans)
+    line("first visit: plain Streamlit page, one chart", "-", found["plain"], "")
+    for name in ("kept", "new"):
+        ratio = statistics.median(found[name].spans) / limit
+        line("first visit: Overview", name, found[name], f"{VISIT_RATIO} × plain; is {ratio:.2f}")
+
+
+def _charts(browser: Browser, url: str) -> int:
+    """How many a page has; what the first visitor pays for is over then."""
+    tab = Tab(browser, url)
+    tab.open()
+    tab.page.locator(".js-plotly-plot .main-svg").first.wait_for()
+    tab.settle()
+    found = tab.charts
+    tab.close()
+    return found
+
+
+def filters(browser: Browser, served: Served, times: int) -> None:
+    tab = Tab(browser, served.url)
+    periods = {"new": Measured(), "kept": Measured()}
+    for number in range(times):
+        tab.open(f"/?repo={_repository(number)}")
+        periods["new"].add(tab.choose_period(PERIODS[number % 3]))
+        tab.choose_period("30d")
+        periods["kept"].add(tab.choose_period(PERIODS[number % 3]))
+    for name, measured in periods.items():
+        line("filter: period, to the last chart", name, measured, f"{FILTER_MS} ms")
+    repositories = {"new": Measured(), "kept": Measured()}
+    try:
+        for measured in repositories.values():
+            for number in range(times):
+                tab.open("/?period=7d")
+                measured.add(tab.choose_repository(_repository(REPOSITORIES // 2 + number)))
+    except TookTooLong as error:
+        print(f"filter: repository: not measured: {str(error).splitlines()[0]}")
+    for name, measured in repositories.items():
+        line("filter: repository, to the last chart", name, measured, f"{FILTER_MS} ms")
+    tab.close()
+
+
+def pages(browser: Browser, served: Served, times: int) -> None:
+    """Round by round through the sidebar; in every second round all has been asked for in the one before."""
+    tab = Tab(browser, served.url)
+    tab.open()
+    titles = tab.links()
+    found = {(title, kind): Measured() for title in titles for kind in ("new", "kept")}
+    for number in range(times):
+        tab.open(f"/?repo={_repository(number)}&branch=main&period=90d")
+        for kind in ("new", "kept"):
+            for place in [*range(1, len(titles)), 0]:
+                found[titles[place], "kept" if place == 0 else kind].add(tab.go(place))
+    for (title, kind), measured in found.items():
+        line(f"page: {title}, to its last element", kind, measured, f"{PAGE_MS} ms")
+    tab.close()
+
+
+async def sessions(served: Served, seconds: float, pace: float) -> None:
+    """Memory is what the server has more after these sessions drew the Overview once, and after they were busy."""
+    kept = [f"period={period}&repo={_repository(number)}" for period in PERIODS for number in range(5)]
+    warm = (await first_runs(served.url, 1))[0]
+    for query in ["", *kept]:
+        await warm.rerun(query)
+    before = served.megabytes
+    people = await first_runs(served.url, SESSIONS)
+    drawn = (served.megabytes - before) / SESSIONS
+    others = [f"repo={_repository(number)}&workflow=workflow-{place}&period={period}"
+              for period in PERIODS for place in range(8) for number in range(REPOSITORIES)]  # fmt: skip
+    never = iter(others)
+    asked = {
+        "kept": lambda number: kept[number % len(kept)],
+        "new": lambda _: next(never),
+        "1 in 10": lambda number: kept[number % len(kept)] if number % 10 else next(never),
+    }
+    for name, query_of in asked.items():
+        used = served.cpu_seconds
+        found = await busy(people, query_of, seconds=seconds, pace=pace)
+        cpu = (served.cpu_seconds - used) / len(found.spans) * 1000
+        what = f"{SESSIONS} sessions, {len(found.spans) / seconds:.0f} reruns/s, {cpu:.0f} ms CPU each"
+        line(what, name, Measured(found.spans, found.kilobytes), f"p95 {RERUN_MS} ms")
+        for error in sorted(set(found.errors))[:3]:
+            print(f"    {len(found.errors)} errors: {error[:200]}")
+    after = (served.megabytes - before) / SESSIONS
+    what = "memory a session, MB: drawn once, then busy"
+    whole = f"(server {served.megabytes:.0f} MB)"
+    print(f"{what:44} {'-':7} {drawn:8.1f} {after:8.1f} {'':7}  {SESSION_MB} MB {whole}")
+
+
+def _repository(number: int) -> str:
+    return f"acme/service-{number % REPOSITORIES + 1:03d}"
+
+
+def line(what: str, kind: str, measured: Measured, limit: str) -> None:
+    if not measured.spans:
+        return
+    spans = sorted(measured.spans)
+    middle, slow, size = statistics.median(spans), spans[int(len(spans) * 0.95)], statistics.median(measured.kilobytes)
+    print(f"{what:44} {kind:7} {middle:8.0f} {slow:8.0f} {size:7.0f}  {limit}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

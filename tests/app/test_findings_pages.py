@@ -1,0 +1,94 @@
+"""Failures, Flaky, Cost and Compare."""
+
+from datetime import timedelta
+
+from db.engine import write_scope
+from db.store.jobs import store_details
+from db.store.records import AttemptRecord, DetailsRecord
+from db.store.repositories import get_repository
+from tests.app.conftest import Open
+from tests.app.reading import everything, facts, html, markdown, table
+from tests.app.seeding import RERUN, SECRET_LINE, Seeded, job, run, store
+from tests.builders import roll_up
+
+
+def test_a_cause_is_listed_with_its_line_and_leads_to_its_runs(seeded: Seeded, open_page: Open) -> None:
+    row = table(open_page("failures"), "causes")[0]
+    assert row["Cause"].value == SECRET_LINE
+    assert row["Runs"].text == "1"
+    page = open_page("failures", cause="f")
+    assert [each["Run"].links for each in table(page, "cause-runs")] == [[f"run?run_id={RERUN}"]]
+    assert f"log?run_id={RERUN}&job_id=4" in table(page, "cause-runs")[0]["Line in its log"].links
+    assert not any("<img" in block for block in html(page) if "<style>" not in block and "ph-image" not in block)
+
+
+def test_a_cause_that_is_not_known_says_so(seeded: Seeded, open_page: Open) -> None:
+    assert "Nothing matches" in markdown(open_page("failures", cause="<b>nope</b>"))
+
+
+def test_failures_without_any_log_say_so(seeded: Seeded, open_page: Open) -> None:
+    page = open_page("failures", repo=["acme/api"])
+    assert "No failed job of this time has a log" in markdown(page)
+    assert "failed runs without a known cause" in everything(page)
+
+
+def _make_flaky(seeded: Seeded, number: int) -> None:
+    at = seeded.now - timedelta(days=number % 10, hours=1)
+    store(seeded.engine, 2, run(number, at, repo=2, attempt=2))
+    attempts = tuple(
+        AttemptRecord(k, "completed", ended, at, at + timedelta(minutes=3), "alice")
+        for k, ended in ((1, "failure"), (2, "success"))
+    )
+    jobs = (job(number * 10, "e2e <b>", at, conclusion="failure"), job(number * 10 + 1, "e2e <b>", at, attempt=2))
+    with write_scope(seeded.engine) as session:
+        details = [DetailsRecord(number, attempts, jobs, seeded.now)]
+        store_details(session, get_repository(session, 2), details)
+
+
+def test_what_failed_and_then_passed_is_called_flaky_with_its_job(seeded: Seeded, open_page: Open) -> None:
+    assert "Nothing failed and then passed" in markdown(open_page("flaky"))
+    for number in (70_001, 70_002, 70_003):
+        _make_flaky(seeded, number)
+    roll_up(seeded.engine, seeded.now)
+    from app import data
+
+    data.forget()
+    row = table(open_page("flaky"), "flaky")[0]
+    assert row["Workflow"].value == "acme/api / CI"
+    assert row["Verdict"].text == "↻ Flaky"
+    assert row["Flaky runs"].text == "3"
+    assert row["Jobs that failed first"].value == "e2e <b> 3×"
+
+
+def test_money_and_minutes_are_those_of_every_other_figure(seeded: Seeded, open_page: Open) -> None:
+    page = open_page("cost")
+    rows = table(page, "spend")
+    assert {row["Where"].value for row in rows} == {"acme/web", "acme/api"}
+    total = sum(float(row["Cost"].value) for row in rows)
+    assert facts(page)["Cost"] == f"${total:,.2f}"
+    by_runner = table(open_page("cost", by="Runner"), "spend")
+    assert [row["Where"].value for row in by_runner] == ["ubuntu-latest"]
+    assert int(by_runner[0]["Minutes"].value) == sum(int(row["Minutes"].value) for row in rows) > 0
+    assert [row["Runner"].value for row in table(page, "queues")] == ["ubuntu-latest"]
+
+
+def test_runs_stand_side_by_side_with_what_changed(seeded: Seeded, open_page: Open) -> None:
+    page = open_page("compare", runs="1000,1002")
+    row = table(page, "compared-jobs" if table(page, "compared-jobs") else "compared")[0]
+    assert row["Job"].value == "build"
+    assert row["#1000"].value != row["#1002"].value
+    assert float(row["Change"].value) == float(row["#1002"].value) - float(row["#1000"].value)
+
+
+def test_what_cannot_be_compared_says_why(seeded: Seeded, open_page: Open) -> None:
+    assert "2 to 5 different runs can be compared" in markdown(open_page("compare")).replace("\\", "")
+    assert "there is no run 5" in markdown(open_page("compare", runs="1000,5")).replace("\\", "")
+    assert "Nothing to compare" in markdown(open_page("compare", runs="x,<script>"))
+
+
+def test_a_failed_run_says_what_changed_since_the_last_success(seeded: Seeded, open_page: Open) -> None:
+    page = open_page("run", run_id=8002)
+    told = everything(page)
+    assert "Since the last success" in told
+    assert "3 commits with runs since then" in told
+    assert [row["Job"].value for row in table(page, "since-green")] == ["build"]

@@ -1,0 +1,68 @@
+import json
+from datetime import timedelta
+
+import pytest
+
+from tests.app.conftest import Open
+from tests.app.reading import charts, everything, html, markdown, table, tiles
+from tests.app.seeding import Seeded, add_repository, run, store
+
+
+def test_all_workflows_are_listed_searched_and_ordered(seeded: Seeded, open_page: Open) -> None:
+    page = open_page("workflow", period="90d")
+    assert next(row["Workflow"].value for row in table(page, "all-workflows")) == "acme/web / CI"
+    page.text_input(key="workflow-q").set_value("API / dep").run()
+    assert [row["Workflow"].value for row in table(page, "all-workflows")] == ["acme/api / Deploy"]
+    page.text_input(key="workflow-q").set_value("").run()
+    page.selectbox(key="workflow-order").set_value("Name").run()
+    names = [row["Workflow"].value for row in table(page, "all-workflows")]
+    assert names == sorted(names)
+
+
+def test_a_search_that_finds_no_workflow_says_so(seeded: Seeded, open_page: Open) -> None:
+    page = open_page("workflow")
+    page.text_input(key="workflow-q").set_value("nope").run()
+    assert "No workflow of that name" in markdown(page)
+
+
+def test_the_page_of_one_shows_its_runs_as_points_that_lead_to_them(seeded: Seeded, open_page: Open) -> None:
+    page = open_page("workflow", id=20)
+    spec = next(chart for chart in charts(page) if "opens-dots" in chart.proto.id).proto.spec
+    addresses = [point[0] for trace in json.loads(spec)["data"] for point in trace["customdata"]]
+    assert addresses
+    assert all(address.startswith("run?run_id=2") for address in addresses)
+    assert tiles(page)["runs"][0] == str(len(addresses))
+
+
+def test_jobs_and_steps_are_added_up(seeded: Seeded, open_page: Open) -> None:
+    page = open_page("workflow", id=20)
+    assert [row["Job"].value for row in table(page, "jobs")] == ["build"]
+    assert {row["Step"].value for row in table(page, "steps")} == {"build / Set up job", "build / Run tests"}
+
+
+def test_a_broken_workflow_says_so_at_its_head(seeded: Seeded, open_page: Open) -> None:
+    assert "✕ Broken on the default branch" in everything(open_page("workflow", id=10))
+    assert "✓ Passing" in everything(open_page("workflow", id=20))
+
+
+def test_only_time_and_branch_are_chosen_for_one_workflow(seeded: Seeded, open_page: Open) -> None:
+    page = open_page("workflow", id=10, branch=["feature"])
+    assert [each.key for each in page.multiselect] == ["branch"]
+    assert tiles(page)["runs"][0] == "3"
+
+
+@pytest.mark.parametrize("given", ["7", "99999999999999999999", "x", "-1"])
+def test_an_address_of_no_workflow_leads_to_all_of_them(seeded: Seeded, open_page: Open, given: str) -> None:
+    page = open_page("workflow", id=given)
+    assert "is not known" in markdown(page) or table(page, "all-workflows")
+
+
+def test_names_are_text(seeded: Seeded, open_page: Open) -> None:
+    add_repository(seeded.engine, 3, "acme/<img src=x>", seeded.now)
+    store(
+        seeded.engine, 3, run(3_001, seeded.now - timedelta(hours=1), repo=3, workflow_name="<script>alert(1)</script>")
+    )
+    for page in (open_page("workflow"), open_page("workflow", id=30)):
+        told = "\n".join(block for block in html(page) if "<style>" not in block)
+        assert "<img src=x>" not in told
+        assert "<script" not in told

@@ -1,0 +1,48 @@
+"""Every page in a real browser: no complaint, nothing wider than the screen, nothing that keeps somebody out."""
+
+import pytest
+
+from tests.app.seeding import RERUN, SECRET_LINE
+from tests.e2e.conftest import Tab
+
+PAGES = {
+    "/": "Failure rate by hour",
+    "/?wall=1": "is broken on main",
+    "/workflow": "Default branch",
+    "/workflow?id=10": "Success rate by branch",
+    "/runs": "newest first",
+    f"/run?run_id={RERUN}": "View on GitHub",
+    f"/log?run_id={RERUN}&job_id=4": "line 59",
+    "/compare?runs=1000,1002": "Runs side by side",
+    "/failures": "Causes of failures",
+    "/failures?cause=f": SECRET_LINE,
+    "/flaky": "failed, then passed without a change",
+    "/cost": "Where it goes",
+    "/alerts": "Firing now",
+    "/collector": "Every run created since",
+    "/run": "No run chosen",
+    "/run?run_id=5": "is not known",
+    "/?branch=nope": "Nothing matches",
+}
+# What Streamlit draws itself and leaves no way to change.
+_NOT_OURS = "[data-testid=stSidebarHeader], [data-testid=stToolbar], [data-testid=stDataFrame], .vega-embed"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_opens_without_a_complaint_fits_and_keeps_nobody_out(tab: Tab, path: str) -> None:
+    tab.go(path)
+    tab.see(PAGES[path])
+    assert tab.overflow <= 0
+    assert "Pipeline Health" in tab.page.title()
+    assert _violations(tab) == []
+
+
+def _violations(tab: Tab) -> list[str]:
+    """Serious ones that axe-core finds (WCAG 2.2 A and AA, and its best practices)."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(tab.page, context={"exclude": [[each.strip()] for each in _NOT_OURS.split(",")]}).response
+    return [
+        f"{each['id']}: {node['html'][:120]}"
+        for each in found["violations"] if each["impact"] in ("serious", "critical") for node in each["nodes"]
+    ]  # fmt: skip
