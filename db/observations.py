@@ -18,6 +18,7 @@ from db.alerting.patterns import matches
 from db.alerting.place import Place
 from db.alerting.regressions import LOOK_BACK, less_successful
 from db.alerting.rule import Rule
+from db.alerting.schedule import last_due
 from db.analytics import Group, Streak
 from db.findings import regressions
 from db.findings.regressions import RECENT
@@ -30,10 +31,13 @@ from db.queries.alert_history import branch_streaks, matching_branches, unfinish
 from db.queries.findings import spans
 from db.queries.repositories import RepositoryRow, list_repositories
 from db.queries.runs import RunRow
+from db.queries.schedules import list_scheduled
 from db.vocabulary import GroupBy, RuleKind, RuleScope
 
 __all__ = ["Observation", "branch_scopes", "covered", "observe"]
 _SECOND = timedelta(seconds=1)
+# Clocks differ a little.
+_EARLY = timedelta(minutes=1)
 _Key = tuple[str, int | None]
 
 
@@ -241,12 +245,24 @@ def _default_places(session: Session, rule: Rule, keys: Iterable[tuple[int, int]
             yield Place(repository_id, row.repo, workflow_id, workflow, row.default_branch)
 
 
+def _missing(session: Session, rule: Rule, now: datetime) -> Iterator[Observation]:
+    """Judged by what was read: while the collector lags behind, a run may be there and not be known yet."""
+    for each in list_scheduled(session):
+        if not rule.covers(each.repo, each.workflow):
+            continue
+        known_to = min(now, each.synced_at) if each.synced_at else each.since
+        due = last_due(each.crons, known_to - timedelta(seconds=rule.open_at))
+        if due is None or due < each.since or (each.last_run and each.last_run >= due - _EARLY):
+            continue
+        place = Place(each.repository_id, each.repo, each.workflow_id, each.workflow, each.branch)
+        last = f"the last one came {units.timestamp(each.last_run)}" if each.last_run else "none came yet"
+        text = f"due {units.timestamp(due)}; {last}"
+        detail = {"branch": each.branch, "since": due.isoformat(), "text": text}
+        yield Observation(place, Measure((now - due).total_seconds(), 1), detail)
+
+
 def _common(rule: Rule, place: Place) -> dict[str, Any]:
     return {"branch": place.branch, "window_seconds": rule.window}
-
-
-def _nothing(session: Session, rule: Rule, now: datetime) -> Iterable[Observation]:
-    return ()
 
 
 _OBSERVERS: dict[RuleKind, Callable[[Session, Rule, datetime], Iterable[Observation]]] = {
@@ -256,7 +272,7 @@ _OBSERVERS: dict[RuleKind, Callable[[Session, Rule, datetime], Iterable[Observat
     RuleKind.DURATION_REGRESSION: _slower,
     RuleKind.QUEUE_TIME: _queues,
     RuleKind.STUCK_RUN: _stuck,
-    RuleKind.MISSING_RUN: _nothing,
+    RuleKind.MISSING_RUN: _missing,
     RuleKind.FLAKY_RATE: _flaky,
     RuleKind.ERROR_BUDGET: _burning,
     RuleKind.COLLECTOR_STALE: _stale,

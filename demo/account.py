@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from demo import workflow_files
 from demo.history import Builder
 from demo.live import KEPT, Live, Span, slot_at
 from demo.model import Repository, Run, Workflow
@@ -78,6 +79,7 @@ class Account:
             for workflow_spec in spec.workflows:
                 workflow = Workflow(90_000_000 + index * 1000 + number, workflow_spec.name, workflow_spec.file)
                 repository.workflows[workflow.id] = workflow
+                self._world.files[workflow.id] = workflow_files.text(workflow_spec)
                 yield Builder(self._seed, number, repository, workflow, workflow_spec, self.scenario)
                 number += 1
 

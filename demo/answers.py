@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from demo import github_json as shape
+from demo import workflow_files
 from demo.gate import Budget, Refused, answer
 from demo.model import Attempt, Job, Repository, Run, Workflow
 from demo.paging import base_url, choose, cut, is_filtered, page_of
@@ -52,6 +53,14 @@ class AccountAnswers:
     def workflow(self, request: Request, repo: Repository) -> Response:
         found = _workflow(repo, request.path_params["workflow"])
         return answer(shape.workflow(repo, found, base_url(request)))
+
+    def file(self, request: Request, repo: Repository) -> Response:
+        """Of the default branch; of files, only those of workflows are there."""
+        wanted = request.path_params["file"]
+        flow = next((each for each in repo.workflows.values() if each.file == wanted), None)
+        if flow is None or flow.id not in self._world.files:
+            raise Refused(404, "Not Found")
+        return answer(workflow_files.shape(repo, flow, self._world.files[flow.id], base_url(request)))
 
     def _owned(self, owner: str) -> list[Repository]:
         prefix = owner.lower() + "/"

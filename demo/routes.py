@@ -100,6 +100,7 @@ def _inside(world: World, account: AccountAnswers) -> dict[str, RepositoryAnswer
         "/actions/workflows": account.workflows,
         "/actions/workflows/{workflow}": account.workflow,
         "/actions/workflows/{workflow}/runs": runs.runs,
+        "/contents/.github/workflows/{file}": account.file,
         "/actions/runs": runs.runs,
         run: runs.run,
         attempt: runs.run,

@@ -34,6 +34,8 @@ class World:
         self.renamed: dict[str, int] = {}
         self.runs: dict[int, Run] = {}
         self.logs: dict[int, str] = {}
+        # Workflow id to the text of its file.
+        self.files: dict[int, str] = {}
         self.expired: set[int] = set()
         # Run id to (workflow id, run number): the gap that a deleted run leaves.
         self.deleted: dict[int, tuple[int, int]] = {}
@@ -194,6 +196,9 @@ class World:
 
     def set_log(self, job_id: int, text: str) -> None:
         self.logs[job_id] = text
+
+    def set_file(self, repo: str, workflow: str, text: str) -> None:
+        self.files[self.repositories[repo.lower()].workflow(workflow).id] = text
 
     def expire_logs(self, run_id: int) -> None:
         self.expired.add(run_id)

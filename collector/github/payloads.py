@@ -57,6 +57,11 @@ class RepositoryReference(Payload):
     full_name: Name | None = None
 
 
+class FilePayload(Payload):
+    content: Text
+    encoding: Text
+
+
 class WorkflowPayload(Payload):
     id: Id
     name: Text

@@ -15,6 +15,7 @@ from collector.github.pagination import pages
 from collector.github.payloads import RepositoryPayload, RunPayload, WorkflowPayload, read
 from collector.sync.convert import repository_record, run_record, workflow_of, workflow_record
 from collector.sync.cursor import DEEPEST, LOOKS, Known, Walk, plan
+from collector.sync.schedules import ScheduleReader
 from collector.sync.tail import Seen, walk
 from db.engine import session_scope, write_scope
 from db.queries.sync import unfinished_runs
@@ -63,6 +64,7 @@ class RepositoryReader:
         """Runs older than `kept` are not looked at again."""
         self._engine, self._client, self._clock, self._stop = engine, client, clock, stop
         self._on_runs, self._kept = on_runs, kept
+        self._schedules = ScheduleReader(engine, client, clock)
 
     def read(self, name: str, backfill_from: datetime) -> Reading:
         """One look at a repository. Each page is stored before the next is asked for; covered_to moves only when
@@ -81,6 +83,7 @@ class RepositoryReader:
                 return Reading(repository_id, repo, changed, stopped=True)
         changed += self._follow_unfinished(repository_id, repo, seen)
         self._note_complete(repository_id, walk_plan, seen)
+        self._schedules.read(repository_id, repo)
         return Reading(repository_id, repo, changed)
 
     def store(self, repository_id: int, payloads: list[RunPayload], *, first_walk: Seen | None = None) -> Upserted:

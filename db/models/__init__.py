@@ -9,6 +9,7 @@ from db.models.base import Base
 from db.models.collection import Backfill, Claim, Heartbeat, InboxItem, RunGap, SyncState, Target
 from db.models.pipelines import Attempt, Job, JobLog, Repository, Run, Workflow
 from db.models.rollups import BrokenEpisode, Rollup, RollupMark, RollupState, UsageRollup
+from db.models.schedules import WorkflowSchedule
 
 __all__ = [
     "Alert",
@@ -34,4 +35,5 @@ __all__ = [
     "Target",
     "UsageRollup",
     "Workflow",
+    "WorkflowSchedule",
 ]

@@ -1,0 +1,56 @@
+"""Reads which workflows run by the clock: their files, where a rule asks for it, and again only what changed."""
+
+import base64
+import binascii
+from collections.abc import Callable
+from datetime import datetime
+from urllib.parse import quote
+
+from sqlalchemy import Engine
+
+from collector.github.client import Client
+from collector.github.errors import BadAnswer, Forbidden, Gone, NotFound, Unprocessable
+from collector.github.payloads import FilePayload, read
+from collector.sync.crons import UnreadableFile, crons_of
+from db.engine import session_scope, write_scope
+from db.queries.schedules import WantedFile, wanted_files
+from db.store.schedules import note_schedule, note_unchanged, note_unreadable
+
+_OF_THIS_FILE = (BadAnswer, Forbidden, Gone, NotFound, Unprocessable)
+
+
+class ScheduleReader:
+    def __init__(self, engine: Engine, client: Client, clock: Callable[[], datetime]) -> None:
+        self._engine, self._client, self._clock = engine, client, clock
+
+    def read(self, repository_id: int, repo: str) -> None:
+        """What cannot be read of one file stands beside it; the others go on."""
+        with session_scope(self._engine) as session:
+            wanted = wanted_files(session, repository_id, self._clock())
+        for file in wanted:
+            self._read(repository_id, repo, file)
+
+    def _read(self, repository_id: int, repo: str, file: WantedFile) -> None:
+        now, key = self._clock(), (repository_id, file.workflow_id)
+        try:
+            answer = self._client.get(f"/repos/{repo}/contents/{quote(file.path)}", etag=file.etag)
+            crons = None if answer.not_modified else crons_of(_text(answer.data))
+        except (*_OF_THIS_FILE, UnreadableFile) as error:
+            with write_scope(self._engine) as session:
+                note_unreadable(session, key, str(error), now)
+            return
+        with write_scope(self._engine) as session:
+            if crons is None:
+                note_unchanged(session, key, now)
+            else:
+                note_schedule(session, key, crons, answer.etag, now)
+
+
+def _text(data: object) -> str:
+    payload = read(FilePayload, data)
+    if isinstance(payload, str) or payload.encoding != "base64":
+        raise UnreadableFile("GitHub did not answer with a file")
+    try:
+        return base64.b64decode(payload.content).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        raise UnreadableFile("GitHub's answer holds no file") from None

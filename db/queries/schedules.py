@@ -1,0 +1,83 @@
+"""Reading which workflows run by the clock, and when they did."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session
+
+from db.models import AlertRule, Repository, Run, SyncState, Workflow, WorkflowSchedule
+from db.vocabulary import RuleKind
+
+# A file is looked at again after this long; while it is unchanged that costs nothing of the rate limit.
+_EVERY = timedelta(hours=1)
+# A workflow that ran by the clock this lately may still be meant to.
+_LATELY = timedelta(days=60)
+_FOLDER, _ACTIVE, _EVENT = ".github/workflows/", "active", "schedule"
+
+
+@dataclass(frozen=True)
+class WantedFile:
+    workflow_id: int
+    path: str
+    etag: str | None
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """`last_run`: when the newest run by the clock was created; `synced_at`: up to when that is known."""
+
+    repository_id: int
+    repo: str
+    workflow_id: int
+    workflow: str
+    branch: str
+    crons: list[str]
+    since: datetime
+    last_run: datetime | None
+    synced_at: datetime | None
+
+
+def wanted_files(session: Session, repository_id: int, now: datetime) -> list[WantedFile]:
+    """Files of active workflows that ran by the clock lately; none where no rule asks for schedules."""
+    asks = AlertRule.enabled, AlertRule.kind == RuleKind.MISSING_RUN
+    if session.scalar(select(AlertRule.id).where(*asks).limit(1)) is None:
+        return []
+    by_clock = select(Run.id).where(
+        Run.repository_id == Workflow.repository_id, Run.workflow_id == Workflow.id, Run.event == _EVENT,
+        Run.created_at >= now - _LATELY,
+    )  # fmt: skip
+    query = (
+        select(Workflow.id, Workflow.path, WorkflowSchedule.etag)
+        .join(WorkflowSchedule, _ours(), isouter=True)
+        .where(Workflow.repository_id == repository_id, Workflow.state == _ACTIVE, Workflow.path.startswith(_FOLDER))
+        .where(by_clock.exists(), func.coalesce(WorkflowSchedule.read_at <= now - _EVERY, True))
+        .order_by(Workflow.id)
+    )
+    return [WantedFile(*row) for row in session.execute(query)]
+
+
+def list_scheduled(session: Session) -> list[Scheduled]:
+    """Active workflows of monitored repositories whose files have a schedule."""
+    last: Any = (
+        select(func.max(Run.created_at))
+        .where(Run.repository_id == Workflow.repository_id, Run.workflow_id == Workflow.id, Run.event == _EVENT)
+        .correlate(Workflow)
+        .scalar_subquery()
+    )
+    query = (
+        select(
+            Repository.id, Repository.full_name, Workflow.id, Workflow.name, Repository.default_branch,
+            WorkflowSchedule.crons, WorkflowSchedule.since, last, SyncState.synced_at,
+        )
+        .join(Workflow, Workflow.repository_id == Repository.id)
+        .join(WorkflowSchedule, _ours())
+        .join(SyncState, SyncState.repository_id == Repository.id, isouter=True)
+        .where(Repository.monitored, Workflow.state == _ACTIVE)
+    )  # fmt: skip
+    return [Scheduled(*row) for row in session.execute(query) if row[5]]
+
+
+def _ours() -> Any:
+    return and_(WorkflowSchedule.repository_id == Workflow.repository_id, WorkflowSchedule.workflow_id == Workflow.id)

@@ -1,0 +1,155 @@
+"""Scheduled runs that never came: from the workflow's file to the alert."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from collector.alerts.evaluate import Evaluator
+from collector.sync.crons import MOST_BYTES, UnreadableFile, crons_of
+from db.alerting.rule import Rule, checked
+from db.alerting.schedule import last_due
+from db.alerting.threshold import parse_threshold
+from db.engine import write_scope
+from db.models import WorkflowSchedule
+from db.queries.alerts import AlertRow, list_alerts
+from db.store.alert_rules import add_rule
+from db.vocabulary import RuleKind
+from demo.spec import REPOSITORIES
+from demo.workflow_files import text
+from tests.collector.conftest import REPO, GitHub
+from tests.collector.syncing import sync
+
+NIGHTLY = "name: Nightly\non:\n  schedule:\n    - cron: '0 2 * * *'\n  workflow_dispatch:\n"
+FILE = f"/repos/{REPO}/contents/.github/workflows/nightly.yml"
+
+
+@pytest.mark.parametrize(
+    ("file", "crons"),
+    [
+        (NIGHTLY, ["0 2 * * *"]),
+        (
+            '"on":\n  schedule:\n    - cron: "*/15  8-18 * * 1-5"\n    - cron: "0 3 * * 0"\n',
+            ["*/15 8-18 * * 1-5", "0 3 * * 0"],
+        ),
+        ("on: [push, pull_request]\n", []),
+        ("on: push\n", []),
+        ("on:\n  push:\n  # schedule:\n  #   - cron: '0 2 * * *'\n", []),
+        ("on:\n  schedule: nightly\n", []),
+        ("on:\n  schedule:\n    - cron: 7\n    - later\n", []),
+    ],
+)
+def test_the_schedule_is_read_as_github_reads_it(file: str, crons: list[str]) -> None:
+    assert crons_of(file) == crons
+
+
+@pytest.mark.parametrize("file", ["a: [", "- 1", "", "x" * (MOST_BYTES + 1), "a: &a [*a]\n? {"])
+def test_what_is_no_workflow_file_is_said_so(file: str) -> None:
+    with pytest.raises(UnreadableFile):
+        crons_of(file)
+
+
+def test_the_last_due_time_is_that_of_the_latest_line() -> None:
+    noon = datetime(2026, 11, 18, 12, tzinfo=UTC)
+    assert last_due(["0 2 * * *", "30 9 * * 1-5", "no cron"], noon) == noon.replace(hour=9, minute=30)
+    assert last_due(["0 12 * * *"], noon) == noon - timedelta(days=1)
+    assert last_due(["61 * * * *"], noon) is None
+
+
+def test_the_demos_files_ask_for_what_runs_there_by_the_clock() -> None:
+    by_clock = {
+        f"{repo.name}/{spec.name}": crons_of(text(spec)) for repo in REPOSITORIES for spec in repo.workflows
+        if crons_of(text(spec))
+    }  # fmt: skip
+    assert by_clock == {
+        "payments/Nightly": ["0 2 * * *"], "data-platform/Nightly": ["0 3 * * *"], "infra/Drift": ["0 5 * * *"],
+    }  # fmt: skip
+
+
+class Night:
+    """A workflow that runs at two, looked at by a collector and a rule."""
+
+    def __init__(self, engine: Engine, github: GitHub) -> None:
+        self.engine, self.github = engine, github
+        github.world.add_workflow(REPO, "Nightly", "nightly.yml")
+        github.world.set_file(REPO, "Nightly", NIGHTLY)
+        for days in (1, 2):
+            self.comes(days)
+        self.evaluator = Evaluator(engine, parse_threshold("3"), ["slack"], "http://dash", github.clock)
+
+    def comes(self, days_ago: int = 0) -> None:
+        created = (self.github.clock() - timedelta(days=days_ago)).replace(hour=2, minute=11)
+        self.github.world.add_run(REPO, "Nightly", created_at=created, event="schedule")
+
+    def want(self) -> None:
+        with write_scope(self.engine) as session:
+            add_rule(session, checked(Rule("nights", RuleKind.MISSING_RUN, 3600)), self.github.clock())
+
+    def look(self) -> list[AlertRow]:
+        assert sync(self.engine, self.github.url, (REPO,), clock=self.github.clock).complete
+        self.evaluator.run()
+        with Session(self.engine) as session:
+            return list_alerts(session)
+
+
+def test_a_scheduled_run_that_does_not_come_is_told_until_one_does(engine: Engine, github: GitHub) -> None:
+    night = Night(engine, github)
+    night.want()
+    assert night.look() == []
+    github.clock.forward(hours=13)
+    night.comes()
+    github.clock.forward(hours=3)
+    assert night.look() == []
+    github.clock.forward(hours=22, minutes=59)
+    assert night.look() == []
+    github.clock.forward(minutes=2)
+    (alert,) = night.look()
+    assert (alert.rule, alert.workflow, alert.branch) == ("missing_run", "Nightly", "main")
+    assert alert.detail["text"] == "due 2026-11-20 02:00:00 UTC; the last one came 2026-11-19 02:11:00 UTC"
+    github.world.add_run(REPO, "Nightly", created_at=github.clock(), event="schedule")
+    github.clock.forward(minutes=1)
+    assert [each.state for each in night.look()] == ["resolved"]
+
+
+def test_while_the_collector_lags_behind_nothing_is_missing(engine: Engine, github: GitHub) -> None:
+    night = Night(engine, github)
+    night.want()
+    night.look()
+    github.clock.forward(days=3)
+    night.evaluator.run()
+    with Session(engine) as session:
+        assert list_alerts(session) == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_files_are_read_only_where_a_rule_asks_and_only_what_ran_by_the_clock(engine: Engine, github: GitHub) -> None:
+    night = Night(engine, github)
+    night.look()
+    assert FILE not in github.asked()
+    night.want()
+    night.look()
+    assert [path for path in github.asked() if "contents" in path] == [FILE]
+    night.look()
+    assert FILE not in github.asked()
+    github.clock.forward(hours=1)
+    github.world.set_file(REPO, "Nightly", NIGHTLY.replace("0 2", "0 4"))
+    night.look()
+    assert FILE in github.asked()
+    with Session(engine) as session:
+        (row,) = session.scalars(select(WorkflowSchedule))
+        assert (row.crons, row.since) == (["0 4 * * *"], github.clock())
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_file_that_cannot_be_read_keeps_what_was_known_and_stops_nothing(engine: Engine, github: GitHub) -> None:
+    night = Night(engine, github)
+    night.want()
+    night.look()
+    github.world.files.clear()
+    github.clock.forward(hours=1)
+    night.look()
+    with Session(engine) as session:
+        (row,) = session.scalars(select(WorkflowSchedule))
+        assert row.crons == ["0 2 * * *"]
+        assert "404" in (row.error or "")
