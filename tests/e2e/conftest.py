@@ -157,6 +157,13 @@ def tab(request: pytest.FixtureRequest, address: str) -> Iterator[Tab]:
         yield found
 
 
+@pytest.fixture
+def wide(desktop: "sync_api.BrowserContext", address: str) -> Iterator[Tab]:
+    """For what does not depend on the width."""
+    with opened(desktop, address) as found:
+        yield found
+
+
 def _foreign(tab: Tab, url: str) -> None:
     if not url.startswith((tab.address, "data:", "blob:")):
         tab.wrong.append(f"request to another host: {url}")

@@ -20,6 +20,8 @@ PAGES = {
     "/cost": "Where it goes",
     "/alerts": "Firing now",
     "/collector": "Every run created since",
+}
+STATES = {
     "/run": "No run chosen",
     "/run?run_id=5": "is not known",
     "/?branch=nope": "Nothing matches",
@@ -30,8 +32,17 @@ _NOT_OURS = "[data-testid=stSidebarHeader], [data-testid=stToolbar], [data-testi
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_opens_without_a_complaint_fits_and_keeps_nobody_out(tab: Tab, path: str) -> None:
+    _look(tab, path, PAGES[path])
+
+
+@pytest.mark.parametrize("path", STATES)
+def test_a_page_with_nothing_to_show_says_so(wide: Tab, path: str) -> None:
+    _look(wide, path, STATES[path])
+
+
+def _look(tab: Tab, path: str, text: str) -> None:
     tab.go(path)
-    tab.see(PAGES[path])
+    tab.see(text)
     assert tab.overflow <= 0
     assert "Pipeline Health" in tab.page.title()
     assert _violations(tab) == []

@@ -31,13 +31,13 @@ def test_a_filter_goes_into_the_address_and_survives_reload_and_pages(tab: Tab) 
     assert "repo=acme%2Fapi" in tab.page.url
 
 
-def test_the_back_button_takes_a_filter_back(tab: Tab) -> None:
-    tab.go("/?repo=acme%2Fapi")
-    tab.go("/?repo=acme%2Fapi&period=7d")
-    tab.see("vs 7d before")
-    tab.page.go_back()
-    tab.see("vs 30d before")
-    assert "period" not in tab.page.url
+def test_the_back_button_takes_a_filter_back(wide: Tab) -> None:
+    wide.go("/?repo=acme%2Fapi")
+    wide.go("/?repo=acme%2Fapi&period=7d")
+    wide.see("vs 7d before")
+    wide.page.go_back()
+    wide.see("vs 30d before")
+    assert "period" not in wide.page.url
 
 
 def test_filters_follow_to_the_other_pages(tab: Tab) -> None:
@@ -66,24 +66,24 @@ def test_three_clicks_lead_from_what_is_broken_to_the_line_of_its_log_and_back(t
     tab.page.wait_for_url("**/failures?cause=f")
 
 
-def test_a_broken_pipeline_leads_to_its_run(tab: Tab) -> None:
-    tab.go("/")
-    tab.page.get_by_role("link", name="is broken on main").first.click()
-    tab.see("View on GitHub")
-    assert "/run?run_id=8002" in tab.page.url
+def test_a_broken_pipeline_leads_to_its_run(wide: Tab) -> None:
+    wide.go("/")
+    wide.page.get_by_role("link", name="is broken on main").first.click()
+    wide.see("View on GitHub")
+    assert "/run?run_id=8002" in wide.page.url
 
 
-def test_a_table_is_sorted_by_a_click_and_stays_so_when_it_is_drawn_anew(tab: Tab, seeded: Seeded) -> None:
-    tab.go("/runs?repo=acme%2Fapi&period=90d")
+def test_a_table_is_sorted_by_a_click_and_stays_so_when_it_is_drawn_anew(wide: Tab, seeded: Seeded) -> None:
+    wide.go("/runs?repo=acme%2Fapi&period=90d")
     durations = (
         "[...document.querySelectorAll('[data-table=runs] tbody tr')].map(r => Number(r.cells[6].dataset.value))"
     )
-    tab.page.get_by_role("button", name="Duration").click()
-    first = tab.page.evaluate(durations)
+    wide.page.get_by_role("button", name="Duration").click()
+    first = wide.page.evaluate(durations)
     assert first == sorted(first, reverse=True)
     heartbeat(seeded.engine, seeded.now, demo=True)
-    tab.page.wait_for_timeout(7_000)
-    again = tab.page.evaluate(durations)
+    wide.page.wait_for_timeout(7_000)
+    again = wide.page.evaluate(durations)
     assert again == sorted(again, reverse=True)
 
 
@@ -144,27 +144,27 @@ def test_times_are_those_of_the_viewer(browser: "sync_api.Browser", address: str
         context.close()
 
 
-def test_hostile_names_are_text(tab: Tab) -> None:
-    tab.go(f"/run?run_id={RERUN}")
-    tab.page.get_by_role("heading", name=HOSTILE).wait_for()
-    assert tab.page.locator("img[src=x], a[href*='evil.example']").count() == 0
+def test_hostile_names_are_text(wide: Tab) -> None:
+    wide.go(f"/run?run_id={RERUN}")
+    wide.page.get_by_role("heading", name=HOSTILE).wait_for()
+    assert wide.page.locator("img[src=x], a[href*='evil.example']").count() == 0
 
 
-def test_an_attempt_is_kept_in_the_address(tab: Tab) -> None:
-    tab.go(f"/run?run_id={RERUN}")
-    tab.page.get_by_text("Attempt 1").click()
-    tab.page.wait_for_url("**attempt=1")
-    tab.page.reload()
-    tab.settle()
-    assert tab.page.get_by_text("Carried over").count() == 0
-    tab.page.get_by_text("Attempt 2").click()
-    tab.see("Carried over from an earlier attempt")
+def test_an_attempt_is_kept_in_the_address(wide: Tab) -> None:
+    wide.go(f"/run?run_id={RERUN}")
+    wide.page.get_by_text("Attempt 1").click()
+    wide.page.wait_for_url("**attempt=1")
+    wide.page.reload()
+    wide.settle()
+    assert wide.page.get_by_text("Carried over").count() == 0
+    wide.page.get_by_text("Attempt 2").click()
+    wide.see("Carried over from an earlier attempt")
 
 
-def test_the_fonts_are_our_own(tab: Tab) -> None:
-    tab.go(f"/run?run_id={RERUN}")
+def test_the_fonts_are_our_own(wide: Tab) -> None:
+    wide.go(f"/run?run_id={RERUN}")
     loaded = "[...document.fonts].filter(f => f.status == 'loaded').map(f => f.family.replaceAll('\"', ''))"
-    tab.page.wait_for_function(f"['Inter', 'JetBrains Mono'].every(name => {loaded}.includes(name))", timeout=15_000)
+    wide.page.wait_for_function(f"['Inter', 'JetBrains Mono'].every(name => {loaded}.includes(name))", timeout=15_000)
 
 
 def test_new_runs_appear_by_themselves_and_nothing_open_or_scrolled_moves(
