@@ -70,7 +70,7 @@ def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
         try:
             requests.get(f"{url}/_stcore/health", timeout=2)
             return
-        except requests.ConnectionError:
+        except requests.RequestException:
             time.sleep(0.1)
     raise SystemExit(f"{url} did not start")
 
