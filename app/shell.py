@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from app import addresses as at
 from app import data, filters, viewer
 from app.components import states
 from app.components.freshness import freshness
@@ -14,14 +15,14 @@ from app.components.wall import wall_style
 _HERE = Path(__file__).parent
 _RETRY_SECONDS = 4
 _KEYS = {
-    "o": "",
-    "w": "workflow",
-    "r": "runs",
-    "f": "failures",
-    "l": "flaky",
-    "m": "cost",
-    "a": "alerts",
-    "c": "collector",
+    "o": at.OVERVIEW,
+    "w": at.WORKFLOW,
+    "r": at.RUNS,
+    "f": at.FAILURES,
+    "l": at.FLAKY,
+    "m": at.COST,
+    "a": at.ALERTS,
+    "c": at.COLLECTOR,
 }
 
 
@@ -41,18 +42,22 @@ if wall:
     wall_style()
 st.logo(str(_HERE / "static" / "logo.svg"), size="medium", icon_image=str(_HERE / "static" / "icon.svg"))
 overview = st.Page("views/overview.py", title="Overview", icon=":material/monitoring:", default=True)
-workflow = st.Page("views/workflow.py", title="Workflows", icon=":material/account_tree:", url_path="workflow")
-failures = st.Page("views/failures.py", title="Failures", icon=":material/bug_report:", url_path="failures")
-flaky = st.Page("views/flaky.py", title="Flaky", icon=":material/shuffle:", url_path="flaky")
-cost = st.Page("views/cost.py", title="Cost & capacity", icon=":material/payments:", url_path="cost")
-alerts = st.Page("views/alerts.py", title="Alerts", icon=":material/notifications:", url_path="alerts")
-runs = st.Page("views/runs.py", title="Runs", icon=":material/list:", url_path="runs")
-run = st.Page("views/run.py", title="Run", icon=":material/timeline:", url_path="run", visibility="hidden")
+workflow = st.Page("views/workflow.py", title="Workflows", icon=":material/account_tree:", url_path=at.WORKFLOW)
+failures = st.Page("views/failures.py", title="Failures", icon=":material/bug_report:", url_path=at.FAILURES)
+flaky = st.Page("views/flaky.py", title="Flaky", icon=":material/shuffle:", url_path=at.FLAKY)
+cost = st.Page("views/cost.py", title="Cost & capacity", icon=":material/payments:", url_path=at.COST)
+alerts = st.Page("views/alerts.py", title="Alerts", icon=":material/notifications:", url_path=at.ALERTS)
+runs = st.Page("views/runs.py", title="Runs", icon=":material/list:", url_path=at.RUNS)
+run = st.Page("views/run.py", title="Run", icon=":material/timeline:", url_path=at.RUN, visibility="hidden")
 compare = st.Page(
-    "views/compare.py", title="Compare", icon=":material/compare_arrows:", url_path="compare", visibility="hidden"
+    "views/compare.py",
+    title="Compare",
+    icon=":material/compare_arrows:",
+    url_path=at.COMPARE,
+    visibility="hidden",
 )
-log = st.Page("views/log.py", title="Log", icon=":material/article:", url_path="log", visibility="hidden")
-collector = st.Page("views/collector.py", title="Collector", icon=":material/cloud_sync:", url_path="collector")
+log = st.Page("views/log.py", title="Log", icon=":material/article:", url_path=at.LOG, visibility="hidden")
+collector = st.Page("views/collector.py", title="Collector", icon=":material/cloud_sync:", url_path=at.COLLECTOR)
 pages = [overview, workflow, runs, failures, flaky, cost, alerts, collector, run, log, compare]
 page = st.navigation(pages)
 navigation({each.url_path: each.title for each in pages}, _KEYS)

@@ -36,7 +36,7 @@ def failure_rate(frame: pd.DataFrame, *, dark: bool = False) -> dict[str, Any]:
         "data": [trace],
         "layout": theme.layout(
             hovermode="closest",
-            margin=theme.margin(t=8),
+            margin=theme.margin(l=36, t=8, b=22),
             xaxis=theme.axis(showgrid=False, range=[-0.5, 23.5], tickvals=list(range(0, 24, 3)), nticks=9),
             yaxis=theme.axis(showgrid=False, autorange="reversed", nticks=8),
         ),

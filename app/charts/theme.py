@@ -71,7 +71,8 @@ def layout(**more: Any) -> dict[str, Any]:
 
 
 def margin(**more: int) -> dict[str, int]:
-    return {"l": 0, "r": 4, "t": 28, "b": 0, "pad": 4} | more
+    """Pixels, with room for the labels of both axes: for Plotly to measure them it draws every chart twice."""
+    return {"l": 46, "r": 4, "t": 28, "b": 36, "pad": 4} | more
 
 
 def axis(**more: Any) -> dict[str, Any]:
@@ -79,7 +80,8 @@ def axis(**more: Any) -> dict[str, Any]:
         "title": {"text": "", "standoff": 0},
         "gridcolor": GRID,
         "zeroline": False,
-        "automargin": True,
+        "automargin": False,
+        "ticklabeloverflow": "allow",
         "nticks": 6,
         "tickfont": {"color": AXIS_TEXT, "size": 11},
         "fixedrange": True,

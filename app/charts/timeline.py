@@ -56,9 +56,11 @@ def timeline(frame: pd.DataFrame) -> dict[str, Any]:
             height=len(names) * ROW + 30,
             barmode="overlay",
             hovermode="closest",
-            margin=theme.margin(r=8, t=22, b=4),
+            margin=theme.margin(l=0, r=8, t=22, b=4),
             xaxis=theme.axis(range=[0, longest * 1.14], tickvals=ticks, ticktext=labels, side="top"),
-            yaxis=theme.axis(showgrid=False, autorange="reversed", nticks=len(names) + 1, tickmode="linear"),
+            yaxis=theme.axis(
+                showgrid=False, autorange="reversed", nticks=len(names) + 1, tickmode="linear", automargin=True
+            ),
         ),
     }
 

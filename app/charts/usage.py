@@ -27,7 +27,9 @@ def minutes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -
     yaxis = theme.axis(ticksuffix=" min", tickformat=",")
     return {
         "data": traces,
-        "layout": theme.layout(barmode="stack", bargap=0.12, showlegend=True, xaxis=xaxis, yaxis=yaxis),
+        "layout": theme.layout(
+            barmode="stack", bargap=0.12, showlegend=True, xaxis=xaxis, yaxis=yaxis, margin=theme.margin(l=66)
+        ),
     }
 
 
@@ -53,8 +55,10 @@ def queues(frame: pd.DataFrame, labels: list[str], *, dark: bool = False) -> dic
         "layout": theme.layout(
             height=max(60 + 30 * len(labels), theme.HEIGHT),
             hovermode="closest",
-            margin=theme.margin(t=8),
+            margin=theme.margin(l=0, t=8, b=22),
             xaxis=theme.axis(showgrid=False, range=[-0.5, 23.5], tickvals=list(range(0, 24, 3)), nticks=9),
-            yaxis=theme.axis(showgrid=False, autorange="reversed", type="category", nticks=len(labels) + 1),
+            yaxis=theme.axis(
+                showgrid=False, autorange="reversed", type="category", nticks=len(labels) + 1, automargin=True
+            ),
         ),
     }

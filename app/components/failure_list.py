@@ -15,7 +15,7 @@ from db.findings import Cause, CauseRuns, Causes
 from db.metrics import units
 
 _COLUMNS = (
-    Column("Cause"),
+    Column("Cause", fluid=True),
     Column("Runs", "right"),
     Column("Trend", help="Runs a day", show="wide_only"),
     Column("Where", show="wide_only"),
@@ -24,7 +24,7 @@ _COLUMNS = (
 )
 _RUNS = (
     Column("Status", width="104px"),
-    Column("Run"),
+    Column("Run", fluid=True),
     Column("Workflow", show="wide_only"),
     Column("Line in its log", show="wide_only"),
     Column("Created", "right"),

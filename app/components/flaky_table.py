@@ -12,7 +12,7 @@ from db.findings import FlakyWorkflow
 from db.metrics import units
 
 _COLUMNS = (
-    Column("Workflow"),
+    Column("Workflow", fluid=True),
     Column("Verdict", help="Flaky: at least three times in 14 days"),
     Column("Flaky runs", "right", "Failed, and passed when run again"),
     Column("Rate", width="118px", help="Of decided runs"),

@@ -9,7 +9,7 @@ from app.components.text import html
 from db.breakdown import JobFigures, StepFigures
 
 _JOBS = (
-    Column("Job"),
+    Column("Job", fluid=True),
     Column("Runs", "right"),
     Column("Failed", "right"),
     Column("Failure rate", width="118px"),
@@ -22,7 +22,7 @@ _JOBS = (
     Column("Alone", "right", "Median time there in which no other job ran: at most what a run would win", "desk_only"),
 )
 _STEPS = (
-    Column("Step"),
+    Column("Step", fluid=True),
     Column("Runs", "right", show="wide_only"),
     Column("Failed", "right"),
     Column("Median", "right"),

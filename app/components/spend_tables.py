@@ -13,7 +13,7 @@ from db.capacity import RunnerQueue, Spend, SpendBy, Spending, Wasted
 from db.metrics import units
 
 _SPEND = (
-    Column("Where"),
+    Column("Where", fluid=True),
     Column("Cost", "right", "Price a minute × minutes rounded up per job"),
     Column("Share", width="118px", show="wide_only"),
     Column("Change", "right", "Against the period before", "wide_only"),
@@ -23,7 +23,7 @@ _SPEND = (
     Column("Runs", "right", show="desk_only"),
 )
 _WASTED = (
-    Column("Workflow"),
+    Column("Workflow", fluid=True),
     Column("Wasted", "right"),
     Column("Share", width="118px", help="Of its compute time"),
     Column("Failed", "right", "In attempts that failed", "wide_only"),
@@ -31,7 +31,7 @@ _WASTED = (
     Column("Run again", "right", "In attempts that a re-run superseded", "wide_only"),
 )
 _QUEUES = (
-    Column("Runner"),
+    Column("Runner", fluid=True),
     Column("Jobs", "right"),
     Column("Median wait", "right"),
     Column("p95 wait", "right"),

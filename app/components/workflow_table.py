@@ -15,15 +15,15 @@ from db.analytics import WorkflowHealth
 from db.metrics import units
 
 _COLUMNS = (
-    Column("Workflow"),
+    Column("Workflow", fluid=True),
     Column("Default branch", help="Broken: the last decided run there failed"),
     Column("Success rate", width="120px"),
     Column("Change", "right", "Success rate against the period before", "wide_only"),
     Column("Last 20 runs", help="Oldest left; full bars failed", show="wide_only"),
     Column("Trend", help="Success rate over the period", show="desk_only"),
-    Column("Runs", "right"),
+    Column("Runs", "right", show="wide_only"),
     Column("Failed", "right", show="wide_only"),
-    Column("Median", "right", "Median duration of decided runs"),
+    Column("Median", "right", "Median duration of decided runs", "wide_only"),
     Column("Change", "right", "Median duration against the period before", "wide_only"),
     Column("p95", "right", "95th percentile of the duration", "desk_only"),
     Column("p95 queue", "right", show="desk_only"),

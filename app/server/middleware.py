@@ -16,7 +16,9 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_STREAMLIT = Path(streamlit.__file__).parent / "static"
+from app.addresses import PAGES
+from app.server.document import STREAMLIT, connect, document
+
 _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _PACKED = (".css", ".js", ".json", ".svg")
 _WORTH_PACKING = 1_000
@@ -27,10 +29,11 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 
 def content_security_policy() -> str:
-    """Scripts are the dashboard's own files, Streamlit's one inline script (by its hash), and components, which it
-    loads as blobs; Plotly makes the shaders of large scatter plots with eval, and shows none without. Styles are set
-    inline by all of them. Nothing comes from, or goes to, another host."""
-    inline = [_hash(each) for each in _INLINE.findall((_STREAMLIT / "index.html").read_text("utf-8"))]
+    """Scripts are the dashboard's own files, the inline scripts of the first document (by their hashes), and
+    components, which Streamlit loads as blobs; Plotly makes the shaders of large scatter plots with eval, and shows
+    none without. Styles are set inline by all of them. Nothing comes from, or goes to, another host."""
+    inline = [_hash(each) for each in _INLINE.findall((STREAMLIT / "index.html").read_text("utf-8"))]
+    inline.append(_hash(connect()))
     rules = {
         "default-src": ["'self'"],
         "script-src": ["'self'", "blob:", "'unsafe-eval'", *inline],
@@ -82,45 +85,89 @@ class SecurityHeaders:
         await self._app(scope, receive, sending)
 
 
+class Documents:
+    """The first document of each page, packed once. What Streamlit would redirect or refuse is left to it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        base = (streamlit.get_option("server.baseUrlPath") or "").strip("/")
+        prefix = f"/{base}" if base else ""
+        self._pages = {f"{prefix}/{page}" if page or not base else prefix: page for page in PAGES}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        page = self._pages.get(scope.get("path", "")) if scope["type"] == "http" else None
+        if page is None or scope["method"] not in ("GET", "HEAD"):
+            await self._app(scope, receive, send)
+            return
+        packed = takes_gzip(Headers(scope=scope).get("accept-encoding", ""))
+        content = _packed_document(page) if packed else document(page)
+        headers = {"cache-control": "no-cache", "vary": "accept-encoding"}
+        headers |= {"content-encoding": "gzip"} if packed else {}
+        await Response(content, media_type="text/html", headers=headers)(scope, receive, send)
+
+
 class PackedFiles:
-    """Streamlit's own scripts and styles, gzipped once and kept (6 MB in all): Streamlit sends them as they are, four
-    times the bytes. Only known names are looked up, so no path leads elsewhere."""
+    """Streamlit's own files from memory, scripts and styles gzipped once (6 MB in all): Streamlit reads each from the
+    disk in a thread and sends it as it is, four times the bytes, and a page asks for a hundred of them. Only known
+    names are looked up, so no path leads elsewhere."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._files = packable()
+        self._kept: dict[str, Response] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
-        found = self._files.get(path[path.find("/static/") :]) if "/static/" in path else None
+        known = path[path.find("/static/") :] if "/static/" in path else ""
+        found = self._files.get(known)
         if scope["type"] != "http" or found is None or scope["method"] not in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
         if not takes_gzip(Headers(scope=scope).get("accept-encoding", "")):
             await self._app(scope, receive, send)
             return
-        content = await to_thread.run_sync(pack, found)
-        headers = {"content-encoding": "gzip", "vary": "accept-encoding", "cache-control": FOREVER}
-        response = Response(content, media_type=guess_type(found.name)[0], headers=headers)
+        response = self._kept.get(known)
+        if response is None:
+            response = self._kept[known] = await to_thread.run_sync(_response, found)
         await response(scope, receive, send)
+
+
+def _response(file: Path) -> Response:
+    """Of a font, which is packed already, as it is."""
+    headers = {"cache-control": FOREVER}
+    if file.suffix in _PACKED and file.stat().st_size >= _WORTH_PACKING:
+        headers |= {"content-encoding": "gzip", "vary": "accept-encoding"}
+    content = pack(file) if "content-encoding" in headers else file.read_bytes()
+    return Response(content, media_type=guess_type(file.name)[0], headers=headers)
 
 
 def packable() -> dict[str, Path]:
     """Path below the dashboard's address to file."""
-    files = (each for each in (_STREAMLIT / "static").rglob("*") if each.suffix in _PACKED)
-    return {f"/{each.relative_to(_STREAMLIT).as_posix()}": each for each in files
-            if each.stat().st_size >= _WORTH_PACKING}  # fmt: skip
+    files = (each for each in (STREAMLIT / "static").rglob("*") if each.suffix in (*_PACKED, ".woff2"))
+    return {f"/{each.relative_to(STREAMLIT).as_posix()}": each for each in files}
 
 
 @cache
 def pack(file: Path) -> bytes:
+    return _gzip(file.read_bytes())
+
+
+@cache
+def _packed_document(page: str) -> bytes:
+    return _gzip(document(page))
+
+
+def _gzip(content: bytes) -> bytes:
     packer = zlib.compressobj(6, zlib.DEFLATED, _GZIP)
-    return packer.compress(file.read_bytes()) + packer.flush()
+    return packer.compress(content) + packer.flush()
 
 
 def pack_all() -> None:
+    for page in PAGES:
+        _packed_document(page)
     for file in packable().values():
-        pack(file)
+        if file.suffix in _PACKED and file.stat().st_size >= _WORTH_PACKING:
+            pack(file)
 
 
 def takes_gzip(accepted: str) -> bool:
@@ -134,6 +181,7 @@ def takes_gzip(accepted: str) -> bool:
 MIDDLEWARE = [
     Middleware(SecurityHeaders),
     Middleware(PackedFiles),
-    # The first document, which Streamlit leaves as it is.
+    Middleware(Documents),
+    # What Streamlit leaves as it is.
     Middleware(GZipMiddleware, minimum_size=_WORTH_PACKING, compresslevel=5),
 ]

@@ -1,6 +1,9 @@
 """What stands around the dashboard's script, on a server of its own."""
 
+import base64
 import gzip
+import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +13,8 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from app.server import middleware
+from app.addresses import CHARTED, PAGES
+from app.server import document, middleware
 from app.server.routes import routes
 from app.server.warm import warm
 from tests.app.conftest import Open, TestClient
@@ -66,6 +70,32 @@ def test_no_path_leads_out_of_the_known_files(client: TestClient) -> None:
 def test_the_first_document_is_packed_and_fonts_are_kept_a_day(client: TestClient) -> None:
     assert client.get("/").headers["content-encoding"] == "gzip"
     assert client.get("/app/static/inter-latin.woff2").headers["cache-control"] == "public, max-age=86400"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_first_document_names_what_its_page_is_made_of(client: TestClient, page: str) -> None:
+    response = client.get(f"/{page}")
+    assert response.headers["cache-control"] == "no-cache"
+    named = re.findall(r'(?:href|src)="\./(static/[^"]+)"', response.text)
+    assert len(named) == len(set(named)) > 60
+    assert all((document.STREAMLIT / each).is_file() for each in named)
+    assert any("PlotlyChart" in each for each in named) is (page in CHARTED)
+    assert any("BidiComponent" in each for each in named)
+    assert "SourceSans" not in response.text
+
+
+def test_every_script_in_the_first_document_is_allowed(client: TestClient) -> None:
+    response = client.get("/")
+    scripts = re.findall(r"<script>(.*?)</script>", response.text, re.DOTALL)
+    assert len(scripts) == 2
+    for each in scripts:
+        digest = base64.b64encode(hashlib.sha256(each.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in response.headers["content-security-policy"]
+
+
+def test_pages_that_are_not_ours_are_left_to_streamlit(client: TestClient) -> None:
+    assert client.get("/nothing").status_code == 404
+    assert client.post("/").status_code == 405
 
 
 def test_health_tells_the_process_from_the_database(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 import pytest
+from sqlalchemy import Engine
 
 from db.engine import make_engine
 from db.migrate import upgrade
@@ -30,8 +31,6 @@ _QUIET = """() => new Promise(done => {
         .observe(document.body, {subtree: true, childList: true, attributes: true, characterData: true})
     setTimeout(done, 4000)
 })"""
-# Streamlit asks below the page's own path first to find out where it is served; that is no fault.
-_PROBES = ("_stcore/health", "_stcore/host-config")
 
 
 @pytest.fixture(scope="session")
@@ -44,11 +43,17 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seeded]:
 
 @pytest.fixture(scope="session")
 def address(seeded: Seeded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    url = seeded.engine.url.render_as_string(hide_password=False)
+    with served(seeded.engine, tmp_path_factory.mktemp("log") / "streamlit.log") as found:
+        yield found
+
+
+@contextmanager
+def served(engine: Engine, log: Path) -> Iterator[str]:
+    """The address of a dashboard on this database; it may not have complained by the end."""
+    url = engine.url.render_as_string(hide_password=False)
     port = _free_port()
     command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
     command += ["--server.address", "127.0.0.1"]
-    log = tmp_path_factory.mktemp("log") / "streamlit.log"
     with log.open("w") as out, subprocess.Popen(
         command, cwd=ROOT, env=os.environ | {"DATABASE_URL": url}, stdout=out, stderr=out
     ) as process:  # fmt: skip
@@ -107,6 +112,12 @@ class Tab:
     def overflow(self) -> int:
         widths = "[document.documentElement, ...document.querySelectorAll('[data-testid=stMain]')]"
         return int(self.page.evaluate(f"Math.max(...{widths}.map(e => e.scrollWidth - e.clientWidth))"))
+
+    @property
+    def cut(self) -> list[str]:
+        """Tables that one has to scroll sideways."""
+        wide = "[...document.querySelectorAll('.ph-scroll')].filter(e => e.scrollWidth > e.clientWidth)"
+        return list(self.page.evaluate(f"{wide}.map(e => `${{e.ariaLabel}}: ${{e.scrollWidth - e.clientWidth}}`)"))
 
 
 @pytest.fixture(scope="session")
@@ -170,6 +181,5 @@ def _foreign(tab: Tab, url: str) -> None:
 
 
 def _complaint(tab: Tab, message: "sync_api.ConsoleMessage") -> None:
-    where = str(message.location.get("url", ""))
-    if message.type == "error" and not where.endswith(_PROBES):
-        tab.wrong.append(f"console: {message.text} ({where})")
+    if message.type == "error":
+        tab.wrong.append(f"console: {message.text} ({message.location.get('url', '')})")

@@ -44,6 +44,7 @@ def _look(tab: Tab, path: str, text: str) -> None:
     tab.go(path)
     tab.see(text)
     assert tab.overflow <= 0
+    assert tab.cut == []
     assert "Pipeline Health" in tab.page.title()
     assert _violations(tab) == []
 

@@ -26,7 +26,7 @@ _SIGNS = {
 }
 _SENT = {DeliveryState.SENT: "sent", DeliveryState.PENDING: "on its way", DeliveryState.DEAD: "given up"}
 _COLUMNS = (
-    Column("Alert"),
+    Column("Alert", fluid=True),
     Column("Rule", show="wide_only"),
     Column("Severity", show="desk_only"),
     Column("Opened", "right"),

@@ -1,0 +1,101 @@
+"""Nothing, almost nothing and very much: the same pages."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from db.engine import make_engine
+from db.migrate import upgrade
+from tests.app.crowd import NAMES, crowd
+from tests.app.seeding import add_repository, heartbeat, run, store
+from tests.e2e.conftest import Tab, opened, served
+
+if TYPE_CHECKING:
+    from playwright import sync_api
+
+PATHS = ("/", "/workflow", "/runs", "/failures", "/flaky", "/cost", "/alerts", "/collector", "/?wall=1")
+# Right to left, four bytes a letter, a word without end, markup: as title, branch and actor.
+STRANGE = (
+    "\N{RIGHT-TO-LEFT OVERRIDE}מה שנשבר: הפריסה לייצור", "👩\u200d👩\u200d👧🚀" * 8, "x" * 300,
+    "<script>document.title='gone'</script>",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["none", "one", "many"])
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """How much there is, and where it is shown."""
+    folder = tmp_path_factory.mktemp(request.param)
+    engine = make_engine(f"sqlite:///{folder / 'ui.db'}")
+    upgrade(engine)
+    now = datetime.now(UTC).replace(microsecond=0)
+    if request.param == "many":
+        crowd(engine)
+    elif request.param == "one":
+        add_repository(engine, 1, "acme/web", now)
+        store(engine, 1, run(1, now - timedelta(minutes=9), title=STRANGE[0]))
+    heartbeat(engine, now)
+    with served(engine, folder / "streamlit.log") as address:
+        yield request.param, address
+    engine.dispose()
+
+
+@pytest.mark.parametrize("width", [1440, 420])
+def test_every_page_can_be_shown(browser: "sync_api.Browser", place: tuple[str, str], width: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    try:
+        with opened(context, place[1]) as tab:
+            for path in PATHS:
+                tab.go(path)
+                assert tab.page.get_by_text("cannot be shown").count() == 0
+                assert tab.overflow <= 0, path
+                assert tab.cut == [], path
+                _look(tab, place[0], path)
+    finally:
+        context.close()
+
+
+def shown(name: str) -> str:
+    """Without the signs that would turn the text around them."""
+    return name.removeprefix("\N{RIGHT-TO-LEFT OVERRIDE}")
+
+
+def _look(tab: Tab, much: str, path: str) -> None:
+    said = tab.page.locator("[data-testid=stMain]").inner_text()
+    if much == "none" and path in ("/", "/workflow", "/runs", "/cost"):
+        assert "No repository yet" in said
+    if much == "one" and path == "/runs":
+        assert shown(STRANGE[0]) in said
+    if much == "many" and path == "/":
+        assert "All 1,000 workflows" in said
+        assert NAMES[3] in tab.page.locator("[data-table=workflows]").inner_text() + said
+
+
+@pytest.mark.parametrize("width", [1440, 420])
+def test_strange_names_stay_in_their_place(browser: "sync_api.Browser", seeded: object, address: str, width: int,
+                                           tmp_path_factory: pytest.TempPathFactory) -> None:  # fmt: skip
+    engine = make_engine(f"sqlite:///{tmp_path_factory.mktemp('strange') / 'ui.db'}")
+    upgrade(engine)
+    now = datetime.now(UTC).replace(microsecond=0)
+    add_repository(engine, 1, "acme/web", now)
+    store(engine, 1, *(
+        run(number + 1, now - timedelta(minutes=30 + number), title=each, branch=each[:250], actor=each[:39],
+            conclusion="failure")
+        for number, each in enumerate(STRANGE)
+    ))  # fmt: skip
+    heartbeat(engine, now)
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    try:
+        with served(engine, tmp_path_factory.mktemp("log") / "streamlit.log") as found, opened(context, found) as tab:
+            for path in ("/", "/runs", *(f"/run?run_id={number + 1}" for number in range(len(STRANGE)))):
+                tab.go(path)
+                assert "Pipeline Health" in tab.page.title()
+                assert tab.overflow <= 0, path
+                assert tab.cut == [], path
+            tab.go("/runs")
+            said = tab.page.locator("[data-table=runs]").inner_text()
+            assert all(shown(each)[:12] in said for each in STRANGE)
+    finally:
+        context.close()
+        engine.dispose()
