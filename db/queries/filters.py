@@ -19,6 +19,12 @@ def in_scope(session: Session, scope: Scope) -> list[ColumnElement[bool]]:
     found = _of_repositories(session, scope)
     if scope.workflows:
         found.append(_one_of(Run.workflow_id, session.scalars(workflow_ids(scope.workflows)).unique().all()))
+    return [*found, *of_runs(scope)]
+
+
+def of_runs(scope: Scope) -> list[ColumnElement[bool]]:
+    """What the scope says beside repositories and workflows."""
+    found = []
     for column, values in (
         (Run.branch, scope.branches),
         (Run.event, scope.events),
