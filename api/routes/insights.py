@@ -12,7 +12,7 @@ from api.deps import FilterDep, NowDep, SequenceDep, SessionDep, only_known_para
 from api.errors import Problem
 from db import findings
 from db.findings.causes import MOST_JOBS
-from db.findings.flaky import MOST_RUNS
+from db.findings.flaky import MOST_FOR_JOBS, MOST_RUNS
 from db.findings.regressions import LOOK_BACK
 from db.metrics.window import Window
 
@@ -30,9 +30,8 @@ def flaky(request: Request, session: SessionDep, asked: FilterDep, limit: Limit 
 
     def make() -> schemas.Flaky:
         found = findings.flaky(session, asked.scope, asked.window)
-        runs = sum(each.flaky_runs for each in found)
-        notes = [f"Only the newest {MOST_RUNS:,} flaky runs were looked at."] if runs >= MOST_RUNS else []
-        return schemas.Flaky.model_validate({"window": asked.window, **_listed(found, limit, notes)})
+        notes = _flaky_cut(sum(each.flaky_runs for each in found))
+        return schemas.Flaky.model_validate({"window": asked.window, **_listed(found, limit, "workflows", notes)})
 
     return cached(request, session, make)
 
@@ -44,9 +43,7 @@ def failures(request: Request, session: SessionDep, asked: FilterDep, now: NowDe
 
     def make() -> schemas.Failures:
         found = findings.causes(session, asked.scope, asked.window, now, limit=limit)
-        notes = _left_out(limit, found.total, "causes")
-        if found.cut:
-            notes.insert(0, f"Only the newest {MOST_JOBS:,} failed jobs of the window were looked at.")
+        notes = _jobs_cut(found.cut) + _left_out(limit, found.total, "causes")
         return schemas.Failures.model_validate(
             {
                 **vars(found),
@@ -83,7 +80,7 @@ def failure(
         if found is None:
             raise Problem(404, "No failed run of this window and filter has this cause.")
         items = [{**vars(run), "job_id": job.job_id, "line": job.line} for run, job in found.runs]
-        notes = _left_out(limit, found.cause.runs, "runs")
+        notes = _jobs_cut(found.cut) + _left_out(limit, found.cause.runs, "runs")
         return schemas.Failure.model_validate({
             "window": asked.window, "cause": _cause(found.cause), "items": items, "total": found.cause.runs,
             "note": _note(notes),
@@ -107,7 +104,7 @@ def regressions(request: Request, session: SessionDep, scope: SequenceDep, now: 
         until = _lately(now)
         found = findings.regressions(session, scope, until)
         window = Window(until - LOOK_BACK, until)
-        return schemas.Regressions.model_validate({"window": window, **_listed(found, limit, [])})
+        return schemas.Regressions.model_validate({"window": window, **_listed(found, limit, "regressions")})
 
     return cached(request, session, make)
 
@@ -123,7 +120,7 @@ def attention(request: Request, session: SessionDep, scope: SequenceDep, now: No
     def make() -> schemas.Needs:
         worse = findings.regressions(session, scope, _lately(now))
         found = findings.attention(session, scope, now, worse=worse)
-        return schemas.Needs.model_validate({"at": now, **_listed(found, limit, [])})
+        return schemas.Needs.model_validate({"at": now, **_listed(found, limit, "things")})
 
     return cached(request, session, make)
 
@@ -138,13 +135,24 @@ def _cause(found: findings.Cause) -> dict[str, Any]:
     return {**vars(found), "workflows": places}
 
 
-def _listed(found: Sequence[Any], limit: int, notes: list[str]) -> dict[str, Any]:
-    note = _note([*notes, *_left_out(limit, len(found), "items")])
+def _flaky_cut(runs: int) -> list[str]:
+    if runs >= MOST_RUNS:
+        return [f"Only the newest {MOST_RUNS:,} flaky runs were looked at, for jobs the newest {MOST_FOR_JOBS:,}."]
+    return [f"For jobs only the newest {MOST_FOR_JOBS:,} flaky runs were looked at."] if runs > MOST_FOR_JOBS else []
+
+
+def _jobs_cut(cut: bool) -> list[str]:
+    return [f"Only the newest {MOST_JOBS:,} failed jobs of the window were looked at."] if cut else []
+
+
+def _listed(found: Sequence[Any], limit: int, what: str, notes: Sequence[str] = ()) -> dict[str, Any]:
+    note = _note([*notes, *_left_out(limit, len(found), what)])
     return {"items": list(found[:limit]), "total": len(found), "note": note}
 
 
 def _left_out(limit: int, total: int, what: str) -> list[str]:
-    return [f"The first {limit:,} of {total:,} {what}; ask for more with limit, at most 500."] if total > limit else []
+    """Of a list that is longer than asked for."""
+    return [f"The first {limit:,} of {total:,} {what}; limit takes up to 500."] if total > limit else []
 
 
 def _note(notes: Sequence[str]) -> str | None:

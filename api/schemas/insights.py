@@ -78,7 +78,7 @@ class FlakyWorkflow(Schema):
 
 class Flaky(Schema):
     model_config = example({"window": _WINDOW, "items": [_FLAKY], "total": 1, "note": None})
-    window: Window
+    window: Window = Field(description="What was asked for: runs that were created in it")
     items: list[FlakyWorkflow] = Field(description="The surest first")
     total: int = Field(description=_TOTAL)
     note: str | None = Field(description=_NOTE)
@@ -115,7 +115,7 @@ class Failures(Schema):
     model_config = example(
         {"window": _WINDOW, "items": [_CAUSE], "total": 1, "looked_at": 9, "unnamed": 2, "note": None}
     )
-    window: Window
+    window: Window = Field(description="What was asked for: runs that were created in it")
     items: list[Cause] = Field(description="The cause of the most runs first")
     total: int = Field(description=_TOTAL)
     looked_at: int = Field(description="Failed jobs of the window whose logs name a cause; at most the newest 20,000")
@@ -131,8 +131,8 @@ class FailedRun(Run):
 
 class Failure(Schema):
     model_config = example({"window": _WINDOW, "cause": _CAUSE, "items": [_FAILED], "total": 1, "note": None})
-    window: Window
-    cause: Cause
+    window: Window = Field(description="What was asked for: runs that were created in it")
+    cause: Cause = Field(description="As in the list of causes")
     items: list[FailedRun] = Field(description="Its runs in the window, newest first")
     total: int = Field(description=_TOTAL)
     note: str | None = Field(description=_NOTE)

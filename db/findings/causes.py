@@ -55,17 +55,16 @@ class Causes:
 
 @dataclass(frozen=True)
 class CauseRuns:
-    """A cause, and its runs with the line of each, newest first."""
+    """A cause, and its runs with the line of each, newest first. `cut` as in Causes."""
 
     cause: Cause
     runs: list[tuple[RunRow, FailedJob]]
+    cut: bool
 
 
 def causes(session: Session, scope: Scope, window: Window, now: datetime, *, limit: int | None = None) -> Causes:
     """All of them without a `limit`."""
-    found = findings.list_failed_jobs(session, scope, window, limit=MOST_JOBS + 1)
-    cut = len(found) > MOST_JOBS
-    found = found[:MOST_JOBS]
+    found, cut = _failed_jobs(session, scope, window)
     unnamed = findings.failures_without_cause(session, scope, window)
     broken = {run.id for streak in failing_streaks(session, scope, now) for run in streak.runs[-1:]}
     names, grouped = _Names(session), _clustered(found)
@@ -79,7 +78,8 @@ def cause_runs(
     session: Session, fingerprint: str, scope: Scope, window: Window, now: datetime, *, limit: int = 50
 ) -> CauseRuns | None:
     """Null where nothing in the window has this cause."""
-    found = _clustered(findings.list_failed_jobs(session, scope, window, limit=MOST_JOBS))
+    looked_at, cut = _failed_jobs(session, scope, window)
+    found = _clustered(looked_at)
     key = next((key for key, jobs in found.items() if fingerprint in {job.fingerprint for job in jobs}), None)
     if key is None:
         return None
@@ -87,7 +87,13 @@ def cause_runs(
     broken = {run.id for streak in failing_streaks(session, scope, now) for run in streak.runs[-1:]}
     (cause,) = _ever_seen(session, scope, [_cause(_Names(session), key, found[key], window, broken)], found)
     newest = sorted(jobs, key=lambda run_id: jobs[run_id].created_at, reverse=True)[:limit]
-    return CauseRuns(cause, [(run, jobs[run.id]) for run in findings.list_runs_by_id(session, newest)])
+    return CauseRuns(cause, [(run, jobs[run.id]) for run in findings.list_runs_by_id(session, newest)], cut)
+
+
+def _failed_jobs(session: Session, scope: Scope, window: Window) -> tuple[list[FailedJob], bool]:
+    """The newest, and whether there are more."""
+    found = findings.list_failed_jobs(session, scope, window, limit=MOST_JOBS + 1)
+    return found[:MOST_JOBS], len(found) > MOST_JOBS
 
 
 def _clustered(found: Sequence[FailedJob]) -> dict[str, list[FailedJob]]:

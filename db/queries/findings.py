@@ -118,7 +118,7 @@ def seen(session: Session, scope: Scope, fingerprints: Collection[str]) -> dict[
         .where(*in_scope(session, scope), JobLog.fingerprint.in_(fingerprints))
         .group_by(JobLog.fingerprint)
     )
-    return {row[0]: (row[1], row[2]) for row in session.execute(query)}
+    return {str(row[0]): (row[1], row[2]) for row in session.execute(query)}
 
 
 def failures_without_cause(session: Session, scope: Scope, window: Window) -> int:
