@@ -17,7 +17,10 @@ from db.engine import DatabaseUnavailable, session_scope
 from db.migrate import NotMigrated
 from db.queries.repositories import heartbeat
 
-PATHS = ("/api/runs", "/api/metrics", "/api/metrics/series", "/api/metrics/groups")
+PATHS = (
+    "/api/runs", "/api/metrics", "/api/metrics/series", "/api/metrics/groups", "/api/insights/flaky",
+    "/api/insights/failures", "/api/insights/regressions", "/api/insights/attention",
+)  # fmt: skip
 # The version of the data is asked for so often, whatever number of requests arrive.
 FRESH_SECONDS = 0.25
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -71,36 +71,42 @@ def _parameters(dependant: Dependant) -> Iterator[tuple[str, bool]]:
         yield from _parameters(inner)
 
 
-def filters(  # noqa: PLR0913, PLR0917 - the contract's filters
+def sequences(
     opened: SessionDep,
-    moment: NowDep,
     repo: Annotated[list[str] | None, Query(description="owner/name; repeatable", examples=["acme/web-app"])] = None,
     workflow: Annotated[list[str] | None, Query(description="A workflow's name or id; repeatable")] = None,
     branch: Annotated[list[str] | None, Query(description="Repeatable")] = None,
     event: Annotated[list[str] | None, Query(description="push, pull_request, schedule, …; repeatable")] = None,
     actor: Annotated[list[str] | None, Query(description="A login; repeatable")] = None,
-    conclusion: Annotated[list[str] | None, Query(description="success, failure, …; repeatable")] = None,
-    status: Annotated[list[str] | None, Query(description="queued, in_progress, completed, …; repeatable")] = None,
-    since: Annotated[str | None, Query(description="ISO 8601, or before now: 24h, 30d", examples=["7d"])] = None,
-    until: Annotated[str | None, Query(description="ISO 8601, or before now: 24h, 30d")] = None,
-) -> Filter:
-    given = {
-        "repo": repo, "workflow": workflow, "branch": branch, "event": event, "actor": actor,
-        "conclusion": conclusion, "status": status,
-    }  # fmt: skip
+) -> Scope:
+    """The filters that leave failures and successes together, in their order."""
+    given = {"repo": repo, "workflow": workflow, "branch": branch, "event": event, "actor": actor}
     values = {name: usable(name, listed or []) for name, listed in given.items()}
-    _check_words(opened, moment, "conclusion", values["conclusion"], tuple(Conclusion))
-    _check_words(opened, moment, "status", values["status"], tuple(Status))
-    scope = Scope(
+    return Scope(
         repos=_repositories(opened, values["repo"]),
         workflows=values["workflow"],
         branches=values["branch"],
         events=values["event"],
         actors=values["actor"],
-        conclusions=values["conclusion"],
-        statuses=values["status"],
     )
-    return Filter(scope, window(since, until, moment))
+
+
+SequenceDep = Annotated[Scope, Depends(sequences)]
+
+
+def filters(
+    opened: SessionDep,
+    moment: NowDep,
+    scope: SequenceDep,
+    conclusion: Annotated[list[str] | None, Query(description="success, failure, …; repeatable")] = None,
+    status: Annotated[list[str] | None, Query(description="queued, in_progress, completed, …; repeatable")] = None,
+    since: Annotated[str | None, Query(description="ISO 8601, or before now: 24h, 30d", examples=["7d"])] = None,
+    until: Annotated[str | None, Query(description="ISO 8601, or before now: 24h, 30d")] = None,
+) -> Filter:
+    conclusions, statuses = usable("conclusion", conclusion or []), usable("status", status or [])
+    _check_words(opened, moment, "conclusion", conclusions, tuple(Conclusion))
+    _check_words(opened, moment, "status", statuses, tuple(Status))
+    return Filter(replace(scope, conclusions=conclusions, statuses=statuses), window(since, until, moment))
 
 
 def window(since: str | None, until: str | None, moment: datetime) -> Window:

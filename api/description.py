@@ -27,6 +27,7 @@ LOCKED: dict[int | str, dict[str, Any]] = {
 _TAGS = {
     "Runs": "Runs, their attempts and jobs",
     "Metrics": "Figures of a filter, over time and by group",
+    "Insights": "What is flaky, why runs fail, what got worse, and what needs a person now",
     "Export": "All runs of a filter as a file",
     "Logs": "What jobs printed",
     "Repositories": "What is monitored, and how complete it is",

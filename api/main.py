@@ -31,6 +31,7 @@ from api.routes import (
     badges,
     export,
     health,
+    insights,
     logs,
     metrics,
     prometheus,
@@ -101,7 +102,7 @@ def _wrap(app: FastAPI, settings: Settings) -> None:
 
 def _include_routes(app: FastAPI) -> None:
     # An alert's id stands where the names of its rules and silences do: those first.
-    for routes in (runs, metrics, logs, repositories, alert_rules, silences, alerts, export):
+    for routes in (runs, metrics, insights, logs, repositories, alert_rules, silences, alerts, export):
         app.include_router(routes.router, dependencies=[Depends(require_key)], responses=LOCKED)
     app.include_router(badges.router, responses=PROBLEMS)
     for routes in (webhooks, health, prometheus):

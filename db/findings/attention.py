@@ -34,7 +34,8 @@ _MOST_STUCK, _MOST_QUEUED, _MOST_DOTS = 50, 5_000, 200
 @dataclass(frozen=True)
 class Attention:
     """`kind`: broken, alert, success, duration, stuck or queue. `tone`: red is broken, orange got worse, blue waits.
-    `run_id` is where to click, `first` the first bad run with its commit; null where there is none."""
+    `run_id` is where to click, `first` the first bad run with its commit, `alert_id` the alert; null where there is
+    none."""
 
     kind: str
     tone: str
@@ -46,6 +47,7 @@ class Attention:
     workflow_id: int | None
     run_id: int | None
     first: RunRow | None
+    alert_id: int | None = None
 
 
 def attention(
@@ -74,9 +76,22 @@ def _broken(streak: Streak) -> Attention:
 
 
 def _alerts(session: Session, scope: Scope, now: datetime) -> list[AlertRow]:
-    """Firing, neither acknowledged nor silenced, and of a kind that is not said here already."""
+    """Firing, neither acknowledged nor silenced, and of a kind that is not said here already. They know no event and no
+    actor: those do not narrow them."""
     asked = AlertFilter(states=(AlertState.FIRING,), repos=scope.repos)
-    return [each for each in alert_page(session, asked, now, limit=200).items if each.rule not in _SAID]
+    return [
+        each
+        for each in alert_page(session, asked, now, limit=200).items
+        if each.rule not in _SAID and _is_of(each, scope)
+    ]
+
+
+def _is_of(alert: AlertRow, scope: Scope) -> bool:
+    """An alert over a whole repository, or over several branches together, is about each of them."""
+    names = {alert.workflow, str(alert.workflow_id)}
+    return (not scope.workflows or alert.workflow_id is None or not names.isdisjoint(scope.workflows)) and (
+        not scope.branches or alert.branch is None or alert.branch in scope.branches
+    )
 
 
 def _alert(alert: AlertRow) -> Attention:
@@ -84,7 +99,7 @@ def _alert(alert: AlertRow) -> Attention:
     said = words.headline(alert.rule, place, alert.detail)
     why = words.measured(alert.rule, alert.detail) or f"threshold {alert.threshold}"
     return Attention("alert", "red", said, why, alert.opened_at, alert.repo,
-                     alert.workflow, alert.workflow_id, None, None)  # fmt: skip
+                     alert.workflow, alert.workflow_id, None, None, alert.id)  # fmt: skip
 
 
 def _regression(found: Regression) -> Attention:

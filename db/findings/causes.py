@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -17,13 +17,15 @@ from db.queries.findings import FailedJob
 from db.queries.runs import RunRow
 from db.queries.streaks import failing_streaks
 
-_MOST_JOBS = 20_000
+MOST_JOBS = 20_000
 
 
 @dataclass(frozen=True)
 class Cause:
     """One cause. `fingerprint` is that of its most frequent line, `line` as it stood in the newest log. `open`: it is
-    the cause of a workflow that is broken on its default branch now. `workflows`: repository, name, id."""
+    the cause of a workflow that is broken on its default branch now. `workflows`: repository, name, id. `first_at` and
+    `last_at`: the first and the last stored run of the scope that failed of it, in the window or not. All else is of
+    the window."""
 
     fingerprint: str
     line: str
@@ -42,45 +44,56 @@ class Cause:
 @dataclass(frozen=True)
 class Causes:
     """The most frequent first. `looked_at`: failed jobs with a cause; `unnamed`: failed runs whose logs name none.
-    `cut`: there are more jobs than were looked at, the newest 20,000."""
+    `cut`: there are more jobs than were looked at, the newest 20,000. `total`: causes found, listed or not."""
 
     items: list[Cause]
     looked_at: int
     unnamed: int
     cut: bool
+    total: int
 
 
 @dataclass(frozen=True)
 class CauseRuns:
-    """A cause, and its runs with the line of each, newest first."""
+    """A cause, and its runs with the line of each, newest first. `cut` as in Causes."""
 
     cause: Cause
     runs: list[tuple[RunRow, FailedJob]]
+    cut: bool
 
 
-def causes(session: Session, scope: Scope, window: Window, now: datetime) -> Causes:
-    found = findings.list_failed_jobs(session, scope, window, limit=_MOST_JOBS)
+def causes(session: Session, scope: Scope, window: Window, now: datetime, *, limit: int | None = None) -> Causes:
+    """All of them without a `limit`."""
+    found, cut = _failed_jobs(session, scope, window)
     unnamed = findings.failures_without_cause(session, scope, window)
     broken = {run.id for streak in failing_streaks(session, scope, now) for run in streak.runs[-1:]}
-    names = _Names(session)
-    items = [_cause(names, key, jobs, window, broken) for key, jobs in _clustered(found).items()]
+    names, grouped = _Names(session), _clustered(found)
+    items = [_cause(names, key, jobs, window, broken) for key, jobs in grouped.items()]
     items.sort(key=lambda each: (-each.runs, -each.last_at.timestamp()))
-    return Causes(items, len(found), unnamed, len(found) == _MOST_JOBS)
+    listed = _ever_seen(session, scope, items[:limit], grouped)
+    return Causes(listed, len(found), unnamed, cut, len(items))
 
 
 def cause_runs(
     session: Session, fingerprint: str, scope: Scope, window: Window, now: datetime, *, limit: int = 50
 ) -> CauseRuns | None:
     """Null where nothing in the window has this cause."""
-    found = _clustered(findings.list_failed_jobs(session, scope, window, limit=_MOST_JOBS))
+    looked_at, cut = _failed_jobs(session, scope, window)
+    found = _clustered(looked_at)
     key = next((key for key, jobs in found.items() if fingerprint in {job.fingerprint for job in jobs}), None)
     if key is None:
         return None
     jobs = {job.run_id: job for job in reversed(found[key])}
     broken = {run.id for streak in failing_streaks(session, scope, now) for run in streak.runs[-1:]}
-    cause = _cause(_Names(session), key, found[key], window, broken)
+    (cause,) = _ever_seen(session, scope, [_cause(_Names(session), key, found[key], window, broken)], found)
     newest = sorted(jobs, key=lambda run_id: jobs[run_id].created_at, reverse=True)[:limit]
-    return CauseRuns(cause, [(run, jobs[run.id]) for run in findings.list_runs_by_id(session, newest)])
+    return CauseRuns(cause, [(run, jobs[run.id]) for run in findings.list_runs_by_id(session, newest)], cut)
+
+
+def _failed_jobs(session: Session, scope: Scope, window: Window) -> tuple[list[FailedJob], bool]:
+    """The newest, and whether there are more."""
+    found = findings.list_failed_jobs(session, scope, window, limit=MOST_JOBS + 1)
+    return found[:MOST_JOBS], len(found) > MOST_JOBS
 
 
 def _clustered(found: Sequence[FailedJob]) -> dict[str, list[FailedJob]]:
@@ -102,6 +115,22 @@ class _Names:
     def place(self, job: FailedJob) -> tuple[str, str, int]:
         key = job.repository_id, job.workflow_id
         return self.repositories.get(key[0], ""), self.workflows.get(key, str(key[1])), key[1]
+
+
+def _ever_seen(
+    session: Session, scope: Scope, found: Sequence[Cause], grouped: dict[str, list[FailedJob]]
+) -> list[Cause]:
+    """With the times of all their lines, those before and after the window too."""
+    lines = {each.fingerprint: {job.fingerprint for job in grouped[each.fingerprint]} for each in found}
+    seen = findings.seen(session, scope, set().union(*lines.values()))
+    return [
+        replace(
+            each,
+            first_at=min([each.first_at, *(seen[key][0] for key in lines[each.fingerprint] if key in seen)]),
+            last_at=max([each.last_at, *(seen[key][1] for key in lines[each.fingerprint] if key in seen)]),
+        )
+        for each in found
+    ]
 
 
 def _cause(names: _Names, key: str, jobs: Sequence[FailedJob], window: Window, broken: set[int]) -> Cause:

@@ -19,7 +19,7 @@ from db.vocabulary import GroupBy, Outcome
 
 # Called flaky with so many distinct runs in so many days.
 CALLED_AT, CALLED_WITHIN = 3, timedelta(days=14)
-_MOST_RUNS, _MOST_FOR_JOBS = 5_000, 1_000
+MOST_RUNS, MOST_FOR_JOBS = 5_000, 1_000
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class FlakyWorkflow:
 
 def flaky(session: Session, scope: Scope, window: Window) -> list[FlakyWorkflow]:
     """The surest first. Of more than 5,000 flaky runs the newest are looked at."""
-    found = findings.list_flaky(session, scope, window, limit=_MOST_RUNS)
+    found = findings.list_flaky(session, scope, window, limit=MOST_RUNS)
     if not found:
         return []
     grouped: dict[tuple[int, int], list[FlakyRun]] = defaultdict(list)
@@ -97,7 +97,7 @@ def _workflow(
 
 def _jobs(session: Session, found: Sequence[FlakyRun]) -> dict[tuple[int, int], Counter[str]]:
     """How many runs each job made flaky, by workflow."""
-    newest = found[:_MOST_FOR_JOBS]
+    newest = found[:MOST_FOR_JOBS]
     workflow_of = {(run.repository_id, run.id): (run.repository_id, run.workflow_id) for run in newest}
     counted: dict[tuple[int, int], Counter[str]] = defaultdict(Counter)
     for repository_id, run_id, name in set(findings.flaky_jobs(session, newest)):

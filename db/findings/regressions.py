@@ -48,20 +48,21 @@ class Regression:
 def regressions(session: Session, scope: Scope, now: datetime) -> list[Regression]:
     """Success first, each kind by the size of the change. On default branches, of the last 37 days."""
     by_workflow: dict[Key, list[Week]] = defaultdict(list)
-    for week in findings.spans(session, scope.whole_sequence(), now, days=LOOK_BACK.days, step=1):
+    scope = scope.whole_sequence()
+    for week in findings.spans(session, scope, now, days=LOOK_BACK.days, step=1):
         by_workflow[week.repository_id, week.workflow_id].append(week)
-    worse = [found for key, days in by_workflow.items() if (found := _worse(session, key, days, now))]
+    worse = [found for key, days in by_workflow.items() if (found := _worse(session, scope, key, days, now))]
     hints = sorted(
         (key for key, days in by_workflow.items() if _hint(days) > 1), key=lambda key: -_hint(by_workflow[key])
     )
-    slower = [found for key in hints[:_MOST_WORKFLOWS] if (found := _slower(session, key, now))]
+    slower = [found for key in hints[:_MOST_WORKFLOWS] if (found := _slower(session, scope, key, now))]
     return [
         *sorted(worse, key=lambda each: each.after - each.before),
         *sorted(slower, key=lambda each: -each.after / each.before),
     ]
 
 
-def _worse(session: Session, key: Key, days: Sequence[Week], now: datetime) -> Regression | None:
+def _worse(session: Session, scope: Scope, key: Key, days: Sequence[Week], now: datetime) -> Regression | None:
     late = [day for day in days if day.span < RECENT.days]
     early = [day for day in days if day.span >= RECENT.days]
     failed, passed = sum(day.failed for day in late), sum(day.passed for day in late)
@@ -72,16 +73,16 @@ def _worse(session: Session, key: Key, days: Sequence[Week], now: datetime) -> R
     p = fisher_worse(failed, passed, failed_before, passed_before)
     if before - rate < _POINTS or p >= _P:
         return None
-    runs = findings.list_decided(session, key, now - RECENT, now, limit=2_000)
+    runs = findings.list_decided(session, scope, key, now - RECENT, now, limit=2_000)
     first = runs[worse_since([run.failed for run in runs], 1 - before)] if runs else None
     told = f"Success rate {units.percent(rate)} in the last 7 days, {units.percent(before)} in the 30 days before"
     sizes = failed_before + passed_before, failed + passed
     return _regression(session, "success", key, first, (before, rate), sizes, told, p_value=p)
 
 
-def _slower(session: Session, key: Key, now: datetime) -> Regression | None:
+def _slower(session: Session, scope: Scope, key: Key, now: datetime) -> Regression | None:
     """Successful runs only: failures end early."""
-    runs = [run for run in findings.list_decided(session, key, now - LOOK_BACK, now, limit=_MOST_RUNS * 2)
+    runs = [run for run in findings.list_decided(session, scope, key, now - LOOK_BACK, now, limit=_MOST_RUNS * 2)
             if not run.failed and run.duration_seconds is not None][-_MOST_RUNS:]  # fmt: skip
     if len(runs) < 2 * LEAST:
         return None

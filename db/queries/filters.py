@@ -13,12 +13,19 @@ from db.models import Repository, Run, Workflow
 _BIGGEST_ID = 2**63 - 1
 
 
-def in_scope(session: Session, scope: Scope) -> list[ColumnElement[bool]]:
+def in_scope(session: Session, scope: Scope, repository: Any = Run.repository_id) -> list[ColumnElement[bool]]:
     """Without a named repository: those that are monitored now. Names are looked up first: with plain ids in their
-    place databases see which index finds the fewest rows, and in which order it gives them."""
-    found = _of_repositories(session, scope)
+    place databases see which index finds the fewest rows, and in which order it gives them. `repository` is the column
+    that names the repository."""
+    found = _of_repositories(session, scope, repository)
     if scope.workflows:
         found.append(_one_of(Run.workflow_id, session.scalars(workflow_ids(scope.workflows)).unique().all()))
+    return [*found, *of_runs(scope)]
+
+
+def of_runs(scope: Scope) -> list[ColumnElement[bool]]:
+    """What the scope says beside repositories and workflows."""
+    found = []
     for column, values in (
         (Run.branch, scope.branches),
         (Run.event, scope.events),
@@ -31,11 +38,11 @@ def in_scope(session: Session, scope: Scope) -> list[ColumnElement[bool]]:
     return found
 
 
-def _of_repositories(session: Session, scope: Scope) -> list[ColumnElement[bool]]:
+def _of_repositories(session: Session, scope: Scope, column: Any) -> list[ColumnElement[bool]]:
     if scope.repos:
-        return [_one_of(Run.repository_id, session.scalars(repository_ids(scope)).all())]
+        return [_one_of(column, session.scalars(repository_ids(scope)).all())]
     left_out = session.scalars(select(Repository.id).where(~Repository.monitored)).all()
-    return [Run.repository_id.not_in(left_out)] if left_out else []
+    return [column.not_in(left_out)] if left_out else []
 
 
 def _one_of(column: Any, values: Sequence[Any]) -> ColumnElement[bool]:

@@ -12,7 +12,7 @@ from db.metrics.outcome import DECIDED
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.models import Job, JobLog, Run
-from db.queries.filters import in_scope, in_window
+from db.queries.filters import in_scope, in_window, of_runs
 from db.queries.runs import RunRow, select_runs
 from db.types import epoch_seconds
 from db.vocabulary import Outcome, Status
@@ -108,6 +108,20 @@ def list_failed_jobs(session: Session, scope: Scope, window: Window, *, limit: i
     return [FailedJob(*row) for row in session.execute(query)]
 
 
+def seen(session: Session, scope: Scope, fingerprints: Collection[str]) -> dict[str, tuple[datetime, datetime]]:
+    """By fingerprint: when the first and the last of the scope's stored runs with it were created. All of history is
+    read: by the id of a run alone, which an index of PostgreSQL answers together with its time."""
+    if not fingerprints:
+        return {}
+    query = (
+        select(JobLog.fingerprint, func.min(Run.created_at), func.max(Run.created_at))
+        .join(Run, JobLog.run_id == Run.id)
+        .where(*in_scope(session, scope, JobLog.repository_id), JobLog.fingerprint.in_(fingerprints))
+        .group_by(JobLog.fingerprint)
+    )
+    return {str(row[0]): (row[1], row[2]) for row in session.execute(query)}
+
+
 def failures_without_cause(session: Session, scope: Scope, window: Window) -> int:
     """Failed runs of which no log named a cause."""
     named = select(JobLog.job_id).where(
@@ -158,13 +172,15 @@ def spans(session: Session, scope: Scope, now: datetime, *, days: int, step: int
     return [Week(row[0], row[1], int(row[2]), int(row[3]), int(row[4]), row[5]) for row in session.execute(query)]
 
 
-def list_decided(session: Session, key: Key, since: datetime, now: datetime, *, limit: int) -> list[Decided]:
-    """The latest decided runs on the default branch, oldest first."""
+def list_decided(
+    session: Session, scope: Scope, key: Key, since: datetime, now: datetime, *, limit: int
+) -> list[Decided]:
+    """The latest decided runs of one workflow on the default branch that are in the scope, oldest first."""
     query = (
         select(Run.id, Run.outcome, Run.duration_seconds, Run.created_at)
         .where(
             Run.repository_id == key[0], Run.workflow_id == key[1], Run.on_default_branch, Run.outcome.in_(DECIDED),
-            Run.created_at >= since, Run.created_at < now,
+            Run.created_at >= since, Run.created_at < now, *of_runs(scope),
         )
         .order_by(Run.created_at.desc(), Run.id.desc())
         .limit(limit)

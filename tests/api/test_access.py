@@ -8,7 +8,9 @@ from tests.builders import add_repository, run, store_runs
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 OPEN = ["/health", "/health/live", "/health/ready", "/metrics", "/docs", "/openapi.json"]
 CLOSED = ["/api/runs", "/api/runs/1", "/api/metrics", "/api/metrics/series", "/api/metrics/groups?by=repo",
-          "/api/logs/1", "/api/repositories", "/api/workflows", "/api/alerts"]  # fmt: skip
+          "/api/logs/1", "/api/repositories", "/api/workflows", "/api/alerts", "/api/insights/flaky",
+          "/api/insights/failures", "/api/insights/failures/f", "/api/insights/regressions",
+          "/api/insights/attention"]  # fmt: skip
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ import pytest
 import requests
 from sqlalchemy import Engine
 
+from db.engine import write_scope
+from db.store.logs import store_log
+from db.store.records import LogRecord
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
 from tests.notify.servers import free_port
 
@@ -28,6 +31,8 @@ def server(engine: Engine, database_url: str) -> Iterator[str]:
     add_repository(engine)
     store_runs(engine, run(1, minutes=1), run(2, minutes=2, conclusion="failure", branch=None, actor=None))
     store_jobs(engine, 1, job(9), attempts=(attempt(1, "success"),))
+    with write_scope(engine) as session:
+        store_log(session, 1, LogRecord(20, 2, "stored", "boom", error_line="boom", fingerprint="f"), NOON)
     port = free_port()
     program = subprocess.Popen(
         [sys.executable, "-m", "api"], cwd=ROOT,
@@ -89,6 +94,13 @@ def test_it_asks_everything(server: str, generated: str) -> None:
         assert (figures.runs.total, figures.success_rate) == (2, 0.5)
         assert len(ask("metrics", "get_series", **WINDOW).points) == 19
         assert [each.key for each in ask("metrics", "get_groups", **WINDOW, by=by).items] == ["CI"]
+        (cause,) = ask("insights", "list_failures", **WINDOW).items
+        assert (cause.line, cause.workflows[0].workflow) == ("boom", "CI")
+        (failed,) = ask("insights", "get_failure", cause.fingerprint, **WINDOW).items
+        assert (failed.id, failed.job_id, failed.line) == (2, 20, "boom")
+        assert ask("insights", "list_flaky", **WINDOW, limit=5).total == 0
+        assert ask("insights", "list_regressions").items == []
+        assert ask("insights", "list_attention", repo=["acme/web"]).at > datetime.fromtimestamp(0, UTC)
         assert ask("repositories", "list_repositories").items[0].repo == "acme/web"
         assert ask("repositories", "list_workflows").items[0].name == "CI"
         assert ask("alerts", "list_alerts").items == []

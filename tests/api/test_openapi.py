@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 import api.schemas.alerts
 import api.schemas.base
+import api.schemas.insights
 import api.schemas.logs
 import api.schemas.metrics
 import api.schemas.monitored
@@ -18,8 +19,9 @@ import api.schemas.webhooks
 from tests.api.conftest import TestClient
 
 MODULES = (
-    api.schemas.alerts, api.schemas.base, api.schemas.logs, api.schemas.metrics, api.schemas.monitored,
-    api.schemas.repositories, api.schemas.rules, api.schemas.runs, api.schemas.silences, api.schemas.webhooks,
+    api.schemas.alerts, api.schemas.base, api.schemas.insights, api.schemas.logs, api.schemas.metrics,
+    api.schemas.monitored, api.schemas.repositories, api.schemas.rules, api.schemas.runs, api.schemas.silences,
+    api.schemas.webhooks,
 )  # fmt: skip
 SCHEMAS = {
     each.__name__: each
@@ -73,8 +75,18 @@ def test_the_endpoints_are_those_of_the_contract(client: TestClient, engine: Eng
         "/api/repositories", "/api/workflows", "/api/alerts", "/api/alerts/test", "/health",
         "/api/alerts/{alert_id}", "/api/alerts/{alert_id}/acknowledge", "/api/alerts/silences", "/api/alerts/rules",
         "/api/alerts/silences/{silence_id}", "/api/alerts/rules/{rule_id}", "/api/alerts/rules/replay",
+        "/api/insights/flaky", "/api/insights/failures", "/api/insights/failures/{fingerprint}",
+        "/api/insights/regressions", "/api/insights/attention",
         "/api/webhooks/github", "/health/live", "/health/ready", "/metrics",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name, each in SCHEMAS.items() if each.__module__ == api.schemas.insights.__name__)
+)
+def test_every_field_of_a_finding_is_described(name: str) -> None:
+    for field, told in SCHEMAS[name].model_fields.items():
+        assert told.description or field in api.schemas.runs.Run.model_fields, field
 
 
 def test_what_is_monitored_is_listed_with_its_state(client: TestClient, engine: Engine) -> None:

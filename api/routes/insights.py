@@ -1,0 +1,159 @@
+"""Findings: what is flaky, why runs fail, what got worse, and what needs a person now."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from api import schemas
+from api.cache import cached
+from api.deps import FilterDep, NowDep, SequenceDep, SessionDep, only_known_parameters
+from api.errors import Problem
+from db import findings
+from db.findings.causes import MOST_JOBS
+from db.findings.flaky import MOST_FOR_JOBS, MOST_RUNS
+from db.findings.regressions import LOOK_BACK
+from db.metrics.window import Window
+
+router = APIRouter(prefix="/api/insights", tags=["Insights"], dependencies=[Depends(only_known_parameters)])
+Limit = Annotated[int, Query(ge=1, le=500, description="At most so many items; `total` says how many there are")]
+_NO_CAUSE: dict[int | str, dict[str, Any]] = {
+    404: {"model": schemas.ProblemDocument, "description": "No failed run of the window has this cause"}
+}
+
+
+@router.get("/flaky", operation_id="list_flaky", response_model=schemas.Flaky, summary="What fails and then passes")
+def flaky(request: Request, session: SessionDep, asked: FilterDep, limit: Limit = 100) -> Response:
+    """Workflows of which an attempt of a run failed and a later one of the same run passed, the surest first: by the
+    lower bound of the 95 % interval of their share of decided runs."""
+
+    def make() -> schemas.Flaky:
+        found = findings.flaky(session, asked.scope, asked.window)
+        notes = _flaky_cut(sum(each.flaky_runs for each in found))
+        return schemas.Flaky.model_validate({"window": asked.window, **_listed(found, limit, "workflows", notes)})
+
+    return cached(request, session, make)
+
+
+@router.get("/failures", operation_id="list_failures", response_model=schemas.Failures, summary="Why runs fail")
+def failures(request: Request, session: SessionDep, asked: FilterDep, now: NowDep, limit: Limit = 100) -> Response:
+    """Causes of failures: the telling lines of the logs of failed jobs, clustered, that of the most runs first. They
+    stay when GitHub has deleted the logs."""
+
+    def make() -> schemas.Failures:
+        found = findings.causes(session, asked.scope, asked.window, now, limit=limit)
+        notes = _jobs_cut(found.cut) + _left_out(limit, found.total, "causes")
+        return schemas.Failures.model_validate(
+            {
+                **vars(found),
+                "items": [_cause(each) for each in found.items],
+                "window": asked.window,
+                "note": _note(notes),
+            }
+        )
+
+    return cached(request, session, make)
+
+
+@router.get(
+    "/failures/{fingerprint}",
+    operation_id="get_failure",
+    response_model=schemas.Failure,
+    summary="One cause with its runs",
+    responses=_NO_CAUSE,
+)
+def failure(
+    request: Request,
+    session: SessionDep,
+    asked: FilterDep,
+    now: NowDep,
+    fingerprint: Annotated[
+        str, Path(max_length=64, description="Of any line of the cause", examples=["8c5e0f1b7a3d9e42"])
+    ],
+    limit: Limit = 50,
+) -> Response:
+    """Its runs in the window, newest first, with the line in the log of each."""
+
+    def make() -> schemas.Failure:
+        found = findings.cause_runs(session, fingerprint, asked.scope, asked.window, now, limit=limit)
+        if found is None:
+            raise Problem(404, "No failed run of this window and filter has this cause.")
+        items = [{**vars(run), "job_id": job.job_id, "line": job.line} for run, job in found.runs]
+        notes = _jobs_cut(found.cut) + _left_out(limit, found.cause.runs, "runs")
+        return schemas.Failure.model_validate({
+            "window": asked.window, "cause": _cause(found.cause), "items": items, "total": found.cause.runs,
+            "note": _note(notes),
+        })  # fmt: skip
+
+    return cached(request, session, make)
+
+
+@router.get(
+    "/regressions",
+    operation_id="list_regressions",
+    response_model=schemas.Regressions,
+    summary="What fails more often or got slower",
+)
+def regressions(request: Request, session: SessionDep, scope: SequenceDep, now: NowDep, limit: Limit = 100) -> Response:
+    """On default branches: success rates of the last 7 days against the 30 before, and steps in durations of those 37
+    days, each with its first run. The days are fixed, and both ends of a failure belong to it: no `since`, `until`,
+    `conclusion` or `status`. Durations are looked at of the 60 workflows whose mean rose most."""
+
+    def make() -> schemas.Regressions:
+        until = _lately(now)
+        found = findings.regressions(session, scope, until)
+        window = Window(until - LOOK_BACK, until)
+        return schemas.Regressions.model_validate({"window": window, **_listed(found, limit, "regressions")})
+
+    return cached(request, session, make)
+
+
+@router.get(
+    "/attention", operation_id="list_attention", response_model=schemas.Needs, summary="What needs a person now"
+)
+def attention(request: Request, session: SessionDep, scope: SequenceDep, now: NowDep, limit: Limit = 100) -> Response:
+    """Broken default branches, firing alerts that nobody acknowledged, regressions, runs that stand still, runners that
+    are short; the most urgent first, and one thing once. It is about now: no `since`, `until`, `conclusion` or
+    `status`. Alerts know no event and no actor: `event` and `actor` do not narrow them."""
+
+    def make() -> schemas.Needs:
+        worse = findings.regressions(session, scope, _lately(now))
+        found = findings.attention(session, scope, now, worse=worse)
+        return schemas.Needs.model_validate({"at": now, **_listed(found, limit, "things")})
+
+    return cached(request, session, make)
+
+
+def _lately(now: datetime) -> datetime:
+    """What got worse over weeks is looked for every ten minutes; the dashboard shows that of the same moment."""
+    return now.replace(minute=now.minute // 10 * 10, second=0, microsecond=0)
+
+
+def _cause(found: findings.Cause) -> dict[str, Any]:
+    places = [{"repo": repo, "workflow": name, "workflow_id": number} for repo, name, number in found.workflows]
+    return {**vars(found), "workflows": places}
+
+
+def _flaky_cut(runs: int) -> list[str]:
+    if runs >= MOST_RUNS:
+        return [f"Only the newest {MOST_RUNS:,} flaky runs were looked at, for jobs the newest {MOST_FOR_JOBS:,}."]
+    return [f"For jobs only the newest {MOST_FOR_JOBS:,} flaky runs were looked at."] if runs > MOST_FOR_JOBS else []
+
+
+def _jobs_cut(cut: bool) -> list[str]:
+    return [f"Only the newest {MOST_JOBS:,} failed jobs of the window were looked at."] if cut else []
+
+
+def _listed(found: Sequence[Any], limit: int, what: str, notes: Sequence[str] = ()) -> dict[str, Any]:
+    note = _note([*notes, *_left_out(limit, len(found), what)])
+    return {"items": list(found[:limit]), "total": len(found), "note": note}
+
+
+def _left_out(limit: int, total: int, what: str) -> list[str]:
+    """Of a list that is longer than asked for."""
+    return [f"The first {limit:,} of {total:,} {what}; limit takes up to 500."] if total > limit else []
+
+
+def _note(notes: Sequence[str]) -> str | None:
+    return " ".join(notes) or None

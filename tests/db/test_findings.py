@@ -1,0 +1,105 @@
+"""Findings over the rows. Figures of a cause are of the window, its first and last time of all that is stored."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, event
+
+from db.engine import session_scope
+from db.findings import cause_runs, causes, regressions
+from db.metrics.scope import Scope
+from db.metrics.window import Window
+from tests.builders import NOON, run, store_runs
+from tests.findings import CAUSE, DAY, LINE, OTHER_CAUSE, fill, name_cause
+from tests.kept import Kept
+
+NOW = NOON + timedelta(hours=6)
+MONTH = Window(NOW - timedelta(days=30), NOW)
+ALL = Scope()
+
+
+@pytest.fixture
+def filled(engine: Engine, kept: Kept) -> Engine:
+    kept.fill(engine, fill)
+    return engine
+
+
+def spans(engine: Engine, scope: Scope = ALL, window: Window = MONTH) -> dict[str, tuple[float, float]]:
+    """Days before noon of the first and the last time of each cause."""
+    with session_scope(engine) as session:
+        return {each.fingerprint: (_ago(each.first_at), _ago(each.last_at))
+                for each in causes(session, scope, window, NOW).items}  # fmt: skip
+
+
+def _ago(moment: datetime) -> float:
+    return (NOON - moment) / timedelta(days=1)
+
+
+def test_a_cause_was_first_seen_when_it_was_whatever_the_window(filled: Engine) -> None:
+    assert spans(filled)[CAUSE] == (60, 1)
+    assert spans(filled, window=Window(NOW - timedelta(hours=40), NOW))[CAUSE] == (60, 1)
+
+
+def test_a_window_of_the_past_knows_that_a_cause_came_back(filled: Engine) -> None:
+    past = Window(NOW - timedelta(days=90), NOW - timedelta(days=40))
+    assert spans(filled, window=past) == {CAUSE: (60, 1)}
+    with session_scope(filled) as session:
+        (cause,) = causes(session, ALL, past, NOW).items
+    assert (cause.runs, cause.last_run_id, sum(cause.by_day)) == (1, 1, 1)
+
+
+def test_first_and_last_are_of_the_scope(filled: Engine) -> None:
+    for run_id, minutes, branch in ((31, -90 * DAY, "feature"), (32, 0, "feature")):
+        store_runs(filled, run(run_id, minutes=minutes, branch=branch, conclusion="failure"))
+        name_cause(filled, run_id, CAUSE, LINE)
+    store_runs(filled, run(33, minutes=-300 * DAY, workflow_id=7, conclusion="failure"), repository_id=2)
+    name_cause(filled, 33, CAUSE, LINE, repository_id=2)
+    assert spans(filled)[CAUSE] == (300, 0)
+    assert spans(filled, Scope(repos=("acme/web",)))[CAUSE] == (90, 0)
+    assert spans(filled, Scope(repos=("acme/web",), branches=("main",)))[CAUSE] == (60, 1)
+    assert spans(filled, Scope(actors=("bob",))).keys() == {OTHER_CAUSE}
+
+
+def test_the_lines_of_one_cause_count_together(filled: Engine) -> None:
+    """The old one is in the window by a line that differs a little."""
+    near = "e" * 16
+    for run_id, minutes in ((34, -200 * DAY), (35, -5)):
+        store_runs(filled, run(run_id, minutes=minutes, branch="feature", conclusion="failure"))
+        name_cause(filled, run_id, near, LINE.replace("line", "linie"))
+    assert spans(filled)[CAUSE] == (200, 5 / DAY)
+    with session_scope(filled) as session:
+        one = cause_runs(session, near, Scope(), MONTH, NOW)
+    assert one is not None
+    assert (one.cause.fingerprint, _ago(one.cause.first_at), len(one.runs)) == (CAUSE, 200, 3)
+
+
+def test_a_limit_leaves_causes_out_and_counts_them(filled: Engine) -> None:
+    with session_scope(filled) as session:
+        found, whole = (causes(session, ALL, MONTH, NOW, limit=limit) for limit in (1, None))
+    assert found.items == whole.items[:1]
+    assert (found.total, whole.total, len(whole.items)) == (2, 2, 2)
+    assert (found.cut, found.looked_at) == (False, 3)
+
+
+def test_the_times_of_all_causes_are_one_question(filled: Engine) -> None:
+    said: list[str] = []
+    for k in range(40):
+        store_runs(filled, run(100 + k, minutes=-k, branch="feature", conclusion="failure"))
+        name_cause(filled, 100 + k, f"{k:016x}", f"{chr(65 + k) * 12} broke")
+    event.listen(filled, "before_cursor_execute", lambda *given: said.append(given[2]))
+    assert len(spans(filled)) == 42
+    assert len([text for text in said if "min(runs.created_at)" in text]) == 1
+
+
+def test_a_regression_is_looked_for_among_the_runs_of_the_scope(filled: Engine) -> None:
+    """Slow nightly runs of a workflow make its pushes no slower."""
+    nightly = [run(5_000 + k, minutes=-k * 60, workflow_id=7, seconds=3_000, event="schedule") for k in range(40)]
+    store_runs(filled, *nightly, repository_id=2)
+    with session_scope(filled) as session:
+        (of_pushes,) = [
+            each
+            for each in regressions(session, Scope(workflows=("7",), events=("push",)), NOW)
+            if each.kind == "duration"
+        ]
+    assert (round(of_pushes.before), round(of_pushes.after)) == (603, 903)
+    assert of_pushes.first_run.id == 1_029
