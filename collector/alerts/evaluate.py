@@ -16,9 +16,10 @@ from db.alerting.threshold import Threshold, built_in
 from db.alerting.transitions import Previous, Reason, is_told, needs_update
 from db.engine import write_scope
 from db.observations import Observation, observe
+from db.queries.alert_history import since_failure
 from db.queries.alert_rules import list_rules, list_silences
 from db.queries.alerts import AlertRow, list_alerts
-from db.queries.runs import RunRow, last_success
+from db.queries.runs import RunRow
 from db.store.alert_rules import keep_built_in
 from db.store.alerts import AlertScope, open_alert, resolve_alert, update_detail
 from db.store.locking import Chore, take_turn
@@ -139,13 +140,20 @@ class _Judgement:
             note_silenced(self._session, alert.id, until)
 
     def _close(self, place: Place, alert: AlertRow, seen: Observation | None, *, told: bool) -> Item | None:
-        """Without a success to name (history was pruned, the default branch changed) a broken branch closes without a
-        message."""
+        """A broken branch is over with a success. Where there is none because the failed runs are run again or were
+        cancelled then, it waits; where it can never come (history was pruned, another branch is the default) it closes
+        without a message."""
         fixed: RunRow | None = None
         detail = dict(alert.detail)
         if self._rule.kind is RuleKind.CONSECUTIVE_FAILURES:
             branch = place.branch if place.own_branch else None
-            fixed = last_success(self._session, place.repository_id, place.workflow_id or 0, branch=branch)
+            since = since_failure(
+                self._session, place.repository_id, place.workflow_id or 0, alert.detail.get("first_bad_run", 0),
+                self._now, branch=branch,
+            )  # fmt: skip
+            fixed = since.passed
+            if since.known and fixed is None:
+                return None
             detail["resolved_by"] = fixed.id if fixed else None
             told = told and fixed is not None
         if not resolve_alert(self._session, alert.id, detail, self._now):
