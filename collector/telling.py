@@ -66,11 +66,15 @@ class Telling:
             self._stop.wait(min(time.monotonic() - begun, _LONGEST_PAUSE_SECONDS))
 
     def keep_delivering(self) -> None:
+        """What a process that died has left goes out first, and what is written before the end goes out, too."""
         deliver = guarded(self._deliverer.run, self._engine)
-        while not self._stop.is_set():
-            self._written.wait(_OUTBOX_SECONDS)
+        while True:
+            ends = self._stop.is_set()
             self._written.clear()
             deliver()
+            if ends:
+                return
+            self._written.wait(_OUTBOX_SECONDS)
 
     def _look_for_a_reason(self) -> None:
         share = self._claims.share
