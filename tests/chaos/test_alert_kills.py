@@ -61,6 +61,8 @@ class Scene:
             finally:
                 program.kill()
                 program.communicate()
+                log.seek(0)
+                assert "s3cr3t" not in log.read()
 
     def beat_since(self, begun: object) -> bool:
         with Session(self.engine) as session:

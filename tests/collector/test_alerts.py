@@ -339,3 +339,11 @@ def test_a_success_from_before_is_no_recovery(engine: Engine, station: Station, 
         set_default_branch(session, get_repository(session, 1))
     assert station.run() == (0, 1, 0)
     assert len(slack.bodies) == 1
+
+
+def test_failures_of_the_second_in_which_the_last_success_began_count(engine: Engine, station: Station) -> None:
+    """GitHub gives times to the second, and two merges can come within one: the later run has the larger id."""
+    store_runs(engine, run(1), fail(2, 0), fail(3, 0))
+    assert station.run() == (0, 0, 0)
+    store_runs(engine, fail(4, 0))
+    assert station.run() == (1, 0, 1)
