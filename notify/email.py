@@ -8,6 +8,7 @@ import ssl
 from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid, parseaddr
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from notify.errors import DeliveryFailed
@@ -22,7 +23,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 class _Smtp(smtplib.SMTP):
     """A server that answers our goodbye badly has the message all the same."""
 
-    def __exit__(self, *args: object) -> None:
+    def __exit__(self, *args: Any) -> None:
         with suppress(smtplib.SMTPException):
             super().__exit__(*args)
 
