@@ -11,7 +11,7 @@ help:
 	@echo "make test          all tests"
 	@echo "make check         lint, types, import rules and tests"
 	@echo "make chaos         faults, kills and storms, at length (about half an hour)"
-	@echo "make bench         how fast a sync and how fast questions are, next to a reference"
+	@echo "make bench         how fast a sync, questions and alerts are"
 	@echo "make bench-ui      how long people wait for the dashboard, in a real browser"
 	@echo "make pictures      the pictures of the documentation, of a demo in a real browser"
 	@echo "make compose-test  build and try the containers (needs Docker)"
@@ -44,6 +44,7 @@ chaos: .venv/.installed-dev
 bench: .venv/.installed-dev
 	@$(VENV)/python -m bench.collect
 	@$(VENV)/python -m bench.scale
+	@$(VENV)/python -m bench.alerts
 
 bench-ui: .venv/.installed-dev
 	@$(VENV)/python -m bench.ui

@@ -6,6 +6,7 @@ from datetime import timedelta
 from sqlalchemy import Engine
 
 from collector.alerts.evaluate import Evaluator
+from collector.causes import Causes
 from collector.claims import Claims, holder_name
 from collector.config import Settings
 from collector.github.auth import AppAuth, Auth, TokenAuth, read_key
@@ -18,6 +19,7 @@ from collector.passes import Passes
 from collector.progress import Progress
 from collector.sync.engine import Sync
 from collector.sync.inbox import Inbox
+from collector.telling import Telling
 from db.version import VERSION
 from notify.channels import configured
 
@@ -55,6 +57,8 @@ def make_passes(settings: Settings, engine: Engine, client: Client, *, bar: bool
     # On one machine there is one collector, and the main heartbeat is its own.
     name = holder if engine.dialect.name == "postgresql" and not bar else None
     progress = Progress(engine, utc_now, facts, bar=bar, name=name)
+    logs = LogCollector(engine, client, collect=settings.collect_logs, clock=utc_now, stop=stop, progress=progress)
+    claims = Claims(engine, holder, utc_now)
     return Passes(
         engine=engine,
         client=client,
@@ -68,12 +72,18 @@ def make_passes(settings: Settings, engine: Engine, client: Client, *, bar: bool
             stop=stop,
             progress=progress,
         ),
-        logs=LogCollector(engine, client, collect=settings.collect_logs, clock=utc_now, stop=stop, progress=progress),
+        logs=logs,
         inbox=Inbox(engine, utc_now, stop=stop),
-        claims=Claims(engine, holder, utc_now),
+        claims=claims,
         poll_every=timedelta(minutes=settings.poll_interval_minutes),
-        evaluator=Evaluator(engine, settings.threshold, list(channels), settings.app_url, utc_now),
-        deliverer=Deliverer(engine, channels, utc_now),
+        telling=Telling(
+            engine,
+            evaluator=Evaluator(engine, settings.threshold, list(channels), settings.app_url, utc_now),
+            deliverer=Deliverer(engine, channels, utc_now),
+            causes=Causes(engine, client, logs, utc_now),
+            claims=claims,
+            stop=stop,
+        ),
         progress=progress,
         clock=utc_now,
         stop=stop,

@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
-from collector.alerts.evaluate import Evaluator
 from collector.claims import Claims
 from collector.github.client import Client
 from collector.github.errors import RateLimited
 from collector.logs.collect import LogCollector
-from collector.notify.deliver import Deliverer
 from collector.progress import Progress
 from collector.sync.engine import Outcome, Sync
 from collector.sync.inbox import Inbox
-from db.engine import describe_failure, session_scope
+from collector.telling import Telling
+from db.engine import session_scope
 from db.queries.repositories import claimed_repositories
 from db.store.rollups import refresh
 
@@ -51,8 +49,7 @@ class Passes:
         logs: LogCollector,
         inbox: Inbox,
         claims: Claims,
-        evaluator: Evaluator,
-        deliverer: Deliverer,
+        telling: Telling,
         progress: Progress,
         clock: Callable[[], datetime],
         stop: threading.Event,
@@ -60,9 +57,8 @@ class Passes:
     ) -> None:
         self._engine, self._client, self._sync, self._logs = engine, client, sync, logs
         self._inbox, self.claims = inbox, claims
-        self._evaluator, self._deliverer, self._progress = evaluator, deliverer, progress
+        self.telling, self._progress = telling, progress
         self._clock, self.stop, self._poll_every = clock, stop, poll_every
-        self._judging = threading.Lock()
         self._looked = threading.Event()
         self._live_at: datetime | None = None
         self.waiting_until: datetime | None = None
@@ -80,7 +76,7 @@ class Passes:
             outcome.waiting = error
         self._progress.end()
         self.roll_up()
-        self._judge()
+        self.telling.at_once()
         self._settle(outcome, self._client.requests_sent - before)
         return outcome
 
@@ -130,7 +126,7 @@ class Passes:
             self.claims.working_on(frozenset())
         outcome.stopped = outcome.stopped or self.stop.is_set()
         self._looked.set()
-        self._judge()
+        self.telling.changed()
         self._settle(outcome, self._client.requests_sent - before)
 
     def fill(self) -> None:
@@ -159,7 +155,7 @@ class Passes:
         for repo, reason in (filled.failures | outcome.failures).items():
             log.warning("%s: %s", repo, reason)
         if looked or filled.changed:
-            self._judge()
+            self.telling.changed()
             self._progress.rest()
 
     def roll_up(self) -> None:
@@ -178,8 +174,8 @@ class Passes:
     def apply_inbox(self) -> None:
         """What came by webhook. Jobs of runs that ended are fetched by the next fill."""
         applied = self._inbox.apply()
-        if applied.changed and self.claims.share.leads:
-            self._judge()
+        if applied.changed:
+            self.telling.changed()
 
     def fetch_requested_logs(self) -> None:
         """Every few seconds: somebody is waiting in front of a page."""
@@ -189,13 +185,6 @@ class Passes:
             self._logs.run_requested(self._held(), leads=self.claims.share.leads)
         except RateLimited as error:
             self.waiting_until = error.until
-
-    def judge(self) -> None:
-        """What comes by the clock alone: runs that do not end, silences that do, repeats."""
-        self._judge()
-
-    def deliver(self) -> None:
-        self._deliverer.run()
 
     def renew_claims(self) -> bool:
         """True when there is something new to look after."""
@@ -213,16 +202,6 @@ class Passes:
 
     def _must_wait(self) -> bool:
         return self.waiting_until is not None and self._clock() < self.waiting_until
-
-    def _judge(self) -> None:
-        """Rules and messages; one collector does it, one thread at a time."""
-        if not self.claims.share.leads:
-            return
-        with self._judging:
-            evaluated = self._evaluator.run()
-            sent = self._deliverer.run()
-        if evaluated.opened or evaluated.resolved:
-            log.info("alerts: %d opened, %d resolved, %d messages sent", evaluated.opened, evaluated.resolved, sent)
 
     def _settle(self, outcome: Outcome, requests: int) -> None:
         for name, reason in outcome.failures.items():
@@ -251,17 +230,3 @@ class Passes:
         return {
             "limit": state.limit, "remaining": state.remaining, "reset_at": reset, "reserve": self._client.rate.kept,
         }  # fmt: skip
-
-
-def guarded(work: Callable[[], object], engine: Engine) -> Callable[[], None]:
-    """Work that a service does again and again: what breaks it off is said in one line, and the next time comes."""
-
-    def guard() -> None:
-        try:
-            work()
-        except SQLAlchemyError as error:
-            log.error("%s", describe_failure(engine, error))
-        except Exception:
-            log.exception("this broke off; the next one starts as planned")
-
-    return guard

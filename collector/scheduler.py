@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from collector.claims import RENEW_SECONDS
-from collector.passes import Passes, guarded
+from collector.guard import guarded
+from collector.passes import Passes
 from db.engine import describe_failure, write_scope
 from db.store.inbox import KEPT, prune_inbox
 from db.store.retention import prune
@@ -20,7 +22,7 @@ from db.store.rollups import forget_hours
 from db.store.sync_state import forget_beats
 
 log = logging.getLogger(__name__)
-_FILL_SECONDS, _LOGS_SECONDS, _DELIVERY_SECONDS, _BEAT_SECONDS = 2, 2, 10, 10
+_FILL_SECONDS, _LOGS_SECONDS, _BEAT_SECONDS = 2, 2, 10
 # Until they are made, an answer reads the rows.
 _ROLLUPS_SECONDS = 1
 _RULES_SECONDS = 30
@@ -54,18 +56,20 @@ class Service:
         self._every(_INBOX_SECONDS, passes.apply_inbox, "inbox")
         self._every(_ROLLUPS_SECONDS, passes.keep_rolling_up, "rollups")
         self._every(_LOGS_SECONDS, passes.fetch_requested_logs, "logs")
-        self._every(_RULES_SECONDS, passes.judge, "rules")
-        self._every(_DELIVERY_SECONDS, passes.deliver, "deliver")
+        # What comes by the clock alone: runs that do not end, silences that do, repeats.
+        self._every(_RULES_SECONDS, passes.telling.changed, "rules")
         self._every(_BEAT_SECONDS, passes.beat, "beat")
         self._every(24 * 3600, self._prune, "prune", first=now + timedelta(minutes=1))
         # A job that is skipped because the one before still runs is as it should be.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler.start()
+        telling = [_thread(passes.telling.keep_judging), _thread(passes.telling.keep_delivering)]
         stop.wait()
         log.info("stopping")
-        waiter = threading.Thread(target=self._scheduler.shutdown, daemon=True)
-        waiter.start()
-        waiter.join(_DRAIN_SECONDS)
+        passes.telling.wake()
+        ends = time.monotonic() + _DRAIN_SECONDS
+        for thread in (_thread(self._scheduler.shutdown), *telling):
+            thread.join(max(ends - time.monotonic(), 0))
         guarded(passes.claims.release, self._engine)()
 
     def _every(self, seconds: float, work: Callable[[], object], name: str, *, first: datetime | None = None) -> None:
@@ -103,3 +107,10 @@ class Service:
     def _prune_inbox(self, now: datetime) -> int:
         with write_scope(self._engine) as session:
             return prune_inbox(session, now - KEPT)
+
+
+def _thread(work: Callable[[], object]) -> threading.Thread:
+    """Started; it keeps no program from ending."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread

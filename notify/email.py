@@ -5,8 +5,10 @@ import logging
 import re
 import smtplib
 import ssl
+from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid, parseaddr
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from notify.errors import DeliveryFailed
@@ -16,6 +18,18 @@ log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 10
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f]")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class _Smtp(smtplib.SMTP):
+    """A server that answers our goodbye badly has the message all the same."""
+
+    def __exit__(self, *args: Any) -> None:
+        with suppress(smtplib.SMTPException):
+            super().__exit__(*args)
+
+
+class _SmtpTls(_Smtp, smtplib.SMTP_SSL):
+    """From the first byte."""
 
 
 class EmailChannel:
@@ -60,8 +74,8 @@ class EmailChannel:
     def _connect(self) -> smtplib.SMTP:
         context = self._tls_context()
         if self._tls:
-            return smtplib.SMTP_SSL(self._host, self._port, timeout=TIMEOUT_SECONDS, context=context)
-        server = smtplib.SMTP(self._host, self._port, timeout=TIMEOUT_SECONDS)
+            return _SmtpTls(self._host, self._port, timeout=TIMEOUT_SECONDS, context=context)
+        server = _Smtp(self._host, self._port, timeout=TIMEOUT_SECONDS)
         try:
             self._start_tls(server, context)
         except BaseException:

@@ -40,14 +40,21 @@ class SlackChannel:
         except (OSError, HTTPException, ValueError, LookupError, SlackRequestError) as error:
             reason = getattr(error, "reason", None) or error
             raise DeliveryFailed(f"Slack at {self._host} cannot be reached: {_line(reason)}") from None
-        if response.status_code == 200:
+        if response.status_code == 200 and not _is_page(response.body):
             return
+        if response.status_code == 200:
+            raise DeliveryFailed(f"Slack at {self._host} did not answer, but a web page; check SLACK_WEBHOOK_URL")
         if response.status_code == 429:
             raise DeliveryFailed("Slack asks to slow down (429)", retry_after=_wait(response.headers))
         reason = _line(response.body or "no reason given")
         gone = response.status_code in (400, 403, 404, 410)
         hint = "; check SLACK_WEBHOOK_URL" if gone else ""
         raise DeliveryFailed(f"Slack answered {response.status_code}: {reason}{hint}", permanent=gone)
+
+
+def _is_page(body: str | None) -> bool:
+    """Of a proxy, or where one has to sign in: redirects are followed, and the message is lost on the way."""
+    return (body or "").lstrip().startswith("<")
 
 
 def escape(text: str) -> str:

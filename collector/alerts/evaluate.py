@@ -1,6 +1,6 @@
 """Compares what is stored with the rules, and writes alerts and their messages in one transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,9 +16,11 @@ from db.alerting.threshold import Threshold, built_in
 from db.alerting.transitions import Previous, Reason, is_told, needs_update
 from db.engine import write_scope
 from db.observations import Observation, observe
+from db.queries.alert_history import since_failure
 from db.queries.alert_rules import list_rules, list_silences
 from db.queries.alerts import AlertRow, list_alerts
-from db.queries.runs import RunRow, last_success
+from db.queries.logs import failure_of
+from db.queries.runs import RunRow
 from db.store.alert_rules import keep_built_in
 from db.store.alerts import AlertScope, open_alert, resolve_alert, update_detail
 from db.store.locking import Chore, take_turn
@@ -29,9 +31,30 @@ _MOST_FIRING = 10_000
 
 
 @dataclass(frozen=True)
+class Unexplained:
+    """The latest failed run of an alert about to be told, whose error line is not known yet."""
+
+    repository_id: int
+    run_id: int
+    attempt: int
+
+
+@dataclass(frozen=True)
 class Evaluated:
-    opened: int
-    resolved: int
+    """`told`: how many alerts people are told of. Where some are `unexplained`, nothing was written."""
+
+    opened: int = 0
+    resolved: int = 0
+    told: int = 0
+    unexplained: tuple[Unexplained, ...] = ()
+
+
+class _NotYet(Exception):
+    """Takes back what was written."""
+
+    def __init__(self, unexplained: Sequence[Unexplained]) -> None:
+        super().__init__()
+        self.unexplained = tuple(unexplained)
 
 
 class Evaluator:
@@ -46,38 +69,58 @@ class Evaluator:
         clock: Callable[[], datetime],
     ) -> None:
         self._engine, self._threshold, self._clock = engine, threshold, clock
+        self._channels = list(channels)
         self._teller = Teller(channels, app_url)
         # Rule to the moment of its last look, and its state then.
         self._looked: dict[int, tuple[datetime, datetime | None]] = {}
 
-    def run(self) -> Evaluated:
-        with write_scope(self._engine) as session:
-            # Two who look before either writes would both open the alert.
-            take_turn(session, Chore.ALERTS)
-            now = self._clock()
-            keep_built_in(session, built_in(self._threshold), now)
-            rules = [rule for rule in list_rules(session) if rule.enabled]
-            firing = list_alerts(session, states=[AlertState.FIRING], limit=_MOST_FIRING)
-            kept = [alert for alert in firing if _still_ruled(session, alert, rules, now)]
-            silences = list_silences(session, not_ended_at=now)
-            items: list[Item] = []
-            for rule in rules:
-                if self._is_due(rule, now):
-                    ours = {alert.target: alert for alert in kept if alert.rule_id == rule.id}
-                    items += _Judgement(session, rule, silences, now).of(ours)
-            self._teller.tell(session, items, now)
+    def run(self, *, patient: bool = False) -> Evaluated:
+        """All rules that are due. Who is `patient` gets the unexplained ones instead of telling them, and comes again
+        when more is known of them, or enough time has passed."""
+        looked: dict[int, tuple[datetime, datetime | None]] = {}
+        try:
+            with write_scope(self._engine) as session:
+                # Two who look before either writes would both open the alert.
+                take_turn(session, Chore.ALERTS)
+                now = self._clock()
+                items = self._judged(session, now, looked)
+                if patient and self._channels and (unexplained := list(_unexplained(session, items))):
+                    raise _NotYet(unexplained)
+                self._teller.tell(session, items, now)
+        except _NotYet as error:
+            return Evaluated(unexplained=error.unexplained)
+        # Not before it is written: what was not is looked at again at once.
+        self._looked |= looked
         done = [item.reason for item in items if item.changed]
-        return Evaluated(done.count(Reason.FIRST), done.count(Reason.RESOLVED))
+        return Evaluated(done.count(Reason.FIRST), done.count(Reason.RESOLVED), sum(item.told for item in items))
+
+    def _judged(
+        self, session: Session, now: datetime, looked: dict[int, tuple[datetime, datetime | None]]
+    ) -> list[Item]:
+        keep_built_in(session, built_in(self._threshold), now)
+        rules = [rule for rule in list_rules(session) if rule.enabled]
+        firing = list_alerts(session, states=[AlertState.FIRING], limit=_MOST_FIRING)
+        kept = [alert for alert in firing if _still_ruled(session, alert, rules, now)]
+        silences = list_silences(session, not_ended_at=now)
+        items: list[Item] = []
+        for rule in rules:
+            if rule.id is not None and self._is_due(rule, now):
+                looked[rule.id] = now, rule.updated_at
+                ours = {alert.target: alert for alert in kept if alert.rule_id == rule.id}
+                items += _Judgement(session, rule, silences, now).of(ours)
+        return items
 
     def _is_due(self, rule: Rule, now: datetime) -> bool:
         """What changes slowly is looked at less often; a rule that was just made or changed at once."""
-        if rule.id is None:
-            return False
-        looked, updated = self._looked.get(rule.id, (None, None))
-        due = looked is None or updated != rule.updated_at or now - looked >= timedelta(seconds=rule.spec.every)
-        if due:
-            self._looked[rule.id] = now, rule.updated_at
-        return due
+        looked, updated = self._looked.get(rule.id or 0, (None, None))
+        return looked is None or updated != rule.updated_at or now - looked >= timedelta(seconds=rule.spec.every)
+
+
+def _unexplained(session: Session, items: Sequence[Item]) -> Iterator[Unexplained]:
+    for item in items:
+        run = item.seen.streak.runs[-1] if item.seen and item.seen.streak else None
+        if item.told and item.reason is Reason.FIRST and run and failure_of(session, run.id, run.attempt)[0] is None:
+            yield Unexplained(item.place.repository_id, run.id, run.attempt)
 
 
 def _still_ruled(session: Session, alert: AlertRow, rules: Sequence[Rule], now: datetime) -> bool:
@@ -139,13 +182,20 @@ class _Judgement:
             note_silenced(self._session, alert.id, until)
 
     def _close(self, place: Place, alert: AlertRow, seen: Observation | None, *, told: bool) -> Item | None:
-        """Without a success to name (history was pruned, the default branch changed) a broken branch closes without a
-        message."""
+        """A broken branch is over with a success. Where there is none because the failed runs are run again or were
+        cancelled then, it waits; where it can never come (history was pruned, another branch is the default) it closes
+        without a message."""
         fixed: RunRow | None = None
         detail = dict(alert.detail)
         if self._rule.kind is RuleKind.CONSECUTIVE_FAILURES:
             branch = place.branch if place.own_branch else None
-            fixed = last_success(self._session, place.repository_id, place.workflow_id or 0, branch=branch)
+            since = since_failure(
+                self._session, place.repository_id, place.workflow_id or 0, alert.detail.get("first_bad_run", 0),
+                self._now, branch=branch,
+            )  # fmt: skip
+            fixed = since.passed
+            if since.known and fixed is None:
+                return None
             detail["resolved_by"] = fixed.id if fixed else None
             told = told and fixed is not None
         if not resolve_alert(self._session, alert.id, detail, self._now):

@@ -56,6 +56,26 @@ class LogCollector:
             repositories = [row for row in list_repositories(session) if row.id in waiting] if waiting else []
         return self._rounds(repositories, "none", None)
 
+    def collects(self, row: RepositoryRow) -> bool:
+        """Does it fetch logs of this repository's failed jobs without being asked?"""
+        refused_until = self._refused.get(row.id)
+        return self._collect != "none" and (refused_until is None or self._clock() >= refused_until)
+
+    def fetch_cause(self, row: RepositoryRow, run_id: int, attempt: int) -> bool:
+        """The log of the first failed job of this attempt, at once; false where no failed job with a log to fetch is
+        known. Raises RateLimited."""
+        with session_scope(self._engine) as session:
+            listed = wanted_logs(session, row.id, collect="failed", now=self._clock(), limit=ROUND, run_id=run_id)
+        wanted = [each for each in listed if each.attempt == attempt and each.failed]
+        if not wanted:
+            return False
+        done = Round(self._engine, self._client, row, clock=self._clock, stop=self._stop, progress=self._progress)
+        try:
+            done.fetch(wanted[:1], "none")
+        finally:
+            self._settle(row, done)
+        return True
+
     def _rounds(self, repositories: Iterable[RepositoryRow], collect: str, until: datetime | None) -> int:
         """A round of each repository in turn, so that a long backlog of one does not keep the others waiting."""
         tried: dict[int, set[int]] = defaultdict(set)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from db.alerting.history import PastRun
@@ -16,7 +16,7 @@ from db.metrics.scope import Scope
 from db.models import Repository, Run, Workflow
 from db.queries.filters import in_scope
 from db.queries.runs import RunRow, select_runs
-from db.queries.streaks import Streak
+from db.queries.streaks import LOOK_BACK, Streak
 from db.types import epoch_seconds
 from db.vocabulary import Outcome, Status
 
@@ -34,6 +34,15 @@ _GOING_ON = [state for state in Status if state not in (Status.COMPLETED, Status
 class Unfinished:
     repository_id: int
     run: RunRow
+
+
+@dataclass(frozen=True)
+class Since:
+    """What became of a branch since a run on it failed. `known`: that run is still there, on that branch, and not too
+    old to be looked at; `passed`: the newest success since."""
+
+    known: bool
+    passed: RunRow | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,23 @@ def branch_streaks(session: Session, scope: Scope, now: datetime) -> list[Streak
     runs = _by_id(session, [run_id for listed in failing.values() for run_id in listed])
     found = [_streak(key, [runs[run_id] for run_id in reversed(ids)]) for key, ids in failing.items()]
     return sorted(found, key=lambda streak: (-streak.length, streak.since))
+
+
+def since_failure(
+    session: Session, repository_id: int, workflow_id: int, run_id: int, now: datetime, *, branch: str | None = None
+) -> Since:
+    """Of the run's branch, or of the default branch. The failed run itself may have passed when it was run again."""
+    ours = Run.repository_id == repository_id, Run.workflow_id == workflow_id
+    there = Run.on_default_branch if branch is None else Run.branch == branch
+    first = session.execute(select(Run.created_at, Run.id).where(*ours, there, Run.id == run_id)).first()
+    if first is None or first.created_at < now - LOOK_BACK:
+        return Since(known=False)
+    later = or_(
+        Run.created_at > first.created_at, and_(Run.created_at == first.created_at, Run.id >= first.id)
+    )  # fmt: skip
+    query = select_runs().where(*ours, there, later, Run.outcome == Outcome.SUCCESS)
+    row = session.execute(query.order_by(Run.created_at.desc(), Run.id.desc()).limit(1)).first()
+    return Since(known=True, passed=RunRow(*row) if row else None)
 
 
 def unfinished(session: Session, scope: Scope, now: datetime, older_than: timedelta) -> list[Unfinished]:

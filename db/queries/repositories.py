@@ -151,6 +151,11 @@ def heartbeat(session: Session, name: str = "collector") -> HeartbeatRow | None:
     return HeartbeatRow(row.name, row.started_at, row.seen_at, row.data_version, dict(row.detail)) if row else None
 
 
+def data_version(session: Session) -> int:
+    """It grows with every change of the stored data, whoever made it."""
+    return session.scalar(select(Heartbeat.data_version).where(Heartbeat.name == "collector")) or 0
+
+
 def _wanted(row: RepositoryRow, repos: Sequence[str]) -> bool:
     return not repos or row.repo in repos
 

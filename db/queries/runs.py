@@ -15,7 +15,6 @@ from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.models import Attempt, Job, Repository, Run, Workflow
 from db.queries.filters import in_scope, in_window
-from db.vocabulary import Outcome
 
 
 @dataclass(frozen=True)
@@ -234,18 +233,6 @@ def _decode(cursor: str) -> tuple[datetime, int]:
     if moment.tzinfo is None or not 0 <= number < 2**63:
         raise BadCursor("cursor is not one that this API gave; start again without it")
     return moment, number
-
-
-def last_success(session: Session, repository_id: int, workflow_id: int, *, branch: str | None = None) -> RunRow | None:
-    """The newest successful run of a workflow on that branch, or on the default branch."""
-    query = select_runs().where(
-        Run.repository_id == repository_id,
-        Run.workflow_id == workflow_id,
-        Run.on_default_branch if branch is None else Run.branch == branch,
-        Run.outcome == Outcome.SUCCESS,
-    )
-    row = session.execute(query.order_by(Run.created_at.desc(), Run.id.desc()).limit(1)).first()
-    return RunRow(*row) if row else None
 
 
 def any_run(session: Session) -> bool:

@@ -73,12 +73,18 @@ def _broken(session: Session, where: Sequence[Any]) -> list[ColumnElement[bool]]
         query = select(column).where(*ours, *where, Run.outcome.in_(outcomes)).correlate(Workflow)
         return query.order_by(Run.created_at.desc(), Run.id.desc()).limit(1).scalar_subquery()
 
-    passed = last(Run.created_at, Outcome.SUCCESS)
-    query = select(Workflow.repository_id, Workflow.id, passed).where(last(Run.outcome, *DECIDED) == Outcome.FAILURE)
+    passed, passed_id = last(Run.created_at, Outcome.SUCCESS), last(Run.id, Outcome.SUCCESS)
+    query = select(Workflow.repository_id, Workflow.id, passed, passed_id)
+    query = query.where(last(Run.outcome, *DECIDED) == Outcome.FAILURE)
     return [
-        and_(Run.repository_id == row[0], Run.workflow_id == row[1], *([Run.created_at > row[2]] if row[2] else []))
+        and_(Run.repository_id == row[0], Run.workflow_id == row[1], *([_after(row[2], row[3])] if row[2] else []))
         for row in session.execute(query)
     ]
+
+
+def _after(moment: datetime, run_id: int) -> ColumnElement[bool]:
+    """Two runs can begin in one second. An index finds the first condition."""
+    return and_(Run.created_at >= moment, or_(Run.created_at > moment, Run.id > run_id))
 
 
 def _streak(repository_id: int, workflow_id: int, branch: str, runs: list[RunRow]) -> Streak:

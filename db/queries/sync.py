@@ -33,8 +33,9 @@ class WantedDetails:
 
 
 def wanted_details(
-    session: Session, repository_ids: Collection[int], now: datetime, limit: int, *, live: bool = True
-) -> list[WantedDetails]:
+    session: Session, repository_ids: Collection[int], now: datetime, limit: int, *, live: bool = True,
+    run_id: int | None = None,
+) -> list[WantedDetails]:  # fmt: skip
     """Failed runs first, then the newest. Without `live` only runs with news, not those that are merely running."""
     query = (
         select(Run.repository_id, Run.id, Run.attempt, Run.status)
@@ -42,6 +43,8 @@ def wanted_details(
         .order_by(case((Run.outcome == Outcome.FAILURE, 0), else_=1), Run.created_at.desc())
         .limit(limit)
     )
+    if run_id is not None:
+        query = query.where(Run.id == run_id)
     runs = session.execute(query).all()
     over = _finished_attempts(session, [(row.repository_id, row.id) for row in runs if row.attempt > 1])
     return [

@@ -4,12 +4,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 _ROOT = Path(__file__).parents[2]
 
 
-def start(command: str, database_url: str, github_url: str, **settings: str) -> subprocess.Popen[str]:
-    """`python -m collector COMMAND`; what it prints can be read from stdout."""
+def start(
+    command: str, database_url: str, github_url: str, *, log: IO[str] | None = None, **settings: str
+) -> subprocess.Popen[str]:
+    """`python -m collector COMMAND`; what it prints goes into `log`, or can be read from stdout: not too much then, as
+    a pipe that is full stops it."""
     environment = {
         "PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHONPATH": str(_ROOT),
         "DATABASE_URL": database_url, "GITHUB_API_URL": github_url, "GITHUB_TOKEN": "good",
@@ -17,7 +21,7 @@ def start(command: str, database_url: str, github_url: str, **settings: str) -> 
     }  # fmt: skip
     return subprocess.Popen(
         [sys.executable, "-m", "collector", *command.split()],
-        env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env=environment, stdout=log or subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
 
 

@@ -26,10 +26,13 @@ from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.queries.alerts import list_alerts
 from db.store.alerts import AlertScope, open_alert, resolve_alert
+from db.store.records import RepositoryRecord
+from db.store.repositories import get_repository
+from db.store.runs import set_default_branch
 from db.vocabulary import RuleKind
 from notify.email import EmailChannel
 from notify.slack import SlackChannel
-from tests.builders import add_repository, run, store_runs
+from tests.builders import NOON, add_repository, run, store_runs
 from tests.collector.conftest import Clock
 from tests.notify.servers import mail_server
 from tests.receivers import Received, slack_stand_in
@@ -307,3 +310,40 @@ def test_rules_have_a_wider_gate_for_closing() -> None:
     assert not fires(rate, Measure(0.15, 100), firing=True)
     assert fires(row, Measure(1, 1), firing=True)
     assert not fires(row, Measure(2, 2), firing=False)
+
+
+def test_a_failed_run_that_is_run_again_has_not_recovered_yet(
+    engine: Engine, clock: Clock, station: Station, slack: Received
+) -> None:
+    single = Station(engine, clock, {"slack": SlackChannel(slack.url)}, threshold="1")
+    store_runs(engine, run(1), fail(2, 1))
+    assert single.run() == (1, 0, 1)
+    again = {"attempt": 2, "started_at": NOON + timedelta(minutes=5), "updated_at": NOON + timedelta(minutes=5)}
+    store_runs(engine, run(2, minutes=1, status="in_progress", conclusion=None, **again))
+    assert single.run() == (0, 0, 0)
+    store_runs(engine, run(2, minutes=1, conclusion="cancelled", **again))
+    assert single.run() == (0, 0, 0)
+    store_runs(engine, run(2, minutes=1, conclusion="failure", **again | {"attempt": 3}))
+    assert single.run() == (0, 0, 0)
+    store_runs(engine, run(2, minutes=1, **again | {"attempt": 4}))
+    assert single.run() == (0, 1, 1)
+    assert "has recovered" in slack.text(1)
+
+
+def test_a_success_from_before_is_no_recovery(engine: Engine, station: Station, slack: Received) -> None:
+    """The branch is not the default one any more; the new one passed long ago."""
+    store_runs(engine, run(1), run(2, branch="trunk"), fail(3, 1), fail(4, 2), fail(5, 3))
+    assert station.run() == (1, 0, 1)
+    add_repository(engine, RepositoryRecord(1, "acme/web", "trunk", True, False, ""))
+    with write_scope(engine) as session:
+        set_default_branch(session, get_repository(session, 1))
+    assert station.run() == (0, 1, 0)
+    assert len(slack.bodies) == 1
+
+
+def test_failures_of_the_second_in_which_the_last_success_began_count(engine: Engine, station: Station) -> None:
+    """GitHub gives times to the second, and two merges can come within one: the later run has the larger id."""
+    store_runs(engine, run(1), fail(2, 0), fail(3, 0))
+    assert station.run() == (0, 0, 0)
+    store_runs(engine, fail(4, 0))
+    assert station.run() == (1, 0, 1)

@@ -1,0 +1,101 @@
+"""When rules are looked at and messages go out: at once when something changed, each on a thread of its own, so that
+neither waits for a slow channel, and what comes in waits for neither."""
+
+import logging
+import threading
+import time
+
+from sqlalchemy import Engine
+
+from collector.alerts.evaluate import Evaluator
+from collector.causes import Causes
+from collector.claims import Claims
+from collector.guard import guarded
+from collector.notify.deliver import Deliverer
+from db.engine import session_scope
+from db.queries.repositories import data_version
+
+log = logging.getLogger(__name__)
+# How often who leads asks whether another collector changed something.
+_ASK_SECONDS = 0.25
+# How often the outbox is looked at without a reason: what failed is tried again, and others write into it, too.
+_OUTBOX_SECONDS = 10.0
+_LONGEST_PAUSE_SECONDS = 1.0
+
+
+class Telling:
+    """`at_once` is for a command that ends; a service runs `keep_judging` and `keep_delivering`, each in a thread."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        evaluator: Evaluator,
+        deliverer: Deliverer,
+        causes: Causes,
+        claims: Claims,
+        stop: threading.Event,
+    ) -> None:
+        self._engine, self._evaluator, self._deliverer = engine, evaluator, deliverer
+        self._causes, self._claims, self._stop = causes, claims, stop
+        self._changed, self._written = threading.Event(), threading.Event()
+        self._seen: int | None = None
+
+    def at_once(self) -> None:
+        """What is not explained by now is told as it is."""
+        self._look(patient=False)
+        self._deliverer.run()
+
+    def changed(self) -> None:
+        """Rules are looked at as soon as may be."""
+        self._changed.set()
+
+    def wake(self) -> None:
+        """Nobody waits on, once `stop` is set."""
+        self._changed.set()
+        self._written.set()
+
+    def keep_judging(self) -> None:
+        """One collector does it, in no more than half of its time: a storm of events changes the same runs again and
+        again."""
+        look = guarded(self._look_for_a_reason, self._engine)
+        while not self._stop.is_set():
+            self._changed.wait(_ASK_SECONDS)
+            begun = time.monotonic()
+            look()
+            self._stop.wait(min(time.monotonic() - begun, _LONGEST_PAUSE_SECONDS))
+
+    def keep_delivering(self) -> None:
+        """What a process that died has left goes out first, and what is written before the end goes out, too."""
+        deliver = guarded(self._deliverer.run, self._engine)
+        while True:
+            ends = self._stop.is_set()
+            self._written.clear()
+            deliver()
+            if ends:
+                return
+            self._written.wait(_OUTBOX_SECONDS)
+
+    def _look_for_a_reason(self) -> None:
+        share = self._claims.share
+        reason = self._changed.is_set()
+        self._changed.clear()
+        if not share.leads or self._stop.is_set():
+            return
+        if share.collectors > 1:
+            # Another one may have applied the event that matters.
+            with session_scope(self._engine) as session:
+                version = data_version(session)
+            reason, self._seen = reason or version != self._seen, version
+        if reason:
+            self._look(patient=True)
+
+    def _look(self, *, patient: bool) -> None:
+        evaluated = self._evaluator.run(patient=patient)
+        if evaluated.unexplained:
+            self._causes.fetch(evaluated.unexplained)
+            evaluated = self._evaluator.run()
+        if evaluated.opened or evaluated.resolved:
+            log.info("alerts: %d opened, %d resolved", evaluated.opened, evaluated.resolved)
+        if evaluated.told:
+            self._written.set()
