@@ -248,6 +248,15 @@ def last_success(session: Session, repository_id: int, workflow_id: int, *, bran
     return RunRow(*row) if row else None
 
 
+def failed_between(session: Session, scope: Scope, window: Window) -> tuple[RunRow, RunRow] | None:
+    """The first and the last failed run that were created then; null where none was."""
+    where = [*in_scope(session, scope), Run.created_at >= window.since, Run.created_at < window.until]
+    query = select_runs().where(*where, Run.outcome == Outcome.FAILURE)
+    first = session.execute(query.order_by(Run.created_at, Run.id).limit(1)).first()
+    last = session.execute(query.order_by(Run.created_at.desc(), Run.id.desc()).limit(1)).first()
+    return (RunRow(*first), RunRow(*last)) if first and last else None
+
+
 def any_run(session: Session) -> bool:
     """Is there a run of a monitored repository at all?"""
     query = select(Run.id).where(Run.repository_id.in_(select(Repository.id).where(Repository.monitored))).limit(1)
