@@ -17,7 +17,7 @@ from db.queries.runs import RunRow
 _PICK = Column("", width="28px", show="wide_only")
 _COLUMNS = (
     Column("Status", width="104px"),
-    Column("Run"),
+    Column("Run", fluid=True),
     Column("Workflow", show="wide_only"),
     Column("Branch", show="wide_only"),
     Column("Actor", show="desk_only"),

@@ -19,13 +19,15 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True)
 class Column:
-    """`wide_only`: what a phone leaves out; `desk_only`: what a small window leaves out, too."""
+    """`wide_only`: what a phone leaves out; `desk_only`: what a small window leaves out, too. `fluid`: takes the room
+    that the others leave, and cuts what is longer."""
 
     label: str
     align: Literal["left", "right"] = "left"
     help: str = ""
     show: Literal["always", "wide_only", "desk_only"] = "always"
     width: str = ""
+    fluid: bool = False
 
 
 def table(name: str, columns: Sequence[Column], rows: Sequence[Row], *, caption: str) -> None:
@@ -82,4 +84,4 @@ def _row(columns: Sequence[Column], row: Row) -> str:
 
 
 def _classes(column: Column) -> str:
-    return f"ph-{column.align} ph-{column.show.replace('_', '-')}"
+    return f"ph-{column.align} ph-{column.show.replace('_', '-')}{' ph-fluid' if column.fluid else ''}"

@@ -44,7 +44,7 @@ def ends(*command: str, **environment: str) -> tuple[int, str]:
 def wait_for(url: str, process: subprocess.Popen[str]) -> httpx.Response:
     # Reading the certificates for each try takes longer than most programs take to start.
     with httpx.Client(verify=False) as client:
-        for _ in range(200):
+        for _ in range(800):
             assert process.poll() is None
             try:
                 return client.get(url)
