@@ -57,13 +57,13 @@ def _smtp(settings: Settings) -> Check:
 def _webhook(settings: Settings) -> Check:
     """A HEAD: whatever comes back, somebody is there. What he thinks of a POST only a message can show."""
     if not settings.alert_webhook_url:
-        return Check("Webhook", None, "ALERT_WEBHOOK_URL is not set")
+        return Check("Alert webhook", None, "ALERT_WEBHOOK_URL is not set")
     secret = settings.alert_webhook_secret
     url = settings.alert_webhook_url.get_secret_value()
     channel = WebhookChannel(url, secret.get_secret_value() if secret else None)
     try:
         status = channel.reach()
     except DeliveryFailed as error:
-        return Check("Webhook", False, f"ALERT_WEBHOOK_URL: {error}")
+        return Check("Alert webhook", False, f"ALERT_WEBHOOK_URL: {error}")
     signs = "signed" if channel.signs else "not signed (ALERT_WEBHOOK_SECRET is not set)"
-    return Check("Webhook", True, f"{channel.host} answers ({status} to a HEAD), messages are {signs}; {_SENDS}")
+    return Check("Alert webhook", True, f"{channel.host} answers ({status} to a HEAD), messages are {signs}; {_SENDS}")

@@ -129,11 +129,6 @@ def body(message: Message, parcel: Parcel, now: datetime) -> dict[str, Any]:
         "rule": data.get("rule"),
         "alert": alerts[0] if len(alerts) == 1 else None,
         "alerts": alerts,
-        "first_bad_commit": data.get("first_bad_commit"),
-        "last_failed_run": data.get("last_failed_run"),
-        "fixed_by": data.get("fixed_by"),
-        "error_line": data.get("error_line"),
-        "figures": data.get("figures"),
         "links": dict(message.links),
     }
 
