@@ -28,7 +28,8 @@ _METRICS: dict[str, Any] = {
 _DISPLAY = {
     "success_rate": "90.0%", "failure_rate": "10.0%", "runs": "1,280", "failures": "121", "duration_p50": "3m 01s",
     "duration_p95": "10m 12s", "queue_p50": "5.0s", "queue_p95": "44s", "rerun_rate": "3.1%", "flaky_runs": "17",
-    "recovery_p50": "45m 10s", "compute_seconds": "8,539 min", "wasted_seconds": "1,021 min", "cost_usd": "$71.42",
+    "recovery_p50": "45m 10s", "compute_seconds": "8,539 min", "wasted_seconds": "1,021 min", "wasted_share": "12.0%",
+    "cost_usd": "$71.42",
 }  # fmt: skip
 _POINT = {**_METRICS, "start": "2026-10-24T00:00:00Z", "partial": True}
 _GROUP = {**_METRICS, "key": "CI", "repo": "acme/web-app", "workflow_id": 90001001}

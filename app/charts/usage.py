@@ -51,7 +51,7 @@ def queues(frame: pd.DataFrame, labels: list[str], *, dark: bool = False) -> dic
     return {
         "data": [trace],
         "layout": theme.layout(
-            height=max(60 + 30 * len(labels), 120),
+            height=max(60 + 30 * len(labels), theme.HEIGHT),
             hovermode="closest",
             margin=theme.margin(t=8),
             xaxis=theme.axis(showgrid=False, range=[-0.5, 23.5], tickvals=list(range(0, 24, 3)), nticks=9),

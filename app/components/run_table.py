@@ -21,7 +21,7 @@ _COLUMNS = (
     Column("Workflow", show="wide_only"),
     Column("Branch", show="wide_only"),
     Column("Actor", show="desk_only"),
-    Column("Duration", "right"),
+    Column("Duration", "right", show="wide_only"),
     Column("Queue", "right", "Until the first job started", "desk_only"),
     Column("Created", "right"),
 )

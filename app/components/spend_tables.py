@@ -6,14 +6,11 @@ import streamlit as st
 
 from app.components import cells
 from app.components.cells import Cell
-from app.components.run_parts import fact_row
 from app.components.table import Column, Row, table
 from app.components.text import html
 from app.components.workflow_table import Query, workflow_link
-from app.data import Capacity
 from db.capacity import RunnerQueue, Spend, SpendBy, Spending, Wasted
 from db.metrics import units
-from db.metrics.distribution import ratio
 
 _SPEND = (
     Column("Where"),
@@ -44,18 +41,6 @@ _QUEUES = (
 )
 _MOST = 100
 BY = {"Repository": SpendBy.REPO, "Workflow": SpendBy.WORKFLOW, "Runner": SpendBy.RUNNER}
-
-
-def totals(spent: Spending, use: Capacity) -> None:
-    wasted = use.wasted
-    whole = wasted.failed_seconds + wasted.cancelled_seconds + wasted.superseded_seconds
-    fact_row(
-        ("Cost", units.money(sum(each.cost_usd for each in spent.items)),
-         "Price a minute × minutes rounded up per job"),
-        ("Compute", units.minutes(wasted.compute_seconds), "Time of all jobs over all attempts"),
-        ("Wasted", units.minutes(whole), "In attempts that failed, were cancelled or were run again"),
-        ("Wasted share", units.percent(ratio(whole, wasted.compute_seconds)), "Of all job time"),
-    )  # fmt: skip
 
 
 def spend_table(found: Spending, time: Query) -> None:

@@ -1,5 +1,7 @@
 """Key figures with their trend and the change against the period before."""
 
+from collections.abc import Callable, Sequence
+
 import pandas as pd
 import streamlit as st
 
@@ -10,23 +12,31 @@ from db.metrics.catalogue import FIGURES, Change, change, display
 from db.metrics.formulas import Metrics
 from db.metrics.units import NO_DATA
 
-_TILES = (
+# A figure, the column of its trend, and how that is drawn.
+Tile = tuple[str, str, Callable[[Sequence[float | None], str], str]]
+HEALTH: tuple[Tile, ...] = (
     ("success_rate", "success_rate", wide_line),
     ("runs", "runs", wide_bars),
     ("failures", "failure", wide_bars),
     ("duration_p50", "p50", wide_line),
     ("queue_p95", "queue_p95", wide_line),
 )
+SPENT: tuple[Tile, ...] = (
+    ("cost_usd", "cost", wide_bars),
+    ("compute_seconds", "compute", wide_bars),
+    ("wasted_seconds", "wasted", wide_bars),
+    ("wasted_share", "wasted_share", wide_line),
+)
 _REST = ("duration_p95", "queue_p50", "recovery_p50", "rerun_rate", "flaky_runs", "compute_seconds", "wasted_seconds",
          "cost_usd")  # fmt: skip
 _TONES = {True: "good", False: "bad", None: "even"}
 
 
-def tiles(comparison: Comparison, frame: pd.DataFrame, period: str) -> None:
+def tiles(comparison: Comparison, frame: pd.DataFrame, period: str, which: Sequence[Tile] = HEALTH) -> None:
     """Drawn as one piece of HTML: five of Streamlit's own metrics would load a charting library for their lines."""
     written = display(comparison.now)
     cards = []
-    for name, column, draw in _TILES:
+    for name, column, draw in which:
         found = change(FIGURES[name], comparison.now, comparison.before) if comparison.comparable else None
         values = [None if pd.isna(value) else float(value) for value in frame[column].tolist()] if len(frame) else []
         told = f"vs {period} before" if comparison.comparable else f"{period} before not collected"

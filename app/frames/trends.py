@@ -10,6 +10,7 @@ import pandas as pd
 
 from db.analytics import HourCell, Point
 from db.metrics import units
+from db.metrics.distribution import ratio
 from db.metrics.window import Window
 from db.vocabulary import Interval
 
@@ -40,6 +41,10 @@ def _bucket(point: Point, zone: ZoneInfo) -> dict[str, Any]:
         "p50_written": units.duration(found.duration_seconds.p50),
         "p95_written": units.duration(found.duration_seconds.p95),
         "queue_p95": found.queue_seconds.p95,
+        "cost": found.cost_usd,
+        "compute": found.compute_seconds,
+        "wasted": found.wasted_seconds,
+        "wasted_share": ratio(found.wasted_seconds, found.compute_seconds),
         "runs": found.runs.total,
         "success": found.runs.success,
         "failure": found.runs.failure,

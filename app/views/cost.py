@@ -6,6 +6,7 @@ from app import data, filters, frames, viewer
 from app.charts import usage
 from app.components import spend_tables, states
 from app.components.panel import figure, panel
+from app.components.tiles import SPENT, tiles
 
 status = data.status()
 if not status.has_runs:
@@ -21,8 +22,9 @@ if not spent.items:
     states.nothing_matches()
     st.stop()
 
-spend_tables.totals(spent, use)
 clock = frames.bucket_zone(filters.interval(), viewer.zone())
+found = filters.trends(status.version)
+tiles(found.comparison, frames.series(found.points, found.before, clock), filters.span(), SPENT)
 since, until = frames.axis(window, clock)
 week = frames.clock_shift(viewer.zone(), now)
 labels = [runner.label for runner in use.queues.runners[:8]]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from db.metrics import units
+from db.metrics.distribution import ratio
 from db.metrics.formulas import Metrics
 
 
@@ -28,6 +29,10 @@ def _money(value: float | None) -> str:
 
 def _minutes(value: float | None) -> str:
     return units.NO_DATA if value is None else units.minutes(value)
+
+
+def _wasted_share(found: Metrics) -> float | None:
+    return ratio(found.wasted_seconds, found.compute_seconds)
 
 
 FIGURES: dict[str, Figure] = {
@@ -78,6 +83,9 @@ FIGURES: dict[str, Figure] = {
         Figure(
             "wasted_seconds", "Wasted", lambda m: m.wasted_seconds, _minutes, "lower",
             "Job time of attempts that failed, were cancelled or were run again.",
+        ),
+        Figure(
+            "wasted_share", "Wasted share", _wasted_share, units.percent, "lower", "Wasted of all job time.",
         ),
         Figure(
             "cost_usd", "Cost", lambda m: m.cost_usd, _money, "lower",

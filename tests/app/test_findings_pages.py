@@ -7,7 +7,7 @@ from db.store.jobs import store_details
 from db.store.records import AttemptRecord, DetailsRecord
 from db.store.repositories import get_repository
 from tests.app.conftest import Open
-from tests.app.reading import everything, facts, html, markdown, table
+from tests.app.reading import everything, html, markdown, table, tiles
 from tests.app.seeding import RERUN, SECRET_LINE, Seeded, job, run, store
 from tests.builders import roll_up
 
@@ -65,7 +65,7 @@ def test_money_and_minutes_are_those_of_every_other_figure(seeded: Seeded, open_
     rows = table(page, "spend")
     assert {row["Where"].value for row in rows} == {"acme/web", "acme/api"}
     total = sum(float(row["Cost"].value) for row in rows)
-    assert facts(page)["Cost"] == f"${total:,.2f}"
+    assert tiles(page)["cost_usd"][0] == f"${total:,.2f}"
     by_runner = table(open_page("cost", by="Runner"), "spend")
     assert [row["Where"].value for row in by_runner] == ["ubuntu-latest"]
     assert int(by_runner[0]["Minutes"].value) == sum(int(row["Minutes"].value) for row in rows) > 0
