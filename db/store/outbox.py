@@ -133,7 +133,7 @@ def _waiting(session: Session, channel: str, now: datetime) -> dict[int, Waiting
     return {
         row.id: Waiting(
             row.id, row.reason, alerts[row.id], row.due_at, row.tries,
-            in_flight=row.claimed_until is not None and row.claimed_until > now,
+            in_flight=row.claimed_until is not None and min(row.claimed_until, row.due_at) > now,
             over=bool(alerts[row.id]) and not alerts[row.id] & still,
             opens=Reason.FIRST in (row.reason, *carried[row.id]),
             episodes=1 + carried[row.id].count(Reason.RESOLVED) if Reason.FIRST in carried[row.id] else 0,
