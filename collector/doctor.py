@@ -1,15 +1,14 @@
 """python -m collector doctor: is everything there that the collector needs?"""
 
-import smtplib
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from collector.config import NOTHING_TO_COLLECT, Settings
+from collector.doctor_channels import check_channels
 from collector.doctor_check import Check
 from collector.doctor_ledger import check_ledger
 from collector.github.client import Client
@@ -46,8 +45,7 @@ def run_checks(settings: Settings, client: Client) -> Iterator[Check]:
     yield from _github(settings, client)
     yield _webhooks(settings)
     yield _redis(settings)
-    yield _slack(settings)
-    yield _smtp(settings)
+    yield from check_channels(settings)
 
 
 def _database(settings: Settings) -> Iterator[Check]:
@@ -197,26 +195,3 @@ def _redis(settings: Settings) -> Check:
 
 def _reason(error: Exception) -> str:
     return " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
-
-
-def _slack(settings: Settings) -> Check:
-    if not settings.slack_webhook_url:
-        return Check("Slack", None, "SLACK_WEBHOOK_URL is not set")
-    host = urlsplit(settings.slack_webhook_url.get_secret_value()).hostname
-    return Check("Slack", True, f"configured for {host}; POST /api/alerts/test sends a message")
-
-
-def _smtp(settings: Settings) -> Check:
-    if not settings.smtp_url:
-        return Check("Email", None, "SMTP_URL is not set")
-    url = urlsplit(settings.smtp_url.get_secret_value())
-    secure = url.scheme == "smtps"
-    port = url.port or (465 if secure else 587)
-    make = smtplib.SMTP_SSL if secure else smtplib.SMTP
-    try:
-        with make(url.hostname or "", port, timeout=_TIMEOUT_SECONDS) as server:
-            server.noop()
-    except (OSError, smtplib.SMTPException) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        return Check("Email", False, f"SMTP_URL: {url.hostname}:{port} does not answer: {reason}")
-    return Check("Email", True, f"{url.hostname}:{port} answers")

@@ -103,9 +103,12 @@ class SilenceState(StrEnum):
 
 
 class DeliveryState(StrEnum):
+    """FOLDED: what it says goes out with another message, or was over before anybody could be told."""
+
     PENDING = "pending"
     SENT = "sent"
     DEAD = "dead"
+    FOLDED = "folded"
 
 
 class RuleKind(StrEnum):

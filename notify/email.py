@@ -5,14 +5,16 @@ import logging
 import re
 import smtplib
 import ssl
+from collections.abc import Mapping
 from contextlib import suppress
 from email.message import EmailMessage
-from email.utils import formatdate, make_msgid, parseaddr
+from email.utils import format_datetime, parseaddr
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from notify.errors import DeliveryFailed
 from notify.message import Message
+from notify.parcel import Parcel, Receipt
 
 log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 10
@@ -47,11 +49,12 @@ class EmailChannel:
         self._password = unquote(url.password) if url.password else ""
         self._sender, self._recipients = sender, recipients
 
-    def send(self, message: Message) -> None:
-        """Taken when at least one recipient was: to send it all again would reach the others twice."""
+    def send(self, message: Message, parcel: Parcel | None = None) -> Receipt:
+        """Taken when at least one recipient was: to send it all again would reach the others twice. Who was refused
+        stands in the note."""
         place = f"{self._host}:{self._port}"
+        built = build(message, self._sender, self._recipients, parcel)
         try:
-            built = build(message, self._sender, self._recipients)
             with self._connect() as server:
                 self._log_in(server)
                 refused = server.send_message(built, to_addrs=[parseaddr(each)[1] for each in self._recipients])
@@ -68,8 +71,10 @@ class EmailChannel:
         except (OSError, smtplib.SMTPException) as error:
             cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise DeliveryFailed(f"The mail server {place} cannot be used: {' '.join(str(cause).split())}") from None
-        if refused:
-            log.warning("The mail server %s refused %s; the others have the message", place, ", ".join(refused))
+        note = _refused(place, refused)
+        if note:
+            log.warning("%s", note)
+        return Receipt({"message_id": str(built["Message-ID"])}, note)
 
     def _connect(self) -> smtplib.SMTP:
         context = self._tls_context()
@@ -116,14 +121,27 @@ def _said(error: smtplib.SMTPResponseException) -> str:
     return f": {text[:200]}" if text else ""
 
 
-def build(message: Message, sender: str, recipients: tuple[str, ...]) -> EmailMessage:
-    """Names from GitHub stand in the subject: a line break there would be a header of its own."""
+def _refused(place: str, refused: Mapping[str, tuple[int, bytes]]) -> str | None:
+    if not refused:
+        return None
+    who = ", ".join(f"{address} ({code})" for address, (code, _) in refused.items())
+    return f"The mail server {place} refused {who}; the others have the message"
+
+
+def build(message: Message, sender: str, recipients: tuple[str, ...], parcel: Parcel | None = None) -> EmailMessage:
+    """Names from GitHub stand in the subject: a line break there would be a header of its own. Message-ID and Date are
+    the same at every try, so that mail systems see that it is one message."""
+    parcel = parcel or Parcel()
     mail = EmailMessage()
     mail["Subject"] = " ".join(_printable(message.subject).split())[:250]
     mail["From"] = sender
     mail["To"] = ", ".join(recipients)
-    mail["Date"] = formatdate()
-    mail["Message-ID"] = make_msgid(domain=parseaddr(sender)[1].rpartition("@")[2] or "localhost")
+    mail["Date"] = format_datetime(parcel.written_at)
+    mail["Message-ID"] = f"<{parcel.key}@{parseaddr(sender)[1].rpartition('@')[2] or 'localhost'}>"
+    before = [str(known) for opening in parcel.openings if (known := opening.receipt.get("message_id"))]
+    if before:
+        mail["In-Reply-To"] = before[0]
+        mail["References"] = " ".join(before)
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(_printable(as_text(message)))
     mail.add_alternative(_printable(as_html(message)), subtype="html")

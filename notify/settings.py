@@ -13,6 +13,11 @@ _ADDRESS = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+", re.ASCII)
 
 class ChannelSettings(EnvironmentSettings):
     slack_webhook_url: SecretStr | None = None
+    slack_bot_token: SecretStr | None = None
+    slack_channel: str | None = None
+    slack_api_url: str = "https://slack.com/api/"
+    alert_webhook_url: SecretStr | None = None
+    alert_webhook_secret: SecretStr | None = None
     smtp_url: SecretStr | None = None
     alert_email_from: str | None = None
     alert_email_to: str = ""
@@ -33,6 +38,45 @@ class ChannelSettings(EnvironmentSettings):
             parts = _parsed(value.get_secret_value())
             if parts is None or parts.scheme not in ("http", "https"):
                 raise ValueError("the value is no webhook URL; it looks like https://hooks.slack.com/services/…")
+        return value
+
+    @field_validator("slack_bot_token")
+    @classmethod
+    def _token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9._-]+", value.get_secret_value().strip(), re.ASCII):
+            raise ValueError("the value is no token; a bot's begins with xoxb-")
+        return value
+
+    @field_validator("slack_channel")
+    @classmethod
+    def _channel(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"#?[^\s#@,<>:/]{1,80}", value.strip()):
+            raise ValueError(f"given was {value[:40]!r}; allowed is one channel: its ID, such as C0123456789, or #name")
+        return value and value.strip()
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _slack_api(cls, value: str) -> str:
+        parts = _parsed(value)
+        if parts is None or parts.scheme not in ("http", "https") or parts.username or parts.query:
+            raise ValueError("allowed is a URL without a user, such as https://slack.com/api/")
+        return value.strip()
+
+    @field_validator("alert_webhook_url")
+    @classmethod
+    def _webhook(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = _parsed(value.get_secret_value())
+            if parts is None or parts.scheme not in ("http", "https"):
+                raise ValueError("the value is no URL to post to; it begins with http:// or https://")
+        return value
+
+    @field_validator("alert_webhook_secret")
+    @classmethod
+    def _secret(cls, value: SecretStr | None) -> SecretStr | None:
+        """Whoever sets one wants signatures: spaces alone are an accident."""
+        if value is not None and not value.get_secret_value().strip():
+            raise ValueError("the value is empty; set a secret that the receiver knows, or leave it out")
         return value
 
     @field_validator("smtp_url")
@@ -59,6 +103,20 @@ class ChannelSettings(EnvironmentSettings):
         if value and ("," in value or not value.strip()):
             raise ValueError("allowed is one mail address, such as pipeline-health@example.com")
         return value
+
+    @model_validator(mode="after")
+    def _slack_is_whole(self) -> "ChannelSettings":
+        if self.slack_bot_token and not self.slack_channel:
+            raise ValueError("SLACK_CHANNEL: SLACK_BOT_TOKEN is set but no channel to post to; set it to its ID")
+        if self.slack_channel and not self.slack_bot_token:
+            raise ValueError("SLACK_BOT_TOKEN: SLACK_CHANNEL is set but no bot to post there; set the bot's token")
+        return self
+
+    @model_validator(mode="after")
+    def _webhook_is_whole(self) -> "ChannelSettings":
+        if self.alert_webhook_secret and not self.alert_webhook_url:
+            raise ValueError("ALERT_WEBHOOK_URL: ALERT_WEBHOOK_SECRET is set but no URL to post to; set it")
+        return self
 
     @model_validator(mode="after")
     def _mail_needs_somebody(self) -> "ChannelSettings":

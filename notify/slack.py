@@ -1,4 +1,4 @@
-"""Slack by an incoming webhook."""
+"""Slack by an incoming webhook, and how a message looks in Slack."""
 
 import logging
 from collections.abc import Sequence
@@ -12,12 +12,13 @@ from slack_sdk.webhook import WebhookClient
 
 from notify.errors import DeliveryFailed
 from notify.message import Message
+from notify.parcel import Parcel, Receipt
 
 TIMEOUT_SECONDS = 10
 _DEFAULT_WAIT = timedelta(seconds=60)
 _LONGEST_WAIT = timedelta(hours=1)
 # Slack's limits (docs.slack.dev, "Blocks"); a message beyond them is refused as a whole.
-_LONGEST_HEADLINE, _LONGEST_FIELD, _LONGEST_TEXT = 150, 2_000, 3_000
+_LONGEST_HEADLINE, _LONGEST_FIELD, _LONGEST_LINE, _LONGEST_TEXT = 150, 2_000, 1_000, 3_000
 _PAIRS_IN_SECTION = 5
 _MOST_SECTIONS = 8
 
@@ -34,19 +35,20 @@ class SlackChannel:
         self._host = urlsplit(webhook_url).hostname
         self._client = WebhookClient(webhook_url.strip(), timeout=TIMEOUT_SECONDS, logger=_SILENT, retry_handlers=[])
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message, parcel: Parcel | None = None) -> Receipt:
+        """A webhook does not say where the message is now: nothing can be added to it later."""
         try:
-            response = self._client.send(text=escape(_printable(message.subject)), blocks=blocks(message))
+            response = self._client.send(text=escape(printable(message.subject)), blocks=blocks(message))
         except (OSError, HTTPException, ValueError, LookupError, SlackRequestError) as error:
             reason = getattr(error, "reason", None) or error
-            raise DeliveryFailed(f"Slack at {self._host} cannot be reached: {_line(reason)}") from None
+            raise DeliveryFailed(f"Slack at {self._host} cannot be reached: {line(reason)}") from None
         if response.status_code == 200 and not _is_page(response.body):
-            return
+            return Receipt()
         if response.status_code == 200:
             raise DeliveryFailed(f"Slack at {self._host} did not answer, but a web page; check SLACK_WEBHOOK_URL")
         if response.status_code == 429:
-            raise DeliveryFailed("Slack asks to slow down (429)", retry_after=_wait(response.headers))
-        reason = _line(response.body or "no reason given")
+            raise DeliveryFailed("Slack asks to slow down (429)", retry_after=wait(response.headers))
+        reason = line(response.body or "no reason given")
         gone = response.status_code in (400, 403, 404, 410)
         hint = "; check SLACK_WEBHOOK_URL" if gone else ""
         raise DeliveryFailed(f"Slack answered {response.status_code}: {reason}{hint}", permanent=gone)
@@ -71,12 +73,23 @@ def blocks(message: Message) -> list[dict[str, Any]]:
     for start in range(0, min(len(message.fields), _PAIRS_IN_SECTION * _MOST_SECTIONS), _PAIRS_IN_SECTION):
         pairs = message.fields[start : start + _PAIRS_IN_SECTION]
         found.append({"type": "section", "fields": [part for pair in pairs for part in _pair(*pair)]})
-    if message.lines:
-        found.append({"type": "section", "text": _plain("\n".join(message.lines), _LONGEST_TEXT)})
+    found += [{"type": "section", "text": _plain(text, _LONGEST_TEXT)} for text in _paragraphs(message.lines)]
     links = _links(message.links)
     if links:
         found.append({"type": "context", "elements": [{"type": "mrkdwn", "text": links}]})
     return found
+
+
+def _paragraphs(lines: Sequence[str]) -> list[str]:
+    """Many lines, in as few sections as hold them."""
+    found: list[str] = []
+    for each in lines:
+        each = _cut(each, _LONGEST_LINE)  # noqa: PLW2901 - a line is only shortened
+        if found and len(found[-1]) + len(each) + 1 <= _LONGEST_TEXT:
+            found[-1] += f"\n{each}"
+        else:
+            found.append(each)
+    return found[:_MOST_SECTIONS]
 
 
 def _pair(label: str, value: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -85,31 +98,31 @@ def _pair(label: str, value: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _plain(text: str, longest: int) -> dict[str, Any]:
     """An empty text would be refused."""
-    return {"type": "plain_text", "text": _cut(_printable(text).strip() or "–", longest), "emoji": False}
+    return {"type": "plain_text", "text": _cut(printable(text).strip() or "–", longest), "emoji": False}
 
 
 def _links(links: Sequence[tuple[str, str]]) -> str:
     """As many as fit: half a link would be no link."""
     found = ""
     for label, url in links:
-        link = f"<{_url(url)}|{escape(_printable(label)).replace('|', '/')}>"
+        link = f"<{_url(url)}|{escape(printable(label)).replace('|', '/')}>"
         if url.startswith(("http://", "https://")) and len(found) + len(link) < _LONGEST_TEXT - 10:
             found += f"  ·  {link}" if found else link
     return found
 
 
 def _url(url: str) -> str:
-    return _printable(url).replace("&", "&amp;").replace("<", "%3C").replace(">", "%3E").replace("|", "%7C")
+    return printable(url).replace("&", "&amp;").replace("<", "%3C").replace(">", "%3E").replace("|", "%7C")
 
 
-def _wait(headers: Any) -> timedelta:
+def wait(headers: Any) -> timedelta:
     given = str({name.lower(): value for name, value in headers.items()}.get("retry-after", ""))
     if not (given.isascii() and given.isdigit()) or len(given) > 9:
         return _DEFAULT_WAIT
     return min(timedelta(seconds=int(given)), _LONGEST_WAIT)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Half a surrogate pair cannot be sent as UTF-8."""
     return text.encode("utf-8", "replace").decode()
 
@@ -118,5 +131,5 @@ def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def _line(reason: object) -> str:
+def line(reason: object) -> str:
     return " ".join(str(reason).split())[:200]

@@ -28,7 +28,7 @@ from db.queries.alerts import AlertFilter, AlertRow, alert_page, get_alert
 from db.queries.runs import BadCursor
 from db.store.alerts import acknowledge
 from db.vocabulary import AlertState, Severity
-from notify.channels import Channel, configured
+from notify.channels import SETTINGS, Channel, configured
 from notify.errors import DeliveryFailed
 from notify.message import Message
 
@@ -87,14 +87,15 @@ def send_test(
     request: Request,
     now: NowDep,
     channel: Annotated[
-        list[Literal["slack", "email"]] | None, Query(description="All that are configured without it; repeatable")
+        list[Literal["slack", "email", "webhook"]] | None,
+        Query(description="All that are configured without it; repeatable"),
     ] = None,
 ) -> Any:
     """Goes out at once, past the outbox: whoever asks wants to see whether it arrives."""
     settings: Settings = request.app.state.settings
     channels = configured(settings)
     if not channels:
-        raise Problem(409, "No channel is configured; set SLACK_WEBHOOK_URL, or SMTP_URL and ALERT_EMAIL_TO.")
+        raise Problem(409, f"No channel is configured; set {SETTINGS}.")
     names = list(dict.fromkeys(channel or channels))
     for name in names:
         if name not in channels:
@@ -150,10 +151,10 @@ def _shown(row: AlertRow | None, alert_id: int) -> schemas.Alert:
 
 def _try(channel: Channel, message: Message) -> dict[str, Any]:
     try:
-        channel.send(message)
+        receipt = channel.send(message)
     except DeliveryFailed as error:
         return {"channel": channel.name, "ok": False, "error": str(error)}
-    return {"channel": channel.name, "ok": True, "error": None}
+    return {"channel": channel.name, "ok": True, "error": receipt.note}
 
 
 def _message(request: Request, window: Window, app_url: str) -> Message:

@@ -21,8 +21,12 @@ _ALERT: dict[str, Any] = {
     "silenced_until": None, "group_id": None,
     "detail": {"branch": "main", "failures": 3, "since": "2026-11-23T11:20:41Z"},
     "deliveries": [
-        {"channel": "slack", "reason": "first", "state": "sent", "tries": 1, "created_at": "2026-11-23T11:52:10Z",
-         "sent_at": "2026-11-23T11:52:11Z", "error": None},
+        {"id": 31, "channel": "slack", "reason": "first", "state": "sent", "tries": 1,
+         "created_at": "2026-11-23T11:52:10Z", "sent_at": "2026-11-23T11:52:11Z", "error": None, "note": None,
+         "folded_into": None},
+        {"id": 32, "channel": "webhook", "reason": "first", "state": "pending", "tries": 3,
+         "created_at": "2026-11-23T11:52:10Z", "sent_at": None,
+         "error": "The webhook at hooks.example.com answered 503: maintenance", "note": None, "folded_into": None},
     ],
 }  # fmt: skip
 _TAKEN: dict[str, Any] = {"channel": "slack", "ok": True, "error": None}
@@ -36,13 +40,16 @@ _UTC = re.compile(r"(?<=T\d\d:\d\d:\d\d)(\.\d+)?\+00:00$")
 
 
 class Delivery(Schema):
-    channel: str
-    reason: str
-    state: str
+    id: int
+    channel: str = Field(description="slack, email or webhook")
+    reason: str = Field(description="first, repeat or resolved")
+    state: str = Field(description="pending, sent, dead (given up), or folded: another message brings its news")
     tries: int
     created_at: Time
     sent_at: Time | None
-    error: str | None
+    error: str | None = Field(description="Why it was not taken the last time")
+    note: str | None = Field(description="What went wrong although it was taken, such as a refused recipient")
+    folded_into: int | None = Field(description="The id of the delivery that brings its news")
 
 
 class Acknowledged(Schema):
@@ -118,7 +125,7 @@ class TestResult(Schema):
     __test__ = False
     channel: str
     ok: bool
-    error: str | None
+    error: str | None = Field(description="Why not; or what went wrong although it was taken")
 
 
 class TestResults(Schema):

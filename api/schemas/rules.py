@@ -38,7 +38,7 @@ class RuleBody(Schema):
     workflows: list[str] = Field([], description="Shell-style patterns; none: all")
     branches: list[str] = Field([], description="Shell-style patterns; none: as docs/alerts.md says of the kind")
     severity: Severity = Severity.WARNING
-    channels: list[str] = Field([], description="slack, email; none: all that are configured")
+    channels: list[str] = Field([], description="slack, email, webhook; none: all that are configured")
     repeat_seconds: float | None = Field(None, description="Null: told once")
     enabled: bool = True
 

@@ -1,12 +1,15 @@
 """Writes the messages about what changed: one for each bundle of news, in the transaction of the change."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session
 
-from collector.alerts import compose
+from collector.alerts import compose, evidence
+from collector.alerts.evidence import NOTHING_SEEN, SPAN, Evidence
+from collector.alerts.facts import facts, one
 from db import analytics
 from db.alerting.bundles import News, bundle
 from db.alerting.place import Place
@@ -16,10 +19,10 @@ from db.metrics.formulas import Metrics
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.observations import Observation
-from db.queries.alerts import AlertRow, alerts_of_group
-from db.queries.logs import failure_of
+from db.queries.alerts import AlertRow, alerts_of_group, count_episodes
 from db.queries.runs import RunRow
-from db.store.alerts import enqueue, note_told
+from db.store.alerts import note_told
+from db.store.outbox import enqueue
 from db.vocabulary import AlertState, RuleKind
 from notify.message import Message
 
@@ -39,6 +42,10 @@ class Item:
     told: bool = True
     fixed: RunRow | None = None
 
+    @property
+    def detail(self) -> Mapping[str, Any]:
+        return self.seen.detail if self.seen else {}
+
 
 class Teller:
     def __init__(self, channels: Sequence[str], app_url: str) -> None:
@@ -46,20 +53,20 @@ class Teller:
 
     def tell(self, session: Session, items: Sequence[Item], now: datetime) -> None:
         told = [item for item in items if item.told and not self._others_go_on(session, item, now)]
-        causes = {item.alert_id: _cause(session, item) for item in told if item.reason is Reason.FIRST}
+        found = {item.alert_id: _found(session, item, now) for item in told}
         by_id = {item.alert_id: item for item in told}
-        news = [_news(item, causes.get(item.alert_id, (None, None))[1]) for item in told]
+        news = [_news(item, found[item.alert_id].cause) for item in told]
         for group in bundle(news):
             listed = [by_id[each.alert_id] for each in group]
             first = listed[0]
-            error = causes.get(first.alert_id, (None, None))[0]
             if first.reason is Reason.RESOLVED and first.alert and first.alert.group_id:
-                message = self._recovery(session, first, first.alert.group_id, now)
+                about, message = self._recovery(session, first, first.alert.group_id, now)
             elif len(listed) == 1:
-                message = self._single(session, first, error, now)
+                about, message = [first.alert_id], self._single(session, first, found[first.alert_id], now)
             else:
-                message = self._together(listed, error if _one_cause(group) else None, now)
-            self._write(session, listed, message, now)
+                error = found[first.alert_id].error_line if _one_cause(group) else None
+                about, message = self._together(listed, found, error, now)
+            self._write(session, listed, about, message, now)
 
     @staticmethod
     def _others_go_on(session: Session, item: Item, now: datetime) -> bool:
@@ -69,76 +76,111 @@ class Teller:
             return False
         return any(each.state != AlertState.RESOLVED for each in alerts_of_group(session, group, now))
 
-    def _write(self, session: Session, listed: Sequence[Item], message: Message, now: datetime) -> None:
+    def _write(
+        self, session: Session, listed: Sequence[Item], about: Sequence[int], message: Message, now: datetime
+    ) -> None:
         first = listed[0]
         wanted = first.rule.channels or tuple(self._channels)
         lead = min(item.alert_id for item in listed)
         to = {channel: message.to_dict() for channel in self._channels if channel in wanted}
-        enqueue(session, lead, first.reason, to, now)
+        enqueue(session, lead, first.reason, to, now, alert_ids=about)
         together = lead if len(listed) > 1 and first.reason is Reason.FIRST else None
         note_told(session, [item.alert_id for item in listed], now, group_id=together)
 
-    def _single(self, session: Session, item: Item, error_line: str | None, now: datetime) -> Message:
-        context = self._context(session, item, now, error_line)
+    def _single(self, session: Session, item: Item, found: Evidence, now: datetime) -> Message:
+        context = self._context(session, item, found, now)
+        message = self._over(session, item, context) if item.reason is Reason.RESOLVED else self._fires(item, context)
+        ended = now if item.reason is Reason.RESOLVED else None
+        detail = item.detail or (item.alert.detail if item.alert else {})
+        known = one(
+            item.alert_id, item.rule, item.place, detail, found, self._app_url, times=context.times,
+            figures=context.figures, fixed=item.fixed, resolved_at=ended,
+        )  # fmt: skip
+        return replace(message, data=facts(item.rule, [known]))
+
+    @staticmethod
+    def _fires(item: Item, context: compose.Context) -> Message:
         still = item.reason is Reason.REPEAT
         streak = item.seen.streak if item.seen else None
         figures = item.seen.metrics if item.seen else None
-        if item.reason is not Reason.RESOLVED:
-            if streak:
-                return compose.broken(streak, context, still=still)
-            if item.rule.built_in and figures:
-                branch = item.place.branch or ""
-                return compose.rate_high(item.place.repo, branch, figures, item.rule.threshold, context)
-            return compose.measured(item.rule, item.place, item.seen.detail if item.seen else {}, context, still=still)
+        if streak:
+            return compose.broken(streak, context, still=still)
+        if item.rule.built_in and figures:
+            return compose.rate_high(item.place, figures, context, still=still)
+        return compose.measured(item.place, item.detail, context, still=still)
+
+    def _over(self, session: Session, item: Item, context: compose.Context) -> Message:
         since = _since(item)
         if item.fixed and item.rule.kind is RuleKind.CONSECUTIVE_FAILURES:
-            return compose.recovered(
-                item.place.repo, item.fixed.workflow, item.place.branch or "", since, item.fixed, context
-            )
+            return compose.recovered(item.place, since, item.fixed, context)
         if item.rule.built_in:
-            return compose.rate_normal(item.place.repo, item.place.branch or "", self._last_day(session, item, now),
-                                       context)  # fmt: skip
-        return compose.over(item.rule, item.place, item.seen.detail if item.seen else {}, since, context)
+            return compose.rate_normal(item.place, since, self._last_day(session, item, context.now), context)
+        return compose.over(item.place, item.detail, since, context)
 
-    def _together(self, listed: Sequence[Item], error_line: str | None, now: datetime) -> Message:
-        places = [(item.place.words, item.seen.detail if item.seen else {}) for item in listed]
-        return compose.together(listed[0].rule, listed[0].reason, places, error_line, self._app_url, now)
-
-    def _recovery(self, session: Session, item: Item, group: int, now: datetime) -> Message:
-        """Of all that was told in one message."""
-        places = [
-            (Place(row.repository_id, row.repo, row.workflow_id, row.workflow, row.branch).words, row.detail)
-            for row in alerts_of_group(session, group, now)
+    def _together(
+        self, listed: Sequence[Item], found: Mapping[int, Evidence], error_line: str | None, now: datetime
+    ) -> tuple[list[int], Message]:
+        rule, reason = listed[0].rule, listed[0].reason
+        over = reason is Reason.RESOLVED
+        lines = [
+            compose.line(rule, item.place, {} if over else item.detail, NOTHING_SEEN if over else found[item.alert_id])
+            for item in listed
         ]
-        return compose.together(item.rule, Reason.RESOLVED, places, None, self._app_url, now)
+        known = [
+            one(item.alert_id, rule, item.place, item.detail or (item.alert.detail if item.alert else {}),
+                found[item.alert_id], self._app_url, fixed=item.fixed, resolved_at=now if over else None)
+            for item in listed
+        ]  # fmt: skip
+        message = compose.together(rule, reason, lines, error_line, self._app_url, now)
+        return [item.alert_id for item in listed], replace(message, data=facts(rule, known))
+
+    def _recovery(self, session: Session, item: Item, group: int, now: datetime) -> tuple[list[int], Message]:
+        """Of all that was told in one message."""
+        rows = alerts_of_group(session, group, now)
+        places = {row.id: Place(row.repository_id, row.repo, row.workflow_id, row.workflow, row.branch) for row in rows}
+        message = compose.together(
+            item.rule, Reason.RESOLVED, [compose.line(item.rule, places[row.id], {}) for row in rows], None,
+            self._app_url, now,
+        )  # fmt: skip
+        known = [
+            one(row.id, item.rule, places[row.id], row.detail, NOTHING_SEEN, self._app_url,
+                resolved_at=row.resolved_at or now)
+            for row in rows
+        ]  # fmt: skip
+        return [row.id for row in rows], replace(message, data=facts(item.rule, known))
 
     @staticmethod
     def _last_day(session: Session, item: Item, now: datetime) -> Metrics:
+        if item.seen and item.seen.metrics:
+            return item.seen.metrics
         scope = Scope(repos=(item.place.repo,), branches=(item.place.branch,) if item.place.branch else ())
-        window = compose.window_of(item.rule, now)
-        return item.seen.metrics if item.seen and item.seen.metrics else analytics.snapshot(session, scope, window)
+        # And what was created this very second.
+        window = Window(now - timedelta(seconds=item.rule.window), now + timedelta(seconds=1))
+        return analytics.snapshot(session, scope, window)
 
-    def _context(self, session: Session, item: Item, now: datetime, error_line: str | None) -> compose.Context:
+    def _context(self, session: Session, item: Item, found: Evidence, now: datetime) -> compose.Context:
         """The figures of 30 days are those of the workflow, or of the repository."""
         workflow_id = item.place.workflow_id
         scope = Scope(repos=(item.place.repo,), workflows=(str(workflow_id),) if workflow_id else ())
-        figures = analytics.snapshot(session, scope, Window(now - compose.SPAN, now))
-        return compose.Context(figures, error_line, self._app_url, now, item.alert_id)
+        figures = analytics.snapshot(session, scope, Window(now - SPAN, now))
+        times = count_episodes(session, item.alert_id, now - SPAN)
+        return compose.Context(item.rule, figures, self._app_url, now, item.alert_id, found, times)
+
+
+def _found(session: Session, item: Item, now: datetime) -> Evidence:
+    """Of what is over, the run that ended it."""
+    if item.reason is not Reason.RESOLVED:
+        return evidence.find(session, item.rule, item.place, item.seen, now)
+    return Evidence(last=item.fixed) if item.fixed else NOTHING_SEEN
 
 
 def _news(item: Item, cause: str | None) -> News:
     group = item.alert.group_id if item.alert else None
-    return News(item.alert_id, item.rule.id or 0, item.reason, group, cause)
+    return News(item.alert_id, item.rule.id or 0, item.reason, group, cause if item.reason is Reason.FIRST else None)
 
 
 def _one_cause(group: Sequence[News]) -> bool:
     return group[0].cause is not None and all(each.cause == group[0].cause for each in group)
-
-
-def _cause(session: Session, item: Item) -> tuple[str | None, str | None]:
-    """The error line and its fingerprint."""
-    run = item.seen.streak.runs[-1] if item.seen and item.seen.streak else None
-    return failure_of(session, run.id, run.attempt) if run else (None, None)
 
 
 def _since(item: Item) -> datetime:

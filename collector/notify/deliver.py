@@ -1,17 +1,20 @@
 """Sends what stands in the outbox: claimed first, so that no two processes send the same message."""
 
 import logging
+import traceback
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from sqlalchemy import Engine
 
+from collector.notify.fold import event_of, message_of
 from db.engine import write_scope
-from db.store.alerts import Claimed, claim_due, drop_for_removed_channels, note_failed, note_sent
+from db.store.outbox import Claimed, claim_due, drop_for_removed_channels, note_failed, note_sent
 from db.vocabulary import DeliveryState
 from notify.channels import Channel
 from notify.errors import DeliveryFailed
 from notify.message import Message
+from notify.parcel import Opening, Parcel
 
 log = logging.getLogger(__name__)
 
@@ -28,26 +31,51 @@ class Deliverer:
         if dropped:
             log.warning("%d messages given up: their channel is not configured any more", dropped)
         sent = 0
-        # One claim at a time: a slow channel must not let the claims of the others run out.
-        while claimed := self._claim(names):
-            sent += self._send(claimed)
+        waiting = names
+        # One claim at a time: a slow channel must not let the claims of the others run out, nor keep them waiting.
+        while waiting:
+            claimed = [item for name in waiting if (item := self._claim_and_send(name)) is not None]
+            sent += sum(taken for _, taken in claimed)
+            waiting = [name for name, _ in claimed]
         return sent
 
-    def _claim(self, names: list[str]) -> Claimed | None:
+    def _claim_and_send(self, name: str) -> tuple[str, bool] | None:
         with write_scope(self._engine) as session:
-            return next(iter(claim_due(session, self._clock(), names, limit=1)), None)
+            item = next(iter(claim_due(session, self._clock(), [name], limit=1)), None)
+        return None if item is None else (name, self._send(item))
 
     def _send(self, item: Claimed) -> bool:
         try:
-            self._channels[item.channel].send(Message.from_dict(item.message))
+            receipt = self._channels[item.channel].send(message_of(item, self._clock()), _parcel(item))
         except DeliveryFailed as error:
-            with write_scope(self._engine) as session:
-                state = note_failed(
-                    session, item, str(error), self._clock(), retry_after=error.retry_after, permanent=error.permanent
-                )
-            given_up = "given up" if state == DeliveryState.DEAD else "will be tried again"
-            log.warning("%s message not delivered, %s: %s", item.channel, given_up, error)
+            self._failed(item, error)
+            return False
+        except Exception as error:
+            # Its text may hold anything, secrets too: where it broke off is enough to find it.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            told = f"{type(error).__name__} in {place.name}, line {place.lineno}; this is a bug"
+            self._failed(item, DeliveryFailed(f"The message could not be made or sent: {told}"))
             return False
         with write_scope(self._engine) as session:
-            note_sent(session, item.id, self._clock())
+            note_sent(session, item.id, self._clock(), receipt=receipt.place or None, note=receipt.note)
         return True
+
+    def _failed(self, item: Claimed, error: DeliveryFailed) -> None:
+        with write_scope(self._engine) as session:
+            state = note_failed(
+                session, item, str(error), self._clock(), retry_after=error.retry_after, permanent=error.permanent
+            )
+        given_up = "given up" if state == DeliveryState.DEAD else "will be tried again"
+        log.warning("%s message not delivered, %s: %s", item.channel, given_up, error)
+
+
+def _parcel(item: Claimed) -> Parcel:
+    """The key stays the same at every try, and does not come back when a database is made anew."""
+    return Parcel(
+        event=event_of(item),
+        key=f"{item.id}-{item.created_at:%Y%m%d%H%M%S%f}",
+        written_at=item.created_at,
+        openings=tuple(
+            Opening(Message.from_dict(each.message), each.receipt) for each in item.openings if each.receipt
+        ),
+    )

@@ -22,6 +22,11 @@ def headline(kind: str, place: str, detail: Mapping[str, Any], *, over: bool = F
     return now.format(place=place, still=goes_on)
 
 
+def whole(kind: str, place: str, lasted: str) -> str:
+    """From beginning to end, for people who heard of neither. `lasted` as units.duration."""
+    return _WAS[RuleKind(kind)].format(place=place, lasted=lasted)
+
+
 def in_a_row(number: int) -> str:
     return "1 failed run" if number == 1 else f"{number} failed runs in a row"
 
@@ -118,4 +123,16 @@ _OVER = {
     RuleKind.FLAKY_RATE: "{place} is no longer flaky",
     RuleKind.ERROR_BUDGET: "{place} is within its error budget",
     RuleKind.COLLECTOR_STALE: "{place} is being read again",
+}
+_WAS = {
+    RuleKind.CONSECUTIVE_FAILURES: "{place} was broken for {lasted} and recovered",
+    RuleKind.FAILURE_RATE: "Too many runs of {place} failed for {lasted}; the rate is back to normal",
+    RuleKind.SUCCESS_REGRESSION: "{place} succeeded less often for {lasted}, and does as before now",
+    RuleKind.DURATION_REGRESSION: "{place} was slower for {lasted}, and is as quick as before now",
+    RuleKind.QUEUE_TIME: "Runs of {place} waited long for a runner for {lasted}, and no longer do",
+    RuleKind.STUCK_RUN: "A run of {place} was stuck for {lasted}, and no longer is",
+    RuleKind.MISSING_RUN: "A scheduled run of {place} came {lasted} late",
+    RuleKind.FLAKY_RATE: "{place} was flaky for {lasted}, and no longer is",
+    RuleKind.ERROR_BUDGET: "{place} burned its error budget for {lasted}, and is within it now",
+    RuleKind.COLLECTOR_STALE: "{place} was not read for {lasted}, and is again",
 }

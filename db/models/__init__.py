@@ -4,7 +4,7 @@ Every table that grows carries repository_id first in its primary key, so that i
 sharded by repository without a change to any query.
 """
 
-from db.models.alerting import Alert, AlertRule, Delivery, Silence
+from db.models.alerting import Alert, AlertRule, ChannelState, Delivery, Silence
 from db.models.base import Base
 from db.models.collection import Backfill, Claim, Heartbeat, InboxItem, RunGap, SyncState, Target
 from db.models.pipelines import Attempt, Job, JobLog, Repository, Run, Workflow
@@ -18,6 +18,7 @@ __all__ = [
     "Backfill",
     "Base",
     "BrokenEpisode",
+    "ChannelState",
     "Claim",
     "Delivery",
     "Heartbeat",

@@ -93,7 +93,9 @@ class Silence(Base):
 
 class Delivery(Base):
     """The outbox: one row a message and channel, written with the alert's state in one transaction. `alert_id` is null
-    for a test that somebody asked for."""
+    for a test that somebody asked for; `alert_ids` are all alerts that it is about (null: `alert_id` alone).
+    `claimed_until`: a program sends it now, or died doing so. `receipt` is where the channel put it, `note` what went
+    wrong with a message that was taken. `folded_into`: the row that carries what this one says."""
 
     __tablename__ = "deliveries"
     __table_args__ = (Index("ix_deliveries_state_due_at", "state", "due_at"),)
@@ -108,4 +110,22 @@ class Delivery(Base):
     created_at: Mapped[datetime]
     due_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
+    error: Mapped[str | None] = mapped_column(Text)
+    alert_ids: Mapped[list[Any] | None]
+    claimed_until: Mapped[datetime | None]
+    receipt: Mapped[dict[str, Any] | None]
+    note: Mapped[str | None] = mapped_column(Text)
+    folded_into: Mapped[int | None] = mapped_column(index=True)
+
+
+class ChannelState(Base):
+    """How a channel fares. While `failures` in a row stand there, its messages are held until `held_until`, and one of
+    them is tried then."""
+
+    __tablename__ = "channel_states"
+
+    channel: Mapped[str] = mapped_column(String(20), primary_key=True)
+    failures: Mapped[int] = mapped_column(Integer, default=0)
+    failing_since: Mapped[datetime | None]
+    held_until: Mapped[datetime | None]
     error: Mapped[str | None] = mapped_column(Text)

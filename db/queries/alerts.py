@@ -17,6 +17,9 @@ from db.vocabulary import AlertState, DeliveryState
 
 @dataclass(frozen=True)
 class DeliveryRow:
+    """`note`: what went wrong with a message that was taken. `folded_into`: the message that brought its news."""
+
+    id: int
     channel: str
     reason: str
     state: str
@@ -24,6 +27,8 @@ class DeliveryRow:
     created_at: datetime
     sent_at: datetime | None
     error: str | None
+    note: str | None
+    folded_into: int | None
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,15 @@ def alerts_of_group(session: Session, group_id: int, now: datetime) -> list[Aler
     return _rows(session, _select().where(Alert.group_id == group_id).order_by(Alert.id), now)
 
 
+def count_episodes(session: Session, alert_id: int, since: datetime) -> int:
+    """How often the same rule opened at the same place since then."""
+    one = select(Alert.repository_id, Alert.rule, Alert.target).where(Alert.id == alert_id).subquery()
+    query = select(func.count()).select_from(Alert).join(
+        one, (Alert.repository_id == one.c.repository_id) & (Alert.rule == one.c.rule) & (Alert.target == one.c.target)
+    )  # fmt: skip
+    return int(session.scalar(query.where(Alert.opened_at >= since)) or 0)
+
+
 def count_alerts(session: Session, now: datetime) -> dict[AlertState, int]:
     """Of monitored repositories, by the state that is shown."""
     counts = [func.sum(case((_shown_as(state, now), 1), else_=0)) for state in AlertState]
@@ -212,7 +226,10 @@ def _deliveries(session: Session, alert_ids: list[int]) -> dict[int, list[Delive
 
 
 def _delivery(row: Delivery) -> DeliveryRow:
-    return DeliveryRow(row.channel, row.reason, row.state, row.tries, row.created_at, row.sent_at, row.error)
+    return DeliveryRow(
+        row.id, row.channel, row.reason, row.state, row.tries, row.created_at, row.sent_at, row.error, row.note,
+        row.folded_into,
+    )  # fmt: skip
 
 
 def _row(

@@ -15,6 +15,7 @@ from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.models import Attempt, Job, Repository, Run, Workflow
 from db.queries.filters import in_scope, in_window
+from db.vocabulary import Outcome
 
 
 @dataclass(frozen=True)
@@ -233,6 +234,15 @@ def _decode(cursor: str) -> tuple[datetime, int]:
     if moment.tzinfo is None or not 0 <= number < 2**63:
         raise BadCursor("cursor is not one that this API gave; start again without it")
     return moment, number
+
+
+def failed_between(session: Session, scope: Scope, window: Window) -> tuple[RunRow, RunRow] | None:
+    """The first and the last failed run that were created then; null where none was."""
+    where = [*in_scope(session, scope), Run.created_at >= window.since, Run.created_at < window.until]
+    query = select_runs().where(*where, Run.outcome == Outcome.FAILURE)
+    first = session.execute(query.order_by(Run.created_at, Run.id).limit(1)).first()
+    last = session.execute(query.order_by(Run.created_at.desc(), Run.id.desc()).limit(1)).first()
+    return (RunRow(*first), RunRow(*last)) if first and last else None
 
 
 def any_run(session: Session) -> bool:

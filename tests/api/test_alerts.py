@@ -4,11 +4,13 @@ import pytest
 from sqlalchemy import Engine
 
 from db.engine import write_scope
-from db.store.alerts import AlertScope, enqueue, open_alert, resolve_alert
+from db.store.alerts import AlertScope, open_alert, resolve_alert
+from db.store.outbox import claim_due, enqueue, note_sent
 from db.vocabulary import RuleKind
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import NOON, add_repository, run, store_runs
 from tests.notify.servers import Mail, Slack, free_port, mail_server, slack_server
+from tests.notify.web import TOKEN, hook, slack_api
 
 
 @pytest.fixture
@@ -134,3 +136,50 @@ def test_a_page_of_another_site_cannot_send_messages(make_client: MakeClient, sl
     client = make_client(slack_webhook_url=slack.url)
     assert client.post("/api/alerts/test", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
     assert slack.received == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_webhook_gets_a_test_that_says_so(make_client: MakeClient, engine: Engine) -> None:
+    with hook() as receiver:
+        client = make_client(alert_webhook_url=receiver.url, alert_webhook_secret="s3cr3t-key")
+        answer = client.post("/api/alerts/test?channel=webhook")
+        assert answer.json() == {"results": [{"channel": "webhook", "ok": True, "error": None}]}
+        assert (receiver.bodies[0]["event"], receiver.bodies[0]["alerts"]) == ("test", [])
+        assert receiver.bodies[0]["delivery"].startswith("test-")
+        assert client.post("/api/alerts/test?channel=slack").status_code == 409
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_slack_bot_gets_a_test(make_client: MakeClient, slack: Slack, engine: Engine) -> None:
+    with slack_api() as workspace:
+        given = {"slack_bot_token": TOKEN, "slack_channel": workspace.channel, "slack_api_url": workspace.url}
+        client = make_client(slack_webhook_url=slack.url, **given)
+        assert client.post("/api/alerts/test?channel=slack").json()["results"][0]["ok"]
+        assert workspace.headlines() == ["✅ This is a test: alerts of Pipeline Health arrive here"]
+        assert slack.received == []
+        refused = make_client(**given | {"slack_channel": "C0OTHER"}).post("/api/alerts/test")
+        assert refused.status_code == 502
+        assert "channel_not_found; check SLACK_CHANNEL" in refused.json()["results"][0]["error"]
+        assert "s3cr3t" not in refused.text
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_refused_recipient_is_told_beside_the_success(make_client: MakeClient, mail: Mail, engine: Engine) -> None:
+    mail.refuse = ("bob@example.com",)
+    given = {"smtp_url": f"smtp://127.0.0.1:{mail.port}", "alert_email_to": "ann@example.com, bob@example.com"}
+    (result,) = make_client(**given).post("/api/alerts/test").json()["results"]
+    assert result["ok"] is True
+    assert "refused bob@example.com (550)" in result["error"]
+
+
+def test_what_was_folded_shows_what_carries_it(client: TestClient, engine: Engine) -> None:
+    with write_scope(engine) as session:
+        number = open_alert(session, AlertScope(1, 5, RuleKind.CONSECUTIVE_FAILURES), "3", {}, NOON)
+        enqueue(session, number, "first", {"slack": {}}, NOON)
+        enqueue(session, number, "resolved", {"slack": {}}, NOON)
+        resolve_alert(session, number, {}, NOON)
+        (claimed,) = claim_due(session, NOON, ["slack"])
+        note_sent(session, claimed.id, NOON, note="one of two refused")
+    opening, ending = client.get(f"/api/alerts/{number}").json()["deliveries"]
+    assert (opening["state"], opening["folded_into"]) == ("folded", ending["id"])
+    assert (ending["state"], ending["note"], ending["folded_into"]) == ("sent", "one of two refused", None)

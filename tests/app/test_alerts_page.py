@@ -158,7 +158,8 @@ def test_a_test_message_goes_the_way_of_alerts(fired: Seeded, open_page: Open) -
     assert "test asked for" in everything(page)
     with write_scope(fired.engine) as session:
         claimed = claim_due(session, fired.now + timedelta(hours=1), ["slack"])
-        note_failed(session, claimed[-1], "no_service", fired.now, permanent=True)
+        test = next(each for each in claimed if each.reason == "test")
+        note_failed(session, test, "no_service", fired.now, permanent=True)
     assert read(fired.engine, latest_tests)["slack"].state == "dead"
     data.forget()
     assert "test failed" in everything(open_page("alerts", show="silences"))

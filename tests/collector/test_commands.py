@@ -33,6 +33,8 @@ from tests.collector.program import clean, collector
         ("GITHUB_API_URL", "ftp://x", "http"),
         ("GITHUB_TOKEN", "two words", "token"),
         ("SLACK_WEBHOOK_URL", "hooks.slack.com/hunter2", "https://hooks.slack.com"),
+        ("SLACK_BOT_TOKEN", "xoxb hunter2", "xoxb-"),
+        ("ALERT_WEBHOOK_URL", "hooks.example.com/hunter2", "http:// or https://"),
         ("SMTP_URL", "mail.example.com", "smtp://"),
         ("ALERT_EMAIL_TO", "nobody", "mail address"),
         ("GITHUB_TOKEN_FILE", "/nowhere/token", "readable file"),
@@ -56,6 +58,22 @@ def test_an_unusable_setting_ends_it_with_code_2_and_one_line(variable: str, val
     assert told in line
     assert "hunter2" not in line
     assert "Traceback" not in line
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "missing"),
+    [
+        ("SLACK_BOT_TOKEN", "xoxb-hunter2", "SLACK_CHANNEL"),
+        ("SLACK_CHANNEL", "C0ALERTS", "SLACK_BOT_TOKEN"),
+        ("ALERT_WEBHOOK_SECRET", "hunter2", "ALERT_WEBHOOK_URL"),
+        ("SMTP_URL", "smtp://u:hunter2@mail.example.com", "ALERT_EMAIL_TO"),
+    ],
+)
+def test_half_a_channel_ends_it_with_code_2_and_what_is_missing(variable: str, value: str, missing: str) -> None:
+    done = collector("sync", **{"GITHUB_REPOS": REPO, variable: value})
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith(f"{missing}: {variable} is set but n")
+    assert "hunter2" not in done.stderr
 
 
 def test_without_repositories_it_says_what_to_set() -> None:

@@ -16,6 +16,7 @@ from collector.doctor import run_checks
 from collector.doctor_check import Check
 from tests.collector.keys import private_pem
 from tests.collector.servers import Reply, StandIn, as_json, limit_headers
+from tests.notify.web import TOKEN, Answer, hook, slack_api
 
 REPO = "acme/web"
 RUNS, JOBS = f"/repos/{REPO}/actions/runs", f"/repos/{REPO}/actions/runs/5/jobs"
@@ -178,3 +179,38 @@ def _listens(port: int) -> bool:
 
 def test_a_redis_that_is_there_answers(examine: Examine, redis_url: str) -> None:
     assert examine(redis_url=redis_url)["Redis"] == Check("Redis", True, "answers")
+
+
+def test_a_slack_bot_is_asked_who_it_is_and_posts_nothing(examine: Examine) -> None:
+    with slack_api() as slack:
+        given = {"slack_channel": "C0ALERTS", "slack_api_url": slack.url}
+        well = examine(slack_bot_token=TOKEN, slack_webhook_url="https://hooks.slack.com/x", **given)["Slack"]
+        assert well.ok
+        assert well.detail.startswith(
+            "health in Acme posts to C0ALERTS; SLACK_WEBHOOK_URL is not used beside it; POST /api/alerts/test"
+        )
+        wrong = examine(slack_bot_token="xoxb-s3cr3t-other", **given)["Slack"]
+        assert wrong == Check("Slack", False, "Slack says invalid_auth; check SLACK_BOT_TOKEN")
+        assert {method for method, _ in slack.calls} == {"auth.test"}
+
+
+def test_the_webhook_of_alerts_is_looked_at_without_an_alert(examine: Examine) -> None:
+    with hook() as receiver:
+        receiver.answer = Answer(405, b"")
+        found = examine(alert_webhook_url=receiver.url)["Alert webhook"]
+        assert found.ok
+        assert "127.0.0.1 answers (405 to a HEAD)" in found.detail
+        assert "not signed (ALERT_WEBHOOK_SECRET is not set)" in found.detail
+        signed = examine(alert_webhook_url=receiver.url, alert_webhook_secret="s3cr3t")["Alert webhook"]
+        assert "messages are signed" in signed.detail
+        assert {each.method for each in receiver.posted} == {"HEAD"}
+        gone = receiver.url
+    found = examine(alert_webhook_url=gone)["Alert webhook"]
+    assert found.ok is False
+    assert "ALERT_WEBHOOK_URL: The webhook at 127.0.0.1 cannot be reached: Connection refused" in found.detail
+    assert "s3cr3t" not in found.detail + signed.detail
+
+
+def test_channels_that_are_not_there_are_no_fault(examine: Examine) -> None:
+    found = examine()
+    assert [found[name].ok for name in ("Slack", "Email", "Alert webhook")] == [None, None, None]

@@ -61,10 +61,11 @@ def slack_server() -> Iterator[Slack]:
 
 @dataclass
 class Mail:
-    """`refuse` are addresses that the server does not take."""
+    """`refuse` are addresses that the server does not take, and `refusal` what it says then."""
 
     port: int = 0
     refuse: tuple[str, ...] = ()
+    refusal: str = "550 no such person"
     envelopes: list[Envelope] = field(default_factory=list)
 
     @property
@@ -76,7 +77,7 @@ class Mail:
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if address in self.refuse:
-            return "550 no such person"
+            return self.refusal
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

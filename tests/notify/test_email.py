@@ -2,6 +2,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from notify.email import EmailChannel, build
 from notify.errors import DeliveryFailed
 from notify.message import Message
+from notify.parcel import Event, Opening, Parcel
 from tests.notify.servers import mail_server
 
 NEWS = Message(
@@ -117,7 +119,10 @@ def test_a_certificate_that_nobody_signed_is_not_trusted_on_another_machine(
 def test_when_one_recipient_is_refused_the_others_get_the_message_once(caplog: pytest.LogCaptureFixture) -> None:
     with mail_server() as server:
         server.refuse = ("ann@example.com",)
-        EmailChannel(f"smtp://127.0.0.1:{server.port}", SENDER, PEOPLE).send(NEWS)
+        receipt = EmailChannel(f"smtp://127.0.0.1:{server.port}", SENDER, PEOPLE).send(NEWS)
+        assert receipt.note == (
+            f"The mail server 127.0.0.1:{server.port} refused ann@example.com (550); the others have the message"
+        )
     assert server.envelopes[0].rcpt_tos == ["bob@example.com"]
     assert "refused ann@example.com" in caplog.text
 
@@ -136,3 +141,25 @@ def test_a_server_that_is_not_there_is_named_with_the_reason() -> None:
         port = closed.getsockname()[1]
         with pytest.raises(DeliveryFailed, match=f"127.0.0.1:{port} cannot be used: Connection refused"):
             EmailChannel(f"smtp://127.0.0.1:{port}", SENDER, PEOPLE).send(NEWS)
+
+
+def test_what_follows_stands_in_the_thread_of_the_opening_mail() -> None:
+    with mail_server() as server:
+        channel = EmailChannel(f"smtp://127.0.0.1:{server.port}", SENDER, PEOPLE)
+        written = datetime(2026, 11, 18, 12, tzinfo=UTC)
+        place = channel.send(NEWS, Parcel(Event.FIRING, "41-2026", written)).place
+        over = Parcel(Event.RESOLVED, "42-2026", written, (Opening(NEWS, place), Opening(NEWS, {"ts": "1"})))
+        channel.send(NEWS, over)
+        channel.send(NEWS, over)
+    opening, ending, again = server.messages
+    assert opening["Message-ID"] == "<41-2026@example.com>"
+    assert (opening["In-Reply-To"], opening["References"]) == (None, None)
+    assert ending["Message-ID"] == again["Message-ID"] == "<42-2026@example.com>"
+    assert ending["In-Reply-To"] == ending["References"] == opening["Message-ID"]
+    assert ending["Date"] == "Wed, 18 Nov 2026 12:00:00 +0000"
+
+
+def test_the_end_of_many_openings_names_them_all() -> None:
+    openings = tuple(Opening(NEWS, {"message_id": f"<{number}@example.com>"}) for number in (1, 2))
+    mail = build(NEWS, SENDER, PEOPLE, Parcel(Event.RESOLVED, openings=openings))
+    assert (mail["In-Reply-To"], mail["References"]) == ("<1@example.com>", "<1@example.com> <2@example.com>")

@@ -1,9 +1,13 @@
+from pathlib import Path
+
 import pytest
 
 from db.config import ConfigError
 from notify.channels import configured
 from notify.message import Message
 from notify.settings import ChannelSettings
+from notify.slack_bot import SlackBot
+from notify.webhook import WebhookChannel
 
 
 def test_without_settings_no_channel_is_configured() -> None:
@@ -26,6 +30,18 @@ def test_both_channels_can_be_configured(monkeypatch: pytest.MonkeyPatch) -> Non
         ("SLACK_WEBHOOK_URL", "hooks.slack.com/services/s3cr3t"),
         ("SLACK_WEBHOOK_URL", "https:///s3cr3t"),
         ("SLACK_WEBHOOK_URL", "https://hooks.slack.com/s3cr3t with space"),
+        ("SLACK_BOT_TOKEN", "xoxb s3cr3t"),
+        ("SLACK_BOT_TOKEN", "https://hooks.slack.com/s3cr3t"),
+        ("SLACK_CHANNEL", "#two words"),
+        ("SLACK_CHANNEL", "@ann"),
+        ("SLACK_CHANNEL", "C1,C2"),
+        ("SLACK_API_URL", "slack.com/api"),
+        ("SLACK_API_URL", "ftp://slack.com/api"),
+        ("SLACK_API_URL", "https://u:s3cr3t@slack.com/api"),
+        ("ALERT_WEBHOOK_URL", "hooks.example.com/s3cr3t"),
+        ("ALERT_WEBHOOK_URL", "https://hooks.example.com:99999/s3cr3t"),
+        ("ALERT_WEBHOOK_URL", "file:///s3cr3t"),
+        ("ALERT_WEBHOOK_SECRET", "   "),
         ("SMTP_URL", "mail.s3cr3t.com:587"),
         ("SMTP_URL", "smtp://user:s3cr3t@host:70000"),
         ("SMTP_URL", "smtp://user:s3cr3t@host:port"),
@@ -52,6 +68,53 @@ def test_a_mail_server_without_recipients_is_refused(monkeypatch: pytest.MonkeyP
         ChannelSettings.load()
 
 
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({"SLACK_BOT_TOKEN": "xoxb-s3cr3t"}, "SLACK_CHANNEL"),
+        ({"SLACK_CHANNEL": "C0ALERTS"}, "SLACK_BOT_TOKEN"),
+        ({"SLACK_CHANNEL": "C1", "SLACK_WEBHOOK_URL": "https://hooks.slack.com/s3cr3t"}, "SLACK_BOT_TOKEN"),
+        ({"ALERT_WEBHOOK_SECRET": "s3cr3t"}, "ALERT_WEBHOOK_URL"),
+    ],
+)
+def test_half_a_channel_is_refused_with_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], missing: str
+) -> None:
+    for variable, value in given.items():
+        monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError, match=rf"^{missing}: .* is set but no ") as failed:
+        ChannelSettings.load()
+    assert "\n" not in str(failed.value)
+    assert "s3cr3t" not in str(failed.value)
+
+
+def test_a_bot_token_wins_over_a_webhook_of_slack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("xoxb-1-2-abc\n")
+    monkeypatch.setenv("SLACK_BOT_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("SLACK_CHANNEL", "#alerts")
+    monkeypatch.setenv("SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/T/B/x")
+    assert isinstance(configured(ChannelSettings.load())["slack"], SlackBot)
+
+
+def test_a_webhook_signs_when_it_has_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALERT_WEBHOOK_URL", "https://hooks.example.com/x")
+    plain = configured(ChannelSettings.load())["webhook"]
+    monkeypatch.setenv("ALERT_WEBHOOK_SECRET", "key")
+    signed = configured(ChannelSettings.load())["webhook"]
+    assert isinstance(plain, WebhookChannel)
+    assert isinstance(signed, WebhookChannel)
+    assert (plain.signs, signed.signs) == (False, True)
+
+
 def test_a_message_survives_being_stored() -> None:
-    message = Message("s", "h", (("a", "b"),), ("line",), (("label", "https://x.test"),), resolved=True)
+    message = Message(
+        "s",
+        "h",
+        (("a", "b"),),
+        ("line",),
+        (("label", "https://x.test"),),
+        resolved=True,
+        whole="w",
+        data={"alerts": [1]},
+    )
     assert Message.from_dict(message.to_dict()) == message

@@ -24,7 +24,12 @@ _SIGNS = {
     AlertState.SILENCED: ("⊘", "Silenced", "gray"),
     AlertState.RESOLVED: ("✓", "Over", "green"),
 }
-_SENT = {DeliveryState.SENT: "sent", DeliveryState.PENDING: "on its way", DeliveryState.DEAD: "given up"}
+_SENT = {
+    DeliveryState.SENT: "sent",
+    DeliveryState.PENDING: "on its way",
+    DeliveryState.DEAD: "given up",
+    DeliveryState.FOLDED: "told with others",
+}
 _COLUMNS = (
     Column("Alert", fluid=True),
     Column("Rule", show="wide_only"),
@@ -166,7 +171,7 @@ def _message(each: DeliveryRow, now: datetime) -> Row:
         cells.text(_SENT[DeliveryState(each.state)].capitalize()),
         cells.count(each.tries),
         cells.ago(each.sent_at or each.created_at, now),
-        cells.text(each.error or ""),
+        cells.text(each.error or each.note or ""),
     )
 
 

@@ -14,9 +14,12 @@ from db.queries.alerts import DeadDelivery, DeliveryRow
 from db.vocabulary import DeliveryState
 from notify.message import Message
 
-_LABELS = {"slack": "Slack", "email": "Email"}
+_LABELS = {"slack": "Slack", "email": "Email", "webhook": "Webhook"}
 _REFRESH_SECONDS = 4
-_SETTINGS = "`SLACK_WEBHOOK_URL`, or `SMTP_URL` and `ALERT_EMAIL_TO`"
+_SETTINGS = (
+    "`SLACK_BOT_TOKEN` and `SLACK_CHANNEL`, `SLACK_WEBHOOK_URL`, `SMTP_URL` and `ALERT_EMAIL_TO`, or "
+    "`ALERT_WEBHOOK_URL`"
+)
 _DEAD = (
     Column("Message"),
     Column("Channel"),
@@ -69,7 +72,7 @@ def _line(name: str, last: DeliveryRow | None, now: datetime) -> str:
         return f'<div class="ph-alert ph-gray"><b aria-hidden="true">–</b><div>{never}</div></div>'
     ago = units.relative((now - (last.sent_at or last.created_at)).total_seconds())
     sign, colour, told = {
-        DeliveryState.SENT: ("✓", "green", f"test arrived {ago}"),
+        DeliveryState.SENT: ("✓", "green", f"test arrived {ago}" + (f", but: {last.note}" if last.note else "")),
         DeliveryState.DEAD: ("✕", "red", f"test failed {ago}: {last.error}"),
     }.get(DeliveryState(last.state), ("◌", "blue", f"test asked for {ago}" + (f": {last.error}" if last.error else "")))
     return (

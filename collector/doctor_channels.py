@@ -1,0 +1,69 @@
+"""What the doctor says of the channels, without sending a message on any of them."""
+
+import smtplib
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from collector.config import Settings
+from collector.doctor_check import Check
+from notify.errors import DeliveryFailed
+from notify.slack_bot import SlackBot
+from notify.webhook import WebhookChannel
+
+_TIMEOUT_SECONDS = 10
+_SENDS = "POST /api/alerts/test sends a message"
+
+
+def check_channels(settings: Settings) -> Iterator[Check]:
+    yield _slack_bot(settings) if settings.slack_bot_token else _slack(settings)
+    yield _smtp(settings)
+    yield _webhook(settings)
+
+
+def _slack_bot(settings: Settings) -> Check:
+    token = settings.slack_bot_token
+    bot = SlackBot(token.get_secret_value() if token else "", settings.slack_channel or "", settings.slack_api_url)
+    try:
+        who = bot.who()
+    except DeliveryFailed as error:
+        return Check("Slack", False, str(error))
+    beside = "; SLACK_WEBHOOK_URL is not used beside it" if settings.slack_webhook_url else ""
+    return Check("Slack", True, f"{who} posts to {settings.slack_channel}{beside}; {_SENDS}")
+
+
+def _slack(settings: Settings) -> Check:
+    if not settings.slack_webhook_url:
+        return Check("Slack", None, "neither SLACK_BOT_TOKEN nor SLACK_WEBHOOK_URL is set")
+    host = urlsplit(settings.slack_webhook_url.get_secret_value()).hostname
+    return Check("Slack", True, f"configured for {host}; {_SENDS}")
+
+
+def _smtp(settings: Settings) -> Check:
+    if not settings.smtp_url:
+        return Check("Email", None, "SMTP_URL is not set")
+    url = urlsplit(settings.smtp_url.get_secret_value())
+    secure = url.scheme == "smtps"
+    port = url.port or (465 if secure else 587)
+    make = smtplib.SMTP_SSL if secure else smtplib.SMTP
+    try:
+        with make(url.hostname or "", port, timeout=_TIMEOUT_SECONDS) as server:
+            server.noop()
+    except (OSError, smtplib.SMTPException) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        return Check("Email", False, f"SMTP_URL: {url.hostname}:{port} does not answer: {reason}")
+    return Check("Email", True, f"{url.hostname}:{port} answers")
+
+
+def _webhook(settings: Settings) -> Check:
+    """A HEAD: whatever comes back, somebody is there. What he thinks of a POST only a message can show."""
+    if not settings.alert_webhook_url:
+        return Check("Alert webhook", None, "ALERT_WEBHOOK_URL is not set")
+    secret = settings.alert_webhook_secret
+    url = settings.alert_webhook_url.get_secret_value()
+    channel = WebhookChannel(url, secret.get_secret_value() if secret else None)
+    try:
+        status = channel.reach()
+    except DeliveryFailed as error:
+        return Check("Alert webhook", False, f"ALERT_WEBHOOK_URL: {error}")
+    signs = "signed" if channel.signs else "not signed (ALERT_WEBHOOK_SECRET is not set)"
+    return Check("Alert webhook", True, f"{channel.host} answers ({status} to a HEAD), messages are {signs}; {_SENDS}")

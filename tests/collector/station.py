@@ -1,0 +1,77 @@
+"""Rules and delivery over one database, with a clock that the test moves."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from collector.alerts.evaluate import Evaluator
+from collector.notify.deliver import Deliverer
+from db.alerting.rule import Rule, checked
+from db.alerting.threshold import parse_threshold
+from db.engine import write_scope
+from db.queries.alerts import AlertRow, list_alerts
+from db.store.alert_rules import add_rule
+from db.store.logs import store_log
+from db.store.records import LogRecord, RepositoryRecord, WorkflowRecord
+from db.vocabulary import LogState, RuleKind
+from notify.channels import Channel
+from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
+from tests.collector.conftest import Clock
+
+MANY = 9
+
+
+class Station:
+    """Of the repository acme/web with the workflows W0 to W8."""
+
+    def __init__(
+        self, engine: Engine, clock: Clock, channels: Mapping[str, Channel], threshold: str = "3", *, new: bool = True
+    ) -> None:
+        self.engine, self.clock = engine, clock
+        self.evaluator = Evaluator(engine, parse_threshold(threshold), list(channels), "http://dash:8501", clock)
+        self.deliverer = Deliverer(engine, channels, clock)
+        self._number = 0
+        if new:
+            workflows = [WorkflowRecord(100 + k, f"W{k}", f"{k}.yml", "active") for k in range(MANY)]
+            add_repository(engine, RepositoryRecord(1, "acme/web", "main", True, False, ""), *workflows)
+
+    def rule(self, kind: RuleKind, open_at: float, **more: Any) -> int:
+        with write_scope(self.engine) as session:
+            return add_rule(session, checked(Rule("mine", kind, open_at, **more)), self.clock())
+
+    def ends(self, workflow: int, *conclusions: str, **more: Any) -> int:
+        """Runs of a workflow that end now, a second apart; the id of the last."""
+        minutes = (self.clock() - NOON).total_seconds() / 60 - 1
+        for number, conclusion in enumerate(conclusions):
+            self._number += 1
+            record = run(
+                self._number, minutes=minutes - (len(conclusions) - 1 - number) / 60, conclusion=conclusion,
+                **{"workflow_id": 100 + workflow, "workflow_name": f"W{workflow}"} | more,
+            )  # fmt: skip
+            store_runs(self.engine, record)
+        return self._number
+
+    def breaks(self, workflow: int, error: str | None = None, **more: Any) -> None:
+        run_id = self.ends(workflow, "failure", "failure", "failure", **more)
+        if error:
+            failed = job(run_id * 10, conclusion="failure", at=self.clock())
+            store_jobs(self.engine, run_id, failed, attempts=(attempt(1, "failure"),))
+            record = LogRecord(
+                run_id * 10, run_id, LogState.STORED, "x", 1, False, 1, ("x",), error, f"f{run_id}"
+            )  # fmt: skip
+            with write_scope(self.engine) as session:
+                store_log(session, 1, record, self.clock())
+
+    def mends(self, workflow: int, **more: Any) -> None:
+        self.ends(workflow, "success", **more)
+
+    def run(self) -> int:
+        """One look and one delivery; how many messages went out."""
+        self.evaluator.run()
+        return self.deliverer.run()
+
+    def alerts(self) -> list[AlertRow]:
+        with Session(self.engine) as session:
+            return list_alerts(session)

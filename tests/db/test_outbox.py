@@ -1,0 +1,252 @@
+"""The outbox as it is stored, on both databases: claims, folds, and channels that fail."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from db.engine import write_scope
+from db.migrate import downgrade, upgrade
+from db.models import ChannelState, Delivery
+from db.store.alerts import AlertScope, note_told, open_alert, resolve_alert
+from db.store.outbox import CLAIM, Claimed, claim_due, enqueue, note_failed, note_sent
+from db.vocabulary import RuleKind
+from tests.builders import NOON, add_repository
+from tests.writers import at_once
+
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
+
+
+class Box:
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def alert(self, number: int) -> int:
+        with write_scope(self.engine) as session:
+            scope = AlertScope(1, 5, RuleKind.CONSECUTIVE_FAILURES, "main", 1, target=f"{number}")
+            return open_alert(session, scope, "3", {}, NOON)
+
+    def put(self, reason: str, *alerts: int, now: datetime = NOON, channel: str = "slack") -> int:
+        with write_scope(self.engine) as session:
+            lead = min(alerts) if alerts else None
+            enqueue(session, lead, reason, {channel: {"subject": reason}}, now, alert_ids=alerts)
+            if reason == "resolved":
+                for each in alerts:
+                    resolve_alert(session, each, {}, now)
+            return max(session.scalars(select(Delivery.id)))
+
+    def claim(self, now: datetime = NOON, *channels: str) -> list[Claimed]:
+        with write_scope(self.engine) as session:
+            return claim_due(session, now, channels or ("slack", "email"))
+
+    def one(self, now: datetime = NOON) -> Claimed:
+        with write_scope(self.engine) as session:
+            (found,) = claim_due(session, now, ["slack", "email"], limit=1)
+            return found
+
+    def fail(self, claimed: Claimed, now: datetime, **more: Any) -> None:
+        with write_scope(self.engine) as session:
+            note_failed(session, claimed, "down", now, **more)
+
+    def sent(self, claimed: Claimed, now: datetime, receipt: dict[str, Any] | None = None) -> None:
+        with write_scope(self.engine) as session:
+            note_sent(session, claimed.id, now, receipt=receipt)
+
+    def states(self) -> dict[int, tuple[str, int | None]]:
+        with Session(self.engine) as session:
+            return {row.id: (row.state, row.folded_into) for row in session.scalars(select(Delivery))}
+
+
+@pytest.fixture
+def box(engine: Engine) -> Box:
+    add_repository(engine)
+    return Box(engine)
+
+
+def test_two_programs_never_get_the_same_message(box: Box) -> None:
+    for number in range(6):
+        box.put("first", box.alert(number))
+    found: list[Claimed] = []
+    assert at_once(*[lambda: found.extend(box.claim())] * 3) == []
+    assert sorted(each.id for each in found) == sorted(box.states())
+
+
+def test_what_is_folded_is_kept_and_points_to_what_carries_it(box: Box) -> None:
+    alert = box.alert(1)
+    opening, repeat, ending = (box.put(reason, alert) for reason in ("first", "repeat", "resolved"))
+    claimed = box.one()
+    assert (claimed.id, [each.id for each in claimed.carried]) == (ending, [opening, repeat])
+    assert box.states() == {opening: ("folded", ending), repeat: ("folded", ending), ending: ("pending", None)}
+    box.fail(claimed, NOON)
+    again = box.one(NOON + 15 * SECOND)
+    assert [each.message["subject"] for each in again.carried] == ["first", "repeat"]
+    box.sent(again, NOON + 15 * SECOND)
+    assert box.states()[ending] == ("sent", None)
+    assert box.claim(NOON + HOUR) == []
+
+
+def test_a_digest_carries_what_its_parts_carried(box: Box) -> None:
+    rows = [box.put(reason, alert) for alert in map(box.alert, range(3)) for reason in ("first", "resolved")]
+    box.fail(box.one(), NOON)
+    rows += [box.put(reason, alert) for alert in map(box.alert, range(3, 6)) for reason in ("first", "resolved")]
+    claimed = box.one(NOON + 15 * SECOND)
+    assert claimed.id == rows[-1]
+    assert [each.id for each in claimed.carried] == rows[:-1]
+    assert set(box.states().values()) == {("folded", rows[-1]), ("pending", None)}
+
+
+def test_a_program_that_dies_after_folding_loses_nothing(box: Box) -> None:
+    alert = box.alert(1)
+    box.put("first", alert)
+    ending = box.put("resolved", alert)
+    box.one()
+    assert box.claim(NOON + CLAIM - SECOND) == []
+    again = box.one(NOON + CLAIM)
+    assert (again.id, len(again.carried), again.tries) == (ending, 1, 2)
+
+
+def test_the_end_waits_for_an_opening_that_is_on_its_way(box: Box) -> None:
+    alert, other = box.alert(1), box.alert(2)
+    box.put("first", alert)
+    opening = box.one()
+    box.put("resolved", alert)
+    box.put("first", other)
+    assert [each.reason for each in box.claim()] == ["first"]
+    box.sent(opening, NOON, {"ts": "1.2"})
+    (ending,) = box.claim()
+    assert (ending.reason, ending.carried) == ("resolved", ())
+    assert [(each.id, each.receipt) for each in ending.openings] == [(opening.id, {"ts": "1.2"})]
+
+
+def test_the_opening_of_what_was_told_together_is_found_from_any_of_it(box: Box) -> None:
+    first, second = box.alert(1), box.alert(2)
+    box.put("first", first, second)
+    with write_scope(box.engine) as session:
+        note_told(session, [first, second], NOON, group_id=first)
+    box.sent(box.one(), NOON, {"ts": "1.2"})
+    box.put("repeat", second)
+    assert [each.receipt for each in box.one().openings] == [{"ts": "1.2"}]
+
+
+def test_the_opening_that_a_repeat_carried_is_the_repeat(box: Box) -> None:
+    alert = box.alert(1)
+    box.put("first", alert)
+    repeat = box.put("repeat", alert)
+    box.sent(box.one(), NOON, {"ts": "3.4"})
+    box.put("resolved", alert)
+    assert [(each.id, each.receipt) for each in box.one().openings] == [(repeat, {"ts": "3.4"})]
+
+
+def test_a_channel_that_fails_is_left_alone_and_the_others_are_not(box: Box) -> None:
+    for number in range(5):
+        box.put("first", box.alert(number))
+    mail = box.put("first", box.alert(9), channel="email")
+    box.fail(box.one(), NOON)
+    assert [each.id for each in box.claim()] == [mail]
+    trials = []
+    for seconds in range(1, 3600):
+        for claimed in box.claim(NOON + seconds * SECOND, "slack"):
+            trials.append(seconds)
+            box.fail(claimed, NOON + seconds * SECOND)
+    assert trials == [15, 45, 105, 225, 465, 945, 1905]
+
+
+def test_the_time_that_a_channel_names_is_that_of_all_its_messages(box: Box) -> None:
+    for number in range(3):
+        box.put("first", box.alert(number))
+    box.fail(box.one(), NOON, retry_after=90 * SECOND)
+    assert box.claim(NOON + 89 * SECOND) == []
+    trial = box.one(NOON + 90 * SECOND)
+    assert box.claim(NOON + 90 * SECOND) == []
+    box.sent(trial, NOON + 91 * SECOND)
+    assert len(box.claim(NOON + 91 * SECOND)) == 2
+
+
+def test_a_trial_that_dies_lets_another_one_try(box: Box) -> None:
+    for number in range(2):
+        box.put("first", box.alert(number))
+    box.fail(box.one(), NOON)
+    box.one(NOON + 15 * SECOND)
+    assert box.claim(NOON + 15 * SECOND + CLAIM - SECOND) == []
+    box.one(NOON + 15 * SECOND + CLAIM)
+
+
+def test_a_test_that_somebody_asks_for_goes_at_once_and_ends_the_waiting(box: Box) -> None:
+    box.put("first", box.alert(1))
+    for seconds in (0, 15, 45, 105, 225):
+        box.fail(box.one(NOON + seconds * SECOND), NOON + seconds * SECOND)
+    now = NOON + 230 * SECOND
+    box.put("test", now=now)
+    failed = box.one(now)
+    assert failed.reason == "test"
+    box.fail(failed, now)
+    with Session(box.engine) as session:
+        state = session.get_one(ChannelState, "slack")
+        assert (state.failures, state.held_until, state.failing_since) == (5, NOON + 465 * SECOND, NOON)
+    box.put("test", now=now)
+    box.sent(box.one(now), now)
+    assert sorted(each.reason for each in box.claim(now)) == ["first", "test"]
+
+
+def test_one_message_that_a_channel_never_takes_holds_up_the_others_for_moments_only(box: Box) -> None:
+    poison = box.put("first", box.alert(1))
+    delays = []
+    for number in range(2, 40):
+        now = NOON + number * 60 * SECOND
+        newer = box.put("first", box.alert(number), now=now)
+        for second in range(60):
+            for claimed in box.claim(now + second * SECOND, "slack"):
+                if claimed.id == poison:
+                    box.fail(claimed, now + second * SECOND)
+                else:
+                    delays.append(second)
+                    assert claimed.id == newer
+                    box.sent(claimed, now + second * SECOND)
+    assert len(delays) == 38
+    # Before any other message went out, nobody could know that the channel is well.
+    assert max(delays) < 60
+    assert max(delays[2:]) <= 15
+
+
+def test_what_waits_behind_a_dead_channel_is_given_up_after_a_day_too(box: Box) -> None:
+    for number in range(3):
+        box.put("first", box.alert(number))
+    for hours in range(26):
+        for claimed in box.claim(NOON + hours * HOUR):
+            box.fail(claimed, NOON + hours * HOUR)
+    assert {state for state, _ in box.states().values()} == {"dead"}
+    with Session(box.engine) as session:
+        assert set(session.scalars(select(Delivery.error))) == {"down"}
+
+
+def test_a_refusal_for_good_says_that_the_channel_answers(box: Box) -> None:
+    for number in range(3):
+        box.put("first", box.alert(number))
+    box.fail(box.one(), NOON)
+    box.fail(box.one(NOON + 15 * SECOND), NOON + 15 * SECOND, permanent=True)
+    assert len(box.claim(NOON + 15 * SECOND)) == 2
+
+
+def test_what_ended_quietly_before_anybody_could_be_told_is_kept_and_not_sent(box: Box) -> None:
+    alert = box.alert(1)
+    opening = box.put("first", alert)
+    with write_scope(box.engine) as session:
+        resolve_alert(session, alert, {}, NOON)
+    assert box.claim() == []
+    assert box.states() == {opening: ("folded", None)}
+    with Session(box.engine) as session:
+        assert "before this one could be sent" in (session.get_one(Delivery, opening).note or "")
+
+
+def test_an_older_version_knows_no_folded_messages(box: Box) -> None:
+    rows = [box.put(reason, alert) for alert in (box.alert(1), box.alert(2)) for reason in ("first", "resolved")]
+    second, first = box.claim()
+    box.sent(second, NOON, {"ts": "1"})
+    assert first.id == rows[1]
+    downgrade(box.engine, "0008")
+    upgrade(box.engine)
+    assert {number: state for number, (state, _) in box.states().items()} == {
+        rows[0]: "dead", rows[1]: "pending", rows[2]: "sent", rows[3]: "sent",
+    }  # fmt: skip
