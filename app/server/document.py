@@ -30,6 +30,14 @@ _CONNECT = """(() => {
     HOST_CONFIG: {allowedOrigins: [location.origin], useExternalAuthToken: false},
   }
 })()"""
+# What draws charts is larger than everything else together: it comes while the page waits for its first words, not
+# before them.
+_LATER = """
+addEventListener("load", () => {
+  const link = document.createElement("link")
+  Object.assign(link, {rel: "modulepreload", crossOrigin: "", href: "./static/js/%s"})
+  document.head.append(link)
+})"""
 
 
 @cache
@@ -37,17 +45,19 @@ def document(page: str) -> bytes:
     """HTML, the same for everyone. What is not found in Streamlit's own document is left as it is there."""
     plain = (STREAMLIT / "index.html").read_text("utf-8")
     known = set(_NAMED.findall(plain))
-    wanted = [each for each in needed(*_USUAL, *(_CHARTS if page in CHARTED else ())) if each not in known]
+    wanted = [each for each in needed(*_USUAL) if each not in known]
     links = "".join(f'<link rel="modulepreload" crossorigin href="./static/js/{each}">' for each in wanted)
     links += '<link rel="preload" href="./app/static/inter-latin.woff2" as="font" type="font/woff2" crossorigin>'
     without = _OTHER_FONT.sub("", plain)
-    with_script = without.replace("<head>", f"<head><script>{connect()}</script>", 1)
+    with_script = without.replace("<head>", f"<head><script>{script(page)}</script>", 1)
     return with_script.replace("</head>", f"{links}</head>", 1).encode()
 
 
-def connect() -> str:
-    """The script in it; the page stands at the root or below a path that a proxy adds."""
-    return _CONNECT % json.dumps([each for each in PAGES if each])
+def script(page: str) -> str:
+    """The page stands at the root or below a path that a proxy adds."""
+    told = _CONNECT % json.dumps([each for each in PAGES if each])
+    charts = needed(*_CHARTS) if page in CHARTED else []
+    return told + (_LATER % charts[0] if charts else "")
 
 
 def needed(*beginnings: str) -> list[str]:

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.addresses import PAGES
-from app.server.document import STREAMLIT, connect, document
+from app.server.document import STREAMLIT, document, script
 
 _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _PACKED = (".css", ".js", ".json", ".svg")
@@ -33,7 +33,7 @@ def content_security_policy() -> str:
     components, which Streamlit loads as blobs; Plotly makes the shaders of large scatter plots with eval, and shows
     none without. Styles are set inline by all of them. Nothing comes from, or goes to, another host."""
     inline = [_hash(each) for each in _INLINE.findall((STREAMLIT / "index.html").read_text("utf-8"))]
-    inline.append(_hash(connect()))
+    inline += sorted({_hash(script(page)) for page in PAGES})
     rules = {
         "default-src": ["'self'"],
         "script-src": ["'self'", "blob:", "'unsafe-eval'", *inline],

@@ -36,6 +36,7 @@ def test_a_storm_is_answered_applied_and_made_complete_by_the_next_poll(engine: 
             statuses = Counter((each.delivery.forged, each.status) for each in sent)
             assert set(statuses) == {(False, 202), (True, 401)}, statuses
             left = _wait_until_equal(github, engine)
+            _wait_until_applied(engine)
         finally:
             collector.terminate()
             collector.communicate(timeout=20)
@@ -49,6 +50,15 @@ def test_a_storm_is_answered_applied_and_made_complete_by_the_next_poll(engine: 
     print(f"{len(sent)} deliveries {dict(statuses)}: answered p50 {percentile(answers, 0.5):.3f} "
           f"p99 {percentile(answers, 0.99):.3f} s, applied p50 {percentile(delays, 0.5):.3f} "
           f"p99 {percentile(delays, 0.99):.3f} s")  # fmt: skip
+
+
+def _wait_until_applied(engine: Engine) -> None:
+    """What polling was quicker with waits in the inbox a moment longer."""
+    for _ in range(200):
+        with Session(engine) as session:
+            if session.scalar(select(InboxItem.delivery_id).where(InboxItem.state == "pending").limit(1)) is None:
+                return
+        time.sleep(0.1)
 
 
 def _wait_for_repositories(engine: Engine, count: int) -> None:
