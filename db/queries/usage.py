@@ -23,6 +23,8 @@ MOST_RUNS = 10_000
 # A job of GitHub's runners ends after six hours.
 _LONGEST_JOB = timedelta(hours=6)
 _ALL = 0
+# In a session's memory, which ends with it.
+_KEPT = "jobs read"
 _ROLLUPS = Base.metadata.tables[UsageRollup.__tablename__].c
 _GROUPS = tuple(_ROLLUPS[name] for name in UsageKey._fields[1:])
 _OWN = (~Job.copied, ~Job.phantom, Job.duration_seconds.is_not(None) | Job.queue_seconds.is_not(None))
@@ -113,7 +115,15 @@ def _read_piece(session: Session, scope: Scope, piece: Piece, *, waits: bool) ->
 
 
 def _read_jobs(session: Session, rows: Rows) -> tuple[Usage, datetime | None]:
-    """Of the newest runs; since when, where those are not all."""
+    """Of the newest runs; since when, where those are not all. Several questions of one session are about the same
+    rows, and differ only in how they are added up."""
+    kept: dict[Rows, tuple[Usage, datetime | None]] = session.info.setdefault(_KEPT, {})
+    if rows not in kept:
+        kept[rows] = _read_anew(session, rows)
+    return kept[rows]
+
+
+def _read_anew(session: Session, rows: Rows) -> tuple[Usage, datetime | None]:
     runs = _newest(session, rows.scope, rows.windows)
     queued = func.coalesce(Job.created_at, Job.started_at)
     query = (
