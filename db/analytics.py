@@ -20,7 +20,7 @@ from db.queries.streaks import Streak, failing_streaks
 from db.vocabulary import GroupBy, Interval, Outcome
 
 __all__ = ["Comparison", "Group", "HourCell", "Point", "Streak", "WorkflowHealth", "compare", "count_runs",
-           "failing_streaks", "groups", "is_comparable", "series", "snapshot", "weekday_hours",
+           "failing_streaks", "groups", "is_comparable", "series", "snapshot", "was_collected", "weekday_hours",
            "workflows"]  # fmt: skip
 
 
@@ -105,6 +105,11 @@ def compare(session: Session, scope: Scope, window: Window) -> Comparison:
 def is_comparable(complete_since: datetime | None, before: Window) -> bool:
     """Is every run of the period before known?"""
     return complete_since is not None and complete_since <= before.since + _SLACK
+
+
+def was_collected(session: Session, scope: Scope, window: Window) -> bool:
+    """Is every run of the period before this one known?"""
+    return is_comparable(completeness(session, scope, window).complete_since, window.before())
 
 
 def series(session: Session, scope: Scope, window: Window, interval: Interval) -> list[Point]:

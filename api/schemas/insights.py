@@ -22,6 +22,7 @@ _FLAKY: dict[str, Any] = {
     "rate": 0.02830188679245283, "lower_bound": 0.013035, "called": True, "same_commit": 2,
     "jobs": [{"name": "e2e (chromium)", "runs": 5}, {"name": "test (3.11)", "runs": 1}],
     "last_at": "2026-11-22T16:02:11Z", "last_run_id": 7398123456, "by_day": [1, 0, 2, 3, 0], "wasted_seconds": 1834.0,
+    "before": 2,
 }  # fmt: skip
 _CAUSE: dict[str, Any] = {
     "fingerprint": "8c5e0f1b7a3d9e42", "line": "FAILED tests/test_cart.py::test_total - assert 19.99 == 20.0",
@@ -29,6 +30,7 @@ _CAUSE: dict[str, Any] = {
     "workflows": [{"repo": "acme/web-app", "workflow": "CI", "workflow_id": 90001001}],
     "first_at": "2026-09-02T07:41:30Z", "last_at": "2026-11-20T09:14:02Z", "last_run_id": 7398123456,
     "last_job_id": 20877123001, "by_day": [2, 5, 0, 0, 0], "open": True,
+    "runs_before": 3,
 }  # fmt: skip
 _FAILED: dict[str, Any] = {
     **_RUN, "job_id": 20877123001, "line": "FAILED tests/test_cart.py::test_total - assert 19.99 == 20.0",
@@ -74,6 +76,7 @@ class FlakyWorkflow(Schema):
     last_run_id: int = Field(description="The newest flaky run of the window")
     by_day: list[int] = Field(description=_BY_DAY)
     wasted_seconds: float = Field(description="Length of the jobs of their failed attempts, in seconds")
+    before: int | None = Field(description="Flaky runs of the period before; null where that was not collected")
 
 
 class Flaky(Schema):
@@ -109,6 +112,9 @@ class Cause(Schema):
     last_job_id: int = Field(description="The job of that run; its log holds `line`")
     by_day: list[int] = Field(description=_BY_DAY)
     open: bool = Field(description="A workflow that is broken on its default branch now failed of it last")
+    runs_before: int | None = Field(
+        description="Runs with it in the period before; null where that was not collected, and for a single cause"
+    )
 
 
 class Failures(Schema):

@@ -87,6 +87,13 @@ def change(share: float | None) -> Cell:
     return Cell(units.NO_DATA, None) if share is None else _change(share * 100, "%", "lower")
 
 
+def occurrences(now: int, before: int | None) -> Cell:
+    """How much more often something bad happened than in the period before."""
+    if before == 0:
+        return Cell('<span class="ph-red">new</span>', "new")
+    return relative(now, before)
+
+
 def _change(difference: float, unit: str, better: Literal["higher", "lower"]) -> Cell:
     rounded = round(difference, 1)
     if rounded == 0:

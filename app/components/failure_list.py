@@ -17,6 +17,7 @@ from db.metrics import units
 _COLUMNS = (
     Column("Cause", fluid=True),
     Column("Runs", "right"),
+    Column("Change", "right", "Against the period before; new: it was not there then", "wide_only"),
     Column("Trend", help="Runs a day", show="wide_only"),
     Column("Where", show="wide_only"),
     Column("First seen", "right", show="desk_only"),
@@ -45,6 +46,7 @@ def cause_rows(items: Sequence[Cause], now: datetime, time: Query) -> list[Row]:
         (
             _cause(each, time),
             cells.count(each.runs),
+            cells.occurrences(each.runs, each.runs_before),
             cells.by_day(each.by_day, f"Runs a day with this cause, {each.runs} in all"),
             _where(each),
             cells.ago(each.first_at, now),

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from db.analytics import was_collected
 from db.findings.days import by_day
 from db.insights.clusters import clusters
 from db.insights.fingerprint import normalised
@@ -24,8 +25,8 @@ MOST_JOBS = 20_000
 class Cause:
     """One cause. `fingerprint` is that of its most frequent line, `line` as it stood in the newest log. `open`: it is
     the cause of a workflow that is broken on its default branch now. `workflows`: repository, name, id. `first_at` and
-    `last_at`: the first and the last stored run of the scope that failed of it, in the window or not. All else is of
-    the window."""
+    `last_at`: the first and the last stored run of the scope that failed of it, in the window or not. `runs_before`: in
+    the period before, null where that was not collected. All else is of the window."""
 
     fingerprint: str
     line: str
@@ -39,6 +40,7 @@ class Cause:
     last_job_id: int
     by_day: list[int]
     open: bool
+    runs_before: int | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def causes(session: Session, scope: Scope, window: Window, now: datetime, *, lim
     names, grouped = _Names(session), _clustered(found)
     items = [_cause(names, key, jobs, window, broken) for key, jobs in grouped.items()]
     items.sort(key=lambda each: (-each.runs, -each.last_at.timestamp()))
-    listed = _ever_seen(session, scope, items[:limit], grouped)
+    listed = _before(session, scope, window, _ever_seen(session, scope, items[:limit], grouped), grouped)
     return Causes(listed, len(found), unnamed, cut, len(items))
 
 
@@ -131,6 +133,19 @@ def _ever_seen(
         )
         for each in found
     ]
+
+
+def _before(
+    session: Session, scope: Scope, window: Window, found: Sequence[Cause], grouped: dict[str, list[FailedJob]]
+) -> list[Cause]:
+    """With their runs in the period before."""
+    if not was_collected(session, scope, window):
+        return list(found)
+    cause_of = {job.fingerprint: each.fingerprint for each in found for job in grouped[each.fingerprint]}
+    runs: dict[str, set[int]] = defaultdict(set)
+    for line, run_id in findings.runs_by_fingerprint(session, scope, window.before(), cause_of.keys()):
+        runs[cause_of[line]].add(run_id)
+    return [replace(each, runs_before=len(runs[each.fingerprint])) for each in found]
 
 
 def _cause(names: _Names, key: str, jobs: Sequence[FailedJob], window: Window, broken: set[int]) -> Cause:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from db.analytics import was_collected
 from db.findings.days import by_day
 from db.insights.significance import wilson_lower
 from db.metrics.distribution import ratio
@@ -32,7 +33,8 @@ class FlakyJob:
 class FlakyWorkflow:
     """`rate`: flaky runs of `decided` ones; `lower_bound` of its 95 % interval, by which it is ranked. `same_commit`:
     commits of the last 14 days on which one run failed and another passed. `called`: flaky at least three times in
-    14 days. `jobs`: which of them failed at first. `by_day`: flaky runs on each day of the window."""
+    14 days. `jobs`: which of them failed at first. `by_day`: flaky runs on each day of the window. `before`: flaky runs
+    of the period before, null where that was not collected."""
 
     repo: str
     workflow: str
@@ -48,6 +50,7 @@ class FlakyWorkflow:
     last_run_id: int
     by_day: list[int]
     wasted_seconds: float
+    before: int | None
 
 
 def flaky(session: Session, scope: Scope, window: Window) -> list[FlakyWorkflow]:
@@ -63,17 +66,24 @@ def flaky(session: Session, scope: Scope, window: Window) -> list[FlakyWorkflow]
     lately = Window(max(window.since, window.until - CALLED_WITHIN), window.until)
     commits = findings.same_commit(session, scope, lately)
     jobs = _jobs(session, found)
+    before = _before(session, scope, window)
     repos, names = facts.repository_names(session), facts.workflow_names(session)
     listed = [
         _workflow(runs, window, decided.get(key, 0), commits.get(key, 0), jobs[key],
-                  (repos.get(key[0], ""), names.get(key, str(key[1]))))
+                  (repos.get(key[0], ""), names.get(key, str(key[1]))), before[key] if before is not None else None)
         for key, runs in grouped.items()
     ]  # fmt: skip
     return sorted(listed, key=lambda each: (-each.lower_bound, each.repo, each.workflow))
 
 
 def _workflow(
-    runs: Sequence[FlakyRun], window: Window, decided: int, commits: int, jobs: Counter[str], name: tuple[str, str]
+    runs: Sequence[FlakyRun],
+    window: Window,
+    decided: int,
+    commits: int,
+    jobs: Counter[str],
+    name: tuple[str, str],
+    before: int | None,
 ) -> FlakyWorkflow:
     whole = max(decided, len(runs))
     recent = sum(1 for run in runs if run.created_at >= window.until - CALLED_WITHIN)
@@ -92,7 +102,16 @@ def _workflow(
         last_run_id=runs[0].id,
         by_day=by_day((run.created_at for run in runs), window),
         wasted_seconds=sum(run.wasted_seconds for run in runs),
+        before=before,
     )
+
+
+def _before(session: Session, scope: Scope, window: Window) -> Counter[tuple[int, int]] | None:
+    """Flaky runs by workflow; null where they were not collected."""
+    if not was_collected(session, scope, window):
+        return None
+    found = findings.list_flaky(session, scope, window.before(), limit=MOST_RUNS)
+    return Counter((run.repository_id, run.workflow_id) for run in found)
 
 
 def _jobs(session: Session, found: Sequence[FlakyRun]) -> dict[tuple[int, int], Counter[str]]:

@@ -122,6 +122,21 @@ def seen(session: Session, scope: Scope, fingerprints: Collection[str]) -> dict[
     return {str(row[0]): (row[1], row[2]) for row in session.execute(query)}
 
 
+def runs_by_fingerprint(
+    session: Session, scope: Scope, window: Window, fingerprints: Collection[str]
+) -> list[tuple[str, int]]:
+    """Fingerprint and run, once each."""
+    if not fingerprints:
+        return []
+    query = (
+        select(JobLog.fingerprint, Run.id)
+        .join(Run, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
+        .where(*in_scope(session, scope), *in_window(window), JobLog.fingerprint.in_(fingerprints))
+        .distinct()
+    )
+    return [(str(row[0]), row[1]) for row in session.execute(query)]
+
+
 def failures_without_cause(session: Session, scope: Scope, window: Window) -> int:
     """Failed runs of which no log named a cause."""
     named = select(JobLog.job_id).where(

@@ -9,6 +9,7 @@ from db.engine import session_scope
 from db.findings import cause_runs, causes, regressions
 from db.metrics.scope import Scope
 from db.metrics.window import Window
+from db.store.sync_state import sync_state
 from tests.builders import NOON, run, store_runs
 from tests.findings import CAUSE, DAY, LINE, OTHER_CAUSE, fill, name_cause
 from tests.kept import Kept
@@ -103,3 +104,16 @@ def test_a_regression_is_looked_for_among_the_runs_of_the_scope(filled: Engine) 
         ]
     assert (round(of_pushes.before), round(of_pushes.after)) == (603, 903)
     assert of_pushes.first_run.id == 1_029
+
+
+def test_the_period_before_is_counted_where_it_was_collected(filled: Engine) -> None:
+    window = Window(NOW - timedelta(days=45), NOW)
+    with session_scope(filled) as session:
+        assert {each.runs_before for each in causes(session, ALL, window, NOW).items} == {None}
+        sync_state(session, 1).complete_since = sync_state(session, 2).complete_since = NOW - timedelta(days=200)
+    with session_scope(filled) as session:
+        before = {each.fingerprint: each.runs_before for each in causes(session, ALL, window, NOW).items}
+        assert before == {CAUSE: 1, OTHER_CAUSE: 0}
+        month = {each.fingerprint: each.runs_before for each in causes(session, ALL, MONTH, NOW).items}
+    # The run of 60 days before noon is six hours older than that period.
+    assert month[CAUSE] == 0
