@@ -24,7 +24,7 @@ _OF_RUNS = ("conclusion", "event", "actor", "q")
 _KEYS = _SHARED + _OF_RUNS
 _TEXTS = ("q", "dates")
 _MOST, _LONGEST = 50, 300
-_WRITTEN, _PAGE = "filters-written", "filters-page"
+_WRITTEN, _PAGE, _INSTEAD = "filters-written", "filters-page", "period-instead"
 # Days, both included: 2026-11-01..2026-11-09.
 _DATES = re.compile(r"(\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)", re.ASCII)
 _HOURLY_UP_TO, _DAILY_UP_TO = timedelta(days=3), timedelta(days=120)
@@ -51,15 +51,24 @@ def shown_on(page: str) -> Sequence[str]:
 
 
 def _time_choice(now: datetime) -> None:
-    st.segmented_control(
-        "Period", list(PERIODS), required=True, key="period", label_visibility="collapsed", on_change=_forget_dates
-    )
+    if _days():
+        # None of them holds while days are chosen, and each leads back.
+        st.segmented_control(
+            "Period", list(PERIODS), key=_INSTEAD, label_visibility="collapsed", on_change=_take_period
+        )
+    else:
+        st.segmented_control("Period", list(PERIODS), required=True, key="period", label_visibility="collapsed")
     with st.popover(period() if _days() else "Dates", icon=":material/date_range:", key="dates-popover",
                     type="primary" if _days() else "secondary"):  # fmt: skip
         given = _days() or ()
         st.date_input("From and to, UTC days", (*given,), max_value=now.date(), key="days", on_change=_take_days)
         if given:
             st.button("Back to the period", on_click=_forget_dates, icon=":material/close:")
+
+
+def _take_period() -> None:
+    st.session_state["period"] = st.session_state.pop(_INSTEAD)
+    _forget_dates()
 
 
 def _take_days() -> None:
@@ -150,7 +159,10 @@ def period() -> str:
 def span() -> str:
     """How long that is: 30d, or 9 days."""
     days = _days()
-    return f"{(days[1] - days[0]).days + 1} days" if days else period()
+    if not days:
+        return period()
+    count = (days[1] - days[0]).days + 1
+    return f"{count} days" if count > 1 else "1 day"
 
 
 def in_words() -> str:
@@ -221,6 +233,9 @@ def _choice(label: str, values: list[str], key: str, placeholder: str) -> None:
         placeholder=placeholder,
         label_visibility="collapsed",
         width="stretch",
+        # Streamlit's own way takes "pay" for api-gateway, too, and Enter for all that it found.
+        filter_mode="contains",
+        select_all=False,
     )
 
 

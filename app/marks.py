@@ -7,7 +7,7 @@ from urllib.parse import quote
 from db.vocabulary import LedgerState
 
 _SIGNS = {
-    "success": "✓", "failure": "✕", "timed_out": "⏱", "startup_failure": "✕", "cancelled": "⊘", "skipped": "↷",
+    "success": "✓", "failure": "✕", "timed_out": "◷", "startup_failure": "✕", "cancelled": "⊘", "skipped": "↷",
     "in_progress": "●", "queued": "○", "waiting": "○", "pending": "○", "requested": "○", "neutral": "–", "stale": "–",
     "action_required": "!",
 }  # fmt: skip

@@ -51,7 +51,7 @@ def _lines(
         "data": traces,
         "layout": theme.layout(
             showlegend=True,
-            xaxis=theme.axis(showgrid=False, type="date", range=list(span), hoverformat="%a %d %b %Y UTC"),
+            xaxis=theme.time_axis(*span, "%a %d %b %Y UTC"),
             yaxis=yaxis,
         ),
     }

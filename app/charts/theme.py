@@ -90,6 +90,12 @@ def axis(**more: Any) -> dict[str, Any]:
     return base | more
 
 
+def time_axis(since: str, until: str, hoverformat: str) -> dict[str, Any]:
+    """With a thin dotted line below the pointer: what is told belongs to one bucket."""
+    spike = {"spikecolor": AXIS_TEXT, "spikethickness": 1, "spikedash": "dot"}
+    return axis(showgrid=False, type="date", range=[since, until], hoverformat=hoverformat, **spike)
+
+
 def safe(text: object) -> str:
     """Plotly reads a kind of HTML in labels and hovers; names from GitHub must stay text."""
     return escape(str(text), quote=False)

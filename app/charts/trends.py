@@ -173,7 +173,7 @@ def _clock(seconds: float) -> str:
 
 
 def _time_axis(since: str, until: str, zone: str) -> dict[str, Any]:
-    return theme.axis(showgrid=False, type="date", range=[since, until], hoverformat=f"%a %d %b %Y, %H:%M {zone}")
+    return theme.time_axis(since, until, f"%a %d %b %Y, %H:%M {zone}")
 
 
 def _plain(column: "pd.Series[Any]") -> list[Any]:

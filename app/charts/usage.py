@@ -23,7 +23,7 @@ def minutes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -
         }
         for column, label, colour in shown
     ]
-    xaxis = theme.axis(showgrid=False, type="date", range=[since, until], hoverformat=f"%a %d %b %Y, %H:%M {zone}")
+    xaxis = theme.time_axis(since, until, f"%a %d %b %Y, %H:%M {zone}")
     yaxis = theme.axis(ticksuffix=" min", tickformat=",")
     return {
         "data": traces,

@@ -11,7 +11,7 @@ from db.findings import Attention
 from db.metrics import units
 
 _SHOWN = 5
-_SIGNS = {"broken": "✕", "alert": "!", "success": "↘", "duration": "⏱", "stuck": "◌", "queue": "…"}
+_SIGNS = {"broken": "✕", "alert": "!", "success": "↘", "duration": "↗", "stuck": "◌", "queue": "…"}
 
 
 def attention(found: Sequence[Attention], now: datetime, *, large: bool = False) -> None:

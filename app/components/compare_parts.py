@@ -7,6 +7,7 @@ import streamlit as st
 
 from app.components import cells
 from app.components.cells import Cell
+from app.components.panel import Made
 from app.components.table import Column, Row, table
 from app.components.text import html
 from app.marks import colour_group, word
@@ -61,6 +62,12 @@ def since_green(found: SinceGreen, zone: ZoneInfo) -> None:
     )
     _commits(found.commits, more=found.more, compare_url=latest.compare_url)
     job_table(found.comparison, "since-green")
+
+
+def since_green_csv(found: SinceGreen) -> tuple[str, Made] | None:
+    """For the panel; null where there is nothing to compare with."""
+    compared = found.comparison
+    return ("since-success", lambda: jobs_file(compared)) if compared else None
 
 
 def _commits(commits: Sequence[Commit], *, more: bool, compare_url: str | None) -> None:

@@ -71,6 +71,17 @@ def run_list(found: CauseRuns, zone: ZoneInfo) -> None:
     table("cause-runs", _RUNS, runs_rows(found, zone), caption="Runs with this cause, newest first")
 
 
+def runs_file(found: CauseRuns, zone: ZoneInfo) -> tuple[Sequence[Column], list[Row]]:
+    return _RUNS, runs_rows(found, zone)
+
+
+def unknown(when: str) -> None:
+    with st.container(border=True, key="state-no-cause"):
+        st.markdown("### :material/search_off: No run with this cause")
+        st.markdown(f"No failed job of {when} that fits the filters has it.")
+        st.page_link("views/failures.py", label="All causes", icon=":material/bug_report:")
+
+
 def runs_rows(found: CauseRuns, zone: ZoneInfo) -> list[Row]:
     rows: list[Row] = []
     for run, job in found.runs:

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 
 from app import data
+from app.components import cells
 from app.components.text import html, markdown
 from app.data import RunDetail
 from app.marks import colour_group, word
@@ -52,9 +54,9 @@ def no_log(run: RunRow) -> None:
         )
 
 
-def header(run: RunRow, found: FoundLog) -> None:
+def header(run: RunRow, found: FoundLog, zone: ZoneInfo) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="top", key="log-head"):
-        st.html(_head(run, found), width="stretch")
+        st.html(_head(run, found, zone), width="stretch")
         with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
             if len(found.others) > 1:
                 _choose(found)
@@ -75,7 +77,7 @@ def _choose(found: FoundLog) -> None:
         st.rerun()
 
 
-def _head(run: RunRow, found: FoundLog) -> str:
+def _head(run: RunRow, found: FoundLog, zone: ZoneInfo) -> str:
     state = found.row.conclusion or "in_progress"
     back = f"run?{urlencode({'run_id': run.id, 'attempt': found.attempt})}"
     of = f"runs?{urlencode({'repo': run.repo, 'workflow': run.workflow})}"
@@ -87,5 +89,5 @@ def _head(run: RunRow, found: FoundLog) -> str:
         f'<a href="{html(back)}" target="_self">#{run.run_number} {html(run.title[:80])}</a></div>'
         f'<h2 class="ph-title">{html(found.row.name)}</h2>'
         f'<div class="ph-meta"><span class="ph-pill ph-{colour_group(state)}">{html(word(state))}</span>{took}{attempt}'
-        f"<span>{units.timestamp(found.job.started_at if found.job else None)}</span></div>"
+        f"<span>{cells.when(found.job.started_at if found.job else None, zone).html}</span></div>"
     )

@@ -62,7 +62,8 @@ def _row(run: RunRow, now: datetime, zone: ZoneInfo) -> Row:
     flaky = ' <span class="ph-orange" title="Failed, then passed">↻</span>' if run.flaky else ""
     again = f" · attempt {run.attempt}" if run.attempt > 1 else ""
     title = cells.anchor(run.title or "(no title)", "run", [("run_id", run.id)], hover=run.title)
-    small = f"<small>#{run.run_number} · {html(run.event)}{again}{flaky}</small>"
+    where = f'<small class="ph-narrow-only">{html(run.repo)} / {html(run.workflow)}</small>'
+    small = f"<small>#{run.run_number} · {html(run.event)}{again}{flaky}</small>{where}"
     name = f'<span class="ph-two"><span class="ph-clip">{title}</span>{small}</span>'
     return (
         cells.state(run.conclusion or run.status),

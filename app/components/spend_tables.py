@@ -1,6 +1,7 @@
 """Where minutes and money go, what was wasted, and how long jobs wait for which runner."""
 
 from collections.abc import Sequence
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 
@@ -35,7 +36,7 @@ _QUEUES = (
     Column("Jobs", "right"),
     Column("Median wait", "right"),
     Column("p95 wait", "right"),
-    Column("Busiest hour", "right", "In which most jobs were queued; UTC", "wide_only"),
+    Column("Busiest hour", "right", "In which most jobs were queued", "wide_only"),
     Column("Jobs in it", "right", show="wide_only"),
     Column("At once", "right", "Most jobs that ran at the same time in it", "wide_only"),
 )
@@ -89,28 +90,27 @@ def wasted_file(found: Wasted) -> tuple[Sequence[Column], list[Row]]:
     return _WASTED, wasted_rows(found, ())
 
 
-def queue_table(runners: Sequence[RunnerQueue]) -> None:
-    table("queues", _QUEUES, queue_rows(runners[:_MOST]), caption="Waiting for runners")
+def queue_table(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> None:
+    table("queues", _QUEUES, queue_rows(runners[:_MOST], zone), caption="Waiting for runners")
 
 
-def queue_rows(runners: Sequence[RunnerQueue]) -> list[Row]:
+def queue_rows(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> list[Row]:
     return [
         (
             cells.text(each.label or "no label"),
             cells.count(each.jobs),
             cells.duration(each.p50),
             cells.duration(each.p95),
-            Cell(f"{each.busiest_hour:%d %b, %H:%M}" if each.busiest_hour else units.NO_DATA,
-                 each.busiest_hour.isoformat() if each.busiest_hour else None),
+            cells.when(each.busiest_hour, zone),
             cells.count(each.busiest_jobs),
             Cell(units.NO_DATA, None) if each.peak is None else cells.count(each.peak),
         )
         for each in runners
-    ]  # fmt: skip
+    ]
 
 
-def queue_file(runners: Sequence[RunnerQueue]) -> tuple[Sequence[Column], list[Row]]:
-    return _QUEUES, queue_rows(runners)
+def queue_file(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> tuple[Sequence[Column], list[Row]]:
+    return _QUEUES, queue_rows(runners, zone)
 
 
 def limited(found: Spending) -> None:

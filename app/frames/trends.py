@@ -16,6 +16,7 @@ from db.vocabulary import Interval
 
 # A rate of fewer runs than this is noise: the cell stays empty.
 _ENOUGH = 5
+_LENGTHS = {Interval.HOUR: timedelta(hours=1), Interval.DAY: timedelta(days=1), Interval.WEEK: timedelta(weeks=1)}
 UTC = ZoneInfo("UTC")
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -68,9 +69,10 @@ def place(moment: datetime, zone: ZoneInfo) -> str:
     return moment.astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def axis(window: Window, zone: ZoneInfo = UTC) -> tuple[str, str]:
-    """The window in whole hours: a chart whose axis moved every minute would be drawn anew every time."""
-    since = window.since.replace(minute=0, second=0, microsecond=0)
+def axis(window: Window, zone: ZoneInfo = UTC, interval: Interval = Interval.HOUR) -> tuple[str, str]:
+    """The window in whole hours: a chart whose axis moved every minute would be drawn anew every time. It begins half
+    an `interval` earlier, since a bar stands around the start of its bucket."""
+    since = window.since.replace(minute=0, second=0, microsecond=0) - _LENGTHS[interval] / 2
     until = (window.until + timedelta(hours=1)).replace(minute=0, second=0, microsecond=0)
     return place(since, zone), place(until, zone)
 

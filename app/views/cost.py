@@ -25,7 +25,7 @@ if not spent.items:
 clock = frames.bucket_zone(filters.interval(), viewer.zone())
 found = filters.trends(status.version)
 tiles(found.comparison, frames.series(found.points, found.before, clock), filters.span(), SPENT)
-since, until = frames.axis(window, clock)
+since, until = frames.axis(window, clock, filters.interval())
 week = frames.clock_shift(viewer.zone(), now)
 labels = [runner.label for runner in use.queues.runners[:8]]
 with st.grid(2, min_column_width=320, gap="small"):
@@ -42,5 +42,7 @@ with panel("Where it goes", filters.in_words(), csv=("spend", lambda: spend_tabl
     spend_tables.limited(spent)
 with panel("Wasted", "most first", csv=("wasted", lambda: spend_tables.wasted_file(use.wasted))):
     spend_tables.wasted_table(use.wasted, time)
-with panel("Runners", "most jobs first", csv=("queues", lambda: spend_tables.queue_file(use.queues.runners))):
-    spend_tables.queue_table(use.queues.runners)
+with panel(
+    "Runners", "most jobs first", csv=("queues", lambda: spend_tables.queue_file(use.queues.runners, viewer.zone()))
+):
+    spend_tables.queue_table(use.queues.runners, viewer.zone())

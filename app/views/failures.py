@@ -18,10 +18,11 @@ wanted = st.query_params.get("cause", "")
 if wanted:
     chosen = data.cause_runs(wanted[:64], scope, window, now, status.version)
     if chosen is None:
-        states.nothing_matches()
+        failure_list.unknown(filters.in_words())
         st.stop()
     failure_list.head(chosen, time)
-    with panel("Runs", f"newest first · {viewer.zone()}"):
+    rows = ("cause-runs", lambda: failure_list.runs_file(chosen, viewer.zone()))
+    with panel("Runs", f"newest first · {viewer.zone()}", csv=rows):
         failure_list.run_list(chosen, viewer.zone())
     st.stop()
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import data
+from app import data, viewer
 from app.components import log_parts, run_parts
 from app.components.log_view import absent
 from app.components.log_viewer import log_viewer
@@ -24,7 +24,7 @@ if found is None:
     log_parts.no_log(newest.run)
     st.stop()
 
-log_parts.header(newest.run, found)
+log_parts.header(newest.run, found, viewer.zone())
 if found.row.state == LogState.STORED:
     log_viewer(run_id, found.row.job_id, found.row.name, embedded=False, line=st.query_params.get("line", ""))
 else:

@@ -33,7 +33,7 @@ if viewer.on_wall():
 
 clock = frames.bucket_zone(interval, viewer.zone())
 series = frames.series(found.points, found.before, clock)
-since, until = frames.axis(window, clock)
+since, until = frames.axis(window, clock, interval)
 bucket, worse = f"by full {interval}", data.regressions(scope, now)
 tiles(found.comparison, series, filters.span())
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="footing"):

@@ -42,7 +42,8 @@ for row in failing:
 if newest.run.conclusion:
     changes = data.since_green(run_id, status.version)
     if changes:
-        with panel("Since the last success", "what changed: commits and jobs"):
+        told = "what changed: commits and jobs" + (" of the latest attempt" if attempt != newest.run.attempt else "")
+        with panel("Since the last success", told, csv=compare_parts.since_green_csv(changes)):
             compare_parts.since_green(changes, viewer.zone())
 
 if others:

@@ -68,7 +68,9 @@ with panel("Steps", told, csv=("steps", lambda: job_tables.steps_file(steps.item
 
 causes = data.causes(scope, window, now, status.version)
 if causes.items:
-    with panel("Causes of failures", "most frequent first"):
+    with panel(
+        "Causes of failures", "most frequent first", csv=("causes", lambda: failure_list.causes_file(causes, now))
+    ):
         failure_list.cause_table(causes, now, filters.time_query())
 
 page, _ = data.run_page(scope, window, "", None, status.version)

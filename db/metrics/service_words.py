@@ -64,7 +64,7 @@ def _collector(beat: _Beat | None, now: datetime, silent: bool) -> ServiceFact:
         return ServiceFact("Collector", "Not running", f"Last seen {seen}. Start it, and look at its log.")
     poll = beat.detail.get("poll_seconds")
     message = beat.detail.get("message")
-    every = f"looks every {units.duration(float(poll))}" if poll else f"seen {seen}"
+    every = f"Looks every {units.duration(float(poll))}" if poll else f"Seen {seen}"
     words = {"syncing": "Reading", "waiting": "Waiting for GitHub", "error": "Running, with errors"}
     return ServiceFact("Collector", words.get(str(beat.detail.get("state")), "Running"), str(message or every))
 

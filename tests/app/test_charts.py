@@ -11,6 +11,7 @@ from app.charts import heatmap, theme, timeline, trends
 from db.analytics import HourCell, Point
 from db.metrics.formulas import Metrics
 from db.metrics.window import Window
+from db.vocabulary import Interval
 from tests.figures import fact, figures
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
@@ -59,6 +60,11 @@ def test_the_axis_stands_still_within_an_hour() -> None:
     later = until + timedelta(minutes=40)
     assert first == frames.axis(Window(later - timedelta(days=30), later))
     assert first[1] == "2026-11-02T10:00:00"
+
+
+def test_the_axis_has_room_for_the_whole_first_bar() -> None:
+    days = Window(START, START + timedelta(days=3))
+    assert frames.axis(days, interval=Interval.DAY) == ("2026-11-01T12:00:00", "2026-11-05T01:00:00")
 
 
 def test_the_axis_is_the_window_of_the_filter() -> None:

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from streamlit.proto.SelectWidgetFilterMode_pb2 import SelectWidgetFilterMode
 
 from app.components.cells import Cell
 from app.components.table import Column, as_csv, table_html
@@ -27,10 +28,27 @@ def test_days_that_are_none_leave_the_period(seeded: Seeded, open_page: Open, da
 def test_the_period_is_chosen_again_when_the_days_go(seeded: Seeded, open_page: Open) -> None:
     day = (seeded.now - timedelta(days=3)).date()
     page = open_page(dates=f"{day}..{day}")
-    assert "vs 1 days before" in everything(page)
+    assert "vs 1 day before" in everything(page)
     next(button for button in page.button if button.label == "Back to the period").click().run()
     assert "dates" not in page.query_params
     assert "vs 30d before" in everything(page)
+
+
+def test_no_period_is_marked_while_days_are_chosen_and_each_leads_back(seeded: Seeded, open_page: Open) -> None:
+    day = (seeded.now - timedelta(days=3)).date()
+    page = open_page(period="90d", dates=f"{day}..{day}")
+    periods = page.segmented_control(key="period-instead")
+    assert periods.value is None
+    periods.set_value("7d").run()
+    assert (page.query_params["period"], "dates" in page.query_params) == ("7d", False)
+    assert page.segmented_control(key="period").value == "7d"
+    assert "vs 7d before" in everything(page)
+
+
+def test_what_is_typed_into_a_filter_finds_what_contains_it(seeded: Seeded, open_page: Open) -> None:
+    chosen = open_page().multiselect(key="repo").proto
+    assert SelectWidgetFilterMode.Name(chosen.filter_mode) == "FILTER_MODE_CONTAINS"
+    assert chosen.select_all == 0
 
 
 def test_a_wall_has_figures_and_fields_and_no_controls(seeded: Seeded, open_page: Open) -> None:

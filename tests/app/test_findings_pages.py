@@ -1,7 +1,10 @@
 """Failures, Flaky, Cost and Compare."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
+from app.components.spend_tables import queue_rows
+from db.capacity import RunnerQueue
 from db.engine import write_scope
 from db.store.jobs import store_details
 from db.store.records import AttemptRecord, DetailsRecord
@@ -23,7 +26,7 @@ def test_a_cause_is_listed_with_its_line_and_leads_to_its_runs(seeded: Seeded, o
 
 
 def test_a_cause_that_is_not_known_says_so(seeded: Seeded, open_page: Open) -> None:
-    assert "Nothing matches" in markdown(open_page("failures", cause="<b>nope</b>"))
+    assert "No run with this cause" in markdown(open_page("failures", cause="<b>nope</b>"))
 
 
 def test_failures_without_any_log_say_so(seeded: Seeded, open_page: Open) -> None:
@@ -70,6 +73,13 @@ def test_money_and_minutes_are_those_of_every_other_figure(seeded: Seeded, open_
     assert [row["Where"].value for row in by_runner] == ["ubuntu-latest"]
     assert int(by_runner[0]["Minutes"].value) == sum(int(row["Minutes"].value) for row in rows) > 0
     assert [row["Runner"].value for row in table(page, "queues")] == ["ubuntu-latest"]
+
+
+def test_the_busiest_hour_is_told_on_the_clock_of_the_viewer() -> None:
+    runner = RunnerQueue("ubuntu-latest", 1, 4.0, 4.0, datetime(2026, 11, 26, tzinfo=UTC), 1, None)
+    ((_, _, _, _, hour, *_),) = queue_rows([runner], ZoneInfo("America/New_York"))
+    assert ">25 Nov, 19:00<" in hour.html
+    assert "2026-11-26 00:00:00 UTC" in hour.html
 
 
 def test_runs_stand_side_by_side_with_what_changed(seeded: Seeded, open_page: Open) -> None:

@@ -6,7 +6,7 @@ from db.store.logs import store_log
 from db.store.records import LogRecord
 from db.vocabulary import LogState
 from tests.app.conftest import Open
-from tests.app.reading import facts, html, markdown, viewers
+from tests.app.reading import everything, facts, html, markdown, viewers
 from tests.app.seeding import EXPIRED, RERUN, RUNNING, UNREAD, Seeded, heartbeat
 
 
@@ -29,6 +29,8 @@ def test_an_earlier_attempt_can_be_chosen_by_the_address(seeded: Seeded, open_pa
     page = open_page("run", run_id=RERUN, attempt=1)
     assert facts(page)["Jobs"] == "2"
     assert "Carried over" not in markdown(page)
+    assert "of the latest attempt" in everything(page)
+    assert "of the latest attempt" not in everything(open_page("run", run_id=RERUN))
 
 
 def test_the_log_of_a_failed_job_begins_shortly_before_the_cause(seeded: Seeded, open_page: Open) -> None:

@@ -154,7 +154,7 @@ def silences(found: Board, version: int) -> None:
         if not found.silences:
             st.caption("Nothing is silent.")
         if found.ended:
-            with st.expander(f"The last {len(found.ended)} that are over"):
+            with st.expander(f"Over: the last {len(found.ended)}" if len(found.ended) > 1 else "Over: the last one"):
                 silence_list.silences(found.ended, names, found.at)
     with panel("Channels", "where messages go; a test takes the same way as an alert"):
         channel_list.channels(_figures(version))
