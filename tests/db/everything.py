@@ -34,6 +34,9 @@ def fill_everything(engine: Engine) -> None:
             for number in range(1, PER_TABLE + 1):
                 session.execute(insert(table).values(_row(table, number)))
         if engine.dialect.name == "postgresql":
+            for name in ("alerts", "deliveries", "silences"):
+                session.execute(text(f"SELECT setval('{name}_id_seq', {PER_TABLE})"))
+            # Rules that were deleted had these.
             session.execute(text("SELECT setval('alert_rules_id_seq', 40)"))
 
 

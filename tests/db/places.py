@@ -5,14 +5,17 @@ import itertools
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
 
 from db.engine import make_engine
+from db.models import Target
 from tests.databases import administer, with_name
 
 ROOT = Path(__file__).parents[2]
@@ -63,6 +66,22 @@ def _folders_of_tools() -> Iterator[Path]:
     return (folder for folder in found if (folder / "pg_dump").is_file())
 
 
+# Each of its transactions writes a row of a table that is read early, and of one that is read late.
+WRITER = """
+import sys
+from datetime import UTC, datetime
+from sqlalchemy import insert
+from db.engine import make_engine, write_scope
+from db.models import Attempt, Target
+engine = make_engine(sys.argv[1])
+now = datetime.now(UTC)
+for number in range(1, 100_000):
+    with write_scope(engine) as session:
+        session.execute(insert(Target).values(name=f"t{number:06}", checked_at=now))
+        session.execute(insert(Attempt).values(repository_id=1, run_id=number, attempt=1, status="queued"))
+"""
+
+
 def start(script: str, *arguments: str) -> subprocess.Popen[str]:
     """Another program that uses the product's packages."""
     return subprocess.Popen(
@@ -71,3 +90,16 @@ def start(script: str, *arguments: str) -> subprocess.Popen[str]:
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
+
+
+def keep_writing(engine: Engine, writer: subprocess.Popen[str]) -> None:
+    """Waits until the other program has written some more."""
+    wanted = number_of_targets(engine) + 3
+    while number_of_targets(engine) < wanted:
+        assert writer.poll() is None, "the other program ended"
+        time.sleep(0.01)
+
+
+def number_of_targets(engine: Engine) -> int:
+    with Session(engine) as session:
+        return session.scalar(select(func.count()).select_from(Target)) or 0

@@ -1,6 +1,5 @@
 """Moving from one database to another: all of it, as it was at one moment, or nothing."""
 
-import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,13 +14,13 @@ from db.analytics import snapshot
 from db.engine import DatabaseUnavailable, make_engine
 from db.metrics.scope import Scope
 from db.migrate import NotMigrated, downgrade, upgrade
-from db.models import Alert, AlertRule, Attempt, Base, Job, JobLog, Run, Target
+from db.models import Alert, AlertRule, Attempt, Base, Job, JobLog, Run
 from db.moving.contents import Refused, check_empty
 from db.moving.copying import copy_database
 from tests.builders import NOON, add_repository, run, store_runs
 from tests.db.everything import PER_TABLE, fill_everything, rows_of
 from tests.db.history import LONG, fill
-from tests.db.places import new_database, start, url_of
+from tests.db.places import WRITER, keep_writing, new_database, number_of_targets, start, url_of
 
 NewDatabase = Callable[[str], Engine]
 KINDS = ["sqlite", "postgresql"]
@@ -96,21 +95,6 @@ def test_figures_are_the_same_after_a_move(engine: Engine, new: NewDatabase, kin
     assert figures[0].runs.total == 600
 
 
-WRITER = """
-import sys
-from datetime import UTC, datetime
-from sqlalchemy import insert
-from db.engine import make_engine, write_scope
-from db.models import Attempt, Target
-engine = make_engine(sys.argv[1])
-now = datetime.now(UTC)
-for number in range(1, 100_000):
-    with write_scope(engine) as session:
-        session.execute(insert(Target).values(name=f"t{number:06}", checked_at=now))
-        session.execute(insert(Attempt).values(repository_id=1, run_id=number, attempt=1, status="queued"))
-"""
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_copy_is_what_was_there_at_one_moment_while_another_program_writes(
     engine: Engine, new: NewDatabase, kind: str
@@ -119,28 +103,15 @@ def test_a_copy_is_what_was_there_at_one_moment_while_another_program_writes(
     add_repository(engine)
     there = new(kind)
     with start(WRITER, url_of(engine)) as writer:
-
-        def watch(_done: int, _total: int) -> None:
-            """Between the tables the other one goes on."""
-            wanted = number_of_targets(engine) + 3
-            while number_of_targets(engine) < wanted:
-                assert writer.poll() is None, "the other program ended"
-                time.sleep(0.01)
-
         try:
-            watch(0, 0)
-            copy_database(engine, there, watch)
+            keep_writing(engine, writer)
+            copy_database(engine, there, lambda done, total: keep_writing(engine, writer))
         finally:
             writer.kill()
     with Session(there) as session:
         attempts = session.scalars(select(Attempt.run_id).order_by(Attempt.run_id)).all()
     assert list(attempts) == list(range(1, number_of_targets(there) + 1))
     assert 3 <= len(attempts) <= number_of_targets(engine) - 9
-
-
-def number_of_targets(engine: Engine) -> int:
-    with Session(engine) as session:
-        return session.scalar(select(func.count()).select_from(Target)) or 0
 
 
 def test_what_postgresql_refuses_is_written_as_elsewhere(tmp_path: Path, new: NewDatabase) -> None:
