@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from db.engine import make_engine
 from db.models import Target
 from tests.databases import administer, with_name
 
+NewDatabase = Callable[[str], Engine]
 ROOT = Path(__file__).parents[2]
 _numbers = itertools.count(1)
 
@@ -103,3 +104,7 @@ def keep_writing(engine: Engine, writer: subprocess.Popen[str]) -> None:
 def number_of_targets(engine: Engine) -> int:
     with Session(engine) as session:
         return session.scalar(select(func.count()).select_from(Target)) or 0
+
+
+def unwatched(_done: int, _total: int) -> None:
+    """For work that nobody looks at."""

@@ -4,8 +4,7 @@ import os
 import shutil
 import sqlite3
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,48 +14,27 @@ from sqlalchemy.orm import Session
 from db.__main__ import main
 from db.engine import DatabaseUnavailable, make_engine
 from db.migrate import current_revision, downgrade, head_revision, upgrade
-from db.models import Alert, Attempt, Base, Target
+from db.models import Alert, Attempt, Target
 from db.moving import dumps
 from db.moving.backups import backup, restore
 from db.moving.contents import Refused
 from tests.builders import NOON, add_repository
 from tests.db.everything import PER_TABLE, fill_everything, rows_of
-from tests.db.places import WRITER, add_tools_to_path, keep_writing, new_database, number_of_targets, start, url_of
-
-NewDatabase = Callable[[str], Engine]
-
-
-@pytest.fixture
-def new(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewDatabase]:
-    with ExitStack() as stack:
-        yield lambda kind: stack.enter_context(new_database(kind, request, tmp_path))
+from tests.db.places import (
+    WRITER,
+    NewDatabase,
+    add_tools_to_path,
+    keep_writing,
+    number_of_targets,
+    start,
+    unwatched,
+    url_of,
+)
 
 
 @pytest.fixture(autouse=True)
 def tools(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Path | None:
     return add_tools_to_path(engine, monkeypatch)
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "kept" / "backup"
-
-
-@pytest.fixture(autouse=True)
-def _folder(file: Path) -> None:
-    file.parent.mkdir()
-
-
-def unwatched(_done: int, _total: int) -> None:
-    """For what nobody looks at."""
-
-
-def program(folder: Path, name: str, script: str) -> Path:
-    """A shell script of that name; returns the folder, for PATH."""
-    folder.mkdir(exist_ok=True)
-    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
-    (folder / name).chmod(0o700)
-    return folder
 
 
 def destroy(engine: Engine) -> None:
@@ -277,78 +255,3 @@ class TestSqlite:
         (tmp_path / "test.db").write_bytes(b"no database at all" * 500)
         with pytest.raises(DatabaseUnavailable, match="moved away first"):
             restore(engine, file, unwatched, overwrite=True)
-
-
-class TestPostgresql:
-    @pytest.fixture
-    def database_url(self, new: NewDatabase) -> str:
-        made = new("postgresql")
-        upgrade(made)
-        return url_of(made)
-
-    def test_the_password_is_in_no_argument(
-        self, engine: Engine, tools: Path, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        fill_everything(engine)
-        for name in ("pg_dump", "pg_restore", "psql"):
-            noted = f'echo "$0 $*" >> {tmp_path}/arguments; echo "$PGPASSWORD" >> {tmp_path}/passwords'
-            program(tmp_path / "wrappers", name, f'{noted}; exec {tools}/{name} "$@"')
-        monkeypatch.setenv("PATH", str(tmp_path / "wrappers"), prepend=os.pathsep)
-        for hidden in (engine.url.set(password="hunter2"), engine.url.update_query_dict({"password": "hunter2"})):
-            own = make_engine(hidden.render_as_string(hide_password=False))
-            backup(own, file, unwatched, overwrite=True)
-            restore(own, file, unwatched, overwrite=True)
-            own.dispose()
-        assert "hunter2" not in (tmp_path / "arguments").read_text()
-        assert (tmp_path / "passwords").read_text().split().count("hunter2") >= 8
-        assert len(rows_of(engine)["runs"]) == PER_TABLE
-
-    @pytest.mark.parametrize("name", ["pg_dump", "psql"])
-    def test_programs_that_are_older_than_the_server_are_refused_with_the_remedy(
-        self, engine: Engine, file: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        fill_everything(engine)
-        if name == "psql":
-            backup(engine, file, unwatched)
-        old = program(tmp_path / "old", name, f"echo '{name} (PostgreSQL) 12.22'")
-        monkeypatch.setenv("PATH", str(old), prepend=os.pathsep)
-        told = rf"{name} here is of PostgreSQL 12, the server of \d+: install postgresql-client-\d+"
-        with pytest.raises(Refused, match=told):
-            (backup if name == "pg_dump" else restore)(engine, file, unwatched, overwrite=True)
-        assert file.exists() == (name == "psql")
-
-    def test_a_backup_that_fails_leaves_no_file(
-        self, engine: Engine, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        full = program(
-            tmp_path / "full",
-            "pg_dump",
-            'echo "pg_dump (PostgreSQL) 99.1"; echo "error: no space" >&2; exit $(($# - 1))',
-        )
-        monkeypatch.setenv("PATH", str(full), prepend=os.pathsep)
-        fill_everything(engine)
-        with pytest.raises(DatabaseUnavailable, match=r"pg_dump: .*no space"):
-            backup(engine, file, unwatched)
-        assert os.listdir(file.parent) == []
-
-    def test_programs_that_are_missing_are_told_with_the_remedy(
-        self, engine: Engine, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("PATH", str(tmp_path))
-        with pytest.raises(Refused, match=r"pg_dump is not installed: install postgresql-client-\d+"):
-            backup(engine, file, unwatched)
-
-    def test_what_else_is_in_the_database_is_left_alone(self, engine: Engine, file: Path) -> None:
-        fill_everything(engine)
-        with engine.begin() as connection:
-            connection.exec_driver_sql("CREATE TABLE of_others AS SELECT 1 AS one")
-        backup(engine, file, unwatched)
-        before = rows_of(engine)
-        with engine.begin() as connection:
-            connection.exec_driver_sql("INSERT INTO of_others VALUES (2)")
-            for table in reversed(Base.metadata.sorted_tables):
-                connection.execute(table.delete())
-        restore(engine, file, unwatched, overwrite=True)
-        assert rows_of(engine) == before
-        with engine.connect() as connection:
-            assert connection.exec_driver_sql("SELECT sum(one) FROM of_others").scalar() == 3

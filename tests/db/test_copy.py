@@ -1,8 +1,6 @@
 """Moving from one database to another: all of it, as it was at one moment, or nothing."""
 
 import tracemalloc
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -20,20 +18,9 @@ from db.moving.copying import copy_database
 from tests.builders import NOON, add_repository, run, store_runs
 from tests.db.everything import PER_TABLE, fill_everything, rows_of
 from tests.db.history import LONG, fill
-from tests.db.places import WRITER, keep_writing, new_database, number_of_targets, start, url_of
+from tests.db.places import WRITER, NewDatabase, keep_writing, number_of_targets, start, unwatched, url_of
 
-NewDatabase = Callable[[str], Engine]
 KINDS = ["sqlite", "postgresql"]
-
-
-@pytest.fixture
-def new(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewDatabase]:
-    with ExitStack() as stack:
-        yield lambda kind: stack.enter_context(new_database(kind, request, tmp_path))
-
-
-def unwatched(_done: int, _total: int) -> None:
-    """For a copy that nobody looks at."""
 
 
 def test_no_table_and_no_column_is_left_empty_by_what_is_copied_here(engine: Engine) -> None:
