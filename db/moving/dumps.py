@@ -117,7 +117,7 @@ def _run(command: Sequence[str], engine: Engine) -> str:
 def _reason(told: str) -> str:
     lines = [line.strip() for line in told.splitlines() if line.strip()]
     first = next((line for line in lines if "error" in line.lower()), lines[0] if lines else "it ended with an error")
-    return re.sub(r"^\S*(pg_dump|pg_restore|psql)(:<stdin>:\d+)?: (error: )?", "", first).rstrip(".")
+    return re.sub(r"^\S*(pg_dump|pg_restore|psql)(:<stdin>:\d+)?: ((error|ERROR): +)?", "", first).rstrip(".")
 
 
 def _target(engine: Engine) -> str:
