@@ -10,8 +10,8 @@ from db.breakdown import JobFigures, StepFigures
 
 _JOBS = (
     Column("Job", fluid=True),
-    Column("Runs", "right"),
-    Column("Failed", "right"),
+    Column("Runs", "right", show="wide_only"),
+    Column("Failed", "right", show="wide_only"),
     Column("Failure rate", width="118px"),
     Column("Median", "right"),
     Column("Change", "right", "Median against the period before", "wide_only"),

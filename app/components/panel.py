@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.charts.drawn import Drawn
 from app.charts.theme import CONFIG
 from app.components.table import Column, Row, csv_button
 from app.components.text import html
@@ -31,4 +32,5 @@ def panel(
 
 def figure(spec: dict[str, Any], key: str, alt: str, *, opens: bool = False) -> None:
     """`opens`: a click on a point leads to the address that is the first of its customdata."""
-    st.plotly_chart(spec, key=f"opens-{key}" if opens else key, config=CONFIG, theme="streamlit", alt=alt)
+    name = f"opens-{key}" if opens else key
+    st.plotly_chart(Drawn(spec), key=name, config=CONFIG, theme="streamlit", alt=alt)
