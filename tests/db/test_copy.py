@@ -267,6 +267,7 @@ def test_the_command_tells_the_rows_of_both_in_a_table(
     ("arguments", "code", "told"),
     [
         (["--to", "mysql://u:hunter2@h/n"], 2, "--to: given was a mysql URL; allowed are"),
+        (["--to", "sqlite:////proc/no/x.db"], 1, "--to: cannot create the folder /proc/no"),
         (["--to", "hunter2"], 2, "--to: it is not a URL"),
         (["--from", "sqlite:///typo.db", "--to", "sqlite:///x.db"], 2, "--from: there is no file typo.db"),
         (["--from", "sqlite://", "--to", "sqlite:///x.db"], 2, "--from: a database in memory"),
