@@ -1,16 +1,21 @@
-"""python -m db upgrade | prune | rebuild-rollups"""
+"""python -m db upgrade | prune | rebuild-rollups | copy | backup | restore"""
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from pydantic import Field
 from tqdm import tqdm
 
-from db.config import ConfigError, DatabaseSettings
+from db.config import ConfigError, DatabaseSettings, usable_url
 from db.engine import DatabaseUnavailable, make_engine, shown, write_scope
 from db.migrate import NotMigrated, check_migrated, upgrade
+from db.moving.backups import backup, restore
+from db.moving.contents import Refused
+from db.moving.copying import Counted, copy_database
 from db.store.marks import mark_everything, waiting_marks
 from db.store.retention import prune
 from db.store.rollups import forget_hours, refresh
@@ -21,31 +26,44 @@ class Settings(DatabaseSettings):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m db", description="Care of the database named by DATABASE_URL.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("upgrade", help="migrate to this version's schema")
-    commands.add_parser("prune", help="delete runs older than RETENTION_DAYS")
-    commands.add_parser("rebuild-rollups", help="make all roll-ups anew from the runs")
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
-        settings = Settings.load()
-        return _COMMANDS[options.command](settings)
-    except ConfigError as error:
+        return _COMMANDS[options.command](Settings.load(), options)
+    except (ConfigError, Refused) as error:
         print(error, file=sys.stderr)
         return 2
     except (DatabaseUnavailable, NotMigrated) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Interrupted: what was being written is taken back; start the same again.", file=sys.stderr)
+        return 130
 
 
-def _upgrade(settings: Settings) -> int:
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m db", description="Care of the database named by DATABASE_URL.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("upgrade", help="migrate to this version's schema")
+    commands.add_parser("prune", help="delete runs older than RETENTION_DAYS")
+    commands.add_parser("rebuild-rollups", help="make all roll-ups anew from the runs")
+    copying = commands.add_parser("copy", help="copy everything into an empty database, SQLite or PostgreSQL")
+    copying.add_argument("--to", required=True, metavar="URL", help="the empty database; it is migrated first")
+    copying.add_argument("--from", dest="source", metavar="URL", help="instead of DATABASE_URL")
+    for name, told in (("backup", "write everything into a file"), ("restore", "put back what backup wrote")):
+        command = commands.add_parser(name, help=told)
+        command.add_argument("file", type=Path)
+        command.add_argument("--overwrite", action="store_true", help="lose what is there")
+    return parser
+
+
+def _upgrade(settings: Settings, _options: argparse.Namespace) -> int:
     engine = make_engine(settings.database_url)
     revision = upgrade(engine)
     print(f"{shown(engine)} is at revision {revision}.")
     return 0
 
 
-def _prune(settings: Settings) -> int:
+def _prune(settings: Settings, _options: argparse.Namespace) -> int:
     engine = make_engine(settings.database_url)
     check_migrated(engine)
     now = datetime.now(UTC)
@@ -55,7 +73,7 @@ def _prune(settings: Settings) -> int:
     return 0
 
 
-def _rebuild(settings: Settings) -> int:
+def _rebuild(settings: Settings, _options: argparse.Namespace) -> int:
     engine = make_engine(settings.database_url)
     check_migrated(engine)
     now = datetime.now(UTC)
@@ -70,7 +88,69 @@ def _rebuild(settings: Settings) -> int:
     return 0
 
 
-_COMMANDS: dict[str, Callable[[Settings], int]] = {"upgrade": _upgrade, "prune": _prune, "rebuild-rollups": _rebuild}
+def _copy(settings: Settings, options: argparse.Namespace) -> int:
+    source, target = settings.database_url, _url("--to", options.to)
+    variable = "--from" if options.source else "DATABASE_URL"
+    if options.source:
+        source = _url(variable, options.source)
+    from_engine, to_engine = make_engine(source, variable=variable), make_engine(target, variable="--to")
+    with _bar("rows", " rows") as watch:
+        counted = copy_database(from_engine, to_engine, watch)
+    print(_table(counted))
+    print(f"{shown(from_engine)} is copied to {shown(to_engine)}.")
+    return 0
+
+
+def _backup(settings: Settings, options: argparse.Namespace) -> int:
+    engine = make_engine(settings.database_url)
+    with _bar("backup", " pages") as watch:
+        size = backup(engine, options.file, watch, overwrite=options.overwrite)
+    print(f"{shown(engine)} is saved in {options.file} ({size / 1e6:,.1f} MB).")
+    return 0
+
+
+def _restore(settings: Settings, options: argparse.Namespace) -> int:
+    engine = make_engine(settings.database_url)
+    with _bar("restore", " pages") as watch:
+        revision = restore(engine, options.file, watch, overwrite=options.overwrite)
+    print(f"{shown(engine)} holds what is in {options.file}, at revision {revision}.")
+    return 0
+
+
+def _url(option: str, value: str) -> str:
+    try:
+        return usable_url(value)
+    except ValueError as error:
+        raise ConfigError(f"{option}: {error}.") from None
+
+
+@contextmanager
+def _bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    with tqdm(total=0, desc=what, unit=unit, disable=not sys.stderr.isatty()) as bar:
+
+        def watch(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield watch
+
+
+def _table(counted: list[Counted]) -> str:
+    """Only tables with rows, and all rows together."""
+    rows = [(each.table, each.read, each.written) for each in counted if each.read]
+    rows.append(("all", sum(row[1] for row in rows), sum(row[2] for row in rows)))
+    lines = [f"{'table':<20} {'read':>14} {'written':>14}"]
+    return "\n".join(lines + [f"{name:<20} {read:>14,} {written:>14,}" for name, read, written in rows])
+
+
+_COMMANDS: dict[str, Callable[[Settings, argparse.Namespace], int]] = {
+    "upgrade": _upgrade,
+    "prune": _prune,
+    "rebuild-rollups": _rebuild,
+    "copy": _copy,
+    "backup": _backup,
+    "restore": _restore,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -51,16 +51,7 @@ class DatabaseSettings(EnvironmentSettings):
     @field_validator("database_url")
     @classmethod
     def _usable_url(cls, value: str) -> str:
-        try:
-            url = make_url(value)
-        except (ArgumentError, ValueError):
-            raise ValueError(_DATABASE_URL_FORMS.format(given="it is not a URL")) from None
-        if url.drivername == "postgres":
-            value = "postgresql" + value.removeprefix("postgres")
-            url = make_url(value)
-        if url.get_backend_name() not in ("sqlite", "postgresql"):
-            raise ValueError(_DATABASE_URL_FORMS.format(given=f"given was a {url.drivername} URL"))
-        return value
+        return usable_url(value)
 
 
 class ReaderSettings(DatabaseSettings):
@@ -72,6 +63,20 @@ class ReaderSettings(DatabaseSettings):
     @classmethod
     def _usable_replica(cls, value: str | None) -> str | None:
         return value and cls._usable_url(value)
+
+
+def usable_url(value: str) -> str:
+    """The URL as SQLAlchemy takes it; raises ValueError, without naming the value, for what no database here has."""
+    try:
+        url = make_url(value)
+    except (ArgumentError, ValueError):
+        raise ValueError(_DATABASE_URL_FORMS.format(given="it is not a URL")) from None
+    if url.drivername == "postgres":
+        value = "postgresql" + value.removeprefix("postgres")
+        url = make_url(value)
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ValueError(_DATABASE_URL_FORMS.format(given=f"given was a {url.drivername} URL"))
+    return value
 
 
 _DATABASE_URL_FORMS = "{given}; allowed are sqlite:///PATH and postgresql://USER:PASSWORD@HOST:PORT/NAME"

@@ -19,7 +19,7 @@ class DatabaseUnavailable(Exception):
 def make_engine(url: str, *, connect_timeout_seconds: int = 5, variable: str = "DATABASE_URL") -> Engine:
     """An engine that has not connected yet. `url` is sqlite:///PATH or postgresql://…; `variable` is the one that
     named it, for messages."""
-    return _make_engine(url, connect_timeout_seconds).execution_options(variable=variable)
+    return _make_engine(url, connect_timeout_seconds, variable).execution_options(variable=variable)
 
 
 def make_reader(url: str, replica_url: str | None) -> Engine:
@@ -27,10 +27,10 @@ def make_reader(url: str, replica_url: str | None) -> Engine:
     return make_engine(replica_url, variable="DATABASE_REPLICA_URL") if replica_url else make_engine(url)
 
 
-def _make_engine(url: str, connect_timeout_seconds: int) -> Engine:
+def _make_engine(url: str, connect_timeout_seconds: int, variable: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        _make_parent_folder(parsed.database)
+        _make_parent_folder(parsed.database, variable)
         engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
         event.listen(engine, "connect", _sqlite_pragmas)
         event.listen(engine, "begin", _sqlite_begin)
@@ -110,14 +110,14 @@ def eager_write_scope(engine: Engine, *, patience_seconds: float, pause_seconds:
             session.flush()
 
 
-def _make_parent_folder(database: str | None) -> None:
+def _make_parent_folder(database: str | None, variable: str) -> None:
     if not database or database == ":memory:" or database.startswith("file:"):
         return
     try:
         Path(database).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DatabaseUnavailable(
-            f"DATABASE_URL: cannot create the folder {Path(database).parent}: {error.strerror}; "
+            f"{variable}: cannot create the folder {Path(database).parent}: {error.strerror}; "
             "name a file in a folder that this user may write."
         ) from None
 

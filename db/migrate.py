@@ -21,11 +21,13 @@ class NotMigrated(Exception):
 
 
 def upgrade(engine: Engine, revision: str = "head") -> str | None:
-    """Migrates forward, safely with several programs starting at once; returns the revision reached."""
+    """Migrates forward, safely with several programs starting at once; returns the revision reached. Raises NotMigrated
+    where a newer version has migrated it."""
     check_connection(engine)
     try:
         with engine.execution_options(sqlite_immediate=True).begin() as connection:
             _wait_for_turn(connection)
+            _refuse_newer(revision_of(connection))
             command.upgrade(_config(connection), revision)
             return MigrationContext.configure(connection).get_current_revision()
     except SQLAlchemyError as error:
@@ -40,7 +42,16 @@ def downgrade(engine: Engine, revision: str) -> None:
 
 def current_revision(engine: Engine) -> str | None:
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return revision_of(connection)
+
+
+def revision_of(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def is_known(revision: str) -> bool:
+    """False for a revision of a later version."""
+    return any(script.revision == revision for script in ScriptDirectory(str(_SCRIPTS)).walk_revisions())
 
 
 def head_revision() -> str:
@@ -51,9 +62,15 @@ def check_migrated(engine: Engine) -> None:
     """Raises DatabaseUnavailable or NotMigrated unless the schema is this version's."""
     check_connection(engine)
     found, wanted = current_revision(engine), head_revision()
+    _refuse_newer(found)
     if found != wanted:
         state = f"at revision {found}, not {wanted}" if found else "not migrated"
         raise NotMigrated(f"The database is {state}; run `python -m db upgrade` (make run does it by itself).")
+
+
+def _refuse_newer(revision: str | None) -> None:
+    if revision is not None and not is_known(revision):
+        raise NotMigrated(f"The database is at revision {revision}, of a newer version; update this program.")
 
 
 def _wait_for_turn(connection: Connection) -> None:
