@@ -1,9 +1,11 @@
 """What the page of alerts reads and writes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import streamlit as st
+from sqlalchemy.orm import Session
 
 from app import data
 from db import analytics
@@ -26,7 +28,9 @@ from db.queries.alerts import (
     get_alert,
     latest_tests,
 )
+from db.queries.findings import list_runs_by_id
 from db.queries.repositories import heartbeat
+from db.queries.runs import RunRow
 from db.replays import Replay
 from db.replays import replay as replayed
 from db.store import alert_rules, alerts, silences
@@ -41,7 +45,7 @@ _OPEN = (AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.SILENCED)
 @dataclass(frozen=True)
 class Board:
     """How alerting stands. `firing` are the newest of all that fire, whatever their state. `channels` are those that
-    the collector has; null while it never said."""
+    the collector has; null while it never said. `firsts`: the first bad runs of those that fire, by their ids."""
 
     at: datetime
     counts: dict[AlertState, int]
@@ -52,6 +56,7 @@ class Board:
     dead: list[DeadDelivery]
     channels: list[str] | None
     tests: dict[str, DeliveryRow]
+    firsts: dict[int, RunRow]
 
     @property
     def open(self) -> int:
@@ -65,17 +70,25 @@ def board() -> Board:
         known = list_silences(session)
         beat = heartbeat(session)
         channels = beat.detail.get("channels") if beat else None
+        open_now = alert_page(session, AlertFilter(states=_OPEN), now, limit=MOST_FIRING).items
         return Board(
             at=now,
             counts=count_alerts(session, now),
-            firing=alert_page(session, AlertFilter(states=_OPEN), now, limit=MOST_FIRING).items,
+            firing=open_now,
             rules=list_rules(session),
             silences=[each for each in known if each.ends_at > now],
             ended=[each for each in known if each.ends_at <= now][:_ENDED],
             dead=dead_deliveries(session, now - _DEAD_FOR),
             channels=[str(name) for name in channels] if isinstance(channels, list) else None,
             tests=latest_tests(session),
+            firsts=_firsts(session, open_now),
         )
+
+
+def _firsts(session: Session, listed: Sequence[AlertRow]) -> dict[int, RunRow]:
+    named = [each.detail.get("first_bad_run") for each in listed]
+    wanted = [each for each in named if isinstance(each, int)]
+    return {run.id: run for run in list_runs_by_id(session, wanted)} if wanted else {}
 
 
 @st.cache_data(ttl=3, max_entries=64, show_spinner=False)

@@ -11,6 +11,7 @@ from app.components.cells import Cell
 from app.components.table import Column, Row, table
 from app.components.text import html
 from app.components.workflow_table import Query, workflow_link
+from app.marks import word
 from db.findings import Cause, CauseRuns, Causes
 from db.metrics import units
 
@@ -85,12 +86,15 @@ def unknown(when: str) -> None:
 def runs_rows(found: CauseRuns, zone: ZoneInfo) -> list[Row]:
     rows: list[Row] = []
     for run, job in found.runs:
-        title = cells.anchor(run.title or "(no title)", "run", [("run_id", run.id)], hover=run.title)
-        log = [("run_id", run.id), ("job_id", job.job_id)]
+        attempt = found.attempts.get(job.job_id, run.attempt)
+        page = [("run_id", run.id), *([("attempt", attempt)] if attempt != run.attempt else [])]
+        title = cells.anchor(run.title or "(no title)", "run", page, hover=run.title)
+        log = [*page, ("job_id", job.job_id)]
+        later = f" · attempt {attempt}, {html(word(run.conclusion or run.status))} later" if len(page) > 1 else ""
         rows.append((
-            cells.state(run.conclusion or run.status),
+            cells.state("failure" if later else run.conclusion or run.status),
             Cell(f'<span class="ph-two"><span class="ph-clip">{title}</span><small>#{run.run_number} · '
-                 f"{html(run.branch or units.NO_DATA)}</small></span>", run.title),
+                 f"{html(run.branch or units.NO_DATA)}{later}</small></span>", run.title),
             workflow_link(run.repo, run.workflow, run.workflow_id, ()),
             _line(job.line, log),
             cells.when(run.created_at, zone),

@@ -64,7 +64,12 @@ def browser(found: Workflows, now: datetime, time: Query) -> None:
     place = st.pagination(pages, key=f"workflow-page-{order}-{wanted}") if pages > 1 else 1
     rows = _rows(listed[(place - 1) * _PAGE : place * _PAGE], found, now, time)
     table("all-workflows", _COLUMNS, rows, caption="Workflows")
-    csv_button("workflows", lambda: (_COLUMNS, _rows(listed, found, now, time)))
+    csv_button("workflows", lambda: exported(found, now))
+
+
+def exported(found: Workflows, now: datetime) -> tuple[Sequence[Column], Sequence[Row]]:
+    """All of them, whatever a page shows."""
+    return _COLUMNS, _rows(found.listed, found, now, ())
 
 
 def workflow_link(repo: str, workflow: str, workflow_id: int, time: Query) -> Cell:

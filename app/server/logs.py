@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from app import data
 from app.logs import stored
 from app.logs.ansi import Style
-from app.logs.index import MOST_LINES
+from app.logs.index import MOST_LINES, Mark
 from app.logs.lines import Line
 from app.logs.stored import StoredLog
 
@@ -30,7 +30,11 @@ class Refused(Exception):
 
 def outline(log: StoredLog, numbers: dict[str, int], wanted: str) -> Response:
     """What the viewer needs to know before any line: how many there are, what folds, and where errors are."""
-    index = log.index
+    index, errors, marks = log.index, log.index.errors, list(log.index.marks)
+    if log.cause and all(each.line != log.cause for each in marks):
+        # What the failure is told with is an error, whether the runner marked it or not.
+        marks = sorted([*marks, Mark(log.cause, "error", log.row.error_line or "")], key=lambda each: each.line)
+        errors += 1
     return _json({
         "name": log.row.name,
         "lines": min(index.lines, MOST_LINES),
@@ -38,9 +42,9 @@ def outline(log: StoredLog, numbers: dict[str, int], wanted: str) -> Response:
         "truncated": log.row.truncated,
         "cause": log.cause,
         "groups": index.groups,
-        "errors": index.errors,
+        "errors": errors,
         "warnings": index.warnings,
-        "marks": [[each.line, each.kind, each.text] for each in index.marks],
+        "marks": [[each.line, each.kind, each.text] for each in marks],
     })  # fmt: skip
 
 

@@ -41,7 +41,8 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
     completeness(data.completeness(scope, status.version), window.since)
 
 with st.grid(2, min_column_width=320, gap="small"):
-    with panel("Success rate", f"share of decided runs, {bucket} · grey: the {filters.span()} before · ▼ got worse"):
+    before = f" · grey: the {filters.span()} before" if found.before else ""
+    with panel("Success rate", f"share of decided runs, {bucket}{before} · ▼ got worse"):
         marks = frames.markers(worse, "success", window, clock)
         figure(trends.success_rate(series, since, until, zone=str(clock), markers=marks), "success-rate",
                "Success rate over time")  # fmt: skip
@@ -63,5 +64,7 @@ with st.grid(2, min_column_width=320, gap="small"):
 # What the eye meets first is asked for after the charts: it looks at more, and they need not wait for it.
 with needs:
     attention(data.attention(scope, now, status.version), now)
-with panel("Workflows", "broken ones first, then by lowest success rate", key="workflow-panel"):
-    workflow_table.worst(data.workflows(scope, window, status.version), now, filters.time_query(), 15)
+listed = data.workflows(scope, window, status.version)
+csv = "workflows", lambda: workflow_table.exported(listed, now)
+with panel("Workflows", "broken ones first, then by lowest success rate", key="workflow-panel", csv=csv):
+    workflow_table.worst(listed, now, filters.time_query(), 15)

@@ -57,11 +57,13 @@ class Causes:
 
 @dataclass(frozen=True)
 class CauseRuns:
-    """A cause, and its runs with the line of each, newest first. `cut` as in Causes."""
+    """A cause, and its runs with the line of each, newest first. `cut` as in Causes. `attempts`: in which attempt the
+    job failed, by its id; a later one may have passed."""
 
     cause: Cause
     runs: list[tuple[RunRow, FailedJob]]
     cut: bool
+    attempts: dict[int, int]
 
 
 def causes(session: Session, scope: Scope, window: Window, now: datetime, *, limit: int | None = None) -> Causes:
@@ -89,7 +91,9 @@ def cause_runs(
     broken = {run.id for streak in failing_streaks(session, scope, now) for run in streak.runs[-1:]}
     (cause,) = _ever_seen(session, scope, [_cause(_Names(session), key, found[key], window, broken)], found)
     newest = sorted(jobs, key=lambda run_id: jobs[run_id].created_at, reverse=True)[:limit]
-    return CauseRuns(cause, [(run, jobs[run.id]) for run in findings.list_runs_by_id(session, newest)], cut)
+    attempts = findings.attempts_of(session, [jobs[run_id] for run_id in newest])
+    runs = [(run, jobs[run.id]) for run in findings.list_runs_by_id(session, newest)]
+    return CauseRuns(cause, runs, cut, attempts)
 
 
 def _failed_jobs(session: Session, scope: Scope, window: Window) -> tuple[list[FailedJob], bool]:

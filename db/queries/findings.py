@@ -148,6 +148,12 @@ def failures_without_cause(session: Session, scope: Scope, window: Window) -> in
     return session.scalar(query) or 0
 
 
+def attempts_of(session: Session, jobs: Collection[FailedJob]) -> dict[int, int]:
+    """The attempt that each of these jobs ran in, by the job's id."""
+    of_them = Job.repository_id.in_({job.repository_id for job in jobs}), Job.id.in_({job.job_id for job in jobs})
+    return {row[0]: row[1] for row in session.execute(select(Job.id, Job.attempt).where(*of_them))}
+
+
 def list_runs_by_id(session: Session, ids: Collection[int]) -> list[RunRow]:
     """Newest first."""
     query = select_runs().where(Run.id.in_(ids)).order_by(Run.created_at.desc(), Run.id.desc())

@@ -1,7 +1,8 @@
 """Alerts that fire, each with what can be done about it; those that are over as a table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -16,8 +17,10 @@ from db.alerting.place import Place
 from db.alerting.words import SEVERITIES, headline, measured
 from db.metrics import units
 from db.queries.alerts import AlertRow, DeliveryRow
+from db.queries.runs import RunRow
 from db.vocabulary import AlertState, DeliveryState
 
+_NONE: Mapping[int, RunRow] = MappingProxyType({})
 _SIGNS = {
     AlertState.FIRING: ("✕", "Firing", "red"),
     AlertState.ACKNOWLEDGED: ("✓", "Acknowledged", "blue"),
@@ -48,10 +51,11 @@ _MESSAGES = (
 )
 
 
-def firing(found: Sequence[AlertRow], now: datetime) -> None:
+def firing(found: Sequence[AlertRow], firsts: Mapping[int, RunRow], now: datetime) -> None:
+    """`firsts`: the first bad runs by their ids."""
     for alert in found:
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"alert-{alert.id}"):
-            st.html(_card(alert, now), width="stretch")
+            st.html(_card(alert, now, firsts), width="stretch")
             with st.container(horizontal=True, gap="small", width="content", key=f"do-{alert.id}"):
                 if alert.state != AlertState.ACKNOWLEDGED and st.button(
                     "Acknowledge", key=f"ack-{alert.id}", icon=":material/check:", help="No repeats until it is over"
@@ -103,9 +107,9 @@ def title(alert: AlertRow) -> str:
     return headline(alert.rule, _place(alert).words, alert.detail, over=over)
 
 
-def _card(alert: AlertRow, now: datetime) -> str:
+def _card(alert: AlertRow, now: datetime, firsts: Mapping[int, RunRow] = _NONE) -> str:
     sign, word, colour = _SIGNS[AlertState(alert.state)]
-    since = units.relative((now - alert.opened_at).total_seconds())
+    since = _since(alert)
     parts = [_figures(alert), f"rule {_rule(alert)}, from {alert.threshold} on", _told(alert)]
     if alert.state == AlertState.SILENCED and alert.silenced_until:
         left = (alert.silenced_until - now).total_seconds()
@@ -114,9 +118,25 @@ def _card(alert: AlertRow, now: datetime) -> str:
     return (
         f'<div class="ph-alert ph-{colour}"><b aria-hidden="true">{sign}</b><div><div>{_link(alert)} '
         f'<span class="ph-pill ph-{colour}">{word}</span> {_severity(alert)}</div>'
-        f'<div class="ph-why">{told}{_known(alert, now)}</div></div>'
-        f'<time title="{units.timestamp(alert.opened_at)}">{since}</time></div>'
+        f'<div class="ph-why">{told}{_first(alert, firsts)}{_known(alert, now)}</div></div>'
+        f'<time title="since {units.timestamp(since)}; opened {units.timestamp(alert.opened_at)}">'
+        f"{units.relative((now - since).total_seconds())}</time></div>"
     )
+
+
+def _since(alert: AlertRow) -> datetime:
+    """When it went bad, where that is known; else when the alert opened."""
+    told = alert.detail.get("since")
+    return datetime.fromisoformat(told) if isinstance(told, str) else alert.opened_at
+
+
+def _first(alert: AlertRow, firsts: Mapping[int, RunRow]) -> str:
+    run = firsts.get(alert.detail.get("first_bad_run") or 0)
+    if run is None:
+        return ""
+    by = f" by <b>{html(run.actor)}</b>" if run.actor else ""
+    commit = cells.anchor(run.head_sha[:7], "run", [("run_id", run.id)])
+    return f"<br>first bad commit <code>{commit}</code>{by}: {html(run.title[:110])}"
 
 
 def _severity(alert: AlertRow) -> str:

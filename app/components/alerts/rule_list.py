@@ -37,7 +37,11 @@ _SHOWN = 12
 
 
 def rule_table(rules: Sequence[Rule], now: datetime) -> None:
-    table("rules", _COLUMNS, [_row(rule, now) for rule in rules], caption="Rules, the built-in one first")
+    table("rules", *rules_file(rules, now), caption="Rules, the built-in one first")
+
+
+def rules_file(rules: Sequence[Rule], now: datetime) -> tuple[Sequence[Column], list[Row]]:
+    return _COLUMNS, [_row(rule, now) for rule in rules]
 
 
 def preview(rule: Rule, found: Replay, zone: ZoneInfo) -> None:

@@ -51,7 +51,7 @@ def one(chosen: AlertRow, now: datetime, zone: ZoneInfo) -> None:
 def alerts(found: Board, zone: ZoneInfo) -> None:
     with panel("Firing now", _standing(found)):
         if found.firing:
-            alert_list.firing(found.firing, found.at)
+            alert_list.firing(found.firing, found.firsts, found.at)
         else:
             st.caption(":material/check_circle: Nothing fires.")
         if found.open > len(found.firing):
@@ -91,7 +91,8 @@ def _newer() -> None:
 def rules(found: Board, now: datetime, zone: ZoneInfo, version: int) -> None:
     # A replay is kept for the hour it was made for.
     hour = now.replace(minute=0)
-    with panel("Rules", "what is measured where, and from which value on somebody is told"):
+    csv = "rules", lambda: rule_list.rules_file(found.rules, hour)
+    with panel("Rules", "what is measured where, and from which value on somebody is told", csv=csv):
         rule_list.rule_table(found.rules, hour)
         st.button("New rule", icon=":material/add:", key="rule-new", on_click=_edit, args=("new",))
     rule = _wanted(found.rules)
