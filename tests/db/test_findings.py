@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import Engine, event
 
 from db.engine import session_scope
-from db.findings import cause_runs, causes, regressions
+from db.findings import attention, cause_runs, causes, regressions
 from db.metrics.scope import Scope
 from db.metrics.window import Window
-from tests.builders import NOON, run, store_runs
+from tests.builders import NOON, add_repository, run, store_runs
 from tests.findings import CAUSE, DAY, LINE, OTHER_CAUSE, fill, name_cause
 from tests.kept import Kept
 
@@ -103,3 +103,13 @@ def test_a_regression_is_looked_for_among_the_runs_of_the_scope(filled: Engine) 
         ]
     assert (round(of_pushes.before), round(of_pushes.after)) == (603, 903)
     assert of_pushes.first_run.id == 1_029
+
+
+def test_runs_that_died_long_ago_hide_none_that_stand_still_now(engine: Engine) -> None:
+    add_repository(engine)
+    dead = [run(number, minutes=-60 * 24 * 8, status="in_progress", conclusion=None) for number in range(1, 61)]
+    again = run(90, minutes=-60 * 24 * 9, status="in_progress", conclusion=None, started_at=NOON - timedelta(hours=3))
+    store_runs(engine, *dead, again, run(91, minutes=-120, status="in_progress", conclusion=None))
+    with session_scope(engine) as session:
+        found = attention(session, Scope(), NOON)
+    assert {each.run_id for each in found} == {90, 91}
