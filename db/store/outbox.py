@@ -221,11 +221,13 @@ def _all(sets: Collection[frozenset[int]]) -> list[int]:
 def note_sent(
     session: Session, delivery_id: int, now: datetime, *, receipt: dict[str, Any] | None = None, note: str | None = None
 ) -> None:
-    """The channel works: what waited for it may go."""
+    """The channel works: what waited for it may go. Who comes late, after another one folded the message into a newer
+    one, says that it is out all the same: the newer one need not bring its news any more."""
     channel = session.scalar(select(Delivery.channel).where(Delivery.id == delivery_id))
     if channel:
         _note_works(session, _locked(session, channel), now)
-    values = {"state": DeliveryState.SENT, "sent_at": now, "error": None, "claimed_until": None, "note": note}
+    values = {"state": DeliveryState.SENT, "sent_at": now, "error": None, "claimed_until": None, "note": note,
+              "folded_into": None}  # fmt: skip
     query = update(Delivery).where(Delivery.id == delivery_id)
     session.execute(query.values(**values, **({} if receipt is None else {"receipt": receipt})))
 
@@ -236,8 +238,11 @@ def note_failed(
 ) -> DeliveryState:  # fmt: skip
     """Tried again with a growing delay; dead, and visible as such, after a day, or at once where trying again cannot
     help. Meanwhile the channel is left alone, with a growing delay of its own: one message of its queue shows as well
-    as twenty whether it works again."""
+    as twenty whether it works again. Nothing happens where the claim ran out and somebody else took the message."""
     state = _locked(session, claimed.channel)
+    ours = Delivery.id == claimed.id, Delivery.tries == claimed.tries, Delivery.state == DeliveryState.PENDING
+    if session.scalar(select(Delivery.id).where(*ours).with_for_update()) is None:
+        return DeliveryState(session.scalar(select(Delivery.state).where(Delivery.id == claimed.id)) or "dead")
     delay = retry_after or _delay(claimed.tries)
     if permanent:
         # A channel that refuses is a channel that answers.
@@ -248,7 +253,7 @@ def note_failed(
         _give_up_the_old(session, claimed, error, now + hold)
     dead = permanent or now + delay - claimed.created_at > GIVE_UP
     settled = DeliveryState.DEAD if dead else DeliveryState.PENDING
-    query = update(Delivery).where(Delivery.id == claimed.id)
+    query = update(Delivery).where(*ours)
     session.execute(query.values(state=settled, due_at=now + delay, claimed_until=None, error=error[:1000]))
     return settled
 

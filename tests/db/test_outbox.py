@@ -250,3 +250,26 @@ def test_an_older_version_knows_no_folded_messages(box: Box) -> None:
     assert {number: state for number, (state, _) in box.states().items()} == {
         rows[0]: "dead", rows[1]: "pending", rows[2]: "sent", rows[3]: "sent",
     }  # fmt: skip
+
+
+def test_who_fails_after_its_claim_ran_out_takes_nothing_back(box: Box) -> None:
+    box.put("first", box.alert(1))
+    slow, again = box.one(), box.one(NOON + CLAIM)
+    box.fail(slow, NOON + CLAIM + SECOND)
+    assert box.claim(NOON + CLAIM + 30 * SECOND) == []
+    box.sent(again, NOON + CLAIM + SECOND)
+    box.fail(slow, NOON + CLAIM + SECOND, permanent=True)
+    assert box.states() == {again.id: ("sent", None)}
+    with Session(box.engine) as session:
+        assert session.get_one(ChannelState, "slack").failures == 0
+
+
+def test_who_is_done_after_its_claim_ran_out_says_so(box: Box) -> None:
+    alert = box.alert(1)
+    box.put("first", alert)
+    slow = box.one()
+    box.put("resolved", alert)
+    end = box.one(NOON + CLAIM)
+    assert [each.id for each in end.carried] == [slow.id]
+    box.sent(slow, NOON + CLAIM + SECOND)
+    assert box.states() == {slow.id: ("sent", None), end.id: ("pending", None)}
