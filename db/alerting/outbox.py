@@ -19,8 +19,8 @@ _PATIENCE = 8
 @dataclass(frozen=True)
 class Waiting:
     """A message that waits for the channel; `alerts` are those that it is about. `in_flight`: some program sends it.
-    `over`: all its alerts are. `opens`: it is an opening, or carries one. `episodes`: how many it tells from opening to
-    end, because their openings were folded into it."""
+    `over`: all its alerts are, or nobody is to hear of them any more. `opens`: it is an opening, or carries one.
+    `episodes`: how many it tells from opening to end, because their openings were folded into it."""
 
     id: int
     reason: str
