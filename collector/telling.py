@@ -72,7 +72,9 @@ class Telling:
 
     def keep_delivering(self) -> None:
         """What a process that died has left goes out first, and what is written before the end goes out, too."""
-        threads = [threading.Thread(target=self._keep_sending, args=each, daemon=True) for each in self._written.items()]
+        threads = [
+            threading.Thread(target=self._keep_sending, args=each, daemon=True) for each in self._written.items()
+        ]
         for thread in threads:
             thread.start()
         give_up = guarded(self._deliverer.give_up_removed, self._engine)

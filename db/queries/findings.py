@@ -190,8 +190,8 @@ def list_decided(
 
 
 def list_unfinished(session: Session, scope: Scope, window: Window, *, limit: int) -> list[RunRow]:
-    """Runs that are not over, whose latest attempt began in the window, oldest first. Waiting for a person's approval is
-    no standstill."""
+    """Runs that are not over, whose latest attempt began in the window, oldest first. Waiting for a person's approval
+    is no standstill."""
     open_ones = [Status.IN_PROGRESS, Status.QUEUED, Status.PENDING, Status.REQUESTED]
     began = func.coalesce(Run.started_at, Run.created_at)
     query = select_runs().where(
