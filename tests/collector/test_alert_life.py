@@ -283,3 +283,26 @@ def test_what_became_worse_is_told_with_its_figures(engine: Engine, station: Sta
     texts = {alert.rule: alert.detail["text"] for alert in station.alerts()}
     assert texts["success_regression"] == "78.4% in the last 7 days, 100.0% in the 30 days before"
     assert "slower" in texts["duration_regression"]
+
+
+def test_a_success_between_two_looks_ends_it_though_it_failed_again_since(engine: Engine, station: Station) -> None:
+    broken(engine)
+    assert station.slack() == [("first", BROKEN)]
+    store_runs(engine, fail(4, 4), run(5, minutes=5), run(6, minutes=6), fail(7, 7))
+    assert station.slack() == [("resolved", OVER)]
+    (alert,) = station.alerts()
+    assert alert.detail["resolved_by"] == 5
+    assert station.told() == []
+    store_runs(engine, fail(8, 8), fail(9, 9))
+    assert station.slack() == [("first", BROKEN)]
+
+
+def test_failures_that_passed_when_they_were_run_again_end_nothing_while_later_ones_stay(
+    engine: Engine, station: Station
+) -> None:
+    broken(engine)
+    assert station.slack() == [("first", BROKEN)]
+    for number in (1, 2):
+        store_runs(engine, run(number, minutes=number, attempt=2, started_at=NOON + timedelta(minutes=9 + number)))
+        assert station.told() == []
+    assert [alert.state for alert in station.alerts()] == ["firing"]
