@@ -18,16 +18,14 @@ from db.engine import write_scope
 from db.observations import Observation, observe
 from db.queries.alert_history import Since, since_failure
 from db.queries.alert_rules import list_rules, list_silences
-from db.queries.alerts import AlertRow, list_alerts
+from db.queries.alerts import AlertRow, firing_alerts
 from db.queries.logs import failure_of
 from db.queries.runs import RunRow
 from db.store.alert_rules import keep_built_in
 from db.store.alerts import AlertScope, open_alert, resolve_alert, update_detail
 from db.store.locking import Chore, take_turn
 from db.store.silences import note_silenced
-from db.vocabulary import AlertState, RuleKind, RuleScope
-
-_MOST_FIRING = 10_000
+from db.vocabulary import RuleKind, RuleScope
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ class Evaluator:
     ) -> list[Item]:
         keep_built_in(session, built_in(self._threshold), now)
         rules = [rule for rule in list_rules(session) if rule.enabled]
-        firing = list_alerts(session, states=[AlertState.FIRING], limit=_MOST_FIRING)
+        firing = firing_alerts(session)
         kept = [alert for alert in firing if _still_ruled(session, alert, rules, now)]
         silences = list_silences(session, not_ended_at=now)
         items: list[Item] = []
