@@ -306,3 +306,23 @@ def test_failures_that_passed_when_they_were_run_again_end_nothing_while_later_o
         store_runs(engine, run(number, minutes=number, attempt=2, started_at=NOON + timedelta(minutes=9 + number)))
         assert station.told() == []
     assert [alert.state for alert in station.alerts()] == ["firing"]
+
+
+def test_of_what_was_told_together_the_end_is_told_though_one_is_silenced(engine: Engine, clock: Clock) -> None:
+    clock.forward(hours=1)
+    workflows = [WorkflowRecord(50 + k, f"W{k}", f"{k}.yml", "active") for k in range(STORM + 1)]
+    add_repository(engine, REPO, *workflows)
+    station = Station(engine, clock)
+    for k, minute in ((k, minute) for k in range(STORM + 1) for minute in (1, 2, 3)):
+        store_runs(engine, fail(10 * k + minute, minute, workflow_id=50 + k, workflow_name=f"W{k}"))
+    assert [reason for reason, _ in station.slack()] == ["first"]
+    now, scope = clock(), Patterns((), ("W0",), ())
+    ends = now + timedelta(hours=2)
+    station.write(lambda session: add_silence(session, scope, None, now, ends, comment="", author="ann", now=now))
+    for k in range(1, STORM + 1):
+        store_runs(engine, run(80 + k, minutes=10, workflow_id=50 + k, workflow_name=f"W{k}"))
+    assert station.slack() == [("resolved", f"{STORM} alerts of the rule ALERT_THRESHOLD are over")]
+    clock.forward(hours=3)
+    assert station.slack() == [("repeat", "W0 on main of acme/web is still broken")]
+    store_runs(engine, run(99, minutes=200, workflow_id=50, workflow_name="W0"))
+    assert station.slack() == [("resolved", f"{STORM + 1} alerts of the rule ALERT_THRESHOLD are over")]
