@@ -1,5 +1,6 @@
 """When rules are looked at and messages go out: at once when something changed, each on a thread of its own, so that
-neither waits for a slow channel, and what comes in waits for neither."""
+neither waits for a slow channel, and what comes in waits for neither. Each channel has a thread of its own: a mail
+server that does not answer keeps nothing from Slack."""
 
 import logging
 import threading
@@ -21,6 +22,8 @@ _ASK_SECONDS = 0.25
 # How often the outbox is looked at without a reason: what failed is tried again, and others write into it, too.
 _OUTBOX_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 1.0
+# How often what waits for a channel that is gone is looked for.
+_REMOVED_SECONDS = 600.0
 
 
 class Telling:
@@ -38,7 +41,9 @@ class Telling:
     ) -> None:
         self._engine, self._evaluator, self._deliverer = engine, evaluator, deliverer
         self._causes, self._claims, self._stop = causes, claims, stop
-        self._changed, self._written = threading.Event(), threading.Event()
+        self._changed = threading.Event()
+        # By channel: something may wait for it.
+        self._written = {name: threading.Event() for name in deliverer.names}
         self._seen: int | None = None
 
     def at_once(self) -> None:
@@ -53,7 +58,7 @@ class Telling:
     def wake(self) -> None:
         """Nobody waits on, once `stop` is set."""
         self._changed.set()
-        self._written.set()
+        self._note_written()
 
     def keep_judging(self) -> None:
         """One collector does it, in no more than half of its time: a storm of events changes the same runs again and
@@ -67,14 +72,31 @@ class Telling:
 
     def keep_delivering(self) -> None:
         """What a process that died has left goes out first, and what is written before the end goes out, too."""
-        deliver = guarded(self._deliverer.run, self._engine)
+        threads = [
+            threading.Thread(target=self._keep_sending, args=each, daemon=True) for each in self._written.items()
+        ]
+        for thread in threads:
+            thread.start()
+        give_up = guarded(self._deliverer.give_up_removed, self._engine)
+        while not self._stop.is_set():
+            give_up()
+            self._stop.wait(_REMOVED_SECONDS)
+        for thread in threads:
+            thread.join()
+
+    def _keep_sending(self, name: str, written: threading.Event) -> None:
+        send = guarded(lambda: self._deliverer.send_due([name]), self._engine)
         while True:
             ends = self._stop.is_set()
-            self._written.clear()
-            deliver()
+            written.clear()
+            send()
             if ends:
                 return
-            self._written.wait(_OUTBOX_SECONDS)
+            written.wait(_OUTBOX_SECONDS)
+
+    def _note_written(self) -> None:
+        for event in self._written.values():
+            event.set()
 
     def _look_for_a_reason(self) -> None:
         share = self._claims.share
@@ -98,4 +120,4 @@ class Telling:
         if evaluated.opened or evaluated.resolved:
             log.info("alerts: %d opened, %d resolved", evaluated.opened, evaluated.resolved)
         if evaluated.told:
-            self._written.set()
+            self._note_written()

@@ -2,7 +2,6 @@
 
 import html
 import logging
-import re
 import smtplib
 import ssl
 from collections.abc import Mapping
@@ -15,10 +14,10 @@ from urllib.parse import unquote, urlsplit
 from notify.errors import DeliveryFailed
 from notify.message import Message
 from notify.parcel import Parcel, Receipt
+from notify.text import printable
 
 log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 10
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f]")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -133,7 +132,7 @@ def build(message: Message, sender: str, recipients: tuple[str, ...], parcel: Pa
     the same at every try, so that mail systems see that it is one message."""
     parcel = parcel or Parcel()
     mail = EmailMessage()
-    mail["Subject"] = " ".join(_printable(message.subject).split())[:250]
+    mail["Subject"] = " ".join(printable(message.subject).split())[:250]
     mail["From"] = sender
     mail["To"] = ", ".join(recipients)
     mail["Date"] = format_datetime(parcel.written_at)
@@ -143,14 +142,9 @@ def build(message: Message, sender: str, recipients: tuple[str, ...], parcel: Pa
         mail["In-Reply-To"] = before[0]
         mail["References"] = " ".join(before)
     mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(_printable(as_text(message)))
-    mail.add_alternative(_printable(as_html(message)), subtype="html")
+    mail.set_content(printable(as_text(message)))
+    mail.add_alternative(printable(as_html(message)), subtype="html")
     return mail
-
-
-def _printable(text: str) -> str:
-    """Without control characters, and without half surrogate pairs, which cannot be sent as UTF-8."""
-    return _CONTROL.sub("", text.encode("utf-8", "replace").decode())
 
 
 def as_text(message: Message) -> str:

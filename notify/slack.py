@@ -13,12 +13,15 @@ from slack_sdk.webhook import WebhookClient
 from notify.errors import DeliveryFailed
 from notify.message import Message
 from notify.parcel import Parcel, Receipt
+from notify.text import line, one_line, printable
 
 TIMEOUT_SECONDS = 10
 _DEFAULT_WAIT = timedelta(seconds=60)
 _LONGEST_WAIT = timedelta(hours=1)
 # Slack's limits (docs.slack.dev, "Blocks"); a message beyond them is refused as a whole.
 _LONGEST_HEADLINE, _LONGEST_FIELD, _LONGEST_LINE, _LONGEST_TEXT = 150, 2_000, 1_000, 3_000
+# Of 4,000 characters of text that can be edited later; escaped, one becomes five.
+_LONGEST_NOTICE = 500
 _PAIRS_IN_SECTION = 5
 _MOST_SECTIONS = 8
 
@@ -38,7 +41,7 @@ class SlackChannel:
     def send(self, message: Message, parcel: Parcel | None = None) -> Receipt:
         """A webhook does not say where the message is now: nothing can be added to it later."""
         try:
-            response = self._client.send(text=escape(printable(message.subject)), blocks=blocks(message))
+            response = self._client.send(text=notice(message.subject), blocks=blocks(message))
         except (OSError, HTTPException, ValueError, LookupError, SlackRequestError) as error:
             reason = getattr(error, "reason", None) or error
             raise DeliveryFailed(f"Slack at {self._host} cannot be reached: {line(reason)}") from None
@@ -63,6 +66,11 @@ def escape(text: str) -> str:
     """Text in which Slack sees no link and no mention (docs.slack.dev, "Escaping text"): a branch may be called
     `<!channel>`."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def notice(subject: str) -> str:
+    """What a phone shows of it. Slack refuses a message whose text is too long, and cuts no escape in two."""
+    return escape(_cut(one_line(subject), _LONGEST_NOTICE))
 
 
 def blocks(message: Message) -> list[dict[str, Any]]:
@@ -122,14 +130,5 @@ def wait(headers: Any) -> timedelta:
     return min(timedelta(seconds=int(given)), _LONGEST_WAIT)
 
 
-def printable(text: str) -> str:
-    """Half a surrogate pair cannot be sent as UTF-8."""
-    return text.encode("utf-8", "replace").decode()
-
-
 def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
-
-
-def line(reason: object) -> str:
-    return " ".join(str(reason).split())[:200]

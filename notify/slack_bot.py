@@ -14,7 +14,8 @@ from slack_sdk.web import SlackResponse, WebClient
 from notify.errors import DeliveryFailed
 from notify.message import Message
 from notify.parcel import Event, Opening, Parcel, Receipt
-from notify.slack import TIMEOUT_SECONDS, blocks, escape, line, printable, wait
+from notify.slack import TIMEOUT_SECONDS, blocks, notice, wait
+from notify.text import line, printable
 
 log = logging.getLogger(__name__)
 # Trying again helps with none of them (docs.slack.dev, "chat.postMessage", errors): somebody must do something.
@@ -72,7 +73,8 @@ class SlackBot:
         except _Refused as refused:
             raise refused.failure from None
         notes = [self._mark(opening, message) for opening in known] if parcel.event is Event.RESOLVED else []
-        place = {"asked": self._channel, "channel": str(posted.get("channel") or ""), "ts": str(posted.get("ts") or "")}
+        channel, ts = (printable(str(posted.get(name) or "")) for name in ("channel", "ts"))
+        place = {"asked": self._channel, "channel": channel, "ts": ts}
         note = "; ".join(dict.fromkeys(each for each in notes if each)) or None
         if note:
             log.warning("%s", note)
@@ -88,7 +90,7 @@ class SlackBot:
 
     def _post(self, message: Message, opening: Opening | None) -> Mapping[str, Any]:
         content: dict[str, Any] = {
-            "text": escape(printable(message.subject)), "blocks": blocks(message), "unfurl_links": False,
+            "text": notice(message.subject), "blocks": blocks(message), "unfurl_links": False,
             "unfurl_media": False,
         }  # fmt: skip
         if opening is not None:
@@ -108,7 +110,7 @@ class SlackBot:
             fields=(("Now", end.headline), *was.fields),
         )  # fmt: skip
         channel, ts = str(opening.receipt["channel"]), str(opening.receipt["ts"])
-        text = escape(printable(over.subject))
+        text = notice(over.subject)
         try:
             self._call(lambda: self._client.chat_update(channel=channel, ts=ts, text=text, blocks=blocks(over)))
         except _Refused as refused:

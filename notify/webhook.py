@@ -17,7 +17,8 @@ from notify.email import as_text
 from notify.errors import DeliveryFailed
 from notify.message import Message
 from notify.parcel import Event, Parcel, Receipt
-from notify.slack import line, printable, wait
+from notify.slack import wait
+from notify.text import line, printable
 
 VERSION = 1
 _CONNECT_SECONDS, _ANSWER_SECONDS = 5, 10
@@ -97,7 +98,7 @@ class WebhookChannel:
         text = _beginning(response)
         for secret in self._secrets():
             text = text.replace(secret, "…")
-        return line(printable(text))
+        return line(text)
 
     def _secrets(self) -> Iterator[str]:
         parts = urlsplit(self._url)

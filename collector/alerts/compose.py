@@ -74,7 +74,7 @@ def rate_high(place: Place, last_day: Metrics, context: Context, *, still: bool 
         subject=f"[{place.repo}] {rate} of the runs on {branch} {goes_on}fail",
         headline=f"{rate} of the runs on {branch} of {place.repo} {goes_on}failed in the last 24 hours",
         fields=(
-            ("Failed", f"{units.count(last_day.runs.failure)} of {units.count(decided)} decided runs"),
+            ("Failed", f"{units.count(last_day.runs.failure)} of {words.decided_runs(decided)}"),
             *_evidence(context),
             *_background(context),
         ),

@@ -16,18 +16,16 @@ from db.alerting.threshold import Threshold, built_in
 from db.alerting.transitions import Previous, Reason, is_told, needs_update
 from db.engine import write_scope
 from db.observations import Observation, observe
-from db.queries.alert_history import since_failure
+from db.queries.alert_history import Since, since_failure
 from db.queries.alert_rules import list_rules, list_silences
-from db.queries.alerts import AlertRow, list_alerts
+from db.queries.alerts import AlertRow, firing_alerts
 from db.queries.logs import failure_of
 from db.queries.runs import RunRow
 from db.store.alert_rules import keep_built_in
 from db.store.alerts import AlertScope, open_alert, resolve_alert, update_detail
 from db.store.locking import Chore, take_turn
 from db.store.silences import note_silenced
-from db.vocabulary import AlertState, RuleKind, RuleScope
-
-_MOST_FIRING = 10_000
+from db.vocabulary import RuleKind, RuleScope
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ class Evaluator:
     ) -> list[Item]:
         keep_built_in(session, built_in(self._threshold), now)
         rules = [rule for rule in list_rules(session) if rule.enabled]
-        firing = list_alerts(session, states=[AlertState.FIRING], limit=_MOST_FIRING)
+        firing = firing_alerts(session)
         kept = [alert for alert in firing if _still_ruled(session, alert, rules, now)]
         silences = list_silences(session, not_ended_at=now)
         items: list[Item] = []
@@ -156,6 +154,9 @@ class _Judgement:
         until = silenced_until(self._silences, self._rule.id, place.repo, place.workflow, place.branch, self._now)
         previous = _previous(alert) if alert else None
         fire = fires(self._rule, seen.measure if seen else NOTHING, firing=alert is not None)
+        if fire and alert and seen and self._passed_meanwhile(place, alert, seen):
+            # It failed again since: that is another episode, if it comes to one.
+            fire = False
         reason = needs_update(previous, fires=fire, now=self._now, silenced=until is not None, repeat=self._repeat)
         told = is_told(reason, previous, silenced=until is not None)
         if alert is None:
@@ -188,12 +189,9 @@ class _Judgement:
         fixed: RunRow | None = None
         detail = dict(alert.detail)
         if self._rule.kind is RuleKind.CONSECUTIVE_FAILURES:
-            branch = place.branch if place.own_branch else None
-            since = since_failure(
-                self._session, place.repository_id, place.workflow_id or 0, alert.detail.get("first_bad_run", 0),
-                self._now, branch=branch,
-            )  # fmt: skip
-            fixed = since.passed
+            since = self._since(place, alert, "first_bad_run")
+            # Others may have passed before, when they were run again: what ended it came after the last failure.
+            fixed = self._since(place, alert, "last_run").passed or since.passed
             if since.known and fixed is None:
                 return None
             detail["resolved_by"] = fixed.id if fixed else None
@@ -201,6 +199,21 @@ class _Judgement:
         if not resolve_alert(self._session, alert.id, detail, self._now):
             return None
         return Item(self._rule, alert.id, place, Reason.RESOLVED, True, seen, alert, told=told, fixed=fixed)
+
+    def _passed_meanwhile(self, place: Place, alert: AlertRow, seen: Observation) -> bool:
+        """Between two looks there may be a success and failures after it. A failure that passed when it was run again
+        is none, as long as later ones stay."""
+        if seen.streak is None or seen.detail["first_bad_run"] == alert.detail.get("first_bad_run"):
+            return False
+        return self._since(place, alert, "last_run").passed is not None
+
+    def _since(self, place: Place, alert: AlertRow, run: str) -> Since:
+        """`run` names one in the detail of the alert."""
+        branch = place.branch if place.own_branch else None
+        return since_failure(
+            self._session, place.repository_id, place.workflow_id or 0, alert.detail.get(run) or 0, self._now,
+            branch=branch,
+        )  # fmt: skip
 
 
 def _previous(alert: AlertRow) -> Previous:

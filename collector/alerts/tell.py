@@ -59,8 +59,9 @@ class Teller:
         for group in bundle(news):
             listed = [by_id[each.alert_id] for each in group]
             first = listed[0]
-            if first.reason is Reason.RESOLVED and first.alert and first.alert.group_id:
-                about, message = self._recovery(session, first, first.alert.group_id, now)
+            ended = self._ended_with(session, first, now)
+            if len(ended) > 1:
+                about, message = self._recovery(first, ended, now)
             elif len(listed) == 1:
                 about, message = [first.alert_id], self._single(session, first, found[first.alert_id], now)
             else:
@@ -70,11 +71,19 @@ class Teller:
 
     @staticmethod
     def _others_go_on(session: Session, item: Item, now: datetime) -> bool:
-        """What was told together is over when the last of it is."""
+        """What was told together is over when the last of it is that people may hear of: a silence may last."""
         group = item.alert.group_id if item.alert and item.reason is Reason.RESOLVED else None
         if group is None:
             return False
-        return any(each.state != AlertState.RESOLVED for each in alerts_of_group(session, group, now))
+        over = AlertState.RESOLVED, AlertState.SILENCED
+        return any(each.state not in over for each in alerts_of_group(session, group, now))
+
+    @staticmethod
+    def _ended_with(session: Session, item: Item, now: datetime) -> list[AlertRow]:
+        """Of what was told together with it, all that is over."""
+        group = item.alert.group_id if item.alert and item.reason is Reason.RESOLVED else None
+        rows = alerts_of_group(session, group, now) if group is not None else []
+        return [row for row in rows if row.resolved_at]
 
     def _write(
         self, session: Session, listed: Sequence[Item], about: Sequence[int], message: Message, now: datetime
@@ -134,9 +143,8 @@ class Teller:
         message = compose.together(rule, reason, lines, error_line, self._app_url, now)
         return [item.alert_id for item in listed], replace(message, data=facts(rule, known))
 
-    def _recovery(self, session: Session, item: Item, group: int, now: datetime) -> tuple[list[int], Message]:
-        """Of all that was told in one message."""
-        rows = alerts_of_group(session, group, now)
+    def _recovery(self, item: Item, rows: Sequence[AlertRow], now: datetime) -> tuple[list[int], Message]:
+        """Of several that were told in one message."""
         places = {row.id: Place(row.repository_id, row.repo, row.workflow_id, row.workflow, row.branch) for row in rows}
         message = compose.together(
             item.rule, Reason.RESOLVED, [compose.line(item.rule, places[row.id], {}) for row in rows], None,

@@ -2,7 +2,7 @@
 
 import logging
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Engine
@@ -23,15 +23,26 @@ class Deliverer:
     def __init__(self, engine: Engine, channels: Mapping[str, Channel], clock: Callable[[], datetime]) -> None:
         self._engine, self._channels, self._clock = engine, channels, clock
 
+    @property
+    def names(self) -> list[str]:
+        return list(self._channels)
+
     def run(self) -> int:
-        """Sends all that is due; returns how many messages were taken by their channel."""
-        names = list(self._channels)
+        """All that is due on every channel; returns how many messages were taken by their channel."""
+        self.give_up_removed()
+        return self.send_due(self.names)
+
+    def give_up_removed(self) -> None:
+        """What waits for a channel that nobody has configured for a day."""
         with write_scope(self._engine) as session:
-            dropped = drop_for_removed_channels(session, names, self._clock())
+            dropped = drop_for_removed_channels(session, self.names, self._clock())
         if dropped:
-            log.warning("%d messages given up: their channel is not configured any more", dropped)
-        sent = 0
-        waiting = names
+            told = "1 message" if dropped == 1 else f"{dropped} messages"
+            log.warning("%s given up: no channel of this name is configured any more", told)
+
+    def send_due(self, names: Sequence[str]) -> int:
+        """Of these channels. Each may be asked for by a thread of its own: a message is claimed by one alone."""
+        sent, waiting = 0, list(names)
         # One claim at a time: a slow channel must not let the claims of the others run out, nor keep them waiting.
         while waiting:
             claimed = [item for name in waiting if (item := self._claim_and_send(name)) is not None]

@@ -1,7 +1,8 @@
 """What goes out next by one channel, and what is folded into what: after an outage people are told how things stand,
 not all that they missed. Pure."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -18,8 +19,8 @@ _PATIENCE = 8
 @dataclass(frozen=True)
 class Waiting:
     """A message that waits for the channel; `alerts` are those that it is about. `in_flight`: some program sends it.
-    `over`: all its alerts are. `opens`: it is an opening, or carries one. `episodes`: how many it tells from opening to
-    end, because their openings were folded into it."""
+    `over`: all its alerts are, or nobody is to hear of them any more. `opens`: it is an opening, or carries one.
+    `episodes`: how many it tells from opening to end, because their openings were folded into it."""
 
     id: int
     reason: str
@@ -50,7 +51,8 @@ def plan(waiting: Iterable[Waiting], now: datetime, *, failing: bool = False) ->
     free = {row.id: row for row in rows if not row.in_flight and not row.alerts & busy}
     folds: dict[int, int] = {}
     _fold_into_ends(free, folds)
-    stale = tuple(row.id for row in free.values() if _is_stale(row, free.values()))
+    ended = {alert for row in free.values() if row.reason == Reason.RESOLVED for alert in row.alerts}
+    stale = tuple(row.id for row in free.values() if row.over and _goes_on(row) and not row.alerts & ended)
     for number in stale:
         del free[number]
     _fold_into_newest(free, folds)
@@ -62,8 +64,10 @@ def plan(waiting: Iterable[Waiting], now: datetime, *, failing: bool = False) ->
 
 def _fold_into_ends(free: dict[int, Waiting], folds: dict[int, int]) -> None:
     """What is over is told once: that it was, for how long, and why."""
+    about = _by_alert(free)
     for end in [row for row in free.values() if row.reason == Reason.RESOLVED]:
-        before = [row for row in free.values() if _goes_on(row) and row.id < end.id and row.alerts <= end.alerts]
+        near = {row.id: row for alert in end.alerts for row in about[alert]}
+        before = [row for row in near.values() if row.id in free and row.id < end.id and row.alerts <= end.alerts]
         for row in before:
             folds[row.id] = end.id
             del free[row.id]
@@ -73,10 +77,11 @@ def _fold_into_ends(free: dict[int, Waiting], folds: dict[int, int]) -> None:
 
 def _fold_into_newest(free: dict[int, Waiting], folds: dict[int, int]) -> None:
     """Of what goes on the newest message says most."""
-    going = [row for row in free.values() if _goes_on(row)]
-    for number, row in enumerate(going):
-        newer = next((each for each in reversed(going[number + 1 :]) if row.alerts <= each.alerts), None)
-        if newer:
+    about = _by_alert(free)
+    for row in [row for row in free.values() if _goes_on(row)]:
+        near = about[min(row.alerts)] if row.alerts else []
+        newer = next((each for each in reversed(near) if row.alerts <= each.alerts), row)
+        if newer is not row:
             folds[row.id] = newer.id
             del free[row.id]
 
@@ -96,9 +101,13 @@ def _goes_on(row: Waiting) -> bool:
     return row.reason in (Reason.FIRST, Reason.REPEAT)
 
 
-def _is_stale(row: Waiting, others: Iterable[Waiting]) -> bool:
-    told = any(each.reason == Reason.RESOLVED and each.alerts & row.alerts for each in others)
-    return row.over and _goes_on(row) and not told
+def _by_alert(free: Mapping[int, Waiting]) -> dict[int, list[Waiting]]:
+    """What goes on, oldest first: thousands may wait, and whoever plans holds up all others who write."""
+    found: dict[int, list[Waiting]] = defaultdict(list)
+    for row in free.values():
+        for alert in row.alerts if _goes_on(row) else ():
+            found[alert].append(row)
+    return found
 
 
 def _rank(row: Waiting, failing: bool) -> tuple[bool, int, bool, int]:

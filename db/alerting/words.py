@@ -31,6 +31,10 @@ def in_a_row(number: int) -> str:
     return "1 failed run" if number == 1 else f"{number} failed runs in a row"
 
 
+def decided_runs(number: int) -> str:
+    return "1 decided run" if number == 1 else f"{units.count(number)} decided runs"
+
+
 def measured(kind: str, detail: Mapping[str, Any]) -> str:
     """The figures that stand behind it, in one line; empty where there are none."""
     written_by = _MEASURED.get(kind)
@@ -54,16 +58,16 @@ def _streak(detail: Mapping[str, Any]) -> str:
 
 def _rate(detail: Mapping[str, Any]) -> str:
     failed, decided = detail.get("failed", 0), detail.get("decided", 0)
-    return f"{units.percent(ratio(failed, decided))}, {failed} of {decided} decided runs{_within(detail)}"
+    return f"{units.percent(ratio(failed, decided))}, {failed} of {decided_runs(decided)}{_within(detail)}"
 
 
 def _flaky(detail: Mapping[str, Any]) -> str:
-    told = f"{detail.get('flaky', 0)} of {detail.get('decided', 0)} decided runs"
+    told = f"{detail.get('flaky', 0)} of {decided_runs(detail.get('decided', 0))}"
     return f"{units.percent(detail.get('value'))}, {told}{_within(detail)}"
 
 
 def _queue(detail: Mapping[str, Any]) -> str:
-    return f"p95 {units.duration(detail.get('value'))}, {detail.get('decided', 0)} decided runs{_within(detail)}"
+    return f"p95 {units.duration(detail.get('value'))}, {decided_runs(detail.get('decided', 0))}{_within(detail)}"
 
 
 def _burn(detail: Mapping[str, Any]) -> str:

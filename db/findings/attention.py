@@ -111,10 +111,9 @@ def _regression(found: Regression) -> Attention:
 
 def _stuck(session: Session, scope: Scope, now: datetime) -> Iterator[Attention]:
     usual: dict[tuple[str, int], float] = {}
-    for run in findings.list_unfinished(session, scope, now - _STUCK_AT_LEAST, limit=_MOST_STUCK):
+    began = Window(now - _GIVEN_UP, now - _STUCK_AT_LEAST)
+    for run in findings.list_unfinished(session, scope, began, limit=_MOST_STUCK):
         since = run.started_at or run.created_at
-        if since < now - _GIVEN_UP:
-            continue
         waiting = run.status != Status.IN_PROGRESS
         key = run.repo, run.workflow_id
         if key not in usual:

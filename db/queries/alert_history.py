@@ -39,7 +39,7 @@ class Unfinished:
 @dataclass(frozen=True)
 class Since:
     """What became of a branch since a run on it failed. `known`: that run is still there, on that branch, and not too
-    old to be looked at; `passed`: the newest success since."""
+    old to be looked at; `passed`: the first success since."""
 
     known: bool
     passed: RunRow | None = None
@@ -100,7 +100,7 @@ def since_failure(
         Run.created_at > first.created_at, and_(Run.created_at == first.created_at, Run.id >= first.id)
     )  # fmt: skip
     query = select_runs().where(*ours, there, later, Run.outcome == Outcome.SUCCESS)
-    row = session.execute(query.order_by(Run.created_at.desc(), Run.id.desc()).limit(1)).first()
+    row = session.execute(query.order_by(Run.created_at, Run.id).limit(1)).first()
     return Since(known=True, passed=RunRow(*row) if row else None)
 
 

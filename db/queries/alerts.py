@@ -109,6 +109,13 @@ def list_alerts(
     return _rows(session, query.where(_of(repos)), None)
 
 
+def firing_alerts(session: Session) -> list[AlertRow]:
+    """All of those monitored now, without their messages: a rule that repeats itself writes thousands of them."""
+    query = _select().where(Alert.state == AlertState.FIRING, _of(())).order_by(Alert.opened_at.desc(), Alert.id.desc())
+    rows = session.execute(query.execution_options(populate_existing=True))
+    return [_row(alert, repo, workflow, [], None) for alert, repo, workflow in rows]
+
+
 def alert_page(
     session: Session, asked: AlertFilter, now: datetime, *, limit: int = 100, cursor: str | None = None
 ) -> AlertPage:
@@ -219,9 +226,10 @@ def _rows(session: Session, query: Select[Any], now: datetime | None) -> list[Al
 
 def _deliveries(session: Session, alert_ids: list[int]) -> dict[int, list[DeliveryRow]]:
     found: dict[int, list[DeliveryRow]] = {}
-    query = select(Delivery).where(Delivery.alert_id.in_(alert_ids)).order_by(Delivery.id)
-    for row in session.scalars(query.execution_options(populate_existing=True)):
-        found.setdefault(row.alert_id or 0, []).append(_delivery(row))
+    columns: list[Any] = [getattr(Delivery, name) for name in DeliveryRow.__dataclass_fields__]
+    query = select(Delivery.alert_id, *columns).where(Delivery.alert_id.in_(alert_ids)).order_by(Delivery.id)
+    for row in session.execute(query):
+        found.setdefault(row[0] or 0, []).append(DeliveryRow(*row[1:]))
     return found
 
 

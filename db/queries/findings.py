@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
 from db.metrics.outcome import DECIDED
@@ -210,13 +210,14 @@ def list_decided(
     return [Decided(row[0], row[1] == Outcome.FAILURE, row[2], row[3]) for row in reversed(rows)]
 
 
-def list_unfinished(session: Session, scope: Scope, before: datetime, *, limit: int) -> list[RunRow]:
-    """Runs that were created before then and are not over, oldest first. Waiting for a person's approval is no
-    standstill."""
+def list_unfinished(session: Session, scope: Scope, window: Window, *, limit: int) -> list[RunRow]:
+    """Runs that are not over, whose latest attempt began in the window, oldest first. Waiting for a person's approval
+    is no standstill."""
     open_ones = [Status.IN_PROGRESS, Status.QUEUED, Status.PENDING, Status.REQUESTED]
+    began = func.coalesce(Run.started_at, Run.created_at)
     query = select_runs().where(
-        *in_scope(session, scope), Run.status.in_(open_ones), Run.created_at < before,
-        or_(Run.started_at.is_(None), Run.started_at < before),
+        *in_scope(session, scope), Run.status.in_(open_ones), Run.created_at < window.until, began < window.until,
+        began >= window.since,
     )  # fmt: skip
     return [RunRow(*row) for row in session.execute(query.order_by(Run.created_at, Run.id).limit(limit))]
 

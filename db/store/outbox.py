@@ -1,7 +1,6 @@
 """Taking messages out of the outbox, and what became of them. Nothing is deleted: a message is pending, sent, given up,
 or folded into another one."""
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,14 +13,15 @@ from db.alerting.outbox import TEST, Plan, Waiting, plan
 from db.alerting.transitions import Reason
 from db.models import Alert, ChannelState, Delivery
 from db.store.adding import add_missing
-from db.vocabulary import AlertState, DeliveryState
+from db.store.waiting import about, waiting_for
+from db.vocabulary import DeliveryState
 
 # A claim that was never settled (the process died) is free again after this long.
 CLAIM = timedelta(minutes=2)
 GIVE_UP = timedelta(days=1)
 _FIRST_DELAY = timedelta(seconds=15)
 _LONGEST_DELAY = timedelta(hours=1)
-_QUIETLY_OVER = "It was over, without a message, before this one could be sent."
+_QUIETLY_OVER = "It was over without a message, silenced, or acknowledged, before this one could be sent."
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,11 @@ def enqueue(
 ) -> None:  # fmt: skip
     """One row a channel; delivered whatever happens to this process afterwards. `alert_ids`: all that it is about,
     where `alert_id` is not the only one. A test is about no alert."""
-    about = sorted(alert_ids) if alert_ids else None
+    listed = sorted(alert_ids) if alert_ids else None
     for channel, message in messages.items():
         session.add(
             Delivery(
-                alert_id=alert_id, channel=channel, reason=reason, message=message, alert_ids=about,
+                alert_id=alert_id, channel=channel, reason=reason, message=message, alert_ids=listed,
                 state=DeliveryState.PENDING, created_at=now, due_at=now, tries=0,
             )
         )  # fmt: skip
@@ -92,7 +92,7 @@ def _claim_one(session: Session, channel: str, now: datetime) -> Claimed | None:
     if session.scalar(select(Delivery.id).where(*pending, Delivery.due_at <= now).limit(1)) is None:
         return None
     state = _locked(session, channel)
-    rows = _waiting(session, channel, now)
+    rows = waiting_for(session, channel, now)
     found = plan(rows.values(), now, failing=state.failures > 0)
     held = state.held_until is not None and state.held_until > now
     chosen = next((number for number in found.order if not held or rows[number].reason == TEST), None)
@@ -117,37 +117,6 @@ def _locked(session: Session, channel: str) -> ChannelState:
     add_missing(session, ChannelState, [{"channel": channel, "failures": 0}])
     query = select(ChannelState).where(ChannelState.channel == channel).with_for_update()
     return session.scalars(query.execution_options(populate_existing=True)).one()
-
-
-def _waiting(session: Session, channel: str, now: datetime) -> dict[int, Waiting]:
-    columns = (
-        Delivery.id, Delivery.reason, Delivery.alert_id, Delivery.alert_ids, Delivery.due_at, Delivery.tries,
-        Delivery.claimed_until,
-    )  # fmt: skip
-    query = select(*columns).where(Delivery.state == DeliveryState.PENDING, Delivery.channel == channel)
-    pending = session.execute(query.order_by(Delivery.id)).all()
-    alerts = {row.id: _about(row.alert_id, row.alert_ids) for row in pending}
-    firing = select(Alert.id).where(Alert.state == AlertState.FIRING, Alert.id.in_(_all(alerts.values())))
-    still = set(session.scalars(firing))
-    carried = _reasons_carried(session, alerts)
-    return {
-        row.id: Waiting(
-            row.id, row.reason, alerts[row.id], row.due_at, row.tries,
-            in_flight=row.claimed_until is not None and min(row.claimed_until, row.due_at) > now,
-            over=bool(alerts[row.id]) and not alerts[row.id] & still,
-            opens=Reason.FIRST in (row.reason, *carried[row.id]),
-            episodes=1 + carried[row.id].count(Reason.RESOLVED) if Reason.FIRST in carried[row.id] else 0,
-        )
-        for row in pending
-    }  # fmt: skip
-
-
-def _reasons_carried(session: Session, carriers: Collection[int]) -> dict[int, list[str]]:
-    found: dict[int, list[str]] = defaultdict(list)
-    query = select(Delivery.folded_into, Delivery.reason).where(Delivery.folded_into.in_(list(carriers)))
-    for carrier, reason in session.execute(query):
-        found[carrier or 0].append(reason)
-    return found
 
 
 def _apply(session: Session, found: Plan, rows: Mapping[int, Waiting]) -> bool:
@@ -179,16 +148,20 @@ def _claimed(session: Session, number: int, *, failing: bool) -> Claimed:
     row = session.get_one(Delivery, number, execution_options=fresh)
     query = select(Delivery).where(Delivery.folded_into == number).order_by(Delivery.id).execution_options(**fresh)
     carried = tuple(
-        Carried(each.id, each.reason, dict(each.message), _about(each.alert_id, each.alert_ids))
+        Carried(each.id, each.reason, dict(each.message), about(each.alert_id, each.alert_ids))
         for each in session.scalars(query)
     )
-    alerts = _about(row.alert_id, row.alert_ids)
+    alerts = about(row.alert_id, row.alert_ids)
     everything = _all([alerts, *(each.alerts for each in carried)])
     openings = () if row.reason == Reason.FIRST else _openings(session, row.channel, everything)
     return Claimed(
         row.id, row.channel, row.reason, dict(row.message), row.tries, row.created_at, alerts, carried, openings,
         failing,
     )  # fmt: skip
+
+
+def _all(sets: Collection[frozenset[int]]) -> list[int]:
+    return sorted(frozenset().union(*sets))
 
 
 def _openings(session: Session, channel: str, alerts: Collection[int]) -> tuple[Sent, ...]:
@@ -210,22 +183,16 @@ def _openings(session: Session, channel: str, alerts: Collection[int]) -> tuple[
     return tuple(found.values())
 
 
-def _about(alert_id: int | None, alert_ids: Sequence[int] | None) -> frozenset[int]:
-    return frozenset(alert_ids or ([] if alert_id is None else [alert_id]))
-
-
-def _all(sets: Collection[frozenset[int]]) -> list[int]:
-    return sorted(frozenset().union(*sets))
-
-
 def note_sent(
     session: Session, delivery_id: int, now: datetime, *, receipt: dict[str, Any] | None = None, note: str | None = None
 ) -> None:
-    """The channel works: what waited for it may go."""
+    """The channel works: what waited for it may go. Who comes late, after another one folded the message into a newer
+    one, says that it is out all the same: the newer one need not bring its news any more."""
     channel = session.scalar(select(Delivery.channel).where(Delivery.id == delivery_id))
     if channel:
         _note_works(session, _locked(session, channel), now)
-    values = {"state": DeliveryState.SENT, "sent_at": now, "error": None, "claimed_until": None, "note": note}
+    values = {"state": DeliveryState.SENT, "sent_at": now, "error": None, "claimed_until": None, "note": note,
+              "folded_into": None}  # fmt: skip
     query = update(Delivery).where(Delivery.id == delivery_id)
     session.execute(query.values(**values, **({} if receipt is None else {"receipt": receipt})))
 
@@ -236,8 +203,11 @@ def note_failed(
 ) -> DeliveryState:  # fmt: skip
     """Tried again with a growing delay; dead, and visible as such, after a day, or at once where trying again cannot
     help. Meanwhile the channel is left alone, with a growing delay of its own: one message of its queue shows as well
-    as twenty whether it works again."""
+    as twenty whether it works again. Nothing happens where the claim ran out and somebody else took the message."""
     state = _locked(session, claimed.channel)
+    ours = Delivery.id == claimed.id, Delivery.tries == claimed.tries, Delivery.state == DeliveryState.PENDING
+    if session.scalar(select(Delivery.id).where(*ours).with_for_update()) is None:
+        return DeliveryState(session.scalar(select(Delivery.state).where(Delivery.id == claimed.id)) or "dead")
     delay = retry_after or _delay(claimed.tries)
     if permanent:
         # A channel that refuses is a channel that answers.
@@ -248,7 +218,7 @@ def note_failed(
         _give_up_the_old(session, claimed, error, now + hold)
     dead = permanent or now + delay - claimed.created_at > GIVE_UP
     settled = DeliveryState.DEAD if dead else DeliveryState.PENDING
-    query = update(Delivery).where(Delivery.id == claimed.id)
+    query = update(Delivery).where(*ours)
     session.execute(query.values(state=settled, due_at=now + delay, claimed_until=None, error=error[:1000]))
     return settled
 

@@ -283,3 +283,46 @@ def test_what_became_worse_is_told_with_its_figures(engine: Engine, station: Sta
     texts = {alert.rule: alert.detail["text"] for alert in station.alerts()}
     assert texts["success_regression"] == "78.4% in the last 7 days, 100.0% in the 30 days before"
     assert "slower" in texts["duration_regression"]
+
+
+def test_a_success_between_two_looks_ends_it_though_it_failed_again_since(engine: Engine, station: Station) -> None:
+    broken(engine)
+    assert station.slack() == [("first", BROKEN)]
+    store_runs(engine, fail(4, 4), run(5, minutes=5), run(6, minutes=6), fail(7, 7))
+    assert station.slack() == [("resolved", OVER)]
+    (alert,) = station.alerts()
+    assert alert.detail["resolved_by"] == 5
+    assert station.told() == []
+    store_runs(engine, fail(8, 8), fail(9, 9))
+    assert station.slack() == [("first", BROKEN)]
+
+
+def test_failures_that_passed_when_they_were_run_again_end_nothing_while_later_ones_stay(
+    engine: Engine, station: Station
+) -> None:
+    broken(engine)
+    assert station.slack() == [("first", BROKEN)]
+    for number in (1, 2):
+        store_runs(engine, run(number, minutes=number, attempt=2, started_at=NOON + timedelta(minutes=9 + number)))
+        assert station.told() == []
+    assert [alert.state for alert in station.alerts()] == ["firing"]
+
+
+def test_of_what_was_told_together_the_end_is_told_though_one_is_silenced(engine: Engine, clock: Clock) -> None:
+    clock.forward(hours=1)
+    workflows = [WorkflowRecord(50 + k, f"W{k}", f"{k}.yml", "active") for k in range(STORM + 1)]
+    add_repository(engine, REPO, *workflows)
+    station = Station(engine, clock)
+    for k, minute in ((k, minute) for k in range(STORM + 1) for minute in (1, 2, 3)):
+        store_runs(engine, fail(10 * k + minute, minute, workflow_id=50 + k, workflow_name=f"W{k}"))
+    assert [reason for reason, _ in station.slack()] == ["first"]
+    now, scope = clock(), Patterns((), ("W0",), ())
+    ends = now + timedelta(hours=2)
+    station.write(lambda session: add_silence(session, scope, None, now, ends, comment="", author="ann", now=now))
+    for k in range(1, STORM + 1):
+        store_runs(engine, run(80 + k, minutes=10, workflow_id=50 + k, workflow_name=f"W{k}"))
+    assert station.slack() == [("resolved", f"{STORM} alerts of the rule ALERT_THRESHOLD are over")]
+    clock.forward(hours=3)
+    assert station.slack() == [("repeat", "W0 on main of acme/web is still broken")]
+    store_runs(engine, run(99, minutes=200, workflow_id=50, workflow_name="W0"))
+    assert station.slack() == [("resolved", f"{STORM + 1} alerts of the rule ALERT_THRESHOLD are over")]

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
@@ -18,12 +18,14 @@ from collector.progress import Progress
 from collector.telling import Telling
 from db.alerting.threshold import parse_threshold
 from db.engine import write_scope
-from db.models import Alert, JobLog
+from db.models import Alert, Delivery, JobLog
 from db.store.claims import Share
 from db.store.sync_state import bump_data_version
 from demo.app import create_app
 from demo.serve import running
+from notify.channels import Channel
 from notify.slack import SlackChannel
+from notify.webhook import WebhookChannel
 from tests.chaos.slack import Hold, Slack, slack
 from tests.collector.conftest import REPO, GitHub
 from tests.collector.syncing import make_client, sync
@@ -41,16 +43,17 @@ def channel() -> Iterator[Slack]:
 @contextmanager
 def service(
     engine: Engine, github: GitHub, channel: Slack, *, url: str | None = None, collect: str = "failed",
-    patience: float = 15.0, collectors: int = 1,
+    patience: float = 15.0, collectors: int = 1, more: Mapping[str, Channel] | None = None,
 ) -> Iterator[Telling]:  # fmt: skip
     stop, clock = threading.Event(), github.clock
     client = make_client(url or github.url, clock)
     logs = LogCollector(engine, client, collect=collect, clock=clock, stop=stop, progress=Progress(engine, clock, {}))
     claims = Claims(engine, "me", clock)
     claims.share = Share(frozenset(), frozenset(), collectors, leads=True)
+    channels = {**(more or {}), "slack": SlackChannel(channel.url)}
     telling = Telling(
-        engine, evaluator=Evaluator(engine, parse_threshold("3"), ["slack"], "http://dash", clock),
-        deliverer=Deliverer(engine, {"slack": SlackChannel(channel.url)}, clock),
+        engine, evaluator=Evaluator(engine, parse_threshold("3"), list(channels), "http://dash", clock),
+        deliverer=Deliverer(engine, channels, clock),
         causes=Causes(engine, client, logs, clock, patience_seconds=patience), claims=claims, stop=stop,
     )  # fmt: skip
     threads = [threading.Thread(target=work) for work in (telling.keep_judging, telling.keep_delivering)]
@@ -143,6 +146,23 @@ def test_a_slow_channel_keeps_no_rule_from_being_looked_at(engine: Engine, githu
         until(lambda: len(channel.taken) == 2)
 
 
+def test_a_channel_that_hangs_keeps_nothing_from_the_others(engine: Engine, github: GitHub, channel: Slack) -> None:
+    github.world.add_workflow(REPO, "Deploy")
+    with slack() as hanging:
+        hanging.wait_until_holding(Hold.BEFORE_TAKING)
+        other = {"webhook": WebhookChannel(hanging.url)}
+        with service(engine, github, channel, collect="none", more=other) as telling:
+            fail_three_times(engine, github)
+            telling.changed()
+            assert hanging.holding.wait(_PATIENCE_SECONDS)
+            until(lambda: len(channel.taken) == 1)
+            assert "webhook" in being_sent(engine)
+            fail_three_times(engine, github, "Deploy")
+            telling.changed()
+            until(lambda: len(channel.taken) == 2)
+            hanging.let_go(lost=True)
+
+
 def test_what_another_collector_stored_is_looked_at_by_who_leads(
     engine: Engine, github: GitHub, channel: Slack
 ) -> None:
@@ -151,6 +171,11 @@ def test_what_another_collector_stored_is_looked_at_by_who_leads(
         with write_scope(engine) as session:
             bump_data_version(session, github.clock())
         until(lambda: channel.taken)
+
+
+def being_sent(engine: Engine) -> list[str]:
+    with Session(engine) as session:
+        return list(session.scalars(select(Delivery.channel).where(Delivery.claimed_until.is_not(None))))
 
 
 def open_alerts(engine: Engine) -> int:

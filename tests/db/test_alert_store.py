@@ -3,15 +3,23 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
 from db.alerting.patterns import Patterns
 from db.alerting.rule import Rule, checked
 from db.alerting.threshold import built_in, parse_threshold
-from db.engine import write_scope
+from db.engine import session_scope, write_scope
 from db.queries.alert_rules import get_silence, list_rules, list_silences
-from db.queries.alerts import AlertFilter, alert_page, count_alerts, dead_deliveries, get_alert, list_alerts
+from db.queries.alerts import (
+    AlertFilter,
+    alert_page,
+    count_alerts,
+    dead_deliveries,
+    firing_alerts,
+    get_alert,
+    list_alerts,
+)
 from db.queries.runs import BadCursor
 from db.store.alert_rules import RuleIsBuiltIn, add_rule, change_rule, delete_rule, keep_built_in
 from db.store.alerts import AlertScope, acknowledge, claim_due, enqueue, note_failed, open_alert, resolve_alert
@@ -156,3 +164,19 @@ def test_messages_that_nobody_got_can_be_listed(engine: Engine) -> None:
             "no_service",
         )
         assert dead_deliveries(session, NOON + HOUR) == []
+
+
+def test_who_looks_at_rules_sees_all_that_fires_and_reads_no_messages(engine: Engine) -> None:
+    add_repository(engine)
+    with write_scope(engine) as session:
+        for number in range(120):
+            scope = AlertScope(1, 5, RuleKind.CONSECUTIVE_FAILURES, "main", 1, target=f"{number}")
+            alert = open_alert(session, scope, "3", {}, NOON)
+            enqueue(session, alert, "first", {"slack": {"subject": "s"}}, NOON)
+    asked: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
+    with session_scope(engine) as session:
+        assert len(firing_alerts(session)) == 120
+        assert not [each for each in asked if "deliveries" in each]
+        assert all(row.deliveries[0].state == "pending" for row in list_alerts(session))
+        assert not [each for each in asked if "deliveries.message" in each]

@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import Engine, event
 
 from db.engine import session_scope
-from db.findings import cause_runs, causes, regressions
+from db.findings import attention, cause_runs, causes, regressions
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.store.sync_state import sync_state
-from tests.builders import NOON, run, store_runs
+from tests.builders import NOON, add_repository, run, store_runs
 from tests.findings import CAUSE, DAY, LINE, OTHER_CAUSE, fill, name_cause
 from tests.kept import Kept
 
@@ -117,3 +117,13 @@ def test_the_period_before_is_counted_where_it_was_collected(filled: Engine) -> 
         month = {each.fingerprint: each.runs_before for each in causes(session, ALL, MONTH, NOW).items}
     # The run of 60 days before noon is six hours older than that period.
     assert month[CAUSE] == 0
+
+
+def test_runs_that_died_long_ago_hide_none_that_stand_still_now(engine: Engine) -> None:
+    add_repository(engine)
+    dead = [run(number, minutes=-60 * 24 * 8, status="in_progress", conclusion=None) for number in range(1, 61)]
+    again = run(90, minutes=-60 * 24 * 9, status="in_progress", conclusion=None, started_at=NOON - timedelta(hours=3))
+    store_runs(engine, *dead, again, run(91, minutes=-120, status="in_progress", conclusion=None))
+    with session_scope(engine) as session:
+        found = attention(session, Scope(), NOON)
+    assert {each.run_id for each in found} == {90, 91}

@@ -1,5 +1,6 @@
 """The outbox as it is stored, on both databases: claims, folds, and channels that fail."""
 
+import sqlite3
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,8 +11,9 @@ from sqlalchemy.orm import Session
 from db.engine import write_scope
 from db.migrate import downgrade, upgrade
 from db.models import ChannelState, Delivery
-from db.store.alerts import AlertScope, note_told, open_alert, resolve_alert
+from db.store.alerts import AlertScope, acknowledge, note_told, open_alert, resolve_alert
 from db.store.outbox import CLAIM, Claimed, claim_due, enqueue, note_failed, note_sent
+from db.store.silences import note_silenced
 from db.vocabulary import RuleKind
 from tests.builders import NOON, add_repository
 from tests.writers import at_once
@@ -250,3 +252,59 @@ def test_an_older_version_knows_no_folded_messages(box: Box) -> None:
     assert {number: state for number, (state, _) in box.states().items()} == {
         rows[0]: "dead", rows[1]: "pending", rows[2]: "sent", rows[3]: "sent",
     }  # fmt: skip
+
+
+def test_who_fails_after_its_claim_ran_out_takes_nothing_back(box: Box) -> None:
+    box.put("first", box.alert(1))
+    slow, again = box.one(), box.one(NOON + CLAIM)
+    box.fail(slow, NOON + CLAIM + SECOND)
+    assert box.claim(NOON + CLAIM + 30 * SECOND) == []
+    box.sent(again, NOON + CLAIM + SECOND)
+    box.fail(slow, NOON + CLAIM + SECOND, permanent=True)
+    assert box.states() == {again.id: ("sent", None)}
+    with Session(box.engine) as session:
+        assert session.get_one(ChannelState, "slack").failures == 0
+
+
+def test_who_is_done_after_its_claim_ran_out_says_so(box: Box) -> None:
+    alert = box.alert(1)
+    box.put("first", alert)
+    slow = box.one()
+    box.put("resolved", alert)
+    end = box.one(NOON + CLAIM)
+    assert [each.id for each in end.carried] == [slow.id]
+    box.sent(slow, NOON + CLAIM + SECOND)
+    assert box.states() == {slow.id: ("sent", None), end.id: ("pending", None)}
+
+
+def test_what_is_silenced_while_it_waits_is_not_told(box: Box) -> None:
+    quiet, loud = box.alert(1), box.alert(2)
+    waits, goes = box.put("first", quiet), box.put("first", loud)
+    with write_scope(box.engine) as session:
+        note_silenced(session, quiet, NOON + HOUR)
+    assert [each.id for each in box.claim()] == [goes]
+    assert box.states()[waits] == ("folded", None)
+    assert box.put("first", quiet) in [each.id for each in box.claim(NOON + HOUR)]
+
+
+def test_who_acknowledged_while_a_repeat_waits_does_not_get_it_but_hears_the_opening(box: Box) -> None:
+    known, new = box.alert(1), box.alert(2)
+    repeat, opening, also = box.put("repeat", known), box.put("first", new), box.put("repeat", new)
+    with write_scope(box.engine) as session:
+        for each in (known, new):
+            assert acknowledge(session, each, "ann", "", NOON)
+    assert [each.id for each in box.claim()] == [opening]
+    assert box.states() == {repeat: ("folded", None), opening: ("pending", None), also: ("folded", None)}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_more_may_wait_than_a_query_can_name(box: Box) -> None:
+    alert = box.alert(1)
+    with box.engine.connect() as connection:
+        most = connection.connection.driver_connection
+        assert most is not None
+        most.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 500)
+    for _ in range(600):
+        box.put("repeat", alert)
+    (claimed,) = box.claim()
+    assert len(claimed.carried) == 599

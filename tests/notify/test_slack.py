@@ -3,6 +3,7 @@ import logging
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -109,3 +110,11 @@ def test_an_answer_that_is_not_http_is_a_failed_delivery() -> None:
         with pytest.raises(DeliveryFailed, match="cannot be reached"):
             channel.send(NEWS)
         thread.join()
+
+
+def test_a_long_name_makes_no_text_that_slack_refuses(slack: Slack) -> None:
+    """At most 4,000 characters in what can be edited (docs.slack.dev, "chat.update")."""
+    SlackChannel(slack.url).send(replace(NEWS, subject="&" * 10_000, headline="<" * 10_000))
+    (body,) = slack.received
+    assert len(body["text"]) < 4_000
+    assert body["text"].replace("&amp;", "") == "…"
