@@ -16,6 +16,11 @@ from tests.databases import Shelf, administer, with_name
 from tests.kept import Kept
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than cores: browsers, killed programs and stand-ins keep tests waiting more than computing."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Neither the developer's environment nor a .env decides what a test sees."""
