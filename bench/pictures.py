@@ -43,7 +43,7 @@ PICTURES = [
     Picture("workflows", "/workflow", "Default branch"),
     Picture("workflow", "/workflow?id={workflow}", "Latest runs"),
     Picture("failures", "/failures", "Causes of failures"),
-    Picture("flaky", "/flaky", "At least"),
+    Picture("flaky", "/flaky", "the surest first"),
     Picture("cost", "/cost", "Where it goes"),
     Picture("alerts", "/alerts", "Firing now"),
     Picture("wall", "/?wall=1", "Success rate"),
