@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import requests
 from PIL import Image
@@ -38,7 +39,7 @@ PICTURES = [
     Picture("overview", "/", "Failure rate by hour"),
     Picture("runs", "/runs", "newest first"),
     Picture("run", "/run?run_id={failed}", "Since the last success"),
-    Picture("log", "/log?run_id={failed}&job_id={job}", "Search"),
+    Picture("log", "/log?run_id={failed}&job_id={job}", "Unfold all"),
     Picture("compare", "/compare?runs={other},{failed}", "Runs side by side"),
     Picture("workflows", "/workflow", "Default branch"),
     Picture("workflow", "/workflow?id={workflow}", "Latest runs"),
@@ -58,6 +59,7 @@ _ROOT = Path(__file__).parents[1]
 _FILLED_SECONDS, _PATIENCE = 600, 30_000
 # Its state is told a few seconds after it.
 _SETTLED_SECONDS = 20
+_LOGS_SECONDS = 120
 
 
 def main() -> int:
@@ -132,11 +134,27 @@ def _named(api: str) -> dict[str, int]:
     """A failed run on the default branch, a job of it with a log, its workflow and the run before it."""
     asked = {"repo": "acme/payments", "workflow": "CI", "branch": "main", "limit": "30"}
     runs = requests.get(f"{api}/api/runs", params=asked, timeout=30).json()["items"]
-    failed = next(each for each in runs if each["conclusion"] == "failure")
+    failures = [each for each in runs if each["conclusion"] == "failure"]
+    failed, job = _logged(api, failures)
     other = next(each for each in runs if each["id"] < failed["id"] and each["status"] == "completed")
-    logs = requests.get(f"{api}/api/logs/{failed['id']}", timeout=30).json()["jobs"]
-    job = next((each["job_id"] for each in logs if each["state"] == "stored"), 0)
     return {"failed": failed["id"], "other": other["id"], "workflow": failed["workflow_id"], "job": job}
+
+
+def _logged(api: str, failures: list[dict[str, Any]]) -> tuple[dict[str, Any], int]:
+    """The newest of them with a log, and its job. Logs come last, after everything that figures need."""
+    end = time.monotonic() + _LOGS_SECONDS
+    while time.monotonic() < end:
+        for each in failures:
+            if job := _stored_log(api, each["id"]):
+                return each, job
+        time.sleep(3)
+    raise SystemExit("No log of a failed run came.")
+
+
+def _stored_log(api: str, run_id: int) -> int | None:
+    """The job whose log it is; that of a run which just ended may still be on its way."""
+    logs = requests.get(f"{api}/api/logs/{run_id}", timeout=30).json()["jobs"]
+    return next((each["job_id"] for each in logs if each["state"] == "stored"), None)
 
 
 def _shot(browser: Browser, url: str, shown: str, scheme: str, width: int, height: int) -> bytes:

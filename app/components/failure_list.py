@@ -115,7 +115,7 @@ def _cause(each: Cause, time: Query) -> Cell:
 
 def _where(each: Cause) -> Cell:
     first = each.repos[0] if each.repos else units.NO_DATA
-    return Cell(f"{html(first)}{_more(each.repos, 1)}", ", ".join(each.repos))
+    return Cell(f'<span class="ph-one">{html(first)}{_more(each.repos, 1)}</span>', ", ".join(each.repos))
 
 
 def _more(names: Sequence[str], shown: int = _NAMED) -> str:
