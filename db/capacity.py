@@ -18,7 +18,6 @@ from db.metrics.window import LENGTHS, Window
 from db.queries import usage as queries
 from db.queries.facts import facts, repository_names, workflow_names
 from db.queries.grouping import Question
-from db.queries.repositories import completeness
 from db.vocabulary import GroupBy, Interval
 
 
@@ -153,8 +152,7 @@ def spend(session: Session, scope: Scope, window: Window, by: SpendBy) -> Spendi
     """The most expensive first, where nothing costs the most minutes."""
     before = window.before()
     now, since = _spent(session, scope, window, by)
-    known = completeness(session, scope, window).complete_since
-    comparable = analytics.is_comparable(known, before) and since is None
+    comparable = since is None and analytics.was_collected(session, scope, window)
     then = _spent(session, scope, before, by)[0] if comparable else {}
     money = any(each.cost_usd for each in now.values())
     total = sum(each.worth(money=money) for each in now.values())

@@ -48,8 +48,5 @@ def _link(each: Attention) -> str:
 def _commit(each: Attention) -> str:
     if each.first is None or each.kind == "stuck":
         return ""
-    first = each.first
-    by = f" by <b>{html(first.actor)}</b>" if first.actor else ""
     words = {"broken": "first bad commit", "duration": "first slow run"}.get(each.kind, "first failure")
-    sha = cells.anchor(first.head_sha[:7], "run", [("run_id", first.id)])
-    return f" · {words} <code>{sha}</code>{by}: {html(first.title[:110])}"
+    return f" · {words} {cells.commit(each.first)}"

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from app.components.text import html
 from app.marks import colour_group, columns_image, sparkline, strip, word
 from db.metrics import units
+from db.queries.runs import RunRow
 
 Value = str | float | int | None
 
@@ -39,6 +40,12 @@ def anchor(written: object, page: str, query: Sequence[tuple[str, object]] = (),
     """A link within the dashboard: the page changes without a reload, one entry in the history."""
     title = f' title="{html(hover)}"' if hover else ""
     return f'<a href="{html(address(page, query))}" target="_self"{title}>{html(written)}</a>'
+
+
+def commit(run: RunRow) -> str:
+    """Whose it is, and what for; leads to the run."""
+    by = f" by <b>{html(run.actor)}</b>" if run.actor else ""
+    return f"<code>{anchor(run.head_sha[:7], 'run', [('run_id', run.id)])}</code>{by}: {html(run.title[:110])}"
 
 
 def address(page: str, query: Sequence[tuple[str, object]] = ()) -> str:

@@ -56,11 +56,12 @@ def document(page: str) -> bytes:
 def script(page: str) -> str:
     """The page stands at the root or below a path that a proxy adds."""
     told = _CONNECT % json.dumps([each for each in PAGES if each])
-    charts = needed(*_CHARTS) if page in CHARTED else []
+    charts = needed(*_CHARTS) if page in CHARTED else ()
     return told + (_LATER % charts[0] if charts else "")
 
 
-def needed(*beginnings: str) -> list[str]:
+@cache
+def needed(*beginnings: str) -> tuple[str, ...]:
     """File names of these parts and of all that they import."""
     found: dict[str, None] = {}
     waiting = [each.name for start in beginnings for each in sorted(_SCRIPTS.glob(f"{start}.*.js"))]
@@ -69,7 +70,7 @@ def needed(*beginnings: str) -> list[str]:
         if name not in found:
             found[name] = None
             waiting += _imports(name)
-    return list(found)
+    return tuple(found)
 
 
 def _imports(name: str) -> Iterator[str]:

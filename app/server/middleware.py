@@ -135,16 +135,19 @@ class PackedFiles:
 def _response(file: Path) -> Response:
     """Of a font, which is packed already, as it is."""
     headers = {"cache-control": FOREVER}
-    if file.suffix in _PACKED and file.stat().st_size >= _WORTH_PACKING:
-        headers |= {"content-encoding": "gzip", "vary": "accept-encoding"}
-    content = pack(file) if "content-encoding" in headers else file.read_bytes()
-    return Response(content, media_type=guess_type(file.name)[0], headers=headers)
+    packed = _is_worth_packing(file)
+    headers |= {"content-encoding": "gzip", "vary": "accept-encoding"} if packed else {}
+    return Response(pack(file) if packed else file.read_bytes(), media_type=guess_type(file.name)[0], headers=headers)
 
 
 def packable() -> dict[str, Path]:
     """Path below the dashboard's address to file."""
     files = (each for each in (STREAMLIT / "static").rglob("*") if each.suffix in (*_PACKED, ".woff2"))
     return {f"/{each.relative_to(STREAMLIT).as_posix()}": each for each in files}
+
+
+def _is_worth_packing(file: Path) -> bool:
+    return file.suffix in _PACKED and file.stat().st_size >= _WORTH_PACKING
 
 
 @cache
@@ -166,7 +169,7 @@ def pack_all() -> None:
     for page in PAGES:
         _packed_document(page)
     for file in packable().values():
-        if file.suffix in _PACKED and file.stat().st_size >= _WORTH_PACKING:
+        if _is_worth_packing(file):
             pack(file)
 
 

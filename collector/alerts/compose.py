@@ -98,13 +98,13 @@ def rate_normal(place: Place, since: datetime, last_day: Metrics, context: Conte
 def measured(place: Place, detail: Mapping[str, Any], context: Context, *, still: bool = False) -> Message:
     """For the kinds of rules without a message of their own."""
     headline = words.headline(context.rule.kind, place.words, detail, still=still)
-    since = detail.get("since")
+    since = words.began(detail)
     return Message(
         subject=f"[{place.repo}] {headline}",
         headline=headline,
         fields=(
             ("Measured", words.measured(context.rule.kind, detail) or "–"),
-            *((("Since", _since(datetime.fromisoformat(since), context.now)),) if isinstance(since, str) else ()),
+            *((("Since", _since(since, context.now)),) if since else ()),
             *_evidence(context),
             *_background(context),
         ),

@@ -29,14 +29,14 @@ def one(  # noqa: PLR0913 - what is known of it
     *, times: int | None = None, figures: Metrics | None = None, fixed: RunRow | None = None,
     resolved_at: datetime | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    since = detail.get("since")
+    since = words.began(detail)
     return {
         "id": alert_id,
         "url": f"{app_url.rstrip('/')}/alerts?{urlencode({'alert': alert_id})}",
         "repo": place.repo,
         "workflow": place.workflow,
         "branch": place.branch,
-        "since": _stamp(datetime.fromisoformat(since)) if isinstance(since, str) else None,
+        "since": _stamp(since) if since else None,
         "resolved_at": _stamp(resolved_at) if resolved_at else None,
         "measured": words.measured(rule.kind, detail) or None,
         "detail": dict(detail),

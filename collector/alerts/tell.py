@@ -11,6 +11,7 @@ from collector.alerts import compose, evidence
 from collector.alerts.evidence import NOTHING_SEEN, SPAN, Evidence
 from collector.alerts.facts import facts, one
 from db import analytics
+from db.alerting import words
 from db.alerting.bundles import News, bundle
 from db.alerting.place import Place
 from db.alerting.rule import Rule
@@ -193,7 +194,6 @@ def _one_cause(group: Sequence[News]) -> bool:
 
 def _since(item: Item) -> datetime:
     """When it began; where it keeps no such moment, when it was opened."""
-    told = item.alert.detail.get("since") if item.alert else None
-    if isinstance(told, str):
-        return datetime.fromisoformat(told)
-    return item.alert.opened_at if item.alert else datetime.min
+    if item.alert is None:
+        return datetime.min
+    return words.began(item.alert.detail) or item.alert.opened_at

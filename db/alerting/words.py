@@ -1,6 +1,7 @@
 """What an alert says, in words that UI, API and messages share. Pure: plain text, escaped by whoever shows it."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from db.alerting.kinds import written
@@ -39,6 +40,12 @@ def measured(kind: str, detail: Mapping[str, Any]) -> str:
     """The figures that stand behind it, in one line; empty where there are none."""
     written_by = _MEASURED.get(kind)
     return written_by(detail) if written_by else str(detail.get("text") or "")
+
+
+def began(detail: Mapping[str, Any]) -> datetime | None:
+    """Since when it is so; null for kinds of rules that keep no such moment."""
+    told = detail.get("since")
+    return datetime.fromisoformat(told) if isinstance(told, str) else None
 
 
 def span(seconds: float) -> str:

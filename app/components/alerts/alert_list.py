@@ -14,7 +14,7 @@ from app.components.cells import Cell
 from app.components.table import Column, Row, table
 from app.components.text import html
 from db.alerting.place import Place
-from db.alerting.words import SEVERITIES, headline, measured
+from db.alerting.words import SEVERITIES, began, headline, measured
 from db.metrics import units
 from db.queries.alerts import AlertRow, DeliveryRow
 from db.queries.runs import RunRow
@@ -126,17 +126,12 @@ def _card(alert: AlertRow, now: datetime, firsts: Mapping[int, RunRow] = _NONE) 
 
 def _since(alert: AlertRow) -> datetime:
     """When it went bad, where that is known; else when the alert opened."""
-    told = alert.detail.get("since")
-    return datetime.fromisoformat(told) if isinstance(told, str) else alert.opened_at
+    return began(alert.detail) or alert.opened_at
 
 
 def _first(alert: AlertRow, firsts: Mapping[int, RunRow]) -> str:
     run = firsts.get(alert.detail.get("first_bad_run") or 0)
-    if run is None:
-        return ""
-    by = f" by <b>{html(run.actor)}</b>" if run.actor else ""
-    commit = cells.anchor(run.head_sha[:7], "run", [("run_id", run.id)])
-    return f"<br>first bad commit <code>{commit}</code>{by}: {html(run.title[:110])}"
+    return f"<br>first bad commit {cells.commit(run)}" if run else ""
 
 
 def _severity(alert: AlertRow) -> str:
