@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from tests.app.seeding import HOSTILE, RERUN, SECRET_LINE, Seeded, heartbeat, run, store
 from tests.e2e.conftest import Tab, opened
+from tests.e2e.lines import SlowLine
 
 if TYPE_CHECKING:
     from playwright import sync_api
@@ -64,6 +65,28 @@ def test_three_clicks_lead_from_what_is_broken_to_the_line_of_its_log_and_back(t
     tab.see("View on GitHub")
     tab.page.go_back()
     tab.page.wait_for_url("**/failures?cause=f")
+
+
+def test_an_answer_that_comes_after_the_viewer_went_back_does_not_lead_forward_again(
+    desktop: "sync_api.BrowserContext", address: str
+) -> None:
+    with opened(desktop, address) as tab:
+        line = SlowLine(tab.page)
+        tab.go("/failures?cause=f")
+        tab.page.locator("[data-table=cause-runs]").get_by_role("link").first.click()
+        tab.see("View on GitHub")
+        tab.settle()
+        line.hold()
+        tab.page.get_by_role("region", name="Why it failed").get_by_role("link").first.click()
+        tab.page.wait_for_url("**/log?**")
+        line.wait()
+        tab.page.evaluate("history.back()")
+        line.release()
+        tab.settle()
+        assert tab.page.url.endswith("/run?run_id=9001")
+        tab.page.evaluate("history.back()")
+        tab.page.wait_for_url("**/failures?cause=f")
+        tab.see("Line in its log")
 
 
 def test_a_broken_pipeline_leads_to_its_run(wide: Tab) -> None:

@@ -1,5 +1,5 @@
 // One set of listeners for the whole document, however often the component is mounted anew.
-const shared = (window.__pipelineHealth ??= { pages: {}, keys: {}, listening: false, waiting: 0, modified: false });
+const shared = (window.__pipelineHealth ??= { pages: {}, keys: {}, listening: false, page: null, waiting: 0, modified: false });
 
 // The dashboard may be served below a path of its own.
 const base = () => {
@@ -17,9 +17,23 @@ const isPage = (url) => {
 const go = (url) => {
   const moved = url.pathname !== location.pathname;
   url.hash = "";
-  history.pushState({}, "", url);
+  pushState({}, "", url);
   dispatchEvent(new PopStateEvent("popstate", { state: {} }));
   if (moved) document.querySelector("[data-testid=stMain]")?.scrollTo(0, 0);
+};
+
+// Streamlit writes the address of each page whose answer begins. One that was asked for before the viewer went on, or
+// back, arrives late and would lead there again: until the viewer asks for a page by Streamlit's own links, only the
+// page of the last step is written.
+const pushState = history.pushState.bind(history);
+const pathOf = (url) => new URL(url, location.href).pathname.replace(/\/$/, "");
+const guarded = (state, unused, url) => {
+  const late = url != null && shared.page !== null && pathOf(url) !== shared.page;
+  if (!late) pushState(state, unused, url);
+};
+const onStep = () => { shared.page = pathOf(location.href); };
+const onStreamlitLink = (event) => {
+  if (event.target.closest?.("[data-testid=stSidebarNav], [data-testid=stPageLink]")) shared.page = null;
 };
 
 const withModifier = (event) => event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button > 0;
@@ -190,6 +204,9 @@ export default function ({ data }) {
   shared.keys = data.keys;
   if (shared.listening) return;
   shared.listening = true;
+  history.pushState = guarded;
+  addEventListener("popstate", onStep, true);
+  document.addEventListener("click", onStreamlitLink, true);
   document.addEventListener("click", onClick, true);
   document.addEventListener("auxclick", (event) => { shared.modified = withModifier(event); }, true);
   document.addEventListener("keydown", onKey, true);
