@@ -1,4 +1,4 @@
-"""python -m db upgrade | prune | rebuild-rollups | copy | backup | restore"""
+"""python -m db upgrade | downgrade | prune | rebuild-rollups | copy | backup | restore"""
 
 import argparse
 import sys
@@ -11,8 +11,8 @@ from pydantic import Field
 from tqdm import tqdm
 
 from db.config import ConfigError, DatabaseSettings, usable_url
-from db.engine import DatabaseUnavailable, make_engine, shown, write_scope
-from db.migrate import NotMigrated, check_migrated, upgrade
+from db.engine import DatabaseUnavailable, check_connection, make_engine, shown, write_scope
+from db.migrate import CannotGoBack, NotMigrated, Step, check_migrated, downgrade, losses, upgrade
 from db.moving.backups import backup, restore
 from db.moving.contents import Refused
 from db.moving.copying import Counted, copy_database
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return _COMMANDS[options.command](Settings.load(), options)
-    except (ConfigError, Refused) as error:
+    except (ConfigError, Refused, CannotGoBack) as error:
         print(error, file=sys.stderr)
         return 2
     except (DatabaseUnavailable, NotMigrated) as error:
@@ -44,6 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m db", description="Care of the database named by DATABASE_URL.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("upgrade", help="migrate to this version's schema")
+    back = commands.add_parser("downgrade", help="migrate back, for a version before this one")
+    back.add_argument("revision", help="such as 0009; what that version is at")
+    back.add_argument("--yes", action="store_true", help="lose what that revision has no place for")
     commands.add_parser("prune", help="delete runs older than RETENTION_DAYS")
     commands.add_parser("rebuild-rollups", help="make all roll-ups anew from the runs")
     copying = commands.add_parser("copy", help="copy everything into an empty database, SQLite or PostgreSQL")
@@ -58,9 +61,28 @@ def _parser() -> argparse.ArgumentParser:
 
 def _upgrade(settings: Settings, _options: argparse.Namespace) -> int:
     engine = make_engine(settings.database_url)
-    revision = upgrade(engine)
+    revision = upgrade(engine, watch=_say)
     print(f"{shown(engine)} is at revision {revision}.")
     return 0
+
+
+def _downgrade(settings: Settings, options: argparse.Namespace) -> int:
+    engine = make_engine(settings.database_url)
+    check_connection(engine)
+    lost = losses(engine, options.revision)
+    if not options.yes:
+        print(
+            "\n".join(["Going back loses:", *lost, "Stop all programs, make a backup, and give --yes."]),
+            file=sys.stderr,
+        )
+        return 2
+    revision = downgrade(engine, options.revision, _say)
+    print(f"{shown(engine)} is at revision {revision}; start the version that this is of.")
+    return 0
+
+
+def _say(step: Step) -> None:
+    print(f"{step.revision} {step.title}: {step.seconds:,.1f} s", flush=True)
 
 
 def _prune(settings: Settings, _options: argparse.Namespace) -> int:
@@ -145,6 +167,7 @@ def _table(counted: list[Counted]) -> str:
 
 _COMMANDS: dict[str, Callable[[Settings, argparse.Namespace], int]] = {
     "upgrade": _upgrade,
+    "downgrade": _downgrade,
     "prune": _prune,
     "rebuild-rollups": _rebuild,
     "copy": _copy,
