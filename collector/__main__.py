@@ -89,10 +89,10 @@ def _serve(settings: Settings) -> int:
     engine = make_engine(settings.database_url)
     _wait_for_database(engine)
     passes = make_passes(settings, engine, make_client(settings))
-    Service(
+    service = Service(
         engine, passes, poll_seconds=settings.poll_interval_minutes * 60, retention_days=settings.retention_days
-    ).run()
-    return 0
+    )
+    return 0 if service.run() else 1
 
 
 def _wait_for_database(engine: Engine, *, tries: int = 24, pause_seconds: float = 5.0) -> None:

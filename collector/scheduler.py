@@ -16,6 +16,7 @@ from collector.claims import RENEW_SECONDS
 from collector.guard import guarded
 from collector.passes import Passes
 from db.engine import describe_failure, write_scope
+from db.migrate import current_revision, head_revision
 from db.store.inbox import KEPT, prune_inbox
 from db.store.retention import prune
 from db.store.rollups import forget_hours
@@ -37,20 +38,23 @@ class Service:
     def __init__(self, engine: Engine, passes: Passes, *, poll_seconds: float, retention_days: int) -> None:
         self._engine, self._passes = engine, passes
         self._poll_seconds, self._retention = poll_seconds, timedelta(days=retention_days)
+        self._outdated = False
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(16)},
             job_defaults={"max_instances": 1, "coalesce": True},
         )
 
-    def run(self) -> None:
-        """Until SIGINT or SIGTERM. Work that takes longer than its interval is not started twice."""
+    def run(self) -> bool:
+        """Until SIGINT or SIGTERM; False where the database got another version's schema. Work that takes longer than
+        its interval is not started twice."""
         stop, passes = self._passes.stop, self._passes
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: stop.set())
         now = datetime.now(UTC)
         guarded(passes.renew_claims, self._engine)()
         self._every(RENEW_SECONDS, self._renew, "renew")
+        self._every(RENEW_SECONDS, self._stay_current, "schema")
         self._every(self._poll_seconds, passes.look, "look", first=now)
         self._every(_FILL_SECONDS, passes.fill, "fill")
         self._every(_INBOX_SECONDS, passes.apply_inbox, "inbox")
@@ -71,6 +75,7 @@ class Service:
         for thread in (_thread(self._scheduler.shutdown), *telling):
             thread.join(max(ends - time.monotonic(), 0))
         guarded(passes.claims.release, self._engine)()
+        return not self._outdated
 
     def _every(self, seconds: float, work: Callable[[], object], name: str, *, first: datetime | None = None) -> None:
         self._scheduler.add_job(
@@ -86,6 +91,14 @@ class Service:
         if self._passes.renew_claims():
             # Taken over from a collector that is gone, or new: not to wait for the next poll.
             self._scheduler.modify_job("look", next_run_time=datetime.now(UTC))
+
+    def _stay_current(self) -> None:
+        """What this version writes may not fit what another one has made of the database."""
+        revision = current_revision(self._engine)
+        if revision != head_revision():
+            log.error("The database went to revision %s, of another version; start the collector of that.", revision)
+            self._outdated = True
+            self._passes.stop.set()
 
     def _prune(self) -> None:
         if not self._passes.claims.share.leads:

@@ -56,7 +56,8 @@ def logs(
     waiting = not rows and _jobs_will_come(session, run, number, job_id, now)
     wanted = [row.job_id for row in rows if row.state in (None, LogState.MISSING) and row.completed]
     if wanted:
-        asked = _request(request.app.state.writer, rows[0].repository_id, run_id, wanted, now)
+        asked = _request(request.app.state.reader.primary, rows[0].repository_id, run_id, wanted, now)
+        request.app.state.reader.wrote()
         rows = [replace(row, state=LogState.PENDING) if row.job_id in asked else row for row in rows]
     found = schemas.Logs.model_validate({"run_id": run_id, "attempt": number, "jobs": [_job(row) for row in rows]})
     states = {job.state for job in found.jobs}

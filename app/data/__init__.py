@@ -2,7 +2,7 @@
 kept by filter and data version, for all sessions together."""
 
 from app.data.collection import Collection, collection, missing_numbers
-from app.data.connection import Unavailable, clock, engine, forget, session, writing
+from app.data.connection import Moved, Unavailable, clock, engine, forget, reader, session, writing
 from app.data.figures import (
     Options,
     Trends,
@@ -26,6 +26,7 @@ __all__ = [
     "CannotCompare",
     "Capacity",
     "Collection",
+    "Moved",
     "Options",
     "RunDetail",
     "Status",
@@ -50,6 +51,7 @@ __all__ = [
     "missing_numbers",
     "now",
     "options",
+    "reader",
     "regressions",
     "repository_url",
     "run_detail",
