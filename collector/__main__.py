@@ -90,7 +90,11 @@ def _serve(settings: Settings) -> int:
     _wait_for_database(engine)
     passes = make_passes(settings, engine, make_client(settings))
     service = Service(
-        engine, passes, poll_seconds=settings.poll_interval_minutes * 60, retention_days=settings.retention_days
+        engine,
+        passes,
+        poll_seconds=settings.poll_interval_minutes * 60,
+        retention_days=settings.retention_days,
+        log_retention_days=settings.log_retention_days,
     )
     return 0 if service.run() else 1
 

@@ -4,7 +4,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -18,7 +18,7 @@ from collector.passes import Passes
 from db.engine import describe_failure, write_scope
 from db.migrate import current_revision, head_revision
 from db.store.inbox import KEPT, prune_inbox
-from db.store.retention import prune
+from db.store.retention import prune, prune_logs
 from db.store.rollups import forget_hours
 from db.store.sync_state import forget_beats
 
@@ -30,14 +30,18 @@ _RULES_SECONDS = 30
 # An event is to be in the database within a second.
 _INBOX_SECONDS = 0.25
 _DRAIN_SECONDS = 9
+_PRUNING, _FIRST_PRUNING = timedelta(days=1), timedelta(minutes=1)
 # A container that is replaced leaves a heartbeat under a name that never comes back.
 _FORGOTTEN = timedelta(days=1)
 
 
 class Service:
-    def __init__(self, engine: Engine, passes: Passes, *, poll_seconds: float, retention_days: int) -> None:
+    def __init__(
+        self, engine: Engine, passes: Passes, *, poll_seconds: float, retention_days: int, log_retention_days: int
+    ) -> None:
         self._engine, self._passes = engine, passes
         self._poll_seconds, self._retention = poll_seconds, timedelta(days=retention_days)
+        self._log_retention = timedelta(days=log_retention_days)
         self._outdated = False
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
@@ -63,7 +67,8 @@ class Service:
         # What comes by the clock alone: runs that do not end, silences that do, repeats.
         self._every(_RULES_SECONDS, passes.telling.changed, "rules")
         self._every(_BEAT_SECONDS, passes.beat, "beat")
-        self._every(24 * 3600, self._prune, "prune", first=now + timedelta(minutes=1))
+        passes.know(next_prune_at=(now + _FIRST_PRUNING).isoformat())
+        self._every(_PRUNING.total_seconds(), self._prune, "prune", first=now + _FIRST_PRUNING)
         # A job that is skipped because the one before still runs is as it should be.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler.start()
@@ -104,8 +109,10 @@ class Service:
         if not self._passes.claims.share.leads:
             return
         now = datetime.now(UTC)
+        self._passes.know(next_prune_at=(now + _PRUNING).isoformat())
         try:
-            total = sum(prune(self._engine, now - self._retention, now))
+            logs = self._portions(prune_logs(self._engine, now - self._log_retention))
+            total = self._portions(prune(self._engine, now - self._retention, now))
             forget_hours(self._engine, now)
             while self._prune_inbox(now):
                 pass
@@ -114,8 +121,17 @@ class Service:
         except SQLAlchemyError as error:
             log.error("%s", describe_failure(self._engine, error))
             return
-        if total:
-            log.info("retention: %d runs deleted", total)
+        if total or logs:
+            log.info("retention: %d runs and the text of %d logs deleted", total, logs)
+
+    def _portions(self, work: Iterator[int]) -> int:
+        """Until a signal: the rest is deleted after the next start."""
+        total = 0
+        for done in work:
+            total += done
+            if self._passes.stop.is_set():
+                break
+        return total
 
     def _prune_inbox(self, now: datetime) -> int:
         with write_scope(self._engine) as session:

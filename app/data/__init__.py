@@ -18,6 +18,7 @@ from app.data.figures import (
 from app.data.findings import attention, cause_runs, causes, flaky, regressions
 from app.data.runs import RunDetail, ask_for_log, run_detail, run_page
 from app.data.status import Status, now, repository_url, status
+from app.data.storage import Stored, stored
 from app.data.spending import Capacity, spend, use
 from app.data.workflow import Anatomy, CannotCompare, anatomy, branches, comparison, scatter, since_green
 
@@ -30,6 +31,7 @@ __all__ = [
     "Options",
     "RunDetail",
     "Status",
+    "Stored",
     "Trends",
     "Unavailable",
     "Workflows",
@@ -61,6 +63,7 @@ __all__ = [
     "since_green",
     "spend",
     "status",
+    "stored",
     "trends",
     "use",
     "workflow_names",

@@ -146,6 +146,21 @@ def test_a_database_that_is_not_migrated_is_said_everywhere_and_recovers_by_itse
     assert client.get("/health/ready").status_code == 200
 
 
+def test_one_that_works_goes_on_when_a_newer_version_migrates_and_a_new_one_refuses(
+    client: TestClient, make_client: MakeClient, engine: Engine
+) -> None:
+    assert client.get("/api/runs").status_code == 200
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert client.get("/api/runs?limit=7").status_code == 200
+    check = client.get("/health").json()["checks"]["database"]
+    assert check["status"] == "degraded"
+    assert "of a newer version; update this program" in check["detail"]
+    assert client.get("/health/ready").status_code == 200
+    late = make_client()
+    assert late.get("/api/runs").status_code == late.get("/health/ready").status_code == 503
+
+
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_server_that_goes_away_is_a_503_until_it_is_back(client: TestClient, engine: Engine) -> None:
     assert client.get("/api/runs").status_code == 200
