@@ -2,11 +2,12 @@
 a pause after each, so that nobody waits for long. What is interrupted goes on where it was."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine, delete, inspect, select, tuple_, update
+from sqlalchemy.orm import Session
 
 from db.engine import write_scope
 from db.models import Alert, Attempt, BrokenEpisode, Delivery, Job, JobLog, Run, RunGap, Silence
@@ -14,7 +15,7 @@ from db.store.marks import note_pruned, start_of_day
 from db.store.rollups import refresh
 from db.vocabulary import AlertState, LogState
 
-BATCH = 500
+BATCH = 200
 # Of logs: their bytes are read and written once more.
 _LOG_BATCH = 200
 # Whoever waits for SQLite's write lock gets it now.
@@ -33,7 +34,8 @@ def prune(engine: Engine, before: datetime, now: datetime) -> Iterator[int]:
         with write_scope(engine) as session:
             query = select(Run.repository_id, Run.id).where(Run.created_at < before).limit(BATCH)
             keys = [(row.repository_id, row.id) for row in session.execute(query)]
-            for model in (JobLog, Job, Attempt):
+            _delete_logs(session, keys)
+            for model in (Job, Attempt):
                 session.execute(delete(model).where(tuple_(model.repository_id, model.run_id).in_(keys)))
             session.execute(delete(Run).where(tuple_(Run.repository_id, Run.id).in_(keys)))
         if not keys:
@@ -66,6 +68,15 @@ def prune_logs(engine: Engine, before: datetime) -> Iterator[int]:
             return
         yield len(keys)
         time.sleep(_PAUSE_SECONDS)
+
+
+def _delete_logs(session: Session, runs: Sequence[tuple[int, int]]) -> None:
+    """By the keys of their jobs: no index knows the logs of a run."""
+    query = select(Job.repository_id, Job.id).where(tuple_(Job.repository_id, Job.run_id).in_(runs))
+    keys = [tuple(row) for row in session.execute(query)]
+    for first in range(0, len(keys), BATCH):
+        some = keys[first : first + BATCH]
+        session.execute(delete(JobLog).where(tuple_(JobLog.repository_id, JobLog.job_id).in_(some)))
 
 
 def _delete(engine: Engine, model: Any, *where: Any) -> None:
