@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 PIP_FLAGS = --disable-pip-version-check --quiet --no-compile
 VENV = .venv/bin
 
-.PHONY: run test check lint types imports format compose-test chaos bench bench-ui pictures clean help
+.PHONY: run test check lint types imports format compose-test chaos bench bench-ui bench-upgrade pictures clean help
 
 help:
 	@echo "make run           the dashboard (a demo without GITHUB_REPOS)"
@@ -12,6 +12,7 @@ help:
 	@echo "make check         lint, types, import rules and tests"
 	@echo "make chaos         faults, kills and storms, at length (about half an hour)"
 	@echo "make bench         how fast a sync, questions and alerts are"
+	@echo "make bench-upgrade how long an upgrade of a million runs takes, and how long others wait (some minutes)"
 	@echo "make bench-ui      how long people wait for the dashboard, in a real browser"
 	@echo "make pictures      the pictures of the documentation, of a demo in a real browser"
 	@echo "make compose-test  build and try the containers (needs Docker)"
@@ -48,6 +49,9 @@ bench: .venv/.installed-dev
 
 bench-ui: .venv/.installed-dev
 	@$(VENV)/python -m bench.ui
+
+bench-upgrade: .venv/.installed-dev
+	@$(VENV)/python -m bench.upgrade
 
 pictures: .venv/.installed-dev
 	@$(VENV)/python -m bench.pictures

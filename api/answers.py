@@ -4,7 +4,6 @@ import time
 from typing import NamedTuple
 
 import anyio
-from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, QueryParams
@@ -13,9 +12,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.auth import is_allowed
 from api.cache import Cache, key_of
 from api.gate import Gate
-from db.engine import DatabaseUnavailable, session_scope
+from db.engine import DatabaseUnavailable
 from db.migrate import NotMigrated
-from db.queries.repositories import heartbeat
+from db.queries.repositories import data_version
+from db.reader import Reader
 
 PATHS = (
     "/api/runs", "/api/metrics", "/api/metrics/series", "/api/metrics/groups", "/api/insights/flaky",
@@ -34,9 +34,9 @@ class _Route(NamedTuple):
 class KeptAnswers:
     """What is not kept, not allowed or not certain goes on to the route, which answers as ever."""
 
-    def __init__(self, app: ASGIApp, *, engine: Engine, gate: Gate, cache: Cache, keys: tuple[str, ...]) -> None:
+    def __init__(self, app: ASGIApp, *, reader: Reader, gate: Gate, cache: Cache, keys: tuple[str, ...]) -> None:
         self._app, self._cache, self._keys = app, cache, keys
-        self._version = _Version(engine, gate)
+        self._version = _Version(reader, gate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "GET" and scope["path"] in PATHS:
@@ -64,8 +64,8 @@ async def _send(send: Send, status: int, headers: dict[str, str], body: bytes) -
 class _Version:
     """The version of the stored data, at most FRESH_SECONDS old; null while the database cannot be asked."""
 
-    def __init__(self, engine: Engine, gate: Gate) -> None:
-        self._engine, self._gate = engine, gate
+    def __init__(self, reader: Reader, gate: Gate) -> None:
+        self._reader, self._gate = reader, gate
         self._lock = anyio.Lock()
         self._known: int | None = None
         self._at = float("-inf")
@@ -81,8 +81,14 @@ class _Version:
     def _read(self) -> int | None:
         try:
             self._gate.check()
-            with session_scope(self._engine) as session:
-                known = heartbeat(session)
+            found = self._ask()
+            # A replica that is behind what was answered before is not asked any more.
+            return self._ask() if found is None else found
         except (DatabaseUnavailable, NotMigrated, SQLAlchemyError):
             return None  # the route says what is wrong
-        return known.data_version if known else 0
+
+    def _ask(self) -> int | None:
+        """Null where the reader had gone back."""
+        with self._reader.session() as session:
+            version = data_version(session)
+            return None if self._reader.went_back(session, version) else version

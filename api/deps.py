@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from api.errors import Problem, bad_parameter
 from api.gate import Gate
-from db.engine import session_scope, write_scope
+from db.engine import write_scope
 from db.metrics.scope import Scope
 from db.metrics.window import Window, make_window, parse_time
 from db.queries.repositories import known_repositories
@@ -34,7 +34,7 @@ def now() -> datetime:
 def session(request: Request) -> Iterator[Session]:
     gate: Gate = request.app.state.gate
     gate.check()
-    with session_scope(request.app.state.engine) as opened:
+    with request.app.state.reader.session() as opened:
         yield opened
 
 
@@ -189,8 +189,9 @@ def writing(request: Request) -> Iterator[Session]:
     """One transaction on the primary database, for what a person changes."""
     gate: Gate = request.app.state.gate
     gate.check()
-    with write_scope(request.app.state.writer) as opened:
+    with write_scope(request.app.state.reader.primary) as opened:
         yield opened
+    request.app.state.reader.wrote()
 
 
 def known_id(value: int) -> int:

@@ -15,11 +15,14 @@ from starlette.exceptions import HTTPException
 from api.gate import Gate
 from db.engine import DatabaseUnavailable, describe_failure
 from db.migrate import NotMigrated
+from db.reader import asks_again
 
 log = logging.getLogger(__name__)
 # What FastAPI says of a body that is no text at all.
 _UNPARSABLE = "There was an error parsing the body"
 MEDIA_TYPE = "application/problem+json"
+# In the state of a request whose answer is not to be sent: see middleware.AskAgain.
+ASK_AGAIN = "ask_again"
 
 
 @dataclass
@@ -96,6 +99,9 @@ def _http(request: Request, error: Exception) -> JSONResponse:
 
 def _database(request: Request, error: Exception) -> JSONResponse:
     """A statement failed: because the database went away, because it is not migrated, or by a fault of ours."""
+    if asks_again(error):
+        request.scope.setdefault("state", {})[ASK_AGAIN] = True
+        return answer(unavailable("The replica of the database broke off; ask again."))
     gate: Gate = request.app.state.gate
     gate.shut()
     try:
@@ -107,7 +113,7 @@ def _database(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, OperationalError | InterfaceError) or (
         isinstance(error, DBAPIError) and error.connection_invalidated
     ):
-        line = describe_failure(request.app.state.engine, error)
+        line = describe_failure(request.app.state.reader.engine, error)
         log.error("%s", line)
         return answer(unavailable(line))
     state = request.scope.get("state", {})

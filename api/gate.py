@@ -3,19 +3,19 @@
 import logging
 import time
 
-from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.engine import DatabaseUnavailable, describe_failure
 from db.migrate import NotMigrated, check_migrated
+from db.reader import Reader
 
 log = logging.getLogger(__name__)
 _REPEAT_SECONDS = 60.0
 
 
 class Gate:
-    def __init__(self, engine: Engine) -> None:
-        self._engine, self._open = engine, False
+    def __init__(self, reader: Reader) -> None:
+        self._reader, self._open = reader, False
         self._said: str | None = None
         self._said_at = 0.0
 
@@ -23,19 +23,26 @@ class Gate:
         """Raises DatabaseUnavailable or NotMigrated; costs nothing once it was well."""
         if self._open:
             return
+        engine = self._reader.engine
         try:
-            check_migrated(self._engine)
+            # A replica that answers has been looked at.
+            if engine is not self._reader.replica:
+                check_migrated(engine)
         except (DatabaseUnavailable, NotMigrated) as error:
             self._say(str(error))
             raise
         except SQLAlchemyError as error:
-            line = describe_failure(self._engine, error)
+            line = describe_failure(engine, error)
             self._say(line)
             raise DatabaseUnavailable(line) from None
         self._open = True
         if self._said:
             log.info("The database can be used again.")
             self._said = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._open
 
     def shut(self) -> None:
         """Something failed: the next one looks again."""

@@ -8,12 +8,13 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from db.engine import DatabaseUnavailable, describe_failure, session_scope
+from db.engine import DatabaseUnavailable, describe_failure
 from db.metrics.ledger_words import counted
-from db.migrate import NotMigrated, check_migrated
+from db.migrate import NewerSchema, NotMigrated, check_migrated
 from db.queries.inbox import InboxSummary
 from db.queries.ledger import Collector, Service, is_silent, service
 from db.queries.repositories import HeartbeatRow, list_repositories, unread_targets
+from db.reader import Reader
 
 # Deliveries are applied within a second, and behind a busy writer within a few.
 _LATE = timedelta(minutes=5)
@@ -32,9 +33,12 @@ class Check:
         return {"status": self.status, "detail": self.detail, **self.more}
 
 
-def check_database(engine: Engine) -> Check:
+def check_database(engine: Engine, *, at_work: bool = False) -> Check:
+    """`at_work`: it could be used before a newer version migrated it, and answers as long as that works."""
     try:
         check_migrated(engine)
+    except NewerSchema as error:
+        return Check("degraded" if at_work else "error", str(error))
     except (DatabaseUnavailable, NotMigrated) as error:
         return Check("error", str(error))
     except SQLAlchemyError as error:
@@ -42,14 +46,25 @@ def check_database(engine: Engine) -> Check:
     return Check("ok", "reachable and migrated")
 
 
-def check_collection(engine: Engine, now: datetime, poll: timedelta) -> dict[str, Check]:
+def check_replica(reader: Reader) -> Check:
+    """What answers. A replica that does not is no reason to send anybody elsewhere: the database itself answers."""
+    found = reader.standing()
+    lag = None if found.lag_seconds is None else round(found.lag_seconds, 1)
+    more = {"reads_from": "replica" if found.from_replica else "database", "lag_seconds": lag}
+    if found.from_replica:
+        behind = "the database is away" if lag is None else f"{lag:g} s behind"
+        return Check("ok", f"the replica answers, {behind}", more)
+    return Check("degraded", f"the database itself answers, not its replica: {found.reason}", more)
+
+
+def check_collection(reader: Reader, now: datetime, poll: timedelta) -> dict[str, Check]:
     """The collector and the inbox of webhooks. `poll` is used where the collector does not tell its own interval."""
     try:
-        with session_scope(engine) as session:
+        with reader.session() as session:
             found = service(session, now)
             return {"collector": _collector(session, found, now, poll), "inbox": _inbox(found.inbox, now)}
     except SQLAlchemyError as error:
-        return dict.fromkeys(("collector", "inbox"), Check("error", describe_failure(engine, error)))
+        return dict.fromkeys(("collector", "inbox"), Check("error", describe_failure(reader.engine, error)))
 
 
 def _collector(session: Session, found: Service, now: datetime, poll: timedelta) -> Check:

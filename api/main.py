@@ -23,7 +23,7 @@ from api.description import LOCKED, PROBLEMS, describe
 from api.gate import Gate
 from api.intake import Intake
 from api.logging_setup import logging_config
-from api.middleware import Around
+from api.middleware import Around, AskAgain
 from api.redis_link import RedisLink
 from api.routes import (
     alert_rules,
@@ -42,8 +42,9 @@ from api.routes import (
 )
 from api.throttle import RATE_HEADERS, Throttle
 from db.config import ConfigError
-from db.engine import DatabaseUnavailable, make_engine, make_reader
+from db.engine import DatabaseUnavailable
 from db.migrate import NotMigrated
+from db.reader import Reader
 from db.version import VERSION
 
 
@@ -53,8 +54,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     own_process = settings is None
     try:
         settings = settings or Settings.load()
-        engine = make_reader(settings.database_url, settings.database_replica_url)
-        writer = make_engine(settings.database_url) if settings.database_replica_url else engine
+        reader = Reader(
+            settings.database_url, settings.database_replica_url, max_lag_seconds=settings.database_replica_max_lag
+        )
     except (ConfigError, DatabaseUnavailable) as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
@@ -67,8 +69,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
         license_info={"name": "MIT", "identifier": "MIT"},
     )
-    app.state.settings, app.state.engine, app.state.writer = settings, engine, writer
-    app.state.gate = Gate(engine)
+    app.state.settings, app.state.reader = settings, reader
+    app.state.gate = Gate(reader)
     app.state.intake = Intake(settings.database_url, app.state.gate) if settings.github_webhook_secret else None
     app.state.redis = RedisLink(settings.redis_url.get_secret_value()) if settings.redis_url else None
     app.state.cache = Cache(app.state.redis, name_space=settings.database_url)
@@ -86,7 +88,9 @@ def _wrap(app: FastAPI, settings: Settings) -> None:
     """From the innermost to the outermost."""
     state, packed = app.state, (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/vnd.apache.parquet")
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5, exclude_content_types=packed)
-    app.add_middleware(KeptAnswers, engine=state.engine, gate=state.gate, cache=state.cache, keys=settings.keys)
+    if state.reader.replica is not None:
+        app.add_middleware(AskAgain)
+    app.add_middleware(KeptAnswers, reader=state.reader, gate=state.gate, cache=state.cache, keys=settings.keys)
     if settings.rate_limit:
         name = settings.database_url
         app.add_middleware(Throttle, rate=settings.rate_limit, keys=settings.keys, link=state.redis, name=name)
@@ -126,5 +130,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await app.state.intake.close()
     if app.state.redis:
         app.state.redis.close()
-    app.state.engine.dispose()
-    app.state.writer.dispose()
+    app.state.reader.close()

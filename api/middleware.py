@@ -8,7 +8,7 @@ import time
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import unexpected
+from api.errors import ASK_AGAIN, unexpected
 
 log = logging.getLogger("api.access")
 _HEADERS = (
@@ -62,6 +62,33 @@ class Around:
             log.info(
                 "%s %s %d in %.0f ms, request %s", scope["method"], scope["path"], status, seconds * 1000, request_id
             )
+
+
+class AskAgain:
+    """What the replica broke off is asked once more, of the database itself, before anything is said of it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+            await self._app(scope, receive, send)
+            return
+        before, again = dict(scope), False
+
+        async def sending(message: Message) -> None:
+            nonlocal again
+            if message["type"] == "http.response.start":
+                again = scope.get("state", {}).pop(ASK_AGAIN, False)
+            if not again:
+                await send(message)
+
+        await self._app(scope, receive, sending)
+        if again:
+            # Routing has left its traces there.
+            scope.clear()
+            scope.update(before)
+            await self._app(scope, receive, send)
 
 
 def _request_id(scope: Scope) -> str:

@@ -73,6 +73,8 @@ try:
     if status.stale:
         states.stale(status.stale)
     page.run()
+except data.Moved:
+    st.rerun()
 except data.Unavailable as error:
     states.unavailable(str(error))
     _try_again()

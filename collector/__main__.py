@@ -89,10 +89,14 @@ def _serve(settings: Settings) -> int:
     engine = make_engine(settings.database_url)
     _wait_for_database(engine)
     passes = make_passes(settings, engine, make_client(settings))
-    Service(
-        engine, passes, poll_seconds=settings.poll_interval_minutes * 60, retention_days=settings.retention_days
-    ).run()
-    return 0
+    service = Service(
+        engine,
+        passes,
+        poll_seconds=settings.poll_interval_minutes * 60,
+        retention_days=settings.retention_days,
+        log_retention_days=settings.log_retention_days,
+    )
+    return 0 if service.run() else 1
 
 
 def _wait_for_database(engine: Engine, *, tries: int = 24, pause_seconds: float = 5.0) -> None:

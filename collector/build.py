@@ -51,6 +51,8 @@ def make_passes(settings: Settings, engine: Engine, client: Client, *, bar: bool
         "demo": settings.demo,
         "poll_seconds": settings.poll_interval_minutes * 60,
         "version": VERSION,
+        "retention_days": settings.retention_days,
+        "log_retention_days": settings.log_retention_days,
         "channels": list(channels),
     }
     holder = holder_name(engine)

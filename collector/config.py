@@ -34,6 +34,7 @@ class Settings(DatabaseSettings, ChannelSettings):
     backfill_days: int = 30
     collect_logs: Literal["failed", "all", "none"] = "failed"
     retention_days: int = 400
+    log_retention_days: int = 90
     alert_threshold: str = "3"
     app_url: str = "http://localhost:8501"
     backend_env: Literal["dev", "prod"] = Field("dev", validation_alias=AliasChoices("backend_env", "node_env"))
@@ -86,7 +87,7 @@ class Settings(DatabaseSettings, ChannelSettings):
     def _percent(cls, value: object) -> float:
         return _number("percent of the hourly limit", value, 0, 90)
 
-    @field_validator("backfill_days", "retention_days", mode="before")
+    @field_validator("backfill_days", "retention_days", "log_retention_days", mode="before")
     @classmethod
     def _days(cls, value: object) -> int:
         number = _number("days", value, 1, 3650)

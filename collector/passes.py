@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Engine
 
@@ -192,6 +193,9 @@ class Passes:
         self._client.rate.set_share(share.collectors)
         self._progress.leads = share.leads
         return bool(share.gained)
+
+    def know(self, **more: Any) -> None:
+        self._progress.know(**more)
 
     def beat(self) -> None:
         self._progress.beat()

@@ -70,6 +70,10 @@ class Progress:
         self._rest = (state, message)
         self._say(state, message)
 
+    def know(self, **more: Any) -> None:
+        """Told with the next sign of life."""
+        self._facts.update(more)
+
     def rest(self) -> None:
         """Back to what the last pass came to."""
         self.end()

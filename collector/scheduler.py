@@ -4,7 +4,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -16,8 +16,9 @@ from collector.claims import RENEW_SECONDS
 from collector.guard import guarded
 from collector.passes import Passes
 from db.engine import describe_failure, write_scope
+from db.migrate import current_revision, head_revision
 from db.store.inbox import KEPT, prune_inbox
-from db.store.retention import prune
+from db.store.retention import prune, prune_logs
 from db.store.rollups import forget_hours
 from db.store.sync_state import forget_beats
 
@@ -29,28 +30,35 @@ _RULES_SECONDS = 30
 # An event is to be in the database within a second.
 _INBOX_SECONDS = 0.25
 _DRAIN_SECONDS = 9
+_PRUNING, _FIRST_PRUNING = timedelta(days=1), timedelta(minutes=1)
 # A container that is replaced leaves a heartbeat under a name that never comes back.
 _FORGOTTEN = timedelta(days=1)
 
 
 class Service:
-    def __init__(self, engine: Engine, passes: Passes, *, poll_seconds: float, retention_days: int) -> None:
+    def __init__(
+        self, engine: Engine, passes: Passes, *, poll_seconds: float, retention_days: int, log_retention_days: int
+    ) -> None:
         self._engine, self._passes = engine, passes
         self._poll_seconds, self._retention = poll_seconds, timedelta(days=retention_days)
+        self._log_retention = timedelta(days=log_retention_days)
+        self._outdated = False
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(16)},
             job_defaults={"max_instances": 1, "coalesce": True},
         )
 
-    def run(self) -> None:
-        """Until SIGINT or SIGTERM. Work that takes longer than its interval is not started twice."""
+    def run(self) -> bool:
+        """Until SIGINT or SIGTERM; False where the database got another version's schema. Work that takes longer than
+        its interval is not started twice."""
         stop, passes = self._passes.stop, self._passes
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: stop.set())
         now = datetime.now(UTC)
         guarded(passes.renew_claims, self._engine)()
         self._every(RENEW_SECONDS, self._renew, "renew")
+        self._every(RENEW_SECONDS, self._stay_current, "schema")
         self._every(self._poll_seconds, passes.look, "look", first=now)
         self._every(_FILL_SECONDS, passes.fill, "fill")
         self._every(_INBOX_SECONDS, passes.apply_inbox, "inbox")
@@ -59,7 +67,8 @@ class Service:
         # What comes by the clock alone: runs that do not end, silences that do, repeats.
         self._every(_RULES_SECONDS, passes.telling.changed, "rules")
         self._every(_BEAT_SECONDS, passes.beat, "beat")
-        self._every(24 * 3600, self._prune, "prune", first=now + timedelta(minutes=1))
+        passes.know(next_prune_at=(now + _FIRST_PRUNING).isoformat())
+        self._every(_PRUNING.total_seconds(), self._prune, "prune", first=now + _FIRST_PRUNING)
         # A job that is skipped because the one before still runs is as it should be.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler.start()
@@ -71,6 +80,7 @@ class Service:
         for thread in (_thread(self._scheduler.shutdown), *telling):
             thread.join(max(ends - time.monotonic(), 0))
         guarded(passes.claims.release, self._engine)()
+        return not self._outdated
 
     def _every(self, seconds: float, work: Callable[[], object], name: str, *, first: datetime | None = None) -> None:
         self._scheduler.add_job(
@@ -87,12 +97,22 @@ class Service:
             # Taken over from a collector that is gone, or new: not to wait for the next poll.
             self._scheduler.modify_job("look", next_run_time=datetime.now(UTC))
 
+    def _stay_current(self) -> None:
+        """What this version writes may not fit what another one has made of the database."""
+        revision = current_revision(self._engine)
+        if revision != head_revision():
+            log.error("The database went to revision %s, of another version; start the collector of that.", revision)
+            self._outdated = True
+            self._passes.stop.set()
+
     def _prune(self) -> None:
         if not self._passes.claims.share.leads:
             return
         now = datetime.now(UTC)
+        self._passes.know(next_prune_at=(now + _PRUNING).isoformat())
         try:
-            total = sum(prune(self._engine, now - self._retention, now))
+            logs = self._portions(prune_logs(self._engine, now - self._log_retention))
+            total = self._portions(prune(self._engine, now - self._retention, now))
             forget_hours(self._engine, now)
             while self._prune_inbox(now):
                 pass
@@ -101,8 +121,17 @@ class Service:
         except SQLAlchemyError as error:
             log.error("%s", describe_failure(self._engine, error))
             return
-        if total:
-            log.info("retention: %d runs deleted", total)
+        if total or logs:
+            log.info("retention: %d runs and the text of %d logs deleted", total, logs)
+
+    def _portions(self, work: Iterator[int]) -> int:
+        """Until a signal: the rest is deleted after the next start."""
+        total = 0
+        for done in work:
+            total += done
+            if self._passes.stop.is_set():
+                break
+        return total
 
     def _prune_inbox(self, now: datetime) -> int:
         with write_scope(self._engine) as session:

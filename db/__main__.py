@@ -1,4 +1,4 @@
-"""python -m db upgrade | prune | rebuild-rollups | copy | backup | restore"""
+"""python -m db upgrade | downgrade | prune | vacuum | rebuild-rollups | copy | backup | restore"""
 
 import argparse
 import sys
@@ -11,25 +11,27 @@ from pydantic import Field
 from tqdm import tqdm
 
 from db.config import ConfigError, DatabaseSettings, usable_url
-from db.engine import DatabaseUnavailable, make_engine, shown, write_scope
-from db.migrate import NotMigrated, check_migrated, upgrade
+from db.engine import DatabaseUnavailable, check_connection, make_engine, shown, write_scope
+from db.migrate import CannotGoBack, NotMigrated, Step, check_migrated, downgrade, losses, upgrade
 from db.moving.backups import backup, restore
 from db.moving.contents import Refused
 from db.moving.copying import Counted, copy_database
 from db.store.marks import mark_everything, waiting_marks
-from db.store.retention import prune
+from db.store.retention import prune, prune_logs
 from db.store.rollups import forget_hours, refresh
+from db.store.space import vacuum
 
 
 class Settings(DatabaseSettings):
     retention_days: int = Field(400, ge=1, le=36500)
+    log_retention_days: int = Field(90, ge=1, le=36500)
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return _COMMANDS[options.command](Settings.load(), options)
-    except (ConfigError, Refused) as error:
+    except (ConfigError, Refused, CannotGoBack) as error:
         print(error, file=sys.stderr)
         return 2
     except (DatabaseUnavailable, NotMigrated) as error:
@@ -44,7 +46,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m db", description="Care of the database named by DATABASE_URL.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("upgrade", help="migrate to this version's schema")
-    commands.add_parser("prune", help="delete runs older than RETENTION_DAYS")
+    back = commands.add_parser("downgrade", help="migrate back, for a version before this one")
+    back.add_argument("revision", help="such as 0009; what that version is at")
+    back.add_argument("--yes", action="store_true", help="lose what that revision has no place for")
+    commands.add_parser("prune", help="delete runs older than RETENTION_DAYS, logs older than LOG_RETENTION_DAYS")
+    commands.add_parser("vacuum", help="make the file small again after much was deleted; SQLite: writers wait")
     commands.add_parser("rebuild-rollups", help="make all roll-ups anew from the runs")
     copying = commands.add_parser("copy", help="copy everything into an empty database, SQLite or PostgreSQL")
     copying.add_argument("--to", required=True, metavar="URL", help="the empty database; it is migrated first")
@@ -58,9 +64,28 @@ def _parser() -> argparse.ArgumentParser:
 
 def _upgrade(settings: Settings, _options: argparse.Namespace) -> int:
     engine = make_engine(settings.database_url)
-    revision = upgrade(engine)
+    revision = upgrade(engine, watch=_say)
     print(f"{shown(engine)} is at revision {revision}.")
     return 0
+
+
+def _downgrade(settings: Settings, options: argparse.Namespace) -> int:
+    engine = make_engine(settings.database_url)
+    check_connection(engine)
+    lost = losses(engine, options.revision)
+    if not options.yes:
+        print(
+            "\n".join(["Going back loses:", *lost, "Stop all programs, make a backup, and give --yes."]),
+            file=sys.stderr,
+        )
+        return 2
+    revision = downgrade(engine, options.revision, _say)
+    print(f"{shown(engine)} is at revision {revision}; start the version that this is of.")
+    return 0
+
+
+def _say(step: Step) -> None:
+    print(f"{step.revision} {step.title}: {step.seconds:,.1f} s", flush=True)
 
 
 def _prune(settings: Settings, _options: argparse.Namespace) -> int:
@@ -68,8 +93,30 @@ def _prune(settings: Settings, _options: argparse.Namespace) -> int:
     check_migrated(engine)
     now = datetime.now(UTC)
     before = now - timedelta(days=settings.retention_days)
-    total = sum(prune(engine, before, now))
+    old = now - timedelta(days=settings.log_retention_days)
+    with _bar("logs", " logs") as watch:
+        logs = _told(prune_logs(engine, old), watch)
+    with _bar("runs", " runs") as watch:
+        total = _told(prune(engine, before, now), watch)
+    kept = settings.log_retention_days
+    print(f"The text of {logs:,} logs fetched before {old:%Y-%m-%d} deleted (LOG_RETENTION_DAYS={kept}).")
     print(f"{total:,} runs created before {before:%Y-%m-%d} deleted (RETENTION_DAYS={settings.retention_days}).")
+    return 0
+
+
+def _told(work: Iterator[int], watch: Callable[[int, int], None]) -> int:
+    total = 0
+    for done in work:
+        total += done
+        watch(total, total)
+    return total
+
+
+def _vacuum(settings: Settings, _options: argparse.Namespace) -> int:
+    engine = make_engine(settings.database_url)
+    check_migrated(engine)
+    before, after = vacuum(engine)
+    print(f"{shown(engine)} took {before / 1e6:,.1f} MB and takes {after / 1e6:,.1f} MB.")
     return 0
 
 
@@ -145,7 +192,9 @@ def _table(counted: list[Counted]) -> str:
 
 _COMMANDS: dict[str, Callable[[Settings, argparse.Namespace], int]] = {
     "upgrade": _upgrade,
+    "downgrade": _downgrade,
     "prune": _prune,
+    "vacuum": _vacuum,
     "rebuild-rollups": _rebuild,
     "copy": _copy,
     "backup": _backup,

@@ -58,11 +58,23 @@ class ReaderSettings(DatabaseSettings):
     """Of a program that mostly reads. A replica of the database may answer it, a little later than the database."""
 
     database_replica_url: str | None = None
+    database_replica_max_lag: float = 30.0
 
     @field_validator("database_replica_url")
     @classmethod
     def _usable_replica(cls, value: str | None) -> str | None:
         return value and cls._usable_url(value)
+
+    @field_validator("database_replica_max_lag", mode="before")
+    @classmethod
+    def _seconds(cls, value: object) -> float:
+        try:
+            number = float(str(value))
+        except ValueError:
+            number = float("nan")
+        if not 1 <= number <= 86_400:
+            raise ValueError(f"given was {str(value)[:40]!r}; allowed is a number of seconds from 1 to 86400")
+        return number
 
 
 def usable_url(value: str) -> str:

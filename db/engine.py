@@ -16,18 +16,17 @@ class DatabaseUnavailable(Exception):
     """The database cannot be reached or opened; the message is one line with the remedy."""
 
 
-def make_engine(url: str, *, connect_timeout_seconds: int = 5, variable: str = "DATABASE_URL") -> Engine:
+def make_engine(
+    url: str, *, connect_timeout_seconds: int = 5, variable: str = "DATABASE_URL", impatient: bool = False
+) -> Engine:
     """An engine that has not connected yet. `url` is sqlite:///PATH or postgresql://…; `variable` is the one that
-    named it, for messages."""
-    return _make_engine(url, connect_timeout_seconds, variable).execution_options(variable=variable)
+    named it, for messages. `impatient`: a machine that went away without a word is given up after seconds, not after a
+    quarter of an hour."""
+    more = _IMPATIENT if impatient else {}
+    return _make_engine(url, connect_timeout_seconds, variable, more).execution_options(variable=variable)
 
 
-def make_reader(url: str, replica_url: str | None) -> Engine:
-    """For one who only reads: the replica, where there is one."""
-    return make_engine(replica_url, variable="DATABASE_REPLICA_URL") if replica_url else make_engine(url)
-
-
-def _make_engine(url: str, connect_timeout_seconds: int, variable: str) -> Engine:
+def _make_engine(url: str, connect_timeout_seconds: int, variable: str, more: dict[str, int]) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         _make_parent_folder(parsed.database, variable)
@@ -39,12 +38,14 @@ def _make_engine(url: str, connect_timeout_seconds: int, variable: str) -> Engin
         parsed.set(drivername="postgresql+psycopg2"),
         pool_pre_ping=True,
         pool_size=10,
-        connect_args={"connect_timeout": connect_timeout_seconds, "options": _OPTIONS},
+        connect_args={"connect_timeout": connect_timeout_seconds, "options": _OPTIONS, **more},
     )
 
 
 # Compiling a question takes longer than the questions asked here.
 _OPTIONS = "-c timezone=utc -c jit=off"
+# Of libpq, in seconds, and milliseconds.
+_IMPATIENT = {"keepalives_idle": 3, "keepalives_interval": 1, "keepalives_count": 3, "tcp_user_timeout": 6000}
 
 
 def check_connection(engine: Engine) -> None:

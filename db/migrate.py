@@ -1,43 +1,86 @@
 """Bringing a database to this version's schema, and saying where it stands."""
 
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from alembic import command
 from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from db.engine import DatabaseUnavailable, check_connection, describe_failure
+from db.migrations.gently import LOCK_TIMEOUT
 
+log = logging.getLogger(__name__)
 _SCRIPTS = Path(__file__).parent / "migrations"
 # Any constant: programs that start at the same time take this PostgreSQL advisory lock in turn.
 _LOCK = 7_233_019
+_TURN_SECONDS = 0.1
+# PostgreSQL's lock_not_available and deadlock_detected: somebody else has the table for now.
+_BUSY = ("55P03", "40P01")
+_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
+_PATIENCE_SECONDS = 1800.0
 
 
 class NotMigrated(Exception):
     """The schema is not this version's; the message is one line with the remedy."""
 
 
-def upgrade(engine: Engine, revision: str = "head") -> str | None:
+class NewerSchema(NotMigrated):
+    """A later version has migrated the database."""
+
+
+class CannotGoBack(Exception):
+    """The schema cannot be brought there; the message is one line that says why."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One migration that was done, forward to `revision` or back from it; `seconds` it took."""
+
+    revision: str
+    title: str
+    seconds: float
+
+
+Watch = Callable[[Step], None]
+
+
+def upgrade(engine: Engine, revision: str = "head", watch: Watch | None = None) -> str | None:
     """Migrates forward, safely with several programs starting at once; returns the revision reached. Raises NotMigrated
     where a newer version has migrated it."""
     check_connection(engine)
+    target = head_revision() if revision == "head" else revision
     try:
-        with engine.execution_options(sqlite_immediate=True).begin() as connection:
-            _wait_for_turn(connection)
-            _refuse_newer(revision_of(connection))
-            command.upgrade(_config(connection), revision)
-            return MigrationContext.configure(connection).get_current_revision()
+        return _walk(engine, lambda current: _above(current, target), _forward, watch)
     except SQLAlchemyError as error:
         raise DatabaseUnavailable(describe_failure(engine, error)) from error
 
 
-def downgrade(engine: Engine, revision: str) -> None:
-    with engine.begin() as connection:
-        _wait_for_turn(connection)
-        command.downgrade(_config(connection), revision)
+def downgrade(engine: Engine, revision: str, watch: Watch | None = None) -> str | None:
+    """Migrates back, in the same manner; `base` is the empty database."""
+    return _walk(engine, lambda current: _back_from(current, revision), _back, watch)
+
+
+def losses(engine: Engine, revision: str) -> list[str]:
+    """What going back to that revision loses, the last migration first: one line each. Raises CannotGoBack where it is
+    no earlier one, and NotMigrated where a newer version has migrated the database."""
+    current = current_revision(engine)
+    _refuse_newer(current)
+    if revision == "base" or not is_known(revision):
+        known = ", ".join(script.revision for script in reversed(_scripts()))
+        raise CannotGoBack(f"There is no revision {revision[:40]!r} to go back to; known are {known}.")
+    if current is None or revision >= current:
+        raise CannotGoBack(f"The database is at revision {current or 'none'}; {revision} is not before that.")
+    return [f"{each.revision} ({_title(each)}): {each.module.loses}" for each in _back_from(current, revision)]
 
 
 def current_revision(engine: Engine) -> str | None:
@@ -51,11 +94,11 @@ def revision_of(connection: Connection) -> str | None:
 
 def is_known(revision: str) -> bool:
     """False for a revision of a later version."""
-    return any(script.revision == revision for script in ScriptDirectory(str(_SCRIPTS)).walk_revisions())
+    return any(script.revision == revision for script in _scripts())
 
 
 def head_revision() -> str:
-    return ScriptDirectory(str(_SCRIPTS)).get_current_head() or ""
+    return _directory().get_current_head() or ""
 
 
 def check_migrated(engine: Engine) -> None:
@@ -70,16 +113,123 @@ def check_migrated(engine: Engine) -> None:
 
 def _refuse_newer(revision: str | None) -> None:
     if revision is not None and not is_known(revision):
-        raise NotMigrated(f"The database is at revision {revision}, of a newer version; update this program.")
+        raise NewerSchema(f"The database is at revision {revision}, of a newer version; update this program.")
 
 
-def _wait_for_turn(connection: Connection) -> None:
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+def _walk(
+    engine: Engine,
+    ahead: Callable[[str | None], list[Script]],
+    move: Callable[[Connection, Script], None],
+    watch: Watch | None,
+) -> str | None:
+    """One migration after the other, each in a transaction of its own: between two of them others get their turn."""
+    with _turn(engine) as step:
+        while True:
+            begun = time.monotonic()
+            with step() as connection:
+                current = revision_of(connection)
+                _refuse_newer(current)
+                left = ahead(current)
+                if not left:
+                    return current
+                _patiently(connection, move, left[0])
+            if watch:
+                watch(Step(left[0].revision, _title(left[0]), time.monotonic() - begun))
 
 
-def _config(connection: Connection) -> Config:
+@contextmanager
+def _turn(engine: Engine) -> Iterator[Callable[[], AbstractContextManager[Connection]]]:
+    """For one program at a time: gives what makes the connection of a step. On SQLite a step begins with the write
+    lock, and looks only then where the schema is; PostgreSQL's lock lasts for all steps."""
+    if engine.dialect.name != "postgresql":
+        yield engine.execution_options(sqlite_immediate=True).begin
+        return
+    with engine.connect() as connection:
+        # Asked for again and again: a statement that waits would hold up the building of an index, which waits for it.
+        while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}):
+            connection.rollback()
+            time.sleep(_TURN_SECONDS)
+        connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+        connection.commit()
+
+        @contextmanager
+        def step() -> Iterator[Connection]:
+            yield connection
+            connection.rollback()
+
+        try:
+            yield step
+        finally:
+            _release(connection)
+
+
+def _release(connection: Connection) -> None:
+    """With a connection that broke the lock is gone already."""
+    if connection.invalidated or connection.closed:
+        return
+    connection.rollback()
+    connection.execute(text("RESET lock_timeout"))
+    connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
+    connection.commit()
+
+
+def _patiently(connection: Connection, move: Callable[[Connection, Script], None], script: Script) -> None:
+    """A table that somebody else has is asked for again and again, a second each, so that nobody queues behind it."""
+    gives_up = time.monotonic() + _PATIENCE_SECONDS
+    tries = 0
+    while True:
+        if connection.dialect.name == "postgresql":
+            # Alembic makes the transactions itself where none is open.
+            connection.rollback()
+        try:
+            move(connection, script)
+            return
+        except DBAPIError as error:
+            if getattr(error.orig, "pgcode", None) not in _BUSY or time.monotonic() >= gives_up:
+                raise
+            connection.rollback()
+            if tries % 10 == 0:
+                log.warning("A long transaction (a backup?) has a table that is to be changed; trying again.")
+            time.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
+            tries += 1
+
+
+def _forward(connection: Connection, script: Script) -> None:
+    _run(connection, lambda current, _: _directory()._upgrade_revs(script.revision, current))
+
+
+def _back(connection: Connection, script: Script) -> None:
+    below = script.down_revision or "base"
+    _run(connection, lambda current, _: _directory()._downgrade_revs(str(below), current))
+
+
+def _run(connection: Connection, steps: Callable[[Any, Any], Any]) -> None:
+    """As alembic's own commands do, which read all files anew each time."""
     config = Config()
-    config.set_main_option("script_location", str(_SCRIPTS))
     config.attributes["connection"] = connection
-    return config
+    with EnvironmentContext(config, _directory(), fn=steps):
+        _directory().run_env()
+
+
+@cache
+def _directory() -> ScriptDirectory:
+    return ScriptDirectory(str(_SCRIPTS))
+
+
+def _scripts() -> list[Script]:
+    """The newest first."""
+    return list(_directory().walk_revisions())
+
+
+def _above(current: str | None, target: str) -> list[Script]:
+    return [each for each in reversed(_scripts()) if (current or "") < each.revision <= target]
+
+
+def _back_from(current: str | None, target: str) -> list[Script]:
+    low = "" if target == "base" else target
+    return [each for each in _scripts() if low < each.revision <= (current or "")]
+
+
+def _title(script: Script) -> str:
+    """The first line of the file, without the end of the sentence."""
+    return (script.doc or "").strip().splitlines()[0]

@@ -37,10 +37,13 @@ class Outcome(StrEnum):
 
 
 class LogState(StrEnum):
+    """EXPIRED: GitHub had deleted it before it was read. PRUNED: it was stored, and was deleted here for its age."""
+
     STORED = "stored"
     PENDING = "pending"
     EXPIRED = "expired"
     MISSING = "missing"
+    PRUNED = "pruned"
 
 
 class InboxState(StrEnum):

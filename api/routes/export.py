@@ -50,7 +50,7 @@ def runs(
     """Newest first, one row a run, with what it used. The connection breaks where the rest cannot be read: a file
     that ends well is whole."""
     write, media_type = _FORMATS[format]
-    portions = export_runs(request.app.state.engine, asked.scope, asked.window, text=plain_text("q", q))
+    portions = export_runs(request.app.state.reader.session, asked.scope, asked.window, text=plain_text("q", q))
     # What is wrong with the database is an answer, not a file that breaks off.
     first = next(portions, [])
     name = f"runs-{asked.window.since:%Y%m%d}-{asked.window.until:%Y%m%d}.{format}"

@@ -9,7 +9,8 @@ from fastapi.responses import JSONResponse
 from api import schemas
 from api.config import Settings
 from api.deps import NowDep
-from api.health import Check, check_collection, check_database, overall
+from api.health import Check, check_collection, check_database, check_replica, overall
+from db.reader import Reader
 from db.version import VERSION
 
 router = APIRouter(prefix="/health", tags=["Health"])
@@ -25,11 +26,11 @@ router = APIRouter(prefix="/health", tags=["Health"])
 def health(request: Request, now: NowDep) -> JSONResponse:
     """`degraded` answers 200: figures are there, but may be out of date; the checks say why."""
     settings: Settings = request.app.state.settings
-    reader, writer = request.app.state.engine, request.app.state.writer
-    checks = {"database": check_database(writer)}
-    if reader is not writer:
-        checks["replica"] = check_database(reader)
-    if overall(list(checks.values())) == "ok":
+    reader: Reader = request.app.state.reader
+    checks = {"database": check_database(reader.primary, at_work=request.app.state.gate.is_open)}
+    if reader.replica is not None:
+        checks["replica"] = check_replica(reader)
+    if checks["database"].status != "error" or reader.standing().from_replica:
         poll = timedelta(minutes=settings.poll_interval_minutes)
         checks |= check_collection(reader, now, poll)
     else:
@@ -53,7 +54,11 @@ def live() -> JSONResponse:
     responses={503: {"model": schemas.Check, "description": "It cannot"}},
 )
 def ready(request: Request) -> JSONResponse:
-    check = check_database(request.app.state.engine)
+    reader: Reader = request.app.state.reader
+    if reader.engine is reader.replica:
+        check = check_replica(reader)
+    else:
+        check = check_database(reader.primary, at_work=request.app.state.gate.is_open)
     return _answer(check.as_dict(), check.status)
 
 

@@ -34,7 +34,10 @@ _JOBS_COME_WITHIN = timedelta(hours=1)
         200: {"content": {"text/plain": {"example": "===== test (failure) =====\nRun pytest\n…"}}},
         202: {"model": schemas.Logs, "description": "Some logs are on their way; ask again after Retry-After"},
         404: {"model": schemas.ProblemDocument, "description": "There is no such run, attempt or job"},
-        410: {"model": schemas.LogsGone, "description": "GitHub has deleted them, and none is stored"},
+        410: {
+            "model": schemas.LogsGone,
+            "description": "GitHub has deleted them and none is stored, or they were deleted for their age",
+        },
     },
 )
 def logs(
@@ -56,12 +59,15 @@ def logs(
     waiting = not rows and _jobs_will_come(session, run, number, job_id, now)
     wanted = [row.job_id for row in rows if row.state in (None, LogState.MISSING) and row.completed]
     if wanted:
-        asked = _request(request.app.state.writer, rows[0].repository_id, run_id, wanted, now)
+        asked = _request(request.app.state.reader.primary, rows[0].repository_id, run_id, wanted, now)
+        request.app.state.reader.wrote()
         rows = [replace(row, state=LogState.PENDING) if row.job_id in asked else row for row in rows]
     found = schemas.Logs.model_validate({"run_id": run_id, "attempt": number, "jobs": [_job(row) for row in rows]})
     states = {job.state for job in found.jobs}
-    if states == {LogState.EXPIRED}:
+    if states and states <= {LogState.EXPIRED, LogState.PRUNED}:
         detail = f"GitHub has deleted the logs of run {run_id}, and none was stored before that."
+        if LogState.PRUNED in states:
+            detail = f"The logs of run {run_id} were stored, and deleted for their age (LOG_RETENTION_DAYS)."
         raise Problem(410, detail, more=found.model_dump())
     return _answer(request, found, rows, format, waiting=waiting or LogState.PENDING in states)
 

@@ -23,7 +23,7 @@ class JobLog(Schema):
     job_id: int
     name: str
     conclusion: str | None
-    state: str = Field(description="stored, pending, expired or missing")
+    state: str = Field(description="stored, pending, expired, missing or pruned")
     excerpt: Excerpt
     text: str | None
 

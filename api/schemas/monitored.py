@@ -1,6 +1,6 @@
 """Workflows and health."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,9 @@ _WORKFLOW: dict[str, Any] = {
     "id": 90001001, "repo": "acme/web-app", "name": "CI", "path": ".github/workflows/ci.yml", "state": "active",
 }  # fmt: skip
 _DATABASE: dict[str, Any] = {"status": "ok", "detail": "reachable and migrated"}
+_REPLICA: dict[str, Any] = {
+    "status": "ok", "detail": "the replica answers, 0 s behind", "reads_from": "replica", "lag_seconds": 0.0,
+}  # fmt: skip
 _COLLECTOR: dict[str, Any] = {
     "status": "degraded", "detail": "acme/api: GitHub answered 404: it does not exist or the token may not see it",
     "seen_at": "2026-11-23T12:00:04Z", "synced_at": "2026-11-23T12:00:00Z",
@@ -47,6 +50,14 @@ class Check(Schema):
     detail: str
 
 
+class ReplicaCheck(Check):
+    """Where there is a replica of the database."""
+
+    model_config = example(_REPLICA)
+    reads_from: Literal["replica", "database"] = Field(description="What answers now")
+    lag_seconds: float | None = Field(description="How far the replica is behind; null where that is not known")
+
+
 class Collector(Schema):
     """One of those that share the work, with what it says of itself."""
 
@@ -76,6 +87,7 @@ class InboxCheck(Check):
 
 class Checks(Schema):
     database: Check
+    replica: ReplicaCheck | None = Field(None, description="Left out where there is none")
     collector: CollectorCheck
     inbox: InboxCheck
 

@@ -56,6 +56,14 @@ def count(number: int) -> Cell:
     return Cell(units.count(number), number)
 
 
+def about(number: int | None) -> Cell:
+    return Cell(units.NO_DATA if number is None else units.count(number), number)
+
+
+def size(octets: int | None) -> Cell:
+    return Cell(units.size(octets), octets)
+
+
 def duration(seconds: float | None) -> Cell:
     return Cell(units.duration(seconds), seconds)
 

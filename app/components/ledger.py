@@ -7,6 +7,7 @@ import streamlit as st
 from app import data, frames
 from app.components import tables
 from app.components.panel import panel
+from app.components.storage import fact_grid
 from app.components.text import html, markdown
 from db.metrics.ledger import RepositoryLedger
 from db.metrics.ledger_entries import entries
@@ -33,11 +34,7 @@ def standing() -> None:
     if found.reading:
         line = reading_line(found.reading.done, found.reading.expected, found.reading.seconds_left)
         st.progress(found.reading.share, text=markdown(line))
-    cells = "".join(
-        f"<div><small>{html(each.label)}</small><b>{html(each.value)}</b><p>{html(each.more)}</p></div>"
-        for each in facts(found.service, found.at, silent=found.silent)
-    )
-    st.html(f'<div class="ph-facts">{cells}</div>')
+    fact_grid(facts(found.service, found.at, silent=found.silent))
     if found.ledgers or found.unread:
         with panel("Repositories", "what is known to be complete · worst first · times in UTC"):
             tables.ledger(frames.ledger(worst_first(found.ledgers), found.unread, found.at))

@@ -12,6 +12,7 @@ from db.vocabulary import LogState
 _STATES = {
     LogState.PENDING: ":material/hourglass_empty: The collector is fetching this log; it appears here by itself.",
     LogState.EXPIRED: ":material/delete_history: GitHub had deleted this log before it was read.",
+    LogState.PRUNED: ":material/auto_delete: This log was deleted for its age (LOG_RETENTION_DAYS); its cause is kept.",
     LogState.MISSING: ":material/search_off: GitHub has no log for this job.",
 }
 

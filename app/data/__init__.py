@@ -2,7 +2,7 @@
 kept by filter and data version, for all sessions together."""
 
 from app.data.collection import Collection, collection, missing_numbers
-from app.data.connection import Unavailable, clock, engine, forget, session, writing
+from app.data.connection import Moved, Unavailable, clock, engine, forget, reader, session, writing
 from app.data.figures import (
     Options,
     Trends,
@@ -18,6 +18,7 @@ from app.data.figures import (
 from app.data.findings import attention, cause_runs, causes, flaky, regressions
 from app.data.runs import RunDetail, ask_for_log, run_detail, run_page
 from app.data.status import Status, now, repository_url, status
+from app.data.storage import Stored, stored
 from app.data.spending import Capacity, spend, use
 from app.data.workflow import Anatomy, CannotCompare, anatomy, branches, comparison, scatter, since_green
 
@@ -26,9 +27,11 @@ __all__ = [
     "CannotCompare",
     "Capacity",
     "Collection",
+    "Moved",
     "Options",
     "RunDetail",
     "Status",
+    "Stored",
     "Trends",
     "Unavailable",
     "Workflows",
@@ -50,6 +53,7 @@ __all__ = [
     "missing_numbers",
     "now",
     "options",
+    "reader",
     "regressions",
     "repository_url",
     "run_detail",
@@ -59,6 +63,7 @@ __all__ = [
     "since_green",
     "spend",
     "status",
+    "stored",
     "trends",
     "use",
     "workflow_names",

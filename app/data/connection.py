@@ -11,32 +11,44 @@ from sqlalchemy.orm import Session
 
 from app.config import Settings
 from db.config import ConfigError
-from db.engine import DatabaseUnavailable, describe_failure, make_engine, make_reader, session_scope, write_scope
+from db.engine import DatabaseUnavailable, describe_failure, write_scope
 from db.migrate import NotMigrated, check_migrated
+from db.reader import Reader, asks_again
 
 
 class Unavailable(Exception):
     """The data cannot be read now; the message is one line for people."""
 
 
+class Moved(Unavailable):
+    """The replica broke off, and the database itself answers from now on: the same may be asked again at once."""
+
+
 @st.cache_resource(show_spinner=False)
-def engine() -> Engine:
+def reader() -> Reader:
     settings = Settings.load()
-    return make_reader(settings.database_url, settings.database_replica_url)
+    return Reader(
+        settings.database_url, settings.database_replica_url, max_lag_seconds=settings.database_replica_max_lag
+    )
+
+
+def engine() -> Engine:
+    """What answers now."""
+    return reader().engine
 
 
 def forget() -> None:
     """Lets the next question begin anew, maybe on another database."""
     with suppress(Unavailable), readable():
-        engine().dispose()
-    engine.clear()
+        reader().close()
+    reader.clear()
     st.cache_data.clear()
     st.cache_resource.clear()
 
 
 @contextmanager
 def session() -> Iterator[Session]:
-    with readable(), session_scope(engine()) as found:
+    with readable(), reader().session() as found:
         yield found
 
 
@@ -48,6 +60,8 @@ def readable() -> Iterator[None]:
     except (ConfigError, DatabaseUnavailable, NotMigrated) as error:
         raise Unavailable(str(error)) from None
     except DBAPIError as error:
+        if asks_again(error):
+            raise Moved("The replica of the database broke off; loading the page anew asks the database itself.") from None
         raise Unavailable(_explain(error)) from None
 
 
@@ -68,11 +82,8 @@ def clock() -> datetime:
 
 @contextmanager
 def writing() -> Iterator[Session]:
-    """What a person does here goes to the primary database, never to a replica."""
+    """What a person does here goes to the primary database, never to a replica; and what they see next is that."""
     with readable():
-        writer = make_engine(Settings.load().database_url)
-        try:
-            with write_scope(writer) as found:
-                yield found
-        finally:
-            writer.dispose()
+        with write_scope(reader().primary) as found:
+            yield found
+        reader().wrote()

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.data.connection import clock, session
+from app.data.connection import Moved, clock, reader, session
 from db.queries import repositories, runs
 
 _GRACE = timedelta(seconds=60)
@@ -38,9 +38,12 @@ def now(version: int) -> datetime:
 def status() -> Status:
     with session() as open_session:
         beat = repositories.heartbeat(open_session)
+        went_back = reader().went_back(open_session, beat.data_version if beat else 0)
         rows = repositories.list_repositories(open_session)
         failing = repositories.list_targets(open_session)
         has_runs = runs.any_run(open_session)
+    if went_back:
+        raise Moved("The replica of the database fell behind; loading the page anew asks the database itself.")
     detail: dict[str, Any] = beat.detail if beat else {}
     progress = detail.get("progress")
     synced = [row.synced_at for row in rows]

@@ -40,6 +40,8 @@ def find(run_id: int, job_id: int) -> StoredLog:
         raise NoLog(404, f"Run {run_id} has no job {job_id} with a log of its own.")
     if row.state == LogState.EXPIRED:
         raise NoLog(410, f"GitHub had deleted the log of job {job_id} before it was read.")
+    if row.state == LogState.PRUNED:
+        raise NoLog(410, f"The log of job {job_id} was deleted for its age (LOG_RETENTION_DAYS).")
     if row.state != LogState.STORED:
         raise NoLog(404, f"The log of job {job_id} is not stored{' yet' if row.state == LogState.PENDING else ''}.")
     return StoredLog(row, _shelf().get((run_id, job_id), lambda: LogIndex(text(run_id, job_id))))

@@ -88,6 +88,8 @@ def answer(request: Request) -> Response:
         return _json({"detail": str(error)}, 422)
     except stored.NoLog as error:
         return _json({"detail": str(error)}, error.status)
+    except data.Moved:
+        return answer(request)
     except data.Unavailable as error:
         return _json({"detail": str(error)}, 503)
 

@@ -14,13 +14,15 @@ async def live(_: Request) -> JSONResponse:
     return JSONResponse({"status": "ok"}, headers={"cache-control": "no-store"})
 
 
-def ready(_: Request) -> JSONResponse:
+def ready(request: Request) -> JSONResponse:
     """503 with one line where the database cannot be read."""
     from app import data
 
     headers = {"cache-control": "no-store"}
     try:
         data.status()
+    except data.Moved:
+        return ready(request)
     except data.Unavailable as error:
         return JSONResponse({"status": "error", "detail": str(error)}, 503, headers)
     return JSONResponse({"status": "ok"}, headers=headers)

@@ -50,6 +50,16 @@ def minutes(seconds: float) -> str:
     return f"{round(seconds / 60):,} min"
 
 
+def size(octets: float | None) -> str:
+    """Bytes in decimal units: 2_100_000_000 → 2.1 GB."""
+    if octets is None:
+        return NO_DATA
+    for step, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
+        if octets >= step * 0.9995:
+            return f"{octets / step:.1f} {name}"
+    return f"{octets / 1e3:.0f} kB"
+
+
 def timestamp(moment: datetime | None) -> str:
     return NO_DATA if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 

@@ -9,6 +9,8 @@ context.configure(
     target_metadata=Base.metadata,
     render_as_batch=True,
     compare_type=True,
+    # Where a transaction is open already (SQLite), it is the one.
+    transaction_per_migration=True,
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -11,6 +11,8 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+# One sentence for who goes back.
+loses = "nothing."
 
 
 def upgrade() -> None:

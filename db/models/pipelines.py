@@ -140,7 +140,7 @@ class JobLog(Base):
     A row in state `pending` is a request to the collector to fetch it."""
 
     __tablename__ = "job_logs"
-    __table_args__ = (Index("ix_job_logs_state", "state"),)
+    __table_args__ = (Index("ix_job_logs_state_fetched_at", "state", "fetched_at"),)
 
     repository_id: Mapped[int] = mapped_column(ForeignKey("repositories.id", ondelete="CASCADE"), primary_key=True)
     job_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

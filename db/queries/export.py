@@ -1,11 +1,12 @@
 """Reading all runs of a filter, however many they are."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, tuple_
+from sqlalchemy import tuple_
+from sqlalchemy.orm import Session
 
-from db.engine import session_scope
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.models import Run
@@ -25,13 +26,18 @@ class ExportRow(RunRow):
 
 
 def export_runs(
-    engine: Engine, scope: Scope, window: Window, *, text: str = "", size: int = 5_000
+    open_session: Callable[[], AbstractContextManager[Session]],
+    scope: Scope,
+    window: Window,
+    *,
+    text: str = "",
+    size: int = 5_000,
 ) -> Iterator[list[ExportRow]]:
     """Portions, newest first. Each has a transaction of its own, so that one who reads slowly keeps no connection and
     holds back no vacuum; a run that arrives meanwhile is in it if its place is still to come."""
     after = None
     while True:
-        with session_scope(engine) as session:
+        with open_session() as session:
             where = [*in_scope(session, scope), *in_window(window), *matching(text)]
             if after:
                 where.append(tuple_(Run.created_at, Run.id) < tuple_(*after))

@@ -25,7 +25,7 @@ def store_log(
     """A stored log is never replaced by the news that GitHub deleted it, and a known cause never by none. `content` is
     the text where it is zlib-compressed UTF-8 already."""
     row = _row(session, repository_id, record.job_id, record.run_id, now)
-    if row.state == LogState.STORED and record.state != LogState.STORED:
+    if row.state in (LogState.STORED, LogState.PRUNED) and record.state != LogState.STORED:
         return
     row.state, row.fetched_at = record.state, now
     row.tries = (row.tries or 0) + 1
@@ -54,7 +54,7 @@ def note_failed_try(
     """The log could not be fetched just now; after `patience` tries it counts as missing. Its cause may be known from
     elsewhere."""
     row = _row(session, repository_id, job_id, run_id, now)
-    if row.state in (LogState.STORED, LogState.EXPIRED):
+    if row.state in (LogState.STORED, LogState.EXPIRED, LogState.PRUNED):
         return
     row.tries = (row.tries or 0) + 1
     row.state = LogState.MISSING if row.tries >= patience else LogState.PENDING
@@ -64,8 +64,8 @@ def note_failed_try(
 
 
 def request_logs(session: Session, repository_id: int, run_id: int, job_ids: Sequence[int], now: datetime) -> list[int]:
-    """Asks the collector for these logs; what is stored, asked for or expired stays as it is, and what was missing
-    is asked for once more after a day. The answer is what was asked for now."""
+    """Asks the collector for these logs; what is stored, asked for, expired or pruned stays as it is, and what was
+    missing is asked for once more after a day. The answer is what was asked for now."""
     asked = []
     # In one order: two who ask for the same logs must not wait for each other.
     for job_id in sorted(set(job_ids)):

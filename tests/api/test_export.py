@@ -81,7 +81,7 @@ def test_filters_and_words_narrow_it(stored: TestClient) -> None:
 
 
 def test_what_cannot_be_read_to_the_end_is_no_whole_file(stored: TestClient, engine: Engine) -> None:
-    portions = export_runs(engine, Scope(), Window(NOON - timedelta(days=1), NOW), size=1)
+    portions = export_runs(lambda: session_scope(engine), Scope(), Window(NOON - timedelta(days=1), NOW), size=1)
     lines = as_csv(portions)
     assert [next(lines), next(lines)] != []
     with engine.begin() as connection:
@@ -99,7 +99,8 @@ def test_memory_does_not_grow_with_the_number_of_runs(client: TestClient, engine
     for size in (2_000, 12_000):
         window = Window(NOON, NOON + timedelta(seconds=size))
         tracemalloc.start()
-        sent = sum(len(part) for part in write(export_runs(engine, Scope(), window, size=500)))  # type: ignore[operator]
+        portions = export_runs(lambda: session_scope(engine), Scope(), window, size=500)
+        sent = sum(len(part) for part in write(portions))  # type: ignore[operator]
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert sent > size * 10

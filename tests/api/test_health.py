@@ -1,3 +1,4 @@
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,7 @@ def test_deliveries_that_wait_are_told_and_degrade_it_after_five_minutes(client:
 def test_the_questions_of_health_do_not_grow_with_what_is_stored(client: TestClient, engine: Engine) -> None:
     """A load balancer asks every few seconds: runs are neither counted nor read."""
     asked: list[str] = []
-    event.listen(client.app.state.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))  # type: ignore[attr-defined]
+    event.listen(client.app.state.reader.primary, "before_cursor_execute", lambda *given: asked.append(given[2]))  # type: ignore[attr-defined]
     collector(engine, state="idle")
     client.get("/health")
     once = len(asked)
@@ -145,13 +146,27 @@ def test_a_database_that_is_not_migrated_is_said_everywhere_and_recovers_by_itse
     assert client.get("/health/ready").status_code == 200
 
 
+def test_one_that_works_goes_on_when_a_newer_version_migrates_and_a_new_one_refuses(
+    client: TestClient, make_client: MakeClient, engine: Engine
+) -> None:
+    assert client.get("/api/runs").status_code == 200
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert client.get("/api/runs?limit=7").status_code == 200
+    check = client.get("/health").json()["checks"]["database"]
+    assert check["status"] == "degraded"
+    assert "of a newer version; update this program" in check["detail"]
+    assert client.get("/health/ready").status_code == 200
+    late = make_client()
+    assert late.get("/api/runs").status_code == late.get("/health/ready").status_code == 503
+
+
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_server_that_goes_away_is_a_503_until_it_is_back(client: TestClient, engine: Engine) -> None:
     assert client.get("/api/runs").status_code == 200
     broken = make_engine("postgresql://nobody:s3cr3t@127.0.0.1:1/none")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(client.app.state._state, "engine", broken)  # type: ignore[attr-defined]
-        patch.setattr(client.app.state.gate, "_engine", broken)  # type: ignore[attr-defined]
+        patch.setattr(client.app.state.reader, "primary", broken)  # type: ignore[attr-defined]
         answer = client.get("/api/runs?limit=7")
         assert answer.status_code == 503
         assert "is the server running" in answer.json()["detail"]
@@ -208,22 +223,37 @@ def test_a_replica_answers_and_the_database_takes_what_is_asked_for(
         store_jobs(each, 1, job(9))
     store_runs(copy, run(2))
     client = make_client(database_replica_url=replica)
+    replica_check = wait_for_replica(client)
+    assert (replica_check["status"], replica_check["lag_seconds"]) == ("ok", 0.0)
     assert [each["id"] for each in client.get("/api/runs").json()["items"]] == [2, 1]
     assert client.get("/api/logs/1").status_code == 202
     with session_scope(engine) as asked, session_scope(copy) as untouched:
         assert asked.scalars(select(JobLog.job_id)).all() == [9]
         assert untouched.scalars(select(JobLog.job_id)).all() == []
-    assert client.get("/health").json()["checks"]["replica"]["status"] == "ok"
     copy.dispose()
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.usefixtures("engine")
-def test_a_replica_that_is_away_is_named(make_client: MakeClient) -> None:
+def test_a_replica_that_is_away_is_named_and_the_database_answers(make_client: MakeClient) -> None:
     client = make_client(database_replica_url="postgresql://reader:s3cr3t@127.0.0.1:1/none")
-    answer = client.get("/api/runs")
-    assert answer.status_code == 503
-    assert answer.json()["detail"].startswith("DATABASE_REPLICA_URL: cannot use")
-    assert "s3cr3t" not in answer.text
-    checks = client.get("/health").json()["checks"]
-    assert (checks["database"]["status"], checks["replica"]["status"]) == ("ok", "error")
+    assert client.get("/api/runs").status_code == 200
+    for _ in range(100):
+        health = client.get("/health")
+        checks = health.json()["checks"]
+        if "DATABASE_REPLICA_URL: cannot use" in checks["replica"]["detail"]:
+            break
+        time.sleep(0.05)
+    assert "DATABASE_REPLICA_URL: cannot use" in checks["replica"]["detail"]
+    assert "s3cr3t" not in health.text
+    assert health.status_code == 200
+    assert (checks["database"]["status"], checks["replica"]["status"]) == ("ok", "degraded")
+
+
+def wait_for_replica(client: TestClient) -> dict[str, Any]:
+    for _ in range(100):
+        check: dict[str, Any] = client.get("/health").json()["checks"]["replica"]
+        if check["reads_from"] == "replica":
+            return check
+        time.sleep(0.05)
+    raise AssertionError(check)

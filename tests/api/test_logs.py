@@ -8,6 +8,7 @@ from db.engine import session_scope, write_scope
 from db.queries.logs import list_logs
 from db.store.logs import store_log
 from db.store.records import LogRecord
+from db.store.retention import prune_logs
 from tests.api.conftest import MakeClient, TestClient
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
 from tests.kept import Kept
@@ -154,3 +155,16 @@ def test_a_log_that_was_missing_yesterday_is_asked_for_once_more(filled: TestCli
     answer = filled.get("/api/logs/1")
     assert answer.status_code == 202
     assert {each["job_id"]: each["state"] for each in answer.json()["jobs"]} == {10: "pending", 11: "missing"}
+
+
+def test_logs_that_were_deleted_for_their_age_are_gone(client: TestClient, engine: Engine) -> None:
+    store_runs(engine, run(1))
+    store_jobs(engine, 1, job(9, conclusion="failure"))
+    with write_scope(engine) as session:
+        store_log(session, 1, LogRecord(9, 1, "stored", text="it failed", excerpt=("it failed",)), NOON)
+    assert client.get("/api/logs/1").status_code == 200
+    assert sum(prune_logs(engine, NOON + timedelta(days=1))) == 1
+    answer = client.get("/api/logs/1")
+    assert answer.status_code == 410
+    assert "LOG_RETENTION_DAYS" in answer.json()["detail"]
+    assert [(each["state"], each["excerpt"]["lines"]) for each in answer.json()["jobs"]] == [("pruned", ["it failed"])]

@@ -1,5 +1,6 @@
 """The Collector page: what is known to be complete, and what to do where it is not."""
 
+import re
 from datetime import timedelta
 
 from streamlit.testing.v1 import AppTest
@@ -89,3 +90,14 @@ def test_without_any_repository_it_says_what_to_set(empty: object, open_page: Op
     page = open_page("collector")
     assert "Nothing is monitored yet" in told(page)
     assert "Never started" in told(page)
+
+
+def test_it_says_what_the_stored_data_takes_and_what_goes_next(seeded: Seeded, open_page: Open) -> None:
+    soon = (seeded.now + timedelta(hours=5)).isoformat()
+    with write_scope(seeded.engine) as session:
+        beat(session, seeded.now, {"retention_days": 30, "log_retention_days": 7, "next_prune_at": soon})
+    page = told(open_page("collector"))
+    assert "Size of the database" in page
+    assert "runs are kept 30 days, logs 7" in page
+    assert re.search(r"<p>of \d+ runs</p>", page.split("Next pruning")[1])
+    assert "<code>runs</code>" in page

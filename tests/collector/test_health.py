@@ -113,6 +113,19 @@ def test_the_leader_forgets_collectors_that_ended_long_ago(engine: Engine, passe
         beaten(engine, old, name)
     beaten(engine, timedelta(hours=23), "collector/late/1")
     leads(passes, leading)
-    Service(engine, passes, poll_seconds=300, retention_days=400)._prune()
+    Service(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)._prune()
     left = ["collector", "collector/late/1"] if leading else ["collector", "collector/gone/1", "collector/late/1"]
     assert names(engine) == left
+
+
+def test_a_collector_ends_when_another_version_migrates_the_database(
+    engine: Engine, passes: Passes, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = Service(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)
+    service._stay_current()
+    assert not passes.stop.is_set()
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    service._stay_current()
+    assert passes.stop.is_set()
+    assert "revision 9999, of another version" in caplog.text

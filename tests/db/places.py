@@ -49,12 +49,18 @@ def add_tools_to_path(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Path |
     """Puts pg_dump and the others of the server's own version first; skips the test where there are none."""
     if engine.dialect.name == "sqlite":
         return None
+    folder = tools_of(engine)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return folder
+
+
+def tools_of(engine: Engine) -> Path:
+    """Where the programs of the server's own version are; skips the test where there are none."""
     with engine.connect() as connection:
         server = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one()) // 10_000
     for folder in _folders_of_tools():
         said = subprocess.run([folder / "pg_dump", "--version"], capture_output=True, text=True, check=True).stdout
         if f") {server}." in said:
-            monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
             return folder
     pytest.skip(f"no pg_dump of PostgreSQL {server} here; apt-get install postgresql-client-{server}")
 

@@ -1,5 +1,6 @@
 """The schema: reached by migrations, the same as the models say, and back."""
 
+import re
 import threading
 from pathlib import Path
 
@@ -9,9 +10,11 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, insert, inspect, select
 from sqlalchemy.orm import Session
 
+from db.__main__ import main
 from db.engine import DatabaseUnavailable, make_engine
 from db.migrate import NotMigrated, check_migrated, current_revision, downgrade, head_revision, upgrade
 from db.models import Alert, Base
+from db.version import VERSION
 from tests.builders import NOON, add_repository
 
 
@@ -94,3 +97,31 @@ def test_a_database_that_cannot_be_opened_is_named_with_the_remedy(tmp_path: Pat
         make_engine(f"sqlite:///{blocked}/sub/x.db")
     with pytest.raises(DatabaseUnavailable, match=r"DATABASE_URL: cannot use postgresql\+psycopg2://u:\*\*\*@"):
         upgrade(make_engine("postgresql://u:secret@127.0.0.1:1/x"))
+
+
+def test_going_back_says_what_it_loses_and_wants_a_yes(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    head = head_revision()
+    assert main(["downgrade", "0006"]) == 2
+    assert "rules, silences and acknowledgements" in capsys.readouterr().err
+    for revision, line in (
+        ("base", f"known are 0001, .*{head}"),
+        ("9999", "There is no revision '9999'"),
+        (head, "is not before"),
+    ):
+        assert main(["downgrade", revision, "--yes"]) == 2
+        assert re.search(line, capsys.readouterr().err)
+    assert main(["downgrade", "0006", "--yes"]) == 0
+    assert current_revision(make_engine(database_url)) == "0006"
+    assert main(["upgrade"]) == 0
+    assert "0007 Rules and silences of alerts" in capsys.readouterr().out
+
+
+def test_the_changelog_names_the_schema_of_this_version() -> None:
+    """Whoever upgrades reads there what its migrations do."""
+    told = (Path(__file__).parents[2] / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = told.split("\n## ")[1]
+    assert newest.startswith(VERSION)
+    assert f"Schema: revision `{head_revision()}`." in newest

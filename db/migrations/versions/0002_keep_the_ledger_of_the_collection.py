@@ -12,6 +12,10 @@ revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
+loses = (
+    "how far history was read, what is known to be missing, and webhooks that wait or were applied; "
+    "GitHub is asked again."
+)
 
 
 def upgrade() -> None:
@@ -88,8 +92,7 @@ def upgrade() -> None:
     with op.batch_alter_table("run_gaps", schema=None) as batch_op:
         batch_op.create_index("ix_run_gaps_repository_id_state", ["repository_id", "state"], unique=False)
 
-    with op.batch_alter_table("runs", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("looked_at", UtcDateTime(), nullable=True))
+    op.add_column("runs", sa.Column("looked_at", UtcDateTime(), nullable=True))
 
     with op.batch_alter_table("sync_states", schema=None) as batch_op:
         batch_op.add_column(sa.Column("identified_at", UtcDateTime(), nullable=True))
@@ -98,14 +101,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-
-    with op.batch_alter_table("sync_states", schema=None) as batch_op:
-        batch_op.drop_column("audited_at")
-        batch_op.drop_column("relooked_wide_at")
-        batch_op.drop_column("identified_at")
-
-    with op.batch_alter_table("runs", schema=None) as batch_op:
-        batch_op.drop_column("looked_at")
+    for name in ("audited_at", "relooked_wide_at", "identified_at"):
+        op.drop_column("sync_states", name)
+    # Not in batch mode, which would write the whole table anew on SQLite.
+    op.drop_column("runs", "looked_at")
 
     with op.batch_alter_table("run_gaps", schema=None) as batch_op:
         batch_op.drop_index("ix_run_gaps_repository_id_state")

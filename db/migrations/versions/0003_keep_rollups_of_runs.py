@@ -12,6 +12,7 @@ revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
+loses = "the sums of runs that were deleted already (RETENTION_DAYS); the others are made anew."
 
 _MARKS = """
 INSERT INTO rollup_marks (repository_id, day, hours, changes)
@@ -34,6 +35,8 @@ def upgrade() -> None:
         sa.Column("changes", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("repository_id", "day", name=op.f("pk_rollup_marks")),
     )
+    # Before a table refers to another, which keeps that one's writers out until the end.
+    op.execute(_MARKS.format(day=_DAY[op.get_bind().dialect.name]))
     op.create_table(
         "rollup_state",
         sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
@@ -106,7 +109,6 @@ def upgrade() -> None:
             ["repository_id", "workflow_id", "created_at"],
             unique=False,
         )
-    op.execute(_MARKS.format(day=_DAY[op.get_bind().dialect.name]))
 
 
 def downgrade() -> None:

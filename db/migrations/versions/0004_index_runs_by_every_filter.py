@@ -4,21 +4,23 @@ Revision: 0004, after 0003.
 """
 
 import sqlalchemy as sa
-from alembic import op
+
+from db.migrations.gently import build_index, remove_index
 
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
+loses = "nothing."
 
 _FILTERS = ("workflow_id", "branch", "event", "actor", "conclusion", "status")
 
 
 def upgrade() -> None:
     for column in _FILTERS:
-        op.create_index(f"ix_runs_{column}_created_at", "runs", [column, "created_at"])
-    op.create_index("ix_runs_head_sha", "runs", ["head_sha"], postgresql_ops={"head_sha": "varchar_pattern_ops"})
-    op.create_index(
+        build_index(f"ix_runs_{column}_created_at", "runs", [column, "created_at"])
+    build_index("ix_runs_head_sha", "runs", ["head_sha"], postgresql_ops={"head_sha": "varchar_pattern_ops"})
+    build_index(
         "ix_runs_default_branch",
         "runs",
         ["repository_id", "workflow_id", "created_at"],
@@ -28,7 +30,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index("ix_runs_default_branch", "runs")
-    op.drop_index("ix_runs_head_sha", "runs")
+    remove_index("ix_runs_default_branch", "runs")
+    remove_index("ix_runs_head_sha", "runs")
     for column in _FILTERS:
-        op.drop_index(f"ix_runs_{column}_created_at", "runs")
+        remove_index(f"ix_runs_{column}_created_at", "runs")

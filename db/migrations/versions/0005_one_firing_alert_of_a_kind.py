@@ -14,6 +14,7 @@ revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
+loses = "nothing."
 
 # Null differs from null in a unique index: an alert about a whole repository needs one of its own.
 _INDEXES = {

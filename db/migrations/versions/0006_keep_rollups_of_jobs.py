@@ -10,10 +10,11 @@ revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
+loses = "what jobs of runs that were deleted already used of runners; the rest is made anew."
 
 _MARKS = """
 INSERT INTO rollup_marks (repository_id, day, hours, changes)
-SELECT repository_id, {day}, 16777215, 1 FROM runs WHERE true GROUP BY 1, 2
+SELECT repository_id, {day}, 16777215, 1 FROM runs WHERE true GROUP BY 1, 2 ORDER BY 1, 2
 ON CONFLICT (repository_id, day) DO UPDATE SET hours = 16777215, changes = rollup_marks.changes + 1
 """
 _DAY = {

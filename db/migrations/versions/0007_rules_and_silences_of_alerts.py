@@ -15,6 +15,10 @@ revision = "0007"
 down_revision = "0006"
 branch_labels = None
 depends_on = None
+loses = (
+    "rules, silences and acknowledgements of alerts, the branch that an alert is about, and messages "
+    "that are about no single alert."
+)
 
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _JSON = sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql")

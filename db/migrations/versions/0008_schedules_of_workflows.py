@@ -13,6 +13,7 @@ revision = "0008"
 down_revision = "0007"
 branch_labels = None
 depends_on = None
+loses = "nothing: schedules are read again."
 
 
 def upgrade() -> None:

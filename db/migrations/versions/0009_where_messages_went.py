@@ -13,6 +13,10 @@ revision = "0009"
 down_revision = "0008"
 branch_labels = None
 depends_on = None
+loses = (
+    "where messages went, so that what follows finds no thread; messages that were folded into one that "
+    "still waits are given up."
+)
 
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _JSON = sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql")

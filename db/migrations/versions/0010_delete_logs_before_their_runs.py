@@ -1,0 +1,25 @@
+"""Finding the logs that are older than their time
+
+Revision: 0010, after 0009.
+"""
+
+from alembic import op
+
+from db.migrations.gently import build_index, remove_index
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+loses = "nothing; logs that were deleted for their age are told as deleted by GitHub."
+
+
+def upgrade() -> None:
+    build_index("ix_job_logs_state_fetched_at", "job_logs", ["state", "fetched_at"])
+    remove_index("ix_job_logs_state", "job_logs")
+
+
+def downgrade() -> None:
+    build_index("ix_job_logs_state", "job_logs", ["state"])
+    op.execute("UPDATE job_logs SET state = 'expired' WHERE state = 'pruned'")
+    remove_index("ix_job_logs_state_fetched_at", "job_logs")

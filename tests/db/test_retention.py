@@ -1,0 +1,123 @@
+"""Deleting what is old: logs before their runs, everything in portions, and how large what is left is."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, func, insert, select
+from sqlalchemy.orm import Session
+
+from db.__main__ import main
+from db.engine import session_scope, write_scope
+from db.metrics.storage_words import facts
+from db.models import Alert, Delivery, JobLog, Run, RunGap, Silence
+from db.queries.logs import list_logs
+from db.queries.sizes import doomed, storage
+from db.store import retention
+from db.store.logs import note_failed_try, request_logs, store_log
+from db.store.records import LogRecord
+from db.store.retention import prune, prune_logs
+from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def filled(engine: Engine) -> Engine:
+    """Three runs, today's and two older, with a log each."""
+    add_repository(engine)
+    store_runs(engine, run(1, minutes=-60 * 24 * 200), run(2, minutes=-60 * 24 * 100), run(3))
+    for number, age in ((1, 200), (2, 100), (3, 0)):
+        store_jobs(engine, number, job(number, conclusion="failure"))
+        with write_scope(engine) as session:
+            record = LogRecord(
+                number, number, "stored", text="it failed", excerpt=("it failed",), error_line="it failed"
+            )
+            store_log(session, 1, record, NOON - age * DAY)
+    return engine
+
+
+def states(engine: Engine) -> list[tuple[int, str, bool]]:
+    with Session(engine) as session:
+        query = select(JobLog.job_id, JobLog.state, JobLog.content.is_(None)).order_by(JobLog.job_id)
+        return [tuple(row) for row in session.execute(query)]
+
+
+def test_the_text_of_a_log_goes_before_its_run_and_its_cause_stays(
+    filled: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_LOG_BATCH", 1)
+    assert list(prune_logs(filled, NOON - 90 * DAY)) == [1, 1]
+    assert states(filled) == [(1, "pruned", True), (2, "pruned", True), (3, "stored", False)]
+    with session_scope(filled) as session:
+        (row,) = list_logs(session, 1, 1)
+        assert (row.text, row.error_line, row.excerpt) == (None, "it failed", ["it failed"])
+
+
+def test_a_log_that_was_deleted_for_its_age_is_not_asked_for_again(filled: Engine) -> None:
+    assert sum(prune_logs(filled, NOON - 90 * DAY)) == 2
+    with write_scope(filled) as session:
+        assert request_logs(session, 1, 1, [1], NOON) == []
+        note_failed_try(session, 1, 1, 1, NOON)
+        store_log(session, 1, LogRecord(1, 1, "expired"), NOON)
+    assert states(filled)[0] == (1, "pruned", True)
+
+
+def test_everything_that_is_older_goes_in_portions_and_what_is_interrupted_goes_on(
+    filled: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 1)
+    old, new = NOON - 150 * DAY, NOON - DAY
+    with write_scope(filled) as session:
+        for number, at in enumerate((old, old, new), start=1):
+            alert = {"id": number, "repository_id": 1, "rule": "failure_rate", "threshold": "20%", "opened_at": at}
+            session.execute(insert(Alert).values(**alert, state="resolved", target=str(number), detail={}))
+            for alert_id in (number, None):
+                message = {"alert_id": alert_id, "channel": "slack", "reason": "first", "message": {}, "state": "sent"}
+                session.execute(insert(Delivery).values(**message, tries=1, created_at=at, due_at=at))
+            times = {"starts_at": at, "ends_at": at, "created_at": at}
+            lists = {"repos": [], "workflows": [], "branches": []}
+            session.execute(insert(Silence).values(**times, **lists, comment="", author=""))
+            gap = {"repository_id": 1, "workflow_id": 5, "first_number": number, "last_number": number}
+            session.execute(
+                insert(RunGap).values(**gap, created_after=at, created_before=at, state="absent", looks=4, found_at=at)
+            )
+    assert next(prune(filled, NOON - 90 * DAY, NOON)) == 1
+    assert sum(prune(filled, NOON - 90 * DAY, NOON)) == 1
+    with Session(filled) as session:
+        left = {
+            model: session.scalar(select(func.count()).select_from(model))
+            for model in (Run, JobLog, Alert, Silence, RunGap)
+        }
+        assert left == dict.fromkeys(left, 1)
+        assert session.scalar(select(func.count()).select_from(Delivery)) == 2
+
+
+def test_what_is_stored_and_what_goes_next_is_known_without_counting(filled: Engine) -> None:
+    with session_scope(filled) as session:
+        found = storage(session, NOON + DAY / 2)
+        next_time = doomed(session, NOON, 150 * DAY, 90 * DAY)
+    assert (found.oldest_run, found.oldest_log, found.last_day) == (NOON - 200 * DAY, NOON - 200 * DAY, 1)
+    assert (next_time.runs, next_time.logs) == (1, 2)
+    sizes = {each.name: each for each in found.tables}
+    assert {"runs", "jobs", "job_logs"} <= set(sizes)
+    assert all(each.table_bytes and each.index_bytes for each in (sizes["runs"], sizes["jobs"]))
+    assert found.total_bytes > sum((each.table_bytes or 0) + (each.index_bytes or 0) for each in found.tables) / 2
+    if filled.dialect.name == "sqlite":
+        assert sizes["runs"].rows == 3
+    detail = {"retention_days": 150, "log_retention_days": 90, "next_prune_at": (NOON + DAY).isoformat()}
+    told = {each.label: (each.value, each.more) for each in facts(found, detail, next_time, NOON, most=2)}
+    assert told["Next pruning"] == ("In 1d 0h", "of 1 run and at least 2 logs")
+    assert told["Oldest run"] == ("02 May 2026", "logs from 02 May 2026; runs are kept 150 days, logs 90")
+
+
+def test_by_command(
+    filled: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("LOG_RETENTION_DAYS", "1")
+    assert main(["prune"]) == 0
+    assert main(["vacuum"]) == 0
+    told = capsys.readouterr().out
+    assert "The text of 3 logs" in told
+    assert "MB and takes" in told
+    assert {state for _, state, _ in states(filled)} == {"pruned"}
