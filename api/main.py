@@ -1,7 +1,6 @@
 """uvicorn --factory api.main:create_app"""
 
 import gc
-import logging.config
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -22,7 +21,6 @@ from api.config import Settings
 from api.description import LOCKED, PROBLEMS, describe
 from api.gate import Gate
 from api.intake import Intake
-from api.logging_setup import logging_config
 from api.middleware import Around
 from api.redis_link import RedisLink
 from api.routes import (
@@ -44,6 +42,7 @@ from api.throttle import RATE_HEADERS, Throttle
 from db.config import ConfigError
 from db.engine import DatabaseUnavailable, make_engine, make_reader
 from db.migrate import NotMigrated
+from db.telemetry.setup import PROD, set_up
 from db.version import VERSION
 
 
@@ -58,9 +57,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     except (ConfigError, DatabaseUnavailable) as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
-    prod = settings.backend_env == "prod"
+    prod = settings.backend_env == PROD
     if own_process and prod:
-        logging.config.dictConfig(logging_config("prod"))
+        set_up("api", PROD, settings.secret_values())
     app = FastAPIOffline(
         title="Pipeline Health",
         version=VERSION,

@@ -153,7 +153,7 @@ class Passes:
             self._note_waiting(outcome)
             return
         for repo, reason in (filled.failures | outcome.failures).items():
-            log.warning("%s: %s", repo, reason)
+            log.warning("%s: %s", repo, reason, extra={"repository": repo})
         if looked or filled.changed:
             self.telling.changed()
             self._progress.rest()
@@ -205,7 +205,7 @@ class Passes:
 
     def _settle(self, outcome: Outcome, requests: int) -> None:
         for name, reason in outcome.failures.items():
-            log.warning("%s: %s", name, reason)
+            log.warning("%s: %s", name, reason, extra={"repository": name})
         if outcome.waiting:
             self._note_waiting(outcome)
         elif outcome.failures:

@@ -49,7 +49,7 @@ class Service:
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: stop.set())
         now = datetime.now(UTC)
-        guarded(passes.renew_claims, self._engine)()
+        guarded(passes.renew_claims, self._engine, "renew")()
         self._every(RENEW_SECONDS, self._renew, "renew")
         self._every(self._poll_seconds, passes.look, "look", first=now)
         self._every(_FILL_SECONDS, passes.fill, "fill")
@@ -60,8 +60,6 @@ class Service:
         self._every(_RULES_SECONDS, passes.telling.changed, "rules")
         self._every(_BEAT_SECONDS, passes.beat, "beat")
         self._every(24 * 3600, self._prune, "prune", first=now + timedelta(minutes=1))
-        # A job that is skipped because the one before still runs is as it should be.
-        logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler.start()
         telling = [_thread(passes.telling.keep_judging), _thread(passes.telling.keep_delivering)]
         stop.wait()
@@ -70,11 +68,11 @@ class Service:
         ends = time.monotonic() + _DRAIN_SECONDS
         for thread in (_thread(self._scheduler.shutdown), *telling):
             thread.join(max(ends - time.monotonic(), 0))
-        guarded(passes.claims.release, self._engine)()
+        guarded(passes.claims.release, self._engine, "release")()
 
     def _every(self, seconds: float, work: Callable[[], object], name: str, *, first: datetime | None = None) -> None:
         self._scheduler.add_job(
-            guarded(work, self._engine),
+            guarded(work, self._engine, name),
             "interval",
             seconds=seconds,
             id=name,

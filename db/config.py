@@ -1,15 +1,17 @@
 """Reading the environment: `.env`, `NAME_FILE` for secrets, and one clear line when a value is unusable."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BeforeValidator, ValidationError, field_validator
+from pydantic import BeforeValidator, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 SettingsType = TypeVar("SettingsType", bound="EnvironmentSettings")
+_PASSWORD = re.compile(r"://[^/@]*:[^@]*@")
 
 
 class ConfigError(Exception):
@@ -33,6 +35,12 @@ class EnvironmentSettings(BaseSettings):
             raise ConfigError("\n".join(_one_line(item) for item in error.errors())) from None
         except UnicodeDecodeError:
             raise ConfigError(".env is not readable as UTF-8 text; save it as UTF-8.") from None
+
+    def secret_values(self) -> tuple[str, ...]:
+        """All that must not be told, for who keeps it out of the log."""
+        values = [getattr(self, name) for name in type(self).model_fields]
+        secrets = [each.get_secret_value() for each in values if isinstance(each, SecretStr)]
+        return tuple(secrets + [each for each in values if isinstance(each, str) and _PASSWORD.search(each)])
 
 
 def _port(value: object) -> int:

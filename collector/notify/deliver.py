@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from collector.notify.fold import event_of, message_of
 from db.engine import write_scope
 from db.store.outbox import Claimed, claim_due, drop_for_removed_channels, note_failed, note_sent
+from db.telemetry.context import bound
 from db.vocabulary import DeliveryState
 from notify.channels import Channel
 from notify.errors import DeliveryFailed
@@ -53,7 +54,10 @@ class Deliverer:
     def _claim_and_send(self, name: str) -> tuple[str, bool] | None:
         with write_scope(self._engine) as session:
             item = next(iter(claim_due(session, self._clock(), [name], limit=1)), None)
-        return None if item is None else (name, self._send(item))
+        if item is None:
+            return None
+        with bound(channel=name, alert_ids=sorted(item.alerts) or None):
+            return name, self._send(item)
 
     def _send(self, item: Claimed) -> bool:
         try:
@@ -69,6 +73,7 @@ class Deliverer:
             return False
         with write_scope(self._engine) as session:
             note_sent(session, item.id, self._clock(), receipt=receipt.place or None, note=receipt.note)
+        log.info("%s message sent (%s)", item.channel, item.reason, extra={"outcome": "sent"})
         return True
 
     def _failed(self, item: Claimed, error: DeliveryFailed) -> None:
@@ -77,7 +82,8 @@ class Deliverer:
                 session, item, str(error), self._clock(), retry_after=error.retry_after, permanent=error.permanent
             )
         given_up = "given up" if state == DeliveryState.DEAD else "will be tried again"
-        log.warning("%s message not delivered, %s: %s", item.channel, given_up, error)
+        outcome = {"outcome": "given_up" if state == DeliveryState.DEAD else "failed"}
+        log.warning("%s message not delivered, %s: %s", item.channel, given_up, error, extra=outcome)
 
 
 def _parcel(item: Claimed) -> Parcel:

@@ -20,6 +20,7 @@ from db.store.inbox import Settled, claim, note_failed_try, settle
 from db.store.locking import lock_repositories
 from db.store.repositories import ensure_workflows, get_repository
 from db.store.sync_state import bump_data_version, sync_state
+from db.telemetry.context import bound
 from db.vocabulary import InboxState
 
 log = logging.getLogger(__name__)
@@ -122,6 +123,7 @@ class Inbox:
             if not claim(session, [one.delivery.delivery_id]):
                 return Applied()
             over = note_failed_try(session, one.delivery.delivery_id, reason, self._clock())
+        _log(one, "failed" if over else "put_off", reason, logging.WARNING)
         return Applied(failed=1) if over else Applied(put_off=1)
 
     def _store(self, batch: Sequence[_Read]) -> Applied:
@@ -136,7 +138,10 @@ class Inbox:
             settle(session, settled, now)
             if found.changed:
                 bump_data_version(session, now)
+        told = {each.delivery.delivery_id: each for each in ours}
         for each in settled:
+            level = logging.WARNING if each.state is InboxState.FAILED else logging.INFO
+            _log(told[each.delivery_id], str(each.state), each.reason, level)
             found.applied += each.state is InboxState.APPLIED
             found.ignored += each.state is InboxState.IGNORED
             found.failed += each.state is InboxState.FAILED
@@ -181,6 +186,18 @@ def _store_events(session: Session, repository_id: int, events: Sequence[RunEven
         [run_record(each.run) for each in runs],
         [JobNews(each.job.run_id, job_record(each.job)) for each in events if isinstance(each, JobEvent)],
     )
+
+
+def _log(one: _Read, outcome: str, reason: str | None, level: int) -> None:
+    """One line a delivery, under the id by which the API and GitHub know it, after what it changed is stored."""
+    event = one.tells if isinstance(one.tells, RunEvent | JobEvent) else None
+    job = event.job if isinstance(event, JobEvent) else None
+    run_id = job.run_id if job else event.run.id if isinstance(event, RunEvent) else None
+    about = {"repository": event.repository.full_name or None, "run_id": run_id} if event else {}
+    with bound(delivery_id=one.delivery.delivery_id, event=one.delivery.event, outcome=outcome,
+               job_id=job.id if job else None, **about):  # fmt: skip
+        place = f" of run {run_id} in {about['repository']}" if event else ""
+        log.log(level, "webhook %s%s %s%s", one.delivery.event, place, outcome, f": {reason}" if reason else "")
 
 
 def _read(delivery: PendingDelivery) -> _Read:
