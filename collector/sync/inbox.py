@@ -92,8 +92,6 @@ class Inbox:
                 break
             place = waiting[-1].place
             total.add(self._apply([_read(each) for each in waiting]))
-        if total.failed or total.put_off:
-            log.warning("webhooks: %d deliveries failed, %d to be tried again", total.failed, total.put_off)
         return total
 
     def _apply(self, batch: Sequence[_Read]) -> Applied:
