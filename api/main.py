@@ -21,6 +21,7 @@ from api.config import Settings
 from api.description import LOCKED, PROBLEMS, describe
 from api.gate import Gate
 from api.intake import Intake
+from api.measures.kept import Measures
 from api.middleware import Around
 from api.redis_link import RedisLink
 from api.routes import (
@@ -68,6 +69,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings, app.state.engine, app.state.writer = settings, engine, writer
     app.state.gate = Gate(engine)
+    app.state.measures = Measures(engine, writer, app.state.gate)
     app.state.intake = Intake(settings.database_url, app.state.gate) if settings.github_webhook_secret else None
     app.state.redis = RedisLink(settings.redis_url.get_secret_value()) if settings.redis_url else None
     app.state.cache = Cache(app.state.redis, name_space=settings.database_url)

@@ -68,6 +68,8 @@ class Service:
         ends = time.monotonic() + _DRAIN_SECONDS
         for thread in (_thread(self._scheduler.shutdown), *telling):
             thread.join(max(ends - time.monotonic(), 0))
+        # What was counted since the last sign of life.
+        guarded(lambda: passes.beat(force=True), self._engine, "beat")()
         guarded(passes.claims.release, self._engine, "release")()
 
     def _every(self, seconds: float, work: Callable[[], object], name: str, *, first: datetime | None = None) -> None:
@@ -99,6 +101,7 @@ class Service:
         except SQLAlchemyError as error:
             log.error("%s", describe_failure(self._engine, error))
             return
+        self._passes.note_pruned(total)
         if total:
             log.info("retention: %d runs deleted", total)
 

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from collector.notify.fold import event_of, message_of
 from db.engine import write_scope
+from db.metrics.tally import Count, Tally
 from db.store.outbox import Claimed, claim_due, drop_for_removed_channels, note_failed, note_sent
 from db.telemetry.context import bound
 from db.vocabulary import DeliveryState
@@ -21,8 +22,16 @@ log = logging.getLogger(__name__)
 
 
 class Deliverer:
-    def __init__(self, engine: Engine, channels: Mapping[str, Channel], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        channels: Mapping[str, Channel],
+        clock: Callable[[], datetime],
+        *,
+        tally: Tally | None = None,
+    ) -> None:
         self._engine, self._channels, self._clock = engine, channels, clock
+        self._tally = tally or Tally()
 
     @property
     def names(self) -> list[str]:
@@ -73,6 +82,7 @@ class Deliverer:
             return False
         with write_scope(self._engine) as session:
             note_sent(session, item.id, self._clock(), receipt=receipt.place or None, note=receipt.note)
+        self._tally.count(Count.NOTIFICATIONS, f"{item.channel}/sent")
         log.info("%s message sent (%s)", item.channel, item.reason, extra={"outcome": "sent"})
         return True
 
@@ -81,9 +91,9 @@ class Deliverer:
             state = note_failed(
                 session, item, str(error), self._clock(), retry_after=error.retry_after, permanent=error.permanent
             )
-        given_up = "given up" if state == DeliveryState.DEAD else "will be tried again"
-        outcome = {"outcome": "given_up" if state == DeliveryState.DEAD else "failed"}
-        log.warning("%s message not delivered, %s: %s", item.channel, given_up, error, extra=outcome)
+        outcome, told = ("given_up", "given up") if state == DeliveryState.DEAD else ("failed", "will be tried again")
+        self._tally.count(Count.NOTIFICATIONS, f"{item.channel}/{outcome}")
+        log.warning("%s message not delivered, %s: %s", item.channel, told, error, extra={"outcome": outcome})
 
 
 def _parcel(item: Claimed) -> Parcel:

@@ -14,6 +14,7 @@ from collector.github.events import JobEvent, NotOfInterest, RunEvent, Unreadabl
 from collector.sync.convert import job_record, run_record, workflow_of, workflow_record
 from collector.sync.trouble import is_away, line
 from db.engine import session_scope, write_scope
+from db.metrics.tally import Count, Tally, Took
 from db.queries.inbox import PendingDelivery, pending_deliveries
 from db.store.events import EventsStored, JobNews, store_events
 from db.store.inbox import Settled, claim, note_failed_try, settle
@@ -77,7 +78,9 @@ class Inbox:
         *,
         stop: threading.Event | None = None,
         batch: int = _BATCH,
+        tally: Tally | None = None,
     ) -> None:
+        self._tally = tally or Tally()
         self._engine, self._clock, self._batch = engine, clock, batch
         self._stop = stop or threading.Event()
 
@@ -121,7 +124,7 @@ class Inbox:
             if not claim(session, [one.delivery.delivery_id]):
                 return Applied()
             over = note_failed_try(session, one.delivery.delivery_id, reason, self._clock())
-        _log(one, "failed" if over else "put_off", reason, logging.WARNING)
+        self._tell(one, "failed" if over else "put_off", reason)
         return Applied(failed=1) if over else Applied(put_off=1)
 
     def _store(self, batch: Sequence[_Read]) -> Applied:
@@ -138,12 +141,18 @@ class Inbox:
                 bump_data_version(session, now)
         told = {each.delivery.delivery_id: each for each in ours}
         for each in settled:
-            level = logging.WARNING if each.state is InboxState.FAILED else logging.INFO
-            _log(told[each.delivery_id], str(each.state), each.reason, level)
+            self._tell(told[each.delivery_id], str(each.state), each.reason)
             found.applied += each.state is InboxState.APPLIED
             found.ignored += each.state is InboxState.IGNORED
             found.failed += each.state is InboxState.FAILED
         return found
+
+    def _tell(self, one: _Read, outcome: str, reason: str | None) -> None:
+        """Once it is stored what became of it."""
+        self._tally.count(Count.DELIVERIES, outcome)
+        if outcome == InboxState.APPLIED:
+            self._tally.time(Took.DELIVERY, (self._clock() - one.delivery.received_at).total_seconds())
+        _log(one, outcome, reason)
 
 
 def _store_tellings(session: Session, batch: Sequence[_Read], found: Applied) -> list[Settled]:
@@ -186,8 +195,9 @@ def _store_events(session: Session, repository_id: int, events: Sequence[RunEven
     )
 
 
-def _log(one: _Read, outcome: str, reason: str | None, level: int) -> None:
-    """One line a delivery, under the id by which the API and GitHub know it, after what it changed is stored."""
+def _log(one: _Read, outcome: str, reason: str | None) -> None:
+    """One line a delivery, under the id by which the API and GitHub know it."""
+    level = logging.WARNING if outcome in ("failed", "put_off") else logging.INFO
     event = one.tells if isinstance(one.tells, RunEvent | JobEvent) else None
     job = event.job if isinstance(event, JobEvent) else None
     run_id = job.run_id if job else event.run.id if isinstance(event, RunEvent) else None
