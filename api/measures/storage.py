@@ -25,7 +25,7 @@ def outbox(channels: Sequence[ChannelQueue], now: datetime) -> list[Metric]:
 
 def storage(marked_days: int, size: int, free: int | None, replica_lag: float | None) -> list[Metric]:
     return [
-        gauge("rollup_days_waiting", "Days of a repository whose sums are to be made anew", marked_days),
+        gauge("rollup_marks_waiting", "Days of a repository whose sums are to be made anew", marked_days),
         gauge("database_size_bytes", "What the database's files take", size),
         gauge("database_free_bytes", "Room on the disk of the SQLite file", free),
         gauge("replica_lag_seconds", "How far DATABASE_REPLICA_URL is behind", replica_lag),
