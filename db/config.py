@@ -1,5 +1,6 @@
 """Reading the environment: `.env`, `NAME_FILE` for secrets, and one clear line when a value is unusable."""
 
+import ipaddress
 import os
 import re
 from pathlib import Path
@@ -71,6 +72,16 @@ class ReaderSettings(DatabaseSettings):
     @classmethod
     def _usable_replica(cls, value: str | None) -> str | None:
         return value and cls._usable_url(value)
+
+
+def lets_others_in(host: str) -> bool:
+    """Does a program that listens there answer other machines? A name may mean anything."""
+    if host == "localhost":
+        return False
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return True
 
 
 def usable_url(value: str) -> str:

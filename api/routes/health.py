@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from api import schemas
 from api.config import Settings
 from api.deps import NowDep
-from api.health import Check, check_collection, check_database, overall
+from api.health import Check, check_collection, check_database, overall, schema_revision
 from db.version import VERSION
 
 router = APIRouter(prefix="/health", tags=["Health"])
@@ -36,7 +36,12 @@ def health(request: Request, now: NowDep) -> JSONResponse:
         unknown = Check("degraded", "Not known while the database cannot be used.")
         checks |= {"collector": unknown, "inbox": unknown}
     status = overall(list(checks.values()))
-    body = {"status": status, "version": VERSION, "checks": {name: each.as_dict() for name, each in checks.items()}}
+    body = {
+        "status": status,
+        "version": VERSION,
+        "schema_revision": schema_revision(writer) if checks["database"].status == "ok" else None,
+        "checks": {name: each.as_dict() for name, each in checks.items()},
+    }
     return _answer(body, status)
 
 
