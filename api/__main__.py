@@ -5,9 +5,9 @@ import sys
 import uvicorn
 
 from api.config import Settings
-from api.logging_setup import logging_config
 from api.main import create_app
 from db.config import ConfigError
+from db.telemetry.setup import PROD, logging_config, tell_everything
 
 
 def main() -> int:
@@ -23,6 +23,8 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
+    if settings.backend_env == PROD:
+        tell_everything()
     uvicorn.run(
         create_app(settings),
         host=settings.api_host,
@@ -30,7 +32,7 @@ def main() -> int:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=10,
-        log_config=logging_config(settings.backend_env),
+        log_config=logging_config("api", settings.backend_env, settings.secret_values()),
     )
     return 0
 

@@ -1,6 +1,5 @@
 """The API's settings: the only place in it that reads the environment."""
 
-import ipaddress
 import re
 from typing import Literal
 from urllib.parse import urlsplit
@@ -9,7 +8,7 @@ import limits
 import redis
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 
-from db.config import Port, ReaderSettings
+from db.config import Port, ReaderSettings, lets_others_in
 from notify.settings import ChannelSettings
 
 _KEY = re.compile(r"[\x21-\x7e]+")
@@ -45,12 +44,7 @@ class Settings(ReaderSettings, ChannelSettings):
     @property
     def public(self) -> bool:
         """Does API_HOST let other machines in?"""
-        if self.api_host == "localhost":
-            return False
-        try:
-            return not ipaddress.ip_address(self.api_host).is_loopback
-        except ValueError:
-            return True
+        return lets_others_in(self.api_host)
 
     @field_validator("api_host")
     @classmethod

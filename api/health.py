@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.engine import DatabaseUnavailable, describe_failure
 from db.metrics.ledger_words import counted
-from db.migrate import NewerSchema, NotMigrated, check_migrated
+from db.migrate import NewerSchema, NotMigrated, check_migrated, current_revision
 from db.queries.inbox import InboxSummary
 from db.queries.ledger import Collector, Service, is_silent, service
 from db.queries.repositories import HeartbeatRow, list_repositories, unread_targets
@@ -44,6 +44,14 @@ def check_database(engine: Engine, *, at_work: bool = False) -> Check:
     except SQLAlchemyError as error:
         return Check("error", describe_failure(engine, error))
     return Check("ok", "reachable and migrated")
+
+
+def schema_revision(engine: Engine) -> str | None:
+    """Of a database that was just seen to be well; null where it is away again."""
+    try:
+        return current_revision(engine)
+    except SQLAlchemyError:
+        return None
 
 
 def check_replica(reader: Reader) -> Check:

@@ -2,6 +2,7 @@
 So two hundred deliveries a second cost a few transactions, also while the collector holds SQLite's write lock."""
 
 import asyncio
+import contextvars
 import logging
 import time
 from collections.abc import Sequence
@@ -52,7 +53,8 @@ class Intake:
         waiting = _Waiting(delivery, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write_all())
+            # What it says is about no request in particular.
+            self._writing = asyncio.create_task(self._write_all(), context=contextvars.Context())
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 return await waiting.answer

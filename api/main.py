@@ -1,7 +1,6 @@
 """uvicorn --factory api.main:create_app"""
 
 import gc
-import logging.config
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -22,7 +21,7 @@ from api.config import Settings
 from api.description import LOCKED, PROBLEMS, describe
 from api.gate import Gate
 from api.intake import Intake
-from api.logging_setup import logging_config
+from api.measures.kept import Measures
 from api.middleware import Around, AskAgain
 from api.redis_link import RedisLink
 from api.routes import (
@@ -45,6 +44,7 @@ from db.config import ConfigError
 from db.engine import DatabaseUnavailable
 from db.migrate import NotMigrated
 from db.reader import Reader
+from db.telemetry.setup import PROD, set_up
 from db.version import VERSION
 
 
@@ -60,9 +60,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     except (ConfigError, DatabaseUnavailable) as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
-    prod = settings.backend_env == "prod"
+    prod = settings.backend_env == PROD
     if own_process and prod:
-        logging.config.dictConfig(logging_config("prod"))
+        set_up("api", PROD, settings.secret_values())
     app = FastAPIOffline(
         title="Pipeline Health",
         version=VERSION,
@@ -71,6 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings, app.state.reader = settings, reader
     app.state.gate = Gate(reader)
+    app.state.measures = Measures(reader, app.state.gate)
     app.state.intake = Intake(settings.database_url, app.state.gate) if settings.github_webhook_secret else None
     app.state.redis = RedisLink(settings.redis_url.get_secret_value()) if settings.redis_url else None
     app.state.cache = Cache(app.state.redis, name_space=settings.database_url)

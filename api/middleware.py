@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import ASK_AGAIN, unexpected
+from db.telemetry.context import bound
 
 log = logging.getLogger("api.access")
 _HEADERS = (
@@ -44,24 +45,26 @@ class Around:
                 _add_headers(message["headers"], scope["path"], request_id)
             await send(message)
 
-        try:
-            await self._app(scope, receive, sending)
-        except Exception as error:
-            if status:
-                raise
-            response = unexpected(request_id, scope["method"], scope["path"], error)
-            await response(scope, receive, sending)
-        finally:
-            self._measure(scope, status, time.perf_counter() - started, request_id)
+        # The threads that answer take the fields with them.
+        with bound(request_id=request_id):
+            try:
+                await self._app(scope, receive, sending)
+            except Exception as error:
+                if status:
+                    raise
+                response = unexpected(request_id, scope["method"], scope["path"], error)
+                await response(scope, receive, sending)
+            finally:
+                self._measure(scope, status, time.perf_counter() - started)
 
-    def _measure(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+    def _measure(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unknown")
         self._count.labels(route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
         if self._log_requests:
-            log.info(
-                "%s %s %d in %.0f ms, request %s", scope["method"], scope["path"], status, seconds * 1000, request_id
-            )
+            method, path = scope["method"], scope["path"]
+            fields = {"method": method, "path": path, "status": status, "seconds": round(seconds, 4)}
+            log.info("%s %s %d in %.0f ms", method, path, status, seconds * 1000, extra=fields)
 
 
 class AskAgain:

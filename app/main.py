@@ -12,8 +12,10 @@ if str(_HERE.parent) not in sys.path:
 import streamlit as st
 
 from app.server.lifespan import lifespan
+from app.server.log_lines import set_up_logging
 from app.server.middleware import MIDDLEWARE
 from app.server.routes import routes
 
+set_up_logging()
 # Streamlit finds the server by this very line; its settings are read by now.
 app = st.App(_HERE / "shell.py", lifespan=lifespan, routes=routes(), middleware=MIDDLEWARE)

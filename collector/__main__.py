@@ -1,6 +1,7 @@
 """python -m collector [sync | backfill | doctor | health]"""
 
 import argparse
+import logging
 import signal
 import sys
 import time
@@ -14,12 +15,14 @@ from collector.build import make_client, make_passes
 from collector.config import NOTHING_TO_COLLECT, Settings
 from collector.doctor import doctor
 from collector.health import health
-from collector.logging_setup import set_up_logging
 from collector.scheduler import Service
 from collector.sync.engine import Outcome
 from db.config import ConfigError
 from db.engine import DatabaseUnavailable, describe_failure, make_engine
 from db.migrate import NotMigrated, check_migrated, upgrade
+from db.telemetry.setup import set_up
+
+log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if options.command == "health":
         return health(settings)
-    set_up_logging(settings.backend_env)
+    set_up("collector", settings.backend_env, settings.secret_values())
     if options.command == "doctor":
         return doctor(settings, make_client(settings))
     return _collect(settings, options)
@@ -108,7 +111,7 @@ def _wait_for_database(engine: Engine, *, tries: int = 24, pause_seconds: float 
         except DatabaseUnavailable as error:
             if engine.dialect.name == "sqlite" or left == 1:
                 raise
-            print(f"{error} Trying again in {pause_seconds:g} s.", file=sys.stderr)
+            log.warning("%s Trying again in %g s.", error, pause_seconds)
             time.sleep(pause_seconds)
     check_migrated(engine)
 

@@ -20,6 +20,7 @@ from collector.progress import Progress
 from collector.sync.engine import Sync
 from collector.sync.inbox import Inbox
 from collector.telling import Telling
+from db.metrics.tally import SENDING, Count
 from db.version import VERSION
 from notify.channels import configured
 
@@ -58,7 +59,9 @@ def make_passes(settings: Settings, engine: Engine, client: Client, *, bar: bool
     holder = holder_name(engine)
     # On one machine there is one collector, and the main heartbeat is its own.
     name = holder if engine.dialect.name == "postgresql" and not bar else None
-    progress = Progress(engine, utc_now, facts, bar=bar, name=name)
+    tally = client.tally
+    tally.expect(Count.NOTIFICATIONS, [f"{channel}/{result}" for channel in channels for result in SENDING])
+    progress = Progress(engine, utc_now, facts, bar=bar, name=name, tally=tally)
     logs = LogCollector(engine, client, collect=settings.collect_logs, clock=utc_now, stop=stop, progress=progress)
     claims = Claims(engine, holder, utc_now)
     return Passes(
@@ -75,13 +78,13 @@ def make_passes(settings: Settings, engine: Engine, client: Client, *, bar: bool
             progress=progress,
         ),
         logs=logs,
-        inbox=Inbox(engine, utc_now, stop=stop),
+        inbox=Inbox(engine, utc_now, stop=stop, tally=tally),
         claims=claims,
         poll_every=timedelta(minutes=settings.poll_interval_minutes),
         telling=Telling(
             engine,
             evaluator=Evaluator(engine, settings.threshold, list(channels), settings.app_url, utc_now),
-            deliverer=Deliverer(engine, channels, utc_now),
+            deliverer=Deliverer(engine, channels, utc_now, tally=tally),
             causes=Causes(engine, client, logs, utc_now),
             claims=claims,
             stop=stop,

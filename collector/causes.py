@@ -60,9 +60,10 @@ class Causes:
             try:
                 self._explain(row, run)
             except GitHubError as error:
-                log.info("the cause of run %d in %s is not known yet: %s", run.run_id, row.repo, error)
+                fields = {"repository": row.repo, "run_id": run.run_id}
+                log.info("the cause of run %d in %s is not known yet: %s", run.run_id, row.repo, error, extra=fields)
 
-        return guarded(work, self._engine)
+        return guarded(work, self._engine, "causes")
 
     def _explain(self, row: RepositoryRow, run: Unexplained) -> None:
         """Where an event told of the failed job, its log is asked for without the list of jobs."""

@@ -8,7 +8,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 
 from collector.github.auth import read_key
 from db.alerting.threshold import Threshold, parse_threshold
-from db.config import DatabaseSettings
+from db.config import ReaderSettings
 from notify.settings import ChannelSettings
 
 _OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98})"
@@ -19,7 +19,7 @@ _REPOS_FORMS = "allowed are owner/name, owner/* and !owner/name, separated by co
 NOTHING_TO_COLLECT = "GITHUB_REPOS: nothing to collect; set it to owner/name or owner/* (make run shows a demo)."
 
 
-class Settings(DatabaseSettings, ChannelSettings):
+class Settings(ReaderSettings, ChannelSettings):
     github_token: SecretStr | None = None
     github_app_id: str | None = None
     github_app_private_key: SecretStr | None = None
@@ -27,7 +27,9 @@ class Settings(DatabaseSettings, ChannelSettings):
     github_api_url: str = "https://api.github.com"
     github_repos: str = ""
     rate_limit_reserve: float = 10.0
-    # The API's; here they are only checked, by the doctor.
+    # The API's, as is DATABASE_REPLICA_URL; here they are only checked, by the doctor.
+    api_host: str = "127.0.0.1"
+    api_keys: SecretStr | None = None
     github_webhook_secret: SecretStr | None = None
     redis_url: SecretStr | None = None
     poll_interval_minutes: float = 5.0

@@ -11,11 +11,12 @@ from collector.config import NOTHING_TO_COLLECT, Settings
 from collector.doctor_channels import check_channels
 from collector.doctor_check import Check
 from collector.doctor_ledger import check_ledger
+from collector.doctor_machine import check_access, check_machine
 from collector.github.client import Client
 from collector.github.errors import Forbidden, GitHubError, Gone, NotFound
 from collector.github.fanout import fan_out
 from collector.sync.targets import resolve
-from db.engine import DatabaseUnavailable, describe_failure, make_engine, shown
+from db.engine import DatabaseUnavailable, describe_failure, make_engine
 from db.migrate import NotMigrated, check_migrated
 
 _TIMEOUT_SECONDS = 10
@@ -44,6 +45,7 @@ def run_checks(settings: Settings, client: Client) -> Iterator[Check]:
     yield from _database(settings)
     yield from _github(settings, client)
     yield _webhooks(settings)
+    yield check_access(settings)
     yield _redis(settings)
     yield from check_channels(settings)
 
@@ -55,8 +57,8 @@ def _database(settings: Settings) -> Iterator[Check]:
     except (DatabaseUnavailable, NotMigrated) as error:
         yield Check("Database", False, str(error))
         return
-    yield Check("Database", True, f"{shown(engine)}, migrated")
     try:
+        yield from check_machine(settings, engine)
         yield from check_ledger(engine, datetime.now(UTC))
     except SQLAlchemyError as error:
         yield Check("Completeness", False, describe_failure(engine, error))

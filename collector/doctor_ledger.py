@@ -1,7 +1,7 @@
 """What the doctor says of what is stored: is it complete, and where not, why, and what to do."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -16,11 +16,15 @@ from db.metrics.ledger_words import advice, counted
 from db.metrics.verdict import Tone, verdict
 from db.queries.inbox import InboxSummary
 from db.queries.ledger import Service, is_silent, list_ledger, list_missing_numbers, service
+from db.queries.queues import ChannelQueue, list_channels
 from db.queries.repositories import TargetRow, unread_targets
+from db.version import VERSION
 from db.vocabulary import LedgerState
 
 # Repositories with trouble that are named one by one.
 _NAMED = 10
+# When the collector is well, both take seconds.
+_INBOX_LATE, _OUTBOX_LATE = timedelta(minutes=5), timedelta(minutes=15)
 
 
 def check_ledger(engine: Engine, now: datetime) -> Iterator[Check]:
@@ -31,8 +35,10 @@ def check_ledger(engine: Engine, now: datetime) -> Iterator[Check]:
         unread = unread_targets(session, [each.repo for each in ledgers])
         silent = told.beat is None or is_silent(told.beat, now)
         yield _collector(told, now, silent)
+        yield from _versions(told)
         if told.webhook_at:
-            yield _inbox(told.inbox, told.webhook_at, now)
+            yield _inbox(told.inbox, told.webhook_at, now, silent)
+        yield from _outbox(list_channels(session, []), now, silent)
         yield _completeness(ledgers, len(unread), now, silent)
         yield from _troubles(session, ledgers, unread, now, silent)
 
@@ -49,13 +55,40 @@ def _collector(told: Service, now: datetime, silent: bool) -> Check:
     return Check("Collector", True, f"at work, last seen {seen}{several}")
 
 
-def _inbox(found: InboxSummary, latest: datetime, now: datetime) -> Check:
+def _versions(told: Service) -> Iterator[Check]:
+    running = {each.name: str(each.detail.get("version")) for each in told.collectors if each.alive}
+    other = [f"{name} runs {version}" for name, version in running.items() if version not in (VERSION, "None")]
+    if other:
+        yield Check("Version", None, f"this is {VERSION}, but {', '.join(other)}: bring all to one version")
+    elif running:
+        yield Check("Version", True, f"{VERSION}, here and in what runs")
+
+
+def _inbox(found: InboxSummary, latest: datetime, now: datetime, silent: bool) -> Check:
     came = f"the latest delivery came {units.relative((now - latest).total_seconds())}, {found.pending:,} wait"
+    waits = now - found.oldest_pending_at if found.oldest_pending_at else timedelta()
+    if waits > _INBOX_LATE:
+        since = f"the oldest for {units.duration(waits.total_seconds())}"
+        return Check("Deliveries", _wrong(True, silent), f"{came}, {since}: the collector's log says what keeps them")
     if not found.failed:
         return Check("Deliveries", True, came)
     failed = f"{found.failed:,} of the last 7 days could not be applied"
     remedy = "polling brings their runs, and the table inbox says why (state = 'failed')"
     return Check("Deliveries", None, f"{came}; {failed}: {remedy}")
+
+
+def _outbox(channels: Sequence[ChannelQueue], now: datetime, silent: bool) -> Iterator[Check]:
+    """Messages that wait; nothing where none does."""
+    for each in channels:
+        waits = now - each.oldest_at if each.oldest_at else timedelta()
+        told = f"{counted(each.waiting, 'message waits', 'messages wait')}, the oldest for "
+        told += units.duration(waits.total_seconds())
+        if each.failures and each.error:
+            remedy = f"the last try failed: {each.error.rstrip('.')}; try it with POST /api/alerts/test"
+            yield Check(f"Messages to {each.channel}", _wrong(True, silent), f"{told}; {remedy}")
+        elif waits > _OUTBOX_LATE:
+            line = f"{told}: is {each.channel} still configured, and the collector running?"
+            yield Check(f"Messages to {each.channel}", _wrong(True, silent), line)
 
 
 def _completeness(ledgers: Sequence[RepositoryLedger], unread: int, now: datetime, silent: bool) -> Check:

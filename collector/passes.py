@@ -19,6 +19,7 @@ from collector.sync.engine import Outcome, Sync
 from collector.sync.inbox import Inbox
 from collector.telling import Telling
 from db.engine import session_scope
+from db.metrics.tally import Count, Last, Took
 from db.queries.repositories import claimed_repositories
 from db.store.rollups import refresh
 
@@ -67,7 +68,7 @@ class Passes:
 
     def run(self) -> Outcome:
         """Lists, history, jobs, logs, rules, messages. What failed stands in the outcome and in the heartbeat."""
-        before = self._client.requests_sent
+        begun = self._begun()
         self._inbox.apply()
         outcome = self._sync.run()
         try:
@@ -78,11 +79,12 @@ class Passes:
         self._progress.end()
         self.roll_up()
         self.telling.at_once()
-        self._settle(outcome, self._client.requests_sent - before)
+        self._settle(outcome, begun)
         return outcome
 
     def read_history(self, wanted: History) -> Outcome:
         """History, jobs and logs of it. Waits for the rate limit as long as it takes."""
+        begun = self._begun()
         outcome = self._until_done(lambda: self._sync.read_history(wanted.repos, wanted.since, wanted.until))
         try:
             if outcome.complete:
@@ -90,7 +92,7 @@ class Passes:
         except RateLimited as error:
             outcome.waiting = error
         self.roll_up()
-        self._settle(outcome, self._client.requests_sent)
+        self._settle(outcome, begun)
         return outcome
 
     def run_to_the_end(self) -> Outcome:
@@ -113,7 +115,7 @@ class Passes:
         """The lists of runs of the repositories that this collector holds."""
         if self._must_wait():
             return
-        before, outcome = self._client.requests_sent, Outcome()
+        begun, outcome = self._begun(), Outcome()
         try:
             targets = self._sync.resolve(outcome) if self.claims.share.leads else None
             names = self.claims.renew().names
@@ -128,7 +130,7 @@ class Passes:
         outcome.stopped = outcome.stopped or self.stop.is_set()
         self._looked.set()
         self.telling.changed()
-        self._settle(outcome, self._client.requests_sent - before)
+        self._settle(outcome, begun)
 
     def fill(self) -> None:
         """Jobs, history, holes and logs, as far as there is something to do. A look may go on at the same time."""
@@ -154,7 +156,7 @@ class Passes:
             self._note_waiting(outcome)
             return
         for repo, reason in (filled.failures | outcome.failures).items():
-            log.warning("%s: %s", repo, reason)
+            log.warning("%s: %s", repo, reason, extra={"repository": repo})
         if looked or filled.changed:
             self.telling.changed()
             self._progress.rest()
@@ -197,8 +199,13 @@ class Passes:
     def know(self, **more: Any) -> None:
         self._progress.know(**more)
 
-    def beat(self) -> None:
-        self._progress.beat()
+    def beat(self, *, force: bool = False) -> None:
+        self._progress.note(rate_limit=self._limit())
+        self._progress.beat(force=force)
+
+    def note_pruned(self, runs: int) -> None:
+        self._client.tally.count(Count.RUNS_DELETED, "pruned", runs)
+        self._client.tally.note(Last.RETENTION, self._clock())
 
     def _held(self) -> dict[int, str]:
         with session_scope(self._engine) as session:
@@ -207,9 +214,14 @@ class Passes:
     def _must_wait(self) -> bool:
         return self.waiting_until is not None and self._clock() < self.waiting_until
 
-    def _settle(self, outcome: Outcome, requests: int) -> None:
+    def _begun(self) -> tuple[float, int]:
+        return time.monotonic(), self._client.requests_sent
+
+    def _settle(self, outcome: Outcome, begun: tuple[float, int]) -> None:
+        seconds, requests = time.monotonic() - begun[0], self._client.requests_sent - begun[1]
+        self._count(outcome, seconds)
         for name, reason in outcome.failures.items():
-            log.warning("%s: %s", name, reason)
+            log.warning("%s: %s", name, reason, extra={"repository": name})
         if outcome.waiting:
             self._note_waiting(outcome)
         elif outcome.failures:
@@ -218,7 +230,16 @@ class Passes:
             self._progress.settle("error", f"{name}: {reason}{more}", rate_limit=self._limit())
         else:
             self._progress.settle("idle", None, rate_limit=self._limit())
-        log.info("%d repositories read, %d rows changed, %d requests", len(outcome.read), outcome.changed, requests)
+        log.info("%d repositories read, %d rows changed, %d requests", len(outcome.read), outcome.changed, requests,
+                 extra={"seconds": round(seconds, 3)})  # fmt: skip
+
+    def _count(self, outcome: Outcome, seconds: float) -> None:
+        tally = self._client.tally
+        result = "waiting" if outcome.waiting else "stopped" if outcome.stopped else "error"
+        tally.count(Count.SYNCS, "ok" if outcome.complete else result)
+        tally.time(Took.SYNC, seconds)
+        if outcome.complete:
+            tally.note(Last.SYNC, self._clock())
 
     def _note_waiting(self, outcome: Outcome) -> None:
         if outcome.waiting is None:

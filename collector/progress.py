@@ -12,6 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
 from db.engine import describe_failure, write_scope
+from db.metrics.tally import Tally
+from db.queries.repositories import heartbeat
 from db.store.sync_state import COLLECTOR, beat, bump_data_version
 
 log = logging.getLogger(__name__)
@@ -29,7 +31,9 @@ class Progress:
         *,
         bar: bool = False,
         name: str | None = None,
+        tally: Tally | None = None,
     ) -> None:  # fmt: skip
+        self._tally, self._resumed = tally or Tally(), False
         self._engine, self._clock, self._facts = engine, clock, facts
         self._bar: tqdm[Any] | None = None
         self._with_bar = bar and sys.stderr.isatty()
@@ -62,6 +66,10 @@ class Progress:
             self._bar.close()
             self._bar = None
         self._state["progress"] = None
+
+    def note(self, **facts: Any) -> None:
+        """Parts of the heartbeat, from the next one on."""
+        self._facts.update(facts)
 
     def settle(self, state: str, message: str | None = None, **more: Any) -> None:
         """The pass is over: `idle`, `waiting` for GitHub, or `error`."""
@@ -97,13 +105,22 @@ class Progress:
         self._beaten_at = now
         try:
             with write_scope(self._engine) as session:
+                if not self._resumed:
+                    before = heartbeat(session, self._own_name)
+                    self._tally.resume(before.detail.get("tally") if before else None)
+                    self._resumed = True
+                told = {**self._facts, **self._state, "tally": self._tally.as_dict()}
                 for name in self._names():
-                    beat(session, now, {**self._facts, **self._state}, started_at=self._started_at, name=name)
+                    beat(session, now, told, started_at=self._started_at, name=name)
         except SQLAlchemyError as error:
             log.warning("%s", describe_failure(self._engine, error))
 
+    @property
+    def _own_name(self) -> str:
+        return f"{COLLECTOR}/{self.name}" if self.name else COLLECTOR
+
     def _names(self) -> list[str]:
-        return [COLLECTOR] * self.leads + ([f"{COLLECTOR}/{self.name}"] if self.name else [])
+        return [COLLECTOR] * self.leads + ([self._own_name] if self.name else [])
 
     def _say(self, state: str, message: str | None) -> None:
         self._state.update(state=state, message=message)

@@ -56,7 +56,7 @@ class Service:
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: stop.set())
         now = datetime.now(UTC)
-        guarded(passes.renew_claims, self._engine)()
+        guarded(passes.renew_claims, self._engine, "renew")()
         self._every(RENEW_SECONDS, self._renew, "renew")
         self._every(RENEW_SECONDS, self._stay_current, "schema")
         self._every(self._poll_seconds, passes.look, "look", first=now)
@@ -69,8 +69,6 @@ class Service:
         self._every(_BEAT_SECONDS, passes.beat, "beat")
         passes.know(next_prune_at=(now + _FIRST_PRUNING).isoformat())
         self._every(_PRUNING.total_seconds(), self._prune, "prune", first=now + _FIRST_PRUNING)
-        # A job that is skipped because the one before still runs is as it should be.
-        logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler.start()
         telling = [_thread(passes.telling.keep_judging), _thread(passes.telling.keep_delivering)]
         stop.wait()
@@ -79,12 +77,14 @@ class Service:
         ends = time.monotonic() + _DRAIN_SECONDS
         for thread in (_thread(self._scheduler.shutdown), *telling):
             thread.join(max(ends - time.monotonic(), 0))
-        guarded(passes.claims.release, self._engine)()
+        # What was counted since the last sign of life.
+        guarded(lambda: passes.beat(force=True), self._engine, "beat")()
+        guarded(passes.claims.release, self._engine, "release")()
         return not self._outdated
 
     def _every(self, seconds: float, work: Callable[[], object], name: str, *, first: datetime | None = None) -> None:
         self._scheduler.add_job(
-            guarded(work, self._engine),
+            guarded(work, self._engine, name),
             "interval",
             seconds=seconds,
             id=name,
@@ -121,6 +121,7 @@ class Service:
         except SQLAlchemyError as error:
             log.error("%s", describe_failure(self._engine, error))
             return
+        self._passes.note_pruned(total)
         if total or logs:
             log.info("retention: %d runs and the text of %d logs deleted", total, logs)
 

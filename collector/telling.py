@@ -2,7 +2,6 @@
 neither waits for a slow channel, and what comes in waits for neither. Each channel has a thread of its own: a mail
 server that does not answer keeps nothing from Slack."""
 
-import logging
 import threading
 import time
 
@@ -16,7 +15,6 @@ from collector.notify.deliver import Deliverer
 from db.engine import session_scope
 from db.queries.repositories import data_version
 
-log = logging.getLogger(__name__)
 # How often who leads asks whether another collector changed something.
 _ASK_SECONDS = 0.25
 # How often the outbox is looked at without a reason: what failed is tried again, and others write into it, too.
@@ -63,7 +61,7 @@ class Telling:
     def keep_judging(self) -> None:
         """One collector does it, in no more than half of its time: a storm of events changes the same runs again and
         again."""
-        look = guarded(self._look_for_a_reason, self._engine)
+        look = guarded(self._look_for_a_reason, self._engine, "rules")
         while not self._stop.is_set():
             self._changed.wait(_ASK_SECONDS)
             begun = time.monotonic()
@@ -77,7 +75,7 @@ class Telling:
         ]
         for thread in threads:
             thread.start()
-        give_up = guarded(self._deliverer.give_up_removed, self._engine)
+        give_up = guarded(self._deliverer.give_up_removed, self._engine, "delivery")
         while not self._stop.is_set():
             give_up()
             self._stop.wait(_REMOVED_SECONDS)
@@ -85,7 +83,7 @@ class Telling:
             thread.join()
 
     def _keep_sending(self, name: str, written: threading.Event) -> None:
-        send = guarded(lambda: self._deliverer.send_due([name]), self._engine)
+        send = guarded(lambda: self._deliverer.send_due([name]), self._engine, "delivery")
         while True:
             ends = self._stop.is_set()
             written.clear()
@@ -117,7 +115,5 @@ class Telling:
         if evaluated.unexplained:
             self._causes.fetch(evaluated.unexplained)
             evaluated = self._evaluator.run()
-        if evaluated.opened or evaluated.resolved:
-            log.info("alerts: %d opened, %d resolved", evaluated.opened, evaluated.resolved)
         if evaluated.told:
             self._note_written()

@@ -1,15 +1,18 @@
 """Reading the environment: `.env`, `NAME_FILE` for secrets, and one clear line when a value is unusable."""
 
+import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BeforeValidator, ValidationError, field_validator
+from pydantic import BeforeValidator, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 SettingsType = TypeVar("SettingsType", bound="EnvironmentSettings")
+_PASSWORD = re.compile(r"://[^/@]*:[^@]*@")
 
 
 class ConfigError(Exception):
@@ -33,6 +36,12 @@ class EnvironmentSettings(BaseSettings):
             raise ConfigError("\n".join(_one_line(item) for item in error.errors())) from None
         except UnicodeDecodeError:
             raise ConfigError(".env is not readable as UTF-8 text; save it as UTF-8.") from None
+
+    def secret_values(self) -> tuple[str, ...]:
+        """All that must not be told, for who keeps it out of the log."""
+        values = [getattr(self, name) for name in type(self).model_fields]
+        secrets = [each.get_secret_value() for each in values if isinstance(each, SecretStr)]
+        return tuple(secrets + [each for each in values if isinstance(each, str) and _PASSWORD.search(each)])
 
 
 def _port(value: object) -> int:
@@ -75,6 +84,16 @@ class ReaderSettings(DatabaseSettings):
         if not 1 <= number <= 86_400:
             raise ValueError(f"given was {str(value)[:40]!r}; allowed is a number of seconds from 1 to 86400")
         return number
+
+
+def lets_others_in(host: str) -> bool:
+    """Does a program that listens there answer other machines? A name may mean anything."""
+    if host == "localhost":
+        return False
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return True
 
 
 def usable_url(value: str) -> str:

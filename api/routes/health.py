@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from api import schemas
 from api.config import Settings
 from api.deps import NowDep
-from api.health import Check, check_collection, check_database, check_replica, overall
+from api.health import Check, check_collection, check_database, check_replica, overall, schema_revision
 from db.reader import Reader
 from db.version import VERSION
 
@@ -37,7 +37,12 @@ def health(request: Request, now: NowDep) -> JSONResponse:
         unknown = Check("degraded", "Not known while the database cannot be used.")
         checks |= {"collector": unknown, "inbox": unknown}
     status = overall(list(checks.values()))
-    body = {"status": status, "version": VERSION, "checks": {name: each.as_dict() for name, each in checks.items()}}
+    body = {
+        "status": status,
+        "version": VERSION,
+        "schema_revision": schema_revision(reader.primary) if checks["database"].status == "ok" else None,
+        "checks": {name: each.as_dict() for name, each in checks.items()},
+    }
     return _answer(body, status)
 
 

@@ -16,6 +16,7 @@ from api.config import Settings
 from api.errors import Problem, bad_parameter
 from api.intake import Intake
 from db.store.inbox import NewDelivery
+from db.telemetry.context import note
 
 router = APIRouter(tags=["Webhooks"])
 EVENTS = ("workflow_run", "workflow_job")
@@ -89,6 +90,7 @@ async def receive(request: Request, moment: Annotated[datetime, Depends(received
         if not hmac.compare_digest(b"sha256=" + mac.hexdigest().encode(), signature.encode("latin-1", "replace")):
             raise Problem(401, "The signature is not that of this body: the secrets here and on GitHub differ.")
         event, delivery = _header(request, "X-GitHub-Event"), _header(request, "X-GitHub-Delivery")
+        note(delivery_id=delivery, event=event)
         if event not in EVENTS:
             return _answer("ignored", delivery)
         fresh = await intake.put(NewDelivery(delivery, event, bytes(body), moment))
@@ -128,4 +130,5 @@ def _header(request: Request, name: str) -> str:
 
 
 def _answer(status: str, delivery: str) -> JSONResponse:
+    note(outcome=status)
     return JSONResponse({"status": status, "delivery": delivery}, 202)

@@ -97,11 +97,13 @@ class Health(Schema):
         {
             "status": "degraded",
             "version": "0.1.0",
+            "schema_revision": "0009",
             "checks": {"database": _DATABASE, "collector": _COLLECTOR, "inbox": _INBOX},
         }
     )
     status: str
     version: str
+    schema_revision: str | None
     checks: Checks
 
 

@@ -1,5 +1,6 @@
 """Compares what is stored with the rules, and writes alerts and their messages in one transaction."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,6 +27,8 @@ from db.store.alerts import AlertScope, open_alert, resolve_alert, update_detail
 from db.store.locking import Chore, take_turn
 from db.store.silences import note_silenced
 from db.vocabulary import RuleKind, RuleScope
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class Evaluator:
             return Evaluated(unexplained=error.unexplained)
         # Not before it is written: what was not is looked at again at once.
         self._looked |= looked
+        _log([item for item in items if item.changed])
         done = [item.reason for item in items if item.changed]
         return Evaluated(done.count(Reason.FIRST), done.count(Reason.RESOLVED), sum(item.told for item in items))
 
@@ -112,6 +116,14 @@ class Evaluator:
         """What changes slowly is looked at less often; a rule that was just made or changed at once."""
         looked, updated = self._looked.get(rule.id or 0, (None, None))
         return looked is None or updated != rule.updated_at or now - looked >= timedelta(seconds=rule.spec.every)
+
+
+def _log(items: Sequence[Item]) -> None:
+    for item in items:
+        done = "opened" if item.reason is Reason.FIRST else "resolved"
+        where = " / ".join(filter(None, (item.place.repo, item.place.workflow, item.place.branch)))
+        fields = {"alert_ids": [item.alert_id], "repository": item.place.repo, "outcome": done}
+        log.info("alert %s %s: %s, %s", item.alert_id, done, item.rule.name, where, extra=fields)
 
 
 def _unexplained(session: Session, items: Sequence[Item]) -> Iterator[Unexplained]:

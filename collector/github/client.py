@@ -20,6 +20,7 @@ from collector.github.pace import Pace
 from collector.github.penalty import is_rate_limit
 from collector.github.ratelimit import RateLimit
 from collector.github.transport import Transport
+from db.metrics.tally import Count, Tally, Took
 
 TRIES = 5
 _LONGEST_PAUSE_SECONDS, _LOOK_SECONDS = 16.0, 0.25
@@ -75,6 +76,7 @@ class Client:
         pace: Pace | None = None,
         patience: float = 0,
     ) -> None:
+        self.tally = Tally()
         self.api_url = api_url.rstrip("/")
         self.auth: Auth = auth or TokenAuth(token)
         limited = urlsplit(self.api_url).hostname == _GITHUB_COM
@@ -246,7 +248,7 @@ class Client:
         with self.rate.passage(_POINTS[method]) as ticket:
             with self._count:
                 self.requests_sent += 1
-            response = self._transport.send(method, url, headers, stream=stream)
+            response = self._counted(method, url, headers, stream=stream)
             if date := response.headers.get("date"):
                 self._dated = date, self._clock()
             if budgeted:
@@ -257,6 +259,17 @@ class Client:
                 raise _SlowDown(self.rate.refused(response.headers, ticket))
         if status < 400:
             self.rate.note_success(ticket)
+        return response
+
+    def _counted(self, method: str, url: str, headers: dict[str, str], *, stream: bool) -> requests.Response:
+        begun = time.monotonic()
+        try:
+            response = self._transport.send(method, url, headers, stream=stream)
+        except errors.Unreachable:
+            self.tally.count(Count.REQUESTS, "unreachable")
+            raise
+        self.tally.count(Count.REQUESTS, f"{response.status_code // 100}xx")
+        self.tally.time(Took.REQUEST, time.monotonic() - begun)
         return response
 
     def _url(self, path: str) -> str:

@@ -19,6 +19,7 @@ from db.engine import session_scope, write_scope
 from db.queries.repositories import RepositoryRow
 from db.queries.wanted_logs import WantedLog, finished_jobs, wanted_logs
 from db.store.logs import PATIENCE, note_failed_try, store_log
+from db.telemetry.context import bound
 from db.vocabulary import LogState
 
 # Archives on disk at a time, and logs read from one of them at a time.
@@ -76,8 +77,9 @@ class Round:
         finally:
             for batch in batches:
                 batch.close()
-            for line, count in self._said.items():
-                self._progress.say(line if count == 1 else f"{line} (and {count - 1} more)")
+            with bound(repository=self._repo):
+                for line, count in self._said.items():
+                    self._progress.say(line if count == 1 else f"{line} (and {count - 1} more)")
         return tried
 
     def _batches(self, wanted: Sequence[WantedLog], collect: str) -> list[Batch]:

@@ -9,7 +9,9 @@ from sqlalchemy import Engine
 
 from collector.notify.fold import event_of, message_of
 from db.engine import write_scope
+from db.metrics.tally import Count, Tally
 from db.store.outbox import Claimed, claim_due, drop_for_removed_channels, note_failed, note_sent
+from db.telemetry.context import bound
 from db.vocabulary import DeliveryState
 from notify.channels import Channel
 from notify.errors import DeliveryFailed
@@ -20,8 +22,16 @@ log = logging.getLogger(__name__)
 
 
 class Deliverer:
-    def __init__(self, engine: Engine, channels: Mapping[str, Channel], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        channels: Mapping[str, Channel],
+        clock: Callable[[], datetime],
+        *,
+        tally: Tally | None = None,
+    ) -> None:
         self._engine, self._channels, self._clock = engine, channels, clock
+        self._tally = tally or Tally()
 
     @property
     def names(self) -> list[str]:
@@ -53,7 +63,10 @@ class Deliverer:
     def _claim_and_send(self, name: str) -> tuple[str, bool] | None:
         with write_scope(self._engine) as session:
             item = next(iter(claim_due(session, self._clock(), [name], limit=1)), None)
-        return None if item is None else (name, self._send(item))
+        if item is None:
+            return None
+        with bound(channel=name, alert_ids=sorted(item.alerts) or None):
+            return name, self._send(item)
 
     def _send(self, item: Claimed) -> bool:
         try:
@@ -69,6 +82,8 @@ class Deliverer:
             return False
         with write_scope(self._engine) as session:
             note_sent(session, item.id, self._clock(), receipt=receipt.place or None, note=receipt.note)
+        self._tally.count(Count.NOTIFICATIONS, f"{item.channel}/sent")
+        log.info("%s message sent (%s)", item.channel, item.reason, extra={"outcome": "sent"})
         return True
 
     def _failed(self, item: Claimed, error: DeliveryFailed) -> None:
@@ -76,8 +91,9 @@ class Deliverer:
             state = note_failed(
                 session, item, str(error), self._clock(), retry_after=error.retry_after, permanent=error.permanent
             )
-        given_up = "given up" if state == DeliveryState.DEAD else "will be tried again"
-        log.warning("%s message not delivered, %s: %s", item.channel, given_up, error)
+        outcome, told = ("given_up", "given up") if state == DeliveryState.DEAD else ("failed", "will be tried again")
+        self._tally.count(Count.NOTIFICATIONS, f"{item.channel}/{outcome}")
+        log.warning("%s message not delivered, %s: %s", item.channel, told, error, extra={"outcome": outcome})
 
 
 def _parcel(item: Claimed) -> Parcel:

@@ -14,12 +14,14 @@ from collector.github.events import JobEvent, NotOfInterest, RunEvent, Unreadabl
 from collector.sync.convert import job_record, run_record, workflow_of, workflow_record
 from collector.sync.trouble import is_away, line
 from db.engine import session_scope, write_scope
+from db.metrics.tally import Count, Tally, Took
 from db.queries.inbox import PendingDelivery, pending_deliveries
 from db.store.events import EventsStored, JobNews, store_events
 from db.store.inbox import Settled, claim, note_failed_try, settle
 from db.store.locking import lock_repositories
 from db.store.repositories import ensure_workflows, get_repository
 from db.store.sync_state import bump_data_version, sync_state
+from db.telemetry.context import bound
 from db.vocabulary import InboxState
 
 log = logging.getLogger(__name__)
@@ -76,7 +78,9 @@ class Inbox:
         *,
         stop: threading.Event | None = None,
         batch: int = _BATCH,
+        tally: Tally | None = None,
     ) -> None:
+        self._tally = tally or Tally()
         self._engine, self._clock, self._batch = engine, clock, batch
         self._stop = stop or threading.Event()
 
@@ -91,8 +95,6 @@ class Inbox:
                 break
             place = waiting[-1].place
             total.add(self._apply([_read(each) for each in waiting]))
-        if total.failed or total.put_off:
-            log.warning("webhooks: %d deliveries failed, %d to be tried again", total.failed, total.put_off)
         return total
 
     def _apply(self, batch: Sequence[_Read]) -> Applied:
@@ -122,6 +124,7 @@ class Inbox:
             if not claim(session, [one.delivery.delivery_id]):
                 return Applied()
             over = note_failed_try(session, one.delivery.delivery_id, reason, self._clock())
+        self._tell(one, "failed" if over else "put_off", reason)
         return Applied(failed=1) if over else Applied(put_off=1)
 
     def _store(self, batch: Sequence[_Read]) -> Applied:
@@ -136,11 +139,20 @@ class Inbox:
             settle(session, settled, now)
             if found.changed:
                 bump_data_version(session, now)
+        told = {each.delivery.delivery_id: each for each in ours}
         for each in settled:
+            self._tell(told[each.delivery_id], str(each.state), each.reason)
             found.applied += each.state is InboxState.APPLIED
             found.ignored += each.state is InboxState.IGNORED
             found.failed += each.state is InboxState.FAILED
         return found
+
+    def _tell(self, one: _Read, outcome: str, reason: str | None) -> None:
+        """Once it is stored what became of it."""
+        self._tally.count(Count.DELIVERIES, outcome)
+        if outcome == InboxState.APPLIED:
+            self._tally.time(Took.DELIVERY, (self._clock() - one.delivery.received_at).total_seconds())
+        _log(one, outcome, reason)
 
 
 def _store_tellings(session: Session, batch: Sequence[_Read], found: Applied) -> list[Settled]:
@@ -181,6 +193,19 @@ def _store_events(session: Session, repository_id: int, events: Sequence[RunEven
         [run_record(each.run) for each in runs],
         [JobNews(each.job.run_id, job_record(each.job)) for each in events if isinstance(each, JobEvent)],
     )
+
+
+def _log(one: _Read, outcome: str, reason: str | None) -> None:
+    """One line a delivery, under the id by which the API and GitHub know it."""
+    level = logging.WARNING if outcome in ("failed", "put_off") else logging.INFO
+    event = one.tells if isinstance(one.tells, RunEvent | JobEvent) else None
+    job = event.job if isinstance(event, JobEvent) else None
+    run_id = job.run_id if job else event.run.id if isinstance(event, RunEvent) else None
+    about = {"repository": event.repository.full_name or None, "run_id": run_id} if event else {}
+    with bound(delivery_id=one.delivery.delivery_id, event=one.delivery.event, outcome=outcome,
+               job_id=job.id if job else None, **about):  # fmt: skip
+        place = f" of run {run_id} in {about['repository']}" if event else ""
+        log.log(level, "webhook %s%s %s%s", one.delivery.event, place, outcome, f": {reason}" if reason else "")
 
 
 def _read(delivery: PendingDelivery) -> _Read:

@@ -7,11 +7,12 @@ import pytest
 from sqlalchemy import Engine, event, select, text
 
 from db.engine import make_engine, session_scope, write_scope
-from db.migrate import upgrade
+from db.migrate import head_revision, upgrade
 from db.models import Claim, JobLog
 from db.store.records import RepositoryRecord
 from db.store.repositories import note_target
 from db.store.sync_state import beat, sync_state
+from db.version import VERSION
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import add_repository, job, run, store_jobs, store_runs
 from tests.ledgers import add, delivery
@@ -33,7 +34,7 @@ def test_all_is_well_while_the_collector_shows_signs_of_life(client: TestClient,
     collector(engine, state="idle", poll_seconds=300)
     body = client.get("/health").json()
     assert body["status"] == "ok"
-    assert body["version"]
+    assert (body["version"], body["schema_revision"]) == (VERSION, head_revision())
     assert body["checks"]["database"] == {"status": "ok", "detail": "reachable and migrated"}
     assert body["checks"]["collector"]["seen_at"] == "2026-11-18T17:59:59Z"
 
@@ -129,7 +130,7 @@ def test_a_database_that_is_not_migrated_is_said_everywhere_and_recovers_by_itse
     line = "The database is not migrated; run `python -m db upgrade` (make run does it by itself)."
     health = client.get("/health")
     assert health.status_code == 503
-    assert health.json()["status"] == "error"
+    assert (health.json()["status"], health.json()["schema_revision"]) == ("error", None)
     assert health.json()["checks"]["database"]["detail"] == line
     assert client.get("/health/ready").status_code == 503
     assert client.get("/health/live").status_code == 200

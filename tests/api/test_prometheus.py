@@ -1,16 +1,18 @@
 from datetime import timedelta
 
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from db.engine import write_scope
-from db.models import Claim
+from db.metrics.tally import Count, Last, Tally, Took
+from db.models import ChannelState, Claim
 from db.store.logs import request_logs
+from db.store.outbox import enqueue
 from db.store.records import RepositoryRecord, WorkflowRecord
 from db.store.repositories import note_target
 from db.store.sync_state import beat, sync_state
 from db.vocabulary import GapKind, LedgerState
-from tests.api.conftest import NOW, TestClient
+from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
 from tests.ledgers import add, complete, delivery, history, hole
 
@@ -128,18 +130,91 @@ def test_the_inbox_and_the_collectors_at_work_are_there(client: TestClient, engi
     assert found["pipeline_health_collectors", ()] == 2
 
 
-def test_what_grows_with_the_repositories_is_one_series_each(client: TestClient, engine: Engine) -> None:
-    def count() -> int:
+def test_what_waits_for_channels_is_there_and_zero_where_nothing_does(client: TestClient, engine: Engine) -> None:
+    written = NOW - timedelta(minutes=7)
+    with write_scope(engine) as session:
+        beat(session, NOW, {"channels": ["slack", "email"]})
+        enqueue(session, None, "test", {"slack": {}, "gone": {}}, written)
+        enqueue(session, None, "test", {"slack": {}}, NOW)
+        session.add(ChannelState(channel="slack", failures=4))
+    found = samples(client)
+    waiting = {
+        name: found["pipeline_health_outbox_waiting", labels(channel=name)] for name in ("slack", "email", "gone")
+    }
+    assert waiting == {"slack": 2, "email": 0, "gone": 1}
+    assert found["pipeline_health_outbox_lag_seconds", labels(channel="slack")] == 420
+    assert found["pipeline_health_outbox_lag_seconds", labels(channel="email")] == 0
+    assert found["pipeline_health_channel_failures", labels(channel="slack")] == 4
+
+
+def test_collectors_are_counted_apart_and_an_hour_that_is_over_is_full_again(
+    client: TestClient, engine: Engine
+) -> None:
+    for name, minutes in (("one/1", 5), ("two/1", -5)):
+        tally = Tally()
+        tally.count(Count.SYNCS, "ok", 3)
+        tally.count(Count.NOTIFICATIONS, "slack/sent")
+        tally.time(Took.SYNC, 1.5)
+        tally.note(Last.SYNC, NOW)
+        reset = (NOW + timedelta(minutes=minutes)).isoformat()
+        limit = {"limit": 5000, "remaining": 40, "reserve": 500, "reset_at": reset}
+        with write_scope(engine) as session:
+            beat(session, NOW, {"tally": tally.as_dict(), "rate_limit": limit}, name=f"collector/{name}")
+    with write_scope(engine) as session:
+        beat(session, NOW, {"tally": tally.as_dict()})
+        beat(
+            session,
+            NOW,
+            {"tally": {"counts": [], "took": {"sync": "x"}, "last": {"sync": "?"}}},
+            name="collector/odd/1",
+        )
+    found = samples(client)
+    for name in ("one/1", "two/1"):
+        assert found["pipeline_health_syncs_total", labels(collector=name, result="ok")] == 3
+        assert found["pipeline_health_sync_duration_seconds_sum", labels(collector=name)] == 1.5
+        assert found["pipeline_health_sync_success_timestamp_seconds", labels(collector=name)] == NOW.timestamp()
+        sent = labels(collector=name, channel="slack", result="sent")
+        assert found["pipeline_health_notifications_total", sent] == 1
+    assert found["pipeline_health_syncs_total", labels(collector="odd/1", result="ok")] == 0
+    assert ("pipeline_health_syncs_total", labels(collector="main", result="ok")) not in found
+    remaining = "pipeline_health_github_rate_limit_remaining"
+    assert (found[remaining, labels(collector="one/1")], found[remaining, labels(collector="two/1")]) == (40, 5000)
+
+
+def test_many_who_scrape_cost_as_much_as_one(client: TestClient, engine: Engine) -> None:
+    """And runs are counted no more often than every few minutes."""
+    asked: list[str] = []
+    event.listen(client.app.state.reader.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))  # type: ignore[attr-defined]
+    store_runs(engine, run(1))
+    first = client.get("/metrics").text
+    once = len(asked)
+    for _ in range(3):
+        assert "pipeline_health_runs_stored 1.0" in client.get("/metrics").text
+    assert len(asked) == once
+    client.app.state.measures._at = float("-inf")  # type: ignore[attr-defined]
+    client.get("/metrics")
+    again = asked[once:]
+    assert 0 < len(again) < 40
+    counting = [each for each in again if "count(*)" in each and "FROM runs" in each and "details_pending" not in each]
+    assert counting == []
+    assert "pipeline_health_build_info" in first
+
+
+def test_what_grows_with_the_repositories_is_one_series_each(
+    client: TestClient, make_client: MakeClient, engine: Engine
+) -> None:
+    def count(client: TestClient) -> int:
         return len([name for name, _ in samples(client) if "http" not in name and "process" not in name])
 
     complete(engine)
-    before = count()
+    before = count(client)
     for number in range(2, 12):
         add_repository(engine, RepositoryRecord(number, f"acme/r{number}", "main", True, False, ""))
         complete(engine, number)
         add(engine, *[hole(first, first, repository_id=number) for first in range(1, 40, 2)])
     # Synced, error, complete and complete since.
-    assert count() - before == 10 * 4
+    # Another process: this one keeps what it said for some seconds.
+    assert count(make_client()) - before == 10 * 4
 
 
 def test_the_process_and_its_requests_are_measured_by_route_not_by_path(client: TestClient, engine: Engine) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.engine import make_engine
-from db.models import Run
+from db.models import Heartbeat, Run
 from tests.collector.conftest import REPO, GitHub
 from tests.collector.program import clean, collector
 
@@ -106,6 +106,11 @@ def test_a_sync_that_completes_ends_with_0_and_one_that_does_not_with_1(tmp_path
     assert "bad-secret" not in bad.stderr
     with Session(make_engine(settings["DATABASE_URL"])) as session:
         assert len(session.scalars(select(Run.id)).all()) == 1
+        # Each goes on counting where the one before stopped.
+        counts = session.get_one(Heartbeat, "collector").detail["tally"]["counts"]
+        assert counts["syncs"] == {"ok": 1, "error": 2, "waiting": 0, "stopped": 0}
+        assert counts["requests"]["2xx"] > 2
+        assert counts["requests"]["4xx"] >= 2
 
 
 @pytest.mark.parametrize(

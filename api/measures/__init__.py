@@ -1,0 +1,1 @@
+"""What /metrics says, family by family; routes.prometheus puts it together."""

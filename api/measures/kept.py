@@ -1,0 +1,76 @@
+"""Everything that comes from the database, kept for some seconds: several who scrape cost as much as one."""
+
+import threading
+import time
+from datetime import datetime, timedelta
+
+from prometheus_client.core import Metric
+from sqlalchemy.orm import Session
+
+from api.gate import Gate
+from api.measures.collection import collection
+from api.measures.collectors import collectors
+from api.measures.families import gauges
+from api.measures.pipelines import pipelines
+from api.measures.storage import outbox, storage
+from db.metrics.window import Window
+from db.queries.ledger import RowCounts, beats_by_collector, count_rows
+from db.queries.queues import (
+    count_marked_days,
+    database_bytes,
+    free_bytes,
+    list_channels,
+    schema_revision,
+)
+from db.reader import Reader
+from db.version import VERSION
+
+KEPT_SECONDS = 5.0
+# What cannot be known without reading a whole index, or all of the database's files.
+COUNTED_SECONDS = 300.0
+_SPAN = timedelta(hours=24)
+
+
+class Measures:
+    """Of the database that answers, be it a replica."""
+
+    def __init__(self, reader: Reader, gate: Gate) -> None:
+        self._reader, self._gate = reader, gate
+        self._lock = threading.Lock()
+        self._kept: list[Metric] = []
+        self._at = self._counted_at = float("-inf")
+        self._counts, self._size = RowCounts({}, {}), 0
+
+    def families(self, now: datetime) -> list[Metric]:
+        """Raises what the gate and the database raise."""
+        with self._lock:
+            # Costs nothing while the database is well.
+            self._gate.check()
+            if time.monotonic() - self._at >= KEPT_SECONDS:
+                with self._reader.session() as session:
+                    self._kept = self._read(session, now)
+                self._at = time.monotonic()
+            return self._kept
+
+    def _read(self, session: Session, now: datetime) -> list[Metric]:
+        self._count(session)
+        beats = beats_by_collector(session)
+        # Every collector of a database has the same channels, or should.
+        configured = {str(name) for beat in beats.values() for name in beat.detail.get("channels") or ()}
+        version = {(VERSION, schema_revision(session) or ""): 1.0}
+        return [
+            gauges("build_info", "The version of the API and of the database's schema", ["version", "schema"], version),
+            *pipelines(session, Window(now - _SPAN, now)),
+            *collection(session, self._counts, now),
+            *collectors(beats, now),
+            *outbox(list_channels(session, sorted(configured)), now),
+            *storage(count_marked_days(session), self._size, free_bytes(self._reader.engine), self._lag()),
+        ]
+
+    def _count(self, session: Session) -> None:
+        if time.monotonic() - self._counted_at >= COUNTED_SECONDS:
+            self._counts, self._size = count_rows(session), database_bytes(session)
+            self._counted_at = time.monotonic()
+
+    def _lag(self) -> float | None:
+        return self._reader.standing().lag_seconds if self._reader.replica is not None else None

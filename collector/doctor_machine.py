@@ -1,0 +1,89 @@
+"""What the doctor says of what this program stands on: database, replica, disk, and who may reach the API."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from collector.config import Settings
+from collector.doctor_check import Check
+from db.config import lets_others_in
+from db.engine import DatabaseUnavailable, describe_failure, make_engine, session_scope, shown
+from db.metrics import units
+from db.migrate import NotMigrated, check_migrated
+from db.queries.queues import database_bytes, free_bytes, replica_lag, schema_revision, server_version
+
+# A day of a large organisation fits, with the room that a migration needs for the largest index.
+_LEAST_FREE = 10**9
+# Two archives of logs at once.
+_LEAST_TEMPORARY = 10**9
+
+
+def check_machine(settings: Settings, engine: Engine) -> Iterator[Check]:
+    """Of a database that is there and migrated."""
+    with session_scope(engine) as session:
+        size = database_bytes(session)
+        kept = f"{server_version(session)}, schema {schema_revision(session)}, {_bytes(size)}"
+    yield Check("Database", True, f"{shown(engine)}, migrated; {kept}")
+    if settings.database_replica_url:
+        yield _replica(settings.database_replica_url, settings.database_replica_max_lag, engine)
+    yield from _disk(engine)
+
+
+def _replica(url: str, most_lag_seconds: float, engine: Engine) -> Check:
+    replica = make_engine(url, variable="DATABASE_REPLICA_URL")
+    try:
+        check_migrated(replica)
+        with session_scope(engine) as primary, session_scope(replica) as copy:
+            lag = replica_lag(primary, copy)
+    except (DatabaseUnavailable, NotMigrated) as error:
+        return Check("Replica", False, str(error))
+    except SQLAlchemyError as error:
+        return Check("Replica", False, describe_failure(replica, error))
+    finally:
+        replica.dispose()
+    if lag is None:
+        return Check("Replica", None, f"{shown(replica)} can be read; how far it is behind shows once a collector ran")
+    told = f"{shown(replica)} is {units.duration(lag)} behind" if lag >= 1 else f"{shown(replica)} is up to date"
+    if lag > most_lag_seconds:
+        return Check("Replica", False, f"{told} and does not answer until it is near; look whether replication runs")
+    return Check("Replica", True, told)
+
+
+def _disk(engine: Engine) -> Iterator[Check]:
+    free = free_bytes(engine)
+    if free is not None:
+        folder = Path(engine.url.database or "").resolve().parent
+        ok = free >= _LEAST_FREE
+        remedy = "" if ok else ": make room, or shorten RETENTION_DAYS; a full disk stops the collection"
+        yield Check("Disk", ok, f"{_bytes(free)} free in {folder}{remedy}")
+    folder = Path(tempfile.gettempdir())
+    free = shutil.disk_usage(folder).free
+    told = f"{_bytes(free)} free in {folder}"
+    if free >= _LEAST_TEMPORARY:
+        yield Check("Temporary files", True, told)
+    else:
+        yield Check("Temporary files", None, f"{told}: large archives of logs do not fit, and logs are fetched one by "
+                    "one; set TMPDIR to a folder with more room")  # fmt: skip
+
+
+def check_access(settings: Settings) -> Check:
+    """Only where this program is given the API's settings, too: in containers they are the API's alone."""
+    if settings.api_keys:
+        return Check("API access", True, "API_KEYS is set: every /api route wants a key")
+    if lets_others_in(settings.api_host):
+        return Check("API access", False, f"API_HOST={settings.api_host} lets other machines in and no key is set; set "
+                     "API_KEYS, or API_HOST to 127.0.0.1")  # fmt: skip
+    return Check("API access", None, f"API_KEYS is not set here: whoever reaches {settings.api_host} may read all; "
+                 "set it where a proxy or a published port lets others in")  # fmt: skip
+
+
+def _bytes(number: float) -> str:
+    for unit in ("B", "KB", "MB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}"
+        number /= 1000
+    return f"{number:,.1f} GB"

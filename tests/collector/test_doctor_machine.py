@@ -1,0 +1,121 @@
+"""What the doctor says of the database, its replica, the disk, what waits, and who may reach the API."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from collector.config import Settings
+from collector.doctor_check import Check
+from collector.doctor_ledger import check_ledger
+from collector.doctor_machine import check_access, check_machine
+from db.engine import make_engine, write_scope
+from db.migrate import head_revision, upgrade
+from db.models import ChannelState, Claim
+from db.store.outbox import enqueue
+from db.store.sync_state import beat
+from tests.builders import NOON
+from tests.ledgers import add, delivery
+
+
+def machine(engine: Engine, **settings: str) -> dict[str, Check]:
+    url = engine.url.render_as_string(hide_password=False)
+    return {check.name: check for check in check_machine(Settings.load(database_url=url, **settings), engine)}
+
+
+def test_database_and_room_are_told_in_numbers(engine: Engine) -> None:
+    found = machine(engine)
+    kind = "SQLite 3." if engine.dialect.name == "sqlite" else "PostgreSQL 1"
+    assert found["Database"].ok
+    assert f"migrated; {kind}" in found["Database"].detail
+    assert f", schema {head_revision()}, " in found["Database"].detail
+    assert ("Disk" in found) == (engine.dialect.name == "sqlite")
+    assert " free in " in found["Temporary files"].detail
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_disk_that_is_full_fails_with_a_remedy(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collector.doctor_machine._LEAST_FREE", 10**18)
+    monkeypatch.setattr("collector.doctor_machine._LEAST_TEMPORARY", 10**18)
+    found = machine(engine)
+    assert found["Disk"].ok is False
+    assert "shorten RETENTION_DAYS" in found["Disk"].detail
+    assert found["Temporary files"].ok is None
+    assert "set TMPDIR" in found["Temporary files"].detail
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_replica_is_told_with_its_lag(engine: Engine, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/replica.db"
+    assert "python -m db upgrade" in machine(engine, database_replica_url=url)["Replica"].detail
+    copy = make_engine(url)
+    upgrade(copy)
+    assert machine(engine, database_replica_url=url)["Replica"].ok is None
+    for lag, ok in ((0, True), (60, True), (600, False)):
+        for each, moment in ((engine, NOON), (copy, NOON - timedelta(seconds=lag))):
+            with write_scope(each) as session:
+                beat(session, moment, {})
+        found = machine(engine, database_replica_url=url)["Replica"]
+        assert found.ok is ok
+    assert "10 min behind: figures are as old as that" in found.detail
+    copy.dispose()
+
+
+def test_a_replica_that_is_away_is_named_without_its_password(engine: Engine) -> None:
+    found = machine(engine, database_replica_url="postgresql://reader:s3cr3t@127.0.0.1:1/none")["Replica"]
+    assert found.ok is False
+    assert found.detail.startswith("DATABASE_REPLICA_URL: cannot use")
+    assert "s3cr3t" not in found.detail
+
+
+def test_what_waits_too_long_fails_while_the_collector_runs(engine: Engine) -> None:
+    now = datetime.now(UTC)
+
+    def found(ago: float) -> dict[str, Check]:
+        with write_scope(engine) as session:
+            beat(session, now - timedelta(hours=ago), {"poll_seconds": 300})
+        return {check.name: check for check in check_ledger(engine, now)}
+
+    assert not [name for name in found(0) if name.startswith(("Messages", "Deliveries"))]
+    add(engine, delivery("a", received_at=now - timedelta(minutes=6)))
+    with write_scope(engine) as session:
+        enqueue(session, None, "test", {"slack": {}, "email": {}}, now - timedelta(minutes=20))
+        session.add(ChannelState(channel="slack", failures=3, error="Slack says invalid_auth."))
+    checks = found(0)
+    assert [checks[name].ok for name in ("Deliveries", "Messages to slack", "Messages to email")] == [False] * 3
+    assert "1 wait, the oldest for 6 min" in checks["Deliveries"].detail
+    told = "1 message waits, the oldest for 20 min; the last try failed: Slack says invalid_auth; try it with POST"
+    assert checks["Messages to slack"].detail.startswith(told)
+    # Without a collector that is as it must be.
+    checks = found(3)
+    assert [checks[name].ok for name in ("Deliveries", "Messages to slack", "Messages to email")] == [None] * 3
+
+
+def test_collectors_of_another_version_are_named(engine: Engine) -> None:
+    now = datetime.now(UTC)
+    for name, version in (("one/1", "0.0.9"), ("two/1", "0.0.8")):
+        with write_scope(engine) as session:
+            beat(session, now, {"version": version}, name=f"collector/{name}")
+    with write_scope(engine) as session:
+        beat(session, now, {})
+    add(engine, Claim(name="*alive/one/1", holder="one/1", held_until=now + timedelta(seconds=20)))
+    found = {check.name: check for check in check_ledger(engine, now)}["Version"]
+    assert found.ok is None
+    assert "but one/1 runs 0.0.9: bring all to one version" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("settings", "ok", "told"),
+    [
+        ({}, None, "whoever reaches 127.0.0.1 may read all"),
+        ({"api_host": "0.0.0.0"}, False, "API_HOST=0.0.0.0 lets other machines in and no key is set"),
+        ({"api_host": "::1"}, None, "whoever reaches ::1"),
+        ({"api_host": "0.0.0.0", "api_keys": "s3cr3t"}, True, "every /api route wants a key"),
+    ],
+)
+def test_an_open_api_fails(settings: dict[str, str], ok: bool | None, told: str) -> None:
+    found = check_access(Settings.load(**settings))
+    assert found.ok is ok
+    assert told in found.detail
+    assert "s3cr3t" not in found.detail
