@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -68,10 +69,12 @@ def _fresh_caches() -> Iterator[None]:
 
 @pytest.fixture
 def open_page() -> Open:
-    """A page by its file, with the parameters of its address."""
+    """A page by its file, with the parameters of its address, for somebody of whom a provider said this."""
 
-    def open_it(page: str = "", **query: object) -> AppTest:
+    def open_it(page: str = "", user: dict[str, Any] | None = None, **query: object) -> AppTest:
         at = AppTest.from_file(str(MAIN), default_timeout=30)
+        if user is not None:
+            at.user = user
         for name, value in query.items():
             at.query_params[name] = value if isinstance(value, list) else str(value)
         if page:
