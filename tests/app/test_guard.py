@@ -14,18 +14,16 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
-from streamlit import config
 from streamlit.auth_util import set_cookie_with_chunks
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 
-from app.access.login import login
 from app.addresses import PAGES
 from app.server import guard, middleware
 from app.server.routes import routes
-from tests.app.conftest import Open, TestClient
+from tests.app.conftest import AUTH, Open, TestClient
 from tests.app.seeding import RERUN, Seeded
 
-ORIGIN, SECRET = "https://health.example.com", "a-secret-that-is-long-enough-for-it"
+ORIGIN, SECRET = AUTH["APP_URL"], AUTH["AUTH_COOKIE_SECRET"]
 ALICE = {"sub": "1", "email": "alice@example.com", "email_verified": True}
 MALLORY = {"sub": "2", "email": "<b>m</b>@evil-example.com"}
 # All that Streamlit serves besides, what we do, and what neither does yet.
@@ -37,21 +35,11 @@ SHUT = [f"/logs/{RERUN}/4/outline", f"/logs/{RERUN}/4/text", "/_stcore/metrics",
 
 
 @pytest.fixture
-def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
-    for name, value in {
-        "AUTH_OIDC_METADATA_URL": "https://id.example.com/.well-known/openid-configuration",
-        "AUTH_OIDC_CLIENT_ID": "dashboard", "AUTH_OIDC_CLIENT_SECRET": "client-secret", "AUTH_COOKIE_SECRET": SECRET,
-        "AUTH_ALLOWED_DOMAINS": "example.com", "APP_URL": ORIGIN,
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    before = config.get_option("server.cookieSecret")
-    login.cache_clear()
+def client(with_login: None) -> Iterator[TestClient]:
     rest = [Route("/{rest:path}", _rest, methods=["GET", "POST"]), WebSocketRoute("/_stcore/stream", _echo)]
     with TestClient(Starlette(routes=[*routes(), *rest], middleware=middleware.MIDDLEWARE), base_url=ORIGIN,
                     follow_redirects=False) as found:  # fmt: skip
         yield found
-    login.cache_clear()
-    config.set_option("server.cookieSecret", before)
 
 
 async def _rest(request: Request) -> PlainTextResponse:
