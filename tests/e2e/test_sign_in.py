@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests.app.provider import ALICE, CLIENT, MALLORY, SECRET, Provider, provider
-from tests.app.seeding import SECRET_LINE, Seeded
+from tests.app.seeding import Seeded
 from tests.e2e.conftest import free_port, served
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def test_a_websocket_wants_the_login_the_origin_and_the_token(house: House) -> N
             socket(house, cookie, origin, token)
         assert refused.value.response.status_code == 403
     with socket(house, held, house.address, token) as whole:
-        assert "acme" in sent(whole, SECRET_LINE)
+        assert "acme" in sent(whole, "acme")
     # Without the token another site's page could not be told from the dashboard's own.
     with socket(house, held, house.address, "2|0|0|0") as half:
         told = sent(half, "not signed in")
@@ -162,5 +162,5 @@ def sent(connection: ClientConnection, until: str) -> str:
     connection.send(asked.SerializeToString())
     found, ends = b"", time.monotonic() + 20
     while until.encode() not in found and time.monotonic() < ends:
-        found += bytes(connection.recv(timeout=20))
+        found += connection.recv(timeout=20, decode=False)
     return found.decode("utf-8", "replace")
