@@ -47,7 +47,7 @@ audit: .venv/.installed-dev .venv/.installed-audit
 sbom: .venv/.installed-audit
 	@rm -rf .venv/runtime && $(VENV)/python -m venv --without-pip .venv/runtime
 	@$(VENV)/python -m pip --python .venv/runtime/bin/python install $(PIP_FLAGS) -r requirements.txt
-	@.venv/audit/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON \
+	@.venv/audit/bin/python -W ignore::UserWarning -m cyclonedx_py environment --pyproject pyproject.toml --output-reproducible --of JSON \
 		--output-file sbom.json .venv/runtime/bin/python
 	@echo "sbom.json: what the product runs on, checked against CycloneDX's schema."
 
