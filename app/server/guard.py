@@ -10,6 +10,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.web.server.starlette.starlette_app_utils import decode_xsrf_token_string, generate_xsrf_token_string
+from streamlit.web.server.starlette.starlette_server_config import XSRF_COOKIE_NAME
 
 from app.access.cookies import claims
 from app.access.login import CALLBACK, Login, login
@@ -91,6 +93,8 @@ class _Sealed:
                 self._lead_on(message)
             elif self._path == _LOGIN and message["status"] >= 400:
                 self._lead_to(message, FAILED)
+            elif self._inside and self._path.removeprefix("/") in PAGES:
+                self._give_token(message)
         elif self._emptied:
             message = {"type": "http.response.body", "body": b""}
         await self._send(message)
@@ -112,6 +116,14 @@ class _Sealed:
         elif not self._inside and {"state", "error"} & set(self._connection.query_params):
             # Without both, the provider only says that somebody signed out.
             self._lead_to(message, FAILED)
+
+    def _give_token(self, message: Message) -> None:
+        """Streamlit believes the cookie of a websocket only beside this token. Its own pages fetch one first; ours
+        connect at once, so that it comes with them."""
+        if decode_xsrf_token_string(self._connection.cookies.get(XSRF_COOKIE_NAME, ""))[0] is None:
+            secure = "; Secure" if self._known.encrypted else ""
+            made = f"{XSRF_COOKIE_NAME}={generate_xsrf_token_string()}; Path=/; SameSite=Lax{secure}"
+            MutableHeaders(raw=message["headers"]).append("set-cookie", made)
 
     def _lead_to(self, message: Message, path: str) -> None:
         message["status"] = 302

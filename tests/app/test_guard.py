@@ -1,6 +1,7 @@
 """With a login, nothing of the dashboard goes to anybody who is not signed in."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -101,6 +102,15 @@ def test_who_may_in_gets_what_is_there(client: TestClient, seeded: Seeded) -> No
     assert ask(client, "/media/0123.csv", several).status_code == 200
     del several["_streamlit_user_2"]
     assert ask(client, "/media/0123.csv", several).status_code == 401
+
+
+def test_a_page_brings_the_token_without_which_its_websocket_is_a_strangers(client: TestClient) -> None:
+    first = ask(client, "/runs", cookies(ALICE)).headers["set-cookie"]
+    assert re.fullmatch(r"_streamlit_xsrf=2\|[0-9a-f]+\|[0-9a-f]{32}\|\d+; Path=/; SameSite=Lax; Secure", first)
+    held = {"_streamlit_xsrf": first.split(";")[0].split("=")[1]}
+    client.cookies.clear()
+    assert "set-cookie" not in ask(client, "/runs", cookies(ALICE) | held).headers
+    assert "set-cookie" in ask(client, "/runs", cookies(ALICE) | {"_streamlit_xsrf": "2|x|y|z"}).headers
 
 
 def test_health_is_open_and_so_is_what_the_page_for_signing_in_needs(client: TestClient, seeded: Seeded) -> None:
