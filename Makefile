@@ -4,12 +4,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 PIP_FLAGS = --disable-pip-version-check --quiet --no-compile
 VENV = .venv/bin
 
-.PHONY: run test check lint types imports format compose-test chaos bench bench-ui bench-upgrade pictures clean help
+.PHONY: run test check lint types imports licences audit sbom format compose-test chaos bench bench-ui bench-upgrade pictures clean help
 
 help:
 	@echo "make run           the dashboard (a demo without GITHUB_REPOS)"
 	@echo "make test          all tests"
-	@echo "make check         lint, types, import rules and tests"
+	@echo "make check         lint, types, import rules, licences, known vulnerabilities and tests"
+	@echo "make sbom          what the product runs on, as CycloneDX, into sbom.json"
 	@echo "make chaos         faults, kills and storms, at length (about half an hour)"
 	@echo "make bench         how fast a sync, questions and alerts are"
 	@echo "make bench-upgrade how long an upgrade of a million runs takes, and how long others wait (some minutes)"
@@ -23,7 +24,7 @@ run: .venv/.installed
 test: .venv/.installed-dev
 	@$(VENV)/python -m pytest
 
-check: lint types imports test
+check: lint types imports licences audit test
 
 lint: .venv/.installed-dev
 	@$(VENV)/ruff check .
@@ -34,6 +35,22 @@ types: .venv/.installed-dev
 
 imports: .venv/.installed-dev
 	@$(VENV)/lint-imports
+
+licences: .venv/.installed-dev
+	@$(VENV)/python -m supply.licences
+
+# Says so, and does not fail, where nobody can be asked.
+audit: .venv/.installed-dev .venv/.installed-audit
+	@$(VENV)/python -m supply.shipped > .venv/shipped.txt
+	@.venv/audit/bin/python -m supply.audit .venv/shipped.txt
+
+# Of an environment that holds nothing else: what is installed for the tests is not shipped.
+sbom: .venv/.installed-audit
+	@rm -rf .venv/runtime && $(VENV)/python -m venv --without-pip .venv/runtime
+	@$(VENV)/python -m pip --python .venv/runtime/bin/python install $(PIP_FLAGS) -r requirements.txt
+	@.venv/audit/bin/python -W ignore::UserWarning -m cyclonedx_py environment --pyproject pyproject.toml --output-reproducible --of JSON \
+		--output-file sbom.json .venv/runtime/bin/python
+	@echo "sbom.json: what the product runs on, checked against CycloneDX's schema."
 
 format: .venv/.installed-dev
 	@$(VENV)/ruff check --fix .
@@ -77,3 +94,9 @@ clean:
 	@echo "Installing what the tests need …"
 	@$(VENV)/python -m pip install $(PIP_FLAGS) -r requirements-dev.txt
 	@touch .venv/.installed $@
+
+.venv/.installed-audit: requirements-audit.txt .venv/bin/python
+	@echo "Installing what looks for known vulnerabilities …"
+	@$(VENV)/python -m venv --clear .venv/audit
+	@.venv/audit/bin/python -m pip install $(PIP_FLAGS) -r requirements-audit.txt
+	@touch $@

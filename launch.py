@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from honcho.manager import Manager
 
 from api.config import Settings as ApiSettings
+from app.config import AccessSettings
 from collector.config import Settings as CollectorSettings
-from db.config import ConfigError, EnvironmentSettings, Port
+from db.config import ConfigError, Port
 from db.engine import DatabaseUnavailable, make_engine
 from db.migrate import upgrade
 
@@ -25,7 +26,7 @@ DEMO = {
 }
 
 
-class AppSettings(EnvironmentSettings):
+class AppSettings(AccessSettings):
     app_port: Port = 8501
 
 

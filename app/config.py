@@ -1,13 +1,133 @@
 """The UI's settings: the only place in it that reads the environment."""
 
-from typing import Literal
+import re
+from ipaddress import ip_address
+from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 
-from db.config import ReaderSettings
+from db.config import EnvironmentSettings, ReaderSettings
+
+EVERYBODY = "*"
+SHORTEST_SECRET = 32
+# The provider's part, which is there as a whole or not at all.
+_PROVIDER = ("auth_oidc_metadata_url", "auth_oidc_client_id", "auth_oidc_client_secret", "auth_cookie_secret")
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+DOMAIN = rf"({_LABEL}\.)+{_LABEL}"
+EMAIL = re.compile(rf'(?P<user>[^\s@"<>,;:\\\x00-\x1f\x7f]{{1,64}})@(?P<domain>{DOMAIN})')
 
 
 class Settings(ReaderSettings):
     """Where the data is, and the form of the log; everything else the collector says of itself in the database."""
 
     backend_env: Literal["dev", "prod"] = Field("dev", validation_alias=AliasChoices("backend_env", "node_env"))
+
+
+class AccessSettings(EnvironmentSettings):
+    """The login: none without any of them. An OpenID Connect provider says who somebody is, the lists who may in."""
+
+    auth_oidc_metadata_url: str | None = None
+    auth_oidc_client_id: str | None = None
+    auth_oidc_client_secret: SecretStr | None = None
+    auth_cookie_secret: SecretStr | None = None
+    auth_allowed_domains: str = ""
+    auth_allowed_emails: str = ""
+    auth_session_hours: int = 12
+    app_url: str = "http://localhost:8501"
+
+    @property
+    def has_provider(self) -> bool:
+        return self.auth_oidc_metadata_url is not None
+
+    @property
+    def domains(self) -> frozenset[str]:
+        return _lowered(self.auth_allowed_domains)
+
+    @property
+    def emails(self) -> frozenset[str]:
+        return _lowered(self.auth_allowed_emails)
+
+    @field_validator("auth_oidc_metadata_url")
+    @classmethod
+    def _metadata(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not is_safe(value) or "/.well-known/" not in value:
+            raise ValueError(
+                f"given was {value[:80]!r}; allowed is the https:// address of the provider's description, which ends "
+                "with /.well-known/openid-configuration"
+            )
+        told = urlsplit(value)
+        if told.hostname == "login.microsoftonline.com" and told.path.split("/")[1] in (
+            "common", "organizations", "consumers",
+        ):  # fmt: skip
+            raise ValueError("this address lets any Microsoft account choose its e-mail; name your own tenant in it")
+        return value
+
+    @field_validator("auth_cookie_secret")
+    @classmethod
+    def _cookie(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and len(value.get_secret_value().strip()) < SHORTEST_SECRET:
+            raise ValueError(f"it is shorter than {SHORTEST_SECRET} characters; make one with openssl rand -hex 32")
+        return value
+
+    @field_validator("auth_allowed_domains")
+    @classmethod
+    def _domains(cls, value: str) -> str:
+        for each in _lowered(value):
+            if each != EVERYBODY and not re.fullmatch(DOMAIN, each):
+                raise ValueError(
+                    f"given was {each[:60]!r}; allowed are domains such as example.com, commas between (with other "
+                    "letters in their xn-- form), or * for everybody whom the provider signs in"
+                )
+        return value
+
+    @field_validator("auth_allowed_emails")
+    @classmethod
+    def _emails(cls, value: str) -> str:
+        for each in _lowered(value):
+            if not (each.isascii() and EMAIL.fullmatch(each)):
+                raise ValueError(
+                    f"given was {each[:60]!r}; allowed are addresses such as a@example.com, commas between"
+                )
+        return value
+
+    @field_validator("auth_session_hours", mode="before")
+    @classmethod
+    def _hours(cls, value: object) -> int:
+        text = str(value).strip()
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 336):
+            raise ValueError(f"given was {text[:20]!r}; allowed is a whole number of hours from 1 to 336")
+        return int(text)
+
+    @field_validator("app_url")
+    @classmethod
+    def _app(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise ValueError("allowed is a URL without a user that begins with http:// or https://")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        missing = [name.upper() for name in _PROVIDER if getattr(self, name) is None]
+        if missing and len(missing) < len(_PROVIDER):
+            raise ValueError(f"{missing[0]}: it is missing; the login needs {', '.join(map(str.upper, _PROVIDER))}")
+        return self
+
+
+def is_safe(url: str) -> bool:
+    """Encrypted, or within this machine."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme == "https":
+            return bool(parts.hostname) and not parts.username
+        host = parts.hostname or ""
+        return parts.scheme == "http" and (host == "localhost" or ip_address(host).is_loopback)
+    except ValueError:
+        return False
+
+
+def _lowered(text: str) -> frozenset[str]:
+    return frozenset(each.strip().lower() for each in text.split(",") if each.strip())

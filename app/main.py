@@ -11,11 +11,25 @@ if str(_HERE.parent) not in sys.path:
 
 import streamlit as st
 
+from app.access.login import login
 from app.server.lifespan import lifespan
 from app.server.log_lines import set_up_logging
 from app.server.middleware import MIDDLEWARE
 from app.server.routes import routes
+from db.config import ConfigError
+
+try:
+    _login = login()
+except ConfigError as error:
+    print(error, file=sys.stderr, flush=True)
+    sys.exit(2)
 
 set_up_logging()
 # Streamlit finds the server by this very line; its settings are read by now.
-app = st.App(_HERE / "shell.py", lifespan=lifespan, routes=routes(), middleware=MIDDLEWARE)
+app = st.App(
+    _HERE / "shell.py",
+    lifespan=lifespan,
+    routes=routes(),
+    middleware=MIDDLEWARE,
+    secrets=_login.secrets if _login else None,
+)

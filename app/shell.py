@@ -6,7 +6,8 @@ import streamlit as st
 
 from app import addresses as at
 from app import data, filters, viewer
-from app.components import states
+from app.access.rules import Refusal
+from app.components import account, states
 from app.components.freshness import freshness
 from app.components.navigation import navigation
 from app.components.style import style
@@ -37,6 +38,10 @@ def _try_again() -> None:
 
 st.set_page_config(page_title="Pipeline Health", page_icon=str(_HERE / "static" / "icon.svg"), layout="wide")
 style()
+who = viewer.account()
+if isinstance(who, Refusal):
+    account.signed_out(who)
+    st.stop()
 wall = viewer.on_wall()
 if wall:
     wall_style()
@@ -73,6 +78,8 @@ try:
     if status.stale:
         states.stale(status.stale)
     page.run()
+    if who and not wall:
+        account.signed_in(who)
 except data.Moved:
     st.rerun()
 except data.Unavailable as error:

@@ -11,12 +11,23 @@ from anyio import to_thread
 from app.server.middleware import pack_all
 
 log = logging.getLogger(__name__)
+_LOGIN_LOG = "streamlit.web.server.starlette.starlette_auth_routes"
+_LONGEST = 200
+
+
+def in_one_line(record: logging.LogRecord) -> bool:
+    """A login that failed is one line with the reason, not fifty: anybody can make one fail."""
+    if record.exc_info and record.exc_info[1] is not None:
+        why = " ".join(str(record.exc_info[1]).split())[:_LONGEST] or type(record.exc_info[1]).__name__
+        record.msg, record.args, record.exc_info = f"{record.getMessage()} {why}", (), None
+    return True
 
 
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     from app.server.warm import warm
 
+    logging.getLogger(_LOGIN_LOG).addFilter(in_one_line)
     # zlib works beside Python, so this costs the start nothing; whoever comes first compresses what is still missing.
     Thread(target=pack_all, name="pack", daemon=True).start()
     await to_thread.run_sync(warm)

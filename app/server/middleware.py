@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.addresses import PAGES
 from app.server.document import STREAMLIT, document, script
+from app.server.guard import Guard
 
 _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _PACKED = (".css", ".js", ".json", ".svg")
@@ -183,6 +184,7 @@ def takes_gzip(accepted: str) -> bool:
 
 MIDDLEWARE = [
     Middleware(SecurityHeaders),
+    Middleware(Guard),
     Middleware(PackedFiles),
     Middleware(Documents),
     # What Streamlit leaves as it is.

@@ -7,12 +7,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
+from streamlit import config
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
+from app.access.login import login
 from db.engine import make_engine
 from tests.app.seeding import Seeded, seed
 from tests.kept import Kept
@@ -22,10 +25,30 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="Using `httpx` with `starlette.testclient` is deprecated")
     from starlette.testclient import TestClient
 
-__all__ = ["MAIN", "Open", "TestClient"]
+__all__ = ["AUTH", "MAIN", "Open", "TestClient"]
 
 MAIN = Path(__file__).parents[2] / "app" / "shell.py"
 Open = Callable[..., AppTest]
+
+
+AUTH = {
+    "AUTH_OIDC_METADATA_URL": "https://id.example.com/.well-known/openid-configuration",
+    "AUTH_OIDC_CLIENT_ID": "dashboard", "AUTH_OIDC_CLIENT_SECRET": "client-secret",
+    "AUTH_COOKIE_SECRET": "a-secret-that-is-long-enough-for-it", "AUTH_ALLOWED_DOMAINS": "example.com",
+    "APP_URL": "https://health.example.com",
+}  # fmt: skip
+
+
+@pytest.fixture
+def with_login(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A login is configured."""
+    for name, value in AUTH.items():
+        monkeypatch.setenv(name, value)
+    before = config.get_option("server.cookieSecret")
+    login.cache_clear()
+    yield
+    login.cache_clear()
+    config.set_option("server.cookieSecret", before)
 
 
 @pytest.fixture
@@ -68,10 +91,12 @@ def _fresh_caches() -> Iterator[None]:
 
 @pytest.fixture
 def open_page() -> Open:
-    """A page by its file, with the parameters of its address."""
+    """A page by its file, with the parameters of its address, for somebody of whom a provider said this."""
 
-    def open_it(page: str = "", **query: object) -> AppTest:
+    def open_it(page: str = "", user: dict[str, Any] | None = None, **query: object) -> AppTest:
         at = AppTest.from_file(str(MAIN), default_timeout=30)
+        if user is not None:
+            at.user = user
         for name, value in query.items():
             at.query_params[name] = value if isinstance(value, list) else str(value)
         if page:

@@ -1,6 +1,7 @@
 """The page of alerts: who knows, what is silent, and rules that show what they would have done."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -79,6 +80,23 @@ def test_what_fires_stands_with_its_figures_and_can_be_acknowledged(fired: Seede
     assert "<script>x" not in everything(again)
     assert "ann &lt;b&gt;" in everything(again)
     assert not [button for button in again.button if button.key == f"ack-{alert.id}"]
+
+
+def test_who_is_signed_in_is_who_it_was_whatever_the_browser_says(
+    fired: Seeded, open_page: Open, with_login: None
+) -> None:
+    (alert,) = alerts(fired.engine)
+    alice = {"email": "alice@example.com", "is_logged_in": True, "iat": time.time()}
+    page = press(open_page("alerts", user=alice), f"ack-{alert.id}")
+    assert "As alice" in everything(page)
+    assert not [each for each in page.text_input if each.key == "ack-name"]
+    page.session_state["ack-name"] = page.session_state["who"] = "bob@example.com"
+    press(page, "ack-send")
+    page = press(open_page("alerts", user=alice), f"hush-{alert.id}")
+    page.session_state["hush-name"] = "bob@example.com"
+    press(page, "hush-send")
+    assert alerts(fired.engine)[0].acknowledged_by == "alice@example.com"
+    assert [each.author for each in read(fired.engine, list_silences)] == ["alice@example.com"]
 
 
 def test_an_alert_is_silenced_with_two_clicks_and_the_silence_ended_with_one(fired: Seeded, open_page: Open) -> None:

@@ -48,14 +48,15 @@ def address(seeded: Seeded, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @contextmanager
-def served(engine: Engine, log: Path) -> Iterator[str]:
+def served(engine: Engine, log: Path, environment: dict[str, str] | None = None, port: int = 0) -> Iterator[str]:
     """The address of a dashboard on this database; it may not have complained by the end."""
     url = engine.url.render_as_string(hide_password=False)
-    port = _free_port()
+    port = port or free_port()
+    variables = os.environ | {"DATABASE_URL": url} | (environment or {})
     command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
     command += ["--server.address", "127.0.0.1"]
     with log.open("w") as out, subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | {"DATABASE_URL": url}, stdout=out, stderr=out
+        command, cwd=ROOT, env=variables, stdout=out, stderr=out
     ) as process:  # fmt: skip
         try:
             _wait(f"http://127.0.0.1:{port}/health/ready", process, log)
@@ -66,7 +67,7 @@ def served(engine: Engine, log: Path) -> Iterator[str]:
     assert "Traceback" not in log.read_text()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import streamlit as st
 
-from app import alerts_data, data
+from app import alerts_data, data, viewer
 from app.components.text import markdown
 from db.alerting.patterns import Patterns, exactly
 from db.queries.alerts import AlertRow
@@ -18,11 +18,19 @@ NAME, COMMENT = 100, 500
 
 
 def who(key: str) -> str:
-    """Asked once a visit."""
+    """Asked once a visit, unless a login says it."""
+    known = viewer.name()
+    if known is not None:
+        st.caption(f"As {markdown(known)}")
+        return known
     return st.text_input("Your name", value=str(st.session_state.get(_WHO, "")), key=key, max_chars=NAME)
 
 
 def remember(name: str) -> str:
+    """Who it is to be recorded by: whoever is signed in, whatever the browser sends as a name."""
+    known = viewer.name()
+    if known is not None:
+        return known
     tidy = " ".join(name.split())[:NAME]
     st.session_state[_WHO] = tidy
     return tidy or "somebody"

@@ -1,0 +1,146 @@
+"""The login, if one is configured: by AUTH_… variables, or by an [auth] section that somebody wrote for Streamlit."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import streamlit as st
+from streamlit import config
+from streamlit.errors import StreamlitSecretNotFoundError
+
+from app.access.rules import Account, Refusal, Rules, judge
+from app.config import EVERYBODY, SHORTEST_SECRET, AccessSettings, is_safe
+from db.config import ConfigError
+
+CALLBACK = "/oauth2callback"
+_NEEDED = ("client_id", "client_secret", "server_metadata_url")
+_KNOWN = {"accounts.google.com": "Google", "login.microsoftonline.com": "Microsoft"}
+
+
+@dataclass(frozen=True)
+class Login:
+    """`origin`: scheme and host that the cookies are for. `base`: the path below it, empty or like /x. `providers`:
+    names by which Streamlit knows them, to what people call them. `secrets`: what Streamlit is told of it, if it does
+    not know by itself."""
+
+    rules: Rules
+    origin: str
+    base: str
+    providers: Mapping[str, str]
+    secrets: Mapping[str, Any] | None
+
+    @property
+    def encrypted(self) -> bool:
+        return self.origin.startswith("https:")
+
+    def judge(self, claims: Mapping[str, Any]) -> Account | Refusal:
+        return judge(claims, self.rules, time.time())
+
+
+@cache
+def login() -> Login | None:
+    """Read once, at the start: what is taken out of a file later locks out, and opens nothing. Raises ConfigError."""
+    settings = AccessSettings.load()
+    written = _written()
+    if written and settings.has_provider:
+        raise ConfigError("AUTH_OIDC_METADATA_URL: Streamlit's secrets have an [auth] section, too; keep one of them.")
+    if not written and not settings.has_provider:
+        if settings.domains or settings.emails:
+            name = "AUTH_ALLOWED_DOMAINS" if settings.domains else "AUTH_ALLOWED_EMAILS"
+            raise ConfigError(f"{name}: it is set without a login; set AUTH_OIDC_METADATA_URL and what belongs to it.")
+        return None
+    auth = written or _section(settings)
+    found = _login(settings, auth, known=bool(written))
+    # Streamlit signs the way to the provider and back with this one, before it reads its secrets.
+    config.set_option("server.cookieSecret", auth["cookie_secret"])
+    return found
+
+
+def _login(settings: AccessSettings, auth: Mapping[str, Any], *, known: bool) -> Login:
+    base = (st.get_option("server.baseUrlPath") or "").strip("/")
+    redirect = urlsplit(str(auth["redirect_uri"]))
+    if redirect.path.removesuffix(CALLBACK).strip("/") != base:
+        raise ConfigError(
+            f"APP_URL: its path must be the one that the dashboard is served at (/{base}, Streamlit's "
+            "server.baseUrlPath) where there is a login."
+        )
+    providers = _providers(auth)
+    _check_rules(settings, [str(each["server_metadata_url"]) for each in providers.values()])
+    return Login(
+        Rules(settings.domains, settings.emails, settings.auth_session_hours * 3600),
+        f"{redirect.scheme}://{redirect.netloc}",
+        f"/{base}" if base else "",
+        {name: _label(str(each["server_metadata_url"])) for name, each in providers.items()},
+        None if known else {"auth": dict(auth)},
+    )
+
+
+def _check_rules(settings: AccessSettings, addresses: list[str]) -> None:
+    if not settings.domains and not settings.emails:
+        raise ConfigError(
+            "AUTH_ALLOWED_DOMAINS: it is missing; name the e-mail domains that may sign in, or * for everybody whom "
+            "the provider signs in."
+        )
+    if EVERYBODY in settings.domains and any(urlsplit(each).hostname == "accounts.google.com" for each in addresses):
+        raise ConfigError("AUTH_ALLOWED_DOMAINS: * would let in everybody with a Google account; name domains.")
+
+
+def _section(settings: AccessSettings) -> dict[str, Any]:
+    if not is_safe(settings.app_url):
+        raise ConfigError("APP_URL: a login needs https:// (or localhost): its cookies are as good as a password.")
+    secret, cookie = settings.auth_oidc_client_secret, settings.auth_cookie_secret
+    return {
+        "redirect_uri": settings.app_url + CALLBACK,
+        "cookie_secret": cookie.get_secret_value().strip() if cookie else "",
+        "client_id": settings.auth_oidc_client_id or "",
+        "client_secret": secret.get_secret_value().strip() if secret else "",
+        "server_metadata_url": settings.auth_oidc_metadata_url or "",
+    }
+
+
+def _written() -> dict[str, Any] | None:
+    """Streamlit goes on without secrets where it cannot read them: here that would open the door."""
+    files = [str(each) for each in st.get_option("secrets.files")]
+    if not any(Path(each).exists() for each in files):
+        return None
+    try:
+        found = st.secrets.to_dict().get("auth")
+    except StreamlitSecretNotFoundError as error:
+        if any(Path(each).is_file() for each in files):
+            raise ConfigError("secrets.toml: Streamlit cannot read it; see its TOML, or take it away.") from error
+        return None
+    if found is None:
+        return None
+    if not isinstance(found, dict) or not str(found.get("redirect_uri", "")).endswith(CALLBACK):
+        raise ConfigError(f"secrets.toml: [auth] needs redirect_uri, the dashboard's address and {CALLBACK}.")
+    if not is_safe(str(found["redirect_uri"])):
+        raise ConfigError("secrets.toml: [auth] redirect_uri must begin with https:// (or http://localhost).")
+    if len(str(found.get("cookie_secret", ""))) < SHORTEST_SECRET:
+        raise ConfigError(f"secrets.toml: [auth] needs cookie_secret, at least {SHORTEST_SECRET} characters.")
+    return found
+
+
+def _providers(auth: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Of an [auth] with client_id that one, called default; else its sections."""
+    sections: dict[str, Mapping[str, Any]] = {
+        name: each for name, each in auth.items() if isinstance(each, dict) and name != "client_kwargs"
+    }
+    found = {"default": auth} if "client_id" in auth else sections
+    if not found:
+        raise ConfigError("secrets.toml: [auth] names no provider: client_id, client_secret, server_metadata_url.")
+    for name, each in found.items():
+        missing = [key for key in _NEEDED if not each.get(key)]
+        if missing:
+            raise ConfigError(f"secrets.toml: [auth] {name} needs {', '.join(missing)}.")
+        if not is_safe(str(each["server_metadata_url"])):
+            raise ConfigError(f"secrets.toml: [auth] {name}: server_metadata_url must begin with https://.")
+    return found
+
+
+def _label(address: str) -> str:
+    host = urlsplit(address).hostname or ""
+    return _KNOWN.get(host, "Okta" if host.endswith(".okta.com") else host)

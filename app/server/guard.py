@@ -1,0 +1,184 @@
+"""Nothing of the dashboard goes to anybody who is not signed in, where a login is configured. What is open is named
+here; all else is shut, also what Streamlit may serve one day."""
+
+import asyncio
+import re
+import time
+from urllib.parse import quote, unquote
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.web.server.starlette.starlette_app_utils import decode_xsrf_token_string, generate_xsrf_token_string
+from streamlit.web.server.starlette.starlette_server_config import XSRF_COOKIE_NAME
+
+from app.access.cookies import claims
+from app.access.login import CALLBACK, Login, login
+from app.access.rules import Account, Refusal
+from app.addresses import PAGES
+from app.server import sign_in
+
+SIGN_IN, FAILED, _LOGIN, _LOGOUT = "/sign-in", "/sign-in/failed", "/auth/login", "/auth/logout"
+OPEN = ("/health/live", "/health/ready", "/_stcore/health", SIGN_IN, FAILED, _LOGIN, _LOGOUT, CALLBACK)
+# Fonts and the logo.
+_OPEN_FILES = "/app/static/"
+# Open pages say by themselves that a session has ended, shortly before they are cut off.
+GRACE_SECONDS = 30.0
+_NEXT = "pipeline_health_next"
+_NEXT_SECONDS = 900
+_MAX_AGE = re.compile("max-age=[1-9][0-9]*", re.IGNORECASE)
+_NO_STORE = {"cache-control": "no-store"}
+
+
+class Guard:
+    """Of HTTP and of websockets."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        known = login() if scope["type"] in ("http", "websocket") else None
+        if known is None:
+            await self._app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        found = identify(known, connection)
+        if scope["type"] == "websocket":
+            await self._socket(found, scope, receive, send)
+            return
+        path = scope["path"].removeprefix(known.base)
+        sending = _Sealed(send, known, path, connection, isinstance(found, Account))
+        if path == SIGN_IN:
+            await _to_provider(known, connection)(scope, receive, sending)
+        elif path == FAILED:
+            await sign_in.page(known, None, _asked(connection), failed=True)(scope, receive, sending)
+        elif path in OPEN or path.startswith(_OPEN_FILES) or isinstance(found, Account):
+            await self._app(scope, receive, sending)
+        else:
+            await _refused(known, path, found, scope)(scope, receive, sending)
+
+    async def _socket(self, found: Account | Refusal | None, scope: Scope, receive: Receive, send: Send) -> None:
+        """Cut off when the session ends: what refreshes by itself would go on for as long as the tab is open."""
+        if not isinstance(found, Account):
+            await receive()
+            await send({"type": "websocket.close", "code": 1008, "reason": "Sign in first."})
+            return
+        ends = found.ends + GRACE_SECONDS
+
+        async def receiving() -> Message:
+            try:
+                async with asyncio.timeout(ends - time.time()):
+                    return await receive()
+            except TimeoutError:
+                await send({"type": "websocket.close", "code": 1008, "reason": "The session has ended."})
+                return {"type": "websocket.disconnect", "code": 1008}
+
+        await self._app(scope, receiving, send)
+
+
+class _Sealed:
+    """Sends an answer with the login's cookies as short-lived and as secret as they can be, and leads on to the page
+    that was asked for when somebody comes back from the provider."""
+
+    def __init__(self, send: Send, known: Login, path: str, connection: HTTPConnection, inside: bool) -> None:
+        self._send, self._known, self._path, self._inside = send, known, path, inside
+        self._connection = connection
+        self._emptied = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [self._sealed(name, value) for name, value in message["headers"]]
+            if self._path == CALLBACK:
+                self._lead_on(message)
+            elif self._path == _LOGIN and message["status"] >= 400:
+                self._lead_to(message, FAILED)
+            elif self._inside and self._path.removeprefix("/") in PAGES:
+                self._give_token(message)
+        elif self._emptied:
+            message = {"type": "http.response.body", "body": b""}
+        await self._send(message)
+
+    def _sealed(self, name: bytes, value: bytes) -> tuple[bytes, bytes]:
+        if name.lower() != b"set-cookie" or not value.startswith(b"_streamlit_"):
+            return name, value
+        text = value.decode("latin-1")
+        if text.startswith("_streamlit_user"):
+            text = _MAX_AGE.sub(f"Max-Age={self._known.rules.session_seconds}", text)
+        if self._known.encrypted and "; secure" not in text.lower():
+            text += "; Secure"
+        return name, text.encode("latin-1")
+
+    def _lead_on(self, message: Message) -> None:
+        if any(_signs_in(name, value) for name, value in message["headers"]):
+            self._lead_to(message, wanted(self._connection.cookies.get(_NEXT, "")))
+            MutableHeaders(raw=message["headers"]).append("set-cookie", _cookie(self._known, "", 0))
+        elif not self._inside and {"state", "error"} & set(self._connection.query_params):
+            # Without both, the provider only says that somebody signed out.
+            self._lead_to(message, FAILED)
+
+    def _give_token(self, message: Message) -> None:
+        """Streamlit believes the cookie of a websocket only beside this token. Its own pages fetch one first; ours
+        connect at once, so that it comes with them."""
+        if decode_xsrf_token_string(self._connection.cookies.get(XSRF_COOKIE_NAME, ""))[0] is None:
+            secure = "; Secure" if self._known.encrypted else ""
+            made = f"{XSRF_COOKIE_NAME}={generate_xsrf_token_string()}; Path=/; SameSite=Lax{secure}"
+            MutableHeaders(raw=message["headers"]).append("set-cookie", made)
+
+    def _lead_to(self, message: Message, path: str) -> None:
+        message["status"] = 302
+        headers = MutableHeaders(raw=message["headers"])
+        headers["location"], headers["content-length"] = self._known.base + path, "0"
+        self._emptied = True
+
+
+def identify(known: Login, connection: HTTPConnection) -> Account | Refusal | None:
+    """Null where nobody is signed in."""
+    told = claims(connection.cookies, known.origin)
+    return None if told is None else known.judge(told)
+
+
+def wanted(text: str) -> str:
+    """A page of ours with its query, below the base; anything else is the first page. Nothing that a browser could
+    take for another host gets through."""
+    path, _, query = unquote(text).partition("?")
+    page = path.removeprefix("/")
+    if page not in PAGES or not path.startswith("/") or len(text) > 3_000:
+        return "/"
+    safe = quote(query, safe="=&%+-._~*!'(),:@/")
+    return f"/{page}?{safe}" if safe else f"/{page}"
+
+
+def _asked(connection: HTTPConnection) -> str:
+    return wanted(connection.cookies.get(_NEXT, ""))
+
+
+def _to_provider(known: Login, connection: HTTPConnection) -> Response:
+    """The link itself lasts two minutes, so that it is made when somebody follows it."""
+    query = connection.query_params
+    provider = query.get("provider", next(iter(known.providers)))
+    if provider not in known.providers:
+        return JSONResponse({"detail": f"provider: there is {', '.join(known.providers)}."}, 422, _NO_STORE)
+    answer = Response(status_code=302, headers=_NO_STORE | {"location": sign_in.provider_address(provider)})
+    answer.headers.append(
+        "set-cookie", _cookie(known, quote(wanted(quote(query.get("next", "/"))), safe=""), _NEXT_SECONDS)
+    )
+    return answer
+
+
+def _refused(known: Login, path: str, found: Refusal | None, scope: Scope) -> Response:
+    if path.strip("/") in PAGES and scope["method"] in ("GET", "HEAD"):
+        query = scope.get("query_string", b"").decode("latin-1")
+        return sign_in.page(known, found, wanted(quote(f"/{path.strip('/')}" + (f"?{query}" if query else ""))))
+    signed_in = found is not None and not found.ended
+    why = found.why if found is not None else "Open the dashboard in a browser and sign in."
+    return JSONResponse({"detail": why}, 403 if signed_in else 401, _NO_STORE)
+
+
+def _signs_in(name: bytes, value: bytes) -> bool:
+    return name.lower() == b"set-cookie" and value.startswith(b"_streamlit_user=") and b"max-age=0" not in value.lower()
+
+
+def _cookie(known: Login, value: str, seconds: int) -> str:
+    secure = "; Secure" if known.encrypted else ""
+    return f"{_NEXT}={value}; Path={known.base or '/'}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"

@@ -1,0 +1,165 @@
+"""The way through a real provider and back, in a browser and by hand."""
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx2
+import pytest
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from tests.app.provider import ALICE, CLIENT, MALLORY, SECRET, Provider, provider
+from tests.app.seeding import Seeded
+from tests.e2e.conftest import free_port, served
+
+if TYPE_CHECKING:
+    from playwright import sync_api
+
+COOKIE_SECRET = "cookie-secret-of-the-test-0123456789"
+ASKED = "/runs?repo=acme%2Fapi"
+
+
+@dataclass
+class House:
+    address: str
+    provider: Provider
+    log: Path
+
+    def client(self) -> httpx2.Client:
+        return httpx2.Client(base_url=self.address, follow_redirects=True, timeout=30)
+
+    def sign_in(self, client: httpx2.Client, asked: str = "/runs") -> httpx2.Response:
+        return client.get("/sign-in", params={"next": asked})
+
+
+@pytest.fixture(scope="module")
+def house(seeded: Seeded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    port, log = free_port(), tmp_path_factory.mktemp("login") / "streamlit.log"
+    with provider() as found:
+        found.redirect = f"http://127.0.0.1:{port}/oauth2callback"
+        environment = {
+            "AUTH_OIDC_METADATA_URL": found.metadata, "AUTH_OIDC_CLIENT_ID": CLIENT, "AUTH_OIDC_CLIENT_SECRET": SECRET,
+            "AUTH_COOKIE_SECRET": COOKIE_SECRET, "AUTH_ALLOWED_DOMAINS": "example.com",
+            "APP_URL": f"http://127.0.0.1:{port}",
+        }  # fmt: skip
+        with served(seeded.engine, log, environment, port) as address:
+            yield House(address, found, log)
+    said = log.read_text()
+    assert not [each for each in (SECRET, COOKIE_SECRET, "access-token-of-the-test", "code=") if each in said]
+
+
+@pytest.fixture
+def page(browser: "sync_api.Browser", house: House) -> Iterator["sync_api.Page"]:
+    house.provider.person = dict(ALICE)
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    yield context.new_page()
+    context.close()
+
+
+def test_somebody_signs_in_gets_to_the_page_and_signs_out(page: "sync_api.Page", house: House) -> None:
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(house.address + ASKED)
+    page.get_by_role("heading", name="Sign in").wait_for()
+    page.get_by_role("link", name="Continue with 127.0.0.1").click()
+    page.locator("[data-table=runs]").wait_for(timeout=30_000)
+    assert page.url == house.address + ASKED
+    page.get_by_text("alice@example.com").wait_for()
+    assert page.evaluate("document.cookie.includes('_streamlit_user')") is False
+    page.get_by_role("link", name="Sign out").click()
+    page.get_by_role("heading", name="Sign in").wait_for()
+    assert house.provider.signed_out == 1
+    assert page.goto(house.address + ASKED).status == 401  # type: ignore[union-attr]
+    assert wrong == []
+
+
+def test_somebody_of_another_domain_is_told_so_and_no_session_begins(page: "sync_api.Page", house: House) -> None:
+    house.provider.person = dict(MALLORY)
+    opened: list[str] = []
+    page.on("websocket", lambda socket: opened.append(socket.url))
+    page.goto(house.address + ASKED)
+    page.get_by_role("link", name="Continue with 127.0.0.1").click()
+    page.get_by_role("heading", name="No access").wait_for()
+    assert "mallory@evil-example.com" in page.locator("main").inner_text()
+    assert page.url == house.address + ASKED
+    assert "acme" not in page.content().replace("repo%3Dacme", "")
+    house.provider.person = dict(ALICE)
+    page.get_by_role("link", name="Use another account").click()
+    page.locator("[data-table=runs]").wait_for(timeout=30_000)
+    assert len(opened) == 1
+
+
+def test_what_the_provider_did_not_mean_for_this_browser_is_not_taken(house: House) -> None:
+    house.provider.person = dict(ALICE)
+    with house.client() as client:
+        house.provider.nonce = "another"
+        assert "did not work" in house.sign_in(client).text
+        house.provider.nonce, house.provider.denies = None, True
+        assert "did not work" in house.sign_in(client).text
+        house.provider.denies = False
+        landed = house.sign_in(client)
+        assert landed.status_code == 200
+        used = str(landed.history[-1].url)
+        assert "/oauth2callback?code=" in used
+        assert "_streamlit_user" in client.cookies
+    with house.client() as other:
+        # Its code again, and a code that never was, by somebody else.
+        assert "did not work" in other.get(used).text
+        assert "did not work" in other.get("/oauth2callback?code=x&state=y").text
+        assert "_streamlit_user" not in other.cookies
+        assert other.get("/_stcore/metrics").status_code == 401
+
+
+def test_the_real_server_has_no_other_door(house: House) -> None:
+    house.provider.person = dict(ALICE)
+    paths = ("/_stcore/metrics", "/_stcore/host-config", "/_stcore/agent/openapi.json", "/media/x.csv", "/static/x.js")
+    with house.client() as stranger, house.client() as alice:
+        house.sign_in(alice)
+        assert [stranger.get(path).status_code for path in paths] == [401] * len(paths)
+        assert 401 not in [alice.get(path).status_code for path in paths]
+        assert [stranger.get(path).status_code for path in ("/_stcore/health", "/health/ready")] == [200, 200]
+        for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+            assert stranger.request(method, "/_stcore/upload_file/a/b").status_code == 401
+
+
+def test_a_websocket_wants_the_login_the_origin_and_the_token(house: House) -> None:
+    with house.client() as alice:
+        house.provider.person = dict(ALICE)
+        house.sign_in(alice)
+        token = alice.cookies["_streamlit_xsrf"]
+        held = "; ".join(f"{name}={value}" for name, value in alice.cookies.items())
+    for cookie, origin in (("", house.address), (held, "https://evil.example.org"), (f"x{held}", house.address)):
+        with pytest.raises(InvalidStatus) as refused:
+            socket(house, cookie, origin, token)
+        assert refused.value.response.status_code == 403
+    with socket(house, held, house.address, token) as whole:
+        assert "acme" in sent(whole, "acme")
+    # Without the token another site's page could not be told from the dashboard's own.
+    with socket(house, held, house.address, "2|0|0|0") as half:
+        told = sent(half, "not signed in")
+        assert "not signed in" in told
+        assert "acme" not in told
+
+
+def socket(house: House, cookie: str, origin: str, token: str) -> ClientConnection:
+    address = re.sub("^http", "ws", house.address) + "/_stcore/stream"
+    protocols = ["streamlit", token]
+    return connect(
+        address, origin=origin, subprotocols=protocols, additional_headers={"Cookie": cookie} if cookie else {}
+    )  # type: ignore[arg-type]
+
+
+def sent(connection: ClientConnection, until: str) -> str:
+    """What the server sends for the first run of the Overview."""
+    asked = BackMsg()
+    asked.rerun_script.query_string = ""
+    connection.send(asked.SerializeToString())
+    found, ends = b"", time.monotonic() + 20
+    while until.encode() not in found and time.monotonic() < ends:
+        found += connection.recv(timeout=20, decode=False)
+    return found.decode("utf-8", "replace")
