@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from db.engine import DatabaseUnavailable, check_connection, describe_failure
-from db.migrations.gently import LOCK_TIMEOUT
+from db.migrations.gently import LOCK_TIMEOUT, Overtaken
 
 log = logging.getLogger(__name__)
 _SCRIPTS = Path(__file__).parent / "migrations"
@@ -125,15 +125,16 @@ def _walk(
     """One migration after the other, each in a transaction of its own: between two of them others get their turn."""
     with _turn(engine) as step:
         while True:
-            begun = time.monotonic()
-            with step() as connection:
+            begun, done = time.monotonic(), False
+            with suppress(Overtaken), step() as connection:
                 current = revision_of(connection)
                 _refuse_newer(current)
                 left = ahead(current)
                 if not left:
                     return current
                 _patiently(connection, move, left[0])
-            if watch:
+                done = True
+            if watch and done:
                 watch(Step(left[0].revision, _title(left[0]), time.monotonic() - begun))
 
 

@@ -18,13 +18,14 @@ _COLUMNS = (
     Column("Data", align="right", help="With what is stored beside the rows, as logs are"),
     Column("Indexes", align="right"),
 )
+_SHOWN = 8
 
 
 def storage() -> None:
     found = data.stored()
     with panel("Storage", "what is kept, and for how long · renewed every minute", key="storage"):
         fact_grid(found.facts)
-        rows = [_row(each) for each in found.storage.tables]
+        rows = [_row(each) for each in found.storage.largest(_SHOWN)]
         if rows:
             table("storage", _COLUMNS, rows, caption="Size of the tables of the database")
 

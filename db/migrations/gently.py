@@ -1,23 +1,38 @@
 """Changes of large tables that keep nobody waiting on PostgreSQL. On SQLite a change holds the write lock as long as it
-takes; readers go on."""
+takes, and between two of them others write; readers go on."""
 
+import time
 from typing import Any
 
 from alembic import op
-from sqlalchemy import text
+from sqlalchemy import func, literal_column, select, text
+from sqlalchemy import table as sa_table
 
 # How long a change waits for a table. Whoever comes after it waits behind it, so it gives up soon and is tried again.
 LOCK_TIMEOUT = "1s"
+_VERSION = text("SELECT version_num FROM alembic_version")
 _INVALID = """
 SELECT 1 FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
 WHERE relname = :name AND relnamespace = current_schema()::regnamespace AND NOT indisvalid
 """
 
 
+# As long as one who waits for SQLite's write lock sleeps between two tries.
+_OTHERS_SECONDS = 0.2
+# Less is done before anybody notices.
+MANY_ROWS = 10_000
+
+
+class Overtaken(Exception):
+    """Another program has migrated meanwhile: look again where the schema is."""
+
+
 def build_index(name: str, table: str, columns: list[str], **options: Any) -> None:
-    """While others write. On PostgreSQL it is no part of the migration's transaction: what the migration did before is
-    committed, so that all of such a migration must bear being done again; a half-built index is built anew."""
+    """While others write, or between their transactions. It is no part of the migration's transaction: what the
+    migration did before is committed, so that all of such a migration must bear being done again; an index that is half
+    built is built anew."""
     if op.get_bind().dialect.name != "postgresql":
+        _let_others_write(table)
         op.create_index(name, table, columns, if_not_exists=True, **options)
         return
     with op.get_context().autocommit_block():
@@ -32,9 +47,24 @@ def build_index(name: str, table: str, columns: list[str], **options: Any) -> No
 def remove_index(name: str, table: str) -> None:
     """As build_index."""
     if op.get_bind().dialect.name != "postgresql":
+        _let_others_write(table)
         op.drop_index(name, table, if_exists=True)
         return
     with op.get_context().autocommit_block():
         op.execute("SET lock_timeout = 0")
         op.drop_index(name, table, if_exists=True, postgresql_concurrently=True)
         op.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+
+
+def _let_others_write(table: str) -> None:
+    """On SQLite, where the table is large: ends the transaction and begins the next. Raises Overtaken where a program
+    that got its turn between them has migrated on."""
+    connection = op.get_bind()
+    if (connection.scalar(select(func.max(literal_column("rowid"))).select_from(sa_table(table))) or 0) < MANY_ROWS:
+        return
+    version = connection.scalar(_VERSION)
+    connection.exec_driver_sql("COMMIT")
+    time.sleep(_OTHERS_SECONDS)
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    if connection.scalar(_VERSION) != version:
+        raise Overtaken

@@ -48,6 +48,17 @@ class Storage:
     oldest_log: datetime | None
     last_day: int
 
+    def largest(self, number: int) -> list[TableSize]:
+        """The others are added up to one."""
+        rest = self.tables[number:]
+        if len(rest) < 2:
+            return list(self.tables)
+        sums = (
+            sum(values)
+            for values in zip(*((each.table_bytes or 0, each.index_bytes or 0) for each in rest), strict=True)
+        )
+        return [*self.tables[:number], TableSize(f"{len(rest)} smaller ones", None, *sums)]
+
 
 @dataclass(frozen=True)
 class Doomed:

@@ -102,6 +102,9 @@ def test_what_is_stored_and_what_goes_next_is_known_without_counting(filled: Eng
     assert {"runs", "jobs", "job_logs"} <= set(sizes)
     assert all(each.table_bytes and each.index_bytes for each in (sizes["runs"], sizes["jobs"]))
     assert found.total_bytes > sum((each.table_bytes or 0) + (each.index_bytes or 0) for each in found.tables) / 2
+    assert sum(each.index_bytes or 0 for each in found.largest(1)) == sum(
+        each.index_bytes or 0 for each in found.tables
+    )
     if filled.dialect.name == "sqlite":
         assert sizes["runs"].rows == 3
     detail = {"retention_days": 150, "log_retention_days": 90, "next_prune_at": (NOON + DAY).isoformat()}

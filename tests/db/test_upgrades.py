@@ -1,5 +1,8 @@
 """Migrations with rows in every table: nothing is lost that the revision knows, and nobody waits."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,8 +16,10 @@ from sqlalchemy import Engine, Table, event, text
 
 from db.metrics.tiles import day_of
 from db.migrate import current_revision, downgrade, upgrade
+from db.migrations import gently
 from db.models import Base
 from tests.db.older import Rows, fill, read, tables_of
+from tests.db.places import ROOT
 
 REVISIONS = tuple(f"{number:04}" for number in range(1, 11))
 # What migrations add by themselves: days whose sums are to be made, and the rule of ALERT_THRESHOLD.
@@ -145,6 +150,27 @@ def test_an_index_that_was_half_built_is_built_anew(first: Engine) -> None:
     upgrade(first)
     with first.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM pg_index WHERE NOT indisvalid")) == 0
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_of_two_programs_that_take_turns_on_a_large_file_the_slower_one_sees_that_all_is_done(
+    first: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two indexes the write lock is given away, so that others write; another program may migrate then."""
+    monkeypatch.setattr(gently, "MANY_ROWS", 1)
+    others: list[int] = []
+
+    def migrate(*given: Any) -> None:
+        if given[2] == "COMMIT" and not others:
+            command = [sys.executable, "-m", "db", "upgrade"]
+            environment = {**os.environ, "DATABASE_URL": database_url}
+            others.append(subprocess.run(command, check=True, cwd=ROOT, env=environment).returncode)
+
+    event.listen(first, "after_cursor_execute", migrate)
+    assert upgrade(first) == REVISIONS[-1]
+    assert others == [0]
+    with first.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 
 
