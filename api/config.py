@@ -20,6 +20,8 @@ _HOST = re.compile(r"[A-Za-z0-9._:%-]{1,255}")
 class Settings(ReaderSettings, ChannelSettings):
     api_host: str = "127.0.0.1"
     api_port: Port = 3000
+    # In a container API_HOST says nothing: this is where its port is published, ADDRESS:PORT.
+    api_publish: str = ""
     api_keys: SecretStr | None = None
     api_rate_limit: str = "1200/minute"
     api_cors_origins: str = ""
@@ -44,11 +46,12 @@ class Settings(ReaderSettings, ChannelSettings):
 
     @property
     def public(self) -> bool:
-        """Does API_HOST let other machines in?"""
-        if self.api_host == "localhost":
+        """Does API_HOST, or where the container's port is published, let other machines in?"""
+        host = self.api_publish.rpartition(":")[0].strip("[]") if self.api_publish else self.api_host
+        if host == "localhost":
             return False
         try:
-            return not ipaddress.ip_address(self.api_host).is_loopback
+            return not ipaddress.ip_address(host).is_loopback
         except ValueError:
             return True
 
