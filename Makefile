@@ -61,8 +61,8 @@ lock: .venv/.installed-dev
 		$(LOCK) --group pyproject.toml:$$image --constraints requirements.lock --output-file deploy/image/$$image.lock || exit 1; \
 	done
 
-compose-test:
-	@sh deploy/compose-test.sh
+compose-test: .venv/.installed-dev
+	@$(VENV)/python -m deploy.trial
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
