@@ -86,9 +86,7 @@ def _isolation(compose: Compose) -> None:
         ports = [each["HostIp"] for bound in (host["PortBindings"] or {}).values() for each in bound]
         if ports != (["127.0.0.1"] if service in ("api", "app") else []):
             raise Failed(f"{service} is published on {ports}")
-    say(
-        "ours run as 10001:10001 on read-only file systems; all have limits; api and app alone are published, on loopback"
-    )
+    say("ours run as 10001:10001, read-only; all have limits; api and app alone are published, on loopback")
     # Nothing is sent: an address outside has a route, or none.
     reach = ("import socket,sys\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
              "try: s.connect(('192.0.2.1', 53)); print('way')\nexcept OSError as e: print('none')")  # fmt: skip
