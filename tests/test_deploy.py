@@ -96,3 +96,30 @@ def test_kustomize_puts_the_example_together() -> None:
     done = subprocess.run(["kubectl", "kustomize", KUBERNETES / "example"], capture_output=True, text=True, check=True)
     for document in yaml.safe_load_all(done.stdout):
         kubernetes_validate.validate(document, "1.37", strict=True)
+
+
+@pytest.mark.parametrize("name", ["compose.secrets.yml", "compose.proxy.yml"])
+def test_what_is_laid_over_the_compose_file_fits_it(name: str) -> None:
+    """Settings exist, and whoever has a secret's file is told of it."""
+    base = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    over = yaml.safe_load((ROOT / "deploy" / name).read_text(encoding="utf-8"))
+    assert set(over["services"]) - set(base["services"]) <= {"proxy"}
+    for service, each in over["services"].items():
+        settings = {key.removesuffix("_FILE") for key in each.get("environment", {})}
+        if service in ("collector", "api", "app", "migrate"):
+            assert settings - SETTINGS - OTHERS == set()
+            assert settings - {"FORWARDED_ALLOW_IPS"} <= set(base["services"][service]["environment"])
+        files = {value.removeprefix("/run/secrets/") for key, value in each.get("environment", {}).items()
+                 if key.endswith("_FILE")}  # fmt: skip
+        assert files == set(each.get("secrets", [])) <= set(over.get("secrets", {}))
+
+
+def test_the_api_never_holds_a_token_of_github() -> None:
+    """And only what shows pages to people can be reached, unless somebody says so."""
+    base = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    holders = {name for name, each in base.items() if "GITHUB_TOKEN" in (each.get("environment") or {})}
+    holders |= {name for name, pod in pods().items() if any(each["name"] == "github" for each in pod["volumes"])}
+    assert holders == {"collector"}
+    assert {name: each["ports"][0].split(":-")[1][:9] for name, each in base.items() if "ports" in each} == {
+        "api": "127.0.0.1", "app": "127.0.0.1",
+    }  # fmt: skip
