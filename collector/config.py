@@ -41,7 +41,7 @@ class Settings(DatabaseSettings, ChannelSettings):
     backend_env: Literal["dev", "prod"] = Field("dev", validation_alias=AliasChoices("backend_env", "node_env"))
     demo: bool = Field(False, validation_alias="pipeline_health_demo")
     # Where a simulated GitHub is, for as long as GITHUB_REPOS names nothing.
-    demo_github_url: str = ""
+    demo_github_url: str | None = None
 
     @property
     def repos(self) -> tuple[str, ...]:
@@ -65,7 +65,9 @@ class Settings(DatabaseSettings, ChannelSettings):
 
     @field_validator("github_api_url", "app_url", "demo_github_url")
     @classmethod
-    def _url(cls, value: str) -> str:
+    def _url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"given was {value[:60]!r}; allowed is a URL that begins with http:// or https://")

@@ -3,6 +3,7 @@
 Needs Docker, Compose and Chromium. Ends with 0 when everything is as it should be; else with 1, a line that says what
 is not, and the last lines of the logs."""
 
+import signal
 import sys
 import time
 from datetime import datetime
@@ -18,6 +19,7 @@ _OURS = ("collector", "api", "app", "github-demo")
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     compose = Compose()
     try:
         say(f"Compose {compose.version} ({' '.join(compose.command)})")
@@ -39,6 +41,10 @@ def main() -> int:
         print(compose.run("ps", "-a", check=False).stdout, compose.run("logs", "--tail", "30", check=False).stdout)
         compose.take_down()
         return 1
+    except KeyboardInterrupt:
+        say("interrupted; taking it down")
+        compose.take_down()
+        return 130
     finally:
         compose.close()
 
@@ -65,7 +71,7 @@ def _first_chart(compose: Compose, page: Page) -> None:
     say(f"first chart in the browser: {time.monotonic() - started:.1f} s after up -d")
     visitor.wait_for_api("runs by the API", 60)
     say(f"the API answers with {visitor.run_count():,} runs: {time.monotonic() - started:.1f} s")
-    wait_for("every container healthy", 120, compose.healthy)
+    wait_for("every container healthy", 240, compose.healthy)
     say(f"every container is healthy: {time.monotonic() - started:.1f} s")
     visitor.check_banner(page)
     say(f"every page says that it is a demo: {', '.join('/' + each for each in visitor.PAGES)}")
@@ -110,7 +116,7 @@ def _migrations_at_once(compose: Compose) -> None:
 def _restarts(compose: Compose) -> None:
     for service in SERVICES:
         compose.run("restart", service)
-        took = wait_for(f"{service} healthy again", 90, partial(compose.healthy, [service]))
+        took = wait_for(f"{service} healthy again", 180, partial(compose.healthy, [service]))
         visitor.wait_for_api(f"the API after a restart of {service}", 60)
         visitor.wait_for_app(f"the dashboard after a restart of {service}", 60)
         say(f"{service} restarted: healthy after {took:.1f} s, API and dashboard answer")
@@ -150,7 +156,7 @@ def _without_database(compose: Compose, page: Page) -> None:
     visitor.wait_for_app("the dashboard", 60)
     visitor.wait_for_chart(page, 60)
     say(f"db back: the open page shows its charts {time.monotonic() - back:.1f} s later, without a reload")
-    wait_for("everything healthy", 120, compose.healthy)
+    wait_for("everything healthy", 240, compose.healthy)
     wait_for("new runs", 120, lambda: visitor.run_count() > counted)
     say(f"db back: everything healthy, and new runs collected, {time.monotonic() - back:.1f} s later")
     if restarted := [name for name, moment in compose.starts().items() if name != "db" and moment != before[name]]:
