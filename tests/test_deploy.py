@@ -123,3 +123,12 @@ def test_the_api_never_holds_a_token_of_github() -> None:
     assert {name: each["ports"][0].split(":-")[1][:9] for name, each in base.items() if "ports" in each} == {
         "api": "127.0.0.1", "app": "127.0.0.1",
     }  # fmt: skip
+
+
+def test_the_api_hears_the_proxy_by_the_one_address_that_it_believes() -> None:
+    base = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    over = yaml.safe_load((ROOT / "deploy/compose.proxy.yml").read_text(encoding="utf-8"))["services"]
+    proxy = over["proxy"]["networks"]
+    for service in ("api", "app"):
+        assert {*base[service]["networks"], *over[service]["networks"]} & set(proxy) == {"proxied"}
+    assert over["api"]["environment"]["FORWARDED_ALLOW_IPS"] == proxy["proxied"]["ipv4_address"]
