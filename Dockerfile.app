@@ -12,7 +12,7 @@ COPY db/ db/
 COPY notify/ notify/
 COPY app/ app/
 COPY .streamlit/config.toml .streamlit/
-RUN /venv/bin/python /build/ready.py db app streamlit.web.cli streamlit.web.bootstrap
+RUN /venv/bin/python /build/ready.py db app streamlit.web.cli streamlit.web.bootstrap streamlit.elements.arrow pyarrow.parquet
 
 FROM ${PYTHON_IMAGE}
 ARG VERSION=0.1.0

@@ -24,9 +24,8 @@ FILES = (
     "**/*.hpp",
     # The browser has Plotly from Streamlit; this copy is for pages that Plotly writes itself.
     "plotly/package_data/plotly.min.js",
-    # Arrow over networks, other people's query plans, clouds' file systems: pyarrow asks for each only when it is used.
+    # Arrow over networks and clouds' file systems: pyarrow asks for each only when it is used.
     "pyarrow/*flight*",
-    "pyarrow/*substrait*",
     "pyarrow/*s3*",
     "pyarrow/*gcsfs*",
     "pyarrow/*azurefs*",

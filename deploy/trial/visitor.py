@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from playwright.sync_api import Error, Page, sync_playwright
@@ -76,7 +77,7 @@ def see(page: Page, text: str, seconds: float) -> None:
 
 def open_request() -> socket.socket:
     """A request whose end the API waits for: it announces more than it sends."""
-    connection = socket.create_connection(("127.0.0.1", 3000), timeout=5)
+    connection = socket.create_connection(("127.0.0.1", urlsplit(API).port or 80), timeout=5)
     connection.sendall(
         b"POST /api/alerts/silences HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         b"Content-Length: 1000\r\n\r\n{"
