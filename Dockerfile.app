@@ -1,21 +1,32 @@
-# The dashboard.
-FROM python:3.11-slim AS build
-COPY requirements.txt /tmp/
-RUN grep -vE '^(apscheduler|fastapi|fastapi-offline|honcho|limits|prometheus-client|redis|requests|slack-sdk|tqdm)==' /tmp/requirements.txt > /tmp/app.txt \
- && python -m venv /venv \
- && /venv/bin/python -m pip install --no-cache-dir --no-compile --disable-pip-version-check -r /tmp/app.txt \
- && rm -rf /venv/lib/python3*/site-packages/pip /venv/lib/python3*/site-packages/setuptools /venv/bin/pip* \
- && find /venv -type d -name tests -prune -exec rm -rf {} +
+# The dashboard. What the arguments are for stands in Dockerfile.collector.
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
-FROM python:3.11-slim
-RUN useradd --system --uid 10001 --home-dir /srv --shell /usr/sbin/nologin health
+FROM ${PYTHON_IMAGE} AS build
+COPY deploy/image/app.lock deploy/image/slim.py deploy/image/ready.py /build/
+RUN python3 -m venv --without-pip /venv \
+ && python3 -m pip --python /venv/bin/python install --quiet --disable-pip-version-check --no-cache-dir --no-compile \
+    --only-binary :all: --require-hashes -r /build/app.lock \
+ && python3 /build/slim.py /venv/lib/python3*/site-packages
 WORKDIR /srv
-COPY --from=build /venv /venv
 COPY db/ db/
+COPY notify/ notify/
 COPY app/ app/
 COPY .streamlit/config.toml .streamlit/
+RUN /venv/bin/python /build/ready.py db app streamlit.web.cli streamlit.web.bootstrap streamlit.elements.arrow pyarrow.parquet
+
+FROM ${PYTHON_IMAGE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Pipeline Health: dashboard" \
+      org.opencontainers.image.description="Shows the health of GitHub Actions pipelines" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.licenses="MIT"
+COPY --from=build /venv /venv
+COPY --from=build /srv /srv
+WORKDIR /srv
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp
-USER health
+USER 10001:10001
 EXPOSE 8501
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=4 \

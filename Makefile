@@ -4,7 +4,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 PIP_FLAGS = --disable-pip-version-check --quiet --no-compile
 VENV = .venv/bin
 
-.PHONY: run test check lint types imports licences audit sbom format compose-test chaos bench bench-ui bench-upgrade pictures clean help
+.PHONY: run test check lint types imports licences audit sbom format lock compose-test chaos bench bench-ui bench-upgrade
+.PHONY: pictures clean help
 
 help:
 	@echo "make run           the dashboard (a demo without GITHUB_REPOS)"
@@ -16,6 +17,7 @@ help:
 	@echo "make bench-upgrade how long an upgrade of a million runs takes, and how long others wait (some minutes)"
 	@echo "make bench-ui      how long people wait for the dashboard, in a real browser"
 	@echo "make pictures      the pictures of the documentation, of a demo in a real browser"
+	@echo "make lock          write the locks of requirements.txt anew, after changing it"
 	@echo "make compose-test  build and try the containers (needs Docker)"
 
 run: .venv/.installed
@@ -73,8 +75,16 @@ bench-upgrade: .venv/.installed-dev
 pictures: .venv/.installed-dev
 	@$(VENV)/python -m bench.pictures
 
-compose-test:
-	@sh deploy/compose-test.sh
+# All of requirements.txt with everything it brings along, for every platform; and of that what each image installs.
+LOCK = $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
+lock: .venv/.installed-dev
+	@$(LOCK) requirements.txt --output-file requirements.lock
+	@for image in collector app; do \
+		$(LOCK) --group pyproject.toml:$$image --constraints requirements.lock --output-file deploy/image/$$image.lock || exit 1; \
+	done
+
+compose-test: .venv/.installed-dev
+	@$(VENV)/python -m deploy.trial
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -15,15 +15,7 @@ from db.engine import DatabaseUnavailable, make_engine
 from db.migrate import upgrade
 
 DEMO_PORT = 3999
-# Two months, so that the figures have a period before to be compared with.
-DEMO = {
-    "GITHUB_API_URL": f"http://127.0.0.1:{DEMO_PORT}",
-    "GITHUB_REPOS": "acme/*",
-    "GITHUB_TOKEN": "demo",
-    "POLL_INTERVAL_MINUTES": "0.1",
-    "BACKFILL_DAYS": "61",
-    "PIPELINE_HEALTH_DEMO": "true",
-}
+DEMO = {"DEMO_GITHUB_URL": f"http://127.0.0.1:{DEMO_PORT}"}
 
 
 class AppSettings(AccessSettings):

@@ -17,10 +17,13 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     if settings.backend_env == "prod" and settings.public and not settings.keys:
+        where, remedy = (
+            (f"API_PUBLISH={settings.api_publish}", "API_PUBLISH to 127.0.0.1:3000")
+            if settings.api_publish
+            else (f"API_HOST={settings.api_host}", "API_HOST to 127.0.0.1")
+        )
         print(
-            f"API_KEYS: API_HOST={settings.api_host} lets other machines in and no key is set; set API_KEYS, or "
-            "API_HOST to 127.0.0.1.",
-            file=sys.stderr,
+            f"API_KEYS: {where} lets other machines in and no key is set; set API_KEYS, or {remedy}.", file=sys.stderr
         )
         return 2
     if settings.backend_env == PROD:
@@ -31,7 +34,8 @@ def main() -> int:
         port=settings.api_port,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=10,
+        # Whoever stops it waits 10 s before it kills: Docker, and Kubernetes with the manifests here.
+        timeout_graceful_shutdown=8,
         log_config=logging_config("api", settings.backend_env, settings.secret_values()),
     )
     return 0

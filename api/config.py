@@ -19,6 +19,8 @@ _HOST = re.compile(r"[A-Za-z0-9._:%-]{1,255}")
 class Settings(ReaderSettings, ChannelSettings):
     api_host: str = "127.0.0.1"
     api_port: Port = 3000
+    # In a container API_HOST says nothing: this is where its port is published, ADDRESS:PORT.
+    api_publish: str = ""
     api_keys: SecretStr | None = None
     api_rate_limit: str = "1200/minute"
     api_cors_origins: str = ""
@@ -43,8 +45,9 @@ class Settings(ReaderSettings, ChannelSettings):
 
     @property
     def public(self) -> bool:
-        """Does API_HOST let other machines in?"""
-        return lets_others_in(self.api_host)
+        """Does API_HOST, or where the container's port is published, let other machines in?"""
+        host = self.api_publish.rpartition(":")[0].strip("[]") if self.api_publish else self.api_host
+        return lets_others_in(host)
 
     @field_validator("api_host")
     @classmethod

@@ -16,6 +16,8 @@ _ENTRY = re.compile(rf"!?{_OWNER}/(?:[A-Za-z0-9._-]{{1,100}}|\*)", re.ASCII)
 _REPOS_FORMS = "allowed are owner/name, owner/* and !owner/name, separated by commas"
 
 
+# Two months, so that the figures have a period before to be compared with.
+_DEMO = {"poll_interval_minutes": 0.1, "backfill_days": 61}
 NOTHING_TO_COLLECT = "GITHUB_REPOS: nothing to collect; set it to owner/name or owner/* (make run shows a demo)."
 
 
@@ -41,6 +43,8 @@ class Settings(ReaderSettings, ChannelSettings):
     app_url: str = "http://localhost:8501"
     backend_env: Literal["dev", "prod"] = Field("dev", validation_alias=AliasChoices("backend_env", "node_env"))
     demo: bool = Field(False, validation_alias="pipeline_health_demo")
+    # Where a simulated GitHub is, for as long as GITHUB_REPOS names nothing.
+    demo_github_url: str | None = None
 
     @property
     def repos(self) -> tuple[str, ...]:
@@ -62,9 +66,11 @@ class Settings(ReaderSettings, ChannelSettings):
                 raise ValueError(f"{entry[:60]!r} is no repository; {_REPOS_FORMS}")
         return value
 
-    @field_validator("github_api_url", "app_url")
+    @field_validator("github_api_url", "app_url", "demo_github_url")
     @classmethod
-    def _url(cls, value: str) -> str:
+    def _url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"given was {value[:60]!r}; allowed is a URL that begins with http:// or https://")
@@ -136,6 +142,17 @@ class Settings(ReaderSettings, ChannelSettings):
         for name in ("github_app_private_key", "github_app_installation_id"):
             if getattr(self, name) and not self.github_app_id:
                 raise ValueError(f"{name.upper()}: the App's number is missing; set GITHUB_APP_ID")
+        return self
+
+    @model_validator(mode="after")
+    def _demo_without_repositories(self) -> "Settings":
+        """What is set for GitHub, a token above all, is not for the simulator."""
+        if self.demo_github_url and not self.repos:
+            self.github_repos, self.github_api_url, self.demo = "acme/*", self.demo_github_url, True
+            self.github_token, self.github_app_id, self.github_app_private_key = SecretStr("demo"), None, None
+            for name, value in _DEMO.items():
+                if name not in self.model_fields_set:
+                    setattr(self, name, value)
         return self
 
 

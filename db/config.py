@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BeforeValidator, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -56,11 +56,24 @@ Port = Annotated[int, BeforeValidator(_port)]
 
 class DatabaseSettings(EnvironmentSettings):
     database_url: str = "sqlite:///data/pipeline_health.db"
+    database_password: SecretStr | None = None
 
     @field_validator("database_url")
     @classmethod
     def _usable_url(cls, value: str) -> str:
         return usable_url(value)
+
+    @model_validator(mode="after")
+    def _whole_url(self) -> Self:
+        self.database_url = self.with_password(self.database_url)
+        return self
+
+    def with_password(self, url: str) -> str:
+        """One secret then serves the server and all programs, whatever characters it has. A URL's own wins."""
+        parsed = make_url(url)
+        if not self.database_password or parsed.password is not None or parsed.get_backend_name() == "sqlite":
+            return url
+        return parsed.set(password=self.database_password.get_secret_value()).render_as_string(hide_password=False)
 
 
 class ReaderSettings(DatabaseSettings):
@@ -84,6 +97,11 @@ class ReaderSettings(DatabaseSettings):
         if not 1 <= number <= 86_400:
             raise ValueError(f"given was {str(value)[:40]!r}; allowed is a number of seconds from 1 to 86400")
         return number
+
+    @model_validator(mode="after")
+    def _whole_replica_url(self) -> Self:
+        self.database_replica_url = self.database_replica_url and self.with_password(self.database_replica_url)
+        return self
 
 
 def lets_others_in(host: str) -> bool:

@@ -1,6 +1,7 @@
 """python -m demo: GitHub's API with an account that looks alive, on loopback."""
 
 import argparse
+import os
 import signal
 import socket
 import sys
@@ -23,6 +24,9 @@ _NOTE_SECONDS = 20
 
 def main() -> int:
     options = read_options(__doc__)
+    if options.unless and os.environ.get(options.unless, "").strip():
+        print(f"{options.unless} is set: no GitHub to simulate.", flush=True)
+        return 0
     listener = _listen(options.host, options.port)
     if listener is None:
         return 2

@@ -14,6 +14,9 @@ def read_options(description: str | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m demo", description=description)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=3999)
+    parser.add_argument(
+        "--unless", metavar="NAME", help="say so and end where this variable is set: there is a real GitHub to watch"
+    )
     parser.add_argument("--state", type=Path, help="file that remembers the account between starts")
     parser.add_argument(
         "--scale", type=_size, metavar="RxN", help="serve a generated account of R repositories x N runs"

@@ -1,12 +1,14 @@
 """What the documentation says of the settings is true."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from api.config import Settings as ApiSettings
 from collector.config import Settings as CollectorSettings
+from db.version import VERSION
 from launch import AppSettings
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +26,7 @@ def test_every_setting_is_documented(file: str) -> None:
 def test_the_compose_file_names_no_setting_that_does_not_exist() -> None:
     text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     used = set(re.findall(r"\$\{([A-Z_]+)", text))
-    own = {"POSTGRES_PASSWORD", "API_PUBLISH", "APP_PUBLISH", "PIPELINE_HEALTH_DEMO"}
+    own = {"POSTGRES_PASSWORD", "APP_PUBLISH"}
     # Read by uvicorn itself.
     own |= {"FORWARDED_ALLOW_IPS"}
     assert used - own - SETTINGS == set()
@@ -37,3 +39,41 @@ def test_every_dependency_is_pinned_and_explained() -> None:
             name, _, version = line.partition("==")
             assert version, line
             assert name in architecture, name
+
+
+def _pins(file: str) -> dict[str, set[str]]:
+    """Name → lines `name==version ; marker`, with the hashes that follow each."""
+    found: dict[str, set[str]] = {}
+    for entry in re.split(r"\n(?=[a-z0-9])", (ROOT / file).read_text(encoding="utf-8")):
+        if name := re.match(r"([a-z0-9._-]+)==", entry):
+            assert entry.count("--hash=sha256:") >= 1, entry
+            found.setdefault(name[1], set()).add(re.sub(r"\s*;[^\\]*", " ", entry.strip()))
+    return found
+
+
+def _requirements() -> dict[str, str]:
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    return dict(re.findall(r"^([a-z0-9-]+)==([^\s;]+)", text, re.MULTILINE))
+
+
+def test_the_lock_has_every_pin_of_the_requirements() -> None:
+    lock = _pins("requirements.lock")
+    wrong = {name for name, version in _requirements().items()
+             if not any(entry.startswith(f"{name}=={version} ") for entry in lock.get(name, ()))}  # fmt: skip
+    assert wrong == set(), "run `make lock`"
+
+
+def test_what_the_images_install_is_what_the_lock_says() -> None:
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+    # Of make run alone.
+    assert set(groups["collector"]) | set(groups["app"]) | {"honcho"} == set(_requirements())
+    lock = _pins("requirements.lock")
+    for image in ("collector", "app"):
+        pins = _pins(f"deploy/image/{image}.lock")
+        assert set(groups[image]) - set(pins) == set(), "run `make lock`"
+        assert {name for name, entries in pins.items() if not entries <= lock[name]} == set(), "run `make lock`"
+
+
+@pytest.mark.parametrize("file", ["Dockerfile.collector", "Dockerfile.app"])
+def test_the_images_say_this_version(file: str) -> None:
+    assert f"ARG VERSION={VERSION}\n" in (ROOT / file).read_text(encoding="utf-8")

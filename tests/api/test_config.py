@@ -61,3 +61,12 @@ def test_keys_can_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: obj
 )  # fmt: skip
 def test_an_address_that_lets_others_in_is_known(host: str, public: bool) -> None:
     assert Settings.load(api_host=host).public is public
+
+
+@pytest.mark.parametrize(
+    ("published", "public"),
+    [("127.0.0.1:3000", False), ("[::1]:3000", False), ("localhost:80", False), ("3000", True), ("0.0.0.0:3000", True),
+     ("192.168.1.5:3000", True)],
+)  # fmt: skip
+def test_in_a_container_it_counts_where_the_port_is_published(published: str, public: bool) -> None:
+    assert Settings.load(api_host="0.0.0.0", api_publish=published).public is public

@@ -79,3 +79,10 @@ def wait_until(true: Callable[[], bool], seconds: float) -> None:
     while not true() and time.monotonic() < end:
         time.sleep(0.05)
     assert true()
+
+
+def test_where_there_is_a_real_github_to_watch_it_says_so_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_REPOS", "octo/one")
+    with start("--port", "0", "--unless", "GITHUB_REPOS") as process:
+        out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (0, "GITHUB_REPOS is set: no GitHub to simulate.\n", "")

@@ -1,0 +1,26 @@
+"""Where the database is, and the password that opens it."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from db.config import ReaderSettings
+
+SECRET = "p@ss/w:rd %1#é"
+
+
+def test_one_password_file_opens_the_database_and_its_replica(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(SECRET + "\n", encoding="utf-8")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://health@db:5432/health")
+    monkeypatch.setenv("DATABASE_REPLICA_URL", "postgres://reader@copy/health?sslmode=require")
+    monkeypatch.setenv("DATABASE_PASSWORD_FILE", str(tmp_path / "password"))
+    found = ReaderSettings.load()
+    url, replica = make_url(found.database_url), make_url(found.database_replica_url or "")
+    assert (url.username, url.password, url.host, url.port, url.database) == ("health", SECRET, "db", 5432, "health")
+    assert (replica.username, replica.password, replica.query["sslmode"]) == ("reader", SECRET, "require")
+
+
+@pytest.mark.parametrize("url", ["postgresql://health:own@db/health", "sqlite:///data/x.db"])
+def test_a_url_that_needs_no_password_stays_as_it_is(url: str) -> None:
+    assert ReaderSettings.load(database_url=url, database_password=SECRET).database_url == url
