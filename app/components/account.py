@@ -10,6 +10,11 @@ from app.access.rules import Account, Refusal
 from app.addresses import PAGES
 from app.components.text import html, markdown
 
+# The server answers with the page to sign in on, which leads back to this one.
+_reload = st.components.v2.component(
+    "pipeline_health_reload", js="export default function () { location.reload() }", isolate_styles=False
+)
+
 
 def signed_in(found: Account) -> None:
     with st.sidebar:
@@ -30,6 +35,8 @@ def signed_out(found: Refusal) -> None:
         st.markdown(markdown(found.why))
         link = f"{_base()}/sign-in?{urlencode({'next': asked})}"
         st.html(f'<a class="ph-go" href="{html(link)}" target="_self">Sign in</a>', width="content")
+    if found.ended:
+        _reload(key="reload")
 
 
 def _end() -> None:

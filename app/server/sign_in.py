@@ -56,7 +56,7 @@ def _told(found: Refusal | None, *, failed: bool) -> str:
 def _lines(kind: str, heading: str, text: str) -> str:
     """`text` is HTML."""
     role = ' role="alert"' if kind else ""
-    return f"<h1{role}>{escape(heading)}</h1><p>{text}</p>"
+    return f"<div{role}><h1>{escape(heading)}</h1><p>{text}</p></div>"
 
 
 def _actions(known: Login, asked: str) -> str:
