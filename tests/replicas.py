@@ -41,7 +41,8 @@ class Replica:
             "--checkpoint=fast", "--no-sync", "-D", self._folder / "data",
         ]  # fmt: skip
         port = ["-p", str(self._primary.port)] if self._primary.port else []
-        subprocess.run([*command, *port], check=True, user=_USER, cwd="/", stdout=subprocess.DEVNULL)
+        done = subprocess.run([*command, *port], user=_USER, cwd="/", capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
         self.start()
 
     def start(self, delay: str = "0") -> None:

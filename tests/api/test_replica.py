@@ -16,7 +16,7 @@ from tests.db.places import tools_of
 from tests.replicas import Replica
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-SILENCE = {"ends_at": "2026-12-01T00:00:00Z", "comment": "moving house", "author": "alice"}
+SILENCE = {"repos": ["*"], "ends_at": "2026-12-01T00:00:00Z", "comment": "moving house", "author": "alice"}
 
 
 @pytest.fixture(scope="module")
