@@ -1,9 +1,10 @@
 """Families of series by the label's value. All names begin with pipeline_health_."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 
 PREFIX = "pipeline_health_"
@@ -47,6 +48,21 @@ def summary(
     for values, (often, total) in samples.items():
         family.add_metric(values, count_value=int(often), sum_value=total)
     return family
+
+
+def rendered(families: Iterable[Metric]) -> bytes:
+    """In Prometheus' text format."""
+    return generate_latest(_Fixed(families))
+
+
+class _Fixed:
+    """Families that are already there, in the shape that generate_latest reads."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        return iter(self._families)
 
 
 def stamp(moment: datetime | None) -> float | None:

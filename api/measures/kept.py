@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from api.gate import Gate
 from api.measures.collection import collection
 from api.measures.collectors import collectors
-from api.measures.families import gauges
+from api.measures.families import gauges, rendered
 from api.measures.pipelines import pipelines
 from api.measures.storage import outbox, storage
 from db.metrics.window import Window
@@ -37,18 +37,18 @@ class Measures:
     def __init__(self, reader: Reader, gate: Gate) -> None:
         self._reader, self._gate = reader, gate
         self._lock = threading.Lock()
-        self._kept: list[Metric] = []
+        self._kept = b""
         self._at = self._counted_at = float("-inf")
         self._counts, self._size = RowCounts({}, {}), 0
 
-    def families(self, now: datetime) -> list[Metric]:
-        """Raises what the gate and the database raise."""
+    def text(self, now: datetime) -> bytes:
+        """As /metrics gives it. Raises what the gate and the database raise."""
         with self._lock:
             # Costs nothing while the database is well.
             self._gate.check()
             if time.monotonic() - self._at >= KEPT_SECONDS:
                 with self._reader.session() as session:
-                    self._kept = self._read(session, now)
+                    self._kept = rendered(self._read(session, now))
                 self._at = time.monotonic()
             return self._kept
 

@@ -1,13 +1,11 @@
 """Prometheus text: few series, by repository and workflow, and everything else in totals."""
 
-from collections.abc import Iterable, Iterator
-
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.deps import NowDep
+from api.measures.families import gauge, rendered
 from api.measures.kept import Measures
 from db.engine import DatabaseUnavailable
 from db.migrate import NotMigrated
@@ -27,23 +25,11 @@ def metrics(request: Request, now: NowDep) -> Response:
     """The last 24 hours by repository and workflow, the state of collection, collectors, queues and database, and this
     process. Answers without the database too: pipeline_health_database_up is 0 then."""
     measures: Measures = request.app.state.measures
-    up = GaugeMetricFamily("pipeline_health_database_up", "1 where the database can be used")
-    families: list[Metric] = [up]
     try:
-        families += measures.families(now)
-        up.add_metric([], 1)
+        stored, up = measures.text(now), 1
     except (DatabaseUnavailable, NotMigrated, SQLAlchemyError):
         request.app.state.gate.shut()
-        up.add_metric([], 0)
+        stored, up = b"", 0
+    said = rendered([gauge("database_up", "1 where the database can be used", up)])
     own = generate_latest(request.app.state.registry)
-    return Response(generate_latest(_Fixed(families)) + own, media_type=CONTENT_TYPE_LATEST)
-
-
-class _Fixed:
-    """Families that are already there, in the shape that generate_latest reads."""
-
-    def __init__(self, families: Iterable[Metric]) -> None:
-        self._families = families
-
-    def collect(self) -> Iterator[Metric]:
-        return iter(self._families)
+    return Response(said + stored + own, media_type=CONTENT_TYPE_LATEST)

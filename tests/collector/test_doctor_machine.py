@@ -58,7 +58,7 @@ def test_a_replica_is_told_with_its_lag(engine: Engine, tmp_path: Path) -> None:
                 beat(session, moment, {})
         found = machine(engine, database_replica_url=url)["Replica"]
         assert found.ok is ok
-    assert "10 min behind: figures are as old as that" in found.detail
+    assert "10m 00s behind: figures are as old as that" in found.detail
     copy.dispose()
 
 
@@ -84,8 +84,8 @@ def test_what_waits_too_long_fails_while_the_collector_runs(engine: Engine) -> N
         session.add(ChannelState(channel="slack", failures=3, error="Slack says invalid_auth."))
     checks = found(0)
     assert [checks[name].ok for name in ("Deliveries", "Messages to slack", "Messages to email")] == [False] * 3
-    assert "1 wait, the oldest for 6 min" in checks["Deliveries"].detail
-    told = "1 message waits, the oldest for 20 min; the last try failed: Slack says invalid_auth; try it with POST"
+    assert "1 wait, the oldest for 6m 00s" in checks["Deliveries"].detail
+    told = "1 message waits, the oldest for 20m 00s; the last try failed: Slack says invalid_auth; try it with POST"
     assert checks["Messages to slack"].detail.startswith(told)
     # Without a collector that is as it must be.
     checks = found(3)
