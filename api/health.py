@@ -14,7 +14,7 @@ from db.migrate import NewerSchema, NotMigrated, check_migrated, current_revisio
 from db.queries.inbox import InboxSummary
 from db.queries.ledger import Collector, Service, is_silent, service
 from db.queries.repositories import HeartbeatRow, list_repositories, unread_targets
-from db.reader import Reader
+from db.reader import Reader, asks_again
 
 # Deliveries are applied within a second, and behind a busy writer within a few.
 _LATE = timedelta(minutes=5)
@@ -72,6 +72,8 @@ def check_collection(reader: Reader, now: datetime, poll: timedelta) -> dict[str
             found = service(session, now)
             return {"collector": _collector(session, found, now, poll), "inbox": _inbox(found.inbox, now)}
     except SQLAlchemyError as error:
+        if asks_again(error):
+            raise
         return dict.fromkeys(("collector", "inbox"), Check("error", describe_failure(reader.engine, error)))
 
 

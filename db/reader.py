@@ -77,6 +77,7 @@ class Reader:
         self._looked_at = float("-inf")
         # What was read from the database itself, or written, must be there before the replica answers again.
         self._version, self._must_catch_up, self._needed = 0, False, 0
+        self._since = float("-inf")
         # The database itself is away.
         self._alone = False
         if self.replica is not None and replica_url:
@@ -113,8 +114,7 @@ class Reader:
         """Something was changed in the database itself: who did it shall see it."""
         with self._lock:
             if self.replica is not None:
-                self._trusted, self._must_catch_up, self._needed = False, True, 0
-                self._reason = "it catches up"
+                self._begin_again("it catches up")
 
     def standing(self) -> Standing:
         on_replica = self.engine is self.replica
@@ -126,9 +126,9 @@ class Reader:
             if engine is not None:
                 engine.dispose()
 
-    def look(self, primary: _Seen | None, replica: _Seen | str) -> None:
-        """Decides by how both stand; a replica that could not be asked is told by the reason. Where the database
-        itself is away, an older answer is better than none."""
+    def look(self, primary: _Seen | None, replica: _Seen | str, asked_at: float) -> None:
+        """Decides by how both stood since `asked_at`; a replica that could not be asked is told by the reason. Where
+        the database itself is away, an older answer is better than none."""
         now = time.monotonic()
         if isinstance(replica, str):
             self._leave(replica)
@@ -143,9 +143,10 @@ class Reader:
                 self._lag = self._behind(now, primary, replica)
                 if self._lag > self._most:
                     self._leave_now(f"it is {self._lag:,.0f} s behind, more than DATABASE_REPLICA_MAX_LAG")
-                elif self._trusted or self._caught_up(primary, replica):
+                elif self._trusted or self._caught_up(primary, replica, asked_at):
                     self._trust()
             else:
+                self._lag = None
                 self._trust()
 
     def _behind(self, now: float, primary: _Seen, replica: _Seen) -> float:
@@ -158,9 +159,11 @@ class Reader:
         reached = [at for at, place in self._marks if place <= replica.place]
         return now - reached[-1] if reached else max(now - self._marks[0][0], replica.idle)
 
-    def _caught_up(self, primary: _Seen, replica: _Seen) -> bool:
+    def _caught_up(self, primary: _Seen, replica: _Seen, asked_at: float) -> bool:
         if not self._must_catch_up:
             return True
+        if asked_at < self._since:
+            return False  # the place of the database may be that of before the change
         self._needed = self._needed or primary.place or 0
         self._reason = "it catches up"
         return replica.version >= max(primary.version, self._version) and (replica.place or 0) >= self._needed
@@ -172,12 +175,17 @@ class Reader:
 
     def _leave(self, reason: str) -> None:
         with self._lock:
+            self._lag = None
             self._leave_now(reason)
 
     def _leave_now(self, reason: str) -> None:
         if self._trusted or self._reason != reason:
             log.warning("The database itself answers, not its replica: %s.", reason)
+        self._begin_again(reason)
+
+    def _begin_again(self, reason: str) -> None:
         self._trusted, self._must_catch_up, self._needed, self._reason = False, True, 0, reason
+        self._since = time.monotonic()
 
     def _connect(self) -> Connection:
         engine = self.engine
@@ -201,8 +209,8 @@ class Reader:
         """With connections of its own: those of the questions may all be in use."""
         primary, replica = _replica(url, _CONNECT_SECONDS), _replica(replica_url, _CONNECT_SECONDS)
         while not self._over.is_set():
-            there = _ask(primary, _PLACE)
-            self.look(there if isinstance(there, _Seen) else None, _ask(replica, _REPLAYED))
+            asked_at, there = time.monotonic(), _ask(primary, _PLACE)
+            self.look(there if isinstance(there, _Seen) else None, _ask(replica, _REPLAYED), asked_at)
             self._over.wait(self._every)
         primary.dispose()
         replica.dispose()

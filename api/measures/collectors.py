@@ -8,6 +8,7 @@ from prometheus_client.core import Metric
 
 from api.measures.families import Samples, counter, gauge, gauges, stamp, summary
 from db.metrics.tally import Count, Last, Tally, Took, from_dict
+from db.queries.ledger import is_silent
 from db.queries.repositories import HeartbeatRow
 
 _COUNTS = {
@@ -24,9 +25,11 @@ _TIMES = {
 
 def collectors(beats: Mapping[str, HeartbeatRow], now: datetime) -> list[Metric]:
     tallies = {name: from_dict(beat.detail.get("tally")) for name, beat in beats.items()}
-    versions = {(name, str(beat.detail.get("version") or "")): 1.0 for name, beat in beats.items()}
+    # One that ended keeps its heartbeat for a day or two, and no upgrade waits for it.
+    running = {name: str(beat.detail.get("version") or "") for name, beat in beats.items() if not is_silent(beat, now)}
     return [
-        gauges("collector_info", "The version of each collector", ["collector", "version"], versions),
+        gauges("collector_info", "The version of each collector at work", ["collector", "version"],
+               dict.fromkeys(running.items(), 1.0)),
         *(counter(name, what, ["collector", label], _counts(tallies, count))
           for count, (name, what, label) in _COUNTS.items()),
         *(summary(name, what, ["collector"],

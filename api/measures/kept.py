@@ -22,7 +22,7 @@ from db.queries.queues import (
     list_channels,
     schema_revision,
 )
-from db.reader import Reader
+from db.reader import Reader, Standing
 from db.version import VERSION
 
 KEPT_SECONDS = 5.0
@@ -64,7 +64,7 @@ class Measures:
             *collection(session, self._counts, now),
             *collectors(beats, now),
             *outbox(list_channels(session, sorted(configured)), now),
-            *storage(count_marked_days(session), self._size, free_bytes(self._reader.engine), self._lag()),
+            *storage(count_marked_days(session), self._size, free_bytes(self._reader.engine), self._replica()),
         ]
 
     def _count(self, session: Session) -> None:
@@ -72,5 +72,5 @@ class Measures:
             self._counts, self._size = count_rows(session), database_bytes(session)
             self._counted_at = time.monotonic()
 
-    def _lag(self) -> float | None:
-        return self._reader.standing().lag_seconds if self._reader.replica is not None else None
+    def _replica(self) -> Standing | None:
+        return self._reader.standing() if self._reader.replica is not None else None

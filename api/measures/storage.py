@@ -7,6 +7,7 @@ from prometheus_client.core import Metric
 
 from api.measures.families import gauge
 from db.queries.queues import ChannelQueue
+from db.reader import Standing
 
 
 def outbox(channels: Sequence[ChannelQueue], now: datetime) -> list[Metric]:
@@ -23,10 +24,14 @@ def outbox(channels: Sequence[ChannelQueue], now: datetime) -> list[Metric]:
     ]  # fmt: skip
 
 
-def storage(marked_days: int, size: int, free: int | None, replica_lag: float | None) -> list[Metric]:
+def storage(marked_days: int, size: int, free: int | None, replica: Standing | None) -> list[Metric]:
+    """`replica` is null where there is none."""
     return [
         gauge("rollup_marks_waiting", "Days of a repository whose sums are to be made anew", marked_days),
         gauge("database_size_bytes", "What the database's files take", size),
         gauge("database_free_bytes", "Room on the disk of the SQLite file", free),
-        gauge("replica_lag_seconds", "How far DATABASE_REPLICA_URL is behind", replica_lag),
+        gauge("replica_lag_seconds", "How far DATABASE_REPLICA_URL is behind; absent while that is not known",
+              replica.lag_seconds if replica else None),
+        gauge("replica_answers", "1 where the replica answers, 0 where the database itself does in its place",
+              float(replica.from_replica) if replica else None),
     ]  # fmt: skip

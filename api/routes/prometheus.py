@@ -9,6 +9,7 @@ from api.measures.families import gauge, rendered
 from api.measures.kept import Measures
 from db.engine import DatabaseUnavailable
 from db.migrate import NotMigrated
+from db.reader import asks_again
 
 router = APIRouter(tags=["Prometheus"])
 _EXAMPLE = 'pipeline_health_runs_24h{conclusion="failure",repo="acme/web-app",workflow="CI"} 3.0'
@@ -27,7 +28,9 @@ def metrics(request: Request, now: NowDep) -> Response:
     measures: Measures = request.app.state.measures
     try:
         stored, up = measures.text(now), 1
-    except (DatabaseUnavailable, NotMigrated, SQLAlchemyError):
+    except (DatabaseUnavailable, NotMigrated, SQLAlchemyError) as error:
+        if asks_again(error):
+            raise
         request.app.state.gate.shut()
         stored, up = b"", 0
     said = rendered([gauge("database_up", "1 where the database can be used", up)])

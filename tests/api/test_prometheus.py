@@ -181,6 +181,14 @@ def test_collectors_are_counted_apart_and_an_hour_that_is_over_is_full_again(
     assert (found[remaining, labels(collector="one/1")], found[remaining, labels(collector="two/1")]) == (40, 5000)
 
 
+def test_an_upgrade_is_over_when_the_collectors_before_it_are_gone(client: TestClient, engine: Engine) -> None:
+    with write_scope(engine) as session:
+        beat(session, NOW - timedelta(hours=20), {"version": "0.0.9"}, name="collector/before/1")
+        beat(session, NOW, {"version": "0.1.0"}, name="collector/after/1")
+    versions = [dict(named) for name, named in samples(client) if name == "pipeline_health_collector_info"]
+    assert versions == [{"collector": "after/1", "version": "0.1.0"}]
+
+
 def test_many_who_scrape_cost_as_much_as_one(client: TestClient, engine: Engine) -> None:
     """And runs are counted no more often than every few minutes."""
     asked: list[str] = []

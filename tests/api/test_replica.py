@@ -99,6 +99,22 @@ def test_a_replica_that_dies_within_a_question_does_not_spoil_the_answer(
     assert any("FROM runs" in each for each in asked["primary"])
 
 
+@pytest.mark.parametrize(("path", "said"), [("/metrics", "pipeline_health_database_up 1.0"), ("/health", '"inbox"')])
+def test_whoever_watches_does_not_take_its_death_for_the_databases(
+    answering: Callable[..., TestClient], replica: Replica, path: str, said: str
+) -> None:
+    client = answering()
+    of_replica = client.app.state.reader.replica  # type: ignore[attr-defined]
+    event.listen(of_replica, "before_cursor_execute", lambda *_: replica.kill(), once=True)
+    answer = client.get(path)
+    assert (answer.status_code, said in answer.text) == (200, True), answer.text
+    wait_for(client, "database")
+    client.app.state.measures._at = float("-inf")  # type: ignore[attr-defined]
+    told = client.get("/metrics").text
+    assert "pipeline_health_replica_answers 0.0" in told
+    assert "\npipeline_health_replica_lag_seconds " not in told
+
+
 def test_a_replica_that_lags_beyond_the_limit_is_left_until_it_is_near(
     answering: Callable[..., TestClient], engine: Engine, replica: Replica
 ) -> None:
