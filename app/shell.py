@@ -78,8 +78,10 @@ try:
     if status.stale:
         states.stale(status.stale)
     page.run()
-    if who and not wall:
-        account.signed_in(who)
+    if who:
+        account.watch(who)
+        if not wall:
+            account.signed_in(who)
 except data.Moved:
     st.rerun()
 except data.Unavailable as error:

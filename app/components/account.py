@@ -22,6 +22,10 @@ def signed_in(found: Account) -> None:
             f'<div class="ph-account"><span title="{html(found.name)}">{html(found.name)}</span>'
             f'<a href="{html(_base())}/auth/logout" target="_self">Sign out</a></div>'
         )
+
+
+def watch(found: Account) -> None:
+    """On a wall, too, where nobody would see that the figures stand still."""
     # Looks again the moment the session ends; what only refreshes a part of the page would not.
     st.fragment(_end, run_every=max(found.ends - time.time(), 1.0) + 1.0)()
 

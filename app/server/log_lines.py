@@ -4,7 +4,7 @@ import logging
 
 from streamlit import logger as streamlit_logger
 
-from app.config import Settings
+from app.config import AccessSettings, Settings
 from db.config import ConfigError
 from db.telemetry.setup import PROD, set_up
 
@@ -12,15 +12,20 @@ from db.telemetry.setup import PROD, set_up
 def set_up_logging() -> None:
     """In development Streamlit writes as it always does. Settings that cannot be used are told by every page."""
     try:
-        settings = Settings.load()
+        settings, secrets = Settings.load(), secret_values()
     except ConfigError:
         return
-    set_up("app", settings.backend_env, settings.secret_values())
+    set_up("app", settings.backend_env, secrets)
     if settings.backend_env != PROD:
         return
     # Streamlit gives each of its loggers a handler of its own when it is first asked for, now and later.
     streamlit_logger.setup_formatter = _to_root
     streamlit_logger.update_formatter()
+
+
+def secret_values() -> tuple[str, ...]:
+    """Of the database and of the login."""
+    return Settings.load().secret_values() + AccessSettings.load().secret_values()
 
 
 def _to_root(logger: logging.Logger) -> None:

@@ -9,7 +9,9 @@ from streamlit import config
 from streamlit.runtime.secrets import secrets_singleton
 
 from app.access.login import login
+from app.server.log_lines import secret_values
 from db.config import ConfigError
+from db.telemetry.redaction import redaction
 
 PROVIDER = {
     "AUTH_OIDC_METADATA_URL": "https://id.example.com/.well-known/openid-configuration",
@@ -52,6 +54,13 @@ def _forget() -> None:
 def given(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
+
+
+def test_the_secrets_of_the_login_are_kept_out_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    given(monkeypatch, PROVIDER | {"DATABASE_URL": "postgresql://me:hunter2hunter2@h/n"})
+    redact = redaction(secret_values())
+    for secret in (PROVIDER["AUTH_OIDC_CLIENT_SECRET"], PROVIDER["AUTH_COOKIE_SECRET"], "hunter2hunter2"):
+        assert redact(f"it is {secret}") == "it is ***"
 
 
 def test_without_any_of_it_there_is_no_login() -> None:
