@@ -26,7 +26,7 @@ def check_machine(settings: Settings, engine: Engine) -> Iterator[Check]:
     """Of a database that is there and migrated."""
     with session_scope(engine) as session:
         size = database_bytes(session)
-        kept = f"{server_version(session)}, schema {schema_revision(session)}, {_bytes(size)}"
+        kept = f"{server_version(session)}, schema {schema_revision(session)}, {units.size(size)}"
     yield Check("Database", True, f"{shown(engine)}, migrated; {kept}")
     if settings.database_replica_url:
         yield _replica(settings.database_replica_url, settings.database_replica_max_lag, engine)
@@ -59,10 +59,10 @@ def _disk(engine: Engine) -> Iterator[Check]:
         folder = Path(engine.url.database or "").resolve().parent
         ok = free >= _LEAST_FREE
         remedy = "" if ok else ": make room, or shorten RETENTION_DAYS; a full disk stops the collection"
-        yield Check("Disk", ok, f"{_bytes(free)} free in {folder}{remedy}")
+        yield Check("Disk", ok, f"{units.size(free)} free in {folder}{remedy}")
     folder = Path(tempfile.gettempdir())
     free = shutil.disk_usage(folder).free
-    told = f"{_bytes(free)} free in {folder}"
+    told = f"{units.size(free)} free in {folder}"
     if free >= _LEAST_TEMPORARY:
         yield Check("Temporary files", True, told)
     else:
@@ -79,11 +79,3 @@ def check_access(settings: Settings) -> Check:
                      "API_KEYS, or API_HOST to 127.0.0.1")  # fmt: skip
     return Check("API access", None, f"API_KEYS is not set here: whoever reaches {settings.api_host} may read all; "
                  "set it where a proxy or a published port lets others in")  # fmt: skip
-
-
-def _bytes(number: float) -> str:
-    for unit in ("B", "KB", "MB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}"
-        number /= 1000
-    return f"{number:,.1f} GB"

@@ -200,12 +200,14 @@ class Passes:
         self._progress.know(**more)
 
     def beat(self, *, force: bool = False) -> None:
-        self._progress.note(rate_limit=self._limit())
+        self._progress.know(rate_limit=self._limit())
         self._progress.beat(force=force)
 
-    def note_pruned(self, runs: int) -> None:
+    def note_pruned(self, runs: int, *, whole: bool) -> None:
+        """`whole`: it came to its end."""
         self._client.tally.count(Count.RUNS_DELETED, "pruned", runs)
-        self._client.tally.note(Last.RETENTION, self._clock())
+        if whole:
+            self._client.tally.note(Last.RETENTION, self._clock())
 
     def _held(self) -> dict[int, str]:
         with session_scope(self._engine) as session:

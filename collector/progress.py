@@ -67,10 +67,6 @@ class Progress:
             self._bar = None
         self._state["progress"] = None
 
-    def note(self, **facts: Any) -> None:
-        """Parts of the heartbeat, from the next one on."""
-        self._facts.update(facts)
-
     def settle(self, state: str, message: str | None = None, **more: Any) -> None:
         """The pass is over: `idle`, `waiting` for GitHub, or `error`."""
         self.end()

@@ -121,7 +121,7 @@ class Service:
         except SQLAlchemyError as error:
             log.error("%s", describe_failure(self._engine, error))
             return
-        self._passes.note_pruned(total)
+        self._passes.note_pruned(total, whole=not self._passes.stop.is_set())
         if total or logs:
             log.info("retention: %d runs and the text of %d logs deleted", total, logs)
 

@@ -118,6 +118,15 @@ def test_the_leader_forgets_collectors_that_ended_long_ago(engine: Engine, passe
     assert names(engine) == left
 
 
+@pytest.mark.parametrize("stopped", [True, False])
+def test_retention_that_was_broken_off_does_not_count_as_done(engine: Engine, passes: Passes, stopped: bool) -> None:
+    leads(passes, True)
+    if stopped:
+        passes.stop.set()
+    Service(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)._prune()
+    assert ("retention" in passes._client.tally.as_dict()["last"]) is not stopped
+
+
 def test_a_collector_ends_when_another_version_migrates_the_database(
     engine: Engine, passes: Passes, caplog: pytest.LogCaptureFixture
 ) -> None:
