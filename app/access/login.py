@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import streamlit as st
 from streamlit import config
@@ -63,6 +63,11 @@ def login() -> Login | None:
 def _login(settings: AccessSettings, auth: Mapping[str, Any], *, known: bool) -> Login:
     base = (st.get_option("server.baseUrlPath") or "").strip("/")
     redirect = urlsplit(str(auth["redirect_uri"]))
+    if redirect.netloc != _as_browsers_say(redirect):
+        raise ConfigError(
+            f"APP_URL: a login's cookies are for the address as browsers write it; its host must be "
+            f"{_as_browsers_say(redirect)} (also in [auth] redirect_uri)."
+        )
     if redirect.path.removesuffix(CALLBACK).strip("/") != base:
         raise ConfigError(
             f"APP_URL: its path must be the one that the dashboard is served at (/{base}, Streamlit's "
@@ -77,6 +82,12 @@ def _login(settings: AccessSettings, auth: Mapping[str, Any], *, known: bool) ->
         {name: _label(str(each["server_metadata_url"])) for name, each in providers.items()},
         None if known else {"auth": dict(auth)},
     )
+
+
+def _as_browsers_say(url: SplitResult) -> str:
+    """In an Origin header: lower case, without the usual port."""
+    usual = {"https": ":443", "http": ":80"}.get(url.scheme, "")
+    return url.netloc.lower().removesuffix(usual)
 
 
 def _check_rules(settings: AccessSettings, addresses: list[str]) -> None:

@@ -101,6 +101,8 @@ def test_a_whole_configuration_is_told_to_streamlit(monkeypatch: pytest.MonkeyPa
      ({"AUTH_SESSION_HOURS": "1.5"}, "AUTH_SESSION_HOURS: given was '1.5'"),
      ({"APP_URL": "http://health.example.com"}, "APP_URL: a login needs https://"),
      ({"APP_URL": "https://example.com/health"}, "APP_URL: its path must be"),
+     ({"APP_URL": "https://Example.com"}, "APP_URL: a login's cookies are for the address as browsers write it"),
+     ({"APP_URL": "https://example.com:443"}, "APP_URL: a login's cookies are for the address as browsers write it"),
      ({"AUTH_OIDC_METADATA_URL": "https://accounts.google.com/.well-known/openid-configuration",
        "AUTH_ALLOWED_DOMAINS": "*"}, "AUTH_ALLOWED_DOMAINS: * would let in everybody")],
 )  # fmt: skip
