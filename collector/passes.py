@@ -199,9 +199,11 @@ class Passes:
     def know(self, **more: Any) -> None:
         self._progress.know(**more)
 
-    def beat(self, *, force: bool = False) -> None:
+    def beat(self, *, force: bool = False) -> datetime | None:
+        """When the database last took a sign of life."""
         self._progress.know(rate_limit=self._limit())
         self._progress.beat(force=force)
+        return self._progress.seen_at
 
     def note_pruned(self, runs: int, *, whole: bool) -> None:
         """`whole`: it came to its end."""

@@ -39,6 +39,8 @@ class Progress:
         self._with_bar = bar and sys.stderr.isatty()
         self._started_at = clock()
         self._beaten_at: datetime | None = None
+        # When the database last took a sign of life.
+        self.seen_at: datetime | None = None
         self._state: dict[str, Any] = {"state": "idle", "message": None, "progress": None}
         self._done = self._total = 0
         self._rest: tuple[str, str | None] = ("idle", None)
@@ -108,6 +110,7 @@ class Progress:
                 told = {**self._facts, **self._state, "tally": self._tally.as_dict()}
                 for name in self._names():
                     beat(session, now, told, started_at=self._started_at, name=name)
+            self.seen_at = now
         except SQLAlchemyError as error:
             log.warning("%s", describe_failure(self._engine, error))
 

@@ -12,11 +12,13 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from collector import alive
 from collector.claims import RENEW_SECONDS
 from collector.guard import guarded
 from collector.passes import Passes
 from db.engine import describe_failure, write_scope
 from db.migrate import current_revision, head_revision
+from db.queries.ledger import silence_allowed
 from db.store.inbox import KEPT, prune_inbox
 from db.store.retention import prune, prune_logs
 from db.store.rollups import forget_hours
@@ -66,7 +68,7 @@ class Service:
         self._every(_LOGS_SECONDS, passes.fetch_requested_logs, "logs")
         # What comes by the clock alone: runs that do not end, silences that do, repeats.
         self._every(_RULES_SECONDS, passes.telling.changed, "rules")
-        self._every(_BEAT_SECONDS, passes.beat, "beat")
+        self._every(_BEAT_SECONDS, self._beat, "beat", first=now)
         passes.know(next_prune_at=(now + _FIRST_PRUNING).isoformat())
         self._every(_PRUNING.total_seconds(), self._prune, "prune", first=now + _FIRST_PRUNING)
         self._scheduler.start()
@@ -80,6 +82,7 @@ class Service:
         # What was counted since the last sign of life.
         guarded(lambda: passes.beat(force=True), self._engine, "beat")()
         guarded(passes.claims.release, self._engine, "release")()
+        alive.forget()
         return not self._outdated
 
     def _every(self, seconds: float, work: Callable[[], object], name: str, *, first: datetime | None = None) -> None:
@@ -96,6 +99,11 @@ class Service:
         if self._passes.renew_claims():
             # Taken over from a collector that is gone, or new: not to wait for the next poll.
             self._scheduler.modify_job("look", next_run_time=datetime.now(UTC))
+
+    def _beat(self) -> None:
+        seen_at = self._passes.beat()
+        if seen_at:
+            alive.tell((seen_at + silence_allowed(timedelta(seconds=self._poll_seconds))).timestamp())
 
     def _stay_current(self) -> None:
         """What this version writes may not fit what another one has made of the database."""

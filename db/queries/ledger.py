@@ -58,7 +58,11 @@ def is_silent(beat: HeartbeatRow, now: datetime, poll: timedelta = _DEFAULT_POLL
     """Not seen for three polls and a minute. `poll` counts where the collector does not tell its own."""
     told = beat.detail.get("poll_seconds")
     poll = timedelta(seconds=told) if isinstance(told, int | float) and told > 0 else poll
-    return now - beat.seen_at > 3 * poll + _GRACE
+    return now - beat.seen_at > silence_allowed(poll)
+
+
+def silence_allowed(poll: timedelta) -> timedelta:
+    return 3 * poll + _GRACE
 
 
 def count_rows(session: Session) -> RowCounts:

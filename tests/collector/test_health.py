@@ -1,5 +1,7 @@
 """The command that a container's health check runs."""
 
+import tempfile
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from collector import alive
 from collector.build import make_client, make_passes
 from collector.claims import host_name
 from collector.config import Settings
@@ -138,3 +141,24 @@ def test_a_collector_ends_when_another_version_migrates_the_database(
     service._stay_current()
     assert passes.stop.is_set()
     assert "revision 9999, of another version" in caplog.text
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_containers_check_tells_the_same_by_a_file(
+    passes: Passes, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert (alive.main(), capsys.readouterr().out) == (1, NO_SIGN)
+    service = Service(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)
+    service._beat()
+    assert alive.main() == 0
+    ends = float(alive.sign().read_text())
+    assert ends - time.time() == pytest.approx(16 * 60, abs=5)
+    engine.dispose()
+    Path(str(engine.url.database)).rename(tmp_path / "away.db")
+    passes._progress._beaten_at = None
+    service._beat()
+    assert float(alive.sign().read_text()) == ends
+    monkeypatch.setattr(time, "time", lambda: ends)
+    assert alive.main() == 1
+    assert [path.name for path in tmp_path.glob("*.alive*")] == [alive.sign().name]
