@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,6 +15,14 @@ from db.engine import make_engine
 from db.migrate import upgrade
 from tests.databases import Shelf, administer, with_name
 from tests.kept import Kept
+
+
+def pytest_configure() -> None:
+    """Where Python shall not write what it compiles beside the sources, it does so in its environment: every program
+    that a test starts would compile all its packages anew, which takes longer than most of them run."""
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(Path(sys.prefix, "bytecode"))
+        sys.dont_write_bytecode = False
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -1,5 +1,8 @@
-"""Any filter over any rows: the list has each matching run once, in order, and the figures count the same."""
+"""Any filter over any rows: the list has each matching run once, in order, and the figures count the same.
 
+FILTER_EXAMPLES=1000 asks with more of them than the suite does."""
+
+import os
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,6 +16,7 @@ from db.store.records import RepositoryRecord, WorkflowRecord
 from tests.api.conftest import MakeClient, TestClient
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, run, store_runs
 
+_EXAMPLES = int(os.environ.get("FILTER_EXAMPLES", "25"))
 OTHER = RepositoryRecord(2, "acme/api", "main", True, False, "")
 VALUES = {
     "repo": ["acme/web", "acme/api"],
@@ -71,7 +75,9 @@ filters = st.fixed_dictionaries(
 
 def test_pages_and_figures_are_of_the_matching_runs(asked: TestClient, rows_stored: list[Row]) -> None:
     @given(filters, st.integers(1, 70), st.integers(0, 70), st.integers(0, 70))
-    @settings(max_examples=80, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=_EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    )
     def check(given: dict[str, list[str]], limit: int, since: int, until: int) -> None:
         first, last = sorted((since, until))
         if first == last:

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,9 +14,8 @@ from typing import Any
 
 import pytest
 import requests
-from sqlalchemy import Engine
 
-from db.engine import write_scope
+from db.engine import make_engine, write_scope
 from db.store.logs import store_log
 from db.store.records import LogRecord
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
@@ -23,16 +23,18 @@ from tests.notify.servers import free_port
 
 ROOT = Path(__file__).parents[2]
 WINDOW = {"since": "2026-11-01T00:00:00Z", "until": "2026-11-20T00:00:00Z"}
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-@pytest.fixture
-def server(engine: Engine, database_url: str) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    database_url = f"sqlite:///{shutil.copy(sqlite_template, tmp_path_factory.mktemp('asked') / 'test.db')}"
+    engine = make_engine(database_url)
     add_repository(engine)
     store_runs(engine, run(1, minutes=1), run(2, minutes=2, conclusion="failure", branch=None, actor=None))
     store_jobs(engine, 1, job(9), attempts=(attempt(1, "success"),))
     with write_scope(engine) as session:
         store_log(session, 1, LogRecord(20, 2, "stored", "boom", error_line="boom", fingerprint="f"), NOON)
+    engine.dispose()
     port = free_port()
     program = subprocess.Popen(
         [sys.executable, "-m", "api"], cwd=ROOT,
@@ -40,7 +42,7 @@ def server(engine: Engine, database_url: str) -> Iterator[str]:
     )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     with requests.Session() as session:
-        for _ in range(300):
+        for _ in range(1200):
             try:
                 session.get(f"{url}/health/live", timeout=1)
                 break
@@ -52,9 +54,10 @@ def server(engine: Engine, database_url: str) -> Iterator[str]:
     program.wait(15)
 
 
-@pytest.fixture
-def generated(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture(scope="module")
+def generated(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The name of the package."""
+    tmp_path = tmp_path_factory.mktemp("generated")
     document = tmp_path / "openapi.json"
     document.write_bytes(requests.get(f"{server}/openapi.json", timeout=5).content)
     config = tmp_path / "config.json"
@@ -68,8 +71,9 @@ def generated(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> s
         check=False, capture_output=True, text=True,
     )  # fmt: skip
     assert made.returncode == 0, made.stdout + made.stderr
-    monkeypatch.syspath_prepend(tmp_path)
-    return "made_client"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.syspath_prepend(tmp_path)
+        yield "made_client"
 
 
 def test_it_asks_everything(server: str, generated: str) -> None:

@@ -90,21 +90,27 @@ def test_what_cannot_be_read_to_the_end_is_no_whole_file(stored: TestClient, eng
         list(lines)
 
 
-@pytest.mark.parametrize("write", [as_csv, as_ndjson, as_parquet])
+# One of them on PostgreSQL: what its driver reads ahead is the same for all.
+@pytest.mark.parametrize(
+    ("database_url", "write"),
+    [("sqlite", as_csv), ("sqlite", as_ndjson), ("sqlite", as_parquet), ("postgresql", as_csv)],
+    indirect=["database_url"],
+)
 def test_memory_does_not_grow_with_the_number_of_runs(client: TestClient, engine: Engine, write: object) -> None:
     assert client
     store_runs(engine, run(1))
-    _multiply(engine, 12_000)
+    _multiply(engine, 3_600)
     peaks = []
-    for size in (2_000, 12_000):
+    # What the first one loads is counted in no peak.
+    for size in (600, 600, 3_600):
         window = Window(NOON, NOON + timedelta(seconds=size))
         tracemalloc.start()
-        portions = export_runs(lambda: session_scope(engine), Scope(), window, size=500)
+        portions = export_runs(lambda: session_scope(engine), Scope(), window, size=150)
         sent = sum(len(part) for part in write(portions))  # type: ignore[operator]
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert sent > size * 10
-    assert peaks[1] < peaks[0] * 1.5
+    assert peaks[2] < peaks[1] * 1.5
 
 
 def _multiply(engine: Engine, number: int) -> None:

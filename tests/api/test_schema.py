@@ -19,7 +19,7 @@ from db.migrate import upgrade
 from db.store.sync_state import beat
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
 
-_EXAMPLES = int(os.environ.get("SCHEMA_EXAMPLES", "25"))
+_EXAMPLES = int(os.environ.get("SCHEMA_EXAMPLES", "10"))
 # Well-formed values may name what is not there; no key is set here, and the document says that one may be.
 _LEFT_OUT = [positive_data_acceptance, negative_data_rejection, ignored_auth]
 

@@ -33,7 +33,7 @@ def collector(*arguments: str, **environment: str) -> subprocess.CompletedProces
 
 
 def clean(environment: dict[str, str]) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPYCACHEPREFIX") if name in os.environ}
     return kept | {"PYTHONPATH": str(ROOT)} | environment
 
 

@@ -84,8 +84,8 @@ def test_a_limit_leaves_causes_out_and_counts_them(filled: Engine) -> None:
 
 def test_the_times_of_all_causes_are_one_question(filled: Engine) -> None:
     said: list[str] = []
+    store_runs(filled, *(run(100 + k, minutes=-k, branch="feature", conclusion="failure") for k in range(40)))
     for k in range(40):
-        store_runs(filled, run(100 + k, minutes=-k, branch="feature", conclusion="failure"))
         name_cause(filled, 100 + k, f"{k:016x}", f"{chr(65 + k) * 12} broke")
     event.listen(filled, "before_cursor_execute", lambda *given: said.append(given[2]))
     assert len(spans(filled)) == 42

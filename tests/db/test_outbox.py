@@ -148,7 +148,8 @@ def test_a_channel_that_fails_is_left_alone_and_the_others_are_not(box: Box) -> 
     box.fail(box.one(), NOON)
     assert [each.id for each in box.claim()] == [mail]
     trials = []
-    for seconds in range(1, 3600):
+    # What is tried at any other second is found by the next of these, and makes the list another one.
+    for seconds in (quarter + k for quarter in range(15, 3600, 15) for k in (-1, 0)):
         for claimed in box.claim(NOON + seconds * SECOND, "slack"):
             trials.append(seconds)
             box.fail(claimed, NOON + seconds * SECOND)
@@ -198,7 +199,7 @@ def test_one_message_that_a_channel_never_takes_holds_up_the_others_for_moments_
     for number in range(2, 40):
         now = NOON + number * 60 * SECOND
         newer = box.put("first", box.alert(number), now=now)
-        for second in range(60):
+        for second in range(0, 60, 5):
             for claimed in box.claim(now + second * SECOND, "slack"):
                 if claimed.id == poison:
                     box.fail(claimed, now + second * SECOND)
@@ -304,7 +305,8 @@ def test_more_may_wait_than_a_query_can_name(box: Box) -> None:
         most = connection.connection.driver_connection
         assert most is not None
         most.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 500)
-    for _ in range(600):
-        box.put("repeat", alert)
+    with write_scope(box.engine) as session:
+        for _ in range(600):
+            enqueue(session, alert, "repeat", {"slack": {"subject": "repeat"}}, NOON, alert_ids=[alert])
     (claimed,) = box.claim()
     assert len(claimed.carried) == 599

@@ -54,8 +54,10 @@ def test_rollups_say_what_the_rows_say(history: Engine, scope: Scope) -> None:
 
 
 def test_they_do_after_every_kind_of_change(history: Engine) -> None:
-    for change in CHANGES:
-        change(history)
+    # Those that are made together have days of their own, so that none has the day of another one made again.
+    for changes in (CHANGES[:3], CHANGES[3:6], *([each] for each in CHANGES[6:])):
+        for change in changes:
+            change(history)
         check(history, Scope())
         roll_up(history)
         check(history, Scope())
