@@ -110,6 +110,7 @@ def stand(github_url: str, logs: Path, *, dashboard: bool) -> Iterator[Stand]:
             "DATABASE_URL": database.url, "GITHUB_API_URL": github_url, "GITHUB_TOKEN": "good",
             "GITHUB_REPOS": "scale/*", "COLLECT_LOGS": "none", "POLL_INTERVAL_MINUTES": "0.2",
             "API_PORT": str(ports["api"]), "API_RATE_LIMIT": "none", "GITHUB_WEBHOOK_SECRET": SECRET,
+            **{name: os.environ[name] for name in ("PYTHONPYCACHEPREFIX",) if name in os.environ},
             **({"REDIS_URL": f"redis://127.0.0.1:{ports['redis']}/0"} if redis else {}),
         }  # fmt: skip
         engine = make_engine(database.url)
