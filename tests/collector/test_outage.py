@@ -40,14 +40,13 @@ class Town:
         self.slack.down, self.receiver.answer, self.mail.refuse = None, Answer(204, b""), ()
 
     def minutes(self, number: int, *events: tuple[int, Any]) -> None:
-        """Looks and delivers twice a minute, and does what happens at its minute."""
+        """Looks and delivers once a minute, and does what happens at its minute."""
         for minute in range(number):
             for at, work in events:
                 if at == minute:
                     work()
-            for _ in range(2):
-                self.station.run()
-                self.clock.forward(seconds=30)
+            self.station.run()
+            self.clock.forward(seconds=60)
 
     def posted(self) -> list[tuple[str, str]]:
         return [(body["event"], body["title"]) for body in self.receiver.bodies]
