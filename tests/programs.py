@@ -24,10 +24,10 @@ _ONE_AFTER_THE_OTHER = threading.Lock()
 class Program:
     """As far as tests need it, what subprocess.Popen is. What it prints goes into files, which never are full."""
 
-    def __init__(self, pid: int, out: IO[str], err: IO[str]) -> None:
+    def __init__(self, pid: int, outputs: tuple[IO[str], ...]) -> None:
         self.pid = pid
         self.returncode: int | None = None
-        self._out, self._err = out, err
+        self._outputs = outputs
 
     def poll(self) -> int | None:
         if self.returncode is None:
@@ -55,16 +55,16 @@ class Program:
 
     def printed(self) -> str:
         """What stands on its stdout until now."""
-        return os.pread(self._out.fileno(), 1_000_000, 0).decode()
+        return os.pread(self._outputs[0].fileno(), 1_000_000, 0).decode()
 
     def communicate(self, timeout: float = 600) -> tuple[str, str]:
-        """Its end, and all that it printed; to be called once."""
+        """Its end, and all that it printed but into a log; to be called once."""
         self.wait(timeout)
-        said = []
-        for file in (self._out, self._err):
+        said = ["", ""]
+        for place, file in enumerate(self._outputs):
             with file:
                 file.seek(0)
-                said.append(file.read())
+                said[place] = file.read()
         return said[0], said[1]
 
 
@@ -75,11 +75,11 @@ def start(
     """`python -m MODULE ARGUMENTS` with no more variables than these. With `log` both outputs go there; with `alarm`
     it is ended after so many seconds."""
     # Its Program closes them.
-    out, err = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")  # noqa: SIM115
-    files = [f"/proc/{os.getpid()}/fd/{each.fileno()}" for each in ((log, log) if log else (out, err))]
+    own = () if log else (tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+"))  # noqa: SIM115
+    files = [f"/proc/{os.getpid()}/fd/{each.fileno()}" for each in (own or (log, log)) if each]
     pid = _ask(module=module, arguments=arguments, environment=clean(environment), files=files, folder=str(folder),
                alarm=alarm)  # fmt: skip
-    return Program(pid, out, err)
+    return Program(pid, own)
 
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:
