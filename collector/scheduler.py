@@ -45,6 +45,8 @@ class Service:
         self._poll_seconds, self._retention = poll_seconds, timedelta(days=retention_days)
         self._log_retention = timedelta(days=log_retention_days)
         self._outdated = False
+        # Ending, the scheduler holds its jobs until the last piece of work is over: none may want them any more.
+        self._at_the_jobs = threading.Lock()
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(16)},
@@ -75,7 +77,9 @@ class Service:
         telling = [_thread(passes.telling.keep_judging), _thread(passes.telling.keep_delivering)]
         stop.wait()
         log.info("stopping")
-        passes.telling.wake()
+        with self._at_the_jobs:
+            # Whoever was at them is through, and everybody else sees that it is over.
+            passes.telling.wake()
         ends = time.monotonic() + _DRAIN_SECONDS
         for thread in (_thread(self._scheduler.shutdown), *telling):
             thread.join(max(ends - time.monotonic(), 0))
@@ -96,9 +100,12 @@ class Service:
         )
 
     def _renew(self) -> None:
-        if self._passes.renew_claims():
-            # Taken over from a collector that is gone, or new: not to wait for the next poll.
-            self._scheduler.modify_job("look", next_run_time=datetime.now(UTC))
+        if not self._passes.renew_claims():
+            return
+        with self._at_the_jobs:
+            if not self._passes.stop.is_set():
+                # Taken over from a collector that is gone, or new: not to wait for the next poll.
+                self._scheduler.modify_job("look", next_run_time=datetime.now(UTC))
 
     def _beat(self) -> None:
         seen_at = self._passes.beat()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine
 
 from collector.github.client import Client, utc_now
@@ -21,6 +22,11 @@ from tests.collector.syncing import sync
 from tests.truth import differences
 
 FULL = os.environ.get("CHAOS") == "full"
+
+
+def on(name: str) -> pytest.MarkDecorator:
+    """On this database; at full size on both."""
+    return pytest.mark.parametrize("database_url", ["sqlite", "postgresql"] if FULL else [name], indirect=True)
 
 
 @dataclass

@@ -16,10 +16,8 @@ from demo.app import create_app
 from demo.hooks import deliveries, send
 from demo.serve import running as serving
 from demo.world import World
-from tests.api.test_process import running, wait_for
-from tests.chaos.programs import start
+from tests.chaos.programs import api, start
 from tests.chaos.slack import Slack, Taken, slack
-from tests.notify.servers import free_port
 
 REPO, SECRET = "scale/web", "a secret of the webhook"
 # The line that the runner's log of a failed job ends with, and people want to read.
@@ -103,20 +101,17 @@ def line(engine: Engine, database_url: str, number: int, *, latency: float = 0.0
         for minutes in (30, 20):
             world.add_run(REPO, name(place), conclusion="failure", created_at=utc_now() - timedelta(minutes=minutes),
                           jobs=["lint", "test"], cause="typescript")  # fmt: skip
-    port = free_port()
-    settings = {"DATABASE_URL": database_url, "API_PORT": str(port), "GITHUB_WEBHOOK_SECRET": SECRET}
     with ExitStack() as stack:
         github = stack.enter_context(serving(create_app(world, tokens={"good"}, rate_limit=None, latency=latency)))
         channel = stack.enter_context(slack())
-        api = stack.enter_context(running("api", **settings))
+        address = stack.enter_context(api(DATABASE_URL=database_url, GITHUB_WEBHOOK_SECRET=SECRET))
         log = stack.enter_context(tempfile.TemporaryFile("w+"))
         collector = start("", database_url, github, log=log, SLACK_WEBHOOK_URL=channel.url, COLLECT_LOGS="failed",
                           POLL_INTERVAL_MINUTES="60")  # fmt: skip
         stack.callback(collector.communicate, timeout=30)
         stack.callback(collector.terminate)
-        wait_for(f"http://127.0.0.1:{port}/health", api)
         _wait_for_runs(engine, 2 * number)
-        yield Line(engine, world, channel, f"http://127.0.0.1:{port}/api/webhooks/github")
+        yield Line(engine, world, channel, f"{address}/api/webhooks/github")
 
 
 def _wait_for_runs(engine: Engine, count: int) -> None:

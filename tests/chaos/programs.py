@@ -1,30 +1,54 @@
-"""The collector as a real process."""
+"""The collector and the API as real processes."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO
 
-_ROOT = Path(__file__).parents[2]
+import httpx
+
+from tests import programs
+from tests.notify.servers import free_port
+from tests.programs import Program
 
 
-def start(
-    command: str, database_url: str, github_url: str, *, log: IO[str] | None = None, **settings: str
-) -> subprocess.Popen[str]:
-    """`python -m collector COMMAND`; what it prints goes into `log`, or can be read from stdout: not too much then, as
-    a pipe that is full stops it."""
+def start(command: str, database_url: str, github_url: str, *, log: IO[str] | None = None, **settings: str) -> Program:
+    """`python -m collector COMMAND`; what it prints goes into `log`, or can be read at its end."""
     environment = {
-        "PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHONPATH": str(_ROOT),
         "DATABASE_URL": database_url, "GITHUB_API_URL": github_url, "GITHUB_TOKEN": "good",
         "GITHUB_REPOS": "scale/*", "COLLECT_LOGS": "none", **settings,
     }  # fmt: skip
-    return subprocess.Popen(
-        [sys.executable, "-m", "collector", *command.split()],
-        env=environment, stdout=log or subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+    return programs.start("collector", *command.split(), environment=environment, log=log)
 
 
-def finish(program: subprocess.Popen[str], seconds: float = 120) -> tuple[int, str]:
-    said, _ = program.communicate(timeout=seconds)
+def finish(program: Program, seconds: float = 120) -> tuple[int, str]:
+    said = "".join(program.communicate(timeout=seconds))
+    assert program.returncode is not None
     return program.returncode, said
+
+
+@contextmanager
+def api(**settings: str) -> Iterator[str]:
+    """The address of one that answers."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    program = programs.start("api", environment={"API_PORT": str(port), **settings})
+    try:
+        _wait_for(f"{address}/health", program)
+        yield address
+    finally:
+        program.kill()
+        program.communicate()
+
+
+def _wait_for(url: str, program: Program) -> None:
+    # Reading the certificates for each try takes longer than most programs take to start.
+    with httpx.Client(verify=False) as client:
+        for _ in range(1_600):
+            assert program.poll() is None
+            try:
+                client.get(url)
+                return
+            except httpx.TransportError:
+                time.sleep(0.02)
+    raise AssertionError(f"{url} never answered")

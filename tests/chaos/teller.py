@@ -1,8 +1,9 @@
 """Rules and delivery as a process that asks nobody whether it is its turn: python -m tests.chaos.teller DATABASE SLACK.
 
-It goes on until its input ends, and prints how many alerts it opened and closed and how many messages it sent."""
+It goes on until SIGTERM, and prints how many alerts it opened and closed and how many messages it sent."""
 
 import json
+import signal
 import sys
 import threading
 from collections import Counter
@@ -18,6 +19,7 @@ from notify.slack import SlackChannel
 
 def main(database_url: str, slack_url: str) -> None:
     engine, stop, done = make_engine(database_url), threading.Event(), Counter[str]()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     evaluator = Evaluator(engine, parse_threshold("3"), ["slack"], "http://dash", utc_now)
     deliverer = Deliverer(engine, {"slack": SlackChannel(slack_url)}, utc_now)
 
@@ -32,8 +34,7 @@ def main(database_url: str, slack_url: str) -> None:
     for thread in threads:
         thread.start()
     print("ready", flush=True)
-    sys.stdin.read()
-    stop.set()
+    stop.wait()
     for thread in threads:
         thread.join()
     print(json.dumps(done), flush=True)

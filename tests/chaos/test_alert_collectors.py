@@ -1,13 +1,10 @@
 """Two processes that look at the same rules and empty the same outbox at the same time tell everything once."""
 
 import json
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select
@@ -21,20 +18,17 @@ from db.store.runs import upsert_runs
 from tests.builders import REPO, add_repository, run
 from tests.chaos.account import FULL
 from tests.chaos.slack import slack
-from tests.collector.program import clean
+from tests.programs import Program, start
 
-ROOT = Path(__file__).parents[2]
-EPISODES = 200 if FULL else 20
-
-
-def teller(database_url: str, slack_url: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.chaos.teller", database_url, slack_url],
-        cwd=ROOT, env=clean({}), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
+EPISODES = 200 if FULL else 10
 
 
-def end(program: subprocess.Popen[str]) -> Counter[str]:
+def teller(database_url: str, slack_url: str) -> Program:
+    return start("tests.chaos.teller", database_url, slack_url, environment={})
+
+
+def end(program: Program) -> Counter[str]:
+    program.terminate()
     said, _ = program.communicate(timeout=60)
     assert program.returncode == 0
     return Counter(json.loads(said.splitlines()[-1]))
@@ -59,10 +53,8 @@ def test_two_processes_that_judge_and_deliver_at_once_tell_everything_once(engin
     with slack() as channel, ExitStack() as stack:
         programs = [teller(database_url, channel.url) for _ in range(2)]
         for program in programs:
-            stack.enter_context(program)
             stack.callback(program.kill)
-            assert program.stdout
-            assert program.stdout.readline() == "ready\n"
+            wait_for(lambda program=program: program.printed() == "ready\n")
         for step in range(EPISODES + 3):
             with write_scope(engine) as session:
                 upsert_runs(session, get_repository(session, REPO.id), at(step))

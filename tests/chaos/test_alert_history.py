@@ -28,7 +28,12 @@ __all__ = ["make_client"]
 DAYS = 60 if FULL else 8
 # In the small version, the workflows of a breakage that is over and of one that goes on.
 WORKFLOWS = None if FULL else (("payments", "CI"), ("web-app", "CI"))
-CASES = [(3, True), (3, False), (2, True), (1, True)] if FULL else [(3, True), (1, True)]
+DATABASES = ("sqlite", "postgresql")
+CASES = (
+    [(database, *case) for database in DATABASES for case in ((3, True), (3, False), (2, True), (1, True))]
+    if FULL
+    else [("postgresql", 3, True), ("sqlite", 1, True)]
+)
 SINCE = MONDAY - timedelta(days=DAYS)
 
 
@@ -89,7 +94,7 @@ def failed_in(planted: Episode, listed: list[Happening]) -> list[Happening]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("threshold", "reruns"), CASES)
+@pytest.mark.parametrize(("database_url", "threshold", "reruns"), CASES, indirect=["database_url"])
 def test_every_breakage_is_told_once_and_its_end_once_and_noise_is_not_told(
     engine: Engine, world: World, slack: Received, make_client: MakeClient, threshold: int, reruns: bool
 ) -> None:

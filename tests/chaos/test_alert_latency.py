@@ -4,14 +4,15 @@
 from sqlalchemy import Engine
 
 from bench.alerts import percentile
-from tests.chaos.account import FULL
+from tests.chaos.account import FULL, on
 from tests.chaos.latency import CAUSE, line, name, trials
 
-TRIALS = 100 if FULL else 3
+TRIALS = 100 if FULL else 2
 # Of real GitHub an answer takes about that long.
 LATENCY_SECONDS = 0.08 if FULL else 0.0
 
 
+@on("postgresql")
 def test_a_third_failure_is_told_once_in_its_turn_and_with_its_cause(engine: Engine, database_url: str) -> None:
     with line(engine, database_url, TRIALS, latency=LATENCY_SECONDS) as ours:
         found = list(trials(ours, TRIALS))

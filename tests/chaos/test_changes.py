@@ -3,11 +3,12 @@
 from sqlalchemy import Engine
 
 from demo.changes import changes
-from tests.chaos.account import FULL, account
+from tests.chaos.account import FULL, account, on
 
 
+@on("postgresql")
 def test_a_sync_three_hours_later_finds_every_change_with_few_requests(engine: Engine) -> None:
-    with account(5, 2000 if FULL else 120, unfinished=0.0015) as github:
+    with account(5, 2000 if FULL else 40, unfinished=0.0015) as github:
         assert github.sync(engine).complete
         assert github.differences(engine) == []
         github.app.state.requests.clear()
@@ -26,8 +27,9 @@ def test_a_sync_three_hours_later_finds_every_change_with_few_requests(engine: E
     assert len(asked) <= 60
 
 
+@on("sqlite")
 def test_a_day_of_changes_up_to_thirty_days_back_is_found(engine: Engine) -> None:
-    with account(2, 1000 if FULL else 100) as github:
+    with account(2, 1000 if FULL else 60) as github:
         assert github.sync(engine).complete
         for day in range(2):
             github.forward(days=1)

@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 from collector.github import transport
 from demo.changes import changes
 from demo.chaos import Chaos, Rates
-from tests.chaos.account import FULL, account
+from tests.chaos.account import FULL, account, on
 
 # One in twenty of each; lists with a filter are stale one time in three.
 RATES = Rates(
@@ -15,15 +15,16 @@ RATES = Rates(
 )  # fmt: skip
 
 
+@on("postgresql")
 @pytest.mark.parametrize("seed", ["one", "two", "three"] if FULL else ["one"])
 def test_after_all_kinds_of_faults_one_more_sync_makes_it_right(
     engine: Engine, seed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not FULL:
         # A stall is given up after this long instead of 30 s.
-        monkeypatch.setattr(transport, "TIMEOUT_SECONDS", (10, 1))
+        monkeypatch.setattr(transport, "TIMEOUT_SECONDS", (10, 0.4))
     with account(5 if FULL else 2, 200 if FULL else 30, seed=seed) as github:
-        chaos = Chaos(seed, rates=RATES, stall_seconds=60 if FULL else 2, retry_after=1)
+        chaos = Chaos(seed, rates=RATES, stall_seconds=60 if FULL else 1, retry_after=1)
         github.world.chaos = chaos
         for number in range(3):
             github.sync(engine)
@@ -36,9 +37,10 @@ def test_after_all_kinds_of_faults_one_more_sync_makes_it_right(
         assert github.differences(engine) == []
 
 
+@on("sqlite")
 def test_history_read_from_stale_lists_is_made_right_by_one_more_sync(engine: Engine) -> None:
     """The first look is stopped after a page, so that the rest is read by windows, from an index that lies."""
-    with account(2, 300, seed="stale") as github:
+    with account(2, 300 if FULL else 120, seed="stale") as github:
         github.world.faults.add(r"/actions/runs\?.*[?&]page=([2-9]|\d\d)", status=502, times=10_000)
         assert not github.sync(engine).complete
         github.world.faults.clear()

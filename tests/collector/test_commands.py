@@ -1,8 +1,6 @@
 """The command line as people use it: real processes, exit codes, one clear line for what is wrong."""
 
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,7 +11,8 @@ from sqlalchemy.orm import Session
 from db.engine import make_engine
 from db.models import Heartbeat, Run
 from tests.collector.conftest import REPO, GitHub
-from tests.collector.program import clean, collector
+from tests.collector.program import collector
+from tests.programs import start
 
 
 @pytest.mark.parametrize(
@@ -148,9 +147,7 @@ def test_the_service_stops_in_order_on_sigterm_and_goes_on_where_it_was(tmp_path
         "GITHUB_REPOS": REPO, "GITHUB_API_URL": github.url, "GITHUB_TOKEN": "good", "DATABASE_URL": url,
         "BACKFILL_DAYS": "3650",
     }  # fmt: skip
-    service = subprocess.Popen(
-        [sys.executable, "-m", "collector"], env=clean(settings), stderr=subprocess.PIPE, text=True
-    )
+    service = start("collector", environment=settings)
     until = time.monotonic() + 30
     while time.monotonic() < until and stored(url) < 3:
         time.sleep(0.2)

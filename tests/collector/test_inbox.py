@@ -85,7 +85,8 @@ def check(session: Session, orders: list[tuple[int, ...]]) -> None:
         assert of_run(session, number) == expected, order
 
 
-@pytest.mark.parametrize("batch", [7, 400])
+# 23 events: a run is cut at each of its places.
+@pytest.mark.parametrize("batch", [23, 400])
 @STORIES
 def test_in_whatever_order_a_runs_events_come_the_same_is_stored(
     engine: Engine, session: Session, story: Any, batch: int

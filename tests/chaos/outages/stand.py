@@ -17,10 +17,11 @@ from sqlalchemy import Engine
 
 from db.engine import make_engine
 from db.migrate import upgrade
+from tests import programs
 from tests.notify.servers import free_port
+from tests.programs import ROOT
 
 SECRET = "a secret of the webhook"
-_ROOT = Path(__file__).parents[3]
 
 
 class Part(Protocol):
@@ -32,21 +33,26 @@ class Part(Protocol):
 
 @dataclass
 class Program:
+    """The product's own are forked from one that has their packages loaded."""
+
     arguments: list[str]
     environment: dict[str, str]
     log: IO[str]
-    process: "subprocess.Popen[str] | None" = None
+    process: "subprocess.Popen[str] | programs.Program | None" = None
 
     def start(self) -> None:
+        if len(self.arguments) == 1:
+            self.process = programs.start(self.arguments[0], environment=self.environment, log=self.log)
+            return
         self.process = subprocess.Popen(
-            self.arguments, cwd=_ROOT, env=self.environment, stdout=self.log, stderr=subprocess.STDOUT, text=True
+            self.arguments, cwd=ROOT, env=self.environment, stdout=self.log, stderr=subprocess.STDOUT, text=True
         )
 
     def kill(self) -> None:
         assert self.process
         assert self.process.poll() is None, "it ended by itself"
         self.process.kill()
-        self.process.wait()
+        self.process.wait(timeout=30)
 
     def stop(self) -> None:
         if self.process:
@@ -106,7 +112,7 @@ def stand(github_url: str, logs: Path, *, dashboard: bool) -> Iterator[Stand]:
         database = Database()
         ending.callback(database.stop)
         environment = {
-            "PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHONPATH": str(_ROOT),
+            "PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHONPATH": str(ROOT),
             "DATABASE_URL": database.url, "GITHUB_API_URL": github_url, "GITHUB_TOKEN": "good",
             "GITHUB_REPOS": "scale/*", "COLLECT_LOGS": "none", "POLL_INTERVAL_MINUTES": "0.2",
             "API_PORT": str(ports["api"]), "API_RATE_LIMIT": "none", "GITHUB_WEBHOOK_SECRET": SECRET,
@@ -118,12 +124,11 @@ def stand(github_url: str, logs: Path, *, dashboard: bool) -> Iterator[Stand]:
         upgrade(engine)
         found = Stand(engine, f"http://127.0.0.1:{ports['api']}", f"http://127.0.0.1:{ports['app']}")
         found.parts["db"] = database
-        python = [sys.executable, "-m"]
         commands = {
             "redis": [redis or "", "--port", str(ports["redis"]), "--bind", "127.0.0.1", "--save", ""],
-            "collector": [*python, "collector"],
-            "api": [*python, "api"],
-            "app": [*python, "streamlit", "run", "app/main.py", "--server.port", str(ports["app"]),
+            "collector": ["collector"],
+            "api": ["api"],
+            "app": [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(ports["app"]),
                     "--server.address", "127.0.0.1"],
         }  # fmt: skip
         for name, command in commands.items():
