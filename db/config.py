@@ -131,6 +131,10 @@ def usable_url(value: str) -> str:
 _DATABASE_URL_FORMS = "{given}; allowed are sqlite:///PATH and postgresql://USER:PASSWORD@HOST:PORT/NAME"
 
 
+# What the files of deploy/kubernetes/example hold.
+_EXAMPLE = "change-me"
+
+
 def _secrets_from_files(settings: type[EnvironmentSettings]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in settings.model_fields:
@@ -143,6 +147,9 @@ def _secrets_from_files(settings: type[EnvironmentSettings]) -> dict[str, str]:
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise ConfigError(f"{variable}: cannot read {path}: {reason}; give the path of a readable file.") from None
+        if found[name] == _EXAMPLE:
+            # Everybody knows it.
+            raise ConfigError(f"{variable}: {path} holds the example's {_EXAMPLE}; put the real one there.")
     return found
 
 

@@ -111,7 +111,7 @@ def test_slack_is_down_for_an_hour_and_people_read_how_things_stand(
     assert "s3cr3t" not in caplog.text
 
 
-# Hours of rules and messages, a minute at a time: what differs by database the other stories and the outbox's own tests try.
+# Hours of rules and messages: what differs by database the other stories and the outbox's own tests try.
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_many_that_came_and_went_are_one_digest(town: Town) -> None:
     town.goes_down()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
-from db.config import ReaderSettings
+from db.config import ConfigError, DatabaseSettings, ReaderSettings
 
 SECRET = "p@ss/w:rd %1#é"
 
@@ -24,3 +24,10 @@ def test_one_password_file_opens_the_database_and_its_replica(monkeypatch: pytes
 @pytest.mark.parametrize("url", ["postgresql://health:own@db/health", "sqlite:///data/x.db"])
 def test_a_url_that_needs_no_password_stays_as_it_is(url: str) -> None:
     assert ReaderSettings.load(database_url=url, database_password=SECRET).database_url == url
+
+
+def test_the_secret_of_the_example_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "password").write_text("change-me\n")
+    monkeypatch.setenv("DATABASE_PASSWORD_FILE", str(tmp_path / "password"))
+    with pytest.raises(ConfigError, match=r"^DATABASE_PASSWORD_FILE: .*password holds the example's change-me"):
+        DatabaseSettings.load()
