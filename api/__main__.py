@@ -35,7 +35,7 @@ def main() -> int:
         access_log=False,
         server_header=False,
         # Whoever stops it waits 10 s before it kills: Docker, and Kubernetes with the manifests here.
-        timeout_graceful_shutdown=8,
+        timeout_graceful_shutdown=6,
         log_config=logging_config("api", settings.backend_env, settings.secret_values()),
     )
     return 0
