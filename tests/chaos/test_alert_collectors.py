@@ -20,7 +20,7 @@ from tests.chaos.account import FULL
 from tests.chaos.slack import slack
 from tests.programs import Program, start
 
-EPISODES = 200 if FULL else 10
+EPISODES = 200 if FULL else 20
 
 
 def teller(database_url: str, slack_url: str) -> Program:

@@ -103,7 +103,7 @@ class Tab:
         self.page.evaluate(_QUIET)
 
     def see(self, text: str) -> None:
-        self.page.get_by_text(text).first.wait_for(timeout=15_000)
+        self.page.get_by_text(text).first.wait_for(timeout=30_000)
 
     @property
     def wide(self) -> bool:
