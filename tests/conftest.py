@@ -7,14 +7,19 @@ import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
+from xdist.scheduler import LoadScopeScheduling
 
 from db.engine import make_engine
 from db.migrate import upgrade
 from tests.databases import Shelf, administer, with_name
 from tests.kept import Kept
+
+# They share a dashboard, its database and a browser.
+BROWSER = {f"tests/e2e/test_{each}.py" for each in ("alerts", "log", "pages", "ui")}
 
 
 def pytest_configure() -> None:
@@ -28,6 +33,25 @@ def pytest_configure() -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """One more than cores: browsers, killed programs and stand-ins keep tests waiting more than computing."""
     return (os.cpu_count() or 1) + 1
+
+
+class Files(LoadScopeScheduling):
+    """A file's tests are run by one worker, which prepares what they share once; and so are those of one dashboard in
+    one browser."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.split("::", maxsplit=1)[0]
+        return "browser" if path in BROWSER else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files:
+    return Files(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first: it would be waited for at the end."""
+    first = ("tests/e2e", "tests/chaos", "tests/collector")
+    items.sort(key=lambda item: [not item.nodeid.startswith(each) for each in first])
 
 
 @pytest.fixture(autouse=True)

@@ -74,6 +74,19 @@ class Replica:
         finally:
             engine.dispose()
 
+    def pause(self, database: str) -> None:
+        """It receives what happens and shows nothing of it."""
+        self.execute("SELECT pg_wal_replay_pause()", database)
+
+    def resume(self, database: str) -> None:
+        """The statement may be cancelled by what it sets going, if that was kept back for longer than any statement
+        may keep it back."""
+        try:
+            self.execute("SELECT pg_wal_replay_resume()", database)
+        except OperationalError as error:
+            if "conflict with recovery" not in str(error):
+                raise
+
     def catch_up(self, place: str) -> None:
         """Waits until it has replayed the primary's log up to there."""
         engine = self._engine("postgres")

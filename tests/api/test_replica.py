@@ -119,12 +119,12 @@ def test_a_replica_that_lags_beyond_the_limit_is_left_until_it_is_near(
     answering: Callable[..., TestClient], engine: Engine, replica: Replica
 ) -> None:
     client = answering(database_replica_max_lag=1)
-    replica.execute("SELECT pg_wal_replay_pause()", str(engine.url.database))
+    replica.pause(str(engine.url.database))
     store(engine, 2)
     wait_for(client, "database")
     assert ids(client) == [2, 1]
     assert "more than DATABASE_REPLICA_MAX_LAG" in client.get("/health").json()["checks"]["replica"]["detail"]
-    replica.execute("SELECT pg_wal_replay_resume()", str(engine.url.database))
+    replica.resume(str(engine.url.database))
     wait_for(client, "replica")
     assert ids(client) == [2, 1]
 
@@ -152,7 +152,7 @@ def test_a_replica_that_falls_behind_what_it_showed_is_not_believed(
     """A kept answer is of a version of the data, which never goes down."""
     client = answering(database_replica_max_lag=3600)
     assert ids(client) == [1]
-    replica.execute("SELECT pg_wal_replay_pause()", str(engine.url.database))
+    replica.pause(str(engine.url.database))
     store(engine, 2)
     reader = client.app.state.reader  # type: ignore[attr-defined]
     with reader.session() as session:

@@ -33,7 +33,7 @@ _QUIET = """() => new Promise(done => {
 })"""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seeded]:
     engine = make_engine(f"sqlite:///{tmp_path_factory.mktemp('ui') / 'ui.db'}")
     upgrade(engine)
@@ -41,7 +41,7 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seeded]:
     engine.dispose()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def address(seeded: Seeded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with served(seeded.engine, tmp_path_factory.mktemp("log") / "streamlit.log") as found:
         yield found
@@ -100,6 +100,8 @@ class Tab:
     def settle(self) -> None:
         self.page.locator("[data-testid=stMainBlockContainer]").wait_for(timeout=30_000)
         self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=30_000)
+        # What answers clicks and keys is a script that a busy machine may load after the page was drawn.
+        self.page.wait_for_function("window.__pipelineHealth?.listening", timeout=30_000)
         self.page.evaluate(_QUIET)
 
     def see(self, text: str) -> None:
@@ -121,7 +123,7 @@ class Tab:
         return list(self.page.evaluate(f"{wide}.map(e => `${{e.ariaLabel}}: ${{e.scrollWidth - e.clientWidth}}`)"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator["sync_api.Browser"]:
     sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is missing: pip install playwright")
     if not CHROMIUM.exists():

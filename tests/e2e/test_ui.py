@@ -102,6 +102,7 @@ def test_a_table_is_sorted_by_a_click_and_stays_so_when_it_is_drawn_anew(wide: T
         "[...document.querySelectorAll('[data-table=runs] tbody tr')].map(r => Number(r.cells[6].dataset.value))"
     )
     wide.page.get_by_role("button", name="Duration").click()
+    wide.page.locator("[data-table=runs] th[aria-sort=descending]").wait_for(timeout=15_000)
     first = wide.page.evaluate(durations)
     assert first == sorted(first, reverse=True)
     heartbeat(seeded.engine, seeded.now, demo=True)
@@ -204,7 +205,7 @@ def test_new_runs_appear_by_themselves_and_nothing_open_or_scrolled_moves(
         menu.wait_for()
         scroll = "document.querySelector('[data-testid=stMain]').scrollTop"
         tab.page.evaluate(f"{scroll} = 120")
-        store(seeded.engine, 2, run(3_000 + before, seeded.now - timedelta(hours=30), repo=2))
+        store(seeded.engine, 2, run(2_500 + before, seeded.now - timedelta(hours=30), repo=2))
         heartbeat(seeded.engine, seeded.now, demo=True)
         expect(value).to_have_text(str(before + 1), timeout=10_000)
         assert menu.is_visible()
