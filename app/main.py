@@ -24,7 +24,7 @@ except ConfigError as error:
     print(error, file=sys.stderr, flush=True)
     sys.exit(2)
 
-set_up_logging()
+set_up_logging(_login.hidden if _login else ())
 # Streamlit finds the server by this very line; its settings are read by now.
 app = st.App(
     _HERE / "shell.py",

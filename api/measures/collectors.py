@@ -7,7 +7,7 @@ from typing import Any
 from prometheus_client.core import Metric
 
 from api.measures.families import Samples, counter, gauge, gauges, stamp, summary
-from db.metrics.tally import Count, Last, Tally, Took, from_dict
+from db.metrics.tally import Count, Last, Tally, Took, from_dict, moment
 from db.queries.ledger import is_silent
 from db.queries.repositories import HeartbeatRow
 
@@ -70,7 +70,7 @@ def _rate_limits(told: Mapping[str, Any], now: datetime) -> list[Metric]:
     def of(part: str) -> dict[str, float | None]:
         return {name: _number(each.get(part)) for name, each in limits.items()}
 
-    resets = {name: _moment(each.get("reset_at")) for name, each in limits.items()}
+    resets = {name: moment(each.get("reset_at")) for name, each in limits.items()}
     over = {name for name, reset in resets.items() if reset and reset <= now}
     full = of("limit")
     remaining = {name: full[name] if name in over else left for name, left in of("remaining").items()}
@@ -85,11 +85,3 @@ def _rate_limits(told: Mapping[str, Any], now: datetime) -> list[Metric]:
 
 def _number(told: object) -> float | None:
     return float(told) if isinstance(told, int | float) else None
-
-
-def _moment(told: object) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(str(told))
-    except ValueError:
-        return None
-    return found if found.tzinfo else None

@@ -32,6 +32,7 @@ class Login:
     base: str
     providers: Mapping[str, str]
     secrets: Mapping[str, Any] | None
+    hidden: tuple[str, ...]
 
     @property
     def encrypted(self) -> bool:
@@ -81,6 +82,7 @@ def _login(settings: AccessSettings, auth: Mapping[str, Any], *, known: bool) ->
         f"/{base}" if base else "",
         {name: _label(str(each["server_metadata_url"])) for name, each in providers.items()},
         None if known else {"auth": dict(auth)},
+        (str(auth["cookie_secret"]), *(str(each["client_secret"]) for each in providers.values())),
     )
 
 

@@ -1,6 +1,7 @@
 """What the dashboard's server writes about itself: in production one JSON object a line, Streamlit's own lines too."""
 
 import logging
+from collections.abc import Iterable
 
 from streamlit import logger as streamlit_logger
 
@@ -9,10 +10,11 @@ from db.config import ConfigError
 from db.telemetry.setup import PROD, set_up
 
 
-def set_up_logging() -> None:
-    """In development Streamlit writes as it always does. Settings that cannot be used are told by every page."""
+def set_up_logging(hidden: Iterable[str] = ()) -> None:
+    """`hidden` are the secrets of a login, wherever they are written. In development Streamlit writes as it always
+    does. Settings that cannot be used are told by every page."""
     try:
-        settings, secrets = Settings.load(), secret_values()
+        settings, secrets = Settings.load(), (*secret_values(), *hidden)
     except ConfigError:
         return
     set_up("app", settings.backend_env, secrets)

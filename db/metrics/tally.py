@@ -106,8 +106,8 @@ def from_dict(told: object) -> Tally:
         if isinstance(pair, list) and len(pair) == 2 and all(isinstance(each, int | float) for each in pair):
             found.took[name] = float(pair[0]), float(pair[1])
     for name, written in _items(parts.get("last")):
-        if (moment := _moment(written)) is not None:
-            found.last[name] = moment
+        if (at := moment(written)) is not None:
+            found.last[name] = at
     return found
 
 
@@ -115,7 +115,8 @@ def _items(told: object) -> list[tuple[str, Any]]:
     return [(str(name), value) for name, value in told.items()] if isinstance(told, dict) else []
 
 
-def _moment(written: object) -> datetime | None:
+def moment(written: object) -> datetime | None:
+    """In ISO 8601 with an offset; null for anything else."""
     try:
         found = datetime.fromisoformat(str(written))
     except ValueError:

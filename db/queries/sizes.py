@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from db.metrics.tiles import day_of, start_of_day
 from db.models import Base, JobLog, Run
+from db.queries.queues import database_bytes
 from db.vocabulary import LogState
 
 # More are told as "at least".
@@ -96,8 +97,7 @@ def _count(session: Session, rows: Select[int]) -> int:
 
 def _postgresql(session: Session) -> tuple[list[TableSize], int, int]:
     found = session.execute(text(_POSTGRESQL), {"names": list(Base.metadata.tables)})
-    total = session.scalar(text("SELECT pg_database_size(current_database())")) or 0
-    return [TableSize(*row) for row in found], total, 0
+    return [TableSize(*row) for row in found], database_bytes(session), 0
 
 
 def _sqlite(session: Session) -> tuple[list[TableSize], int, int]:

@@ -31,6 +31,8 @@ class Provider:
     # The nonce of an ID token, where it is to be another than the one asked for.
     nonce: str | None = None
     denies: bool = False
+    # How many seconds ago somebody signed in, by what the provider says.
+    age: int = 0
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     signed_out: int = 0
 
@@ -71,7 +73,13 @@ class Provider:
         if challenge.rstrip(b"=").decode() != asked["code_challenge"]:
             return None
         now = int(time.time())
-        claims = {"iss": self.url, "aud": CLIENT, "iat": now, "exp": now + 300, "nonce": self.nonce or asked["nonce"]}
+        claims = {
+            "iss": self.url,
+            "aud": CLIENT,
+            "iat": now - self.age,
+            "exp": now + 300,
+            "nonce": self.nonce or asked["nonce"],
+        }
         signed = jwt.encode(claims | self.person, _KEY, "RS256", headers={"kid": "one"})
         return {"access_token": "access-token-of-the-test", "token_type": "Bearer", "id_token": signed}
 

@@ -28,7 +28,7 @@ cookie_secret = "very-secret-cookie-very-secret-cookie"
 SECTION = """
 [auth.{name}]
 client_id = "a"
-client_secret = "b"
+client_secret = "secret-of-{name}"
 server_metadata_url = "https://{host}/.well-known/openid-configuration"
 """
 
@@ -134,6 +134,9 @@ def test_a_section_that_was_written_for_streamlit_counts(monkeypatch: pytest.Mon
     assert dict(found.providers) == {"google": "Google", "company": "Okta"}
     assert found.secrets is None
     assert st.secrets["auth"]["google"]["client_id"] == "a"
+    redact = redaction(found.hidden)
+    for secret in ("secret-of-google", "secret-of-company", "very-secret-cookie-very-secret-cookie"):
+        assert redact(f"it is {secret}") == "it is ***"
 
 
 @pytest.mark.parametrize(

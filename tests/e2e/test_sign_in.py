@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 COOKIE_SECRET = "cookie-secret-of-the-test-0123456789"
 ASKED = "/runs?repo=acme%2Fapi"
+SESSION_SECONDS = 12 * 3600
 
 
 @dataclass
@@ -55,7 +56,7 @@ def house(seeded: Seeded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 def page(browser: "sync_api.Browser", house: House) -> Iterator["sync_api.Page"]:
-    house.provider.person = dict(ALICE)
+    house.provider.person, house.provider.age = dict(ALICE), 0
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     yield context.new_page()
     context.close()
@@ -92,6 +93,20 @@ def test_somebody_of_another_domain_is_told_so_and_no_session_begins(page: "sync
     page.get_by_role("link", name="Use another account").click()
     page.locator("[data-table=runs]").wait_for(timeout=30_000)
     assert len(opened) == 1
+
+
+def test_a_page_that_is_open_when_the_session_ends_asks_to_sign_in_and_leads_back(
+    page: "sync_api.Page", house: House
+) -> None:
+    house.provider.age = SESSION_SECONDS - 25
+    page.goto(house.address + ASKED)
+    page.get_by_role("link", name="Continue with 127.0.0.1").click()
+    page.locator("[data-table=runs]").wait_for(timeout=30_000)
+    page.get_by_role("heading", name="Sign in").wait_for(timeout=60_000)
+    assert page.url == house.address + ASKED
+    house.provider.age = 0
+    page.get_by_role("link", name="Continue with 127.0.0.1").click()
+    page.locator("[data-table=runs]").wait_for(timeout=30_000)
 
 
 def test_what_the_provider_did_not_mean_for_this_browser_is_not_taken(house: House) -> None:
