@@ -30,11 +30,15 @@ _SILENT_SECONDS = 8.0
 # Serialization (a conflict with what is replayed), deadlock, shut down, crashed, starting up; a table or a column that
 # is not there yet.
 _FAULTS = ("40001", "40P01", "57P01", "57P02", "57P03", "42P01", "42703")
-_PLACE = "SELECT pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_lsn() END, '0/0'), 0"
+# Where it has written to; and what is to be written yet of changes that are seen already (synchronous_commit = off).
+_PLACE = """
+SELECT pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_lsn() END, '0/0'), 0,
+       pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_insert_lsn() END, '0/0')
+"""
 # One that was promoted writes a log of its own.
 _REPLAYED = """
 SELECT pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() END, '0/0'),
-       extract(epoch FROM now() - pg_last_xact_replay_timestamp())
+       extract(epoch FROM now() - pg_last_xact_replay_timestamp()), NULL
 """
 _BEAT = text("SELECT data_version, seen_at FROM heartbeats WHERE name = 'collector'").columns(seen_at=DateTime())
 _MARK = "ask_again"
@@ -51,10 +55,11 @@ class Standing:
 
 @dataclass(frozen=True)
 class _Seen:
-    """A database at one moment. `place` in the log in bytes, null where it has none; `idle` seconds since the last
-    transaction that was replayed."""
+    """A database at one moment. `place` in the log in bytes, `end` of what everybody sees; null where it has none.
+    `idle` seconds since the last transaction that was replayed."""
 
     place: int | None
+    end: int | None
     idle: float
     version: int
     beat: datetime | None
@@ -164,7 +169,7 @@ class Reader:
             return True
         if asked_at < self._since:
             return False  # the place of the database may be that of before the change
-        self._needed = self._needed or primary.place or 0
+        self._needed = self._needed or primary.end or 0
         self._reason = "it catches up"
         return replica.version >= max(primary.version, self._version) and (replica.place or 0) >= self._needed
 
@@ -229,11 +234,12 @@ def _ask(engine: Engine, place_of: str) -> _Seen | str:
     """How it stands, or the one line that says why it cannot be asked."""
     try:
         with engine.connect() as connection:
-            place, idle = None, 0.0
+            place, end, idle = None, None, 0.0
             if connection.dialect.name == "postgresql":
                 found = connection.execute(text(place_of)).one()
-                place, idle = (None if found[0] is None else int(found[0])), float(found[1] or 0.0)
+                place, end = (None if each is None else int(each) for each in (found[0], found[2]))
+                idle = float(found[1] or 0.0)
             beat: Any = connection.execute(_BEAT).first() or (0, None)
-            return _Seen(place, idle, int(beat[0]), beat[1], revision_of(connection))
+            return _Seen(place, end, idle, int(beat[0]), beat[1], revision_of(connection))
     except SQLAlchemyError as error:
         return describe_failure(engine, error)

@@ -180,6 +180,10 @@ def store(engine: Engine, number: int) -> None:
 
 
 def place_of(engine: Engine) -> str:
+    """Up to which all is written: the server of the tests may leave that for later."""
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL synchronous_commit = on"))
+        connection.execute(text("SELECT pg_logical_emit_message(true, 'here', '')"))
     with engine.connect() as connection:
         return str(connection.scalar(text("SELECT pg_current_wal_lsn()")))
 
