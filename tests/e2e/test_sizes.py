@@ -77,10 +77,11 @@ def _look(tab: Tab, much: str, path: str) -> None:
         assert NAMES[3] in tab.page.locator("[data-table=workflows]").inner_text() + said
 
 
-@pytest.mark.parametrize("width", [1440, 420])
-def test_strange_names_stay_in_their_place(browser: "sync_api.Browser", width: int,
-                                           tmp_path_factory: pytest.TempPathFactory) -> None:  # fmt: skip
-    engine = make_engine(f"sqlite:///{tmp_path_factory.mktemp('strange') / 'ui.db'}")
+@pytest.fixture(scope="module")
+def strange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a run for each of the strange texts is shown."""
+    folder = tmp_path_factory.mktemp("strange")
+    engine = make_engine(f"sqlite:///{folder / 'ui.db'}")
     upgrade(engine)
     now = datetime.now(UTC).replace(microsecond=0)
     add_repository(engine, 1, "acme/web", now)
@@ -90,17 +91,22 @@ def test_strange_names_stay_in_their_place(browser: "sync_api.Browser", width: i
         for number, each in enumerate(STRANGE)
     ))  # fmt: skip
     heartbeat(engine, now)
+    with served(engine, folder / "streamlit.log") as address:
+        yield address
+    engine.dispose()
+
+
+@pytest.mark.parametrize("width", [1440, 420])
+def test_strange_names_stay_in_their_place(browser: "sync_api.Browser", strange: str, width: int) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900})
     try:
-        with served(engine, tmp_path_factory.mktemp("log") / "streamlit.log") as found, opened(context, found) as tab:
-            for path in ("/", "/runs", "/run?run_id=1", "/run?run_id=3", "/run?run_id=4"):
+        with opened(context, strange) as tab:
+            for path in ("/", "/run?run_id=1", "/run?run_id=3", "/run?run_id=4", "/runs"):
                 tab.go(path)
                 assert "Pipeline Health" in tab.page.title()
                 assert tab.overflow <= 0, path
                 assert tab.cut == [], path
-            tab.go("/runs")
             said = tab.page.locator("[data-table=runs]").inner_text()
             assert all(shown(each)[:12] in said for each in STRANGE)
     finally:
         context.close()
-        engine.dispose()
