@@ -150,8 +150,6 @@ def _turn(engine: Engine) -> Iterator[Callable[[], AbstractContextManager[Connec
         while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}):
             connection.rollback()
             time.sleep(_TURN_SECONDS)
-        connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
-        connection.commit()
 
         @contextmanager
         def step() -> Iterator[Connection]:
@@ -180,8 +178,11 @@ def _patiently(connection: Connection, move: Callable[[Connection, Script], None
     tries = 0
     while True:
         if connection.dialect.name == "postgresql":
-            # Alembic makes the transactions itself where none is open.
+            # A try that failed in the middle of an index has left it otherwise.
             connection.rollback()
+            connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+            # Alembic makes the transactions itself where none is open.
+            connection.commit()
         try:
             move(connection, script)
             return

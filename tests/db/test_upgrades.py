@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, Table, event, text
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection, Engine, Table, event, text
 
 from db.metrics.tiles import day_of
-from db.migrate import current_revision, downgrade, upgrade
+from db.migrate import _patiently, current_revision, downgrade, upgrade
 from db.migrations import gently
 from db.models import Base
 from tests.db.older import Rows, fill, read, tables_of
@@ -192,3 +193,22 @@ def statements(engine: Engine) -> Iterator[list[str]]:
     yield said
     event.remove(engine, "before_cursor_execute", note)
     assert any("CREATE INDEX" in each for each in said)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_try_that_failed_within_an_index_does_not_make_the_next_one_wait_without_end(engine: Engine) -> None:
+    waits: list[str] = []
+
+    def move(connection: Connection, _: Script) -> None:
+        waits.append(str(connection.scalar(text("SHOW lock_timeout"))))
+        if len(waits) == 1:
+            connection.execute(text("SET lock_timeout = 0"))
+            connection.commit()
+            connection.execute(text("LOCK TABLE runs NOWAIT"))
+
+    script = ScriptDirectory(str(ROOT / "db" / "migrations")).get_revision("head")
+    with engine.begin() as other, engine.connect() as connection:
+        other.execute(text("LOCK TABLE runs"))
+        _patiently(connection, move, script)
+        connection.invalidate()
+    assert waits == ["1s", "1s"]
