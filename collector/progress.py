@@ -3,21 +3,25 @@ API read."""
 
 import logging
 import sys
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 from tqdm import tqdm
 
 from db.engine import describe_failure, write_scope
 from db.metrics.tally import Tally
-from db.queries.repositories import heartbeat
+from db.queries.repositories import HeartbeatRow, heartbeat
 from db.store.sync_state import COLLECTOR, beat, bump_data_version
 
 log = logging.getLogger(__name__)
 _BEAT_EVERY = timedelta(seconds=2)
+# A service beats every ten seconds.
+_AT_WORK = timedelta(minutes=1)
 
 
 class Progress:
@@ -34,6 +38,9 @@ class Progress:
         tally: Tally | None = None,
     ) -> None:  # fmt: skip
         self._tally, self._resumed = tally or Tally(), False
+        # A command beside a service: the counters are that one's.
+        self._command, self._guest = bar, False
+        self._beating = threading.Lock()
         self._engine, self._clock, self._facts = engine, clock, facts
         self._bar: tqdm[Any] | None = None
         self._with_bar = bar and sys.stderr.isatty()
@@ -102,17 +109,32 @@ class Progress:
             return
         self._beaten_at = now
         try:
-            with write_scope(self._engine) as session:
-                if not self._resumed:
-                    before = heartbeat(session, self._own_name)
-                    self._tally.resume(before.detail.get("tally") if before else None)
-                    self._resumed = True
-                told = {**self._facts, **self._state, "tally": self._tally.as_dict()}
+            # What was counted before is added once, however many threads beat at the start.
+            with self._beating, write_scope(self._engine) as session:
+                before = self._before(session)
+                told = {**self._facts, **self._state, "command": self._command, "tally": self._tally.as_dict()}
+                if before and self._guest:
+                    told = {**before.detail, **self._state, "tally": before.detail.get("tally")}
                 for name in self._names():
                     beat(session, now, told, started_at=self._started_at, name=name)
             self.seen_at = now
         except SQLAlchemyError as error:
             log.warning("%s", describe_failure(self._engine, error))
+
+    def _before(self, session: Session) -> HeartbeatRow | None:
+        """The sign of life that is there, for who must know it."""
+        if self._resumed and not self._guest:
+            return None
+        before = heartbeat(session, self._own_name)
+        if not self._resumed:
+            self._guest = self._command and before is not None and self._is_of_a_service(before)
+            if not self._guest:
+                self._tally.resume(before.detail.get("tally") if before else None)
+            self._resumed = True
+        return before
+
+    def _is_of_a_service(self, before: HeartbeatRow) -> bool:
+        return not before.detail.get("command") and self._clock() - before.seen_at < _AT_WORK
 
     @property
     def _own_name(self) -> str:

@@ -147,7 +147,7 @@ def _in_seconds(headers: Any) -> dict[str, str]:
     given = str(headers.get("Retry-After", ""))
     try:
         left = (parsedate_to_datetime(given).astimezone(UTC) - datetime.now(UTC)).total_seconds()
-    except ValueError:
+    except (ValueError, OverflowError):
         return {"Retry-After": given}
     return {"Retry-After": str(max(1, int(left)))}
 
