@@ -3,7 +3,9 @@
 import html
 import logging
 import smtplib
+import socket
 import ssl
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from email.message import EmailMessage
@@ -22,7 +24,28 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class _Smtp(smtplib.SMTP):
-    """A server that answers our goodbye badly has the message all the same."""
+    """A server that answers our goodbye badly has the message all the same. One that takes very long is left before
+    it has the message, so that it is not sent by two at once."""
+
+    patience_seconds = 80.0
+    _timer: threading.Timer | None = None
+
+    def connect(self, *args: Any, **named: Any) -> tuple[int, bytes]:
+        self._timer = threading.Timer(self.patience_seconds, self._cut)
+        self._timer.daemon = True
+        self._timer.start()
+        return super().connect(*args, **named)
+
+    def _cut(self) -> None:
+        """Whoever waits for the server gets an error at once."""
+        if self.sock is not None:
+            with suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        super().close()
 
     def __exit__(self, *args: Any) -> None:
         with suppress(smtplib.SMTPException):

@@ -29,6 +29,7 @@ from db.queries.runs import BadCursor
 from db.store.alerts import acknowledge
 from db.vocabulary import AlertState, Severity
 from notify.channels import SETTINGS, Channel, configured
+from notify.deadline import SEND_SECONDS, within
 from notify.errors import DeliveryFailed
 from notify.message import Message
 
@@ -151,7 +152,7 @@ def _shown(row: AlertRow | None, alert_id: int) -> schemas.Alert:
 
 def _try(channel: Channel, message: Message) -> dict[str, Any]:
     try:
-        receipt = channel.send(message)
+        receipt = within(SEND_SECONDS, lambda: channel.send(message))
     except DeliveryFailed as error:
         return {"channel": channel.name, "ok": False, "error": str(error)}
     return {"channel": channel.name, "ok": True, "error": receipt.note}

@@ -14,6 +14,7 @@ from db.store.outbox import Claimed, claim_due, drop_for_removed_channels, note_
 from db.telemetry.context import bound
 from db.vocabulary import DeliveryState
 from notify.channels import Channel
+from notify.deadline import SEND_SECONDS, within
 from notify.errors import DeliveryFailed
 from notify.message import Message
 from notify.parcel import Opening, Parcel
@@ -70,7 +71,8 @@ class Deliverer:
 
     def _send(self, item: Claimed) -> bool:
         try:
-            receipt = self._channels[item.channel].send(message_of(item, self._clock()), _parcel(item))
+            channel, message = self._channels[item.channel], message_of(item, self._clock())
+            receipt = within(SEND_SECONDS, lambda: channel.send(message, _parcel(item)))
         except DeliveryFailed as error:
             self._failed(item, error)
             return False
