@@ -1,8 +1,8 @@
 """Who only reads asks a replica while there is one that lives and keeps up, and the database itself otherwise.
 
-A thread looks at both every two seconds, so that no question waits for that. How far the replica is behind is told by
-places in PostgreSQL's log: when was the database last where the replica is now? Its own clock does not tell: where
-nothing is written, its last transaction is old and nothing is missing."""
+A thread for each looks at them every two seconds, so that no question waits for that, and neither look for the other.
+How far the replica is behind is told by places in PostgreSQL's log: when was the database last where the replica is
+now? Its own clock does not tell: where nothing is written, its last transaction is old and nothing is missing."""
 
 import logging
 import threading
@@ -87,7 +87,10 @@ class Reader:
         self._alone = False
         if self.replica is not None and replica_url:
             event.listen(self.replica, "handle_error", self._broke)
-            threading.Thread(target=self._keep_looking, args=(url, replica_url), daemon=True).start()
+            self._primary: tuple[float, _Seen | None] | None = None
+            self._primary_asked_at = time.monotonic()
+            for look, address in ((self._keep_asking, url), (self._keep_looking, replica_url)):
+                threading.Thread(target=look, args=(address,), daemon=True).start()
 
     @property
     def engine(self) -> Engine:
@@ -145,7 +148,7 @@ class Reader:
         with self._lock:
             self._alone = primary is None
             if primary is not None:
-                self._lag = self._behind(now, primary, replica)
+                self._lag = self._behind(now, asked_at, primary, replica)
                 if self._lag > self._most:
                     self._leave_now(f"it is {self._lag:,.0f} s behind, more than DATABASE_REPLICA_MAX_LAG")
                 elif self._trusted or self._caught_up(primary, replica, asked_at):
@@ -154,11 +157,12 @@ class Reader:
                 self._lag = None
                 self._trust()
 
-    def _behind(self, now: float, primary: _Seen, replica: _Seen) -> float:
+    def _behind(self, now: float, asked_at: float, primary: _Seen, replica: _Seen) -> float:
         """In seconds, by the log; without one by the sign of life that the collector writes."""
         if primary.place is None or replica.place is None:
             return max((primary.beat - replica.beat).total_seconds(), 0.0) if primary.beat and replica.beat else 0.0
-        self._marks.append((now, primary.place))
+        if not self._marks or self._marks[-1][0] < asked_at:
+            self._marks.append((asked_at, primary.place))
         if replica.place >= primary.place:
             return 0.0
         reached = [at for at, place in self._marks if place <= replica.place]
@@ -210,14 +214,26 @@ class Reader:
         if context.sqlalchemy_exception is not None:
             setattr(context.sqlalchemy_exception, _MARK, True)
 
-    def _keep_looking(self, url: str, replica_url: str) -> None:
-        """With connections of its own: those of the questions may all be in use."""
-        primary, replica = _replica(url, _CONNECT_SECONDS), _replica(replica_url, _CONNECT_SECONDS)
+    def _keep_asking(self, url: str) -> None:
+        """How the database itself stands. One that takes the question and does not answer keeps only this waiting."""
+        primary = _replica(url, _CONNECT_SECONDS)
         while not self._over.is_set():
-            asked_at, there = time.monotonic(), _ask(primary, _PLACE)
-            self.look(there if isinstance(there, _Seen) else None, _ask(replica, _REPLAYED), asked_at)
+            self._primary_asked_at = time.monotonic()
+            there = _ask(primary, _PLACE)
+            self._primary = self._primary_asked_at, there if isinstance(there, _Seen) else None
             self._over.wait(self._every)
         primary.dispose()
+
+    def _keep_looking(self, replica_url: str) -> None:
+        """With connections of its own: those of the questions may all be in use."""
+        replica = _replica(replica_url, _CONNECT_SECONDS)
+        while not self._over.is_set():
+            told = self._primary
+            silent = time.monotonic() - self._primary_asked_at > max(_SILENT_SECONDS, 4 * self._every)
+            if told is not None or silent:
+                asked_at, primary = (time.monotonic(), None) if told is None or silent else told
+                self.look(primary, _ask(replica, _REPLAYED), asked_at)
+            self._over.wait(self._every if told is not None else min(self._every, 0.05))
         replica.dispose()
 
 

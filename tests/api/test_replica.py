@@ -1,7 +1,10 @@
 """A streaming replica answers while it lives and keeps up, and nobody notices when it does not."""
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -171,6 +174,30 @@ def test_without_the_database_itself_the_replica_goes_on(
     health = client.get("/health")
     assert (health.status_code, health.json()["checks"]["database"]["status"]) == (503, "error")
     assert "s3cr3t" not in health.text
+
+
+def test_a_database_that_takes_questions_and_answers_none_is_not_waited_for(
+    answering: Callable[..., TestClient], engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_SILENT_SECONDS", 0.5)
+    client = answering()
+    with engine.connect() as connection:
+        asked = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        pids = [int(pid) for pid in connection.scalars(text(asked))]
+    if not all(Path(f"/proc/{pid}").exists() for pid in pids):
+        pytest.skip("the server of TEST_DATABASE_URL is on another machine: its processes cannot be stopped")
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        # Longer than it takes to see that nothing comes.
+        time.sleep(3)
+        assert ids(client) == [1]
+        assert client.app.state.reader.standing().from_replica  # type: ignore[attr-defined]
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    wait_for(client, "replica")
+    assert ids(client) == [1]
 
 
 def store(engine: Engine, number: int) -> None:
