@@ -17,6 +17,17 @@ _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 DOMAIN = rf"({_LABEL}\.)+{_LABEL}"
 EMAIL = re.compile(rf'(?P<user>[^\s@"<>,;:\\\x00-\x1f\x7f]{{1,64}})@(?P<domain>{DOMAIN})')
 
+# Microsoft's clouds, and what stands in the place of a tenant for any of them.
+_MICROSOFT = ("login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn",
+              "login.windows.net", "login.microsoft.com", "sts.windows.net")  # fmt: skip
+_ANY_TENANT = ("common", "organizations", "consumers")
+
+
+def is_of_any_tenant(address: str) -> bool:
+    """There any Microsoft account may sign in, and its owner chooses the address that is told."""
+    told = urlsplit(address.strip().lower())
+    return told.hostname in _MICROSOFT and told.path.lstrip("/").split("/")[0] in _ANY_TENANT
+
 
 class Settings(ReaderSettings):
     """Where the data is, and the form of the log; everything else the collector says of itself in the database."""
@@ -58,10 +69,7 @@ class AccessSettings(EnvironmentSettings):
                 f"given was {value[:80]!r}; allowed is the https:// address of the provider's description, which ends "
                 "with /.well-known/openid-configuration"
             )
-        told = urlsplit(value)
-        if told.hostname == "login.microsoftonline.com" and told.path.split("/")[1] in (
-            "common", "organizations", "consumers",
-        ):  # fmt: skip
+        if is_of_any_tenant(value):
             raise ValueError("this address lets any Microsoft account choose its e-mail; name your own tenant in it")
         return value
 

@@ -32,7 +32,7 @@ _RULES_SECONDS = 30
 # An event is to be in the database within a second.
 _INBOX_SECONDS = 0.25
 _DRAIN_SECONDS = 9
-_PRUNING, _FIRST_PRUNING = timedelta(days=1), timedelta(minutes=1)
+_PRUNING, _PRUNING_LOOK, _FIRST_PRUNING = timedelta(days=1), timedelta(minutes=5), timedelta(minutes=1)
 # A container that is replaced leaves a heartbeat under a name that never comes back.
 _FORGOTTEN = timedelta(days=1)
 
@@ -44,7 +44,8 @@ class Service:
         self._engine, self._passes = engine, passes
         self._poll_seconds, self._retention = poll_seconds, timedelta(days=retention_days)
         self._log_retention = timedelta(days=log_retention_days)
-        self._outdated = False
+        self._outdated, self._told = False, True
+        self._prune_at = datetime.now(UTC)
         # Ending, the scheduler holds its jobs until the last piece of work is over: none may want them any more.
         self._at_the_jobs = threading.Lock()
         self._scheduler = BackgroundScheduler(
@@ -72,7 +73,7 @@ class Service:
         self._every(_RULES_SECONDS, passes.telling.changed, "rules")
         self._every(_BEAT_SECONDS, self._beat, "beat", first=now)
         passes.know(next_prune_at=(now + _FIRST_PRUNING).isoformat())
-        self._every(_PRUNING.total_seconds(), self._prune, "prune", first=now + _FIRST_PRUNING)
+        self._every(_PRUNING_LOOK.total_seconds(), self._prune, "prune", first=now + _FIRST_PRUNING)
         self._scheduler.start()
         telling = [_thread(passes.telling.keep_judging), _thread(passes.telling.keep_delivering)]
         stop.wait()
@@ -109,8 +110,16 @@ class Service:
 
     def _beat(self) -> None:
         seen_at = self._passes.beat()
-        if seen_at:
+        if not seen_at:
+            return
+        try:
             alive.tell((seen_at + silence_allowed(timedelta(seconds=self._poll_seconds))).timestamp())
+            self._told = True
+        except OSError as error:
+            if self._told:
+                log.warning("The sign of life for health checks cannot be written to %s: %s.", alive.sign(),
+                            error.strerror)  # fmt: skip
+            self._told = False
 
     def _stay_current(self) -> None:
         """What this version writes may not fit what another one has made of the database."""
@@ -121,10 +130,16 @@ class Service:
             self._passes.stop.set()
 
     def _prune(self) -> None:
-        if not self._passes.claims.share.leads:
-            return
+        """Once a day, by whoever leads then; who takes over does not know when it was, and does it soon."""
         now = datetime.now(UTC)
-        self._passes.know(next_prune_at=(now + _PRUNING).isoformat())
+        leads = self._passes.claims.share.leads
+        if not leads:
+            self._prune_at = now + _PRUNING_LOOK
+            self._passes.know(next_prune_at=self._prune_at.isoformat())
+        if not leads or now < self._prune_at:
+            return
+        self._prune_at = now + _PRUNING
+        self._passes.know(next_prune_at=self._prune_at.isoformat())
         try:
             logs = self._portions(prune_logs(self._engine, now - self._log_retention))
             total = self._portions(prune(self._engine, now - self._retention, now))

@@ -14,7 +14,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from db.engine import DatabaseUnavailable, check_connection, describe_failure
 from db.migrations.gently import LOCK_TIMEOUT, Overtaken
@@ -143,7 +143,7 @@ def _turn(engine: Engine) -> Iterator[Callable[[], AbstractContextManager[Connec
     """For one program at a time: gives what makes the connection of a step. On SQLite a step begins with the write
     lock, and looks only then where the schema is; PostgreSQL's lock lasts for all steps."""
     if engine.dialect.name != "postgresql":
-        yield engine.execution_options(sqlite_immediate=True).begin
+        yield lambda: _sqlite_step(engine)
         return
     with engine.connect() as connection:
         # Asked for again and again: a statement that waits would hold up the building of an index, which waits for it.
@@ -160,6 +160,22 @@ def _turn(engine: Engine) -> Iterator[Callable[[], AbstractContextManager[Connec
             yield step
         finally:
             _release(connection)
+
+
+@contextmanager
+def _sqlite_step(engine: Engine) -> Iterator[Connection]:
+    """Another program's migration may hold the lock for longer than SQLite waits."""
+    gives_up = time.monotonic() + _PATIENCE_SECONDS
+    with engine.execution_options(sqlite_immediate=True).connect() as connection:
+        while True:
+            try:
+                transaction = connection.begin()
+                break
+            except OperationalError as error:
+                if "locked" not in str(error.orig) or time.monotonic() >= gives_up:
+                    raise
+        with transaction:
+            yield connection
 
 
 def _release(connection: Connection) -> None:

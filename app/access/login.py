@@ -13,7 +13,7 @@ from streamlit import config
 from streamlit.errors import StreamlitSecretNotFoundError
 
 from app.access.rules import Account, Refusal, Rules, judge
-from app.config import EVERYBODY, SHORTEST_SECRET, AccessSettings, is_safe
+from app.config import EVERYBODY, SHORTEST_SECRET, AccessSettings, is_of_any_tenant, is_safe
 from db.config import ConfigError
 
 CALLBACK = "/oauth2callback"
@@ -149,6 +149,11 @@ def _providers(auth: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
         missing = [key for key in _NEEDED if not each.get(key)]
         if missing:
             raise ConfigError(f"secrets.toml: [auth] {name} needs {', '.join(missing)}.")
+        if is_of_any_tenant(str(each["server_metadata_url"])):
+            raise ConfigError(
+                f"secrets.toml: [auth] {name}: server_metadata_url lets any Microsoft account choose its e-mail; name "
+                "your own tenant in it."
+            )
         if not is_safe(str(each["server_metadata_url"])):
             raise ConfigError(f"secrets.toml: [auth] {name}: server_metadata_url must begin with https://.")
     return found

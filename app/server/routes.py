@@ -1,5 +1,7 @@
 """The dashboard's own addresses beside its pages. They show what the pages show, to whom the pages are shown."""
 
+import logging
+
 import streamlit as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -8,6 +10,8 @@ from starlette.routing import Route
 from app.logs.script import address, script
 from app.server.middleware import FOREVER
 
+log = logging.getLogger(__name__)
+
 
 async def live(_: Request) -> JSONResponse:
     """The process answers; nothing else is asked."""
@@ -15,8 +19,9 @@ async def live(_: Request) -> JSONResponse:
 
 
 def ready(request: Request) -> JSONResponse:
-    """503 with one line where the database cannot be read."""
+    """503 with one line where the database cannot be read; where there is a login, that is told to the log alone."""
     from app import data
+    from app.access.login import login
 
     headers = {"cache-control": "no-store"}
     try:
@@ -24,7 +29,10 @@ def ready(request: Request) -> JSONResponse:
     except data.Moved:
         return ready(request)
     except data.Unavailable as error:
-        return JSONResponse({"status": "error", "detail": str(error)}, 503, headers)
+        if login() is None:
+            return JSONResponse({"status": "error", "detail": str(error)}, 503, headers)
+        log.warning("%s", error)
+        return JSONResponse({"status": "error"}, 503, headers)
     return JSONResponse({"status": "ok"}, headers=headers)
 
 

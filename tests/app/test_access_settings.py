@@ -145,6 +145,8 @@ def test_a_section_that_was_written_for_streamlit_counts(monkeypatch: pytest.Mon
      (TOML, {"AUTH_ALLOWED_DOMAINS": "example.com"}, "secrets.toml: [auth] names no provider"),
      (TOML + '[auth.a]\nclient_id = "a"\n', {"AUTH_ALLOWED_DOMAINS": "example.com"}, "secrets.toml: [auth] a needs"),
      (TOML + SECTION.format(name="a", host="id.example"), WHOLE, "AUTH_OIDC_METADATA_URL: Streamlit's secrets have"),
+     (TOML + SECTION.format(name="a", host="login.microsoftonline.us/Common"), {"AUTH_ALLOWED_DOMAINS": "example.com"},
+      "secrets.toml: [auth] a: server_metadata_url lets any Microsoft account"),
      (TOML.replace("very-secret-cookie-", ""), {}, "secrets.toml: [auth] needs cookie_secret"),
      (TOML.replace("localhost:8501", "example.com"), {}, "secrets.toml: [auth] redirect_uri must begin with https"),
      (TOML.replace("/oauth2callback", ""), {}, "secrets.toml: [auth] needs redirect_uri"),

@@ -5,11 +5,13 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from secrets import token_hex
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from sqlalchemy import Engine
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -18,6 +20,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit.auth_util import set_cookie_with_chunks
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 
+from app import data
 from app.addresses import PAGES
 from app.server import guard, middleware
 from app.server.routes import routes
@@ -116,6 +119,15 @@ def test_a_page_brings_the_token_without_which_its_websocket_is_a_strangers(clie
 def test_health_is_open_and_so_is_what_the_page_for_signing_in_needs(client: TestClient, seeded: Seeded) -> None:
     for path in ("/health/live", "/health/ready", "/_stcore/health", "/app/static/logo.svg"):
         assert ask(client, path).status_code == 200
+
+
+def test_strangers_are_told_nothing_of_the_database(
+    client: TestClient, empty: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    data.forget()
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'nothing.db'}")
+    response = ask(client, "/health/ready")
+    assert (response.status_code, response.json()) == (503, {"status": "error"})
 
 
 FORGED = {

@@ -121,6 +121,21 @@ def test_the_leader_forgets_collectors_that_ended_long_ago(engine: Engine, passe
     assert names(engine) == left
 
 
+def test_who_takes_over_the_lead_prunes_soon_and_then_once_a_day(engine: Engine, passes: Passes) -> None:
+    leads(passes, False)
+    service = Service(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)
+    service._prune()
+    assert "retention" not in passes._client.tally.as_dict()["last"]
+    assert service._prune_at - datetime.now(UTC) <= timedelta(minutes=5)
+    leads(passes, True)
+    service._prune_at = datetime.now(UTC)
+    service._prune()
+    done = passes._client.tally.as_dict()["last"]["retention"]
+    assert service._prune_at - datetime.now(UTC) > timedelta(hours=23)
+    service._prune()
+    assert passes._client.tally.as_dict()["last"]["retention"] == done
+
+
 @pytest.mark.parametrize("stopped", [True, False])
 def test_retention_that_was_broken_off_does_not_count_as_done(engine: Engine, passes: Passes, stopped: bool) -> None:
     leads(passes, True)
@@ -161,4 +176,18 @@ def test_a_containers_check_tells_the_same_by_a_file(
     assert float(alive.sign().read_text()) == ends
     monkeypatch.setattr(time, "time", lambda: ends)
     assert alive.main() == 1
+    assert [path.name for path in tmp_path.glob("*.alive*")] == [alive.sign().name]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_sign_that_cannot_be_written_is_told_once_and_leaves_nothing(
+    passes: Passes, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    alive.sign().mkdir()
+    service = Service(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)
+    for _ in range(3):
+        passes._progress._beaten_at = None
+        service._beat()
+    assert caplog.text.count("cannot be written") == 1
     assert [path.name for path in tmp_path.glob("*.alive*")] == [alive.sign().name]

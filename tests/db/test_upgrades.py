@@ -212,3 +212,17 @@ def test_a_try_that_failed_within_an_index_does_not_make_the_next_one_wait_witho
         _patiently(connection, move, script)
         connection.invalidate()
     assert waits == ["1s", "1s"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_file_that_another_program_writes_for_long_is_waited_for(engine: Engine) -> None:
+    downgrade(engine, "0009")
+    event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA busy_timeout = 20"))
+    engine.dispose()
+    with engine.execution_options(sqlite_immediate=True).begin():
+        thread = threading.Thread(target=upgrade, args=(engine,))
+        thread.start()
+        thread.join(0.5)
+        assert thread.is_alive()
+    thread.join(30)
+    assert current_revision(engine) == REVISIONS[-1]
