@@ -97,7 +97,7 @@ class Health(Schema):
         {
             "status": "degraded",
             "version": "0.1.0",
-            "schema_revision": "0009",
+            "schema_revision": "0012",
             "checks": {"database": _DATABASE, "collector": _COLLECTOR, "inbox": _INBOX},
         }
     )

@@ -11,7 +11,8 @@ from db.models.base import Base
 
 class SyncState(Base):
     """How far a repository is known to be complete. covered_to is the newest created_at that the last
-    finished walk reached: a walk may only stop once it is back there, or an interruption leaves a hole."""
+    finished walk reached: a walk may only stop once it is back there, or an interruption leaves a hole.
+    `actions_missing_since`: GitHub answers for the repository and not for its Actions since then; null otherwise."""
 
     __tablename__ = "sync_states"
 
@@ -30,6 +31,7 @@ class SyncState(Base):
     error: Mapped[str | None] = mapped_column(Text)
     error_at: Mapped[datetime | None]
     gaps: Mapped[list[Any]] = mapped_column(default=list)
+    actions_missing_since: Mapped[datetime | None]
 
 
 class Target(Base):
@@ -44,13 +46,15 @@ class Target(Base):
 
 
 class Heartbeat(Base):
-    """A sign of life of a program; `detail` is what it says of itself (no secrets)."""
+    """A sign of life of a program; `detail` is what it says of itself (no secrets). `stopped_at`: when it ended in
+    order; null while it runs, and after a crash."""
 
     __tablename__ = "heartbeats"
 
     name: Mapped[str] = mapped_column(String(100), primary_key=True)
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]
+    stopped_at: Mapped[datetime | None]
     data_version: Mapped[int] = mapped_column(default=0)
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
 

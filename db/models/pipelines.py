@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, LargeBinary, String, Text, text
+from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, LargeBinary, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base
@@ -32,8 +32,16 @@ class Workflow(Base):
 
 
 class Run(Base):
-    """A run with the state of its latest attempt. The sums below are made from its jobs when they are
-    stored, so that a figure over many runs never has to touch the jobs."""
+    """A run with the state of its latest attempt. The sums are computed from its jobs when those are stored, so that a
+    figure over many runs does not read the jobs.
+
+    `actor` started the run; `triggering_actor` started its latest attempt (null: not known, as for runs stored by older
+    versions). `commit_author` and `commit_message` are those of the head commit. `first_outcome` is the outcome of
+    attempt 1 where a later attempt exists, null where attempt 1 is the latest or unknown. `reruns` counts later
+    attempts except the one that an approval creates; `failed_then_rerun` says that a failed attempt was re-run.
+    The `wasted_*` columns split `wasted_seconds` by reason; `defect_seconds` is the compute of failed attempts
+    that found a defect, which is not waste. `unpriced_minutes` are billed minutes of jobs without a known price, left
+    out of `cost_usd`; `never_started` counts jobs that no runner took."""
 
     __tablename__ = "runs"
     __table_args__ = (
@@ -75,6 +83,9 @@ class Run(Base):
     on_default_branch: Mapped[bool] = mapped_column(Boolean)
     head_sha: Mapped[str] = mapped_column(String(64))
     actor: Mapped[str | None] = mapped_column(String(200))
+    triggering_actor: Mapped[str | None] = mapped_column(String(200))
+    commit_author: Mapped[str | None] = mapped_column(String(200))
+    commit_message: Mapped[str | None] = mapped_column(Text)
     status: Mapped[str] = mapped_column(String(50))
     conclusion: Mapped[str | None] = mapped_column(String(50))
     outcome: Mapped[str] = mapped_column(String(20))
@@ -88,6 +99,15 @@ class Run(Base):
     compute_seconds: Mapped[float] = mapped_column(Float, default=0.0)
     wasted_seconds: Mapped[float] = mapped_column(Float, default=0.0)
     cost_usd: Mapped[float] = mapped_column(Float, default=0.0)
+    first_outcome: Mapped[str | None] = mapped_column(String(20))
+    reruns: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    failed_then_rerun: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    wasted_flaky_seconds: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
+    wasted_cancelled_seconds: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
+    wasted_superseded_seconds: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
+    defect_seconds: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
+    unpriced_minutes: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    never_started: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     runner: Mapped[str | None] = mapped_column(String(200))
     html_url: Mapped[str] = mapped_column(Text)
     details_pending: Mapped[bool] = mapped_column(Boolean, default=True)
@@ -128,6 +148,8 @@ class Job(Base):
     duration_seconds: Mapped[float | None] = mapped_column(Float)
     queue_seconds: Mapped[float | None] = mapped_column(Float)
     runner: Mapped[str | None] = mapped_column(Text)
+    runner_id: Mapped[int | None]
+    runner_group: Mapped[str | None] = mapped_column(Text)
     labels: Mapped[list[Any]]
     copied: Mapped[bool] = mapped_column(Boolean, default=False)
     phantom: Mapped[bool] = mapped_column(Boolean, default=False)

@@ -37,11 +37,23 @@ class Rollup(Base):
     compute: Mapped[float] = mapped_column(Float)
     wasted: Mapped[float] = mapped_column(Float)
     cost: Mapped[float] = mapped_column(Float)
+    success_duration: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
+    first_success: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    first_failure: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    rerun_unapproved: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    failed_then_rerun: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    never_started: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    unpriced_minutes: Mapped[int] = mapped_column(default=0, server_default="0")
+    wasted_flaky: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
+    wasted_cancelled: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
+    wasted_superseded: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
+    defect: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
     durations: Mapped[bytes | None] = mapped_column(LargeBinary)
     queues: Mapped[bytes | None] = mapped_column(LargeBinary)
     recoveries: Mapped[bytes | None] = mapped_column(LargeBinary)
     decided_hours: Mapped[bytes | None] = mapped_column(LargeBinary)
     failed_hours: Mapped[bytes | None] = mapped_column(LargeBinary)
+    success_durations: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class UsageRollup(Base):
@@ -63,6 +75,10 @@ class UsageRollup(Base):
     cancelled: Mapped[float] = mapped_column(Float)
     superseded: Mapped[float] = mapped_column(Float)
     cost: Mapped[float] = mapped_column(Float)
+    unpriced_minutes: Mapped[int] = mapped_column(default=0, server_default="0")
+    never_started: Mapped[int] = mapped_column(default=0, server_default="0")
+    flaky: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
+    defect: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
     waits: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
@@ -80,13 +96,15 @@ class RollupMark(Base):
 
 class RollupState(Base):
     """One row. Hours are kept from `hours_from` on; runs created before `pruned_before` were deleted, and the
-    roll-ups of these days are all there is."""
+    roll-ups of these days are all there is. `complete_from`: roll-ups of earlier days were written by a version that did
+    not count everything that is counted now, and their runs are deleted; null where there are none."""
 
     __tablename__ = "rollup_state"
 
     id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     hours_from: Mapped[datetime]
     pruned_before: Mapped[datetime | None]
+    complete_from: Mapped[datetime | None]
 
 
 class BrokenEpisode(Base):
