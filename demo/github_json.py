@@ -98,12 +98,12 @@ def run(found: Run, now: datetime, base: str, attempt: Attempt | None = None) ->
 
 
 def _commit(found: Run) -> dict[str, Any]:
-    login = found.author or "ghost"
+    login = found.committer or found.author or "ghost"
     person = {"name": login.replace("-", " ").title(), "email": f"{login}@users.noreply.github.com"}
     return {
         "id": found.sha,
         "tree_id": found.sha[::-1],
-        "message": found.title,
+        "message": found.message or found.title,
         "timestamp": time(found.created - timedelta(seconds=int(found.sha[:2], 16))),
         "author": person,
         "committer": person,

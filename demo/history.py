@@ -52,15 +52,17 @@ class Builder:
             title, branch = rng.choice(NASTY)
         merged = f"{title} (#{1200 + number % 4000})"
         shown: str | None = branch
+        message = committer = None
         if event in ("schedule", "workflow_dispatch"):
-            title, shown = self.workflow.name, "main"
+            # GitHub titles such a run by its workflow; its commit is the newest one of the branch.
+            title, shown, message, committer = self.workflow.name, "main", merged, ACTORS[number % len(ACTORS)]
         elif event == "push":
             title, shown = merged, "main"
         elif event == "merge_group":
             title, shown, author = merged, f"gh-readonly-queue/main/pr-{1200 + number % 4000}-{number:040x}", QUEUE_BOT
         run = Run(
             self.run_id(created), self.repository, self.workflow, number, title, shown, event,
-            f"{rng.getrandbits(160):040x}", author, created,
+            f"{rng.getrandbits(160):040x}", author, created, message=message, committer=committer,
         )  # fmt: skip
         return self._with_gaps(rng.random(), run)
 

@@ -94,8 +94,9 @@ class Repository:
 
 @dataclass(slots=True)
 class Run:
-    """`name` is the workflow's unless given; `fork` is that of a deleted fork: no head repository. `nulls` names fields
-    of the answer that GitHub leaves empty for this run."""
+    """`message` and `committer` (a login) are those of the head commit: the title and the author unless given. `name`
+    is the workflow's unless given; `fork` is that of a deleted fork: no head repository. `nulls` names fields of the
+    answer that GitHub leaves empty for this run."""
 
     id: int
     repository: Repository
@@ -111,6 +112,8 @@ class Run:
     fork: bool = False
     name: str | None = None
     nulls: tuple[str, ...] = ()
+    message: str | None = None
+    committer: str | None = None
 
     @property
     def cause(self) -> str | None:

@@ -144,6 +144,8 @@ class World:
         actor: str | None = "alice",
         title: str | None = None,
         head_sha: str | None = None,
+        message: str | None = None,
+        committer: str | None = None,
         jobs: int | Sequence[str | JobPlan] = 1,
         cause: str | None = None,
         nulls: Sequence[str] = (),
@@ -155,7 +157,7 @@ class World:
         number = self.new_id()
         run = Run(
             number, repository, repository.workflow(workflow), 0, title or f"run of {workflow}", branch, event,
-            head_sha or f"{number:040x}", actor, created_at or self.clock(),
+            head_sha or f"{number:040x}", actor, created_at or self.clock(), message=message, committer=committer,
         )  # fmt: skip
         plans = making.planned(jobs, conclusion, queue, duration)
         run.attempts.append(making.attempt(self.new_id, 1, run.created, actor, conclusion, plans))

@@ -28,7 +28,8 @@ def run(run_id: int = 100, *, minutes: float = 0, seconds: float = 60, **changed
     created = NOON + timedelta(minutes=minutes)
     values: dict[str, Any] = {
         "id": run_id, "workflow_id": 5, "workflow_name": "CI", "run_number": run_id, "attempt": 1, "title": "a change",
-        "event": "push", "branch": "main", "head_sha": f"{run_id:040x}", "actor": "alice", "status": "completed",
+        "event": "push", "branch": "main", "head_sha": f"{run_id:040x}", "actor": "alice",
+        "triggering_actor": changed.get("actor", "alice"), "status": "completed",
         "conclusion": "success", "created_at": created, "started_at": created,
         "updated_at": created + timedelta(seconds=seconds), "html_url": f"https://github.com/acme/web/actions/runs/{run_id}",
     }  # fmt: skip

@@ -15,7 +15,8 @@ _RUN: dict[str, Any] = {
     "conclusion": "failure", "outcome": "failure", "flaky": False, "created_at": "2026-11-20T09:14:02Z",
     "started_at": "2026-11-20T09:14:02Z", "completed_at": "2026-11-20T09:18:34Z",
     "duration_seconds": 272.0, "queue_seconds": 6.0,
-    "html_url": "https://github.com/acme/web-app/actions/runs/7398123456",
+    "html_url": "https://github.com/acme/web-app/actions/runs/7398123456", "triggering_actor": "hana-sato",
+    "commit_author": "Hana Sato", "commit_message": "fix(cart): round half to even",
 }  # fmt: skip
 _FLAKY: dict[str, Any] = {
     "repo": "acme/web-app", "workflow": "CI", "workflow_id": 90001001, "flaky_runs": 6, "decided": 212,

@@ -13,7 +13,8 @@ _RUN: dict[str, Any] = {
     "conclusion": "success", "outcome": "success", "flaky": False, "created_at": "2026-11-20T09:14:02Z",
     "started_at": "2026-11-20T09:14:02Z", "completed_at": "2026-11-20T09:18:34Z",
     "duration_seconds": 272.0, "queue_seconds": 6.0,
-    "html_url": "https://github.com/acme/web-app/actions/runs/7398123456",
+    "html_url": "https://github.com/acme/web-app/actions/runs/7398123456", "triggering_actor": "hana-sato",
+    "commit_author": "Hana Sato", "commit_message": "fix(cart): round half to even",
 }  # fmt: skip
 _ATTEMPT: dict[str, Any] = {
     "attempt": 1, "status": "completed", "conclusion": "success", "started_at": "2026-11-20T09:14:02Z",
@@ -44,7 +45,7 @@ class Run(Schema):
     event: str
     branch: str | None
     head_sha: str
-    actor: str | None
+    actor: str | None = Field(description="Login of whoever started the run, as GitHub's `actor`")
     status: str
     conclusion: str | None
     outcome: str = Field(description="success, failure, cancelled, skipped, other or in_progress")
@@ -55,6 +56,13 @@ class Run(Schema):
     duration_seconds: float | None
     queue_seconds: float | None
     html_url: str
+    triggering_actor: str | None = Field(
+        description="Login of whoever started the latest attempt, for example by a re-run; null where it is unknown"
+    )
+    commit_author: str | None = Field(description="Name of the head commit's author; null where it is unknown")
+    commit_message: str | None = Field(
+        description="Message of the head commit, at most 2,000 characters, without e-mail addresses"
+    )
 
 
 class ExportedRun(Run):
@@ -79,7 +87,7 @@ class Attempt(Schema):
     completed_at: Time | None
     duration_seconds: float | None
     queue_seconds: float | None
-    actor: str | None
+    actor: str | None = Field(description="Login of whoever started this attempt")
 
 
 class Step(Schema):

@@ -44,8 +44,8 @@ def anchor(written: object, page: str, query: Sequence[tuple[str, object]] = (),
 
 def commit(run: RunRow) -> str:
     """Whose it is, and what for; leads to the run."""
-    by = f" by <b>{html(run.actor)}</b>" if run.actor else ""
-    return f"<code>{anchor(run.head_sha[:7], 'run', [('run_id', run.id)])}</code>{by}: {html(run.title[:110])}"
+    by = f" {html(run.attribution)}" if run.attribution else ""
+    return f"<code>{anchor(run.head_sha[:7], 'run', [('run_id', run.id)])}</code>{by}: {html(run.headline[:110])}"
 
 
 def address(page: str, query: Sequence[tuple[str, object]] = ()) -> str:

@@ -73,7 +73,7 @@ def since_green_csv(found: SinceGreen) -> tuple[str, Made] | None:
 def _commits(commits: Sequence[Commit], *, more: bool, compare_url: str | None) -> None:
     rows = "".join(
         f'<li><code>{html(each.sha[:7])}</code> {html(each.title[:120])} <span class="ph-dim">'
-        f"{html(each.author or '')}</span></li>"
+        f"{html(_people(each))}</span></li>"
         for each in commits[:_NAMED]
     )
     others = max(len(commits) - _NAMED, 0)
@@ -87,14 +87,19 @@ def _commits(commits: Sequence[Commit], *, more: bool, compare_url: str | None) 
     st.html(f'<div class="ph-commits"><b>{count} with runs since then</b>{outside}<ul>{rows}{rest}</ul></div>')
 
 
+def _people(commit: Commit) -> str:
+    """The author, else who started the first run of the commit."""
+    return commit.author or (f"run started by {commit.actor}" if commit.actor else "")
+
+
 def _columns(found: RunComparison) -> Sequence[Column]:
-    runs = [Column(f"#{each.run.run_number}", "right", each.run.title) for each in found.runs]
+    runs = [Column(f"#{each.run.run_number}", "right", each.run.headline) for each in found.runs]
     return [Column("Job"), *runs, Column("Change", "right", "Last against first")]
 
 
 def _head(each: ComparedRun, zone: ZoneInfo) -> str:
     run = each.run
-    title = cells.anchor(run.title or "(no title)", "run", [("run_id", run.id)], hover=run.title)
+    title = cells.anchor(run.headline or "(no title)", "run", [("run_id", run.id)], hover=run.headline)
     state = run.conclusion or run.status
     return (
         f'<div class="ph-tile"><span class="ph-label">#{run.run_number} · {html(run.repo)} / {html(run.workflow)}'

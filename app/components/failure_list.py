@@ -88,13 +88,13 @@ def runs_rows(found: CauseRuns, zone: ZoneInfo) -> list[Row]:
     for run, job in found.runs:
         attempt = found.attempts.get(job.job_id, run.attempt)
         page = [("run_id", run.id), *([("attempt", attempt)] if attempt != run.attempt else [])]
-        title = cells.anchor(run.title or "(no title)", "run", page, hover=run.title)
+        title = cells.anchor(run.headline or "(no title)", "run", page, hover=run.headline)
         log = [*page, ("job_id", job.job_id)]
         later = f" · attempt {attempt}, {html(word(run.conclusion or run.status))} later" if len(page) > 1 else ""
         rows.append((
             cells.state("failure" if later else run.conclusion or run.status),
             Cell(f'<span class="ph-two"><span class="ph-clip">{title}</span><small>#{run.run_number} · '
-                 f"{html(run.branch or units.NO_DATA)}{later}</small></span>", run.title),
+                 f"{html(run.branch or units.NO_DATA)}{later}</small></span>", run.headline),
             workflow_link(run.repo, run.workflow, run.workflow_id, ()),
             _line(job.line, log),
             cells.when(run.created_at, zone),

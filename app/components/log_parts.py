@@ -86,7 +86,7 @@ def _head(run: RunRow, found: FoundLog, zone: ZoneInfo) -> str:
     return (
         f'<div class="ph-crumb"><a href="runs" target="_self">Runs</a> / {html(run.repo)} / '
         f'<a href="{html(of)}" target="_self">{html(run.workflow)}</a> / '
-        f'<a href="{html(back)}" target="_self">#{run.run_number} {html(run.title[:80])}</a></div>'
+        f'<a href="{html(back)}" target="_self">#{run.run_number} {html(run.headline[:80])}</a></div>'
         f'<h2 class="ph-title">{html(found.row.name)}</h2>'
         f'<div class="ph-meta"><span class="ph-pill ph-{colour_group(state)}">{html(word(state))}</span>{took}{attempt}'
         f"<span>{cells.when(found.job.started_at if found.job else None, zone).html}</span></div>"

@@ -51,15 +51,17 @@ def header(run: RunRow) -> None:
 def _head(run: RunRow) -> str:
     state = run.conclusion or run.status
     flaky = '<span class="ph-pill ph-orange">↻ Flaky: failed, then passed</span>' if run.flaky else ""
-    by = f"<span>by <b>{html(run.actor)}</b></span>" if run.actor else ""
+    by = f"<span>commit by <b>{html(run.commit_author)}</b></span>" if run.commit_author else ""
+    started = f"<span>started by <b>{html(run.actor)}</b></span>" if run.actor else ""
+    rerun = f"<span>attempt {run.attempt} by <b>{html(run.rerun_by)}</b></span>" if run.rerun_by else ""
     branch = f"<span>on <b>{html(run.branch)}</b></span>" if run.branch else ""
     repo = anchor(run.repo, "", [("repo", run.repo)])
     workflow = anchor(run.workflow, "workflow", [("id", run.workflow_id)])
     return (
         f'<div class="ph-crumb">{repo} / {workflow} / #{run.run_number}</div>'
-        f'<h2 class="ph-title">{html(run.title)}</h2>'
+        f'<h2 class="ph-title">{html(run.headline)}</h2>'
         f'<div class="ph-meta"><span class="ph-pill ph-{colour_group(state)}">{html(word(state))}</span>{flaky}'
-        f"<code>{html(run.head_sha[:7])}</code>{branch}<span>{html(run.event)}</span>{by}"
+        f"<code>{html(run.head_sha[:7])}</code>{branch}<span>{html(run.event)}</span>{by}{started}{rerun}"
         f"<span>{stamp(run.created_at, viewer.zone())}</span></div>"
     )
 

@@ -20,12 +20,13 @@ _COLUMNS = (
     Column("Run", fluid=True),
     Column("Workflow", show="wide_only"),
     Column("Branch", show="wide_only"),
-    Column("Actor", show="desk_only"),
+    Column("Started by", show="desk_only"),
     Column("Duration", "right", show="wide_only"),
     Column("Queue", "right", "Until the first job started", "desk_only"),
     Column("Created", "right"),
 )
 _EXPORTED = ("id", "repo", "workflow", "run_number", "attempt", "title", "event", "branch", "head_sha", "actor",
+             "triggering_actor", "commit_author", "commit_message",
              "status", "conclusion", "created_at", "duration_seconds", "queue_seconds", "html_url")  # fmt: skip
 
 
@@ -61,16 +62,16 @@ def run_rows(listed: Sequence[RunRow], now: datetime, zone: ZoneInfo) -> list[Ro
 def _row(run: RunRow, now: datetime, zone: ZoneInfo) -> Row:
     flaky = ' <span class="ph-orange" title="Failed, then passed">↻</span>' if run.flaky else ""
     again = f" · attempt {run.attempt}" if run.attempt > 1 else ""
-    title = cells.anchor(run.title or "(no title)", "run", [("run_id", run.id)], hover=run.title)
+    title = cells.anchor(run.headline or "(no title)", "run", [("run_id", run.id)], hover=run.headline)
     where = f'<small class="ph-narrow-only">{html(run.repo)} / {html(run.workflow)}</small>'
     small = f"<small>#{run.run_number} · {html(run.event)}{again}{flaky}</small>{where}"
     name = f'<span class="ph-two"><span class="ph-clip">{title}</span>{small}</span>'
     return (
         cells.state(run.conclusion or run.status),
-        Cell(name, run.title),
+        Cell(name, run.headline),
         workflow_link(run.repo, run.workflow, run.workflow_id, ()),
         _branch(run),
-        _clipped(run.actor),
+        _started_by(run),
         _duration(run, now),
         cells.duration(run.queue_seconds),
         cells.when(run.created_at, zone),
@@ -94,6 +95,18 @@ def _branch(run: RunRow) -> Cell:
 def _clipped(name: str | None) -> Cell:
     shown = name or units.NO_DATA
     return Cell(f'<span class="ph-clip ph-short" title="{html(shown)}">{html(shown)}</span>', name)
+
+
+def _started_by(run: RunRow) -> Cell:
+    """Who started the run, and below it who re-ran it."""
+    if not run.rerun_by or run.rerun_by == run.actor:
+        return _clipped(run.actor)
+    hover = html(f"Started by {run.actor or 'unknown'}, attempt {run.attempt} by {run.rerun_by}")
+    return Cell(
+        f'<span class="ph-two" title="{hover}"><span class="ph-clip ph-short">{html(run.actor or units.NO_DATA)}</span>'
+        f'<small class="ph-clip ph-short">re-run by {html(run.rerun_by)}</small></span>',
+        run.actor,
+    )
 
 
 def _duration(run: RunRow, now: datetime) -> Cell:

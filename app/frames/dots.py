@@ -22,7 +22,7 @@ def dots(listed: Sequence[Dot], zone: ZoneInfo = UTC) -> pd.DataFrame:
             "kind": dot.outcome if dot.outcome in _KINDS else "other",
             "address": f"run?run_id={dot.run_id}",
             "hover": f"{word(dot.outcome)} · {units.duration(dot.duration_seconds)} · {dot.branch or units.NO_DATA} · "
-            f"#{dot.run_number} {dot.title[:70]}",
+            f"#{dot.run_number} {dot.headline[:70]}",
         }
         for dot in listed
         if dot.duration_seconds is not None and dot.outcome != "in_progress"

@@ -189,11 +189,11 @@ def _figures(context: Context) -> tuple[Field, ...]:
 
 
 def _commit(run: RunRow) -> str:
-    return f"{_sha(run)}: {run.title[:150]}"
+    return f"{_sha(run)}: {run.headline[:150]}"
 
 
 def _sha(run: RunRow) -> str:
-    return f"{run.head_sha[:7]} by {run.actor}" if run.actor else run.head_sha[:7]
+    return f"{run.head_sha[:7]} {run.attribution}".rstrip()
 
 
 def _since(moment: datetime, now: datetime) -> str:

@@ -53,8 +53,9 @@ def _run(run: RunRow | None) -> dict[str, Any] | None:
     if run is None:
         return None
     return {
-        "sha": run.head_sha, "author": run.actor, "title": run.title, "run_id": run.id, "attempt": run.attempt,
-        "conclusion": run.conclusion, "branch": run.branch, "url": run.html_url,
+        "sha": run.head_sha, "author": run.commit_author, "title": run.headline, "started_by": run.actor,
+        "rerun_by": run.rerun_by, "run_id": run.id, "attempt": run.attempt, "conclusion": run.conclusion,
+        "branch": run.branch, "url": run.html_url,
     }  # fmt: skip
 
 

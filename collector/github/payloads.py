@@ -43,6 +43,17 @@ class Account(Payload):
     login: Login | None = None
 
 
+class CommitAuthor(Payload):
+    """Of a commit. The e-mail address is not read."""
+
+    name: Login | None = None
+
+
+class HeadCommit(Payload):
+    message: Text | None = None
+    author: CommitAuthor | None = None
+
+
 class RepositoryPayload(Payload):
     id: Id
     full_name: Name
@@ -86,6 +97,7 @@ class RunPayload(Payload):
     head_sha: Sha = ""
     actor: Account | None = None
     triggering_actor: Account | None = None
+    head_commit: HeadCommit | None = None
     created_at: Time
     updated_at: Time
     run_started_at: Time | None = None

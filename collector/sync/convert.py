@@ -1,10 +1,23 @@
 """GitHub's answers in this product's words. Pure."""
 
-from collector.github.payloads import JobPayload, RepositoryPayload, RunPayload, StepPayload, WorkflowPayload
+import re
+
+from collector.github.payloads import (
+    HeadCommit,
+    JobPayload,
+    RepositoryPayload,
+    RunPayload,
+    StepPayload,
+    WorkflowPayload,
+)
 from db.store.records import AttemptRecord, JobRecord, RepositoryRecord, RunRecord, WorkflowRecord
 from db.vocabulary import Status
 
 UNKNOWN_TITLE = "(no title)"
+# Longer commit messages are cut: a page shows the first line.
+_LONGEST_MESSAGE = 2_000
+# Trailers such as "Co-authored-by: Ann <ann@example.org>", and names that are an address: addresses are never stored.
+_ADDRESS = re.compile(r"\s?<[^<>\s@]{1,200}@[^<>\s@]{1,200}>|[^\s<>@]{1,64}@[^\s<>@]{1,200}\.[A-Za-z]{2,24}")
 
 
 def repository_record(payload: RepositoryPayload) -> RepositoryRecord:
@@ -28,8 +41,7 @@ def workflow_of(payload: RunPayload) -> WorkflowRecord:
 
 
 def run_record(payload: RunPayload) -> RunRecord:
-    actor = payload.triggering_actor or payload.actor
-    own, head = payload.repository, payload.head_repository
+    own, head, commit = payload.repository, payload.head_repository, payload.head_commit
     return RunRecord(
         id=payload.id,
         workflow_id=payload.workflow_id,
@@ -40,7 +52,10 @@ def run_record(payload: RunPayload) -> RunRecord:
         event=payload.event,
         branch=payload.head_branch,
         head_sha=payload.head_sha,
-        actor=actor.login if actor else None,
+        actor=payload.actor.login if payload.actor else None,
+        triggering_actor=_started_by(payload),
+        commit_author=_author_name(commit),
+        commit_message=_commit_message(commit),
         status=_status(payload.status, payload.conclusion),
         conclusion=payload.conclusion,
         created_at=payload.created_at,
@@ -52,15 +67,32 @@ def run_record(payload: RunPayload) -> RunRecord:
 
 
 def attempt_record(payload: RunPayload) -> AttemptRecord:
-    actor = payload.triggering_actor or payload.actor
     return AttemptRecord(
         attempt=payload.run_attempt or 1,
         status=_status(payload.status, payload.conclusion),
         conclusion=payload.conclusion,
         started_at=payload.run_started_at or payload.created_at,
         updated_at=payload.updated_at,
-        actor=actor.login if actor else None,
+        actor=_started_by(payload),
     )
+
+
+def _started_by(payload: RunPayload) -> str | None:
+    """The login of whoever started the latest attempt. `actor` started the first one; who re-ran a later attempt is
+    unknown where GitHub does not name a triggering actor."""
+    account = payload.triggering_actor or (payload.actor if (payload.run_attempt or 1) == 1 else None)
+    return account.login if account else None
+
+
+def _author_name(commit: HeadCommit | None) -> str | None:
+    """The commit author's name. Of a name that is an e-mail address only the part before the @ remains."""
+    name = commit.author.name.strip() if commit and commit.author and commit.author.name else ""
+    return _ADDRESS.sub("", name).strip() or name.strip("<>").partition("@")[0].strip() or None
+
+
+def _commit_message(commit: HeadCommit | None) -> str | None:
+    message = _ADDRESS.sub("", commit.message).strip() if commit and commit.message else ""
+    return message[:_LONGEST_MESSAGE] or None
 
 
 def job_record(payload: JobPayload) -> JobRecord:

@@ -96,8 +96,8 @@ class RollupMark(Base):
 
 class RollupState(Base):
     """One row. Hours are kept from `hours_from` on; runs created before `pruned_before` were deleted, and the
-    roll-ups of these days are all there is. `complete_from`: roll-ups of earlier days were written by a version that did
-    not count everything that is counted now, and their runs are deleted; null where there are none."""
+    roll-ups of these days are all there is. `complete_from`: roll-ups of earlier days were written by a version that
+    did not count everything that is counted now, and their runs are deleted; null where there are none."""
 
     __tablename__ = "rollup_state"
 

@@ -10,7 +10,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from db.models import Run
-from db.queries.runs import JobRow, RunRow, list_jobs_of, list_runs_of, select_runs
+from db.queries.runs import JobRow, RunRow, first_line, list_jobs_of, list_runs_of, select_runs
 from db.vocabulary import Conclusion, Outcome
 
 
@@ -67,11 +67,13 @@ class RunComparison:
 
 @dataclass(frozen=True)
 class Commit:
-    """As the first run of it told; `runs` are those of the repository on the branch, oldest first."""
+    """`title` and `author` are those of the commit where they are known; without a message the title is that of its
+    first run. `actor` started that run. `runs` are those of the repository on the branch, oldest first."""
 
     sha: str
     title: str
     author: str | None
+    actor: str | None
     created_at: datetime
     url: str | None
     runs: list[int]
@@ -204,7 +206,10 @@ def _commits(session: Session, run: RunRow, green: RunRow) -> list[Commit]:
     """Of the branch's runs after the green one, up to the run; one more than are told where there are more."""
     owner, on_default = _place(session, run)
     query = (
-        select(Run.id, Run.head_sha, Run.title, Run.actor, Run.created_at, Run.html_url)
+        select(
+            Run.id, Run.head_sha, Run.title, Run.actor, Run.commit_author, Run.commit_message, Run.created_at,
+            Run.html_url,
+        )
         .where(
             Run.repository_id == owner, Run.branch == run.branch, Run.on_default_branch == on_default,
             Run.created_at >= green.created_at, Run.created_at <= run.created_at, Run.head_sha != green.head_sha,
@@ -223,4 +228,8 @@ def _commit(sha: str, rows: Sequence[Any]) -> Commit:
     base, found, _ = first.html_url.partition("/actions/runs/")
     plain = found and base.startswith(("https://", "http://")) and _SHA.fullmatch(sha)
     url = f"{base}/commit/{sha}" if plain else None
-    return Commit(sha, first.title, first.actor, first.created_at, url, [row.id for row in rows])
+    message = next((row.commit_message for row in rows if row.commit_message), None)
+    author = next((row.commit_author for row in rows if row.commit_author), None)
+    return Commit(
+        sha, first_line(message) or first.title, author, first.actor, first.created_at, url, [row.id for row in rows]
+    )

@@ -11,6 +11,7 @@ from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.models import Run
 from db.queries.filters import in_scope, in_window
+from db.queries.runs import titled
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,13 @@ class Dot:
     run_number: int
     actor: str | None
     flaky: bool
+    workflow_name: str
+    commit_message: str | None
+
+    @property
+    def headline(self) -> str:
+        """As RunRow.headline."""
+        return titled(self.title, self.workflow_name, self.commit_message)
 
 
 _COLUMNS: list[Any] = [

@@ -20,6 +20,9 @@ from db.vocabulary import Outcome
 
 @dataclass(frozen=True)
 class RunRow:
+    """A run with the state of its latest attempt. `actor` started it, `triggering_actor` started the latest attempt;
+    `commit_author` and `commit_message` are those of the head commit. Null: unknown."""
+
     id: int
     repo: str
     workflow: str
@@ -41,6 +44,44 @@ class RunRow:
     duration_seconds: float | None
     queue_seconds: float | None
     html_url: str
+    triggering_actor: str | None
+    commit_author: str | None
+    commit_message: str | None
+
+    @property
+    def commit_title(self) -> str | None:
+        """The first line of the head commit's message."""
+        return first_line(self.commit_message)
+
+    @property
+    def headline(self) -> str:
+        """What the run is about. GitHub titles runs that no commit or pull request started by their workflow: for
+        those the commit's title says more."""
+        return titled(self.title, self.workflow, self.commit_message)
+
+    @property
+    def rerun_by(self) -> str | None:
+        """Who started the latest attempt; null for a first attempt and where it is unknown."""
+        return self.triggering_actor if self.attempt > 1 else None
+
+    @property
+    def attribution(self) -> str:
+        """Who stands behind the run's commit, as words to follow its sha: the author, else who started the run, which
+        need not be the same person; empty where neither is known."""
+        if self.commit_author:
+            return f"by {self.commit_author}"
+        return f"(run started by {self.actor})" if self.actor else ""
+
+
+def first_line(message: str | None) -> str | None:
+    """The title of a commit message; null where there is none."""
+    lines = (message or "").strip().splitlines()
+    return lines[0].strip() if lines else None
+
+
+def titled(title: str, workflow: str, message: str | None) -> str:
+    """The run's title, or the commit's where the run's is only the name of its workflow."""
+    return (first_line(message) or title) if title in (workflow, "") else title
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def _store_attempt(session: Session, repository_id: int, record: RunRecord, atte
     elif status_rank(attempt.status) >= _rank(record):
         return False
     attempt.status, attempt.conclusion = record.status, record.conclusion
-    attempt.started_at, attempt.actor = record.started_at, record.actor or attempt.actor
+    attempt.started_at, attempt.actor = record.started_at, record.triggering_actor or attempt.actor
     if record.status == Status.COMPLETED and attempt.first_completed_at is None:
         attempt.first_completed_at = record.updated_at
     return True

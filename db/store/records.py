@@ -25,7 +25,8 @@ class WorkflowRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run as one answer shows it: the state of its latest attempt at `updated_at`."""
+    """A run as one answer shows it: the state of its latest attempt at `updated_at`. `actor` started the run,
+    `triggering_actor` its latest attempt."""
 
     id: int
     workflow_id: int
@@ -44,6 +45,9 @@ class RunRecord:
     updated_at: datetime
     html_url: str
     from_fork: bool = False
+    triggering_actor: str | None = None
+    commit_author: str | None = None
+    commit_message: str | None = None
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,11 @@ class Upserted:
 
 _PLAIN = (
     "workflow_id", "workflow_name", "run_number", "attempt", "title", "event", "branch", "head_sha", "actor",
-    "status", "conclusion", "created_at", "started_at", "updated_at", "html_url",
+    "triggering_actor", "commit_author", "commit_message", "status", "conclusion", "created_at", "started_at",
+    "updated_at", "html_url",
 )  # fmt: skip
+# Deliveries leave these out at times, and accounts are deleted: what is stored is not lost for that.
+_KEPT_WHEN_MISSING = ("actor", "commit_author", "commit_message")
 _NEW_DETAILS = ("attempt", "status", "conclusion")
 
 
@@ -119,6 +122,10 @@ def _new_run(repository: Repository, record: RunRecord) -> Run:
 def _apply(run: Run, repository: Repository, record: RunRecord) -> bool:
     """True when something other than updated_at changed: GitHub touches old runs without any news in them."""
     values = {name: getattr(record, name) for name in _PLAIN}
+    for name in _KEPT_WHEN_MISSING:
+        values[name] = values[name] or getattr(run, name)
+    if record.attempt == run.attempt:
+        values["triggering_actor"] = record.triggering_actor or run.triggering_actor
     values["on_default_branch"] = is_on_default_branch(repository, record)
     values["outcome"] = str(outcome_of(record.status, record.conclusion))
     changed = {name for name, value in values.items() if getattr(run, name) != value}
@@ -162,7 +169,7 @@ def _upsert_attempt(session: Session, repository_id: int, record: RunRecord, att
         session.add(attempt)
     attempt.status, attempt.conclusion = record.status, record.conclusion
     attempt.started_at = record.started_at
-    attempt.actor = attempt.actor or record.actor
+    attempt.actor = attempt.actor or record.triggering_actor
     if record.status == Status.COMPLETED and attempt.first_completed_at is None:
         attempt.first_completed_at = record.updated_at
         attempt.completed_at = record.updated_at

@@ -96,3 +96,19 @@ def test_a_run_id_that_is_no_number_is_named(client: TestClient) -> None:
     answer = client.get("/api/runs/latest")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["parameter"] == "run_id"
+
+
+def test_a_run_is_found_by_who_started_it_and_names_its_author_and_who_ran_it_again(
+    client: TestClient, engine: Engine
+) -> None:
+    store_runs(
+        engine,
+        run(7, attempt=2, triggering_actor="bob", commit_author="Hana Sato", commit_message="Round half\n\nBooks."),
+    )
+    assert client.get("/api/runs", params={"actor": "bob"}).json()["items"] == []
+    (found,) = client.get("/api/runs", params={"actor": "alice"}).json()["items"]
+    assert (found["actor"], found["triggering_actor"]) == ("alice", "bob")
+    assert (found["commit_author"], found["commit_message"]) == ("Hana Sato", "Round half\n\nBooks.")
+    assert client.get("/api/runs/7").json()["attempts"][0]["actor"] == "bob"
+    exported = client.get("/api/export/runs", params={"format": "csv"}).text
+    assert '"Round half\n\nBooks."' in exported

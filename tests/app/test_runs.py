@@ -35,7 +35,7 @@ def test_times_are_shown_with_utc_on_hover(seeded: Seeded, open_page: Open) -> N
 
 def test_the_address_narrows_the_list(seeded: Seeded, open_page: Open) -> None:
     rows = table(open_page("runs", repo=["acme/web"], conclusion=["failure"], actor=["bob"]), "runs")
-    assert {row["Actor"].text for row in rows} == {"bob"}
+    assert {row["Started by"].text for row in rows} == {"bob"}
     assert len(rows) == 3
 
 

@@ -74,11 +74,18 @@ def room(engine: Engine, clock: Clock) -> Iterator[Room]:
 
 def test_a_broken_branch(room: Room) -> None:
     room.station.rule(RuleKind.CONSECUTIVE_FAILURES, 3)
-    room.station.breaks(0, "E   assert 3 == 4", title="Change all", actor="bob")
+    room.station.breaks(
+        0,
+        "E   assert 3 == 4",
+        title="Change all",
+        actor="bob",
+        commit_author="Carol Chen",
+        commit_message="Change all\n\nAnd more.",
+    )
     assert room.same_everywhere() == {
         "Failing since": "2026-11-18 12:59:58 UTC (for 2.0s)",
         "In a row": "3 failed runs in a row",
-        "First bad commit": "0000000 by bob: Change all",
+        "First bad commit": "0000000 by Carol Chen: Change all",
         "Error of run 3": "E   assert 3 == 4",
         "Rule": "mine: failed runs in a row, from 3 on",
         "Opened here": "for the first time in 30 days",
@@ -96,7 +103,8 @@ def test_a_broken_branch(room: Room) -> None:
     assert (alert["id"], alert["repo"], alert["workflow"], alert["branch"]) == (1, "acme/web", "W0", "main")
     assert alert["since"] == "2026-11-18T12:59:58Z"
     assert alert["first_bad_commit"]["sha"] == f"{1:040x}"
-    assert (alert["first_bad_commit"]["author"], alert["first_bad_commit"]["title"]) == ("bob", "Change all")
+    assert (alert["first_bad_commit"]["author"], alert["first_bad_commit"]["title"]) == ("Carol Chen", "Change all")
+    assert (alert["first_bad_commit"]["started_by"], alert["first_bad_commit"]["rerun_by"]) == ("bob", None)
     assert alert["error_line"] == "E   assert 3 == 4"
     assert alert["figures_30_days"]["success_rate"] == 0
     assert alert["url"] == "http://dash:8501/alerts?alert=1"
@@ -111,9 +119,10 @@ def test_its_end_and_the_next_time(room: Room) -> None:
     room.station.run()
     said = room.read()
     assert said["Was broken for"] == "42m 02s"
-    assert said["Fixed by"] == "0000000 by ann: Mend"
+    assert said["Fixed by"] == "0000000 (run started by ann): Mend"
     body = room.receiver.bodies[-1]
-    assert (body["event"], body["alert"]["fixed_by"]["author"]) == ("resolved", "ann")
+    assert (body["event"], body["alert"]["fixed_by"]["started_by"]) == ("resolved", "ann")
+    assert body["alert"]["fixed_by"]["author"] is None
     assert body["alert"]["resolved_at"] == "2026-11-18T13:42:00Z"
     room.clock.forward(hours=1)
     room.station.breaks(0)
@@ -149,7 +158,7 @@ def test_a_failure_rate(room: Room) -> None:
     room.station.breaks(0, "E   timeout", actor="bob")
     said = room.same_everywhere()
     assert said["Measured"] == "60.0%, 3 of 5 decided runs in 24 h"
-    assert said["First failed run"] == "0000000 by bob: a change"
+    assert said["First failed run"] == "0000000 (run started by bob): a change"
     assert said["Error of run 5"] == "E   timeout"
     assert said["Rule"] == "mine: failure rate, from 50% on"
     assert said["GitHub"].endswith("/runs/5")
@@ -162,7 +171,10 @@ def test_the_built_in_rate(room: Room) -> None:
     assert station.run() == 3
     said = room.read()
     assert room.mail.messages[-1]["Subject"] == "[acme/web] 60.0% of the runs on main fail"
-    assert (said["Failed"], said["First failed run"]) == ("3 of 5 decided runs", "0000000 by bob: a change")
+    assert (said["Failed"], said["First failed run"]) == (
+        "3 of 5 decided runs",
+        "0000000 (run started by bob): a change",
+    )
     assert (said["Error of run 5"], said["Opened here"]) == ("E   timeout", "for the first time in 30 days")
     room.station.ends(0, *["success"] * 9)
     assert station.run() == 3
@@ -176,7 +188,7 @@ def test_an_error_budget(room: Room) -> None:
     room.station.ends(0, "success")
     said = room.same_everywhere()
     assert said["Measured"].startswith("7.5× as fast as allowed in 12 h")
-    assert said["First failed run"] == "0000000 by bob: a change"
+    assert said["First failed run"] == "0000000 (run started by bob): a change"
     assert said["Error of run 3"] == "E   timeout"
 
 
@@ -185,7 +197,7 @@ def test_a_run_that_is_stuck(room: Room) -> None:
     store_runs(room.engine, run(9, status="in_progress", conclusion=None, workflow_id=100, actor="bob"))
     said = room.same_everywhere()
     assert said["Since"] == "2026-11-18 12:00:00 UTC (for 1h 00m)"
-    assert said["Stuck run"] == "0000000 by bob: a change"
+    assert said["Stuck run"] == "0000000 (run started by bob): a change"
     assert said["GitHub"].endswith("/runs/9")
 
 
@@ -204,7 +216,7 @@ def test_a_queue_and_flaky_runs(room: Room) -> None:
         attempts=(attempt(1, "failure"), attempt(2, "success")),
     )  # fmt: skip
     said = room.same_everywhere()
-    assert said["Latest flaky run"] == "0000000 by alice: a change"
+    assert said["Latest flaky run"] == "0000000 (run started by alice): a change"
     assert said["GitHub"].endswith("/runs/2")
 
 
@@ -217,11 +229,11 @@ def test_what_became_worse(room: Room) -> None:
     room.station.rule(RuleKind.SUCCESS_REGRESSION, 0.05)
     said = room.same_everywhere()
     assert said["Measured"] == "78.4% in the last 7 days, 100.0% in the 30 days before"
-    assert said["First failed run"] == "0000000 by alice: a change"
+    assert said["First failed run"] == "0000000 (run started by alice): a change"
     assert said["GitHub"].endswith("/runs/201")
     room.station.rule(RuleKind.DURATION_REGRESSION, 0.2)
     said = room.same_everywhere()
-    assert said["First slow run"] == "0000000 by alice: a change"
+    assert said["First slow run"] == "0000000 (run started by alice): a change"
     assert "slower" in said["Measured"]
 
 

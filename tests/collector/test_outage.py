@@ -90,7 +90,7 @@ def test_slack_is_down_for_an_hour_and_people_read_how_things_stand(
     ]
     assert [text.splitlines()[0] for text in town.slack.replies()] == ["✅ W0 on main of acme/web has recovered"]
     folded = town.slack.read()[-1]
-    assert "First bad commit\n0000000 by alice: a change" in folded
+    assert "First bad commit\n0000000 (run started by alice): a change" in folded
     assert "E   came and went" in folded
     assert "Written\n" in folded
     assert [mail["Subject"] for mail in town.mail.messages] == [
@@ -103,7 +103,7 @@ def test_slack_is_down_for_an_hour_and_people_read_how_things_stand(
     assert [event for event, _ in town.posted()] == ["firing", "firing", "resolved", "resolved"]
     body = next(each for each in town.receiver.bodies if "was broken" in each["title"])
     assert body["alert"]["error_line"] == "E   came and went"
-    assert body["alert"]["first_bad_commit"]["author"] == "alice"
+    assert body["alert"]["first_bad_commit"]["started_by"] == "alice"
     assert body["alert"]["resolved_at"]
     states = {(each.channel, each.reason): each for each in station.alerts()[-2].deliveries}
     assert states["slack", "first"].state == "folded"
@@ -130,7 +130,8 @@ def test_many_that_came_and_went_are_one_digest(town: Town) -> None:
     ]
     lines = [line for line in town.slack.read()[1].splitlines() if line.startswith("•")]
     assert lines[0] == (
-        "• W0 on main of acme/web was broken for 20m 02s and recovered (since 0000000 by alice; E   cause 0)"
+        "• W0 on main of acme/web was broken for 20m 02s and recovered "
+        "(since 0000000 (run started by alice); E   cause 0)"
     )
     assert [line.split()[1] for line in lines] == [f"W{number}" for number in range(6)]
     digest = town.receiver.bodies[-1]

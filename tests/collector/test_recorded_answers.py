@@ -56,7 +56,9 @@ def test_every_run_of_a_recorded_page_is_stored_with_every_field(engine: Engine)
         assert (run.branch, run.head_sha, run.title) == (raw["head_branch"], raw["head_sha"], raw["display_title"])
         assert (run.status, run.conclusion, run.workflow_id) == (raw["status"], raw["conclusion"], raw["workflow_id"])
         assert (run.created_at, run.started_at) == (moment(raw["created_at"]), moment(raw["run_started_at"]))
-        assert run.actor == raw["triggering_actor"]["login"]
+        assert (run.actor, run.triggering_actor) == (raw["actor"]["login"], raw["triggering_actor"]["login"])
+        assert (run.commit_author or "").split("@")[0] == raw["head_commit"]["author"]["name"].split("@")[0]
+        assert (run.commit_message or "").splitlines()[0] == raw["head_commit"]["message"].splitlines()[0]
         assert run.html_url == raw["html_url"]
 
 

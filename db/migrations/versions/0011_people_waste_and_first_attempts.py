@@ -3,6 +3,8 @@
 Revision: 0011, after 0010. Columns have constant defaults, so that no table is rewritten; 0012 fills them.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -17,11 +19,11 @@ loses = "authors and messages of commits, who re-ran a run, and the reasons of w
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
-def _column(name: str, kind: object, default: object = None) -> sa.Column[object]:
-    return sa.Column(name, kind, nullable=default is None, server_default=default)  # type: ignore[call-overload, no-any-return]
+def _column(name: str, kind: Any, default: Any = None) -> sa.Column[Any]:
+    return sa.Column(name, kind, nullable=default is None, server_default=default)
 
 
-def _columns() -> dict[str, list[sa.Column[object]]]:
+def _columns() -> dict[str, list[sa.Column[Any]]]:
     return {
         "runs": [
             _column("triggering_actor", sa.String(200)),
