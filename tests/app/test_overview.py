@@ -63,7 +63,7 @@ def test_what_is_broken_now_comes_first_with_its_first_bad_commit(seeded: Seeded
     assert "CI is broken on main of acme/web" in strip
     assert "3 failed runs in a row" in strip
     assert f">{8000:08x}"[:8] + "</a></code>" in strip
-    assert "<b>bob</b>" in strip
+    assert "(run started by bob)" in strip
     assert "run?run_id=8002" in strip
 
 
