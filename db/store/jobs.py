@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.metrics import timing
+from db.metrics.attempts import AttemptState, failed_then_rerun, first_outcome, is_flaky, reruns
 from db.metrics.outcome import outcome_of
 from db.metrics.prices import cost_usd
 from db.models import Attempt, Job, Repository, Run
@@ -165,11 +166,19 @@ def _sum_up(repository: Repository, run: Run, attempts: list[Attempt], jobs: lis
         if attempt.attempt == run.attempt:
             run.completed_at = attempt.completed_at
             run.duration_seconds, run.queue_seconds = attempt.duration_seconds, attempt.queue_seconds
-    run.flaky = _is_flaky(attempts)
+    _describe_attempts(run, attempts)
     run.compute_seconds = _compute(job for group in own.values() for job in group)
     run.wasted_seconds = _compute(job for number in _wasted_attempts(run, attempts) for job in own[number])
     run.cost_usd = _cost(repository, own)
     run.runner = _main_runner(own[run.attempt])
+
+
+def _describe_attempts(run: Run, attempts: list[Attempt]) -> None:
+    states = [AttemptState(each.attempt, each.status, each.conclusion) for each in attempts]
+    run.flaky = is_flaky(states)
+    run.first_outcome = first_outcome(states, run.attempt)
+    run.reruns = reruns(states, run.attempt)
+    run.failed_then_rerun = failed_then_rerun(states, run.attempt)
 
 
 def _time_attempt(attempt: Attempt, jobs: list[Job]) -> None:
@@ -183,16 +192,6 @@ def _time_attempt(attempt: Attempt, jobs: list[Job]) -> None:
         if job.conclusion != Conclusion.SKIPPED and job.status in (Status.IN_PROGRESS, Status.COMPLETED)
     )
     attempt.queue_seconds = timing.queue_seconds(attempt.started_at, started)
-
-
-def _is_flaky(attempts: list[Attempt]) -> bool:
-    failed = False
-    for attempt in sorted(attempts, key=lambda each: each.attempt):
-        outcome = outcome_of(attempt.status, attempt.conclusion)
-        if failed and outcome is Outcome.SUCCESS:
-            return True
-        failed = failed or outcome is Outcome.FAILURE
-    return False
 
 
 def _wasted_attempts(run: Run, attempts: list[Attempt]) -> list[int]:
