@@ -1,10 +1,22 @@
 """What the attempts of a run say of it: re-runs, flakiness and the first result. Pure."""
 
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from typing import NamedTuple
 
 from db.metrics.outcome import outcome_of
 from db.vocabulary import Conclusion, Outcome
+
+
+class Waste(StrEnum):
+    """Why the compute of an attempt served nothing. FLAKY: it failed and a later attempt succeeded. CANCELLED: it was
+    cancelled. SUPERSEDED: it was re-run although it had not failed, or while nothing is known of its failure yet.
+    DEFECT: it failed and no later attempt succeeded, so it found something; counted beside the others, not waste."""
+
+    FLAKY = "flaky"
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
+    DEFECT = "defect"
 
 
 class AttemptState(NamedTuple):
@@ -46,3 +58,23 @@ def is_flaky(attempts: Sequence[AttemptState]) -> bool:
             return True
         failed = failed or each.outcome is Outcome.FAILURE
     return False
+
+
+def waste_reasons(attempts: Iterable[AttemptState], latest: int) -> dict[int, Waste]:
+    """By number, of the attempts that failed, were cancelled or were superseded; one reason each. An earlier attempt
+    that is not known was superseded, by whatever it ended with."""
+    outcomes = {each.attempt: each.outcome for each in attempts}
+    last_success = max((number for number, outcome in outcomes.items() if outcome is Outcome.SUCCESS), default=0)
+    running = outcomes.get(latest) is Outcome.IN_PROGRESS
+    found = {}
+    for number in range(1, latest + 1):
+        outcome = outcomes.get(number)
+        if outcome is Outcome.FAILURE and number < last_success:
+            found[number] = Waste.FLAKY
+        elif outcome is Outcome.FAILURE and (number == latest or not running):
+            found[number] = Waste.DEFECT
+        elif outcome is Outcome.CANCELLED:
+            found[number] = Waste.CANCELLED
+        elif number < latest:
+            found[number] = Waste.SUPERSEDED
+    return found

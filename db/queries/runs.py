@@ -72,6 +72,7 @@ class JobRow:
     labels: list[str]
     copied: bool
     phantom: bool
+    has_started: bool
     steps: list[dict[str, Any]]
     html_url: str | None
 
