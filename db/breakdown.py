@@ -14,6 +14,7 @@ from db.metrics.job_figures import JobFigures, StepFigures, job_figures, step_fi
 from db.metrics.outcome import DECIDED
 from db.metrics.scope import Scope
 from db.metrics.window import Window
+from db.pricing import price_list
 from db.queries.branches import Branch, busiest_branches
 from db.queries.comparison import (
     CannotCompare,
@@ -96,7 +97,8 @@ def jobs(
         return Jobs([], 0, 0)
     facts, read = read_jobs(session, now)
     before, _ = read_jobs(session, then)
-    found = job_figures(facts, before, decided_runs=now.decided, private=now.private)
+    found = job_figures(facts, before, decided_runs=now.decided, private=now.private, free_runs=now.free,
+                        prices=price_list(session))  # fmt: skip
     return Jobs(found, read, _total(session, scope, window, len(now.ids), runs))
 
 

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -13,7 +13,8 @@ from db import analytics
 from db.metrics.distribution import ratio
 from db.metrics.facts import Facts, no_facts
 from db.metrics.scope import Scope
-from db.metrics.usage import SUMS, Usage, busiest_hours, label_of, most_at_once, waits_by_hour, waits_by_label
+from db.metrics.usage import SUMS, Usage, busiest_hours, label_of, most_at_once, waits_by_hour
+from db.metrics.usage import waits_by_label as waits_of
 from db.metrics.window import LENGTHS, Window
 from db.queries import usage as queries
 from db.queries.facts import facts, repository_names, workflow_names
@@ -65,6 +66,17 @@ class SpendPoint:
     compute_seconds: float
     wasted_seconds: float
     cost_usd: float
+
+
+@dataclass(frozen=True)
+class LabelWaits:
+    """How long jobs waited for a runner with these labels (null: jobs without labels), in seconds, of the `jobs` whose
+    wait is known. A job that never started waited until it ended."""
+
+    label: str | None
+    jobs: int
+    p50: float | None
+    p95: float | None
 
 
 @dataclass(frozen=True)
@@ -189,7 +201,7 @@ def queues(session: Session, scope: Scope, window: Window) -> Queues:
     labels = sorted(jobs, key=lambda label: (-jobs[label], label))
     hours = busiest_hours(used.usage)
     load = _load(session, scope, {label: hours[label] for label in labels[:_LOOKED_AT] if label in hours})
-    whole, by_hour = waits_by_label(used.usage, labels), waits_by_hour(used.usage, labels)
+    whole, by_hour = waits_of(used.usage, labels), waits_by_hour(used.usage, labels)
     runners = [
         RunnerQueue(label or None, jobs[label], wait.p50, wait.p95, *load.get(label, (None, 0, None)))
         for label, wait in zip(labels, whole, strict=True)
@@ -199,6 +211,23 @@ def queues(session: Session, scope: Scope, window: Window) -> Queues:
         for label, listed in zip(labels, by_hour, strict=True) for hour, wait in enumerate(listed) if wait.jobs
     ]  # fmt: skip
     return Queues(runners, cells, used.since)
+
+
+def waits_by_label(session: Session, scope: Scope, window: Window) -> list[LabelWaits]:
+    """Of the jobs of runs created in the window; the label with most jobs first. Compare with `week_before(window)`:
+    waits depend on the weekday and the hour."""
+    usage = queries.waits(session, scope, window).usage
+    labels = sorted({key.label for key in usage.keys})
+    found = [
+        LabelWaits(label or None, wait.jobs, wait.p50, wait.p95)
+        for label, wait in zip(labels, waits_of(usage, labels), strict=True) if wait.jobs
+    ]  # fmt: skip
+    return sorted(found, key=lambda each: (-each.jobs, each.label or ""))
+
+
+def week_before(window: Window) -> Window:
+    """The same weekdays and hours (UTC) a week earlier."""
+    return Window(window.since - timedelta(days=7), window.until - timedelta(days=7))
 
 
 def wasted(session: Session, scope: Scope, window: Window) -> Wasted:

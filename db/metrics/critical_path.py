@@ -38,6 +38,8 @@ class Timed(Protocol):
     def copied(self) -> bool: ...
     @property
     def phantom(self) -> bool: ...
+    @property
+    def has_started(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,8 @@ class _Ended:
 
 
 def critical_path(jobs: Iterable[Timed]) -> list[Link]:
-    """Of the jobs of one attempt, the first of the chain first; empty where none has ended. Copies, phantoms and
-    skipped jobs do not count."""
+    """Of the jobs of one attempt, the first of the chain first; empty where none has ended. Copies, phantoms,
+    skipped jobs and those that no runner took do not count."""
     ended = sorted(_own(jobs), key=lambda each: (each.end, each.job.id))
     if not ended:
         return []
@@ -82,7 +84,7 @@ def critical_path(jobs: Iterable[Timed]) -> list[Link]:
 def _own(jobs: Iterable[Timed]) -> Iterable[_Ended]:
     for job in jobs:
         start, end = job.started_at, job.completed_at
-        counts = not job.copied and not job.phantom and job.conclusion != Conclusion.SKIPPED
+        counts = not job.copied and not job.phantom and job.conclusion != Conclusion.SKIPPED and job.has_started
         if counts and start is not None and end is not None and start <= end:
             yield _Ended(job, min(job.created_at or start, start), start, end)
 

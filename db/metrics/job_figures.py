@@ -11,7 +11,8 @@ import numpy as np
 from db.metrics.critical_path import critical_path
 from db.metrics.distribution import or_null, percentiles, ratio
 from db.metrics.outcome import DECIDED, outcome_of
-from db.metrics.prices import cost_usd
+from db.metrics.prices import NO_LIST, PriceList, bill
+from db.metrics.runners import Runner
 from db.metrics.timing import span_seconds
 from db.vocabulary import Outcome
 
@@ -32,6 +33,9 @@ class JobFact(NamedTuple):
     completed_at: datetime | None
     duration_seconds: float | None
     queue_seconds: float | None
+    has_started: bool
+    runner: str | None
+    runner_group: str | None
     labels: Sequence[str]
 
 
@@ -51,9 +55,10 @@ class StepFact(NamedTuple):
 @dataclass(frozen=True)
 class JobFigures:
     """Jobs of one name. A job counts once a run, by the latest attempt in which it ran itself; times in seconds, of
-    decided jobs. `change` is p50 relative to `before_p50`, that of the window before (0.25: a quarter slower). Cost and
-    compute are of all attempts. `critical_share` of the decided runs had it on their critical path, where
-    `exclusive_seconds` is its median time alone; both null where there is none."""
+    decided jobs that started. `change` is p50 relative to `before_p50`, that of the window before (0.25: a quarter
+    slower). Cost and compute are of all attempts; `unpriced_minutes` have no known price and are not in the cost.
+    `critical_share` of the decided runs had it on their critical path, where `exclusive_seconds` is its median time
+    alone; both null where there is none."""
 
     name: str
     runs: int
@@ -66,6 +71,7 @@ class JobFigures:
     before_p50: float | None
     change: float | None
     cost_usd: float
+    unpriced_minutes: int
     compute_seconds: float
     critical_share: float | None
     exclusive_seconds: float | None
@@ -111,21 +117,39 @@ _NEVER = (Outcome.SKIPPED,)
 
 
 def job_figures(
-    facts: Iterable[JobFact], before: Iterable[JobFact], *, decided_runs: Collection[int], private: bool
+    facts: Iterable[JobFact],
+    before: Iterable[JobFact],
+    *,
+    decided_runs: Collection[int],
+    private: bool,
+    free_runs: Collection[int] = (),
+    prices: PriceList = NO_LIST,
 ) -> list[JobFigures]:
-    """The most time spent first. `before` are jobs of the window before; critical paths are those of `decided_runs`."""
+    """The most time spent first. `before` are jobs of the window before; critical paths are those of `decided_runs`.
+    `free_runs` are those for which GitHub bills nothing."""
     own = _own(facts)
     of_name, then = _by_name(own), _by_name(_latest(_own(before)))
     alone, paths = _on_paths(own, decided_runs)
     found = []
     for name, ran in _by_name(_latest(own)).items():
         timed = _timed(_job_samples(ran), _job_samples(then.get(name, ())))
-        queue_p50, queue_p95 = _percentiles(fact.queue_seconds for fact in ran)
-        spent = [(fact.duration_seconds or 0.0, fact.labels) for fact in of_name[name]]
+        queue_p50, queue_p95 = _percentiles(fact.queue_seconds for fact in ran if fact.has_started)
+        started = [fact for fact in of_name[name] if fact.has_started]
+        bills = [
+            bill(
+                fact.duration_seconds,
+                Runner(fact.labels, fact.runner, fact.runner_group),
+                private=private,
+                free=fact.run_id in free_runs,
+                prices=prices,
+            )
+            for fact in started
+        ]
         figures = JobFigures(
             name=name, **vars(timed), queue_p50=queue_p50, queue_p95=queue_p95,
-            cost_usd=sum(cost_usd(seconds, labels, private=private) for seconds, labels in spent),
-            compute_seconds=sum(seconds for seconds, _ in spent),
+            cost_usd=sum(each.usd for each in bills),
+            unpriced_minutes=sum(each.unpriced_minutes for each in bills),
+            compute_seconds=sum(fact.duration_seconds or 0.0 for fact in started),
             critical_share=ratio(len(alone[name]), paths),
             exclusive_seconds=_percentiles(alone[name])[0],
         )  # fmt: skip
@@ -186,8 +210,11 @@ def _on_paths(own: Iterable[JobFact], decided_runs: Collection[int]) -> tuple[di
 
 def _job_samples(facts: Iterable[JobFact]) -> list[_Sample]:
     return [
-        _Sample(fact.run_id, outcome_of(fact.status, fact.conclusion), fact.duration_seconds) for fact in facts
-    ]  # fmt: skip
+        _Sample(
+            fact.run_id, outcome_of(fact.status, fact.conclusion), fact.duration_seconds if fact.has_started else None
+        )
+        for fact in facts
+    ]
 
 
 def _steps(facts: Iterable[StepFact]) -> dict[tuple[str, str], list[_Sample]]:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from db.vocabulary import Conclusion
+
 # GitHub cancels a job after 35 days at the latest (5 on its own runners): anything longer is not a duration.
 LONGEST_SPAN = timedelta(days=36)
 _CLOCK_SKEW = timedelta(seconds=5)
@@ -31,6 +33,18 @@ def span_seconds(start: datetime | None, end: datetime | None) -> float | None:
     if span < -_CLOCK_SKEW or span > LONGEST_SPAN:
         return None
     return max(span.total_seconds(), 0.0)
+
+
+def has_started(runner: str | None, runner_id: int | None, steps: Sequence[object]) -> bool:
+    """A job started when a runner took it: the runner's name or id is known, or at least one step. GitHub gives jobs
+    that were cancelled, refused or rejected in the queue a started_at, too."""
+    return bool(runner) or (runner_id or 0) > 0 or len(steps) > 0
+
+
+def waits_for_runner(conclusion: str | None) -> bool:
+    """Did a job that never started wait for a runner until it ended? One that was refused or whose approval was
+    rejected did not: those end as a failure."""
+    return conclusion not in (Conclusion.FAILURE, Conclusion.SKIPPED)
 
 
 def is_phantom(job: JobTimes) -> bool:

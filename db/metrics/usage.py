@@ -3,42 +3,63 @@
 A row is one group of jobs, as in db.metrics.table."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 import numpy as np
+import numpy.typing as npt
 
-from db.metrics import sketch, tiles
+from db.metrics import sketch, tiles, timing
+from db.metrics.attempts import AttemptState, Waste, waste_reasons
 from db.metrics.distribution import Floats, Ints, or_null
 from db.metrics.grain import PARTS, Grain, Part
-from db.metrics.prices import billed_minutes, usd_per_minute
+from db.metrics.prices import Pricing
 from db.metrics.table import Entries, pack_entries, stack_entries, unpack_entries
 from db.vocabulary import Outcome
 
-# Jobs, minutes rounded up for each, seconds of all and of those in vain by reason, US dollars.
-SUMS = ("jobs", "minutes", "compute", "failed", "cancelled", "superseded", "cost")
+# Jobs; minutes rounded up for each; seconds of all; seconds of attempts that served nothing, by how they ended (`flaky`
+# and `defect` are the parts of `failed`); US dollars; minutes without a known price; jobs that never started.
+SUMS = ("jobs", "minutes", "compute", "failed", "cancelled", "superseded", "cost", "unpriced_minutes", "never_started",
+        "flaky", "defect")  # fmt: skip
+WHOLE = ("jobs", "minutes", "unpriced_minutes", "never_started")
+Bools = npt.NDArray[np.bool_]
 HOURS = 24
 _LONGEST_LABEL = 200
 _FRACTIONS = (0.5, 0.95)
+# Of a run with one attempt, by its outcome.
+_ALONE = {Outcome.FAILURE: Waste.DEFECT, Outcome.CANCELLED: Waste.CANCELLED}
 
 
 class UsedJob(NamedTuple):
-    """An own job with a known time. `created` of its run and `queued` are seconds since 1970; `outcome` and
-    `run_attempt` are its run's; `labels` is JSON."""
+    """An own job that was not skipped. `created` of its run, `queued` and `ended` are seconds since 1970; `run_attempt`
+    and `outcome` are its run's; `labels` is JSON. `over`: the job is, or its run. `free`: db.metrics.prices.is_free."""
 
     created: float
     repository_id: int
     workflow_id: int
+    run_id: int
     run_attempt: int
     outcome: str
     attempt: int
+    started: bool
+    over: bool
+    conclusion: str | None
     duration_seconds: float | None
     queue_seconds: float | None
     labels: str
+    runner: str | None
+    runner_group: str | None
     queued: float | None
+    ended: float | None
+    free: bool
     private: bool
+
+
+# Of runs with several attempts, by repository and run: why which attempts served nothing.
+Reasons = Mapping[tuple[int, int], Mapping[int, Waste]]
 
 
 class UsageKey(NamedTuple):
@@ -91,7 +112,15 @@ def gather(keys: Sequence[UsageKey], sums: Floats, waits: Entries) -> Usage:
     return Usage(list(places), together, waits.fold(rows))
 
 
-def of_jobs(jobs: Sequence[Sequence[Any]]) -> Usage:
+def reasons_of(attempts: Iterable[Sequence[Any]]) -> Reasons:
+    """Rows are repository, run, its latest attempt, and an AttemptState of it."""
+    states: dict[tuple[int, int, int], list[AttemptState]] = defaultdict(list)
+    for repository_id, run_id, latest, *state in attempts:
+        states[repository_id, run_id, latest].append(AttemptState(*state))
+    return {key[:2]: waste_reasons(listed, key[2]) for key, listed in states.items()}
+
+
+def of_jobs(jobs: Sequence[Sequence[Any]], reasons: Reasons, pricing: Pricing) -> Usage:
     """Rows as UsedJob, by workflow, label and hour in which their runs were created."""
     if not jobs:
         return of_stored([], [], [])
@@ -102,34 +131,60 @@ def of_jobs(jobs: Sequence[Sequence[Any]]) -> Usage:
         created.tolist(), columns.repository_id, columns.workflow_id, map(label_of, columns.labels), strict=True
     )
     rows = np.fromiter((keys.setdefault(key, len(keys)) for key in named), np.int64, len(jobs))
+    started = np.asarray(columns.started, dtype=bool)
     sums = np.zeros((len(keys), len(SUMS)))
-    np.add.at(sums, rows, _sums(columns))
-    waits = _waited(columns, rows)
+    np.add.at(sums, rows, _sums(columns, started, reasons, pricing))
+    waits = _waited(columns, started, rows)
     return Usage([UsageKey(tiles.tile(tiles.HOUR, key[0]), *key[1:]) for key in keys], sums, waits)
 
 
-def _sums(columns: Any) -> Floats:
-    """A row a job."""
-    seconds = np.nan_to_num(np.asarray(columns.duration_seconds, dtype=np.float64))
-    minutes = np.fromiter(map(billed_minutes, seconds.tolist()), np.float64, len(seconds))
-    prices = [
-        usd_per_minute(_parsed(labels)[1], private=private)
-        for labels, private in zip(columns.labels, columns.private, strict=True)
+def _sums(columns: Any, started: Bools, reasons: Reasons, pricing: Pricing) -> Floats:
+    """A row a job, with the columns SUMS."""
+    seconds = np.where(started, np.nan_to_num(np.asarray(columns.duration_seconds, dtype=np.float64)), 0.0)
+    minutes = np.ceil(seconds / 60)
+    prices = np.asarray(_prices(columns, pricing), dtype=np.float64)
+    priced = ~np.isnan(prices)
+    cost, unpriced = np.where(priced, minutes * np.nan_to_num(prices), 0.0), np.where(priced, 0.0, minutes)
+    wasted = np.asarray(_wasted(columns, reasons))
+    flaky, defect, cancelled, superseded = (
+        seconds * (wasted == each) for each in (Waste.FLAKY, Waste.DEFECT, Waste.CANCELLED, Waste.SUPERSEDED)
+    )
+    never = ~started & np.asarray(columns.over, dtype=bool)
+    return np.column_stack((np.ones(len(seconds)), minutes, seconds, flaky + defect, cancelled, superseded, cost,
+                            unpriced, never, flaky, defect))  # fmt: skip
+
+
+def _prices(columns: Any, pricing: Pricing) -> list[float | None]:
+    described = zip(columns.labels, columns.runner, columns.runner_group, columns.private, columns.free, strict=True)
+    return [
+        pricing.usd_per_minute(_parsed(labels)[1], name, group, private=bool(private), free=bool(free))
+        for labels, name, group, private, free in described
     ]
-    superseded = np.asarray(columns.attempt) < np.asarray(columns.run_attempt)
-    outcome = np.asarray(columns.outcome)
-    failed, cancelled = (~superseded & (outcome == str(each)) for each in (Outcome.FAILURE, Outcome.CANCELLED))
-    wasted = [seconds * mask for mask in (failed, cancelled, superseded)]
-    return np.column_stack((np.ones(len(seconds)), minutes, seconds, *wasted, minutes * np.asarray(prices)))
 
 
-def _waited(columns: Any, rows: Ints) -> Entries:
-    seconds = np.asarray(columns.queue_seconds, dtype=np.float64)
-    began = ~np.isnan(seconds)
-    # What began was queued at some time.
-    queued = np.nan_to_num(np.asarray(columns.queued, dtype=np.float64)[began]).astype(np.int64)
-    buckets = queued // 3600 % HOURS * sketch.WIDTH + sketch.buckets(seconds[began])
-    return Entries(rows[began], buckets, np.ones(len(buckets), dtype=np.int64))
+def _wasted(columns: Any, reasons: Reasons) -> list[str]:
+    """Of each job why its attempt served nothing; empty where it served."""
+    described = zip(columns.repository_id, columns.run_id, columns.run_attempt, columns.attempt, columns.outcome,
+                    strict=True)  # fmt: skip
+    return [
+        _ALONE.get(outcome, "") if latest == 1
+        else reasons.get((repository_id, run_id), {}).get(attempt, "")
+        for repository_id, run_id, latest, attempt, outcome in described
+    ]  # fmt: skip
+
+
+def _waited(columns: Any, started: Bools, rows: Ints) -> Entries:
+    """Of a job that never started: until it ended, where it waited for a runner."""
+    queued, ended = (np.asarray(each, dtype=np.float64) for each in (columns.queued, columns.ended))
+    for_nothing = np.where([timing.waits_for_runner(each) for each in columns.conclusion], ended - queued, np.nan)
+    # Odd times are unknown, as in db.metrics.timing.
+    for_nothing[~((for_nothing >= 0) & (for_nothing <= timing.LONGEST_SPAN.total_seconds()))] = np.nan
+    seconds = np.where(started, np.asarray(columns.queue_seconds, dtype=np.float64), for_nothing)
+    known = ~np.isnan(seconds)
+    # Whose wait is known was queued at some time.
+    hours = np.nan_to_num(queued[known]).astype(np.int64) // 3600 % HOURS
+    buckets = hours * sketch.WIDTH + sketch.buckets(seconds[known])
+    return Entries(rows[known], buckets, np.ones(len(buckets), dtype=np.int64))
 
 
 def of_stored(keys: Sequence[UsageKey], sums: Sequence[Sequence[float]], packed: Sequence[bytes | None]) -> Usage:
@@ -149,7 +204,8 @@ def together(parts: Iterable[Usage]) -> Usage:
 
 @dataclass(frozen=True)
 class Wait:
-    """How many jobs began, and how many seconds they waited: within 1 %, null where none did."""
+    """How many jobs waited for a runner until they started or gave up, and how many seconds: within 1 %, null where
+    none did."""
 
     jobs: int
     p50: float | None

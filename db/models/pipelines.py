@@ -3,9 +3,26 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, LargeBinary, String, Text, false, text
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    cast,
+    false,
+    func,
+    or_,
+    text,
+)
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.metrics import prices, timing
 from db.models.base import Base
 
 
@@ -114,6 +131,16 @@ class Run(Base):
     details_at: Mapped[datetime | None]
     looked_at: Mapped[datetime | None]
 
+    @hybrid_property
+    def is_free(self) -> bool:
+        """As db.metrics.prices.is_free; in queries and of a loaded run."""
+        return prices.is_free(self.event, self.actor)
+
+    @is_free.inplace.expression
+    @classmethod
+    def _is_free(cls) -> ColumnElement[bool]:
+        return (cls.event == prices.DYNAMIC) & (func.coalesce(cls.actor, "") == prices.DEPENDABOT)
+
 
 class Attempt(Base):
     __tablename__ = "attempts"
@@ -155,6 +182,18 @@ class Job(Base):
     phantom: Mapped[bool] = mapped_column(Boolean, default=False)
     steps: Mapped[list[Any]]
     html_url: Mapped[str | None] = mapped_column(Text)
+
+    @hybrid_property
+    def has_started(self) -> bool:
+        """As db.metrics.timing.has_started; in queries and of a loaded job."""
+        # In this order, so that steps which were not loaded are read only of jobs without a runner.
+        return timing.has_started(self.runner, self.runner_id, ()) or timing.has_started(None, None, self.steps)
+
+    @has_started.inplace.expression
+    @classmethod
+    def _has_started(cls) -> ColumnElement[bool]:
+        return or_(func.coalesce(cls.runner, "") != "", func.coalesce(cls.runner_id, 0) > 0,
+                   cast(cls.steps, Text) != "[]")  # fmt: skip
 
 
 class JobLog(Base):

@@ -28,12 +28,13 @@ _JOBS: list[Any] = [*(getattr(Job, name) for name in JobFact._fields[:-1]), cast
 
 @dataclass(frozen=True)
 class NewestRuns:
-    """Ids, newest first; `decided` are those that succeeded or failed."""
+    """Ids, newest first; `decided` are those that succeeded or failed, `free` those for which GitHub bills nothing."""
 
     repository_id: int
     private: bool
     ids: list[int]
     decided: frozenset[int]
+    free: frozenset[int]
 
 
 def newest_runs(session: Session, repo: str, scope: Scope, window: Window, limit: int) -> NewestRuns | None:
@@ -41,10 +42,11 @@ def newest_runs(session: Session, repo: str, scope: Scope, window: Window, limit
     found = session.execute(select(Repository.id, Repository.private).where(Repository.full_name == repo)).first()
     if found is None:
         return None
-    query = select(Run.id, Run.outcome).where(*in_scope(session, scope), *in_window(window))
+    query = select(Run.id, Run.outcome, Run.is_free).where(*in_scope(session, scope), *in_window(window))
     rows = session.execute(query.order_by(Run.created_at.desc(), Run.id.desc()).limit(limit)).all()
     decided = frozenset(row.id for row in rows if row.outcome in DECIDED)
-    return NewestRuns(found.id, found.private, [row.id for row in rows], decided)
+    free = frozenset(row.id for row in rows if row.is_free)
+    return NewestRuns(found.id, found.private, [row.id for row in rows], decided, free)
 
 
 def read_jobs(session: Session, runs: NewestRuns) -> tuple[list[JobFact], int]:

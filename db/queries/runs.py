@@ -109,9 +109,11 @@ class JobRow:
     duration_seconds: float | None
     queue_seconds: float | None
     runner: str | None
+    runner_group: str | None
     labels: list[str]
     copied: bool
     phantom: bool
+    has_started: bool
     steps: list[dict[str, Any]]
     html_url: str | None
 

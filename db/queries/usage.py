@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Text, cast, func, literal, select
+from sqlalchemy import Text, case, cast, func, literal, select
 from sqlalchemy.orm import Session
 
+from db.metrics.prices import Pricing
 from db.metrics.scope import Scope
-from db.metrics.usage import SUMS, Usage, UsageKey, of_jobs, of_stored, together
+from db.metrics.usage import SUMS, Usage, UsageKey, of_jobs, of_stored, reasons_of, together
 from db.metrics.window import Window
-from db.models import Base, Job, Repository, Run, UsageRollup
+from db.models import Base, Job, Run, UsageRollup
+from db.pricing import price_list
 from db.queries.filters import in_scope, in_windows, workflow_ids
 from db.queries.plan import Piece, Plan, Rows, plan
 from db.types import epoch_seconds
+from db.used_jobs import RUN_COLUMNS, attempts_of, own_jobs, used_jobs
 from db.vocabulary import GroupBy, Interval
 
 # Jobs of so many runs are read one by one.
@@ -27,8 +30,6 @@ _ALL = 0
 _KEPT = "jobs read"
 _ROLLUPS = Base.metadata.tables[UsageRollup.__tablename__].c
 _GROUPS = tuple(_ROLLUPS[name] for name in UsageKey._fields[1:])
-_OWN = (~Job.copied, ~Job.phantom, Job.duration_seconds.is_not(None) | Job.queue_seconds.is_not(None))
-_OF_RUN = (Job.repository_id == Run.repository_id) & (Job.run_id == Run.id)
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,18 @@ def busy_jobs(session: Session, scope: Scope, hours: Sequence[datetime]) -> list
     """Own jobs that were queued or ran in one of these hours, of runs created at most six hours before."""
     if not hours:
         return []
-    times = [epoch_seconds(each) for each in (func.coalesce(Job.created_at, Job.started_at), Job.started_at)]
-    ended = epoch_seconds(Job.completed_at)
+    queued = func.coalesce(Job.created_at, Job.started_at)
     of_hours = [Window(hour, hour + timedelta(hours=1)) for hour in hours]
     created = [Window(hour.since - _LONGEST_JOB, hour.until) for hour in of_hours]
     runs = _newest(session, scope, created)
+    started = case((Job.has_started, Job.started_at))
+    # What GitHub never closed ended at the latest with its run.
+    ended = func.coalesce(Job.completed_at, runs.c.completed_at)
     query = (
-        select(cast(Job.labels, Text), *times, ended)
+        select(cast(Job.labels, Text), *(epoch_seconds(each) for each in (queued, started, ended)))
         .select_from(runs)
         .join(Job, (Job.repository_id == runs.c.repository_id) & (Job.run_id == runs.c.id))
-        .where(*_OWN, func.coalesce(Job.completed_at, hours[0]) >= min(hours))
+        .where(*own_jobs(runs), func.coalesce(ended, hours[0]) >= min(hours))
     )
     return [Busy._make(row) for row in session.execute(query)]
 
@@ -125,24 +128,14 @@ def _read_jobs(session: Session, rows: Rows) -> tuple[Usage, datetime | None]:
 
 def _read_anew(session: Session, rows: Rows) -> tuple[Usage, datetime | None]:
     runs = _newest(session, rows.scope, rows.windows)
-    queued = func.coalesce(Job.created_at, Job.started_at)
-    query = (
-        select(  # as UsedJob
-            epoch_seconds(runs.c.created_at), runs.c.repository_id, runs.c.workflow_id, runs.c.attempt, runs.c.outcome,
-            Job.attempt, Job.duration_seconds, Job.queue_seconds, cast(Job.labels, Text), epoch_seconds(queued),
-            Repository.private,
-        )
-        .select_from(runs)
-        .join(Repository, Repository.id == runs.c.repository_id)
-        .join(Job, (Job.repository_id == runs.c.repository_id) & (Job.run_id == runs.c.id))
-        .where(*_OWN)
-    )  # fmt: skip
-    found = of_jobs(session.connection().execute(query).all())
+    connection = session.connection()
+    reasons = reasons_of(connection.execute(attempts_of(runs)).all())
+    found = of_jobs(connection.execute(used_jobs(runs)).all(), reasons, Pricing(price_list(session)))
     return found, _cut(session, rows)
 
 
 def _newest(session: Session, scope: Scope, windows: Sequence[Window]) -> Any:
-    columns = (Run.repository_id, Run.id, Run.workflow_id, Run.attempt, Run.outcome, Run.created_at)
+    columns = [getattr(Run, name).label(name) for name in RUN_COLUMNS]
     where = *in_scope(session, scope), in_windows(Run.created_at, windows)
     return select(*columns).where(*where).order_by(Run.created_at.desc(), Run.id.desc()).limit(MOST_RUNS).subquery()
 

@@ -6,17 +6,18 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm.interfaces import ORMOption
 
 from db.metrics import timing
-from db.metrics.outcome import outcome_of
-from db.metrics.prices import cost_usd
 from db.models import Attempt, Job, Repository, Run
+from db.pricing import price_list
 from db.store.locking import lock_repository
 from db.store.marks import mark_runs
 from db.store.progress import status_rank
 from db.store.records import AttemptRecord, DetailsRecord, JobRecord
-from db.vocabulary import Conclusion, Outcome, Status
+from db.store.run_sums import set_spans, sum_up
+from db.vocabulary import Conclusion, Status
 
 # Jobs of a finished run that GitHub still shows as unfinished are asked for again this long, then left alone.
 SETTLE = timedelta(minutes=15)
@@ -30,6 +31,7 @@ def store_details(session: Session, repository: Repository, details: Sequence[De
     runs = {run.id: run for run in _of(session, Run, repository.id, Run.id, run_ids)}
     attempts = _by_run(_of(session, Attempt, repository.id, Attempt.run_id, run_ids))
     jobs = _by_run(_of(session, Job, repository.id, Job.run_id, run_ids))
+    prices = price_list(session)
     changed = 0
     for detail in details:
         run = runs.get(detail.run_id)
@@ -39,7 +41,7 @@ def store_details(session: Session, repository: Repository, details: Sequence[De
         _store_attempts(session, run, ours, detail.attempts)
         _store_jobs(session, run, jobs[run.id], detail.jobs)
         _mark(jobs[run.id])
-        _sum_up(repository, run, ours, jobs[run.id])
+        sum_up(repository, run, ours, jobs[run.id], prices)
         run.details_at = detail.fetched_at
         run.details_pending = not _settled(run, jobs[run.id], detail)
         changed += session.is_modified(run) or bool(session.new)
@@ -49,21 +51,27 @@ def store_details(session: Session, repository: Repository, details: Sequence[De
 
 
 def sum_up_runs(session: Session, repository: Repository, run_ids: Collection[int]) -> list[Run]:
-    """Makes the sums of these runs anew from what is stored of them; returns those that are known."""
-    listed = list(run_ids)
+    """Makes the sums of these runs, and the spans of their jobs, anew from what is stored of them; returns those that
+    are known."""
+    listed, prices = list(run_ids), price_list(session)
     runs: list[Run] = _of(session, Run, repository.id, Run.id, listed)
     attempts = _by_run(_of(session, Attempt, repository.id, Attempt.run_id, listed))
-    jobs = _by_run(_of(session, Job, repository.id, Job.run_id, listed))
+    jobs: dict[int, list[Job]] = _by_run(_of(session, Job, repository.id, Job.run_id, listed, defer(Job.steps)))
     for run in runs:
+        for job in jobs[run.id]:
+            set_spans(job)
         _mark(jobs[run.id])
-        _sum_up(repository, run, attempts[run.id], jobs[run.id])
+        sum_up(repository, run, attempts[run.id], jobs[run.id], prices)
     mark_runs(session, repository.id, (run.created_at for run in runs))
     session.flush()
     return runs
 
 
-def _of(session: Session, model: Any, repository_id: int, column: Any, run_ids: list[int]) -> list[Any]:
-    return list(session.scalars(select(model).where(model.repository_id == repository_id, column.in_(run_ids))))
+def _of(
+    session: Session, model: Any, repository_id: int, column: Any, run_ids: list[int], *options: ORMOption
+) -> list[Any]:
+    query = select(model).where(model.repository_id == repository_id, column.in_(run_ids))
+    return list(session.scalars(query.options(*options)))
 
 
 def _by_run(rows: list[Any]) -> dict[int, list[Any]]:
@@ -124,15 +132,13 @@ def fill_job(job: Job, record: JobRecord) -> None:
     for name in _JOB_FIELDS:
         setattr(job, name, getattr(record, name))
     job.runner = record.runner or job.runner
+    job.runner_id = record.runner_id or job.runner_id
+    job.runner_group = record.runner_group or job.runner_group
     job.labels = list(record.labels)
     # GitHub forgets the steps of old jobs; what is stored is not lost for that.
     if _steps_done(record.steps) >= _steps_done(job.steps):
         job.steps = list(record.steps)
-    ran = record.conclusion != Conclusion.SKIPPED
-    over = record.status == Status.COMPLETED
-    begun = over or record.status == Status.IN_PROGRESS
-    job.duration_seconds = timing.span_seconds(record.started_at, record.completed_at) if over and ran else None
-    job.queue_seconds = timing.span_seconds(record.created_at, record.started_at) if begun and ran else None
+    set_spans(job)
 
 
 def _mark(jobs: list[Job]) -> None:
@@ -150,80 +156,10 @@ def _times(job: Job) -> timing.JobTimes:
         completed_at=job.completed_at,
         has_runner=bool(job.runner),
         labels=tuple(job.labels),
-        step_count=len(job.steps),
+        # Of a job with a runner they are not looked at, and may not be loaded.
+        step_count=0 if job.runner else len(job.steps),
         completed=job.status == Status.COMPLETED,
     )
-
-
-def _sum_up(repository: Repository, run: Run, attempts: list[Attempt], jobs: list[Job]) -> None:
-    own: dict[int, list[Job]] = defaultdict(list)
-    for job in jobs:
-        if not job.copied and not job.phantom:
-            own[job.attempt].append(job)
-    for attempt in attempts:
-        _time_attempt(attempt, own[attempt.attempt])
-        if attempt.attempt == run.attempt:
-            run.completed_at = attempt.completed_at
-            run.duration_seconds, run.queue_seconds = attempt.duration_seconds, attempt.queue_seconds
-    run.flaky = _is_flaky(attempts)
-    run.compute_seconds = _compute(job for group in own.values() for job in group)
-    run.wasted_seconds = _compute(job for number in _wasted_attempts(run, attempts) for job in own[number])
-    run.cost_usd = _cost(repository, own)
-    run.runner = _main_runner(own[run.attempt])
-
-
-def _time_attempt(attempt: Attempt, jobs: list[Job]) -> None:
-    if attempt.status == Status.COMPLETED:
-        attempt.completed_at = timing.latest_end(job.completed_at for job in jobs) or attempt.first_completed_at
-        attempt.duration_seconds = timing.span_seconds(attempt.started_at, attempt.completed_at)
-    # Skipped and still queued jobs carry times at which nothing started.
-    started = (
-        job.started_at
-        for job in jobs
-        if job.conclusion != Conclusion.SKIPPED and job.status in (Status.IN_PROGRESS, Status.COMPLETED)
-    )
-    attempt.queue_seconds = timing.queue_seconds(attempt.started_at, started)
-
-
-def _is_flaky(attempts: list[Attempt]) -> bool:
-    failed = False
-    for attempt in sorted(attempts, key=lambda each: each.attempt):
-        outcome = outcome_of(attempt.status, attempt.conclusion)
-        if failed and outcome is Outcome.SUCCESS:
-            return True
-        failed = failed or outcome is Outcome.FAILURE
-    return False
-
-
-def _wasted_attempts(run: Run, attempts: list[Attempt]) -> list[int]:
-    """Attempts that failed, were cancelled or were superseded by a re-run."""
-    bad = (Outcome.FAILURE, Outcome.CANCELLED)
-    return [
-        attempt.attempt
-        for attempt in attempts
-        if attempt.attempt < run.attempt or outcome_of(attempt.status, attempt.conclusion) in bad
-    ]
-
-
-def _compute(jobs: Any) -> float:
-    return float(sum(job.duration_seconds or 0.0 for job in jobs))
-
-
-def _cost(repository: Repository, own: dict[int, list[Job]]) -> float:
-    return sum(
-        cost_usd(job.duration_seconds or 0.0, job.labels, private=repository.private)
-        for group in own.values()
-        for job in group
-    )
-
-
-def _main_runner(jobs: list[Job]) -> str | None:
-    """The labels of the longest own job: a run is grouped under one runner."""
-    labelled = [job for job in jobs if job.labels and job.conclusion != Conclusion.SKIPPED]
-    if not labelled:
-        return None
-    longest = max(labelled, key=lambda job: (job.duration_seconds or 0.0, -job.id))
-    return ", ".join(longest.labels)[:200]
 
 
 def _settled(run: Run, jobs: list[Job], detail: DetailsRecord) -> bool:

@@ -3,16 +3,18 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Text, cast, delete, func, insert, literal, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from db.metrics import tiles
 from db.metrics.grain import Grain
-from db.metrics.usage import SUMS, Usage, UsageKey, of_jobs, of_stored, together
+from db.metrics.prices import Pricing
+from db.metrics.usage import SUMS, WHOLE, Usage, UsageKey, of_jobs, of_stored, reasons_of, together
 from db.models import Base, Job, Repository, Run, UsageRollup
+from db.pricing import price_list
 from db.store.marks import ALL
 from db.store.spans import created_on, portions
-from db.types import epoch_seconds
+from db.used_jobs import attempts_of, used_jobs
 
 _ROLLUPS = Base.metadata.tables[UsageRollup.__tablename__]
 _KEYS = tuple(_ROLLUPS.c[name] for name in UsageKey._fields)
@@ -42,23 +44,14 @@ def make_usage_over_all(session: Session, wanted: Sequence[int]) -> None:
 
 
 def _of_jobs(session: Session, repository: Repository, days: Sequence[int]) -> Usage:
-    queued = func.coalesce(Job.created_at, Job.started_at)
-    query = (
-        select(  # as UsedJob
-            epoch_seconds(Run.created_at), Run.repository_id, Run.workflow_id, Run.attempt, Run.outcome, Job.attempt,
-            Job.duration_seconds, Job.queue_seconds, cast(Job.labels, Text), epoch_seconds(queued),
-            literal(repository.private),
-        )
-        .join(Job, (Job.repository_id == Run.repository_id) & (Job.run_id == Run.id))
-        .where(
-            Run.repository_id == repository.id, created_on(Run, days), ~Job.copied, ~Job.phantom,
-            Job.duration_seconds.is_not(None) | Job.queue_seconds.is_not(None),
-        )
-        # In one order: sums of floats differ in their last digits by it.
-        .order_by(Run.created_at, Run.id, Job.id)
-        .execution_options(yield_per=_JOBS_AT_ONCE)
-    )  # fmt: skip
-    return together(of_jobs(rows) for rows in session.connection().execute(query).partitions())
+    where = Run.repository_id == repository.id, created_on(Run, days)
+    connection = session.connection()
+    reasons = reasons_of(connection.execute(attempts_of(Run).where(*where)).all())
+    # In one order: sums of floats differ in their last digits by it.
+    query = used_jobs(Run).where(*where).order_by(Run.created_at, Run.id, Job.id)
+    rows = connection.execute(query.execution_options(yield_per=_JOBS_AT_ONCE))
+    pricing = Pricing(price_list(session))
+    return together(of_jobs(some, reasons, pricing) for some in rows.partitions())
 
 
 def _raised(usage: Usage, level: int) -> Usage:
@@ -93,9 +86,9 @@ def _write(session: Session, repository_id: int, made: Sequence[tuple[Grain, Usa
 
 
 def _rows(grain: Grain, usage: Usage) -> list[dict[str, Any]]:
-    whole = (int, int, *[float] * (len(SUMS) - 2))
+    kinds = [int if name in WHOLE else float for name in SUMS]
     return [
         {**key._asdict(), "grain": int(grain), "waits": waits,
-         **{name: kind(value) for name, kind, value in zip(SUMS, whole, sums, strict=True)}}
+         **{name: kind(value) for name, kind, value in zip(SUMS, kinds, sums, strict=True)}}
         for key, sums, waits in zip(usage.keys, usage.sums.tolist(), usage.packed(), strict=True)
     ]  # fmt: skip

@@ -17,6 +17,7 @@ class Timed:
     conclusion: str | None = "success"
     copied: bool = False
     phantom: bool = False
+    has_started: bool = True
 
 
 def timed(name: str, created: float | None, start: float | None, end: float | None, **more: object) -> Timed:

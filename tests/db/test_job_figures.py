@@ -17,7 +17,8 @@ def fact(
         "run_id": run_id, "attempt": 1, "name": name, "status": "completed", "conclusion": "success", "copied": False,
         "phantom": False, "id": run_id * 10_000 + sum(name.encode()), "created_at": NOON, "started_at": start,
         "completed_at": None if seconds is None else start + timedelta(seconds=seconds), "duration_seconds": seconds,
-        "queue_seconds": queue, "labels": ("ubuntu-latest",),
+        "queue_seconds": queue, "has_started": True, "runner": "GitHub Actions 4", "runner_group": None,
+        "labels": ("ubuntu-latest",),
     }  # fmt: skip
     return JobFact(**(values | more))
 
@@ -60,6 +61,22 @@ def test_skipped_cancelled_and_running_jobs_are_in_no_rate_and_no_duration() -> 
     )  # fmt: skip
     assert (found["test"].runs, found["test"].p50, found["test"].failure_rate) == (3, 60, 0.0)
     assert figures(fact(1, conclusion="cancelled"))["test"].failure_rate is None
+
+
+def test_a_job_that_never_started_has_no_time_and_no_cost() -> None:
+    found = figures(fact(1), fact(2, seconds=86_400, queue=0, conclusion="cancelled", has_started=False))["test"]
+    assert (found.runs, found.p50, found.queue_p95, found.compute_seconds) == (2, 60, 4, 60)
+    assert found.cost_usd == pytest.approx(0.006)
+    # Nor does it stand on a critical path.
+    assert job_figures([fact(1, has_started=False)], (), decided_runs={1}, private=True)[0].critical_share is None
+
+
+def test_minutes_without_a_known_price_are_not_in_the_cost() -> None:
+    service = {"labels": ("depot-ubuntu-24.04-8",), "runner": "depot-x1", "runner_group": "Default"}
+    found = figures(fact(1), fact(2, seconds=150, **service))["test"]
+    assert (found.cost_usd, found.unpriced_minutes) == (pytest.approx(0.006), 3)
+    free = job_figures([fact(1)], (), decided_runs={1}, private=True, free_runs={1})[0]
+    assert (free.cost_usd, free.unpriced_minutes) == (0, 0)
 
 
 def test_the_share_of_critical_paths_is_of_decided_runs() -> None:

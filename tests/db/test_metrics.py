@@ -7,7 +7,6 @@ import pytest
 from db.metrics import units
 from db.metrics.distribution import percentile
 from db.metrics.outcome import outcome_of
-from db.metrics.prices import cost_usd
 from db.metrics.recovery import DecidedRun, episodes
 from db.metrics.timing import JobTimes, copied, is_phantom, queue_seconds, span_seconds
 from db.metrics.window import Window, make_window, parse_time
@@ -116,28 +115,6 @@ def test_a_phantom_has_no_runner_labels_steps_or_length() -> None:
     assert is_phantom(nowhere)
     assert not is_phantom(times(1, 0, has_runner=False, labels=("x",), step_count=0, completed_at=NOW))
     assert not is_phantom(times(1, 0))
-
-
-@pytest.mark.parametrize(
-    ("seconds", "labels", "private", "expected"),
-    [
-        (61, ("ubuntu-latest",), True, 0.012),
-        (60, ("ubuntu-latest",), True, 0.006),
-        (60, ("ubuntu-latest",), False, 0.0),
-        (60, ("ubuntu-latest-8-cores",), False, 0.022),
-        (60, ("windows-2022",), True, 0.010),
-        (60, ("macos-14",), True, 0.062),
-        (60, ("macos-14-xlarge",), True, 0.102),
-        (60, ("ubuntu-24.04-arm",), True, 0.005),
-        (3600, ("self-hosted", "linux"), True, 0.0),
-        (60, ("our-own-pool",), True, 0.0),
-        (0, ("ubuntu-latest",), True, 0.0),
-    ],
-)
-def test_a_job_costs_its_price_for_every_minute_begun(
-    seconds: float, labels: tuple[str, ...], private: bool, expected: float
-) -> None:
-    assert cost_usd(seconds, labels, private=private) == pytest.approx(expected)
 
 
 def test_times_are_absolute_or_relative_to_now() -> None:

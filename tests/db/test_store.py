@@ -129,6 +129,75 @@ def test_skipped_and_queued_jobs_have_no_times_of_their_own(engine: Engine, sess
     assert session.get_one(Job, (1, 2)).queue_seconds is None
 
 
+NOBODY = {"runner": None, "runner_id": None, "runner_group": None, "steps": ()}
+
+
+@pytest.mark.parametrize("runner", [None, ""])
+@pytest.mark.parametrize(("start", "conclusion"), [(0, "cancelled"), (7200, "cancelled"), (1, "failure")])
+def test_a_job_that_no_runner_took_used_nothing(
+    engine: Engine, session: Session, runner: str | None, start: float, conclusion: str
+) -> None:
+    """GitHub gives it a started_at: when it was queued, or when it was cancelled."""
+    store_runs(engine, run(conclusion=conclusion))
+    waited = job(1, start=start, end=7200, conclusion=conclusion, **{**NOBODY, "runner": runner})
+    store_jobs(engine, 100, waited)
+    found, stored = session.scalars(select(Run)).one(), session.get_one(Job, (1, 1))
+    assert (stored.duration_seconds, stored.queue_seconds, found.queue_seconds) == (None, None, None)
+    assert (found.compute_seconds, found.wasted_seconds, found.cost_usd, found.unpriced_minutes) == (0, 0, 0, 0)
+    assert (found.never_started, stored.has_started) == (1, False)
+
+
+def test_a_runs_first_start_is_that_of_a_job_that_a_runner_took(engine: Engine, session: Session) -> None:
+    store_runs(engine, run(conclusion="cancelled"))
+    store_jobs(
+        engine, 100, job(1, start=0, end=500, name="gpu", conclusion="cancelled", **NOBODY), job(2, start=40, end=90),
+        job(3, start=1, end=2, name="later", conclusion="skipped", **NOBODY),
+        # Steps, or an id, are as good as a name.
+        job(4, start=30, end=60, name="old", **(NOBODY | {"steps": ({"number": 1, "name": "Set up job"},)})),
+        job(5, start=35, end=95, name="id", **(NOBODY | {"runner_id": 9})),
+    )  # fmt: skip
+    found = session.scalars(select(Run)).one()
+    assert (found.queue_seconds, found.compute_seconds, found.never_started) == (30, 50 + 30 + 60, 1)
+
+
+def test_a_queued_job_that_github_never_closed_never_started(engine: Engine, session: Session) -> None:
+    store_runs(engine, run(1, conclusion="failure"), run(2, status="in_progress", conclusion=None))
+    for run_id in (1, 2):
+        store_jobs(engine, run_id, job(run_id, status="queued", conclusion=None, start=0, end=None, **NOBODY))
+    counts = {row.id: row.never_started for row in session.execute(select(Run.id, Run.never_started))}
+    assert counts == {1: 1, 2: 0}
+
+
+def test_waste_has_reasons_and_a_defect_is_found(engine: Engine, session: Session) -> None:
+    ends = {1: "failure", 2: "cancelled", 3: "success"}
+    store_runs(engine, *(run(number, conclusion=end) for number, end in ends.items()), run(4, conclusion="failure"))
+    store_runs(engine, run(4, attempt=2))
+    for number, end in ends.items():
+        store_jobs(engine, number, job(number, end=65, conclusion=end))
+    store_jobs(engine, 4, job(40, conclusion="failure"), job(41, attempt=2, start=600, end=630),
+               attempts=(attempt(1, "failure"),))  # fmt: skip
+    columns = (Run.wasted_seconds, Run.wasted_flaky_seconds, Run.wasted_cancelled_seconds,
+               Run.wasted_superseded_seconds, Run.defect_seconds)  # fmt: skip
+    rows = [tuple(row) for row in session.execute(select(*columns).order_by(Run.id))]
+    assert rows == [(60, 0, 0, 0, 60), (60, 0, 60, 0, 0), (0, 0, 0, 0, 0), (60, 60, 0, 0, 0)]
+
+
+def test_minutes_without_a_known_price_are_not_in_a_runs_cost(engine: Engine, session: Session) -> None:
+    store_runs(engine, run())
+    service = {"labels": ("ubicloud-standard-4",), "runner": "vm-x", "runner_group": "Default"}
+    store_jobs(engine, 100, job(1, end=66), job(2, end=245, name="arm", **service))
+    found = session.scalars(select(Run)).one()
+    assert (found.cost_usd, found.unpriced_minutes) == (pytest.approx(0.012), 4)
+
+
+def test_dependabots_own_runs_cost_nothing(engine: Engine, session: Session) -> None:
+    store_runs(engine, run(1, event="dynamic", actor="dependabot[bot]"), run(2, event="push", actor="dependabot[bot]"))
+    for run_id in (1, 2):
+        store_jobs(engine, run_id, job(run_id))
+    assert session.scalars(select(Run.cost_usd).order_by(Run.id)).all() == [0, pytest.approx(0.006)]
+    assert session.scalars(select(Run.id).where(Run.is_free)).all() == [1]
+
+
 def test_a_finished_job_is_not_taken_back_and_keeps_its_steps(engine: Engine, session: Session) -> None:
     store_runs(engine, run())
     store_jobs(engine, 100, job(1))
@@ -136,6 +205,16 @@ def test_a_finished_job_is_not_taken_back_and_keeps_its_steps(engine: Engine, se
     store_jobs(engine, 100, job(1, steps=()))
     stored = session.get_one(Job, (1, 1))
     assert (stored.status, len(stored.steps)) == ("completed", 1)
+
+
+def test_a_runner_stays_known_when_github_no_longer_names_it(engine: Engine, session: Session) -> None:
+    store_runs(engine, run())
+    store_jobs(engine, 100, job(1, runner="linux-17", runner_id=4017, runner_group="Build machines"))
+    store_jobs(engine, 100, job(1, runner=None, runner_id=None, runner_group=None), job(2, runner=None))
+    stored = session.get_one(Job, (1, 1))
+    assert (stored.runner, stored.runner_id, stored.runner_group) == ("linux-17", 4017, "Build machines")
+    never = session.get_one(Job, (1, 2))
+    assert (never.runner_id, never.runner_group) == (None, None)
 
 
 def with_steps(done: int, **changed: object) -> JobRecord:

@@ -1,5 +1,6 @@
 """What jobs used, added up; against values worked out by hand."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,13 +8,18 @@ import pytest
 
 from db.metrics import tiles
 from db.metrics.grain import Grain
+from db.metrics.outcome import outcome_of
+from db.metrics.prices import Pricing
 from db.metrics.usage import (
     SUMS,
+    Reasons,
+    Usage,
     UsedJob,
     busiest_hours,
     most_at_once,
     of_jobs,
     of_stored,
+    reasons_of,
     together,
     waits_by_hour,
     waits_by_label,
@@ -24,40 +30,107 @@ HOUR = 494_000
 
 def used(**more: Any) -> UsedJob:
     values: dict[str, Any] = {
-        "created": HOUR * 3600.0, "repository_id": 1, "workflow_id": 5, "run_attempt": 1, "outcome": "success",
-        "attempt": 1, "duration_seconds": 61.0, "queue_seconds": 5.0, "labels": '["ubuntu-latest"]',
-        "queued": HOUR * 3600.0, "private": True,
+        "created": HOUR * 3600.0, "repository_id": 1, "workflow_id": 5, "run_id": 100, "run_attempt": 1,
+        "outcome": "success", "attempt": 1, "started": True, "over": True, "conclusion": "success",
+        "duration_seconds": 61.0, "queue_seconds": 5.0, "labels": '["ubuntu-latest"]', "runner": "GitHub Actions 8",
+        "runner_group": "GitHub Actions", "queued": HOUR * 3600.0, "ended": HOUR * 3600.0 + 66, "free": False,
+        "private": True,
     }  # fmt: skip
     return UsedJob(**(values | more))
 
 
-def sums(*jobs: UsedJob) -> dict[str, float]:
-    found = of_jobs(jobs)
+def never(**more: Any) -> UsedJob:
+    """Cancelled after three hours in the queue, as GitHub tells it; the spans are those of older versions."""
+    values: dict[str, Any] = {
+        "started": False, "conclusion": "cancelled", "outcome": "cancelled", "duration_seconds": 10_800.0,
+        "queue_seconds": 0.0, "runner": None, "runner_group": None, "ended": HOUR * 3600.0 + 10_800,
+    }  # fmt: skip
+    return used(**(values | more))
+
+
+def usage_of(jobs: Sequence[UsedJob], reasons: Reasons | None = None) -> Usage:
+    return of_jobs(jobs, reasons or {}, Pricing())
+
+
+def sums(*jobs: UsedJob, reasons: Reasons | None = None) -> dict[str, float]:
+    found = usage_of(jobs, reasons)
     return dict(zip(SUMS, found.sums.sum(axis=0).tolist(), strict=True))
 
 
 def test_each_job_rounds_up_to_a_minute_and_costs_by_its_runner() -> None:
-    found = sums(used(), used(duration_seconds=3.0), used(duration_seconds=None), used(labels='["self-hosted", "gpu"]'))
+    own = used(labels='["self-hosted", "gpu"]', runner="box-1", runner_group="Default")
+    found = sums(used(), used(duration_seconds=3.0), used(duration_seconds=None), own)
     assert (found["jobs"], found["minutes"], found["compute"]) == (4, 2 + 1 + 0 + 2, 125)
     assert found["cost"] == pytest.approx(3 * 0.006)
+    assert found["unpriced_minutes"] == 0
     assert sums(used(private=False))["cost"] == 0
+    assert sums(used(free=True))["cost"] == 0
+
+
+def test_minutes_without_a_known_price_stand_beside_the_cost() -> None:
+    service = used(labels='["blacksmith-4vcpu-ubuntu-2404"]', runner="blacksmith-1", runner_group="Default")
+    found = sums(used(), service)
+    assert (found["cost"], found["unpriced_minutes"]) == (pytest.approx(2 * 0.006), 2)
+
+
+def test_a_job_that_never_started_used_nothing_and_waited_until_it_ended() -> None:
+    found = sums(never(), used())
+    assert (found["jobs"], found["never_started"], found["minutes"], found["compute"]) == (2, 1, 2, 61)
+    assert (found["cancelled"], found["cost"], found["unpriced_minutes"]) == (0, pytest.approx(0.012), 0)
+    (wait,) = waits_by_label(usage_of([never()]), ["ubuntu-latest"])
+    assert (wait.jobs, wait.p50) == (1, pytest.approx(10_800, rel=0.01))
 
 
 @pytest.mark.parametrize(
-    ("outcome", "attempt", "reason"),
-    [("failure", 2, "failed"), ("cancelled", 2, "cancelled"), ("failure", 1, "superseded"),
-     ("success", 1, "superseded"), ("success", 2, None), ("other", 2, None), ("in_progress", 2, None)],
+    "job",
+    [
+        # Refused, or its approval was rejected: it did not wait for a runner.
+        never(conclusion="failure", outcome="failure"),
+        # GitHub never closed it: nobody knows how long.
+        never(conclusion=None, ended=None),
+        never(ended=HOUR * 3600.0 - 900),
+    ],
+)
+def test_some_that_never_started_waited_for_no_runner_or_nobody_knows_how_long(job: UsedJob) -> None:
+    assert sums(job)["never_started"] == 1
+    (wait,) = waits_by_label(usage_of([job]), ["ubuntu-latest"])
+    assert (wait.jobs, wait.p50) == (0, None)
+
+
+def test_what_still_waits_did_not_fail_to_start() -> None:
+    assert sums(never(over=False, conclusion=None, ended=None, outcome="in_progress"))["never_started"] == 0
+
+
+@pytest.mark.parametrize(
+    ("ends", "attempt", "reason"),
+    [
+        (("failure",), 1, "defect"), (("cancelled",), 1, "cancelled"), (("success",), 1, None), (("neutral",), 1, None),
+        (("failure", "success"), 1, "flaky"), (("failure", "success"), 2, None),
+        (("failure", "failure"), 1, "defect"), (("failure", "failure"), 2, "defect"),
+        (("success", "success"), 1, "superseded"), (("success", "failure"), 1, "superseded"),
+        (("success", "failure"), 2, "defect"), (("cancelled", "success"), 1, "cancelled"),
+        (("failure", "cancelled", "success"), 1, "flaky"), (("failure", "success", "failure"), 1, "flaky"),
+        # It may yet turn out to be flaky.
+        (("failure", None), 1, "superseded"),
+    ],
 )  # fmt: skip
-def test_what_is_in_vain_has_one_reason(outcome: str, attempt: int, reason: str | None) -> None:
-    found = sums(used(outcome=outcome, attempt=attempt, run_attempt=2))
-    assert {name: found[name] for name in ("failed", "cancelled", "superseded") if found[name]} == (
-        {reason: 61.0} if reason else {}
-    )
+def test_what_served_nothing_has_one_reason(ends: tuple[str | None, ...], attempt: int, reason: str | None) -> None:
+    latest = len(ends)
+    outcome = outcome_of("completed" if ends[-1] else "in_progress", ends[-1])
+    rows = [
+        (1, 100, latest, number, "completed" if conclusion else "in_progress", conclusion)
+        for number, conclusion in enumerate(ends, 1)
+    ]
+    job = used(attempt=attempt, run_attempt=latest, outcome=str(outcome))
+    found = sums(job, reasons=reasons_of(rows) if latest > 1 else {})
+    names = ("flaky", "defect", "cancelled", "superseded")
+    assert {name: found[name] for name in names if found[name]} == ({reason: 61.0} if reason else {})
+    assert found["failed"] == found["flaky"] + found["defect"]
 
 
 def test_waits_are_by_label_and_by_the_hour_in_which_the_job_was_queued() -> None:
     later = (HOUR + 3) * 3600.0 + 59
-    found = of_jobs([used(queue_seconds=100.0), used(queue_seconds=200.0, queued=later), used(queue_seconds=None),
+    found = usage_of([used(queue_seconds=100.0), used(queue_seconds=200.0, queued=later), used(queue_seconds=None),
                      used(labels='["macos-15"]', queue_seconds=0.0)])  # fmt: skip
     ubuntu, macos = waits_by_label(found, ["ubuntu-latest", "macos-15"])
     assert (ubuntu.jobs, ubuntu.p50) == (2, pytest.approx(150, rel=0.01))
@@ -69,7 +142,7 @@ def test_waits_are_by_label_and_by_the_hour_in_which_the_job_was_queued() -> Non
 
 
 def test_sums_are_the_same_after_storing_and_at_any_grain() -> None:
-    found = of_jobs([used(workflow_id=5 + number % 2, queue_seconds=float(number)) for number in range(50)])
+    found = usage_of([used(workflow_id=5 + number % 2, queue_seconds=float(number)) for number in range(50)])
     again = of_stored(found.keys, found.sums.tolist(), found.packed())
     whole = together([again, again]).at(Grain.ALL, [tiles.tile(tiles.DAY, HOUR)] * 2)
     assert [(key.repository_id, key.workflow_id, key.label) for key in whole.keys] == [(0, 0, "ubuntu-latest")]
@@ -85,8 +158,8 @@ def test_the_busiest_hour_is_the_latest_of_those_with_most_jobs() -> None:
     jobs = [used(), used(), used(created=tomorrow * 3600.0, queued=tomorrow * 3600.0),
             used(created=tomorrow * 3600.0, queued=tomorrow * 3600.0 + 3599), used(queued=HOUR * 3600.0 + 7200),
             used(labels='["macos-15"]', queue_seconds=None)]  # fmt: skip
-    assert busiest_hours(of_jobs(jobs)) == {"ubuntu-latest": tomorrow}
-    assert busiest_hours(of_jobs([])) == {}
+    assert busiest_hours(usage_of(jobs)) == {"ubuntu-latest": tomorrow}
+    assert busiest_hours(usage_of([])) == {}
 
 
 def test_at_once_counts_what_overlaps_within_the_hour() -> None:
