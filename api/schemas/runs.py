@@ -27,7 +27,8 @@ _JOB: dict[str, Any] = {
     "id": 20877123001, "name": "test (3.11)", "status": "completed", "conclusion": "success",
     "created_at": "2026-11-20T09:14:03Z", "started_at": "2026-11-20T09:14:08Z",
     "completed_at": "2026-11-20T09:18:34Z", "duration_seconds": 266.0, "queue_seconds": 5.0,
-    "runner": "GitHub Actions 12", "labels": ["ubuntu-latest"], "copied": False, "phantom": False, "steps": [_STEP],
+    "runner": "GitHub Actions 12", "runner_group": "GitHub Actions", "labels": ["ubuntu-latest"], "copied": False,
+    "phantom": False, "steps": [_STEP],
     "html_url": "https://github.com/acme/web-app/actions/runs/7398123456/job/20877123001",
 }  # fmt: skip
 
@@ -106,6 +107,9 @@ class Job(Schema):
     duration_seconds: float | None
     queue_seconds: float | None
     runner: str | None
+    runner_group: str | None = Field(
+        description="The group of the runner that took it; null where none did or GitHub does not name it"
+    )
     labels: list[str]
     copied: bool = Field(description="Carried over from an earlier attempt: not counted")
     phantom: bool = Field(description="A check run without a runner: not counted")

@@ -33,6 +33,8 @@ Branch = Annotated[Text, AfterValidator(lambda value: value[:500])]
 Id = Annotated[int, Field(ge=0, lt=2**63)]
 Small = Annotated[int, Field(ge=0, lt=2**31)]
 Time = Annotated[datetime, AfterValidator(_utc)]
+# 0 and negative numbers stand for "no runner"; an id that no column can hold says no more than none.
+RunnerId = Annotated[int | None, AfterValidator(lambda value: value if value and 0 < value < 2**63 else None)]
 
 
 class Payload(BaseModel):
@@ -114,7 +116,8 @@ class JobPayload(Payload):
     started_at: Time | None = None
     completed_at: Time | None = None
     runner_name: Text | None = None
-    runner_id: int | None = None
+    runner_id: RunnerId = None
+    runner_group_name: Text | None = None
     labels: list[Text] | None = None
     steps: list[StepPayload] | None = None
     html_url: Text | None = None

@@ -74,6 +74,8 @@ def job_record(payload: JobPayload) -> JobRecord:
         started_at=payload.started_at,
         completed_at=payload.completed_at,
         runner=payload.runner_name or None,
+        runner_id=payload.runner_id,
+        runner_group=payload.runner_group_name or None,
         labels=tuple(payload.labels or ()),
         steps=tuple(_step(step) for step in payload.steps or ()),
         html_url=payload.html_url,

@@ -68,6 +68,7 @@ class JobRow:
     duration_seconds: float | None
     queue_seconds: float | None
     runner: str | None
+    runner_group: str | None
     labels: list[str]
     copied: bool
     phantom: bool

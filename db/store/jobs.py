@@ -124,6 +124,8 @@ def fill_job(job: Job, record: JobRecord) -> None:
     for name in _JOB_FIELDS:
         setattr(job, name, getattr(record, name))
     job.runner = record.runner or job.runner
+    job.runner_id = record.runner_id or job.runner_id
+    job.runner_group = record.runner_group or job.runner_group
     job.labels = list(record.labels)
     # GitHub forgets the steps of old jobs; what is stored is not lost for that.
     if _steps_done(record.steps) >= _steps_done(job.steps):

@@ -58,6 +58,8 @@ class AttemptRecord:
 
 @dataclass(frozen=True)
 class JobRecord:
+    """A job as one answer shows it. `runner`, `runner_id` and `runner_group` are null where no runner took it."""
+
     id: int
     attempt: int
     name: str
@@ -70,6 +72,8 @@ class JobRecord:
     labels: tuple[str, ...]
     steps: tuple[dict[str, Any], ...]
     html_url: str | None
+    runner_id: int | None = None
+    runner_group: str | None = None
 
 
 @dataclass(frozen=True)

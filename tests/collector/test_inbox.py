@@ -128,6 +128,17 @@ def test_a_run_told_by_webhook_is_what_polling_would_have_stored(engine: Engine,
     assert (attempt.conclusion, attempt.duration_seconds, attempt.actor) == ("success", 55, "alice")
 
 
+@pytest.mark.parametrize(("told", "stored"), [(31, 31), (0, None), (-1, None), (None, None), (2**63, None)], ids=str)
+def test_the_runner_and_its_group_come_with_the_job(
+    engine: Engine, session: Session, told: int | None, stored: int | None
+) -> None:
+    group = "Machines of the team" if stored else ""
+    deliver(engine, run_event(1), job_event(10, 1, runner_id=told, runner_group_name=group))
+    apply(engine)
+    job = session.get_one(Job, (1, 10))
+    assert (job.runner_id, job.runner_group) == (stored, group or None)
+
+
 def test_a_rerun_keeps_both_attempts_and_is_flaky(engine: Engine, session: Session) -> None:
     deliver(engine, *reversed(run_again(1)))
     apply(engine)

@@ -138,6 +138,16 @@ def test_a_finished_job_is_not_taken_back_and_keeps_its_steps(engine: Engine, se
     assert (stored.status, len(stored.steps)) == ("completed", 1)
 
 
+def test_a_runner_stays_known_when_github_no_longer_names_it(engine: Engine, session: Session) -> None:
+    store_runs(engine, run())
+    store_jobs(engine, 100, job(1, runner="linux-17", runner_id=4017, runner_group="Build machines"))
+    store_jobs(engine, 100, job(1, runner=None, runner_id=None, runner_group=None), job(2, runner=None))
+    stored = session.get_one(Job, (1, 1))
+    assert (stored.runner, stored.runner_id, stored.runner_group) == ("linux-17", 4017, "Build machines")
+    never = session.get_one(Job, (1, 2))
+    assert (never.runner_id, never.runner_group) == (None, None)
+
+
 def with_steps(done: int, **changed: object) -> JobRecord:
     """A job with three steps, so many of them over."""
     steps = [{"number": n, "name": "a step", "status": "completed" if n <= done else "queued"} for n in (1, 2, 3)]
