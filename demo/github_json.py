@@ -110,6 +110,13 @@ def _commit(found: Run) -> dict[str, Any]:
     }
 
 
+def _page_of(found: Run, each: Job) -> str:
+    repository = f"{_WEB}/{found.repository.full_name}"
+    if each.phantom:
+        return f"{repository}/runs/{each.id}"
+    return f"{repository}/actions/runs/{found.id}/job/{each.id}"
+
+
 def job(found: Run, attempt: Attempt, each: Job, now: datetime, base: str) -> dict[str, Any]:
     status = each.status(now)
     begun, over = status != "queued", status == "completed"
@@ -120,7 +127,7 @@ def job(found: Run, attempt: Attempt, each: Job, now: datetime, base: str) -> di
         "id": each.id, "run_id": found.id, "workflow_name": found.workflow.name, "head_branch": found.branch,
         "run_url": f"{api}/actions/runs/{found.id}", "run_attempt": attempt.number, "node_id": node_id("CR", each.id),
         "head_sha": found.sha, "url": f"{api}/actions/jobs/{each.id}",
-        "html_url": f"{_WEB}/{found.repository.full_name}/actions/runs/{found.id}/job/{each.id}",
+        "html_url": _page_of(found, each),
         "status": status, "conclusion": each.conclusion if over else None, "created_at": time(each.created),
         # A queued job carries a started_at as well.
         "started_at": time(each.started if begun else each.created),

@@ -120,7 +120,7 @@ class Job(Schema):
     )
     labels: list[str]
     copied: bool = Field(description="Carried over from an earlier attempt: not counted")
-    phantom: bool = Field(description="A check run without a runner: not counted")
+    phantom: bool = Field(description="A report that a program posted as a check run: not counted")
     steps: list[Step]
     html_url: str | None
 

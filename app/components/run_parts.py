@@ -141,8 +141,11 @@ def left_out(found: RunDetail) -> None:
     """Says what is not in the timeline, so that nothing seems to be missing."""
     kinds = (
         ("Carried over from an earlier attempt, not run again", [job for job in found.jobs if job.copied]),
-        ("Reports without a runner", [job for job in found.jobs if job.phantom]),
-        ("Skipped", [job for job in found.jobs if job.conclusion == Conclusion.SKIPPED and not job.copied]),
+        ("Check runs from reporters", [job for job in found.jobs if job.phantom]),
+        (
+            "Skipped",
+            [job for job in found.jobs if job.conclusion == Conclusion.SKIPPED and not job.copied and not job.phantom],
+        ),
     )
     for what, jobs in kinds:
         if jobs:

@@ -1,5 +1,6 @@
 """Spans of jobs and attempts. Odd times become unknown (null), never negative or huge."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,6 +10,10 @@ from db.vocabulary import Conclusion
 # GitHub cancels a job after 35 days at the latest (5 on its own runners): anything longer is not a duration.
 LONGEST_SPAN = timedelta(days=36)
 _CLOCK_SKEW = timedelta(seconds=5)
+# The page of a job belongs to a run (…/actions/runs/RUN/job/JOB); that of any other check run belongs to the
+# repository alone (HOST/OWNER/NAME/runs/ID).
+_JOB_PAGE = re.compile(r"/actions/runs/\d+(?:/attempts/\d+)?/jobs?/\d+", re.ASCII)
+_CHECK_RUN_PAGE = re.compile(r"https?://[^/]+/[^/]+/[^/]+/runs/\d+/?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,8 @@ class JobTimes:
     labels: tuple[str, ...]
     step_count: int
     completed: bool = True
+    skipped: bool = False
+    html_url: str | None = None
 
 
 def span_seconds(start: datetime | None, end: datetime | None) -> float | None:
@@ -48,8 +55,19 @@ def waits_for_runner(conclusion: str | None) -> bool:
 
 
 def is_phantom(job: JobTimes) -> bool:
-    """A check run posted by a test reporter: no runner, no labels, no steps, 0 s. It never ran anywhere."""
-    if not job.completed or job.has_runner or job.labels or job.step_count:
+    """Whether this is a check run that a program (a test reporter) posted beside the run's jobs.
+
+    The address of its page decides: a job whose matrix could not be evaluated also has no labels, steps or runner and
+    lasts 0 s, and a report can be open or last any time. Servers of before 2022 gave jobs the address of check runs:
+    whatever has a runner, labels or steps is a job. Without a known address, only what ended after 0 s is a report."""
+    if job.has_runner or job.labels or job.step_count:
+        return False
+    page = (job.html_url or "").partition("?")[0].partition("#")[0]
+    if _JOB_PAGE.search(page):
+        return False
+    if _CHECK_RUN_PAGE.fullmatch(page):
+        return True
+    if not job.completed or job.skipped:
         return False
     return job.started_at is None or job.completed_at is None or job.completed_at <= job.started_at
 

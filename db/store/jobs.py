@@ -144,8 +144,7 @@ def fill_job(job: Job, record: JobRecord) -> None:
 def _mark(jobs: list[Job]) -> None:
     times = [_times(job) for job in jobs]
     for job, is_copy, spans in zip(jobs, timing.copied(times), times, strict=True):
-        job.copied = is_copy
-        job.phantom = timing.is_phantom(spans) and job.conclusion != Conclusion.SKIPPED
+        job.copied, job.phantom = is_copy, timing.is_phantom(spans)
 
 
 def _times(job: Job) -> timing.JobTimes:
@@ -154,11 +153,13 @@ def _times(job: Job) -> timing.JobTimes:
         name=job.name,
         started_at=job.started_at,
         completed_at=job.completed_at,
-        has_runner=bool(job.runner),
+        has_runner=bool(job.runner or job.runner_id),
         labels=tuple(job.labels),
         # Of a job with a runner they are not looked at, and may not be loaded.
         step_count=0 if job.runner else len(job.steps),
         completed=job.status == Status.COMPLETED,
+        skipped=job.conclusion == Conclusion.SKIPPED,
+        html_url=job.html_url,
     )
 
 

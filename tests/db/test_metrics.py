@@ -115,6 +115,40 @@ def test_a_phantom_has_no_runner_labels_steps_or_length() -> None:
     assert is_phantom(nowhere)
     assert not is_phantom(times(1, 0, has_runner=False, labels=("x",), step_count=0, completed_at=NOW))
     assert not is_phantom(times(1, 0))
+    assert not is_phantom(times(1, 0, has_runner=False, labels=(), step_count=0))
+
+
+JOB_PAGE, CHECK_RUN_PAGE = "https://github.com/acme/web/actions/runs/77/job/4", "https://github.com/acme/web/runs/4"
+
+
+@pytest.mark.parametrize(
+    ("page", "changed", "expected"),
+    [
+        # A matrix that could not be evaluated, and a group of runners that refused.
+        (JOB_PAGE, {}, False),
+        ("https://git.example.com/acme/web/actions/runs/77/jobs/4?pr=3", {}, False),
+        ("https://github.com/acme/actions/actions/runs/77/attempts/2/job/4#step:1:1", {}, False),
+        (CHECK_RUN_PAGE, {}, True),
+        ("https://github.com/acme/actions/runs/4", {}, True),
+        ("https://git.example.com:8443/acme/web/runs/4?check_suite_focus=true", {}, True),
+        (CHECK_RUN_PAGE, {"completed_at": NOW + timedelta(minutes=35)}, True),
+        (CHECK_RUN_PAGE, {"completed_at": None, "completed": False}, True),
+        (CHECK_RUN_PAGE, {"skipped": True}, True),
+        # Jobs of servers of before 2022.
+        (CHECK_RUN_PAGE, {"has_runner": True}, False),
+        (CHECK_RUN_PAGE, {"labels": ("ubuntu-18.04",)}, False),
+        (CHECK_RUN_PAGE, {"step_count": 2}, False),
+        # The address says nothing.
+        (None, {}, True),
+        ("", {"completed_at": NOW + timedelta(seconds=4)}, False),
+        ("https://github.com/acme/web/actions/runs/77", {}, True),
+        (None, {"completed": False, "completed_at": None}, False),
+        (None, {"skipped": True}, False),
+    ],
+)
+def test_the_page_tells_a_report_from_a_job(page: str | None, changed: dict[str, object], expected: bool) -> None:
+    bare = {"has_runner": False, "labels": (), "step_count": 0, "completed_at": NOW}
+    assert is_phantom(times(1, 0, html_url=page, **(bare | changed))) is expected
 
 
 def test_times_are_absolute_or_relative_to_now() -> None:

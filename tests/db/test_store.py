@@ -96,6 +96,17 @@ def test_a_run_ends_with_the_last_of_its_own_jobs(engine: Engine, session: Sessi
     assert session.get_one(Job, (1, 3)).phantom
 
 
+def test_a_report_that_comes_late_and_a_job_without_a_matrix_are_told_apart(engine: Engine, session: Session) -> None:
+    store_runs(engine, run(conclusion="failure"))
+    nowhere = {"runner": None, "labels": (), "steps": (), "conclusion": "failure"}
+    page = "https://github.com/acme/web"
+    report = job(3, name="Jest", start=2100, end=2107, html_url=f"{page}/runs/3", **nowhere)
+    unevaluated = job(4, name="test", start=71, end=71, html_url=f"{page}/actions/runs/100/job/4", **nowhere)
+    store_jobs(engine, 100, job(1, start=7, end=70), report, unevaluated)
+    assert (session.get_one(Job, (1, 3)).phantom, session.get_one(Job, (1, 4)).phantom) == (True, False)
+    assert session.scalars(select(Run)).one().duration_seconds == 71
+
+
 def test_copied_jobs_of_a_rerun_count_once(engine: Engine, session: Session) -> None:
     store_runs(engine, run(conclusion="failure"))
     store_runs(engine, run(attempt=2, started_at=NOON + timedelta(minutes=10), updated_at=NOON + timedelta(minutes=12)))
