@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from db.metrics.distribution import ratio
 from db.metrics.facts import Facts, no_facts
 from db.metrics.formulas import Completeness, Metrics, metrics
+from db.metrics.losses import with_losses
 from db.metrics.scope import Scope
 from db.metrics.window import LENGTHS, Window
 from db.queries import facts as queries
@@ -96,10 +97,8 @@ def snapshot(session: Session, scope: Scope, window: Window) -> Metrics:
 def compare(session: Session, scope: Scope, window: Window) -> Comparison:
     """The window and the one of the same length before it."""
     before = window.before()
-    now = snapshot(session, scope, window)
-    return Comparison(
-        now, snapshot(session, scope, before), window, before, is_comparable(now.data.complete_since, before)
-    )
+    now, then = snapshot(session, scope, window), snapshot(session, scope, before)
+    return Comparison(now, then, window, before, is_comparable(then.data.complete_since, before))
 
 
 def is_comparable(complete_since: datetime | None, before: Window) -> bool:
@@ -107,14 +106,17 @@ def is_comparable(complete_since: datetime | None, before: Window) -> bool:
     return complete_since is not None and complete_since <= before.since + _SLACK
 
 
-def was_collected(session: Session, scope: Scope, window: Window) -> bool:
-    """Is every run of the period before this one known?"""
-    return is_comparable(completeness(session, scope, window).complete_since, window.before())
+def was_collected(session: Session, scope: Scope, window: Window, *, by_sums: bool = False) -> bool:
+    """Is every run of the period before this one known? `by_sums`: its roll-ups suffice where its runs are deleted."""
+    before = window.before()
+    # Only rows tell actors apart.
+    data = _data(session, scope, before, None if by_sums else GroupBy.ACTOR)
+    return is_comparable(data.complete_since, before)
 
 
 def series(session: Session, scope: Scope, window: Window, interval: Interval) -> list[Point]:
     """One point a bucket; a bucket without runs is a point with zero runs and null rates."""
-    data = _data(session, scope, window)
+    data = _data(session, scope, window, interval=interval)
     found = queries.facts(session, Question(scope, window, interval=interval))
     empty = no_facts()
     return [
@@ -128,8 +130,8 @@ def series(session: Session, scope: Scope, window: Window, interval: Interval) -
 
 
 def count_runs(session: Session, scope: Scope, window: Window, *, text: str = "") -> int:
-    """How many runs a list of them would hold."""
-    if text or not queries.by_rollups(session, scope, window):
+    """How many runs a list of them would hold: deleted ones are in no list."""
+    if text or not queries.by_rollups(session, scope, window) or queries.is_pruned(session, window.since):
         return count_rows(session, scope, window, text=text)
     return sum(sum(ended.values()) for ended in queries.outcomes(session, Question(scope, window)).values())
 
@@ -154,7 +156,7 @@ def weekday_hours(session: Session, scope: Scope, window: Window) -> list[HourCe
 
 def workflows(session: Session, scope: Scope, window: Window, now: datetime) -> list[WorkflowHealth]:
     """Workflows with runs in the window: those broken on the default branch first, then the least successful."""
-    data = _data(session, scope, window)
+    data = _data(session, scope, window, GroupBy.WORKFLOW)
     question = Question(scope, window, GroupBy.WORKFLOW)
     found = queries.facts(session, question)
     trends = _trends(session, question)
@@ -178,13 +180,12 @@ def workflows(session: Session, scope: Scope, window: Window, now: datetime) -> 
     return sorted(listed, key=_worst_first)
 
 
-def _data(session: Session, scope: Scope, window: Window, by: GroupBy | None = None) -> Completeness:
-    """What was pruned is missing where only the rows can answer."""
+def _data(
+    session: Session, scope: Scope, window: Window, by: GroupBy | None = None, interval: Interval | None = None
+) -> Completeness:
+    """With what the answer lacks because runs were deleted."""
     found = completeness(session, scope, window)
-    rows_from = queries.rows_from(session, scope, window, by)
-    if rows_from is None or found.complete_since is None:
-        return found
-    return replace(found, complete_since=max(found.complete_since, rows_from))
+    return with_losses(found, queries.losses(session, scope, window, by, interval), scope.repos)
 
 
 def _trends(session: Session, question: Question) -> dict[tuple[int, int], list[float | None]]:

@@ -50,8 +50,8 @@ class Spend:
 
 @dataclass(frozen=True)
 class Spending:
-    """`since`: where minutes (of runners: everything) are only of the jobs of runs created since then, because there
-    are too many to read; else null."""
+    """`since`: where minutes (of runners: everything) are only of the jobs of runs created since then, because the
+    others are deleted or too many to read; else null."""
 
     items: list[Spend]
     since: datetime | None
@@ -164,7 +164,7 @@ def spend(session: Session, scope: Scope, window: Window, by: SpendBy) -> Spendi
     """The most expensive first, where nothing costs the most minutes."""
     before = window.before()
     now, since = _spent(session, scope, window, by)
-    comparable = since is None and analytics.was_collected(session, scope, window)
+    comparable = since is None and analytics.was_collected(session, scope, window, by_sums=True)
     then = _spent(session, scope, before, by)[0] if comparable else {}
     money = any(each.cost_usd for each in now.values())
     total = sum(each.worth(money=money) for each in now.values())

@@ -116,7 +116,8 @@ def queue_file(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> tuple[Sequence
 def limited(found: Spending) -> None:
     """Says where not everything could be read."""
     if found.since:
-        st.caption(f"Minutes are of runs since {units.timestamp(found.since)} only: there are too many to read.")
+        since = units.timestamp(found.since)
+        st.caption(f"Minutes are of runs since {since} only: the others are deleted, or too many to read.")
 
 
 def _where(each: Spend, time: Query) -> Cell:

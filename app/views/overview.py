@@ -38,7 +38,7 @@ bucket, worse = f"by full {interval}", data.regressions(scope, now)
 tiles(found.comparison, series, filters.span())
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="footing"):
     rest(found.comparison.now)
-    completeness(data.completeness(scope, status.version), window.since)
+    completeness(found.comparison.now.data, window.since)
 
 with st.grid(2, min_column_width=320, gap="small"):
     before = f" · grey: the {filters.span()} before" if found.before else ""

@@ -67,7 +67,14 @@ def hour_of_the_week(hour: int) -> int:
 
 
 def cover(window: Window, hours_from: datetime, *, top: int = TOP) -> Cover:
-    """The fewest tiles of at most level `top`. Hours are kept from `hours_from` on, a start of a day."""
+    """The fewest tiles of at most level `top`. Hours are kept from `hours_from` on, a start of a day: where `top` is
+    HOUR, earlier times are in no tile and belong to the rest."""
+    if top == HOUR and window.since < hours_from:
+        early = Window(window.since, min(window.until, hours_from))
+        if early == window:
+            return Cover((), (window,))
+        late = cover(Window(hours_from, window.until), hours_from, top=HOUR)
+        return Cover(late.tiles, (early, *late.rest))
     first = _up(window.since, HOUR if window.since >= hours_from else DAY)
     last = _down(window.until, HOUR if window.until >= hours_from else DAY)
     if first >= last:
@@ -90,6 +97,17 @@ def without(window: Window, hours: Collection[int]) -> tuple[list[Window], list[
     if begin < window.until:
         left.append(Window(begin, window.until))
     return left, taken
+
+
+def windows_of(numbers: Sequence[int]) -> list[Window]:
+    """The time that these tiles cover, adjacent ones as one window."""
+    found: list[tuple[int, int]] = []
+    for first, last in sorted((first_hour(each), first_hour(each) + HOURS[level_of(each)]) for each in numbers):
+        if found and found[-1][1] == first:
+            found[-1] = found[-1][0], last
+        else:
+            found.append((first, last))
+    return [Window(_moment(first), _moment(last)) for first, last in found]
 
 
 def _stretches(hours: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -11,17 +11,19 @@ from sqlalchemy.orm import Session
 
 from db.metrics import tiles
 from db.metrics.facts import Facts, facts_of, hours_of_the_week
+from db.metrics.losses import Losses
 from db.metrics.scope import Scope
 from db.metrics.table import COUNTS, HOURS, SUMS, Table, fold, of_recoveries, of_rollups, stack
 from db.metrics.window import Window
 from db.models import Base, BrokenEpisode, Repository, Rollup, RollupState, Run, Workflow
 from db.queries.filters import in_windows, repository_ids, workflow_ids
 from db.queries.grouping import COLUMNS, Buckets, Found, Question, first_hour, key_of
-from db.queries.plan import Piece, Rows, plan
+from db.queries.plan import Piece, Rows, plan, rows_from
+from db.queries.plan import losses as plan_losses
 from db.queries.rows import read_runs
 from db.queries.sequences import branch_episodes
 from db.types import epoch_seconds
-from db.vocabulary import GroupBy, Outcome
+from db.vocabulary import GroupBy, Interval, Outcome
 
 # An actor or a runner does not see the sequence of a branch's runs.
 _WITH_RECOVERY = (None, GroupBy.REPO, GroupBy.WORKFLOW, GroupBy.BRANCH, GroupBy.EVENT)
@@ -54,13 +56,20 @@ def by_rollups(session: Session, scope: Scope, window: Window) -> bool:
     return bool(plan(session, scope, window, None, None).pieces)
 
 
-def rows_from(session: Session, scope: Scope, window: Window, by: GroupBy | None) -> datetime | None:
-    """Since when there are rows, where the question is answered by rows that were pruned; else null."""
+def is_pruned(session: Session, moment: datetime) -> bool:
+    """Are runs deleted that were created then?"""
     state = session.get(RollupState, 1)
-    if state is None or state.pruned_before is None or window.since >= state.pruned_before:
-        return None
-    whole = plan(session, scope, window, by, None)
-    return None if whole.pieces and all(rows.scope == scope for rows in whole.raw) else state.pruned_before
+    return state is not None and moment < rows_from(state)
+
+
+def losses(
+    session: Session, scope: Scope, window: Window, by: GroupBy | None, interval: Interval | None = None
+) -> Losses:
+    """What the answer to such a question cannot hold, because runs were deleted."""
+    state = session.get(RollupState, 1)
+    if state is None or window.since >= rows_from(state):
+        return Losses()
+    return plan_losses(session, plan(session, scope, window, by, interval))
 
 
 def _ask(session: Session, question: Question) -> Found:

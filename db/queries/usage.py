@@ -16,7 +16,7 @@ from db.metrics.window import Window
 from db.models import Base, Job, Run, UsageRollup
 from db.pricing import price_list
 from db.queries.filters import in_scope, in_windows, workflow_ids
-from db.queries.plan import Piece, Plan, Rows, plan
+from db.queries.plan import Piece, Plan, Rows, losses, plan
 from db.types import epoch_seconds
 from db.used_jobs import RUN_COLUMNS, attempts_of, own_jobs, used_jobs
 from db.vocabulary import GroupBy, Interval
@@ -34,7 +34,8 @@ _GROUPS = tuple(_ROLLUPS[name] for name in UsageKey._fields[1:])
 
 @dataclass(frozen=True)
 class Used:
-    """`since`: only jobs of runs created since then were read, because more than 10,000 runs had to be; else null."""
+    """`since`: only jobs of runs created since then are counted, because more than 10,000 runs had to be read, or
+    because the earlier ones of the window are deleted; else null."""
 
     usage: Usage
     since: datetime | None
@@ -84,12 +85,12 @@ def _ask(
 ) -> Used:
     found = _plan(session, scope, window, by, interval)
     parts = [_read_piece(session, scope, piece, waits=waits) for piece in found.pieces]
-    since = None
+    since = [each.until for each in losses(session, found).pruned if each.until < window.until]
     for rows in found.raw:
         usage, cut = _read_jobs(session, rows)
         parts.append(usage)
-        since = cut or since
-    return Used(together(parts), since)
+        since += [cut] if cut else []
+    return Used(together(parts), max(since, default=None))
 
 
 def _plan(session: Session, scope: Scope, window: Window, by: GroupBy | None, interval: Interval | None) -> Plan:

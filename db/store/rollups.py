@@ -62,7 +62,8 @@ def _refresh_some(session: Session, repository_id: int) -> int:
     state = session.get_one(RollupState, 1)
     kept = kept_day(state)
     seen = [(mark.day, mark.changes) for mark in marks]
-    masks = {mark.day: mark.hours for mark in marks if mark.day >= kept}
+    # Of days whose runs are deleted, only the sums over all repositories can be made: from those of each.
+    masks = {mark.day: mark.hours for mark in marks if mark.day >= kept or repository_id == ALL}
     repository = session.get(Repository, repository_id)
     if masks and repository_id == ALL:
         _make_over_all(session, masks, state.hours_from)

@@ -1,0 +1,67 @@
+"""What figures lack because runs were deleted after RETENTION_DAYS: whole days of them are known by their sums, parts
+of a day, single hours and other filters are not. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from db.metrics.formulas import Completeness, Gap
+from db.metrics.window import Window
+
+PRUNED, UNCOUNTED = "pruned", "uncounted"
+# The repository of a gap that concerns every repository of the question.
+ALL_REPOSITORIES = "*"
+
+
+@dataclass(frozen=True)
+class Losses:
+    """`pruned`: times whose runs are deleted and missing from the answer, ascending and disjoint. `uncounted_before`:
+    sums of days before this moment were written by a version that did not count everything that is counted now; null
+    where the answer uses none."""
+
+    pruned: tuple[Window, ...] = ()
+    uncounted_before: datetime | None = None
+
+
+def merged(windows: Iterable[Window]) -> tuple[Window, ...]:
+    """The time that the windows cover, ascending and disjoint."""
+    found: list[Window] = []
+    for each in sorted(windows, key=lambda window: window.since):
+        if found and each.since <= found[-1].until:
+            found[-1] = Window(found[-1].since, max(found[-1].until, each.until))
+        else:
+            found.append(each)
+    return tuple(found)
+
+
+def with_losses(found: Completeness, losses: Losses, repos: tuple[str, ...]) -> Completeness:
+    """The completeness of an answer about these repositories (none: all), with its losses as gaps. It is complete only
+    since the end of the last loss. A loss before the known history is none."""
+    begin = found.complete_since
+    pruned = [each for each in losses.pruned if begin is None or each.until > begin]
+    repo = repos[0] if len(repos) == 1 else ALL_REPOSITORIES
+    gaps = [Gap(repo, PRUNED, _pruned_line(each), each.since, each.until) for each in pruned]
+    if losses.uncounted_before is not None:
+        line = _uncounted_line(losses.uncounted_before)
+        gaps.append(Gap(repo, UNCOUNTED, line, until=losses.uncounted_before))
+    if begin is not None and pruned:
+        begin = max(begin, pruned[-1].until)
+    return replace(found, complete_since=begin, gaps=(*found.gaps, *gaps))
+
+
+def _pruned_line(window: Window) -> str:
+    return (
+        f"runs created from {_moment(window.since)} to {_moment(window.until)} are deleted (RETENTION_DAYS); "
+        "only sums of whole days are kept of that time"
+    )
+
+
+def _uncounted_line(before: datetime) -> str:
+    return (
+        f"sums of days before {before:%d %b %Y} are of an earlier version: first attempts, durations of successes, "
+        "minutes without a price and reasons of waste are not counted in them"
+    )
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%d %b %Y %H:%M} UTC"
