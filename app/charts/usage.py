@@ -4,12 +4,15 @@ from typing import Any
 
 import pandas as pd
 
-from app.charts import theme
+from app.charts import theme, unfinished
 from app.charts.trends import duration_ticks
 
 
 def minutes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -> dict[str, Any]:
-    """Columns: at, used, wasted (minutes), used_written, wasted_written."""
+    """Columns: at, used, wasted (minutes), used_written, wasted_written, partial, note."""
+    if not frame["used"].sum() + frame["wasted"].sum():
+        return theme.empty("No job ran in this period")
+    notes = unfinished.notes(frame)
     shown = (("used", "Used", theme.USED), ("wasted", "Wasted", theme.TIMED_OUT))
     traces = [
         {
@@ -17,8 +20,8 @@ def minutes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -
             "name": label,
             "x": list(frame["at"]),
             "y": list(frame[column]),
-            "marker": {"color": colour, "line": {"width": 0}},
-            "customdata": list(frame[f"{column}_written"]),
+            "marker": {"color": colour, "line": {"width": 0}, "pattern": unfinished.hatched(frame)},
+            "customdata": [f"{told}{note}" for told, note in zip(frame[f"{column}_written"], notes, strict=True)],
             "hovertemplate": f"{label.lower()}: %{{customdata}}<extra></extra>",
         }
         for column, label, colour in shown
@@ -26,7 +29,7 @@ def minutes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -
     xaxis = theme.time_axis(since, until, f"%a %d %b %Y, %H:%M {zone}")
     yaxis = theme.axis(ticksuffix=" min", tickformat=",")
     return {
-        "data": traces,
+        "data": [*traces, *unfinished.legend_entry(frame)],
         "layout": theme.layout(
             barmode="stack", bargap=0.12, showlegend=True, xaxis=xaxis, yaxis=yaxis, margin=theme.margin(l=66)
         ),
@@ -35,6 +38,8 @@ def minutes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -
 
 def queues(frame: pd.DataFrame, labels: list[str], *, dark: bool = False) -> dict[str, Any]:
     """Columns: label, hour, p95 (seconds; null: too few jobs), hover. One row of cells a label, in the order given."""
+    if not frame["p95"].notna().any():
+        return theme.empty("No runner has 5 jobs in any hour of the day of this period")
     waits: list[list[float | None]] = [[None] * 24 for _ in labels]
     hovers = [[""] * 24 for _ in labels]
     for label, hour, p95, hover in zip(*(frame[name] for name in ("label", "hour", "p95", "hover")), strict=True):

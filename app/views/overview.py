@@ -32,9 +32,9 @@ if viewer.on_wall():
     st.stop()
 
 clock = frames.bucket_zone(interval, viewer.zone())
-series = frames.series(found.points, found.before, clock)
+series = frames.series(found.points, found.before, clock, window=window, now=now)
 since, until = frames.axis(window, clock, interval)
-bucket, worse = f"by full {interval}", data.regressions(scope, now)
+bucket, worse = frames.bucket_words(interval, series), data.regressions(scope, now)
 tiles(found.comparison, series, filters.span())
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="footing"):
     rest(found.comparison.now)
