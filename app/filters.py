@@ -78,9 +78,9 @@ def _time_choice(now: datetime) -> None:
     with st.popover(str(days) if days else "Dates", icon=":material/date_range:", key="dates-popover",
                     type="primary" if days else "secondary"):  # fmt: skip
         begun = days.until(_today()) if days else None
-        shown = [begun.first, begun.last] if begun else []
+        shown: list[date | datetime | str | None] = [begun.first, begun.last] if begun else []
         # A day beyond the widget's end is an exception, also where it was chosen before.
-        st.date_input("From and to, UTC days", (*shown,), max_value=max(now.date(), _today()), key="days",
+        st.date_input("From and to, UTC days", shown, max_value=max(now.date(), _today()), key="days",
                       on_change=_take_days)  # fmt: skip
         if st.session_state.get("dates"):
             st.button("Back to the period", on_click=_forget_dates, icon=":material/close:")

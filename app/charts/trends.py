@@ -90,21 +90,28 @@ def outcomes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") 
     if not any(frame[column].sum() for column, _, _ in shown):
         return theme.empty("No runs in this period")
     traces = [
-        {
-            "type": "bar",
-            "name": label,
-            "x": list(frame["at"]),
-            "y": _plain(frame[column]),
-            "marker": {"color": colour, "line": {"width": 0}, "pattern": unfinished.hatched(frame)},
-            "customdata": unfinished.notes(frame),
-            "hovertemplate": f"%{{y:,}} {label.lower()}%{{customdata}}<extra></extra>",
-        }
+        drawn
         for column, label, colour in shown
         if frame[column].sum() > 0 or column in ("success", "failure")
+        for drawn in unfinished.bars(frame, _plain(frame[column]), _bar(label, colour))
     ]
+    highest = float(frame[[column for column, _, _ in shown]].sum(axis=1).max())
     return {
         "data": [*traces, *unfinished.legend_entry(frame)],
-        "layout": theme.layout(barmode="stack", bargap=0.12, showlegend=True, xaxis=_time_axis(since, until, zone)),
+        "layout": theme.layout(
+            barmode="stack", bargap=0.12, showlegend=True, xaxis=_time_axis(since, until, zone),
+            # Runs are whole: no ticks between them.
+            yaxis=theme.axis(tickformat=",", **({"dtick": 1} if highest <= 5 else {})),
+        ),
+    }  # fmt: skip
+
+
+def _bar(label: str, colour: str) -> dict[str, Any]:
+    return {
+        "type": "bar",
+        "name": label,
+        "marker": {"color": colour, "line": {"width": 0}},
+        "hovertemplate": f"%{{y:,}} {label.lower()}<extra></extra>",
     }
 
 

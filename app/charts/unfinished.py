@@ -57,9 +57,26 @@ def lines(
     return [whole, dashed, circles]
 
 
-def hatched(frame: pd.DataFrame) -> dict[str, Any]:
-    """The pattern of bars: solid for whole buckets, hatched for unfinished ones."""
-    return {**_HATCH, "shape": [_HATCH["shape"] if cut else "" for cut in marked(frame)]}
+def bars(frame: pd.DataFrame, values: Sequence[Any], trace: dict[str, Any]) -> list[dict[str, Any]]:
+    """`trace` is a bar without x and y. Unfinished buckets become a hatched one of the same name beside it: the legend
+    shows the pattern of a trace's first bar, whichever that is."""
+    at, partial, told = list(frame["at"]), marked(frame), notes(frame)
+    if not any(partial):
+        return [{**trace, "x": at, "y": list(values)}]
+    whole, cut = ([row for row, each in enumerate(partial) if each is wanted] for wanted in (False, True))
+    parts = []
+    for rows, hatched in ((whole, False), (cut, True)):
+        part = {**trace, "x": [at[row] for row in rows], "y": [values[row] for row in rows]}
+        if "customdata" in trace:
+            part["customdata"] = [trace["customdata"][row] for row in rows]
+        if hatched:
+            part |= {
+                "marker": {**trace["marker"], "pattern": _HATCH}, "text": [told[row] for row in rows],
+                "textposition": "none", "showlegend": not whole,
+                "hovertemplate": trace["hovertemplate"].replace("<extra>", "%{text}<extra>"),
+            }  # fmt: skip
+        parts.append(part)
+    return [part for part in parts if part["x"]]
 
 
 def legend_entry(frame: pd.DataFrame) -> list[dict[str, Any]]:

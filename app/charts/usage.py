@@ -12,19 +12,21 @@ def minutes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -
     """Columns: at, used, wasted (minutes), used_written, wasted_written, partial, note."""
     if not frame["used"].sum() + frame["wasted"].sum():
         return theme.empty("No job ran in this period")
-    notes = unfinished.notes(frame)
     shown = (("used", "Used", theme.USED), ("wasted", "Wasted", theme.TIMED_OUT))
     traces = [
-        {
-            "type": "bar",
-            "name": label,
-            "x": list(frame["at"]),
-            "y": list(frame[column]),
-            "marker": {"color": colour, "line": {"width": 0}, "pattern": unfinished.hatched(frame)},
-            "customdata": [f"{told}{note}" for told, note in zip(frame[f"{column}_written"], notes, strict=True)],
-            "hovertemplate": f"{label.lower()}: %{{customdata}}<extra></extra>",
-        }
+        drawn
         for column, label, colour in shown
+        for drawn in unfinished.bars(
+            frame,
+            list(frame[column]),
+            {
+                "type": "bar",
+                "name": label,
+                "marker": {"color": colour, "line": {"width": 0}},
+                "customdata": list(frame[f"{column}_written"]),
+                "hovertemplate": f"{label.lower()}: %{{customdata}}<extra></extra>",
+            },
+        )
     ]
     xaxis = theme.time_axis(since, until, f"%a %d %b %Y, %H:%M {zone}")
     yaxis = theme.axis(ticksuffix=" min", tickformat=",")

@@ -117,12 +117,12 @@ def axis(window: Window, zone: ZoneInfo = UTC, interval: Interval = Interval.HOU
     return place(since, zone), place(until, zone)
 
 
-def bucket_words(interval: Interval, frame: pd.DataFrame) -> str:
+def bucket_words(interval: Interval, frame: pd.DataFrame, mark: str = "hatched") -> str:
     """How a chart is divided, for its subtitle, and what its marked buckets are."""
     cut = set(frame["note"]) - {""} if len(frame) else set()
     how = [SO_FAR] if SO_FAR in cut else []
-    how += ["cut by the period"] if cut - {SO_FAR} else []
-    return f"by {interval}" + (f" · dashed or hatched: {' or '.join(how)}" if how else "")
+    how += ["cut off by the period"] if cut - {SO_FAR} else []
+    return f"by {interval}" + (f" · {mark}: {' or '.join(how)}" if how else "")
 
 
 def bucket_zone(interval: Interval, zone: ZoneInfo) -> ZoneInfo:

@@ -53,7 +53,7 @@ branches = frames.by_branch(
     data.branches(filters.workflow_scope(workflow, branches=()), window, status.version), window, now
 )
 since, until = frames.axis(window, interval=Interval.DAY)
-by_day = frames.bucket_words(Interval.DAY, branches)
+by_day = frames.bucket_words(Interval.DAY, branches, "dashed")
 with st.grid(2, min_column_width=320, gap="small"):
     with panel("Success rate by branch", f"the busiest, {by_day}"):
         figure(lines.rates(branches, since, until, dark=viewer.is_dark()), "branch-rates", "Success rate by branch")

@@ -50,10 +50,11 @@ def test_the_hover_shows_the_written_rate() -> None:
 
 def test_the_running_bucket_is_drawn_and_marked() -> None:
     figure = trends.outcomes(frames.series(_points(unfinished=True)), SINCE, UNTIL)
-    success = next(trace for trace in figure["data"] if trace["name"] == "Success")
-    assert success["y"] == [9, 0, 3]
-    assert success["marker"]["pattern"]["shape"] == ["", "", "/"]
-    assert success["customdata"] == ["", "", " · so far"]
+    whole, running = (trace for trace in figure["data"] if trace["name"] == "Success")
+    assert (whole["y"], running["y"]) == ([9, 0], [3])
+    assert "pattern" not in whole["marker"]
+    assert running["marker"]["pattern"]["shape"] == "/"
+    assert (running["text"], running["showlegend"]) == ([" · so far"], False)
     assert "so far" in [trace["name"] for trace in figure["data"]]
 
 
@@ -82,16 +83,16 @@ def test_what_the_window_begins_in_is_no_running_bucket() -> None:
     points[0] = replace(points[0], partial=True)
     frame = frames.series(points, window=Window(since, now), now=now)
     assert list(frame["note"]) == ["from 02 Nov 10:19 on", "", "so far"]
-    assert frames.bucket_words(Interval.DAY, frame) == "by day · dashed or hatched: so far or cut by the period"
+    assert frames.bucket_words(Interval.DAY, frame) == "by day · hatched: so far or cut off by the period"
     over = frames.series(points, window=Window(since, now), now=now + timedelta(days=9))
     assert list(over["note"]) == ["from 02 Nov 10:19 on", "", "until 04 Nov 03:00"]
 
 
 def test_minutes_have_the_running_bucket_too() -> None:
     points = [SpendPoint(START, False, 600.0, 60.0, 1.0), SpendPoint(START + timedelta(days=1), True, 1200.0, 0.0, 2.0)]
-    used = usage.minutes(frames.spending(points), SINCE, UNTIL)["data"][0]
-    assert used["y"] == [9.0, 20.0]
-    assert used["customdata"][1].endswith(" · so far")
+    whole, running = usage.minutes(frames.spending(points), SINCE, UNTIL)["data"][:2]
+    assert (whole["y"], running["y"]) == ([9.0], [20.0])
+    assert (running["text"], running["name"]) == ([" · so far"], "Used")
 
 
 def test_a_branch_has_no_line_across_days_without_runs() -> None:

@@ -125,8 +125,8 @@ def test_a_wall_has_figures_and_fields_and_no_controls(seeded: Seeded, open_page
 
 
 def test_long_periods_are_shown_by_weeks_and_short_ones_by_hours(seeded: Seeded, open_page: Open) -> None:
-    assert "by week · dashed or hatched: so far" in everything(open_page(period="1y"))
-    assert "by hour · dashed or hatched: so far" in everything(open_page(period="24h"))
+    assert "by week · hatched: so far" in everything(open_page(period="1y"))
+    assert "by hour · hatched: so far" in everything(open_page(period="24h"))
 
 
 def test_a_table_as_a_file_has_plain_values_and_no_formula() -> None:
