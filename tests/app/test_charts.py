@@ -16,6 +16,7 @@ from db.breakdown import BranchPoint, BranchSeries
 from db.capacity import SpendPoint
 from db.metrics.formulas import Metrics
 from db.metrics.window import Window
+from db.queries.runs import JobRow
 from db.vocabulary import Interval
 from tests.figures import fact, figures
 
@@ -175,6 +176,32 @@ def test_names_in_the_timeline_stay_text_and_apart() -> None:
     assert all(name.startswith("&lt;b&gt;x&lt;/b&gt;") for name in bars["y"])
     assert len(set(bars["y"])) == 2
     assert bars["customdata"][0] == "&lt;b&gt;x&lt;/b&gt; · &lt;i&gt;"
+
+
+def test_names_in_the_timeline_do_not_grow_with_the_number_of_jobs() -> None:
+    rows = [["same name", 0.0, 5.0, 65.0, "success", "1m 00s", "", False]] * 3000
+    columns = ["name", "queue_start", "start", "end", "outcome", "written", "hover", "critical"]
+    names = timeline.timeline(pd.DataFrame(rows, columns=columns))["data"][1]["y"]
+    assert len(set(names)) == 3000
+    assert max(map(len, names)) <= len("same name") + 12
+
+
+def _job(number: int, seconds: float, conclusion: str = "success") -> JobRow:
+    end = START + timedelta(seconds=seconds)
+    return JobRow(number, 1, f"job {number}", "completed", conclusion, START, START, end, seconds, 0.0, None, [], False,
+                  False, [], None)  # fmt: skip
+
+
+def test_of_many_jobs_the_failed_and_then_the_longest_are_drawn_in_their_order() -> None:
+    jobs = [_job(number, 10.0 + number % 50) for number in range(200)]
+    jobs[3], jobs[150] = _job(3, 1.0, "failure"), _job(150, 2.0, "timed_out")
+    drawn = frames.timeline(jobs, START, START, 6)
+    numbers = [int(name.removeprefix("job ")) for name in drawn["name"]]
+    assert numbers == sorted(numbers)
+    assert {"job 3", "job 150"} <= set(drawn["name"])
+    assert len(drawn) == 6
+    assert sorted(drawn["end"])[2:] == [59.0] * 4
+    assert len(frames.timeline(jobs, START, START)) == 200
 
 
 def test_every_figure_is_plain_json_without_a_network_reference() -> None:
