@@ -3,13 +3,13 @@
 Streamlit's own binding now and then loses a parameter when the page changes, so the address is kept here: it wins
 where it changed by itself (a link, the Back button), else what was chosen wins and is written to it."""
 
-import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import streamlit as st
 
-from app import data
+from app import data, periods
+from app.periods import BadDays, Days
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.queries.repositories import WorkflowRow
@@ -25,8 +25,8 @@ _KEYS = _SHARED + _OF_RUNS
 _TEXTS = ("q", "dates")
 _MOST, _LONGEST = 50, 300
 _WRITTEN, _PAGE, _INSTEAD = "filters-written", "filters-page", "period-instead"
-# Days, both included: 2026-11-01..2026-11-09.
-_DATES = re.compile(r"(\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)", re.ASCII)
+# A period of the address that is none, until another one is chosen.
+_NO_PERIOD = "period-unusable"
 _HOURLY_UP_TO, _DAILY_UP_TO = timedelta(days=3), timedelta(days=120)
 
 
@@ -50,19 +50,39 @@ def shown_on(page: str) -> Sequence[str]:
     return ("branch",) if page == "workflow" and "id" in st.query_params else ("repo", "branch", "workflow")
 
 
+def problems(version: int) -> list[str]:
+    """What of the address cannot be shown as it stands, in sentences: periods, days, repositories and workflows."""
+    found = []
+    if unusable := st.session_state.get(_NO_PERIOD):
+        known = ", ".join(PERIODS)
+        found.append(f"period={unusable} is none of {known}: the last {DEFAULT_PERIOD} are shown.")
+    try:
+        days = _parsed()
+        told = periods.future(days, _today()) if days else None
+        found += [told] if told else []
+    except BadDays as error:
+        found.append(f"{error} The last {period()} are shown instead.")
+    return found
+
+
 def _time_choice(now: datetime) -> None:
-    if _days():
+    days = _days()
+    if days:
         # None of them holds while days are chosen, and each leads back.
         st.segmented_control(
             "Period", list(PERIODS), key=_INSTEAD, label_visibility="collapsed", on_change=_take_period
         )
     else:
-        st.segmented_control("Period", list(PERIODS), required=True, key="period", label_visibility="collapsed")
-    with st.popover(period() if _days() else "Dates", icon=":material/date_range:", key="dates-popover",
-                    type="primary" if _days() else "secondary"):  # fmt: skip
-        given = _days() or ()
-        st.date_input("From and to, UTC days", (*given,), max_value=now.date(), key="days", on_change=_take_days)
-        if given:
+        st.segmented_control("Period", list(PERIODS), required=True, key="period", label_visibility="collapsed",
+                             on_change=_forget_dates)  # fmt: skip
+    with st.popover(str(days) if days else "Dates", icon=":material/date_range:", key="dates-popover",
+                    type="primary" if days else "secondary"):  # fmt: skip
+        begun = days.until(_today()) if days else None
+        shown: list[date | datetime | str | None] = [begun.first, begun.last] if begun else []
+        # A day beyond the widget's end is an exception, also where it was chosen before.
+        st.date_input("From and to, UTC days", shown, max_value=max(now.date(), _today()), key="days",
+                      on_change=_take_days)  # fmt: skip
+        if st.session_state.get("dates"):
             st.button("Back to the period", on_click=_forget_dates, icon=":material/close:")
 
 
@@ -74,12 +94,13 @@ def _take_period() -> None:
 def _take_days() -> None:
     chosen = st.session_state.get("days")
     if isinstance(chosen, tuple) and len(chosen) == 2:
-        st.session_state["dates"] = f"{chosen[0]}..{chosen[1]}"
+        st.session_state["dates"] = Days(*chosen).written
 
 
 def _forget_dates() -> None:
     st.session_state["dates"] = ""
     st.session_state.pop("days", None)
+    st.session_state.pop(_NO_PERIOD, None)
 
 
 def render_for_runs(version: int) -> None:
@@ -151,17 +172,19 @@ def period() -> str:
     """As it is written: 30d, or the chosen days."""
     days = _days()
     if days:
-        return f"{days[0]:%d %b} – {days[1]:%d %b}"
+        return f"{days}, so far" if days.running(_today()) else str(days)
     chosen = st.session_state.get("period")
     return chosen if chosen in PERIODS else DEFAULT_PERIOD
 
 
 def span() -> str:
-    """How long that is: 30d, or 9 days."""
+    """How long that is, for `vs … before`: 30d, or 9 days; where the days are not over, as much time as has passed."""
     days = _days()
     if not days:
         return period()
-    count = (days[1] - days[0]).days + 1
+    if days.running(_today()):
+        return "the same time"
+    count = (days.last - days.first).days + 1
     return f"{count} days" if count > 1 else "1 day"
 
 
@@ -176,30 +199,37 @@ def time_query() -> list[tuple[str, object]]:
 
 
 def window(until: datetime) -> Window:
-    """The chosen days end at midnight, today's now."""
+    """The chosen days end at midnight, today's now; days that have not begun are an empty window."""
     days = _days()
-    if days is None:
-        return Window(until - PERIODS[period()], until)
-    since, after = (datetime.combine(day, time(), UTC) for day in (days[0], days[1] + timedelta(days=1)))
-    return Window(min(since, until - timedelta(days=1)), min(after, until))
+    return Window(until - PERIODS[period()], until) if days is None else days.window(until)
 
 
 def interval() -> Interval:
     days = _days()
-    span = days[1] - days[0] + timedelta(days=1) if days else PERIODS[period()]
-    return Interval.HOUR if span <= _HOURLY_UP_TO else Interval.DAY if span <= _DAILY_UP_TO else Interval.WEEK
+    if days is None:
+        shown = PERIODS[period()]
+    else:
+        begun = days.until(_today()) or days
+        shown = begun.last - begun.first + timedelta(days=1)
+    return Interval.HOUR if shown <= _HOURLY_UP_TO else Interval.DAY if shown <= _DAILY_UP_TO else Interval.WEEK
 
 
-def _days() -> tuple[date, date] | None:
-    """First and last; null where nothing usable was chosen."""
-    found = _DATES.fullmatch(str(st.session_state.get("dates") or ""))
-    if not found:
-        return None
+def _today() -> date:
+    return data.clock().astimezone(UTC).date()
+
+
+def _days() -> Days | None:
+    """Null where none were chosen, or nothing usable."""
     try:
-        first, last = date.fromisoformat(found[1]), date.fromisoformat(found[2])
-    except ValueError:
+        return _parsed()
+    except BadDays:
         return None
-    return (first, last) if date(2000, 1, 1) <= first <= last < date(2100, 1, 1) else None
+
+
+def _parsed() -> Days | None:
+    """Raises BadDays."""
+    text = str(st.session_state.get("dates") or "")
+    return periods.parse(text) if text else None
 
 
 def trends(version: int) -> data.Trends:
@@ -213,6 +243,7 @@ def clear() -> None:
         if key in st.session_state:
             st.session_state[key] = DEFAULT_PERIOD if key == "period" else "" if key in _TEXTS else []
     st.session_state.pop("days", None)
+    st.session_state.pop(_NO_PERIOD, None)
 
 
 def narrowed() -> bool:
@@ -251,6 +282,8 @@ def _meet_address(keys: Sequence[str], *, moved: bool) -> None:
         given, before = st.query_params.get_all(key), written.get(key, [])
         if given != before and (given or not moved):
             value = given
+            if key == "period":
+                st.session_state.pop(_NO_PERIOD, None)
         elif key in st.session_state:
             value = _as_list(st.session_state[key])
         else:
@@ -266,9 +299,9 @@ def _meet_address(keys: Sequence[str], *, moved: bool) -> None:
 def _usable(key: str, values: list[str]) -> str | list[str]:
     short = [value[:_LONGEST] for value in values[:_MOST]]
     if key == "period":
+        if short and short[0] not in PERIODS:
+            st.session_state[_NO_PERIOD] = short[0]
         return short[0] if short and short[0] in PERIODS else DEFAULT_PERIOD
-    if key == "dates":
-        return short[0] if short and _DATES.fullmatch(short[0]) else ""
     return "".join(short[:1]) if key in _TEXTS else list(dict.fromkeys(short))
 
 

@@ -68,11 +68,14 @@ page = st.navigation(pages)
 navigation({each.url_path: each.title for each in pages}, _KEYS)
 try:
     status = data.status()
+    filtered = page not in (run, log, compare, alerts, collector)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="head"):
-        if page not in (run, log, compare, alerts, collector) and not wall:
+        if filtered and not wall:
             filters.render(status.version, page.url_path, filters.shown_on(page.url_path))
         with st.container(width=190, key="freshness"):
             freshness(status.version, filters.trends if page is overview else None)
+    if filtered:
+        states.problems(filters.problems(status.version))
     if status.demo:
         states.demo_banner()
     if status.stale:

@@ -10,7 +10,9 @@ _DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 
 
 def failure_rate(frame: pd.DataFrame, *, dark: bool = False) -> dict[str, Any]:
-    """Columns: weekday (0 Monday), hour, rate (null where too few runs were decided), hover. Hours are UTC."""
+    """Columns: weekday (0 Monday), hour, rate (null where too few runs were decided), hover, on one clock."""
+    if not frame["rate"].notna().any():
+        return theme.empty("No hour of the week has 5 decided runs in this period")
     rates: list[list[float | None]] = [[None] * 24 for _ in _DAYS]
     hovers = [[""] * 24 for _ in _DAYS]
     for weekday, hour, rate, hover in zip(*(frame[name] for name in ("weekday", "hour", "rate", "hover")), strict=True):

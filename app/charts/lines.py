@@ -4,19 +4,19 @@ from typing import Any
 
 import pandas as pd
 
-from app.charts import theme
+from app.charts import theme, unfinished
 from app.charts.trends import duration_ticks
 
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
 def rates(frame: pd.DataFrame, since: str, until: str, *, dark: bool = False) -> dict[str, Any]:
-    """Columns: at, name, rate (a share; null: nothing decided), rate_written."""
+    """Columns: at, name, rate (a share; null: nothing decided, a gap), rate_written, partial, note."""
     return _lines(frame, "rate", (since, until), theme.axis(range=[0, 1.005], tickformat=".0%"), dark)
 
 
 def durations(frame: pd.DataFrame, since: str, until: str, *, dark: bool = False) -> dict[str, Any]:
-    """Columns: at, name, p50 (seconds), p50_written."""
+    """Columns: at, name, p50 (seconds; null: a gap), p50_written, partial, note."""
     known = frame["p50"].dropna()
     highest = float(known.max()) if len(known) else 60.0
     ticks, labels = duration_ticks(highest)
@@ -31,22 +31,14 @@ def _named(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 def _lines(
     frame: pd.DataFrame, column: str, span: tuple[str, str], yaxis: dict[str, Any], dark: bool
 ) -> dict[str, Any]:
-    colours = theme.SERIES[dark]
+    if not frame[column].notna().any():
+        return theme.empty("No branch has completed runs in this period")
     traces = [
-        {
-            "type": "scatter",
-            "mode": "lines+markers",
-            "name": theme.safe(name[:28]),
-            "x": list(part["at"]),
-            "y": [None if pd.isna(value) else value for value in part[column]],
-            "line": {"color": colours[place % len(colours)], "width": 2, "dash": _DASHES[place % len(_DASHES)]},
-            "marker": {"size": 4},
-            "customdata": list(part[f"{column}_written"]),
-            "hovertemplate": f"%{{customdata}} {theme.safe(name[:40])}<extra></extra>",
-            "connectgaps": False,
-        }
+        drawn
         for place, (name, part) in enumerate(_named(frame))
-    ]
+        for drawn in unfinished.lines(part, unfinished.plain(part[column]), _line(name, part, column, place, dark=dark),
+                                      legend=not place)
+    ]  # fmt: skip
     return {
         "data": traces,
         "layout": theme.layout(
@@ -54,4 +46,18 @@ def _lines(
             xaxis=theme.time_axis(*span, "%a %d %b %Y UTC"),
             yaxis=yaxis,
         ),
+    }
+
+
+def _line(name: str, part: pd.DataFrame, column: str, place: int, *, dark: bool) -> dict[str, Any]:
+    colours = theme.SERIES[dark]
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": theme.safe(name[:28]),
+        "line": {"color": colours[place % len(colours)], "width": 2, "dash": _DASHES[place % len(_DASHES)]},
+        "marker": {"size": 5},
+        "customdata": list(part[f"{column}_written"]),
+        "hovertemplate": f"%{{customdata}} {theme.safe(name[:40])}<extra></extra>",
+        "connectgaps": False,
     }

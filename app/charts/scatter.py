@@ -20,7 +20,9 @@ _SVG_UP_TO = 1_000
 def runs(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -> dict[str, Any]:
     """Columns: at, seconds, kind (success, failure, cancelled, other), address (where a click leads), hover.
     Symbols differ, so that colour is never alone."""
-    highest = float(frame["seconds"].max()) if len(frame) else 60.0
+    if not len(frame):
+        return theme.empty("No completed run with a known duration in this period")
+    highest = float(frame["seconds"].max())
     ticks, labels = duration_ticks(highest)
     kind = "scatter" if len(frame) <= _SVG_UP_TO else "scattergl"
     hover = f"%a %d %b %Y, %H:%M {zone}"

@@ -70,6 +70,16 @@ def layout(**more: Any) -> dict[str, Any]:
     return base | more
 
 
+def empty(words: str) -> dict[str, Any]:
+    """A figure without axes that says in words why it shows nothing."""
+    hidden = axis(visible=False, showgrid=False, range=[0, 1])
+    note = {
+        "text": safe(words), "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False,
+        "font": {"size": 13, "color": AXIS_TEXT},
+    }  # fmt: skip
+    return {"data": [], "layout": layout(hovermode=False, xaxis=hidden, yaxis=hidden, annotations=[note])}
+
+
 def margin(**more: int) -> dict[str, int]:
     """Pixels, with room for the labels of both axes: for Plotly to measure them it draws every chart twice."""
     return {"l": 46, "r": 4, "t": 28, "b": 36, "pad": 4} | more

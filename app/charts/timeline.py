@@ -13,8 +13,7 @@ def timeline(frame: pd.DataFrame) -> dict[str, Any]:
     """Columns: name, queue_start, start, end (seconds from the start of the attempt; start and end null where it did
     not run), outcome, written (its duration), hover,
     critical (outlined). One row a bar, the first one on top."""
-    # Two jobs may have one name: an invisible character a row keeps their bars apart.
-    names = [theme.safe(str(name)[:60]) + "\u200b" * (index + 1) for index, name in enumerate(frame["name"])]
+    names = [theme.safe(str(name)[:60]) + mark for name, mark in zip(frame["name"], _marks(len(frame)), strict=True)]
     ran = [not pd.isna(value) for value in frame["start"]]
     starts = [float(value) if ok else 0.0 for value, ok in zip(frame["start"], ran, strict=True)]
     ends = [float(value) if ok else 0.0 for value, ok in zip(frame["end"], ran, strict=True)]
@@ -63,6 +62,14 @@ def timeline(frame: pd.DataFrame) -> dict[str, Any]:
             ),
         ),
     }
+
+
+def _marks(rows: int) -> list[str]:
+    """Two jobs may have one name, and Plotly draws bars of one name in one row. The number of the row, in invisible
+    characters for binary digits, keeps them apart; its length grows with the logarithm of the rows."""
+    digits = str.maketrans("01", "\u200b\u200c")
+    width = max(rows - 1, 1).bit_length()
+    return [format(row, f"0{width}b").translate(digits) for row in range(rows)]
 
 
 def _ticks(longest: float) -> tuple[list[int], list[str]]:

@@ -5,47 +5,43 @@ from typing import Any
 
 import pandas as pd
 
-from app.charts import theme
-
-_TARGET = 0.9
+from app.charts import theme, unfinished
+from app.charts.unfinished import plain as _plain
 
 
 def success_rate(
     frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC", markers: pd.DataFrame | None = None
 ) -> dict[str, Any]:
-    """Columns: at, success_rate (null: nothing decided), written, decided, before_rate, before_rate_written.
-    `markers`: at, label, tone; where something changed."""
+    """Columns: at, success_rate (null: nothing decided), written, decided, before_rate, before_rate_written, partial,
+    note (see app.charts.unfinished). `markers`: at, label, tone; where something changed."""
     rates = [value for value in _plain(frame["success_rate"]) if value is not None]
     earlier = [value for value in _plain(frame["before_rate"]) if value is not None]
-    low = min([*rates, *earlier, _TARGET], default=0.0)
-    floor = max(0.0, (int(low * 20) - 1) / 20)
+    if not rates:
+        return theme.empty("Nothing completed as success or failure in this period")
+    floor = max(0.0, (int(min([*rates, *earlier]) * 20) - 1) / 20)
+    shown = zip(frame["written"], _plain(frame["decided"]), strict=True)
     line = {
         "type": "scatter",
         "mode": "lines+markers",
         "name": "success rate",
-        "x": list(frame["at"]),
-        "y": _plain(frame["success_rate"]),
         "line": {"color": theme.SUCCESS, "width": 2},
         "marker": {"size": 4},
         "fill": "tozeroy",
         "fillcolor": theme.SUCCESS_FAINT,
-        "customdata": [list(row) for row in zip(frame["written"], _plain(frame["decided"]), strict=True)],
+        "customdata": [list(row) for row in shown],
         "hovertemplate": "%{customdata[0]} of %{customdata[1]} decided runs<extra></extra>",
         "connectgaps": False,
     }
-    target = {
-        "type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": _TARGET, "y1": _TARGET,
-        "line": {"color": theme.REFERENCE, "width": 1, "dash": "dash"},
-    }  # fmt: skip
+    drawn = unfinished.lines(frame, _plain(frame["success_rate"]), line)
     lines, notes = _marks(markers)
     return {
-        "data": [*_before(frame, "before_rate", earlier), line],
+        "data": [*_before(frame, "before_rate", earlier), *drawn],
         "layout": theme.layout(
+            showlegend=len(drawn) > 1 or bool(earlier),
             xaxis=_time_axis(since, until, zone),
             yaxis=theme.axis(range=[floor, 1.005], tickformat=".0%"),
-            shapes=[target, *lines],
+            shapes=lines,
             annotations=notes,
-            margin=theme.margin(t=20 if notes else 8),
         ),
     }
 
@@ -54,16 +50,19 @@ def durations(
     frame: pd.DataFrame, since: str, until: str, *, dark: bool = False, zone: str = "UTC",
     markers: pd.DataFrame | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Columns: at, p50, p95 (seconds, null without runs), p50_written, p95_written, before_p50, before_p50_written."""
+    """Columns: at, p50, p95 (seconds, null without runs), p50_written, p95_written, before_p50, before_p50_written,
+    partial, note."""
     earlier = [value for value in _plain(frame["before_p50"]) if value is not None]
-    highest = max((value for value in _plain(frame["p95"]) if value is not None), default=60.0)
-    highest = max([highest, *earlier])
+    known = [value for value in (*_plain(frame["p95"]), *_plain(frame["p50"])) if value is not None]
+    if not known:
+        return theme.empty("No run with a known duration in this period")
+    highest = max([*known, *earlier])
     ticks, labels = duration_ticks(highest)
     lines, notes = _marks(markers)
     traces = [
         *_before(frame, "before_p50", earlier),
-        _duration_trace(frame, "p95", "p95", theme.P95[dark], "dot"),
-        _duration_trace(frame, "p50", "median", theme.P50[dark], "solid"),
+        *_duration_traces(frame, "p95", "p95", theme.P95[dark], "dot", legend=False),
+        *_duration_traces(frame, "p50", "median", theme.P50[dark], "solid"),
     ]
     return {
         "data": traces,
@@ -78,29 +77,41 @@ def durations(
 
 
 def outcomes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -> dict[str, Any]:
-    """Columns: at, success, failure, cancelled, skipped, other."""
+    """Columns: at, success, failure, cancelled, skipped, other, running, partial, note. Together they are all runs of
+    the period."""
     shown = (
         ("success", "Success", theme.SUCCESS_SOFT),
         ("failure", "Failed", theme.FAILURE),
         ("cancelled", "Cancelled", theme.CANCELLED),
         ("skipped", "Skipped", theme.SKIPPED),
         ("other", "Other", theme.OTHER),
+        ("running", "Running", theme.RUNNING),
     )
+    if not any(frame[column].sum() for column, _, _ in shown):
+        return theme.empty("No runs in this period")
     traces = [
-        {
-            "type": "bar",
-            "name": label,
-            "x": list(frame["at"]),
-            "y": _plain(frame[column]),
-            "marker": {"color": colour, "line": {"width": 0}},
-            "hovertemplate": f"%{{y:,}} {label.lower()}<extra></extra>",
-        }
+        drawn
         for column, label, colour in shown
         if frame[column].sum() > 0 or column in ("success", "failure")
+        for drawn in unfinished.bars(frame, _plain(frame[column]), _bar(label, colour))
     ]
+    highest = float(frame[[column for column, _, _ in shown]].sum(axis=1).max())
     return {
-        "data": traces,
-        "layout": theme.layout(barmode="stack", bargap=0.12, showlegend=True, xaxis=_time_axis(since, until, zone)),
+        "data": [*traces, *unfinished.legend_entry(frame)],
+        "layout": theme.layout(
+            barmode="stack", bargap=0.12, showlegend=True, xaxis=_time_axis(since, until, zone),
+            # Runs are whole: no ticks between them.
+            yaxis=theme.axis(tickformat=",", **({"dtick": 1} if highest <= 5 else {})),
+        ),
+    }  # fmt: skip
+
+
+def _bar(label: str, colour: str) -> dict[str, Any]:
+    return {
+        "type": "bar",
+        "name": label,
+        "marker": {"color": colour, "line": {"width": 0}},
+        "hovertemplate": f"%{{y:,}} {label.lower()}<extra></extra>",
     }
 
 
@@ -141,18 +152,19 @@ def _marks(markers: pd.DataFrame | None) -> tuple[list[dict[str, Any]], list[dic
     return lines, notes
 
 
-def _duration_trace(frame: pd.DataFrame, column: str, name: str, colour: str, dash: str) -> dict[str, Any]:
-    return {
+def _duration_traces(
+    frame: pd.DataFrame, column: str, name: str, colour: str, dash: str, *, legend: bool = True
+) -> list[dict[str, Any]]:
+    trace = {
         "type": "scatter",
         "mode": "lines",
         "name": name,
-        "x": list(frame["at"]),
-        "y": _plain(frame[column]),
         "line": {"color": colour, "width": 2, "dash": dash},
         "customdata": list(frame[f"{column}_written"]),
         "hovertemplate": f"{name} %{{customdata}}<extra></extra>",
         "connectgaps": False,
     }
+    return unfinished.lines(frame, _plain(frame[column]), trace, legend=legend)
 
 
 def duration_ticks(highest: float) -> tuple[list[float], list[str]]:
@@ -174,8 +186,3 @@ def _clock(seconds: float) -> str:
 
 def _time_axis(since: str, until: str, zone: str) -> dict[str, Any]:
     return theme.time_axis(since, until, f"%a %d %b %Y, %H:%M {zone}")
-
-
-def _plain(column: "pd.Series[Any]") -> list[Any]:
-    """Nulls as None: Plotly leaves a gap there."""
-    return [None if pd.isna(value) else value for value in column.tolist()]

@@ -4,29 +4,34 @@ from typing import Any
 
 import pandas as pd
 
-from app.charts import theme
+from app.charts import theme, unfinished
 from app.charts.trends import duration_ticks
 
 
 def minutes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -> dict[str, Any]:
-    """Columns: at, used, wasted (minutes), used_written, wasted_written."""
+    """Columns: at, used, wasted (minutes), used_written, wasted_written, partial, note."""
+    if not frame["used"].sum() + frame["wasted"].sum():
+        return theme.empty("No job ran in this period")
     shown = (("used", "Used", theme.USED), ("wasted", "Wasted", theme.TIMED_OUT))
     traces = [
-        {
-            "type": "bar",
-            "name": label,
-            "x": list(frame["at"]),
-            "y": list(frame[column]),
-            "marker": {"color": colour, "line": {"width": 0}},
-            "customdata": list(frame[f"{column}_written"]),
-            "hovertemplate": f"{label.lower()}: %{{customdata}}<extra></extra>",
-        }
+        drawn
         for column, label, colour in shown
+        for drawn in unfinished.bars(
+            frame,
+            list(frame[column]),
+            {
+                "type": "bar",
+                "name": label,
+                "marker": {"color": colour, "line": {"width": 0}},
+                "customdata": list(frame[f"{column}_written"]),
+                "hovertemplate": f"{label.lower()}: %{{customdata}}<extra></extra>",
+            },
+        )
     ]
     xaxis = theme.time_axis(since, until, f"%a %d %b %Y, %H:%M {zone}")
     yaxis = theme.axis(ticksuffix=" min", tickformat=",")
     return {
-        "data": traces,
+        "data": [*traces, *unfinished.legend_entry(frame)],
         "layout": theme.layout(
             barmode="stack", bargap=0.12, showlegend=True, xaxis=xaxis, yaxis=yaxis, margin=theme.margin(l=66)
         ),
@@ -35,6 +40,8 @@ def minutes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -
 
 def queues(frame: pd.DataFrame, labels: list[str], *, dark: bool = False) -> dict[str, Any]:
     """Columns: label, hour, p95 (seconds; null: too few jobs), hover. One row of cells a label, in the order given."""
+    if not frame["p95"].notna().any():
+        return theme.empty("No runner has 5 jobs in any hour of the day of this period")
     waits: list[list[float | None]] = [[None] * 24 for _ in labels]
     hovers = [[""] * 24 for _ in labels]
     for label, hour, p95, hover in zip(*(frame[name] for name in ("label", "hour", "p95", "hover")), strict=True):

@@ -37,6 +37,8 @@ def run_heads(compared: Sequence[ComparedRun], zone: ZoneInfo) -> None:
 
 def job_table(found: RunComparison, name: str) -> None:
     table(name, _columns(found), job_rows(found.jobs[:_MOST_JOBS]), caption="Jobs side by side, most changed first")
+    if len(found.jobs) > _MOST_JOBS:
+        st.caption(f"The {_MOST_JOBS} of {units.count(len(found.jobs))} jobs that changed most; the file has all.")
 
 
 def jobs_file(found: RunComparison) -> tuple[Sequence[Column], list[Row]]:

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 
+import streamlit as st
+
 from app.components import cells
 from app.components.cells import Cell
 from app.components.table import Column, Row, table
 from app.components.text import html
 from db.breakdown import JobFigures, StepFigures
+from db.metrics import units
 
 _JOBS = (
     Column("Job", fluid=True),
@@ -29,15 +32,22 @@ _STEPS = (
     Column("Change", "right", "Median against the period before", "wide_only"),
     Column("p95", "right", show="wide_only"),
 )
-_MOST_STEPS = 40
+_MOST_JOBS, _MOST_STEPS = 60, 40
 
 
 def job_table(figures: Sequence[JobFigures]) -> None:
-    table("jobs", _JOBS, job_rows(figures), caption="Jobs, most time first")
+    table("jobs", _JOBS, job_rows(figures[:_MOST_JOBS]), caption="Jobs, most time first")
+    _cut(_MOST_JOBS, len(figures), "jobs")
 
 
 def step_table(figures: Sequence[StepFigures]) -> None:
     table("steps", _STEPS, step_rows(figures[:_MOST_STEPS]), caption="Steps, most time first")
+    _cut(_MOST_STEPS, len(figures), "steps")
+
+
+def _cut(shown: int, total: int, what: str) -> None:
+    if total > shown:
+        st.caption(f"The first {shown} of {units.count(total)} {what}; the file has all.")
 
 
 def jobs_file(figures: Sequence[JobFigures]) -> tuple[Sequence[Column], Sequence[Row]]:

@@ -15,6 +15,9 @@ from db.metrics import units
 from db.queries.logs import JobLogRow
 from db.queries.runs import JobRow, RunRow
 
+# More are not sent to the browser; the page of the run has a table of all jobs.
+_MOST_CHOICES = 300
+
 
 @dataclass(frozen=True)
 class FoundLog:
@@ -67,7 +70,9 @@ def header(run: RunRow, found: FoundLog, zone: ZoneInfo) -> None:
 
 def _choose(found: FoundLog) -> None:
     """Another job of the same attempt."""
-    names = {each.job_id: f"{word(each.conclusion or 'in_progress')} · {each.name}" for each in found.others}
+    listed = found.others[:_MOST_CHOICES]
+    listed += [] if found.row in listed else [found.row]
+    names = {each.job_id: f"{word(each.conclusion or 'in_progress')} · {each.name}" for each in listed}
     chosen = st.selectbox(
         "Log of", list(names), index=list(names).index(found.row.job_id), key=f"job-of-{found.row.job_id}", width=260,
         format_func=lambda job_id: markdown(names[job_id]), label_visibility="collapsed",

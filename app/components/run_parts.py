@@ -20,6 +20,8 @@ from db.vocabulary import Conclusion, Outcome
 
 _BIGGEST = 2**63 - 1
 _NAMED = 12
+# What a page opens at once, whatever the number of jobs: bars, jobs with their steps, logs, causes and links to logs.
+MOST_BARS, _MOST_STEPS, _MOST_LOGS, _MOST_CAUSES, _MOST_LINKS = 100, 25, 8, 20, 120
 
 
 def wanted_run() -> int | None:
@@ -115,15 +117,26 @@ def fact_row(*shown: tuple[str, str, str]) -> None:
 
 def causes(found: RunDetail, attempt: int) -> None:
     """Why it failed, in one line a job, before anything else; a click leads to the line in its log."""
+    told = [row for row in found.logs if row.error_line and row.conclusion not in ("success", None)]
     rows = "".join(
         '<div class="ph-need ph-red"><b class="ph-sign" aria-hidden="true">✕</b><div>'
         f"{anchor(row.name, 'log', [('run_id', found.run.id), ('attempt', attempt), ('job_id', row.job_id)])}"
         f'<div class="ph-why"><code>{html(row.error_line)}</code></div></div></div>'
-        for row in found.logs
-        if row.error_line and row.conclusion not in ("success", None)
+        for row in told[:_MOST_CAUSES]
     )
+    if len(told) > _MOST_CAUSES:
+        rows += (
+            f'<div class="ph-need"><div>and {units.count(len(told) - _MOST_CAUSES)} more jobs with an error</div></div>'
+        )
     if rows:
         st.html(f'<div class="ph-attention" role="region" aria-label="Why it failed">{rows}</div>')
+
+
+def logs_in_view(rows: Sequence[JobLogRow]) -> tuple[list[JobLogRow], list[JobLogRow]]:
+    """Logs that the page opens, which are the first of the jobs that did not succeed; and all others."""
+    failing = [row for row in rows if row.conclusion not in ("success", None)][:_MOST_LOGS]
+    shown = {row.job_id for row in failing}
+    return failing, [row for row in rows if row.job_id not in shown]
 
 
 def other_logs(rows: Sequence[JobLogRow], run_id: int, attempt: int) -> None:
@@ -132,9 +145,24 @@ def other_logs(rows: Sequence[JobLogRow], run_id: int, attempt: int) -> None:
         f'<li class="ph-{colour_group(row.conclusion or "in_progress")}">'
         f"{html(word(row.conclusion or 'in_progress').partition(' ')[0])} "
         f"{anchor(row.name, 'log', [('run_id', run_id), ('attempt', attempt), ('job_id', row.job_id)])}</li>"
-        for row in rows
+        for row in rows[:_MOST_LINKS]
     )
+    more = len(rows) - _MOST_LINKS
+    links += f'<li class="ph-dim">and {units.count(more)} more, in the table of all jobs</li>' if more > 0 else ""
     st.html(f'<div class="ph-commits"><b>Logs of the other jobs</b><ul class="ph-columns">{links}</ul></div>')
+
+
+def many(jobs: Sequence[JobRow]) -> bool:
+    """Are there more jobs than a page can open one by one?"""
+    return len(jobs) > _MOST_STEPS
+
+
+def timeline_words(drawn: int, total: int) -> str:
+    """What the timeline shows, and what of it is left out."""
+    told = "pale: waiting for a runner · outlined: the chain that decided how long it took"
+    if drawn >= total:
+        return told
+    return f"{units.count(drawn)} of {units.count(total)} jobs: failed ones first, then the longest · {told}"
 
 
 def left_out(found: RunDetail) -> None:
@@ -161,18 +189,23 @@ def _named(job: JobRow) -> str:
 
 
 def steps(found: RunDetail) -> None:
-    """The steps of each job; those of failed jobs are open."""
-    for job in found.jobs:
-        if job.steps and not job.copied:
-            state = job.conclusion or job.status
-            label = (
-                f"{markdown(job.name)} · :{colour_group(state)}[{word(state)}] · {units.duration(job.duration_seconds)}"
-            )
-            with st.expander(label, expanded=outcome_of(job.status, job.conclusion) is Outcome.FAILURE):
-                where = ", ".join(job.labels) or "no label"
-                st.caption(f"Runner {markdown(job.runner or 'unknown')} · {markdown(where)} · "
-                           f"queued {units.duration(job.queue_seconds)}")  # fmt: skip
-                st.html(steps_html(frames.steps(job)))
+    """The steps of each job; those of failed jobs are open. Of many jobs those that failed, then the longest."""
+    jobs = [job for job in found.jobs if job.steps and not job.copied]
+    shown = frames.foremost(jobs, clock(), _MOST_STEPS)
+    if len(shown) < len(jobs):
+        st.caption(f"Steps of {units.count(len(shown))} of {units.count(len(jobs))} jobs: failed ones first, then the "
+                   "longest. All jobs are in the table below.")  # fmt: skip
+    opened = 0
+    for job in shown:
+        state = job.conclusion or job.status
+        failed = outcome_of(job.status, job.conclusion) is Outcome.FAILURE
+        opened += failed
+        label = f"{markdown(job.name)} · :{colour_group(state)}[{word(state)}] · {units.duration(job.duration_seconds)}"
+        with st.expander(label, expanded=failed and opened <= _MOST_LOGS):
+            where = ", ".join(job.labels) or "no label"
+            st.caption(f"Runner {markdown(job.runner or 'unknown')} · {markdown(where)} · "
+                       f"queued {units.duration(job.queue_seconds)}")  # fmt: skip
+            st.html(steps_html(frames.steps(job)))
 
 
 def steps_html(frame: pd.DataFrame) -> str:

@@ -1,5 +1,7 @@
 """What a page shows when it has nothing to show, or not everything."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from app import filters
@@ -16,6 +18,12 @@ def demo_banner() -> None:
 
 def stale(reason: str) -> None:
     st.warning(markdown(reason), icon=":material/history:")
+
+
+def problems(lines: Sequence[str]) -> None:
+    """What of the address cannot be shown as it stands."""
+    if lines:
+        st.warning("  \n".join(markdown(line) for line in lines), icon=":material/filter_alt_off:")
 
 
 def unavailable(reason: str) -> None:

@@ -1,6 +1,6 @@
 """The jobs of an attempt and the steps of a job on a common clock."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -9,13 +9,17 @@ from app.frames.tables import so_far
 from app.marks import word
 from db.metrics import units
 from db.metrics.critical_path import critical_path
+from db.metrics.outcome import outcome_of
 from db.queries.runs import JobRow
+from db.vocabulary import Conclusion, Outcome
 
 
-def timeline(jobs: Sequence[JobRow], started_at: datetime | None, now: datetime) -> pd.DataFrame:
+def timeline(
+    jobs: Sequence[JobRow], started_at: datetime | None, now: datetime, most: int | None = None
+) -> pd.DataFrame:
     """Own jobs of an attempt: no copies, no phantoms, none that were skipped. `critical`: on the chain of jobs that
-    decided how long it took."""
-    shown = [job for job in jobs if not job.copied and not job.phantom and job.conclusion != "skipped"]
+    decided how long it took. Of more than `most` jobs those that `foremost` picks, in the order they began."""
+    shown = drawable(jobs)
     chain = {link.job_id for link in critical_path(shown)} if all(job.completed_at for job in shown) else set()
     origin = started_at or min((job.started_at for job in shown if job.started_at), default=now)
     rows = [
@@ -29,11 +33,31 @@ def timeline(jobs: Sequence[JobRow], started_at: datetime | None, now: datetime)
             "hover": _job_hover(job) + (" · on the critical path" if job.id in chain else ""),
             "critical": job.id in chain,
         }
-        for job in shown
+        for job in (shown if most is None else foremost(shown, now, most, chain))
     ]
     return pd.DataFrame(
         rows, columns=["name", "queue_start", "start", "end", "outcome", "written", "hover", "critical"]
     )
+
+
+def drawable(jobs: Sequence[JobRow]) -> list[JobRow]:
+    """Jobs of the attempt that have a bar: no copies, no phantoms, none that were skipped."""
+    return [job for job in jobs if not job.copied and not job.phantom and job.conclusion != Conclusion.SKIPPED]
+
+
+def foremost(jobs: Sequence[JobRow], now: datetime, most: int, chain: Collection[int] = ()) -> list[JobRow]:
+    """At most `most` of them, in the given order: failed ones first, then those whose id is in `chain`, then the
+    longest."""
+    if len(jobs) <= most:
+        return list(jobs)
+
+    def rank(place: int) -> tuple[bool, bool, float]:
+        job = jobs[place]
+        failed = outcome_of(job.status, job.conclusion) is Outcome.FAILURE
+        ran = ((job.completed_at or now) - job.started_at).total_seconds() if job.started_at else 0.0
+        return not failed, job.id not in chain, -(ran if job.duration_seconds is None else job.duration_seconds)
+
+    return [jobs[place] for place in sorted(sorted(range(len(jobs)), key=rank)[:most])]
 
 
 def steps(job: JobRow) -> pd.DataFrame:

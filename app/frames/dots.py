@@ -1,14 +1,18 @@
 """Runs as points, and lines by branch."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from app.frames.trends import UTC, place
+from app.frames.trends import UTC, cut_notes, place
 from app.marks import word
 from db.breakdown import BranchSeries, Dot
 from db.metrics import units
+from db.metrics.window import Window
 
 _KINDS = ("success", "failure", "cancelled")
 
@@ -30,20 +34,33 @@ def dots(listed: Sequence[Dot], zone: ZoneInfo = UTC) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["at", "seconds", "kind", "address", "hover"])
 
 
-def by_branch(listed: Sequence[BranchSeries]) -> pd.DataFrame:
-    """A row for each branch and day (UTC) on which something was decided: a branch often has none for days, and its
-    line goes on."""
-    rows = [
-        {
-            "at": place(point.start, UTC),
-            "name": series.branch,
-            "rate": point.success_rate,
-            "rate_written": f"{units.percent(point.success_rate)} of {point.decided}",
-            "p50": point.p50,
-            "p50_written": units.duration(point.p50),
-        }
-        for series in listed
-        for point in series.points
-        if point.decided
-    ]
-    return pd.DataFrame(rows, columns=["at", "name", "rate", "rate_written", "p50", "p50_written"])
+def by_branch(
+    listed: Sequence[BranchSeries], window: Window | None = None, now: datetime | None = None
+) -> pd.DataFrame:
+    """A row for each branch and day (UTC). Rate and median are null on days without decided runs: the line has a gap
+    there. `partial` and `note` as in the charts of all runs."""
+    rows: list[dict[str, Any]] = []
+    for series in listed:
+        days = [_Day(point.start, window is not None and not _whole(point.start, window)) for point in series.points]
+        for point, day, note in zip(series.points, days, cut_notes(days, UTC, window, now), strict=True):
+            rows.append({
+                "at": place(point.start, UTC),
+                "name": series.branch,
+                "rate": point.success_rate,
+                "rate_written": f"{units.percent(point.success_rate)} of {point.decided}",
+                "p50": point.p50,
+                "p50_written": units.duration(point.p50),
+                "partial": day.partial,
+                "note": note,
+            })  # fmt: skip
+    return pd.DataFrame(rows, columns=["at", "name", "rate", "rate_written", "p50", "p50_written", "partial", "note"])
+
+
+@dataclass(frozen=True)
+class _Day:
+    start: datetime
+    partial: bool
+
+
+def _whole(day: datetime, window: Window) -> bool:
+    return window.since <= day and day + timedelta(days=1) <= window.until

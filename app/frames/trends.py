@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -11,23 +11,58 @@ import pandas as pd
 from db.analytics import HourCell, Point
 from db.metrics import units
 from db.metrics.distribution import ratio
-from db.metrics.window import Window
+from db.metrics.window import LENGTHS, Window, bucket_start
 from db.vocabulary import Interval
 
 # A rate of fewer runs than this is noise: the cell stays empty.
 _ENOUGH = 5
-_LENGTHS = {Interval.HOUR: timedelta(hours=1), Interval.DAY: timedelta(days=1), Interval.WEEK: timedelta(weeks=1)}
 UTC = ZoneInfo("UTC")
+SO_FAR = "so far"
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-def series(points: Sequence[Point], before: Sequence[Point] = (), zone: ZoneInfo = UTC) -> pd.DataFrame:
-    """One row a bucket; those that the window cuts short are left out, or every trend would end in a drop. `before`
-    holds the same bucket of the period before. `at` is where it stands on the axis, which shows the viewer's time."""
+def series(
+    points: Sequence[Point], before: Sequence[Point] = (), zone: ZoneInfo = UTC, *, window: Window | None = None,
+    now: datetime | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """One row a bucket, so that their sum is the figure of the whole window. `partial` marks those that the window cuts
+    short, `note` says how: see `cut_note`. `before` holds the same bucket of the period before. `at` is where it stands
+    on the axis, which shows the viewer's time."""
     earlier: Sequence[Point | None] = before if len(before) == len(points) else [None] * len(points)
-    pairs = list(zip(points, earlier, strict=True))
-    kept = [(point, past) for point, past in pairs if not point.partial] or pairs
-    return pd.DataFrame([_bucket(point, zone) | _past(past) for point, past in kept])
+    cuts = cut_notes(points, zone, window, now)
+    rows = [
+        _bucket(point, zone) | _past(past) | {"partial": point.partial, "note": note}
+        for point, past, note in zip(points, earlier, cuts, strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+class Bucket(Protocol):
+    """What a point of any series has."""
+
+    @property
+    def start(self) -> datetime: ...
+
+    @property
+    def partial(self) -> bool: ...
+
+
+def cut_notes(
+    points: Sequence[Bucket], zone: ZoneInfo, window: Window | None = None, now: datetime | None = None
+) -> list[str]:
+    """Of each bucket: empty where it is whole, `so far` where it still runs, `from 30 Nov 10:19` or `until …` where the
+    window begins or ends in it. Without a window the last bucket is taken to be the running one."""
+    return [_cut_note(point, point is points[-1], zone, window, now) if point.partial else "" for point in points]
+
+
+def _cut_note(point: Bucket, last: bool, zone: ZoneInfo, window: Window | None, now: datetime | None) -> str:
+    if last and (window is None or now is None or window.until >= now):
+        return SO_FAR
+    if window is None:
+        return "part of it"
+    if point.start < window.since:
+        return f"from {window.since.astimezone(zone):%d %b %H:%M} on"
+    return f"until {window.until.astimezone(zone):%d %b %H:%M}"
 
 
 def _bucket(point: Point, zone: ZoneInfo) -> dict[str, Any]:
@@ -52,6 +87,7 @@ def _bucket(point: Point, zone: ZoneInfo) -> dict[str, Any]:
         "cancelled": found.runs.cancelled,
         "skipped": found.runs.skipped,
         "other": found.runs.other,
+        "running": found.runs.in_progress,
     }
 
 
@@ -70,11 +106,23 @@ def place(moment: datetime, zone: ZoneInfo) -> str:
 
 
 def axis(window: Window, zone: ZoneInfo = UTC, interval: Interval = Interval.HOUR) -> tuple[str, str]:
-    """The window in whole hours: a chart whose axis moved every minute would be drawn anew every time. It begins half
-    an `interval` earlier, since a bar stands around the start of its bucket."""
-    since = window.since.replace(minute=0, second=0, microsecond=0) - _LENGTHS[interval] / 2
+    """The window in whole hours: a chart whose axis moved every minute would be drawn anew every time. A bar stands
+    around the start of its bucket: there is room for half an `interval` around the first and the last one."""
+    half = LENGTHS[interval] / 2
+    since = window.since.replace(minute=0, second=0, microsecond=0) - half
     until = (window.until + timedelta(hours=1)).replace(minute=0, second=0, microsecond=0)
+    if window.until > window.since:
+        since = min(since, bucket_start(window.since, interval) - half)
+        until = max(until, bucket_start(window.until - timedelta(microseconds=1), interval) + half)
     return place(since, zone), place(until, zone)
+
+
+def bucket_words(interval: Interval, frame: pd.DataFrame, mark: str = "hatched") -> str:
+    """How a chart is divided, for its subtitle, and what its marked buckets are."""
+    cut = set(frame["note"]) - {""} if len(frame) else set()
+    how = [SO_FAR] if SO_FAR in cut else []
+    how += ["cut off by the period"] if cut - {SO_FAR} else []
+    return f"by {interval}" + (f" · {mark}: {' or '.join(how)}" if how else "")
 
 
 def bucket_zone(interval: Interval, zone: ZoneInfo) -> ZoneInfo:

@@ -1,21 +1,25 @@
 """Money over time, and queues by the hour of the day."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from app.frames.trends import UTC, place
+from app.frames.trends import UTC, cut_notes, place
 from db.capacity import QueueCell, SpendPoint
 from db.metrics import units
+from db.metrics.window import Window
 
 _ENOUGH = 5
 _NO_LABEL = "no label"
 
 
-def spending(points: Sequence[SpendPoint], zone: ZoneInfo = UTC) -> pd.DataFrame:
-    """Columns: at, used and wasted (minutes; used without the wasted ones), and both as they are written, with cost."""
-    kept = [point for point in points if not point.partial] or list(points)
+def spending(
+    points: Sequence[SpendPoint], zone: ZoneInfo = UTC, *, window: Window | None = None, now: datetime | None = None
+) -> pd.DataFrame:
+    """Columns: at, used and wasted (minutes; used without the wasted ones), both as they are written, with cost,
+    partial and note (of buckets that the window cuts short)."""
     rows = [
         {
             "at": place(point.start, zone),
@@ -23,10 +27,13 @@ def spending(points: Sequence[SpendPoint], zone: ZoneInfo = UTC) -> pd.DataFrame
             "wasted": point.wasted_seconds / 60,
             "used_written": f"{units.minutes(point.compute_seconds)} in all · {units.money(point.cost_usd)}",
             "wasted_written": units.minutes(point.wasted_seconds),
+            "partial": point.partial,
+            "note": note,
         }
-        for point in kept
+        for point, note in zip(points, cut_notes(points, zone, window, now), strict=True)
     ]
-    return pd.DataFrame(rows, columns=["at", "used", "wasted", "used_written", "wasted_written"])
+    columns = ["at", "used", "wasted", "used_written", "wasted_written", "partial", "note"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def labels(named: Sequence[str | None]) -> list[str]:

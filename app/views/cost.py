@@ -25,15 +25,18 @@ if not spent.items:
 
 clock = frames.bucket_zone(filters.interval(), viewer.zone())
 found = filters.trends(status.version)
-tiles(found.comparison, frames.series(found.points, found.before, clock), filters.span(), SPENT)
+series = frames.series(found.points, found.before, clock, window=window, now=now)
+tiles(found.comparison, series, filters.span(), SPENT)
 completeness(found.comparison.now.data, window.since)
 since, until = frames.axis(window, clock, filters.interval())
 week = frames.clock_shift(viewer.zone(), now)
 labels = [runner.label for runner in use.queues.runners[:8]]
 with st.grid(2, min_column_width=320, gap="small"):
-    with panel("Minutes", f"of all jobs, by full {filters.interval()}"):
-        figure(usage.minutes(frames.spending(use.series, clock), since, until, zone=str(clock)), "minutes",
-               "Minutes of all jobs, and those wasted")  # fmt: skip
+    with panel("Minutes", f"of all jobs, {frames.bucket_words(filters.interval(), series)}"):
+        spent_by = frames.spending(use.series, clock, window=window, now=now)
+        figure(
+            usage.minutes(spent_by, since, until, zone=str(clock)), "minutes", "Minutes of all jobs, and those wasted"
+        )
     with panel("Waiting for a runner", f"p95 by hour of the day, {week.zone} · empty: fewer than 5 jobs"):
         cells = frames.queue_cells(use.queues.cells, labels, week.hours, week.zone)
         figure(usage.queues(cells, frames.labels(labels), dark=viewer.is_dark()), "queues", "Queue time by hour")

@@ -32,9 +32,9 @@ if viewer.on_wall():
     st.stop()
 
 clock = frames.bucket_zone(interval, viewer.zone())
-series = frames.series(found.points, found.before, clock)
+series = frames.series(found.points, found.before, clock, window=window, now=now)
 since, until = frames.axis(window, clock, interval)
-bucket, worse = f"by full {interval}", data.regressions(scope, now)
+bucket, worse = frames.bucket_words(interval, series, "dashed"), data.regressions(scope, now)
 tiles(found.comparison, series, filters.span())
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="footing"):
     rest(found.comparison.now)
@@ -55,7 +55,7 @@ with st.grid(2, min_column_width=320, gap="small"):
             "durations",
             "Median and 95th percentile of run duration",
         )  # fmt: skip
-    with panel("Runs by outcome", f"stacked, {bucket}"):
+    with panel("Runs by outcome", f"stacked, {frames.bucket_words(interval, series)}"):
         figure(trends.outcomes(series, since, until, zone=str(clock)), "outcomes", "Runs by outcome over time")
     local = frames.local_week(data.hours(scope, window, status.version), viewer.zone(), window.until)
     with panel("Failure rate by hour", f"{local.zone}, weekday × hour · empty: fewer than 5 runs"):

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import data, frames, viewer
 from app.charts.timeline import timeline
-from app.components import compare_parts, run_parts
+from app.components import compare_parts, job_list, run_parts
 from app.components.log_view import job_log
 from app.components.panel import figure, panel
 
@@ -25,17 +25,21 @@ found = data.run_detail(run_id, attempt, status.version) or newest
 run_parts.causes(found, attempt)
 run_parts.facts(newest.run, found, attempt)
 
-with panel("Jobs", "pale: waiting for a runner · outlined: the chain that decided how long it took"):
-    frame = frames.timeline(found.jobs, run_parts.started_at(found, attempt), data.clock())
+jobs = frames.drawable(found.jobs)
+frame = frames.timeline(found.jobs, run_parts.started_at(found, attempt), data.clock(), run_parts.MOST_BARS)
+with panel("Jobs", run_parts.timeline_words(len(frame), len(jobs))):
     if len(frame):
         figure(timeline(frame), "timeline", "Jobs of the run over time")
     else:
         st.caption("No job of this attempt is known: it never started, or its jobs are still being read.")
     run_parts.left_out(found)
     run_parts.steps(found)
+if run_parts.many(found.jobs):
+    with panel("All jobs", "failed ones first · a name leads to its log",
+               csv=job_list.jobs_csv(found.jobs, run_id, attempt, viewer.zone())):  # fmt: skip
+        job_list.job_list(found.jobs, run_id, attempt, viewer.zone())
 
-failing = [row for row in found.logs if row.conclusion not in ("success", None)]
-others = [row for row in found.logs if row not in failing]
+failing, others = run_parts.logs_in_view(found.logs)
 urls = {job.id: job.html_url for job in found.jobs}
 for row in failing:
     job_log(row, run_id, attempt, urls.get(row.job_id))

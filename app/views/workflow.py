@@ -9,6 +9,7 @@ from app.components.attention import attention
 from app.components.panel import figure, panel
 from app.components.run_table import exported, run_table
 from app.components.tiles import rest, tiles
+from db.vocabulary import Interval
 
 status = data.status()
 if not status.has_runs:
@@ -37,7 +38,8 @@ if workflow_parts.nothing(found, filters.in_words()):
     st.stop()
 
 clock = frames.bucket_zone(filters.interval(), viewer.zone())
-tiles(found.comparison, frames.series(found.points, found.before, clock), filters.span())
+series = frames.series(found.points, found.before, clock, window=window, now=now)
+tiles(found.comparison, series, filters.span())
 rest(found.comparison.now)
 
 runs = data.scatter(scope, window, status.version)
@@ -47,12 +49,15 @@ with panel("Runs", f"each by its start and duration · click one to open it · {
     figure(scatter.runs(frames.dots(runs.dots, viewer.zone()), since, until, zone=str(viewer.zone())), "dots",
            "Runs by start and duration", opens=True)  # fmt: skip
 
-branches = frames.by_branch(data.branches(filters.workflow_scope(workflow, branches=()), window, status.version))
-since, until = frames.axis(window)
+branches = frames.by_branch(
+    data.branches(filters.workflow_scope(workflow, branches=()), window, status.version), window, now
+)
+since, until = frames.axis(window, interval=Interval.DAY)
+by_day = frames.bucket_words(Interval.DAY, branches, "dashed")
 with st.grid(2, min_column_width=320, gap="small"):
-    with panel("Success rate by branch", "the busiest, by day"):
+    with panel("Success rate by branch", f"the busiest, {by_day}"):
         figure(lines.rates(branches, since, until, dark=viewer.is_dark()), "branch-rates", "Success rate by branch")
-    with panel("Duration by branch", "median of the busiest, by day"):
+    with panel("Duration by branch", f"median of the busiest, {by_day}"):
         figure(lines.durations(branches, since, until, dark=viewer.is_dark()), "branch-durations",
                "Median duration by branch")  # fmt: skip
 

@@ -7,8 +7,8 @@ A job that was created with the run was not waiting for another one, however lon
 path through timed activities is that of J. E. Kelley, "Critical-Path Planning and Scheduling: Mathematical Basis",
 Operations Research 9 (1961)."""
 
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -77,8 +77,8 @@ def critical_path(jobs: Iterable[Timed]) -> list[Link]:
         chain.append(ended[place])
         # Strictly down the list, so that it comes to an end whatever the clocks say.
         place = min(bisect_right(ends, ended[place].created + _EARLY) - 1, place - 1)
-    by_start = sorted((each.start, each.end, each.job.id) for each in ended)
-    return [_link(each, by_start) for each in reversed(chain)]
+    running = _Running(ended)
+    return [_link(each, running) for each in reversed(chain)]
 
 
 def _own(jobs: Iterable[Timed]) -> Iterable[_Ended]:
@@ -89,19 +89,33 @@ def _own(jobs: Iterable[Timed]) -> Iterable[_Ended]:
             yield _Ended(job, min(job.created_at or start, start), start, end)
 
 
-def _link(each: _Ended, by_start: Sequence[tuple[datetime, datetime, int]]) -> Link:
+def _link(each: _Ended, running: "_Running") -> Link:
     job = each.job
-    others = ((start, end) for start, end, job_id in by_start if job_id != job.id)
     queued, ran = (each.start - each.created).total_seconds(), (each.end - each.start).total_seconds()
-    return Link(job.id, job.name, each.start, each.end, queued, ran, _alone(each.start, each.end, others))
+    return Link(job.id, job.name, each.start, each.end, queued, ran, running.alone(each))
 
 
-def _alone(start: datetime, end: datetime, others: Iterable[tuple[datetime, datetime]]) -> float:
-    """Seconds between start and end in which none of the others, which come in the order of their starts, ran."""
-    alone, reached = 0.0, start
-    for begin, stop in others:
-        if begin >= end or reached >= end:
-            break
-        alone += max((begin - reached).total_seconds(), 0.0)
-        reached = max(reached, stop)
-    return alone + max((end - reached).total_seconds(), 0.0)
+class _Running:
+    """When which job ran, to ask how long one of them ran alone."""
+
+    def __init__(self, jobs: Iterable[_Ended]) -> None:
+        self._spans = sorted((each.start, each.end, each.job.id) for each in jobs)
+        self._starts = [start for start, _, _ in self._spans]
+        # The two latest ends among the spans up to each place, with their jobs: one of them may be the one in question.
+        self._latest: list[tuple[tuple[datetime, int], ...]] = [()]
+        for _, end, job_id in self._spans:
+            self._latest.append(tuple(sorted((*self._latest[-1], (end, job_id)), reverse=True)[:2]))
+
+    def alone(self, each: _Ended) -> float:
+        """Seconds of its span in which none of the others ran."""
+        first = bisect_left(self._starts, each.start)
+        earlier = [end for end, job_id in self._latest[first] if job_id != each.job.id]
+        alone, reached = 0.0, max([each.start, *earlier[:1]])
+        for place in range(first, len(self._spans)):
+            begin, stop, job_id = self._spans[place]
+            if begin >= each.end or reached >= each.end:
+                break
+            if job_id != each.job.id:
+                alone += max((begin - reached).total_seconds(), 0.0)
+                reached = max(reached, stop)
+        return alone + max((each.end - reached).total_seconds(), 0.0)

@@ -1,16 +1,22 @@
 """Figures are plain dicts: what they hold is checked here, how they look in a browser."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pandas as pd
+import pytest
 
 from app import frames
-from app.charts import heatmap, theme, timeline, trends
+from app.charts import heatmap, lines, theme, timeline, trends, usage
 from db.analytics import HourCell, Point
+from db.breakdown import BranchPoint, BranchSeries
+from db.capacity import SpendPoint
 from db.metrics.formulas import Metrics
 from db.metrics.window import Window
+from db.queries.runs import JobRow
 from db.vocabulary import Interval
 from tests.figures import fact, figures
 
@@ -43,15 +49,77 @@ def test_the_hover_shows_the_written_rate() -> None:
     assert figure["data"][0]["customdata"][0] == ["90.0%", 10]
 
 
-def test_an_unfinished_last_bucket_does_not_end_the_trend_in_a_drop() -> None:
+def test_the_running_bucket_is_drawn_and_marked() -> None:
     figure = trends.outcomes(frames.series(_points(unfinished=True)), SINCE, UNTIL)
-    assert all(len(trace["x"]) == 2 for trace in figure["data"])
+    whole, running = (trace for trace in figure["data"] if trace["name"] == "Success")
+    assert (whole["y"], running["y"]) == ([9, 0], [3])
+    assert "pattern" not in whole["marker"]
+    assert running["marker"]["pattern"]["shape"] == "/"
+    assert (running["text"], running["showlegend"]) == ([" · so far"], False)
+    assert "so far" in [trace["name"] for trace in figure["data"]]
 
 
-def test_buckets_that_the_window_cuts_short_are_left_out() -> None:
+def test_bars_add_up_to_all_runs_of_the_window_also_those_that_run() -> None:
+    outcomes = ["success"] * 4 + ["failure"] * 2 + ["cancelled", "skipped", "other", "in_progress"]
+    points = [replace(each, metrics=figures([fact(name) for name in outcomes])) for each in _points(unfinished=True)]
+    points[0] = replace(points[0], partial=True)
+    drawn = trends.outcomes(frames.series(points), SINCE, UNTIL)["data"]
+    assert sum(value or 0 for trace in drawn for value in trace["y"]) == 3 * len(outcomes)
+
+
+def test_lines_are_dashed_into_the_running_bucket() -> None:
+    points = [*_points(), Point(START + timedelta(days=3), True, _metrics(1, 1, [30.0]))]
+    whole, dashed, circle = trends.success_rate(frames.series(points), SINCE, UNTIL)["data"]
+    assert whole["y"] == [0.9, None, 0.75, None]
+    assert (dashed["y"], dashed["line"]["dash"]) == ([0.75, 0.5, None], "dash")
+    assert (circle["y"], circle["text"], circle["name"]) == ([0.5], [" · so far"], "so far")
+    traces = trends.durations(frames.series(points), SINCE, UNTIL)["data"]
+    assert [trace["y"] for trace in traces if trace.get("name") == "so far"] == [[30.0], [30.0]]
+    assert sum(bool(trace.get("showlegend")) for trace in traces if trace.get("name") == "so far") == 1
+
+
+def test_what_the_window_begins_in_is_no_running_bucket() -> None:
+    since, now = START + timedelta(hours=10, minutes=19), START + timedelta(days=2, hours=3)
     points = _points(unfinished=True)
     points[0] = replace(points[0], partial=True)
-    assert list(frames.series(points)["runs"]) == [0]
+    frame = frames.series(points, window=Window(since, now), now=now)
+    assert list(frame["note"]) == ["from 02 Nov 10:19 on", "", "so far"]
+    assert frames.bucket_words(Interval.DAY, frame) == "by day · hatched: so far or cut off by the period"
+    over = frames.series(points, window=Window(since, now), now=now + timedelta(days=9))
+    assert list(over["note"]) == ["from 02 Nov 10:19 on", "", "until 04 Nov 03:00"]
+
+
+def test_minutes_have_the_running_bucket_too() -> None:
+    points = [SpendPoint(START, False, 600.0, 60.0, 1.0), SpendPoint(START + timedelta(days=1), True, 1200.0, 0.0, 2.0)]
+    whole, running = usage.minutes(frames.spending(points), SINCE, UNTIL)["data"][:2]
+    assert (whole["y"], running["y"]) == ([9.0], [20.0])
+    assert (running["text"], running["name"]) == ([" · so far"], "Used")
+
+
+def test_a_branch_has_no_line_across_days_without_runs() -> None:
+    days = [START + timedelta(days=number) for number in range(4)]
+    rates = [1.0, None, None, 0.5]
+    points = [
+        BranchPoint(day, 0 if rate is None else 2, rate, rate and 60.0) for day, rate in zip(days, rates, strict=True)
+    ]
+    now = days[3] + timedelta(hours=5)
+    frame = frames.by_branch([BranchSeries("main", True, 4, 0.75, points)], Window(START, now), now)
+    whole, dashed, circle = lines.rates(frame, SINCE, UNTIL)["data"]
+    assert (whole["y"], whole["connectgaps"]) == ([1.0, None, None, None], False)
+    assert dashed["y"] == []
+    assert (circle["y"], circle["text"]) == ([0.5], [" · so far"])
+
+
+@pytest.mark.parametrize("draw", [trends.success_rate, trends.durations, trends.outcomes])
+def test_a_chart_of_nothing_says_so_instead_of_showing_axes(draw: Callable[..., dict[str, Any]]) -> None:
+    figure = draw(frames.series([Point(START, False, _metrics(0, 0, []))]), SINCE, UNTIL)
+    assert not figure["data"]
+    assert figure["layout"]["xaxis"]["visible"] is figure["layout"]["yaxis"]["visible"] is False
+    assert "period" in figure["layout"]["annotations"][0]["text"]
+
+
+def test_no_line_is_drawn_that_nothing_explains() -> None:
+    assert not trends.success_rate(frames.series(_points()), SINCE, UNTIL)["layout"]["shapes"]
 
 
 def test_the_axis_stands_still_within_an_hour() -> None:
@@ -65,6 +133,11 @@ def test_the_axis_stands_still_within_an_hour() -> None:
 def test_the_axis_has_room_for_the_whole_first_bar() -> None:
     days = Window(START, START + timedelta(days=3))
     assert frames.axis(days, interval=Interval.DAY) == ("2026-11-01T12:00:00", "2026-11-05T01:00:00")
+
+
+def test_the_axis_has_room_for_the_running_bar_and_the_one_that_the_window_cuts() -> None:
+    weeks = Window(START - timedelta(days=4, hours=-2), START + timedelta(minutes=20))
+    assert frames.axis(weeks, interval=Interval.WEEK) == ("2026-10-22T12:00:00", "2026-11-05T12:00:00")
 
 
 def test_the_axis_is_the_window_of_the_filter() -> None:
@@ -103,6 +176,32 @@ def test_names_in_the_timeline_stay_text_and_apart() -> None:
     assert all(name.startswith("&lt;b&gt;x&lt;/b&gt;") for name in bars["y"])
     assert len(set(bars["y"])) == 2
     assert bars["customdata"][0] == "&lt;b&gt;x&lt;/b&gt; · &lt;i&gt;"
+
+
+def test_names_in_the_timeline_do_not_grow_with_the_number_of_jobs() -> None:
+    rows = [["same name", 0.0, 5.0, 65.0, "success", "1m 00s", "", False]] * 3000
+    columns = ["name", "queue_start", "start", "end", "outcome", "written", "hover", "critical"]
+    names = timeline.timeline(pd.DataFrame(rows, columns=columns))["data"][1]["y"]
+    assert len(set(names)) == 3000
+    assert max(map(len, names)) <= len("same name") + 12
+
+
+def _job(number: int, seconds: float, conclusion: str = "success") -> JobRow:
+    end = START + timedelta(seconds=seconds)
+    return JobRow(number, 1, f"job {number}", "completed", conclusion, START, START, end, seconds, 0.0, None, [], False,
+                  False, [], None)  # fmt: skip
+
+
+def test_of_many_jobs_the_failed_and_then_the_longest_are_drawn_in_their_order() -> None:
+    jobs = [_job(number, 10.0 + number % 50) for number in range(200)]
+    jobs[3], jobs[150] = _job(3, 1.0, "failure"), _job(150, 2.0, "timed_out")
+    drawn = frames.timeline(jobs, START, START, 6)
+    numbers = [int(name.removeprefix("job ")) for name in drawn["name"]]
+    assert numbers == sorted(numbers)
+    assert {"job 3", "job 150"} <= set(drawn["name"])
+    assert len(drawn) == 6
+    assert sorted(drawn["end"])[2:] == [59.0] * 4
+    assert len(frames.timeline(jobs, START, START)) == 200
 
 
 def test_every_figure_is_plain_json_without_a_network_reference() -> None:

@@ -1,10 +1,15 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import func, select
 from streamlit.proto.SelectWidgetFilterMode_pb2 import SelectWidgetFilterMode
+from streamlit.testing.v1 import AppTest
 
+from app import periods
 from app.components.cells import Cell
 from app.components.table import Column, as_csv, table_html
+from db.metrics.window import Window
+from db.models import Run
 from tests.app.conftest import Open
 from tests.app.reading import everything, html, markdown, tiles
 from tests.app.seeding import Seeded
@@ -20,9 +25,68 @@ def test_chosen_days_are_both_included(seeded: Seeded, open_page: Open) -> None:
     assert f"{expected} in {day:%d %b}" in everything(page)
 
 
-@pytest.mark.parametrize("dates", ["2026-13-01..2026-13-02", "2026-01-05..2026-01-01", "x", "0001-01-01..0001-01-02"])
-def test_days_that_are_none_leave_the_period(seeded: Seeded, open_page: Open, dates: str) -> None:
-    assert "vs 7d before" in everything(open_page(period="7d", dates=dates))
+@pytest.mark.parametrize(
+    ("dates", "why"),
+    [
+        ("2026-13-01..2026-13-02", "a day that does not exist"),
+        ("2026-01-05..2026-01-01", "ends before it begins"),
+        ("x", "cannot be read"),
+        ("0001-01-01..0001-01-02", "lies outside of 2000 to 2099"),
+    ],
+)
+def test_days_that_are_none_leave_the_period_and_are_reported(
+    seeded: Seeded, open_page: Open, dates: str, why: str
+) -> None:
+    page = open_page(period="7d", dates=dates)
+    assert "vs 7d before" in everything(page)
+    assert why in _warned(page)
+    next(button for button in page.button if button.label == "Back to the period").click().run()
+    assert why not in _warned(page)
+    assert "dates" not in page.query_params
+
+
+def _warned(page: AppTest) -> str:
+    return "\n".join(element.value.replace("\\", "") for element in page.warning)
+
+
+def test_a_period_that_is_none_is_reported(seeded: Seeded, open_page: Open) -> None:
+    page = open_page(period="5y")
+    assert "period=5y is none of 24h, 7d, 30d, 90d, 1y" in _warned(page)
+    page.segmented_control(key="period").set_value("7d").run()
+    assert not page.warning
+
+
+@pytest.mark.parametrize("ahead", [0, 5])
+def test_days_that_begin_today_are_today_up_to_now(seeded: Seeded, open_page: Open, ahead: int) -> None:
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    page = open_page("runs", dates=f"{today:%Y-%m-%d}..{today + timedelta(days=ahead):%Y-%m-%d}")
+    with seeded.engine.connect() as connection:
+        expected = connection.execute(select(func.count()).select_from(Run).where(Run.created_at >= today)).scalar()
+    assert f"{expected} in {today:%d %b}" in everything(page) or (
+        not expected and "Nothing matches" in everything(page)
+    )
+    assert ("reaches into the future" in _warned(page)) == bool(ahead)
+
+
+@pytest.mark.parametrize("page", ["", "runs", "workflow", "failures", "flaky", "cost"])
+def test_days_that_have_not_begun_are_no_error_and_show_nothing_of_others(
+    seeded: Seeded, open_page: Open, page: str
+) -> None:
+    first = (seeded.now + timedelta(days=5)).date()
+    found = open_page(page, dates=f"{first}..{first + timedelta(days=1)}")
+    assert "has not begun" in _warned(found)
+    assert not tiles(found)
+
+
+def test_chosen_days_end_at_now_and_begin_at_midnight() -> None:
+    now = datetime(2026, 3, 4, 0, 3, tzinfo=UTC)
+    today = periods.parse("2026-03-04..2026-03-04")
+    assert today.window(now) == Window(datetime(2026, 3, 4, tzinfo=UTC), now)
+    assert periods.parse("2026-03-02..2026-03-03").window(now) == Window(
+        datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 4, tzinfo=UTC)
+    )
+    assert periods.parse("2026-03-03..2026-03-09").window(now).until == now
+    assert periods.parse("2026-03-05..2026-03-09").window(now).span == timedelta(0)
 
 
 def test_the_period_is_chosen_again_when_the_days_go(seeded: Seeded, open_page: Open) -> None:
@@ -61,8 +125,8 @@ def test_a_wall_has_figures_and_fields_and_no_controls(seeded: Seeded, open_page
 
 
 def test_long_periods_are_shown_by_weeks_and_short_ones_by_hours(seeded: Seeded, open_page: Open) -> None:
-    assert "by full week" in everything(open_page(period="1y"))
-    assert "by full hour" in everything(open_page(period="24h"))
+    assert "by week · hatched: so far" in everything(open_page(period="1y"))
+    assert "by hour · hatched: so far" in everything(open_page(period="24h"))
 
 
 def test_a_table_as_a_file_has_plain_values_and_no_formula() -> None:

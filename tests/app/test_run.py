@@ -1,13 +1,17 @@
+from datetime import timedelta
+
 import pytest
 
-from db.engine import session_scope
+from db.engine import session_scope, write_scope
 from db.queries.logs import list_logs
+from db.store.jobs import store_details
 from db.store.logs import store_log
-from db.store.records import LogRecord
+from db.store.records import DetailsRecord, LogRecord
+from db.store.repositories import get_repository
 from db.vocabulary import LogState
 from tests.app.conftest import Open
-from tests.app.reading import everything, facts, html, markdown, viewers
-from tests.app.seeding import EXPIRED, RERUN, RUNNING, UNREAD, Seeded, heartbeat
+from tests.app.reading import everything, facts, html, markdown, table, viewers
+from tests.app.seeding import EXPIRED, RERUN, RUNNING, UNREAD, Seeded, heartbeat, job, run, store
 
 
 def test_untrusted_text_is_escaped_everywhere(seeded: Seeded, open_page: Open) -> None:
@@ -79,3 +83,37 @@ def test_an_address_without_a_usable_run_leads_to_the_list(seeded: Seeded, open_
 
 def test_an_unknown_run_says_why_it_may_be_missing(seeded: Seeded, open_page: Open) -> None:
     assert "Run 4711 is not known" in markdown(open_page("run", run_id=4711))
+
+
+def test_a_run_of_many_jobs_is_cut_and_says_so(seeded: Seeded, open_page: Open) -> None:
+    number, total = 77_000, 700
+    began = seeded.now - timedelta(hours=2)
+    store(seeded.engine, 1, run(number, began, conclusion="failure"))
+    jobs = [
+        job(
+            number * 100 + k,
+            f"matrix ({k})",
+            began,
+            seconds=30 + k % 90,
+            conclusion="failure" if k % 50 == 7 else "success",
+        )
+        for k in range(total)
+    ]
+    with write_scope(seeded.engine) as session:
+        store_details(session, get_repository(session, 1), [DetailsRecord(number, (), tuple(jobs), seeded.now)])
+    page = open_page("run", run_id=number)
+    told = everything(page)
+    assert "100 of 700 jobs: failed ones first, then the longest" in told
+    assert "Steps of 25 of 700 jobs" in told
+    assert len(page.expander) == 25
+    rows = table(page, "run-jobs")
+    assert len(rows) == 50
+    assert [row["Status"].value for row in rows[:14]] == ["failure"] * 14
+    assert rows[14]["Status"].value == "success"
+    assert "1 to 50 of 700 jobs" in told
+    page.text_input(key=f"jobs-q-{number}").set_value("matrix (69").run()
+    assert [row["Job"].value for row in table(page, "run-jobs")] == [
+        "matrix (69)",
+        *(f"matrix (69{k})" for k in range(10)),
+    ]
+    assert sum(map(len, html(page))) < 400_000

@@ -1,6 +1,8 @@
 """Which jobs decided how long a run took, from their times alone."""
 
-from dataclasses import dataclass
+import random
+import time
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from db.metrics.critical_path import critical_path
@@ -73,3 +75,31 @@ def test_without_a_time_of_creation_the_start_counts() -> None:
 
 def test_two_jobs_that_each_ended_when_the_other_was_created_come_to_an_end() -> None:
     assert [name for name, *_ in named(timed("a", 10, 10, 10), timed("b", 10, 10, 10))] in (["a", "b"], ["b", "a"])
+
+
+def test_time_alone_is_that_in_which_no_other_job_ran() -> None:
+    source = random.Random(11)
+    for _ in range(60):
+        jobs = []
+        for number in range(source.randint(1, 12)):
+            created = source.randint(0, 200)
+            start = created + source.randint(0, 40)
+            jobs.append(timed(f"job {number}", created, start, start + source.randint(0, 90)))
+        for link in critical_path(jobs):
+            others = [job for job in jobs if job.id != link.job_id]
+            seconds = range(int((link.end - link.start).total_seconds()))
+            moments = [link.start + timedelta(seconds=each) for each in seconds]
+            assert link.exclusive_seconds == sum(not any(_runs(job, at) for job in others) for at in moments)
+
+
+def _runs(job: Timed, at: datetime) -> bool:
+    assert job.started_at and job.completed_at
+    return job.started_at <= at < job.completed_at
+
+
+def test_thousands_of_jobs_one_after_the_other_take_no_time() -> None:
+    jobs = [timed(f"job {number}", 20 * number, 20 * number + 1, 20 * number + 19) for number in range(8_000)]
+    jobs = [replace(job, id=number) for number, job in enumerate(jobs)]
+    began = time.process_time()
+    assert len(critical_path(jobs)) == len(jobs)
+    assert time.process_time() - began < 2.0
