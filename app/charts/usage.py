@@ -9,8 +9,12 @@ from app.charts.trends import duration_ticks
 
 
 def minutes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -> dict[str, Any]:
-    """Columns: at, used, wasted (minutes), used_written, wasted_written."""
-    shown = (("used", "Used", theme.USED), ("wasted", "Wasted", theme.TIMED_OUT))
+    """Columns: at; used, defect, wasted (minutes); used_written, defect_written, wasted_written."""
+    shown = (
+        ("used", "Used", theme.USED),
+        ("defect", "Found a defect", theme.CANCELLED),
+        ("wasted", "Waste", theme.TIMED_OUT),
+    )
     traces = [
         {
             "type": "bar",
