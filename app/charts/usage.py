@@ -9,10 +9,14 @@ from app.charts.trends import duration_ticks
 
 
 def minutes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -> dict[str, Any]:
-    """Columns: at, used, wasted (minutes), used_written, wasted_written, partial, note."""
-    if not frame["used"].sum() + frame["wasted"].sum():
+    """Columns: at; used, defect, wasted (minutes); used_written, defect_written, wasted_written; partial, note."""
+    if not frame[["used", "defect", "wasted"]].to_numpy().sum():
         return theme.empty("No job ran in this period")
-    shown = (("used", "Used", theme.USED), ("wasted", "Wasted", theme.TIMED_OUT))
+    shown = (
+        ("used", "Used", theme.USED),
+        ("defect", "Found a defect", theme.CANCELLED),
+        ("wasted", "Waste", theme.TIMED_OUT),
+    )
     traces = [
         drawn
         for column, label, colour in shown

@@ -1,6 +1,8 @@
-"""Where minutes and money go, what was wasted, and how long jobs wait for which runner."""
+"""Where minutes and money go, what of them served nothing, and how long jobs wait for which runner. The values of a
+column have one unit, that of the column: sorting and the file use them."""
 
 from collections.abc import Sequence
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -9,38 +11,54 @@ from app.components import cells
 from app.components.cells import Cell
 from app.components.table import Column, Row, table
 from app.components.text import html
+from app.components.tiles import Card
 from app.components.workflow_table import Query, workflow_link
-from db.capacity import RunnerQueue, Spend, SpendBy, Spending, Wasted
+from db.capacity import RunnerQueue
 from db.metrics import units
+from db.metrics.distribution import ratio
+from db.spending import Spend, SpendBy, Spending, Wasted
 
 _SPEND = (
     Column("Where", fluid=True),
-    Column("Cost", "right", "Price a minute × minutes rounded up per job"),
-    Column("Share", width="118px", show="wide_only"),
-    Column("Change", "right", "Against the period before", "wide_only"),
-    Column("Minutes", "right", "Rounded up per job, as GitHub bills"),
-    Column("Wasted", "right", "Job time of attempts that failed, were cancelled or were run again", "wide_only"),
+    Column("Cost", "right", "Price a minute × minutes rounded up per job; jobs without a known price are left out",
+           unit="USD"),
+    Column("Price unknown", "right", "Billed minutes of runners whose price is not known: they are not in the cost",
+           "wide_only", unit="min"),
+    Column("Share", width="118px", help="Of the cost of all; of the billed minutes where nothing costs",
+           show="wide_only", unit="%"),
+    Column("Change", "right", "Of the cost, against the period before; of the billed minutes where nothing costs",
+           "wide_only", unit="%"),
+    Column("Billed minutes", "right", "Each job rounded up to a whole minute, as GitHub bills", unit="min"),
+    Column("Compute", "right", "Time of all jobs over all attempts, not rounded", "desk_only", unit="min"),
+    Column("Waste", "right", "Job time of attempts that were flaky, cancelled or superseded by a re-run", "wide_only",
+           unit="min"),
     Column("Jobs", "right", show="desk_only"),
     Column("Runs", "right", show="desk_only"),
-)
+)  # fmt: skip
 _WASTED = (
     Column("Workflow", fluid=True),
-    Column("Wasted", "right"),
-    Column("Share", width="118px", help="Of its compute time"),
-    Column("Failed", "right", "In attempts that failed", "wide_only"),
-    Column("Cancelled", "right", show="wide_only"),
-    Column("Run again", "right", "In attempts that a re-run superseded", "wide_only"),
-)
+    Column("Waste", "right", "Flaky + cancelled + superseded", unit="min"),
+    Column("Waste cost", "right", "Estimate: the cost by runner in proportion to its wasted time", unit="USD"),
+    Column("Waste share", width="118px", help="Of its compute time", show="wide_only", unit="%"),
+    Column("Flaky", "right", "Failed attempts of runs that passed when they were re-run", "wide_only", unit="min"),
+    Column("Cancelled", "right", "Cancelled attempts", "wide_only", unit="min"),
+    Column("Superseded", "right", "Attempts that were re-run although they had not failed", "wide_only", unit="min"),
+    Column("Found a defect", "right", "Attempts that failed without a later success of their run: not waste",
+           "wide_only", unit="min"),
+    Column("Never started", "right", "Jobs that no runner took: no compute, no cost", "desk_only", unit="jobs"),
+)  # fmt: skip
 _QUEUES = (
     Column("Runner", fluid=True),
     Column("Jobs", "right"),
-    Column("Median wait", "right"),
-    Column("p95 wait", "right"),
+    Column("Median wait", "right", "Jobs that never started waited until they ended", unit="s"),
+    Column("p95 wait", "right", "19 of 20 jobs did not wait longer", unit="s"),
     Column("Busiest hour", "right", "In which most jobs were queued", "wide_only"),
     Column("Jobs in it", "right", show="wide_only"),
     Column("At once", "right", "Most jobs that ran at the same time in it", "wide_only"),
 )
 _MOST = 100
+# Labels that a note names.
+_NAMED = 5
 BY = {"Repository": SpendBy.REPO, "Workflow": SpendBy.WORKFLOW, "Runner": SpendBy.RUNNER}
 
 
@@ -56,11 +74,13 @@ def spend_rows(items: Sequence[Spend], time: Query) -> list[Row]:
     return [
         (
             _where(each, time),
-            cells.money(each.cost_usd),
-            cells.rate(each.share, tone="blue"),
+            _money(each.cost_usd),
+            _whole_minutes(each.unpriced_minutes) if each.unpriced_minutes else Cell(units.NO_DATA, 0),
+            _percent(each.share, tone="blue"),
             cells.change(each.change),
-            Cell(f"{units.count(each.minutes)} min", each.minutes),
-            cells.minutes(each.wasted_seconds),
+            _whole_minutes(each.minutes),
+            _minutes(each.compute_seconds),
+            _minutes(each.wasted_seconds),
             cells.count(each.jobs),
             cells.count(each.runs) if each.runs is not None else Cell(units.NO_DATA, None),
         )
@@ -69,21 +89,61 @@ def spend_rows(items: Sequence[Spend], time: Query) -> list[Row]:
 
 
 def wasted_table(found: Wasted, time: Query) -> None:
-    table("wasted", _WASTED, wasted_rows(found, time)[:_MOST], caption="Wasted time, most first")
+    table("wasted", _WASTED, wasted_rows(found, time)[:_MOST], caption="Waste and defects, most waste first")
 
 
 def wasted_rows(found: Wasted, time: Query) -> list[Row]:
     return [
         (
             workflow_link(each.repo, each.workflow, each.workflow_id, time),
-            cells.minutes(each.wasted_seconds),
-            cells.rate(each.share, tone="red"),
-            cells.minutes(each.failed_seconds),
-            cells.minutes(each.cancelled_seconds),
-            cells.minutes(each.superseded_seconds),
+            _minutes(each.wasted_seconds),
+            Cell(f"≈ {units.money(each.wasted_usd)}" if each.wasted_usd else units.money(0), round(each.wasted_usd, 4)),
+            _percent(each.share, tone="red"),
+            _minutes(each.flaky_seconds),
+            _minutes(each.cancelled_seconds),
+            _minutes(each.superseded_seconds),
+            _minutes(each.defect_seconds),
+            cells.count(each.never_started),
         )
         for each in found.items
     ]
+
+
+def waste_card(found: Wasted, trend: Sequence[float | None]) -> Card:
+    """`trend` in minutes."""
+    share = ratio(found.wasted_seconds, found.compute_seconds)
+    parts = (("flaky", found.flaky_seconds), ("cancelled", found.cancelled_seconds),
+             ("superseded", found.superseded_seconds))  # fmt: skip
+    note = " · ".join(f"{name} {units.minutes(seconds)}" for name, seconds in parts)
+    price = f" · ≈ {units.money(found.wasted_usd)}" if found.wasted_usd else ""
+    return Card(
+        "waste", "Waste", f"{units.minutes(found.wasted_seconds)} · {units.percent(share)}{price}", note,
+        "Job time of attempts that were flaky, cancelled or superseded by a re-run, and its share of compute. "
+        "The money is an estimate: the cost by runner in proportion to its wasted time.", trend,
+    )  # fmt: skip
+
+
+def defect_card(found: Wasted, trend: Sequence[float | None]) -> Card:
+    """`trend` in minutes."""
+    never = f"never started: {units.count(found.never_started)} jobs" if found.never_started else "not waste"
+    return Card(
+        "defects", "Found a defect", units.minutes(found.defect_seconds), never,
+        "Job time of attempts that failed without a later success of their run: they did what they are for. Jobs that "
+        "no runner took have no job time and no cost.", trend,
+    )  # fmt: skip
+
+
+def unpriced(found: Wasted) -> None:
+    """Says which minutes are not in the cost."""
+    if not found.unpriced:
+        return
+    shown = ", ".join(
+        f"{units.count(minutes)} min on {html(label or 'runners without a label')}"
+        for label, minutes in found.unpriced[:_NAMED]
+    )
+    more = f" and {len(found.unpriced) - _NAMED} more" if len(found.unpriced) > _NAMED else ""
+    st.html(f'<div class="ph-rest" data-note="unpriced"><span>Price unknown: <b>{shown}{more}</b></span>'
+            "<span>not in the cost; PRICES_FILE can give the price</span></div>")  # fmt: skip
 
 
 def wasted_file(found: Wasted) -> tuple[Sequence[Column], list[Row]]:
@@ -99,8 +159,8 @@ def queue_rows(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> list[Row]:
         (
             cells.text(each.label or "no label"),
             cells.count(each.jobs),
-            cells.duration(each.p50),
-            cells.duration(each.p95),
+            _seconds(each.p50),
+            _seconds(each.p95),
             cells.when(each.busiest_hour, zone),
             cells.count(each.busiest_jobs),
             Cell(units.NO_DATA, None) if each.peak is None else cells.count(each.peak),
@@ -117,7 +177,7 @@ def limited(found: Spending) -> None:
     """Says where not everything could be read."""
     if found.since:
         since = units.timestamp(found.since)
-        st.caption(f"Minutes are of runs since {since} only: the others are deleted, or too many to read.")
+        st.caption(f"Minutes and waste are of runs since {since} only: the others are deleted, or too many to read.")
 
 
 def _where(each: Spend, time: Query) -> Cell:
@@ -127,3 +187,23 @@ def _where(each: Spend, time: Query) -> Cell:
         return cells.link(each.key, "", [("repo", each.key), *time])
     shown = html(each.key or "no label")
     return Cell(f'<span class="ph-clip" title="{shown}">{shown}</span>', each.key)
+
+
+def _money(usd: float) -> Cell:
+    return Cell(units.money(usd), round(usd, 4))
+
+
+def _minutes(seconds: float) -> Cell:
+    return Cell(units.minutes(seconds), round(seconds / 60, 2))
+
+
+def _whole_minutes(minutes: int) -> Cell:
+    return Cell(f"{units.count(minutes)} min", minutes)
+
+
+def _seconds(seconds: float | None) -> Cell:
+    return Cell(units.duration(seconds), None if seconds is None else round(seconds, 1))
+
+
+def _percent(share: float | None, *, tone: Literal["red", "blue"]) -> Cell:
+    return Cell(cells.rate(share, tone=tone).html, None if share is None else round(share * 100, 2))

@@ -20,7 +20,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 @dataclass(frozen=True)
 class Column:
     """`wide_only`: what a phone leaves out; `desk_only`: what a small window leaves out, too. `fluid`: takes the room
-    that the others leave, and cuts what is longer."""
+    that the others leave, and cuts what is longer. `unit` stands in the head of the file: its values are plain
+    numbers."""
 
     label: str
     align: Literal["left", "right"] = "left"
@@ -28,6 +29,7 @@ class Column:
     show: Literal["always", "wide_only", "desk_only"] = "always"
     width: str = ""
     fluid: bool = False
+    unit: str = ""
 
 
 def table(name: str, columns: Sequence[Column], rows: Sequence[Row], *, caption: str) -> None:
@@ -49,7 +51,7 @@ def as_csv(columns: Sequence[Column], rows: Sequence[Row]) -> str:
     """RFC 4180; text that a spreadsheet would take for a formula gets an apostrophe in front."""
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(column.label for column in columns)
+    writer.writerow(f"{column.label} ({column.unit})" if column.unit else column.label for column in columns)
     writer.writerows([_plain(cell) for cell in row] for row in rows)
     return out.getvalue()
 

@@ -1,6 +1,7 @@
 """Key figures with their trend and the change against the period before."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 import streamlit as st
@@ -21,18 +22,27 @@ HEALTH: tuple[Tile, ...] = (
     ("duration_p50", "p50", wide_line),
     ("queue_p95", "queue_p95", wide_line),
 )
-SPENT: tuple[Tile, ...] = (
-    ("cost_usd", "cost", wide_bars),
-    ("compute_seconds", "compute", wide_bars),
-    ("wasted_seconds", "wasted", wide_bars),
-    ("wasted_share", "wasted_share", wide_line),
-)
+SPENT: tuple[Tile, ...] = (("cost_usd", "cost", wide_bars), ("compute_seconds", "compute", wide_bars))
 _REST = ("duration_p95", "queue_p50", "recovery_p50", "rerun_rate", "flaky_runs", "compute_seconds", "wasted_seconds",
          "cost_usd")  # fmt: skip
 _TONES = {True: "good", False: "bad", None: "even"}
 
 
-def tiles(comparison: Comparison, frame: pd.DataFrame, period: str, which: Sequence[Tile] = HEALTH) -> None:
+@dataclass(frozen=True)
+class Card:
+    """A tile without a change: its value and a note as they are written, and the trend."""
+
+    name: str
+    label: str
+    written: str
+    note: str
+    meaning: str
+    trend: Sequence[float | None]
+
+
+def tiles(
+    comparison: Comparison, frame: pd.DataFrame, period: str, which: Sequence[Tile] = HEALTH, more: Sequence[Card] = ()
+) -> None:
     """Drawn as one piece of HTML: five of Streamlit's own metrics would load a charting library for their lines."""
     written = display(comparison.now)
     cards = []
@@ -47,6 +57,12 @@ def tiles(comparison: Comparison, frame: pd.DataFrame, period: str, which: Seque
             f'<span class="ph-change"><span class="ph-chip ph-{tone}">{_chip(found)}</span> {html(told)}</span>'
             f'<img src="{draw(values, tone)}" alt="Trend of {html(FIGURES[name].label.lower())}"></div>'
         )
+    cards += [
+        f'<div class="ph-tile" data-figure="{each.name}"><span class="ph-label" title="{html(each.meaning)}">'
+        f'{html(each.label)}</span><b>{html(each.written)}</b><span class="ph-change">{html(each.note)}</span>'
+        f'<img src="{wide_bars(each.trend, "even")}" alt="Trend of {html(each.label.lower())}"></div>'
+        for each in more
+    ]
     st.html(f'<div class="ph-tiles">{"".join(cards)}</div>')
 
 

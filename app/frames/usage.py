@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from app.frames.trends import UTC, cut_notes, place
-from db.capacity import QueueCell, SpendPoint
+from db.capacity import QueueCell
 from db.metrics import units
 from db.metrics.window import Window
+from db.spending import SpendPoint
 
 _ENOUGH = 5
 _NO_LABEL = "no label"
@@ -18,22 +19,24 @@ _NO_LABEL = "no label"
 def spending(
     points: Sequence[SpendPoint], zone: ZoneInfo = UTC, *, window: Window | None = None, now: datetime | None = None
 ) -> pd.DataFrame:
-    """Columns: at, used and wasted (minutes; used without the wasted ones), both as they are written, with cost,
-    partial and note (of buckets that the window cuts short)."""
-    rows = [
-        {
+    """Columns: at; used, defect and wasted in minutes (used: what served, or all where the others are not known); all
+    three as they are written; partial and note (of buckets that the window cuts short)."""
+    rows = []
+    for point, note in zip(points, cut_notes(points, zone, window, now), strict=True):
+        wasted, defect = point.wasted_seconds or 0.0, point.defect_seconds or 0.0
+        rows.append({
             "at": place(point.start, zone),
-            "used": max(point.compute_seconds - point.wasted_seconds, 0.0) / 60,
-            "wasted": point.wasted_seconds / 60,
+            "used": max(point.compute_seconds - wasted - defect, 0.0) / 60,
+            "defect": defect / 60,
+            "wasted": wasted / 60,
             "used_written": f"{units.minutes(point.compute_seconds)} in all · {units.money(point.cost_usd)}",
-            "wasted_written": units.minutes(point.wasted_seconds),
+            "defect_written": units.NO_DATA if point.defect_seconds is None else units.minutes(defect),
+            "wasted_written": units.NO_DATA if point.wasted_seconds is None else units.minutes(wasted),
             "partial": point.partial,
             "note": note,
-        }
-        for point, note in zip(points, cut_notes(points, zone, window, now), strict=True)
-    ]
-    columns = ["at", "used", "wasted", "used_written", "wasted_written", "partial", "note"]
-    return pd.DataFrame(rows, columns=columns)
+        })  # fmt: skip
+    names = ["used", "defect", "wasted"]
+    return pd.DataFrame(rows, columns=["at", *names, *(f"{name}_written" for name in names), "partial", "note"])
 
 
 def labels(named: Sequence[str | None]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Minutes and money, what was wasted, and how long jobs wait for a runner."""
+"""Minutes and money, what of them served nothing, and how long jobs wait for a runner."""
 
 import streamlit as st
 
@@ -26,17 +26,21 @@ if not spent.items:
 clock = frames.bucket_zone(filters.interval(), viewer.zone())
 found = filters.trends(status.version)
 series = frames.series(found.points, found.before, clock, window=window, now=now)
-tiles(found.comparison, series, filters.span(), SPENT)
+minutes = frames.spending(use.series, clock, window=window, now=now)
+cards = (
+    spend_tables.waste_card(use.wasted, minutes["wasted"].tolist()),
+    spend_tables.defect_card(use.wasted, minutes["defect"].tolist()),
+)
+tiles(found.comparison, series, filters.span(), SPENT, cards)
 completeness(found.comparison.now.data, window.since)
+spend_tables.unpriced(use.wasted)
 since, until = frames.axis(window, clock, filters.interval())
 week = frames.clock_shift(viewer.zone(), now)
 labels = [runner.label for runner in use.queues.runners[:8]]
 with st.grid(2, min_column_width=320, gap="small"):
-    with panel("Minutes", f"of all jobs, {frames.bucket_words(filters.interval(), series)}"):
-        spent_by = frames.spending(use.series, clock, window=window, now=now)
-        figure(
-            usage.minutes(spent_by, since, until, zone=str(clock)), "minutes", "Minutes of all jobs, and those wasted"
-        )
+    with panel("Compute minutes", f"of all jobs, not rounded, {frames.bucket_words(filters.interval(), series)}"):
+        figure(usage.minutes(minutes, since, until, zone=str(clock)), "minutes",
+               "Compute minutes of all jobs: used, of attempts that found a defect, and waste")  # fmt: skip
     with panel("Waiting for a runner", f"p95 by hour of the day, {week.zone} · empty: fewer than 5 jobs"):
         cells = frames.queue_cells(use.queues.cells, labels, week.hours, week.zone)
         figure(usage.queues(cells, frames.labels(labels), dark=viewer.is_dark()), "queues", "Queue time by hour")
@@ -45,7 +49,11 @@ with panel("Where it goes", filters.in_words(), csv=("spend", lambda: spend_tabl
     filters.spend_choice(spend_tables.BY)
     spend_tables.spend_table(spent, time)
     spend_tables.limited(spent)
-with panel("Wasted", "most first", csv=("wasted", lambda: spend_tables.wasted_file(use.wasted))):
+with panel(
+    "Waste and defects",
+    "most waste first · a failed attempt that no re-run turned green found a defect",
+    csv=("waste", lambda: spend_tables.wasted_file(use.wasted)),
+):
     spend_tables.wasted_table(use.wasted, time)
 with panel(
     "Runners", "most jobs first", csv=("queues", lambda: spend_tables.queue_file(use.queues.runners, viewer.zone()))

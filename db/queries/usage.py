@@ -50,9 +50,10 @@ class Busy(NamedTuple):
     ended: float | None
 
 
-def sums(session: Session, scope: Scope, window: Window, by: GroupBy | None) -> Used:
-    """By repository, workflow or neither, and by label; without waits, and in no tile."""
-    return _ask(session, scope, window, by, None, waits=False)
+def sums(session: Session, scope: Scope, window: Window, by: GroupBy | None, interval: Interval | None = None) -> Used:
+    """By repository, workflow or neither, and by label; without waits. With an interval by tiles of at most its length,
+    without one in no tile."""
+    return _ask(session, scope, window, by, interval, waits=False)
 
 
 def waits(session: Session, scope: Scope, window: Window) -> Used:
@@ -84,7 +85,7 @@ def _ask(
     session: Session, scope: Scope, window: Window, by: GroupBy | None, interval: Interval | None, *, waits: bool
 ) -> Used:
     found = _plan(session, scope, window, by, interval)
-    parts = [_read_piece(session, scope, piece, waits=waits) for piece in found.pieces]
+    parts = [_read_piece(session, scope, piece, waits=waits, by_tile=interval is not None) for piece in found.pieces]
     since = [each.until for each in losses(session, found).pruned if each.until < window.until]
     for rows in found.raw:
         usage, cut = _read_jobs(session, rows)
@@ -99,7 +100,7 @@ def _plan(session: Session, scope: Scope, window: Window, by: GroupBy | None, in
     return plan(session, scope, window, by, interval, short=timedelta(0))
 
 
-def _read_piece(session: Session, scope: Scope, piece: Piece, *, waits: bool) -> Usage:
+def _read_piece(session: Session, scope: Scope, piece: Piece, *, waits: bool, by_tile: bool) -> Usage:
     where: list[Any] = [_ROLLUPS.grain == piece.grain, _ROLLUPS.tile.in_(piece.tiles)]
     where.append(_ROLLUPS.repository_id.in_((_ALL,) if piece.repositories is None else piece.repositories))
     if scope.workflows:
@@ -110,9 +111,9 @@ def _read_piece(session: Session, scope: Scope, piece: Piece, *, waits: bool) ->
         rows = session.connection().execute(query).all()
     else:
         added = [func.sum(column) for column in columns]
-        rows = session.connection().execute(
-            select(literal(0), *_GROUPS, *added, literal(None)).where(*where).group_by(*_GROUPS)
-        ).all()  # fmt: skip
+        tile, groups = (_ROLLUPS.tile, (_ROLLUPS.tile, *_GROUPS)) if by_tile else (literal(0), _GROUPS)
+        summed = select(tile, *_GROUPS, *added, literal(None)).where(*where).group_by(*groups)
+        rows = session.connection().execute(summed).all()
     width = len(UsageKey._fields)
     keys = [UsageKey(*row[:width]) for row in rows]
     return of_stored(keys, [row[width:-1] for row in rows], [row[-1] for row in rows])

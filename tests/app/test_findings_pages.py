@@ -3,9 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from app.components.spend_tables import queue_rows
+import pytest
+
+from app.components.spend_tables import queue_rows, spend_file, wasted_file
+from app.components.table import as_csv
 from db.capacity import RunnerQueue
 from db.engine import write_scope
+from db.spending import Spend, Spending, Waste, Wasted
 from db.store.jobs import store_details
 from db.store.records import AttemptRecord, DetailsRecord
 from db.store.repositories import get_repository
@@ -71,8 +75,48 @@ def test_money_and_minutes_are_those_of_every_other_figure(seeded: Seeded, open_
     assert tiles(page)["cost_usd"][0] == f"${total:,.2f}"
     by_runner = table(open_page("cost", by="Runner"), "spend")
     assert [row["Where"].value for row in by_runner] == ["ubuntu-latest"]
-    assert int(by_runner[0]["Minutes"].value) == sum(int(row["Minutes"].value) for row in rows) > 0
+    assert int(by_runner[0]["Billed minutes"].value) == sum(int(row["Billed minutes"].value) for row in rows) > 0
     assert [row["Runner"].value for row in table(page, "queues")] == ["ubuntu-latest"]
+
+
+def test_waste_defects_and_minutes_without_a_price_stand_apart(seeded: Seeded, open_page: Open) -> None:
+    at = seeded.now - timedelta(hours=2)
+    ended = (run(80_001, at, repo=2, conclusion="failure"), run(80_002, at, repo=2, conclusion="cancelled"))
+    store(seeded.engine, 2, *ended)
+    service = {"labels": ("depot-ubuntu-<b>x</b>",), "runner": "depot-1", "runner_group": "Default"}
+    nobody = {"runner": None, "steps": (), "conclusion": "cancelled"}
+    with write_scope(seeded.engine) as session:
+        repository = get_repository(session, 2)
+        for number, made in ((80_001, job(800_010, "unit", at, conclusion="failure", **service)),
+                             (80_002, job(800_020, "unit", at, **nobody))):  # fmt: skip
+            store_details(session, repository, [DetailsRecord(number, (), (made,), seeded.now)])
+    roll_up(seeded.engine, seeded.now)
+    from app import data
+
+    data.forget()
+    page = open_page("cost", repo=["acme/api"])
+    note = next(block for block in html(page) if 'data-note="unpriced"' in block)
+    assert "Price unknown: <b>" in note
+    assert "min on depot-ubuntu-&lt;b&gt;x&lt;/b&gt;</b>" in note
+    row = next(each for each in table(page, "wasted") if each["Never started"].value == "1")
+    minutes = float(table(page, "spend")[0]["Price unknown"].value)
+    assert minutes >= 1
+    parts = sum(float(row[name].value) for name in ("Flaky", "Cancelled", "Superseded"))
+    assert float(row["Waste"].value) == pytest.approx(parts, abs=0.02)
+    assert float(row["Found a defect"].value) > 0
+    assert 'data-figure="defects"' in everything(page)
+
+
+def test_files_of_money_have_one_unit_a_column_and_no_noise() -> None:
+    third = Spend("acme/x", None, None, 3, 7, 28, 1650.0000000000091, 20.0 / 3, 1.0, 0.1 + 0.2, 4, 1, 1 / 3, -0.0625)
+    head, line = as_csv(*spend_file(Spending([third], None))).splitlines()
+    assert head == ("Where,Cost (USD),Price unknown (min),Share (%),Change (%),Billed minutes (min),Compute (min),"
+                    "Waste (min),Jobs,Runs")  # fmt: skip
+    assert line == "acme/x,0.3,4,33.33,-6.2,28,27.5,0.11,7,3"
+    waste = Waste("acme/x", "CI", 5, 60.0, 30.0, 0.0, 90.0, 0.123456, 3.0, 2, 0.25)
+    head, line = as_csv(*wasted_file(Wasted([waste], 60, 30, 0, 90, 0.12, 3, 360, 2, [], None))).splitlines()
+    assert head.endswith("Found a defect (min),Never started (jobs)")
+    assert line == "acme/x / CI,1.5,0.1235,25.0,1.0,0.5,0.0,0.05,2"
 
 
 def test_the_busiest_hour_is_told_on_the_clock_of_the_viewer() -> None:
