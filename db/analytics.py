@@ -14,6 +14,7 @@ from db.metrics.losses import with_losses
 from db.metrics.scope import Scope
 from db.metrics.window import LENGTHS, Window
 from db.queries import facts as queries
+from db.queries.commits import commits_passed
 from db.queries.grouping import Question
 from db.queries.repositories import completeness
 from db.queries.runs import count_rows, recent_outcomes
@@ -88,10 +89,12 @@ class WorkflowHealth:
     failing: Streak | None
 
 
-def snapshot(session: Session, scope: Scope, window: Window) -> Metrics:
-    """The figures of all runs that the scope and the window hold."""
+def snapshot(session: Session, scope: Scope, window: Window, *, commits: bool = True) -> Metrics:
+    """The figures of all runs that the scope and the window hold. `commits` false saves the statement that groups the
+    runs by commit; those figures are null then."""
     found = queries.facts(session, Question(scope, window))
-    return metrics(found.get((None, None), no_facts()), _data(session, scope, window))
+    passed = commits_passed(session, scope, window) if commits else None
+    return metrics(found.get((None, None), no_facts()), _data(session, scope, window), passed)
 
 
 def compare(session: Session, scope: Scope, window: Window) -> Comparison:

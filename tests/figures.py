@@ -12,7 +12,9 @@ from db.metrics.table import RunFact, fold, of_recoveries, of_runs, stack
 def fact(outcome: str, **changed: object) -> RunFact:
     values = {
         "outcome": outcome, "attempt": 1, "duration_seconds": 60.0, "queue_seconds": 5.0, "flaky": False,
-        "compute_seconds": 60.0, "wasted_seconds": 0.0, "cost_usd": 0.006, "hour": 0,
+        "compute_seconds": 60.0, "wasted_seconds": 0.0, "cost_usd": 0.006, "first_outcome": None, "reruns": 0,
+        "failed_then_rerun": False, "never_started": 0, "unpriced_minutes": 0, "wasted_flaky_seconds": 0.0,
+        "wasted_cancelled_seconds": 0.0, "wasted_superseded_seconds": 0.0, "defect_seconds": 0.0, "hour": 0,
     }  # fmt: skip
     return RunFact(**(values | changed))  # type: ignore[arg-type]
 

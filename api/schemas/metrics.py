@@ -14,11 +14,23 @@ _METRICS: dict[str, Any] = {
     "runs": {"total": 1280, "completed": 1274, "success": 1090, "failure": 121, "cancelled": 48,
              "skipped": 9, "other": 6, "in_progress": 6},
     "success_rate": 0.9000825763831544, "failure_rate": 0.09991742361684558,
-    "duration_seconds": {"mean": 214.3, "p50": 181.0, "p90": 402.0, "p95": 611.5},
-    "queue_seconds": {"mean": 9.1, "p50": 5.0, "p90": 21.0, "p95": 44.0},
+    "duration_seconds": {"mean": 214.3, "p50": 181.0, "p90": 402.0, "p95": 611.5, "n": 1211,
+                         "p50_interval": [176.0, 187.0], "p95_interval": [571.0, 668.0]},
+    "queue_seconds": {"mean": 9.1, "p50": 5.0, "p90": 21.0, "p95": 44.0, "n": 1211,
+                      "p50_interval": [5.0, 6.0], "p95_interval": [40.0, 51.0]},
     "rerun_rate": 0.031397174254317, "flaky_runs": 17,
     "recovery_seconds": {"mean": 5400.0, "p50": 2710.0, "open": 1},
     "compute_seconds": 512344.0, "wasted_seconds": 61233.0, "cost_usd": 71.42,
+    "success_duration_seconds": {"mean": 221.7, "p50": 188.0, "p90": 410.0, "p95": 623.0, "n": 1090,
+                                 "p50_interval": [182.0, 194.0], "p95_interval": [580.0, 690.0]},
+    "failure_duration_seconds": {"mean": 147.6, "p50": 96.0, "p90": 340.0, "p95": 508.0, "n": 121,
+                                 "p50_interval": [83.0, 118.0], "p95_interval": [430.0, 720.0]},
+    "success_rate_first_attempt": 0.8826754748142032, "success_rate_by_commit": 0.7909967845659164,
+    "first_attempts": {"success": 1069, "decided": 1211}, "commits": {"success": 246, "decided": 311},
+    "rerun_rate_without_approvals": 0.02668759811616955, "flaky_rate_per_rerun": 0.5666666666666667,
+    "waste": {"flaky_seconds": 21120.0, "cancelled_seconds": 9075.0, "superseded_seconds": 4310.0,
+              "defect_seconds": 26728.0, "never_started_jobs": 3},
+    "cost_unknown_minutes": 120,
     "data": {"complete_since": "2026-10-24T12:00:00Z", "synced_at": "2026-11-23T12:00:00Z", "gaps": [
         {"repo": "acme/web-app", "kind": "jobs", "since": "2026-11-22T08:15:00Z", "until": "2026-11-23T11:40:00Z",
          "detail": "12 runs still without their jobs: their durations and costs are estimates or missing"},
@@ -53,6 +65,29 @@ class Distribution(Schema):
     p50: float | None
     p90: float | None
     p95: float | None
+    n: int | None = Field(
+        description="Runs behind these values; null where that is not known. Percentiles of fewer than 20 are marked "
+        "on the dashboard"
+    )
+    p50_interval: tuple[float, float] | None = Field(
+        description="95 % confidence interval of p50; null where there are too few runs for one"
+    )
+    p95_interval: tuple[float, float] | None = Field(description="The same of p95")
+
+
+class Passed(Schema):
+    success: int
+    decided: int
+
+
+class Waste(Schema):
+    """Seconds of jobs by the reason of waste; null where it is not known."""
+
+    flaky_seconds: float | None = Field(description="Failed attempts of runs that passed later, on the same commit")
+    cancelled_seconds: float | None
+    superseded_seconds: float | None = Field(description="Attempts that were run again although they had not failed")
+    defect_seconds: float | None = Field(description="Failed attempts that found a defect, which is not waste")
+    never_started_jobs: int | None = Field(description="Jobs that no runner took; they have no compute and no cost")
 
 
 class Recovery(Schema):
@@ -83,7 +118,26 @@ class Metrics(Schema):
     recovery_seconds: Recovery
     compute_seconds: float
     wasted_seconds: float
-    cost_usd: float
+    cost_usd: float = Field(description="Jobs without a known price are left out: see `cost_unknown_minutes`")
+    success_duration_seconds: Distribution = Field(description="Durations of successful runs")
+    failure_duration_seconds: Distribution = Field(description="Durations of failed runs")
+    success_rate_first_attempt: float | None = Field(
+        description="Share of decided first attempts that passed; runs whose first attempt is not known are left out"
+    )
+    success_rate_by_commit: float | None = Field(
+        description="Share of commits with decided runs in the window all of whose runs there passed; null in series "
+        "and groups, for windows longer than 35 days, and where runs were pruned"
+    )
+    first_attempts: Passed | None = Field(description="The sample of `success_rate_first_attempt`")
+    commits: Passed | None = Field(description="The sample of `success_rate_by_commit`")
+    rerun_rate_without_approvals: float | None = Field(
+        description="As `rerun_rate`, without second attempts that only an approval created"
+    )
+    flaky_rate_per_rerun: float | None = Field(
+        description="Flaky runs / runs with a failed attempt that was run again: how many re-runs after a failure pass"
+    )
+    waste: Waste
+    cost_unknown_minutes: int | None = Field(description="Billed minutes of jobs without a known price")
     data: Data
 
 

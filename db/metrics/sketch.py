@@ -45,16 +45,45 @@ def unpack(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return entries["bucket"].astype(np.int64), entries["count"].astype(np.int64)
 
 
+def condensed(rows: Ints, found: Ints, counts: Ints) -> tuple[Ints, Ints]:
+    """One entry for each row and bucket: `row * WIDTH + bucket` in ascending order, and the counts."""
+    places = rows * WIDTH + found
+    if not len(places):
+        return places, counts
+    # Stored histograms are in order already: a stable sort finds that out in one pass.
+    order = np.argsort(places, kind="stable")
+    places = places[order]
+    first = np.flatnonzero(np.diff(places, prepend=-1))
+    return places[first], np.add.reduceat(counts[order], first)
+
+
+def less(whole: tuple[Ints, Ints], part: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
+    """The first histograms without the second ones, both condensed. Where more is taken away than there is, nothing is
+    left: two statements may have seen different rows."""
+    places, counts = whole
+    if not len(places):
+        return whole
+    at = np.minimum(np.searchsorted(places, part[0]), len(places) - 1)
+    same = places[at] == part[0]
+    left = counts.copy()
+    left[at[same]] -= part[1][same]
+    return places[left > 0], left[left > 0]
+
+
 def percentiles(rows: Ints, found: Ints, counts: Ints, size: int, fractions: Sequence[float]) -> Floats:
-    """Of `size` histograms, where `counts` values of histogram `rows` lie in bucket `found`: a row each, a column a
-    fraction, NaN for an empty one. Each is off by at most ERROR from the percentile of the values themselves."""
-    order = np.argsort(rows * WIDTH + found, kind="stable")
-    cumulated, values = np.cumsum(counts[order]), _VALUES[found[order]]
+    """Of `size` histograms, where `counts` values of histogram `rows` lie in bucket `found`; as percentiles_of."""
+    return percentiles_of(*condensed(rows, found, counts), size, fractions)
+
+
+def percentiles_of(places: Ints, counts: Ints, size: int, fractions: Sequence[float] | NDArray[np.float64]) -> Floats:
+    """Of `size` histograms, condensed: a row each, a column a fraction, NaN for an empty one. Each is off by at most
+    ERROR from the percentile of the values themselves. `fractions` may have a row for each histogram."""
+    rows, cumulated, values = places // WIDTH, np.cumsum(counts), _VALUES[places % WIDTH]
     sizes = np.bincount(rows, weights=counts, minlength=size).astype(np.int64)
     before = (np.cumsum(sizes) - sizes)[:, None]
 
     def value_at(ranks: Ints) -> Floats:
-        places: Ints = np.searchsorted(cumulated, before + ranks, side="right")
-        return values[np.minimum(places, len(values) - 1)]
+        found: Ints = np.searchsorted(cumulated, before + ranks, side="right")
+        return values[np.minimum(found, len(values) - 1)]
 
     return interpolated(sizes, fractions, value_at)

@@ -13,23 +13,27 @@ from db.metrics import sketch
 from db.metrics.distribution import Floats, Ints
 from db.vocabulary import Outcome
 
-# What is counted; the outcomes come first.
-COUNTS = (*(str(outcome) for outcome in Outcome), "rerun", "flaky", "recovery_open")
-# Sums: seconds, and US dollars.
-SUMS = ("duration", "queue", "recovery", "compute", "wasted", "cost")
+# What is counted; the outcomes come first. `first_*`: outcomes of attempt 1 where it is known.
+COUNTS = (*(str(outcome) for outcome in Outcome), "rerun", "flaky", "recovery_open", "first_success", "first_failure",
+          "rerun_unapproved", "failed_then_rerun", "never_started", "unpriced_minutes")  # fmt: skip
+# Sums: seconds, and US dollars. `success_duration` is the part of `duration` of successful runs.
+SUMS = ("duration", "queue", "recovery", "compute", "wasted", "cost", "success_duration", "wasted_flaky",
+        "wasted_cancelled", "wasted_superseded", "defect")  # fmt: skip
 # Histograms of seconds, and how many decided and failed runs began in each hour of the week (Monday 0 h UTC = 0).
-SECONDS = ("durations", "queues", "recoveries")
+SECONDS = ("durations", "queues", "recoveries", "success_durations")
 HOURS = ("decided_hours", "failed_hours")
 HISTOGRAMS = (*SECONDS, *HOURS)
+# Durations of failed runs have no histogram: it is that of all decided runs without that of the successful ones.
+_EXACT = (*SECONDS, "failure_durations")
 _OUTCOME = {str(outcome): place for place, outcome in enumerate(Outcome)}
 # As many as two bytes tell apart.
 _BUCKETS = 1 << 16
-_RERUN, _FLAKY, OPEN = (COUNTS.index(name) for name in ("rerun", "flaky", "recovery_open"))
+OPEN = COUNTS.index("recovery_open")
 
 
 class RunFact(NamedTuple):
-    """What one run contributes: spans in seconds, cost in US dollars, `hour` is the hour of the week it was created
-    in, from 0 (Monday, 0 h UTC) to 167."""
+    """What one run contributes, by the columns of db.models.Run: spans in seconds, cost in US dollars. `hour` is the
+    hour of the week it was created in, from 0 (Monday, 0 h UTC) to 167."""
 
     outcome: str
     attempt: int
@@ -39,7 +43,25 @@ class RunFact(NamedTuple):
     compute_seconds: float
     wasted_seconds: float
     cost_usd: float
+    first_outcome: str | None
+    reruns: int
+    failed_then_rerun: bool
+    never_started: int
+    unpriced_minutes: int
+    wasted_flaky_seconds: float
+    wasted_cancelled_seconds: float
+    wasted_superseded_seconds: float
+    defect_seconds: float
     hour: int
+
+
+# Columns that are added up over all runs, whatever became of them.
+_ADDED_COUNTS = ("never_started", "unpriced_minutes")
+_ADDED_SUMS = {
+    "compute": "compute_seconds", "wasted": "wasted_seconds", "cost": "cost_usd",
+    "wasted_flaky": "wasted_flaky_seconds", "wasted_cancelled": "wasted_cancelled_seconds",
+    "wasted_superseded": "wasted_superseded_seconds", "defect": "defect_seconds",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -85,7 +107,7 @@ def nothing(size: int = 0) -> Table:
     return Table(
         np.zeros((size, len(COUNTS)), dtype=np.int64),
         np.zeros((size, len(SUMS))),
-        dict.fromkeys(SECONDS, _NO_EXACT),
+        dict.fromkeys(_EXACT, _NO_EXACT),
         dict.fromkeys(HISTOGRAMS, _NO_ENTRIES),
     )
 
@@ -98,29 +120,46 @@ def of_runs(facts: Sequence[RunFact], rows: Ints, size: int) -> Table:
     outcome = np.fromiter((_OUTCOME.get(each, _OUTCOME["other"]) for each in columns.outcome), np.int64)
     table = nothing(size)
     np.add.at(table.counts, (rows, outcome), 1)
-    over = outcome != _OUTCOME["in_progress"]
-    attempt = np.asarray(columns.attempt, dtype=np.int64)
-    table.counts[:, _RERUN] = np.bincount(rows[over & (attempt > 1)], minlength=size)
-    table.counts[:, _FLAKY] = np.bincount(rows[np.asarray(columns.flaky, dtype=bool)], minlength=size)
-    decided = (outcome == _OUTCOME["success"]) | (outcome == _OUTCOME["failure"])
-    exact = dict(table.exact)
-    for name, column in (("duration", columns.duration_seconds), ("queue", columns.queue_seconds)):
-        values = np.asarray(column, dtype=np.float64)
-        known = decided & ~np.isnan(values)
-        exact[f"{name}s"] = Exact(rows[known], values[known])
-        table.sums[:, SUMS.index(name)] = np.bincount(rows[known], weights=values[known], minlength=size)
-    for name, column in (
-        ("compute", columns.compute_seconds), ("wasted", columns.wasted_seconds), ("cost", columns.cost_usd),
-    ):  # fmt: skip
-        weights = np.asarray(column, dtype=np.float64)
+    for name, mask in _masks(columns, outcome).items():
+        table.counts[:, COUNTS.index(name)] = np.bincount(rows[mask], minlength=size)
+    for name in _ADDED_COUNTS:
+        np.add.at(table.counts[:, COUNTS.index(name)], rows, np.asarray(getattr(columns, name), dtype=np.int64))
+    for name, column in _ADDED_SUMS.items():
+        weights = np.asarray(getattr(columns, column), dtype=np.float64)
         table.sums[:, SUMS.index(name)] = np.bincount(rows, weights=weights, minlength=size)
+    passed, failed = (outcome == _OUTCOME[name] for name in ("success", "failure"))
+    decided, exact = passed | failed, dict(table.exact)
+    durations = np.asarray(columns.duration_seconds, dtype=np.float64)
+    for name, values, among in (
+        ("duration", durations, decided), ("success_duration", durations, passed),
+        ("failure_duration", durations, failed), ("queue", np.asarray(columns.queue_seconds, np.float64), decided),
+    ):  # fmt: skip
+        known = among & ~np.isnan(values)
+        exact[f"{name}s"] = Exact(rows[known], values[known])
+        if name in SUMS:
+            table.sums[:, SUMS.index(name)] = np.bincount(rows[known], weights=values[known], minlength=size)
     hour = np.asarray(columns.hour, dtype=np.int64)
-    failed = outcome == _OUTCOME["failure"]
     hours = {
         name: Entries(rows[mask], hour[mask], np.ones(int(mask.sum()), dtype=np.int64))
         for name, mask in (("decided_hours", decided), ("failed_hours", failed))
     }
     return Table(table.counts, table.sums, exact, {**table.histograms, **hours})
+
+
+def _masks(columns: RunFact, outcome: Ints) -> dict[str, Any]:
+    """Which runs are counted under each name; `columns` has a sequence in each field, `outcome` the place of each."""
+    over = outcome != _OUTCOME["in_progress"]
+    first = np.fromiter((_OUTCOME.get(each or "", -1) for each in columns.first_outcome), np.int64, len(outcome))  # type: ignore[union-attr]
+    attempt = np.asarray(columns.attempt, dtype=np.int64)
+    first = np.where(attempt <= 1, outcome, first)
+    return {
+        "rerun": over & (attempt > 1),
+        "rerun_unapproved": over & (np.asarray(columns.reruns, dtype=np.int64) > 0),
+        "flaky": np.asarray(columns.flaky, dtype=bool),
+        "failed_then_rerun": np.asarray(columns.failed_then_rerun, dtype=bool),
+        "first_success": first == _OUTCOME["success"],
+        "first_failure": first == _OUTCOME["failure"],
+    }
 
 
 def of_recoveries(seconds: Sequence[float | None], rows: Ints, size: int) -> Table:
@@ -134,19 +173,19 @@ def of_recoveries(seconds: Sequence[float | None], rows: Ints, size: int) -> Tab
                  table.histograms)  # fmt: skip
 
 
-def of_rollups(
-    counts: Sequence[Sequence[int]], sums: Sequence[Sequence[float]], blobs: Mapping[str, Sequence[bytes | None]]
-) -> Table:
-    """As stored, one row a roll-up."""
-    size = len(counts)
-    table = nothing(size)
-    if not size:
-        return table
-    histograms = {name: unpack_entries(listed) for name, listed in blobs.items()}
-    return Table(
-        np.asarray(counts, dtype=np.int64), np.asarray(sums, dtype=np.float64), table.exact,
-        {**table.histograms, **histograms},
-    )  # fmt: skip
+def of_rollups(rows: Sequence[Sequence[Any]], histograms: Sequence[str]) -> Table:
+    """As stored, one row a roll-up: the columns COUNTS, SUMS and these histograms, in this order."""
+    if not len(rows):
+        return nothing()
+    columns, table = list(zip(*rows, strict=True)), nothing(len(rows))
+    ends = len(COUNTS), len(COUNTS) + len(SUMS)
+    for place, column in enumerate(columns[: ends[0]]):
+        table.counts[:, place] = column
+    for place, column in enumerate(columns[ends[0] : ends[1]]):
+        table.sums[:, place] = column
+    packed = zip(histograms, columns[ends[1] :], strict=True)
+    found = {name: unpack_entries(column) for name, column in packed}
+    return Table(table.counts, table.sums, table.exact, {**table.histograms, **found})
 
 
 def fold(table: Table, rows: Ints, size: int) -> Table:
@@ -180,7 +219,7 @@ def stack(tables: Iterable[Table]) -> Table:
     return Table(
         np.concatenate([each.counts for each in listed]),
         np.concatenate([each.sums for each in listed]),
-        {name: _stack_exact([each.exact[name] for each in listed], starts) for name in SECONDS},
+        {name: _stack_exact([each.exact[name] for each in listed], starts) for name in _EXACT},
         {name: stack_entries([each.histograms[name] for each in listed], starts) for name in HISTOGRAMS},
     )
 

@@ -13,7 +13,7 @@ from db.metrics import tiles
 from db.metrics.facts import Facts, facts_of, hours_of_the_week
 from db.metrics.losses import Losses
 from db.metrics.scope import Scope
-from db.metrics.table import COUNTS, HOURS, SUMS, Table, fold, of_recoveries, of_rollups, stack
+from db.metrics.table import COUNTS, HOURS, SUMS, fold, of_recoveries, of_rollups, stack
 from db.metrics.window import Window
 from db.models import Base, BrokenEpisode, Repository, Rollup, RollupState, Run, Workflow
 from db.queries.filters import in_windows, repository_ids, workflow_ids
@@ -35,7 +35,21 @@ _ROLLUPS = Base.metadata.tables[Rollup.__tablename__].c
 def facts(session: Session, question: Question) -> dict[tuple[Any, datetime | None], Facts]:
     """By group and bucket; null where the question has none."""
     found = _ask(session, question)
-    return dict(zip(found.keys, facts_of(found.table), strict=True))
+    known_from = _details_from(session, found)
+    listed = (
+        replace(each, details=None) if known_from and (start is None or start < known_from) else each
+        for each, (_, start) in zip(facts_of(found.table), found.keys, strict=True)
+    )
+    return dict(zip(found.keys, listed, strict=True))
+
+
+def _details_from(session: Session, found: Found) -> datetime | None:
+    """Since when roll-ups count everything that is counted now; null where the answer holds no older ones."""
+    state = session.get(RollupState, 1)
+    oldest = found.rollups_from
+    if state is None or state.complete_from is None or oldest is None or oldest >= state.complete_from:
+        return None
+    return state.complete_from
 
 
 def outcomes(session: Session, question: Question) -> dict[tuple[Any, datetime | None], dict[str, int]]:
@@ -78,7 +92,10 @@ def _ask(session: Session, question: Question) -> Found:
     for rows in found.raw:
         parts += read_runs(session, question, rows.scope, rows.windows, exact=not found.pieces)
         parts += _read_recoveries(session, question, rows)
-    return _gather(parts)
+    answer = _gather(parts)
+    tiled = (tile for piece in found.pieces for tile in piece.tiles)
+    oldest = min(tiled, key=tiles.first_hour, default=None)
+    return answer if oldest is None else replace(answer, rollups_from=tiles.begins(oldest))
 
 
 def _gather(parts: Sequence[Found]) -> Found:
@@ -108,19 +125,13 @@ def _read_piece(session: Session, question: Question, piece: Piece) -> Found:
     width, buckets = len(group) + 1, Buckets(question.interval)
     hours = (tiles.first_hour(row[0]) for row in rows) if question.histograms else (int(row[0]) for row in rows)
     found = [(key_of(row[1:width]), buckets.of_hour(hour)) for row, hour in zip(rows, hours, strict=True)]
-    return Found(found, _table([row[width:] for row in rows], question.histograms))
+    return Found(found, of_rollups([row[width:] for row in rows], question.histograms))
 
 
 def _hour() -> ColumnElement[int]:
     """The hour at which a tile begins."""
     level, block = _ROLLUPS.tile.bitwise_rshift(tiles.SHIFT), _ROLLUPS.tile.bitwise_and((1 << tiles.SHIFT) - 1)
     return block * case(dict(enumerate(tiles.HOURS)), value=level)
-
-
-def _table(rows: Sequence[Sequence[Any]], histograms: Sequence[str]) -> Table:
-    ends = len(COUNTS), len(COUNTS) + len(SUMS)
-    packed = {name: [row[ends[1] + place] for row in rows] for place, name in enumerate(histograms)}
-    return of_rollups([row[: ends[0]] for row in rows], [row[ends[0] : ends[1]] for row in rows], packed)
 
 
 def _read_recoveries(session: Session, question: Question, of: Rows) -> list[Found]:

@@ -39,10 +39,12 @@ class Question:
 
 @dataclass(frozen=True)
 class Found:
-    """Rows of a table, with the group of each (a value, or a tuple of several, or null) and its bucket."""
+    """Rows of a table, with the group of each (a value, or a tuple of several, or null) and its bucket.
+    `rollups_from`: start of the oldest roll-up among what was added up; null where there is none."""
 
     keys: list[tuple[Any, datetime | None]]
     table: Table
+    rollups_from: datetime | None = None
 
 
 def key_of(values: Sequence[Any]) -> Any:

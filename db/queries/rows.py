@@ -26,21 +26,38 @@ _FEW = 20_000
 # Beside roll-ups, which are not.
 _FEW_MORE = 500
 _HOUR = cast(func.floor(epoch_seconds(Run.created_at) / 3600), Integer)
-_DECIDED = Run.outcome.in_(DECIDED)
-_SPANS = {"durations": Run.duration_seconds, "queues": Run.queue_seconds}
+_DECIDED, _PASSED = Run.outcome.in_(DECIDED), Run.outcome == Outcome.SUCCESS
+_OVER = Run.outcome != Outcome.IN_PROGRESS
+_FIRST = case((Run.attempt <= 1, Run.outcome), else_=Run.first_outcome)
+# The runs of which a histogram is made, and the value of each.
+_SPANS = {
+    "durations": (_DECIDED, Run.duration_seconds),
+    "queues": (_DECIDED, Run.queue_seconds),
+    "success_durations": (_PASSED, Run.duration_seconds),
+}
 _SUMS = {
     "duration": case((_DECIDED, Run.duration_seconds), else_=0.0),
     "queue": case((_DECIDED, Run.queue_seconds), else_=0.0),
     "compute": Run.compute_seconds,
     "wasted": Run.wasted_seconds,
     "cost": Run.cost_usd,
+    "success_duration": case((_PASSED, Run.duration_seconds), else_=0.0),
+    "wasted_flaky": Run.wasted_flaky_seconds,
+    "wasted_cancelled": Run.wasted_cancelled_seconds,
+    "wasted_superseded": Run.wasted_superseded_seconds,
+    "defect": Run.defect_seconds,
 }
 _COUNTS = {
     **{str(outcome): Run.outcome == outcome for outcome in Outcome if outcome != Outcome.OTHER},
     "other": Run.outcome.not_in([outcome for outcome in Outcome if outcome != Outcome.OTHER]),
-    "rerun": (Run.outcome != Outcome.IN_PROGRESS) & (Run.attempt > 1),
+    "rerun": _OVER & (Run.attempt > 1),
     "flaky": Run.flaky,
+    "first_success": _FIRST == Outcome.SUCCESS,
+    "first_failure": _FIRST == Outcome.FAILURE,
+    "rerun_unapproved": _OVER & (Run.reruns > 0),
+    "failed_then_rerun": Run.failed_then_rerun,
 }
+_ADDED = {"never_started": Run.never_started, "unpriced_minutes": Run.unpriced_minutes}
 
 
 def read_runs(
@@ -76,19 +93,15 @@ def _add_up(session: Session, question: Question, where: Sequence[Any]) -> list[
     def grouped(*columns: Any, by: Sequence[Any] = ()) -> Select[Any]:
         return select(*keys, *by, *columns).where(*where).group_by(*keys, *by)
 
-    counts = [func.count().filter(_COUNTS[name]) if name in _COUNTS else cast(0, Integer) for name in COUNTS]
     sums = [func.sum(_SUMS[name]) if name in _SUMS else cast(0, Float) for name in SUMS]
     found = _Places(question, len(keys))
-    rows = session.execute(grouped(*counts, *sums)).all()
-    at = found.of_rows(rows)
-    table = nothing(len(found.keys))
-    for row, place in zip(rows, at, strict=True):
-        values = row[len(keys) :]
-        table.counts[place], table.sums[place] = values[: len(COUNTS)], [each or 0.0 for each in values[len(COUNTS) :]]
-    histograms = dict(table.histograms)
+    added = session.execute(grouped(*(_count(name) for name in COUNTS), *sums)).all()
+    at = found.of_rows(added)
+    histograms = {}
     for name in question.histograms:
         if name in _SPANS:
-            query = grouped(func.count(), by=[_bucket(_SPANS[name])]).where(_DECIDED, _SPANS[name].is_not(None))
+            among, seconds = _SPANS[name]
+            query = grouped(func.count(), by=[_bucket(seconds)]).where(among, seconds.is_not(None))
         elif name in HOURS:
             outcomes = DECIDED if name == "decided_hours" else (Outcome.FAILURE,)
             query = grouped(func.count(), by=[(_HOUR + 72) % 168]).where(Run.outcome.in_(outcomes))
@@ -97,7 +110,18 @@ def _add_up(session: Session, question: Question, where: Sequence[Any]) -> list[
         rows = session.execute(query).all()
         buckets, numbers = (np.fromiter((row[place] for row in rows), np.int64, len(rows)) for place in (-2, -1))
         histograms[name] = Entries(found.of_rows(rows), buckets, numbers)
-    return [Found(found.keys, Table(table.counts, table.sums, table.exact, histograms))]
+    # Made last: under READ COMMITTED a later statement may see groups that the first one did not.
+    table = nothing(len(found.keys))
+    for row, place in zip(added, at, strict=True):
+        values = [each or 0 for each in row[len(keys) :]]
+        table.counts[place], table.sums[place] = values[: len(COUNTS)], values[len(COUNTS) :]
+    return [Found(found.keys, Table(table.counts, table.sums, table.exact, {**table.histograms, **histograms}))]
+
+
+def _count(name: str) -> ColumnElement[int]:
+    if name in _COUNTS:
+        return func.count().filter(_COUNTS[name])
+    return func.coalesce(func.sum(_ADDED[name]), 0) if name in _ADDED else cast(0, Integer)
 
 
 def _bucket(seconds: Any) -> ColumnElement[int]:

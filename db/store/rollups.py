@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from db.engine import write_scope
 from db.metrics import tiles
 from db.metrics.grain import OF_ONE, OVER_ALL, BranchKind, Grain, Key, Rollups, gather
-from db.metrics.table import COUNTS, HISTOGRAMS, SUMS, RunFact, Table, blobs, of_recoveries, of_rollups, of_runs, stack
+from db.metrics.table import COUNTS, HISTOGRAMS, SUMS, RunFact, blobs, of_recoveries, of_rollups, of_runs, stack
 from db.models import Base, BrokenEpisode, Repository, Rollup, RollupMark, RollupState, Run, UsageRollup
 from db.store.episodes import renew_episodes
 from db.store.locking import Chore, take_turn
@@ -157,14 +157,7 @@ def _stored(session: Session, grain: Grain, wanted: Sequence[int], where: Any) -
     query = select(*keys, *columns).where(Rollup.grain == grain, Rollup.tile.in_(list(wanted)), where)
     # In one order: sums of floats differ in their last digits by it.
     rows = session.execute(query.order_by(*keys)).all()
-    return Rollups([Key(*row[:5]) for row in rows], as_table([row[5:] for row in rows]))
-
-
-def as_table(rows: Sequence[Sequence[Any]]) -> Table:
-    """Rows with the columns COUNTS, SUMS and HISTOGRAMS, in this order."""
-    ends = len(COUNTS), len(COUNTS) + len(SUMS)
-    packed = {name: [row[ends[1] + place] for row in rows] for place, name in enumerate(HISTOGRAMS)}
-    return of_rollups([row[: ends[0]] for row in rows], [row[ends[0] : ends[1]] for row in rows], packed)
+    return Rollups([Key(*row[:5]) for row in rows], of_rollups([row[5:] for row in rows], HISTOGRAMS))
 
 
 def _write_grains(session: Session, repository_id: int, wanted: Sequence[int], finest: Rollups) -> None:

@@ -16,8 +16,11 @@ from tests.builders import add_repository, run, store_runs
 from tests.kept import Kept
 
 METRICS_FIELDS = {
-    "runs", "success_rate", "failure_rate", "duration_seconds", "queue_seconds", "rerun_rate", "flaky_runs",
-    "recovery_seconds", "compute_seconds", "wasted_seconds", "cost_usd", "data",
+    "commits", "compute_seconds", "cost_unknown_minutes", "cost_usd", "data", "duration_seconds",
+    "failure_duration_seconds", "failure_rate", "first_attempts", "flaky_rate_per_rerun", "flaky_runs",
+    "queue_seconds", "recovery_seconds", "rerun_rate", "rerun_rate_without_approvals", "runs",
+    "success_duration_seconds", "success_rate", "success_rate_by_commit", "success_rate_first_attempt", "waste",
+    "wasted_seconds"
 }  # fmt: skip
 
 
@@ -41,7 +44,15 @@ def test_without_runs_rates_are_null_and_counts_are_zero(client: TestClient) -> 
     assert set(body) == METRICS_FIELDS | {"display", "window"}
     assert body["runs"]["total"] == 0
     assert body["success_rate"] is None
-    assert body["duration_seconds"] == {"mean": None, "p50": None, "p90": None, "p95": None}
+    assert body["duration_seconds"] == {
+        "mean": None,
+        "p50": None,
+        "p90": None,
+        "p95": None,
+        "n": 0,
+        "p50_interval": None,
+        "p95_interval": None,
+    }
 
 
 def test_the_figures_are_those_of_the_facade_and_of_the_catalogue(filled: TestClient, engine: Engine) -> None:
@@ -50,7 +61,9 @@ def test_the_figures_are_those_of_the_facade_and_of_the_catalogue(filled: TestCl
         expected = analytics.snapshot(session, Scope(), Window(NOW - DEFAULT_SPAN, NOW))
     assert body["runs"] == vars(expected.runs)
     assert body["success_rate"] == expected.success_rate == 0.5
-    assert body["duration_seconds"] == vars(expected.duration_seconds)
+    for name in ("duration_seconds", "success_duration_seconds"):
+        spread = vars(getattr(expected, name))
+        assert body[name] == spread | {"p50_interval": list(spread["p50_interval"])}
     assert body["recovery_seconds"] == vars(expected.recovery_seconds)
     assert body["display"] == display(expected)
 

@@ -1,14 +1,16 @@
 """A history of runs to compare figures over, and the comparison."""
 
 import random
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from db.engine import write_scope
 from db.metrics.formulas import Metrics
 from db.metrics.window import Window
+from db.models import Run
 from db.store.records import RepositoryRecord, RunRecord, WorkflowRecord
 from db.store.repositories import get_repository
 from db.store.runs import upsert_runs
@@ -30,7 +32,26 @@ def fill(engine: Engine) -> None:
     for repository_id in (1, 2):
         records = [_random_run(chance, repository_id * 1000 + number, repository_id) for number in range(300)]
         store(engine, repository_id, records)
+        _describe_attempts(engine, chance, repository_id)
     roll_up(engine)
+
+
+def _describe_attempts(engine: Engine, chance: random.Random, repository_id: int) -> None:
+    """What the jobs and attempts of these runs would have left in their rows."""
+    with write_scope(engine) as session:
+        query = select(Run).where(Run.repository_id == repository_id).order_by(Run.id)
+        for each in session.scalars(query):
+            again = each.attempt > 1
+            each.first_outcome = chance.choice(["success", "failure", "failure", "cancelled", None]) if again else None
+            each.reruns = chance.choice([0, 1]) if again else 0
+            each.failed_then_rerun = each.first_outcome == "failure"
+            each.flaky = each.failed_then_rerun and each.outcome == "success"
+            each.wasted_flaky_seconds = 70.5 if each.flaky else 0.0
+            each.wasted_cancelled_seconds = 33.25 if each.outcome == "cancelled" else 0.0
+            each.wasted_superseded_seconds = 12.0 if again and not each.failed_then_rerun else 0.0
+            each.defect_seconds = 41.0 if each.outcome == "failure" else 0.0
+            each.never_started = chance.choice([0, 0, 0, 2])
+            each.unpriced_minutes = chance.choice([0, 0, 5, 17])
 
 
 def _random_run(chance: random.Random, run_id: int, repository_id: int) -> RunRecord:
@@ -54,7 +75,16 @@ def same(made: Metrics, raw: Metrics, *, recovery: bool) -> None:
     assert (made.runs, made.flaky_runs, made.rerun_rate) == (raw.runs, raw.flaky_runs, raw.rerun_rate)
     for name in ("compute_seconds", "wasted_seconds", "cost_usd"):
         assert getattr(made, name) == pytest.approx(getattr(raw, name))
-    for name in ("duration_seconds", "queue_seconds"):
+    assert (made.first_attempts, made.success_rate_first_attempt) == (
+        raw.first_attempts,
+        raw.success_rate_first_attempt,
+    )
+    assert made.rerun_rate_without_approvals == raw.rerun_rate_without_approvals
+    assert made.flaky_rate_per_rerun == raw.flaky_rate_per_rerun
+    assert made.cost_unknown_minutes == raw.cost_unknown_minutes
+    assert asdict(made.waste) == pytest.approx(asdict(raw.waste))
+    for name in ("duration_seconds", "queue_seconds", "success_duration_seconds", "failure_duration_seconds"):
+        assert getattr(made, name).n == getattr(raw, name).n
         for figure in ("mean", "p50", "p90", "p95"):
             close(getattr(getattr(made, name), figure), getattr(getattr(raw, name), figure))
     if recovery:

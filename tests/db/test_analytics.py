@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from db import analytics
 from db.engine import write_scope
+from db.metrics.formulas import Passed
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.queries.runs import BadCursor, list_runs
@@ -164,3 +165,25 @@ def test_search_takes_text_as_text(session: Session, text: str, expected: set[in
 def test_search_finds_a_commit_by_the_start_of_its_sha(session: Session) -> None:
     sha = f"{20:040x}"
     assert {each.id for each in list_runs(session, Scope(), DAY, text=sha).items} == {20}
+
+
+def test_a_commit_passed_when_all_of_its_runs_in_the_window_did(engine: Engine) -> None:
+    add_repository(engine)
+    add_repository(engine, OTHER)
+    store_runs(
+        engine,
+        run(1, head_sha="a" * 40), run(2, minutes=5, head_sha="a" * 40, conclusion="failure"),
+        run(3, head_sha="b" * 40), run(4, minutes=5, head_sha="b" * 40, conclusion="cancelled"),
+        run(5, head_sha="c" * 40, conclusion="cancelled"), run(6, head_sha="d" * 40, status="queued", conclusion=None),
+        run(7, minutes=-60 * 24 * 3, head_sha="b" * 40, conclusion="failure"),
+    )  # fmt: skip
+    store_runs(engine, run(8, head_sha="a" * 40), repository_id=2)
+    with Session(engine) as session:
+        found = analytics.snapshot(session, Scope(), DAY)
+        assert (found.commits, found.success_rate_by_commit) == (Passed(2, 3), pytest.approx(2 / 3))
+        narrow = analytics.snapshot(session, Scope(repos=("acme/web",), conclusions=("success",)), DAY)
+        assert narrow.commits == Passed(2, 2)
+        assert analytics.snapshot(session, Scope(), DAY, commits=False).commits is None
+        assert analytics.snapshot(session, Scope(), Window(NOON - timedelta(days=36), NOON)).commits is None
+        points = analytics.series(session, Scope(), DAY, Interval.DAY)
+        assert {point.metrics.success_rate_by_commit for point in points} == {None}

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from db.metrics import units
-from db.metrics.distribution import percentile
+from db.metrics.distribution import is_small_sample, percentile
+from db.metrics.formulas import Passed, Waste
 from db.metrics.outcome import outcome_of
 from db.metrics.recovery import DecidedRun, episodes
 from db.metrics.timing import JobTimes, copied, is_phantom, queue_seconds, span_seconds
@@ -69,6 +70,72 @@ def test_durations_take_decided_runs_only() -> None:
 def test_the_rerun_rate_is_of_completed_runs() -> None:
     facts = [fact("success", attempt=2), fact("failure"), fact("in_progress", attempt=2)]
     assert figures(facts).rerun_rate == 0.5
+
+
+def test_durations_of_successes_and_of_failures_stand_apart() -> None:
+    lengths = [("success", 600.0), ("success", 640.0), ("failure", 20.0), ("failure", 0.0), ("cancelled", 5.0)]
+    found = figures([fact(outcome, duration_seconds=seconds) for outcome, seconds in lengths])
+    assert (found.success_duration_seconds.p50, found.success_duration_seconds.n) == (620.0, 2)
+    assert (found.failure_duration_seconds.mean, found.failure_duration_seconds.n) == (10.0, 2)
+    assert found.duration_seconds.n == 4
+
+
+def test_the_first_attempt_is_that_of_the_run_itself_where_there_is_no_other() -> None:
+    facts = [
+        fact("success"),
+        fact("success", attempt=2, first_outcome="failure"),
+        fact("success", attempt=3, first_outcome="success"),
+        fact("failure", attempt=2, first_outcome="cancelled"),
+        fact("success", attempt=2, first_outcome=None),
+        fact("in_progress", attempt=2, first_outcome="failure"),
+        fact("cancelled"),
+    ]
+    found = figures(facts)
+    assert found.first_attempts == Passed(success=2, decided=4)
+    assert found.success_rate_first_attempt == 0.5
+    assert found.success_rate == pytest.approx(4 / 5)
+
+
+def test_an_approval_is_no_rerun() -> None:
+    facts = [fact("success", attempt=2, reruns=0), fact("failure", attempt=2, reruns=1), fact("success"),
+             fact("in_progress", attempt=2, reruns=1)]  # fmt: skip
+    found = figures(facts)
+    assert found.rerun_rate == pytest.approx(2 / 3)
+    assert found.rerun_rate_without_approvals == pytest.approx(1 / 3)
+
+
+def test_flaky_runs_are_a_share_of_those_whose_failure_was_run_again() -> None:
+    again = {"attempt": 2, "reruns": 1, "failed_then_rerun": True}
+    facts = [fact("success", flaky=True, **again), fact("failure", **again), fact("failure", **again), fact("failure")]
+    assert figures(facts).flaky_rate_per_rerun == pytest.approx(1 / 3)
+    assert figures([fact("failure")]).flaky_rate_per_rerun is None
+    # Stored by a version that did not count re-runs.
+    assert figures([fact("success", attempt=2, flaky=True)]).flaky_rate_per_rerun is None
+
+
+def test_waste_is_told_by_its_reasons() -> None:
+    facts = [
+        fact("success", wasted_flaky_seconds=30.0, wasted_superseded_seconds=4.0),
+        fact("cancelled", wasted_cancelled_seconds=7.5, never_started=3),
+        fact("failure", defect_seconds=90.0, unpriced_minutes=12),
+    ]
+    found = figures(facts)
+    assert found.waste == Waste(30.0, 7.5, 4.0, 90.0, 3)
+    assert found.cost_unknown_minutes == 12
+
+
+@pytest.mark.parametrize(("n", "small"), [(0, True), (19, True), (20, False), (None, True)])
+def test_percentiles_of_fewer_than_twenty_are_marked(n: int | None, small: bool) -> None:
+    assert is_small_sample(n) is small
+
+
+def test_the_interval_of_a_median_is_between_order_statistics() -> None:
+    """Of 100 values, about the 40th and the 61st, as in tables of nonparametric intervals of the median."""
+    facts = [fact("success", duration_seconds=float(value)) for value in range(1, 101)]
+    low, high = figures(facts).success_duration_seconds.p50_interval or (0.0, 0.0)
+    assert (low, high) == (pytest.approx(40.8, abs=0.1), pytest.approx(60.2, abs=0.1))
+    few = figures(facts[:3]).success_duration_seconds
+    assert (few.p50, few.p50_interval, few.p95_interval) == (2.0, None, None)
 
 
 def test_recovery_runs_from_the_first_failure_to_the_next_success() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, delete, func, select
@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session
 
 from db import analytics
 from db.engine import session_scope, write_scope
+from db.metrics.distribution import UNKNOWN
 from db.metrics.formulas import Completeness, Metrics
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.models import BrokenEpisode, Rollup, RollupMark, RollupState, Run
 from db.queries.sequences import branch_episodes
-from db.store.marks import mark_everything
+from db.store.marks import mark_everything, rollup_state
 from db.store.records import RepositoryRecord, RunRecord
 from db.store.repositories import set_monitored, upsert_repository
 from db.store.retention import prune
@@ -120,6 +121,27 @@ def test_pruned_days_keep_their_rollups(history: Engine) -> None:
         rows = analytics.snapshot(session, Scope(actors=("alice",)), WHOLE_DAYS)
         assert rows.data.complete_since == session.get_one(RollupState, 1).pruned_before
         assert analytics.snapshot(session, Scope(), WHOLE_DAYS).data.complete_since == LONG.since
+
+
+def test_what_older_rollups_do_not_count_is_unknown_not_partial(history: Engine) -> None:
+    border = datetime(2026, 9, 1, tzinfo=UTC)
+    with write_scope(history) as session:
+        rollup_state(session, NOON).complete_from = border
+    with session_scope(history) as session:
+        reaching = analytics.snapshot(session, Scope(), WHOLE_DAYS)
+        later = analytics.snapshot(session, Scope(), Window(border, LONG.until))
+        points = analytics.series(session, Scope(), WHOLE_DAYS, Interval.DAY)
+        grouped = analytics.groups(session, Scope(), WHOLE_DAYS, GroupBy.WORKFLOW)
+    assert reaching.success_rate is not None
+    for unknown in (reaching, *(each.metrics for each in grouped)):
+        assert unknown.success_duration_seconds == unknown.failure_duration_seconds == UNKNOWN
+        assert (unknown.first_attempts, unknown.success_rate_first_attempt) == (None, None)
+        assert (unknown.rerun_rate_without_approvals, unknown.flaky_rate_per_rerun) == (None, None)
+        assert (unknown.cost_unknown_minutes, unknown.waste.defect_seconds) == (None, None)
+    assert later.first_attempts is not None
+    with_runs = [point for point in points if point.metrics.runs.total]
+    assert {point.metrics.first_attempts is not None for point in with_runs if point.start >= border} == {True}
+    assert {point.metrics.first_attempts is None for point in with_runs if point.start < border} == {True}
 
 
 def test_hours_are_forgotten_after_five_weeks(history: Engine) -> None:

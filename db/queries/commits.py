@@ -1,0 +1,35 @@
+"""Commits all of whose runs passed."""
+
+from datetime import timedelta
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
+
+from db.metrics.formulas import Passed
+from db.metrics.outcome import DECIDED
+from db.metrics.scope import Scope
+from db.metrics.window import Window
+from db.models import RollupState, Run
+from db.queries.filters import in_scope, in_window
+from db.vocabulary import Outcome
+
+# No roll-up can tell the commits of several days apart, and the rows of longer windows are too many to read each time.
+LONGEST = timedelta(days=35)
+
+
+def commits_passed(session: Session, scope: Scope, window: Window) -> Passed | None:
+    """Commits (of a repository) with decided runs in the window, and those of them all of whose runs there passed; one
+    grouped statement. Null for windows longer than LONGEST, and where runs of the window were pruned."""
+    state = session.get(RollupState, 1)
+    if window.span > LONGEST or (state and state.pruned_before and window.since < state.pruned_before):
+        return None
+    failed = func.max(case((Run.outcome == Outcome.FAILURE, 1), else_=0)).label("failed")
+    by_commit = (
+        select(failed)
+        .where(*in_scope(session, scope), *in_window(window), Run.outcome.in_(DECIDED), Run.head_sha != "")
+        .group_by(Run.repository_id, Run.head_sha)
+        .subquery()
+    )
+    query = select(func.count(), func.count().filter(by_commit.c.failed == 0)).select_from(by_commit)
+    decided, passed = session.execute(query).one()
+    return Passed(passed, decided)
