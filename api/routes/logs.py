@@ -14,6 +14,7 @@ from api.cache import with_etag
 from api.deps import NowDep, SessionDep, not_found, only_known_parameters
 from api.errors import Problem
 from db.engine import write_scope
+from db.insights.terminal import visible
 from db.queries.logs import JobLogRow, list_logs
 from db.queries.runs import RunRow, get_run, list_attempts, list_jobs
 from db.store.logs import request_logs
@@ -107,13 +108,13 @@ def _job(row: JobLogRow) -> dict[str, Any]:
         "conclusion": row.conclusion,
         "state": row.state or LogState.PENDING,
         "excerpt": {"first_line": row.excerpt_first_line, "lines": row.excerpt},
-        "text": row.text,
+        "text": None if row.text is None else visible(row.text),
     }
 
 
 def _text(rows: list[JobLogRow]) -> str:
     return "\n".join(
-        f"===== {' '.join(row.name.split())} ({row.conclusion}) =====\n{row.text}"
+        f"===== {' '.join(row.name.split())} ({row.conclusion}) =====\n{visible(row.text)}"
         for row in rows
         if row.text is not None
     )

@@ -7,12 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.logs.colours import Rgb, as_ground, indexed, on_both_grounds, on_ground
+from db.insights.terminal import ESC, ESCAPE, settled, shown
 
-ESCAPES = r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[@-_])"
-_ESCAPE = re.compile(ESCAPES)
 _SGR = re.compile(r"\x1b\[([0-9;:]*)m")
-# Control characters show nothing; some turn the direction of the text around them.
-_UNSEEN = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
 _MOST_CODES = 64
 
 
@@ -49,16 +46,17 @@ _FLAGS: dict[int, dict[str, Any]] = {
 
 def plain(line: str) -> str:
     """What is read of it."""
-    return _UNSEEN.sub("", _ESCAPE.sub("", line) if "\x1b" in line else line)
+    return shown(line)
 
 
 def pieces(line: str) -> list[tuple[str, Style]]:
     """The text in pieces of one style each."""
-    if "\x1b" not in line:
-        return [(_UNSEEN.sub("", line), PLAIN)]
+    line = settled(line)
+    if ESC not in line:
+        return [(shown(line), PLAIN)]
     found: list[tuple[str, Style]] = []
     style, place = PLAIN, 0
-    for escape in _ESCAPE.finditer(line):
+    for escape in ESCAPE.finditer(line):
         _add(found, line[place : escape.start()], style)
         place = escape.end()
         codes = _SGR.fullmatch(escape[0])
@@ -69,7 +67,7 @@ def pieces(line: str) -> list[tuple[str, Style]]:
 
 
 def _add(found: list[tuple[str, Style]], text: str, style: Style) -> None:
-    text = _UNSEEN.sub("", text)
+    text = shown(text)
     if not text:
         return
     if found and found[-1][1] == style:

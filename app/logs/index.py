@@ -11,8 +11,8 @@ from functools import cached_property
 import numpy as np
 
 from app.logs import lines
-from app.logs.ansi import ESCAPES
 from app.logs.lines import Line
+from db.insights.terminal import visible
 
 # A browser's page can be about 16 million pixels high.
 MOST_LINES = 750_000
@@ -21,7 +21,7 @@ _STAMP = lines.TIMESTAMP.replace(r"\ufeff", r"(?:\xef\xbb\xbf)").encode()
 # Looked for by what is rare, and only then by where it stands: six times as fast as from the start of every line.
 _MARKED = re.compile(rb"##\[(group|endgroup|error|warning)\]")
 _BEFORE_MARK = re.compile(rb"(?:%s)?" % _STAMP)
-_NOT_READ = re.compile(rb"^(?:%s)|%s" % (_STAMP, ESCAPES.encode()), re.MULTILINE)
+_AT_START = re.compile(rb"^(?:%s)" % _STAMP, re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class LogIndex:
 
     @cached_property
     def _searched(self) -> tuple[bytes, "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
-        text = _NOT_READ.sub(b"", self._text).decode("utf-8", "replace").lower().encode()
+        text = visible(_AT_START.sub(b"", self._text).decode("utf-8", "replace")).lower().encode()
         return text, _starts(text)
 
     def _raw(self, first: int, count: int) -> list[str]:

@@ -1,21 +1,29 @@
 """A log as it arrives in pieces: cleaned, and of a longer one the head and the tail kept. Pure."""
 
 import codecs
+import re
 import zlib
+
+from db.insights.terminal import without_nul
 
 # The set-up and the failure; what lies between is on GitHub.
 HEAD_BYTES, TAIL_BYTES = 2_000_000, 6_000_000
 _PIECE = 65_536
+# What the next piece may belong to: a carriage return, the byte order mark of UTF-16 and the letter behind it.
+_OPEN_END = re.compile("(?:\r\x00?|(?:\ufeff|\ufffd\ufffd?)[^\n]?)\\Z")
+_LONGEST_OPEN_END = 3
 
 
 class LogBuffer:
-    """Takes bytes as sent; gives UTF-8 with \\n between lines, no byte order mark at its start and no NUL. Never holds
-    more than HEAD_BYTES + TAIL_BYTES and a piece. `size` is the size in bytes as sent."""
+    """Takes bytes as sent; gives UTF-8 with \\n between lines, no byte order mark at its start and no NUL (text of
+    UTF-16 in between becomes readable by that). Never holds more than HEAD_BYTES + TAIL_BYTES and a piece. `size` is
+    the size in bytes as sent."""
 
     def __init__(self) -> None:
         self.size = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._begun = self._return_held = False
+        self._begun = False
+        self._held = ""
         self._head, self._tail = bytearray(), bytearray()
         # Once the tail is full, its oldest byte stands here and is the next to be overwritten.
         self._oldest = 0
@@ -27,9 +35,7 @@ class LogBuffer:
 
     def finish(self) -> tuple[bytearray, bool]:
         """The kept text, and whether the middle was left out: then its place is marked on a line of its own."""
-        self._keep(self._cleaned(self._decoder.decode(b"", final=True)))
-        if self._return_held:
-            self._keep(b"\r")
+        self._keep(self._cleaned(self._decoder.decode(b"", final=True), final=True))
         cut = self._left_out > 0
         kept = self._head
         if not cut:
@@ -47,18 +53,18 @@ class LogBuffer:
         self._tail = bytearray()
         return kept, cut
 
-    def _cleaned(self, text: str) -> bytes:
-        if not text:
+    def _cleaned(self, text: str, *, final: bool = False) -> bytes:
+        if not text and not final:
             return b""
-        if self._return_held:
-            text = "\r" + text
-        if not self._begun:
+        text = self._held + text
+        if not self._begun and text:
             text = text.removeprefix("\ufeff")
             self._begun = True
-        self._return_held = text.endswith("\r")
-        if self._return_held:
-            text = text[:-1]
-        return text.replace("\r\n", "\n").replace("\x00", "\ufffd").encode()
+        end = None if final else _OPEN_END.search(text[-_LONGEST_OPEN_END:])
+        self._held = end[0] if end else ""
+        if end:
+            text = text[: -len(end[0])]
+        return without_nul(text).replace("\r\n", "\n").encode()
 
     def _keep(self, clean: bytes) -> None:
         room = max(HEAD_BYTES - len(self._head), 0) if not self._tail else 0

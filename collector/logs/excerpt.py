@@ -1,8 +1,12 @@
 """The line of a failed job's log that a person wants to see first, and what stands around it. Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from collector.logs.cause_line import choose
+from collector.logs.patterns import CANCELED, CLOSING
+from db.insights import terminal
 
 BEFORE, AFTER = 24, 8
 # Where the end of the step follows this soon after the cause, the excerpt goes on to it.
@@ -13,68 +17,24 @@ _BYTES_SEARCHED = 1_000_000
 _BYTES_AFTER, _PIECE = 65_536, 65_536
 
 _TIMESTAMP = re.compile(r"^\ufeff?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z ?\ufeff?")
-_ANSI = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
 _ERROR = "##[error]"
-# What the runner writes when a step is over, whatever the reason.
-_CLOSING = re.compile(
-    r"^##\[error\]\s*(?:$|Process completed with exit code|.{0,60}failed with exit code \d+\.?$|"
-    r"The operation was canceled|A task was canceled|.{0,40}exited with code \d|"
-    r"Executing the custom container implementation failed)",
-    re.IGNORECASE,
-)
-_CANCELED = re.compile(r"^##\[error\]\s*(?:The operation was canceled|A task was canceled)", re.IGNORECASE)
-# Words of failure in lines that tell of none: counters at zero, warnings, a shell's trace, links, options, and what
-# only passes on that a child of it failed.
-_HARMLESS = re.compile(
-    r"^##\[(?:warning|notice|debug|command|group)\]|^\++ |^\s*(?:hint|note|warning): |"
-    r"\b(?:0|no|zero) (?:tests? |of them )?(?:failed|failures?|errors?|timeouts?)\b|"
-    r"(?i:\b(?:fail(?:ed|ures?)|errors?|timeouts?)(?: \w+)?\s*[:=]?\s+0\b)|"
-    r"(?:^|\s)(?:if-no-files-found|continue-on-error|fail-fast|timeout-minutes|fail_ci_if_error):"
-)
-_PASSED_ON = re.compile(
-    r"CalledProcessError\b|returned non-zero exit status|^\w*(?:Error|Exception): .{0,80}\bfailed!?$|"
-    r"^make(?:\[\d+\])?: \*\*\*|^ninja: build stopped|\bELIFECYCLE\b|Lifecycle script .* failed|"
-    r"This error originates from a subprocess"
-)
-# From the most telling to the least; the first line that matches the best class wins.
-_CLASSES = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"^##\[error\]",
-        # A test that failed, by its framework's name for it.
-        r"^FAILED \S*::|^FAILED \S+|^\s*--- FAIL: |^(?:>?\s*)?● .+ › |^\s*FAIL\s+\S+\.\w+|^\s+\d+\) \[\w+\] › |"
-        r"^(?:FAIL|ERROR): \S+ \(|^FAIL: \S+|Test\w* failed\b|^rspec \./\S+:\d+|^test \S+ \.\.\. FAILED|"
-        r"^not ok \d+ |^[A-Za-z_][\w.$]* > \S.* FAILED$",
-        r"^_{4,} (?!ERROR )\S.* _{4,}$",
-        # A compiler, a linter or a tool that names an error.
-        r": (?:fatal )?error:? |\berror (?:TS|C|CS|FS|LNK|MSB|E|NU|NETSDK)\d+|^error\[E\d+\]|^(?:[│╷] )?Error: |"
-        r"^error: |^\s*ERROR: |^\[ERROR\] |^npm (?:ERR!|error) (?!A complete log)|^fatal: |^panic: |"
-        r"^thread '.*' panicked at |Error response from daemon|undefined reference to|^e: (?:file|/)|"
-        r"^\* What went wrong:|: command not found$|^\s+\d+:\d+\s+error\s",
-        # An exception.
-        r"^(?:[\w$]+\.)*\w*(?:Error|Exception|Interrupt|Exit)\b(?:: |$)|^E\s{2,}\S|"
-        r"^(?:Caused by: |Exception in thread |Unhandled exception)|^Segmentation fault|^\s*[A-Z]\w+Error: ",
-        r"(?i)no space left on device|out of memory|oom.?kill|\bkilled\b|exit(?: status| code)? 137|"
-        r"\btimed? ?out\b|returning 124|connection (?:refused|reset)|could not resolve host|permission denied|"
-        r"rate limit exceeded",
-        r"^!{4,} .+ !{4,}$|\bFAIL(?:ED|URE)?:? |^FAILURE: |BUILD FAILED",
-    )
-)
-_WEAK = re.compile(r"\b(?:failed|failure|error)\b", re.IGNORECASE)
-_EXIT = re.compile(r"^\++ exit [1-9]")
-_ECHO = re.compile(r"^\++ echo (['\"]?)(.*\w.*)\1$")
+_STAMPED = re.compile(rb"^(?:\xef\xbb\xbf)?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z ?", re.MULTILINE)
+# With these lines the next step begins, or the job cleans up.
+_NEXT = re.compile(rb"##\[group\]Run |Post job cleanup\.|Cleaning up orphan processes")
 
 
 @dataclass(frozen=True)
 class Excerpt:
     """`first_line` counts from 1 within the whole log; `error_line` is the text to show in one line, null where
-    nothing looks like a cause. `closing` is what the runner wrote at the end of the failed step, null where it wrote
-    nothing: a runner that died does not."""
+    nothing looks like a cause. `weak`: no rule names it as one, it is the last thing that the step said, or that it was
+    cancelled. `closing` is what the runner wrote at the end of the failed step, null where it wrote nothing: a runner
+    that died does not."""
 
     first_line: int
     lines: tuple[str, ...]
     error_line: str | None
     closing: str | None = None
+    weak: bool = False
 
 
 # When the failed step began and ended, as ISO 8601 in UTC to the second.
@@ -82,71 +42,102 @@ Span = tuple[str, str]
 
 
 def plain(line: str) -> str:
-    """Without the runner's timestamp, byte order marks and colours."""
-    return _ANSI.sub("", _TIMESTAMP.sub("", line)).rstrip()
+    """As a terminal shows it, without the runner's timestamp."""
+    return terminal.plain(_TIMESTAMP.sub("", line)).rstrip()
+
+
+def excerpt(lines: Sequence[str], step: Span | None = None) -> Excerpt:
+    """As `excerpt_of`, of the lines of a whole log."""
+    return excerpt_of("\n".join(lines).encode(), step)
 
 
 def excerpt_of(text: bytes | bytearray, step: Span | None = None) -> Excerpt:
-    """Of a whole log in UTF-8 with \\n between lines; decodes only what it looks at."""
-    end = _closing_at(text, step)
-    stop = _lines_on(text, end, 200, min(end + _BYTES_AFTER, len(text)))
-    start = _lines_back(text, end, SEARCHED, max(end - _BYTES_SEARCHED, 0))
-    return excerpt(text[start:stop].decode("utf-8", "replace").splitlines(), step, first_line=_count(text, start) + 1)
-
-
-def excerpt(lines: Sequence[str], step: Span | None = None, *, first_line: int = 1) -> Excerpt:
-    """Looks at the last 4,000 lines up to the runner's own closing error of the failed `step` (without one: up to the
-    first closing error): what follows is cleaning up. `first_line` is the number of the first of `lines`."""
-    if not lines:
-        return Excerpt(first_line, (), None)
-    closing = _closing(lines, step)
-    end = closing if closing is not None else len(lines) - 1
-    from_line = max(end - SEARCHED + 1, 0)
-    cleaned = [plain(line[: LONGEST_LINE * 4])[:LONGEST_LINE] for line in lines[from_line : end + REACH + AFTER]]
-    end -= from_line
-    found = _telling(cleaned, end)
-    focus = found if found is not None else end
-    start = max(focus - BEFORE, 0)
-    reached = end if focus <= end <= focus + REACH else focus
-    stop = min(reached + AFTER + 1, len(cleaned))
+    """Of a whole log in UTF-8 with \\n between lines; decodes only what it looks at: the last 4,000 lines up to the end
+    of the failed `step` (without one: up to the first closing error). What follows is cleaning up."""
+    place, closed = _end_of_step(text, step)
+    start = _lines_back(text, place, SEARCHED, max(place - _BYTES_SEARCHED, 0))
+    stop = _lines_on(text, place, 200, min(place + _BYTES_AFTER, len(text)))
+    before, rest = _pieces(text[start:place]), _pieces(text[place:stop])
+    raw = [*before, *rest[: REACH + AFTER]]
+    if not raw:
+        return Excerpt(1, (), None)
+    end = len(before) if rest else len(before) - 1
+    lines = [plain(line[: LONGEST_LINE * 4])[:LONGEST_LINE] for line in raw]
+    hidden = terminal.overwritten(raw) if any(line.endswith("\r") for line in raw) else set()
+    chosen = choose(lines, _start_of_step(raw, lines, end, step), end, closed=closed, hidden=hidden)
+    focus = chosen.index if chosen else end
+    first = max(focus - BEFORE, 0)
+    last = end if focus <= end <= focus + REACH else focus
     return Excerpt(
-        first_line + from_line + start,
-        tuple(cleaned[start:stop]),
-        _shown(cleaned[found]) if found is not None else None,
-        _shown(cleaned[end]) if closing is not None else None,
+        _count(text, start) + first + 1,
+        tuple(lines[first : last + AFTER + 1]),
+        _shown(lines[chosen.index]) if chosen else None,
+        _shown(lines[end]) if CLOSING.match(lines[end]) else None,
+        weak=chosen.weak if chosen else False,
     )
 
 
 def is_closing(line: str) -> bool:
     """Whether a line only says that something ended, not why. Cancelling is a reason."""
     marked = line if line.startswith(_ERROR) else _ERROR + line
-    return bool(_CLOSING.match(marked)) and not _CANCELED.match(marked)
+    return bool(CLOSING.match(marked)) and not CANCELED.match(marked)
 
 
-def _closing(lines: Sequence[str], step: Span | None) -> int | None:
-    """The first closing error within the failed step; where its times match none, the first of all."""
-    first = None
-    for index, line in enumerate(lines):
-        if _ERROR in line and _CLOSING.match(plain(line[:LONGEST_LINE])):
-            if step is None or _within(line, step):
-                return index
-            first = index if first is None else first
-    return first
+def is_canceled(line: str) -> bool:
+    """Whether a line says that something was cancelled, not why."""
+    return bool(CANCELED.match(line if line.startswith(_ERROR) else _ERROR + line))
 
 
-def _closing_at(text: bytes | bytearray, step: Span | None) -> int:
-    """As _closing: where its line begins; the end of the text where there is none."""
-    first, place = None, text.find(_ERROR.encode())
+def _end_of_step(text: bytes | bytearray, step: Span | None) -> tuple[int, bool]:
+    """Where the line begins that ends the failed step, and whether the runner closed it with an error: its first
+    closing error; without one its last error, its last line, the first closing error of all, the end of the text."""
+    first = error = None
+    for begin, line in _error_lines(text):
+        within = step is not None and _within(line, step)
+        if CLOSING.match(plain(line)):
+            if step is None or within:
+                return begin, True
+            first = begin if first is None else first
+        elif within:
+            error = begin
+    if error is not None:
+        return error, True
+    last = _last_line(text, step) if step is not None else None
+    if last is not None:
+        return last, False
+    return (first, True) if first is not None else (len(text), False)
+
+
+def _error_lines(text: bytes | bytearray) -> Iterator[tuple[int, str]]:
+    """Lines with the runner's mark of an error, and where they begin."""
+    mark = _ERROR.encode()
+    place = text.find(mark)
     while place >= 0:
         begin = text.rfind(b"\n", 0, place) + 1
         end = text.find(b"\n", place)
-        line = text[begin : min(end if end >= 0 else len(text), begin + LONGEST_LINE)].decode("utf-8", "replace")
-        if _CLOSING.match(plain(line)):
-            if step is None or _within(line, step):
-                return begin
-            first = begin if first is None else first
-        place = text.find(_ERROR.encode(), place + 1)
-    return first if first is not None else len(text)
+        end = end if end >= 0 else len(text)
+        yield begin, text[begin : min(end, begin + LONGEST_LINE)].decode("utf-8", "replace")
+        place = text.find(mark, end)
+
+
+def _last_line(text: bytes | bytearray, step: Span) -> int | None:
+    """Where the last line with a time within the step begins. In its last second the next step may have begun, too."""
+    last, headers = None, 0
+    for found in _STAMPED.finditer(text):
+        stamp = found[1].decode()
+        if stamp > step[1]:
+            break
+        if stamp >= step[0]:
+            next_begins = _NEXT.match(text, found.end()) is not None
+            if next_begins and headers and stamp == step[1]:
+                break
+            headers += next_begins
+            last = found.start()
+    return last
+
+
+def _pieces(text: bytes | bytearray) -> list[str]:
+    return text.decode("utf-8", "replace").splitlines(keepends=True)
 
 
 def _within(line: str, step: Span) -> bool:
@@ -184,51 +175,17 @@ def _count(text: bytes | bytearray, stop: int) -> int:
     return total
 
 
-def _telling(lines: Sequence[str], end: int) -> int | None:
-    """Within the step that failed first; where that says nothing, anywhere before its end. What only passes a failure
-    on comes last, and of a cancelled step its own word instead of any word of failure."""
-    canceled = bool(_CANCELED.match(lines[end]))
-    for start in dict.fromkeys((_step_start(lines, end), 0)):
-        told = [index for index in range(start, min(end + 2, len(lines))) if _may_tell(lines[index])]
-        passed_on = None
-        for pattern in _CLASSES:
-            for index in told:
-                if pattern.search(lines[index]):
-                    if not _PASSED_ON.search(lines[index]):
-                        return index
-                    passed_on = index if passed_on is None else passed_on
-        if passed_on is not None:
-            return passed_on
-        if (said := _said_before_exit(lines, start, end)) is not None:
-            return said
-        if not canceled and (weak := [index for index in told if _WEAK.search(lines[index])]):
-            return weak[0]
-    return end if canceled else None
-
-
-def _said_before_exit(lines: Sequence[str], start: int, end: int) -> int | None:
-    """In a shell's trace: what the script printed last before `exit 1`."""
-    for leave in range(start, end + 1):
-        if _EXIT.match(lines[leave]):
-            for index in range(max(leave - 12, start), leave):
-                echo = _ECHO.match(lines[index])
-                if echo and echo[2] == lines[index + 1]:
-                    return index + 1
-    return None
-
-
-def _may_tell(line: str) -> bool:
-    return bool(line) and not _CLOSING.match(line) and not _HARMLESS.search(line)
-
-
-def _step_start(lines: Sequence[str], end: int) -> int:
-    """Behind the header of the last `##[group]Run …` before the error: the header quotes the script, whose text
-    may hold any word."""
-    for index in range(end, -1, -1):
+def _start_of_step(raw: Sequence[str], lines: Sequence[str], end: int, step: Span | None) -> int:
+    """Behind the header of the last `##[group]Run …` before the end (the header quotes the script, whose text may hold
+    any word), and not before the step began by its times."""
+    begin = 0
+    if step is not None and _within(raw[end], step):
+        begin = next((index for index, line in enumerate(raw[: end + 1]) if _within(line, step)), 0)
+    for index in range(end, begin - 1, -1):
         if lines[index].startswith("##[group]Run "):
-            closing = range(index, min(index + 200, end))
-            return next((at + 1 for at in closing if lines[at].startswith("##[endgroup]")), index + 1)
-    return 0
+            header = range(index, min(index + 200, end))
+            return next((at + 1 for at in header if lines[at].startswith("##[endgroup]")), index + 1)
+    return begin
 
 
 def _shown(line: str) -> str:

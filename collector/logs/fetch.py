@@ -14,8 +14,9 @@ from collector.github.errors import BadAnswer, Forbidden, Gone, NotFound, Unreac
 from collector.github.pagination import pages
 from collector.github.payloads import AnnotationPayload
 from collector.logs.buffer import LogBuffer, compressed
-from collector.logs.excerpt import Excerpt, excerpt_of, is_closing
+from collector.logs.excerpt import Excerpt, excerpt_of, is_canceled, is_closing
 from collector.logs.unpack import Archive, BadArchive
+from db.insights import terminal
 from db.insights.fingerprint import fingerprint
 from db.queries.wanted_logs import WantedLog
 from db.store.records import LogRecord
@@ -118,28 +119,40 @@ def without_log(client: Client, repo: str, wanted: WantedLog, state: LogState) -
 
 
 def annotations(client: Client, repo: str, job_id: int) -> Iterator[str]:
-    """What GitHub noted as a failure of the job, in one line each; what only says that it ended comes last."""
-    path, closing = f"/repos/{repo}/check-runs/{job_id}/annotations", []
+    """What GitHub noted as a failure of the job, in one line each; what only says that it was cancelled, or that it
+    ended, comes last."""
+    path = f"/repos/{repo}/check-runs/{job_id}/annotations"
+    canceled: list[str] = []
+    closing: list[str] = []
     try:
         for page in islice(pages(client, path, None, AnnotationPayload), 3):
             for each in page.items:
-                if each.annotation_level == "failure" and each.message:
-                    line = " ".join(each.message.split())[:500]
-                    if is_closing(line):
-                        closing.append(line)
-                    else:
-                        yield line
+                line = _one_line(each.message) if each.annotation_level == "failure" and each.message else ""
+                if is_closing(line):
+                    closing.append(line)
+                elif is_canceled(line):
+                    canceled.append(line)
+                elif line:
+                    yield line
     except (NotFound, Forbidden, Gone):
         return  # the token may not read checks: the log without a cause is still worth keeping
-    yield from closing
+    yield from canceled
+    yield from (line for line in closing if line)
+
+
+def _one_line(message: str) -> str:
+    return " ".join(" ".join(terminal.plain(line) for line in message.splitlines()).split())[:500]
 
 
 def _cause(client: Client, repo: str, wanted: WantedLog, found: Excerpt) -> str | None:
-    """When a runner dies, its log just ends; the reason stands in the annotations of the check run alone."""
-    if found.error_line:
+    """What the log names. When a runner dies, its log just ends; where time is over, it says that the job was
+    cancelled: the reason stands in the annotations of the check run alone, and before any guess at a line."""
+    if found.error_line and not found.weak:
         return found.error_line
     noted = next(annotations(client, repo, wanted.job_id), None)
-    return noted if noted and not is_closing(noted) else found.closing or noted
+    if noted and not is_closing(noted) and not is_canceled(noted):
+        return noted
+    return found.error_line or found.closing or noted
 
 
 def _fingerprint(line: str | None) -> str | None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, case, func, literal_column, select
 from sqlalchemy.orm import Session, undefer
 
+from db.insights.terminal import plain
 from db.metrics.outcome import FAILED_CONCLUSIONS
 from db.models import Job, JobLog, Run
 from db.queries.wanted_logs import LOGS_LAST
@@ -70,8 +71,8 @@ def _row(job: Job, log: JobLog | None, with_text: bool) -> JobLogRow:
         completed=job.status == Status.COMPLETED,
         state=log.state if log else None,
         excerpt_first_line=log.excerpt_first_line if log else None,
-        excerpt=list(log.excerpt or []) if log else [],
-        error_line=log.error_line if log else None,
+        excerpt=[plain(line) for line in log.excerpt or []] if log else [],
+        error_line=plain(log.error_line) if log and log.error_line else None,
         truncated=bool(log and log.truncated),
         text=_text(log) if log and stored and with_text else None,
     )
@@ -126,4 +127,4 @@ def failure_of(session: Session, run_id: int, attempt: int) -> tuple[str | None,
         .limit(1)
     )
     row = session.execute(query).first()
-    return (row[0], row[1]) if row else (None, None)
+    return (plain(row[0] or ""), row[1]) if row else (None, None)

@@ -34,7 +34,7 @@ def test_escapes_become_styles_and_never_text(written: str, style: Style) -> Non
 
 
 def test_what_cannot_be_seen_or_turns_the_text_around_is_left_out() -> None:
-    assert pieces("a\u202eb\x00c\x08\td\x1b[") == [("abc\td", PLAIN)]
+    assert pieces("a\u202eb\x00c\td\x1b[") == [("abc\td", PLAIN)]
     assert ansi.plain("\x1b[1ma\x1b[0m\u2066b") == "ab"
     assert pieces("") == [("", PLAIN)]
     assert pieces("\x1b[32mok\x1b[0m and \x1b[0mon") == [("ok", Style(text=(13, 188, 121))), (" and on", PLAIN)]
@@ -164,3 +164,17 @@ def test_the_shelf_lets_go_of_what_was_read_longest_ago() -> None:
         shelf.get((number, number), lambda number=number: make(number))  # type: ignore[misc]
     assert made == [1, 2, 3, 2]
     assert Shelf(0).get((1, 1), lambda: make(9)).lines == 1
+
+
+def test_the_viewer_shows_no_other_escape_and_keeps_colours_however_they_are_written() -> None:
+    red, bold = Style(text=(205, 49, 49)), Style(bold=True)
+    assert pieces("\x1b(B\x1b[m\x1b[1mno such host") == [("no such host", bold)]
+    assert pieces("\x9b31mno\x9b0m such^[[1m host") == [("no", red), (" such", PLAIN), (" host", bold)]
+    assert pieces("\x1b[31m|\b/\b\x1b[1mx\x1b]0;t\x07\x1bPq\x1b\\") == [("x", Style(text=(205, 49, 49), bold=True))]
+    assert ansi.plain("n\x00o\x00 \x1b7host\x1b8") == "no host"
+
+
+def test_a_search_finds_what_is_shown() -> None:
+    index = LogIndex(AT + "first\n" + AT + "no \x1b(Bsu\x1b[1mch\x9b0m ho\x00st\n" + AT + "x|\b^[[31mlast")
+    assert index.search("no such host", most=5, counted=9).lines == [2]
+    assert index.search("xlast", most=5, counted=9).lines == [3]

@@ -21,8 +21,17 @@ def kept(sent: bytes, pieces: int = 7) -> tuple[str, bool, int]:
 @pytest.mark.parametrize("pieces", [1, 2, 3, 1_000])
 def test_a_log_is_clean_utf8_however_it_is_cut_on_its_way(pieces: int) -> None:
     sent = b"\xef\xbb\xbfone\r\ntw\x00o\r\n\xc3\xbc \xf0\x9f\x9a\x80 \xff\xfe\r10%\r\r\n\x1b[31mred\x1b[0m\r"
-    expected = "one\ntw\ufffdo\nü 🚀 \ufffd\ufffd\r10%\r\n\x1b[31mred\x1b[0m\r"
+    expected = "one\ntwo\nü 🚀 \ufffd\ufffd\r10%\r\n\x1b[31mred\x1b[0m\r"
     assert kept(sent, pieces) == (expected, False, len(sent))
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3, 5, 1_000])
+@pytest.mark.parametrize(
+    ("codec", "mark"), [("utf-16-le", b""), ("utf-16-be", b""), ("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff")]
+)
+def test_utf16_in_the_middle_of_a_log_becomes_readable(codec: str, mark: bytes, pieces: int) -> None:
+    sent = b"Run wsl\n" + mark + "No distribution: Ubuntu\r\nerror 4\r\n".encode(codec) + b"after it, \xc3\xbc\n"
+    assert kept(sent, pieces)[0] == "Run wsl\nNo distribution: Ubuntu\nerror 4\nafter it, ü\n"
 
 
 def test_nothing_stays_nothing() -> None:

@@ -125,9 +125,9 @@ def test_an_entry_that_unpacks_to_far_more_than_logs_do_is_refused() -> None:
 
 def test_an_entry_that_lies_about_its_size_is_not_read_beyond_it() -> None:
     bomb = zlib.compressobj(9, zlib.DEFLATED, -15)
-    body = bomb.compress(b"\0" * 30_000_000) + bomb.flush()
+    body = bomb.compress(b"x" * 30_000_000) + bomb.flush()
     name = b"0_build.txt"
-    check, told = zlib.crc32(b"\0" * 100), 100
+    check, told = zlib.crc32(b"x" * 100), 100
     sizes = struct.pack("<LLL", check, len(body), told)
     local = b"PK\x03\x04" + struct.pack("<5H", 20, 0, 8, 0, 0) + sizes + struct.pack("<HH", len(name), 0) + name + body
     listed = (
@@ -136,7 +136,7 @@ def test_an_entry_that_lies_about_its_size_is_not_read_beyond_it() -> None:
     )  # fmt: skip
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, len(listed), len(local), 0)
     (log,) = logs(Archive(io.BytesIO(local + listed + end)), "build")
-    assert log == "\ufffd" * 100
+    assert log == "x" * 100
 
 
 def test_a_log_beyond_the_limit_is_refused_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,121 @@
+"""Which line of a failed step names its cause. Pure; what lines look like stands in collector.logs.patterns."""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from collector.logs.patterns import (
+    CANCELED,
+    CLOSING,
+    HARMLESS,
+    IMPLAUSIBLE,
+    INFORMATIVE,
+    PASSED_ON,
+    PREFIX,
+    RETRY,
+    TELLING,
+    WORD_OF_FAILURE,
+    Rule,
+)
+
+# A notice of one more try stands this near behind the failure that it is about.
+_RETRY_WITHIN = 2
+_EXIT = re.compile(r"^\++ exit [1-9]")
+_ECHO = re.compile(r"^\++ echo (['\"]?)(.*\w.*)\1$")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The index of the line; `weak` where no rule names it: the last thing that the step said, or that it was
+    cancelled."""
+
+    index: int
+    weak: bool = False
+
+
+def choose(lines: Sequence[str], start: int, end: int, *, closed: bool, hidden: Collection[int] = ()) -> Chosen | None:
+    """Of plain lines, those of the failed step from `start` to `end`. In this order: a line that a rule names; what a
+    script said before it left; the last line that says anything (of failure, where the runner did not close the step);
+    a line that only passes a failure on. Where the step says nothing, a line before it that a rule names. `hidden` were
+    overwritten."""
+    canceled = CANCELED.match(lines[end]) is not None
+    step = _Candidates(lines, start, end, hidden)
+    named = step.named()
+    if named is None:
+        said = _said_before_exit(lines, start, end)
+        named = said if said is not None else step.first(INFORMATIVE)
+    if named is not None:
+        return Chosen(named, weak=canceled)
+    if canceled:
+        return Chosen(end, weak=True)
+    last = step.last_plausible(None if closed else WORD_OF_FAILURE)
+    if last is None:
+        last = step.first(PASSED_ON)
+    if last is not None:
+        return Chosen(last, weak=True)
+    earlier = _Candidates(lines, 0, start - 1, hidden).named() if start and closed and not step.any else None
+    return Chosen(earlier, weak=True) if earlier is not None else None
+
+
+class _Candidates:
+    """Lines that may tell of a failure, by index: without the prefix of whoever passed them on."""
+
+    def __init__(self, lines: Sequence[str], start: int, end: int, hidden: Collection[int]) -> None:
+        self._lines = lines
+        self._texts: dict[int, str] = {}
+        for index in range(start, min(end + 2, len(lines))):
+            line = lines[index]
+            if line and index not in hidden and not CLOSING.match(line):
+                text = PREFIX.sub("", line)
+                if not HARMLESS.search(text):
+                    self._texts[index] = text
+        self.any = bool(self._texts)
+        self._end = end
+
+    def named(self) -> int | None:
+        """The first line of the first rule that has one; neither a wrapper's nor one of a try that was repeated."""
+        for rule in TELLING:
+            if rule.needs is None or any(rule.needs.search(text) for text in self._texts.values()):
+                for index in self._texts:
+                    if self._matches(rule, index):
+                        return index
+        return None
+
+    def first(self, pattern: re.Pattern[str]) -> int | None:
+        return next((index for index, text in self._texts.items() if pattern.search(text)), None)
+
+    def last_plausible(self, pattern: re.Pattern[str] | None) -> int | None:
+        """The last of those that match, where a pattern is given."""
+        for index in reversed(self._texts):
+            fits = pattern is None or pattern.search(self._texts[index])
+            if index <= self._end and fits and not self._is_no_word(index):
+                return index
+        return None
+
+    def _matches(self, rule: Rule, index: int) -> bool:
+        text = self._lines[index] if rule.whole_line else self._texts[index]
+        return rule.pattern.search(text) is not None and not self._is_wrapper(index) and not self._was_repeated(index)
+
+    def _is_wrapper(self, index: int) -> bool:
+        text = self._texts[index]
+        return PASSED_ON.search(text) is not None or INFORMATIVE.search(text) is not None
+
+    def _is_no_word(self, index: int) -> bool:
+        return (
+            self._is_wrapper(index) or self._was_repeated(index) or IMPLAUSIBLE.search(self._texts[index]) is not None
+        )
+
+    def _was_repeated(self, index: int) -> bool:
+        following = range(index, min(index + _RETRY_WITHIN, self._end) + 1)
+        return any(RETRY.search(self._lines[place]) for place in following)
+
+
+def _said_before_exit(lines: Sequence[str], start: int, end: int) -> int | None:
+    """In a shell's trace: what the script printed last before `exit 1`."""
+    for leave in range(start, end + 1):
+        if _EXIT.match(lines[leave]):
+            for index in range(max(leave - 12, start), leave):
+                echo = _ECHO.match(lines[index])
+                if echo and echo[2] == lines[index + 1]:
+                    return index + 1
+    return None
