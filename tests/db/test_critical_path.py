@@ -92,7 +92,8 @@ def test_time_alone_is_that_in_which_no_other_job_ran() -> None:
 
 
 def _runs(job: Timed, at: datetime) -> bool:
-    assert job.started_at and job.completed_at
+    assert job.started_at
+    assert job.completed_at
     return job.started_at <= at < job.completed_at
 
 
