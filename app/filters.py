@@ -3,13 +3,15 @@
 Streamlit's own binding now and then loses a parameter when the page changes, so the address is kept here: it wins
 where it changed by itself (a link, the Back button), else what was chosen wins and is written to it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import streamlit as st
 
-from app import data, periods
+from app import data, marks, periods
 from app.periods import BadDays, Days
+from app.unknown import Unknown
+from app.unknown import unknown as find_unknown
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.queries.repositories import WorkflowRow
@@ -45,14 +47,41 @@ def render(version: int, page: str, shown: Sequence[str] = ("repo", "branch", "w
             _choice("Workflow", chosen.workflows, "workflow", "All workflows")
 
 
+def page_names(page: str) -> bool:
+    """Does the page show what the chosen repositories and workflows have?"""
+    return "repo" in shown_on(page)
+
+
 def shown_on(page: str) -> Sequence[str]:
     """The page of one workflow has chosen repository and workflow already."""
     return ("branch",) if page == "workflow" and "id" in st.query_params else ("repo", "branch", "workflow")
 
 
-def problems(version: int) -> list[str]:
+def read_address() -> None:
+    """For a page without these widgets, as a wall: what the address says holds all the same."""
+    _meet_address(_SHARED, moved=False)
+
+
+def unknown(version: int) -> Unknown:
+    """Chosen repositories and workflows that are not known, on pages that are about them."""
+    repos, workflows = _chosen("repo"), _chosen("workflow")
+    if not repos and not workflows:
+        return Unknown()
+    named = data.known_names(Scope(repos=_canonical(version, repos)), version)
+    return find_unknown(repos, workflows, named.repos, named.workflows)
+
+
+def _canonical(version: int, repos: Sequence[str]) -> tuple[str, ...]:
+    """As they are stored: GitHub takes names in any case."""
+    if not repos:
+        return ()
+    known = data.known_names(Scope(), version).repos
+    return tuple(known.get(repo.lower(), repo) for repo in repos)
+
+
+def problems(version: int, page: str) -> list[str]:
     """What of the address cannot be shown as it stands, in sentences: periods, days, repositories and workflows."""
-    found = []
+    found = unknown(version).lines if page_names(page) else []
     if unusable := st.session_state.get(_NO_PERIOD):
         known = ", ".join(PERIODS)
         found.append(f"period={unusable} is none of {known}: the last {DEFAULT_PERIOD} are shown.")
@@ -112,7 +141,7 @@ def render_for_runs(version: int) -> None:
             "Search", key="q", placeholder="Title, branch, commit, actor or #number",
             icon=":material/search:", label_visibility="collapsed", max_chars=200, width=330,
         )  # fmt: skip
-        _choice("Conclusion", list(Conclusion), "conclusion", "Any conclusion")
+        _choice("Conclusion", list(Conclusion), "conclusion", "Any conclusion", marks.plain_word)
         _choice("Event", chosen.events, "event", "Any event")
         _choice("Actor", chosen.actors, "actor", "Anybody")
 
@@ -131,7 +160,11 @@ def repository(names: Sequence[str]) -> str:
 
 
 def scope() -> Scope:
-    return Scope(repos=_chosen("repo"), branches=_chosen("branch"), workflows=_chosen("workflow"))
+    return Scope(
+        repos=_canonical(data.status().version, _chosen("repo")),
+        branches=_chosen("branch"),
+        workflows=_chosen("workflow"),
+    )
 
 
 def workflow_scope(workflow: WorkflowRow, branches: tuple[str, ...] | None = None) -> Scope:
@@ -254,13 +287,14 @@ def _options(version: int) -> data.Options:
     return data.options(Scope(repos=_chosen("repo")), data.now(version) - PERIODS["90d"], version)
 
 
-def _choice(label: str, values: list[str], key: str, placeholder: str) -> None:
+def _choice(label: str, values: list[str], key: str, placeholder: str, written: Callable[[str], str] = str) -> None:
     # A chosen value that is not among the options (an old branch in a shared link) stays chosen.
     listed = list(dict.fromkeys([*values, *_chosen(key)]))
     st.multiselect(
         label,
         listed,
         key=key,
+        format_func=written,
         placeholder=placeholder,
         label_visibility="collapsed",
         width="stretch",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import dropwhile
 from urllib.parse import quote
 
+from db.metrics.standing import Standing
 from db.vocabulary import LedgerState
 
 _SIGNS = {
@@ -12,8 +13,8 @@ _SIGNS = {
     "action_required": "!",
 }  # fmt: skip
 _WORDS = {
-    "failure": "Failed", "in_progress": "Running", "startup_failure": "Not started", "timed_out": "Timed out",
-    "action_required": "Needs approval",
+    "failure": "Failed", "in_progress": "Running", "startup_failure": "Startup failure", "timed_out": "Timed out",
+    "action_required": "Action required",
 }  # fmt: skip
 _COLOURS = {
     "success": "#08A69E", "failure": "#D3261C", "cancelled": "#69727D", "skipped": "#A9B2BD", "in_progress": "#1A6FCB",
@@ -28,6 +29,14 @@ _LEDGER = {
     LedgerState.CATCHING_UP: ("◌ Catching up", "blue"),
     LedgerState.GAPS: ("! Gaps", "orange"),
     LedgerState.FAILING: ("✕ Cannot be read", "red"),
+}
+_STANDINGS = {
+    Standing.PASSING: ("✓ Passing", "green"),
+    Standing.FAILING: ("✕ Broken", "red"),
+    Standing.NO_RUNS: ("– No runs on {branch}", "gray"),
+    Standing.CATCHING_UP: ("◌ Catching up", "blue"),
+    Standing.DISABLED: ("⊘ Disabled", "gray"),
+    Standing.DELETED: ("⊘ Deleted", "gray"),
 }
 STATES = ("success", "failure", "timed_out", "startup_failure", "cancelled", "skipped", "in_progress", "queued",
           "waiting", "pending", "requested", "neutral", "stale", "action_required")  # fmt: skip
@@ -45,6 +54,21 @@ def word(state: str) -> str:
 def colour_group(state: str) -> str:
     """The name of the theme's colour for text and badges."""
     return _GROUPS.get(state, "gray")
+
+
+def plain_word(state: str) -> str:
+    """Without the sign, for lists to choose from."""
+    return word(state).partition(" ")[2]
+
+
+def standing_word(standing: Standing, branch: str) -> str:
+    """How a workflow stands on its default branch."""
+    return _STANDINGS[standing][0].replace("{branch}", branch)
+
+
+def standing_colour(standing: Standing) -> str:
+    """The name of the theme's colour."""
+    return _STANDINGS[standing][1]
 
 
 def ledger_word(state: LedgerState) -> str:

@@ -72,15 +72,22 @@ try:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="head"):
         if filtered and not wall:
             filters.render(status.version, page.url_path, filters.shown_on(page.url_path))
+        elif filtered:
+            filters.read_address()
         with st.container(width=190, key="freshness"):
             freshness(status.version, filters.trends if page is overview else None)
     if filtered:
-        states.problems(filters.problems(status.version))
+        states.problems(filters.problems(status.version, page.url_path))
     if status.demo:
         states.demo_banner()
     if status.stale:
         states.stale(status.stale)
-    page.run()
+    named = filtered and status.has_runs and filters.page_names(page.url_path)
+    unknown = filters.unknown(status.version) if named else None
+    if unknown and unknown.all_of:
+        states.unknown(unknown)
+    else:
+        page.run()
     if who:
         account.watch(who)
         if not wall:

@@ -12,13 +12,22 @@ from api.deps import NowDep, SessionDep, only_known_parameters, plain_text
 from db import analytics
 from db.metrics.catalogue import display
 from db.metrics.scope import Scope
+from db.metrics.standing import Standing, together
 from db.metrics.window import DEFAULT_SPAN, Window
 from db.queries.repositories import list_repositories
-from db.queries.streaks import any_decided
+from db.queries.standings import catching_up, standings
 
 router = APIRouter(prefix="/api/badge", tags=["Badges"], dependencies=[Depends(only_known_parameters)])
 # Long enough for the many readers of a page, short enough to be true; GitHub's image proxy keeps to it.
 _HEADERS = {"Cache-Control": "public, max-age=60", "Content-Security-Policy": "default-src 'none'; style-src 'none'"}
+_WORDS = {
+    Standing.FAILING: ("failing", FAILING),
+    Standing.PASSING: ("passing", PASSING),
+    Standing.NO_RUNS: ("no runs", UNKNOWN),
+    Standing.DISABLED: ("disabled", UNKNOWN),
+    Standing.DELETED: ("deleted", UNKNOWN),
+    Standing.CATCHING_UP: ("catching up", UNKNOWN),
+}
 
 
 @router.get(
@@ -47,7 +56,9 @@ def get_badge(
     ] = "state",
 ) -> Response:
     """Wants no key, so that it can be shown anywhere. `failing`: the last decided run of a workflow on the default
-    branch failed; `no runs`: none was decided there in the last 90 days."""
+    branch failed; `no runs`: none was decided there in the last 90 days; `disabled` and `deleted`: the workflow cannot
+    run; `catching up`: runs are still being read, and what is read has no failure. A badge is green only where
+    everything of the last 90 days is known to be read."""
     wanted, text = plain_text("workflow", workflow or ""), plain_text("label", label or "")
     known = {row.repo.lower(): row.repo for row in list_repositories(session)}
     repo = known.get(f"{owner}/{name}".lower())
@@ -64,15 +75,22 @@ def get_badge(
 
 
 def _state(session: Session, scope: Scope, now: datetime) -> tuple[str, str]:
-    broken = analytics.failing_streaks(session, scope, now)
-    if broken:
-        return ("failing" if len(broken) == 1 else f"{len(broken)} failing"), FAILING
-    decided = any_decided(session, scope, now)
-    return ("passing", PASSING) if decided else ("no runs", UNKNOWN)
+    found = [each.standing for each in standings(session, scope, now).values()]
+    failing = found.count(Standing.FAILING)
+    if failing > 1:
+        return f"{failing} failing", FAILING
+    return _WORDS[together(found, catching_up=_behind(session, scope, now))]
+
+
+def _behind(session: Session, scope: Scope, now: datetime) -> bool:
+    return bool(catching_up(session, [row.id for row in list_repositories(session) if row.repo in scope.repos], now))
 
 
 def _rate(session: Session, scope: Scope, now: datetime) -> tuple[str, str]:
     found = analytics.snapshot(session, scope, Window(now - DEFAULT_SPAN, now))
     if found.success_rate is None:
-        return "no runs", UNKNOWN
-    return display(found)["success_rate"], PASSING if found.success_rate >= 0.9 else FAILING
+        return ("catching up" if _behind(session, scope, now) else "no runs"), UNKNOWN
+    rate = display(found)["success_rate"]
+    if _behind(session, scope, now):
+        return f"{rate} so far", UNKNOWN
+    return rate, PASSING if found.success_rate >= 0.9 else FAILING

@@ -7,6 +7,9 @@ import streamlit as st
 from app import filters
 from app.components.text import markdown
 from app.data import Status
+from app.unknown import Unknown
+
+_NAMED = 3
 
 
 def demo_banner() -> None:
@@ -48,6 +51,19 @@ def nothing_collected(status: Status) -> None:
         else:
             st.markdown("### :material/add_link: No repository yet")
             st.markdown("Set `GITHUB_REPOS=owner/name` (and `GITHUB_TOKEN`), then start the collector: `make run`.")
+
+
+def unknown(found: Unknown) -> None:
+    """In the place of the page: none of what the address chose is known, so that an empty page would read as health."""
+    names = ", ".join(markdown(name) for name in (found.repos or found.workflows)[:_NAMED])
+    with st.container(border=True, key="state-unknown"):
+        if found.all_of == "repositories":
+            st.markdown(f"### :material/search_off: {names} is not monitored")
+            st.markdown("No repository of that name is known here. Check its spelling, or add it to `GITHUB_REPOS`.")
+        else:
+            st.markdown(f"### :material/search_off: There is no workflow {names}")
+            st.markdown("The chosen repositories have no workflow of that name or number.")
+        st.button("Clear filters", on_click=filters.clear, type="primary", icon=":material/close:", key="clear-unknown")
 
 
 def nothing_matches() -> None:

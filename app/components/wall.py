@@ -6,9 +6,11 @@ import streamlit as st
 
 from app.components.text import html
 from app.data import Workflows
+from app.marks import standing_colour, standing_word
 from db.analytics import Comparison, WorkflowHealth
 from db.metrics import units
 from db.metrics.catalogue import FIGURES, change, display
+from db.metrics.standing import Standing
 
 _FIGURES = ("success_rate", "runs", "failures", "duration_p50", "queue_p95")
 _FIELDS = 120
@@ -34,17 +36,20 @@ def figures(comparison: Comparison, period: str) -> None:
 
 def fields(found: Workflows) -> None:
     """One each, worst first; as many as a screen holds."""
-    st.html(f'<div class="ph-wall-fields">{"".join(_field(each) for each in _shown(found.listed))}</div>')
+    st.html(f'<div class="ph-wall-fields">{"".join(_field(each, found) for each in _shown(found.listed))}</div>')
 
 
 def _shown(listed: Sequence[WorkflowHealth]) -> Sequence[WorkflowHealth]:
     return listed[:_FIELDS]
 
 
-def _field(each: WorkflowHealth) -> str:
-    kind, sign = ("ph-red", "✕") if each.failing else ("ph-green", "✓")
+def _field(each: WorkflowHealth, found: Workflows) -> str:
+    stands = found.standing(each.repo, each.workflow_id)
+    sign, _, word = standing_word(stands.standing, stands.branch).partition(" ")
+    told = "" if stands.standing in (Standing.PASSING, Standing.FAILING) else f" · {html(word)}"
     return (
-        f'<div class="ph-field {kind}"><b>{sign} {html(each.workflow)}</b><span>{html(each.repo)}</span>'
+        f'<div class="ph-field ph-{standing_colour(stands.standing)}" title="{html(word)}"><b>{sign} '
+        f"{html(each.workflow)}</b><span>{html(each.repo)}{told}</span>"
         f"<em>{units.percent(each.metrics.success_rate)}</em></div>"
     )
 

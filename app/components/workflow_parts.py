@@ -5,8 +5,9 @@ import streamlit as st
 from app.components.cells import anchor
 from app.components.text import html
 from app.data import Trends
-from db.findings import Attention
+from app.marks import standing_colour, standing_word
 from db.metrics import units
+from db.metrics.standing import Standing, WorkflowStanding
 from db.queries.repositories import WorkflowRow
 
 _BIGGEST = 2**63 - 1
@@ -24,26 +25,26 @@ def unknown(workflow_id: int) -> None:
         st.page_link("views/workflow.py", label="All workflows", icon=":material/account_tree:")
 
 
-def header(workflow: WorkflowRow, needs: list[Attention], github_url: str | None) -> None:
+def header(workflow: WorkflowRow, stands: WorkflowStanding | None, github_url: str | None) -> None:
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="top", key="workflow-head"
     ):
-        st.html(_head(workflow, needs), width="stretch")
+        st.html(_head(workflow, stands), width="stretch")
         if github_url and github_url.startswith("https://"):
             url = f"{github_url}/actions/workflows/{workflow.path.rpartition('/')[2]}"
             st.link_button("View on GitHub", url, icon=":material/open_in_new:")
 
 
-def _head(workflow: WorkflowRow, needs: list[Attention]) -> str:
-    broken = any(each.kind == "broken" for each in needs)
-    state = "ph-red" if broken else "ph-green"
-    word = "✕ Broken on the default branch" if broken else "✓ Passing"
+def _head(workflow: WorkflowRow, stands: WorkflowStanding | None) -> str:
+    standing, branch = (stands.standing, stands.branch) if stands else (Standing.CATCHING_UP, "")
+    state, word = f"ph-{standing_colour(standing)}", standing_word(standing, branch)
+    word += " on the default branch" if standing in (Standing.PASSING, Standing.FAILING) else ""
     runs = anchor("all its runs", "runs", [("repo", workflow.repo), ("workflow", workflow.name)])
     repo = anchor(workflow.repo, "", [("repo", workflow.repo)])
     return (
         f'<div class="ph-crumb">{anchor("Workflows", "workflow")} / {repo}</div>'
         f'<h2 class="ph-title">{html(workflow.name)}</h2>'
-        f'<div class="ph-meta"><span class="ph-pill {state}">{word}</span><code>{html(workflow.path)}</code>'
+        f'<div class="ph-meta"><span class="ph-pill {state}">{html(word)}</span><code>{html(workflow.path)}</code>'
         f"<span>{html(workflow.state)}</span><span>{runs}</span></div>"
     )
 

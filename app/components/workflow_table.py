@@ -11,12 +11,13 @@ from app.components.cells import Cell
 from app.components.table import Column, Row, csv_button, table
 from app.components.text import html
 from app.data import Workflows
+from app.marks import standing_colour, standing_word
 from db.analytics import WorkflowHealth
 from db.metrics import units
 
 _COLUMNS = (
     Column("Workflow", fluid=True),
-    Column("Default branch", help="Broken: the last decided run there failed"),
+    Column("Default branch", help="Broken: the last run there that succeeded or failed was a failure; of 90 days"),
     Column("Success rate", width="120px"),
     Column("Change", "right", "Success rate against the period before", "wide_only"),
     Column("Last 20 runs", help="Oldest left; full bars failed", show="wide_only"),
@@ -85,11 +86,12 @@ def _rows(listed: Sequence[WorkflowHealth], found: Workflows, now: datetime, tim
 
 def _row(each: WorkflowHealth, found: Workflows, now: datetime, time: Query) -> Row:
     figures, past = each.metrics, found.before.get((each.repo, each.workflow_id))
-    broken = '<span class="ph-red">✕ Broken</span>' if each.failing else '<span class="ph-green">✓ Passing</span>'
+    stands = found.standing(each.repo, each.workflow_id)
+    word = html(standing_word(stands.standing, stands.branch))
     durations = figures.duration_seconds
     return (
         workflow_link(each.repo, each.workflow, each.workflow_id, time),
-        Cell(broken, "broken" if each.failing else "passing"),
+        Cell(f'<span class="ph-{standing_colour(stands.standing)}">{word}</span>', stands.standing),
         cells.rate(figures.success_rate),
         cells.points(figures.success_rate, past.success_rate if past else None, better="higher"),
         cells.outcomes([outcome for _, outcome in each.recent]),

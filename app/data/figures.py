@@ -1,17 +1,20 @@
 """Figures by filter and data version, kept for all sessions together. What is kept is never changed, so it is handed
 out as it is, not copied."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import streamlit as st
 
 from app.data.connection import session
+from app.data.status import now
 from db import analytics
 from db.metrics.formulas import Completeness, Metrics
 from db.metrics.scope import Scope
+from db.metrics.standing import Standing, WorkflowStanding
 from db.metrics.window import Window
-from db.queries import repositories
+from db.queries import repositories, standings
 from db.vocabulary import GroupBy, Interval
 
 
@@ -26,10 +29,16 @@ class Trends:
 
 @dataclass(frozen=True)
 class Workflows:
-    """`before`: the figures of the period before, by repository and workflow id."""
+    """`before`: the figures of the period before, `standings`: how each stands on its default branch now; both by
+    repository and workflow id. Broken ones come first, whatever branch the figures are of."""
 
     listed: list[analytics.WorkflowHealth]
     before: dict[tuple[str, int], Metrics]
+    standings: Mapping[tuple[str, int], WorkflowStanding] = field(default_factory=dict)
+
+    def standing(self, repo: str, workflow_id: int) -> WorkflowStanding:
+        unknown = WorkflowStanding(repo, workflow_id, "", Standing.CATCHING_UP)
+        return self.standings.get((repo, workflow_id), unknown)
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,18 @@ def workflows(scope: Scope, window: Window, version: int) -> Workflows:
     with session() as found:
         listed = analytics.workflows(found, scope, window, window.until)
         past = analytics.groups(found, scope, window.before(), GroupBy.WORKFLOW)
-        return Workflows(listed, {(each.repo or "", each.workflow_id or 0): each.metrics for each in past})
+        stand = standings.standings(found, scope, now(version))
+    failing = {key for key, each in stand.items() if each.standing is Standing.FAILING}
+    listed.sort(key=lambda each: (each.repo, each.workflow_id) not in failing)
+    return Workflows(listed, {(each.repo or "", each.workflow_id or 0): each.metrics for each in past}, stand)
+
+
+@st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
+def standing(repo: str, workflow_id: int, version: int) -> WorkflowStanding | None:
+    """Of one workflow; null where it is not known."""
+    with session() as found:
+        scope = Scope(repos=(repo,), workflows=(str(workflow_id),))
+        return standings.standings(found, scope, now(version)).get((repo, workflow_id))
 
 
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
@@ -82,10 +102,28 @@ def workflow_names(version: int) -> dict[int, repositories.WorkflowRow]:
         return {row.id: row for row in repositories.list_workflows(found, Scope())}
 
 
+@dataclass(frozen=True)
+class KnownNames:
+    """`repos`: lower case to the name as it is stored, of all that have stored data or are monitored; `workflows`: names
+    and ids in the asked scope."""
+
+    repos: Mapping[str, str]
+    workflows: frozenset[str]
+
+
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
-def broken(scope: Scope, now: datetime, version: int) -> list[analytics.Streak]:
+def known_names(scope: Scope, version: int) -> KnownNames:
     with session() as found:
-        return analytics.failing_streaks(found, scope, now)
+        repos = repositories.known_repositories(found)
+        listed = repositories.list_workflows(found, scope)
+    names = {name for row in listed for name in (row.name, str(row.id))}
+    return KnownNames({repo.lower(): repo for repo in repos}, frozenset(names))
+
+
+@st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
+def broken(scope: Scope, at: datetime, version: int) -> list[analytics.Streak]:
+    with session() as found:
+        return analytics.failing_streaks(found, scope, at)
 
 
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)

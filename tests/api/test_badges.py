@@ -2,9 +2,12 @@ from datetime import timedelta
 from xml.etree import ElementTree
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
-from api.badge import badge
+from api.badge import UNKNOWN, badge
+from db.engine import write_scope
+from db.models import Backfill, Workflow
+from db.store.sync_state import beat, sync_state
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import add_repository, run, store_runs
 
@@ -29,6 +32,42 @@ def test_it_says_how_the_default_branch_is(client: TestClient, engine: Engine) -
     assert texts(client) == ["pipeline health", "failing"]
     store_runs(engine, run(4, minutes=4, conclusion="cancelled"))
     assert texts(client, "/api/badge/ACME/Web.svg") == ["pipeline health", "failing"]
+
+
+def test_it_is_not_green_before_everything_of_90_days_is_read(client: TestClient, engine: Engine) -> None:
+    store_runs(engine, run(1, minutes=1))
+    with write_scope(engine) as session:
+        beat(session, NOW, {"state": "syncing"})
+    assert texts(client)[1] == "catching up"
+    assert texts(client, f"{PATH}?show=success_rate")[1] == "100.0% so far"
+    assert UNKNOWN in client.get(f"{PATH}?show=success_rate").text
+    with write_scope(engine) as session:
+        state = sync_state(session, 1)
+        state.synced_at = NOW
+        state.complete_since = NOW - timedelta(days=30)
+    assert texts(client)[1] == "passing"
+    with write_scope(engine) as session:
+        ends = {
+            "since": NOW - timedelta(days=60),
+            "until": NOW - timedelta(days=30),
+            "cursor": NOW - timedelta(days=40),
+        }
+        session.add(Backfill(repository_id=1, phase="reading", runs_done=0, started_at=NOW, **ends))
+    assert texts(client)[1] == "catching up"
+    store_runs(engine, run(2, minutes=2, conclusion="failure"))
+    assert texts(client)[1] == "failing"
+
+
+@pytest.mark.parametrize(
+    ("state", "word"), [("disabled_manually", "disabled"), ("deleted", "deleted"), ("active", "failing")]
+)
+def test_a_workflow_that_cannot_run_is_neither_failing_nor_passing(
+    client: TestClient, engine: Engine, state: str, word: str
+) -> None:
+    store_runs(engine, run(1, minutes=1, conclusion="failure"))
+    with write_scope(engine) as session:
+        session.execute(update(Workflow).values(state=state))
+    assert texts(client)[1] == word
 
 
 def test_one_workflow_a_label_or_a_rate(client: TestClient, engine: Engine) -> None:

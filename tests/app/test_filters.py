@@ -143,3 +143,38 @@ def test_values_of_cells_cannot_leave_their_attribute() -> None:
 
 def test_nothing_is_asked_for_a_period_without_runs(seeded: Seeded, open_page: Open) -> None:
     assert "Nothing matches" in markdown(open_page(dates="2020-01-01..2020-01-02"))
+
+
+NAMED_PAGES = ["", "workflow", "runs", "failures", "flaky", "cost"]
+
+
+@pytest.mark.parametrize("page", NAMED_PAGES)
+def test_a_repository_that_is_not_monitored_is_no_all_clear(seeded: Seeded, open_page: Open, page: str) -> None:
+    found = open_page(page, repo="acme/nope")
+    assert "acme/nope is not monitored" in markdown(found).replace("\\", "")
+    assert "Nothing needs attention" not in everything(found)
+    assert not tiles(found)
+
+
+@pytest.mark.parametrize("page", NAMED_PAGES)
+def test_a_workflow_that_does_not_exist_is_no_all_clear(seeded: Seeded, open_page: Open, page: str) -> None:
+    found = open_page(page, repo="acme/web", workflow="Nightly")
+    assert "There is no workflow Nightly" in markdown(found).replace("\\", "")
+    assert "Nothing needs attention" not in everything(found)
+
+
+def test_a_wall_keeps_to_the_repositories_of_its_address(seeded: Seeded, open_page: Open) -> None:
+    assert "\n".join(html(open_page(wall=1, repo="acme/api"))).count('class="ph-field ph-') == 2
+    assert "is not monitored" in markdown(open_page(wall=1, repo="acme/nope"))
+
+
+def test_what_is_known_beside_an_unknown_name_is_shown_in_any_case(seeded: Seeded, open_page: Open) -> None:
+    page = open_page("runs", repo=["ACME/Web", "acme/nope"])
+    assert "acme/nope is not monitored: it is left out." in _warned(page)
+    assert "change 8000" in everything(page)
+
+
+def test_outcomes_to_choose_from_are_words(seeded: Seeded, open_page: Open) -> None:
+    offered = open_page("runs").multiselect(key="conclusion").options
+    assert {"Startup failure", "Timed out", "Action required", "Failed", "Success"} <= set(offered)
+    assert not [each for each in offered if "_" in each]

@@ -1,8 +1,13 @@
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from db.engine import write_scope
+from db.store.records import RunRecord, WorkflowRecord
+from db.store.repositories import upsert_workflows
+from db.store.sync_state import sync_state
 from tests.app.conftest import Open
 from tests.app.reading import charts, everything, html, markdown, table, tiles
 from tests.app.seeding import Seeded, add_repository, run, store
@@ -66,3 +71,45 @@ def test_names_are_text(seeded: Seeded, open_page: Open) -> None:
         told = "\n".join(block for block in html(page) if "<style>" not in block)
         assert "<img src=x>" not in told
         assert "<script" not in told
+
+
+def test_a_workflow_without_runs_on_the_default_branch_is_neither_passing_nor_broken(
+    seeded: Seeded, open_page: Open
+) -> None:
+    _add_workflow(seeded, 17, "Preview", run(17_000, seeded.now - timedelta(hours=1), branch="feature"))
+    rows = {row["Workflow"].value: row for row in table(open_page("workflow"), "all-workflows")}
+    assert rows["acme/web / Preview"]["Default branch"].text == "– No runs on main"
+    assert rows["acme/web / Preview"]["Default branch"].value == "no_runs"
+    assert rows["acme/api / CI"]["Default branch"].text == "✓ Passing"
+    assert "– No runs on main" in everything(open_page("workflow", id=17))
+    wall = "\n".join(html(open_page(wall=1)))
+    assert 'class="ph-field ph-gray" title="No runs on main"' in wall
+
+
+@pytest.mark.parametrize(("state", "word"), [("disabled_inactivity", "⊘ Disabled"), ("deleted", "⊘ Deleted")])
+def test_a_workflow_that_cannot_run_is_not_broken(seeded: Seeded, open_page: Open, state: str, word: str) -> None:
+    _add_workflow(seeded, 18, "Old", run(18_000, seeded.now - timedelta(hours=1), conclusion="failure"), state=state)
+    rows = {row["Workflow"].value: row for row in table(open_page("workflow"), "all-workflows")}
+    assert rows["acme/web / Old"]["Default branch"].text == word
+    assert word in everything(open_page("workflow", id=18))
+
+
+def test_the_default_branch_is_judged_whatever_branch_is_chosen(seeded: Seeded, open_page: Open) -> None:
+    _add_workflow(seeded, 19, "Both", run(19_000, seeded.now - timedelta(hours=2), conclusion="failure"),
+                  run(19_001, seeded.now - timedelta(hours=1), branch="feature"))  # fmt: skip
+    rows = {row["Workflow"].value: row for row in table(open_page("workflow", branch="feature"), "all-workflows")}
+    assert rows["acme/web / Both"]["Default branch"].text == "✕ Broken"
+
+
+def test_nothing_is_passing_while_its_repository_is_still_read(seeded: Seeded, open_page: Open) -> None:
+    with write_scope(seeded.engine) as session:
+        sync_state(session, 2).complete_since = None
+    rows = {row["Workflow"].value: row for row in table(open_page("workflow"), "all-workflows")}
+    assert rows["acme/api / CI"]["Default branch"].text == "◌ Catching up"
+    assert rows["acme/web / CI"]["Default branch"].text == "✕ Broken"
+
+
+def _add_workflow(seeded: Seeded, number: int, name: str, *runs: RunRecord, state: str = "active") -> None:
+    with write_scope(seeded.engine) as session:
+        upsert_workflows(session, 1, [WorkflowRecord(number, name, f".github/workflows/{number}.yml", state)])
+    store(seeded.engine, 1, *(replace(each, workflow_id=number, workflow_name=name) for each in runs))

@@ -1,0 +1,65 @@
+"""How each workflow stands on its default branch now."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from db.metrics.outcome import DECIDED
+from db.metrics.scope import Scope
+from db.metrics.standing import WorkflowStanding, standing_of
+from db.models import Backfill, Heartbeat, Repository, Run, SyncState, Workflow
+from db.queries.filters import repository_ids, workflow_ids
+from db.queries.streaks import LOOK_BACK
+from db.vocabulary import BackfillPhase
+
+Key = tuple[str, int]
+
+
+def standings(session: Session, scope: Scope, now: datetime) -> dict[Key, WorkflowStanding]:
+    """By repository (owner/name) and workflow id: all workflows of the scope's repositories and workflows. Branches,
+    events and actors do not matter: it is the default branch that is judged. An index leads to the last run of each."""
+    last = (
+        select(Run.outcome)
+        .where(
+            Run.repository_id == Workflow.repository_id, Run.workflow_id == Workflow.id, Run.on_default_branch,
+            Run.created_at >= now - LOOK_BACK, Run.outcome.in_(DECIDED),
+        )
+        .correlate(Workflow).order_by(Run.created_at.desc(), Run.id.desc()).limit(1).scalar_subquery()
+    )  # fmt: skip
+    query = (
+        select(Repository.full_name, Repository.id, Repository.default_branch, Workflow.id, Workflow.state, last)
+        .join(Repository, Repository.id == Workflow.repository_id)
+        .where(Repository.id.in_(repository_ids(scope)))
+    )
+    if scope.workflows:
+        query = query.where(Workflow.id.in_(workflow_ids(scope.workflows)))
+    rows = session.execute(query).all()
+    behind = catching_up(session, {row[1] for row in rows}, now)
+    return {
+        (repo, workflow_id): WorkflowStanding(
+            repo, workflow_id, branch, standing_of(outcome, state, catching_up=repository_id in behind)
+        )
+        for repo, repository_id, branch, workflow_id, state, outcome in rows
+    }
+
+
+def catching_up(session: Session, repository_ids: Collection[int], now: datetime) -> set[int]:
+    """Ids of those whose runs of the time that is looked back are not all read yet: never read to an end, or history
+    of that time is still being read."""
+    ids = list(repository_ids)
+    reading = (
+        select(Backfill.repository_id)
+        .where(
+            Backfill.repository_id == Repository.id, Backfill.phase == BackfillPhase.READING,
+            Backfill.cursor > now - LOOK_BACK,
+        )
+        .exists()
+    )  # fmt: skip
+    begun = select(SyncState.repository_id).where(SyncState.repository_id == Repository.id)
+    never = [SyncState.complete_since.is_(None), SyncState.synced_at.is_(None)]
+    beat = session.get(Heartbeat, "collector")
+    # A database that no collector ever looked after, as one that was filled by a copy, has nothing on its way.
+    unfinished = begun.where(or_(*never) if beat and beat.detail else or_(*never) & ~and_(*never)).exists()
+    return set(session.scalars(select(Repository.id).where(Repository.id.in_(ids), or_(unfinished, reading))))
