@@ -16,19 +16,17 @@ from db.alerting.judge import NOTHING, Measure
 from db.alerting.kinds import SHORT_SHARE
 from db.alerting.patterns import matches
 from db.alerting.place import Place
-from db.alerting.regressions import LOOK_BACK, less_successful
+from db.alerting.regressions import less_successful
 from db.alerting.rule import Rule
 from db.alerting.schedule import last_due
 from db.analytics import Group, Streak
 from db.findings import regressions
-from db.findings.regressions import RECENT
+from db.findings.regressions import look_at_success
 from db.metrics import units
-from db.metrics.distribution import ratio
 from db.metrics.formulas import Metrics
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.queries.alert_history import branch_streaks, matching_branches, unfinished, workflow_keys
-from db.queries.findings import spans
 from db.queries.repositories import RepositoryRow, list_repositories
 from db.queries.runs import RunRow
 from db.queries.schedules import list_scheduled
@@ -201,18 +199,14 @@ def _stale(session: Session, rule: Rule, now: datetime) -> Iterator[Observation]
 
 
 def _less_successful(session: Session, rule: Rule, now: datetime) -> Iterator[Observation]:
-    ended: dict[tuple[int, int], list[list[int]]] = defaultdict(lambda: [[0, 0], [0, 0]])
-    days = timedelta(seconds=LOOK_BACK).days
-    for day in spans(session, _scope(session, rule), now, days=days, step=1):
-        counts = ended[day.repository_id, day.workflow_id][day.span >= RECENT.days]
-        counts[0] += day.failed
-        counts[1] += day.passed
-    for place in _default_places(session, rule, ended):
-        (failed, passed), (failed_before, passed_before) = ended[place.repository_id, place.workflow_id or 0]
-        measure = less_successful(failed, passed, failed_before, passed_before)
-        rate, before = ratio(passed, passed + failed), ratio(passed_before, passed_before + failed_before)
-        text = f"{units.percent(rate)} in the last 7 days, {units.percent(before)} in the 30 days before"
-        yield Observation(place, measure, {"branch": place.branch, "value": measure.value, "text": text})
+    look = look_at_success(session, _scope(session, rule), now)
+    numbers = {key: number for number, key in enumerate(look.decided.keys)}
+    for place in _default_places(session, rule, numbers):
+        number = numbers[place.repository_id, place.workflow_id or 0]
+        measure = less_successful(look.changes, number, look.threshold)
+        if measure.value is not None:
+            detail = {"branch": place.branch, "value": measure.value, "text": look.text(number)}
+            yield Observation(place, measure, detail)
 
 
 def _slower(session: Session, rule: Rule, now: datetime) -> Iterator[Observation]:

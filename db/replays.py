@@ -75,6 +75,9 @@ def replay(session: Session, rule: Rule, now: datetime, *, span: timedelta = SPA
 
 def _past(session: Session, rule: Rule, since: datetime, now: datetime, limit: int) -> Past:
     since -= _lead(rule)
+    if rule.kind is RuleKind.SUCCESS_REGRESSION and covered(session, rule):
+        # How certain a fall must be depends on all workflows, not on those of the rule alone.
+        return past_runs(session, Scope(), since, now, default_branch=True, limit=limit)
     if rule.default_branch:
         repositories = covered(session, rule)
         scope = Scope(repos=tuple(row.repo for row in repositories) if rule.scope.repos else ())

@@ -5,13 +5,13 @@ was."""
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from db.alerting.judge import NOTHING, Measure, fires
 from db.alerting.kinds import SHORT_SHARE
-from db.alerting.regressions import Ended, days, duration_at, success_at
+from db.alerting.regressions import Ended, days, duration_at, ended_runs, success_at
 from db.alerting.rule import Rule
 from db.metrics.distribution import percentile_of, ratio
 from db.vocabulary import Outcome, RuleKind, RuleScope
@@ -64,35 +64,37 @@ def replayed(rule: Rule, runs: Iterable[PastRun], since: float, until: float) ->
     by_place: dict[Key, list[PastRun]] = defaultdict(list)
     for run in runs:
         by_place[_key(rule, run)].append(run)
-    found: list[Episode] = []
-    for key, listed in by_place.items():
-        if rule.kind in _DAILY:
-            found += _by_day(rule, key, listed, since, until)
-        else:
-            found += _of_place(rule, key, listed, until)
+    if rule.kind in _DAILY:
+        found = list(_by_day(rule, by_place, since, until))
+    else:
+        found = [each for key, listed in by_place.items() for each in _of_place(rule, key, listed, until)]
     kept = [each for each in found if each.resolved is None or each.resolved > since]
     return sorted(kept, key=lambda each: (-each.opened, each.key))
 
 
-def _by_day(rule: Rule, key: Key, runs: Sequence[PastRun], since: float, until: float) -> Iterator[Episode]:
-    """Regressions change slowly: one look a day."""
-    measure = success_at if rule.kind is RuleKind.SUCCESS_REGRESSION else duration_at
-    ended = sorted(
-        Ended(run.created, run.completed, run.outcome == Outcome.FAILURE, run.duration)
-        for run in runs
-        if run.completed is not None and run.outcome in _DECIDED
-    )
-    firing: Episode | None = None
+def _by_day(rule: Rule, by_place: Mapping[Key, Sequence[PastRun]], since: float, until: float) -> Iterator[Episode]:
+    """Regressions change slowly: one look a day, at all places together, because how certain a change must be depends
+    on how many are looked at."""
+    look = success_at if rule.kind is RuleKind.SUCCESS_REGRESSION else duration_at
+    ended = ended_runs([_ended(runs) for runs in by_place.values()])
+    firing: dict[Key, Episode] = {}
     for at in days(since, until):
-        found = measure(ended, at)
-        fire = fires(rule, found, firing=firing is not None)
-        if fire and firing is None:
-            firing = Episode(key, at, None, found.value or 0.0, None)
-        elif firing and not fire:
-            yield Episode(key, firing.opened, at, firing.value, None)
-            firing = None
-    if firing:
-        yield firing
+        for key, measure in zip(by_place, look(ended, at), strict=True):
+            fire = fires(rule, measure, firing=key in firing)
+            if fire and key not in firing:
+                firing[key] = Episode(key, at, None, measure.value or 0.0, None)
+            elif key in firing and not fire:
+                yield replace(firing.pop(key), resolved=at)
+    yield from firing.values()
+
+
+def _ended(runs: Sequence[PastRun]) -> list[Ended]:
+    """Decided ones, in the order of creation."""
+    known = [run for run in runs if run.completed is not None and run.outcome in _DECIDED]
+    return [
+        Ended(run.created, run.completed or 0.0, run.outcome == Outcome.FAILURE, run.duration)
+        for run in sorted(known, key=lambda run: (run.created, run.id))
+    ]
 
 
 def _key(rule: Rule, run: PastRun) -> Key:

@@ -1,18 +1,17 @@
-"""How much worse a workflow got, as a measure. Pure; what counts as worse is said in db.insights."""
+"""How much worse workflows got, as measures. Pure; what counts as worse is said in db.insights."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from db.alerting.judge import NOTHING, Measure
-from db.insights.change_point import LEAST, slower_since
-from db.insights.significance import fisher_worse
-from db.metrics.distribution import percentile_of, ratio
+import numpy as np
 
-_DAY = 86400.0
-# The last 7 days against the 30 before, as db.findings.regressions.
-RECENT, LOOK_BACK = 7 * _DAY, 37 * _DAY
-CERTAIN = 0.05
-_MOST_RUNS = 160
+from db.alerting.judge import NOTHING, Measure
+from db.insights.sequences import DAY, Sequences, sequences
+from db.insights.slowdown import steps
+from db.insights.success import LOOK_BACK_DAYS, SuccessChanges, success_changes
+from db.metrics.distribution import Floats
+
+LOOK_BACK = LOOK_BACK_DAYS * DAY
 
 
 class Ended(NamedTuple):
@@ -24,46 +23,61 @@ class Ended(NamedTuple):
     seconds: float | None
 
 
-def less_successful(failed: int, passed: int, failed_before: int, passed_before: int) -> Measure:
-    """Points by which the success rate fell; below 0 where it rose."""
-    rate, before = ratio(passed, passed + failed), ratio(passed_before, passed_before + failed_before)
-    if rate is None or before is None:
+class EndedRuns(NamedTuple):
+    """`runs` of many places, and when each ended."""
+
+    runs: Sequences
+    completed: Floats
+
+    def at(self, moment: float) -> Sequences:
+        """What was known then of the 37 days before."""
+        runs = self.runs
+        known = (self.completed <= moment) & (runs.created < moment) & (runs.created >= moment - LOOK_BACK)
+        return runs.only(known)
+
+
+def ended_runs(places: Sequence[Sequence[Ended]]) -> EndedRuns:
+    """The runs of each place in the order of creation."""
+    runs = sequences([[(run.created, run.failed, run.seconds) for run in listed] for listed in places])
+    return EndedRuns(runs, np.asarray([run.completed for listed in places for run in listed], dtype=np.float64))
+
+
+def less_successful(changes: SuccessChanges, number: int, threshold: float) -> Measure:
+    """Points by which the success rate fell, below 0 where it rose; the sample are streaks of failures. `threshold` as
+    SuccessChanges.threshold."""
+    drop = float(changes.drop[number])
+    if np.isnan(drop):
         return NOTHING
-    p_value = fisher_worse(failed, passed, failed_before, passed_before)
-    return Measure(before - rate, failed, certain=p_value < CERTAIN)
+    certain = threshold > 0 and float(changes.p_value[number]) <= threshold
+    return Measure(drop, int(changes.streaks[number]), certain=certain)
 
 
-def success_at(runs: Sequence[Ended], at: float) -> Measure:
-    """Of the runs that had ended by then, by their creation."""
-    counts = [[0, 0], [0, 0]]
-    for run in runs:
-        age = at - run.created
-        if run.completed <= at and age < LOOK_BACK:
-            counts[age >= RECENT][run.failed] += 1
-    (passed, failed), (passed_before, failed_before) = counts
-    return less_successful(failed, passed, failed_before, passed_before)
+def success_at(ended: EndedRuns, moment: float) -> list[Measure]:
+    """Of each place, of the runs that had ended by then."""
+    changes = success_changes(ended.at(moment), moment)
+    threshold = changes.threshold()
+    return [less_successful(changes, number, threshold) for number in range(len(changes.drop))]
 
 
-def duration_at(runs: Sequence[Ended], at: float) -> Measure:
-    """Relative to the median before, of the newest successful runs that had ended by then. `runs` by creation."""
-    known = [run.seconds for run in runs if not run.failed and run.seconds is not None and run.completed <= at
-             and at - run.created < LOOK_BACK][-_MOST_RUNS:]  # fmt: skip
-    if len(known) < 2 * LEAST or not _maybe(known):
-        return NOTHING
-    step = slower_since(known)
-    return Measure(step.after / step.before - 1, step.sample_after) if step else NOTHING
+def duration_at(ended: EndedRuns, moment: float) -> list[Measure]:
+    """Relative to the median before, of the successful runs that had ended by then."""
+    runs = ended.at(moment)
+    passed = runs.only(~runs.failed & (runs.seconds > 0))
+    found = steps(passed)
+    return [
+        Measure(found[number].after / found[number].before - 1, found[number].sample_after)
+        if number in found else NOTHING
+        for number in range(len(passed))
+    ]  # fmt: skip
+
+
+Look = Callable[[EndedRuns, float], list[Measure]]
 
 
 def days(since: float, until: float) -> Iterator[float]:
     """A replay looks once a day, at midnight UTC, and at the end."""
-    at = (since // _DAY + 1) * _DAY
+    at = (since // DAY + 1) * DAY
     while at < until:
         yield at
-        at += _DAY
+        at += DAY
     yield until
-
-
-def _maybe(seconds: Sequence[float]) -> bool:
-    """Are the latest so slow that a step is worth looking for? Most workflows are not, and looking is dear."""
-    low, latest = percentile_of(sorted(seconds), 0.1), percentile_of(sorted(seconds[-LEAST:]), 0.5)
-    return low is not None and latest is not None and latest >= max(low * 1.2, low + 60)

@@ -1,33 +1,34 @@
 """What became worse, since which run."""
 
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from weakref import WeakKeyDictionary
 
+import numpy as np
 from sqlalchemy.orm import Session
 
-from db.insights.change_point import LEAST, slower_since, worse_since
-from db.insights.significance import fisher_worse
+from db.insights.significance import benjamini_hochberg
+from db.insights.slowdown import steps
+from db.insights.success import FALSE_SHARE, LOOK_BACK_DAYS, SuccessChanges, success_changes, worse_since
 from db.metrics import units
+from db.metrics.distribution import ratio
 from db.metrics.scope import Scope
 from db.queries import findings
-from db.queries.findings import Decided, Key, Week
+from db.queries.decided import DecidedRuns, Key, read_decided
 from db.queries.runs import RunRow
 
-# Red Hat's Sippy: the last 7 days against the 30 before, p < 0.05, at least 5 points worse
-# (github.com/openshift/sippy, "Component Readiness"); at least 3 failures.
-RECENT, LOOK_BACK = timedelta(days=7), timedelta(days=37)
-_P, _POINTS, _FAILURES = 0.05, 0.05, 3
-# What is looked at closely: whose mean over some days is this much above an earlier one.
-_HINT, _HINT_SECONDS = 1.12, 30.0
-_MOST_RUNS, _MOST_WORKFLOWS = 160, 60
+LOOK_BACK = timedelta(days=LOOK_BACK_DAYS)
+# Dates of a change are told to the day; a moment that is known better than this is not called approximate.
+_EXACT = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Regression:
-    """`kind`: "success" (shares; `p_value` of Fisher's exact test) or "duration" (medians in seconds; `t` of Welch).
-    `first_run` is the first that is part of the change. `text` says it in a sentence."""
+    """`kind`: "success" (shares; `p_value` of Fisher's exact test) or "duration" (medians in seconds; `t`: standard
+    errors). `first_run` is the first that is part of the change: the most probable one; with 90 % probability the
+    change began from `since_earliest` to `since_latest`. `text` says it in a sentence."""
 
     kind: str
     repo: str
@@ -35,6 +36,8 @@ class Regression:
     workflow_id: int
     branch: str
     since: datetime
+    since_earliest: datetime
+    since_latest: datetime
     first_run: RunRow
     before: float
     after: float
@@ -45,83 +48,148 @@ class Regression:
     text: str
 
 
+@dataclass(frozen=True)
+class SuccessLook:
+    """Success rates of the workflows of a scope; `threshold` is the largest p-value that is a discovery among all
+    workflows that were looked at beside them."""
+
+    decided: DecidedRuns
+    changes: SuccessChanges
+    threshold: float
+
+    def text(self, number: int) -> str:
+        """The rates of both sides."""
+        days = int(self.changes.days[number])
+        after, before = rates(self.changes, number)
+        return (
+            f"{units.percent(after)} in the last {days} days, "
+            f"{units.percent(before)} in the {LOOK_BACK_DAYS - days} days before"
+        )
+
+
 def regressions(session: Session, scope: Scope, now: datetime) -> list[Regression]:
     """Success first, each kind by the size of the change. On default branches, of the last 37 days."""
-    by_workflow: dict[Key, list[Week]] = defaultdict(list)
     scope = scope.whole_sequence()
-    for week in findings.spans(session, scope, now, days=LOOK_BACK.days, step=1):
-        by_workflow[week.repository_id, week.workflow_id].append(week)
-    worse = [found for key, days in by_workflow.items() if (found := _worse(session, scope, key, days, now))]
-    hints = sorted(
-        (key for key, days in by_workflow.items() if _hint(days) > 1), key=lambda key: -_hint(by_workflow[key])
-    )
-    slower = [found for key in hints[:_MOST_WORKFLOWS] if (found := _slower(session, scope, key, now))]
+    look = look_at_success(session, scope, now)
+    worse, slower = list(_worse(session, look)), list(_slower(session, look.decided))
     return [
         *sorted(worse, key=lambda each: each.after - each.before),
         *sorted(slower, key=lambda each: -each.after / each.before),
     ]
 
 
-def _worse(session: Session, scope: Scope, key: Key, days: Sequence[Week], now: datetime) -> Regression | None:
-    late = [day for day in days if day.span < RECENT.days]
-    early = [day for day in days if day.span >= RECENT.days]
-    failed, passed = sum(day.failed for day in late), sum(day.passed for day in late)
-    failed_before, passed_before = sum(day.failed for day in early), sum(day.passed for day in early)
-    if failed < _FAILURES or not passed_before + failed_before:
-        return None
-    rate, before = passed / (passed + failed), passed_before / (passed_before + failed_before)
-    p = fisher_worse(failed, passed, failed_before, passed_before)
-    if before - rate < _POINTS or p >= _P:
-        return None
-    runs = findings.list_decided(session, scope, key, now - RECENT, now, limit=2_000)
-    first = runs[worse_since([run.failed for run in runs], 1 - before)] if runs else None
-    told = f"Success rate {units.percent(rate)} in the last 7 days, {units.percent(before)} in the 30 days before"
-    sizes = failed_before + passed_before, failed + passed
-    return _regression(session, "success", key, first, (before, rate), sizes, told, p_value=p)
+def look_at_success(session: Session, scope: Scope, now: datetime) -> SuccessLook:
+    """Which workflows of the scope count as worse does not depend on how narrow it is: the threshold is that of all
+    monitored repositories."""
+    decided = read_decided(session, scope, now - LOOK_BACK, now)
+    changes = success_changes(decided.runs, now.timestamp())
+    own = dict(zip(decided.keys, changes.p_value.tolist(), strict=True))
+    everywhere = replace(scope, repos=(), workflows=())
+    together = own if scope == everywhere else _others(session, everywhere, now) | own
+    return SuccessLook(decided, changes, benjamini_hochberg(list(together.values()), FALSE_SHARE))
 
 
-def _slower(session: Session, scope: Scope, key: Key, now: datetime) -> Regression | None:
-    """Successful runs only: failures end early."""
-    runs = [run for run in findings.list_decided(session, scope, key, now - LOOK_BACK, now, limit=_MOST_RUNS * 2)
-            if not run.failed and run.duration_seconds is not None][-_MOST_RUNS:]  # fmt: skip
-    if len(runs) < 2 * LEAST:
-        return None
-    step = slower_since([run.duration_seconds or 0.0 for run in runs])
-    if step is None:
-        return None
-    told = (
-        f"Median duration {units.duration(step.after)}, {units.duration(step.before)} before: "
-        f"{step.after / step.before - 1:.0%} slower"
+# The p-values of all workflows by database: a narrow question asked again within ten minutes need not read all runs.
+_FAMILIES: WeakKeyDictionary[object, dict[Scope, tuple[datetime, dict[Key, float]]]] = WeakKeyDictionary()
+_FAMILY_FOR = timedelta(minutes=10)
+_MOST_FAMILIES = 64
+_lock = Lock()
+
+
+def _others(session: Session, everywhere: Scope, now: datetime) -> dict[Key, float]:
+    database = session.get_bind()
+    with _lock:
+        families = _FAMILIES.setdefault(database, {})
+        made, found = families.get(everywhere, (None, {}))
+    if made is not None and abs(now - made) < _FAMILY_FOR:
+        return found
+    decided = read_decided(session, everywhere, now - LOOK_BACK, now)
+    changes = success_changes(decided.runs, now.timestamp())
+    found = dict(zip(decided.keys, changes.p_value.tolist(), strict=True))
+    with _lock:
+        if len(families) >= _MOST_FAMILIES:
+            families.clear()
+        families[everywhere] = now, found
+    return found
+
+
+def rates(changes: SuccessChanges, number: int) -> tuple[float | None, float | None]:
+    """Success rates of the recent window and before."""
+    passed, before = int(changes.passed[number]), int(changes.passed_before[number])
+    return (
+        ratio(passed, passed + int(changes.failed[number])),
+        ratio(before, before + int(changes.failed_before[number])),
     )
-    sizes = step.sample_before, step.sample_after
-    return _regression(session, "duration", key, runs[step.index], (step.before, step.after), sizes, told, t=step.t)
 
 
-def _regression(
-    session: Session, kind: str, key: Key, first: Decided | None, change: tuple[float, float], sizes: tuple[int, int],
-    text: str, *, p_value: float | None = None, t: float | None = None,
-) -> Regression | None:  # fmt: skip
-    found = findings.list_runs_by_id(session, [first.id]) if first else []
-    if not found:
-        return None
-    run = found[0]
-    return Regression(
-        kind, run.repo, run.workflow, key[1], run.branch or units.NO_DATA, run.created_at, run, *change, *sizes,
-        p_value, t, text,
-    )  # fmt: skip
+@dataclass(frozen=True)
+class _Change:
+    """`number` of the workflow; places in its sequence of the most probable first run and of the interval; values and
+    numbers of runs before and after."""
+
+    number: int
+    first: int
+    earliest: int
+    latest: int
+    before: float
+    after: float
+    sample_before: int
+    sample_after: int
+    text: str
+    p_value: float | None = None
+    t: float | None = None
 
 
-def _hint(days: Sequence[Week]) -> float:
-    """The largest rise of the mean duration from the days before to the days since, over all cuts; 0 where none is
-    large enough to look closer."""
-    known = sorted((day for day in days if day.mean_seconds is not None and day.passed), key=lambda day: -day.span)
-    best = 0.0
-    for cut in range(1, len(known)):
-        before, after = _mean(known[:cut]), _mean(known[cut:])
-        if after - before > _HINT_SECONDS and after > before * _HINT:
-            best = max(best, after / before)
-    return best
+def _worse(session: Session, look: SuccessLook) -> Iterator[Regression]:
+    decided, changes = look.decided, look.changes
+    for number in np.nonzero(changes.worse(look.threshold))[0].tolist():
+        since = worse_since(decided.runs.one(number))
+        after, before = rates(changes, number)
+        if since is None or after is None or before is None:
+            continue
+        sizes = (
+            int(changes.failed_before[number] + changes.passed_before[number]),
+            int(changes.failed[number] + changes.passed[number]),
+        )
+        text, p_value = f"Success rate {look.text(number)}", float(changes.p_value[number])
+        change = _Change(
+            number, since.first, since.earliest, since.latest, before, after, *sizes, text, p_value=p_value
+        )  # fmt: skip
+        yield from _regression(session, "success", decided, change)
 
 
-def _mean(days: Sequence[Week]) -> float:
-    return sum((day.mean_seconds or 0.0) * day.passed for day in days) / sum(day.passed for day in days)
+def _slower(session: Session, decided: DecidedRuns) -> Iterator[Regression]:
+    """Successful runs only: failures end early."""
+    timed = ~decided.runs.failed & (decided.runs.seconds > 0)
+    passed = DecidedRuns(decided.keys, decided.ids[timed], decided.runs.only(timed))
+    for number, step in steps(passed.runs).items():
+        text = (
+            f"Median duration {units.duration(step.after)}, {units.duration(step.before)} before: "
+            f"{step.after / step.before - 1:.0%} slower"
+        )
+        change = _Change(
+            number, step.index, step.earliest, step.latest, step.before, step.after, step.sample_before,
+            step.sample_after, text, t=step.t,
+        )  # fmt: skip
+        yield from _regression(session, "duration", passed, change)
+
+
+def _regression(session: Session, kind: str, decided: DecidedRuns, change: _Change) -> Iterator[Regression]:
+    """Nothing where its first run was deleted meanwhile."""
+    start, created = decided.runs.starts[change.number], decided.runs.created
+    earliest, latest = (
+        datetime.fromtimestamp(float(created[start + place]), UTC) for place in (change.earliest, change.latest)
+    )
+    text = change.text
+    for run in findings.list_runs_by_id(session, [int(decided.ids[start + change.first])]):
+        if latest - earliest > _EXACT:
+            text += f"; since about {_day(run.created_at)} ({_day(earliest)} to {_day(latest)})"
+        yield Regression(
+            kind, run.repo, run.workflow, decided.keys[change.number][1], run.branch or units.NO_DATA, run.created_at,
+            earliest, latest, run, change.before, change.after, change.sample_before, change.sample_after,
+            change.p_value, change.t, text,
+        )  # fmt: skip
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.day} {moment:%b}"

@@ -1,50 +1,87 @@
-"""How sure a difference is. Pure."""
+"""How certain a difference is. Pure."""
 
 from collections.abc import Sequence
-from math import exp, lgamma, sqrt
+from math import sqrt
+
+import numpy as np
+
+from db.metrics.distribution import Floats, Ints
 
 _Z = 1.959963984540054
+# Terms of a sum below this share of 1 change no decision.
+_NEGLIGIBLE = 1e-15
 
 
-def wilson_lower(part: int, whole: int) -> float:
-    """The lower bound of the 95 % interval of a share (E. B. Wilson, "Probable Inference, the Law of Succession, and
-    Statistical Inference", 1927): 1 of 1 ranks below 30 of 60."""
+def wilson(part: float, whole: float) -> tuple[float, float]:
+    """The 95 % interval of a share (E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical
+    Inference", 1927); (0, 1) of nothing."""
     if not whole:
-        return 0.0
+        return 0.0, 1.0
     share = part / whole
     centre = share + _Z * _Z / (2 * whole)
     spread = _Z * sqrt(share * (1 - share) / whole + _Z * _Z / (4 * whole * whole))
-    return max((centre - spread) / (1 + _Z * _Z / whole), 0.0)
+    size = 1 + _Z * _Z / whole
+    return max((centre - spread) / size, 0.0), min((centre + spread) / size, 1.0)
+
+
+def wilson_lower(part: float, whole: float) -> float:
+    """The lower bound of Wilson's interval: 1 of 1 ranks below 30 of 60."""
+    return wilson(part, whole)[0]
 
 
 def fisher_worse(failed: int, passed: int, failed_before: int, passed_before: int) -> float:
     """The p-value of Fisher's exact test, one-sided: how likely at least so many of the failures are now, if nothing
     had changed (R. A. Fisher, "The Design of Experiments", 1935)."""
+    one = [np.asarray([each], dtype=np.int64) for each in (failed, passed, failed_before, passed_before)]
+    return float(fisher_worse_each(*one)[0])
+
+
+def fisher_worse_each(
+    failed: Ints, passed: Ints, failed_before: Ints, passed_before: Ints, *, mid: bool = False
+) -> Floats:
+    """As fisher_worse, of many tables. `mid`: the mid-p-value, which counts half of the table itself; the test of few
+    runs is else far below its level (H. O. Lancaster, "Significance Tests in Discrete Distributions", 1961)."""
     now, before, failures = failed + passed, failed_before + passed_before, failed + failed_before
-    every = _log_ways(now + before, failures)
-    ways = (
-        exp(_log_ways(now, k) + _log_ways(before, failures - k) - every)
-        for k in range(max(failed, failures - before), min(now, failures) + 1)
-    )
-    return min(sum(ways), 1.0)
+    logs = log_factorials(int((now + before).max(initial=0)))
+    constant = _log_ways(logs, now + before, failures)
+    most = np.minimum(now, failures)
+    total = np.zeros(len(failed))
+    first = np.maximum(failed, failures - before)
+    for step in range(int((most - first).max(initial=-1)) + 1):
+        term_at = np.minimum(first + step, most)
+        ways = _log_ways(logs, now, term_at) + _log_ways(logs, before, failures - term_at)
+        term = np.where(first + step <= most, np.exp(ways - constant), 0.0)
+        total += term / 2 if mid and step == 0 else term
+        # Beyond the mode the terms only fall.
+        if bool(np.all((term < _NEGLIGIBLE) & (term_at * (now + before) >= now * failures))):
+            break
+    return np.minimum(total, 1.0)
 
 
-def welch_t(before: Sequence[float], after: Sequence[float]) -> float:
-    """Difference of the means in units of its standard error (B. L. Welch, 1947); above 0 where `after` is larger.
-    Samples without any spread are taken to spread by a second, as GitHub writes whole seconds."""
-    errors = sum(max(_variance(sample), 1.0) / len(sample) for sample in (before, after))
-    return (_mean(after) - _mean(before)) / sqrt(errors)
+def benjamini_hochberg(p_values: Sequence[float] | Floats, q: float) -> float:
+    """The largest p-value that is a discovery when at most the share `q` of discoveries may be false; 0 where none is
+    (Y. Benjamini, Y. Hochberg, "Controlling the False Discovery Rate", 1995)."""
+    ordered = np.sort(np.asarray(p_values, dtype=np.float64))
+    within = np.nonzero(ordered <= q * np.arange(1, len(ordered) + 1) / max(len(ordered), 1))[0]
+    return float(ordered[within[-1]]) if len(within) else 0.0
 
 
-def _log_ways(whole: int, part: int) -> float:
+def simes(p_values: Floats) -> Floats:
+    """One p-value of several tests of the same hypothesis, a row a test (R. J. Simes, "An Improved Bonferroni
+    Procedure for Multiple Tests of Significance", 1986); valid for tests that depend positively, as windows do of which
+    one holds the other."""
+    number = len(p_values)
+    factors = number / np.arange(1, number + 1)
+    found: Floats = np.minimum((np.sort(p_values, axis=0) * factors[:, None]).min(axis=0), 1.0)
+    return found
+
+
+def log_factorials(most: int) -> Floats:
+    """The logarithms of 0! to most!."""
+    return np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, most + 1)))))
+
+
+def _log_ways(logs: Floats, whole: Ints, part: Ints) -> Floats:
     """The logarithm of "whole choose part"."""
-    return lgamma(whole + 1) - lgamma(part + 1) - lgamma(whole - part + 1)
-
-
-def _mean(sample: Sequence[float]) -> float:
-    return sum(sample) / len(sample)
-
-
-def _variance(sample: Sequence[float]) -> float:
-    middle = _mean(sample)
-    return sum((value - middle) ** 2 for value in sample) / (len(sample) - 1)
+    found: Floats = logs[whole] - logs[part] - logs[whole - part]
+    return found

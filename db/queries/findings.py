@@ -2,19 +2,18 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from db.metrics.outcome import DECIDED
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.models import Job, JobLog, Run
-from db.queries.filters import in_scope, in_window, of_runs
+from db.queries.filters import in_scope, in_window
 from db.queries.runs import RunRow, select_runs
-from db.types import epoch_seconds
 from db.vocabulary import Outcome, Status
 
 Key = tuple[int, int]
@@ -45,16 +44,6 @@ class FailedJob:
     line: str
     created_at: datetime
     outcome: str
-
-
-@dataclass(frozen=True)
-class Decided:
-    """A decided run on the default branch, for a sequence in time."""
-
-    id: int
-    failed: bool
-    duration_seconds: float | None
-    created_at: datetime
 
 
 def list_flaky(session: Session, scope: Scope, window: Window, *, limit: int) -> list[FlakyRun]:
@@ -158,56 +147,6 @@ def list_runs_by_id(session: Session, ids: Collection[int]) -> list[RunRow]:
     """Newest first."""
     query = select_runs().where(Run.id.in_(ids)).order_by(Run.created_at.desc(), Run.id.desc())
     return [RunRow(*row) for row in session.execute(query)]
-
-
-@dataclass(frozen=True)
-class Week:
-    """Decided runs of a workflow on its default branch in one of the spans of time looked at."""
-
-    repository_id: int
-    workflow_id: int
-    span: int
-    failed: int
-    passed: int
-    mean_seconds: float | None
-
-
-def spans(session: Session, scope: Scope, now: datetime, *, days: int, step: int) -> list[Week]:
-    """Sums of each workflow's decided runs on the default branch over spans of `step` days, 0 the latest."""
-    age = int(now.timestamp()) - epoch_seconds(Run.created_at)
-    span = (age // (step * _DAY)).label("span")
-    passed = case((Run.outcome == Outcome.SUCCESS, Run.duration_seconds))
-    query = (
-        select(
-            Run.repository_id, Run.workflow_id, span,
-            func.sum(case((Run.outcome == Outcome.FAILURE, 1), else_=0)),
-            func.sum(case((Run.outcome == Outcome.SUCCESS, 1), else_=0)),
-            func.avg(passed),
-        )
-        .where(
-            *in_scope(session, scope), Run.on_default_branch, Run.outcome.in_(DECIDED),
-            Run.created_at >= now - timedelta(days=days), Run.created_at < now,
-        )
-        .group_by(Run.repository_id, Run.workflow_id, span)
-    )  # fmt: skip
-    return [Week(row[0], row[1], int(row[2]), int(row[3]), int(row[4]), row[5]) for row in session.execute(query)]
-
-
-def list_decided(
-    session: Session, scope: Scope, key: Key, since: datetime, now: datetime, *, limit: int
-) -> list[Decided]:
-    """The latest decided runs of one workflow on the default branch that are in the scope, oldest first."""
-    query = (
-        select(Run.id, Run.outcome, Run.duration_seconds, Run.created_at)
-        .where(
-            Run.repository_id == key[0], Run.workflow_id == key[1], Run.on_default_branch, Run.outcome.in_(DECIDED),
-            Run.created_at >= since, Run.created_at < now, *of_runs(scope),
-        )
-        .order_by(Run.created_at.desc(), Run.id.desc())
-        .limit(limit)
-    )  # fmt: skip
-    rows = session.execute(query).all()
-    return [Decided(row[0], row[1] == Outcome.FAILURE, row[2], row[3]) for row in reversed(rows)]
 
 
 def list_unfinished(session: Session, scope: Scope, window: Window, *, limit: int) -> list[RunRow]:

@@ -1,13 +1,16 @@
 """The detectors against values from their sources, and against what must not be found."""
 
 import random
-from math import comb
+from math import comb, exp
 
+import numpy as np
 import pytest
 
-from db.insights.change_point import slower_since, worse_since
 from db.insights.clusters import clusters
-from db.insights.significance import fisher_worse, welch_t, wilson_lower
+from db.insights.sequences import Sequences, sequences
+from db.insights.significance import benjamini_hochberg, fisher_worse, fisher_worse_each, simes, wilson, wilson_lower
+from db.insights.slowdown import Step, slower_since, steps
+from db.insights.success import success_changes, worse_since
 
 
 @pytest.mark.parametrize(("part", "whole", "bound"), [(0, 0, 0.0), (1, 1, 0.2065), (30, 60, 0.3773), (0, 10, 0.0)])
@@ -29,9 +32,9 @@ def test_fisher_of_thousands_of_runs() -> None:
     )
 
 
-def test_welch_of_two_samples() -> None:
-    before, after = [27.5, 21.0, 19.0, 23.6, 17.0, 17.9], [27.1, 22.0, 20.8, 23.4, 23.4, 23.5]
-    assert welch_t(before, after) == pytest.approx(1.2896, abs=1e-4)
+def test_the_interval_of_wilson() -> None:
+    assert wilson(3, 10) == pytest.approx((0.1078, 0.6032), abs=1e-4)
+    assert wilson(0, 0) == (0.0, 1.0)
 
 
 def _noise(seed: int, count: int, middle: float) -> list[float]:
@@ -39,10 +42,19 @@ def _noise(seed: int, count: int, middle: float) -> list[float]:
     return [middle * dice.gauss(1, 0.08) for _ in range(count)]
 
 
+def _six_a_day(seconds: list[float]) -> list[float]:
+    return [number * 4 * 3600.0 for number in range(len(seconds))]
+
+
+def _step(seconds: list[float]) -> Step | None:
+    return slower_since(_six_a_day(seconds), seconds)
+
+
 def test_a_step_is_found_at_its_first_run() -> None:
-    found = slower_since(_noise(1, 40, 200) + _noise(2, 30, 290))
+    found = _step(_noise(1, 40, 200) + _noise(2, 30, 290))
     assert found is not None
     assert abs(found.index - 40) <= 1
+    assert found.earliest <= 40 <= found.latest
     assert found.after / found.before == pytest.approx(1.45, abs=0.1)
 
 
@@ -59,12 +71,99 @@ def test_a_step_is_found_at_its_first_run() -> None:
     ids=["noise", "a slow day that is over", "a tenth slower", "half a minute slower", "too few", "none"],
 )
 def test_what_is_no_lasting_step_is_not_found(seconds: list[float]) -> None:
-    assert slower_since(seconds) is None
+    assert _step(seconds) is None
+
+
+def test_a_step_long_ago_is_found_among_thousands_of_runs() -> None:
+    """Sixty runs a day, twice as slow since twenty days."""
+    seconds = _noise(11, 17 * 60, 300) + _noise(12, 20 * 60, 600)
+    found = slower_since([number * 1440.0 for number in range(len(seconds))], seconds)
+    assert found is not None
+    assert abs(found.index - 17 * 60) <= 2
+
+
+def test_slow_days_are_no_step() -> None:
+    """Each day has a level of its own: four slow ones at the end are weather."""
+    dice = random.Random(13)
+    levels = [dice.gauss(0, 0.25) for _ in range(26)] + [0.3, 0.35, 0.3, 0.4]
+    seconds = [300 * exp(level + dice.gauss(0, 0.05)) for level in levels for _ in range(15)]
+    assert slower_since([number * 5760.0 for number in range(len(seconds))], seconds) is None
+    steady = [300 * exp(0.35 * (day >= 26) + dice.gauss(0, 0.05)) for day in range(30) for _ in range(15)]
+    assert slower_since([number * 5760.0 for number in range(len(steady))], steady) is not None
+
+
+def test_workflows_are_looked_at_beside_each_other() -> None:
+    slow, even = _noise(14, 40, 200) + _noise(15, 30, 290), _noise(16, 70, 290)
+    both = sequences([list(zip(_six_a_day(each), [False] * len(each), each, strict=True)) for each in (even, slow, [])])
+    assert list(steps(both)) == [1]
+    alone = _step(slow)
+    assert alone is not None
+    assert vars(steps(both)[1]) == pytest.approx(vars(alone))
+
+
+def _outcomes(*failed: bool) -> Sequences:
+    return sequences([[(number * 3600.0, bad, None) for number, bad in enumerate(failed)]])
+
+
+def test_a_streak_of_failures_counts_once_and_the_success_that_ends_it_not_at_all() -> None:
+    runs = _outcomes(False, True, True, True, False, False, True, False)
+    assert np.nonzero(runs.streak_starts())[0].tolist() == [1, 6]
+    assert np.nonzero(runs.passes_after_pass())[0].tolist() == [0, 5]
+
+
+def test_streaks_end_with_their_workflow() -> None:
+    runs = sequences([[(0.0, True, None)], [], [(0.0, True, None), (1.0, False, None)]])
+    assert runs.streak_starts().tolist() == [True, True, False]
 
 
 def test_failures_came_more_often_from_their_first_one_on() -> None:
-    failed = [False] * 20 + [True] + [False] * 10 + [True, True, False, True, True]
-    assert worse_since(failed, 0.1) == 31
+    calm = [number % 20 == 7 for number in range(120)]
+    found = worse_since(_outcomes(*calm, *([True, False, False] * 15)))
+    assert found is not None
+    assert found.first == 120
+    assert found.earliest <= 120 <= found.latest
+    assert worse_since(_outcomes(*[False] * 30)) is None
+
+
+def _days_of(*days: list[bool]) -> list[tuple[float, bool, float | None]]:
+    """One list a day, its runs an hour apart; the last day is the newest."""
+    return [(day * 86_400.0 + hour * 3600, bad, None) for day, listed in enumerate(days)
+            for hour, bad in enumerate(listed)]  # fmt: skip
+
+
+def test_a_long_broken_stretch_that_is_over_is_no_lower_success_rate() -> None:
+    good, bad = [False] * 12, [True] * 12
+    changes = success_changes(sequences([_days_of(*[good] * 34, bad, bad, good)]), 37 * 86_400.0)
+    assert not changes.worse(0.1)[0]
+    assert changes.streaks[0] == 1
+
+
+def test_more_failures_since_two_weeks_are_still_found_and_over_when_they_end() -> None:
+    good, often = [False] * 15 + [True], [False, True, False, False] * 4
+    worse = [_days_of(*[good] * 23, *[often] * 14)]
+    changes = success_changes(sequences(worse), 37 * 86_400.0)
+    assert changes.worse(changes.threshold()).tolist() == [True]
+    assert changes.days[0] == 14
+    over = success_changes(sequences([_days_of(*[good] * 20, *[often] * 10, *[good] * 7)]), 37 * 86_400.0)
+    assert not over.worse(over.threshold()).any()
+
+
+def test_the_threshold_follows_from_how_many_are_looked_at() -> None:
+    """Benjamini and Hochberg's own example: four of fifteen at 0.05."""
+    p_values = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528,
+                0.7590, 1.0]  # fmt: skip
+    assert benjamini_hochberg(p_values, 0.05) == 0.0095
+    assert benjamini_hochberg([0.04] * 3 + [0.9] * 40, 0.05) == 0.0
+    assert benjamini_hochberg([], 0.05) == 0.0
+
+
+def test_simes_of_three_windows() -> None:
+    assert simes(np.asarray([[0.01, 0.02], [0.5, 0.02], [0.9, 0.02]])).tolist() == pytest.approx([0.03, 0.02])
+
+
+def test_half_of_the_table_itself_counts_in_the_mid_p_value() -> None:
+    tables = [np.asarray([each]) for each in (3, 1, 1, 3)]
+    assert fisher_worse_each(*tables, mid=True)[0] == pytest.approx(17 / 70 - 16 / 70 / 2)
 
 
 def test_lines_that_differ_little_are_one_cause() -> None:
