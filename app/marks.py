@@ -29,6 +29,17 @@ _LEDGER = {
     LedgerState.GAPS: ("! Gaps", "orange"),
     LedgerState.FAILING: ("✕ Cannot be read", "red"),
 }
+# How a workflow stands: a word and the name of the theme's colour.
+_STANDINGS = {
+    "broken": ("✕ Broken", "red"),
+    "passing": ("✓ Passing", "green"),
+    "undecided": ("– No decided runs", "gray"),
+    "deleted": ("⊘ Deleted", "gray"),
+    "archived": ("⊘ Archived", "gray"),
+    "disabled_manually": ("⊘ Disabled", "gray"),
+    "disabled_inactivity": ("⊘ Disabled after inactivity", "gray"),
+    "disabled_fork": ("⊘ Disabled in a fork", "gray"),
+}
 STATES = ("success", "failure", "timed_out", "startup_failure", "cancelled", "skipped", "in_progress", "queued",
           "waiting", "pending", "requested", "neutral", "stale", "action_required")  # fmt: skip
 _LINE = "#3D8BE0"
@@ -45,6 +56,11 @@ def word(state: str) -> str:
 def colour_group(state: str) -> str:
     """The name of the theme's colour for text and badges."""
     return _GROUPS.get(state, "gray")
+
+
+def standing(state: str) -> tuple[str, str]:
+    """A word and the name of the theme's colour for analytics.standings; further reasons are disabled ones."""
+    return _STANDINGS.get(state, ("⊘ Disabled", "gray"))
 
 
 def ledger_word(state: LedgerState) -> str:

@@ -13,17 +13,38 @@ from db.metrics.formulas import Completeness, Metrics, metrics
 from db.metrics.scope import Scope
 from db.metrics.window import LENGTHS, Window
 from db.queries import facts as queries
+from db.queries.activity import Key, inactive_states
 from db.queries.grouping import Question
 from db.queries.repositories import completeness
 from db.queries.runs import count_rows, recent_outcomes
-from db.queries.streaks import Streak, failing_streaks
+from db.queries.streaks import Streak, decided_workflows, failing_streaks
 from db.vocabulary import GroupBy, Interval, Outcome
 
-__all__ = ["Comparison", "Group", "HourCell", "Point", "Streak", "WorkflowHealth", "compare", "count_runs",
-           "failing_streaks", "groups", "is_comparable", "series", "snapshot", "was_collected", "weekday_hours",
-           "workflows"]  # fmt: skip
+__all__ = [
+    "BROKEN",
+    "PASSING",
+    "UNDECIDED",
+    "Comparison",
+    "Group",
+    "HourCell",
+    "Point",
+    "Streak",
+    "WorkflowHealth",
+    "compare",
+    "count_runs",
+    "failing_streaks",
+    "groups",
+    "is_comparable",
+    "series",
+    "snapshot",
+    "standings",
+    "was_collected",
+    "weekday_hours",
+    "workflows",
+]  # fmt: skip
 
 
+BROKEN, PASSING, UNDECIDED = "broken", "passing", "undecided"
 # The history is read from a moment that lies a little later than the start of the window asked for.
 _SLACK = timedelta(hours=1)
 # Longer windows show a trend by weeks.
@@ -75,7 +96,7 @@ class HourCell:
 @dataclass(frozen=True)
 class WorkflowHealth:
     """`trend` is the success rate of each day, in windows above two months of each week, null where nothing was
-    decided; `recent` is oldest first."""
+    decided; `recent` is oldest first. `standing`: see standings."""
 
     repo: str
     workflow: str
@@ -85,6 +106,19 @@ class WorkflowHealth:
     recent: list[tuple[int, str]]
     last_run_at: datetime
     failing: Streak | None
+    standing: str
+
+    @property
+    def inactive(self) -> bool:
+        return self.standing not in (BROKEN, PASSING, UNDECIDED)
+
+
+def standings(session: Session, scope: Scope, now: datetime) -> dict[Key, str]:
+    """How workflows stand on their default branch now, by (repository id, workflow id): BROKEN or PASSING by the last
+    decided run of 90 days; for one that cannot run the reason, as inactive_states. UNDECIDED ones are left out."""
+    broken = {(each.repository_id, each.workflow_id) for each in failing_streaks(session, scope, now)}
+    decided = {key: BROKEN if key in broken else PASSING for key in decided_workflows(session, scope, now)}
+    return decided | inactive_states(session)
 
 
 def snapshot(session: Session, scope: Scope, window: Window) -> Metrics:
@@ -160,6 +194,7 @@ def workflows(session: Session, scope: Scope, window: Window, now: datetime) -> 
     trends = _trends(session, question)
     recent = recent_outcomes(session, scope, window, [key for key, _ in found])
     failing = {(each.repository_id, each.workflow_id): each for each in failing_streaks(session, scope, now)}
+    decided, inactive = decided_workflows(session, scope, now), inactive_states(session)
     names = _Names(session)
     listed = [
         WorkflowHealth(
@@ -171,6 +206,7 @@ def workflows(session: Session, scope: Scope, window: Window, now: datetime) -> 
             recent=recent[key].runs,
             last_run_at=recent[key].last_at,
             failing=failing.get(key),
+            standing=inactive.get(key, BROKEN if key in failing else PASSING if key in decided else UNDECIDED),
         )
         for (key, _), facts in found.items()
         if key in recent

@@ -1,5 +1,6 @@
 """Badges for README files."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -13,6 +14,7 @@ from db import analytics
 from db.metrics.catalogue import display
 from db.metrics.scope import Scope
 from db.metrics.window import DEFAULT_SPAN, Window
+from db.queries.activity import inactive_word
 from db.queries.repositories import list_repositories
 from db.queries.streaks import any_decided
 
@@ -43,19 +45,22 @@ def get_badge(
     workflow: Annotated[str | None, Query(max_length=300, description="A name or an id; all without it")] = None,
     label: Annotated[str | None, Query(max_length=100, description="Text of the left half")] = None,
     show: Annotated[
-        Literal["state", "success_rate"], Query(description="The state now, or the success rate of 30 days")
+        Literal["state", "success_rate"],
+        Query(description="The state now, or the success rate of 30 days there"),
     ] = "state",
 ) -> Response:
-    """Wants no key, so that it can be shown anywhere. `failing`: the last decided run of a workflow on the default
-    branch failed; `no runs`: none was decided there in the last 90 days."""
+    """Needs no key, so that it can be shown anywhere. `failing`: the last decided run of an active workflow on the
+    default branch failed; `no runs`: none was decided there in the last 90 days; `deleted`, `disabled`: the workflow
+    that was asked for."""
     wanted, text = plain_text("workflow", workflow or ""), plain_text("label", label or "")
-    known = {row.repo.lower(): row.repo for row in list_repositories(session)}
+    known = {row.repo.lower(): row for row in list_repositories(session)}
     repo = known.get(f"{owner}/{name}".lower())
     left = text or wanted or "pipeline health"
     if repo is None:
         return Response(badge(left, "unknown", UNKNOWN), 404, _HEADERS, "image/svg+xml")
-    scope = Scope(repos=(repo,), workflows=(wanted,) if wanted else ())
-    body = badge(left, *(_rate(session, scope, now) if show == "success_rate" else _state(session, scope, now)))
+    scope = Scope(repos=(repo.repo,), workflows=(wanted,) if wanted else ())
+    shown = _rate(session, scope, repo.default_branch, now) if show == "success_rate" else _state(session, scope, now)
+    body = badge(left, *shown)
     tag = tag_of(body.encode())
     headers = {**_HEADERS, "ETag": f'W/"{tag}"'}
     if has(request.headers.get("if-none-match", ""), tag):
@@ -67,12 +72,14 @@ def _state(session: Session, scope: Scope, now: datetime) -> tuple[str, str]:
     broken = analytics.failing_streaks(session, scope, now)
     if broken:
         return ("failing" if len(broken) == 1 else f"{len(broken)} failing"), FAILING
-    decided = any_decided(session, scope, now)
-    return ("passing", PASSING) if decided else ("no runs", UNKNOWN)
+    if any_decided(session, scope, now):
+        return "passing", PASSING
+    return (inactive_word(session, scope) or "no runs"), UNKNOWN
 
 
-def _rate(session: Session, scope: Scope, now: datetime) -> tuple[str, str]:
-    found = analytics.snapshot(session, scope, Window(now - DEFAULT_SPAN, now))
+def _rate(session: Session, scope: Scope, branch: str, now: datetime) -> tuple[str, str]:
+    on_branch = replace(scope, branches=(branch,), own_branches=True)
+    found = analytics.snapshot(session, on_branch, Window(now - DEFAULT_SPAN, now))
     if found.success_rate is None:
         return "no runs", UNKNOWN
     return display(found)["success_rate"], PASSING if found.success_rate >= 0.9 else FAILING

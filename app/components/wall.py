@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from app import marks
 from app.components.text import html
 from app.data import Workflows
 from db.analytics import Comparison, WorkflowHealth
@@ -33,8 +34,9 @@ def figures(comparison: Comparison, period: str) -> None:
 
 
 def fields(found: Workflows) -> None:
-    """One each, worst first; as many as a screen holds."""
-    st.html(f'<div class="ph-wall-fields">{"".join(_field(each) for each in _shown(found.listed))}</div>')
+    """One for each workflow that can run, worst first; as many as a screen holds."""
+    active = [each for each in found.listed if not each.inactive]
+    st.html(f'<div class="ph-wall-fields">{"".join(_field(each) for each in _shown(active))}</div>')
 
 
 def _shown(listed: Sequence[WorkflowHealth]) -> Sequence[WorkflowHealth]:
@@ -42,9 +44,10 @@ def _shown(listed: Sequence[WorkflowHealth]) -> Sequence[WorkflowHealth]:
 
 
 def _field(each: WorkflowHealth) -> str:
-    kind, sign = ("ph-red", "✕") if each.failing else ("ph-green", "✓")
+    word, colour = marks.standing(each.standing)
     return (
-        f'<div class="ph-field {kind}"><b>{sign} {html(each.workflow)}</b><span>{html(each.repo)}</span>'
+        f'<div class="ph-field ph-{colour}" title="{html(word)}"><b>{html(word[0])} {html(each.workflow)}</b>'
+        f"<span>{html(each.repo)}</span>"
         f"<em>{units.percent(each.metrics.success_rate)}</em></div>"
     )
 

@@ -2,10 +2,11 @@
 
 import streamlit as st
 
+from app import marks
 from app.components.cells import anchor
-from app.components.text import html
-from app.data import Trends
-from db.findings import Attention
+from app.components.text import html, markdown
+from app.data import Standing, Trends
+from db.analytics import BROKEN, UNDECIDED
 from db.metrics import units
 from db.queries.repositories import WorkflowRow
 
@@ -24,27 +25,28 @@ def unknown(workflow_id: int) -> None:
         st.page_link("views/workflow.py", label="All workflows", icon=":material/account_tree:")
 
 
-def header(workflow: WorkflowRow, needs: list[Attention], github_url: str | None) -> None:
+def header(workflow: WorkflowRow, standing: Standing, github_url: str | None) -> None:
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="top", key="workflow-head"
     ):
-        st.html(_head(workflow, needs), width="stretch")
+        st.html(_head(workflow, standing.state), width="stretch")
         if github_url and github_url.startswith("https://"):
             url = f"{github_url}/actions/workflows/{workflow.path.rpartition('/')[2]}"
             st.link_button("View on GitHub", url, icon=":material/open_in_new:")
+    if standing.schedule_trouble:
+        st.caption(f":orange[●] Its schedule is not judged in full: {markdown(standing.schedule_trouble)}")
 
 
-def _head(workflow: WorkflowRow, needs: list[Attention]) -> str:
-    broken = any(each.kind == "broken" for each in needs)
-    state = "ph-red" if broken else "ph-green"
-    word = "✕ Broken on the default branch" if broken else "✓ Passing"
+def _head(workflow: WorkflowRow, state: str) -> str:
+    word, colour = marks.standing(state)
+    word = f"{word} on the default branch" if state in (BROKEN, UNDECIDED) else word
     runs = anchor("all its runs", "runs", [("repo", workflow.repo), ("workflow", workflow.name)])
     repo = anchor(workflow.repo, "", [("repo", workflow.repo)])
     return (
         f'<div class="ph-crumb">{anchor("Workflows", "workflow")} / {repo}</div>'
         f'<h2 class="ph-title">{html(workflow.name)}</h2>'
-        f'<div class="ph-meta"><span class="ph-pill {state}">{word}</span><code>{html(workflow.path)}</code>'
-        f"<span>{html(workflow.state)}</span><span>{runs}</span></div>"
+        f'<div class="ph-meta"><span class="ph-pill ph-{colour}">{html(word)}</span><code>{html(workflow.path)}</code>'
+        f"<span>{runs}</span></div>"
     )
 
 

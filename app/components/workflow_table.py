@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from app import marks
 from app.components import cells
 from app.components.cells import Cell
 from app.components.table import Column, Row, csv_button, table
@@ -85,11 +86,11 @@ def _rows(listed: Sequence[WorkflowHealth], found: Workflows, now: datetime, tim
 
 def _row(each: WorkflowHealth, found: Workflows, now: datetime, time: Query) -> Row:
     figures, past = each.metrics, found.before.get((each.repo, each.workflow_id))
-    broken = '<span class="ph-red">✕ Broken</span>' if each.failing else '<span class="ph-green">✓ Passing</span>'
+    word, colour = marks.standing(each.standing)
     durations = figures.duration_seconds
     return (
         workflow_link(each.repo, each.workflow, each.workflow_id, time),
-        Cell(broken, "broken" if each.failing else "passing"),
+        Cell(f'<span class="ph-{colour}">{html(word)}</span>', each.standing.replace("_", " ")),
         cells.rate(figures.success_rate),
         cells.points(figures.success_rate, past.success_rate if past else None, better="higher"),
         cells.outcomes([outcome for _, outcome in each.recent]),

@@ -12,6 +12,7 @@ from db.metrics.formulas import Completeness, Metrics
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.queries import repositories
+from db.queries.schedules import schedule_trouble
 from db.vocabulary import GroupBy, Interval
 
 
@@ -86,6 +87,22 @@ def workflow_names(version: int) -> dict[int, repositories.WorkflowRow]:
 def broken(scope: Scope, now: datetime, version: int) -> list[analytics.Streak]:
     with session() as found:
         return analytics.failing_streaks(found, scope, now)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """`state` as analytics.standings; `schedule_trouble`: why its schedule, or a part of it, cannot be judged."""
+
+    state: str
+    schedule_trouble: str | None
+
+
+@st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
+def standing(workflow: repositories.WorkflowRow, scope: Scope, now: datetime, version: int) -> Standing:
+    with session() as found:
+        key = workflow.repository_id, workflow.id
+        state = analytics.standings(found, scope, now).get(key, analytics.UNDECIDED)
+        return Standing(state, schedule_trouble(found, *key))
 
 
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)

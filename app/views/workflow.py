@@ -29,7 +29,8 @@ if workflow is None:
 
 scope = filters.workflow_scope(workflow)
 needs = data.attention(filters.workflow_scope(workflow, branches=()), now, status.version)
-workflow_parts.header(workflow, needs, data.repository_url(workflow.repo, status))
+standing = data.standing(workflow, filters.workflow_scope(workflow, branches=()), now, status.version)
+workflow_parts.header(workflow, standing, data.repository_url(workflow.repo, status))
 if needs:
     attention(needs, now)
 found = data.trends(scope, window, filters.interval(), status.version)
