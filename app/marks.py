@@ -37,6 +37,7 @@ _STANDINGS = {
     Standing.CATCHING_UP: ("◌ Catching up", "blue"),
     Standing.DISABLED: ("⊘ Disabled", "gray"),
     Standing.DELETED: ("⊘ Deleted", "gray"),
+    Standing.ARCHIVED: ("⊘ Archived", "gray"),
 }
 STATES = ("success", "failure", "timed_out", "startup_failure", "cancelled", "skipped", "in_progress", "queued",
           "waiting", "pending", "requested", "neutral", "stale", "action_required")  # fmt: skip

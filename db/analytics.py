@@ -21,9 +21,24 @@ from db.queries.runs import count_rows, recent_outcomes
 from db.queries.streaks import Streak, failing_streaks
 from db.vocabulary import GroupBy, Interval, Outcome
 
-__all__ = ["Comparison", "Group", "HourCell", "Point", "Streak", "WorkflowHealth", "compare", "count_runs",
-           "failing_streaks", "groups", "is_comparable", "series", "snapshot", "was_collected", "weekday_hours",
-           "workflows"]  # fmt: skip
+__all__ = [
+    "Comparison",
+    "Group",
+    "HourCell",
+    "Point",
+    "Streak",
+    "WorkflowHealth",
+    "compare",
+    "count_runs",
+    "failing_streaks",
+    "groups",
+    "is_comparable",
+    "series",
+    "snapshot",
+    "was_collected",
+    "weekday_hours",
+    "workflows",
+]  # fmt: skip
 
 
 # The history is read from a moment that lies a little later than the start of the window asked for.

@@ -26,16 +26,15 @@ from db.metrics import units
 from db.metrics.formulas import Metrics
 from db.metrics.scope import Scope
 from db.metrics.window import Window
+from db.queries.activity import inactive_workflows
 from db.queries.alert_history import branch_streaks, matching_branches, unfinished, workflow_keys
 from db.queries.repositories import RepositoryRow, list_repositories
 from db.queries.runs import RunRow
-from db.queries.schedules import list_scheduled
+from db.queries.schedules import EARLY, list_scheduled
 from db.vocabulary import GroupBy, RuleKind, RuleScope
 
 __all__ = ["Observation", "branch_scopes", "covered", "observe"]
 _SECOND = timedelta(seconds=1)
-# Clocks differ a little.
-_EARLY = timedelta(minutes=1)
 _Key = tuple[str, int | None]
 
 
@@ -52,8 +51,13 @@ class Observation:
 
 
 def observe(session: Session, rule: Rule, now: datetime) -> list[Observation]:
-    """A place that is not among them has nothing to say: NOTHING."""
-    return list(_OBSERVERS[rule.kind](session, rule, now))
+    """A place that is not among them has nothing to say: NOTHING. Workflows that are deleted or disabled have no
+    places, but for a run of theirs that goes on."""
+    found = _OBSERVERS[rule.kind](session, rule, now)
+    if rule.kind is RuleKind.STUCK_RUN:
+        return list(found)
+    inactive = inactive_workflows(session)
+    return [each for each in found if (each.place.repository_id, each.place.workflow_id) not in inactive]
 
 
 def covered(session: Session, rule: Rule) -> list[RepositoryRow]:
@@ -63,23 +67,27 @@ def covered(session: Session, rule: Rule) -> list[RepositoryRow]:
 
 def branch_scopes(session: Session, rule: Rule, since: datetime) -> Iterator[tuple[Scope, str | None]]:
     """Scopes that together are what the rule covers, and the branch where each is about one. All repositories whose
-    default branches have one name are one scope."""
+    default branches have one name are one scope. A branch that is named, or looked at by itself, is not that of a
+    fork."""
     repositories = covered(session, rule)
     if not repositories:
         return
     everything = () if not rule.scope.repos else tuple(row.repo for row in repositories)
     if rule.any_branch:
-        yield Scope(repos=everything), None
+        yield Scope(repos=everything, own_branches=rule.kind is RuleKind.CONSECUTIVE_FAILURES), None
     elif rule.default_branch:
         named: dict[str, list[str]] = defaultdict(list)
         for row in repositories:
             named[row.default_branch].append(row.repo)
         for branch, repos in named.items():
-            yield Scope(repos=tuple(repos), branches=(branch,)), branch
+            yield Scope(repos=tuple(repos), branches=(branch,), own_branches=True), branch
     else:
         found = matching_branches(session, everything, rule.scope.branches, since)
         if found:
-            yield Scope(repos=everything, branches=tuple(found)), found[0] if len(found) == 1 else None
+            yield (
+                Scope(repos=everything, branches=tuple(found), own_branches=True),
+                found[0] if len(found) == 1 else None,
+            )
 
 
 def _in_a_row(session: Session, rule: Rule, now: datetime) -> Iterator[Observation]:
@@ -176,7 +184,8 @@ def _stuck(session: Session, rule: Rule, now: datetime) -> Iterator[Observation]
     repos = tuple(row.repo for row in covered(session, rule)) if rule.scope.repos else ()
     if rule.scope.repos and not repos:
         return
-    for each in unfinished(session, Scope(repos=repos), now, timedelta(seconds=rule.open_at)):
+    scope = Scope(repos=repos, own_branches=not rule.any_branch)
+    for each in unfinished(session, scope, now, timedelta(seconds=rule.open_at)):
         run = each.run
         if rule.covers(run.repo, run.workflow) and matches(rule.scope.branches, run.branch):
             late[each.repository_id, run.workflow_id].append(run)
@@ -246,7 +255,7 @@ def _missing(session: Session, rule: Rule, now: datetime) -> Iterator[Observatio
             continue
         known_to = min(now, each.synced_at) if each.synced_at else each.since
         due = last_due(each.crons, known_to - timedelta(seconds=rule.open_at))
-        if due is None or due < each.since or (each.last_run and each.last_run >= due - _EARLY):
+        if due is None or due < each.since or (each.last_run and each.last_run >= due - EARLY):
             continue
         place = Place(each.repository_id, each.repo, each.workflow_id, each.workflow, each.branch)
         last = f"the last one came {units.timestamp(each.last_run)}" if each.last_run else "none came yet"

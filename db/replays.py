@@ -12,6 +12,7 @@ from db.alerting.regressions import LOOK_BACK
 from db.alerting.rule import Rule
 from db.metrics.scope import Scope
 from db.observations import branch_scopes, covered
+from db.queries.activity import inactive_workflows
 from db.queries.alert_history import Past, past_runs, workflow_keys
 from db.vocabulary import RuleKind
 
@@ -60,12 +61,13 @@ def replay(session: Session, rule: Rule, now: datetime, *, span: timedelta = SPA
     # Without its lead the first days would be seen with half a window.
     begun = since if past.whole else min(max(since, past.since + _lead(rule)), now)
     workflows, repositories = workflow_keys(session), {row.id: row for row in covered(session, rule)}
+    inactive = inactive_workflows(session) if rule.kind is not RuleKind.STUCK_RUN else frozenset()
     found = []
     for each in replayed(rule, past.runs, begun.timestamp(), now.timestamp()):
         repository_id, workflow_id, branch = each.key
         repository = repositories.get(repository_id)
         workflow = workflows.get((repository_id, workflow_id))
-        if repository and rule.covers(repository.repo, workflow):
+        if repository and (repository_id, workflow_id) not in inactive and rule.covers(repository.repo, workflow):
             shown = branch or (repository.default_branch if rule.default_branch else None)
             place = Place(repository_id, repository.repo, workflow_id or None, workflow, shown, bool(branch))
             found.append(_replayed(place, each))

@@ -89,6 +89,27 @@ class LedgerState(StrEnum):
     FAILING = "failing"
 
 
+class WorkflowState(StrEnum):
+    """As GitHub names them, and UNLISTED: a run names the workflow and no complete list of workflows was read since.
+    DELETED is also a workflow that a complete list does not name any more."""
+
+    ACTIVE = "active"
+    DELETED = "deleted"
+    DISABLED_FORK = "disabled_fork"
+    DISABLED_INACTIVITY = "disabled_inactivity"
+    DISABLED_MANUALLY = "disabled_manually"
+    UNLISTED = "unlisted"
+
+
+# Of workflows that cannot run; reasons that GitHub may add begin alike.
+DISABLED_PREFIX = "disabled"
+
+
+def is_inactive(state: str) -> bool:
+    """Whether a workflow in this state cannot run until somebody restores or enables it."""
+    return state == WorkflowState.DELETED or state.startswith(DISABLED_PREFIX)
+
+
 class AlertState(StrEnum):
     """Stored are FIRING and RESOLVED. ACKNOWLEDGED: it fires, and somebody said that they know. SILENCED: it fires, and
     a silence that holds now keeps it from telling anybody."""

@@ -1,5 +1,6 @@
 """Badges for README files."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -52,7 +53,8 @@ def get_badge(
     workflow: Annotated[str | None, Query(max_length=300, description="A name or an id; all without it")] = None,
     label: Annotated[str | None, Query(max_length=100, description="Text of the left half")] = None,
     show: Annotated[
-        Literal["state", "success_rate"], Query(description="The state now, or the success rate of 30 days")
+        Literal["state", "success_rate"],
+        Query(description="The state now, or the success rate of 30 days there"),
     ] = "state",
 ) -> Response:
     """Wants no key, so that it can be shown anywhere. `failing`: the last decided run of a workflow on the default
@@ -60,13 +62,14 @@ def get_badge(
     run; `catching up`: runs are still being read, and what is read has no failure. A badge is green only where
     everything of the last 90 days is known to be read."""
     wanted, text = plain_text("workflow", workflow or ""), plain_text("label", label or "")
-    known = {row.repo.lower(): row.repo for row in list_repositories(session)}
+    known = {row.repo.lower(): row for row in list_repositories(session)}
     repo = known.get(f"{owner}/{name}".lower())
     left = text or wanted or "pipeline health"
     if repo is None:
         return Response(badge(left, "unknown", UNKNOWN), 404, _HEADERS, "image/svg+xml")
-    scope = Scope(repos=(repo,), workflows=(wanted,) if wanted else ())
-    body = badge(left, *(_rate(session, scope, now) if show == "success_rate" else _state(session, scope, now)))
+    scope = Scope(repos=(repo.repo,), workflows=(wanted,) if wanted else ())
+    shown = _rate(session, scope, repo.default_branch, now) if show == "success_rate" else _state(session, scope, now)
+    body = badge(left, *shown)
     tag = tag_of(body.encode())
     headers = {**_HEADERS, "ETag": f'W/"{tag}"'}
     if has(request.headers.get("if-none-match", ""), tag):
@@ -86,8 +89,9 @@ def _behind(session: Session, scope: Scope, now: datetime) -> bool:
     return bool(catching_up(session, [row.id for row in list_repositories(session) if row.repo in scope.repos], now))
 
 
-def _rate(session: Session, scope: Scope, now: datetime) -> tuple[str, str]:
-    found = analytics.snapshot(session, scope, Window(now - DEFAULT_SPAN, now))
+def _rate(session: Session, scope: Scope, branch: str, now: datetime) -> tuple[str, str]:
+    on_branch = replace(scope, branches=(branch,), own_branches=True)
+    found = analytics.snapshot(session, on_branch, Window(now - DEFAULT_SPAN, now))
     if found.success_rate is None:
         return ("catching up" if _behind(session, scope, now) else "no runs"), UNKNOWN
     rate = display(found)["success_rate"]

@@ -105,7 +105,7 @@ def alert(row: AlertRow) -> dict[str, Any]:
         }
     return {
         **vars(row),
-        "headline": headline(row.rule, place.words, row.detail, over=over),
+        "headline": headline(row.rule, place, row.detail, over=over),
         "measured": measured(row.rule, row.detail),
         "acknowledged": known,
     }

@@ -34,7 +34,10 @@ class Workflow(Schema):
     repo: str
     name: str
     path: str
-    state: str
+    state: str = Field(
+        description="As GitHub names it; `deleted` is also what a complete list of workflows does not name any more, "
+        "`unlisted` what only runs name"
+    )
 
 
 class Workflows(Schema):

@@ -35,8 +35,9 @@ def figures(comparison: Comparison, period: str) -> None:
 
 
 def fields(found: Workflows) -> None:
-    """One each, worst first; as many as a screen holds."""
-    st.html(f'<div class="ph-wall-fields">{"".join(_field(each, found) for each in _shown(found.listed))}</div>')
+    """One for each workflow that can run, worst first; as many as a screen holds."""
+    active = [each for each in found.listed if not found.standing(each.repo, each.workflow_id).standing.inactive]
+    st.html(f'<div class="ph-wall-fields">{"".join(_field(each, found) for each in _shown(active))}</div>')
 
 
 def _shown(listed: Sequence[WorkflowHealth]) -> Sequence[WorkflowHealth]:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.components.cells import anchor
-from app.components.text import html
+from app.components.text import html, markdown
 from app.data import Trends
 from app.marks import standing_colour, standing_word
 from db.metrics import units
@@ -25,7 +25,9 @@ def unknown(workflow_id: int) -> None:
         st.page_link("views/workflow.py", label="All workflows", icon=":material/account_tree:")
 
 
-def header(workflow: WorkflowRow, stands: WorkflowStanding | None, github_url: str | None) -> None:
+def header(
+    workflow: WorkflowRow, stands: WorkflowStanding | None, schedule_trouble: str | None, github_url: str | None
+) -> None:
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="top", key="workflow-head"
     ):
@@ -33,6 +35,8 @@ def header(workflow: WorkflowRow, stands: WorkflowStanding | None, github_url: s
         if github_url and github_url.startswith("https://"):
             url = f"{github_url}/actions/workflows/{workflow.path.rpartition('/')[2]}"
             st.link_button("View on GitHub", url, icon=":material/open_in_new:")
+    if schedule_trouble:
+        st.caption(f":orange[●] Its schedule is not judged in full: {markdown(schedule_trouble)}")
 
 
 def _head(workflow: WorkflowRow, stands: WorkflowStanding | None) -> str:
@@ -45,7 +49,7 @@ def _head(workflow: WorkflowRow, stands: WorkflowStanding | None) -> str:
         f'<div class="ph-crumb">{anchor("Workflows", "workflow")} / {repo}</div>'
         f'<h2 class="ph-title">{html(workflow.name)}</h2>'
         f'<div class="ph-meta"><span class="ph-pill {state}">{html(word)}</span><code>{html(workflow.path)}</code>'
-        f"<span>{html(workflow.state)}</span><span>{runs}</span></div>"
+        f"<span>{runs}</span></div>"
     )
 
 

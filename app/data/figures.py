@@ -15,6 +15,7 @@ from db.metrics.scope import Scope
 from db.metrics.standing import Standing, WorkflowStanding
 from db.metrics.window import Window
 from db.queries import repositories, standings
+from db.queries.schedules import schedule_trouble as trouble_of
 from db.vocabulary import GroupBy, Interval
 
 
@@ -124,6 +125,13 @@ def known_names(scope: Scope, version: int) -> KnownNames:
 def broken(scope: Scope, at: datetime, version: int) -> list[analytics.Streak]:
     with session() as found:
         return analytics.failing_streaks(found, scope, at)
+
+
+@st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
+def schedule_trouble(workflow: repositories.WorkflowRow, version: int) -> str | None:
+    """Why the workflow's schedule, or a part of it, cannot be judged; null where it can."""
+    with session() as found:
+        return trouble_of(found, workflow.repository_id, workflow.id)
 
 
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)

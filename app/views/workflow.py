@@ -31,7 +31,9 @@ if workflow is None:
 scope = filters.workflow_scope(workflow)
 needs = data.attention(filters.workflow_scope(workflow, branches=()), now, status.version)
 stands = data.standing(workflow.repo, workflow.id, status.version)
-workflow_parts.header(workflow, stands, data.repository_url(workflow.repo, status))
+workflow_parts.header(
+    workflow, stands, data.schedule_trouble(workflow, status.version), data.repository_url(workflow.repo, status)
+)
 if needs:
     attention(needs, now)
 found = data.trends(scope, window, filters.interval(), status.version)

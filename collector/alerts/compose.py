@@ -58,11 +58,11 @@ def recovered(place: Place, since: datetime, run: RunRow, context: Context) -> M
     lasted = units.duration(((run.completed_at or context.now) - since).total_seconds())
     return Message(
         subject=f"[{place.repo}] {run.workflow} recovered on {place.branch or run.branch}",
-        headline=words.headline(context.rule.kind, place.words, {}, over=True),
+        headline=words.headline(context.rule.kind, place, {}, over=True),
         fields=(("Was broken for", lasted), ("Fixed by", _commit(run)), *_figures(context)),
         links=_links(context, place.repo),
         resolved=True,
-        whole=words.whole(context.rule.kind, place.words, lasted),
+        whole=words.whole(context.rule.kind, place, lasted),
     )
 
 
@@ -91,13 +91,13 @@ def rate_normal(place: Place, since: datetime, last_day: Metrics, context: Conte
         fields=(("Lasted", lasted), *_figures(context)),
         links=_links(context, place.repo),
         resolved=True,
-        whole=words.whole(context.rule.kind, place.words, lasted),
+        whole=words.whole(context.rule.kind, place, lasted),
     )
 
 
 def measured(place: Place, detail: Mapping[str, Any], context: Context, *, still: bool = False) -> Message:
     """For the kinds of rules without a message of their own."""
-    headline = words.headline(context.rule.kind, place.words, detail, still=still)
+    headline = words.headline(context.rule.kind, place, detail, still=still)
     since = words.began(detail)
     return Message(
         subject=f"[{place.repo}] {headline}",
@@ -114,7 +114,7 @@ def measured(place: Place, detail: Mapping[str, Any], context: Context, *, still
 
 def over(place: Place, detail: Mapping[str, Any], since: datetime, context: Context) -> Message:
     rule = context.rule
-    headline = words.headline(rule.kind, place.words, detail, over=True)
+    headline = words.headline(rule.kind, place, detail, over=True)
     now = words.measured(rule.kind, detail) if detail.get("value") is not None else ""
     lasted = units.duration((context.now - since).total_seconds())
     return Message(
@@ -128,7 +128,7 @@ def over(place: Place, detail: Mapping[str, Any], since: datetime, context: Cont
         ),
         links=_links(context, place.repo),
         resolved=True,
-        whole=words.whole(rule.kind, place.words, lasted),
+        whole=words.whole(rule.kind, place, lasted),
     )
 
 

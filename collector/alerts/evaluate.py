@@ -1,7 +1,7 @@
 """Compares what is stored with the rules, and writes alerts and their messages in one transaction."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from collector.alerts.tell import Item, Teller
+from db.alerting import words
 from db.alerting.judge import NOTHING, fires
 from db.alerting.patterns import matches
 from db.alerting.place import Place, Quiet, silenced_until
@@ -17,11 +18,13 @@ from db.alerting.threshold import Threshold, built_in
 from db.alerting.transitions import Previous, Reason, is_told, needs_update
 from db.engine import write_scope
 from db.observations import Observation, observe
+from db.queries.activity import inactive_workflows
 from db.queries.alert_history import Since, since_failure
 from db.queries.alert_rules import list_rules, list_silences
 from db.queries.alerts import AlertRow, firing_alerts
 from db.queries.logs import failure_of
 from db.queries.runs import RunRow
+from db.queries.schedules import came_since
 from db.store.alert_rules import keep_built_in
 from db.store.alerts import AlertScope, open_alert, resolve_alert, update_detail
 from db.store.locking import Chore, take_turn
@@ -102,7 +105,8 @@ class Evaluator:
         keep_built_in(session, built_in(self._threshold), now)
         rules = [rule for rule in list_rules(session) if rule.enabled]
         firing = firing_alerts(session)
-        kept = [alert for alert in firing if _still_ruled(session, alert, rules, now)]
+        inactive = inactive_workflows(session)
+        kept = [alert for alert in firing if not _closed(session, alert, rules, inactive, now)]
         silences = list_silences(session, not_ended_at=now)
         items: list[Item] = []
         for rule in rules:
@@ -133,17 +137,30 @@ def _unexplained(session: Session, items: Sequence[Item]) -> Iterator[Unexplaine
             yield Unexplained(item.place.repository_id, run.id, run.attempt)
 
 
-def _still_ruled(session: Session, alert: AlertRow, rules: Sequence[Rule], now: datetime) -> bool:
-    """Closes, without a message, what no rule that is switched on is about any more."""
+def _closed(
+    session: Session, alert: AlertRow, rules: Sequence[Rule], inactive: Collection[tuple[int, int]], now: datetime
+) -> bool:
+    """Closes, without a message, what no rule that is switched on is about any more, and what is about a workflow that
+    cannot run: no end of it could ever be seen."""
+    reason = None
+    if (alert.repository_id, alert.workflow_id) in inactive and alert.rule != RuleKind.STUCK_RUN:
+        reason = "the workflow was deleted or disabled"
+    elif not _is_ruled(alert, rules):
+        reason = "the rule changed"
+    if reason is None:
+        return False
+    resolve_alert(session, alert.id, {**alert.detail, "reason": reason}, now)
+    return True
+
+
+def _is_ruled(alert: AlertRow, rules: Sequence[Rule]) -> bool:
     rule = next((each for each in rules if each.id == alert.rule_id and each.kind == alert.rule), None)
-    if rule and rule.covers(alert.repo, alert.workflow):
-        about = RuleScope.REPOSITORY if alert.workflow_id is None else RuleScope.WORKFLOW
-        branch = rule.kind is not RuleKind.CONSECUTIVE_FAILURES or matches(rule.scope.branches, alert.branch)
-        own = rule.default_branch or rule.kind is not RuleKind.CONSECUTIVE_FAILURES or not alert.target.endswith("/")
-        if rule.per is about and branch and own:
-            return True
-    resolve_alert(session, alert.id, {**alert.detail, "reason": "the rule changed"}, now)
-    return False
+    if rule is None or not rule.covers(alert.repo, alert.workflow):
+        return False
+    about = RuleScope.REPOSITORY if alert.workflow_id is None else RuleScope.WORKFLOW
+    branch = rule.kind is not RuleKind.CONSECUTIVE_FAILURES or matches(rule.scope.branches, alert.branch)
+    own = rule.default_branch or rule.kind is not RuleKind.CONSECUTIVE_FAILURES or not alert.target.endswith("/")
+    return rule.per is about and branch and own
 
 
 class _Judgement:
@@ -197,7 +214,7 @@ class _Judgement:
     def _close(self, place: Place, alert: AlertRow, seen: Observation | None, *, told: bool) -> Item | None:
         """A broken branch is over with a success. Where there is none because the failed runs are run again or were
         cancelled then, it waits; where it can never come (history was pruned, another branch is the default) it closes
-        without a message."""
+        without a message, and so does a missing run that did not come because its schedule was changed or removed."""
         fixed: RunRow | None = None
         detail = dict(alert.detail)
         if self._rule.kind is RuleKind.CONSECUTIVE_FAILURES:
@@ -208,9 +225,15 @@ class _Judgement:
                 return None
             detail["resolved_by"] = fixed.id if fixed else None
             told = told and fixed is not None
+        elif self._rule.kind is RuleKind.MISSING_RUN and not self._came(place, alert):
+            told, detail["reason"] = False, "the schedule changed"
         if not resolve_alert(self._session, alert.id, detail, self._now):
             return None
         return Item(self._rule, alert.id, place, Reason.RESOLVED, True, seen, alert, told=told, fixed=fixed)
+
+    def _came(self, place: Place, alert: AlertRow) -> bool:
+        due = words.began(alert.detail)
+        return due is not None and came_since(self._session, place.repository_id, place.workflow_id or 0, due)
 
     def _passed_meanwhile(self, place: Place, alert: AlertRow, seen: Observation) -> bool:
         """Between two looks there may be a success and failures after it. A failure that passed when it was run again

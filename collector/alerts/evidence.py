@@ -61,6 +61,7 @@ def scope_of(place: Place) -> Scope:
         repos=(place.repo,),
         workflows=(str(place.workflow_id),) if place.workflow_id else (),
         branches=(place.branch,) if place.branch else (),
+        own_branches=place.branch is not None,
     )
 
 

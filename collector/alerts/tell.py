@@ -81,10 +81,10 @@ class Teller:
 
     @staticmethod
     def _ended_with(session: Session, item: Item, now: datetime) -> list[AlertRow]:
-        """Of what was told together with it, all that is over."""
+        """Of what was told together with it, all that came to an end of its own."""
         group = item.alert.group_id if item.alert and item.reason is Reason.RESOLVED else None
         rows = alerts_of_group(session, group, now) if group is not None else []
-        return [row for row in rows if row.resolved_at]
+        return [row for row in rows if row.resolved_at and "reason" not in row.detail]
 
     def _write(
         self, session: Session, listed: Sequence[Item], about: Sequence[int], message: Message, now: datetime
@@ -162,10 +162,9 @@ class Teller:
     def _last_day(session: Session, item: Item, now: datetime) -> Metrics:
         if item.seen and item.seen.metrics:
             return item.seen.metrics
-        scope = Scope(repos=(item.place.repo,), branches=(item.place.branch,) if item.place.branch else ())
         # And what was created this very second.
         window = Window(now - timedelta(seconds=item.rule.window), now + timedelta(seconds=1))
-        return analytics.snapshot(session, scope, window)
+        return analytics.snapshot(session, evidence.scope_of(item.place), window)
 
     def _context(self, session: Session, item: Item, found: Evidence, now: datetime) -> compose.Context:
         """The figures of 30 days are those of the workflow, or of the repository."""

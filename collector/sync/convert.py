@@ -11,7 +11,7 @@ from collector.github.payloads import (
     WorkflowPayload,
 )
 from db.store.records import AttemptRecord, JobRecord, RepositoryRecord, RunRecord, WorkflowRecord
-from db.vocabulary import Status
+from db.vocabulary import Status, WorkflowState
 
 UNKNOWN_TITLE = "(no title)"
 # Longer commit messages are cut: a page shows the first line.
@@ -37,7 +37,7 @@ def workflow_record(payload: WorkflowPayload) -> WorkflowRecord:
 
 def workflow_of(payload: RunPayload) -> WorkflowRecord:
     """What a run tells of its workflow: enough where GitHub no longer lists it."""
-    return WorkflowRecord(payload.workflow_id, _workflow_name(payload), payload.path or "", "unlisted")
+    return WorkflowRecord(payload.workflow_id, _workflow_name(payload), payload.path or "", WorkflowState.UNLISTED)
 
 
 def run_record(payload: RunPayload) -> RunRecord:

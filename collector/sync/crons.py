@@ -1,5 +1,7 @@
 """The schedule that a workflow file asks for. Pure."""
 
+from typing import Any
+
 import yaml
 
 # GitHub takes no larger file.
@@ -11,8 +13,9 @@ class UnreadableFile(ValueError):
     """It is no workflow file; one line for people."""
 
 
-def crons_of(text: str) -> list[str]:
-    """The cron lines of `on.schedule`; none where it has no schedule."""
+def crons_of(text: str) -> list[Any]:
+    """The lines of `on.schedule`; none where it has no schedule. One that names a time zone is a mapping of `cron` and
+    `timezone`, the others are their `cron` alone. A time zone that is no text is kept as what it is written like."""
     if len(text) > MOST_BYTES:
         raise UnreadableFile("the file is larger than GitHub takes")
     try:
@@ -27,5 +30,13 @@ def crons_of(text: str) -> list[str]:
     schedule = events.get("schedule") if isinstance(events, dict) else None
     if not isinstance(schedule, list):
         return []
-    lines = [each.get("cron") for each in schedule if isinstance(each, dict)]
-    return [" ".join(line.split())[:100] for line in lines if isinstance(line, str)][:_MOST]
+    lines = [each for each in schedule if isinstance(each, dict) and isinstance(each.get("cron"), str)]
+    return [_line(each) for each in lines[:_MOST]]
+
+
+def _line(given: dict[str, Any]) -> Any:
+    cron = " ".join(given["cron"].split())[:100]
+    if "timezone" not in given:
+        return cron
+    zone = given["timezone"]
+    return {"cron": cron, "timezone": "" if zone is None else str(zone)[:100]}

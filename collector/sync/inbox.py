@@ -19,7 +19,7 @@ from db.queries.inbox import PendingDelivery, pending_deliveries
 from db.store.events import EventsStored, JobNews, store_events
 from db.store.inbox import Settled, claim, note_failed_try, settle
 from db.store.locking import lock_repositories
-from db.store.repositories import ensure_workflows, get_repository
+from db.store.repositories import ensure_workflows, get_repository, want_list_of_workflows
 from db.store.sync_state import bump_data_version, sync_state
 from db.telemetry.context import bound
 from db.vocabulary import InboxState
@@ -187,10 +187,12 @@ def _store_events(session: Session, repository_id: int, events: Sequence[RunEven
     if runs:
         workflows = [workflow_record(each.workflow) if each.workflow else workflow_of(each.run) for each in runs]
         ensure_workflows(session, repository_id, workflows)
+    records = [run_record(each.run) for each in runs]
+    want_list_of_workflows(session, repository_id, records)
     return store_events(
         session,
         repository,
-        [run_record(each.run) for each in runs],
+        records,
         [JobNews(each.job.run_id, job_record(each.job)) for each in events if isinstance(each, JobEvent)],
     )
 

@@ -1,7 +1,7 @@
 """One repository: who it is, its workflows and its list of runs."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from collector.github.client import Client
 from collector.github.errors import BadAnswer, GitHubError, NotFound
-from collector.github.pagination import pages
+from collector.github.pagination import Page, pages
 from collector.github.payloads import RepositoryPayload, RunPayload, WorkflowPayload, read
 from collector.sync.convert import repository_record, run_record, workflow_of, workflow_record
 from collector.sync.cursor import DEEPEST, LOOKS, Known, Walk, plan
@@ -27,13 +27,15 @@ from db.store.repositories import (
     monitor,
     note_target,
     repository_id_of,
+    settle_unlisted,
     upsert_repository,
     upsert_workflows,
+    want_list_of_workflows,
 )
 from db.store.runs import Upserted, mark_gone, note_looked_at, upsert_runs
 from db.store.sync_state import set_gaps, sync_state
 
-WORKFLOWS_EVERY = timedelta(hours=6)
+WORKFLOWS_EVERY = timedelta(hours=1)
 # A new name or default branch is noticed this late; the list of runs works under the old name meanwhile.
 IDENTIFY_EVERY = timedelta(hours=1)
 _UNFINISHED_LIMIT = 200
@@ -65,6 +67,8 @@ class RepositoryReader:
         self._engine, self._client, self._clock, self._stop = engine, client, clock, stop
         self._on_runs, self._kept = on_runs, kept
         self._schedules = ScheduleReader(engine, client, clock)
+        # Pages of the lists of workflows by repository: unchanged ones cost nothing of the rate limit.
+        self._lists: dict[int, dict[str, Page[WorkflowPayload]]] = {}
 
     def read(self, name: str, backfill_from: datetime) -> Reading:
         """One look at a repository. Each page is stored before the next is asked for; covered_to moves only when
@@ -98,7 +102,10 @@ class RepositoryReader:
                 # It has a new name; or the name is another repository's now, whose runs must not be put under this one.
                 sync_state(session, repository_id).identified_at = None
             ensure_workflows(session, repository_id, [workflow_of(each) for each in ours])
-            stored = upsert_runs(session, repository, [run_record(each) for each in ours])
+            records = [run_record(each) for each in ours]
+            stored = upsert_runs(session, repository, records)
+            settle_unlisted(session, repository_id)
+            want_list_of_workflows(session, repository_id, records)
             if first_walk and first_walk.newest:
                 state = sync_state(session, repository_id)
                 state.covered_to = state.covered_to or first_walk.newest
@@ -146,14 +153,16 @@ class RepositoryReader:
         now = self._clock()
         if last and now - last < WORKFLOWS_EVERY:
             return 0
-        records = [
-            workflow_record(payload)
-            for page in pages(self._client, f"/repos/{repo}/actions/workflows", "workflows", WorkflowPayload)
-            for payload in page.items
-        ]
+        memory = self._lists.setdefault(repository_id, {})
+        path = f"/repos/{repo}/actions/workflows"
+        listed = list(pages(self._client, path, "workflows", WorkflowPayload, memory=memory))
+        records = {payload.id: workflow_record(payload) for page in listed for payload in page.items}
+        complete = _is_complete(listed, len(records))
         with write_scope(self._engine) as session:
-            changed = upsert_workflows(session, repository_id, records)
-            sync_state(session, repository_id).workflows_at = now
+            found = list(records.values())
+            changed = upsert_workflows(session, repository_id, found, complete_at=now if complete else None)
+            # One that is incomplete is read again with the next look.
+            sync_state(session, repository_id).workflows_at = now if complete else None
         return changed
 
     def _known(self, repository_id: int) -> tuple[Known, str | None]:
@@ -206,6 +215,12 @@ class RepositoryReader:
                 settle_seen_in_full(session, repository_id, reached, now)
             if DEEPEST in walk_plan.looks or seen.unreadable:
                 set_gaps(session, repository_id, "unreadable", seen.unreadable[:20])
+
+
+def _is_complete(listed: Sequence[Page[WorkflowPayload]], number: int) -> bool:
+    """Every workflow of the list was read: as many as GitHub counts, and none that cannot be read."""
+    total = max((page.total_count for page in listed if page.total_count is not None), default=None)
+    return total is not None and number >= total and not any(page.unreadable for page in listed)
 
 
 def note_failure(engine: Engine, name: str, error: GitHubError, now: datetime) -> None:

@@ -12,9 +12,10 @@ from collector.github.client import Client
 from collector.github.errors import BadAnswer, Forbidden, Gone, NotFound, Unprocessable
 from collector.github.payloads import FilePayload, read
 from collector.sync.crons import UnreadableFile, crons_of
+from collector.sync.gone import why_unseen
 from db.engine import session_scope, write_scope
 from db.queries.schedules import WantedFile, wanted_files
-from db.store.schedules import note_schedule, note_unchanged, note_unreadable
+from db.store.schedules import note_removed, note_schedule, note_unchanged, note_unreadable
 
 _OF_THIS_FILE = (BadAnswer, Forbidden, Gone, NotFound, Unprocessable)
 
@@ -24,7 +25,8 @@ class ScheduleReader:
         self._engine, self._client, self._clock = engine, client, clock
 
     def read(self, repository_id: int, repo: str) -> None:
-        """What cannot be read of one file stands beside it; the others go on."""
+        """What cannot be read of one file stands beside it; the others go on. A file that is not there (404) while its
+        repository is has no schedule."""
         with session_scope(self._engine) as session:
             wanted = wanted_files(session, repository_id, self._clock())
         for file in wanted:
@@ -36,8 +38,10 @@ class ScheduleReader:
             answer = self._client.get(f"/repos/{repo}/contents/{quote(file.path)}", etag=file.etag)
             crons = None if answer.not_modified else crons_of(_text(answer.data))
         except (*_OF_THIS_FILE, UnreadableFile) as error:
+            removed = isinstance(error, NotFound) and why_unseen(self._client, repository_id, repo) is None
             with write_scope(self._engine) as session:
-                note_unreadable(session, key, str(error), now)
+                note = note_removed if removed else note_unreadable
+                note(session, key, str(error), now)
             return
         with write_scope(self._engine) as session:
             if crons is None:

@@ -27,10 +27,15 @@ class Place:
 
     @property
     def words(self) -> str:
-        """CI on main of acme/web."""
-        parts = [self.workflow, f"on {self.branch}" if self.branch else None]
-        named = " ".join(part for part in parts if part)
+        """CI on main of acme/web, main of acme/web, or acme/web."""
+        parts = (self.workflow, self.branch)
+        named = " on ".join(part for part in parts if part)
         return f"{named} of {self.repo}" if named else self.repo
+
+    @property
+    def located(self) -> str:
+        """Behind the name of a figure: of CI on main of acme/web, on main of acme/web, or of acme/web."""
+        return f"on {self.words}" if self.branch and not self.workflow else f"of {self.words}"
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,86 @@
-"""When a scheduled run was due. Pure. GitHub's schedules are UTC (docs.github.com, "Events that trigger workflows")."""
+"""When a scheduled run was due. Pure.
+
+A line of `on.schedule` is `cron` (POSIX) and, beside it, an optional `timezone` (IANA); without one it is UTC
+(docs.github.com, "Events that trigger workflows", schedule). A time that a change to daylight saving time skips moves
+to the next valid time; of an hour that comes twice the first counts, so that each time is due once."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
 
+# Before the stored ETag of a file: what was read of it. A file of which an older version read less is read in full.
+READ_AS = "cron+timezone:"
+_MINUTE = timedelta(minutes=1)
 
-def last_due(crons: Iterable[str], before: datetime) -> datetime | None:
-    """The latest time before that at which one of the lines holds; lines that are none are left out."""
-    return max((due for line in crons if (due := _last(line, before))), default=None)
+
+def last_due(lines: Iterable[Any], before: datetime) -> datetime | None:
+    """The latest time (UTC) before that at which one of the lines holds. A line is a text, which is UTC, or a mapping
+    of `cron` and `timezone`; lines that cannot be read are left out."""
+    return max((due for line in lines if (due := _last(line, before))), default=None)
 
 
-def _last(line: str, before: datetime) -> datetime | None:
+def unreadable(lines: Iterable[Any]) -> list[str]:
+    """What is wrong with lines that cannot be read, one text each, for people."""
+    return [reason for line in lines if (reason := _trouble(line))]
+
+
+def cron_of(line: Any) -> str:
+    return str(line.get("cron")) if isinstance(line, dict) else str(line)
+
+
+def _trouble(line: Any) -> str | None:
+    if _zone_of(line) is None:
+        return f"{cron_of(line)!r}: the time zone {line.get('timezone')!r} is not known"
     try:
-        return next(CronSim(line, before, reverse=True), None)
+        CronSim(cron_of(line), datetime(2000, 1, 1))
+    except CronSimError as error:
+        return f"{cron_of(line)!r} is no cron line ({error})"
+    return None
+
+
+def _last(line: Any, before: datetime) -> datetime | None:
+    zone = _zone_of(line)
+    if zone is None:
+        return None
+    try:
+        for wall in CronSim(cron_of(line), _latest_wall_time(before, zone), reverse=True):
+            if (due := _instant(wall, zone)) < before:
+                return due
     except CronSimError:
         return None
+    return None
+
+
+def _zone_of(line: Any) -> ZoneInfo | None:
+    """Null where the time zone is none."""
+    name = line.get("timezone", "UTC") if isinstance(line, dict) else "UTC"
+    return ZoneInfo(name) if isinstance(name, str) and name in _known_zones() else None
+
+
+@lru_cache(maxsize=1)
+def _known_zones() -> frozenset[str]:
+    """IANA's names; beside them a machine may have a file for its own time, and one for no time at all."""
+    return frozenset(available_timezones()) - {"localtime", "posixrules", "Factory"}
+
+
+def _latest_wall_time(before: datetime, zone: ZoneInfo) -> datetime:
+    """No earlier than any time on the clock of the zone whose instant lies before that: in the second pass of an hour
+    that comes twice, all of the first pass do."""
+    local = before.astimezone(zone)
+    first, second = local.replace(fold=0).utcoffset(), local.replace(fold=1).utcoffset()
+    repeated = first - second if local.fold and first and second else timedelta(0)
+    return (local + repeated).replace(tzinfo=None, fold=0)
+
+
+def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
+    """The first moment (UTC) at which the clock of the zone shows that time, or, where it never does, the next one that
+    it shows."""
+    moment = wall.replace(tzinfo=zone).astimezone(UTC)
+    while moment.astimezone(zone).replace(tzinfo=None) != wall:
+        wall += _MINUTE
+        moment = wall.replace(tzinfo=zone).astimezone(UTC)
+    return moment

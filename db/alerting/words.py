@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from db.alerting.kinds import written
+from db.alerting.place import Place
 from db.metrics import units
 from db.metrics.distribution import ratio
 from db.vocabulary import RuleKind, Severity
@@ -12,20 +13,27 @@ from db.vocabulary import RuleKind, Severity
 SEVERITIES: dict[str, str] = {Severity.CRITICAL: "Critical", Severity.WARNING: "Warning", Severity.INFO: "Note"}
 
 
-def headline(kind: str, place: str, detail: Mapping[str, Any], *, over: bool = False, still: bool = False) -> str:
-    """`place` as Place.words."""
-    goes_on = "still " if still else ""
+def headline(
+    kind: str, place: Place | str, detail: Mapping[str, Any], *, over: bool = False, still: bool = False
+) -> str:
+    """`place` may be the words for one, as Place.words."""
     try:
         rule = RuleKind(kind)
     except ValueError:
-        return f"{place}: {kind.replace('_', ' ')}"
-    now = _OVER[rule] if over else _FIRES[rule]
-    return now.format(place=place, still=goes_on)
+        return f"{_where(place)['place']}: {kind.replace('_', ' ')}"
+    return (_OVER if over else _STILL if still else _FIRES)[rule].format(**_where(place))
 
 
-def whole(kind: str, place: str, lasted: str) -> str:
+def whole(kind: str, place: Place | str, lasted: str) -> str:
     """From beginning to end, for people who heard of neither. `lasted` as units.duration."""
-    return _WAS[RuleKind(kind)].format(place=place, lasted=lasted)
+    return _WAS[RuleKind(kind)].format(lasted=lasted, **_where(place))
+
+
+def _where(place: Place | str) -> dict[str, str]:
+    """`place` as a subject, `located` behind the name of a figure."""
+    if isinstance(place, str):
+        return {"place": place, "located": f"of {place}"}
+    return {"place": place.words, "located": place.located}
 
 
 def in_a_row(number: int) -> str:
@@ -112,20 +120,32 @@ def _factor(value: object) -> str:
 
 
 _FIRES = {
-    RuleKind.CONSECUTIVE_FAILURES: "{place} is {still}broken",
-    RuleKind.FAILURE_RATE: "Too many runs of {place} {still}fail",
-    RuleKind.SUCCESS_REGRESSION: "{place} {still}succeeds less often than before",
-    RuleKind.DURATION_REGRESSION: "{place} is {still}slower than before",
-    RuleKind.QUEUE_TIME: "Runs of {place} {still}wait long for a runner",
-    RuleKind.STUCK_RUN: "A run of {place} is {still}stuck",
-    RuleKind.MISSING_RUN: "A scheduled run of {place} is {still}missing",
-    RuleKind.FLAKY_RATE: "{place} is {still}flaky",
-    RuleKind.ERROR_BUDGET: "{place} {still}burns its error budget",
-    RuleKind.COLLECTOR_STALE: "{place} is {still}not being read",
+    RuleKind.CONSECUTIVE_FAILURES: "{place} is broken",
+    RuleKind.FAILURE_RATE: "High failure rate {located}",
+    RuleKind.SUCCESS_REGRESSION: "{place} succeeds less often than before",
+    RuleKind.DURATION_REGRESSION: "{place} is slower than before",
+    RuleKind.QUEUE_TIME: "Runs of {place} wait long for a runner",
+    RuleKind.STUCK_RUN: "A run of {place} is stuck",
+    RuleKind.MISSING_RUN: "A scheduled run of {place} is missing",
+    RuleKind.FLAKY_RATE: "{place} is flaky",
+    RuleKind.ERROR_BUDGET: "{place} burns its error budget",
+    RuleKind.COLLECTOR_STALE: "{place} is not being read",
+}
+_STILL = {
+    RuleKind.CONSECUTIVE_FAILURES: "{place} is still broken",
+    RuleKind.FAILURE_RATE: "The failure rate {located} is still high",
+    RuleKind.SUCCESS_REGRESSION: "{place} still succeeds less often than before",
+    RuleKind.DURATION_REGRESSION: "{place} is still slower than before",
+    RuleKind.QUEUE_TIME: "Runs of {place} still wait long for a runner",
+    RuleKind.STUCK_RUN: "A run of {place} is still stuck",
+    RuleKind.MISSING_RUN: "A scheduled run of {place} is still missing",
+    RuleKind.FLAKY_RATE: "{place} is still flaky",
+    RuleKind.ERROR_BUDGET: "{place} still burns its error budget",
+    RuleKind.COLLECTOR_STALE: "{place} is still not being read",
 }
 _OVER = {
     RuleKind.CONSECUTIVE_FAILURES: "{place} has recovered",
-    RuleKind.FAILURE_RATE: "The failure rate of {place} is back to normal",
+    RuleKind.FAILURE_RATE: "The failure rate {located} is back to normal",
     RuleKind.SUCCESS_REGRESSION: "{place} succeeds as often as before",
     RuleKind.DURATION_REGRESSION: "{place} is as quick as before",
     RuleKind.QUEUE_TIME: "Runs of {place} wait no longer than usual",
@@ -137,7 +157,7 @@ _OVER = {
 }
 _WAS = {
     RuleKind.CONSECUTIVE_FAILURES: "{place} was broken for {lasted} and recovered",
-    RuleKind.FAILURE_RATE: "Too many runs of {place} failed for {lasted}; the rate is back to normal",
+    RuleKind.FAILURE_RATE: "The failure rate {located} was high for {lasted}; it is back to normal",
     RuleKind.SUCCESS_REGRESSION: "{place} succeeded less often for {lasted}, and does as before now",
     RuleKind.DURATION_REGRESSION: "{place} was slower for {lasted}, and is as quick as before now",
     RuleKind.QUEUE_TIME: "Runs of {place} waited long for a runner for {lasted}, and no longer do",

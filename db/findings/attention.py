@@ -15,6 +15,7 @@ from db.metrics.distribution import percentile
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.queries import findings
+from db.queries.activity import inactive_names
 from db.queries.alerts import AlertFilter, AlertRow, alert_page
 from db.queries.dots import newest_dots
 from db.queries.runs import RunRow
@@ -53,15 +54,22 @@ class Attention:
 def attention(
     session: Session, scope: Scope, now: datetime, *, worse: Sequence[Regression] | None = None
 ) -> list[Attention]:
-    """Broken default branches, firing alerts, what got worse, what stands still, what waits. `worse` where it is known
-    already: it changes slowly."""
+    """Broken default branches, firing alerts, what got worse, what stands still, what waits. Of workflows that cannot
+    run only what stands still. `worse` where it is known already: it changes slowly."""
     streaks = failing_streaks(session, scope, now)
     broken = {(each.repo, each.workflow_id) for each in streaks}
+    inactive = inactive_names(session)
     found = [_broken(each) for each in streaks]
-    found += [_alert(each) for each in _alerts(session, scope, now) if (each.repo, each.workflow_id or 0) not in broken]
+    found += [
+        _alert(each)
+        for each in _alerts(session, scope, now)
+        if (each.repo, each.workflow_id or 0) not in broken | inactive
+    ]
     worse = regressions(session, scope, now) if worse is None else worse
     found += [
-        _regression(each) for each in worse if each.kind == "duration" or (each.repo, each.workflow_id) not in broken
+        _regression(each)
+        for each in worse
+        if (each.repo, each.workflow_id) not in (inactive if each.kind == "duration" else broken | inactive)
     ]
     found += _stuck(session, scope, now)
     found += _queues(session, scope, now)
@@ -95,7 +103,7 @@ def _is_of(alert: AlertRow, scope: Scope) -> bool:
 
 
 def _alert(alert: AlertRow) -> Attention:
-    place = Place(alert.repository_id, alert.repo, alert.workflow_id, alert.workflow, alert.branch).words
+    place = Place(alert.repository_id, alert.repo, alert.workflow_id, alert.workflow, alert.branch)
     said = words.headline(alert.rule, place, alert.detail)
     why = words.measured(alert.rule, alert.detail) or f"threshold {alert.threshold}"
     return Attention("alert", "red", said, why, alert.opened_at, alert.repo,

@@ -4,10 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from db.vocabulary import Outcome
-
-# As GitHub names the state of a workflow that cannot run; reasons that it may add begin alike.
-_DELETED, _DISABLED = "deleted", "disabled"
+from db.vocabulary import Outcome, WorkflowState, is_inactive
 
 
 class Standing(StrEnum):
@@ -20,6 +17,12 @@ class Standing(StrEnum):
     NO_RUNS = "no_runs"
     DISABLED = "disabled"
     DELETED = "deleted"
+    ARCHIVED = "archived"
+
+    @property
+    def inactive(self) -> bool:
+        """The workflow cannot run, so that its last result says nothing about now."""
+        return self in (Standing.DISABLED, Standing.DELETED, Standing.ARCHIVED)
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,13 @@ class WorkflowStanding:
     standing: Standing
 
 
-def standing_of(outcome: str | None, workflow_state: str, *, catching_up: bool) -> Standing:
-    """`outcome` is that of the last run on the default branch that succeeded or failed; null where none did."""
-    if workflow_state == _DELETED:
-        return Standing.DELETED
-    if workflow_state.startswith(_DISABLED):
-        return Standing.DISABLED
+def standing_of(outcome: str | None, workflow_state: str, *, archived: bool, catching_up: bool) -> Standing:
+    """`outcome` is that of the last run on the default branch that succeeded or failed; null where none did.
+    `archived`: the repository is."""
+    if archived or is_inactive(workflow_state):
+        if archived:
+            return Standing.ARCHIVED
+        return Standing.DELETED if workflow_state == WorkflowState.DELETED else Standing.DISABLED
     if outcome == Outcome.FAILURE:
         return Standing.FAILING
     if catching_up:

@@ -10,8 +10,9 @@ from db.models.base import Base
 
 
 class WorkflowSchedule(Base):
-    """The cron lines of a workflow's file on the default branch. `since`: these lines hold from then on, as far as is
-    known; `error`: why the file could not be read the last time."""
+    """The schedule of a workflow's file on the default branch. `crons`: its lines, each a text (UTC) or a mapping of
+    `cron` and `timezone`; `since`: they hold from then on, as far as is known; `error`: why the file, or which of its
+    lines, could not be read the last time."""
 
     __tablename__ = "workflow_schedules"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from db.alerting.history import PastRun
@@ -14,6 +14,7 @@ from db.alerting.patterns import matches
 from db.metrics.outcome import DECIDED
 from db.metrics.scope import Scope
 from db.models import Repository, Run, Workflow
+from db.queries.activity import inactive_workflows
 from db.queries.filters import in_scope
 from db.queries.runs import RunRow, select_runs
 from db.queries.streaks import LOOK_BACK, Streak
@@ -65,10 +66,10 @@ def matching_branches(session: Session, repos: Sequence[str], patterns: Sequence
 
 def branch_streaks(session: Session, scope: Scope, now: datetime) -> list[Streak]:
     """As failing_streaks, of each branch of the scope by itself, by the runs of the last two weeks."""
+    inactive = inactive_workflows(session)
     query = (
         select(Run.repository_id, Run.workflow_id, Run.branch, Run.id, Run.outcome)
-        .join(Repository, Repository.id == Run.repository_id)
-        .where(*in_scope(session, scope), _ours(), Run.outcome.in_(DECIDED), Run.created_at >= now - BRANCHES_FOR)
+        .where(*in_scope(session, scope), Run.outcome.in_(DECIDED), Run.created_at >= now - BRANCHES_FOR)
         .order_by(Run.created_at.desc(), Run.id.desc())
         .limit(_MOST_RUNS)
     )
@@ -76,7 +77,7 @@ def branch_streaks(session: Session, scope: Scope, now: datetime) -> list[Streak
     failing: dict[tuple[int, int, str], list[int]] = defaultdict(list)
     for repository_id, workflow_id, branch, run_id, outcome in session.execute(query):
         key = (repository_id, workflow_id, branch or "")
-        if branch is None or key in passed:
+        if branch is None or key in passed or key[:2] in inactive:
             continue
         if outcome == Outcome.SUCCESS:
             passed.add(key)
@@ -90,9 +91,11 @@ def branch_streaks(session: Session, scope: Scope, now: datetime) -> list[Streak
 def since_failure(
     session: Session, repository_id: int, workflow_id: int, run_id: int, now: datetime, *, branch: str | None = None
 ) -> Since:
-    """Of the run's branch, or of the default branch. The failed run itself may have passed when it was run again."""
+    """Of the branch of that name, or of the default branch; in neither case of a fork's. The failed run itself may have
+    passed when it was run again."""
     ours = Run.repository_id == repository_id, Run.workflow_id == workflow_id
-    there = Run.on_default_branch if branch is None else Run.branch == branch
+    default = session.scalar(select(Repository.default_branch).where(Repository.id == repository_id))
+    there = Run.on_default_branch if branch in (None, default) else Run.branch == branch
     first = session.execute(select(Run.created_at, Run.id).where(*ours, there, Run.id == run_id)).first()
     if first is None or first.created_at < now - LOOK_BACK:
         return Since(known=False)
@@ -118,15 +121,16 @@ def unfinished(session: Session, scope: Scope, now: datetime, older_than: timede
 def past_runs(
     session: Session, scope: Scope, since: datetime, until: datetime, *, default_branch: bool, limit: int
 ) -> Past:
-    """Of the default branches, or of the scope's branches, or of any."""
+    """The newest runs of the scope, up to `limit`; `default_branch`: of the default branch of each repository."""
     columns: list[Any] = [
         Run.repository_id, Run.workflow_id, Run.branch, Run.outcome, epoch_seconds(Run.created_at),
         epoch_seconds(Run.started_at), epoch_seconds(Run.completed_at), Run.duration_seconds, Run.queue_seconds,
         Run.flaky, Run.id,
     ]  # fmt: skip
     where: list[Any] = [*in_scope(session, scope), Run.created_at >= since, Run.created_at < until]
-    where.append(Run.on_default_branch if default_branch else _ours())
-    query = select(*columns).join(Repository, Repository.id == Run.repository_id).where(*where)
+    if default_branch:
+        where.append(Run.on_default_branch)
+    query = select(*columns).where(*where)
     query = query.order_by(Run.created_at.desc()).limit(limit + 1).execution_options(yield_per=20_000)
     runs = [PastRun(*row) for row in session.execute(query)]
     whole = len(runs) <= limit
@@ -137,11 +141,6 @@ def past_runs(
 def workflow_keys(session: Session) -> dict[tuple[int, int], str]:
     query = select(Workflow.repository_id, Workflow.id, Workflow.name)
     return {(row[0], row[1]): row[2] for row in session.execute(query)}
-
-
-def _ours() -> ColumnElement[bool]:
-    """A pull request from a fork's `main` is not ours."""
-    return or_(Run.on_default_branch, Run.branch.is_(None), Run.branch != Repository.default_branch)
 
 
 def _by_id(session: Session, ids: Sequence[int]) -> dict[int, RunRow]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from db.metrics.scope import Scope
@@ -20,7 +20,22 @@ def in_scope(session: Session, scope: Scope, repository: Any = Run.repository_id
     found = _of_repositories(session, scope, repository)
     if scope.workflows:
         found.append(_one_of(Run.workflow_id, session.scalars(workflow_ids(scope.workflows)).unique().all()))
+    if scope.own_branches:
+        found.append(_own_branches(session, scope))
     return [*found, *of_runs(scope)]
+
+
+def _own_branches(session: Session, scope: Scope) -> ColumnElement[bool]:
+    """Without namesakes of default branches. Where the scope's only branch is the default branch of all its
+    repositories, an index over the runs of default branches answers."""
+    if len(scope.branches) == 1:
+        named = select(Repository.default_branch).where(Repository.id.in_(repository_ids(scope))).distinct().limit(2)
+        if session.scalars(named).all() == [scope.branches[0]]:
+            return and_(Run.on_default_branch)
+    default = (
+        select(Repository.default_branch).where(Repository.id == Run.repository_id).correlate(Run).scalar_subquery()
+    )
+    return or_(Run.on_default_branch, Run.branch.is_(None), Run.branch != default)
 
 
 def of_runs(scope: Scope) -> list[ColumnElement[bool]]:

@@ -64,7 +64,8 @@ def plan(
     if state is None or not _answerable(scope, by) or (window.span <= short and window.since >= rows_from(state)):
         return Plan(raw=(Rows(scope, (window,), default_branches=not scope.branches),))
     if not scope.branches:
-        return _of(session, scope, window, by, interval, state, None)
+        every = (BranchKind.OTHER, BranchKind.DEFAULT) if scope.own_branches else None
+        return _of(session, scope, window, by, interval, state, every)
     named = scope.branches[0]
     query = select(Repository.id, Repository.full_name, Repository.default_branch)
     listed = session.execute(query.where(Repository.id.in_(repository_ids(scope)))).all()
@@ -72,7 +73,7 @@ def plan(
     others = tuple(row.full_name for row in listed if row.default_branch != named)
     found = Plan()
     if ours:
-        kinds = (BranchKind.NAMESAKE, BranchKind.DEFAULT)
+        kinds = (BranchKind.DEFAULT,) if scope.own_branches else (BranchKind.NAMESAKE, BranchKind.DEFAULT)
         found = _of(session, replace(scope, repos=ours), window, by, interval, state, kinds)
     if others:
         rows = Rows(replace(scope, repos=others), (window,), default_branches=False)

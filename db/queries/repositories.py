@@ -47,6 +47,7 @@ _REPOSITORY_COLUMNS: list[Any] = [
 
 @dataclass(frozen=True)
 class WorkflowRow:
+    repository_id: int
     id: int
     repo: str
     name: str
@@ -85,7 +86,7 @@ def list_repositories(session: Session, *, monitored_only: bool = True) -> list[
 
 def list_workflows(session: Session, scope: Scope) -> list[WorkflowRow]:
     query = (
-        select(Workflow.id, Repository.full_name, Workflow.name, Workflow.path, Workflow.state)
+        select(Repository.id, Workflow.id, Repository.full_name, Workflow.name, Workflow.path, Workflow.state)
         .join(Repository, Repository.id == Workflow.repository_id)
         .where(Repository.id.in_(repository_ids(scope)))
         .order_by(func.lower(Repository.full_name), func.lower(Workflow.name), Workflow.id)

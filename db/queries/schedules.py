@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
+from db.alerting.schedule import READ_AS
 from db.models import AlertRule, Repository, Run, SyncState, Workflow, WorkflowSchedule
 from db.vocabulary import RuleKind
 
@@ -14,6 +15,8 @@ from db.vocabulary import RuleKind
 _EVERY = timedelta(hours=1)
 # A workflow that ran by the clock this lately may still be meant to.
 _LATELY = timedelta(days=60)
+# GitHub's clock and that of a run's creation differ a little.
+EARLY = timedelta(minutes=1)
 _FOLDER, _ACTIVE, _EVENT = ".github/workflows/", "active", "schedule"
 
 
@@ -33,7 +36,7 @@ class Scheduled:
     workflow_id: int
     workflow: str
     branch: str
-    crons: list[str]
+    crons: list[Any]
     since: datetime
     last_run: datetime | None
     synced_at: datetime | None
@@ -55,7 +58,10 @@ def wanted_files(session: Session, repository_id: int, now: datetime) -> list[Wa
         .where(by_clock.exists(), func.coalesce(WorkflowSchedule.read_at <= now - _EVERY, True))
         .order_by(Workflow.id)
     )
-    return [WantedFile(*row) for row in session.execute(query)]
+    return [
+        WantedFile(row.id, row.path, row.etag.removeprefix(READ_AS) if (row.etag or "").startswith(READ_AS) else None)
+        for row in session.execute(query)
+    ]
 
 
 def list_scheduled(session: Session) -> list[Scheduled]:
@@ -77,6 +83,24 @@ def list_scheduled(session: Session) -> list[Scheduled]:
         .where(Repository.monitored, Workflow.state == _ACTIVE)
     )  # fmt: skip
     return [Scheduled(*row) for row in session.execute(query) if row[5]]
+
+
+def came_since(session: Session, repository_id: int, workflow_id: int, due: datetime) -> bool:
+    """Whether a run by the clock was created for that time or later."""
+    query = select(Run.id).where(
+        Run.repository_id == repository_id, Run.workflow_id == workflow_id, Run.event == _EVENT,
+        Run.created_at >= due - EARLY,
+    )  # fmt: skip
+    return session.scalar(query.limit(1)) is not None
+
+
+def schedule_trouble(session: Session, repository_id: int, workflow_id: int) -> str | None:
+    """Why the schedule of a workflow, or a part of it, is not judged; null where nothing is known to be wrong."""
+    return session.scalar(
+        select(WorkflowSchedule.error).where(
+            WorkflowSchedule.repository_id == repository_id, WorkflowSchedule.workflow_id == workflow_id
+        )
+    )
 
 
 def _ours() -> Any:

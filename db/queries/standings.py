@@ -29,7 +29,15 @@ def standings(session: Session, scope: Scope, now: datetime) -> dict[Key, Workfl
         .correlate(Workflow).order_by(Run.created_at.desc(), Run.id.desc()).limit(1).scalar_subquery()
     )  # fmt: skip
     query = (
-        select(Repository.full_name, Repository.id, Repository.default_branch, Workflow.id, Workflow.state, last)
+        select(
+            Repository.full_name,
+            Repository.id,
+            Repository.default_branch,
+            Repository.archived,
+            Workflow.id,
+            Workflow.state,
+            last,
+        )
         .join(Repository, Repository.id == Workflow.repository_id)
         .where(Repository.id.in_(repository_ids(scope)))
     )
@@ -39,9 +47,12 @@ def standings(session: Session, scope: Scope, now: datetime) -> dict[Key, Workfl
     behind = catching_up(session, {row[1] for row in rows}, now)
     return {
         (repo, workflow_id): WorkflowStanding(
-            repo, workflow_id, branch, standing_of(outcome, state, catching_up=repository_id in behind)
+            repo,
+            workflow_id,
+            branch,
+            standing_of(outcome, state, archived=archived, catching_up=repository_id in behind),
         )
-        for repo, repository_id, branch, workflow_id, state, outcome in rows
+        for repo, repository_id, branch, archived, workflow_id, state, outcome in rows
     }
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from db.metrics.outcome import DECIDED
 from db.metrics.scope import Scope
 from db.models import Repository, Run, Workflow
+from db.queries.activity import is_active
 from db.queries.filters import in_scope
 from db.queries.runs import RunRow, select_runs
 from db.vocabulary import Outcome
@@ -43,7 +44,7 @@ class Streak:
 
 
 def failing_streaks(session: Session, scope: Scope, now: datetime) -> list[Streak]:
-    """Workflows whose last decided run on the default branch failed: most failures in a row first, then the
+    """Active workflows whose last decided run on the default branch failed: most failures in a row first, then the
     longest broken."""
     where = [*in_scope(session, scope.whole_sequence()), Run.on_default_branch, Run.created_at >= now - LOOK_BACK]
     query = select_runs(Run.repository_id, Repository.default_branch).order_by(Run.created_at, Run.id)
@@ -58,12 +59,6 @@ def failing_streaks(session: Session, scope: Scope, now: datetime) -> list[Strea
     return sorted(found, key=lambda streak: (-streak.length, streak.since))
 
 
-def any_decided(session: Session, scope: Scope, now: datetime) -> bool:
-    """Was any run on a default branch decided in the time that is looked back?"""
-    where = [*in_scope(session, scope), Run.on_default_branch, Run.created_at >= now - LOOK_BACK]
-    return session.scalar(select(Run.id).where(*where, Run.outcome.in_(DECIDED)).limit(1)) is not None
-
-
 def _broken(session: Session, where: Sequence[Any]) -> list[ColumnElement[bool]]:
     """Conditions, one a broken workflow, for its runs since the last success. An index leads to the last run of each
     workflow, so that it does not matter how many there are."""
@@ -75,7 +70,7 @@ def _broken(session: Session, where: Sequence[Any]) -> list[ColumnElement[bool]]
 
     passed, passed_id = last(Run.created_at, Outcome.SUCCESS), last(Run.id, Outcome.SUCCESS)
     query = select(Workflow.repository_id, Workflow.id, passed, passed_id)
-    query = query.where(last(Run.outcome, *DECIDED) == Outcome.FAILURE)
+    query = query.where(is_active(), last(Run.outcome, *DECIDED) == Outcome.FAILURE)
     return [
         and_(Run.repository_id == row[0], Run.workflow_id == row[1], *([_after(row[2], row[3])] if row[2] else []))
         for row in session.execute(query)

@@ -95,7 +95,7 @@ def _ask(
 
 
 def _plan(session: Session, scope: Scope, window: Window, by: GroupBy | None, interval: Interval | None) -> Plan:
-    if scope.branches or scope.events:
+    if scope.branches or scope.events or scope.own_branches:
         return Plan(raw=(Rows(scope, (window,), default_branches=False),))
     return plan(session, scope, window, by, interval, short=timedelta(0))
 

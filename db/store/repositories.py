@@ -1,18 +1,23 @@
 """Writing repositories, workflows and what each name of GITHUB_REPOS led to."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from db.models import Repository, SyncState, Target, Workflow
+from db.models import Repository, Run, SyncState, Target, Workflow
 from db.store.adding import add_missing
 from db.store.locking import lock_repository
 from db.store.marks import mark_over_all
-from db.store.records import RepositoryRecord, WorkflowRecord
+from db.store.records import RepositoryRecord, RunRecord, WorkflowRecord
 from db.store.runs import set_default_branch
+from db.vocabulary import WorkflowState, is_inactive
 
+WORKFLOWS_FOLDER = ".github/workflows/"
+# A workflow whose newest run began this shortly before the list was read may be missing from it.
+LISTING_LAG = timedelta(minutes=2)
 _FIELDS = ("full_name", "default_branch", "private", "archived", "html_url")
 
 
@@ -79,8 +84,11 @@ def set_monitored(session: Session, repository_ids: Collection[int]) -> None:
     mark_over_all(session)
 
 
-def upsert_workflows(session: Session, repository_id: int, records: Sequence[WorkflowRecord]) -> int:
-    """Workflows that GitHub no longer lists are kept: their runs still exist. Returns how many changed."""
+def upsert_workflows(
+    session: Session, repository_id: int, records: Sequence[WorkflowRecord], *, complete_at: datetime | None = None
+) -> int:
+    """Returns how many workflows changed. `complete_at`: the list was read in full at that time, and a workflow that it
+    does not name is DELETED; it is kept, since its runs still exist. Null: nothing is concluded from an absence."""
     lock_repository(session, repository_id)
     known = {row.id: row for row in session.scalars(select(Workflow).where(Workflow.repository_id == repository_id))}
     changed = 0
@@ -93,7 +101,56 @@ def upsert_workflows(session: Session, repository_id: int, records: Sequence[Wor
             row.name, row.path, row.state = record.name, record.path, record.state
             changed += 1
     session.flush()
+    if complete_at is not None:
+        changed += _mark_deleted(session, repository_id, complete_at, except_ids=[record.id for record in records])
     return changed
+
+
+def settle_unlisted(session: Session, repository_id: int) -> int:
+    """A workflow that is known from its runs alone, the first of which is older than the last complete list, was not in
+    that list: it is DELETED. Returns how many were."""
+    listed_at = session.scalar(select(SyncState.workflows_at).where(SyncState.repository_id == repository_id))
+    if listed_at is None:
+        return 0
+    return _mark_deleted(session, repository_id, listed_at, Workflow.state == WorkflowState.UNLISTED)
+
+
+def want_list_of_workflows(session: Session, repository_id: int, runs: Sequence[RunRecord]) -> None:
+    """Has the list of workflows read with the next look where a workflow that is stored as deleted or disabled has a
+    run since: it was restored or enabled."""
+    listed_at = session.scalar(select(SyncState.workflows_at).where(SyncState.repository_id == repository_id))
+    newer = {run.workflow_id for run in runs if listed_at and run.created_at > listed_at}
+    if not newer:
+        return
+    known = session.scalars(
+        select(Workflow.state).where(Workflow.repository_id == repository_id, Workflow.id.in_(newer))
+    )
+    if any(map(is_inactive, known)):
+        session.get_one(SyncState, repository_id).workflows_at = None
+
+
+def _mark_deleted(
+    session: Session, repository_id: int, listed_at: datetime, *where: Any, except_ids: Sequence[int] = ()
+) -> int:
+    """Workflows whose runs are all older than that list, by some minutes: GitHub's lists can lag behind. Workflows that
+    GitHub makes itself (`dynamic/…`) and those of other repositories need not be listed, so that only their absence
+    after a listing says something."""
+    ours = or_(Workflow.state != WorkflowState.UNLISTED, Workflow.path.startswith(WORKFLOWS_FOLDER))
+    runs = select(Run.id).where(Run.repository_id == Workflow.repository_id, Run.workflow_id == Workflow.id)
+    gone = select(Workflow).where(
+        Workflow.repository_id == repository_id, Workflow.state != WorkflowState.DELETED, ours,
+        Workflow.id.not_in(list(except_ids)), *where,
+        or_(
+            Workflow.state != WorkflowState.UNLISTED,
+            runs.where(Run.created_at <= listed_at - LISTING_LAG).correlate(Workflow).exists(),
+        ),
+        ~runs.where(Run.created_at > listed_at - LISTING_LAG).correlate(Workflow).exists(),
+    )  # fmt: skip
+    rows = session.scalars(gone).all()
+    for row in rows:
+        row.state = WorkflowState.DELETED
+    session.flush()
+    return len(rows)
 
 
 def note_target(session: Session, name: str, repository_id: int | None, error: str | None, now: datetime) -> None:

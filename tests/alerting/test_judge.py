@@ -172,6 +172,22 @@ def test_one_place_is_one_target_whatever_its_default_branch_is_called() -> None
     assert Place(1, "a/b", 5, "CI", "x", own_branch=True).target(3) == "3/1/5/x"
     assert Place(1, "a/b", 5, "CI", "x").words == "CI on x of a/b"
     assert Place(1, "a/b").words == "a/b"
+    assert Place(1, "a/b", branch="x").words == "x of a/b"
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (Place(1, "a/b", branch="x"), "on x of a/b"),
+        (Place(1, "a/b", 5, "on CI", "x"), "of on CI on x of a/b"),
+        (Place(1, "a/b"), "of a/b"),
+    ],
+)
+def test_a_rate_is_high_somewhere(place: Place, said: str) -> None:
+    assert headline(RuleKind.FAILURE_RATE, place, {}) == f"High failure rate {said}"
+    assert headline(RuleKind.FAILURE_RATE, place, {}, still=True) == f"The failure rate {said} is still high"
+    assert headline(RuleKind.FAILURE_RATE, place, {}, over=True) == f"The failure rate {said} is back to normal"
+    assert not headline(RuleKind.ERROR_BUDGET, place, {}).startswith("on x")
 
 
 def test_values_read_as_people_write_them() -> None:

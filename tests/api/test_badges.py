@@ -7,9 +7,10 @@ from sqlalchemy import Engine, update
 from api.badge import UNKNOWN, badge
 from db.engine import write_scope
 from db.models import Backfill, Workflow
+from db.store.records import WorkflowRecord
 from db.store.sync_state import beat, sync_state
 from tests.api.conftest import NOW, MakeClient, TestClient
-from tests.builders import add_repository, run, store_runs
+from tests.builders import REPO, WORKFLOW, add_repository, run, store_runs
 
 PATH = "/api/badge/acme/web.svg"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -76,6 +77,24 @@ def test_one_workflow_a_label_or_a_rate(client: TestClient, engine: Engine) -> N
     assert texts(client, f"{PATH}?workflow=other") == ["other", "no runs"]
     assert texts(client, f"{PATH}?label=build&show=success_rate") == ["build", "66.7%"]
     assert client.get(f"{PATH}?show=all").status_code == 422
+
+
+def test_the_rate_is_that_of_our_default_branch(client: TestClient, engine: Engine) -> None:
+    store_runs(engine, run(1, minutes=1), run(2, minutes=2), run(3, minutes=3, branch="feature", conclusion="failure"))
+    store_runs(engine, run(4, minutes=4, event="pull_request", from_fork=True, conclusion="failure"))
+    assert texts(client, f"{PATH}?show=success_rate") == ["pipeline health", "100.0%"]
+    store_runs(engine, run(5, minutes=5, conclusion="failure"), run(6, minutes=6))
+    assert texts(client, f"{PATH}?show=success_rate") == ["pipeline health", "75.0%"]
+
+
+@pytest.mark.parametrize(("state", "word"), [("deleted", "deleted"), ("disabled_manually", "disabled")])
+def test_a_workflow_that_cannot_run_beside_a_passing_one_is_neither_failing_nor_passing(
+    client: TestClient, engine: Engine, state: str, word: str
+) -> None:
+    add_repository(engine, REPO, WORKFLOW, WorkflowRecord(6, "Deploy", ".github/workflows/deploy.yml", state))
+    store_runs(engine, run(1), run(2, workflow_id=6, workflow_name="Deploy", conclusion="failure"))
+    assert texts(client) == ["pipeline health", "passing"]
+    assert texts(client, f"{PATH}?workflow=Deploy") == ["Deploy", word]
 
 
 def test_it_wants_no_key_and_tells_nothing_of_what_is_not_monitored(make_client: MakeClient, engine: Engine) -> None:

@@ -3,11 +3,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from db.engine import write_scope
 from db.store.records import RunRecord, WorkflowRecord
 from db.store.repositories import upsert_workflows
-from db.store.sync_state import sync_state
+from db.store.schedules import note_schedule
+from db.store.sync_state import bump_data_version, sync_state
 from tests.app.conftest import Open
 from tests.app.reading import charts, everything, html, markdown, table, tiles
 from tests.app.seeding import Seeded, add_repository, run, store
@@ -48,6 +50,41 @@ def test_jobs_and_steps_are_added_up(seeded: Seeded, open_page: Open) -> None:
 def test_a_broken_workflow_says_so_at_its_head(seeded: Seeded, open_page: Open) -> None:
     assert "✕ Broken on the default branch" in everything(open_page("workflow", id=10))
     assert "✓ Passing" in everything(open_page("workflow", id=20))
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [
+        ("deleted", "⊘ Deleted"), ("disabled_manually", "⊘ Disabled"),
+        ("disabled_inactivity", "⊘ Disabled after inactivity"), ("disabled_for_a_new_reason", "⊘ Disabled"),
+    ],
+)  # fmt: skip
+def test_a_workflow_that_cannot_run_is_neither_broken_nor_passing(
+    seeded: Seeded, open_page: Open, state: str, word: str
+) -> None:
+    with write_scope(seeded.engine) as session:
+        session.execute(text("UPDATE workflows SET state = :state WHERE id = 10"), {"state": state})
+        bump_data_version(session, seeded.now)
+    told = everything(open_page("workflow", id=10))
+    assert word in told
+    assert "Broken" not in told
+    assert "Passing" not in told
+    listed = {row["Workflow"].value: row["Default branch"] for row in table(open_page("workflow"), "all-workflows")}
+    assert listed["acme/web / CI"].value == state.replace("_", " ")
+    wall = "".join(block for block in html(open_page(wall=1)) if "ph-wall-fields" in block)
+    assert "acme/api" in wall
+    assert "✕" not in wall
+
+
+def test_a_schedule_that_cannot_be_judged_is_told(seeded: Seeded, open_page: Open) -> None:
+    with write_scope(seeded.engine) as session:
+        crons = [{"cron": "0 9 * * *", "timezone": "Asia/<b>Nowhere"}]
+        note_schedule(session, (1, 10), crons, None, seeded.now)
+        bump_data_version(session, seeded.now)
+    told = markdown(open_page("workflow", id=10))
+    assert "schedule is not judged in full" in told
+    assert "Nowhere" in told
+    assert "<b>" not in told
 
 
 def test_only_time_and_branch_are_chosen_for_one_workflow(seeded: Seeded, open_page: Open) -> None:

@@ -1,6 +1,7 @@
 """Scheduled runs that never came: from the workflow's file to the alert."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
@@ -9,11 +10,12 @@ from sqlalchemy.orm import Session
 from collector.alerts.evaluate import Evaluator
 from collector.sync.crons import MOST_BYTES, UnreadableFile, crons_of
 from db.alerting.rule import Rule, checked
-from db.alerting.schedule import last_due
+from db.alerting.schedule import READ_AS, last_due
 from db.alerting.threshold import parse_threshold
 from db.engine import write_scope
-from db.models import WorkflowSchedule
+from db.models import Delivery, WorkflowSchedule
 from db.queries.alerts import AlertRow, list_alerts
+from db.queries.schedules import schedule_trouble
 from db.store.alert_rules import add_rule
 from db.vocabulary import RuleKind
 from demo.spec import REPOSITORIES
@@ -38,9 +40,19 @@ FILE = f"/repos/{REPO}/contents/.github/workflows/nightly.yml"
         ("on:\n  push:\n  # schedule:\n  #   - cron: '0 2 * * *'\n", []),
         ("on:\n  schedule: nightly\n", []),
         ("on:\n  schedule:\n    - cron: 7\n    - later\n", []),
+        (
+            "on:\n  schedule:\n  - {cron: '0 9 * * 1', timezone: Asia/Tokyo}\n  - {cron: '0 9  * * 2'}\n"
+            "  - {cron: '0 9 * * 3', timezone: }\n  - {cron: '0 9 * * 4', timezone: 9}\n",
+            [
+                {"cron": "0 9 * * 1", "timezone": "Asia/Tokyo"},
+                "0 9 * * 2",
+                {"cron": "0 9 * * 3", "timezone": ""},
+                {"cron": "0 9 * * 4", "timezone": "9"},
+            ],
+        ),
     ],
 )
-def test_the_schedule_is_read_as_github_reads_it(file: str, crons: list[str]) -> None:
+def test_the_schedule_is_read_as_github_reads_it(file: str, crons: list[Any]) -> None:
     assert crons_of(file) == crons
 
 
@@ -146,10 +158,88 @@ def test_a_file_that_cannot_be_read_keeps_what_was_known_and_stops_nothing(engin
     night = Night(engine, github)
     night.want()
     night.look()
-    github.world.files.clear()
+    flow = github.world.repositories[REPO].workflow("Nightly")
+    github.world.files[flow.id] = "a: ["
     github.clock.forward(hours=1)
     night.look()
+    assert schedule(engine).crons == ["0 2 * * *"]
+    assert "no YAML" in (schedule(engine).error or "")
+
+
+def schedule(engine: Engine) -> WorkflowSchedule:
     with Session(engine) as session:
-        (row,) = session.scalars(select(WorkflowSchedule))
-        assert row.crons == ["0 2 * * *"]
-        assert "404" in (row.error or "")
+        return session.scalars(select(WorkflowSchedule)).one()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_file_that_is_gone_has_no_schedule_until_it_is_back(engine: Engine, github: GitHub) -> None:
+    night = Night(engine, github)
+    night.want()
+    night.look()
+    files = dict(github.world.files)
+    github.clock.forward(hours=17)
+    (alert,) = night.look()
+    assert (alert.state, alert.detail["since"][:16]) == ("firing", "2026-11-19T02:00")
+    github.world.files.clear()
+    github.clock.forward(hours=1)
+    (alert,) = night.look()
+    assert (alert.state, alert.detail["reason"]) == ("resolved", "the schedule changed")
+    assert schedule(engine).crons == []
+    assert "404" in (schedule(engine).error or "")
+    github.clock.forward(days=2)
+    assert [each.state for each in night.look()] == ["resolved"]
+    github.world.files.update(files)
+    github.clock.forward(hours=1)
+    assert [each.state for each in night.look()] == ["resolved"]
+    assert (schedule(engine).crons, schedule(engine).since) == (["0 2 * * *"], github.clock())
+    github.clock.forward(days=1)
+    assert [each.state for each in night.look()] == ["firing", "resolved"]
+    with Session(engine) as session:
+        reasons = [each.reason for each in session.query(Delivery).order_by(Delivery.id)]
+    assert reasons == ["first", "first"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_line_with_a_time_zone_is_judged_by_it(engine: Engine, github: GitHub) -> None:
+    night = Night(engine, github)
+    tokyo = "on:\n  schedule:\n    - cron: '0 11 * * *'\n      timezone: Asia/Tokyo\n"
+    github.world.set_file(REPO, "Nightly", tokyo)
+    night.want()
+    night.look()
+    github.clock.forward(hours=14)
+    night.comes()
+    for _ in range(10):
+        github.clock.forward(hours=2)
+        assert night.look() == []
+    github.clock.forward(hours=5, minutes=1)
+    (alert,) = night.look()
+    assert alert.detail["text"].startswith("due 2026-11-20 02:00:00 UTC; ")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_zone_that_nobody_knows_is_told_and_alarms_nobody(engine: Engine, github: GitHub) -> None:
+    night = Night(engine, github)
+    odd = "on:\n  schedule:\n    - {cron: '0 11 * * *', timezone: Asia/Nowhere}\n"
+    github.world.set_file(REPO, "Nightly", odd)
+    night.want()
+    for _ in range(3):
+        night.look()
+        github.clock.forward(days=1)
+    assert night.look() == []
+    assert schedule(engine).error == "'0 11 * * *': the time zone 'Asia/Nowhere' is not known"
+    with Session(engine) as session:
+        found = schedule_trouble(session, schedule(engine).repository_id, schedule(engine).workflow_id)
+    assert found == schedule(engine).error
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_file_that_an_older_version_read_without_time_zones_is_read_again(engine: Engine, github: GitHub) -> None:
+    night = Night(engine, github)
+    night.want()
+    night.look()
+    with write_scope(engine) as session:
+        row = session.scalars(select(WorkflowSchedule)).one()
+        row.etag, row.crons = (row.etag or "").removeprefix(READ_AS), ["0 9 * * *"]
+    github.clock.forward(hours=1)
+    night.look()
+    assert schedule(engine).crons == ["0 2 * * *"]

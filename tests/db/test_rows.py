@@ -83,6 +83,7 @@ def _scope(chance: random.Random) -> Scope:
         workflows=some("CI", "6", "7"),
         branches=("main",) if chance.random() < 0.3 else (),
         events=some("push", "pull_request", "schedule"),
+        own_branches=chance.random() < 0.3,
     )
 
 

@@ -104,7 +104,7 @@ def past_rows(found: Sequence[AlertRow], zone: ZoneInfo) -> list[Row]:
 
 def title(alert: AlertRow) -> str:
     over = alert.state == AlertState.RESOLVED
-    return headline(alert.rule, _place(alert).words, alert.detail, over=over)
+    return headline(alert.rule, _place(alert), alert.detail, over=over)
 
 
 def _card(alert: AlertRow, now: datetime, firsts: Mapping[int, RunRow] = _NONE) -> str:
