@@ -11,6 +11,7 @@ from collector.github.client import Client
 from collector.logs.round import Round
 from collector.progress import Progress
 from db.engine import session_scope
+from db.queries.deciding import allowed_to_fail
 from db.queries.repositories import RepositoryRow, claimed_by_anyone, list_repositories
 from db.queries.wanted_logs import WantedLog, repositories_with_requested_logs, wanted_logs
 
@@ -62,11 +63,13 @@ class LogCollector:
         return self._collect != "none" and (refused_until is None or self._clock() >= refused_until)
 
     def fetch_cause(self, row: RepositoryRow, run_id: int, attempt: int) -> bool:
-        """The log of the first failed job of this attempt, at once; false where no failed job with a log to fetch is
+        """The log of the job that decided this attempt, at once; false where no failed job with a log to fetch is
         known. Raises RateLimited."""
         with session_scope(self._engine) as session:
             listed = wanted_logs(session, row.id, collect="failed", now=self._clock(), limit=ROUND, run_id=run_id)
+            allowed = allowed_to_fail(session, run_id)
         wanted = [each for each in listed if each.attempt == attempt and each.failed]
+        wanted.sort(key=lambda each: each.name in allowed)
         if not wanted:
             return False
         done = Round(self._engine, self._client, row, clock=self._clock, stop=self._stop, progress=self._progress)

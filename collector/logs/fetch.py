@@ -156,8 +156,8 @@ def _cause(client: Client, repo: str, wanted: WantedLog, found: Excerpt) -> str 
 
 
 def _fingerprint(line: str | None) -> str | None:
-    """What only says that a step ended is no cause that two failures could share."""
-    return fingerprint(line) if line and not is_closing(line) else None
+    """What only says that a step ended, or was cancelled, is no cause that two failures could share."""
+    return fingerprint(line) if line and not is_closing(line) and not is_canceled(line) else None
 
 
 def _chunks(client: Client, path: str, stop: threading.Event) -> Iterator[bytes]:

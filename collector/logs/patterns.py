@@ -13,7 +13,11 @@ CLOSING = re.compile(
     r"Executing the custom container implementation failed)",
     re.IGNORECASE,
 )
-CANCELED = re.compile(r"^##\[error\]\s*(?:The (?:operation|run) was canceled|A task was canceled)", re.IGNORECASE)
+CANCELED = re.compile(
+    r"^##\[error\]\s*(?:The (?:operation|(?:workflow )?run|job|strategy configuration) was cancell?ed|"
+    r"A task was cancell?ed)",
+    re.IGNORECASE,
+)
 # Docker Compose, BuildKit, Ant, GitHub's command of an error, and bars of boxes.
 PREFIX = re.compile(
     r"^(?:##\[error\](?=\S)|#\d+ (?:\d+\.\d+ )?|[\w.-]+[-_]\d+\s+\| ?|\s*\[(?:junit|exec|java|javac|ant:\w+)\]\s?)+"

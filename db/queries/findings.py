@@ -12,6 +12,7 @@ from db.metrics.outcome import DECIDED
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.models import Job, JobLog, Run
+from db.queries.deciding import of_failed_attempt
 from db.queries.filters import in_scope, in_window
 from db.queries.runs import RunRow, select_runs
 from db.vocabulary import Outcome, Status
@@ -34,7 +35,7 @@ class FlakyRun:
 
 @dataclass(frozen=True)
 class FailedJob:
-    """A failed job whose log named a cause."""
+    """A job of a failed attempt whose log, or annotation, named a cause."""
 
     repository_id: int
     workflow_id: int
@@ -90,7 +91,7 @@ def list_failed_jobs(session: Session, scope: Scope, window: Window, *, limit: i
     query = (
         select(*columns)
         .join(JobLog, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
-        .where(*in_scope(session, scope), *in_window(window), JobLog.fingerprint.is_not(None))
+        .where(*in_scope(session, scope), *in_window(window), JobLog.fingerprint.is_not(None), of_failed_attempt())
         .order_by(Run.created_at.desc(), Run.id.desc(), JobLog.job_id)
         .limit(limit)
     )
@@ -99,13 +100,14 @@ def list_failed_jobs(session: Session, scope: Scope, window: Window, *, limit: i
 
 def seen(session: Session, scope: Scope, fingerprints: Collection[str]) -> dict[str, tuple[datetime, datetime]]:
     """By fingerprint: when the first and the last of the scope's stored runs with it were created. All of history is
-    read: by the id of a run alone, which an index of PostgreSQL answers together with its time."""
+    read: by the id of a run alone, which an index of PostgreSQL finds at once."""
     if not fingerprints:
         return {}
     query = (
         select(JobLog.fingerprint, func.min(Run.created_at), func.max(Run.created_at))
         .join(Run, JobLog.run_id == Run.id)
         .where(*in_scope(session, scope, JobLog.repository_id), JobLog.fingerprint.in_(fingerprints))
+        .where(of_failed_attempt())
         .group_by(JobLog.fingerprint)
     )
     return {str(row[0]): (row[1], row[2]) for row in session.execute(query)}
@@ -120,7 +122,7 @@ def runs_by_fingerprint(
     query = (
         select(JobLog.fingerprint, Run.id)
         .join(Run, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
-        .where(*in_scope(session, scope), *in_window(window), JobLog.fingerprint.in_(fingerprints))
+        .where(*in_scope(session, scope), *in_window(window), JobLog.fingerprint.in_(fingerprints), of_failed_attempt())
         .distinct()
     )
     return [(str(row[0]), row[1]) for row in session.execute(query)]
@@ -129,8 +131,9 @@ def runs_by_fingerprint(
 def failures_without_cause(session: Session, scope: Scope, window: Window) -> int:
     """Failed runs of which no log named a cause."""
     named = select(JobLog.job_id).where(
-        JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id, JobLog.fingerprint.is_not(None)
-    )
+        JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id, JobLog.fingerprint.is_not(None),
+        of_failed_attempt(),
+    )  # fmt: skip
     query = select(func.count()).select_from(Run).where(
         *in_scope(session, scope), *in_window(window), Run.outcome == Outcome.FAILURE, ~named.exists()
     )  # fmt: skip

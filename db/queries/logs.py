@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session, undefer
 
 from db.insights.terminal import plain
 from db.metrics.outcome import FAILED_CONCLUSIONS
-from db.models import Job, JobLog, Run
+from db.models import Attempt, Job, JobLog, Run
+from db.queries.deciding import allowed_to_fail, urgency
 from db.queries.wanted_logs import LOGS_LAST
 from db.vocabulary import Conclusion, LogState, Status
 
@@ -35,12 +36,14 @@ class JobLogRow:
 def list_logs(
     session: Session, run_id: int, attempt: int, *, job_id: int | None = None, with_text: bool = True
 ) -> list[JobLogRow]:
-    """Logs of the own jobs of one attempt (no copies, no phantoms, none that were skipped), failed ones first."""
+    """Logs of the own jobs of one attempt (no copies, no phantoms, none that were skipped), that of the job which
+    decided it first."""
     where = [Job.attempt == attempt]
     if job_id is not None:
         where.append(Job.id == job_id)
     rows = _rows(session, run_id, where, with_text)
-    return sorted(rows, key=lambda row: row.conclusion in (Conclusion.SUCCESS, None))
+    failed, allowed = _attempt_failed(session, run_id, attempt), allowed_to_fail(session, run_id)
+    return sorted(rows, key=lambda row: urgency(row.name, row.conclusion, attempt_failed=failed, allowed=allowed))
 
 
 def find_log(session: Session, run_id: int, job_id: int, *, with_text: bool = False) -> JobLogRow | None:
@@ -115,16 +118,30 @@ def _never_asked(now: datetime | None) -> ColumnElement[str]:
 
 
 def failure_of(session: Session, run_id: int, attempt: int) -> tuple[str | None, str | None]:
-    """The error line of the first failed job of the attempt whose log is stored, and the fingerprint that the same
-    cause has elsewhere; nulls while no log is there."""
+    """The error line of the job that decided the attempt, as far as logs are stored, and the fingerprint that the same
+    cause has elsewhere; nulls while no log is there, and where the attempt did not fail."""
     owner = select(Run.repository_id).where(Run.id == run_id).limit(1).scalar_subquery()
     query = (
-        select(JobLog.error_line, JobLog.fingerprint)
+        select(Job.name, Job.conclusion, JobLog.error_line, JobLog.fingerprint)
         .join(Job, (Job.repository_id == JobLog.repository_id) & (Job.id == JobLog.job_id))
         .where(Job.repository_id == owner, Job.run_id == run_id, Job.attempt == attempt, ~Job.copied, ~Job.phantom)
-        .where(Job.conclusion.in_(FAILED_CONCLUSIONS), JobLog.error_line.is_not(None))
+        .where(Job.conclusion.in_((*FAILED_CONCLUSIONS, Conclusion.CANCELLED)), JobLog.error_line.is_not(None))
         .order_by(Job.id)
-        .limit(1)
     )
-    row = session.execute(query).first()
-    return (plain(row[0] or ""), row[1]) if row else (None, None)
+    rows = session.execute(query).all()
+    if not rows or not _attempt_failed(session, run_id, attempt):
+        return None, None
+    allowed = allowed_to_fail(session, run_id) if len(rows) > 1 else set()
+    first = min(rows, key=lambda row: urgency(row[0], row[1], attempt_failed=True, allowed=allowed))
+    return plain(first[2] or ""), first[3]
+
+
+def _attempt_failed(session: Session, run_id: int, attempt: int) -> bool:
+    """By the attempt's own conclusion; of the latest one, where only the run is known, by the run's."""
+    of_run = (Attempt.repository_id == Run.repository_id) & (Attempt.run_id == Run.id)
+    query = select(Attempt.conclusion, Run.conclusion, Run.attempt)
+    query = query.join(Attempt, of_run & (Attempt.attempt == attempt), isouter=True)
+    row = session.execute(query.where(Run.id == run_id).limit(1)).first()
+    if row is None:
+        return False
+    return (row[0] or (row[1] if row[2] == attempt else None)) in FAILED_CONCLUSIONS

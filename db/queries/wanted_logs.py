@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.metrics.outcome import FAILED_CONCLUSIONS
 from db.models import Attempt, Job, JobLog, Run
+from db.queries.deciding import cut_off
 from db.vocabulary import Conclusion, LogState, Status
 
 # GitHub's default; older ones are asked for only when somebody wants to read them.
@@ -22,7 +23,8 @@ RETRY_AFTER = (timedelta(seconds=20), timedelta(minutes=1), timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class WantedLog:
-    """`step` is when the failed step began and ended (ISO 8601 in UTC, to the second), null where none is known.
+    """`failed`: a cause is looked for. The job failed, or it was cut off in an attempt that failed without any failed
+    job. `step` is when the failed step began and ended (ISO 8601 in UTC, to the second), null where none is known.
     `attempt_over`: no job of the attempt is running any more, so that its logs can be had together."""
 
     job_id: int
@@ -48,8 +50,9 @@ class FinishedJob:
 def wanted_logs(
     session: Session, repository_id: int, *, collect: str, now: datetime, limit: int, run_id: int | None = None
 ) -> list[WantedLog]:
-    """What somebody asked for; then failed jobs (`failed`): the last day's, those that GitHub deletes soon, the others
-    from the newest; then the rest (`all`), again first what is deleted soon. Nothing of what is still running."""
+    """What somebody asked for; then jobs that failed or were cut off (`failed`): the last day's, those that GitHub
+    deletes soon, the others from the newest; then the rest (`all`), again first what is deleted soon. Nothing of what
+    is still running."""
     found = [] if run_id is not None else _listed(session, _asked(repository_id, now), now, limit)
     if collect != "none" and len(found) < limit:
         query = _fresh(repository_id, now, everything=collect == "all")
@@ -90,7 +93,7 @@ def _asked(repository_id: int, now: datetime) -> Select[Any]:
 
 
 def _fresh(repository_id: int, now: datetime, *, everything: bool) -> Select[Any]:
-    of_interest: ColumnElement[bool] = Job.conclusion.in_(FAILED_CONCLUSIONS)
+    of_interest: ColumnElement[bool] = _failed()
     if everything:
         of_interest = Job.conclusion.is_not(None) & (Job.conclusion != Conclusion.SKIPPED)
     return (
@@ -105,7 +108,7 @@ def _jobs(repository_id: int) -> Select[Any]:
     return (
         select(
             Job.id, Job.run_id, Job.attempt, Job.name, Job.conclusion, Job.steps,
-            (Attempt.status == Status.COMPLETED).label("attempt_over"),
+            (Attempt.status == Status.COMPLETED).label("attempt_over"), _failed().label("failed"),
         )
         .join(Run, and_(Run.repository_id == Job.repository_id, Run.id == Job.run_id))
         .join(
@@ -121,12 +124,16 @@ def _jobs(repository_id: int) -> Select[Any]:
     )  # fmt: skip
 
 
+def _failed() -> ColumnElement[bool]:
+    return or_(Job.conclusion.in_(FAILED_CONCLUSIONS), cut_off())
+
+
 def _log_of_job() -> ColumnElement[bool]:
     return and_(JobLog.repository_id == Job.repository_id, JobLog.job_id == Job.id)
 
 
 def _listed(session: Session, query: Select[Any], now: datetime, limit: int) -> list[WantedLog]:
-    failed: ColumnElement[bool] = Job.conclusion.in_(FAILED_CONCLUSIONS)
+    failed = _failed()
     expiring = Run.created_at < now - _ABOUT_TO_EXPIRE
     urgency = case(
         (and_(failed, Run.created_at >= now - _JUST_NOW), 0),
@@ -140,7 +147,7 @@ def _listed(session: Session, query: Select[Any], now: datetime, limit: int) -> 
 
 
 def _wanted(row: Row[Any]) -> WantedLog:
-    failed = row.conclusion in FAILED_CONCLUSIONS
+    failed = bool(row.failed)
     return WantedLog(
         job_id=row.id,
         run_id=row.run_id,

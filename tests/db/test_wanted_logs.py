@@ -105,6 +105,28 @@ def test_a_wanted_log_tells_when_its_step_failed_and_whether_the_attempt_is_over
     assert (going_on.attempt_over, going_on.step) == (False, None)
 
 
+def test_a_job_that_was_cut_off_is_wanted_where_it_is_why_the_attempt_failed(engine: Engine) -> None:
+    """As GitHub ends jobs whose time is over, and jobs that no runner took."""
+    step = {"number": 1, "conclusion": "cancelled", "started_at": "2026-11-18T12:00:05Z",
+            "completed_at": "2026-11-18T12:00:59Z"}  # fmt: skip
+    for run_id, conclusion in ((1, "failure"), (2, "cancelled"), (3, "failure"), (4, "failure")):
+        store_runs(engine, run(run_id, conclusion=conclusion))
+    cut = {"conclusion": "cancelled"}
+    store_jobs(engine, 1, job(11, name="a", steps=(step,), **cut), job(12, name="b"), attempts=(attempt(1, "failure"),))
+    store_jobs(engine, 2, job(21, **cut), attempts=(attempt(1, "cancelled"),))
+    store_jobs(
+        engine, 3, job(31, name="a", **cut), job(32, name="b", conclusion="failure"), attempts=(attempt(1, "failure"),)
+    )
+    store_jobs(engine, 4, job(41, runner=None, steps=(), **cut), attempts=(attempt(1, "failure"),))
+    found = {each.job_id: each for each in wanted(engine)}
+    assert found.keys() == {11, 32, 41}
+    assert all(each.failed for each in found.values())
+    assert found[11].step == ("2026-11-18T12:00:05", "2026-11-18T12:00:59")
+    assert {each.job_id for each in wanted(engine, "all") if each.failed} == {11, 32, 41}
+    assert ask(engine, 31) == [31]
+    assert not next(each for each in wanted(engine, "none") if each.job_id == 31).failed
+
+
 def test_tries_are_repeated_at_growing_distances_until_the_log_counts_as_missing(engine: Engine) -> None:
     add_job(engine, 1)
     now = NOON

@@ -1,0 +1,53 @@
+"""Why a job failed: what its log names, before what GitHub noted, before any guess at a line."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from collector.github.client import Client
+from collector.logs.fetch import Fetched, fetch_log
+from db.insights.fingerprint import fingerprint
+from db.queries.wanted_logs import WantedLog
+from tests.collector.servers import Asked, Reply, StandIn, as_json
+
+STEP = "##[group]Run ./ci.sh\n##[endgroup]\n"
+CLOSING = "Process completed with exit code 1."
+CANCELED = "The operation was canceled."
+LIMIT = "The job has exceeded the maximum execution time of 30m0s"
+NOT_TAKEN = "The job was not acquired by Runner of type hosted even after multiple attempts"
+
+
+def fetched(log: str | None, *messages: str) -> Fetched:
+    def respond(asked: Asked) -> Reply:
+        if asked.path.endswith("/logs"):
+            return Reply(404) if log is None else Reply(body=log.encode())
+        noted: list[dict[str, Any]] = [{"annotation_level": "failure", "message": each} for each in messages]
+        return as_json([*noted, {"annotation_level": "warning", "message": "Node.js 16 is deprecated"}])
+
+    with StandIn(respond).serve() as url:
+        client = Client(url, "good", sleep=lambda _: None)
+        return fetch_log(client, "acme/web", WantedLog(7, 1, 1, "test", failed=True), threading.Event())
+
+
+@pytest.mark.parametrize(
+    ("log", "messages", "cause"),
+    [
+        (f"{STEP}waits for a port\n##[error]{CANCELED}\n", (CANCELED, LIMIT), LIMIT),
+        (f"{STEP}error: one try\n##[error]{CANCELED}\n", (LIMIT,), LIMIT),
+        (None, (NOT_TAKEN,), NOT_TAKEN),
+        (f"{STEP}error: no port\n##[error]{CLOSING}\n", ("another one",), "error: no port"),
+        (f"{STEP}the badge is stale\n##[error]{CLOSING}\n", (CLOSING, "Signatures differ"), "Signatures differ"),
+        (f"{STEP}the badge is stale\n##[error]{CLOSING}\n", (CLOSING,), "the badge is stale"),
+        (f"{STEP}##[error]{CANCELED}\n", ('The job was canceled because "unit (3.12)" failed.',), CANCELED),
+        ("", ("\x1b[31mno\x1b(B  space\x1b[0m\r\nleft",), "no space left"),
+    ],
+)
+def test_the_cause_of_a_job(log: str | None, messages: tuple[str, ...], cause: str) -> None:
+    assert fetched(log, *messages).record.error_line == cause
+
+
+def test_what_only_says_that_something_ended_is_no_cause_to_share() -> None:
+    assert fetched(f"{STEP}##[error]{CANCELED}\n").record.fingerprint is None
+    assert fetched(f"{STEP}##[error]{CLOSING}\n").record.fingerprint is None
+    assert fetched(None, LIMIT).record.fingerprint == fingerprint(LIMIT)

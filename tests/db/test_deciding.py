@@ -1,0 +1,98 @@
+"""Which job a run failed of, and what failed in runs that did not."""
+
+from sqlalchemy import Engine
+
+from db.engine import session_scope, write_scope
+from db.findings import cause_runs, causes
+from db.insights.fingerprint import fingerprint
+from db.metrics.scope import Scope
+from db.metrics.window import Window
+from db.queries.deciding import allowed_to_fail
+from db.queries.logs import failure_of, list_logs
+from db.store.logs import store_log
+from db.store.records import LogRecord
+from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
+
+BAD, CUT = {"conclusion": "failure"}, {"conclusion": "cancelled"}
+WINDOW = Window(NOON.replace(day=1), NOON.replace(day=28))
+
+
+def name(engine: Engine, run_id: int, job_id: int, line: str) -> None:
+    record = LogRecord(job_id, run_id, "stored", line, error_line=line, fingerprint=fingerprint(line))
+    with write_scope(engine) as session:
+        store_log(session, 1, record, NOON)
+
+
+def order(engine: Engine, run_id: int, number: int = 1) -> list[int]:
+    with session_scope(engine) as session:
+        return [row.job_id for row in list_logs(session, run_id, number)]
+
+
+def test_a_cancelled_sibling_never_stands_before_the_job_that_failed(engine: Engine) -> None:
+    add_repository(engine)
+    store_runs(engine, run(1, **BAD), run(2, **CUT))
+    store_jobs(
+        engine, 1, job(11, name="a", **CUT), job(12, name="b"), job(13, name="c", conclusion="timed_out"),
+        job(14, name="d", **BAD), job(15, name="e", conclusion="neutral"), attempts=(attempt(1, "failure"),),
+    )  # fmt: skip
+    store_jobs(engine, 2, job(21, name="a"), job(22, name="b", **CUT), attempts=(attempt(1, "cancelled"),))
+    assert order(engine, 1) == [14, 13, 11, 15, 12]
+    assert order(engine, 2) == [22, 21]
+
+
+def test_a_job_that_may_fail_stands_behind_the_one_that_decided(engine: Engine) -> None:
+    add_repository(engine)
+    store_runs(engine, run(1, minutes=-60), run(2, **BAD))
+    store_jobs(engine, 1, job(11, name="nightly", **BAD), job(12, name="unit"), attempts=(attempt(1, "success"),))
+    store_jobs(
+        engine, 2, job(21, name="nightly", **BAD), job(22, name="unit", **BAD), attempts=(attempt(1, "failure"),)
+    )
+    name(engine, 2, 21, "error: of a nightly compiler")
+    name(engine, 2, 22, "error: of the change")
+    assert order(engine, 2) == [22, 21]
+    with session_scope(engine) as session:
+        assert allowed_to_fail(session, 2) == {"nightly"}
+        assert failure_of(session, 2, 1) == ("error: of the change", fingerprint("error: of the change"))
+
+
+def test_the_cause_of_an_attempt_without_a_failed_job_is_that_of_the_one_cut_off(engine: Engine) -> None:
+    add_repository(engine)
+    store_runs(engine, run(1, **BAD), run(2, **CUT))
+    store_jobs(engine, 1, job(11, **CUT), attempts=(attempt(1, "failure"),))
+    store_jobs(engine, 2, job(21, **CUT), attempts=(attempt(1, "cancelled"),))
+    name(engine, 1, 11, "The job has exceeded the maximum execution time of 5m0s")
+    name(engine, 2, 21, "error: before somebody cancelled it")
+    with session_scope(engine) as session:
+        assert failure_of(session, 1, 1)[0] == "The job has exceeded the maximum execution time of 5m0s"
+        assert failure_of(session, 2, 1) == (None, None)
+
+
+def test_what_fails_in_a_green_attempt_is_no_cause_of_failures(engine: Engine) -> None:
+    """Run 1 is green, run 2 failed and then passed, run 3 passed and failed when run again, run 4 failed."""
+    add_repository(engine)
+    line, key = "error[E0658]: use of an unstable feature", fingerprint("error[E0658]: use of an unstable feature")
+    store_runs(
+        engine,
+        run(1, minutes=-90),
+        run(2, minutes=-60, attempt=2),
+        run(3, minutes=-30, attempt=2, **BAD),
+        run(4, **BAD),
+    )
+    store_jobs(engine, 1, job(10, **BAD), attempts=(attempt(1, "success"),))
+    store_jobs(engine, 2, job(20, **BAD), job(21, attempt=2), attempts=(attempt(1, "failure"), attempt(2, "success")))
+    store_jobs(
+        engine, 3, job(30, **BAD), job(31, attempt=2, **BAD), attempts=(attempt(1, "success"), attempt(2, "failure"))
+    )
+    store_jobs(engine, 4, job(40, **BAD), attempts=(attempt(1, "failure"),))
+    for job_id in (10, 20, 30):
+        name(engine, job_id // 10, job_id, line)
+    with session_scope(engine) as session:
+        found = causes(session, Scope(), WINDOW, NOON)
+        assert [(each.line, each.runs, each.jobs) for each in found.items] == [(line, 1, 1)]
+        assert found.items[0].first_at == found.items[0].last_at
+        assert (found.looked_at, found.unnamed) == (1, 2)
+        one = cause_runs(session, key or "", Scope(), WINDOW, NOON)
+        assert one is not None
+        assert [row.id for row, _ in one.runs] == [2]
+        only_green = Window(WINDOW.since, one.cause.first_at)
+        assert cause_runs(session, key or "", Scope(), only_green, NOON) is None
