@@ -16,6 +16,7 @@ from collector.github.ratelimit import PATIENCE_SECONDS
 from collector.logs.collect import LogCollector
 from collector.notify.deliver import Deliverer
 from collector.passes import Passes
+from collector.prices import Prices
 from collector.progress import Progress
 from collector.sync.engine import Sync
 from collector.sync.inbox import Inbox
@@ -80,6 +81,7 @@ def make_passes(settings: Settings, engine: Engine, client: Client, *, bar: bool
         logs=logs,
         inbox=Inbox(engine, utc_now, stop=stop, tally=tally),
         claims=claims,
+        prices=Prices(engine, settings.prices, utc_now, stop=stop),
         poll_every=timedelta(minutes=settings.poll_interval_minutes),
         telling=Telling(
             engine,

@@ -9,6 +9,8 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 from collector.github.auth import read_key
 from db.alerting.threshold import Threshold, parse_threshold
 from db.config import ReaderSettings
+from db.metrics.prices import NO_LIST, PriceList
+from db.pricing import read_price_list
 from notify.settings import ChannelSettings
 
 _OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98})"
@@ -40,6 +42,7 @@ class Settings(ReaderSettings, ChannelSettings):
     retention_days: int = 400
     log_retention_days: int = 90
     alert_threshold: str = "3"
+    prices_file: str | None = None
     app_url: str = "http://localhost:8501"
     backend_env: Literal["dev", "prod"] = Field("dev", validation_alias=AliasChoices("backend_env", "node_env"))
     demo: bool = Field(False, validation_alias="pipeline_health_demo")
@@ -53,6 +56,10 @@ class Settings(ReaderSettings, ChannelSettings):
     @property
     def threshold(self) -> Threshold:
         return parse_threshold(self.alert_threshold)
+
+    @property
+    def prices(self) -> PriceList:
+        return read_price_list(self.prices_file) if self.prices_file else NO_LIST
 
     @property
     def token(self) -> str | None:
@@ -107,6 +114,13 @@ class Settings(ReaderSettings, ChannelSettings):
     @classmethod
     def _threshold(cls, value: str) -> str:
         parse_threshold(value)
+        return value
+
+    @field_validator("prices_file")
+    @classmethod
+    def _usable_prices(cls, value: str | None) -> str | None:
+        if value is not None:
+            read_price_list(value)
         return value
 
     @field_validator("github_app_id")

@@ -14,6 +14,7 @@ from collector.claims import Claims
 from collector.github.client import Client
 from collector.github.errors import RateLimited
 from collector.logs.collect import LogCollector
+from collector.prices import Prices
 from collector.progress import Progress
 from collector.sync.engine import Outcome, Sync
 from collector.sync.inbox import Inbox
@@ -25,6 +26,7 @@ from db.store.rollups import refresh
 
 log = logging.getLogger(__name__)
 _STEP_SECONDS = 1.0
+_REPRICING_SECONDS = 1.0
 # The jobs of runs that are merely running are looked at this often; those with news at once.
 _LIVE_EVERY = timedelta(seconds=30)
 
@@ -51,6 +53,7 @@ class Passes:
         logs: LogCollector,
         inbox: Inbox,
         claims: Claims,
+        prices: Prices,
         telling: Telling,
         progress: Progress,
         clock: Callable[[], datetime],
@@ -58,7 +61,7 @@ class Passes:
         poll_every: timedelta,
     ) -> None:
         self._engine, self._client, self._sync, self._logs = engine, client, sync, logs
-        self._inbox, self.claims = inbox, claims
+        self._inbox, self.claims, self._prices = inbox, claims, prices
         self.telling, self._progress = telling, progress
         self._clock, self.stop, self._poll_every = clock, stop, poll_every
         self._looked = threading.Event()
@@ -69,6 +72,7 @@ class Passes:
     def run(self) -> Outcome:
         """Lists, history, jobs, logs, rules, messages. What failed stands in the outcome and in the heartbeat."""
         begun = self._begun()
+        self._prices.adopt()
         self._inbox.apply()
         outcome = self._sync.run()
         try:
@@ -77,6 +81,7 @@ class Passes:
         except RateLimited as error:
             outcome.waiting = error
         self._progress.end()
+        self._prices.recompute()
         self.roll_up()
         self.telling.at_once()
         self._settle(outcome, begun)
@@ -85,6 +90,7 @@ class Passes:
     def read_history(self, wanted: History) -> Outcome:
         """History, jobs and logs of it. Waits for the rate limit as long as it takes."""
         begun = self._begun()
+        self._prices.adopt()
         outcome = self._until_done(lambda: self._sync.read_history(wanted.repos, wanted.since, wanted.until))
         try:
             if outcome.complete:
@@ -173,6 +179,12 @@ class Passes:
         if self.claims.share.leads and begun >= self._roll_up_from:
             self.roll_up()
             self._roll_up_from = time.monotonic() + 2 * (time.monotonic() - begun)
+
+    def reprice(self) -> None:
+        """One collector does it, a second at a time: others write, too."""
+        self._prices.adopt()
+        if self.claims.share.leads:
+            self._prices.recompute(seconds=_REPRICING_SECONDS)
 
     def apply_inbox(self) -> None:
         """What came by webhook. Jobs of runs that ended are fetched by the next fill."""

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 _FILL_SECONDS, _LOGS_SECONDS, _BEAT_SECONDS = 2, 2, 10
 # Until they are made, an answer reads the rows.
 _ROLLUPS_SECONDS = 1
+_PRICES_SECONDS = 3
 _RULES_SECONDS = 30
 # An event is to be in the database within a second.
 _INBOX_SECONDS = 0.25
@@ -68,6 +69,7 @@ class Service:
         self._every(_FILL_SECONDS, passes.fill, "fill")
         self._every(_INBOX_SECONDS, passes.apply_inbox, "inbox")
         self._every(_ROLLUPS_SECONDS, passes.keep_rolling_up, "rollups")
+        self._every(_PRICES_SECONDS, passes.reprice, "prices", first=now)
         self._every(_LOGS_SECONDS, passes.fetch_requested_logs, "logs")
         # What comes by the clock alone: runs that do not end, silences that do, repeats.
         self._every(_RULES_SECONDS, passes.telling.changed, "rules")

@@ -17,6 +17,7 @@ from db.moving.backups import backup, restore
 from db.moving.contents import Refused
 from db.moving.copying import Counted, copy_database
 from db.store.marks import mark_everything, waiting_marks
+from db.store.recomputing import recompute_runs
 from db.store.retention import prune, prune_logs
 from db.store.rollups import forget_hours, refresh
 from db.store.space import vacuum
@@ -51,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     back.add_argument("--yes", action="store_true", help="lose what that revision has no place for")
     commands.add_parser("prune", help="delete runs older than RETENTION_DAYS, logs older than LOG_RETENTION_DAYS")
     commands.add_parser("vacuum", help="make the file small again after much was deleted; SQLite: writers wait")
-    commands.add_parser("rebuild-rollups", help="make all roll-ups anew from the runs")
+    commands.add_parser("rebuild-rollups", help="make the sums of runs, and all roll-ups, anew from stored jobs")
     copying = commands.add_parser("copy", help="copy everything into an empty database, SQLite or PostgreSQL")
     copying.add_argument("--to", required=True, metavar="URL", help="the empty database; it is migrated first")
     copying.add_argument("--from", dest="source", metavar="URL", help="instead of DATABASE_URL")
@@ -124,6 +125,8 @@ def _rebuild(settings: Settings, _options: argparse.Namespace) -> int:
     engine = make_engine(settings.database_url)
     check_migrated(engine)
     now = datetime.now(UTC)
+    with _bar("runs", " runs") as watch:
+        runs = _told(recompute_runs(engine), watch)
     with write_scope(engine) as session:
         mark_everything(session, now)
         total = waiting_marks(session)
@@ -131,7 +134,7 @@ def _rebuild(settings: Settings, _options: argparse.Namespace) -> int:
         for made in refresh(engine, now):
             bar.update(made)
         forget_hours(engine, now)
-    print(f"The roll-ups of {total:,} days of repositories are made anew.")
+    print(f"The sums of {runs:,} runs and the roll-ups of {total:,} days of repositories are made anew.")
     return 0
 
 

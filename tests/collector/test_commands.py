@@ -27,6 +27,7 @@ from tests.programs import start
         ("BACKFILL_DAYS", "1.5", "whole number"),
         ("COLLECT_LOGS", "some", "failed"),
         ("ALERT_THRESHOLD", "many", "20%"),
+        ("PRICES_FILE", "/nowhere/prices.yml", "readable file"),
         ("DATABASE_URL", "mysql://u:hunter2@h/n", "postgresql://"),
         ("DATABASE_URL", "::", "sqlite:///PATH"),
         ("GITHUB_API_URL", "ftp://x", "http"),
