@@ -17,7 +17,7 @@ _METRICS: dict[str, Any] = {
     "duration_seconds": {"mean": 214.3, "p50": 181.0, "p90": 402.0, "p95": 611.5},
     "queue_seconds": {"mean": 9.1, "p50": 5.0, "p90": 21.0, "p95": 44.0},
     "rerun_rate": 0.031397174254317, "flaky_runs": 17,
-    "recovery_seconds": {"mean": 5400.0, "p50": 2710.0, "open": 1},
+    "recovery_seconds": {"mean": 5400.0, "p50": 2710.0, "open": 1, "median_with_open": 2840.0, "episodes": 14},
     "compute_seconds": 512344.0, "wasted_seconds": 61233.0, "cost_usd": 71.42,
     "data": {"complete_since": "2026-10-24T12:00:00Z", "synced_at": "2026-11-23T12:00:00Z", "gaps": [
         {"repo": "acme/web-app", "kind": "jobs", "since": "2026-11-22T08:15:00Z", "until": "2026-11-23T11:40:00Z",
@@ -56,9 +56,13 @@ class Distribution(Schema):
 
 
 class Recovery(Schema):
-    mean: float | None
+    mean: float | None = Field(description="Seconds, of episodes that are over; null where there is none")
     p50: float | None
     open: int = Field(description="Branches of workflows that are still broken")
+    median_with_open: float | None = Field(
+        description="Kaplan-Meier median: open episodes count as lasting at least until now; null where it is not known"
+    )
+    episodes: int = Field(description="Those that are over and those that are open")
 
 
 class Gap(RepositoryGap):

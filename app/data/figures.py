@@ -6,7 +6,7 @@ from datetime import datetime
 
 import streamlit as st
 
-from app.data.connection import session
+from app.data.connection import clock, session
 from db import analytics
 from db.metrics.formulas import Completeness, Metrics
 from db.metrics.scope import Scope
@@ -57,9 +57,10 @@ def options(scope: Scope, since: datetime, version: int) -> Options:
 @st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
 def trends(scope: Scope, window: Window, interval: Interval, version: int) -> Trends:
     with session() as found:
-        comparison = analytics.compare(found, scope, window)
-        before = analytics.series(found, scope, window.before(), interval) if comparison.comparable else []
-        return Trends(comparison, analytics.series(found, scope, window, interval), before)
+        now = clock()
+        comparison = analytics.compare(found, scope, window, now=now)
+        before = analytics.series(found, scope, window.before(), interval, now=now) if comparison.comparable else []
+        return Trends(comparison, analytics.series(found, scope, window, interval, now=now), before)
 
 
 @st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
