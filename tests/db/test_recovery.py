@@ -162,11 +162,18 @@ def asked(engine: Engine, scope: Scope, window: Window = WINDOW) -> Recovery:
 
 @pytest.mark.parametrize(
     "scope",
-    [Scope(), Scope(branches=("main",)), Scope(branches=("main",), statuses=("completed",)),
-     Scope(branches=("main", "x")), Scope(branches=("main",), conclusions=("failure",)), Scope(repos=("acme/web",), workflows=("5", "6")),
-     Scope(actors=("alice",)), Scope(branches=("main",), actors=("alice", "bob"))],
+    [
+        Scope(),
+        Scope(branches=("main",)),
+        Scope(branches=("main",), statuses=("completed",)),
+        Scope(branches=("main", "x")),
+        Scope(branches=("main",), conclusions=("failure",)),
+        Scope(repos=("acme/web",), workflows=("5", "6")),
+        Scope(actors=("alice",)),
+        Scope(branches=("main",), actors=("alice", "bob")),
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_every_question_about_the_same_runs_has_the_same_recovery(broken: Engine, scope: Scope) -> None:
     """The first episode is over when the success of run 4 is, 3 days later; that of 60 days ago began before."""
     found = asked(broken, scope)
