@@ -16,6 +16,7 @@ from app.data.figures import (
     workflows,
 )
 from app.data.findings import attention, cause_runs, causes, flaky, regressions
+from app.data.outages import Away, Outage, lasting, outage
 from app.data.runs import RunDetail, ask_for_log, run_detail, run_page
 from app.data.status import Status, now, repository_url, status
 from app.data.storage import Stored, stored
@@ -24,11 +25,13 @@ from app.data.workflow import Anatomy, CannotCompare, anatomy, branches, compari
 
 __all__ = [
     "Anatomy",
+    "Away",
     "CannotCompare",
     "Capacity",
     "Collection",
     "Moved",
     "Options",
+    "Outage",
     "RunDetail",
     "Status",
     "Stored",
@@ -50,9 +53,11 @@ __all__ = [
     "flaky",
     "forget",
     "hours",
+    "lasting",
     "missing_numbers",
     "now",
     "options",
+    "outage",
     "reader",
     "regressions",
     "repository_url",

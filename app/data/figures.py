@@ -7,6 +7,7 @@ from datetime import datetime
 import streamlit as st
 
 from app.data.connection import clock, session
+from app.data.outages import lasting
 from db import analytics
 from db.metrics.formulas import Completeness, Metrics
 from db.metrics.scope import Scope
@@ -41,6 +42,7 @@ class Options:
     actors: list[str]
 
 
+@lasting
 @st.cache_resource(ttl=120, max_entries=64, show_spinner=False)
 def options(scope: Scope, since: datetime, version: int) -> Options:
     """Values to filter by; branches and workflows of the chosen repositories only."""
@@ -54,6 +56,7 @@ def options(scope: Scope, since: datetime, version: int) -> Options:
         )
 
 
+@lasting
 @st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
 def trends(scope: Scope, window: Window, interval: Interval, version: int) -> Trends:
     with session() as found:
@@ -63,12 +66,14 @@ def trends(scope: Scope, window: Window, interval: Interval, version: int) -> Tr
         return Trends(comparison, analytics.series(found, scope, window, interval, now=now), before)
 
 
+@lasting
 @st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
 def hours(scope: Scope, window: Window, version: int) -> list[analytics.HourCell]:
     with session() as found:
         return analytics.weekday_hours(found, scope, window)
 
 
+@lasting
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def workflows(scope: Scope, window: Window, version: int) -> Workflows:
     with session() as found:
@@ -77,18 +82,21 @@ def workflows(scope: Scope, window: Window, version: int) -> Workflows:
         return Workflows(listed, {(each.repo or "", each.workflow_id or 0): each.metrics for each in past})
 
 
+@lasting
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def workflow_names(version: int) -> dict[int, repositories.WorkflowRow]:
     with session() as found:
         return {row.id: row for row in repositories.list_workflows(found, Scope())}
 
 
+@lasting
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
 def broken(scope: Scope, now: datetime, version: int) -> list[analytics.Streak]:
     with session() as found:
         return analytics.failing_streaks(found, scope, now)
 
 
+@lasting
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
 def completeness(scope: Scope, version: int) -> Completeness:
     with session() as found:

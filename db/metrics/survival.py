@@ -42,7 +42,7 @@ def with_open(table: Table, recoveries: Sequence[Recovery], ages: Mapping[int, S
     ended = _ended(table)
     found = []
     for row, (recovery, still_open) in enumerate(zip(recoveries, table.counts[:, OPEN].tolist(), strict=True)):
-        lengths = ended.get(row, {})
+        lengths = ended.get(row, Counter())
         number = sum(lengths.values()) + still_open
         median = median_with_open(lengths, ages.get(row, ())) if lengths else None
         found.append(replace(recovery, median_with_open=median, episodes=number))

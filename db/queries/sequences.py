@@ -92,7 +92,8 @@ def _kept_broken(session: Session, branches: Collection[Branch]) -> set[Branch]:
         .join(Repository, Repository.id == BrokenEpisode.repository_id)
         .where(BrokenEpisode.created_at < state.pruned_before)
     )
-    return {(row[0], row[1], row[2]) for row in session.execute(query)} & set(branches)
+    kept: set[Branch] = {(row[0], row[1], row[2]) for row in session.execute(query)}
+    return kept & set(branches)
 
 
 def _successes_since(session: Session, found: Sequence[Episode], moment: datetime) -> dict[Branch, Any]:

@@ -77,7 +77,7 @@ def test_figures_hold_together_while_runs_arrive(
         while time.monotonic() < ends:
             try:
                 answers.append(_ask(reader))
-            except Exception as error:  # noqa: BLE001 - whatever it is, the test names it
+            except Exception as error:  # whatever it is, the test names it
                 failures.append(repr(error))
 
     threads = [threading.Thread(target=each) for each in (write, ask, ask, ask)]
