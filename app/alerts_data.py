@@ -8,6 +8,7 @@ import streamlit as st
 from sqlalchemy.orm import Session
 
 from app import data
+from app.data import lasting
 from db import analytics
 from db.alerting.patterns import Patterns
 from db.alerting.place import Quiet
@@ -63,6 +64,7 @@ class Board:
         return sum(self.counts[state] for state in _OPEN)
 
 
+@lasting
 @st.cache_data(ttl=3, max_entries=1, show_spinner=False)
 def board() -> Board:
     now = data.clock()
@@ -91,24 +93,28 @@ def _firsts(session: Session, listed: Sequence[AlertRow]) -> dict[int, RunRow]:
     return {run.id: run for run in list_runs_by_id(session, wanted)} if wanted else {}
 
 
+@lasting
 @st.cache_data(ttl=3, max_entries=64, show_spinner=False)
 def history(cursor: str | None) -> AlertPage:
     with data.session() as session:
         return alert_page(session, AlertFilter(states=(AlertState.RESOLVED,)), data.clock(), limit=_PAGE, cursor=cursor)
 
 
+@lasting
 @st.cache_data(ttl=3, max_entries=64, show_spinner=False)
 def one(alert_id: int) -> AlertRow | None:
     with data.session() as session:
         return get_alert(session, alert_id, data.clock())
 
 
+@lasting
 @st.cache_data(ttl=3600, max_entries=128, show_spinner=False)
 def replay(rule: Rule, now: datetime) -> Replay:
     with data.session() as session:
         return replayed(session, rule, now)
 
 
+@lasting
 @st.cache_data(ttl=600, max_entries=8, show_spinner=False)
 def figures(window: Window, version: int) -> Metrics:
     """Of everything."""

@@ -1,5 +1,6 @@
 """What Streamlit runs for every click: the frame around all pages."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
@@ -33,7 +34,17 @@ def _try_again() -> None:
         data.status()
     except data.Unavailable:
         return
-    st.rerun()
+    if data.outage() is None:
+        st.rerun()
+
+
+@st.fragment(run_every=_RETRY_SECONDS)
+def _say_if_away() -> None:
+    """Comes and goes by itself: the rest of the page is not drawn again, so that what somebody types stays."""
+    with suppress(data.Unavailable):
+        data.status()
+    if outage := data.outage():
+        states.away(outage)
 
 
 st.set_page_config(page_title="Pipeline Health", page_icon=str(_HERE / "static" / "icon.svg"), layout="wide")
@@ -76,6 +87,7 @@ try:
             filters.read_address()
         with st.container(width=190, key="freshness"):
             freshness(status.version, filters.trends if page is overview else None)
+    _say_if_away()
     if filtered:
         states.problems(filters.problems(status.version, page.url_path))
     if status.demo:

@@ -104,19 +104,22 @@ class WorkflowHealth:
     failing: Streak | None
 
 
-def snapshot(session: Session, scope: Scope, window: Window, *, commits: bool = True) -> Metrics:
+def snapshot(
+    session: Session, scope: Scope, window: Window, *, commits: bool = True, now: datetime | None = None
+) -> Metrics:
     """The figures of all runs that the scope and the window hold. `commits` false saves the statement that groups the
-    runs by commit; those figures are null then."""
-    found = queries.facts(session, Question(scope, window))
+    runs by commit; those figures are null then. `now`: until when open episodes have lasted; null: until the window's
+    end."""
+    found = queries.facts(session, Question(scope, window, now=now))
     passed = commits_passed(session, scope, window) if commits else None
     return metrics(found.get((None, None), no_facts()), _data(session, scope, window), passed)
 
 
-def compare(session: Session, scope: Scope, window: Window) -> Comparison:
-    """The window and the one of the same length before it."""
+def compare(session: Session, scope: Scope, window: Window, *, now: datetime | None = None) -> Comparison:
+    """The window and the one of the same length before it. `now` as in snapshot."""
     before = window.before()
-    now, then = snapshot(session, scope, window), snapshot(session, scope, before)
-    return Comparison(now, then, window, before, is_comparable(then.data.complete_since, before))
+    current, past = (snapshot(session, scope, each, now=now) for each in (window, before))
+    return Comparison(current, past, window, before, is_comparable(past.data.complete_since, before))
 
 
 def is_comparable(complete_since: datetime | None, before: Window) -> bool:
@@ -132,10 +135,12 @@ def was_collected(session: Session, scope: Scope, window: Window, *, by_sums: bo
     return is_comparable(data.complete_since, before)
 
 
-def series(session: Session, scope: Scope, window: Window, interval: Interval) -> list[Point]:
-    """One point a bucket; a bucket without runs is a point with zero runs and null rates."""
+def series(
+    session: Session, scope: Scope, window: Window, interval: Interval, *, now: datetime | None = None
+) -> list[Point]:
+    """One point a bucket; a bucket without runs is a point with zero runs and null rates. `now` as in snapshot."""
     data = _data(session, scope, window, interval=interval)
-    found = queries.facts(session, Question(scope, window, interval=interval))
+    found = queries.facts(session, Question(scope, window, interval=interval, now=now))
     empty = no_facts()
     return [
         Point(
@@ -154,11 +159,11 @@ def count_runs(session: Session, scope: Scope, window: Window, *, text: str = ""
     return sum(sum(ended.values()) for ended in queries.outcomes(session, Question(scope, window)).values())
 
 
-def groups(session: Session, scope: Scope, window: Window, by: GroupBy) -> list[Group]:
+def groups(session: Session, scope: Scope, window: Window, by: GroupBy, *, now: datetime | None = None) -> list[Group]:
     """The largest group first. Recovery is not known for actors and runners: they do not see the sequence of a
-    branch's runs. For an event it is that of episodes which a run of that event began."""
+    branch's runs. For an event it is that of episodes which a run of that event began. `now` as in snapshot."""
     data = _data(session, scope, window, by)
-    found = queries.facts(session, Question(scope, window, by))
+    found = queries.facts(session, Question(scope, window, by, now=now))
     names = _Names(session)
     listed = [names.group(by, key, metrics(facts, data)) for (key, _), facts in found.items() if _runs(facts)]
     return sorted(listed, key=lambda group: (-group.metrics.runs.total, group.key or "", group.workflow_id or 0))
@@ -175,7 +180,7 @@ def weekday_hours(session: Session, scope: Scope, window: Window) -> list[HourCe
 def workflows(session: Session, scope: Scope, window: Window, now: datetime) -> list[WorkflowHealth]:
     """Workflows with runs in the window: those broken on the default branch first, then the least successful."""
     data = _data(session, scope, window, GroupBy.WORKFLOW)
-    question = Question(scope, window, GroupBy.WORKFLOW)
+    question = Question(scope, window, GroupBy.WORKFLOW, now=now)
     found = queries.facts(session, question)
     trends = _trends(session, question)
     recent = recent_outcomes(session, scope, window, [key for key, _ in found])

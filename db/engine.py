@@ -131,6 +131,19 @@ def _sqlite_pragmas(connection: Any, _record: Any) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+    connection.create_function(UNICODE_LOWER, 1, unicode_lower, deterministic=True)
+
+
+# SQLite's own lower() knows ASCII only.
+UNICODE_LOWER = "unicode_lower"
+
+
+def unicode_lower(text: str | None) -> str | None:
+    """As PostgreSQL's lower(): each character by itself, so that a text never gets longer, and a sigma is the same in
+    the middle of a word and at its end."""
+    if not isinstance(text, str) or text.isascii():
+        return text.lower() if isinstance(text, str) else text
+    return "".join(character.lower()[0] for character in text)
 
 
 def _sqlite_begin(connection: Any) -> None:

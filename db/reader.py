@@ -103,8 +103,9 @@ class Reader:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """A session in one transaction, on what answers now. An error that the replica alone is to blame for says so:
-        see asks_again."""
+        """A session in one transaction, on what answers now. All its statements see the same state of the database,
+        whatever is written meanwhile: a figure that takes several of them is that of one moment. An error that the
+        replica alone is to blame for says so: see asks_again."""
         with self._connect() as connection, Session(connection, expire_on_commit=False) as opened, opened.begin():
             opened.info["replica"] = connection.engine is self.replica
             yield opened
@@ -199,11 +200,11 @@ class Reader:
     def _connect(self) -> Connection:
         engine = self.engine
         try:
-            return engine.connect()
+            return _in_snapshot(engine.connect())
         except OperationalError:
             if engine is self.primary:
                 raise
-            return self.primary.connect()  # _broke has said why
+            return _in_snapshot(self.primary.connect())  # _broke has said why
 
     def _broke(self, context: ExceptionContext) -> None:
         """A question to the replica failed in a way that the database itself would not."""
@@ -235,6 +236,14 @@ class Reader:
                 self.look(primary, _ask(replica, _REPLAYED), asked_at)
             self._over.wait(self._every if told is not None else min(self._every, 0.05))
         replica.dispose()
+
+
+def _in_snapshot(connection: Connection) -> Connection:
+    """PostgreSQL takes one at the first statement of a transaction and keeps it; SQLite with a write-ahead log always
+    does."""
+    if connection.dialect.name == "postgresql":
+        return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return connection
 
 
 def asks_again(error: BaseException) -> bool:

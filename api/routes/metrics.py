@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api import schemas
 from api.cache import cached
-from api.deps import FilterDep, SessionDep, only_known_parameters
+from api.deps import FilterDep, NowDep, SessionDep, only_known_parameters
 from api.errors import bad_parameter
 from db import analytics
 from db.metrics.catalogue import display
@@ -17,11 +17,11 @@ _MOST_POINTS = 5_000
 
 
 @router.get("", operation_id="get_metrics", response_model=schemas.MetricsAnswer, summary="The figures of a filter")
-def metrics(request: Request, session: SessionDep, asked: FilterDep) -> Response:
+def metrics(request: Request, session: SessionDep, now: NowDep, asked: FilterDep) -> Response:
     """What each figure means stands in docs/metrics.md; `data` says how complete the data behind them is."""
 
     def make() -> schemas.MetricsAnswer:
-        found = analytics.snapshot(session, asked.scope, asked.window)
+        found = analytics.snapshot(session, asked.scope, asked.window, now=now)
         return schemas.MetricsAnswer.model_validate(
             {**schemas.figures(found), "display": display(found), "window": asked.window}
         )
@@ -33,6 +33,7 @@ def metrics(request: Request, session: SessionDep, asked: FilterDep) -> Response
 def series(
     request: Request,
     session: SessionDep,
+    now: NowDep,
     asked: FilterDep,
     interval: Annotated[Interval, Query(description="Hours, days or ISO weeks in UTC")] = Interval.DAY,
 ) -> Response:
@@ -43,7 +44,7 @@ def series(
         )
 
     def make() -> dict[str, Any]:
-        points = analytics.series(session, asked.scope, asked.window, interval)
+        points = analytics.series(session, asked.scope, asked.window, interval, now=now)
         listed = [{**schemas.figures(each.metrics), "start": each.start, "partial": each.partial} for each in points]
         return {"interval": interval, "window": asked.window, "points": listed}
 
@@ -59,13 +60,14 @@ def series(
 def groups(
     request: Request,
     session: SessionDep,
+    now: NowDep,
     asked: FilterDep,
     by: Annotated[GroupBy, Query(description="What to group by")],
 ) -> Response:
     """The largest group first. `key` is null for runs without such a value."""
 
     def make() -> dict[str, Any]:
-        found = analytics.groups(session, asked.scope, asked.window, by)
+        found = analytics.groups(session, asked.scope, asked.window, by, now=now)
         listed = [
             {**schemas.figures(each.metrics), "key": each.key, "repo": each.repo, "workflow_id": each.workflow_id}
             for each in found

@@ -19,7 +19,7 @@ _METRICS: dict[str, Any] = {
     "queue_seconds": {"mean": 9.1, "p50": 5.0, "p90": 21.0, "p95": 44.0, "n": 1211,
                       "p50_interval": [5.0, 6.0], "p95_interval": [40.0, 51.0]},
     "rerun_rate": 0.031397174254317, "flaky_runs": 17,
-    "recovery_seconds": {"mean": 5400.0, "p50": 2710.0, "open": 1},
+    "recovery_seconds": {"mean": 5400.0, "p50": 2710.0, "open": 1, "median_with_open": 2840.0, "episodes": 14},
     "compute_seconds": 512344.0, "wasted_seconds": 61233.0, "cost_usd": 71.42,
     "success_duration_seconds": {"mean": 221.7, "p50": 188.0, "p90": 410.0, "p95": 623.0, "n": 1090,
                                  "p50_interval": [182.0, 194.0], "p95_interval": [580.0, 690.0]},
@@ -91,9 +91,13 @@ class Waste(Schema):
 
 
 class Recovery(Schema):
-    mean: float | None
+    mean: float | None = Field(description="Seconds, of episodes that are over; null where there is none")
     p50: float | None
     open: int = Field(description="Branches of workflows that are still broken")
+    median_with_open: float | None = Field(
+        description="Kaplan-Meier median: open episodes count as lasting at least until now; null where it is not known"
+    )
+    episodes: int = Field(description="Those that are over and those that are open")
 
 
 class Gap(RepositoryGap):

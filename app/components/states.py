@@ -1,12 +1,13 @@
 """What a page shows when it has nothing to show, or not everything."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import streamlit as st
 
-from app import filters
+from app import filters, viewer
 from app.components.text import markdown
-from app.data import Status
+from app.data import Outage, Status
 from app.unknown import Unknown
 
 _NAMED = 3
@@ -27,6 +28,20 @@ def problems(lines: Sequence[str]) -> None:
     """What of the address cannot be shown as it stands."""
     if lines:
         st.warning("  \n".join(markdown(line) for line in lines), icon=":material/filter_alt_off:")
+
+
+def away(outage: Outage) -> None:
+    """The figures that were read last stay on the page."""
+    told = f"Database unavailable since {_clock(outage.since)}"
+    if outage.figures_of:
+        told += f"; showing figures of {_clock(outage.figures_of)}"
+    st.error(f"{told}. This page tries again every few seconds.", icon=":material/database_off:")
+
+
+def _clock(moment: datetime) -> str:
+    """In the viewer's zone, with the date where it is not today's."""
+    here, today = moment.astimezone(viewer.zone()), datetime.now(viewer.zone()).date()
+    return f"{here:%H:%M}" if here.date() == today else f"{here:%d %b %H:%M}"
 
 
 def unavailable(reason: str) -> None:

@@ -20,6 +20,7 @@ from app.data.figures import (
     workflows,
 )
 from app.data.findings import attention, cause_runs, causes, flaky, regressions
+from app.data.outages import Away, Outage, lasting, outage
 from app.data.runs import RunDetail, ask_for_log, run_detail, run_page
 from app.data.status import Status, now, repository_url, status
 from app.data.storage import Stored, stored
@@ -28,12 +29,14 @@ from app.data.workflow import Anatomy, CannotCompare, anatomy, branches, compari
 
 __all__ = [
     "Anatomy",
+    "Away",
     "CannotCompare",
     "Capacity",
     "Collection",
     "KnownNames",
     "Moved",
     "Options",
+    "Outage",
     "RunDetail",
     "Status",
     "Stored",
@@ -56,9 +59,11 @@ __all__ = [
     "forget",
     "hours",
     "known_names",
+    "lasting",
     "missing_numbers",
     "now",
     "options",
+    "outage",
     "reader",
     "regressions",
     "repository_url",

@@ -6,6 +6,7 @@ from datetime import datetime
 import streamlit as st
 
 from app.data.connection import clock, session
+from app.data.outages import lasting
 from db.metrics.ledger import MissingNumbers, Reading, RepositoryLedger, reading_of
 from db.metrics.verdict import Verdict, verdict
 from db.queries import ledger, repositories
@@ -33,6 +34,7 @@ class Collection:
         return reading_of(self.ledgers, self.at)
 
 
+@lasting
 @st.cache_data(ttl=3, max_entries=1, show_spinner=False)
 def collection() -> Collection:
     with session() as found:
@@ -45,6 +47,7 @@ def collection() -> Collection:
         )
 
 
+@lasting
 @st.cache_data(ttl=3, max_entries=64, show_spinner=False)
 def missing_numbers(repository_id: int) -> list[MissingNumbers]:
     with session() as found:

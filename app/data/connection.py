@@ -6,18 +6,17 @@ from datetime import UTC, datetime
 
 import streamlit as st
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import Session
 
+__all__ = ["Away", "Moved", "Unavailable", "clock", "engine", "forget", "readable", "reader", "session", "writing"]
+
 from app.config import Settings
+from app.data.outages import Away, Unavailable, outages
 from db.config import ConfigError
 from db.engine import DatabaseUnavailable, describe_failure, write_scope
 from db.migrate import NotMigrated, check_migrated
 from db.reader import Reader, asks_again
-
-
-class Unavailable(Exception):
-    """The data cannot be read now; the message is one line for people."""
 
 
 class Moved(Unavailable):
@@ -44,36 +43,45 @@ def forget() -> None:
     reader.clear()
     st.cache_data.clear()
     st.cache_resource.clear()
+    outages.reset()
 
 
 @contextmanager
 def session() -> Iterator[Session]:
+    outages.check()
     with readable(), reader().session() as found:
+        outages.answered()
         yield found
 
 
 @contextmanager
 def readable() -> Iterator[None]:
-    """Whatever is wrong with the database becomes one line for people."""
+    """Whatever is wrong with the database becomes one line for people, without its address."""
     try:
         yield
-    except (ConfigError, DatabaseUnavailable, NotMigrated) as error:
+    except (ConfigError, NotMigrated) as error:
         raise Unavailable(str(error)) from None
+    except DatabaseUnavailable as error:
+        raise outages.failed(str(error)) from None
     except DBAPIError as error:
         if asks_again(error):
             raise Moved("The replica of the database broke off; loading the page anew asks the database itself.") from None
-        raise Unavailable(_explain(error)) from None
+        raise _explained(error) from None
+    except TimeoutError as error:
+        raise outages.failed(str(error)) from None
 
 
-def _explain(error: DBAPIError) -> str:
+def _explained(error: DBAPIError) -> Unavailable:
     """A statement fails on a table that is not there long before anybody asks for the revision."""
     try:
         check_migrated(engine())
-    except (DatabaseUnavailable, NotMigrated) as found:
-        return str(found)
+    except NotMigrated as found:
+        return Unavailable(str(found))
+    except DatabaseUnavailable as found:
+        return outages.failed(str(found))
     except DBAPIError as found:
-        return describe_failure(engine(), found)
-    return describe_failure(engine(), error)
+        return outages.failed(describe_failure(engine(), found))
+    return outages.failed(describe_failure(engine(), error))
 
 
 def clock() -> datetime:

@@ -7,7 +7,8 @@ from datetime import datetime
 
 import streamlit as st
 
-from app.data.connection import session
+from app.data.connection import clock, session
+from app.data.outages import lasting
 from app.data.status import now
 from db import analytics
 from db.metrics.formulas import Completeness, Metrics
@@ -51,6 +52,7 @@ class Options:
     actors: list[str]
 
 
+@lasting
 @st.cache_resource(ttl=120, max_entries=64, show_spinner=False)
 def options(scope: Scope, since: datetime, version: int) -> Options:
     """Values to filter by; branches and workflows of the chosen repositories only."""
@@ -64,20 +66,24 @@ def options(scope: Scope, since: datetime, version: int) -> Options:
         )
 
 
+@lasting
 @st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
 def trends(scope: Scope, window: Window, interval: Interval, version: int) -> Trends:
     with session() as found:
-        comparison = analytics.compare(found, scope, window)
-        before = analytics.series(found, scope, window.before(), interval) if comparison.comparable else []
-        return Trends(comparison, analytics.series(found, scope, window, interval), before)
+        now = clock()
+        comparison = analytics.compare(found, scope, window, now=now)
+        before = analytics.series(found, scope, window.before(), interval, now=now) if comparison.comparable else []
+        return Trends(comparison, analytics.series(found, scope, window, interval, now=now), before)
 
 
+@lasting
 @st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
 def hours(scope: Scope, window: Window, version: int) -> list[analytics.HourCell]:
     with session() as found:
         return analytics.weekday_hours(found, scope, window)
 
 
+@lasting
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def workflows(scope: Scope, window: Window, version: int) -> Workflows:
     with session() as found:
@@ -97,6 +103,7 @@ def standing(repo: str, workflow_id: int, version: int) -> WorkflowStanding | No
         return standings.standings(found, scope, now(version)).get((repo, workflow_id))
 
 
+@lasting
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def workflow_names(version: int) -> dict[int, repositories.WorkflowRow]:
     with session() as found:
@@ -112,6 +119,7 @@ class KnownNames:
     workflows: frozenset[str]
 
 
+@lasting
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
 def known_names(scope: Scope, version: int) -> KnownNames:
     with session() as found:
@@ -134,6 +142,7 @@ def schedule_trouble(workflow: repositories.WorkflowRow, version: int) -> str | 
         return trouble_of(found, workflow.repository_id, workflow.id)
 
 
+@lasting
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
 def completeness(scope: Scope, version: int) -> Completeness:
     with session() as found:

@@ -5,11 +5,13 @@ from datetime import datetime
 import streamlit as st
 
 from app.data.connection import session
+from app.data.outages import lasting
 from db import findings
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 
 
+@lasting
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
 def attention(scope: Scope, now: datetime, version: int) -> list[findings.Attention]:
     worse = regressions(scope, now)
@@ -22,18 +24,21 @@ def regressions(scope: Scope, now: datetime) -> list[findings.Regression]:
     return _regressions(scope, now.replace(minute=now.minute // 10 * 10))
 
 
+@lasting
 @st.cache_resource(ttl=1200, max_entries=64, show_spinner=False)
 def _regressions(scope: Scope, now: datetime) -> list[findings.Regression]:
     with session() as found:
         return findings.regressions(found, scope, now)
 
 
+@lasting
 @st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
 def causes(scope: Scope, window: Window, now: datetime, version: int) -> findings.Causes:
     with session() as found:
         return findings.causes(found, scope, window, now)
 
 
+@lasting
 @st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
 def cause_runs(
     fingerprint: str, scope: Scope, window: Window, now: datetime, version: int
@@ -42,6 +47,7 @@ def cause_runs(
         return findings.cause_runs(found, fingerprint, scope, window, now)
 
 
+@lasting
 @st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
 def flaky(scope: Scope, window: Window, version: int) -> list[findings.FlakyWorkflow]:
     with session() as found:

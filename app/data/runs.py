@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app.data.connection import clock, session, writing
+from app.data.outages import lasting
 from db import analytics
 from db.metrics.scope import Scope
 from db.metrics.window import Window
@@ -22,6 +23,7 @@ class RunDetail:
     logs: list[logs.JobLogRow]
 
 
+@lasting
 @st.cache_resource(ttl=60, max_entries=256, show_spinner=False)
 def run_page(scope: Scope, window: Window, text: str, cursor: str | None, version: int) -> tuple[runs.RunPage, int]:
     """A page of runs, and how many there are in all."""
@@ -30,6 +32,7 @@ def run_page(scope: Scope, window: Window, text: str, cursor: str | None, versio
         return page, analytics.count_runs(found, scope, window, text=text)
 
 
+@lasting
 @st.cache_resource(ttl=5, max_entries=64, show_spinner=False)
 def run_detail(run_id: int, attempt: int | None, version: int) -> RunDetail | None:
     with session() as found:

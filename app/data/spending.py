@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app.data.connection import session
+from app.data.outages import lasting
 from db import capacity, spending
 from db.metrics.scope import Scope
 from db.metrics.window import Window
@@ -18,12 +19,14 @@ class Capacity:
     wasted: spending.Wasted
 
 
+@lasting
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def spend(scope: Scope, window: Window, by: spending.SpendBy, version: int) -> spending.Spending:
     with session() as found:
         return spending.spend(found, scope, window, by)
 
 
+@lasting
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def use(scope: Scope, window: Window, interval: Interval, version: int) -> Capacity:
     with session() as found:

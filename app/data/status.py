@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app.data.connection import Moved, clock, reader, session
+from app.data.outages import lasting, outage
 from db.queries import repositories, runs
 
 _GRACE = timedelta(seconds=60)
@@ -27,13 +28,25 @@ class Status:
     has_runs: bool
 
 
-@st.cache_data(ttl=300, max_entries=8, show_spinner=False)
+_windows_end: dict[int, datetime] = {}
+
+
 def now(version: int) -> datetime:
     """The end of every window: it stands still while nothing new is stored, so that figures do not flicker and
-    sessions that ask the same share an answer."""
+    sessions that ask the same share an answer; and while the database is away, whose last answers are shown."""
+    if outage() is None or version not in _windows_end:
+        moment = _now(version)
+        _windows_end.clear()
+        _windows_end[version] = moment
+    return _windows_end[version]
+
+
+@st.cache_data(ttl=300, max_entries=8, show_spinner=False)
+def _now(version: int) -> datetime:
     return clock().replace(second=0, microsecond=0) + timedelta(minutes=1)
 
 
+@lasting
 @st.cache_data(ttl=2, max_entries=1, show_spinner=False)
 def status() -> Status:
     with session() as open_session:

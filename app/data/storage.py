@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app.data.connection import clock, session
+from app.data.outages import lasting
 from db.metrics.service_words import ServiceFact
 from db.metrics.storage_words import facts, next_prune
 from db.queries import repositories, sizes
@@ -24,6 +25,7 @@ class Stored:
         return facts(self.storage, self.detail, self.doomed, self.at, most=sizes.MOST_COUNTED)
 
 
+@lasting
 @st.cache_data(ttl=60, max_entries=1, show_spinner=False)
 def stored() -> Stored:
     now = clock()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app.data.connection import session
+from app.data.outages import lasting
 from db import breakdown
 from db.breakdown import CannotCompare
 from db.metrics.scope import Scope
@@ -21,18 +22,21 @@ class Anatomy:
     steps: breakdown.Steps
 
 
+@lasting
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def scatter(scope: Scope, window: Window, version: int) -> breakdown.Scatter:
     with session() as found:
         return breakdown.scatter(found, scope, window)
 
 
+@lasting
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def branches(scope: Scope, window: Window, version: int) -> list[breakdown.BranchSeries]:
     with session() as found:
         return breakdown.branches(found, scope, window, limit=5)
 
 
+@lasting
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def anatomy(repo: str, workflow_id: int, branch: str | None, window: Window, version: int) -> Anatomy:
     with session() as found:
@@ -42,6 +46,7 @@ def anatomy(repo: str, workflow_id: int, branch: str | None, window: Window, ver
         )
 
 
+@lasting
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
 def since_green(run_id: int, version: int) -> breakdown.SinceGreen | None:
     with session() as found:
@@ -49,6 +54,7 @@ def since_green(run_id: int, version: int) -> breakdown.SinceGreen | None:
         return breakdown.since_green(found, run) if run else None
 
 
+@lasting
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
 def comparison(run_ids: tuple[int, ...], version: int) -> breakdown.RunComparison:
     """Raises breakdown.CannotCompare."""

@@ -26,6 +26,8 @@ def ready(request: Request) -> JSONResponse:
     headers = {"cache-control": "no-store"}
     try:
         data.status()
+        if data.outage():
+            raise data.Away("The database does not answer. The log of the dashboard says why.")
     except data.Moved:
         return ready(request)
     except data.Unavailable as error:

@@ -15,7 +15,8 @@ log = logging.getLogger(__name__)
 
 
 def warm() -> None:
-    """A database that is away is no reason not to start: pages say so, and try again."""
+    """A database that is away is no reason not to start, and neither is a figure that cannot be made: pages say so,
+    and try again."""
     _import_all()
     try:
         status = data.status()
@@ -23,6 +24,8 @@ def warm() -> None:
             _first_page(status.version)
     except data.Unavailable as error:
         log.warning("%s", error)
+    except Exception:  # whatever is wrong with one figure, the others can be shown
+        log.exception("the figures of the first page could not be made")
     # What lives as long as the process is left out of every later collection.
     gc.collect()
     gc.freeze()

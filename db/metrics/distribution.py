@@ -46,11 +46,15 @@ def is_small_sample(n: int | None) -> bool:
 
 @dataclass(frozen=True)
 class Recovery:
-    """Seconds from the end of the first failed run to the end of the next successful one."""
+    """Seconds from the end of the first failed run to the end of the next successful one. `mean` and `p50` are of
+    episodes that are over; `median_with_open` takes those that are still open as lasting at least so long, and is null
+    where more than half may last longer than is known. `episodes` counts both."""
 
     mean: float | None
     p50: float | None
     open: int
+    median_with_open: float | None = None
+    episodes: int = 0
 
 
 def distributions(means: Floats, sizes: Ints, percentiles_of: Callable[[Floats], Floats]) -> list[Distribution]:

@@ -1,11 +1,21 @@
-"""Broken episodes: from the first failure on a branch of a workflow to the next success there."""
+"""Broken episodes of branches. Pure.
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+Runs of a workflow on a branch are ordered by when they were created. An episode begins with the first failure after a
+success, or with the first known failure, at the completion of that run. It ends at the earliest completion of a success
+that was created after it: of several later successes the one that is over first, be it an old one that was re-run.
+A success that was over before the failure ends the episode at once, after 0 s. Runs whose completion is unknown do not
+count."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
 from db.vocabulary import Outcome
+
+# Repository, workflow, branch.
+Branch = tuple[int, int, str | None]
 
 
 class DecidedRun(NamedTuple):
@@ -24,30 +34,59 @@ class DecidedRun(NamedTuple):
 
 @dataclass(frozen=True)
 class Episode:
-    """Began with the failure of the run `first`; open while `seconds` is null."""
+    """Began with the failure of the run `first`, at `failed_at`; open while `recovered_at` is null."""
 
     first: DecidedRun
-    seconds: float | None
+    failed_at: datetime
+    recovered_at: datetime | None
+
+    @property
+    def branch(self) -> Branch:
+        return self.first.repository_id, self.first.workflow_id, self.first.branch
+
+    @property
+    def seconds(self) -> float | None:
+        return None if self.recovered_at is None else seconds_between(self.failed_at, self.recovered_at)
+
+    def recovered_by(self, moment: datetime | None) -> "Episode":
+        """Where a success that was created later ended at `moment`."""
+        return replace(self, recovered_at=earliest(self.recovered_at, moment))
 
 
-def episodes(runs: Iterable[DecidedRun], failing_before: frozenset[tuple[int, int, str | None]]) -> list[Episode]:
-    """Episodes that begin among `runs` (ascending created_at). A key (repository, workflow, branch) in
-    `failing_before` was already broken: its first failures here belong to an episode that began earlier."""
-    found: list[Episode] = []
-    broken: dict[tuple[int, int, str | None], DecidedRun | None] = dict.fromkeys(failing_before)
+def episodes(runs: Iterable[DecidedRun], failing_before: Collection[Branch] = ()) -> list[Episode]:
+    """Episodes that begin among `runs` (ascending by created_at and id), by the successes among them; in the order of
+    their first runs. Branches in `failing_before` were already broken: their first failures here belong to an episode
+    that began earlier."""
+    branches: dict[Branch, list[DecidedRun]] = defaultdict(list)
     for run in runs:
-        key = (run.repository_id, run.workflow_id, run.branch)
-        if run.completed_at is None:
-            continue
-        if run.outcome == Outcome.FAILURE:
-            broken.setdefault(key, run)
-        elif run.outcome == Outcome.SUCCESS and key in broken:
-            first = broken.pop(key)
-            if first and first.completed_at:
-                found.append(Episode(first, seconds_between(first.completed_at, run.completed_at)))
-    found.extend(Episode(first, None) for first in broken.values() if first)
-    return found
+        if run.completed_at is not None:
+            branches[run.repository_id, run.workflow_id, run.branch].append(run)
+    known = set(failing_before)
+    found = [each for key, listed in branches.items() for each in _of_branch(listed, failing=key in known)]
+    return sorted(found, key=lambda each: (each.first.created_at, each.first.id))
+
+
+def with_later(found: Sequence[Episode], later: Mapping[Branch, datetime | None]) -> list[Episode]:
+    """`later`: of branches, the earliest completion of a success that was created after all of these episodes began."""
+    return [each.recovered_by(later.get(each.branch)) for each in found]
+
+
+def earliest(one: datetime | None, other: datetime | None) -> datetime | None:
+    return other if one is None else one if other is None else min(one, other)
 
 
 def seconds_between(failed_at: datetime, recovered_at: datetime) -> float:
     return max((recovered_at - failed_at).total_seconds(), 0.0)
+
+
+def _of_branch(runs: Sequence[DecidedRun], *, failing: bool) -> Iterator[Episode]:
+    recoveries: list[datetime | None] = []
+    recovered_at: datetime | None = None
+    for run in reversed(runs):
+        recoveries.append(recovered_at)
+        if run.outcome == Outcome.SUCCESS:
+            recovered_at = earliest(recovered_at, run.completed_at)
+    for run, end in zip(runs, reversed(recoveries), strict=True):
+        if run.outcome == Outcome.FAILURE and not failing and run.completed_at is not None:
+            yield Episode(run, run.completed_at, end)
+        failing = run.outcome == Outcome.FAILURE

@@ -32,6 +32,11 @@ def buckets(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.where(seconds < LEAST, 0, np.clip(found, 1, WIDTH - 1))
 
 
+def values(found: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What each bucket stands for, in seconds."""
+    return _VALUES[found]
+
+
 def pack(found: NDArray[Any], counts: NDArray[Any]) -> bytes:
     """As stored: pairs of bucket and count, ENTRY_BYTES each."""
     entries = np.empty(len(found), dtype=_ENTRY)

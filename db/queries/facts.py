@@ -1,6 +1,6 @@
 """What can be added up of the runs of a scope and a window, by group and bucket of time; for db.analytics alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 from db.metrics import tiles
 from db.metrics.facts import Facts, facts_of, hours_of_the_week
 from db.metrics.losses import Losses
+from db.metrics.recovery import seconds_between
 from db.metrics.scope import Scope
-from db.metrics.table import COUNTS, HOURS, SUMS, fold, of_recoveries, of_rollups, stack
+from db.metrics.survival import with_open
+from db.metrics.table import COUNTS, HOURS, OPEN, SUMS, fold, nothing, of_recoveries, of_rollups, stack
 from db.metrics.window import Window
 from db.models import Base, BrokenEpisode, Repository, Rollup, RollupState, Run, Workflow
 from db.queries.filters import in_windows, repository_ids, workflow_ids
@@ -38,7 +40,7 @@ def facts(session: Session, question: Question) -> dict[tuple[Any, datetime | No
     known_from = _details_from(session, found)
     listed = (
         replace(each, details=None) if known_from and (start is None or start < known_from) else each
-        for each, (_, start) in zip(facts_of(found.table), found.keys, strict=True)
+        for each, (_, start) in zip(_with_open(question, found, facts_of(found.table)), found.keys, strict=True)
     )
     return dict(zip(found.keys, listed, strict=True))
 
@@ -50,6 +52,18 @@ def _details_from(session: Session, found: Found) -> datetime | None:
     if state is None or state.complete_from is None or oldest is None or oldest >= state.complete_from:
         return None
     return state.complete_from
+
+
+def _with_open(question: Question, found: Found, listed: Sequence[Facts]) -> Iterator[Facts]:
+    """Takes episodes that are still open into account."""
+    places, now = {key: row for row, key in enumerate(found.keys)}, question.now or question.window.until
+    ages: dict[int, list[float]] = {}
+    for key, since in found.open_since:
+        if key in places:
+            ages.setdefault(places[key], []).append(seconds_between(since, now))
+    recoveries = with_open(found.table, [each.recovery_seconds for each in listed], ages)
+    for each, recovery in zip(listed, recoveries, strict=True):
+        yield replace(each, recovery_seconds=recovery)
 
 
 def outcomes(session: Session, question: Question) -> dict[tuple[Any, datetime | None], dict[str, int]]:
@@ -89,6 +103,11 @@ def losses(
 def _ask(session: Session, question: Question) -> Found:
     found = plan(session, question.scope, question.window, question.by, question.interval)
     parts = [_read_piece(session, question, piece) for piece in found.pieces]
+    parts += [
+        _read_open(session, question, piece)
+        for piece, part in zip(found.pieces, parts, strict=True)
+        if question.recoveries and question.histograms and part.table.counts[:, OPEN].any()
+    ]
     for rows in found.raw:
         parts += read_runs(session, question, rows.scope, rows.windows, exact=not found.pieces)
         parts += _read_recoveries(session, question, rows)
@@ -102,7 +121,7 @@ def _gather(parts: Sequence[Found]) -> Found:
     places: dict[tuple[Any, datetime | None], int] = {}
     rows = [places.setdefault(key, len(places)) for part in parts for key in part.keys]
     together = fold(stack(part.table for part in parts), np.asarray(rows, dtype=np.int64), len(places))
-    return Found(list(places), together)
+    return Found(list(places), together, open_since=tuple(each for part in parts for each in part.open_since))
 
 
 def _read_piece(session: Session, question: Question, piece: Piece) -> Found:
@@ -135,14 +154,28 @@ def _hour() -> ColumnElement[int]:
 
 
 def _read_recoveries(session: Session, question: Question, of: Rows) -> list[Found]:
-    scope, windows = of.scope, of.windows
     if question.by not in _WITH_RECOVERY or not question.recoveries:
         return []
     if not of.default_branches or question.by is GroupBy.BRANCH:
-        return [_read_sequences(session, question, scope, window) for window in windows]
+        return [_read_sequences(session, question, of.scope, window) for window in of.windows]
+    return [_episodes(question, _kept_episodes(session, question, of.scope, of.windows))]
+
+
+def _read_open(session: Session, question: Question, piece: Piece) -> Found:
+    """Since when episodes are open that roll-ups count."""
+    still_open = BrokenEpisode.seconds.is_(None)
+    rows = _kept_episodes(session, question, question.scope, tiles.windows_of(piece.tiles), still_open)
+    return Found([], nothing(), open_since=_episodes(question, rows).open_since)
+
+
+def _kept_episodes(
+    session: Session, question: Question, scope: Scope, windows: Sequence[Window], *more: ColumnElement[bool]
+) -> Sequence[Any]:
+    """Of default branches: seconds, when they were created (in seconds since 1970), when they began, their group."""
     group = [getattr(BrokenEpisode, name) for name in COLUMNS[question.by]]
-    query = select(BrokenEpisode.seconds, epoch_seconds(BrokenEpisode.created_at), *group).where(
-        BrokenEpisode.repository_id.in_(repository_ids(scope)), in_windows(BrokenEpisode.created_at, windows)
+    columns = BrokenEpisode.seconds, epoch_seconds(BrokenEpisode.created_at), BrokenEpisode.failed_at
+    query = select(*columns, *group).where(
+        BrokenEpisode.repository_id.in_(repository_ids(scope)), in_windows(BrokenEpisode.created_at, windows), *more
     )
     if scope.workflows:
         query = query.where(BrokenEpisode.workflow_id.in_(workflow_ids(scope.workflows)))
@@ -151,20 +184,24 @@ def _read_recoveries(session: Session, question: Question, of: Rows) -> list[Fou
     if scope.actors:
         first = (Run.repository_id == BrokenEpisode.repository_id) & (Run.id == BrokenEpisode.run_id)
         query = query.join(Run, first).where(Run.actor.in_(scope.actors))
-    rows = session.execute(query).all()
+    return session.execute(query).all()
+
+
+def _episodes(question: Question, rows: Sequence[Any]) -> Found:
+    """Rows of seconds, created, began and the columns of the group."""
     buckets = Buckets(question.interval)
-    keys = [(key_of(row[2:]), buckets.of_hour(int(row[1]) // 3600)) for row in rows]
-    return [Found(keys, of_recoveries([row[0] for row in rows], np.arange(len(rows)), len(rows)))]
+    keys = [(key_of(row[3:]), buckets.of_hour(int(row[1]) // 3600)) for row in rows]
+    still_open = tuple((key, row[2]) for key, row in zip(keys, rows, strict=True) if row[0] is None)
+    table = of_recoveries([row[0] for row in rows], np.arange(len(rows)), len(rows))
+    return Found(keys, table, open_since=still_open)
 
 
 def _read_sequences(session: Session, question: Question, scope: Scope, window: Window) -> Found:
-    found = branch_episodes(session, scope, window)
-    names, buckets = COLUMNS[question.by], Buckets(question.interval)
-    keys = [
-        (key_of([getattr(each.first, name) for name in names]), buckets.of_moment(each.first.created_at))
-        for each in found
-    ]
-    return Found(keys, of_recoveries([each.seconds for each in found], np.arange(len(found)), len(found)))
+    rows = []
+    for each in branch_episodes(session, scope, window):
+        group = (getattr(each.first, name) for name in COLUMNS[question.by])
+        rows.append((each.seconds, each.first.created_at.timestamp(), each.failed_at, *group))
+    return _episodes(question, rows)
 
 
 def repository_names(session: Session) -> dict[int, str]:

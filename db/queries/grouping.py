@@ -27,7 +27,8 @@ _LENGTHS = {Interval.HOUR: (1, 0), Interval.DAY: (24, 0), Interval.WEEK: (168, 7
 
 @dataclass(frozen=True)
 class Question:
-    """`histograms` are the ones wanted beside counts and sums; recoveries cost the database questions of their own."""
+    """`histograms` are the ones wanted beside counts and sums; recoveries cost the database questions of their own.
+    `now`: until when open episodes have lasted; null: until the window's end."""
 
     scope: Scope
     window: Window
@@ -35,16 +36,19 @@ class Question:
     interval: Interval | None = None
     histograms: tuple[str, ...] = SECONDS
     recoveries: bool = True
+    now: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Found:
     """Rows of a table, with the group of each (a value, or a tuple of several, or null) and its bucket.
-    `rollups_from`: start of the oldest roll-up among what was added up; null where there is none."""
+    `rollups_from`: start of the oldest roll-up among what was added up; null where there is none. `open_since`: of each
+    broken episode that is still open its group and bucket, and when its first run failed."""
 
     keys: list[tuple[Any, datetime | None]]
     table: Table
     rollups_from: datetime | None = None
+    open_since: tuple[tuple[tuple[Any, datetime | None], datetime], ...] = ()
 
 
 def key_of(values: Sequence[Any]) -> Any:

@@ -15,6 +15,7 @@ from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.models import Attempt, Job, Repository, Run, Workflow
 from db.queries.filters import in_scope, in_window
+from db.queries.text import contains_text
 from db.vocabulary import Outcome
 
 
@@ -255,7 +256,7 @@ def matching(text: str) -> list[ColumnElement[bool]]:
     if _SHA.fullmatch(words):
         # By an index of its own, where words are looked for in run after run.
         return [Run.head_sha.startswith(words.lower(), autoescape=True)]
-    found = [column.icontains(words, autoescape=True) for column in (Run.title, Run.branch, Run.actor)]
+    found = [contains_text(column, words) for column in (Run.title, Run.branch, Run.actor)]
     number = words.removeprefix("#")
     if number.isascii() and number.isdigit() and len(number) < 10:
         found.append(Run.run_number == int(number))

@@ -1,47 +1,60 @@
 """Broken episodes of any branch, from the runs in their order. Those of default branches are kept in a table."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import BigInteger, ColumnElement, Integer, Select, Text, column, func, select, values
+from sqlalchemy.orm import Session, aliased
 
 from db.metrics.outcome import DECIDED
-from db.metrics.recovery import DecidedRun, Episode, episodes, seconds_between
+from db.metrics.recovery import Branch, DecidedRun, Episode, episodes, with_later
 from db.metrics.scope import Scope
 from db.metrics.window import Window
-from db.models import Repository, Run
+from db.models import BrokenEpisode, Repository, RollupState, Run
 from db.queries.filters import in_scope, in_window
 from db.vocabulary import Outcome
 
 _COLUMNS = tuple(getattr(Run, name) for name in DecidedRun._fields)
-# A branch that saw no decided run for this long before the window counts as not failing at its start.
-_LOOK_BACK = timedelta(days=35)
-_KEY = (Run.repository_id, Run.workflow_id, Run.branch)
+_AT_ONCE = 500
+_KEYS = values(
+    column("place", Integer), column("repository_id", BigInteger), column("workflow_id", BigInteger),
+    column("branch", Text), name="branches",
+)  # fmt: skip
+
+
+class _Place(NamedTuple):
+    """A branch of a workflow in a statement: values, or columns of `table` that hold them. `branch` null: runs without
+    a branch."""
+
+    repository_id: Any
+    workflow_id: Any
+    branch: Any
+    table: Any = None
 
 
 def branch_episodes(session: Session, scope: Scope, window: Window) -> list[Episode]:
     """Episodes on the branches of the scope, or on all, whose first failure was created in the window. Event and actor
     are those of the first failure; conclusion and status do not count."""
     sequence = replace(scope.whole_sequence(), events=(), actors=())
-    where: list[Any] = [*in_scope(session, sequence), Run.outcome.in_(DECIDED), ~_namesake()]
     query = (
         select(*_COLUMNS)
-        .where(*where, *in_window(window))
+        .where(*in_scope(session, sequence), *_decided(), *in_window(window))
         .order_by(Run.created_at, Run.id)
         .execution_options(yield_per=20_000)
     )
-    runs = (DecidedRun(*row) for row in session.execute(query))
-    found = [each for each in episodes(runs, _failing_at(session, where, window.since)) if _begun_in(each, scope)]
-    return _closed_later(session, where, window, found)
+    runs = [DecidedRun(*row) for row in session.execute(query)]
+    found = episodes(runs, _failing_at(session, _first_failed(runs), window.since))
+    found = [each for each in found if _begun_in(each, scope)]
+    return with_later(found, _successes_since(session, found, window.until))
 
 
-def _namesake() -> ColumnElement[bool]:
-    """A pull request from a fork's `main` does not break ours."""
-    default = select(Repository.default_branch).where(Repository.id == Run.repository_id).scalar_subquery()
-    return ~Run.on_default_branch & (func.coalesce(Run.branch, "") == default)
+def _decided(run: Any = Run) -> list[ColumnElement[bool]]:
+    """Runs that are part of a sequence. A pull request from a fork's `main` does not break ours."""
+    default = select(Repository.default_branch).where(Repository.id == run.repository_id).scalar_subquery()
+    namesake = ~run.on_default_branch & (func.coalesce(run.branch, "") == default)
+    return [run.outcome.in_(DECIDED), run.completed_at.is_not(None), ~namesake]
 
 
 def _begun_in(episode: Episode, scope: Scope) -> bool:
@@ -49,36 +62,84 @@ def _begun_in(episode: Episode, scope: Scope) -> bool:
     return (not scope.events or first.event in scope.events) and (not scope.actors or first.actor in scope.actors)
 
 
-def _failing_at(session: Session, where: Sequence[Any], moment: datetime) -> frozenset[tuple[int, int, str | None]]:
-    """Branches of workflows whose last decided run before that moment failed."""
-    rank = func.row_number().over(partition_by=_KEY, order_by=(Run.created_at.desc(), Run.id.desc()))
-    last = (
-        select(*_KEY, Run.outcome, rank.label("rank"))
-        .where(*where, Run.created_at < moment, Run.created_at >= moment - _LOOK_BACK)
-        .subquery()
-    )
-    query = select(last.c.repository_id, last.c.workflow_id, last.c.branch).where(
-        last.c.rank == 1, last.c.outcome == Outcome.FAILURE
-    )
-    return frozenset((row[0], row[1], row[2]) for row in session.execute(query))
+def _first_failed(runs: Iterable[DecidedRun]) -> list[Branch]:
+    """Branches whose first run here failed: only of these it matters how they stood before."""
+    first: dict[Branch, str] = {}
+    for run in runs:
+        first.setdefault((run.repository_id, run.workflow_id, run.branch), run.outcome)
+    return [branch for branch, outcome in first.items() if outcome == Outcome.FAILURE]
 
 
-def _closed_later(session: Session, where: Sequence[Any], window: Window, found: list[Episode]) -> list[Episode]:
-    """Looks past the end of the window for the success that ended an episode begun in it."""
-    if all(episode.seconds is not None for episode in found):
-        return found
+def _failing_at(session: Session, branches: Sequence[Branch], moment: datetime) -> set[Branch]:
+    """Those of the branches whose last decided run before that moment failed, however long before."""
+
+    def last(branch: _Place) -> Select[Any]:
+        query = select(Run.outcome).where(*_of(Run, branch), Run.created_at < moment)
+        return query.order_by(Run.created_at.desc(), Run.id.desc()).limit(1)
+
+    outcomes = _of_each(session, branches, last)
+    unknown = [branch for branch in branches if outcomes[branch] is None]
+    return {branch for branch in branches if outcomes[branch] == Outcome.FAILURE} | _kept_broken(session, unknown)
+
+
+def _kept_broken(session: Session, branches: Collection[Branch]) -> set[Branch]:
+    """Default branches that were broken when their earlier runs were deleted (db.store.retention)."""
+    state = session.get(RollupState, 1) if branches else None
+    if state is None or state.pruned_before is None:
+        return set()
     query = (
-        select(*_KEY, func.min(Run.completed_at))
-        .where(*where, Run.outcome == Outcome.SUCCESS, Run.created_at >= window.until)
-        .group_by(*_KEY)
+        select(BrokenEpisode.repository_id, BrokenEpisode.workflow_id, Repository.default_branch)
+        .join(Repository, Repository.id == BrokenEpisode.repository_id)
+        .where(BrokenEpisode.created_at < state.pruned_before)
     )
-    ends = {(row[0], row[1], row[2]): row[3] for row in session.execute(query)}
-    return [_close(episode, ends) for episode in found]
+    kept: set[Branch] = {(row[0], row[1], row[2]) for row in session.execute(query)}
+    return kept & set(branches)
 
 
-def _close(episode: Episode, ends: dict[tuple[int, int, str | None], datetime | None]) -> Episode:
-    first = episode.first
-    end = ends.get((first.repository_id, first.workflow_id, first.branch))
-    if episode.seconds is not None or end is None or first.completed_at is None:
-        return episode
-    return replace(episode, seconds=seconds_between(first.completed_at, end))
+def _successes_since(session: Session, found: Sequence[Episode], moment: datetime) -> dict[Branch, Any]:
+    """The earliest completion of a success created since then, on branches of episodes that it can have ended: a run
+    ends after it was created, so what ended before that moment stays as it is."""
+    branches = {each.branch for each in found if each.recovered_at is None or each.recovered_at > moment}
+
+    def soonest(branch: _Place) -> Select[Any]:
+        first = aliased(Run)
+        of_first = (
+            select(first.completed_at)
+            .where(*_of(first, branch), first.outcome == Outcome.SUCCESS, first.created_at >= moment)
+            .order_by(first.created_at, first.id)
+            .limit(1)
+        )
+        end_of_first = (of_first if branch.table is None else of_first.correlate(branch.table)).scalar_subquery()
+        # What was created after the end of another success ended after it.
+        return select(func.min(Run.completed_at)).where(
+            *_of(Run, branch), Run.outcome == Outcome.SUCCESS, Run.created_at >= moment, Run.created_at <= end_of_first
+        )
+
+    return _of_each(session, branches, soonest)
+
+
+def _of(run: Any, branch: _Place) -> list[ColumnElement[bool]]:
+    """The runs of that sequence."""
+    same = run.repository_id == branch.repository_id, run.workflow_id == branch.workflow_id
+    name = run.branch.is_(None) if branch.branch is None else run.branch == branch.branch
+    return [*same, name, *_decided(run)]
+
+
+def _of_each(
+    session: Session, branches: Collection[Branch], question: Callable[[_Place], Select[Any]]
+) -> dict[Branch, Any]:
+    """One value for each branch, null where the question finds none. Its answer comes from an index, so it is asked
+    of each by itself: in one statement for many on PostgreSQL, where statements cost more than what they find."""
+    if session.get_bind().dialect.name != "postgresql":
+        return {branch: session.scalar(question(_Place(*branch))) for branch in branches}
+    named = sorted(branch for branch in branches if branch[2] is not None)
+    unnamed = sorted(branch for branch in branches if branch[2] is None)
+    found: dict[Branch, Any] = {}
+    for listed in (named, unnamed):
+        for start in range(0, len(listed), _AT_ONCE):
+            some = listed[start : start + _AT_ONCE]
+            keys = _KEYS.data([(place, *branch) for place, branch in enumerate(some)])
+            of = _Place(keys.c.repository_id, keys.c.workflow_id, keys.c.branch if listed is named else None, keys)
+            query = select(keys.c.place, question(of).correlate(keys).scalar_subquery())
+            found |= {some[row[0]]: row[1] for row in session.execute(query)}
+    return found

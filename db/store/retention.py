@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.engine import write_scope
 from db.models import Alert, Attempt, BrokenEpisode, Delivery, Job, JobLog, Run, RunGap, Silence
+from db.store.episodes import is_over_before
 from db.store.marks import note_pruned, start_of_day
 from db.store.rollups import refresh
 from db.vocabulary import AlertState, LogState
@@ -24,12 +25,14 @@ _PAUSE_SECONDS = 0.02
 
 def prune(engine: Engine, before: datetime, now: datetime) -> Iterator[int]:
     """Deletes runs created before the start of that day with all that hangs on them; yields the runs deleted, batch by
-    batch. Their roll-ups are made before and stay."""
+    batch. Their roll-ups are made before and stay, and so do broken episodes that no run before that day ended."""
     before = start_of_day(before)
     for _ in refresh(engine, now):
         pass
     with write_scope(engine) as session:
         note_pruned(session, before, now)
+    # While the runs are there that say which branches are broken beyond that day.
+    _delete(engine, BrokenEpisode, BrokenEpisode.created_at < before, is_over_before(before))
     while True:
         with write_scope(engine) as session:
             query = select(Run.repository_id, Run.id).where(Run.created_at < before).limit(BATCH)
@@ -43,7 +46,6 @@ def prune(engine: Engine, before: datetime, now: datetime) -> Iterator[int]:
         yield len(keys)
         time.sleep(_PAUSE_SECONDS)
     over = select(Alert.id).where(Alert.state == AlertState.RESOLVED, Alert.opened_at < before)
-    _delete(engine, BrokenEpisode, BrokenEpisode.created_at < before)
     _delete(engine, RunGap, RunGap.created_before < before)
     _delete(engine, Delivery, Delivery.alert_id.in_(over))
     _delete(engine, Delivery, Delivery.alert_id.is_(None), Delivery.created_at < before)

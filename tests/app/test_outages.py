@@ -1,0 +1,151 @@
+"""While the database is away, pages show what they read last, and say since when."""
+
+import re
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.engine import make_url
+from streamlit.testing.v1 import AppTest
+
+from app.server.warm import warm
+from db.engine import make_engine
+from tests.app.conftest import MAIN, Open, TestClient
+from tests.app.reading import everything
+from tests.app.seeding import seed
+from tests.databases import Shelf, administer
+
+_SAID = r"Database unavailable since (\d\d:\d\d); showing figures of (\d\d:\d\d)"
+
+
+class Switch:
+    """Lets a real server refuse every connection to one database, and drop those that it has."""
+
+    def __init__(self, url: str) -> None:
+        self.url, self._name = url, make_url(url).database
+        self._server = make_url(url).set(database="postgres").render_as_string(hide_password=False)
+
+    def off(self) -> None:
+        administer(self._server, f'ALTER DATABASE "{self._name}" ALLOW_CONNECTIONS false')
+        administer(
+            self._server, f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{self._name}'"
+        )
+
+    def on(self) -> None:
+        administer(self._server, f'ALTER DATABASE "{self._name}" ALLOW_CONNECTIONS true')
+
+
+@pytest.fixture
+def switch(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iterator[Switch]:
+    made = Switch(shelf.take())
+    engine = make_engine(made.url)
+    seed(engine)
+    engine.dispose()
+    monkeypatch.setenv("DATABASE_URL", made.url)
+    yield made
+    made.on()
+    from app import data
+
+    data.forget()
+    shelf.put_back()
+
+
+def _after_the_caches(page: AppTest) -> AppTest:
+    """The state of the collection is kept for two seconds."""
+    time.sleep(2.1)
+    page.run()
+    assert not page.exception, page.exception
+    return page
+
+
+def _figures(page: AppTest) -> list[str]:
+    return re.findall(r"<b[^>]*>[^<]*</b>", everything(page))
+
+
+@pytest.mark.parametrize("name", ["", "runs", "alerts"])
+def test_a_page_keeps_its_figures_and_says_since_when(switch: Switch, open_page: Open, name: str) -> None:
+    page = open_page(name)
+    before = _figures(page)
+    assert "Database unavailable" not in everything(page)
+    switch.off()
+    gone = _after_the_caches(page)
+    text = everything(gone).replace("\\", "")
+    said = re.search(_SAID, " ".join(each.value for each in gone.error))
+    assert said
+    assert said[1] >= said[2]
+    assert _figures(gone) == before
+    assert "The data cannot be read" not in text
+    assert make_url(switch.url).database not in text
+    switch.on()
+    back = _after_the_caches(page)
+    assert not back.error
+    assert _figures(back) == before
+
+
+def test_what_was_never_read_says_so_without_the_address(switch: Switch, open_page: Open) -> None:
+    switch.off()
+    shown = everything(open_page()).replace("\\", "")
+    assert "The data cannot be read" in shown
+    assert "The database does not answer" in shown
+    assert "postgresql" not in shown
+    assert str(make_url(switch.url).database) not in shown
+
+
+def test_what_somebody_typed_stays(switch: Switch, open_page: Open) -> None:
+    page = open_page("runs")
+    field = page.text_input[0]
+    field.set_value("fix")
+    page.run()
+    switch.off()
+    assert _after_the_caches(page).text_input[0].value == "fix"
+
+
+def test_the_dashboard_is_not_ready_while_the_database_is_away(switch: Switch, open_page: Open) -> None:
+    import streamlit as st
+
+    from app.server.routes import routes
+
+    client = TestClient(st.App(str(MAIN), routes=routes()))
+    assert client.get("/health/ready").status_code == 200
+    switch.off()
+    time.sleep(2.1)
+    answer = client.get("/health/ready")
+    assert answer.status_code == 503
+    assert "postgresql" not in answer.text
+    assert client.get("/health/live").status_code == 200
+
+
+def test_the_end_of_every_window_stands_still_meanwhile(switch: Switch, open_page: Open) -> None:
+    import streamlit as st
+
+    from app import data
+
+    version = data.status().version
+    end = data.now(version)
+    switch.off()
+    time.sleep(2.1)
+    data.status()
+    outage = data.outage()
+    assert outage
+    assert outage.figures_of
+    assert outage.figures_of <= outage.since <= datetime.now(UTC)
+    st.cache_data.clear()
+    assert data.now(version) == end
+
+
+def test_a_figure_that_cannot_be_made_does_not_stop_the_start(
+    damaged: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    warm()
+    assert "could not be made" in caplog.text
+
+
+@pytest.fixture
+def damaged(empty: Engine) -> Engine:
+    """A value in a table that no version of this program writes."""
+    seed(empty)
+    with empty.begin() as connection:
+        connection.exec_driver_sql("UPDATE sync_states SET gaps = '{'")
+    return empty

@@ -1,0 +1,69 @@
+"""Searching runs by words: the same answers on both databases."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from db.engine import session_scope, unicode_lower
+from db.metrics.scope import Scope
+from db.metrics.window import Window
+from db.queries.export import export_runs
+from db.queries.runs import count_rows, list_runs
+from tests.builders import NOON, add_repository, run, store_runs
+
+WINDOW = Window(NOON - timedelta(days=1), NOON + timedelta(days=1))
+TITLES = {
+    1: "Größe der Übersicht ändern", 2: "FIX: CAFÉ MENU", 3: "Обновить Зависимости", 4: "ΔΙΟΡΘΩΣΗ ΛΑΘΟΥΣ",
+    5: "100 % of_ü/done", 6: "100 x ofxüxdone", 7: "plain ascii", 8: "日本語のタイトル",
+}  # fmt: skip
+
+
+@pytest.fixture
+def titled(engine: Engine) -> Engine:
+    add_repository(engine)
+    others = [run(20, branch="feature/ÄNDERUNG"), run(21, actor="Zoë")]
+    store_runs(engine, *(run(number, title=title) for number, title in TITLES.items()), *others)
+    return engine
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("GRÖSSE", []),
+        ("grÖße", [1]),
+        ("übersicht", [1]),
+        ("ÜBERSICHT", [1]),
+        ("café", [2]),
+        ("Café Menu", [2]),
+        ("обновить", [3]),
+        ("ЗАВИСИМОСТИ", [3]),
+        ("διορθωση", [4]),
+        ("ΛΑΘΟΥΣ", [4]),
+        ("λαθουσ", [4]),
+        ("% of_Ü/", [5]),
+        ("OF_ü", [5]),
+        ("ofxÜ", [6]),
+        ("PLAIN", [7]),
+        ("のタ", [8]),
+        ("änderung", [20]),
+        ("ZOË", [21]),
+        ("e\u0301", []),
+        ("%ü%", []),
+    ],
+)
+def test_words_are_found_whatever_their_case(titled: Engine, words: str, expected: list[int]) -> None:
+    with session_scope(titled) as session:
+        page = list_runs(session, Scope(), WINDOW, text=words)
+        assert sorted(row.id for row in page.items) == expected
+        assert count_rows(session, Scope(), WINDOW, text=words) == len(expected)
+    exported = export_runs(lambda: Session(titled), Scope(), WINDOW, text=words)
+    assert sorted(row.id for rows in exported for row in rows) == expected
+
+
+def test_letters_become_small_one_by_one() -> None:
+    assert unicode_lower("ΣΑΣ") == "σασ"
+    assert unicode_lower("İi") == "ii"
+    assert unicode_lower("ABC") == "abc"
+    assert unicode_lower(None) is None

@@ -1,0 +1,113 @@
+"""Figures that are read while others write are those of one moment."""
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from db import analytics
+from db.engine import write_scope
+from db.metrics.scope import Scope
+from db.metrics.window import Window
+from db.queries import rows
+from db.reader import Reader
+from db.store.records import RunRecord
+from db.store.repositories import get_repository
+from db.store.rollups import refresh
+from db.store.runs import upsert_runs
+from db.vocabulary import GroupBy, Interval
+from tests.builders import NOON, add_repository, run, store_runs
+
+WINDOW = Window(NOON - timedelta(days=6), NOON + timedelta(days=1))
+SECONDS = 6.0
+
+
+@pytest.fixture
+def reader(database_url: str) -> Iterator[Reader]:
+    made = Reader(database_url)
+    yield made
+    made.close()
+
+
+def test_a_session_sees_one_state_whatever_is_written_meanwhile(engine: Engine, reader: Reader) -> None:
+    add_repository(engine)
+    with reader.session() as session:
+        before = analytics.snapshot(session, Scope(), WINDOW).runs.total
+        store_runs(engine, *(run(number) for number in range(1, 6)))
+        assert analytics.snapshot(session, Scope(), WINDOW).runs.total == before == 0
+    with reader.session() as session:
+        assert analytics.snapshot(session, Scope(), WINDOW).runs.total == 5
+
+
+def test_a_session_that_reads_cannot_write(engine: Engine, reader: Reader) -> None:
+    if engine.dialect.name != "postgresql":
+        pytest.skip("SQLite has no transactions that only read")
+    add_repository(engine)
+    with pytest.raises(DBAPIError, match="read-only"), reader.session() as session:
+        session.execute(text("DELETE FROM repositories"))
+    with write_scope(reader.primary) as session:
+        session.execute(text("DELETE FROM repositories"))
+
+
+def test_figures_hold_together_while_runs_arrive(
+    engine: Engine, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With groups and buckets that appear between two statements of a question."""
+    monkeypatch.setattr(rows, "_FEW", 5)
+    monkeypatch.setattr(rows, "_FEW_MORE", 5)
+    add_repository(engine)
+    ends, failures, answers = time.monotonic() + SECONDS, [], []
+
+    def write() -> None:
+        number = 0
+        while time.monotonic() < ends:
+            number += 10
+            with write_scope(engine) as session:
+                found = [_run(each) for each in range(number, number + 10)]
+                upsert_runs(session, get_repository(session, 1), found)
+            if number % 50 == 0:
+                for _ in refresh(engine, NOON):
+                    pass
+
+    def ask() -> None:
+        while time.monotonic() < ends:
+            try:
+                answers.append(_ask(reader))
+            except Exception as error:  # whatever it is, the test names it
+                failures.append(repr(error))
+
+    threads = [threading.Thread(target=each) for each in (write, ask, ask, ask)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(answers) > 5
+    assert len({total for total, _ in answers}) > 2
+    assert [sums for total, sums in answers if sums != [total] * len(sums)] == []
+
+
+def _run(number: int) -> RunRecord:
+    return run(
+        number, minutes=-(number * 7919 % (5 * 24 * 60)), branch=f"b{number}", actor=f"a{number % 50}",
+        conclusion=("success", "failure", "skipped")[number % 3],
+    )  # fmt: skip
+
+
+def _ask(reader: Reader) -> tuple[int, list[int]]:
+    """The total, and what other questions add up to, all of one session."""
+    with reader.session() as session:
+        total = analytics.snapshot(session, Scope(), WINDOW).runs.total
+        sums = [
+            sum(each.metrics.runs.total for each in analytics.groups(session, Scope(), WINDOW, by))
+            for by in (GroupBy.BRANCH, GroupBy.ACTOR, GroupBy.EVENT)
+        ]
+        for interval in (Interval.HOUR, Interval.DAY):
+            sums.append(sum(each.metrics.runs.total for each in analytics.series(session, Scope(), WINDOW, interval)))
+        sums.append(analytics.snapshot(session, Scope(statuses=("completed",)), WINDOW).runs.total)
+        sums.append(analytics.count_runs(session, Scope(), WINDOW))
+    return total, sums
