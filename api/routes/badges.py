@@ -72,7 +72,7 @@ def _state(session: Session, scope: Scope, now: datetime) -> tuple[str, str]:
 
 
 def _rate(session: Session, scope: Scope, now: datetime) -> tuple[str, str]:
-    found = analytics.snapshot(session, scope, Window(now - DEFAULT_SPAN, now))
+    found = analytics.snapshot(session, scope, Window(now - DEFAULT_SPAN, now), commits=False)
     if found.success_rate is None:
         return "no runs", UNKNOWN
     return display(found)["success_rate"], PASSING if found.success_rate >= 0.9 else FAILING

@@ -17,7 +17,7 @@ from db.vocabulary import GroupBy, Interval
 
 @dataclass(frozen=True)
 class Trends:
-    """`before` are the points of the period before, one for each of `points`; empty where it was not collected."""
+    """`before` are the points of the previous period, one for each of `points`; empty where it was not collected."""
 
     comparison: analytics.Comparison
     points: list[analytics.Point]
@@ -26,7 +26,7 @@ class Trends:
 
 @dataclass(frozen=True)
 class Workflows:
-    """`before`: the figures of the period before, by repository and workflow id."""
+    """`before`: the figures of the previous period, by repository and workflow id; empty where it was not collected."""
 
     listed: list[analytics.WorkflowHealth]
     before: dict[tuple[str, int], Metrics]
@@ -55,9 +55,10 @@ def options(scope: Scope, since: datetime, version: int) -> Options:
 
 
 @st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
-def trends(scope: Scope, window: Window, interval: Interval, version: int) -> Trends:
+def trends(scope: Scope, window: Window, interval: Interval, version: int, *, commits: bool = False) -> Trends:
+    """`commits`: with the success rate by commit, which is read from the runs."""
     with session() as found:
-        comparison = analytics.compare(found, scope, window)
+        comparison = analytics.compare(found, scope, window, commits=commits)
         before = analytics.series(found, scope, window.before(), interval) if comparison.comparable else []
         return Trends(comparison, analytics.series(found, scope, window, interval), before)
 
@@ -72,7 +73,8 @@ def hours(scope: Scope, window: Window, version: int) -> list[analytics.HourCell
 def workflows(scope: Scope, window: Window, version: int) -> Workflows:
     with session() as found:
         listed = analytics.workflows(found, scope, window, window.until)
-        past = analytics.groups(found, scope, window.before(), GroupBy.WORKFLOW)
+        known = analytics.was_collected(found, scope, window)
+        past = analytics.groups(found, scope, window.before(), GroupBy.WORKFLOW) if known else []
         return Workflows(listed, {(each.repo or "", each.workflow_id or 0): each.metrics for each in past})
 
 

@@ -24,7 +24,7 @@ if not spent.items:
 
 clock = frames.bucket_zone(filters.interval(), viewer.zone())
 found = filters.trends(status.version)
-tiles(found.comparison, frames.series(found.points, found.before, clock), filters.span(), SPENT)
+tiles(found.comparison, found.points, filters.span(), now, SPENT)
 since, until = frames.axis(window, clock, filters.interval())
 week = frames.clock_shift(viewer.zone(), now)
 labels = [runner.label for runner in use.queues.runners[:8]]

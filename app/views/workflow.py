@@ -36,9 +36,8 @@ found = data.trends(scope, window, filters.interval(), status.version)
 if workflow_parts.nothing(found, filters.in_words()):
     st.stop()
 
-clock = frames.bucket_zone(filters.interval(), viewer.zone())
-tiles(found.comparison, frames.series(found.points, found.before, clock), filters.span())
-rest(found.comparison.now)
+tiles(found.comparison, found.points, filters.span(), now)
+rest(found.comparison, now)
 
 runs = data.scatter(scope, window, status.version)
 since, until = frames.axis(window, viewer.zone())
