@@ -118,7 +118,7 @@ def compare(session: Session, scope: Scope, window: Window, *, commits: bool = T
     """The window and the previous period, aligned on weekday and hour. `commits` as in snapshot."""
     before = window.before()
     now, then = (snapshot(session, scope, each, commits=commits) for each in (window, before))
-    comparable = is_comparable(now.data.complete_since, before)
+    comparable = is_comparable(then.data.complete_since, before)
     changed = _duration_change(session, scope, window, before) if comparable else None
     return Comparison(now, then, window, before, comparable, changed)
 

@@ -38,10 +38,13 @@ _METRICS: dict[str, Any] = {
 }  # fmt: skip
 
 _DISPLAY = {
-    "success_rate": "90.0%", "failure_rate": "10.0%", "runs": "1,280", "failures": "121", "duration_p50": "3m 01s",
-    "duration_p95": "10m 12s", "queue_p50": "5.0s", "queue_p95": "44s", "rerun_rate": "3.1%", "flaky_runs": "17",
+    "success_rate": "90.0%", "success_rate_first_attempt": "88.3%", "success_rate_by_commit": "79.1%",
+    "failure_rate": "10.0%", "runs": "1,280", "failures": "121", "success_duration_p50": "3m 08s",
+    "success_duration_p95": "10m 23s", "failure_duration_p50": "1m 36s", "duration_p50": "3m 01s",
+    "duration_p95": "10m 12s", "queue_p50": "5.0s", "queue_p95": "44s", "rerun_rate": "3.1%",
+    "rerun_rate_without_approvals": "2.7%", "flaky_runs": "17", "flaky_rate_per_rerun": "56.7%",
     "recovery_p50": "45m 10s", "compute_seconds": "8,539 min", "wasted_seconds": "1,021 min", "wasted_share": "12.0%",
-    "cost_usd": "$71.42",
+    "cost_usd": "$71.42", "cost_unknown_minutes": "120 min",
 }  # fmt: skip
 _POINT = {**_METRICS, "start": "2026-10-24T00:00:00Z", "partial": True}
 _GROUP = {**_METRICS, "key": "CI", "repo": "acme/web-app", "workflow_id": 90001001}

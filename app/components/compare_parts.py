@@ -60,7 +60,7 @@ def since_green(found: SinceGreen, zone: ZoneInfo) -> None:
     st.html(
         f'<div class="ph-meta"><span>last success {link} on <b>{html(green.branch or units.NO_DATA)}</b>, '
         f"{cells.stamp(green.created_at, zone)}</span><span>duration {units.duration(green.duration_seconds)} → "
-        f"{units.duration(latest.run.duration_seconds)}{_delta_of(latest, green)}</span><span>{both}</span></div>"
+        f"{units.duration(latest.run.duration_seconds)}{duration_delta(latest, green)}</span><span>{both}</span></div>"
     )
     _commits(found.commits, more=found.more, compare_url=latest.compare_url)
     job_table(found.comparison, "since-green")
@@ -101,7 +101,7 @@ def _head(each: ComparedRun, first: RunRow, zone: ZoneInfo) -> str:
     return (
         f'<div class="ph-tile"><span class="ph-label">#{run.run_number} · {html(run.repo)} / {html(run.workflow)}'
         f'</span><span class="ph-clip">{title}</span>'
-        f"<b>{units.duration(run.duration_seconds)}{_delta_of(each, first)}</b>"
+        f"<b>{units.duration(run.duration_seconds)}{duration_delta(each, first)}</b>"
         f'<span class="ph-change"><span class="ph-{colour_group(state)}">{html(word(state))}</span>'
         f"<code>{html(run.head_sha[:7])}</code><span>{html(run.branch or units.NO_DATA)}</span>"
         f"{cells.stamp(run.created_at, zone)}</span></div>"
@@ -136,7 +136,8 @@ def _delta(job: ComparedJob) -> Cell:
     return Cell(_signed(seconds, coloured=passed).strip() or units.NO_DATA, seconds)
 
 
-def _delta_of(compared: ComparedRun, first: RunRow) -> str:
+def duration_delta(compared: ComparedRun, first: RunRow) -> str:
+    """How much longer or shorter than the first run it took; coloured where both succeeded."""
     passed = all(run.conclusion == Conclusion.SUCCESS for run in (compared.run, first))
     return _signed(compared.delta_seconds, coloured=passed)
 

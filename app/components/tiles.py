@@ -1,6 +1,7 @@
 """Key figures with their trend and the change against the previous period."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import streamlit as st
@@ -35,18 +36,37 @@ _REST = ("success_duration_p95", "failure_duration_p50", "queue_p50", "recovery_
 _TONES = {True: "good", False: "bad", None: "even"}
 
 
+@dataclass(frozen=True)
+class Card:
+    """A tile without a change: its value and a note as they are written, and the trend."""
+
+    name: str
+    label: str
+    written: str
+    note: str
+    meaning: str
+    trend: Sequence[float | None]
+
+
 def health(rate: str) -> tuple[Tile, ...]:
     """The tiles of health with that success rate: by run, by first attempt or by commit."""
     return ((rate, wide_line), *HEALTH[1:])
 
 
 def tiles(
-    comparison: Comparison, points: Sequence[Point], period: str, now: datetime, which: Sequence[Tile] = HEALTH
-) -> None:
+    comparison: Comparison, points: Sequence[Point], period: str, now: datetime, which: Sequence[Tile] = HEALTH,
+    more: Sequence[Card] = (),
+) -> None:  # fmt: skip
     """Drawn as one piece of HTML: five of Streamlit's own metrics would load a charting library for their lines.
     Buckets that the window cuts short are left out of the trends, or each would end in a drop."""
     shown = [point.metrics for point in points if not point.partial] or [point.metrics for point in points]
     cards = [_card(comparison, shown, period, now, FIGURES[name], draw) for name, draw in which]
+    cards += [
+        f'<div class="ph-tile" data-figure="{each.name}"><span class="ph-label" title="{html(each.meaning)}">'
+        f'{html(each.label)}</span><b>{html(each.written)}</b><span class="ph-change">{html(each.note)}</span>'
+        f'<img src="{wide_bars(each.trend, "even")}" alt="Trend of {html(each.label.lower())}"></div>'
+        for each in more
+    ]
     st.html(f'<div class="ph-tiles">{"".join(cards)}</div>')
 
 
