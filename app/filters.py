@@ -4,6 +4,7 @@ Streamlit's own binding now and then loses a parameter when the page changes, so
 where it changed by itself (a link, the Back button), else what was chosen wins and is written to it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import streamlit as st
@@ -20,8 +21,26 @@ from db.vocabulary import Conclusion, Interval
 PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90),
            "1y": timedelta(days=365)}  # fmt: skip
 DEFAULT_PERIOD = "30d"
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A way to count successes: what it is called, and its figure in the catalogue."""
+
+    label: str
+    figure: str
+
+
+# As the address names them.
+RATES = {
+    "run": Rate("By run", "success_rate"),
+    "first": Rate("By first attempt", "success_rate_first_attempt"),
+    "commit": Rate("By commit", "success_rate_by_commit"),
+}
+# A default leaves no parameter in the address.
+_DEFAULTS = {"period": DEFAULT_PERIOD, "rate": "run"}
 _TIME = ("period", "dates")
-_SHARED = ("repo", "branch", "workflow", *_TIME)
+_SHARED = ("repo", "branch", "workflow", *_TIME, "rate")
 _OF_RUNS = ("conclusion", "event", "actor", "q")
 _KEYS = _SHARED + _OF_RUNS
 _TEXTS = ("q", "dates")
@@ -266,21 +285,33 @@ def _parsed() -> Days | None:
 
 
 def trends(version: int) -> data.Trends:
-    """The figures of the chosen filters."""
-    return data.trends(scope(), window(data.now(version)), interval(), version)
+    """The figures of the chosen filters; those by commit where they are shown."""
+    asked = scope(), window(data.now(version)), interval(), version
+    return data.trends(*asked, commits=True) if rate() == "commit" else data.trends(*asked)
+
+
+def rate() -> str:
+    """How successes are counted, a key of RATES."""
+    chosen = st.session_state.get("rate")
+    return chosen if chosen in RATES else _DEFAULTS["rate"]
+
+
+def rate_choice() -> None:
+    st.segmented_control("Success rate", list(RATES), required=True, key="rate", label_visibility="collapsed",
+                         format_func=lambda name: f"Success rate {RATES[name].label.lower()}")  # fmt: skip
 
 
 def clear() -> None:
     """A callback: the widgets take up the change with the next run."""
     for key in _KEYS:
         if key in st.session_state:
-            st.session_state[key] = DEFAULT_PERIOD if key == "period" else "" if key in _TEXTS else []
+            st.session_state[key] = _DEFAULTS.get(key, "" if key in _TEXTS else [])
     st.session_state.pop("days", None)
     st.session_state.pop(_NO_PERIOD, None)
 
 
 def narrowed() -> bool:
-    return bool(text()) or any(_chosen(key) for key in _KEYS if key not in ("period", *_TEXTS))
+    return bool(text()) or any(_chosen(key) for key in _KEYS if key not in (*_DEFAULTS, *_TEXTS))
 
 
 def _options(version: int) -> data.Options:
@@ -332,17 +363,18 @@ def _meet_address(keys: Sequence[str], *, moved: bool) -> None:
 
 def _usable(key: str, values: list[str]) -> str | list[str]:
     short = [value[:_LONGEST] for value in values[:_MOST]]
-    if key == "period":
-        if short and short[0] not in PERIODS:
-            st.session_state[_NO_PERIOD] = short[0]
-        return short[0] if short and short[0] in PERIODS else DEFAULT_PERIOD
+    if key == "period" and short and short[0] not in PERIODS:
+        st.session_state[_NO_PERIOD] = short[0]
+    if key in _DEFAULTS:
+        allowed: Mapping[str, object] = PERIODS if key == "period" else RATES
+        return short[0] if short and short[0] in allowed else _DEFAULTS[key]
     return "".join(short[:1]) if key in _TEXTS else list(dict.fromkeys(short))
 
 
 def _in_address(key: str) -> list[str]:
     """A default leaves no parameter."""
     value = _as_list(st.session_state.get(key, ""))
-    return [] if key == "period" and value == [DEFAULT_PERIOD] else [each for each in value if each]
+    return [] if value == [_DEFAULTS.get(key)] else [each for each in value if each]
 
 
 def _as_list(value: object) -> list[str]:

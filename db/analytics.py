@@ -7,9 +7,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from db.metrics.distribution import ratio
+from db.metrics.catalogue import FIGURES
+from db.metrics.change import Change, change, standardised
+from db.metrics.distribution import UNKNOWN, Distribution, ratio
 from db.metrics.facts import Facts, no_facts
 from db.metrics.formulas import Completeness, Metrics, metrics
+from db.metrics.intervals import DurationChange, Pair, duration_change
 from db.metrics.losses import with_losses
 from db.metrics.scope import Scope
 from db.metrics.window import LENGTHS, Window
@@ -41,6 +44,8 @@ __all__ = [
 ]  # fmt: skip
 
 
+# The median of several workflows is a mixture, which changes with their shares.
+STANDARDISED = "success_duration_p50"
 # The history is read from a moment that lies a little later than the start of the window asked for.
 _SLACK = timedelta(hours=1)
 # Longer windows show a trend by weeks.
@@ -68,14 +73,27 @@ class Group:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`comparable` is false where the period before reaches further back than what is known to be complete: a
-    change against a part of the runs would be a lie."""
+    """A window and the previous period (Window.before). `comparable` is false where that reaches further back than what
+    is known to be complete: a change against a part of the runs would be wrong. `duration_change` is that of the same
+    workflows; null where no workflow has enough successes on both sides, or the periods are not comparable."""
 
     now: Metrics
     before: Metrics
     window: Window
     window_before: Window
     comparable: bool
+    duration_change: DurationChange | None = None
+
+    def change(self, name: str) -> Change | None:
+        """Of the figure of that name in the catalogue; that of the median duration of successes is of the same
+        workflows. Null where there is nothing to compare with."""
+        figure = FIGURES[name]
+        if not self.comparable:
+            return None
+        if name == STANDARDISED:
+            samples = (figure.sample(each) for each in (self.now, self.before))
+            return standardised(figure, self.duration_change, *samples)
+        return change(figure, self.now, self.before)
 
 
 @dataclass(frozen=True)
@@ -115,20 +133,38 @@ def snapshot(
     return metrics(found.get((None, None), no_facts()), _data(session, scope, window), passed)
 
 
-def compare(session: Session, scope: Scope, window: Window, *, now: datetime | None = None) -> Comparison:
-    """The window and the one of the same length before it. `now` as in snapshot."""
+def compare(
+    session: Session, scope: Scope, window: Window, *, commits: bool = True, now: datetime | None = None
+) -> Comparison:
+    """The window and the previous period, aligned on weekday and hour. `commits` and `now` as in snapshot."""
     before = window.before()
-    current, past = (snapshot(session, scope, each, now=now) for each in (window, before))
-    return Comparison(current, past, window, before, is_comparable(past.data.complete_since, before))
+    current, past = (snapshot(session, scope, each, commits=commits, now=now) for each in (window, before))
+    comparable = is_comparable(past.data.complete_since, before)
+    changed = _duration_change(session, scope, window, before) if comparable else None
+    return Comparison(current, past, window, before, comparable, changed)
+
+
+def _duration_change(session: Session, scope: Scope, window: Window, before: Window) -> DurationChange | None:
+    sides = []
+    for each in (window, before):
+        question = Question(scope, each, GroupBy.WORKFLOW, histograms=("success_durations",), recoveries=False)
+        sides.append({key: facts for (key, _), facts in queries.facts(session, question).items()})
+    now, then = sides
+    pairs = [Pair(_runs(facts), _successes(facts), _successes(then.get(key))) for key, facts in now.items()]
+    return duration_change(pairs)
+
+
+def _successes(facts: Facts | None) -> Distribution:
+    return facts.details.success_duration_seconds if facts and facts.details else UNKNOWN
 
 
 def is_comparable(complete_since: datetime | None, before: Window) -> bool:
-    """Is every run of the period before known?"""
+    """Is every run of the previous period known?"""
     return complete_since is not None and complete_since <= before.since + _SLACK
 
 
 def was_collected(session: Session, scope: Scope, window: Window, *, by_sums: bool = False) -> bool:
-    """Is every run of the period before this one known? `by_sums`: its roll-ups suffice where its runs are deleted."""
+    """Is every run of the previous period known? `by_sums`: its roll-ups suffice where its runs are deleted."""
     before = window.before()
     # Only rows tell actors apart.
     data = _data(session, scope, before, None if by_sums else GroupBy.ACTOR)

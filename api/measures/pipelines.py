@@ -21,6 +21,12 @@ def pipelines(session: Session, window: Window) -> list[Metric]:
     rate = GaugeMetricFamily("pipeline_health_success_ratio_24h", "Success / decided, last 24 hours", labels=labels)
     p50 = GaugeMetricFamily("pipeline_health_duration_seconds_p50_24h", "Median duration", labels=labels)
     p95 = GaugeMetricFamily("pipeline_health_duration_seconds_p95_24h", "95th percentile of duration", labels=labels)
+    first = GaugeMetricFamily(
+        "pipeline_health_success_ratio_first_attempt_24h", "First attempts that passed / decided ones", labels=labels
+    )
+    passed = GaugeMetricFamily(
+        "pipeline_health_success_duration_seconds_p50_24h", "Median duration of successful runs", labels=labels
+    )
     groups = analytics.groups(session, Scope(), window, GroupBy.WORKFLOW)
     names = Counter((group.repo, group.key) for group in groups)
     for group in groups:
@@ -29,8 +35,11 @@ def pipelines(session: Session, window: Window) -> list[Metric]:
         key = [group.repo or "", f"{group.key} ({group.workflow_id})" if twice else group.key or ""]
         for conclusion in _CONCLUSIONS:
             runs.add_metric([*key, conclusion], getattr(group.metrics.runs, conclusion))
-        times = group.metrics.duration_seconds
-        for family, value in ((rate, group.metrics.success_rate), (p50, times.p50), (p95, times.p95)):
+        found, times = group.metrics, group.metrics.duration_seconds
+        for family, value in (
+            (rate, found.success_rate), (p50, times.p50), (p95, times.p95), (first, found.success_rate_first_attempt),
+            (passed, found.success_duration_seconds.p50),
+        ):  # fmt: skip
             if value is not None:
                 family.add_metric(key, value)
-    return [runs, rate, p50, p95]
+    return [runs, rate, first, p50, p95, passed]

@@ -38,7 +38,7 @@ AlertId = Annotated[int, Path(examples=[12])]
 _UNKNOWN: dict[int | str, dict[str, Any]] = {
     404: {"model": schemas.ProblemDocument, "description": "There is no such alert"}
 }
-_SHOWN = ("success_rate", "runs", "duration_p50", "recovery_p50")
+_SHOWN = ("success_rate", "runs", "success_duration_p50", "recovery_p50")
 
 
 @router.get(
@@ -161,7 +161,7 @@ def _try(channel: Channel, message: Message) -> dict[str, Any]:
 def _message(request: Request, window: Window, app_url: str) -> Message:
     """With the figures of the dashboard, so that a person can compare them. Holds no session while it is sent."""
     with open_session(request) as session:
-        written = display(analytics.snapshot(session, Scope(), window))
+        written = display(analytics.snapshot(session, Scope(), window, commits=False))
     return Message(
         subject="Pipeline Health: test message",
         headline="This is a test: alerts of Pipeline Health arrive here",

@@ -91,7 +91,7 @@ def _behind(session: Session, scope: Scope, now: datetime) -> bool:
 
 def _rate(session: Session, scope: Scope, branch: str, now: datetime) -> tuple[str, str]:
     on_branch = replace(scope, branches=(branch,), own_branches=True)
-    found = analytics.snapshot(session, on_branch, Window(now - DEFAULT_SPAN, now))
+    found = analytics.snapshot(session, on_branch, Window(now - DEFAULT_SPAN, now), commits=False)
     if found.success_rate is None:
         return ("catching up" if _behind(session, scope, now) else "no runs"), UNKNOWN
     rate = display(found)["success_rate"]

@@ -29,6 +29,24 @@ def metrics(request: Request, session: SessionDep, now: NowDep, asked: FilterDep
     return cached(request, session, make)
 
 
+@router.get(
+    "/compare",
+    operation_id="compare_metrics",
+    response_model=schemas.ComparedMetrics,
+    summary="The figures against the previous period",
+)
+def compare(request: Request, session: SessionDep, asked: FilterDep) -> Response:
+    """The previous period has the same weekdays and hours, the fewest whole weeks earlier with which it does not
+    overlap the window: 30 days are compared with the 30 that begin 35 days earlier."""
+
+    def make() -> schemas.ComparedMetrics:
+        return schemas.ComparedMetrics.model_validate(
+            schemas.compared(analytics.compare(session, asked.scope, asked.window))
+        )
+
+    return cached(request, session, make)
+
+
 @router.get("/series", operation_id="get_series", response_model=schemas.Series, summary="The figures over time")
 def series(
     request: Request,

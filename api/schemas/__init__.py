@@ -2,6 +2,7 @@
 
 from api.schemas.alerts import Acknowledgement, Alert, Alerts, TestFailed, TestResults, alert
 from api.schemas.base import ProblemDocument, Schema
+from api.schemas.comparison import ComparedMetrics, compared
 from api.schemas.insights import Failure, Failures, Flaky, Needs, Regressions
 from api.schemas.logs import JobLog, Logs, LogsGone
 from api.schemas.metrics import Groups, MetricsAnswer, Series, figures
@@ -13,9 +14,9 @@ from api.schemas.silences import Silence, SilenceBody, Silences, silence
 from api.schemas.webhooks import Received
 
 __all__ = [
-    "Acknowledgement", "Alert", "Alerts", "Alive", "Check", "ExportedRun", "Failure", "Failures", "Flaky", "Groups",
-    "Health", "JobLog", "Logs", "LogsGone", "MetricsAnswer", "Needs", "ProblemDocument", "Received", "Regressions",
-    "Replay", "Repositories", "Rule", "RuleBody", "Rules", "RunDetail", "RunPage", "Schema", "Series", "Silence",
-    "SilenceBody", "Silences", "TestFailed", "TestResults", "Workflows", "alert", "figures", "replay", "repositories",
-    "rule", "silence",
+    "Acknowledgement", "Alert", "Alerts", "Alive", "Check", "ComparedMetrics", "ExportedRun", "Failure", "Failures",
+    "Flaky", "Groups", "Health", "JobLog", "Logs", "LogsGone", "MetricsAnswer", "Needs", "ProblemDocument",
+    "Received", "Regressions", "Replay", "Repositories", "Rule", "RuleBody", "Rules", "RunDetail", "RunPage",
+    "Schema", "Series", "Silence", "SilenceBody", "Silences", "TestFailed", "TestResults", "Workflows", "alert",
+    "compared", "figures", "replay", "repositories", "rule", "silence",
 ]  # fmt: skip

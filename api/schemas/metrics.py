@@ -15,16 +15,16 @@ _METRICS: dict[str, Any] = {
              "skipped": 9, "other": 6, "in_progress": 6},
     "success_rate": 0.9000825763831544, "failure_rate": 0.09991742361684558,
     "duration_seconds": {"mean": 214.3, "p50": 181.0, "p90": 402.0, "p95": 611.5, "n": 1211,
-                         "p50_interval": [176.0, 187.0], "p95_interval": [571.0, 668.0]},
+                         "p50_interval": (176.0, 187.0), "p95_interval": (571.0, 668.0)},
     "queue_seconds": {"mean": 9.1, "p50": 5.0, "p90": 21.0, "p95": 44.0, "n": 1211,
-                      "p50_interval": [5.0, 6.0], "p95_interval": [40.0, 51.0]},
+                      "p50_interval": (5.0, 6.0), "p95_interval": (40.0, 51.0)},
     "rerun_rate": 0.031397174254317, "flaky_runs": 17,
     "recovery_seconds": {"mean": 5400.0, "p50": 2710.0, "open": 1, "median_with_open": 2840.0, "episodes": 14},
     "compute_seconds": 512344.0, "wasted_seconds": 61233.0, "cost_usd": 71.42,
     "success_duration_seconds": {"mean": 221.7, "p50": 188.0, "p90": 410.0, "p95": 623.0, "n": 1090,
-                                 "p50_interval": [182.0, 194.0], "p95_interval": [580.0, 690.0]},
+                                 "p50_interval": (182.0, 194.0), "p95_interval": (580.0, 690.0)},
     "failure_duration_seconds": {"mean": 147.6, "p50": 96.0, "p90": 340.0, "p95": 508.0, "n": 121,
-                                 "p50_interval": [83.0, 118.0], "p95_interval": [430.0, 720.0]},
+                                 "p50_interval": (83.0, 118.0), "p95_interval": (430.0, 720.0)},
     "success_rate_first_attempt": 0.8826754748142032, "success_rate_by_commit": 0.7909967845659164,
     "first_attempts": {"success": 1069, "decided": 1211}, "commits": {"success": 246, "decided": 311},
     "rerun_rate_without_approvals": 0.02668759811616955, "flaky_rate_per_rerun": 0.5666666666666667,
@@ -38,10 +38,13 @@ _METRICS: dict[str, Any] = {
 }  # fmt: skip
 
 _DISPLAY = {
-    "success_rate": "90.0%", "failure_rate": "10.0%", "runs": "1,280", "failures": "121", "duration_p50": "3m 01s",
-    "duration_p95": "10m 12s", "queue_p50": "5.0s", "queue_p95": "44s", "rerun_rate": "3.1%", "flaky_runs": "17",
+    "success_rate": "90.0%", "success_rate_first_attempt": "88.3%", "success_rate_by_commit": "79.1%",
+    "failure_rate": "10.0%", "runs": "1,280", "failures": "121", "success_duration_p50": "3m 08s",
+    "success_duration_p95": "10m 23s", "failure_duration_p50": "1m 36s", "duration_p50": "3m 01s",
+    "duration_p95": "10m 12s", "queue_p50": "5.0s", "queue_p95": "44s", "rerun_rate": "3.1%",
+    "rerun_rate_without_approvals": "2.7%", "flaky_runs": "17", "flaky_rate_per_rerun": "56.7%",
     "recovery_p50": "45m 10s", "compute_seconds": "8,539 min", "wasted_seconds": "1,021 min", "wasted_share": "12.0%",
-    "cost_usd": "$71.42",
+    "cost_usd": "$71.42", "cost_unknown_minutes": "120 min",
 }  # fmt: skip
 _POINT = {**_METRICS, "start": "2026-10-24T00:00:00Z", "partial": True}
 _GROUP = {**_METRICS, "key": "CI", "repo": "acme/web-app", "workflow_id": 90001001}

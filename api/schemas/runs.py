@@ -66,11 +66,29 @@ class Run(Schema):
     )
 
 
+_ATTEMPTS: dict[str, Any] = {
+    "first_outcome": None, "reruns": 0, "failed_then_rerun": False, "wasted_flaky_seconds": 0.0,
+    "wasted_cancelled_seconds": 0.0, "wasted_superseded_seconds": 0.0, "defect_seconds": 0.0, "unpriced_minutes": 0,
+    "never_started": 0,
+}  # fmt: skip
+
+
 class ExportedRun(Run):
-    model_config = example({**_RUN, "compute_seconds": 812.0, "wasted_seconds": 0.0, "cost_usd": 0.112})
+    model_config = example({**_RUN, "compute_seconds": 812.0, "wasted_seconds": 0.0, "cost_usd": 0.112, **_ATTEMPTS})
     compute_seconds: float = Field(description="Of its jobs, all attempts together")
     wasted_seconds: float
     cost_usd: float
+    first_outcome: str | None = Field(
+        description="How attempt 1 ended; null where it is the latest attempt, or not known"
+    )
+    reruns: int = Field(description="Later attempts, without one that only an approval created")
+    failed_then_rerun: bool = Field(description="A failed attempt was run again")
+    wasted_flaky_seconds: float
+    wasted_cancelled_seconds: float
+    wasted_superseded_seconds: float
+    defect_seconds: float = Field(description="Of failed attempts that found a defect")
+    unpriced_minutes: int = Field(description="Billed minutes without a known price, left out of cost_usd")
+    never_started: int = Field(description="Jobs that no runner took")
 
 
 class RunPage(Schema):

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 from app.components.text import html
 from app.marks import colour_group, columns_image, sparkline, strip, word
 from db.metrics import units
+from db.metrics.change import Change
+from db.metrics.distribution import Distribution
 from db.queries.runs import RunRow
 
 Value = str | float | int | None
@@ -83,6 +85,31 @@ def rate(share: float | None, *, tone: Literal["green", "red", "blue"] = "green"
     return Cell(f'<span class="ph-rate">{bar}<span>{units.percent(share)}</span></span>', share)
 
 
+def changed(found: Change | None) -> Cell:
+    """A change of a figure with its samples; muted where there are too few runs for one."""
+    if found is None:
+        return Cell(units.NO_DATA, None)
+    title = f"{units.count(found.n)} runs now, {units.count(found.n_before)} before"
+    tone = {True: "ph-green", False: "ph-red", None: "ph-dim"}[found.good]
+    return Cell(f'<span class="{tone}" title="{title}">{html(found.text)}</span>', found.difference)
+
+
+def median(found: Distribution) -> Cell:
+    """The median, muted and with its sample where that is small."""
+    return _percentile(found.p50, found)
+
+
+def p95(found: Distribution) -> Cell:
+    return _percentile(found.p95, found)
+
+
+def _percentile(seconds: float | None, found: Distribution) -> Cell:
+    written = units.duration(seconds)
+    if seconds is None or not found.small:
+        return Cell(written, seconds)
+    return Cell(f'<span class="ph-dim" title="of {found.n} runs only">{written}</span>', seconds)
+
+
 def points(now: float | None, before: float | None, *, better: Literal["higher", "lower"]) -> Cell:
     """The change of a rate in percentage points."""
     if now is None or before is None:
@@ -103,7 +130,7 @@ def change(share: float | None) -> Cell:
 
 
 def occurrences(now: int, before: int | None) -> Cell:
-    """How much more often something bad happened than in the period before."""
+    """How much more often something bad happened than in the previous period."""
     if before == 0:
         return Cell('<span class="ph-red">new</span>', "new")
     return relative(now, before)
@@ -114,8 +141,8 @@ def _change(difference: float, unit: str, better: Literal["higher", "lower"]) ->
     if rounded == 0:
         return Cell(f'<span class="ph-dim">0.0{unit}</span>', 0.0)
     good = (rounded > 0) == (better == "higher")
-    sign = "▲" if rounded > 0 else "▼"
-    return Cell(f'<span class="ph-{"green" if good else "red"}">{sign} {rounded:+,.1f}{unit}</span>', rounded)
+    written = f"{rounded:+,.1f}".replace("-", "−")
+    return Cell(f'<span class="ph-{"green" if good else "red"}">{written}{unit}</span>', rounded)
 
 
 def state(name: str) -> Cell:

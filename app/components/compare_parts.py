@@ -13,6 +13,8 @@ from app.components.text import html
 from app.marks import colour_group, word
 from db.breakdown import Commit, ComparedJob, ComparedRun, JobState, RunComparison, SinceGreen
 from db.metrics import units
+from db.queries.runs import RunRow
+from db.vocabulary import Conclusion
 
 _MOST_JOBS, _NAMED = 200, 12
 
@@ -31,7 +33,7 @@ def nothing_to_compare(reason: str) -> None:
 
 
 def run_heads(compared: Sequence[ComparedRun], zone: ZoneInfo) -> None:
-    cards = "".join(_head(each, zone) for each in compared)
+    cards = "".join(_head(each, compared[0].run, zone) for each in compared)
     st.html(f'<div class="ph-tiles">{cards}</div>')
 
 
@@ -60,7 +62,7 @@ def since_green(found: SinceGreen, zone: ZoneInfo) -> None:
     st.html(
         f'<div class="ph-meta"><span>last success {link} on <b>{html(green.branch or units.NO_DATA)}</b>, '
         f"{cells.stamp(green.created_at, zone)}</span><span>duration {units.duration(green.duration_seconds)} → "
-        f"{units.duration(latest.run.duration_seconds)}{_signed(latest.delta_seconds)}</span><span>{both}</span></div>"
+        f"{units.duration(latest.run.duration_seconds)}{duration_delta(latest, green)}</span><span>{both}</span></div>"
     )
     _commits(found.commits, more=found.more, compare_url=latest.compare_url)
     job_table(found.comparison, "since-green")
@@ -99,14 +101,14 @@ def _columns(found: RunComparison) -> Sequence[Column]:
     return [Column("Job"), *runs, Column("Change", "right", "Last against first")]
 
 
-def _head(each: ComparedRun, zone: ZoneInfo) -> str:
+def _head(each: ComparedRun, first: RunRow, zone: ZoneInfo) -> str:
     run = each.run
     title = cells.anchor(run.headline or "(no title)", "run", [("run_id", run.id)], hover=run.headline)
     state = run.conclusion or run.status
     return (
         f'<div class="ph-tile"><span class="ph-label">#{run.run_number} · {html(run.repo)} / {html(run.workflow)}'
         f'</span><span class="ph-clip">{title}</span>'
-        f"<b>{units.duration(run.duration_seconds)}{_signed(each.delta_seconds)}</b>"
+        f"<b>{units.duration(run.duration_seconds)}{duration_delta(each, first)}</b>"
         f'<span class="ph-change"><span class="ph-{colour_group(state)}">{html(word(state))}</span>'
         f"<code>{html(run.head_sha[:7])}</code><span>{html(run.branch or units.NO_DATA)}</span>"
         f"{cells.stamp(run.created_at, zone)}</span></div>"
@@ -135,14 +137,22 @@ def _state(state: JobState | None) -> Cell:
 
 
 def _delta(job: ComparedJob) -> Cell:
-    last = job.states[-1]
+    first, last = job.states[0], job.states[-1]
     seconds = last.delta_seconds if last else None
-    return Cell(_signed(seconds).strip() or units.NO_DATA, seconds)
+    passed = all(state is not None and state.conclusion == Conclusion.SUCCESS for state in (first, last))
+    return Cell(_signed(seconds, coloured=passed).strip() or units.NO_DATA, seconds)
 
 
-def _signed(seconds: float | None) -> str:
-    """Slower or faster than the first, in words beside the colour."""
+def duration_delta(compared: ComparedRun, first: RunRow) -> str:
+    """How much longer or shorter than the first run it took; coloured where both succeeded."""
+    passed = all(run.conclusion == Conclusion.SUCCESS for run in (compared.run, first))
+    return _signed(compared.delta_seconds, coloured=passed)
+
+
+def _signed(seconds: float | None, *, coloured: bool) -> str:
+    """Slower or faster than the first, with a sign beside the colour. What did not succeed ended early or hung: it is
+    neither faster nor slower, and has no colour."""
     if seconds is None or round(seconds) == 0:
         return ""
     tone, sign = ("red", "+") if seconds > 0 else ("green", "−")
-    return f' <small class="ph-{tone}">{sign}{units.duration(abs(seconds))}</small>'
+    return f' <small class="ph-{tone if coloured else "dim"}">{sign}{units.duration(abs(seconds))}</small>'

@@ -1,30 +1,33 @@
-"""Key figures with their trend and the change against the period before."""
+"""Key figures with their trend and the change against the previous period."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-import pandas as pd
 import streamlit as st
 
 from app.components.text import html
 from app.marks import wide_bars, wide_line
-from db.analytics import Comparison
-from db.metrics.catalogue import FIGURES, Change, change, display
+from db.analytics import STANDARDISED, Comparison, Point
+from db.metrics import units
+from db.metrics.catalogue import FIGURES, Figure, display
+from db.metrics.change import Change
+from db.metrics.distribution import is_small_sample
 from db.metrics.formulas import Metrics
-from db.metrics.units import NO_DATA
+from db.metrics.provisional import SO_FAR, is_provisional
 
-# A figure, the column of its trend, and how that is drawn.
-Tile = tuple[str, str, Callable[[Sequence[float | None], str], str]]
+# A figure, and how its trend is drawn.
+Tile = tuple[str, Callable[[Sequence[float | None], str], str]]
 HEALTH: tuple[Tile, ...] = (
-    ("success_rate", "success_rate", wide_line),
-    ("runs", "runs", wide_bars),
-    ("failures", "failure", wide_bars),
-    ("duration_p50", "p50", wide_line),
-    ("queue_p95", "queue_p95", wide_line),
+    ("success_rate", wide_line),
+    ("runs", wide_bars),
+    ("failures", wide_bars),
+    ("success_duration_p50", wide_line),
+    ("queue_p95", wide_line),
 )
-SPENT: tuple[Tile, ...] = (("cost_usd", "cost", wide_bars), ("compute_seconds", "compute", wide_bars))
-_REST = ("duration_p95", "queue_p50", "recovery_p50", "rerun_rate", "flaky_runs", "compute_seconds", "wasted_seconds",
-         "cost_usd")  # fmt: skip
+SPENT: tuple[Tile, ...] = (("cost_usd", wide_bars), ("compute_seconds", wide_bars))
+_REST = ("success_duration_p95", "failure_duration_p50", "queue_p50", "recovery_p50", "rerun_rate_without_approvals",
+         "flaky_runs", "flaky_rate_per_rerun", "compute_seconds", "wasted_seconds", "cost_usd")  # fmt: skip
 _TONES = {True: "good", False: "bad", None: "even"}
 
 
@@ -40,23 +43,19 @@ class Card:
     trend: Sequence[float | None]
 
 
+def health(rate: str) -> tuple[Tile, ...]:
+    """The tiles of health with that success rate: by run, by first attempt or by commit."""
+    return ((rate, wide_line), *HEALTH[1:])
+
+
 def tiles(
-    comparison: Comparison, frame: pd.DataFrame, period: str, which: Sequence[Tile] = HEALTH, more: Sequence[Card] = ()
-) -> None:
-    """Drawn as one piece of HTML: five of Streamlit's own metrics would load a charting library for their lines."""
-    written = display(comparison.now)
-    cards = []
-    for name, column, draw in which:
-        found = change(FIGURES[name], comparison.now, comparison.before) if comparison.comparable else None
-        values = [None if pd.isna(value) else float(value) for value in frame[column].tolist()] if len(frame) else []
-        told = f"vs {period} before" if comparison.comparable else f"{period} before not collected"
-        tone = _TONES[found.good if found else None]
-        cards.append(
-            f'<div class="ph-tile" data-figure="{name}"><span class="ph-label" title="{html(FIGURES[name].meaning)}">'
-            f"{html(FIGURES[name].label)}</span><b>{html(written[name])}</b>"
-            f'<span class="ph-change"><span class="ph-chip ph-{tone}">{_chip(found)}</span> {html(told)}</span>'
-            f'<img src="{draw(values, tone)}" alt="Trend of {html(FIGURES[name].label.lower())}"></div>'
-        )
+    comparison: Comparison, points: Sequence[Point], period: str, now: datetime, which: Sequence[Tile] = HEALTH,
+    more: Sequence[Card] = (),
+) -> None:  # fmt: skip
+    """Drawn as one piece of HTML: five of Streamlit's own metrics would load a charting library for their lines.
+    Buckets that the window cuts short are left out of the trends, or each would end in a drop."""
+    shown = [point.metrics for point in points if not point.partial] or [point.metrics for point in points]
+    cards = [_card(comparison, shown, period, now, FIGURES[name], draw) for name, draw in which]
     cards += [
         f'<div class="ph-tile" data-figure="{each.name}"><span class="ph-label" title="{html(each.meaning)}">'
         f'{html(each.label)}</span><b>{html(each.written)}</b><span class="ph-change">{html(each.note)}</span>'
@@ -66,18 +65,64 @@ def tiles(
     st.html(f'<div class="ph-tiles">{"".join(cards)}</div>')
 
 
-def rest(figures: Metrics) -> None:
+def rest(comparison: Comparison, now: datetime) -> None:
     """What has no tile of its own, in one line."""
-    written = display(figures)
+    figures, written = comparison.now, display(comparison.now)
     items = "".join(
-        f'<span title="{html(FIGURES[name].meaning)}">{FIGURES[name].label}<b>{html(written[name])}</b></span>'
+        f'<span title="{html(FIGURES[name].meaning)}">{html(FIGURES[name].label)}<b>{html(written[name])}</b>'
+        f"{_note(FIGURES[name], figures, comparison, now)}</span>"
         for name in _REST
     )
     st.html(f'<div class="ph-rest">{items}</div>')
 
 
-def _chip(found: Change | None) -> str:
+def change_title(found: Change | None) -> str:
+    """The samples and the interval of a change, for its hover."""
     if found is None:
-        return NO_DATA
-    sign = {1: "↑ ", -1: "↓ "}.get(found.direction, "")
-    return f"{sign}{html(found.text)}"
+        return ""
+    told = f"{units.count(found.n)} now, {units.count(found.n_before)} before"
+    if found.interval is None:
+        return told
+    unit = " percentage points" if found.text.endswith("pp") else " %"
+    low, high = (f"{bound:+.1f}".replace("-", "−") for bound in found.interval)
+    return f"{told}; 95 % interval {low} to {high}{unit}"
+
+
+def period_before(comparison: Comparison, period: str) -> str:
+    """The previous period in words."""
+    weeks = comparison.window.weeks_before
+    return f"{period}, {weeks} {'week' if weeks == 1 else 'weeks'} earlier"
+
+
+def _card(
+    comparison: Comparison, shown: Sequence[Metrics], period: str, now: datetime, figure: Figure,
+    draw: Callable[[Sequence[float | None], str], str],
+) -> str:  # fmt: skip
+    found = comparison.change(figure.name)
+    tone = _TONES[found.good if found else None]
+    against = period_before(comparison, period)
+    told = f"vs {against}" if comparison.comparable else f"{against} not collected"
+    if figure.name == STANDARDISED and found and found.enough:
+        told += ", same workflows"
+    return (
+        f'<div class="ph-tile" data-figure="{figure.name}"><span class="ph-label" title="{html(figure.meaning)}">'
+        f"{html(figure.label)}</span><b>{html(figure.write(figure.value(comparison.now)))}</b>"
+        f"{_note(figure, comparison.now, comparison, now)}"
+        f'<span class="ph-change"><span class="ph-chip ph-{tone}" title="{html(change_title(found))}">'
+        f"{html(found.text if found else units.NO_DATA)}</span> {html(told)}</span>"
+        f'<img src="{draw([figure.value(each) for each in shown], tone)}" '
+        f'alt="Trend of {html(figure.label.lower())}"></div>'
+    )
+
+
+def _note(figure: Figure, figures: Metrics, comparison: Comparison, now: datetime) -> str:
+    """Words for what is not final, or of few runs."""
+    words = []
+    if figure.spread and figure.value(figures) is not None and is_small_sample(figure.sample(figures)):
+        n = figure.sample(figures)
+        words.append(f"of {units.count(n)} {'run' if n == 1 else 'runs'}")
+    if is_provisional(figure.name, comparison.window, now):
+        words.append(SO_FAR)
+    if figure.name == "runs" and figures.runs.in_progress:
+        words.append(f"{units.count(figures.runs.in_progress)} still running")
+    return f' <small class="ph-dim">{html(" · ".join(words))}</small>' if words else ""

@@ -9,10 +9,10 @@ from app.data import Workflows
 from app.marks import standing_colour, standing_word
 from db.analytics import Comparison, WorkflowHealth
 from db.metrics import units
-from db.metrics.catalogue import FIGURES, change, display
+from db.metrics.catalogue import FIGURES, display
 from db.metrics.standing import Standing
 
-_FIGURES = ("success_rate", "runs", "failures", "duration_p50", "queue_p95")
+_FIGURES = ("success_rate", "runs", "failures", "success_duration_p50", "queue_p95")
 _FIELDS = 120
 
 
@@ -56,7 +56,7 @@ def _field(each: WorkflowHealth, found: Workflows) -> str:
 
 
 def _change(comparison: Comparison, name: str) -> str:
-    found = change(FIGURES[name], comparison.now, comparison.before) if comparison.comparable else None
+    found = comparison.change(name)
     if found is None:
         return "<span></span>"
     tone = "ph-gray" if found.good is None else "ph-green" if found.good else "ph-red"

@@ -14,19 +14,31 @@ from app.data import Workflows
 from app.marks import standing_colour, standing_word
 from db.analytics import WorkflowHealth
 from db.metrics import units
+from db.metrics.catalogue import FIGURES
+from db.metrics.change import change
 
 _COLUMNS = (
     Column("Workflow", fluid=True),
     Column("Default branch", help="Broken: the last run there that succeeded or failed was a failure; of 90 days"),
     Column("Success rate", width="120px"),
-    Column("Change", "right", "Success rate against the period before", "wide_only"),
+    Column(
+        "Change",
+        "right",
+        "Success rate against the previous period; coloured where it is more than chance",
+        "wide_only",
+    ),
     Column("Last 20 runs", help="Oldest left; full bars failed", show="wide_only"),
     Column("Trend", help="Success rate over the period", show="desk_only"),
     Column("Runs", "right", show="wide_only"),
     Column("Failed", "right", show="wide_only"),
-    Column("Median", "right", "Median duration of decided runs", "wide_only"),
-    Column("Change", "right", "Median duration against the period before", "wide_only"),
-    Column("p95", "right", "95th percentile of the duration", "desk_only"),
+    Column("Median", "right", "Median duration of successful runs", "wide_only"),
+    Column(
+        "Change",
+        "right",
+        "Median duration against the previous period; coloured where it is more than chance",
+        "wide_only",
+    ),
+    Column("p95", "right", "95th percentile of the duration of successful runs", "desk_only"),
     Column("p95 queue", "right", show="desk_only"),
     Column("Last run", "right", show="wide_only"),
 )
@@ -36,7 +48,7 @@ ORDERS: dict[str, Callable[[WorkflowHealth], Any]] = {
     "Worst first": lambda each: 0,
     "Most runs": lambda each: -each.metrics.runs.total,
     "Most failures": lambda each: -each.metrics.runs.failure,
-    "Slowest": lambda each: -(each.metrics.duration_seconds.p50 or 0),
+    "Slowest": lambda each: -(each.metrics.success_duration_seconds.p50 or 0),
     "Most expensive": lambda each: -each.metrics.cost_usd,
     "Name": lambda each: (each.repo, each.workflow),
 }
@@ -88,19 +100,19 @@ def _row(each: WorkflowHealth, found: Workflows, now: datetime, time: Query) -> 
     figures, past = each.metrics, found.before.get((each.repo, each.workflow_id))
     stands = found.standing(each.repo, each.workflow_id)
     word = html(standing_word(stands.standing, stands.branch))
-    durations = figures.duration_seconds
+    durations = figures.success_duration_seconds
     return (
         workflow_link(each.repo, each.workflow, each.workflow_id, time),
         Cell(f'<span class="ph-{standing_colour(stands.standing)}">{word}</span>', stands.standing),
         cells.rate(figures.success_rate),
-        cells.points(figures.success_rate, past.success_rate if past else None, better="higher"),
+        cells.changed(change(FIGURES["success_rate"], figures, past) if past else None),
         cells.outcomes([outcome for _, outcome in each.recent]),
         cells.trend(each.trend, f"Success rate of {each.workflow} over the period"),
         cells.count(figures.runs.total),
         cells.count(figures.runs.failure),
-        cells.duration(durations.p50),
-        cells.relative(durations.p50, past.duration_seconds.p50 if past else None),
-        cells.duration(durations.p95),
-        cells.duration(figures.queue_seconds.p95),
+        cells.median(durations),
+        cells.changed(change(FIGURES["success_duration_p50"], figures, past) if past else None),
+        cells.p95(durations),
+        cells.p95(figures.queue_seconds),
         cells.ago(each.last_run_at, now),
     )

@@ -22,7 +22,7 @@ from db.vocabulary import GroupBy, Interval
 
 @dataclass(frozen=True)
 class Trends:
-    """`before` are the points of the period before, one for each of `points`; empty where it was not collected."""
+    """`before` are the points of the previous period, one for each of `points`; empty where it was not collected."""
 
     comparison: analytics.Comparison
     points: list[analytics.Point]
@@ -31,8 +31,9 @@ class Trends:
 
 @dataclass(frozen=True)
 class Workflows:
-    """`before`: the figures of the period before, `standings`: how each stands on its default branch now; both by
-    repository and workflow id. Broken ones come first, whatever branch the figures are of."""
+    """`before`: the figures of the previous period, empty where it was not collected; `standings`: how each stands on its
+    default branch now; both by repository and workflow id. Broken ones come first, whatever branch the figures are
+    of."""
 
     listed: list[analytics.WorkflowHealth]
     before: dict[tuple[str, int], Metrics]
@@ -68,10 +69,11 @@ def options(scope: Scope, since: datetime, version: int) -> Options:
 
 @lasting
 @st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
-def trends(scope: Scope, window: Window, interval: Interval, version: int) -> Trends:
+def trends(scope: Scope, window: Window, interval: Interval, version: int, *, commits: bool = False) -> Trends:
+    """`commits`: with the success rate by commit, which is read from the runs."""
     with session() as found:
         now = clock()
-        comparison = analytics.compare(found, scope, window, now=now)
+        comparison = analytics.compare(found, scope, window, commits=commits, now=now)
         before = analytics.series(found, scope, window.before(), interval, now=now) if comparison.comparable else []
         return Trends(comparison, analytics.series(found, scope, window, interval, now=now), before)
 
@@ -88,7 +90,8 @@ def hours(scope: Scope, window: Window, version: int) -> list[analytics.HourCell
 def workflows(scope: Scope, window: Window, version: int) -> Workflows:
     with session() as found:
         listed = analytics.workflows(found, scope, window, window.until)
-        past = analytics.groups(found, scope, window.before(), GroupBy.WORKFLOW)
+        known = analytics.was_collected(found, scope, window)
+        past = analytics.groups(found, scope, window.before(), GroupBy.WORKFLOW) if known else []
         stand = standings.standings(found, scope, now(version))
     failing = {key for key, each in stand.items() if each.standing is Standing.FAILING}
     listed.sort(key=lambda each: (each.repo, each.workflow_id) not in failing)

@@ -31,7 +31,7 @@ cards = (
     spend_tables.waste_card(use.wasted, minutes["wasted"].tolist()),
     spend_tables.defect_card(use.wasted, minutes["defect"].tolist()),
 )
-tiles(found.comparison, series, filters.span(), SPENT, cards)
+tiles(found.comparison, found.points, filters.span(), now, SPENT, cards)
 completeness(found.comparison.now.data, window.since)
 spend_tables.unpriced(use.wasted)
 since, until = frames.axis(window, clock, filters.interval())

@@ -8,7 +8,7 @@ from app.components import states, wall, workflow_table
 from app.components.attention import attention
 from app.components.freshness import completeness
 from app.components.panel import figure, panel
-from app.components.tiles import rest, tiles
+from app.components.tiles import health, period_before, rest, tiles
 
 status = data.status()
 if not status.has_runs:
@@ -35,13 +35,14 @@ clock = frames.bucket_zone(interval, viewer.zone())
 series = frames.series(found.points, found.before, clock, window=window, now=now)
 since, until = frames.axis(window, clock, interval)
 bucket, worse = frames.bucket_words(interval, series, "dashed"), data.regressions(scope, now)
-tiles(found.comparison, series, filters.span())
+filters.rate_choice()
+tiles(found.comparison, found.points, filters.span(), now, health(filters.RATES[filters.rate()].figure))
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="footing"):
-    rest(found.comparison.now)
+    rest(found.comparison, now)
     completeness(found.comparison.now.data, window.since)
 
 with st.grid(2, min_column_width=320, gap="small"):
-    before = f" · grey: the {filters.span()} before" if found.before else ""
+    before = f" · grey: {period_before(found.comparison, filters.span())}" if found.before else ""
     with panel("Success rate", f"share of decided runs, {bucket}{before} · ▼ got worse"):
         marks = frames.markers(worse, "success", window, clock)
         figure(trends.success_rate(series, since, until, zone=str(clock), markers=marks), "success-rate",

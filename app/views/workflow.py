@@ -42,8 +42,8 @@ if workflow_parts.nothing(found, filters.in_words()):
 
 clock = frames.bucket_zone(filters.interval(), viewer.zone())
 series = frames.series(found.points, found.before, clock, window=window, now=now)
-tiles(found.comparison, series, filters.span())
-rest(found.comparison.now)
+tiles(found.comparison, found.points, filters.span(), now)
+rest(found.comparison, now)
 
 runs = data.scatter(scope, window, status.version)
 since, until = frames.axis(window, viewer.zone())

@@ -20,7 +20,7 @@ from notify.message import Message
 
 # Places that one message names.
 LISTED = 15
-_FIGURES = ("success_rate", "duration_p50", "recovery_p50")
+_FIGURES = ("success_rate", "success_duration_p50", "recovery_p50")
 Field = tuple[str, str]
 
 

@@ -164,13 +164,13 @@ class Teller:
             return item.seen.metrics
         # And what was created this very second.
         window = Window(now - timedelta(seconds=item.rule.window), now + timedelta(seconds=1))
-        return analytics.snapshot(session, evidence.scope_of(item.place), window)
+        return analytics.snapshot(session, evidence.scope_of(item.place), window, commits=False)
 
     def _context(self, session: Session, item: Item, found: Evidence, now: datetime) -> compose.Context:
         """The figures of 30 days are those of the workflow, or of the repository."""
         workflow_id = item.place.workflow_id
         scope = Scope(repos=(item.place.repo,), workflows=(str(workflow_id),) if workflow_id else ())
-        figures = analytics.snapshot(session, scope, Window(now - SPAN, now))
+        figures = analytics.snapshot(session, scope, Window(now - SPAN, now), commits=False)
         times = count_episodes(session, item.alert_id, now - SPAN)
         return compose.Context(item.rule, figures, self._app_url, now, item.alert_id, found, times)
 

@@ -10,6 +10,7 @@ DEFAULT_SPAN = timedelta(days=30)
 _RELATIVE = re.compile(r"(\d{1,6})\s*([mhdw])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 LENGTHS = {Interval.HOUR: timedelta(hours=1), Interval.DAY: timedelta(days=1), Interval.WEEK: timedelta(weeks=1)}
+_WEEK = timedelta(weeks=1)
 _EARLIEST = datetime(2008, 1, 1, tzinfo=UTC)
 
 
@@ -25,8 +26,16 @@ class Window:
         return self.until - self.since
 
     def before(self) -> "Window":
-        """The window of the same length that ends where this one starts."""
-        return Window(max(self.since - self.span, _EARLIEST), self.since)
+        """The previous period: the same weekdays and hours, by the fewest whole weeks earlier with which both do not
+        overlap. Seven days are compared with the seven before, 24 hours with those of a week ago, 30 days with the 30
+        that begin 35 days earlier."""
+        weeks = self.weeks_before
+        return Window(max(self.since - weeks * _WEEK, _EARLIEST), max(self.until - weeks * _WEEK, _EARLIEST))
+
+    @property
+    def weeks_before(self) -> int:
+        """How many weeks earlier the previous period is."""
+        return max(-(-self.span // _WEEK), 1)
 
     def buckets(self, interval: Interval) -> list[datetime]:
         """Starts of the hours, days or ISO weeks (UTC) that the window touches, in order."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from sqlalchemy import tuple_
 from sqlalchemy.orm import Session
@@ -13,16 +13,26 @@ from db.models import Run
 from db.queries.filters import in_scope, in_window
 from db.queries.runs import RunRow, matching, select_runs
 
-_SUMS = (Run.compute_seconds, Run.wasted_seconds, Run.cost_usd)
-
 
 @dataclass(frozen=True)
 class ExportRow(RunRow):
-    """With what the run's attempts used: seconds of jobs, and US dollars."""
+    """With what the run's attempts were and used: seconds of jobs, US dollars, minutes. As in db.models.Run."""
 
     compute_seconds: float
     wasted_seconds: float
     cost_usd: float
+    first_outcome: str | None
+    reruns: int
+    failed_then_rerun: bool
+    wasted_flaky_seconds: float
+    wasted_cancelled_seconds: float
+    wasted_superseded_seconds: float
+    defect_seconds: float
+    unpriced_minutes: int
+    never_started: int
+
+
+_SUMS = [getattr(Run, each.name) for each in fields(ExportRow)[len(fields(RunRow)) :]]
 
 
 def export_runs(

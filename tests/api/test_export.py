@@ -50,7 +50,11 @@ def test_ndjson_has_the_runs_of_the_list(stored: TestClient) -> None:
     lines = [json.loads(line) for line in stored.get("/api/export/runs?format=ndjson").text.splitlines()]
     listed = stored.get("/api/runs").json()["items"]
     assert [{name: line[name] for name in listed[0]} for line in lines] == listed
-    assert set(lines[0]) - set(listed[0]) == {"compute_seconds", "wasted_seconds", "cost_usd"}
+    assert set(lines[0]) - set(listed[0]) == {
+        "compute_seconds", "wasted_seconds", "cost_usd", "first_outcome", "reruns", "failed_then_rerun",
+        "wasted_flaky_seconds", "wasted_cancelled_seconds", "wasted_superseded_seconds", "defect_seconds",
+        "unpriced_minutes", "never_started",
+    }  # fmt: skip
 
 
 def test_parquet_has_types(stored: TestClient) -> None:

@@ -4,13 +4,14 @@ import pytest
 from sqlalchemy import Engine
 
 from api import schemas
+from api.schemas.base import iso
 from db import analytics
 from db.engine import session_scope, write_scope
 from db.metrics.catalogue import display
 from db.metrics.scope import Scope
 from db.metrics.window import DEFAULT_SPAN, Window
 from db.store.records import RepositoryRecord, WorkflowRecord
-from db.store.sync_state import add_gap
+from db.store.sync_state import add_gap, sync_state
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import add_repository, run, store_runs
 from tests.kept import Kept
@@ -63,7 +64,7 @@ def test_the_figures_are_those_of_the_facade_and_of_the_catalogue(filled: TestCl
     assert body["success_rate"] == expected.success_rate == 0.5
     for name in ("duration_seconds", "success_duration_seconds"):
         spread = vars(getattr(expected, name))
-        assert body[name] == spread | {"p50_interval": list(spread["p50_interval"])}
+        assert body[name] == {key: list(value) if isinstance(value, tuple) else value for key, value in spread.items()}
     assert body["recovery_seconds"] == vars(expected.recovery_seconds)
     assert body["display"] == display(expected)
 
@@ -146,3 +147,33 @@ def test_what_is_sent_past_the_model_is_what_the_model_says(
         add_gap(session, 1, "capped", "more than 1,000", since=NOW, until=NOW)
     sent = filled.get(path).json()
     assert schema.model_validate(sent).model_dump(mode="json") == sent
+
+
+def test_figures_are_compared_with_the_same_weekdays_and_hours(client: TestClient, engine: Engine) -> None:
+    add_repository(engine)
+    weeks = [-7 * 24 * 60, 0]
+    store_runs(
+        engine,
+        *(run(100 * (1 + place) + number, minutes=minutes - 1 - number, seconds=60 * (1 + place))
+          for place, minutes in enumerate(weeks) for number in range(12)),
+        *(run(300 + number, minutes=-24 * 60 - number, seconds=9, conclusion="failure") for number in range(30)),
+    )  # fmt: skip
+    with write_scope(engine) as session:
+        sync_state(session, 1).complete_since = NOW - timedelta(days=90)
+    body = client.get("/api/metrics/compare?since=8h").json()
+    assert body["comparable"] is True
+    assert (body["current"]["runs"]["total"], body["previous"]["runs"]["total"]) == (12, 12)
+    assert body["previous_window"]["until"] == iso(NOW - timedelta(days=7))
+    assert body["changes"]["success_rate"]["text"] == "0.0 pp"
+    assert body["changes"]["success_rate"]["verdict"] == "undecided"
+    median = body["changes"]["success_duration_p50"]
+    assert (median["text"], median["n"], median["n_before"], median["verdict"]) == ("+100.0%", 12, 12, "worse")
+    assert body["duration_change"]["ratio"] == pytest.approx(2.0)
+    assert (body["duration_change"]["workflows"], body["duration_change"]["share"]) == (1, 1.0)
+
+
+def test_without_the_previous_period_nothing_is_compared(filled: TestClient) -> None:
+    body = filled.get("/api/metrics/compare?since=30d").json()
+    assert (body["comparable"], body["previous"], body["duration_change"]) == (False, None, None)
+    assert set(body["changes"].values()) == {None}
+    assert filled.get("/api/metrics/compare?interval=day").status_code == 422

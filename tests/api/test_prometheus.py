@@ -44,6 +44,8 @@ def test_the_last_day_is_there_by_repository_workflow_and_conclusion(client: Tes
     assert found["pipeline_health_runs_24h", labels(**here, conclusion="cancelled")] == 0
     assert found["pipeline_health_success_ratio_24h", labels(**here)] == 0.5
     assert found["pipeline_health_duration_seconds_p50_24h", labels(**here)] == 60
+    assert found["pipeline_health_success_ratio_first_attempt_24h", labels(**here)] == 0.5
+    assert found["pipeline_health_success_duration_seconds_p50_24h", labels(**here)] == 60
 
 
 def test_names_from_outside_do_not_break_the_format(client: TestClient, engine: Engine) -> None:

@@ -38,7 +38,7 @@ def test_days_that_are_none_leave_the_period_and_are_reported(
     seeded: Seeded, open_page: Open, dates: str, why: str
 ) -> None:
     page = open_page(period="7d", dates=dates)
-    assert "vs 7d before" in everything(page)
+    assert "vs 7d, 1 week earlier" in everything(page)
     assert why in _warned(page)
     next(button for button in page.button if button.label == "Back to the period").click().run()
     assert why not in _warned(page)
@@ -92,10 +92,10 @@ def test_chosen_days_end_at_now_and_begin_at_midnight() -> None:
 def test_the_period_is_chosen_again_when_the_days_go(seeded: Seeded, open_page: Open) -> None:
     day = (seeded.now - timedelta(days=3)).date()
     page = open_page(dates=f"{day}..{day}")
-    assert "vs 1 day before" in everything(page)
+    assert "vs 1 day, 1 week earlier" in everything(page)
     next(button for button in page.button if button.label == "Back to the period").click().run()
     assert "dates" not in page.query_params
-    assert "vs 30d before" in everything(page)
+    assert "vs 30d, 5 weeks earlier" in everything(page)
 
 
 def test_no_period_is_marked_while_days_are_chosen_and_each_leads_back(seeded: Seeded, open_page: Open) -> None:
@@ -106,7 +106,7 @@ def test_no_period_is_marked_while_days_are_chosen_and_each_leads_back(seeded: S
     periods.set_value("7d").run()
     assert (page.query_params["period"], "dates" in page.query_params) == ("7d", False)
     assert page.segmented_control(key="period").value == "7d"
-    assert "vs 7d before" in everything(page)
+    assert "vs 7d, 1 week earlier" in everything(page)
 
 
 def test_what_is_typed_into_a_filter_finds_what_contains_it(seeded: Seeded, open_page: Open) -> None:

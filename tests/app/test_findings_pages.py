@@ -5,10 +5,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from app.components import compare_parts
 from app.components.spend_tables import queue_rows, spend_file, wasted_file
 from app.components.table import as_csv
+from db.breakdown import ComparedRun
 from db.capacity import RunnerQueue
 from db.engine import write_scope
+from db.queries.runs import RunRow
 from db.spending import Spend, Spending, Waste, Wasted
 from db.store.jobs import store_details
 from db.store.records import AttemptRecord, DetailsRecord
@@ -146,3 +149,17 @@ def test_a_failed_run_says_what_changed_since_the_last_success(seeded: Seeded, o
     assert "Since the last success" in told
     assert "3 commits with runs since then" in told
     assert [row["Job"].value for row in table(page, "since-green")] == ["build"]
+
+
+def test_only_successes_are_praised_or_blamed_for_their_duration() -> None:
+    def compared(conclusion: str, delta: float | None) -> ComparedRun:
+        row = RunRow(**(dict.fromkeys(RunRow.__dataclass_fields__) | {"conclusion": conclusion}))  # type: ignore[arg-type]
+        return ComparedRun(row, delta, None, None)
+
+    first = compared("success", None).run
+    early = compare_parts.duration_delta(compared("failure", -440.0), first)
+    assert ("ph-green" in early, "−7m 20s" in early) == (False, True)
+    assert "ph-red" not in compare_parts.duration_delta(compared("cancelled", 900.0), first)
+    assert "ph-green" in compare_parts.duration_delta(compared("success", -440.0), first)
+    assert "ph-red" in compare_parts.duration_delta(compared("success", 440.0), first)
+    assert "ph-red" not in compare_parts.duration_delta(compared("success", 440.0), compared("failure", None).run)

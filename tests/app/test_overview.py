@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 
 from app import data, filters
@@ -11,7 +12,7 @@ from tests.app.conftest import Open
 from tests.app.reading import html, markdown, table, tiles
 from tests.app.seeding import Seeded
 
-_SHOWN = ("success_rate", "runs", "failures", "duration_p50", "queue_p95")
+_SHOWN = ("success_rate", "runs", "failures", "success_duration_p50", "queue_p95")
 
 
 def _written(seeded: Seeded, scope: Scope, span: timedelta) -> list[str]:
@@ -94,7 +95,7 @@ def test_every_other_figure_stands_below_the_tiles(seeded: Seeded, open_page: Op
     with session_scope(seeded.engine) as session:
         figures = display(analytics.snapshot(session, Scope(), Window(until - timedelta(days=30), until)))
     line = next(block for block in html(open_page()) if "ph-rest" in block and "<style>" not in block)
-    for name in ("duration_p95", "rerun_rate", "flaky_runs", "recovery_p50", "cost_usd"):
+    for name in ("success_duration_p95", "rerun_rate_without_approvals", "flaky_runs", "recovery_p50", "cost_usd"):
         assert f"<b>{figures[name]}</b>" in line
 
 
@@ -119,3 +120,30 @@ def test_workflows_link_to_their_page_and_broken_ones_come_first(seeded: Seeded,
     rows = table(open_page(period="90d"), "workflows")
     assert rows[0]["Workflow"].links == ["workflow?id=10&period=90d"]
     assert rows[0]["Default branch"].text == "✕ Broken"
+
+
+def test_the_success_rate_is_counted_by_run_by_first_attempt_or_by_commit(seeded: Seeded, open_page: Open) -> None:
+    until = data.now(data.status().version)
+    with session_scope(seeded.engine) as session:
+        figures = display(analytics.snapshot(session, Scope(), Window(until - timedelta(days=30), until)))
+    for rate, name in (("run", "success_rate"), ("first", "success_rate_first_attempt"),
+                       ("commit", "success_rate_by_commit")):  # fmt: skip
+        page = open_page(rate=rate)
+        shown = tiles(page)
+        assert shown[name][0] == figures[name] != "–"
+        assert [each for each in shown if each.startswith("success_rate")] == [name]
+    page.segmented_control(key="rate").set_value("first").run()
+    assert page.query_params["rate"] == "first"
+    page.segmented_control(key="rate").set_value("run").run()
+    assert "rate" not in page.query_params
+    assert "success_rate" in tiles(open_page(rate="<b>"))
+
+
+def test_a_change_has_one_sign_and_no_arrow(seeded: Seeded, open_page: Open) -> None:
+    page = open_page(period="7d")
+    changes = [change for _, change in tiles(page).values()]
+    assert any(change.startswith(("+", "−")) for change in changes)
+    rows = table(page, "workflows")
+    changes += [row[name].text for row in rows for name in row if name.startswith("Change")]
+    for change in changes:
+        assert re.fullmatch(r"–|0\.0( pp|%)|[+−][\d,.]+( pp|%)|×[\d,]+|not enough runs", change), change

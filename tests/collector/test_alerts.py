@@ -153,7 +153,7 @@ def test_the_figures_in_the_message_are_the_strings_of_ui_and_api(
         written = display(analytics.snapshot(session, scope, Window(now - timedelta(days=30), now)))
     text = slack.text(0)
     assert f"Success rate, 30 days\n{written['success_rate']}\n" in text
-    assert f"Median duration, 30 days\n{written['duration_p50']}\n" in text
+    assert f"Median duration, 30 days\n{written['success_duration_p50']}\n" in text
     assert written["success_rate"] == "25.0%"
 
 

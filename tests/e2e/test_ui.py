@@ -24,7 +24,7 @@ def test_a_filter_goes_into_the_address_and_survives_reload_and_pages(tab: Tab) 
     tab.page.wait_for_url("**/?period=7d")
     tab.page.reload()
     tab.settle()
-    tab.see("vs 7d before")
+    tab.see("vs 7d, 1 week earlier")
     tab.go("/runs?period=7d&repo=acme%2Fapi")
     tab.page.reload()
     tab.settle()
@@ -35,9 +35,9 @@ def test_a_filter_goes_into_the_address_and_survives_reload_and_pages(tab: Tab) 
 def test_the_back_button_takes_a_filter_back(wide: Tab) -> None:
     wide.go("/?repo=acme%2Fapi")
     wide.go("/?repo=acme%2Fapi&period=7d")
-    wide.see("vs 7d before")
+    wide.see("vs 7d, 1 week earlier")
     wide.page.go_back()
-    wide.see("vs 30d before")
+    wide.see("vs 30d, 5 weeks earlier")
     assert "period" not in wide.page.url
 
 

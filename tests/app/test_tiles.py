@@ -1,0 +1,87 @@
+"""Tiles of a few runs, without a database."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from html import unescape
+
+import pytest
+
+from app.components import cells, tiles
+from db.analytics import Comparison, Point
+from db.metrics.catalogue import FIGURES
+from db.metrics.change import change
+from db.metrics.formulas import Metrics
+from db.metrics.provisional import is_provisional
+from db.metrics.window import Window
+from tests.figures import fact, figures
+
+NOW = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)
+
+
+def _metrics(passed: int, failed: int = 0, running: int = 0) -> Metrics:
+    outcomes = ["success"] * passed + ["failure"] * failed + ["in_progress"] * running
+    return figures([fact(outcome) for outcome in outcomes])
+
+
+def _drawn(monkeypatch: pytest.MonkeyPatch, now: Metrics, before: Metrics, days: float) -> dict[str, str]:
+    """The text of each tile and of the line below them, by the figure."""
+    drawn: list[str] = []
+    monkeypatch.setattr(tiles.st, "html", drawn.append)
+    window = Window(NOW - timedelta(days=days), NOW)
+    comparison = Comparison(now, before, window, window.before(), comparable=True)
+    tiles.tiles(comparison, [Point(window.since, partial=False, metrics=now)], "30d", NOW)
+    tiles.rest(comparison, NOW)
+    cards = re.findall(r'data-figure="(\w+)">(.*?)<img', drawn[0])
+    found = {name: unescape(re.sub("<[^>]+>", " ", body)) for name, body in cards}
+    return found | {"rest": unescape(re.sub("<[^>]+>", " ", drawn[1]))}
+
+
+def test_percentiles_of_few_runs_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = _drawn(monkeypatch, _metrics(7, 2), _metrics(7), 30)
+    assert "of 7 runs" in few["success_duration_p50"]
+    assert "of 2 runs" in few["rest"]
+    many = _drawn(monkeypatch, _metrics(20, 20), _metrics(20), 30)
+    assert " runs" not in many["success_duration_p50"].replace("not enough runs", "")
+
+
+def test_one_run_against_another_is_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = _drawn(monkeypatch, _metrics(0, 1), _metrics(9), 30)
+    assert "not enough runs" in shown["success_rate"]
+    assert "pp" not in shown["success_rate"]
+
+
+def test_what_is_not_final_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    day = _drawn(monkeypatch, _metrics(30, running=4), _metrics(30), 1)
+    assert "4 still running" in day["runs"]
+    assert re.search(r"Flaky runs\s+0\s+so far", day["rest"])
+    month = _drawn(monkeypatch, _metrics(30), _metrics(30), 30)
+    assert "still running" not in month["runs"]
+    assert "so far" not in month["rest"]
+
+
+def test_a_figure_is_provisional_while_half_of_its_window_may_change() -> None:
+    def window(since: timedelta, until: timedelta = timedelta()) -> Window:
+        return Window(NOW - since, NOW - until)
+
+    assert is_provisional("flaky_runs", window(timedelta(hours=48)), NOW)
+    assert not is_provisional("flaky_runs", window(timedelta(hours=49)), NOW)
+    assert not is_provisional("flaky_runs", window(timedelta(days=3), timedelta(days=2)), NOW)
+    assert is_provisional("success_duration_p95", window(timedelta(hours=1)), NOW)
+    assert not is_provisional("success_duration_p95", window(timedelta(hours=24)), NOW)
+    assert not is_provisional("success_rate", window(timedelta(minutes=5)), NOW)
+
+
+def test_a_cell_is_coloured_only_where_the_change_is_more_than_chance() -> None:
+    rate = FIGURES["success_rate"]
+    worse = cells.changed(change(rate, _metrics(160, 40), _metrics(190, 10)))
+    assert "ph-red" in worse.html
+    assert "200 runs now, 200 before" in worse.html
+    assert "ph-dim" in cells.changed(change(rate, _metrics(45, 5), _metrics(48, 2))).html
+    assert cells.changed(change(rate, _metrics(1), _metrics(90))).value is None
+
+
+def test_a_median_of_few_is_muted() -> None:
+    few = _metrics(19).success_duration_seconds
+    assert "ph-dim" in cells.median(few).html
+    assert "of 19 runs" in cells.median(few).html
+    assert "ph-dim" not in cells.median(_metrics(20).success_duration_seconds).html
