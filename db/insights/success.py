@@ -26,8 +26,8 @@ class SuccessChanges:
     """One value a workflow. `days`: of the recent window, the one with the surest difference. `failed` and `passed`
     runs in it, `failed_before` and `passed_before` in the rest of the 37 days. `streaks` began in it. `p_value`:
     Fisher's mid-p of the collapsed counts, of the three windows by Simes. `drop`: points by which the success rate of
-    the window is below that before, of runs, of collapsed counts, or of the runs of the last 7 days, the smallest; NaN where
-    one of them has no run."""
+    the window is below that before, of runs, of collapsed counts, or of the runs of the last 7 days, the smallest; NaN
+    where one of them has no run."""
 
     days: Ints
     failed: Ints
