@@ -96,9 +96,10 @@ def failure(
     summary="What fails more often or got slower",
 )
 def regressions(request: Request, session: SessionDep, scope: SequenceDep, now: NowDep, limit: Limit = 100) -> Response:
-    """On default branches: success rates of the last 7 days against the 30 before, and steps in durations of those 37
-    days, each with its first run. The days are fixed, and both ends of a failure belong to it: no `since`, `until`,
-    `conclusion` or `status`. Durations are looked at of the 60 workflows whose mean rose most."""
+    """On default branches: success rates of the last 7, 14 or 21 days against the days before, and steps in durations,
+    of 37 days in all, each with its first run. At most a tenth of the reported success rates are chance, among all
+    monitored workflows: a filter does not change which are reported. The days are fixed, and both ends of a failure
+    belong to it: no `since`, `until`, `conclusion` or `status`."""
 
     def make() -> schemas.Regressions:
         until = _lately(now)
@@ -113,8 +114,8 @@ def regressions(request: Request, session: SessionDep, scope: SequenceDep, now: 
     "/attention", operation_id="list_attention", response_model=schemas.Needs, summary="What needs a person now"
 )
 def attention(request: Request, session: SessionDep, scope: SequenceDep, now: NowDep, limit: Limit = 100) -> Response:
-    """Broken default branches, firing alerts that nobody acknowledged, regressions, runs that stand still, runners that
-    are short; the most urgent first, and one thing once. It is about now: no `since`, `until`, `conclusion` or
+    """Broken default branches, firing alerts, regressions, runs that stand still, runners that are short; the highest
+    score first, what was acknowledged last, and one thing once. It is about now: no `since`, `until`, `conclusion` or
     `status`. Alerts know no event and no actor: `event` and `actor` do not narrow them."""
 
     def make() -> schemas.Needs:

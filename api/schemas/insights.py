@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
+from api.schemas.alerts import Acknowledged
 from api.schemas.base import Schema, Time, Window, example
 from api.schemas.runs import Run
 
@@ -38,14 +39,17 @@ _FAILED: dict[str, Any] = {
 }  # fmt: skip
 _REGRESSION: dict[str, Any] = {
     "kind": "duration", "repo": "acme/web-app", "workflow": "CI", "workflow_id": 90001001, "branch": "main",
-    "since": "2026-11-20T09:14:02Z", "first_run": {**_RUN, "conclusion": "success", "outcome": "success"},
-    "before": 181.0, "after": 272.0, "sample_before": 24, "sample_after": 12, "p_value": None, "t": 9.4,
+    "since": "2026-11-20T09:14:02Z", "since_earliest": "2026-11-20T07:40:11Z",
+    "since_latest": "2026-11-20T10:02:45Z", "first_run": {**_RUN, "conclusion": "success", "outcome": "success"},
+    "before": 181.0, "after": 272.0, "sample_before": 60, "sample_after": 48, "p_value": None, "t": 9.4,
     "text": "Median duration 4m 32s, 3m 01s before: 50% slower",
 }  # fmt: skip
 _ATTENTION: dict[str, Any] = {
-    "kind": "broken", "tone": "red", "headline": "CI is broken on main of acme/web-app",
-    "why": "3 failed runs in a row", "since": "2026-11-20T09:18:34Z", "repo": "acme/web-app", "workflow": "CI",
-    "workflow_id": 90001001, "run_id": 7398123499, "alert_id": None, "first": _RUN,
+    "kind": "broken", "severity": "critical", "tone": "red", "score": 97.4,
+    "headline": "CI is broken on main of acme/web-app", "why": "3 failed runs in a row",
+    "since": "2026-11-20T09:18:34Z", "repo": "acme/web-app", "workflow": "CI",
+    "workflow_id": 90001001, "run_id": 7398123499, "alert_id": 12, "first": _RUN, "failures": 3,
+    "acknowledged": {"at": "2026-11-23T11:58:00Z", "by": "ann", "comment": "reverting #1234"},
 }  # fmt: skip
 _TOTAL = "How many were found; `items` holds the first `limit` of them"
 _NOTE = "What was left out, in a sentence; null when nothing was"
@@ -153,13 +157,17 @@ class Regression(Schema):
     workflow_id: int = Field(description="GitHub's id of the workflow")
     branch: str = Field(description="The default branch")
     since: Time = Field(description="created_at of `first_run`")
-    first_run: Run = Field(description="The first run of the change, with its commit")
+    since_earliest: Time = Field(description="The change began from then")
+    since_latest: Time = Field(description="to then, with 90 % probability")
+    first_run: Run = Field(description="The most probable first run of the change, with its commit")
     before: float = Field(description="success: success rate, 0 to 1; duration: median in seconds")
     after: float = Field(description="The same since the change")
     sample_before: int = Field(description="Runs behind `before`")
     sample_after: int = Field(description="Runs behind `after`")
-    p_value: float | None = Field(description="success: of Fisher's exact test, one-sided; else null")
-    t: float | None = Field(description="duration: Welch's t of the step; else null")
+    p_value: float | None = Field(
+        description="success: of Fisher's exact test, one-sided, where a streak of failures counts once; else null"
+    )
+    t: float | None = Field(description="duration: the step in standard errors; else null")
     text: str = Field(description="The same in words")
 
 
@@ -181,10 +189,20 @@ class Regressions(Schema):
 class Attention(Schema):
     model_config = example(_ATTENTION)
     kind: str = Field(
-        description="broken: a default branch fails; alert: one fires that nobody acknowledged; success, duration: a "
-        "regression; stuck: a run stands still; queue: runners are short"
+        description="broken: a default branch fails; alert: one fires; success, duration: a regression; stuck: a run "
+        "stands still; queue: runners are short"
     )
-    tone: str = Field(description="red: broken; orange: got worse; blue: waits")
+    severity: str = Field(
+        description="critical: a default branch fails repeatedly, or an alert of that severity; warning: a single "
+        "failure, a branch on which nothing runs any more, what got worse; info: what waits"
+    )
+    tone: str = Field(description="The colour of the severity: red, orange or blue")
+    score: float = Field(
+        description="0 to 110; the list is ranked by it: severity, how new it is, runs a week, failures in a row, less "
+        "where somebody acknowledged it"
+    )
+    failures: int = Field(description="Failed runs in a row; 0 for what does not fail")
+    acknowledged: Acknowledged | None = Field(description="Who knows of it; null where nobody said so")
     headline: str = Field(description="What it is, in a sentence")
     why: str = Field(description="The figures behind it")
     since: Time = Field(description="Since when it is so")
@@ -192,13 +210,15 @@ class Attention(Schema):
     workflow: str | None = Field(description="The name of the workflow; null where it is about no single one")
     workflow_id: int | None = Field(description="GitHub's id of the workflow")
     run_id: int | None = Field(description="The run to look at; null where there is none")
-    alert_id: int | None = Field(description="The alert, for `/api/alerts/{alert_id}`; null for all other kinds")
+    alert_id: int | None = Field(
+        description="The alert, for `/api/alerts/{alert_id}`: of the kind alert, or acknowledged; else null"
+    )
     first: Run | None = Field(description="The first bad run, with its commit; null where there is none")
 
 
 class Needs(Schema):
     model_config = example({"at": "2026-11-23T12:00:00Z", "items": [_ATTENTION], "total": 1, "note": None})
     at: Time = Field(description="The moment that it is said of")
-    items: list[Attention] = Field(description="The most urgent first")
+    items: list[Attention] = Field(description="The highest score first")
     total: int = Field(description=_TOTAL)
     note: str | None = Field(description=_NOTE)

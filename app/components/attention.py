@@ -28,9 +28,11 @@ def attention(found: Sequence[Attention], now: datetime, *, large: bool = False)
 
 def _row(each: Attention, now: datetime) -> str:
     ago = units.relative((now - each.since).total_seconds())
+    tone = "dim" if each.acknowledged else each.tone
+    sign = "✓" if each.acknowledged else _SIGNS.get(each.kind, "·")
     return (
-        f'<div class="ph-need ph-{each.tone}"><b class="ph-sign" aria-hidden="true">{_SIGNS.get(each.kind, "·")}</b>'
-        f'<div>{_link(each)}<div class="ph-why">{html(each.why)}{_commit(each)}</div></div>'
+        f'<div class="ph-need ph-{tone}"><b class="ph-sign" aria-hidden="true">{sign}</b>'
+        f'<div>{_link(each)}<div class="ph-why">{html(each.why)}{_commit(each)}{_known(each)}</div></div>'
         f'<time title="{units.timestamp(each.since)}">{ago}</time></div>'
     )
 
@@ -43,6 +45,15 @@ def _link(each: Attention) -> str:
     if each.run_id:
         return cells.anchor(each.headline, "run", [("run_id", each.run_id)])
     return cells.anchor(each.headline, "cost")
+
+
+def _known(each: Attention) -> str:
+    """Who acknowledged it, and what they wrote."""
+    if each.acknowledged is None:
+        return ""
+    by = f" by {html(each.acknowledged.by)}" if each.acknowledged.by else ""
+    note = f": {html(each.acknowledged.comment)}" if each.acknowledged.comment else ""
+    return f" · acknowledged{by}{note}"
 
 
 def _commit(each: Attention) -> str:

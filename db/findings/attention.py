@@ -1,8 +1,7 @@
-"""What needs a person now, the most urgent first. One thing is said once."""
+"""What needs a person now, ranked by its impact. One thing is told once."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -10,61 +9,86 @@ from sqlalchemy.orm import Session
 from db.alerting import words
 from db.alerting.place import Place
 from db.findings.regressions import Regression, regressions
+from db.insights.impact import TONES, Impact, severity_of_streak
+from db.insights.waits import HOURS, may_be_short, shortage
 from db.metrics import units
 from db.metrics.distribution import percentile
 from db.metrics.scope import Scope
 from db.metrics.window import Window
-from db.queries import findings
+from db.queries import facts, findings
 from db.queries.activity import inactive_names
 from db.queries.alerts import AlertFilter, AlertRow, alert_page
 from db.queries.dots import newest_dots
+from db.queries.grouping import Question
+from db.queries.job_waits import job_waits
 from db.queries.runs import RunRow
 from db.queries.streaks import Streak, failing_streaks
-from db.vocabulary import AlertState, RuleKind, Status
+from db.vocabulary import AlertState, GroupBy, RuleKind, Severity, Status
 
 # A run stands still when it takes three times as long as 19 of 20 did, and half an hour.
 _STUCK_TIMES, _STUCK_AT_LEAST = 3, timedelta(minutes=30)
 _GIVEN_UP = timedelta(days=7)
-# Runners are short when 19 of 20 runs of the last hours waited five minutes, and three times as long as before.
-_LATELY, _BEFORE = timedelta(hours=3), timedelta(days=7)
-_QUEUE_SECONDS, _QUEUE_TIMES, _QUEUE_RUNS = 300.0, 3, 5
-_SAID = (RuleKind.CONSECUTIVE_FAILURES, RuleKind.SUCCESS_REGRESSION, RuleKind.DURATION_REGRESSION, RuleKind.STUCK_RUN)
-_MOST_STUCK, _MOST_QUEUED, _MOST_DOTS = 50, 5_000, 200
+_WEEK = timedelta(days=7)
+# Alerts of these kinds are about what is listed here by itself.
+_LISTED_AS = {
+    RuleKind.CONSECUTIVE_FAILURES: "broken", RuleKind.SUCCESS_REGRESSION: "success",
+    RuleKind.DURATION_REGRESSION: "duration", RuleKind.STUCK_RUN: "stuck",
+}  # fmt: skip
+_MOST_STUCK, _MOST_DOTS, _MOST_ALERTS = 50, 200, 200
+
+
+@dataclass(frozen=True)
+class Acknowledgement:
+    """Of the alert about it."""
+
+    at: datetime
+    by: str
+    comment: str
 
 
 @dataclass(frozen=True)
 class Attention:
-    """`kind`: broken, alert, success, duration, stuck or queue. `tone`: red is broken, orange got worse, blue waits.
-    `run_id` is where to click, `first` the first bad run with its commit, `alert_id` the alert; null where there is
-    none."""
+    """`kind`: broken, alert, success, duration, stuck or queue. `severity`: critical, warning or info. `score` as
+    db.insights.impact, by which it is ranked. `run_id` is where to click, `first` the first bad run with its commit,
+    `alert_id` the alert; null where there is none. `acknowledged`: who knows of it; null where nobody said so.
+    `failures` in a row, 0 for what does not fail."""
 
     kind: str
-    tone: str
+    severity: Severity
     headline: str
     why: str
     since: datetime
-    repo: str | None
-    workflow: str | None
-    workflow_id: int | None
-    run_id: int | None
-    first: RunRow | None
+    repo: str | None = None
+    workflow: str | None = None
+    workflow_id: int | None = None
+    run_id: int | None = None
+    first: RunRow | None = None
     alert_id: int | None = None
+    acknowledged: Acknowledgement | None = None
+    failures: int = 0
+    score: float = 0.0
+
+    @property
+    def tone(self) -> str:
+        """The colour of its severity: red, orange or blue."""
+        return TONES[self.severity]
 
 
 def attention(
     session: Session, scope: Scope, now: datetime, *, worse: Sequence[Regression] | None = None
 ) -> list[Attention]:
-    """Broken default branches, firing alerts, what got worse, what stands still, what waits. Of workflows that cannot
-    run only what stands still. `worse` where it is known already: it changes slowly."""
+    """Broken default branches, firing alerts, what got worse, what stands still, what waits; of the highest score
+    first. Of workflows that cannot run only what stands still. `worse` where it is known already: it changes slowly."""
     streaks = failing_streaks(session, scope, now)
     broken = {(each.repo, each.workflow_id) for each in streaks}
     inactive = inactive_names(session)
-    found = [_broken(each) for each in streaks]
+    alerts = _alerts(session, scope, now)
+    activity = _Activity(session, scope, now)
+    found = [_broken(each, now) for each in streaks]
     found += [
-        _alert(each)
-        for each in _alerts(session, scope, now)
-        if (each.repo, each.workflow_id or 0) not in broken | inactive
-    ]
+        _alert(each) for each in alerts
+        if each.rule not in _LISTED_AS and (each.repo, each.workflow_id or 0) not in broken | inactive
+    ]  # fmt: skip
     worse = regressions(session, scope, now) if worse is None else worse
     found += [
         _regression(each)
@@ -73,25 +97,83 @@ def attention(
     ]
     found += _stuck(session, scope, now)
     found += _queues(session, scope, now)
-    return found
+    known = _acknowledged(alerts)
+    ranked = [_ranked(each, activity, known, now) for each in found]
+    return sorted(ranked, key=lambda each: (-each.score, -each.since.timestamp(), each.headline))
 
 
-def _broken(streak: Streak) -> Attention:
-    runs = "1 failed run" if streak.length == 1 else f"{streak.length} failed runs in a row"
-    headline = f"{streak.workflow} is broken on {streak.branch} of {streak.repo}"
-    return Attention("broken", "red", headline, runs, streak.since, streak.repo, streak.workflow, streak.workflow_id,
-                     streak.runs[-1].id, streak.first_bad)  # fmt: skip
+class _Activity:
+    """Runs of the last 7 days by repository, workflow and in all."""
+
+    def __init__(self, session: Session, scope: Scope, now: datetime) -> None:
+        week = Question(scope.whole_sequence(), Window(now - _WEEK, now), GroupBy.WORKFLOW)
+        names = facts.repository_names(session)
+        self._by_workflow: dict[tuple[str, int], int] = {}
+        self._by_repo: dict[str, int] = {}
+        for (key, _), counts in facts.outcomes(session, week).items():
+            repo, runs = names.get(key[0], ""), sum(counts.values())
+            self._by_workflow[repo, key[1]] = runs
+            self._by_repo[repo] = self._by_repo.get(repo, 0) + runs
+
+    def of(self, item: Attention) -> int:
+        """What it is about: a workflow, a repository, or runners, which are everybody's."""
+        if item.repo is None:
+            return sum(self._by_repo.values())
+        if item.workflow_id is None:
+            return self._by_repo.get(item.repo, 0)
+        return self._by_workflow.get((item.repo, item.workflow_id), 0)
+
+
+def _ranked(
+    item: Attention, activity: _Activity, known: dict[tuple[str, str, int], AlertRow], now: datetime
+) -> Attention:
+    alert = known.get((item.kind, item.repo or "", item.workflow_id or 0))
+    acknowledged = _acknowledgement(alert) if alert else item.acknowledged
+    impact = Impact(item.severity, now - item.since, activity.of(item), item.failures, acknowledged is not None)
+    alert_id = alert.id if alert else item.alert_id
+    return replace(item, score=impact.score, acknowledged=acknowledged, alert_id=alert_id)
+
+
+def _broken(streak: Streak, now: datetime) -> Attention:
+    last, first = streak.runs[-1], streak.runs[0]
+    severity = severity_of_streak(streak.length, last.created_at - first.created_at, now - last.created_at)
+    place = f"{streak.workflow} {{}} on {streak.branch} of {streak.repo}"
+    headline = place.format("failed once" if streak.length == 1 else "is broken")
+    return Attention(
+        "broken", severity, headline, words.in_a_row(streak.length), streak.since, streak.repo, streak.workflow,
+        streak.workflow_id, last.id, streak.first_bad, failures=streak.length,
+    )  # fmt: skip
 
 
 def _alerts(session: Session, scope: Scope, now: datetime) -> list[AlertRow]:
-    """Firing, neither acknowledged nor silenced, and of a kind that is not said here already. They know no event and no
-    actor: those do not narrow them."""
-    asked = AlertFilter(states=(AlertState.FIRING,), repos=scope.repos)
-    return [
-        each
-        for each in alert_page(session, asked, now, limit=200).items
-        if each.rule not in _SAID and _is_of(each, scope)
-    ]
+    """Firing and not silenced, acknowledged or not. They know no event and no actor: those do not narrow them."""
+    states = (AlertState.FIRING, AlertState.ACKNOWLEDGED)
+    page = alert_page(session, AlertFilter(states=states, repos=scope.repos), now, limit=_MOST_ALERTS)
+    return [each for each in page.items if _is_of(each, scope)]
+
+
+def _acknowledged(alerts: Iterable[AlertRow]) -> dict[tuple[str, str, int], AlertRow]:
+    """Acknowledged alerts by the kind, repository and workflow of what they are about here. An alert about the failures
+    of a workflow is about its broken branch, too."""
+    found: dict[tuple[str, str, int], AlertRow] = {}
+    for each in alerts:
+        kind = _LISTED_AS.get(RuleKind(each.rule)) if each.rule in list(RuleKind) else None
+        if each.acknowledged_at is None:
+            continue
+        if kind:
+            found[kind, each.repo, each.workflow_id or 0] = each
+        elif each.rule in _OF_FAILURES:
+            found.setdefault(("broken", each.repo, each.workflow_id or 0), each)
+    return found
+
+
+_OF_FAILURES = (RuleKind.FAILURE_RATE, RuleKind.ERROR_BUDGET)
+
+
+def _acknowledgement(alert: AlertRow) -> Acknowledgement | None:
+    if alert.acknowledged_at is None:
+        return None
+    return Acknowledgement(alert.acknowledged_at, alert.acknowledged_by or "", alert.acknowledged_comment or "")
 
 
 def _is_of(alert: AlertRow, scope: Scope) -> bool:
@@ -104,17 +186,20 @@ def _is_of(alert: AlertRow, scope: Scope) -> bool:
 
 def _alert(alert: AlertRow) -> Attention:
     place = Place(alert.repository_id, alert.repo, alert.workflow_id, alert.workflow, alert.branch)
-    said = words.headline(alert.rule, place, alert.detail)
+    headline = words.headline(alert.rule, place, alert.detail)
     why = words.measured(alert.rule, alert.detail) or f"threshold {alert.threshold}"
-    return Attention("alert", "red", said, why, alert.opened_at, alert.repo,
-                     alert.workflow, alert.workflow_id, None, None, alert.id)  # fmt: skip
+    severity = Severity(alert.severity) if alert.severity in list(Severity) else Severity.WARNING
+    return Attention(
+        "alert", severity, headline, why, alert.opened_at, alert.repo, alert.workflow, alert.workflow_id,
+        alert_id=alert.id, acknowledged=_acknowledgement(alert),
+    )  # fmt: skip
 
 
-def _regression(found: Regression) -> Attention:
-    word = "fails more often" if found.kind == "success" else "got slower"
-    headline = f"{found.workflow} of {found.repo} {word}"
-    return Attention(found.kind, "orange", headline, found.text, found.since, found.repo, found.workflow,
-                     found.workflow_id, found.first_run.id, found.first_run)  # fmt: skip
+def _regression(change: Regression) -> Attention:
+    word = "fails more often" if change.kind == "success" else "got slower"
+    headline = f"{change.workflow} of {change.repo} {word}"
+    return Attention(change.kind, Severity.WARNING, headline, change.text, change.since, change.repo, change.workflow,
+                 change.workflow_id, change.first_run.id, change.first_run)  # fmt: skip
 
 
 def _stuck(session: Session, scope: Scope, now: datetime) -> Iterator[Attention]:
@@ -132,7 +217,7 @@ def _stuck(session: Session, scope: Scope, now: datetime) -> Iterator[Attention]
         word = "waits for a runner" if waiting else "is still running"
         usually = f" · 19 of 20 are over within {units.duration(usual[key])}" if usual[key] else ""
         yield Attention(
-            "stuck", "blue", f"{run.workflow} #{run.run_number} of {run.repo} {word}",
+            "stuck", Severity.INFO, f"{run.workflow} #{run.run_number} of {run.repo} {word}",
             f"for {units.duration(took)}{usually}", since, run.repo, run.workflow, run.workflow_id, run.id, run,
         )  # fmt: skip
 
@@ -145,25 +230,23 @@ def _usual(session: Session, run: RunRow, now: datetime) -> float:
 
 
 def _queues(session: Session, scope: Scope, now: datetime) -> Iterator[Attention]:
-    lately = _by_runner(session, scope, Window(now - _LATELY, now))
-    if not any(
-        len(found) >= _QUEUE_RUNS and (percentile(found, 0.95) or 0) >= _QUEUE_SECONDS for found in lately.values()
-    ):
+    """By the labels whose jobs waited, against the same hours of the same weekday a week before."""
+    lately = Window(now - timedelta(hours=HOURS), now)
+    recent = job_waits(session, scope, lately)
+    if not any(may_be_short(waits, now.timestamp()) for waits in recent.values()):
         return
-    before = _by_runner(session, scope, Window(now - _BEFORE, now - _LATELY))
-    for runner, found in lately.items():
-        p95, usual = percentile(found, 0.95) or 0.0, percentile(before.get(runner, []), 0.95) or 0.0
-        if len(found) >= _QUEUE_RUNS and p95 >= max(_QUEUE_SECONDS, _QUEUE_TIMES * usual):
-            yield Attention(
-                "queue", "blue", f"Runs wait {units.duration(p95)} for {runner or 'a runner'}",
-                f"p95 of the last 3 hours, {len(found)} runs · {units.duration(usual)} in the week before",
-                now - _LATELY, None, None, None, None, None,
+    before = job_waits(session, scope, Window(lately.since - _WEEK, lately.until - _WEEK))
+    for label, waits in sorted(recent.items()):
+        earlier = [seconds for _, seconds in before.get(label, ())]
+        short = shortage(waits, earlier, now.timestamp())
+        if short:
+            usual = (
+                f"p95 {units.duration(short.usual_p95)} in the same hours a week before" if short.usual_p95 is not None
+                else "too few jobs in the same hours a week before to compare with"
             )  # fmt: skip
-
-
-def _by_runner(session: Session, scope: Scope, window: Window) -> dict[str | None, list[float]]:
-    """Queue seconds by runner label, ascending."""
-    found: dict[str | None, list[float]] = defaultdict(list)
-    for runner, seconds in findings.queues_by_runner(session, scope, window, limit=_MOST_QUEUED):
-        found[runner].append(seconds)
-    return {runner: sorted(seconds) for runner, seconds in found.items()}
+            yield Attention(
+                "queue", Severity.INFO, f"Jobs wait {units.duration(short.p95)} for {label or 'a runner'}",
+                f"p95 of the last {HOURS} hours, {short.waited} of {short.jobs} jobs waited 5 minutes or longer · "
+                f"{usual}",
+                lately.since,
+            )  # fmt: skip

@@ -162,12 +162,3 @@ def list_unfinished(session: Session, scope: Scope, window: Window, *, limit: in
         began >= window.since,
     )  # fmt: skip
     return [RunRow(*row) for row in session.execute(query.order_by(Run.created_at, Run.id).limit(limit))]
-
-
-def queues_by_runner(session: Session, scope: Scope, window: Window, *, limit: int) -> list[tuple[str | None, float]]:
-    """Runner labels and queue seconds of the newest runs."""
-    query = select(Run.runner, Run.queue_seconds).where(
-        *in_scope(session, scope), *in_window(window), Run.queue_seconds.is_not(None)
-    )
-    rows = session.execute(query.order_by(Run.created_at.desc()).limit(limit))
-    return [(row[0], float(row[1] or 0.0)) for row in rows]

@@ -152,8 +152,8 @@ def test_what_needs_a_person_is_ranked_as_by_the_facade(filled: TestClient, engi
     assert [(item["kind"], item["headline"], item["why"]) for item in body["items"]] == [
         (each.kind, each.headline, each.why) for each in expected
     ]
-    assert [item["kind"] for item in body["items"]] == ["broken", "success", "duration", "stuck"]
-    broken, stuck = body["items"][0], body["items"][-1]
+    assert [item["kind"] for item in body["items"]] == ["broken", "success", "stuck", "duration"]
+    broken, stuck = body["items"][0], body["items"][2]
     assert (broken["run_id"], broken["first"]["id"], broken["alert_id"]) == (LATEST, BEFORE, None)
     assert (stuck["run_id"], stuck["since"]) == (STUCK, ago(0))
     assert body["at"] == "2026-11-18T18:00:00Z"

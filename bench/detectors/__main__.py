@@ -1,0 +1,34 @@
+"""Prints the table: `python -m bench.detectors`, some minutes; `--quick` only proves that it works."""
+
+import argparse
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from bench.detectors import flakes, regressions
+from bench.detectors.table import Row, printed
+
+
+def rows(seed: int, workflows: int, *, quick: bool) -> Iterator[Row]:
+    dice = np.random.default_rng(seed)
+    yield from regressions.success(dice, workflows, quick=quick)
+    yield from regressions.speed(dice, workflows, quick=quick)
+    yield from flakes.runners(dice, quick=quick)
+    yield from flakes.flaky(dice, quick=quick)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.detectors", description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="one table each")
+    parser.add_argument("--workflows", type=int, default=400)
+    parser.add_argument("--quick", action="store_true", help="few workflows and days")
+    given = parser.parse_args(arguments)
+    for seed in given.seeds:
+        began = time.monotonic()
+        found = list(rows(seed, 20 if given.quick else given.workflows, quick=given.quick))
+        print(f"seed {seed}, {time.monotonic() - began:.0f} s\n{printed(found)}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""Rows of the result, and how they are printed."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from db.insights.sequences import DAY, Mask, Sequences
+
+Look = Callable[[Sequences, float], Mask]
+
+
+@dataclass(frozen=True)
+class Row:
+    """`first` and `now` of the method of the first release and of the product."""
+
+    world: str
+    measure: str
+    first: str
+    now: str
+
+
+def new_a_week(look: Look, runs: Sequences, days: Iterable[int]) -> float:
+    """Reports that were not there the day before, a week; asked once a day."""
+    known = np.zeros(len(runs), dtype=np.bool_)
+    new = asked = 0
+    for day in days:
+        found = look(runs, day * DAY)
+        new += int((found & ~known).sum())
+        known, asked = found, asked + 1
+    return new * 7 / max(asked, 1)
+
+
+def power(look: Look, runs: Sequences, planted: int, since: float, after: Sequence[int]) -> str:
+    """Shares of the planted workflows that are reported so many days later."""
+    return " / ".join(f"{look(runs, (since + days) * DAY)[:planted].mean():.0%}" for days in after)
+
+
+def printed(rows: Sequence[Row]) -> str:
+    heads = Row("world", "measure", "first release", "now")
+    widths = [max(len(getattr(row, name)) for row in (heads, *rows)) for name in vars(heads)]
+    lines = ["  ".join(value.ljust(width) for value, width in zip(vars(row).values(), widths, strict=True)).rstrip()
+             for row in (heads, *rows)]  # fmt: skip
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])

@@ -1,0 +1,113 @@
+"""What needs a person, by its impact, on both databases."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from db.engine import session_scope, write_scope
+from db.findings import Attention, attention
+from db.insights.impact import Impact, severity_of_streak
+from db.insights.waits import shortage
+from db.metrics.scope import Scope
+from db.store.alerts import AlertScope, acknowledge, open_alert
+from db.store.records import RunRecord, WorkflowRecord
+from db.vocabulary import RuleKind, Severity
+from tests.builders import NOON, REPO, WORKFLOW, add_repository, job, run, store_jobs, store_runs
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+NIGHTLY, WEEKLY = WorkflowRecord(6, "Nightly", "n.yml", "active"), WorkflowRecord(7, "Old nightly", "o.yml", "active")
+
+
+def failed(run_id: int, hours_ago: float, workflow: WorkflowRecord = WORKFLOW, **changed: object) -> RunRecord:
+    values = {"conclusion": "failure", "workflow_id": workflow.id, "workflow_name": workflow.name} | changed
+    return run(run_id, minutes=-60 * hours_ago, **values)
+
+
+def needs(engine: Engine) -> list[Attention]:
+    with session_scope(engine) as session:
+        return attention(session, Scope(), NOON)
+
+
+def test_each_term_of_the_score_is_bounded() -> None:
+    most = Impact(Severity.CRITICAL, timedelta(), 1_000_000, 10_000)
+    assert most.score == 110
+    assert Impact(Severity.CRITICAL, 365 * DAY, 0, 1).score == 50
+    assert Impact(Severity.INFO, 365 * DAY, 0, acknowledged=True).score == 0
+    assert Impact(Severity.WARNING, 2 * DAY, 0).score == 50
+    assert Impact(Severity.WARNING, 365 * DAY, 1_000).score == 55
+    assert Impact(Severity.WARNING, 365 * DAY, 0, 32).score == 45
+
+
+@pytest.mark.parametrize(
+    ("failures", "span", "idle", "severity"),
+    [
+        (1, timedelta(), HOUR, Severity.WARNING),
+        (1, timedelta(), 8 * DAY, Severity.INFO),
+        (2, HOUR, HOUR, Severity.CRITICAL),
+        (27, 26 * DAY, HOUR, Severity.CRITICAL),
+        (27, 26 * DAY, 8 * DAY, Severity.WARNING),
+        (3, 60 * DAY, 8 * DAY, Severity.CRITICAL),
+    ],
+    ids=["once", "once, long ago", "twice", "nightly", "a nightly that no longer runs", "monthly"],
+)
+def test_one_failure_is_a_warning_and_so_is_a_dead_branch(
+    failures: int, span: timedelta, idle: timedelta, severity: Severity
+) -> None:
+    assert severity_of_streak(failures, span, idle) is severity
+
+
+def test_what_broke_today_stands_above_a_nightly_that_is_dead_for_weeks(engine: Engine) -> None:
+    add_repository(engine, REPO, WORKFLOW, NIGHTLY, WEEKLY)
+    green = [run(1_000 + k, minutes=-60 * 24 * 6 + 30 * k) for k in range(200)]
+    old = [failed(2_000 + k, 24 * (8 + k), WEEKLY) for k in range(27)]
+    store_runs(engine, *green, failed(1, 3), failed(2, 2), failed(3, 1), failed(10, 5, NIGHTLY), *old)
+    found = needs(engine)
+    assert [(each.headline, each.tone, each.failures) for each in found] == [
+        ("CI is broken on main of acme/web", "red", 3),
+        ("Nightly failed once on main of acme/web", "orange", 1),
+        ("Old nightly is broken on main of acme/web", "orange", 27),
+    ]
+    assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
+
+
+def test_what_somebody_acknowledged_says_so_and_stands_last(engine: Engine) -> None:
+    add_repository(engine, REPO, WORKFLOW, NIGHTLY)
+    store_runs(engine, *(failed(k, 4 - k) for k in range(1, 4)), failed(10, 70, NIGHTLY))
+    with write_scope(engine) as session:
+        opened = open_alert(session, AlertScope(1, 5, RuleKind.CONSECUTIVE_FAILURES), "3", {"failures": 3}, NOON)
+        acknowledge(session, opened, "ann", "reverting <#12>", NOON)
+    nightly, ci = needs(engine)
+    assert nightly.acknowledged is None
+    assert ci.acknowledged is not None
+    assert (ci.acknowledged.by, ci.acknowledged.comment, ci.alert_id) == ("ann", "reverting <#12>", opened)
+    assert ci.headline == "CI is broken on main of acme/web"
+
+
+def test_runners_are_short_where_many_jobs_wait_for_hours_and_did_not_a_week_before() -> None:
+    now = 7 * 86_400.0
+    waited = [(now - 600 * k, 900.0 if k % 3 else 5.0) for k in range(1, 18)]
+    usual = [4.0] * 16 + [700.0]
+    found = shortage(waited, usual, now)
+    assert found is not None
+    assert (found.jobs, found.waited, found.jobs_before) == (17, 12, 17)
+    assert shortage(waited, [seconds for _, seconds in waited], now) is None, "as always at these hours"
+    assert shortage([each for each in waited if now - each[0] < 3_600], usual, now) is None, "an hour is no shortage"
+    cold = [(now - 600 * k, 800.0 if k == 3 else 5.0) for k in range(1, 18)]
+    assert shortage(cold, usual, now) is None, "one machine that was started"
+    assert shortage(waited, [], now) is not None, "most jobs waited, and there is nothing to compare with"
+
+
+def test_the_label_whose_jobs_waited_is_named(engine: Engine) -> None:
+    """The longest job of each run was not the one that waited."""
+    add_repository(engine)
+    for k in range(1, 17):
+        created = NOON - timedelta(minutes=11 * k)
+        store_runs(engine, run(k, minutes=-11 * k, seconds=3_000))
+        store_jobs(
+            engine, k, job(10 * k, at=created, start=1_200, end=1_230, labels=("ubuntu-latest",)),
+            job(10 * k + 1, at=created, start=5, end=2_900, labels=("macos-14",), name="ios"),
+        )  # fmt: skip
+    (short,) = [each for each in needs(engine) if each.kind == "queue"]
+    assert short.headline == "Jobs wait 20m 00s for ubuntu-latest"
+    assert "16 of 16 jobs waited 5 minutes or longer" in short.why
