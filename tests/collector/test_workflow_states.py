@@ -83,7 +83,7 @@ def test_a_workflow_that_github_does_not_list_any_more_is_not_broken_now(engine:
     with Session(engine) as session:
         assert failing_streaks(session, Scope(), github.clock()) == []
         stands = standings(session, Scope(), github.clock()).values()
-        assert [each.standing for each in stands if each.workflow_id == 5] == [Standing.DELETED]
+        assert [each.standing for each in stands if each.workflow_id == past.old.id] == [Standing.DELETED]
         assert Standing.PASSING in [each.standing for each in stands]
 
 

@@ -115,8 +115,11 @@ def test_the_period_before_is_counted_where_it_was_collected(filled: Engine) -> 
         before = {each.fingerprint: each.runs_before for each in causes(session, ALL, window, NOW).items}
         assert before == {CAUSE: 1, OTHER_CAUSE: 0}
         month = {each.fingerprint: each.runs_before for each in causes(session, ALL, MONTH, NOW).items}
-    # The run of 60 days before noon is six hours older than that period.
-    assert month[CAUSE] == 0
+        fortnight = Window(NOW - timedelta(days=14), NOW)
+        weeks = {each.fingerprint: each.runs_before for each in causes(session, ALL, fortnight, NOW).items}
+    # 30 days are compared with those that begin 35 days earlier: the run of 60 days ago is among them.
+    assert month[CAUSE] == 1
+    assert weeks[CAUSE] == 0
 
 
 def test_runs_that_died_long_ago_hide_none_that_stand_still_now(engine: Engine) -> None:
