@@ -40,7 +40,7 @@ _UNREADABLE: dict[str, Any] = {
 
 
 class RepositoryGap(Schema):
-    kind: str = Field(description="error, capped, unreadable, run_numbers, history or jobs")
+    kind: str = Field(description="error, capped, unreadable, run_numbers, history, jobs or job_lists")
     detail: str
     since: Time | None = Field(description="Of runs created from here; null: open on this side")
     until: Time | None = Field(description="Of runs created up to here; null: open on this side")

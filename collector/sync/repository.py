@@ -20,6 +20,7 @@ from collector.sync.tail import Seen, walk
 from db.engine import session_scope, write_scope
 from db.queries.sync import unfinished_runs
 from db.store.backfills import settle_seen_in_full
+from db.store.job_lists import due_job_lists, reopen_job_lists
 from db.store.locking import lock_repository
 from db.store.repositories import (
     ensure_workflows,
@@ -82,6 +83,7 @@ class RepositoryReader:
             if self._stop.is_set():
                 return Reading(repository_id, repo, changed, stopped=True)
         changed += self._follow_unfinished(repository_id, repo, seen)
+        self._reopen_job_lists(repository_id)
         self._note_complete(repository_id, walk_plan, seen)
         self._schedules.read(repository_id, repo)
         return Reading(repository_id, repo, changed)
@@ -186,6 +188,16 @@ class RepositoryReader:
                 mark_gone(session, repository_id, run_id)
             return 1
         return 0 if isinstance(payload, str) else self.store(repository_id, [payload]).changed
+
+    def _reopen_job_lists(self, repository_id: int) -> None:
+        """Lists of jobs that were short when they were last read are read again, rarely, with the next jobs."""
+        now = self._clock()
+        with session_scope(self._engine) as session:
+            due = due_job_lists(session, repository_id, now)
+        if due:
+            with write_scope(self._engine) as session:
+                lock_repository(session, repository_id)
+                reopen_job_lists(session, repository_id, due)
 
     def _note_complete(self, repository_id: int, walk_plan: Walk, seen: Seen) -> None:
         now = self._clock()

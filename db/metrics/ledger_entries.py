@@ -63,6 +63,8 @@ def _noted(gap: Gap) -> Entry:
         "capped": ("", "GitHub lists no more of them to anybody. Webhooks bring such runs as they happen."),
         "unreadable": ("GitHub's answer about a run could not be used: ",
                        "Nothing: it is read again with the next full look. Where it stays, update this program."),
+        "job_lists": ("", "Nothing: GitHub is asked again for 15 minutes after the run's end, then after 1 h, 6 h and "
+                      "a day. The page of the run on GitHub shows whether the jobs exist."),
     }  # fmt: skip
     before, todo = told.get(gap.kind, ("", ""))
     text = f"{before}{gap.detail}"

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -12,14 +11,13 @@ from db.metrics import timing
 from db.metrics.outcome import outcome_of
 from db.metrics.prices import cost_usd
 from db.models import Attempt, Job, Repository, Run
+from db.store.job_lists import job_list_of, note_job_lists
 from db.store.locking import lock_repository
 from db.store.marks import mark_runs
 from db.store.progress import status_rank
 from db.store.records import AttemptRecord, DetailsRecord, JobRecord
 from db.vocabulary import Conclusion, Outcome, Status
 
-# Jobs of a finished run that GitHub still shows as unfinished are asked for again this long, then left alone.
-SETTLE = timedelta(minutes=15)
 _JOB_FIELDS = ("attempt", "name", "status", "conclusion", "created_at", "started_at", "completed_at", "html_url")
 
 
@@ -31,6 +29,7 @@ def store_details(session: Session, repository: Repository, details: Sequence[De
     attempts = _by_run(_of(session, Attempt, repository.id, Attempt.run_id, run_ids))
     jobs = _by_run(_of(session, Job, repository.id, Job.run_id, run_ids))
     changed = 0
+    lists = []
     for detail in details:
         run = runs.get(detail.run_id)
         if run is None:
@@ -41,8 +40,11 @@ def store_details(session: Session, repository: Repository, details: Sequence[De
         _mark(jobs[run.id])
         _sum_up(repository, run, ours, jobs[run.id])
         run.details_at = detail.fetched_at
-        run.details_pending = not _settled(run, jobs[run.id], detail)
+        lists.append(job_list_of(run, ours, jobs[run.id], detail))
+        run.details_pending = not lists[-1].settled
         changed += session.is_modified(run) or bool(session.new)
+    if lists:
+        note_job_lists(session, repository.id, lists, max(detail.fetched_at for detail in details))
     mark_runs(session, repository.id, (runs[each].created_at for each in run_ids if each in runs))
     session.flush()
     return changed
@@ -227,14 +229,3 @@ def _main_runner(jobs: list[Job]) -> str | None:
         return None
     longest = max(labelled, key=lambda job: (job.duration_seconds or 0.0, -job.id))
     return ", ".join(longest.labels)[:200]
-
-
-def _settled(run: Run, jobs: list[Job], detail: DetailsRecord) -> bool:
-    """In-progress runs are looked at again because they are unfinished, not because they are pending."""
-    if run.status != Status.COMPLETED:
-        return True
-    if not detail.over or (detail.attempt or run.attempt) < run.attempt:
-        return False
-    if run.completed_at and detail.fetched_at - run.completed_at > SETTLE:
-        return True
-    return all(job.status == Status.COMPLETED for job in jobs if job.attempt == run.attempt)

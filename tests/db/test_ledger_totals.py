@@ -38,7 +38,7 @@ def test_every_state_and_kind_is_counted_also_those_that_are_not_there(engine: E
     }  # fmt: skip
     assert found.gaps == {
         GapKind.ERROR: 1, GapKind.CAPPED: 0, GapKind.UNREADABLE: 2, GapKind.RUN_NUMBERS: 3, GapKind.HISTORY: 1,
-        GapKind.JOBS: 1,
+        GapKind.JOBS: 1, GapKind.JOB_LISTS: 0,
     }  # fmt: skip
     assert (found.unread, found.runs, found.jobs_missing) == (2, 2, 1)
     assert (found.numbers_missing, found.numbers_absent) == (6, 1)
