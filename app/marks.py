@@ -25,6 +25,7 @@ _GROUPS = {
 _LEDGER = {
     LedgerState.COMPLETE: ("✓ Complete", "green"),
     LedgerState.ARCHIVED: ("✓ Archived", "green"),
+    LedgerState.NO_ACTIONS: ("– No Actions here", "gray"),
     LedgerState.CATCHING_UP: ("◌ Catching up", "blue"),
     LedgerState.GAPS: ("! Gaps", "orange"),
     LedgerState.FAILING: ("✕ Cannot be read", "red"),

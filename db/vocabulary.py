@@ -82,10 +82,11 @@ class GapKind(StrEnum):
 
 
 class LedgerState(StrEnum):
-    """CATCHING_UP: more comes by itself. GAPS: something is known to be missing. FAILING: it cannot be read now."""
+    """NO_ACTIONS: GitHub has no Actions there, so that nothing can be missing. CATCHING_UP: more comes by itself. GAPS: something is known to be missing. FAILING: it cannot be read now."""
 
     COMPLETE = "complete"
     ARCHIVED = "archived"
+    NO_ACTIONS = "no_actions"
     CATCHING_UP = "catching_up"
     GAPS = "gaps"
     FAILING = "failing"

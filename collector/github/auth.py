@@ -25,8 +25,8 @@ Ask = Callable[[str, str, str], Any]
 
 class Auth(Protocol):
     """`kind` in words. `header` may have to ask GitHub first. `renew`: whether it is worth asking again after a 401
-    that this header got. `is_new`: its token was made seconds ago, so that a refusal may come from a server that does not
-    know it yet. `who` and `advice`: who was refused then, and what to look at. `personal`: it may belong to
+    that this header got. `is_new`: its token was made seconds ago, so that a refusal may come from a server that does
+    not know it yet. `who` and `advice`: who was refused then, and what to look at. `personal`: it may belong to
     a user; `installed`: to an App's installation."""
 
     personal: bool

@@ -39,6 +39,12 @@ def entries(ledger: RepositoryLedger, missing: Sequence[MissingNumbers], now: da
 
 
 def _covered(ledger: RepositoryLedger) -> Iterator[Entry]:
+    if ledger.actions_missing_since:
+        since = minute(ledger.actions_missing_since)
+        text = f"There are no GitHub Actions in this repository (as of {since} UTC): nothing to collect."
+        yield Entry(Tone.NOTE, text, "Nothing: once it has Actions, collection begins by itself.")
+        if ledger.complete_since is None:
+            return
     if ledger.complete_since is None or ledger.synced_at is None:
         known = f" {counted(ledger.runs, 'run')} so far." if ledger.runs else ""
         todo = "" if ledger.error else "Nothing: the collector does it next."

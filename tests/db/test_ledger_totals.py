@@ -33,7 +33,7 @@ def test_every_state_and_kind_is_counted_also_those_that_are_not_there(engine: E
     with session_scope(engine) as session:
         found = totals(list_ledger(session), 2, NOON)
     assert found.states == {
-        LedgerState.COMPLETE: 1, LedgerState.ARCHIVED: 0, LedgerState.CATCHING_UP: 1, LedgerState.GAPS: 2,
+        LedgerState.COMPLETE: 1, LedgerState.ARCHIVED: 0, LedgerState.NO_ACTIONS: 0, LedgerState.CATCHING_UP: 1, LedgerState.GAPS: 2,
         LedgerState.FAILING: 1,
     }  # fmt: skip
     assert found.gaps == {
