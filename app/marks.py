@@ -9,7 +9,7 @@ from db.vocabulary import LedgerState
 _SIGNS = {
     "success": "✓", "failure": "✕", "timed_out": "◷", "startup_failure": "✕", "cancelled": "⊘", "skipped": "↷",
     "in_progress": "●", "queued": "○", "waiting": "○", "pending": "○", "requested": "○", "neutral": "–", "stale": "–",
-    "action_required": "!",
+    "action_required": "!", "end_unknown": "?",
 }  # fmt: skip
 _WORDS = {
     "failure": "Failed", "in_progress": "Running", "startup_failure": "Not started", "timed_out": "Timed out",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import pandas as pd
 
@@ -13,7 +14,8 @@ from db.queries.runs import JobRow
 
 
 def timeline(jobs: Sequence[JobRow], started_at: datetime | None, now: datetime) -> pd.DataFrame:
-    """Own jobs of an attempt: no copies, no phantoms, none that were skipped. `critical`: on the chain of jobs that
+    """Own jobs of an attempt: no copies, no phantoms, none that were skipped. `end` is null where it is unknown: such a
+    job does not go on. `critical`: on the chain of jobs that
     decided how long it took."""
     shown = [job for job in jobs if not job.copied and not job.phantom and job.conclusion != "skipped"]
     chain = {link.job_id for link in critical_path(shown)} if all(job.completed_at for job in shown) else set()
@@ -23,9 +25,9 @@ def timeline(jobs: Sequence[JobRow], started_at: datetime | None, now: datetime)
             "name": job.name,
             "queue_start": _offset(origin, job.created_at),
             "start": _offset(origin, job.started_at) if job.status != "queued" else None,
-            "end": _offset(origin, job.completed_at or now) if job.status != "queued" else None,
-            "outcome": job.conclusion or "in_progress",
-            "written": units.duration(job.duration_seconds) if job.completed_at else so_far(job.started_at, now),
+            "end": _offset(origin, _end(job, now)) if job.status != "queued" else None,
+            "outcome": job.conclusion or ("end_unknown" if job.end_unknown else "in_progress"),
+            "written": _written(job, now),
             "hover": _job_hover(job) + (" · on the critical path" if job.id in chain else ""),
             "critical": job.id in chain,
         }
@@ -34,6 +36,16 @@ def timeline(jobs: Sequence[JobRow], started_at: datetime | None, now: datetime)
     return pd.DataFrame(
         rows, columns=["name", "queue_start", "start", "end", "outcome", "written", "hover", "critical"]
     )
+
+
+def _end(job: JobRow, now: datetime) -> datetime | None:
+    return job.completed_at or (None if job.end_unknown else now)
+
+
+def _written(job: JobRow, now: datetime) -> str:
+    if job.end_unknown:
+        return "end unknown"
+    return units.duration(job.duration_seconds) if job.completed_at else so_far(job.started_at, now)
 
 
 def steps(job: JobRow) -> pd.DataFrame:
@@ -47,12 +59,18 @@ def steps(job: JobRow) -> pd.DataFrame:
         known = bool(seconds and start and origin and whole)
         rows.append({
             "name": str(step.get("name") or ""),
-            "state": str(step.get("conclusion") or step.get("status") or "queued"),
+            "state": _step_state(job, step),
             "duration": units.duration(seconds),
             "left": (start - origin).total_seconds() / whole * 100 if known and start and origin else 0.0,
             "width": seconds / whole * 100 if known and seconds else 0.0,
         })  # fmt: skip
     return pd.DataFrame(rows, columns=["name", "state", "duration", "left", "width"])
+
+
+def _step_state(job: JobRow, step: dict[str, Any]) -> str:
+    status = str(step.get("status") or "queued")
+    unknown = job.end_unknown and status != "completed"
+    return str(step.get("conclusion") or ("end_unknown" if unknown else status))
 
 
 def _moment(written: object) -> datetime | None:
@@ -67,7 +85,7 @@ def _offset(origin: datetime, moment: datetime | None) -> float | None:
 
 
 def _job_hover(job: JobRow) -> str:
-    parts = [job.name, word(job.conclusion or job.status), units.duration(job.duration_seconds)]
+    parts = [job.name, word(job.shown_state), units.duration(job.duration_seconds)]
     parts.append(f"queued {units.duration(job.queue_seconds)}")
     parts += [f"on {', '.join(job.labels)}"] if job.labels else []
     return " · ".join(parts)

@@ -3,14 +3,17 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pandas as pd
 
 from app import frames
 from app.charts import heatmap, theme, timeline, trends
+from app.frames import anatomy
 from db.analytics import HourCell, Point
 from db.metrics.formulas import Metrics
 from db.metrics.window import Window
+from db.queries.runs import JobRow
 from db.vocabulary import Interval
 from tests.figures import fact, figures
 
@@ -103,6 +106,31 @@ def test_names_in_the_timeline_stay_text_and_apart() -> None:
     assert all(name.startswith("&lt;b&gt;x&lt;/b&gt;") for name in bars["y"])
     assert len(set(bars["y"])) == 2
     assert bars["customdata"][0] == "&lt;b&gt;x&lt;/b&gt; · &lt;i&gt;"
+
+
+def _job_row(job_id: int, seconds: float | None, **changed: Any) -> JobRow:
+    values: dict[str, Any] = {
+        "id": job_id, "attempt": 1, "name": f"job {job_id}", "status": "completed", "conclusion": "success",
+        "created_at": START, "started_at": START + timedelta(seconds=5),
+        "completed_at": None if seconds is None else START + timedelta(seconds=5 + seconds),
+        "duration_seconds": seconds, "queue_seconds": 5.0, "runner": None, "runner_group": None, "labels": [],
+        "copied": False, "phantom": False, "steps": [], "html_url": None,
+    }  # fmt: skip
+    return JobRow(**(values | changed))
+
+
+def test_a_job_whose_end_is_unknown_does_not_go_on_in_the_timeline() -> None:
+    step = {"number": 1, "name": "Wait", "status": "in_progress", "started_at": None, "completed_at": None}
+    orphan = _job_row(2, None, status="in_progress", conclusion=None, end_unknown=True, steps=[step])
+    queued = _job_row(3, None, status="queued", conclusion=None, end_unknown=True)
+    frame = anatomy.timeline([_job_row(1, 300.0), orphan, queued], START, START + timedelta(days=3))
+    assert list(frame["written"]) == ["5m 00s", "end unknown", "end unknown"]
+    assert list(frame["outcome"]) == ["success", "end_unknown", "end_unknown"]
+    assert "? End unknown" in frame["hover"][1]
+    figure = timeline.timeline(frame)
+    assert figure["data"][1]["x"] == [300.0, 0.4, 0]
+    assert figure["layout"]["xaxis"]["range"][1] < 400
+    assert list(anatomy.steps(orphan)["state"]) == ["end_unknown"]
 
 
 def test_every_figure_is_plain_json_without_a_network_reference() -> None:
