@@ -10,7 +10,7 @@ from db.vocabulary import LedgerState
 _SIGNS = {
     "success": "✓", "failure": "✕", "timed_out": "◷", "startup_failure": "✕", "cancelled": "⊘", "skipped": "↷",
     "in_progress": "●", "queued": "○", "waiting": "○", "pending": "○", "requested": "○", "neutral": "–", "stale": "–",
-    "action_required": "!",
+    "action_required": "!", "end_unknown": "?",
 }  # fmt: skip
 _WORDS = {
     "failure": "Failed", "in_progress": "Running", "startup_failure": "Startup failure", "timed_out": "Timed out",
@@ -26,6 +26,7 @@ _GROUPS = {
 _LEDGER = {
     LedgerState.COMPLETE: ("✓ Complete", "green"),
     LedgerState.ARCHIVED: ("✓ Archived", "green"),
+    LedgerState.NO_ACTIONS: ("– No Actions here", "gray"),
     LedgerState.CATCHING_UP: ("◌ Catching up", "blue"),
     LedgerState.GAPS: ("! Gaps", "orange"),
     LedgerState.FAILING: ("✕ Cannot be read", "red"),

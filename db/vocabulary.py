@@ -69,7 +69,8 @@ class GapState(StrEnum):
 class GapKind(StrEnum):
     """Why something is missing. ERROR: a repository cannot be read now. CAPPED: GitHub lists no more of one second.
     UNREADABLE: an answer, or a name of GITHUB_REPOS, that could not be used. RUN_NUMBERS: runs that were never seen.
-    HISTORY: still being read, or compared once more. JOBS: runs whose jobs are still to be fetched."""
+    HISTORY: still being read, or compared once more. JOBS: runs whose jobs are still to be fetched. JOB_LISTS: GitHub
+    lists fewer jobs of a run than it counts."""
 
     ERROR = "error"
     CAPPED = "capped"
@@ -77,13 +78,16 @@ class GapKind(StrEnum):
     RUN_NUMBERS = "run_numbers"
     HISTORY = "history"
     JOBS = "jobs"
+    JOB_LISTS = "job_lists"
 
 
 class LedgerState(StrEnum):
-    """CATCHING_UP: more comes by itself. GAPS: something is known to be missing. FAILING: it cannot be read now."""
+    """NO_ACTIONS: GitHub has no Actions there, so that nothing can be missing. CATCHING_UP: more comes by itself. GAPS:
+    something is known to be missing. FAILING: it cannot be read now."""
 
     COMPLETE = "complete"
     ARCHIVED = "archived"
+    NO_ACTIONS = "no_actions"
     CATCHING_UP = "catching_up"
     GAPS = "gaps"
     FAILING = "failing"

@@ -21,7 +21,8 @@ _REPOSITORY: dict[str, Any] = {
     "monitored": True, "html_url": "https://github.com/acme/web-app", "state": "gaps",
     "complete_since": "2026-10-24T12:00:00Z", "covered_to": "2026-11-23T11:58:40Z",
     "synced_at": "2026-11-23T12:00:00Z", "relooked_deep_at": "2026-11-23T02:10:12Z",
-    "audited_at": "2026-11-23T11:30:02Z", "error": None, "error_at": None, "advice": None,
+    "audited_at": "2026-11-23T11:30:02Z", "error": None, "error_at": None, "actions_missing_since": None,
+    "advice": None,
     "gaps": [
         {"kind": "run_numbers", "detail": "run numbers 118–121 of CI are missing; GitHub is being asked for them",
          "since": "2026-11-03T10:02:11Z", "until": "2026-11-03T10:40:57Z"},
@@ -32,7 +33,8 @@ _REPOSITORY: dict[str, Any] = {
 _SUMMARY: dict[str, Any] = {
     "complete": False, "headline": "1 of 41 repositories cannot be read, 3 have gaps",
     "detail": "Everything of the other 37 repositories since 24 Oct 2026 is complete. Last look 12 s ago.",
-    "states": {"complete": 35, "archived": 2, "catching_up": 0, "gaps": 3, "failing": 1}, "history": _HISTORY,
+    "states": {"complete": 35, "archived": 2, "no_actions": 0, "catching_up": 0, "gaps": 3, "failing": 1},
+    "history": _HISTORY,
 }  # fmt: skip
 _UNREADABLE: dict[str, Any] = {
     "name": "acme/old-name", "error": _REFUSED, "advice": advice(_REFUSED), "checked_at": "2026-11-23T12:00:00Z",
@@ -40,7 +42,9 @@ _UNREADABLE: dict[str, Any] = {
 
 
 class RepositoryGap(Schema):
-    kind: str = Field(description="error, capped, unreadable, run_numbers, history, jobs, pruned or uncounted")
+    kind: str = Field(
+        description="error, capped, unreadable, run_numbers, history, jobs, job_lists, pruned or uncounted"
+    )
     detail: str
     since: Time | None = Field(description="Of runs created from here; null: open on this side")
     until: Time | None = Field(description="Of runs created up to here; null: open on this side")
@@ -72,7 +76,8 @@ class Repository(Schema):
     archived: bool
     monitored: bool
     html_url: str
-    state: LedgerState = Field(description="complete; archived: complete, too; catching_up: the rest comes by itself; "
+    state: LedgerState = Field(description="complete; archived: complete, too; no_actions: there are no Actions; "
+                               "catching_up: the rest comes by itself; "
                                "gaps: something is known to be missing; failing: it cannot be read now")  # fmt: skip
     complete_since: Time | None = Field(
         description="Every run created from then to covered_to is stored, but for the gaps; null: not yet"
@@ -83,6 +88,9 @@ class Repository(Schema):
     audited_at: Time | None = Field(description="Last comparison of run numbers")
     error: str | None = Field(description="What the last look ended with; null where it went well")
     error_at: Time | None
+    actions_missing_since: Time | None = Field(
+        description="GitHub shows the repository and has no Actions there since then: nothing to collect; else null"
+    )
     advice: str | None = Field(description="What to do about the error")
     gaps: list[RepositoryGap] = Field(description="Known to be missing, the worst first")
     runs: int
@@ -134,8 +142,8 @@ def repositories(
 
 def _repository(ledger: RepositoryLedger, now: datetime) -> dict[str, Any]:
     same = ("id", "repo", "default_branch", "private", "archived", "monitored", "html_url", "state", "complete_since",
-            "covered_to", "synced_at", "relooked_deep_at", "audited_at", "error", "error_at", "gaps", "runs",
-            "runs_absent", "logs")  # fmt: skip
+            "covered_to", "synced_at", "relooked_deep_at", "audited_at", "error", "error_at", "actions_missing_since",
+            "gaps", "runs", "runs_absent", "logs")  # fmt: skip
     return {name: getattr(ledger, name) for name in same} | {
         "advice": advice(ledger.error) if ledger.error else None,
         "runs_without_jobs": ledger.jobs_missing,

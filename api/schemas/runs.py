@@ -29,7 +29,7 @@ _JOB: dict[str, Any] = {
     "created_at": "2026-11-20T09:14:03Z", "started_at": "2026-11-20T09:14:08Z",
     "completed_at": "2026-11-20T09:18:34Z", "duration_seconds": 266.0, "queue_seconds": 5.0,
     "runner": "GitHub Actions 12", "runner_group": "GitHub Actions", "labels": ["ubuntu-latest"], "copied": False,
-    "phantom": False, "steps": [_STEP],
+    "phantom": False, "end_unknown": False, "steps": [_STEP],
     "html_url": "https://github.com/acme/web-app/actions/runs/7398123456/job/20877123001",
 }  # fmt: skip
 
@@ -138,6 +138,10 @@ class Job(Schema):
     )
     labels: list[str]
     copied: bool = Field(description="Carried over from an earlier attempt: not counted")
+    end_unknown: bool = Field(
+        description="GitHub never closed this job of a finished attempt: `status` is what it says, and nothing will "
+        "follow; do not wait for its end"
+    )
     phantom: bool = Field(description="A report that a program posted as a check run: not counted")
     steps: list[Step]
     html_url: str | None

@@ -11,12 +11,12 @@ ROW = 26
 
 def timeline(frame: pd.DataFrame) -> dict[str, Any]:
     """Columns: name, queue_start, start, end (seconds from the start of the attempt; start and end null where it did
-    not run), outcome, written (its duration), hover,
+    not run, end alone where it is unknown), outcome, written (its duration), hover,
     critical (outlined). One row a bar, the first one on top."""
     names = [theme.safe(str(name)[:60]) + mark for name, mark in zip(frame["name"], _marks(len(frame)), strict=True)]
     ran = [not pd.isna(value) for value in frame["start"]]
     starts = [float(value) if ok else 0.0 for value, ok in zip(frame["start"], ran, strict=True)]
-    ends = [float(value) if ok else 0.0 for value, ok in zip(frame["end"], ran, strict=True)]
+    ends = [start if pd.isna(value) else float(value) for value, start in zip(frame["end"], starts, strict=True)]
     queued = [0.0 if pd.isna(value) else float(value) for value in frame["queue_start"]]
     hovers = [theme.safe(text) for text in frame["hover"]]
     waits = {

@@ -130,7 +130,7 @@ def _name(job: ComparedJob) -> Cell:
 def _state(state: JobState | None) -> Cell:
     if state is None:
         return Cell(f'<span class="ph-dim">{units.NO_DATA}</span>', None)
-    name = state.conclusion or "in_progress"
+    name = state.conclusion or ("end_unknown" if state.end_unknown else "in_progress")
     sign = html(word(name).partition(" ")[0])
     shown = f'<span class="ph-{colour_group(name)}" title="{html(word(name))}">{sign}</span>'
     return Cell(f"{shown} {units.duration(state.duration_seconds)}", state.duration_seconds)

@@ -83,7 +83,7 @@ def _choose(found: FoundLog) -> None:
 
 
 def _head(run: RunRow, found: FoundLog, zone: ZoneInfo) -> str:
-    state = found.row.conclusion or "in_progress"
+    state = found.row.shown_state
     back = f"run?{urlencode({'run_id': run.id, 'attempt': found.attempt})}"
     of = f"runs?{urlencode({'repo': run.repo, 'workflow': run.workflow})}"
     took = f"<span>{units.duration(found.job.duration_seconds)}</span>" if found.job else ""

@@ -31,7 +31,9 @@ def job_log(row: JobLogRow, run_id: int, attempt: int, html_url: str | None) -> 
 
 def absent(row: JobLogRow, run_id: int) -> None:
     """Why there is no log to read, and what can be done."""
-    if row.state:
+    if row.end_unknown and row.state == LogState.MISSING:
+        st.caption(":material/help: GitHub never closed this job, so its log cannot be had.")
+    elif row.state:
         st.caption(_STATES.get(LogState(row.state), markdown(row.state)))
     elif not row.completed:
         st.caption(":material/hourglass_empty: The log can be read once the job is over.")
@@ -40,7 +42,7 @@ def absent(row: JobLogRow, run_id: int) -> None:
 
 
 def _header(row: JobLogRow, html_url: str | None) -> None:
-    state = row.conclusion or "in_progress"
+    state = row.shown_state
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="small"):
         st.markdown(f"**Log · {markdown(row.name)}** &nbsp;:{colour_group(state)}[{word(state)}]", width="content")
         if html_url and html_url.startswith("https://"):

@@ -142,8 +142,8 @@ def logs_in_view(rows: Sequence[JobLogRow]) -> tuple[list[JobLogRow], list[JobLo
 def other_logs(rows: Sequence[JobLogRow], run_id: int, attempt: int) -> None:
     """Links, not the logs themselves: a matrix has hundreds."""
     links = "".join(
-        f'<li class="ph-{colour_group(row.conclusion or "in_progress")}">'
-        f"{html(word(row.conclusion or 'in_progress').partition(' ')[0])} "
+        f'<li class="ph-{colour_group(row.shown_state)}">'
+        f"{html(word(row.shown_state).partition(' ')[0])} "
         f"{anchor(row.name, 'log', [('run_id', run_id), ('attempt', attempt), ('job_id', row.job_id)])}</li>"
         for row in rows[:_MOST_LINKS]
     )
@@ -184,7 +184,7 @@ def left_out(found: RunDetail) -> None:
 def _named(job: JobRow) -> str:
     """With its outcome where that is no success: a carried over failure is why such an attempt failed."""
     bad = outcome_of(job.status, job.conclusion) in (Outcome.FAILURE, Outcome.CANCELLED)
-    state = job.conclusion or job.status
+    state = job.shown_state
     return f"{markdown(job.name)} :{colour_group(state)}[{word(state)}]" if bad else markdown(job.name)
 
 
@@ -197,7 +197,7 @@ def steps(found: RunDetail) -> None:
                    "longest. All jobs are in the table below.")  # fmt: skip
     opened = 0
     for job in shown:
-        state = job.conclusion or job.status
+        state = job.shown_state
         failed = outcome_of(job.status, job.conclusion) is Outcome.FAILURE
         opened += failed
         label = f"{markdown(job.name)} · :{colour_group(state)}[{word(state)}] · {units.duration(job.duration_seconds)}"

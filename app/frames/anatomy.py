@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import pandas as pd
 
@@ -17,8 +18,9 @@ from db.vocabulary import Conclusion, Outcome
 def timeline(
     jobs: Sequence[JobRow], started_at: datetime | None, now: datetime, most: int | None = None
 ) -> pd.DataFrame:
-    """Own jobs of an attempt: no copies, no phantoms, none that were skipped. `critical`: on the chain of jobs that
-    decided how long it took. Of more than `most` jobs those that `foremost` picks, in the order they began."""
+    """Own jobs of an attempt: no copies, no phantoms, none that were skipped. `end` is null where it is unknown: such a
+    job does not go on. `critical`: on the chain of jobs that decided how long it took. Of more than `most` jobs those
+    that `foremost` picks, in the order they began."""
     shown = drawable(jobs)
     chain = {link.job_id for link in critical_path(shown)} if all(job.completed_at for job in shown) else set()
     origin = started_at or min((job.started_at for job in shown if job.started_at), default=now)
@@ -27,9 +29,9 @@ def timeline(
             "name": job.name,
             "queue_start": _offset(origin, job.created_at),
             "start": _offset(origin, job.started_at) if job.status != "queued" else None,
-            "end": _offset(origin, job.completed_at or now) if job.status != "queued" else None,
-            "outcome": job.conclusion or "in_progress",
-            "written": units.duration(job.duration_seconds) if job.completed_at else so_far(job.started_at, now),
+            "end": _offset(origin, _end(job, now)) if job.status != "queued" else None,
+            "outcome": job.conclusion or ("end_unknown" if job.end_unknown else "in_progress"),
+            "written": _written(job, now),
             "hover": _job_hover(job) + (" · on the critical path" if job.id in chain else ""),
             "critical": job.id in chain,
         }
@@ -54,10 +56,21 @@ def foremost(jobs: Sequence[JobRow], now: datetime, most: int, chain: Collection
     def rank(place: int) -> tuple[bool, bool, float]:
         job = jobs[place]
         failed = outcome_of(job.status, job.conclusion) is Outcome.FAILURE
-        ran = ((job.completed_at or now) - job.started_at).total_seconds() if job.started_at else 0.0
+        end = _end(job, now)
+        ran = (end - job.started_at).total_seconds() if job.started_at and end else 0.0
         return not failed, job.id not in chain, -(ran if job.duration_seconds is None else job.duration_seconds)
 
     return [jobs[place] for place in sorted(sorted(range(len(jobs)), key=rank)[:most])]
+
+
+def _end(job: JobRow, now: datetime) -> datetime | None:
+    return job.completed_at or (None if job.end_unknown else now)
+
+
+def _written(job: JobRow, now: datetime) -> str:
+    if job.end_unknown:
+        return "end unknown"
+    return units.duration(job.duration_seconds) if job.completed_at else so_far(job.started_at, now)
 
 
 def steps(job: JobRow) -> pd.DataFrame:
@@ -71,12 +84,18 @@ def steps(job: JobRow) -> pd.DataFrame:
         known = bool(seconds and start and origin and whole)
         rows.append({
             "name": str(step.get("name") or ""),
-            "state": str(step.get("conclusion") or step.get("status") or "queued"),
+            "state": _step_state(job, step),
             "duration": units.duration(seconds),
             "left": (start - origin).total_seconds() / whole * 100 if known and start and origin else 0.0,
             "width": seconds / whole * 100 if known and seconds else 0.0,
         })  # fmt: skip
     return pd.DataFrame(rows, columns=["name", "state", "duration", "left", "width"])
+
+
+def _step_state(job: JobRow, step: dict[str, Any]) -> str:
+    status = str(step.get("status") or "queued")
+    unknown = job.end_unknown and status != "completed"
+    return str(step.get("conclusion") or ("end_unknown" if unknown else status))
 
 
 def _moment(written: object) -> datetime | None:
@@ -91,7 +110,7 @@ def _offset(origin: datetime, moment: datetime | None) -> float | None:
 
 
 def _job_hover(job: JobRow) -> str:
-    parts = [job.name, word(job.conclusion or job.status), units.duration(job.duration_seconds)]
+    parts = [job.name, word(job.shown_state), units.duration(job.duration_seconds)]
     parts.append(f"queued {units.duration(job.queue_seconds)}")
     parts += [f"on {', '.join(job.labels)}"] if job.labels else []
     return " · ".join(parts)

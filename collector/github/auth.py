@@ -16,6 +16,8 @@ from collector.github import errors
 # GitHub takes ten minutes at most; nine leave a minute for clocks that differ.
 _BACKDATED, _SIGNED_FOR = timedelta(seconds=60), timedelta(minutes=9)
 _RENEW_BEFORE = timedelta(minutes=5)
+# GitHub's servers learn of a new token one after the other; until then some of them refuse it.
+_NEW_FOR = timedelta(seconds=15)
 
 # Method, path and Authorization in, the JSON of a good answer out; raises the errors of collector.github.errors.
 Ask = Callable[[str, str, str], Any]
@@ -23,7 +25,8 @@ Ask = Callable[[str, str, str], Any]
 
 class Auth(Protocol):
     """`kind` in words. `header` may have to ask GitHub first. `renew`: whether it is worth asking again after a 401
-    that this header got. `who` and `advice`: who was refused then, and what to look at. `personal`: it may belong to
+    that this header got. `is_new`: its token was made seconds ago, so that a refusal may come from a server that does
+    not know it yet. `who` and `advice`: who was refused then, and what to look at. `personal`: it may belong to
     a user; `installed`: to an App's installation."""
 
     personal: bool
@@ -35,6 +38,8 @@ class Auth(Protocol):
     def header(self, ask: Ask) -> str | None: ...
 
     def renew(self, header: str | None) -> bool: ...
+
+    def is_new(self, header: str | None) -> bool: ...
 
 
 class TokenAuth:
@@ -53,11 +58,15 @@ class TokenAuth:
     def renew(self, header: str | None) -> bool:
         return False
 
+    def is_new(self, header: str | None) -> bool:
+        return False
+
 
 @dataclass(frozen=True)
 class _Installed:
     header: str
     expires_at: datetime
+    made_at: datetime
 
 
 class AppAuth:
@@ -102,6 +111,12 @@ class AppAuth:
             self._installed = None
         return True
 
+    def is_new(self, header: str | None) -> bool:
+        installed = self._installed
+        if installed is None or installed.header != header:
+            return False
+        return self._clock() - installed.made_at < _NEW_FOR
+
     def _good(self, margin: timedelta) -> str | None:
         installed = self._installed
         return installed.header if installed and self._clock() < installed.expires_at - margin else None
@@ -120,7 +135,8 @@ class AppAuth:
         self.installation_id = number
         try:
             ends = datetime.fromisoformat(answer["expires_at"])
-            return _Installed(f"Bearer {answer['token']}", ends if ends.tzinfo else ends.replace(tzinfo=UTC))
+            ends = ends if ends.tzinfo else ends.replace(tzinfo=UTC)
+            return _Installed(f"Bearer {answer['token']}", ends, self._clock())
         except (TypeError, KeyError, ValueError):
             raise errors.BadAnswer("GitHub answered without an installation's token") from None
 

@@ -27,6 +27,8 @@ _LONGEST_PAUSE_SECONDS, _LOOK_SECONDS = 16.0, 0.25
 # One request may be refused for going too fast so often, penalties waited for in between.
 _REFUSALS = 10
 _REDIRECTS = 5
+# A token that was made seconds ago and is refused (401, 403) is sent again after these pauses, in seconds.
+_NEW_TOKEN_PAUSES = (1.0, 2.0, 4.0)
 _MOVED, _ELSEWHERE = (301, 307, 308), (302, 303)
 _POINTS = {"GET": 1, "POST": 5}
 _API_VERSION = "2022-11-28"
@@ -178,7 +180,10 @@ class Client:
 
     def _pause(self, failed: int) -> bool:
         """Longer each time and by chance, so that threads do not come back together. False: the program ends."""
-        seconds = random.uniform(0, min(2.0 ** (failed - 1), _LONGEST_PAUSE_SECONDS))  # noqa: S311 - not secrecy
+        return self._wait(random.uniform(0, min(2.0 ** (failed - 1), _LONGEST_PAUSE_SECONDS)))  # noqa: S311 - not secrecy
+
+    def _wait(self, seconds: float) -> bool:
+        """False: the program ends."""
         # Not stop.wait(): a signal that sets it while this very thread is in there would wait for itself.
         while seconds > 0 and not (self.stop is not None and self.stop.is_set()):
             self._sleep(min(seconds, _LOOK_SECONDS))
@@ -214,10 +219,20 @@ class Client:
     def _authorized(self, url: str, headers: dict[str, str], *, stream: bool) -> requests.Response:
         """With this client's token; with a new one where GitHub no longer takes it."""
         known = self.auth.header(self._ask_as_app)
-        response = self._sent("GET", url, headers, known, stream=stream)
+        response = self._until_known(known, url, headers, stream=stream)
         if response.status_code == 401 and self.auth.renew(known):
             response.close()
             known = self.auth.header(self._ask_as_app)
+            response = self._until_known(known, url, headers, stream=stream)
+        return response
+
+    def _until_known(self, known: str | None, url: str, headers: dict[str, str], *, stream: bool) -> requests.Response:
+        """The answer to this Authorization; while its token is new, a refusal is not taken for the last word."""
+        response = self._sent("GET", url, headers, known, stream=stream)
+        for seconds in _NEW_TOKEN_PAUSES:
+            if response.status_code not in (401, 403) or not self.auth.is_new(known) or not self._wait(seconds):
+                break
+            response.close()
             response = self._sent("GET", url, headers, known, stream=stream)
         return response
 

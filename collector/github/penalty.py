@@ -9,6 +9,8 @@ from collector.github.budget import Budget, number
 _PAUSE, _LONGEST = timedelta(seconds=60), timedelta(minutes=15)
 # GitHub asks for minutes. After an hour it is worth a request whatever was said.
 _LONGEST_ASKED = timedelta(hours=1)
+# Older servers name their secondary limit "abuse detection mechanism" and send no header.
+_SIGNS = ("rate limit", "abuse detection")
 _SLOW_DOWN = "GitHub asks to slow down (secondary rate limit)"
 
 
@@ -66,4 +68,6 @@ def is_rate_limit(status: int, headers: Mapping[str, str], message: str) -> bool
         return True
     if status != 403:
         return False
-    return "retry-after" in headers or headers.get("x-ratelimit-remaining") == "0" or "rate limit" in message.lower()
+    if "retry-after" in headers or headers.get("x-ratelimit-remaining") == "0":
+        return True
+    return any(sign in message.lower() for sign in _SIGNS)

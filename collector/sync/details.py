@@ -18,9 +18,15 @@ def fetch_details(client: Client, repo: str, wanted: WantedDetails, clock: Calla
     run = f"/repos/{repo}/actions/runs/{wanted.run_id}"
     fetched_at = clock()
     jobs: dict[int, JobRecord] = {}
+    count: int | None = None
+    repeated = 0
     for page in pages(client, f"{run}/jobs", "jobs", JobPayload, params={"filter": "all"}):
         if page.unreadable:
             raise BadAnswer(f"a job cannot be read: {page.unreadable[0]}")
+        if page.total_count is not None:
+            count = max(count or 0, page.total_count)
+        # A job that one page lists twice is counted twice; between pages jobs repeat because the pages shift.
+        repeated += len(page.items) - len({payload.id for payload in page.items})
         for payload in page.items:
             job = job_record(payload)
             known = jobs.get(job.id)
@@ -35,6 +41,7 @@ def fetch_details(client: Client, repo: str, wanted: WantedDetails, clock: Calla
         fetched_at,
         attempt=wanted.attempt,
         over=wanted.over,
+        job_count=None if count is None else count - repeated,
     )
 
 

@@ -18,7 +18,8 @@ from collector.sync.fill import Filler
 from collector.sync.repository import Reading, RepositoryReader, note_failure
 from collector.sync.targets import Targets, resolve
 from collector.sync.trouble import of_one
-from db.engine import write_scope
+from db.engine import session_scope, write_scope
+from db.queries.repositories import repositories_without_actions
 from db.store.repositories import add_targets, keep_targets, note_target, owned_by, repository_id_of, set_monitored
 
 _LISTS_AT_ONCE = 8
@@ -90,8 +91,10 @@ class Sync:
             targets = resolve(self._client, repos)
             outcome.failures.update(targets.failures)
             self.look(targets.names, outcome)
+            without = self._without_actions()
             for repository_id, repo in outcome.repositories.items():
-                self._read_history(repository_id, repo, since, until, outcome)
+                if repository_id not in without:
+                    self._read_history(repository_id, repo, since, until, outcome)
             self._fill(outcome)
         except RateLimited as error:
             outcome.waiting = error
@@ -161,7 +164,10 @@ class Sync:
 
     def complete(self, repositories: Mapping[int, str], outcome: Outcome) -> None:
         """History that is still missing, and holes in what is stored."""
+        without = self._without_actions()
         for repository_id, repo in repositories.items():
+            if repository_id in without:
+                continue
             if self._stop.is_set():
                 return
             try:
@@ -187,6 +193,10 @@ class Sync:
             keep_targets(session, [*targets.names, *targets.failures], owners)
             known = {found for name in targets.names if (found := repository_id_of(session, name))}
             set_monitored(session, known | set(outcome.repositories) | set(owned_by(session, owners)))
+
+    def _without_actions(self) -> set[int]:
+        with session_scope(self._engine) as session:
+            return repositories_without_actions(session)
 
     def _fill(self, outcome: Outcome) -> None:
         filled = self.filler.run(outcome.repositories)

@@ -16,7 +16,7 @@ from collector.progress import Progress
 from collector.sync.details import fetch_details
 from collector.sync.gone import why_unread, why_unseen
 from db.engine import session_scope, write_scope
-from db.queries.sync import WantedDetails, count_wanted_details, wanted_details
+from db.queries.sync import WantedDetails, count_wanted_details, pending_details, wanted_details
 from db.store.jobs import store_details
 from db.store.records import DetailsRecord
 from db.store.repositories import get_repository
@@ -28,6 +28,8 @@ from db.store.sync_state import set_gaps
 _ROUND, _BATCH = 400, 50
 WORKERS = 32
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
+# Between two looks at the jobs of a run that ended just now and whose jobs are not all there, or not all over.
+_FIRST_LOOK, _LONGEST_LOOK = timedelta(seconds=10), timedelta(minutes=4)
 
 
 @dataclass
@@ -82,12 +84,14 @@ class Filler:
         self._engine, self._client, self._clock = engine, client, clock
         self._stop, self._progress, self._workers = stop, progress, workers
         self._trouble: dict[int, _Trouble] = {}
+        # By run and attempt: a new attempt is asked for at once.
+        self._unsettled: dict[tuple[int, int], _Trouble] = {}
         self._unseen: dict[int, _Trouble] = {}
 
     def run(self, repositories: Mapping[int, str], *, live: bool = True, patient: bool = False) -> Filled:
         """Everything that is wanted of these repositories (id to owner/name). Without `live` running runs are left
-        alone unless there is news of them. `patient` waits longer after each failure of a run; otherwise it is asked
-        for once in every call."""
+        alone unless there is news of them. `patient` waits longer after each failure of a run, and each answer that is
+        not GitHub's last word; otherwise it is asked for once in every call."""
         current = _Pass(repositories, patient)
         if not repositories:
             return current.filled
@@ -120,16 +124,20 @@ class Filler:
             seen = [each for each in current.repositories if self._may(self._unseen.get(each), now, current.patient)]
             with session_scope(self._engine) as session:
                 # What is on its way, or failed, is still wanted in the database.
-                limit = _ROUND + self._workers + 2 * _BATCH + len(self._trouble)
+                limit = _ROUND + self._workers + 2 * _BATCH + len(self._trouble) + len(self._unsettled)
                 listed = wanted_details(session, set(seen) - current.lost, now, limit, live=live)
             fresh = [each for each in listed if each.run_id not in asked]
-            fresh = [each for each in fresh if self._may(self._trouble.get(each.run_id), now, current.patient)]
+            fresh = [each for each in fresh if self._is_due(each, now, current.patient)]
             if not fresh:
                 return
             for each in fresh[:_ROUND]:
                 asked.add(each.run_id)
                 if each.repository_id not in current.lost:
                     yield each
+
+    def _is_due(self, run: WantedDetails, now: datetime, patient: bool) -> bool:
+        pauses = self._trouble.get(run.run_id), self._unsettled.get((run.run_id, run.attempt))
+        return all(self._may(pause, now, patient) for pause in pauses)
 
     def _may(self, trouble: _Trouble | None, now: datetime, patient: bool) -> bool:
         return trouble is None or not patient or now >= trouble.again_at
@@ -148,15 +156,27 @@ class Filler:
         self._trouble[run_id] = self._again(self._trouble.get(run_id))
         current.note_failure(repository_id, f"jobs of run {run_id}: {error}")
 
-    def _again(self, before: _Trouble | None) -> _Trouble:
+    def _again(
+        self, before: _Trouble | None, first: timedelta = _FIRST_PAUSE, longest: timedelta = _LONGEST_PAUSE
+    ) -> _Trouble:
         tries = before.tries + 1 if before else 1
-        pause = min(_FIRST_PAUSE * 2 ** min(tries - 1, 10), _LONGEST_PAUSE)
+        pause = min(first * 2 ** min(tries - 1, 10), longest)
         return _Trouble(tries, self._clock() + pause)
+
+    def _note_unsettled(self, details: list[DetailsRecord], pending: set[int]) -> None:
+        """Runs whose jobs GitHub is still completing: after growing pauses their lists are read again."""
+        for detail in details:
+            key = detail.run_id, detail.attempt or 1
+            before = self._unsettled.pop(key, None)
+            if detail.over and detail.run_id in pending:
+                self._unsettled[key] = self._again(before, _FIRST_LOOK, _LONGEST_LOOK)
 
     def _store(self, current: _Pass) -> None:
         for repository_id, details in current.batch.items():
             with write_scope(self._engine) as session:
                 changed = store_details(session, get_repository(session, repository_id), details)
+                pending = pending_details(session, repository_id, [detail.run_id for detail in details])
+            self._note_unsettled(details, pending)
             current.filled.changed += changed
             self._progress.advance(len(details))
             if changed:

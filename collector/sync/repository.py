@@ -1,5 +1,6 @@
 """One repository: who it is, its workflows and its list of runs."""
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from collector.github.client import Client
-from collector.github.errors import BadAnswer, GitHubError, NotFound
+from collector.github.errors import BadAnswer, Forbidden, GitHubError, NotFound
 from collector.github.pagination import Page, pages
 from collector.github.payloads import RepositoryPayload, RunPayload, WorkflowPayload, read
+from collector.sync.actions import lacks_actions
 from collector.sync.convert import repository_record, run_record, workflow_of, workflow_record
 from collector.sync.cursor import DEEPEST, LOOKS, Known, Walk, plan
 from collector.sync.schedules import ScheduleReader
@@ -20,6 +22,7 @@ from collector.sync.tail import Seen, walk
 from db.engine import session_scope, write_scope
 from db.queries.sync import unfinished_runs
 from db.store.backfills import settle_seen_in_full
+from db.store.job_lists import due_job_lists, reopen_job_lists
 from db.store.locking import lock_repository
 from db.store.repositories import (
     ensure_workflows,
@@ -35,6 +38,7 @@ from db.store.repositories import (
 from db.store.runs import Upserted, mark_gone, note_looked_at, upsert_runs
 from db.store.sync_state import set_gaps, sync_state
 
+log = logging.getLogger(__name__)
 WORKFLOWS_EVERY = timedelta(hours=1)
 # A new name or default branch is noticed this late; the list of runs works under the old name meanwhile.
 IDENTIFY_EVERY = timedelta(hours=1)
@@ -74,6 +78,14 @@ class RepositoryReader:
         """One look at a repository. Each page is stored before the next is asked for; covered_to moves only when
         the walk came to its end, so an interruption leaves no hole."""
         repository_id, repo = self._identify(name)
+        try:
+            return self._read(repository_id, repo, backfill_from)
+        except (NotFound, Forbidden) as error:
+            if not self._note_missing_actions(repository_id, repo, error):
+                raise
+            return Reading(repository_id, repo, 0)
+
+    def _read(self, repository_id: int, repo: str, backfill_from: datetime) -> Reading:
         changed = self._read_workflows(repository_id, repo)
         known, etag = self._known(repository_id)
         now = self._clock()
@@ -86,6 +98,7 @@ class RepositoryReader:
             if self._stop.is_set():
                 return Reading(repository_id, repo, changed, stopped=True)
         changed += self._follow_unfinished(repository_id, repo, seen)
+        self._reopen_job_lists(repository_id)
         self._note_complete(repository_id, walk_plan, seen)
         self._schedules.read(repository_id, repo)
         return Reading(repository_id, repo, changed)
@@ -196,11 +209,40 @@ class RepositoryReader:
             return 1
         return 0 if isinstance(payload, str) else self.store(repository_id, [payload]).changed
 
+    def _note_missing_actions(self, repository_id: int, repo: str, error: GitHubError) -> bool:
+        """Whether the repository has no Actions: then there is nothing to collect until a later look finds some. That
+        it is still there is asked once; after that _identify notices its end."""
+        with session_scope(self._engine) as session:
+            known = sync_state(session, repository_id).actions_missing_since
+        if not (known and isinstance(error, NotFound)) and not lacks_actions(self._client, repository_id, repo, error):
+            return False
+        now = self._clock()
+        with write_scope(self._engine) as session:
+            state = sync_state(session, repository_id, lock=True)
+            state.actions_missing_since = state.actions_missing_since or now
+            state.synced_at, state.error, state.error_at = now, None, None
+        if known is None:
+            log.info(
+                "%s has no GitHub Actions: nothing to collect there until it has", repo, extra={"repository": repo}
+            )
+        return True
+
+    def _reopen_job_lists(self, repository_id: int) -> None:
+        """Lists of jobs that were short when they were last read are read again, rarely, with the next jobs."""
+        now = self._clock()
+        with session_scope(self._engine) as session:
+            due = due_job_lists(session, repository_id, now)
+        if due:
+            with write_scope(self._engine) as session:
+                lock_repository(session, repository_id)
+                reopen_job_lists(session, repository_id, due)
+
     def _note_complete(self, repository_id: int, walk_plan: Walk, seen: Seen) -> None:
         now = self._clock()
         with write_scope(self._engine) as session:
             state = sync_state(session, repository_id, lock=True)
             state.synced_at, state.error, state.error_at = now, None, None
+            state.actions_missing_since = None
             if seen.unchanged:
                 return
             # An empty repository is covered up to now.

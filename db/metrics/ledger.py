@@ -122,7 +122,8 @@ class Missing:
 class RepositoryLedger:
     """Everything created from `complete_since` to `covered_to` is stored, but for `gaps`. `synced_at` is the last look
     at the newest runs, `relooked_deep_at` the last one through all runs of 31 days, `audited_at` the last comparison
-    of run numbers. Null: not yet."""
+    of run numbers. Null: not yet. `actions_missing_since`: the repository has no GitHub Actions since then; null where
+    it has."""
 
     id: int
     repo: str
@@ -142,6 +143,7 @@ class RepositoryLedger:
     missing: Missing
     runs: int
     logs: LogCounts
+    actions_missing_since: datetime | None = None
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
@@ -153,13 +155,15 @@ class RepositoryLedger:
             return LedgerState.FAILING
         if any(gap.kind not in _ON_ITS_WAY for gap in self.gaps):
             return LedgerState.GAPS
+        if self.actions_missing_since:
+            return LedgerState.NO_ACTIONS
         if self.synced_at is None or self.complete_since is None or self.gaps:
             return LedgerState.CATCHING_UP
         return LedgerState.ARCHIVED if self.archived else LedgerState.COMPLETE
 
     @property
     def complete(self) -> bool:
-        return self.state in (LedgerState.COMPLETE, LedgerState.ARCHIVED)
+        return self.state in (LedgerState.COMPLETE, LedgerState.ARCHIVED, LedgerState.NO_ACTIONS)
 
     @property
     def jobs_missing(self) -> int:

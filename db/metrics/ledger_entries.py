@@ -39,6 +39,12 @@ def entries(ledger: RepositoryLedger, missing: Sequence[MissingNumbers], now: da
 
 
 def _covered(ledger: RepositoryLedger) -> Iterator[Entry]:
+    if ledger.actions_missing_since:
+        since = minute(ledger.actions_missing_since)
+        text = f"There are no GitHub Actions in this repository (as of {since} UTC): nothing to collect."
+        yield Entry(Tone.NOTE, text, "Nothing: once it has Actions, collection begins by itself.")
+        if ledger.complete_since is None:
+            return
     if ledger.complete_since is None or ledger.synced_at is None:
         known = f" {counted(ledger.runs, 'run')} so far." if ledger.runs else ""
         todo = "" if ledger.error else "Nothing: the collector does it next."
@@ -63,6 +69,8 @@ def _noted(gap: Gap) -> Entry:
         "capped": ("", "GitHub lists no more of them to anybody. Webhooks bring such runs as they happen."),
         "unreadable": ("GitHub's answer about a run could not be used: ",
                        "Nothing: it is read again with the next full look. Where it stays, update this program."),
+        "job_lists": ("", "Nothing: GitHub is asked again for 15 minutes after the run's end, then after 1 h, 6 h and "
+                      "a day. The page of the run on GitHub shows whether the jobs exist."),
     }  # fmt: skip
     before, todo = told.get(gap.kind, ("", ""))
     text = f"{before}{gap.detail}"

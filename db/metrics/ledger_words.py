@@ -1,5 +1,6 @@
 """How the ledger is said, for people. Times are UTC."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 
@@ -48,6 +49,18 @@ def history_line(since: datetime, until: datetime, done: int, expected: int | No
 
 def unfilled_line(runs: int) -> str:
     return f"{counted(runs, 'run')} still without their jobs: their durations and costs are estimates or missing"
+
+
+def job_lists_line(short: Sequence[tuple[int, int]], more: int) -> str:
+    """`short` are (run id, missing jobs) pairs, 0 where GitHub lists none of the run's jobs; `more` further runs."""
+    missing = sum(jobs for _, jobs in short)
+    which = [f"run {run_id}: {counted(jobs, 'job') if jobs else 'no job listed'}" for run_id, jobs in short[:3]]
+    left = len(short) - len(which) + more
+    which += [f"and {counted(left, 'more run', 'more runs')}"] if left else []
+    total = f"{counted(missing, 'job')} missing" if missing else "jobs missing"
+    return (
+        f"GitHub lists fewer jobs than it counts: {total} in {counted(len(short) + more, 'run')} ({', '.join(which)})"
+    )
 
 
 def time_left(seconds: float | None) -> str:

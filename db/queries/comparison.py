@@ -31,6 +31,7 @@ class JobState:
     labels: list[str]
     html_url: str | None
     delta_seconds: float | None
+    end_unknown: bool = False
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ def _compared(name: str, jobs: Sequence[JobRow | None]) -> ComparedJob:
 def _state(job: JobRow, first: JobRow | None) -> JobState:
     return JobState(
         job.id, job.attempt, job.conclusion, job.duration_seconds, job.queue_seconds, job.labels, job.html_url,
-        _less(job.duration_seconds, first.duration_seconds if first else None),
+        _less(job.duration_seconds, first.duration_seconds if first else None), job.end_unknown,
     )  # fmt: skip
 
 

@@ -219,4 +219,5 @@ def _ledger(
         missing=missing,
         runs=runs,
         logs=logs,
+        actions_missing_since=state.actions_missing_since if state else None,
     )

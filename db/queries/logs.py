@@ -11,13 +11,15 @@ from db.insights.terminal import plain
 from db.metrics.outcome import FAILED_CONCLUSIONS
 from db.models import Attempt, Job, JobLog, Run
 from db.queries.deciding import allowed_to_fail, urgency
+from db.queries.runs import end_unknown
 from db.queries.wanted_logs import LOGS_LAST
 from db.vocabulary import Conclusion, LogState, Status
 
 
 @dataclass(frozen=True)
 class JobLogRow:
-    """`state` is null where nobody has asked for this log yet, and it could be asked for.
+    """`state` is null where nobody has asked for this log yet, and it could be asked for; the log of a job whose end is
+    unknown (`end_unknown`) is missing for good.
     `excerpt_first_line` counts from 1; `text` is null unless asked for and stored."""
 
     repository_id: int
@@ -31,6 +33,12 @@ class JobLogRow:
     error_line: str | None
     truncated: bool
     text: str | None
+    end_unknown: bool = False
+
+    @property
+    def shown_state(self) -> str:
+        """Conclusion, or whether it is running or its end is unknown."""
+        return self.conclusion or ("end_unknown" if self.end_unknown else "in_progress")
 
 
 def list_logs(
@@ -54,30 +62,37 @@ def find_log(session: Session, run_id: int, job_id: int, *, with_text: bool = Fa
 def _rows(session: Session, run_id: int, where: list[ColumnElement[bool]], with_text: bool) -> list[JobLogRow]:
     repository = select(Run.repository_id).where(Run.id == run_id).limit(1).scalar_subquery()
     query = (
-        select(Job, JobLog)
+        select(Job, JobLog, end_unknown())
+        .join(Run, (Run.repository_id == Job.repository_id) & (Run.id == Job.run_id))
         .join(JobLog, (JobLog.repository_id == Job.repository_id) & (JobLog.job_id == Job.id), isouter=True)
         .where(Job.run_id == run_id, Job.repository_id == repository, ~Job.copied, ~Job.phantom, *where)
         .order_by(Job.id)
     )
     if with_text:
         query = query.options(undefer(JobLog.content))
-    return [_row(job, log, with_text) for job, log in session.execute(query) if job.conclusion != Conclusion.SKIPPED]
+    return [
+        _row(job, log, with_text, orphaned=orphaned)
+        for job, log, orphaned in session.execute(query)
+        if job.conclusion != Conclusion.SKIPPED
+    ]
 
 
-def _row(job: Job, log: JobLog | None, with_text: bool) -> JobLogRow:
+def _row(job: Job, log: JobLog | None, with_text: bool, *, orphaned: bool) -> JobLogRow:
     stored = log is not None and log.state == LogState.STORED
+    state = log.state if log else None
     return JobLogRow(
         repository_id=job.repository_id,
         job_id=job.id,
         name=job.name,
         conclusion=job.conclusion,
         completed=job.status == Status.COMPLETED,
-        state=log.state if log else None,
+        state=LogState.MISSING if orphaned and state in (None, LogState.PENDING) else state,
         excerpt_first_line=log.excerpt_first_line if log else None,
         excerpt=[plain(line) for line in log.excerpt or []] if log else [],
         error_line=plain(log.error_line) if log and log.error_line else None,
         truncated=bool(log and log.truncated),
         text=_text(log) if log and stored and with_text else None,
+        end_unknown=bool(orphaned),
     )
 
 

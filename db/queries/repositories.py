@@ -22,7 +22,8 @@ _LATEST = 20_000
 
 @dataclass(frozen=True)
 class RepositoryRow:
-    """`error` is the last failure to read it, one line; null when the last look went well."""
+    """`error` is the last failure to read it, one line; null when the last look went well. `actions_missing_since`: the
+    repository has no GitHub Actions since then, null where it has."""
 
     id: int
     repo: str
@@ -36,12 +37,19 @@ class RepositoryRow:
     error: str | None
     error_at: datetime | None
     gaps: list[dict[str, Any]]
+    actions_missing_since: datetime | None = None
+
+    @property
+    def collectable(self) -> bool:
+        """False where there are no Actions and no history of any."""
+        return self.actions_missing_since is None or self.complete_since is not None
 
 
 _REPOSITORY_COLUMNS: list[Any] = [
     Repository.id, Repository.full_name.label("repo"), Repository.default_branch, Repository.private,
     Repository.archived, Repository.monitored, Repository.html_url, SyncState.complete_since, SyncState.synced_at,
     SyncState.error, SyncState.error_at, SyncState.gaps,
+    SyncState.actions_missing_since,
 ]  # fmt: skip
 
 
@@ -127,6 +135,7 @@ def completeness(session: Session, scope: Scope, window: Window | None = None) -
     """Complete since the latest such time of the scope's repositories; synced at the earliest. With a window only
     gaps that may be about its runs."""
     rows = [row for row in list_repositories(session, monitored_only=not scope.repos) if _wanted(row, scope.repos)]
+    rows = [row for row in rows if row.collectable]
     since = [row.complete_since for row in rows]
     synced = [row.synced_at for row in rows]
     missing = find_missing(session, [row.id for row in rows], window)
@@ -170,6 +179,11 @@ def unread_targets(session: Session, repos: Collection[str]) -> list[TargetRow]:
 def known_repositories(session: Session) -> list[str]:
     """Every repository with stored data, also those that are not monitored any more."""
     return list(session.scalars(select(Repository.full_name)))
+
+
+def repositories_without_actions(session: Session) -> set[int]:
+    """Ids of repositories that GitHub shows and whose Actions it does not."""
+    return set(session.scalars(select(SyncState.repository_id).where(SyncState.actions_missing_since.is_not(None))))
 
 
 def target_names(session: Session) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from db.metrics.scope import Scope
@@ -16,7 +16,7 @@ from db.metrics.window import Window
 from db.models import Attempt, Job, Repository, Run, Workflow
 from db.queries.filters import in_scope, in_window
 from db.queries.text import contains_text
-from db.vocabulary import Outcome
+from db.vocabulary import Outcome, Status
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,9 @@ class AttemptRow:
 
 @dataclass(frozen=True)
 class JobRow:
+    """`end_unknown`: GitHub never closed this job of a finished attempt. Its `status` stays what GitHub says; it is not
+    running, and how long it took and how it ended is not known."""
+
     id: int
     attempt: int
     name: str
@@ -117,6 +120,12 @@ class JobRow:
     has_started: bool
     steps: list[dict[str, Any]]
     html_url: str | None
+    end_unknown: bool = False
+
+    @property
+    def shown_state(self) -> str:
+        """Conclusion, status or `end_unknown`."""
+        return self.conclusion or ("end_unknown" if self.end_unknown else self.status)
 
 
 @dataclass(frozen=True)
@@ -135,6 +144,18 @@ _SHA = re.compile(r"(?=.*[0-9])[0-9a-fA-F]{7,64}")
 _WORKFLOW = func.coalesce(Workflow.name, Run.workflow_name).label("workflow")
 _OWN_COLUMNS: dict[str, Any] = {"repo": Repository.full_name.label("repo"), "workflow": _WORKFLOW}
 _COLUMNS: list[Any] = [_OWN_COLUMNS.get(name, getattr(Run, name, None)) for name in RunRow.__dataclass_fields__]
+
+
+def end_unknown() -> ColumnElement[bool]:
+    """Of a job, joined to its run: its attempt is over and it is not, and GitHub is not asked for its end any more."""
+    over = or_(Job.attempt < Run.attempt, and_(Run.status == Status.COMPLETED, ~Run.details_pending))
+    return and_(Job.status != Status.COMPLETED, over)
+
+
+_RUN_OF_JOB = and_(Run.repository_id == Job.repository_id, Run.id == Job.run_id)
+_JOB_COLUMNS: list[Any] = [
+    end_unknown().label(name) if name == "end_unknown" else getattr(Job, name) for name in JobRow.__dataclass_fields__
+]
 
 
 def list_runs(
@@ -175,8 +196,7 @@ def list_attempts(session: Session, run_id: int) -> list[AttemptRow]:
 
 def list_jobs(session: Session, run_id: int, attempt: int) -> list[JobRow]:
     """Jobs of one attempt, copies and phantoms included and marked, in the order they began."""
-    columns = [getattr(Job, name) for name in JobRow.__dataclass_fields__]
-    query = select(*columns).where(*_of_run(Job, run_id), Job.attempt == attempt)
+    query = select(*_JOB_COLUMNS).join(Run, _RUN_OF_JOB).where(*_of_run(Job, run_id), Job.attempt == attempt)
     jobs = [JobRow(*row) for row in session.execute(query)]
     last = datetime.max.replace(tzinfo=UTC)
     return sorted(jobs, key=lambda job: (job.started_at or last, job.id))
@@ -186,8 +206,11 @@ def list_jobs_of(session: Session, run_ids: Collection[int]) -> dict[int, list[J
     """By run: jobs of all attempts, copies and phantoms included and marked."""
     ids = list(run_ids)
     owners = select(Run.repository_id, Run.id).where(Run.id.in_(ids))
-    columns = [getattr(Job, name) for name in JobRow.__dataclass_fields__]
-    query = select(*columns, Job.run_id).where(tuple_(Job.repository_id, Job.run_id).in_(owners))
+    query = (
+        select(*_JOB_COLUMNS, Job.run_id)
+        .join(Run, _RUN_OF_JOB)
+        .where(tuple_(Job.repository_id, Job.run_id).in_(owners))
+    )
     found: dict[int, list[JobRow]] = {}
     for row in session.execute(query):
         found.setdefault(row.run_id, []).append(JobRow(*row[:-1]))

@@ -65,6 +65,12 @@ def count_wanted_details(session: Session, repository_ids: Collection[int], now:
     return {row[0]: row[1] for row in session.execute(query.group_by(Run.repository_id))}
 
 
+def pending_details(session: Session, repository_id: int, run_ids: Collection[int]) -> set[int]:
+    """Those of these runs whose jobs are still to be fetched, or to be fetched again."""
+    ours = Run.repository_id == repository_id, Run.id.in_(list(run_ids)), Run.details_pending
+    return set(session.scalars(select(Run.id).where(*ours)))
+
+
 def _details_wanted(repository_ids: Collection[int], now: datetime, live: bool) -> ColumnElement[bool]:
     ours = Run.repository_id.in_(list(repository_ids))
     if not live:

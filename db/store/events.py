@@ -37,13 +37,19 @@ def store_events(
 ) -> EventsStored:
     """One repository's events. The repository is locked (lock_repositories) until the transaction ends."""
     changed = upsert_runs(session, repository, runs).changed if runs else 0
-    changed += _store_jobs(session, repository.id, jobs)
+    news = _store_jobs(session, repository.id, jobs)
+    changed += news.jobs
     ids = {record.id for record in runs} | {each.run_id for each in jobs}
     known = {run.id: run for run in sum_up_runs(session, repository, ids)}
     late = [record for record in runs if record.attempt < known[record.id].attempt]
     if late:
         changed += _store_earlier_attempts(session, repository.id, late)
         sum_up_runs(session, repository, {record.id for record in late})
+    for run_id, attempt in news.added:
+        run = known.get(run_id)
+        if run is not None and run.status == Status.COMPLETED and attempt <= run.attempt:
+            # The list of a finished run did not hold this job when it was read: it was short.
+            run.details_pending = True
     wanting = (run.id for run in known.values() if run.details_pending and run.status == Status.COMPLETED)
     return EventsStored(changed, frozenset(wanting), frozenset(ids - set(known)))
 
@@ -79,10 +85,17 @@ def _rank(record: RunRecord) -> int:
     return status_rank(record.status)
 
 
-def _store_jobs(session: Session, repository_id: int, jobs: Sequence[JobNews]) -> int:
-    """Returns how many jobs have news."""
+@dataclass(frozen=True)
+class _StoredJobs:
+    """How many jobs have news, and (run id, attempt) of those that were not known before."""
+
+    jobs: int = 0
+    added: frozenset[tuple[int, int]] = frozenset()
+
+
+def _store_jobs(session: Session, repository_id: int, jobs: Sequence[JobNews]) -> _StoredJobs:
     if not jobs:
-        return 0
+        return _StoredJobs()
     latest: dict[int, JobNews] = {}
     for each in jobs:
         before = latest.get(each.job.id)
@@ -90,15 +103,16 @@ def _store_jobs(session: Session, repository_id: int, jobs: Sequence[JobNews]) -
             latest[each.job.id] = each
     query = select(Job).where(Job.repository_id == repository_id, Job.id.in_(list(latest)))
     known = {job.id: job for job in session.scalars(query)}
-    news = 0
+    news, added = 0, set()
     for job_id, each in latest.items():
         job = known.get(job_id)
         if job is None:
             job = Job(repository_id=repository_id, id=job_id, run_id=each.run_id, labels=[], steps=[])
             session.add(job)
+            added.add((each.run_id, each.job.attempt))
         elif job_progress(each.job) <= job_progress(job):
             continue
         fill_job(job, each.job)
         news += 1
     session.flush()
-    return news
+    return _StoredJobs(news, frozenset(added))

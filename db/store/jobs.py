@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -12,6 +11,7 @@ from sqlalchemy.orm.interfaces import ORMOption
 from db.metrics import timing
 from db.models import Attempt, Job, Repository, Run
 from db.pricing import price_list
+from db.store.job_lists import job_list_of, note_job_lists
 from db.store.locking import lock_repository
 from db.store.marks import mark_runs
 from db.store.progress import status_rank
@@ -19,8 +19,6 @@ from db.store.records import AttemptRecord, DetailsRecord, JobRecord
 from db.store.run_sums import set_spans, sum_up
 from db.vocabulary import Conclusion, Status
 
-# Jobs of a finished run that GitHub still shows as unfinished are asked for again this long, then left alone.
-SETTLE = timedelta(minutes=15)
 _JOB_FIELDS = ("attempt", "name", "status", "conclusion", "created_at", "started_at", "completed_at", "html_url")
 
 
@@ -33,6 +31,7 @@ def store_details(session: Session, repository: Repository, details: Sequence[De
     jobs = _by_run(_of(session, Job, repository.id, Job.run_id, run_ids))
     prices = price_list(session)
     changed = 0
+    lists = []
     for detail in details:
         run = runs.get(detail.run_id)
         if run is None:
@@ -43,8 +42,11 @@ def store_details(session: Session, repository: Repository, details: Sequence[De
         _mark(jobs[run.id])
         sum_up(repository, run, ours, jobs[run.id], prices)
         run.details_at = detail.fetched_at
-        run.details_pending = not _settled(run, jobs[run.id], detail)
+        lists.append(job_list_of(run, ours, jobs[run.id], detail))
+        run.details_pending = not lists[-1].settled
         changed += session.is_modified(run) or bool(session.new)
+    if lists:
+        note_job_lists(session, repository.id, lists, max(detail.fetched_at for detail in details))
     mark_runs(session, repository.id, (runs[each].created_at for each in run_ids if each in runs))
     session.flush()
     return changed
@@ -161,14 +163,3 @@ def _times(job: Job) -> timing.JobTimes:
         skipped=job.conclusion == Conclusion.SKIPPED,
         html_url=job.html_url,
     )
-
-
-def _settled(run: Run, jobs: list[Job], detail: DetailsRecord) -> bool:
-    """In-progress runs are looked at again because they are unfinished, not because they are pending."""
-    if run.status != Status.COMPLETED:
-        return True
-    if not detail.over or (detail.attempt or run.attempt) < run.attempt:
-        return False
-    if run.completed_at and detail.fetched_at - run.completed_at > SETTLE:
-        return True
-    return all(job.status == Status.COMPLETED for job in jobs if job.attempt == run.attempt)

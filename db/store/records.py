@@ -99,7 +99,8 @@ class LogRecord:
 @dataclass(frozen=True)
 class DetailsRecord:
     """Everything that hangs on one run: attempts and jobs, as known at `fetched_at`. `attempt` and `over` are what was
-    known of the run before they were asked for: jobs of a run that was not over yet are not its last word."""
+    known of the run before they were asked for: jobs of a run that was not over yet are not its last word. `job_count`
+    is how many jobs of all attempts GitHub counts (total_count); null where it did not say."""
 
     run_id: int
     attempts: tuple[AttemptRecord, ...]
@@ -107,3 +108,4 @@ class DetailsRecord:
     fetched_at: datetime
     attempt: int | None = None
     over: bool = True
+    job_count: int | None = None

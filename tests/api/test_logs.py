@@ -49,6 +49,19 @@ def test_a_log_that_is_not_stored_is_asked_for_once_and_answered_with_202(filled
         assert [row.state for row in list_logs(session, 1, 1)] == ["pending", "pending"]
 
 
+def test_a_job_whose_end_is_unknown_keeps_nobody_waiting(filled: TestClient, engine: Engine) -> None:
+    left_open = job(13, name="publish", status="in_progress", conclusion=None, end=None)
+    store_jobs(engine, 1, left_open, fetched_at=NOON + timedelta(minutes=20))
+    stored(engine, 10, "one\nboom\n")
+    stored(engine, 11, "fine\n")
+    answer = filled.get("/api/logs/1")
+    states = {each["job_id"]: each["state"] for each in answer.json()["jobs"]}
+    assert (answer.status_code, states) == (200, {10: "stored", 11: "stored", 13: "missing"})
+    jobs = {each["id"]: each for each in filled.get("/api/runs/1").json()["jobs"]}
+    assert (jobs[13]["status"], jobs[13]["end_unknown"], jobs[13]["duration_seconds"]) == ("in_progress", True, None)
+    assert not jobs[10]["end_unknown"]
+
+
 def test_only_the_job_asked_for_is_fetched(filled: TestClient, engine: Engine) -> None:
     assert filled.get("/api/logs/1", params={"job_id": 11}).status_code == 202
     with session_scope(engine) as session:

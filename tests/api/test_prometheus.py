@@ -93,9 +93,11 @@ def test_how_complete_everything_is_is_there_in_totals(client: TestClient, engin
         request_logs(session, 1, 2, [2], NOON)
     found = samples(client)
     states = {state: found["pipeline_health_repositories", labels(state=state)] for state in LedgerState}
-    assert states == {"complete": 0, "archived": 0, "catching_up": 0, "gaps": 1, "failing": 1}
+    assert states == {"complete": 0, "archived": 0, "no_actions": 0, "catching_up": 0, "gaps": 1, "failing": 1}
     kinds = {kind: found["pipeline_health_gaps", labels(kind=kind)] for kind in GapKind}
-    assert kinds == {"error": 1, "capped": 0, "unreadable": 1, "run_numbers": 1, "history": 1, "jobs": 1}
+    assert kinds == {
+        "error": 1, "capped": 0, "unreadable": 1, "run_numbers": 1, "history": 1, "jobs": 1, "job_lists": 0,
+    }  # fmt: skip
     assert found["pipeline_health_repositories_unreadable", ()] == 1
     assert found["pipeline_health_run_numbers", labels(state="open")] == 5
     assert found["pipeline_health_run_numbers", labels(state="absent")] == 2

@@ -61,7 +61,8 @@ def test_a_complete_repository_tells_since_when_and_up_to_when(client: TestClien
         "html_url": "https://github.com/acme/web", "state": "complete", "complete_since": "2026-10-19T12:00:00Z",
         "covered_to": "2026-11-18T18:00:00Z", "synced_at": "2026-11-18T18:00:00Z",
         "relooked_deep_at": "2026-11-18T12:00:00Z", "audited_at": "2026-11-18T12:00:00Z", "error": None,
-        "error_at": None, "advice": None, "gaps": [], "runs": 2, "runs_without_jobs": 0, "runs_absent": 0,
+        "error_at": None, "actions_missing_since": None, "advice": None, "gaps": [], "runs": 2, "runs_without_jobs": 0,
+        "runs_absent": 0,
         "logs": {"pending": 0, "expired": 0, "missing": 0}, "history": None,
     }  # fmt: skip
 
@@ -70,7 +71,14 @@ def test_the_answer_in_a_sentence_is_yes_only_while_a_collector_is_at_work(clien
     summary = fetch(client)["summary"]
     assert (summary["complete"], summary["history"]) == (True, None)
     assert summary["headline"] == "Everything since 19 Oct 2026 is complete, last look just now"
-    assert summary["states"] == {"complete": 1, "archived": 0, "catching_up": 0, "gaps": 0, "failing": 0}
+    assert summary["states"] == {
+        "complete": 1,
+        "archived": 0,
+        "no_actions": 0,
+        "catching_up": 0,
+        "gaps": 0,
+        "failing": 0,
+    }
     seen(engine, timedelta(minutes=17))
     summary = fetch(client)["summary"]
     assert summary["complete"] is False

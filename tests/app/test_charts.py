@@ -11,6 +11,7 @@ import pytest
 
 from app import frames
 from app.charts import heatmap, lines, theme, timeline, trends, usage
+from app.frames import anatomy
 from db.analytics import HourCell, Point
 from db.breakdown import BranchPoint, BranchSeries
 from db.capacity import SpendPoint
@@ -186,22 +187,41 @@ def test_names_in_the_timeline_do_not_grow_with_the_number_of_jobs() -> None:
     assert max(map(len, names)) <= len("same name") + 12
 
 
-def _job(number: int, seconds: float, conclusion: str = "success") -> JobRow:
-    end = START + timedelta(seconds=seconds)
-    return JobRow(number, 1, f"job {number}", "completed", conclusion, START, START, end, seconds, 0.0, None, [], False,
-                  False, [], None)  # fmt: skip
-
-
 def test_of_many_jobs_the_failed_and_then_the_longest_are_drawn_in_their_order() -> None:
-    jobs = [_job(number, 10.0 + number % 50) for number in range(200)]
-    jobs[3], jobs[150] = _job(3, 1.0, "failure"), _job(150, 2.0, "timed_out")
+    jobs = [_job_row(number, 10.0 + number % 50) for number in range(200)]
+    jobs[3], jobs[150] = _job_row(3, 1.0, conclusion="failure"), _job_row(150, 2.0, conclusion="timed_out")
     drawn = frames.timeline(jobs, START, START, 6)
     numbers = [int(name.removeprefix("job ")) for name in drawn["name"]]
     assert numbers == sorted(numbers)
     assert {"job 3", "job 150"} <= set(drawn["name"])
     assert len(drawn) == 6
-    assert sorted(drawn["end"])[2:] == [59.0] * 4
+    assert sorted(drawn["end"])[2:] == [64.0] * 4
     assert len(frames.timeline(jobs, START, START)) == 200
+
+
+def _job_row(job_id: int, seconds: float | None, **changed: Any) -> JobRow:
+    values: dict[str, Any] = {
+        "id": job_id, "attempt": 1, "name": f"job {job_id}", "status": "completed", "conclusion": "success",
+        "created_at": START, "started_at": START + timedelta(seconds=5),
+        "completed_at": None if seconds is None else START + timedelta(seconds=5 + seconds),
+        "duration_seconds": seconds, "queue_seconds": 5.0, "runner": None, "runner_group": None, "labels": [],
+        "copied": False, "phantom": False, "has_started": True, "steps": [], "html_url": None,
+    }  # fmt: skip
+    return JobRow(**(values | changed))
+
+
+def test_a_job_whose_end_is_unknown_does_not_go_on_in_the_timeline() -> None:
+    step = {"number": 1, "name": "Wait", "status": "in_progress", "started_at": None, "completed_at": None}
+    orphan = _job_row(2, None, status="in_progress", conclusion=None, end_unknown=True, steps=[step])
+    queued = _job_row(3, None, status="queued", conclusion=None, end_unknown=True)
+    frame = anatomy.timeline([_job_row(1, 300.0), orphan, queued], START, START + timedelta(days=3))
+    assert list(frame["written"]) == ["5m 00s", "end unknown", "end unknown"]
+    assert list(frame["outcome"]) == ["success", "end_unknown", "end_unknown"]
+    assert "? End unknown" in frame["hover"][1]
+    figure = timeline.timeline(frame)
+    assert figure["data"][1]["x"] == [300.0, 0.4, 0]
+    assert figure["layout"]["xaxis"]["range"][1] < 400
+    assert list(anatomy.steps(orphan)["state"]) == ["end_unknown"]
 
 
 def test_every_figure_is_plain_json_without_a_network_reference() -> None:

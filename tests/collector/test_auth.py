@@ -92,11 +92,78 @@ def test_an_app_that_is_refused_with_a_fresh_token_is_told_so_and_not_asked_for_
 
     server = StandIn(respond)
     with server.serve() as url:
-        client = Client(url, auth=AppAuth("12", app_key(), 77, Clock()))
+        client = Client(url, auth=AppAuth("12", app_key(), 77, Clock()), sleep=lambda _: None)
         with pytest.raises(errors.Unauthorized, match=r"GitHub App 12 .*GITHUB_APP_PRIVATE_KEY") as caught:
             client.get("/x")
-    assert [each.method for each in server.asked] == ["POST", "GET", "POST", "GET"]
+    assert [each.method for each in server.asked] == 2 * ["POST", "GET", "GET", "GET", "GET"]
     assert "ghs_secret" not in str(caught.value)
+
+
+class Lagging:
+    """GitHub whose servers refuse each new token `times` times with `status`, and then take it."""
+
+    def __init__(self, status: int, message: str, times: int) -> None:
+        self.refusal, self.times = as_json({"message": message}, status), times
+        self.refused: dict[str, int] = {}
+        self.server = StandIn(self.respond)
+
+    def respond(self, asked: Asked) -> Reply:
+        if asked.method == "POST":
+            return as_json({"token": f"t{len(self.server.asked)}", "expires_at": "2026-11-18T13:00:00Z"}, 201)
+        token = asked.headers["authorization"]
+        self.refused[token] = self.refused.get(token, 0) + 1
+        return self.refusal if self.refused[token] <= self.times else as_json({"id": 1})
+
+    def tokens(self) -> int:
+        return sum(each.method == "POST" for each in self.server.asked)
+
+
+class Sleep:
+    """Sleeping moves the clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock, self.slept = clock, 0.0
+
+    def __call__(self, seconds: float) -> None:
+        self.slept += seconds
+        self.clock.forward(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "times", "seconds"),
+    [
+        (401, "Bad credentials", 1, 1),
+        (401, "Bad credentials", 2, 3),
+        (401, "Bad credentials", 3, 7),
+        (403, "Resource not accessible by integration", 1, 1),
+        (403, "Resource not accessible by integration", 3, 7),
+    ],
+)
+def test_a_new_token_that_is_refused_for_seconds_is_sent_again(
+    clock: Clock, status: int, message: str, times: int, seconds: float
+) -> None:
+    github, sleep = Lagging(status, message, times), Sleep(clock)
+    with github.server.serve() as url:
+        client = Client(url, auth=AppAuth("12", app_key(), 77, clock), clock=clock, sleep=sleep)
+        assert client.get("/x").data == {"id": 1}
+        assert (github.tokens(), sleep.slept) == (1, seconds)
+        # The same at each renewal.
+        clock.forward(minutes=56)
+        sleep.slept = 0
+        assert client.get("/x").data == {"id": 1}
+        assert (github.tokens(), sleep.slept) == (2, seconds)
+
+
+def test_a_token_that_is_no_longer_new_is_not_waited_for(clock: Clock) -> None:
+    github, sleep = Lagging(403, "Resource not accessible by integration", 0), Sleep(clock)
+    with github.server.serve() as url:
+        client = Client(url, auth=AppAuth("12", app_key(), 77, clock), clock=clock, sleep=sleep)
+        client.get("/x")
+        github.times = 99
+        clock.forward(seconds=16)
+        with pytest.raises(errors.Forbidden):
+            client.get("/x")
+    assert sleep.slept == 0
 
 
 def test_many_threads_renew_once(installed: GitHub) -> None:

@@ -1,5 +1,6 @@
 """Jobs that GitHub does not show: deleted with their run, or out of the token's sight for a while."""
 
+import itertools
 import threading
 from typing import Any
 
@@ -20,13 +21,23 @@ NOT_FOUND = as_json({"message": "Not Found"}, 404)
 WEB = {1: "acme/web"}
 
 
+def job_json(job_id: int, run_id: int) -> dict[str, Any]:
+    """A job as GitHub shows it, that ended in time."""
+    return {
+        "id": job_id, "run_id": run_id, "run_attempt": 1, "name": f"job {job_id}", "status": "completed",
+        "conclusion": "success", "created_at": "2026-11-18T12:00:00Z", "started_at": "2026-11-18T12:00:05Z",
+        "completed_at": "2026-11-18T12:00:50Z", "labels": ["ubuntu-latest"], "runner_name": "GitHub Actions 3",
+    }  # fmt: skip
+
+
 class Account:
     """What GitHub shows of acme/web: all of it, or nothing. `deleted` and `broken` are ids of runs; of the broken ones
-    it shows no jobs."""
+    it shows no jobs. `lists` says what it lists of a run, with its total_count; without that one job."""
 
     def __init__(self) -> None:
         self.seen, self.identity = True, 1
         self.deleted, self.broken = set[int](), set[int]()
+        self.lists: dict[int, tuple[list[int], int]] = {}
         self.server = StandIn(self.respond)
 
     def respond(self, asked: Asked) -> Reply:
@@ -38,7 +49,8 @@ class Account:
         run_id, jobs = int(path.split("/")[6]), path.endswith("/jobs")
         if run_id in self.deleted or (jobs and run_id in self.broken):
             return NOT_FOUND
-        return as_json({"total_count": 0, "jobs": []})
+        listed, count = self.lists.get(run_id, ([run_id * 10], 1))
+        return as_json({"total_count": count, "jobs": [job_json(number, run_id) for number in listed]})
 
     def asked(self) -> list[str]:
         paths = [path.partition("?")[0].removeprefix("/repos/acme/web") for path in self.server.paths]
@@ -128,3 +140,42 @@ def test_of_a_lost_repository_not_every_run_is_asked_for(engine: Engine, clock: 
     with account.server.serve() as url:
         filler(engine, url, clock).run(WEB)
     assert len(account.asked()) < 120
+
+
+def test_a_short_list_is_read_again_after_growing_pauses_until_it_is_whole(
+    engine: Engine, clock: Clock, account: Account
+) -> None:
+    account.lists[101] = ([1010], 3)
+    clock.forward(minutes=2, seconds=5)
+    with account.server.serve() as url:
+        made = filler(engine, url, clock)
+        made.run(WEB, patient=True)
+        assert (pending(engine), gaps(engine)) == ([101], ["job_lists", "jobs"])
+        account.asked()
+        pauses = []
+        for _ in range(300):
+            clock.forward(seconds=2)
+            made.run(WEB, patient=True)
+            pauses += [clock.now] if account.asked() else []
+        waits = [(later - before).total_seconds() for before, later in itertools.pairwise(pauses)]
+        assert waits == [20, 40, 80, 160, 240]
+        account.lists[101] = ([1010, 1011, 1012], 3)
+        clock.forward(minutes=4)
+        made.run(WEB, patient=True)
+    assert (pending(engine), gaps(engine)) == ([], [])
+
+
+def test_a_job_that_one_page_lists_twice_is_not_missing(engine: Engine, clock: Clock, account: Account) -> None:
+    account.lists[101] = ([1010, 1011, 1010], 3)
+    clock.forward(minutes=3)
+    with account.server.serve() as url:
+        filler(engine, url, clock).run(WEB)
+    assert (pending(engine), gaps(engine)) == ([], [])
+
+
+def test_a_list_that_stays_short_is_a_gap_and_not_waited_for(engine: Engine, clock: Clock, account: Account) -> None:
+    account.lists[101] = ([1010], 3)
+    clock.forward(minutes=30)
+    with account.server.serve() as url:
+        assert filler(engine, url, clock).run(WEB).failures == {}
+    assert (pending(engine), gaps(engine)) == ([], ["job_lists"])

@@ -14,6 +14,7 @@ from collector.github.client import TRIES, Client, utc_now
 from collector.github.pace import Pace
 from collector.github.pagination import pages
 from collector.github.payloads import RepositoryPayload
+from collector.github.penalty import is_rate_limit
 from collector.github.ratelimit import CONCURRENT, RateLimit
 from tests.collector.conftest import Clock
 from tests.collector.servers import Asked, Reply, StandIn, as_json, limit_headers
@@ -301,3 +302,15 @@ def test_lone_halves_of_characters_are_read_as_json_allows() -> None:
     server = StandIn(lambda _: Reply(200, {}, b'{"title": "\\ud83d"}'))
     with server.serve() as url:
         assert quick(url).get("/x").data == {"title": "\ud83d"}
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("You have triggered an abuse detection mechanism. Please wait a few minutes.", True),
+        ("You have exceeded a secondary rate limit.", True),
+        ("Resource not accessible by integration", False),
+    ],
+)
+def test_a_refusal_without_headers_is_known_by_its_words(message: str, expected: bool) -> None:
+    assert is_rate_limit(403, {}, message) is expected

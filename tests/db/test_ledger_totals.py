@@ -33,12 +33,12 @@ def test_every_state_and_kind_is_counted_also_those_that_are_not_there(engine: E
     with session_scope(engine) as session:
         found = totals(list_ledger(session), 2, NOON)
     assert found.states == {
-        LedgerState.COMPLETE: 1, LedgerState.ARCHIVED: 0, LedgerState.CATCHING_UP: 1, LedgerState.GAPS: 2,
-        LedgerState.FAILING: 1,
+        LedgerState.COMPLETE: 1, LedgerState.ARCHIVED: 0, LedgerState.NO_ACTIONS: 0, LedgerState.CATCHING_UP: 1,
+        LedgerState.GAPS: 2, LedgerState.FAILING: 1,
     }  # fmt: skip
     assert found.gaps == {
         GapKind.ERROR: 1, GapKind.CAPPED: 0, GapKind.UNREADABLE: 2, GapKind.RUN_NUMBERS: 3, GapKind.HISTORY: 1,
-        GapKind.JOBS: 1,
+        GapKind.JOBS: 1, GapKind.JOB_LISTS: 0,
     }  # fmt: skip
     assert (found.unread, found.runs, found.jobs_missing) == (2, 2, 1)
     assert (found.numbers_missing, found.numbers_absent) == (6, 1)
