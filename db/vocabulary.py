@@ -79,6 +79,15 @@ class GapKind(StrEnum):
     JOBS = "jobs"
 
 
+class Liveness(StrEnum):
+    """Of a collector. STOPPED: it ended in order. STALE: it has not been heard of for longer than it should."""
+
+    NEVER = "never"
+    LIVE = "live"
+    STALE = "stale"
+    STOPPED = "stopped"
+
+
 class LedgerState(StrEnum):
     """CATCHING_UP: more comes by itself. GAPS: something is known to be missing. FAILING: it cannot be read now."""
 
