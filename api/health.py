@@ -9,12 +9,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from db.engine import DatabaseUnavailable, describe_failure
-from db.metrics.ledger_words import counted
+from db.metrics.ledger_words import at, counted
 from db.migrate import NewerSchema, NotMigrated, check_migrated, current_revision
 from db.queries.inbox import InboxSummary
-from db.queries.ledger import Collector, Service, is_silent, service
+from db.queries.ledger import CatchingUp, Collector, Service, count_catching_up, liveness, service
 from db.queries.repositories import HeartbeatRow, list_repositories, unread_targets
 from db.reader import Reader, asks_again
+from db.vocabulary import Liveness
 
 # Deliveries are applied within a second, and behind a busy writer within a few.
 _LATE = timedelta(minutes=5)
@@ -83,20 +84,37 @@ def _collector(session: Session, found: Service, now: datetime, poll: timedelta)
     unread = unread_targets(session, [row.repo for row in repositories])
     failing += [_line(row.name, row.error) for row in unread if row.error]
     if found.beat is None:
-        never: dict[str, Any] = {"seen_at": None, "synced_at": None, "collectors": []}
+        never: dict[str, Any] = {"state": Liveness.NEVER, "seen_at": None, "synced_at": None, "collectors": []}
         return Check("degraded", "The collector has not run yet; start it with python -m collector.", never)
     synced = [row.synced_at for row in repositories if row.synced_at]
-    more = {
+    more: dict[str, Any] = {
+        "state": liveness(found.beat, now, poll),
         "seen_at": _iso(found.beat.seen_at),
+        "stopped_at": _iso(found.beat.stopped_at),
         "synced_at": _iso(min(synced, default=None)),
         "collectors": [_told(each) for each in found.collectors],
     }
+    behind = count_catching_up(session, found.beat)
+    more["catching_up"], more["repositories"] = behind.number, behind.total
     reason = _reason(found.beat, failing, now, poll)
-    return Check("degraded" if reason else "ok", reason or "running, everything read", more)
+    return Check("degraded" if reason else "ok", reason or _standing(behind), more)
+
+
+def _standing(behind: CatchingUp) -> str:
+    """What a collector at work, which nothing keeps from reading, has read."""
+    if not behind.total:
+        return "running, nothing is monitored yet"
+    if not behind.number:
+        return "running, everything read"
+    verb = "is" if behind.number == 1 else "are"
+    of_all = f"{behind.number:,} of {counted(behind.total, 'repository', 'repositories')} {verb} catching up"
+    return f"running, {of_all}: their counts, rates, durations and costs are provisional"
 
 
 def _told(collector: Collector) -> dict[str, Any]:
     state, message = collector.detail.get("state"), collector.detail.get("message")
+    if not collector.alive:
+        state, message = (Liveness.STOPPED if collector.stopped_at else Liveness.STALE), None
     return {
         "name": collector.name,
         "alive": collector.alive,
@@ -104,6 +122,7 @@ def _told(collector: Collector) -> dict[str, Any]:
         "repositories": collector.repositories,
         "state": state,
         "message": _one_line(message) if message else None,
+        **({"stopped_at": _iso(collector.stopped_at)} if collector.stopped_at else {}),
     }
 
 
@@ -128,14 +147,21 @@ def overall(checks: list[Check]) -> str:
 
 
 def _reason(seen: HeartbeatRow, failing: list[str], now: datetime, poll: timedelta) -> str | None:
-    if is_silent(seen, now, poll):
-        silent = now - seen.seen_at
-        return f"The collector has not been seen for {int(silent.total_seconds() // 60)} min; is it running?"
+    match liveness(seen, now, poll):
+        case Liveness.STOPPED if seen.stopped_at:
+            return f"The collector stopped at {at(seen.stopped_at, now)}; start it with python -m collector."
+        case Liveness.STALE:
+            return f"The collector has not been seen for {_length(now - seen.seen_at)}; is it running?"
     if failing:
         more = f" (and {len(failing) - _NAMED} more)" if len(failing) > _NAMED else ""
         return "; ".join(failing[:_NAMED]) + more
     state, message = seen.detail.get("state"), seen.detail.get("message")
     return _one_line(message or state) if state in ("error", "waiting") else None
+
+
+def _length(silent: timedelta) -> str:
+    seconds = int(silent.total_seconds())
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
 
 
 def _line(name: str, error: str) -> str:

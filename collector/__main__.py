@@ -78,6 +78,8 @@ def _sync(settings: Settings) -> int:
     except SQLAlchemyError as error:
         print(describe_failure(engine, error), file=sys.stderr)
         return 1
+    if outcome.stopped:
+        passes.end()
     return _exit_code(outcome)
 
 

@@ -32,6 +32,7 @@ def run_backfill(settings: Settings, since: str, until: str | None, repos: list[
         print(describe_failure(engine, error), file=sys.stderr)
         return 1
     if outcome.stopped:
+        passes.end()
         print("Stopped before the end; what was read is stored, and the same command goes on from there.",
               file=sys.stderr)  # fmt: skip
     return 0 if outcome.complete else 1

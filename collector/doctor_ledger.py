@@ -12,7 +12,7 @@ from db.metrics import units
 from db.metrics.ledger import RepositoryLedger
 from db.metrics.ledger_entries import entries
 from db.metrics.ledger_totals import troubled
-from db.metrics.ledger_words import advice, counted
+from db.metrics.ledger_words import advice, at, counted
 from db.metrics.verdict import Tone, verdict
 from db.queries.inbox import InboxSummary
 from db.queries.ledger import Service, is_silent, list_ledger, list_missing_numbers, service
@@ -47,6 +47,12 @@ def _collector(told: Service, now: datetime, silent: bool) -> Check:
     if told.beat is None:
         return Check("Collector", None, "has not run yet; start it with python -m collector")
     seen = units.relative((now - told.beat.seen_at).total_seconds())
+    if told.beat.stopped_at:
+        return Check(
+            "Collector",
+            None,
+            f"stopped at {at(told.beat.stopped_at, now)}; start it with make run, or python -m collector",
+        )
     if silent:
         return Check("Collector", None, f"is not running, last seen {seen}; start it, and look at its log")
     held = [f"{each.name} ({counted(each.repositories, 'repository', 'repositories')})"

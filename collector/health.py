@@ -8,13 +8,15 @@ from sqlalchemy.orm import Session
 from collector.claims import host_name
 from collector.config import Settings
 from db.engine import DatabaseUnavailable, describe_failure, make_engine, session_scope
+from db.metrics.ledger_words import at
 from db.migrate import NotMigrated, check_migrated
-from db.queries.ledger import is_silent, latest_beat
+from db.queries.ledger import latest_beat, liveness
 from db.queries.repositories import HeartbeatRow, heartbeat
+from db.vocabulary import Liveness
 
 
 def health(settings: Settings) -> int:
-    """0 while the service beats: at the latest three polls and a minute ago."""
+    """0 while the service beats, 1 when it stopped or is not heard of: as /health and the dashboard say it."""
     try:
         engine = make_engine(settings.database_url)
     except DatabaseUnavailable as error:
@@ -32,7 +34,11 @@ def health(settings: Settings) -> int:
         return 1
     finally:
         engine.dispose()
-    if beat is None or is_silent(beat, datetime.now(UTC), timedelta(minutes=settings.poll_interval_minutes)):
+    now = datetime.now(UTC)
+    if beat is not None and beat.stopped_at is not None:
+        print(f"The collector stopped at {at(beat.stopped_at, now)}.")
+        return 1
+    if liveness(beat, now, timedelta(minutes=settings.poll_interval_minutes)) is not Liveness.LIVE:
         print("The collector shows no sign of life.")
         return 1
     return 0

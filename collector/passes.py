@@ -21,8 +21,10 @@ from collector.sync.inbox import Inbox
 from collector.telling import Telling
 from db.engine import session_scope
 from db.metrics.tally import Count, Last, Took
+from db.queries.ledger import NOT_COUNTED, list_ledger
 from db.queries.repositories import claimed_repositories
 from db.store.rollups import refresh
+from db.vocabulary import LedgerState
 
 log = logging.getLogger(__name__)
 _STEP_SECONDS = 1.0
@@ -216,6 +218,18 @@ class Passes:
         self._progress.know(rate_limit=self._limit())
         self._progress.beat(force=force)
         return self._progress.seen_at
+
+    def know_standing(self) -> None:
+        """How many repositories have history or jobs that are still to be read, told with the next sign of life."""
+        if not self.claims.share.leads:
+            return
+        with session_scope(self._engine) as session:
+            ledgers = list_ledger(session, NOT_COUNTED)
+        self._progress.know(catching_up=sum(each.state == LedgerState.CATCHING_UP for each in ledgers))
+
+    def end(self) -> None:
+        """The program was asked to end."""
+        self._progress.stop()
 
     def note_pruned(self, runs: int, *, whole: bool) -> None:
         """`whole`: it came to its end."""

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from db.engine import describe_failure, write_scope
 from db.metrics.tally import Tally
 from db.queries.repositories import HeartbeatRow, heartbeat
+from db.store.claims import others_alive
 from db.store.sync_state import COLLECTOR, beat, bump_data_version
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,8 @@ class Progress:
         self._rest: tuple[str, str | None] = ("idle", None)
         # One of several collectors speaks for all; each speaks for itself under its own name.
         self.leads, self.name = True, name
+        # When the program was asked to end.
+        self._stopped_at: datetime | None = None
 
     def begin(self, label: str, total: int = 0) -> None:
         """A stage of work; `total` 0 is one whose size is not known."""
@@ -103,6 +106,11 @@ class Progress:
         with write_scope(self._engine) as session:
             bump_data_version(session, self._clock())
 
+    def stop(self) -> None:
+        """The program ends in order: readers are told at once, and by every sign of life that still follows."""
+        self._stopped_at = self._clock()
+        self.beat(force=True)
+
     def beat(self, *, force: bool = False) -> None:
         now = self._clock()
         if not force and self._beaten_at and now - self._beaten_at < _BEAT_EVERY:
@@ -115,8 +123,9 @@ class Progress:
                 told = {**self._facts, **self._state, "command": self._command, "tally": self._tally.as_dict()}
                 if before and self._guest:
                     told = {**before.detail, **self._state, "tally": before.detail.get("tally")}
-                for name in self._names():
-                    beat(session, now, told, started_at=self._started_at, name=name)
+                stopped_at = None if self._guest else self._stopped_at
+                for name in self._names(session, now):
+                    beat(session, now, told, started_at=self._started_at, name=name, stopped_at=stopped_at)
             self.seen_at = now
         except SQLAlchemyError as error:
             log.warning("%s", describe_failure(self._engine, error))
@@ -134,14 +143,20 @@ class Progress:
         return before
 
     def _is_of_a_service(self, before: HeartbeatRow) -> bool:
-        return not before.detail.get("command") and self._clock() - before.seen_at < _AT_WORK
+        """One that is at work."""
+        at_work = before.stopped_at is None and self._clock() - before.seen_at < _AT_WORK
+        return at_work and not before.detail.get("command")
 
     @property
     def _own_name(self) -> str:
         return f"{COLLECTOR}/{self.name}" if self.name else COLLECTOR
 
-    def _names(self) -> list[str]:
-        return [COLLECTOR] * self.leads + ([self._own_name] if self.name else [])
+    def _names(self, session: Session, now: datetime) -> list[str]:
+        """Who ends speaks for all only where nobody else goes on."""
+        if self.name is None:
+            return [COLLECTOR]
+        for_all = self.leads if self._stopped_at is None else not others_alive(session, self.name, now)
+        return [COLLECTOR] * for_all + [self._own_name]
 
     def _say(self, state: str, message: str | None) -> None:
         self._state.update(state=state, message=message)

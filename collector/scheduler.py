@@ -25,7 +25,7 @@ from db.store.rollups import forget_hours
 from db.store.sync_state import forget_beats
 
 log = logging.getLogger(__name__)
-_FILL_SECONDS, _LOGS_SECONDS, _BEAT_SECONDS = 2, 2, 10
+_FILL_SECONDS, _LOGS_SECONDS, _BEAT_SECONDS, _STANDING_SECONDS = 2, 2, 5, 10
 # Until they are made, an answer reads the rows.
 _ROLLUPS_SECONDS = 1
 _PRICES_SECONDS = 3
@@ -62,6 +62,8 @@ class Service:
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: stop.set())
         now = datetime.now(UTC)
+        # Who reads the signs of life knows by the first of them when one is missing.
+        passes.know(beat_seconds=_BEAT_SECONDS, name=passes.claims.holder)
         guarded(passes.renew_claims, self._engine, "renew")()
         self._every(RENEW_SECONDS, self._renew, "renew")
         self._every(RENEW_SECONDS, self._stay_current, "schema")
@@ -74,21 +76,23 @@ class Service:
         # What comes by the clock alone: runs that do not end, silences that do, repeats.
         self._every(_RULES_SECONDS, passes.telling.changed, "rules")
         self._every(_BEAT_SECONDS, self._beat, "beat", first=now)
+        self._every(_STANDING_SECONDS, passes.know_standing, "standing")
         passes.know(next_prune_at=(now + _FIRST_PRUNING).isoformat())
         self._every(_PRUNING_LOOK.total_seconds(), self._prune, "prune", first=now + _FIRST_PRUNING)
         self._scheduler.start()
         telling = [_thread(passes.telling.keep_judging), _thread(passes.telling.keep_delivering)]
         stop.wait()
         log.info("stopping")
+        guarded(passes.end, self._engine, "end")()
         with self._at_the_jobs:
             # Whoever was at them is through, and everybody else sees that it is over.
             passes.telling.wake()
         ends = time.monotonic() + _DRAIN_SECONDS
         for thread in (_thread(self._scheduler.shutdown), *telling):
             thread.join(max(ends - time.monotonic(), 0))
-        # What was counted since the last sign of life.
-        guarded(lambda: passes.beat(force=True), self._engine, "beat")()
         guarded(passes.claims.release, self._engine, "release")()
+        # What was counted since the last sign of life. Of several that end together the last sees that none is left.
+        guarded(lambda: passes.beat(force=True), self._engine, "beat")()
         alive.forget()
         return not self._outdated
 

@@ -81,6 +81,15 @@ class GapKind(StrEnum):
     JOB_LISTS = "job_lists"
 
 
+class Liveness(StrEnum):
+    """Of a collector. STOPPED: it ended in order. STALE: it has not been heard of for longer than it should."""
+
+    NEVER = "never"
+    LIVE = "live"
+    STALE = "stale"
+    STOPPED = "stopped"
+
+
 class LedgerState(StrEnum):
     """NO_ACTIONS: GitHub has no Actions there, so that nothing can be missing. CATCHING_UP: more comes by itself. GAPS:
     something is known to be missing. FAILING: it cannot be read now."""

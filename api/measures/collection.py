@@ -68,6 +68,8 @@ def _service(told: Service, now: datetime) -> list[Metric]:
     return [
         gauge("collector_seen_timestamp_seconds", "Last sign of life of the collector",
               stamp(told.beat.seen_at if told.beat else None)),
+        gauge("collector_stopped_timestamp_seconds", "When the last collector ended in order; absent while one runs",
+              stamp(told.beat.stopped_at if told.beat else None)),
         gauge("collectors", "Collectors at work", alive),
         gauge("inbox_waiting", "Deliveries of webhooks that are not applied yet", inbox.pending),
         gauge("inbox_failed", "Deliveries of the last 7 days that could not be applied", inbox.failed),

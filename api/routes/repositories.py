@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from api import schemas
 from api.cache import with_etag
 from api.deps import NowDep, SessionDep, known_scope, only_known_parameters
-from db.queries.ledger import is_silent, list_ledger
+from db.queries.ledger import list_ledger
 from db.queries.repositories import heartbeat, list_workflows, unread_targets
 
 router = APIRouter(prefix="/api", tags=["Repositories"], dependencies=[Depends(only_known_parameters)])
@@ -24,7 +24,7 @@ def repositories(request: Request, session: SessionDep, now: NowDep) -> Response
     do, stands in docs/operations.md."""
     ledgers, beat = list_ledger(session), heartbeat(session)
     unread = unread_targets(session, [each.repo for each in ledgers])
-    found = schemas.repositories(ledgers, unread, now, silent=beat is None or is_silent(beat, now))
+    found = schemas.repositories(ledgers, unread, now, beat=beat)
     return with_etag(request, schemas.Repositories.model_validate(found))
 
 

@@ -15,7 +15,8 @@ _REPLICA: dict[str, Any] = {
 }  # fmt: skip
 _COLLECTOR: dict[str, Any] = {
     "status": "degraded", "detail": "acme/api: GitHub answered 404: it does not exist or the token may not see it",
-    "seen_at": "2026-11-23T12:00:04Z", "synced_at": "2026-11-23T12:00:00Z",
+    "state": "live", "seen_at": "2026-11-23T12:00:04Z", "stopped_at": None, "synced_at": "2026-11-23T12:00:00Z",
+    "catching_up": 0, "repositories": 41,
     "collectors": [
         {"name": "ci-health-1/7", "alive": True, "seen_at": "2026-11-23T12:00:04Z", "repositories": 21,
          "state": "syncing", "message": "Reading runs"},
@@ -68,14 +69,23 @@ class Collector(Schema):
     alive: bool = Field(description="It renews its claims")
     seen_at: Time | None
     repositories: int = Field(description="That it looks after now")
-    state: str | None
+    state: str | None = Field(description="`stopped` or `stale` where it is not alive; else what it says of itself")
     message: str | None
+    stopped_at: Time | None = Field(
+        None, description="When it ended in order; left out while it runs, and after a crash"
+    )
 
 
 class CollectorCheck(Check):
     model_config = example(_COLLECTOR)
+    state: Literal["never", "live", "stale", "stopped"] | None = Field(
+        None, description="Of the collectors together; `stale`: none ended in order, and none is heard of"
+    )
     seen_at: Time | None = None
+    stopped_at: Time | None = Field(None, description="When the last one ended in order; null while one runs")
     synced_at: Time | None = Field(None, description="The oldest last look of a repository")
+    catching_up: int | None = Field(None, description="Repositories with history or jobs that are still to be read")
+    repositories: int | None = Field(None, description="Monitored repositories")
     collectors: list[Collector] = Field(default=[], description="Those of the last hour")
 
 

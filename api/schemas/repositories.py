@@ -11,8 +11,9 @@ from db.metrics.ledger import RepositoryLedger, reading_of
 from db.metrics.ledger_totals import totals
 from db.metrics.ledger_words import advice
 from db.metrics.verdict import Tone, verdict
-from db.queries.repositories import TargetRow
-from db.vocabulary import LedgerState
+from db.queries.ledger import liveness
+from db.queries.repositories import HeartbeatRow, TargetRow
+from db.vocabulary import LedgerState, Liveness
 
 _REFUSED = "GitHub refuses it (403): Resource not accessible by personal access token"
 _HISTORY: dict[str, Any] = {"done": 12400, "expected": 61000, "share": 0.203, "seconds_left": 910.0}
@@ -127,16 +128,16 @@ class Repositories(Schema):
 
 
 def repositories(
-    ledgers: Sequence[RepositoryLedger], unread: Sequence[TargetRow], now: datetime, *, silent: bool
+    ledgers: Sequence[RepositoryLedger], unread: Sequence[TargetRow], now: datetime, *, beat: HeartbeatRow | None
 ) -> dict[str, Any]:
-    """Ready for Repositories; `silent`: no collector is at work."""
+    """Ready for Repositories; `beat`: the last sign of life of the collectors."""
     return {
         "items": [_repository(each, now) for each in ledgers],
         "unreadable": [
             {"name": each.name, "error": each.error, "advice": advice(each.error or ""), "checked_at": each.checked_at}
             for each in unread
         ],
-        "summary": _summary(ledgers, len(unread), now, silent),
+        "summary": _summary(ledgers, len(unread), now, beat),
     }
 
 
@@ -151,8 +152,12 @@ def _repository(ledger: RepositoryLedger, now: datetime) -> dict[str, Any]:
     }
 
 
-def _summary(ledgers: Sequence[RepositoryLedger], unread: int, now: datetime, silent: bool) -> dict[str, Any]:
-    said, counted = verdict(ledgers, unread, now, silent=silent), totals(ledgers, unread, now)
+def _summary(
+    ledgers: Sequence[RepositoryLedger], unread: int, now: datetime, beat: HeartbeatRow | None
+) -> dict[str, Any]:
+    silent, stopped_at = liveness(beat, now) is not Liveness.LIVE, beat.stopped_at if beat else None
+    said = verdict(ledgers, unread, now, silent=silent, stopped_at=stopped_at)
+    counted = totals(ledgers, unread, now)
     return {
         "complete": said.tone == Tone.GOOD,
         "headline": said.headline,

@@ -33,8 +33,8 @@ def freshness(seen_version: int, prepare: Callable[[int], object] | None) -> Non
         st.caption(f":material/sync: {markdown(status.syncing)} · {done:,} of {total:,}")
     elif status.synced_at:
         ago = units.relative((data.clock() - status.synced_at).total_seconds())
-        sign = ":orange[●]" if status.stale else ":green[●] live ·"
-        st.caption(f"{sign} synced {ago}", help=units.timestamp(status.synced_at))
+        said = f"{markdown(status.standing)} · " if status.standing else ""
+        st.caption(f":{status.tone}[●] {said}synced {ago}", help=units.timestamp(status.synced_at))
     else:
         st.caption(":material/hourglass_empty: not synced yet")
 

@@ -10,6 +10,7 @@ from app.data.outages import lasting
 from db.metrics.ledger import MissingNumbers, Reading, RepositoryLedger, reading_of
 from db.metrics.verdict import Verdict, verdict
 from db.queries import ledger, repositories
+from db.vocabulary import Liveness
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,12 @@ class Collection:
 
     @property
     def silent(self) -> bool:
-        return self.service.beat is None or ledger.is_silent(self.service.beat, self.at)
+        return ledger.liveness(self.service.beat, self.at) is not Liveness.LIVE
 
     @property
     def verdict(self) -> Verdict:
-        return verdict(self.ledgers, len(self.unread), self.at, silent=self.silent)
+        stopped_at = self.service.beat.stopped_at if self.service.beat else None
+        return verdict(self.ledgers, len(self.unread), self.at, silent=self.silent, stopped_at=stopped_at)
 
     @property
     def reading(self) -> Reading | None:

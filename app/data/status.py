@@ -8,15 +8,16 @@ import streamlit as st
 
 from app.data.connection import Moved, clock, reader, session
 from app.data.outages import lasting, outage
-from db.queries import repositories, runs
-
-_GRACE = timedelta(seconds=60)
-_DEFAULT_POLL_SECONDS = 300.0
+from db.metrics.ledger_words import at
+from db.queries import ledger, repositories, runs
+from db.vocabulary import Liveness
 
 
 @dataclass(frozen=True)
 class Status:
-    """How the collection stands. `stale` is one line where figures may be out of date, else null."""
+    """How the collection stands. `stale` is one line where figures may be out of date, else null. `standing` is how the
+    collector is, in a few words, and `tone` the colour of it, as the theme names it; null where it says nothing.
+    `catching_up`: how many of how many repositories have history or jobs that are still to be read."""
 
     version: int
     demo: bool
@@ -24,6 +25,10 @@ class Status:
     progress: tuple[int, int] | None
     synced_at: datetime | None
     stale: str | None
+    liveness: Liveness
+    standing: str | None
+    tone: str
+    catching_up: ledger.CatchingUp
     repositories: list[repositories.RepositoryRow]
     has_runs: bool
 
@@ -55,18 +60,27 @@ def status() -> Status:
         rows = repositories.list_repositories(open_session)
         failing = repositories.list_targets(open_session)
         has_runs = runs.any_run(open_session)
+        behind = ledger.count_catching_up(open_session, beat)
     if went_back:
         raise Moved("The replica of the database fell behind; loading the page anew asks the database itself.")
     detail: dict[str, Any] = beat.detail if beat else {}
     progress = detail.get("progress")
     synced = [row.synced_at for row in rows]
+    moment = clock()
+    alive = ledger.liveness(beat, moment)
+    stale = _stale(beat, alive, rows, failing)
+    standing, tone = _standing(beat, alive, behind, moment)
     return Status(
         version=beat.data_version if beat else 0,
         demo=bool(detail.get("demo")),
-        syncing=detail.get("message") if detail.get("state") == "syncing" else None,
-        progress=(progress["done"], progress["total"]) if progress else None,
+        syncing=detail.get("message") if alive is Liveness.LIVE and detail.get("state") == "syncing" else None,
+        progress=(progress["done"], progress["total"]) if progress and alive is Liveness.LIVE else None,
         synced_at=min((moment for moment in synced if moment), default=None),
-        stale=_stale(beat, rows, failing),
+        stale=stale,
+        liveness=alive,
+        standing=standing,
+        tone="orange" if stale and tone == "green" else tone,
+        catching_up=behind,
         repositories=rows,
         has_runs=has_runs,
     )
@@ -76,17 +90,33 @@ def repository_url(repo: str, status: Status) -> str | None:
     return next((row.html_url for row in status.repositories if row.repo == repo), None)
 
 
+def _standing(
+    beat: repositories.HeartbeatRow | None, alive: Liveness, behind: ledger.CatchingUp, now: datetime
+) -> tuple[str | None, str]:
+    """A command that is not a service is live for as long as it runs, which nobody can tell afterwards."""
+    if beat is None:
+        return None, "gray"
+    if alive is Liveness.STOPPED and beat.stopped_at:
+        return f"stopped at {at(beat.stopped_at, now)}", "red"
+    if alive is Liveness.STALE:
+        return "not running", "red"
+    if behind.number:
+        return f"catching up, {behind.number:,} of {behind.total:,}", "blue"
+    return (None, "gray") if beat.detail.get("command") else ("live", "green")
+
+
 def _stale(
     beat: repositories.HeartbeatRow | None,
+    alive: Liveness,
     rows: list[repositories.RepositoryRow],
     failing: list[repositories.TargetRow],
 ) -> str | None:
     if beat is None:
         return None
-    poll = timedelta(seconds=float(beat.detail.get("poll_seconds") or _DEFAULT_POLL_SECONDS))
-    silent = clock() - beat.seen_at
-    if silent > 3 * poll + _GRACE:
-        return f"The collector was last seen {_ago(silent)}: what you see may be out of date."
+    if alive is Liveness.STOPPED and beat.stopped_at:
+        return f"The collector stopped at {at(beat.stopped_at, clock())}: what you see may be out of date."
+    if alive is Liveness.STALE:
+        return f"The collector was last seen {_ago(clock() - beat.seen_at)}: what you see may be out of date."
     known = {row.repo.lower() for row in rows}
     errors = [f"{row.repo}: {row.error}" for row in rows if row.error]
     errors += [f"{each.name}: {each.error}" for each in failing if each.name.lower() not in known]
@@ -97,5 +127,7 @@ def _stale(
 
 
 def _ago(silent: timedelta) -> str:
-    minutes = int(silent.total_seconds() // 60)
-    return f"{minutes} min ago" if minutes < 120 else f"{minutes // 60} h ago"
+    seconds = int(silent.total_seconds())
+    if seconds < 120:
+        return f"{seconds} s ago"
+    return f"{seconds // 60} min ago" if seconds < 7200 else f"{seconds // 3600} h ago"

@@ -14,6 +14,11 @@ def minute(moment: datetime) -> str:
     return f"{moment.day} {moment:%b %H:%M}"
 
 
+def at(moment: datetime, now: datetime) -> str:
+    """10:02 UTC; of another day than now, 3 Nov 10:02 UTC."""
+    return f"{moment:%H:%M} UTC" if moment.date() == now.date() else f"{minute(moment)} UTC"
+
+
 def span(since: datetime, until: datetime) -> str:
     """3 Nov 10:02 and 10:40; of two days, both are named."""
     end = f"{until:%H:%M}" if since.date() == until.date() else minute(until)

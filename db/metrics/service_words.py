@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from db.metrics import units
-from db.metrics.ledger_words import counted
+from db.metrics.ledger_words import at, counted
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,8 @@ class ServiceFact:
 class _Beat(Protocol):
     @property
     def seen_at(self) -> datetime: ...
+    @property
+    def stopped_at(self) -> datetime | None: ...
     @property
     def detail(self) -> Mapping[str, Any]: ...
 
@@ -37,6 +39,8 @@ class _Collector(Protocol):
     def alive(self) -> bool: ...
     @property
     def repositories(self) -> int: ...
+    @property
+    def stopped_at(self) -> datetime | None: ...
 
 
 class _Service(Protocol):
@@ -51,15 +55,19 @@ class _Service(Protocol):
 
 
 def facts(service: _Service, now: datetime, *, silent: bool) -> list[ServiceFact]:
-    """The collector, GitHub's rate limit, webhooks, and, of several collectors, what each does."""
+    """The collector, GitHub's rate limit, webhooks, and, of several collectors, what each does. `silent`: see
+    db.queries.ledger.is_silent."""
     return [_collector(service.beat, now, silent), _rate_limit(service.beat, now), _webhooks(service, now),
-            *_several(service.collectors)]  # fmt: skip
+            *_several(service.collectors, now)]  # fmt: skip
 
 
 def _collector(beat: _Beat | None, now: datetime, silent: bool) -> ServiceFact:
     if beat is None:
         return ServiceFact("Collector", "Never started", "Start it: make run, or python -m collector.")
     seen = units.relative((now - beat.seen_at).total_seconds())
+    if beat.stopped_at:
+        ended = f"Stopped at {at(beat.stopped_at, now)}, {units.relative((now - beat.stopped_at).total_seconds())}."
+        return ServiceFact("Collector", "Stopped", f"{ended} Start it: make run, or python -m collector.")
     if silent:
         return ServiceFact("Collector", "Not running", f"Last seen {seen}. Start it, and look at its log.")
     poll = beat.detail.get("poll_seconds")
@@ -89,13 +97,16 @@ def _webhooks(service: _Service, now: datetime) -> ServiceFact:
     return ServiceFact("Webhooks", f"Last {last}", f"{inbox.pending:,} waiting{failed}")
 
 
-def _several(collectors: Sequence[_Collector]) -> Iterator[ServiceFact]:
+def _several(collectors: Sequence[_Collector], now: datetime) -> Iterator[ServiceFact]:
     if len(collectors) < 2:
         return
     for each in collectors:
         held = counted(each.repositories, "repository", "repositories")
-        yield ServiceFact(f"Collector {each.name}", "Running" if each.alive else "Gone",
-                          f"looks after {held}" if each.alive else "Others look after its repositories.")  # fmt: skip
+        if each.alive:
+            yield ServiceFact(f"Collector {each.name}", "Running", f"looks after {held}")
+            continue
+        word = f"Stopped at {at(each.stopped_at, now)}" if each.stopped_at else "Gone"
+        yield ServiceFact(f"Collector {each.name}", word, "Others look after its repositories.")
 
 
 def _until(written: object, now: datetime) -> float:

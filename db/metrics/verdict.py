@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from db.metrics import units
 from db.metrics.ledger import RepositoryLedger, reading_of
-from db.metrics.ledger_words import counted, day, minute, reading_line
+from db.metrics.ledger_words import at, counted, day, minute, reading_line
 from db.vocabulary import LedgerState
 
 
@@ -27,14 +27,18 @@ class Verdict:
     more: str = ""
 
 
-def verdict(ledgers: Sequence[RepositoryLedger], unread: int, now: datetime, *, silent: bool = False) -> Verdict:
-    """`unread` names of GITHUB_REPOS led to no repository; `silent`: no collector is at work."""
+def verdict(
+    ledgers: Sequence[RepositoryLedger], unread: int, now: datetime, *, silent: bool = False,
+    stopped_at: datetime | None = None,
+) -> Verdict:  # fmt: skip
+    """`unread` names of GITHUB_REPOS led to no repository; `silent`: no collector is at work, since `stopped_at` where
+    it ended in order."""
     total = len(ledgers) + unread
     if not total:
         return Verdict(Tone.NOTE, "Nothing is monitored yet", "Set GITHUB_REPOS=owner/name and start the collector.")
     complete = [each for each in ledgers if each.complete]
     if len(complete) == total:
-        return _all_complete(complete, now, silent)
+        return _all_complete(complete, now, silent, stopped_at)
     failing = unread + sum(each.state == LedgerState.FAILING for each in ledgers)
     gaps = sum(each.state == LedgerState.GAPS for each in ledgers)
     busy = total - len(complete) - failing - gaps
@@ -47,17 +51,19 @@ def verdict(ledgers: Sequence[RepositoryLedger], unread: int, now: datetime, *, 
             f"Everything of the other {counted(len(complete), 'repository', 'repositories')}{rest} is complete."
         )
     tone = Tone.BAD if failing or gaps or silent else Tone.BUSY
-    return Verdict(tone, parts, " ".join(filter(None, [*more, _looked(ledgers, now, silent)])))
+    return Verdict(tone, parts, " ".join(filter(None, [*more, _looked(ledgers, now, silent, stopped_at)])))
 
 
-def _all_complete(complete: Sequence[RepositoryLedger], now: datetime, silent: bool) -> Verdict:
+def _all_complete(
+    complete: Sequence[RepositoryLedger], now: datetime, silent: bool, stopped_at: datetime | None
+) -> Verdict:
     looked = min((each.synced_at for each in complete if each.synced_at), default=now)
     if silent:
         return Verdict(
             Tone.BAD,
             f"Everything{_since(complete)} is complete up to {minute(looked)} UTC",
-            f"Nothing was looked at since, {units.relative((now - looked).total_seconds())}: the collector is not "
-            "running.",
+            f"Nothing was looked at since, {units.relative((now - looked).total_seconds())}: "
+            f"the collector {_away(stopped_at, now)}.",
         )
     ago = units.relative((now - looked).total_seconds())
     deep = min((each.relooked_deep_at or each.synced_at or now for each in complete), default=now)
@@ -92,8 +98,12 @@ def _history(ledgers: Sequence[RepositoryLedger], now: datetime) -> str:
     return f"{reading_line(found.done, found.expected, found.seconds_left)}."
 
 
-def _looked(ledgers: Sequence[RepositoryLedger], now: datetime, silent: bool) -> str:
+def _away(stopped_at: datetime | None, now: datetime) -> str:
+    return f"stopped at {at(stopped_at, now)}" if stopped_at else "is not running"
+
+
+def _looked(ledgers: Sequence[RepositoryLedger], now: datetime, silent: bool, stopped_at: datetime | None) -> str:
     if silent:
-        return "The collector is not running."
+        return f"The collector {_away(stopped_at, now)}."
     looked = max((each.synced_at for each in ledgers if each.synced_at), default=None)
     return f"Last look {units.relative((now - looked).total_seconds())}." if looked else ""

@@ -7,32 +7,36 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from db.metrics.ledger import LogCounts, Missing, MissingNumbers, RepositoryLedger, noted_gaps
-from db.models import Claim, Heartbeat, InboxItem, JobLog, Repository, Run, RunGap, SyncState, Workflow
+from db.models import Backfill, Claim, Heartbeat, InboxItem, JobLog, Repository, Run, RunGap, SyncState, Workflow
 from db.queries.inbox import InboxSummary, inbox_summary
 from db.queries.missing import find_missing
-from db.queries.repositories import HeartbeatRow
-from db.vocabulary import InboxState, LogState
+from db.queries.repositories import HeartbeatRow, heartbeat_row
+from db.vocabulary import BackfillPhase, InboxState, Liveness, LogState
 
 _MAIN, _ALIVE = "collector", "*alive/"
 _DEFAULT_POLL = timedelta(minutes=5)
 _GRACE = timedelta(seconds=60)
+# A beat waits while others write; several in a row do not.
+_BEATS_MISSED, _BEAT_GRACE = 4, timedelta(seconds=10)
 # Collectors that ended are shown for this long.
 _REMEMBERED = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class Collector:
-    """One of several on this database; `repositories` it looks after now. `alive`: it renews its claims."""
+    """One of several on this database; `repositories` it looks after now. `alive`: it renews its claims and did not
+    stop. `stopped_at`: when it ended in order."""
 
     name: str
     seen_at: datetime | None
     alive: bool
     repositories: int
     detail: dict[str, Any]
+    stopped_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,14 @@ class Service:
 
 
 @dataclass(frozen=True)
+class CatchingUp:
+    """`number` of `total` monitored repositories have history or jobs that are still to be read."""
+
+    number: int
+    total: int
+
+
+@dataclass(frozen=True)
 class RowCounts:
     """By repository."""
 
@@ -54,15 +66,55 @@ class RowCounts:
     logs: Mapping[int, LogCounts]
 
 
+def liveness(beat: HeartbeatRow | None, now: datetime, poll: timedelta = _DEFAULT_POLL) -> Liveness:
+    """A service tells how often it beats, and is STALE after four beats and some seconds without one. A command, which
+    is started again and again, and an older version tell how often they poll: three polls and a minute. `poll` counts
+    where neither is told."""
+    if beat is None:
+        return Liveness.NEVER
+    if beat.stopped_at is not None:
+        return Liveness.STOPPED
+    beats, polls = _seconds(beat, "beat_seconds"), _seconds(beat, "poll_seconds")
+    if beats and not beat.detail.get("command"):
+        allowed = _BEATS_MISSED * beats + _BEAT_GRACE
+    else:
+        allowed = silence_allowed(polls or poll)
+    return Liveness.STALE if now - beat.seen_at > allowed else Liveness.LIVE
+
+
 def is_silent(beat: HeartbeatRow, now: datetime, poll: timedelta = _DEFAULT_POLL) -> bool:
-    """Not seen for three polls and a minute. `poll` counts where the collector does not tell its own."""
-    told = beat.detail.get("poll_seconds")
-    poll = timedelta(seconds=told) if isinstance(told, int | float) and told > 0 else poll
-    return now - beat.seen_at > silence_allowed(poll)
+    """Stopped, or not seen for longer than it should be: see liveness."""
+    return liveness(beat, now, poll) is not Liveness.LIVE
 
 
 def silence_allowed(poll: timedelta) -> timedelta:
     return 3 * poll + _GRACE
+
+
+def _seconds(beat: HeartbeatRow, name: str) -> timedelta | None:
+    told = beat.detail.get(name)
+    return timedelta(seconds=told) if isinstance(told, int | float) and told > 0 else None
+
+
+def count_catching_up(session: Session, beat: HeartbeatRow | None) -> CatchingUp:
+    """By what sync states and histories say, without reading runs; the collector, which does, tells in its heartbeat
+    how many there are with those whose jobs are still to be fetched."""
+    reading = select(Backfill.repository_id).where(Backfill.phase != BackfillPhase.DONE)
+    behind = or_(
+        SyncState.synced_at.is_(None), SyncState.complete_since.is_(None), Repository.id.in_(reading)
+    )  # fmt: skip
+    query = (
+        select(func.count(), func.sum(case((and_(SyncState.error.is_(None), behind), 1), else_=0)))
+        .select_from(Repository)
+        .join(SyncState, SyncState.repository_id == Repository.id, isouter=True)
+        .where(Repository.monitored)
+    )
+    total, number = session.execute(query).one()
+    told = beat.detail.get("catching_up") if beat else None
+    return CatchingUp(min(max(int(number or 0), told if isinstance(told, int) else 0), total), total)
+
+
+NOT_COUNTED = RowCounts({}, {})
 
 
 def count_rows(session: Session) -> RowCounts:
@@ -137,7 +189,7 @@ def _beats(session: Session, beginning: str) -> list[HeartbeatRow]:
         .order_by(Heartbeat.name)
         .execution_options(populate_existing=True)
     )
-    return [HeartbeatRow(row.name, row.started_at, row.seen_at, row.data_version, dict(row.detail)) for row in rows]
+    return [heartbeat_row(row) for row in rows]
 
 
 def _collectors(
@@ -152,16 +204,18 @@ def _collectors(
         elif not name.startswith("*"):
             held[holder] += 1
     told = {beat.name.removeprefix(f"{_MAIN}/"): beat for beat in beats}
-    if main and not told and len(alive) == 1:
-        told = dict.fromkeys(alive, main)
+    if main and not told and not main.detail.get("command"):
+        only = next(iter(alive)) if len(alive) == 1 else main.detail.get("name")
+        told = {str(only): main} if only else {}
     names = alive | {name for name, beat in told.items() if now - beat.seen_at < _REMEMBERED}
     return tuple(
         Collector(
             name,
             told[name].seen_at if name in told else None,
-            name in alive,
+            name in alive and not (name in told and told[name].stopped_at),
             held[name],
             told[name].detail if name in told else {},
+            told[name].stopped_at if name in told else None,
         )
         for name in sorted(names)
     )

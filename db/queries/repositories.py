@@ -74,11 +74,18 @@ class TargetRow:
 
 @dataclass(frozen=True)
 class HeartbeatRow:
+    """`stopped_at`: when the program ended in order; null while it runs, and after a crash."""
+
     name: str
     started_at: datetime
     seen_at: datetime
     data_version: int
     detail: dict[str, Any]
+    stopped_at: datetime | None = None
+
+
+def heartbeat_row(row: Heartbeat) -> HeartbeatRow:
+    return HeartbeatRow(row.name, row.started_at, row.seen_at, row.data_version, dict(row.detail), row.stopped_at)
 
 
 def list_repositories(session: Session, *, monitored_only: bool = True) -> list[RepositoryRow]:
@@ -158,7 +165,7 @@ def _gaps(row: RepositoryRow, missing: Missing) -> tuple[Gap, ...]:
 
 def heartbeat(session: Session, name: str = "collector") -> HeartbeatRow | None:
     row = session.get(Heartbeat, name, populate_existing=True)
-    return HeartbeatRow(row.name, row.started_at, row.seen_at, row.data_version, dict(row.detail)) if row else None
+    return heartbeat_row(row) if row else None
 
 
 def data_version(session: Session) -> int:

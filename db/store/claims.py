@@ -54,6 +54,14 @@ def renew(session: Session, holder: str, wanted: Sequence[str], now: datetime, *
     return Share(frozenset(mine), frozenset(mine) - before, collectors, leads)
 
 
+def others_alive(session: Session, holder: str, now: datetime) -> bool:
+    """Whether another collector renews its claims. `now` is used on SQLite."""
+    if session.get_bind().dialect.name == "postgresql":
+        now = session.scalar(select(func.clock_timestamp())) or now
+    others = Claim.name.startswith(_ALIVE, autoescape=True), Claim.holder != holder, Claim.held_until >= now
+    return session.scalar(select(Claim.name).where(*others).limit(1)) is not None
+
+
 def release(session: Session, holder: str) -> None:
     """The holder ends in order: others need not wait for its claims to run out."""
     session.execute(delete(Claim).where(Claim.holder == holder))

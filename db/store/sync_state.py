@@ -49,11 +49,11 @@ def _for_gaps(session: Session, repository_id: int) -> SyncState:
 
 def beat(
     session: Session, now: datetime, detail: dict[str, Any], *, started_at: datetime | None = None,
-    name: str = COLLECTOR,
+    name: str = COLLECTOR, stopped_at: datetime | None = None,
 ) -> None:  # fmt: skip
-    """The collector is alive. `detail` is shown to people as it is: no secrets."""
+    """The collector is alive, or with `stopped_at` ends in order. `detail` is shown to people as it is: no secrets."""
     row = _heartbeat(session, now, name)
-    row.seen_at, row.detail = now, detail
+    row.seen_at, row.detail, row.stopped_at = now, detail, stopped_at
     row.started_at = started_at or row.started_at
 
 

@@ -117,6 +117,42 @@ def test_the_questions_of_health_do_not_grow_with_what_is_stored(client: TestCli
     assert not [statement for statement in asked if "FROM runs" in statement or "job_logs" in statement]
 
 
+def test_repositories_that_are_catching_up_are_never_called_read(client: TestClient, engine: Engine) -> None:
+    collector(engine, state="idle", beat_seconds=5)
+    line = "running, 1 of 1 repository is catching up: their counts, rates, durations and costs are provisional"
+    assert check(client) == (200, "ok", line)
+    add_repository(engine, RepositoryRecord(2, "acme/api", "main", True, False, ""))
+    assert "running, 2 of 2 repositories are catching up" in check(client)[2]
+    with write_scope(engine) as session:
+        for number in (1, 2):
+            state = sync_state(session, number)
+            state.synced_at = state.complete_since = NOW
+    assert check(client) == (200, "ok", "running, everything read")
+    collector(engine, state="idle", beat_seconds=5, catching_up=1)
+    body = client.get("/health").json()["checks"]["collector"]
+    assert (body["catching_up"], body["repositories"], body["state"]) == (1, 2, "live")
+    assert "1 of 2 repositories is catching up" in body["detail"]
+
+
+def test_a_collector_that_was_stopped_is_told_apart_from_one_that_crashed(client: TestClient, engine: Engine) -> None:
+    collector(engine, ago=31, state="idle", beat_seconds=5, poll_seconds=300, name="here")
+    body = client.get("/health").json()["checks"]["collector"]
+    assert (body["status"], body["state"], body["stopped_at"]) == ("degraded", "stale", None)
+    assert body["detail"] == "The collector has not been seen for 31 s; is it running?"
+    assert [(each["alive"], each["state"]) for each in body["collectors"]] == [(False, "stale")]
+    with write_scope(engine) as session:
+        beat(session, NOW, {"beat_seconds": 5, "name": "here"}, stopped_at=NOW - timedelta(seconds=1))
+    body = client.get("/health").json()["checks"]["collector"]
+    assert (body["status"], body["state"], body["stopped_at"]) == ("degraded", "stopped", "2026-11-18T17:59:59Z")
+    assert body["detail"] == "The collector stopped at 17:59 UTC; start it with python -m collector."
+    (one,) = body["collectors"]
+    assert (one["alive"], one["state"], one["stopped_at"]) == (False, "stopped", "2026-11-18T17:59:59Z")
+    summary = client.get("/api/repositories").json()["summary"]
+    assert "The collector stopped at 17:59 UTC." in summary["detail"]
+    metrics = client.get("/metrics").text
+    assert "pipeline_health_collector_stopped_timestamp_seconds 1.79" in metrics
+
+
 def test_live_and_ready_answer(client: TestClient) -> None:
     assert client.get("/health/live").json() == {"status": "ok"}
     assert client.get("/health/ready").status_code == 200

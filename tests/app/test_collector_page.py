@@ -63,6 +63,14 @@ def test_a_silent_collector_is_said_so(seeded: Seeded, open_page: Open) -> None:
     assert "the collector is not running" in told(page)
 
 
+def test_one_that_stopped_says_when(seeded: Seeded, open_page: Open) -> None:
+    with write_scope(seeded.engine) as session:
+        beat(session, seeded.now, {"beat_seconds": 5}, stopped_at=seeded.now)
+    page = told(open_page("collector"))
+    assert f"Stopped at {seeded.now:%H:%M} UTC" in page
+    assert f"the collector stopped at {seeded.now:%H:%M} UTC" in page
+
+
 def test_several_collectors_are_listed(seeded: Seeded, open_page: Open) -> None:
     with write_scope(seeded.engine) as session:
         for name in ("one/1", "two/2"):

@@ -1,11 +1,11 @@
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
 from db.engine import write_scope
-from db.store.sync_state import sync_state
+from db.store.sync_state import beat, sync_state
 from tests.app.conftest import Open
 from tests.app.reading import everything, markdown
 from tests.app.seeding import Seeded, add_repository, heartbeat
@@ -53,6 +53,35 @@ def test_a_silent_collector_is_said(seeded: Seeded, open_page: Open, page: str) 
 def test_a_collector_within_three_polls_and_a_minute_is_not_stale(seeded: Seeded, open_page: Open) -> None:
     heartbeat(seeded.engine, seeded.now - timedelta(seconds=3 * 300))
     assert not open_page().warning
+
+
+@pytest.mark.parametrize("page", ALL_PAGES)
+def test_a_collector_that_stopped_is_said_at_once(seeded: Seeded, open_page: Open, page: str) -> None:
+    with write_scope(seeded.engine) as session:
+        beat(session, seeded.now, {"beat_seconds": 5, "poll_seconds": 300.0}, stopped_at=seeded.now)
+    shown = open_page(page)
+    line = f"stopped at {seeded.now:%H:%M} UTC"
+    assert f"The collector {line}" in shown.warning[0].value.replace("\\", "")
+    captions = "\n".join(each.value for each in shown.caption).replace("\\", "")
+    assert f":red[●] {line} · synced" in captions
+    assert "live" not in captions
+
+
+@pytest.mark.parametrize(
+    ("seconds", "detail", "line"),
+    [
+        (0, {}, ":green[●] live · synced"),
+        (0, {"catching_up": 1}, ":blue[●] catching up, 1 of 2 · synced"),
+        (40, {}, ":red[●] not running · synced"),
+        (40, {"command": True}, ":gray[●] synced"),
+    ],
+)
+def test_the_state_of_the_collector_is_beside_the_time_of_the_last_look(
+    seeded: Seeded, open_page: Open, seconds: float, detail: dict[str, object], line: str
+) -> None:
+    heartbeat(seeded.engine, datetime.now(UTC) - timedelta(seconds=seconds), beat_seconds=5, **detail)
+    captions = [each.value.replace("\\", "") for each in open_page().caption]
+    assert next(each for each in captions if "synced" in each).startswith(line)
 
 
 def test_a_repository_that_cannot_be_read_is_named_with_the_reason(seeded: Seeded, open_page: Open) -> None:

@@ -72,6 +72,28 @@ def test_on_sqlite_the_only_heartbeat_counts(settings: Settings, engine: Engine,
     assert health(settings) == code
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_one_that_stopped_says_when(
+    settings: Settings, engine: Engine, passes: Passes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    passes.know(beat_seconds=5)
+    passes.beat(force=True)
+    assert health(settings) == 0
+    passes.end()
+    assert health(settings) == 1
+    assert "The collector stopped at " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("seconds", "code"), [(25, 0), (35, 1)])
+def test_a_service_that_tells_how_often_it_beats_is_missed_soon(
+    settings: Settings, engine: Engine, seconds: float, code: int
+) -> None:
+    with write_scope(engine) as session:
+        beat(session, datetime.now(UTC) - timedelta(seconds=seconds), {"poll_seconds": 300, "beat_seconds": 5})
+    assert health(settings) == code
+
+
 @POSTGRESQL
 def test_one_that_hangs_is_unhealthy_though_another_leads(
     settings: Settings, engine: Engine, capsys: pytest.CaptureFixture[str]

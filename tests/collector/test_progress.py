@@ -3,8 +3,10 @@
 import threading
 import time
 
+import pytest
 from sqlalchemy import Engine, event
 
+from collector.claims import Claims
 from collector.progress import Progress
 from db.engine import session_scope
 from db.metrics.tally import Count, Tally
@@ -68,3 +70,55 @@ def test_a_command_alone_counts_on(engine: Engine) -> None:
     clock.forward(hours=1)
     started(engine, clock, often=1, command=True).beat(force=True)
     assert counted(engine) == 6
+
+
+def test_who_ends_in_order_is_stopped_at_once_and_stays_so(engine: Engine) -> None:
+    clock = Clock()
+    service = started(engine, clock)
+    service.beat(force=True)
+    clock.forward(seconds=1)
+    service.stop()
+    stopped = clock()
+    clock.forward(seconds=5)
+    service.beat(force=True)
+    assert stored(engine).stopped_at == stopped
+    again = started(engine, clock)
+    again.begin("Looking for repositories")
+    assert stored(engine).stopped_at is None
+
+
+def test_a_command_beside_a_service_does_not_stop_it_and_one_after_it_is_no_guest(engine: Engine) -> None:
+    clock = Clock()
+    service, command = started(engine, clock), started(engine, clock, command=True)
+    service.beat(force=True)
+    command.begin("history")
+    command.stop()
+    assert stored(engine).stopped_at is None
+    service.stop()
+    late = started(engine, clock, command=True)
+    late.begin("history")
+    assert (stored(engine).stopped_at, stored(engine).detail["command"]) == (None, True)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_of_several_the_last_one_stops_for_all(engine: Engine) -> None:
+    clock = Clock()
+    one, two = (Progress(engine, clock, {}, name=name) for name in ("a/1", "b/2"))
+    two.leads = False
+    claims = {name: Claims(engine, name, clock) for name in ("a/1", "b/2")}
+    for name, progress in (("a/1", one), ("b/2", two)):
+        claims[name].renew()
+        progress.beat(force=True)
+    one.stop()
+    assert named(engine, "collector/a/1").stopped_at == clock()
+    assert stored(engine).stopped_at is None
+    claims["a/1"].release()
+    two.stop()
+    assert stored(engine).stopped_at == clock()
+
+
+def named(engine: Engine, name: str) -> HeartbeatRow:
+    with session_scope(engine) as session:
+        found = heartbeat(session, name)
+    assert found
+    return found

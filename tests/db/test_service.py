@@ -2,13 +2,18 @@
 
 from datetime import datetime, timedelta
 
+import pytest
 from sqlalchemy import Engine
 
 from db.engine import session_scope, write_scope
 from db.models import Claim
-from db.queries.ledger import Service, is_silent, latest_beat, service
-from db.store.sync_state import beat
-from tests.builders import NOON
+from db.queries.ledger import Service, count_catching_up, is_silent, latest_beat, liveness, service
+from db.queries.repositories import HeartbeatRow
+from db.store.backfills import want_history
+from db.store.records import RepositoryRecord
+from db.store.sync_state import beat, sync_state
+from db.vocabulary import Liveness
+from tests.builders import NOON, add_repository
 from tests.ledgers import DAY, add, delivery
 
 
@@ -87,3 +92,59 @@ def test_the_latest_webhook_is_known_whatever_became_of_it(engine: Engine) -> No
     assert found.webhook_at == NOON - timedelta(minutes=1)
     assert (found.inbox.pending, found.inbox.failed) == (1, 1)
     assert found.inbox.oldest_pending_at == NOON - timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "detail", "expected"),
+    [
+        (29, {"beat_seconds": 5, "poll_seconds": 300}, Liveness.LIVE),
+        (31, {"beat_seconds": 5, "poll_seconds": 300}, Liveness.STALE),
+        # The poll interval decides nothing where the beats are told.
+        (31, {"beat_seconds": 5, "poll_seconds": 86400}, Liveness.STALE),
+        (29, {"beat_seconds": 5, "poll_seconds": 3}, Liveness.LIVE),
+        # A command that ended is expected again.
+        (900, {"beat_seconds": 5, "poll_seconds": 300, "command": True}, Liveness.LIVE),
+    ],
+)
+def test_a_service_is_stale_when_its_beats_are_missing(
+    engine: Engine, seconds: float, detail: dict[str, object], expected: Liveness
+) -> None:
+    with write_scope(engine) as session:
+        beat(session, NOON, detail)
+    assert liveness(served(engine).beat, NOON + timedelta(seconds=seconds)) is expected
+
+
+def test_one_that_ended_in_order_is_stopped_at_once_until_the_next_beat(engine: Engine) -> None:
+    assert liveness(None, NOON) is Liveness.NEVER
+    with write_scope(engine) as session:
+        beat(session, NOON, {"beat_seconds": 5, "name": "here"}, stopped_at=NOON)
+    found = served(engine)
+    assert liveness(found.beat, NOON) is Liveness.STOPPED
+    (one,) = found.collectors
+    assert (one.name, one.alive, one.stopped_at) == ("here", False, NOON)
+    with write_scope(engine) as session:
+        beat(session, NOON + timedelta(seconds=9), {"beat_seconds": 5})
+    assert liveness(served(engine).beat, NOON + timedelta(seconds=10)) is Liveness.LIVE
+
+
+def test_repositories_that_are_read_are_counted_without_their_runs(engine: Engine) -> None:
+    def counted(told: int | None = None) -> tuple[int, int]:
+        seen = HeartbeatRow("collector", NOON, NOON, 0, {"catching_up": told})
+        with session_scope(engine) as session:
+            found = count_catching_up(session, seen)
+        return found.number, found.total
+
+    assert counted() == (0, 0)
+    for number in (1, 2, 3, 4):
+        add_repository(engine, RepositoryRecord(number, f"acme/r{number}", "main", True, False, ""))
+    assert counted() == (4, 4)
+    with write_scope(engine) as session:
+        for number in (1, 2, 3):
+            state = sync_state(session, number)
+            state.synced_at = state.complete_since = NOON
+        want_history(session, 2, NOON - 9 * DAY, NOON, NOON)
+        sync_state(session, 4).error = "refused"
+    assert counted() == (1, 4)
+    # The collector, which reads runs, counts those without their jobs as well.
+    assert counted(3) == (3, 4)
+    assert counted(9) == (4, 4)
