@@ -36,7 +36,8 @@ class FlakyRun:
 
 @dataclass(frozen=True)
 class FailedJob:
-    """A job of a failed attempt whose log, or annotation, named a cause."""
+    """A job of a failed attempt whose log, or annotation, named a cause. `stored` is its fingerprint in the database,
+    where that is one of earlier rules."""
 
     repository_id: int
     workflow_id: int
@@ -46,6 +47,7 @@ class FailedJob:
     line: str
     created_at: datetime
     outcome: str
+    stored: str | None = None
 
 
 @dataclass(frozen=True)
