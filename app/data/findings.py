@@ -42,6 +42,12 @@ def cause_runs(
         return findings.cause_runs(found, fingerprint, scope, window, now)
 
 
+@st.cache_resource(ttl=60, max_entries=256, show_spinner=False)
+def run_cause(run_id: int, attempt: int, version: int) -> findings.RunCause | None:
+    with session() as found:
+        return findings.cause_of_run(found, run_id, attempt)
+
+
 @st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
 def flaky(scope: Scope, window: Window, version: int) -> list[findings.FlakyWorkflow]:
     with session() as found:

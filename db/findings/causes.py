@@ -17,6 +17,7 @@ from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.queries import facts, findings
 from db.queries.findings import FailedJob
+from db.queries.logs import failure_of
 from db.queries.runs import RunRow
 from db.queries.streaks import failing_streaks
 
@@ -66,6 +67,27 @@ class CauseRuns:
     runs: list[tuple[RunRow, FailedJob]]
     cut: bool
     attempts: dict[int, int]
+
+
+@dataclass(frozen=True)
+class RunCause:
+    """Why one attempt of a run failed, and how many stored runs in how many workflows failed with the very same cause,
+    this one among them, since when."""
+
+    fingerprint: str
+    line: str
+    runs: int
+    workflows: int
+    first_at: datetime
+
+
+def cause_of_run(session: Session, run_id: int, attempt: int) -> RunCause | None:
+    """Null where the attempt did not fail, or no cause of it is known that other runs could share."""
+    line, fingerprint = failure_of(session, run_id, attempt)
+    found = findings.spread(session, Scope(), fingerprint) if fingerprint else None
+    if line is None or fingerprint is None or found is None:
+        return None
+    return RunCause(fingerprint, line, found.runs, found.workflows, found.first_at)
 
 
 def causes(session: Session, scope: Scope, window: Window, now: datetime, *, limit: int | None = None) -> Causes:

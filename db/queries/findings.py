@@ -126,6 +126,27 @@ def seen(session: Session, scope: Scope, fingerprints: Collection[str]) -> dict[
     return {str(row[0]): (row[1], row[2]) for row in session.execute(query)}
 
 
+@dataclass(frozen=True)
+class Spread:
+    """Runs and workflows in which a cause was seen, and when the first of the runs was created."""
+
+    runs: int
+    workflows: int
+    first_at: datetime
+
+
+def spread(session: Session, scope: Scope, fingerprint: str) -> Spread | None:
+    """Of all stored runs of the scope; null where none has it."""
+    query = (
+        select(Run.repository_id, Run.workflow_id, func.count(Run.id.distinct()), func.min(Run.created_at))
+        .join(JobLog, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
+        .where(*in_scope(session, scope), JobLog.fingerprint == fingerprint, of_failed_attempt())
+        .group_by(Run.repository_id, Run.workflow_id)
+    )
+    rows = session.execute(query).all()
+    return Spread(sum(row[2] for row in rows), len(rows), min(row[3] for row in rows)) if rows else None
+
+
 def runs_by_fingerprint(
     session: Session, scope: Scope, window: Window, fingerprints: Collection[str]
 ) -> list[tuple[str, int]]:
