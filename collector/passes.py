@@ -14,6 +14,7 @@ from collector.claims import Claims
 from collector.github.client import Client
 from collector.github.errors import RateLimited
 from collector.logs.collect import LogCollector
+from collector.logs.fetch import names_cause
 from collector.prices import Prices
 from collector.progress import Progress
 from collector.sync.engine import Outcome, Sync
@@ -23,6 +24,7 @@ from db.engine import session_scope
 from db.metrics.tally import Count, Last, Took
 from db.queries.ledger import NOT_COUNTED, list_ledger
 from db.queries.repositories import claimed_repositories
+from db.store.fingerprints import renew
 from db.store.rollups import refresh
 from db.vocabulary import LedgerState
 
@@ -70,6 +72,8 @@ class Passes:
         self._live_at: datetime | None = None
         self.waiting_until: datetime | None = None
         self._roll_up_from = 0.0
+        # Fingerprints of earlier versions, a batch at a time; after them there is nothing to do until the next start.
+        self._renewal = renew(engine, names_cause)
 
     def run(self) -> Outcome:
         """Lists, history, jobs, logs, rules, messages. What failed stands in the outcome and in the heartbeat."""
@@ -84,6 +88,8 @@ class Passes:
             outcome.waiting = error
         self._progress.end()
         self._prices.recompute()
+        while self._renew_fingerprints() and not self.stop.is_set():
+            pass
         self.roll_up()
         self.telling.at_once()
         self._settle(outcome, begun)
@@ -174,11 +180,19 @@ class Passes:
         if sum(refresh(self._engine, self._clock())):
             self._progress.changed()
 
+    def _renew_fingerprints(self) -> int:
+        """How many of the next batch; 0 when all are of this version."""
+        renewed = next(self._renewal, 0)
+        if renewed:
+            self._progress.changed()
+        return renewed
+
     def keep_rolling_up(self) -> None:
         """One collector does it, in no more than a third of its time: a first sync changes the same days again and
         again."""
         begun = time.monotonic()
         if self.claims.share.leads and begun >= self._roll_up_from:
+            self._renew_fingerprints()
             self.roll_up()
             self._roll_up_from = time.monotonic() + 2 * (time.monotonic() - begun)
 

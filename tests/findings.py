@@ -5,6 +5,7 @@ from datetime import timedelta
 from sqlalchemy import Engine
 
 from db.engine import write_scope
+from db.insights.fingerprint import fingerprint
 from db.store.alerts import AlertScope, open_alert
 from db.store.logs import store_log
 from db.store.records import LogRecord, RepositoryRecord, RunRecord, WorkflowRecord
@@ -14,11 +15,18 @@ from tests.builders import NOON, REPO, WORKFLOW, add_repository, attempt, job, r
 DAY = 24 * 60
 HOSTILE = "<script>alert(1)</script>\u202e \"';--"
 LINE = "FAILED <img src=x onerror=alert(1)> \u202e ' OR 1=1;-- at line 3"
+
+
+def named(line: str) -> str:
+    """The fingerprint of a line."""
+    return fingerprint(line) or ""
+
+
 API = RepositoryRecord(2, "acme/api", "main", True, False, "https://github.com/acme/api")
 # Runs of CI that failed of one cause: long before the last 30 days, twice in them.
 LONG_AGO, BEFORE, LATEST = 1, 2, 3
 ON_A_BRANCH, UNNAMED, FLAKY, STUCK = 4, 5, 6, 7
-CAUSE, OTHER_CAUSE = "c" * 16, "d" * 16
+CAUSE, OTHER_CAUSE = named(LINE), named("npm ERR!")
 
 
 def fill(engine: Engine) -> None:

@@ -10,6 +10,7 @@ from app.components.text import html
 from app.components.workflow_table import Query, workflow_link
 from db.findings import FlakyWorkflow
 from db.metrics import units
+from db.queries.runs import FLAKY
 
 _COLUMNS = (
     Column("Workflow", fluid=True),
@@ -40,7 +41,7 @@ def flaky_rows(found: Sequence[FlakyWorkflow], now: datetime, time: Query) -> li
         (
             workflow_link(each.repo, each.workflow, each.workflow_id, time),
             _verdict(each),
-            cells.count(each.flaky_runs),
+            _runs(each, time),
             cells.occurrences(each.flaky_runs, each.before),
             cells.rate(each.rate, tone="red"),
             Cell(units.percent(each.lower_bound), each.lower_bound),
@@ -52,6 +53,13 @@ def flaky_rows(found: Sequence[FlakyWorkflow], now: datetime, time: Query) -> li
         )
         for each in found
     ]
+
+
+def _runs(each: FlakyWorkflow, time: Query) -> Cell:
+    """How many; leads to all of them."""
+    query = [("q", FLAKY), ("repo", each.repo), ("workflow", each.workflow), *time]
+    hover = f"The flaky runs of {each.workflow}"
+    return Cell(cells.anchor(units.count(each.flaky_runs), "runs", query, hover=hover), each.flaky_runs)
 
 
 def _verdict(each: FlakyWorkflow) -> Cell:

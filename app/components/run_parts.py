@@ -12,6 +12,7 @@ from app.components.cells import anchor, stamp
 from app.components.text import html, markdown
 from app.data import RunDetail, clock
 from app.marks import colour_group, word
+from db.findings import RunCause
 from db.metrics import units
 from db.metrics.outcome import outcome_of
 from db.queries.logs import JobLogRow
@@ -115,8 +116,9 @@ def fact_row(*shown: tuple[str, str, str]) -> None:
     st.html(f'<div class="ph-tiles ph-facts-row">{cards}</div>')
 
 
-def causes(found: RunDetail, attempt: int) -> None:
-    """Why it failed, in one line a job, before anything else; a click leads to the line in its log."""
+def causes(found: RunDetail, attempt: int, shared: RunCause | None) -> None:
+    """Why it failed, in one line a job, before anything else; a click leads to the line in its log. Then how many runs
+    failed of the same, which leads to them."""
     told = [row for row in found.logs if row.error_line and row.conclusion not in ("success", None)]
     rows = "".join(
         '<div class="ph-need ph-red"><b class="ph-sign" aria-hidden="true">✕</b><div>'
@@ -129,7 +131,27 @@ def causes(found: RunDetail, attempt: int) -> None:
             f'<div class="ph-need"><div>and {units.count(len(told) - _MOST_CAUSES)} more jobs with an error</div></div>'
         )
     if rows:
-        st.html(f'<div class="ph-attention" role="region" aria-label="Why it failed">{rows}</div>')
+        more = _spread(shared) if shared else ""
+        st.html(f'<div class="ph-attention" role="region" aria-label="Why it failed">{rows}{more}</div>')
+    elif _failed(found, attempt) and not [job for job in found.jobs if not job.phantom]:
+        st.caption("No cause is known: the run ended before any job began, or its jobs are still being read.")
+
+
+def _failed(found: RunDetail, attempt: int) -> bool:
+    shown = next((each for each in found.attempts if each.attempt == attempt), None)
+    status, conclusion = (shown.status, shown.conclusion) if shown else (found.run.status, found.run.conclusion)
+    return outcome_of(status, conclusion) is Outcome.FAILURE
+
+
+def _spread(shared: RunCause) -> str:
+    """The link takes the time along that the figures are of."""
+    if shared.runs == 1:
+        return '<div class="ph-meta"><span>No other stored run failed with this error.</span></div>'
+    where = "1 workflow" if shared.workflows == 1 else f"{units.count(shared.workflows)} workflows"
+    told = f"{units.count(shared.runs)} runs in {where} failed with this error since {shared.first_at:%d %b %Y}"
+    days = f"{shared.first_at:%Y-%m-%d}..{clock():%Y-%m-%d}"
+    link = anchor(told, "failures", [("cause", shared.fingerprint), ("dates", days)])
+    return f'<div class="ph-meta"><span>{link}</span></div>'
 
 
 def logs_in_view(rows: Sequence[JobLogRow]) -> tuple[list[JobLogRow], list[JobLogRow]]:

@@ -19,7 +19,7 @@ from app.data.figures import (
     workflow_names,
     workflows,
 )
-from app.data.findings import attention, cause_runs, causes, flaky, regressions
+from app.data.findings import attention, cause_runs, causes, flaky, regressions, run_cause
 from app.data.outages import Away, Outage, lasting, outage
 from app.data.runs import RunDetail, ask_for_log, run_detail, run_page
 from app.data.status import Status, now, repository_url, status
@@ -67,6 +67,7 @@ __all__ = [
     "reader",
     "regressions",
     "repository_url",
+    "run_cause",
     "run_detail",
     "run_page",
     "scatter",

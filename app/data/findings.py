@@ -48,6 +48,13 @@ def cause_runs(
 
 
 @lasting
+@st.cache_resource(ttl=60, max_entries=256, show_spinner=False)
+def run_cause(run_id: int, attempt: int, version: int) -> findings.RunCause | None:
+    with session() as found:
+        return findings.cause_of_run(found, run_id, attempt)
+
+
+@lasting
 @st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
 def flaky(scope: Scope, window: Window, version: int) -> list[findings.FlakyWorkflow]:
     with session() as found:

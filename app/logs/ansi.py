@@ -10,6 +10,8 @@ from app.logs.colours import Rgb, as_ground, indexed, on_both_grounds, on_ground
 from db.insights.terminal import ESC, ESCAPE, settled, shown
 
 _SGR = re.compile(r"\x1b\[([0-9;:]*)m")
+# Characters without width that turn the direction of the text around them.
+_TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _MOST_CODES = 64
 
 
@@ -46,14 +48,14 @@ _FLAGS: dict[int, dict[str, Any]] = {
 
 def plain(line: str) -> str:
     """What is read of it."""
-    return shown(line)
+    return _TURNING.sub("", shown(line))
 
 
 def pieces(line: str) -> list[tuple[str, Style]]:
     """The text in pieces of one style each."""
     line = settled(line)
     if ESC not in line:
-        return [(shown(line), PLAIN)]
+        return [(plain(line), PLAIN)]
     found: list[tuple[str, Style]] = []
     style, place = PLAIN, 0
     for escape in ESCAPE.finditer(line):
@@ -67,7 +69,7 @@ def pieces(line: str) -> list[tuple[str, Style]]:
 
 
 def _add(found: list[tuple[str, Style]], text: str, style: Style) -> None:
-    text = shown(text)
+    text = plain(text)
     if not text:
         return
     if found and found[-1][1] == style:

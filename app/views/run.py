@@ -22,7 +22,7 @@ if newest is None:
 run_parts.header(newest.run)
 attempt = run_parts.choose_attempt(newest)
 found = data.run_detail(run_id, attempt, status.version) or newest
-run_parts.causes(found, attempt)
+run_parts.causes(found, attempt, data.run_cause(run_id, attempt, status.version))
 run_parts.facts(newest.run, found, attempt)
 
 jobs = frames.drawable(found.jobs)

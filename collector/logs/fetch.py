@@ -155,9 +155,13 @@ def _cause(client: Client, repo: str, wanted: WantedLog, found: Excerpt) -> str 
     return found.error_line or found.closing or noted
 
 
-def _fingerprint(line: str | None) -> str | None:
+def names_cause(line: str) -> bool:
     """What only says that a step ended, or was cancelled, is no cause that two failures could share."""
-    return fingerprint(line) if line and not is_closing(line) and not is_canceled(line) else None
+    return not is_closing(line) and not is_canceled(line)
+
+
+def _fingerprint(line: str | None) -> str | None:
+    return fingerprint(line) if line and names_cause(line) else None
 
 
 def _chunks(client: Client, path: str, stop: threading.Event) -> Iterator[bytes]:

@@ -9,12 +9,15 @@ from sqlalchemy.orm import Session
 
 from db.analytics import was_collected
 from db.findings.days import by_day
+from db.insights import terminal
 from db.insights.clusters import clusters
-from db.insights.fingerprint import normalised
+from db.insights.fingerprint import fingerprint as make_fingerprint
+from db.insights.fingerprint import is_current, normalised
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.queries import facts, findings
 from db.queries.findings import FailedJob
+from db.queries.logs import failure_of
 from db.queries.runs import RunRow
 from db.queries.streaks import failing_streaks
 
@@ -66,6 +69,27 @@ class CauseRuns:
     attempts: dict[int, int]
 
 
+@dataclass(frozen=True)
+class RunCause:
+    """Why one attempt of a run failed, and how many stored runs in how many workflows failed with the very same cause,
+    this one among them, since when."""
+
+    fingerprint: str
+    line: str
+    runs: int
+    workflows: int
+    first_at: datetime
+
+
+def cause_of_run(session: Session, run_id: int, attempt: int) -> RunCause | None:
+    """Null where the attempt did not fail, or no cause of it is known that other runs could share."""
+    line, fingerprint = failure_of(session, run_id, attempt)
+    found = findings.spread(session, Scope(), fingerprint) if fingerprint else None
+    if line is None or fingerprint is None or found is None:
+        return None
+    return RunCause(fingerprint, line, found.runs, found.workflows, found.first_at)
+
+
 def causes(session: Session, scope: Scope, window: Window, now: datetime, *, limit: int | None = None) -> Causes:
     """All of them without a `limit`."""
     found, cut = _failed_jobs(session, scope, window)
@@ -84,7 +108,9 @@ def cause_runs(
     """Null where nothing in the window has this cause."""
     looked_at, cut = _failed_jobs(session, scope, window)
     found = _clustered(looked_at)
-    key = next((key for key, jobs in found.items() if fingerprint in {job.fingerprint for job in jobs}), None)
+    key = next(
+        (key for key, jobs in found.items() if any(fingerprint in (job.fingerprint, job.stored) for job in jobs)), None
+    )
     if key is None:
         return None
     jobs = {job.run_id: job for job in reversed(found[key])}
@@ -97,16 +123,22 @@ def cause_runs(
 
 
 def _failed_jobs(session: Session, scope: Scope, window: Window) -> tuple[list[FailedJob], bool]:
-    """The newest, and whether there are more."""
+    """The newest, and whether there are more. Fingerprints of earlier rules are made anew from the line: the collector
+    does the same with those that are stored, which takes a moment after an upgrade."""
     found = findings.list_failed_jobs(session, scope, window, limit=MOST_JOBS + 1)
-    return found[:MOST_JOBS], len(found) > MOST_JOBS
+    return [_renewed(job) for job in found[:MOST_JOBS]], len(found) > MOST_JOBS
+
+
+def _renewed(job: FailedJob) -> FailedJob:
+    named = None if is_current(job.fingerprint) else make_fingerprint(job.line)
+    return replace(job, fingerprint=named, stored=job.fingerprint) if named else job
 
 
 def _clustered(found: Sequence[FailedJob]) -> dict[str, list[FailedJob]]:
     """Jobs, newest first, by the fingerprint that names their cluster."""
     counted = Counter(job.fingerprint for job in found)
-    lines = {job.fingerprint: normalised(job.line) for job in reversed(found)}
-    ranked = [(key, lines[key]) for key, _ in sorted(counted.items(), key=lambda each: (-each[1], each[0]))]
+    lines = {job.fingerprint: job.line for job in reversed(found)}
+    ranked = [(key, normalised(lines[key])) for key, _ in sorted(counted.items(), key=lambda each: (-each[1], each[0]))]
     name_of = {key: cluster.keys[0] for cluster in clusters(ranked) for key in cluster.keys}
     grouped: dict[str, list[FailedJob]] = defaultdict(list)
     for job in found:
@@ -157,7 +189,7 @@ def _cause(names: _Names, key: str, jobs: Sequence[FailedJob], window: Window, b
     places = list(dict.fromkeys(names.place(job) for job in jobs))
     return Cause(
         fingerprint=key,
-        line=jobs[0].line,
+        line=terminal.plain(jobs[0].line),
         jobs=len(jobs),
         runs=len(runs),
         repos=list(dict.fromkeys(repo for repo, _, _ in places)),

@@ -37,8 +37,7 @@ _UNSEEN = re.compile("[\x00-\x07\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u061c\u200e\u200
 _BREAKS = re.compile("[\n\x0b\x0c\r\x1c-\x1e\x85\u2028\u2029]")
 # UTF-16 that was read as UTF-8: every other character is NUL, and its byte order mark two that are no UTF-8.
 _UTF16_MARK = re.compile("(?:\ufffd\ufffd|\ufeff)(?=\x00|[^\x00]\x00)")
-_SPECIAL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffd\u241b]"
-                      r"|\^\[|\\(?:033|x1[bB]|e|u001[bB])[\[\](]")  # fmt: skip
+_SPECIAL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufffd\u241b]" r"|\^\[|\\(?:033|x1[bB]|e|u001[bB])[\[\](]")
 _BACKSPACED = re.compile(r"^[^\n\x08]*+\x08[^\n]*+", re.MULTILINE)
 _ERASES = re.compile(r"\x1b\[[0-3]?[KJ]")
 

@@ -35,7 +35,8 @@ class FlakyRun:
 
 @dataclass(frozen=True)
 class FailedJob:
-    """A job of a failed attempt whose log, or annotation, named a cause."""
+    """A job of a failed attempt whose log, or annotation, named a cause. `stored` is its fingerprint in the database,
+    where that is one of earlier rules."""
 
     repository_id: int
     workflow_id: int
@@ -45,6 +46,7 @@ class FailedJob:
     line: str
     created_at: datetime
     outcome: str
+    stored: str | None = None
 
 
 def list_flaky(session: Session, scope: Scope, window: Window, *, limit: int) -> list[FlakyRun]:
@@ -111,6 +113,27 @@ def seen(session: Session, scope: Scope, fingerprints: Collection[str]) -> dict[
         .group_by(JobLog.fingerprint)
     )
     return {str(row[0]): (row[1], row[2]) for row in session.execute(query)}
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Runs and workflows in which a cause was seen, and when the first of the runs was created."""
+
+    runs: int
+    workflows: int
+    first_at: datetime
+
+
+def spread(session: Session, scope: Scope, fingerprint: str) -> Spread | None:
+    """Of all stored runs of the scope; null where none has it."""
+    query = (
+        select(Run.repository_id, Run.workflow_id, func.count(Run.id.distinct()), func.min(Run.created_at))
+        .join(JobLog, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
+        .where(*in_scope(session, scope), JobLog.fingerprint == fingerprint, of_failed_attempt())
+        .group_by(Run.repository_id, Run.workflow_id)
+    )
+    rows = session.execute(query).all()
+    return Spread(sum(row[2] for row in rows), len(rows), min(row[3] for row in rows)) if rows else None
 
 
 def runs_by_fingerprint(

@@ -140,6 +140,8 @@ class BadCursor(ValueError):
     """The cursor was not made by this API."""
 
 
+# In a search: runs of which an attempt failed and a later one passed.
+FLAKY = "is:flaky"
 _SHA = re.compile(r"(?=.*[0-9])[0-9a-fA-F]{7,64}")
 _WORKFLOW = func.coalesce(Workflow.name, Run.workflow_name).label("workflow")
 _OWN_COLUMNS: dict[str, Any] = {"repo": Repository.full_name.label("repo"), "workflow": _WORKFLOW}
@@ -162,7 +164,7 @@ def list_runs(
     session: Session, scope: Scope, window: Window, *, limit: int = 50, cursor: str | None = None, text: str = ""
 ) -> RunPage:
     """Newest first. `text` looks in title, branch, actor and run number; seven or more hexadecimal digits with a
-    number among them are the start of a commit's sha."""
+    number among them are the start of a commit's sha, and `is:flaky` takes runs that failed and then passed."""
     query = select_runs().where(*in_scope(session, scope), *in_window(window), *matching(text))
     if cursor:
         query = query.where(tuple_(Run.created_at, Run.id) < tuple_(*_decode(cursor)))
@@ -273,7 +275,13 @@ def _of_run(model: Any, run_id: int) -> Sequence[Any]:
 
 
 def matching(text: str) -> list[ColumnElement[bool]]:
-    words = text.strip()[:200]
+    given = text.strip()[:200].split()
+    words = " ".join(word for word in given if word.lower() != FLAKY)
+    flaky: list[ColumnElement[bool]] = [Run.flaky.is_(True)] if len(given) > len(words.split()) else []
+    return [*flaky, *_with_words(words)]
+
+
+def _with_words(words: str) -> list[ColumnElement[bool]]:
     if not words:
         return []
     if _SHA.fullmatch(words):

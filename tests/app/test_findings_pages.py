@@ -67,6 +67,9 @@ def test_what_failed_and_then_passed_is_called_flaky_with_its_job(seeded: Seeded
     assert row["Workflow"].value == "acme/api / CI"
     assert row["Verdict"].text == "↻ Flaky"
     assert row["Flaky runs"].text == "3"
+    assert row["Flaky runs"].links == ["runs?q=is%3Aflaky&repo=acme%2Fapi&workflow=CI"]
+    runs = table(open_page("runs", q="is:flaky", repo=["acme/api"]), "runs")
+    assert len(runs) == 3
     assert row["Jobs that failed first"].value == "e2e <b> 3×"
 
 

@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,18 @@ from db.store.repositories import get_repository
 from db.vocabulary import LogState
 from tests.app.conftest import Open
 from tests.app.reading import everything, facts, html, markdown, table, viewers
-from tests.app.seeding import EXPIRED, RERUN, RUNNING, UNREAD, Seeded, heartbeat, job, run, store
+from tests.app.seeding import (
+    EXPIRED,
+    RERUN,
+    RUNNING,
+    SECRET_LINE,
+    UNREAD,
+    Seeded,
+    heartbeat,
+    job,
+    run,
+    store,
+)
 
 
 def test_untrusted_text_is_escaped_everywhere(seeded: Seeded, open_page: Open) -> None:
@@ -44,6 +56,22 @@ def test_the_log_of_a_failed_job_begins_shortly_before_the_cause(seeded: Seeded,
         {"base": f"logs/{RERUN}/4", "page": f"log?run_id={RERUN}&job_id=4", "name": "<b>test</b>", "embedded": True,
          "line": ""}
     ]  # fmt: skip
+
+
+def test_a_failed_run_leads_to_the_other_runs_of_its_cause(seeded: Seeded, open_page: Open) -> None:
+    region = next(block for block in html(open_page("run", run_id=RERUN)) if "Why it failed" in block)
+    assert "No other stored run failed with this error." in region
+    with write_scope(seeded.engine) as session:
+        log = LogRecord(UNREAD * 10, UNREAD, LogState.EXPIRED, error_line=SECRET_LINE, fingerprint="f")
+        store_log(session, 1, log, seeded.now)
+    heartbeat(seeded.engine, seeded.now)
+    from app import data
+
+    data.status.clear()
+    region = next(block for block in html(open_page("run", run_id=RERUN)) if "Why it failed" in block)
+    days = r"\d{4}-\d\d-\d\d\.\.\d{4}-\d\d-\d\d"
+    told = r"2 runs in 1 workflow failed with this error since \d\d \w{3} \d{4}"
+    assert re.search(rf'<a href="failures\?cause=f&amp;dates={days}"[^>]*>{told}</a>', region)
 
 
 def test_a_log_is_asked_for_then_pending_then_there(seeded: Seeded, open_page: Open) -> None:

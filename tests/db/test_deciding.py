@@ -1,17 +1,20 @@
 """Which job a run failed of, and what failed in runs that did not."""
 
+from datetime import timedelta
+
 from sqlalchemy import Engine
 
 from db.engine import session_scope, write_scope
-from db.findings import cause_runs, causes
+from db.findings import cause_of_run, cause_runs, causes
 from db.insights.fingerprint import fingerprint
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.queries.deciding import allowed_to_fail
 from db.queries.logs import failure_of, list_logs
+from db.queries.runs import list_runs
 from db.store.logs import store_log
-from db.store.records import LogRecord
-from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
+from db.store.records import LogRecord, WorkflowRecord
+from tests.builders import NOON, REPO, WORKFLOW, add_repository, attempt, job, run, store_jobs, store_runs
 
 BAD, CUT = {"conclusion": "failure"}, {"conclusion": "cancelled"}
 WINDOW = Window(NOON.replace(day=1), NOON.replace(day=28))
@@ -96,3 +99,42 @@ def test_what_fails_in_a_green_attempt_is_no_cause_of_failures(engine: Engine) -
         assert [row.id for row, _ in one.runs] == [2]
         only_green = Window(WINDOW.since, one.cause.first_at)
         assert cause_runs(session, key or "", Scope(), only_green, NOON) is None
+
+
+def test_the_cause_of_a_run_says_how_many_others_failed_of_it(engine: Engine) -> None:
+    add_repository(engine, REPO, WORKFLOW, WorkflowRecord(6, "Nightly", "nightly.yml", "active"))
+    line = "error: no port is left"
+    for run_id, minutes, workflow in ((1, -60, 5), (2, -30, 5), (3, -10, 6), (4, -5, 5)):
+        store_runs(engine, run(run_id, minutes=minutes, workflow_id=workflow, **BAD))
+        store_jobs(engine, run_id, job(run_id * 10, **BAD), attempts=(attempt(1, "failure"),))
+        name(engine, run_id, run_id * 10, line if run_id < 4 else "error: another one")
+    store_runs(engine, run(5, minutes=-90))
+    store_jobs(engine, 5, job(50, **BAD), attempts=(attempt(1, "success"),))
+    name(engine, 5, 50, line)
+    with session_scope(engine) as session:
+        found = cause_of_run(session, 2, 1)
+        assert found is not None
+        assert (found.line, found.fingerprint, found.runs, found.workflows) == (line, fingerprint(line), 3, 2)
+        assert found.first_at == NOON - timedelta(minutes=60)
+        alone = cause_of_run(session, 4, 1)
+        assert alone is not None
+        assert (alone.runs, alone.workflows) == (1, 1)
+        assert cause_of_run(session, 5, 1) is None
+        assert cause_of_run(session, 999, 1) is None
+
+
+def test_flaky_runs_can_be_searched(engine: Engine) -> None:
+    add_repository(engine)
+    store_runs(engine, run(1, title="is flaky"), run(2, attempt=2, title="a fix"), run(3, attempt=2, title="b"))
+    for run_id in (2, 3):
+        both = attempt(1, "failure"), attempt(2, "success")
+        store_jobs(engine, run_id, job(run_id * 10, **BAD), job(run_id * 10 + 1, attempt=2), attempts=both)
+
+    def found(text: str) -> list[int]:
+        with session_scope(engine) as session:
+            return sorted(row.id for row in list_runs(session, Scope(), WINDOW, text=text).items)
+
+    assert found("is:flaky") == found(" IS:flaky ") == [2, 3]
+    assert found("fix is:flaky") == [2]
+    assert found("flaky") == [1]
+    assert found("nothing is:flaky") == []

@@ -3,15 +3,17 @@
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, select
 
 from db.engine import session_scope
 from db.findings import attention, cause_runs, causes, regressions
 from db.metrics.scope import Scope
 from db.metrics.window import Window
+from db.models import JobLog
+from db.store.fingerprints import renew
 from db.store.sync_state import sync_state
 from tests.builders import NOON, add_repository, run, store_runs
-from tests.findings import CAUSE, DAY, LINE, OTHER_CAUSE, fill, name_cause
+from tests.findings import CAUSE, DAY, LINE, OTHER_CAUSE, fill, name_cause, named
 from tests.kept import Kept
 
 NOW = NOON + timedelta(hours=6)
@@ -63,7 +65,7 @@ def test_first_and_last_are_of_the_scope(filled: Engine) -> None:
 
 def test_the_lines_of_one_cause_count_together(filled: Engine) -> None:
     """The old one is in the window by a line that differs a little."""
-    near = "e" * 16
+    near = named(LINE.replace("line", "linie"))
     for run_id, minutes in ((34, -200 * DAY), (35, -5)):
         store_runs(filled, run(run_id, minutes=minutes, branch="feature", conclusion="failure"))
         name_cause(filled, run_id, near, LINE.replace("line", "linie"))
@@ -72,6 +74,27 @@ def test_the_lines_of_one_cause_count_together(filled: Engine) -> None:
         one = cause_runs(session, near, Scope(), MONTH, NOW)
     assert one is not None
     assert (one.cause.fingerprint, _ago(one.cause.first_at), len(one.runs)) == (CAUSE, 200, 3)
+
+
+def test_fingerprints_of_earlier_rules_are_made_anew(filled: Engine) -> None:
+    """They took two tests for one; the collector rewrites them, and what is read before that is right in its window."""
+    lines = {40 + k: f"FAILED tests/test_shop.py::test_{name} - assert 1 == 2" for k, name in enumerate("abc")}
+    for run_id, line in lines.items():
+        store_runs(filled, run(run_id, minutes=-run_id, branch="feature", conclusion="failure"))
+        name_cause(filled, run_id, "0" * 16, line)
+    store_runs(
+        filled, run(44, minutes=-100 * DAY, branch="feature", conclusion="failure"), run(45, conclusion="failure")
+    )
+    name_cause(filled, 44, "0" * 16, lines[41])
+    name_cause(filled, 45, "1" * 16, "The operation was canceled.")
+    assert spans(filled)[named(lines[41])] == (41 / DAY, 41 / DAY)
+    assert sum(renew(filled, lambda line: "canceled" not in line)) == 5
+    assert sum(renew(filled, lambda line: True)) == 0
+    assert {key: spans(filled)[key][0] for key in map(named, lines.values())} == {
+        named(lines[40]): 40 / DAY, named(lines[41]): 100, named(lines[42]): 42 / DAY,
+    }  # fmt: skip
+    with session_scope(filled) as session:
+        assert session.scalars(select(JobLog.fingerprint).where(JobLog.run_id == 45)).one() is None
 
 
 def test_a_limit_leaves_causes_out_and_counts_them(filled: Engine) -> None:
@@ -86,7 +109,8 @@ def test_the_times_of_all_causes_are_one_question(filled: Engine) -> None:
     said: list[str] = []
     store_runs(filled, *(run(100 + k, minutes=-k, branch="feature", conclusion="failure") for k in range(40)))
     for k in range(40):
-        name_cause(filled, 100 + k, f"{k:016x}", f"{chr(65 + k) * 12} broke")
+        line = f"{chr(65 + k) * 12} broke"
+        name_cause(filled, 100 + k, named(line), line)
     event.listen(filled, "before_cursor_execute", lambda *given: said.append(given[2]))
     assert len(spans(filled)) == 42
     assert len([text for text in said if "min(runs.created_at)" in text]) == 1

@@ -1,12 +1,14 @@
 """The detectors against values from their sources, and against what must not be found."""
 
 import random
+import time
 from math import comb, exp
 
 import numpy as np
 import pytest
 
 from db.insights.clusters import clusters
+from db.insights.fingerprint import normalised
 from db.insights.sequences import Sequences, sequences
 from db.insights.significance import benjamini_hochberg, fisher_worse, fisher_worse_each, simes, wilson, wilson_lower
 from db.insights.slowdown import Step, slower_since, steps
@@ -166,8 +168,90 @@ def test_half_of_the_table_itself_counts_in_the_mid_p_value() -> None:
     assert fisher_worse_each(*tables, mid=True)[0] == pytest.approx(17 / 70 - 16 / 70 / 2)
 
 
-def test_lines_that_differ_little_are_one_cause() -> None:
-    lines = [("a", "FAILED tests/test_pay.py::test_total - assert <n> == <n>"),
-             ("b", "FAILED tests/test_pay.py::test_totals - assert <n> == <n>"),
-             ("c", "npm error code ERESOLVE")]  # fmt: skip
-    assert [cluster.keys for cluster in clusters(lines)] == [["a", "b"], ["c"]]
+def _cluster(*lines: str) -> list[list[int]]:
+    """Indexes of lines that are one cause."""
+    found = clusters([(str(index), normalised(line)) for index, line in enumerate(lines)])
+    return [[int(key) for key in cluster.keys] for cluster in found]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("FAILED tests/pay.py::test_total - assert 1 == 2", "FAILED tests/pay.py::test_totals - assert 1 == 2"),
+        ("FAILED tests/pay.py::test_tax_1 - assert 1 == 2", "FAILED tests/pay.py::test_tax_2 - assert 1 == 2"),
+        ("FAILED tests/pay.py::test_a[x-1] - assert 1 == 2", "FAILED tests/pay.py::test_a[x-2] - assert 1 == 2"),
+        ("FAILED tests/pay.py::test_a - assert 1 == 2", "FAILED tests/buy.py::test_a - assert 1 == 2"),
+        ("ImportError: cannot import name 'make_a' from 'x'", "ImportError: cannot import name 'make_b' from 'x'"),
+        ("ModuleNotFoundError: No module named yaml", "ModuleNotFoundError: No module named toml"),
+        ("error: cannot find crate for serde2 while the library of the workspace is built",
+         "error: cannot find crate for serde3 while the library of the workspace is built"),
+        ("error: the package left which is needed by the build is not there",
+         "error: the package right which is needed by the build is not there"),
+        ("/opt/a/run.sh: line 3: jq: command not found", "/opt/a/run.sh: line 3: yq: command not found"),
+        ("src/a.ts(3,5): error TS2322: no such type", "src/a.ts(3,5): error TS2345: no such type"),
+        ("src/a.ts(3,5): error TS2322: no such type", "src/b.ts(3,5): error TS2322: no such type"),
+        ("error[E0658]: use of a feature", "error[E0659]: use of a feature"),
+        ("curl: (22) The requested URL returned error: 404", "curl: (22) The requested URL returned error: 500"),
+        ("Error: the process ended with exit code 137", "Error: the process ended with exit code 139"),
+        ("--- FAIL: TestStore/case_1 (0.1s)", "--- FAIL: TestStore/case_2 (0.1s)"),
+        ("● Cart › shows no price at all when it is empty", "● Cart › shows no total at all when it is empty"),
+        ("FAIL src/cart.test.ts > adds 2", "FAIL src/cart.test.ts > adds 3"),
+        ("17 - net_timeout (Failed)", "17 - net_retry (Failed)"),
+        ("Failed to pull image nginx:1.2", "Failed to pull image acme/nginx:1.2"),
+        ("fatal: unable to access 'https://a.dev/x'", "fatal: unable to access 'https://b.dev/x'"),
+        ("thread 'tests::adds' panicked at src/lib.rs:3:5", "thread 'tests::subs' panicked at src/lib.rs:3:5"),
+        ("main.go:3:2: undefined: parse1", "main.go:3:2: undefined: parse2"),
+    ],
+)  # fmt: skip
+def test_another_name_is_another_cause(one: str, other: str) -> None:
+    assert _cluster(one, other) == [[0], [1]]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("FAILED a/pay.py::test_a - assert 19.99 == 20.0", "FAILED /work/b/pay.py::test_a - assert 5 == 20.0"),
+        ("--- FAIL: TestStore (0.12s)", "--- FAIL: TestStore (31.5s)"),
+        ("● Cart › adds (5 ms)", "● Cart › adds (1.2 s)"),
+        ("rspec ./spec/cart_spec.rb:12 # Cart is empty", "rspec ./spec/cart_spec.rb:14 # Cart is empty"),
+        ("/home/a/src/x.c:3:4: error: 'n' undeclared", "/home/runner/work/b/src/x.c:8:1: error: 'n' undeclared"),
+        ("connect to 10.0.0.7 port 443 failed after 129 ms", "connect to 10.0.0.9 port 443 failed after 7 ms"),
+        ("upload of 7f3a9c01de failed at 2026-11-18T12:00:00Z", "upload of a91b22c0ff failed at 2026-11-19 08:01:10"),
+        ("The job running on runner GitHub Actions 12 has exceeded the maximum execution time of 360 minutes.",
+         "The job running on runner arm-big has exceeded the maximum execution time of 360 minutes."),
+        ("pod web-5d8f9c-xk2p9 was evicted", "pod web-7c9d4b-m4z8q was evicted"),
+        ("/tmp/ccAbc1.o: undefined reference to `f'", "/tmp/ccXyz9.o: undefined reference to `f'"),
+        ("3 of 14 shards were lost while the nodes were being drained by an operator",
+         "5 of 20 shards were lost while the nodes were being stopped by an operator"),
+        ("\x1b[31merror: no port\x1b[0m", "error: no port"),
+    ],
+)  # fmt: skip
+def test_what_differs_from_run_to_run_is_one_cause(one: str, other: str) -> None:
+    assert _cluster(one, other) == [[0, 1]]
+
+
+def test_hundreds_of_tests_with_like_names_stay_apart() -> None:
+    names = [
+        f"test_{a}_{b}" for a in ("tax", "cart", "user") for b in (f"{c}{d}" for c in "abcdefgh" for d in range(25))
+    ]
+    lines = [f"FAILED tests/test_shop.py::{name} - assert 3 == 4" for name in names]
+    assert _cluster(*lines) == [[index] for index in range(600)]
+
+
+def test_thousands_of_different_lines_are_clustered_in_time() -> None:
+    """Linear, although all of them have the same tokens but for plain words."""
+    dice = random.Random(5)
+    words = ["".join(dice.choices("abcdefghij", k=6)) for _ in range(400)]
+    lines = [(str(index), " ".join(["it broke when", *dice.choices(words, k=12)])) for index in range(20_000)]
+    began = time.perf_counter()
+    assert len(clusters(lines)) > 19_000
+    assert time.perf_counter() - began < 20
+
+
+@pytest.mark.parametrize(
+    "line", ["a" * 500, "/" * 500, "a/" * 250, "a::" * 160, "'" * 500, "-a1" * 160, "no such " * 60, "1:" * 250]
+)
+def test_no_line_takes_long(line: str) -> None:
+    began = time.perf_counter()
+    normalised(line)
+    assert time.perf_counter() - began < 0.5

