@@ -74,7 +74,12 @@ def _flaky(detail: Mapping[str, Any]) -> str:
 
 
 def _queue(detail: Mapping[str, Any]) -> str:
-    return f"p95 {units.duration(detail.get('value'))}, {decided_runs(detail.get('decided', 0))}{_within(detail)}"
+    if "jobs" not in detail:
+        # Alerts of an older version counted runs.
+        return f"p95 {units.duration(detail.get('value'))}, {decided_runs(detail.get('decided', 0))}{_within(detail)}"
+    jobs = "1 job" if detail["jobs"] == 1 else f"{units.count(detail['jobs'])} jobs"
+    label = f" for {detail['label']}" if detail.get("label") else ""
+    return f"p95 {units.duration(detail.get('value'))}, {jobs}{label}{_within(detail)}"
 
 
 def _burn(detail: Mapping[str, Any]) -> str:
