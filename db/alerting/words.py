@@ -131,8 +131,8 @@ _FIRES = {
 _OVER = {
     RuleKind.CONSECUTIVE_FAILURES: "{place} has recovered",
     RuleKind.FAILURE_RATE: "The failure rate of {place} is back to normal",
-    RuleKind.SUCCESS_REGRESSION: "{place} succeeds as often as before",
-    RuleKind.DURATION_REGRESSION: "{place} is as quick as before",
+    RuleKind.SUCCESS_REGRESSION: "The success rate of {place} is no longer below that of the weeks before",
+    RuleKind.DURATION_REGRESSION: "{place} is no longer slower than in the weeks before",
     RuleKind.QUEUE_TIME: "Runs of {place} wait no longer than usual",
     RuleKind.STUCK_RUN: "No run of {place} is stuck any more",
     RuleKind.MISSING_RUN: "The scheduled run of {place} came",
@@ -143,8 +143,8 @@ _OVER = {
 _WAS = {
     RuleKind.CONSECUTIVE_FAILURES: "{place} was broken for {lasted} and recovered",
     RuleKind.FAILURE_RATE: "Too many runs of {place} failed for {lasted}; the rate is back to normal",
-    RuleKind.SUCCESS_REGRESSION: "{place} succeeded less often for {lasted}, and does as before now",
-    RuleKind.DURATION_REGRESSION: "{place} was slower for {lasted}, and is as quick as before now",
+    RuleKind.SUCCESS_REGRESSION: "{place} succeeded less often for {lasted}, and no longer does",
+    RuleKind.DURATION_REGRESSION: "{place} was slower for {lasted}, and no longer is",
     RuleKind.QUEUE_TIME: "Runs of {place} waited long for a runner for {lasted}, and no longer do",
     RuleKind.STUCK_RUN: "A run of {place} was stuck for {lasted}, and no longer is",
     RuleKind.MISSING_RUN: "A scheduled run of {place} came {lasted} late",
