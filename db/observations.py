@@ -19,6 +19,7 @@ from db.alerting.place import Place
 from db.alerting.regressions import less_successful
 from db.alerting.rule import Rule
 from db.alerting.schedule import last_due
+from db.alerting.waits import longest_wait
 from db.analytics import Group, Streak
 from db.findings import regressions
 from db.findings.regressions import look_at_success
@@ -28,6 +29,7 @@ from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.queries.activity import inactive_workflows
 from db.queries.alert_history import branch_streaks, matching_branches, unfinished, workflow_keys
+from db.queries.job_waits import list_waits, waited
 from db.queries.repositories import RepositoryRow, list_repositories
 from db.queries.runs import RunRow
 from db.queries.schedules import EARLY, list_scheduled
@@ -127,10 +129,22 @@ def _rates(session: Session, rule: Rule, now: datetime) -> Iterator[Observation]
 
 
 def _queues(session: Session, rule: Rule, now: datetime) -> Iterator[Observation]:
-    for place, found in _groups(session, rule, now, rule.window):
-        decided, value = found.runs.success + found.runs.failure, found.queue_seconds.p95
-        detail = {**_common(rule, place), "decided": decided, "value": value}
-        yield Observation(place, Measure(value, decided), detail, metrics=found)
+    """By the labels of runners, the one whose jobs waited longest; jobs that still wait count as they stand."""
+    repositories, workflows = {row.id: row for row in covered(session, rule)}, workflow_keys(session)
+    window = Window(now - timedelta(seconds=rule.window), now + _SECOND)
+    for scope, branch in branch_scopes(session, rule, window.since):
+        waits: dict[tuple[int, int], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        for job in list_waits(session, scope, window):
+            workflow_id = 0 if rule.per is RuleScope.REPOSITORY else job.workflow_id
+            waits[job.repository_id, workflow_id][job.label].append(waited(job, now))
+        for (repository_id, workflow_id), by_label in waits.items():
+            row, workflow = repositories.get(repository_id), workflows.get((repository_id, workflow_id))
+            if row is None or not rule.covers(row.repo, workflow):
+                continue
+            place = Place(repository_id, row.repo, workflow_id or None, workflow, branch)
+            label, measure = longest_wait(rule, {name: sorted(listed) for name, listed in by_label.items()})
+            detail = {**_common(rule, place), "jobs": measure.sample, "label": label, "value": measure.value}
+            yield Observation(place, measure, detail)
 
 
 def _flaky(session: Session, rule: Rule, now: datetime) -> Iterator[Observation]:

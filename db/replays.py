@@ -5,16 +5,18 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from db.alerting.history import Episode, replayed
+from db.alerting.history import Episode, PastRun, replayed
 from db.alerting.patterns import matches
 from db.alerting.place import Place
 from db.alerting.regressions import LOOK_BACK
 from db.alerting.rule import Rule
 from db.metrics.scope import Scope
+from db.metrics.window import Window
 from db.observations import branch_scopes, covered
 from db.queries.activity import inactive_workflows
 from db.queries.alert_history import Past, past_runs, workflow_keys
-from db.vocabulary import RuleKind
+from db.queries.job_waits import list_waits
+from db.vocabulary import Outcome, RuleKind
 
 SPAN = timedelta(days=30)
 # Runs that one replay reads: a few seconds' worth. Of more, the newest.
@@ -77,14 +79,15 @@ def replay(session: Session, rule: Rule, now: datetime, *, span: timedelta = SPA
 
 def _past(session: Session, rule: Rule, since: datetime, now: datetime, limit: int) -> Past:
     since -= _lead(rule)
-    if rule.kind is RuleKind.SUCCESS_REGRESSION and covered(session, rule):
-        # How certain a fall must be depends on all workflows, not on those of the rule alone.
-        return past_runs(session, Scope(), since, now, default_branch=True, limit=limit)
+    if rule.kind is RuleKind.QUEUE_TIME:
+        return _past_waits(session, rule, since, now, limit)
     if rule.default_branch:
         repositories = covered(session, rule)
-        scope = Scope(repos=tuple(row.repo for row in repositories) if rule.scope.repos else ())
         if not repositories:
             return Past([], since, True)
+        # How certain a fall must be depends on all workflows, not on those of the rule alone.
+        everywhere = not rule.scope.repos or rule.kind is RuleKind.SUCCESS_REGRESSION
+        scope = Scope(repos=() if everywhere else tuple(row.repo for row in repositories))
         return past_runs(session, scope, since, now, default_branch=True, limit=limit)
     for scope, _ in branch_scopes(session, rule, since):
         past = past_runs(session, scope, since, now, default_branch=False, limit=limit)
@@ -93,6 +96,25 @@ def _past(session: Session, rule: Rule, since: datetime, now: datetime, limit: i
         kept = [run for run in past.runs if matches(rule.scope.branches, run.branch)]
         return Past(kept, past.since, past.whole)
     return Past([], since, True)
+
+
+def _past_waits(session: Session, rule: Rule, since: datetime, now: datetime, limit: int) -> Past:
+    """A job is known from its start on."""
+    most_runs = limit // _JOBS_A_RUN
+    waits = [
+        PastRun(job.repository_id, job.workflow_id, job.branch, Outcome.SUCCESS, job.queued, None,
+                job.queued + job.seconds, None, job.seconds, False, job.run_id, job.label)
+        for scope, _ in branch_scopes(session, rule, since)
+        for job in list_waits(session, scope, Window(since, now), most_runs=most_runs) if job.seconds is not None
+    ]  # fmt: skip
+    runs = {(wait.repository_id, wait.id) for wait in waits}
+    whole = len(runs) < most_runs
+    reached = since if whole else datetime.fromtimestamp(min(wait.created for wait in waits), UTC)
+    return Past(waits, reached, whole)
+
+
+# In the middle, for how much one replay reads.
+_JOBS_A_RUN = 5
 
 
 def _lead(rule: Rule) -> timedelta:

@@ -9,12 +9,13 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from api import schemas
 from api.cache import cached
 from api.deps import FilterDep, NowDep, SequenceDep, SessionDep, only_known_parameters
-from api.errors import Problem
+from api.errors import Problem, bad_parameter
 from db import findings
 from db.findings.causes import MOST_JOBS
-from db.findings.flaky import MOST_FOR_JOBS, MOST_RUNS
+from db.findings.flaky import MOST_FOR_JOBS, NOT_RIPE
 from db.findings.regressions import LOOK_BACK
 from db.metrics.window import Window
+from db.queries.runs import BadCursor, list_runs
 
 router = APIRouter(prefix="/api/insights", tags=["Insights"], dependencies=[Depends(only_known_parameters)])
 Limit = Annotated[int, Query(ge=1, le=500, description="At most so many items; `total` says how many there are")]
@@ -24,14 +25,36 @@ _NO_CAUSE: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/flaky", operation_id="list_flaky", response_model=schemas.Flaky, summary="What fails and then passes")
-def flaky(request: Request, session: SessionDep, asked: FilterDep, limit: Limit = 100) -> Response:
+def flaky(request: Request, session: SessionDep, asked: FilterDep, now: NowDep, limit: Limit = 100) -> Response:
     """Workflows of which an attempt of a run failed and a later one of the same run passed, the surest first: by the
-    lower bound of the 95 % interval of their share of decided runs."""
+    lower bound of the share of runs that flake whether or not somebody re-runs them."""
 
     def make() -> schemas.Flaky:
         found = findings.flaky(session, asked.scope, asked.window)
-        notes = _flaky_cut(sum(each.flaky_runs for each in found))
+        notes = _flaky_notes(sum(each.flaky_runs for each in found), asked.window, now)
         return schemas.Flaky.model_validate({"window": asked.window, **_listed(found, limit, "workflows", notes)})
+
+    return cached(request, session, make)
+
+
+@router.get(
+    "/flaky/runs", operation_id="list_flaky_runs", response_model=schemas.RunPage, summary="Flaky runs, newest first"
+)
+def flaky_runs(
+    request: Request,
+    session: SessionDep,
+    asked: FilterDep,
+    limit: Limit = 50,
+    cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
+) -> Response:
+    """Each run that is counted as flaky, page by page; the attempts of one are at `/api/runs/{run_id}`."""
+
+    def make() -> schemas.RunPage:
+        try:
+            page = list_runs(session, asked.scope, asked.window, limit=limit, cursor=cursor, flaky=True)
+        except BadCursor as error:
+            raise bad_parameter("cursor", str(error)) from None
+        return schemas.RunPage.model_validate(page)
 
     return cached(request, session, make)
 
@@ -136,10 +159,11 @@ def _cause(found: findings.Cause) -> dict[str, Any]:
     return {**vars(found), "workflows": places}
 
 
-def _flaky_cut(runs: int) -> list[str]:
-    if runs >= MOST_RUNS:
-        return [f"Only the newest {MOST_RUNS:,} flaky runs were looked at, for jobs the newest {MOST_FOR_JOBS:,}."]
-    return [f"For jobs only the newest {MOST_FOR_JOBS:,} flaky runs were looked at."] if runs > MOST_FOR_JOBS else []
+def _flaky_notes(runs: int, window: Window, now: datetime) -> list[str]:
+    notes = [f"For jobs only the newest {MOST_FOR_JOBS:,} flaky runs were looked at."] if runs > MOST_FOR_JOBS else []
+    if runs and window.until > now - NOT_RIPE:
+        notes.append("Runs of the last 24 hours may still be re-run: their number of flaky ones is not final.")
+    return notes
 
 
 def _jobs_cut(cut: bool) -> list[str]:

@@ -21,7 +21,8 @@ _RUN: dict[str, Any] = {
 }  # fmt: skip
 _FLAKY: dict[str, Any] = {
     "repo": "acme/web-app", "workflow": "CI", "workflow_id": 90001001, "flaky_runs": 6, "decided": 212,
-    "rate": 0.02830188679245283, "lower_bound": 0.013035, "called": True, "same_commit": 2,
+    "rate": 0.02830188679245283, "lower_bound": 0.013035, "upper_bound": 0.060377, "rerun_failures": 8,
+    "rate_per_rerun": 0.75, "estimate": 0.0742, "estimate_low": 0.0231, "called": True, "same_commit": 2,
     "jobs": [{"name": "e2e (chromium)", "runs": 5}, {"name": "test (3.11)", "runs": 1}],
     "last_at": "2026-11-22T16:02:11Z", "last_run_id": 7398123456, "by_day": [1, 0, 2, 3, 0], "wasted_seconds": 1834.0,
     "before": 2,
@@ -69,10 +70,23 @@ class FlakyWorkflow(Schema):
     flaky_runs: int = Field(description="Runs of which an attempt failed and a later one passed")
     decided: int = Field(description="Runs that succeeded or failed; the whole of `rate`")
     rate: float | None = Field(description="flaky_runs / decided, 0 to 1")
-    lower_bound: float = Field(
-        description="Lower bound of the 95 % interval of `rate` (Wilson), 0 to 1; the list is ranked by it"
+    lower_bound: float = Field(description="Lower bound of the 95 % interval of `rate` (Wilson), 0 to 1")
+    upper_bound: float = Field(description="Upper bound of the same interval")
+    rerun_failures: int = Field(
+        description="Runs of which a failed attempt was run again; the whole of `rate_per_rerun`"
     )
-    called: bool = Field(description="Flaky at least three times in the last 14 days of the window")
+    rate_per_rerun: float | None = Field(
+        description="flaky_runs / rerun_failures, 0 to 1: does not depend on how often people re-run"
+    )
+    estimate: float | None = Field(
+        description="Share of runs that flake, re-run or not: share of runs that fail at first × share of re-run "
+        "failures that pass, of the last 28 days of the window; null where no failure was re-run in them"
+    )
+    estimate_low: float = Field(
+        description="Lower bound of `estimate`, by the lower bounds of its factors (Wilson, 95 %); the list is ranked "
+        "by it"
+    )
+    called: bool = Field(description="`estimate_low` is at least 1 %, by two flaky runs or more")
     same_commit: int = Field(
         description="Commits of the last 14 days of the window on which one run failed and another passed"
     )

@@ -64,7 +64,9 @@ def since_green(found: SinceGreen, zone: ZoneInfo) -> None:
         f"{cells.stamp(green.created_at, zone)}</span><span>duration {units.duration(green.duration_seconds)} → "
         f"{units.duration(latest.run.duration_seconds)}{duration_delta(latest, green)}</span><span>{both}</span></div>"
     )
-    _commits(found.commits, more=found.more, compare_url=latest.compare_url)
+    if found.first_bad:
+        st.html(f'<div class="ph-meta"><span>{_since(found.first_bad, green)}</span></div>')
+    _commits(found.commits, found.first_bad, more=found.more, compare_url=latest.compare_url)
     job_table(found.comparison, "since-green")
 
 
@@ -74,13 +76,17 @@ def since_green_csv(found: SinceGreen) -> tuple[str, Made] | None:
     return ("since-success", lambda: jobs_file(compared)) if compared else None
 
 
-def _commits(commits: Sequence[Commit], *, more: bool, compare_url: str | None) -> None:
-    rows = "".join(
-        f'<li><code>{html(each.sha[:7])}</code> {html(each.title[:120])} <span class="ph-dim">'
-        f"{html(_people(each))}</span></li>"
-        for each in commits[:_NAMED]
-    )
-    others = max(len(commits) - _NAMED, 0)
+def _since(first_bad: RunRow, green: RunRow) -> str:
+    run = cells.anchor(f"#{first_bad.run_number}", "run", [("run_id", first_bad.id)])
+    if first_bad.head_sha == green.head_sha:
+        return f"failing since {run}, on the commit of the last success <code>{html(green.head_sha[:7])}</code>"
+    return f"failing since {run}, first bad commit <code>{html(first_bad.head_sha[:7])}</code>"
+
+
+def _commits(commits: Sequence[Commit], first_bad: RunRow | None, *, more: bool, compare_url: str | None) -> None:
+    shown = named_commits(commits, first_bad.head_sha if first_bad else None)
+    rows = "".join(_commit(each, first_bad) for each in shown)
+    others = len(commits) - len(shown)
     rest = f'<li class="ph-dim">and {others}{" or more" if more else ""} others</li>' if others else ""
     outside = (
         f' <a href="{html(compare_url)}" target="_blank" rel="noopener">all changes on GitHub</a>'
@@ -94,6 +100,21 @@ def _commits(commits: Sequence[Commit], *, more: bool, compare_url: str | None) 
 def _people(commit: Commit) -> str:
     """The author, else who started the first run of the commit."""
     return commit.author or (f"run started by {commit.actor}" if commit.actor else "")
+
+
+def named_commits(commits: Sequence[Commit], first_bad_sha: str | None) -> list[Commit]:
+    """The newest twelve; the first bad one is never cut."""
+    shown = list(commits[:_NAMED])
+    return [*shown, *(each for each in commits[_NAMED:] if each.sha == first_bad_sha)]
+
+
+def _commit(commit: Commit, first_bad: RunRow | None) -> str:
+    bad = first_bad is not None and commit.sha == first_bad.head_sha
+    mark = ' <b class="ph-red">first bad commit</b>' if bad else ""
+    return (
+        f'<li><code>{html(commit.sha[:7])}</code> {html(commit.title[:120])} <span class="ph-dim">'
+        f"{html(_people(commit))}</span>{mark}</li>"
+    )
 
 
 def _columns(found: RunComparison) -> Sequence[Column]:

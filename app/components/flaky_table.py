@@ -14,11 +14,14 @@ from db.queries.runs import FLAKY
 
 _COLUMNS = (
     Column("Workflow", fluid=True),
-    Column("Verdict", help="Flaky: at least three times in 14 days"),
+    Column("Verdict", help="Flaky: surely at least 1 % of the runs of 28 days flake, by two runs or more"),
     Column("Flaky runs", "right", "Failed, and passed when run again"),
     Column("Change", "right", "Against the period before; new: there was none then", "wide_only"),
     Column("Rate", width="118px", help="Of decided runs"),
-    Column("At least", "right", "Lower bound of the 95 % interval (Wilson): ranked by it", "wide_only"),
+    Column("Of re-runs", "right", "Failures that somebody re-ran and that passed then, of all that were re-run"),
+    Column(
+        "Estimate", "right", "Share of runs that flake, re-run or not; 28 days; ranked by its lower bound", "wide_only"
+    ),
     Column("Trend", help="Flaky runs a day", show="wide_only"),
     Column("Jobs that failed first", show="wide_only"),
     Column("Same commit", "right", "Commits of the last 14 days where one run failed and another passed", "desk_only"),
@@ -44,7 +47,8 @@ def flaky_rows(found: Sequence[FlakyWorkflow], now: datetime, time: Query) -> li
             _runs(each, time),
             cells.occurrences(each.flaky_runs, each.before),
             cells.rate(each.rate, tone="red"),
-            Cell(units.percent(each.lower_bound), each.lower_bound),
+            _per_rerun(each),
+            Cell(units.percent(each.estimate), each.estimate),
             cells.by_day(each.by_day, f"Flaky runs a day of {each.workflow}"),
             _jobs(each),
             cells.count(each.same_commit),
@@ -60,6 +64,11 @@ def _runs(each: FlakyWorkflow, time: Query) -> Cell:
     query = [("q", FLAKY), ("repo", each.repo), ("workflow", each.workflow), *time]
     hover = f"The flaky runs of {each.workflow}"
     return Cell(cells.anchor(units.count(each.flaky_runs), "runs", query, hover=hover), each.flaky_runs)
+
+
+def _per_rerun(each: FlakyWorkflow) -> Cell:
+    shown = f"{units.percent(each.rate_per_rerun)} <small>of {units.count(each.rerun_failures)}</small>"
+    return Cell(shown, each.rate_per_rerun)
 
 
 def _verdict(each: FlakyWorkflow) -> Cell:

@@ -8,11 +8,11 @@ from db.insights.sequences import DAY, Sequences
 from db.metrics.distribution import Floats, Ints
 
 HOUR = 3600.0
-# A few runs a day, as most workflows have; some fail often.
+# A few runs a day, as most workflows have; few fail often.
 _RATES, _SHARES = (1.0, 4.0, 15.0), (0.4, 0.4, 0.2)
-_FAILURE_RATES = (0.02, 0.2)
+_FAILURE_RATES = (0.01, 0.08)
 # Failures in a broken stretch, on average.
-_STRETCH = 6
+_STRETCH = 2
 _SECONDS = (200.0, 1_200.0)
 
 

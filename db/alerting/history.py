@@ -13,7 +13,8 @@ from db.alerting.judge import NOTHING, Measure, fires
 from db.alerting.kinds import SHORT_SHARE
 from db.alerting.regressions import Ended, days, duration_at, ended_runs, success_at
 from db.alerting.rule import Rule
-from db.metrics.distribution import percentile_of, ratio
+from db.alerting.waits import longest_wait
+from db.metrics.distribution import ratio
 from db.vocabulary import Outcome, RuleKind, RuleScope
 
 # Repository, workflow (0: the whole repository), branch (empty: that, or those, of the rule).
@@ -21,7 +22,8 @@ Key = tuple[int, int, str]
 
 
 class PastRun(NamedTuple):
-    """Times in seconds since 1970, UTC."""
+    """Times in seconds since 1970, UTC. For waits a job stands in place of its run: created when it was queued,
+    completed when it started, with the `label` of its runner."""
 
     repository_id: int
     workflow_id: int
@@ -34,6 +36,7 @@ class PastRun(NamedTuple):
     queue: float | None
     flaky: bool
     id: int
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ def _tracker(rule: Rule) -> Tracker:
         case RuleKind.CONSECUTIVE_FAILURES:
             return _InARow()
         case RuleKind.QUEUE_TIME:
-            return _Queues()
+            return _Queues(rule)
         case RuleKind.STUCK_RUN:
             return _Stuck(rule)
         case _:
@@ -239,22 +242,21 @@ def burn(rule: Rule, rate: float, decided: int, recent_rate: float | None) -> Me
 
 
 class _Queues:
-    def __init__(self) -> None:
-        self._decided = 0
-        self._waits: list[float] = []
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+        self._waits: dict[str, list[float]] = defaultdict(list)
 
     def comes(self, run: PastRun) -> None:
-        self._decided += 1
         if run.queue is not None:
-            insort(self._waits, run.queue)
+            insort(self._waits[run.label], run.queue)
 
     def goes(self, run: PastRun, *, short: bool) -> None:
-        self._decided -= 1
         if run.queue is not None:
-            del self._waits[bisect_left(self._waits, run.queue)]
+            waits = self._waits[run.label]
+            del waits[bisect_left(waits, run.queue)]
 
     def measure(self, at: float) -> Measure:
-        return Measure(percentile_of(self._waits, 0.95), self._decided)
+        return longest_wait(self._rule, self._waits)[1]
 
 
 class _Stuck:

@@ -57,17 +57,18 @@ KINDS: dict[RuleKind, Kind] = {
         minimum=5, scopes=_BOTH,
     ),
     RuleKind.SUCCESS_REGRESSION: Kind(
-        "Success regression", "The success rate of the last 7 days is worse than that of the 30 days before by so many "
-        "points, and not by chance (Fisher's exact test)", Unit.SHARE, 0.05, 0.01, 1.0, close_share=0.5, minimum=3,
-        sample="failed runs", branches=False, every=300,
+        "Success regression", "The success rate of the last 7, 14 or 21 days is worse than that of the days before by "
+        "so many points, and not by chance (Fisher's exact test, among all workflows)", Unit.SHARE, 0.05, 0.01, 1.0,
+        close_share=0.5, minimum=3, sample="streaks of failures", branches=False, every=300,
     ),
     RuleKind.DURATION_REGRESSION: Kind(
         "Duration regression", "Runs take longer since one of them, by at least this share and a minute",
         Unit.SHARE, 0.2, 0.2, 100.0, close_share=0.5, branches=False, every=300,
     ),
     RuleKind.QUEUE_TIME: Kind(
-        "Queue time", "The 95th percentile of the queue time of the runs created in the window", Unit.SECONDS,
-        10 * _MINUTE, 1, 7 * _DAY, window=_HOUR, minimum=5, scopes=_BOTH, any_branch=True, every=30,
+        "Queue time", "The 95th percentile of the waits of jobs queued in the window, of the runner label whose jobs "
+        "waited longest; opens when a quarter of them waited so long", Unit.SECONDS, 10 * _MINUTE, 1, 7 * _DAY,
+        window=_HOUR, minimum=5, sample="jobs", scopes=_BOTH, any_branch=True, every=30,
     ),
     RuleKind.STUCK_RUN: Kind(
         "Stuck run", "A run has not ended this long after it started", Unit.SECONDS, 2 * _HOUR, _MINUTE, 35 * _DAY,

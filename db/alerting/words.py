@@ -82,7 +82,12 @@ def _flaky(detail: Mapping[str, Any]) -> str:
 
 
 def _queue(detail: Mapping[str, Any]) -> str:
-    return f"p95 {units.duration(detail.get('value'))}, {decided_runs(detail.get('decided', 0))}{_within(detail)}"
+    if "jobs" not in detail:
+        # Alerts of an older version counted runs.
+        return f"p95 {units.duration(detail.get('value'))}, {decided_runs(detail.get('decided', 0))}{_within(detail)}"
+    jobs = "1 job" if detail["jobs"] == 1 else f"{units.count(detail['jobs'])} jobs"
+    label = f" for {detail['label']}" if detail.get("label") else ""
+    return f"p95 {units.duration(detail.get('value'))}, {jobs}{label}{_within(detail)}"
 
 
 def _burn(detail: Mapping[str, Any]) -> str:
@@ -146,8 +151,8 @@ _STILL = {
 _OVER = {
     RuleKind.CONSECUTIVE_FAILURES: "{place} has recovered",
     RuleKind.FAILURE_RATE: "The failure rate {located} is back to normal",
-    RuleKind.SUCCESS_REGRESSION: "{place} succeeds as often as before",
-    RuleKind.DURATION_REGRESSION: "{place} is as quick as before",
+    RuleKind.SUCCESS_REGRESSION: "The success rate of {place} is no longer below that of the weeks before",
+    RuleKind.DURATION_REGRESSION: "{place} is no longer slower than in the weeks before",
     RuleKind.QUEUE_TIME: "Runs of {place} wait no longer than usual",
     RuleKind.STUCK_RUN: "No run of {place} is stuck any more",
     RuleKind.MISSING_RUN: "The scheduled run of {place} came",
@@ -158,8 +163,8 @@ _OVER = {
 _WAS = {
     RuleKind.CONSECUTIVE_FAILURES: "{place} was broken for {lasted} and recovered",
     RuleKind.FAILURE_RATE: "The failure rate {located} was high for {lasted}; it is back to normal",
-    RuleKind.SUCCESS_REGRESSION: "{place} succeeded less often for {lasted}, and does as before now",
-    RuleKind.DURATION_REGRESSION: "{place} was slower for {lasted}, and is as quick as before now",
+    RuleKind.SUCCESS_REGRESSION: "{place} succeeded less often for {lasted}, and no longer does",
+    RuleKind.DURATION_REGRESSION: "{place} was slower for {lasted}, and no longer is",
     RuleKind.QUEUE_TIME: "Runs of {place} waited long for a runner for {lasted}, and no longer do",
     RuleKind.STUCK_RUN: "A run of {place} was stuck for {lasted}, and no longer is",
     RuleKind.MISSING_RUN: "A scheduled run of {place} came {lasted} late",

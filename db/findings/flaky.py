@@ -1,26 +1,37 @@
 """What fails and then passes on the same code."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from db.analytics import was_collected
-from db.findings.days import by_day
-from db.insights.significance import wilson_lower
+from db.insights.flakiness import Flakiness, flakiness
+from db.insights.significance import wilson
 from db.metrics.distribution import ratio
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.queries import facts, findings
-from db.queries.findings import FlakyRun
+from db.queries.findings import Key
+from db.queries.flaky_runs import (
+    FlakyCounts,
+    allowed_to_fail,
+    count_first_failures,
+    count_flaky,
+    flaky_jobs,
+    newest_flaky,
+)
 from db.queries.grouping import Question
-from db.vocabulary import GroupBy, Outcome
+from db.vocabulary import GroupBy, Interval, Outcome
 
-# Called flaky with so many distinct runs in so many days.
-CALLED_AT, CALLED_WITHIN = 3, timedelta(days=14)
-MOST_RUNS, MOST_FOR_JOBS = 5_000, 1_000
+# Called flaky by the runs of so many last days of the window.
+CALLED_WITHIN = timedelta(days=28)
+SAME_COMMIT_WITHIN = timedelta(days=14)
+MOST_FOR_JOBS, _MOST_WORKFLOWS_FOR_JOBS = 1_000, 100
+# A run of the last day may still be run again: of its final number 84 % were known at the time, in simulated accounts.
+NOT_RIPE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -31,10 +42,13 @@ class FlakyJob:
 
 @dataclass(frozen=True)
 class FlakyWorkflow:
-    """`rate`: flaky runs of `decided` ones; `lower_bound` of its 95 % interval, by which it is ranked. `same_commit`:
-    commits of the last 14 days on which one run failed and another passed. `called`: flaky at least three times in
-    14 days. `jobs`: which of them failed at first. `by_day`: flaky runs on each day of the window. `before`: flaky runs
-    of the period before, null where that was not collected."""
+    """`rate`: flaky runs of `decided` ones, from `lower_bound` to `upper_bound` with 95 %. `rate_per_rerun`: flaky runs
+    of the `rerun_failures`, failures that somebody re-ran. `estimate`: the share of runs that flake whether or not
+    anybody re-runs them, and its lower bound, by which the list is ranked; of the last 28 days, null where no failure
+    was re-run. `called`: that bound is at least 1 %, by two runs or more. `same_commit`: commits of the last 14 days on
+    which one run failed and another passed. `jobs`: which of them failed at first, without those that are allowed to
+    fail. `by_day`: flaky runs on each day of the window. `before`: flaky runs of the period before, null where that was
+    not collected."""
 
     repo: str
     workflow: str
@@ -43,6 +57,11 @@ class FlakyWorkflow:
     decided: int
     rate: float | None
     lower_bound: float
+    upper_bound: float
+    rerun_failures: int
+    rate_per_rerun: float | None
+    estimate: float | None
+    estimate_low: float
     called: bool
     same_commit: int
     jobs: list[FlakyJob]
@@ -54,71 +73,65 @@ class FlakyWorkflow:
 
 
 def flaky(session: Session, scope: Scope, window: Window) -> list[FlakyWorkflow]:
-    """The surest first. Of more than 5,000 flaky runs the newest are looked at."""
-    found = findings.list_flaky(session, scope, window, limit=MOST_RUNS)
-    if not found:
+    """The surest first. All runs of the window count; jobs are those of the newest 1,000 flaky runs."""
+    counted = {key: counts for key, counts in count_flaky(session, scope, window).items() if counts.flaky}
+    if not counted:
         return []
-    grouped: dict[tuple[int, int], list[FlakyRun]] = defaultdict(list)
-    for run in found:
-        grouped[run.repository_id, run.workflow_id].append(run)
     ended = facts.outcomes(session, Question(scope, window, GroupBy.WORKFLOW))
     decided = {key: counts[Outcome.SUCCESS] + counts[Outcome.FAILURE] for (key, _), counts in ended.items()}
-    lately = Window(max(window.since, window.until - CALLED_WITHIN), window.until)
+    lately = Window(max(window.since, window.until - SAME_COMMIT_WITHIN), window.until)
     commits = findings.same_commit(session, scope, lately)
-    jobs = _jobs(session, found)
-    before = _before(session, scope, window)
+    newest, jobs = newest_flaky(session, scope, window), _jobs(session, scope, window)
+    sure, before = _sure(session, scope, window, counted), _before(session, scope, window)
     repos, names = facts.repository_names(session), facts.workflow_names(session)
-    listed = [
-        _workflow(runs, window, decided.get(key, 0), commits.get(key, 0), jobs[key],
-                  (repos.get(key[0], ""), names.get(key, str(key[1]))), before[key] if before is not None else None)
-        for key, runs in grouped.items()
-    ]  # fmt: skip
-    return sorted(listed, key=lambda each: (-each.lower_bound, each.repo, each.workflow))
+    listed = []
+    for key, counts in counted.items():
+        whole = max(decided.get(key, 0), counts.flaky)
+        low, high = wilson(counts.flaky, whole)
+        days = window.buckets(Interval.DAY)
+        listed.append(FlakyWorkflow(
+            repo=repos.get(key[0], ""), workflow=names.get(key, str(key[1])), workflow_id=key[1],
+            flaky_runs=counts.flaky, decided=whole, rate=ratio(counts.flaky, whole), lower_bound=low, upper_bound=high,
+            rerun_failures=counts.rerun_failures, rate_per_rerun=ratio(counts.flaky, counts.rerun_failures),
+            estimate=sure[key].estimate, estimate_low=sure[key].estimate_low, called=sure[key].called,
+            same_commit=commits.get(key, 0), jobs=[FlakyJob(*each) for each in jobs[key].most_common(10)],
+            last_at=newest[key][1], last_run_id=newest[key][0], by_day=[counts.by_day.get(day, 0) for day in days],
+            wasted_seconds=counts.wasted_seconds, before=before[key] if before is not None else None,
+        ))  # fmt: skip
+    return sorted(listed, key=lambda each: (-each.estimate_low, -each.lower_bound, each.repo, each.workflow))
 
 
-def _workflow(
-    runs: Sequence[FlakyRun],
-    window: Window,
-    decided: int,
-    commits: int,
-    jobs: Counter[str],
-    name: tuple[str, str],
-    before: int | None,
-) -> FlakyWorkflow:
-    whole = max(decided, len(runs))
-    recent = sum(1 for run in runs if run.created_at >= window.until - CALLED_WITHIN)
-    return FlakyWorkflow(
-        repo=name[0],
-        workflow=name[1],
-        workflow_id=runs[0].workflow_id,
-        flaky_runs=len(runs),
-        decided=whole,
-        rate=ratio(len(runs), whole),
-        lower_bound=wilson_lower(len(runs), whole),
-        called=recent >= CALLED_AT,
-        same_commit=commits,
-        jobs=[FlakyJob(*each) for each in jobs.most_common(10)],
-        last_at=runs[0].created_at,
-        last_run_id=runs[0].id,
-        by_day=by_day((run.created_at for run in runs), window),
-        wasted_seconds=sum(run.wasted_seconds for run in runs),
-        before=before,
-    )
+def _sure(session: Session, scope: Scope, window: Window, counted: Mapping[Key, FlakyCounts]) -> dict[Key, Flakiness]:
+    """Of the last 28 days: numerator and denominator of the same runs."""
+    recent = Window(max(window.since, window.until - CALLED_WITHIN), window.until)
+    lately = counted if recent == window else count_flaky(session, scope, recent)
+    firsts = count_first_failures(session, scope, recent)
+    nothing = FlakyCounts()
+    return {
+        key: flakiness(
+            lately.get(key, nothing).flaky, lately.get(key, nothing).rerun_failures, *firsts.get(key, (0, 0))
+        )
+        for key in counted
+    }
 
 
-def _before(session: Session, scope: Scope, window: Window) -> Counter[tuple[int, int]] | None:
+def _before(session: Session, scope: Scope, window: Window) -> Counter[Key] | None:
     """Flaky runs by workflow; null where they were not collected."""
     if not was_collected(session, scope, window):
         return None
-    found = findings.list_flaky(session, scope, window.before(), limit=MOST_RUNS)
-    return Counter((run.repository_id, run.workflow_id) for run in found)
+    found = count_flaky(session, scope, window.before())
+    return Counter({key: counts.flaky for key, counts in found.items()})
 
 
-def _jobs(session: Session, found: Sequence[FlakyRun]) -> dict[tuple[int, int], Counter[str]]:
+def _jobs(session: Session, scope: Scope, window: Window) -> dict[Key, Counter[str]]:
     """How many runs each job made flaky, by workflow."""
-    newest = found[:MOST_FOR_JOBS]
+    newest = findings.list_flaky(session, scope, window, limit=MOST_FOR_JOBS)
     workflow_of = {(run.repository_id, run.id): (run.repository_id, run.workflow_id) for run in newest}
-    counted: dict[tuple[int, int], Counter[str]] = defaultdict(Counter)
-    for repository_id, run_id, name in set(findings.flaky_jobs(session, newest)):
-        counted[workflow_of[repository_id, run_id]][name] += 1
+    workflows = list(dict.fromkeys(workflow_of.values()))[:_MOST_WORKFLOWS_FOR_JOBS]
+    allowed = allowed_to_fail(session, workflows, window)
+    counted: dict[Key, Counter[str]] = defaultdict(Counter)
+    for repository_id, run_id, name in flaky_jobs(session, newest):
+        key = workflow_of[repository_id, run_id]
+        if (key, name) not in allowed:
+            counted[key][name] += 1
     return counted

@@ -83,12 +83,14 @@ class Commit:
 @dataclass(frozen=True)
 class SinceGreen:
     """`green` is null where there is no earlier success to compare with. `commits` are those that had runs on the
-    branch since then, newest first, its own among them; `more` where there are others."""
+    branch since then, newest first: its own and that of the first failure always among them; `more` where there are
+    others. `first_bad`: the first failed run of the workflow since then; null where none failed."""
 
     green: RunRow | None
     comparison: RunComparison | None
     commits: list[Commit]
     more: bool
+    first_bad: RunRow | None = None
 
 
 # Runs that are looked through for commits, and commits that are told.
@@ -123,8 +125,12 @@ def since_green(session: Session, run: RunRow) -> SinceGreen:
     green = last_green(session, run)
     if green is None:
         return SinceGreen(None, None, [], more=False)
+    first_bad = _first_bad(session, run, green)
     commits = _commits(session, run, green)
-    return SinceGreen(green, _compare(session, [green, run]), commits[:_COMMITS], len(commits) > _COMMITS)
+    listed = commits[:_COMMITS]
+    if first_bad and first_bad.head_sha not in {each.sha for each in listed}:
+        listed += [each for each in _commits(session, first_bad, green) if each.sha == first_bad.head_sha]
+    return SinceGreen(green, _compare(session, [green, run]), listed, len(commits) > _COMMITS, first_bad)
 
 
 def _place(session: Session, run: RunRow) -> tuple[int, bool]:
@@ -138,6 +144,20 @@ def _newest_success(session: Session, run: RunRow, owner: int, where: Sequence[A
         tuple_(Run.created_at, Run.id) < tuple_(run.created_at, run.id), *where,
     )  # fmt: skip
     row = session.execute(query.order_by(Run.created_at.desc(), Run.id.desc()).limit(1)).first()
+    return RunRow(*row) if row else None
+
+
+def _first_bad(session: Session, run: RunRow, green: RunRow) -> RunRow | None:
+    """The first failure of its workflow and branch after the success and up to the run; null where none failed. A
+    success on another branch says nothing about when this one broke, but all of its runs count."""
+    owner, on_default = _place(session, run)
+    place = tuple_(Run.created_at, Run.id)
+    query = select_runs().where(
+        Run.repository_id == owner, Run.workflow_id == run.workflow_id, Run.branch == run.branch,
+        Run.on_default_branch == on_default, Run.outcome == Outcome.FAILURE,
+        place > tuple_(green.created_at, green.id), place <= tuple_(run.created_at, run.id),
+    )  # fmt: skip
+    row = session.execute(query.order_by(Run.created_at, Run.id).limit(1)).first()
     return RunRow(*row) if row else None
 
 

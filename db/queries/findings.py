@@ -1,6 +1,6 @@
 """Reading what the detectors look at. Everything is bounded: by a window, by a number of rows, or by both."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,18 +56,6 @@ def list_flaky(session: Session, scope: Scope, window: Window, *, limit: int) ->
     return [
         FlakyRun(*row) for row in session.execute(query.order_by(Run.created_at.desc(), Run.id.desc()).limit(limit))
     ]
-
-
-def flaky_jobs(session: Session, flaky: Sequence[FlakyRun]) -> list[tuple[int, int, str]]:
-    """Repository id, run id and name of the jobs that failed in an attempt before the last."""
-    if not flaky:
-        return []
-    latest = {run.id: run.attempt for run in flaky}
-    query = select(Job.repository_id, Job.run_id, Job.name, Job.attempt).where(
-        Job.repository_id.in_({run.repository_id for run in flaky}), Job.run_id.in_(latest),
-        Job.conclusion.in_(("failure", "timed_out")), ~Job.copied, ~Job.phantom,
-    )  # fmt: skip
-    return [(row[0], row[1], row[2]) for row in session.execute(query) if row[3] < latest[row[1]]]
 
 
 def same_commit(session: Session, scope: Scope, window: Window) -> dict[Key, int]:

@@ -161,11 +161,15 @@ _JOB_COLUMNS: list[Any] = [
 
 
 def list_runs(
-    session: Session, scope: Scope, window: Window, *, limit: int = 50, cursor: str | None = None, text: str = ""
-) -> RunPage:
-    """Newest first. `text` looks in title, branch, actor and run number; seven or more hexadecimal digits with a
-    number among them are the start of a commit's sha, and `is:flaky` takes runs that failed and then passed."""
+    session: Session, scope: Scope, window: Window, *, limit: int = 50, cursor: str | None = None, text: str = "",
+    flaky: bool = False,
+) -> RunPage:  # fmt: skip
+    """Newest first; `flaky`: only those that failed and then passed. `text` looks in title, branch, actor and run
+    number; seven or more hexadecimal digits with a number among them are the start of a commit's sha, and `is:flaky`
+    is the same as `flaky`."""
     query = select_runs().where(*in_scope(session, scope), *in_window(window), *matching(text))
+    if flaky:
+        query = query.where(Run.flaky)
     if cursor:
         query = query.where(tuple_(Run.created_at, Run.id) < tuple_(*_decode(cursor)))
     query = query.order_by(Run.created_at.desc(), Run.id.desc()).limit(limit + 1)

@@ -10,7 +10,7 @@ OPEN = ["/health", "/health/live", "/health/ready", "/metrics", "/docs", "/opena
 CLOSED = ["/api/runs", "/api/runs/1", "/api/metrics", "/api/metrics/series", "/api/metrics/groups?by=repo",
           "/api/logs/1", "/api/repositories", "/api/workflows", "/api/alerts", "/api/insights/flaky",
           "/api/insights/failures", "/api/insights/failures/f", "/api/insights/regressions",
-          "/api/insights/attention"]  # fmt: skip
+          "/api/insights/attention", "/api/insights/flaky/runs"]  # fmt: skip
 
 
 @pytest.fixture

@@ -247,9 +247,31 @@ def test_flaky_runs_that_were_not_looked_at_are_told(filled: TestClient, engine:
     store_runs(engine, *(run(20_000 + k, minutes=-k, branch="feature", attempt=2) for k in range(MOST_FOR_JOBS)))
     with write_scope(engine) as session:
         session.execute(update(Run).where(Run.id >= 20_000).values(flaky=True))
+    body = asked(filled, LISTS[0], until="2d")
+    assert body["items"][0]["flaky_runs"] == 1
+    assert body["note"] is None
     body = asked(filled, LISTS[0])
     assert body["items"][0]["flaky_runs"] == MOST_FOR_JOBS + 1
-    assert body["note"] == "For jobs only the newest 1,000 flaky runs were looked at."
+    assert body["note"] == (
+        "For jobs only the newest 1,000 flaky runs were looked at. "
+        "Runs of the last 24 hours may still be re-run: their number of flaky ones is not final."
+    )
+
+
+def test_every_flaky_run_can_be_listed(filled: TestClient, engine: Engine) -> None:
+    store_runs(engine, *(run(20_000 + k, minutes=-k, branch="feature", attempt=2) for k in range(9)))
+    with write_scope(engine) as session:
+        session.execute(update(Run).where(Run.id >= 20_000).values(flaky=True))
+    path, cursor, found = "/api/insights/flaky/runs", {}, []
+    for _ in range(3):
+        page = asked(filled, path, limit=4, **cursor)
+        found += [item["id"] for item in page["items"]]
+        cursor = {"cursor": page["next"]}
+    assert found == [*range(20_000, 20_009), FLAKY]
+    assert page["next"] is None
+    assert [item["id"] for item in asked(filled, path, workflow="CI", until="2d")["items"]] == [FLAKY]
+    refused = filled.get(path, params={"cursor": "x"})
+    assert (refused.status_code, refused.json()["errors"][0]["parameter"]) == (422, "cursor")
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

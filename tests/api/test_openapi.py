@@ -75,8 +75,8 @@ def test_the_endpoints_are_those_of_the_contract(client: TestClient, engine: Eng
         "/api/repositories", "/api/workflows", "/api/alerts", "/api/alerts/test", "/health",
         "/api/alerts/{alert_id}", "/api/alerts/{alert_id}/acknowledge", "/api/alerts/silences", "/api/alerts/rules",
         "/api/alerts/silences/{silence_id}", "/api/alerts/rules/{rule_id}", "/api/alerts/rules/replay",
-        "/api/insights/flaky", "/api/insights/failures", "/api/insights/failures/{fingerprint}",
-        "/api/insights/regressions", "/api/insights/attention",
+        "/api/insights/flaky", "/api/insights/flaky/runs", "/api/insights/failures",
+        "/api/insights/failures/{fingerprint}", "/api/insights/regressions", "/api/insights/attention",
         "/api/webhooks/github", "/health/live", "/health/ready", "/metrics",
     }  # fmt: skip
 

@@ -206,7 +206,7 @@ def test_a_queue_and_flaky_runs(room: Room) -> None:
     store_runs(room.engine, run(1, minutes=20, workflow_id=100))
     store_jobs(room.engine, 1, job(1, start=300, end=330, at=NOON + timedelta(minutes=20)))
     said = room.same_everywhere()
-    assert said["Measured"] == "p95 5m 00s, 1 decided run in 1 h"
+    assert said["Measured"] == "p95 5m 00s, 1 job for ubuntu-latest in 1 h"
     assert said["GitHub"].endswith("/runs/1")
     room.station.rule(RuleKind.FLAKY_RATE, 0.1, minimum=1)
     at = NOON + timedelta(minutes=30)
