@@ -53,7 +53,7 @@ class Options:
 @st.cache_resource(ttl=120, max_entries=64, show_spinner=False)
 def options(scope: Scope, since: datetime, version: int) -> Options:
     """Values to filter by; branches and workflows of the chosen repositories only."""
-    with session() as found:
+    with session(version) as found:
         return Options(
             repos=[row.repo for row in repositories.list_repositories(found)],
             workflows=sorted({row.name for row in repositories.list_workflows(found, scope)}, key=str.lower),
@@ -65,7 +65,7 @@ def options(scope: Scope, since: datetime, version: int) -> Options:
 
 @st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
 def trends(scope: Scope, window: Window, interval: Interval, version: int) -> Trends:
-    with session() as found:
+    with session(version) as found:
         comparison = analytics.compare(found, scope, window)
         before = analytics.series(found, scope, window.before(), interval) if comparison.comparable else []
         return Trends(comparison, analytics.series(found, scope, window, interval), before)
@@ -79,7 +79,7 @@ def hours(scope: Scope, window: Window, version: int) -> list[analytics.HourCell
 
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def workflows(scope: Scope, window: Window, version: int) -> Workflows:
-    with session() as found:
+    with session(version) as found:
         listed = analytics.workflows(found, scope, window, window.until)
         past = analytics.groups(found, scope, window.before(), GroupBy.WORKFLOW)
         stand = standings.standings(found, scope, now(version))
@@ -126,7 +126,8 @@ def broken(scope: Scope, at: datetime, version: int) -> list[analytics.Streak]:
         return analytics.failing_streaks(found, scope, at)
 
 
-@st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
-def completeness(scope: Scope, version: int) -> Completeness:
-    with session() as found:
-        return repositories.completeness(found, scope)
+@st.cache_resource(ttl=60, max_entries=128, show_spinner=False)
+def completeness(scope: Scope, window: Window | None, version: int) -> Completeness:
+    """Of the runs of a window, for pages whose figures do not carry it."""
+    with session(version) as found:
+        return repositories.completeness(found, scope, window)

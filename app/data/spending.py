@@ -20,13 +20,13 @@ class Capacity:
 
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def spend(scope: Scope, window: Window, by: capacity.SpendBy, version: int) -> capacity.Spending:
-    with session() as found:
+    with session(version) as found:
         return capacity.spend(found, scope, window, by)
 
 
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def use(scope: Scope, window: Window, interval: Interval, version: int) -> Capacity:
-    with session() as found:
+    with session(version) as found:
         return Capacity(
             capacity.spend_series(found, scope, window, interval),
             capacity.queues(found, scope, window),

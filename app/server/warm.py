@@ -43,5 +43,4 @@ def _first_page(version: int) -> None:
     data.trends(scope, window, Interval.DAY, version)
     data.hours(scope, window, version)
     data.workflows(scope, window, version)
-    data.completeness(scope, version)
     data.options(scope, until - filters.PERIODS["90d"], version)

@@ -5,6 +5,7 @@ import streamlit as st
 from app import data, filters, frames, viewer
 from app.charts import usage
 from app.components import spend_tables, states
+from app.components.freshness import completeness
 from app.components.panel import figure, panel
 from app.components.tiles import SPENT, tiles
 
@@ -26,6 +27,7 @@ clock = frames.bucket_zone(filters.interval(), viewer.zone())
 found = filters.trends(status.version)
 series = frames.series(found.points, found.before, clock, window=window, now=now)
 tiles(found.comparison, series, filters.span(), SPENT)
+completeness(found.comparison.now.data, window.since, scope.repos)
 since, until = frames.axis(window, clock, filters.interval())
 week = frames.clock_shift(viewer.zone(), now)
 labels = [runner.label for runner in use.queues.runners[:8]]

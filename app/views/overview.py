@@ -28,6 +28,7 @@ if not found.comparison.now.runs.total:
 
 if viewer.on_wall():
     wall.figures(found.comparison, filters.period())
+    completeness(found.comparison.now.data, window.since, scope.repos)
     wall.fields(data.workflows(scope, window, status.version))
     st.stop()
 
@@ -38,7 +39,7 @@ bucket, worse = frames.bucket_words(interval, series, "dashed"), data.regression
 tiles(found.comparison, series, filters.span())
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="footing"):
     rest(found.comparison.now)
-    completeness(data.completeness(scope, status.version), window.since)
+    completeness(found.comparison.now.data, window.since, scope.repos)
 
 with st.grid(2, min_column_width=320, gap="small"):
     before = f" · grey: the {filters.span()} before" if found.before else ""

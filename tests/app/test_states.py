@@ -2,10 +2,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from db.engine import write_scope
-from db.store.sync_state import sync_state
+from db.store.sync_state import bump_data_version, sync_state
 from tests.app.conftest import Open
 from tests.app.reading import everything, markdown
 from tests.app.seeding import Seeded, add_repository, heartbeat
@@ -100,3 +100,36 @@ def test_a_page_recovers_when_the_database_is_back(
 def test_an_unusable_setting_is_named(monkeypatch: pytest.MonkeyPatch, open_page: Open) -> None:
     monkeypatch.setenv("DATABASE_URL", "mysql://x/y")
     assert "DATABASE_URL" in markdown(open_page()).replace("\\", "")
+
+
+@pytest.mark.parametrize(
+    ("page", "query"),
+    [("", {}), ("", {"wall": 1}), ("workflow", {}), ("workflow", {"id": 20}), ("runs", {}), ("failures", {}),
+     ("flaky", {}), ("cost", {}), ("alerts", {}), ("run", {"run_id": 2000})],
+)  # fmt: skip
+def test_every_page_says_how_complete_its_figures_are(
+    seeded: Seeded, open_page: Open, page: str, query: dict[str, object]
+) -> None:
+    assert "Complete since" in everything(open_page(page, **query))
+    with write_scope(seeded.engine) as session:
+        sync_state(session, 2).complete_since = None
+        bump_data_version(session, seeded.now)
+    from app import data
+
+    data.status.clear()
+    told = everything(open_page(page, **query))
+    one = page == "run" or "id" in query
+    assert ("the repository is" if one else "1 of 2 repositories") + " still catching up" in told
+    assert "Complete since" not in told
+
+
+def test_what_is_complete_is_read_once_for_a_page(seeded: Seeded, open_page: Open) -> None:
+    from app import data
+
+    page, seen = open_page(), []
+    data.forget()
+    data.reader()
+    event.listen(data.engine(), "before_cursor_execute", lambda *given: seen.append(given[2]))
+    page.run()
+    assert sum("FROM backfills" in each for each in seen) <= 1
+    assert sum("FROM run_gaps" in each for each in seen) <= 1
