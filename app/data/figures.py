@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from zoneinfo import ZoneInfo
+
 import streamlit as st
 
 from app.data.connection import session
@@ -72,9 +74,13 @@ def trends(scope: Scope, window: Window, interval: Interval, version: int) -> Tr
 
 
 @st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
-def hours(scope: Scope, window: Window, version: int) -> list[analytics.HourCell]:
+def hours(
+    scope: Scope, window: Window, zone: ZoneInfo, version: int
+) -> tuple[list[analytics.HourCell] | None, list[analytics.HourCell]]:
+    """Of the zone, null where they cannot be told; and, where they cannot, of UTC."""
     with session() as found:
-        return analytics.weekday_hours(found, scope, window)
+        local = analytics.local_weekday_hours(found, scope, window, zone)
+        return local, [] if local is not None else analytics.weekday_hours(found, scope, window)
 
 
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)

@@ -29,7 +29,7 @@ series = frames.series(found.points, found.before, clock, window=window, now=now
 tiles(found.comparison, series, filters.span(), SPENT)
 completeness(found.comparison.now.data, window.since, scope.repos)
 since, until = frames.axis(window, clock, filters.interval())
-week = frames.clock_shift(viewer.zone(), now)
+week = frames.clock_shift(viewer.zone(), window)
 labels = [runner.label for runner in use.queues.runners[:8]]
 with st.grid(2, min_column_width=320, gap="small"):
     with panel("Minutes", f"of all jobs, {frames.bucket_words(filters.interval(), series)}"):

@@ -58,8 +58,10 @@ with st.grid(2, min_column_width=320, gap="small"):
         )  # fmt: skip
     with panel("Runs by outcome", f"stacked, {frames.bucket_words(interval, series)}"):
         figure(trends.outcomes(series, since, until, zone=str(clock)), "outcomes", "Runs by outcome over time")
-    local = frames.local_week(data.hours(scope, window, status.version), viewer.zone(), window.until)
-    with panel("Failure rate by hour", f"{local.zone}, weekday × hour · empty: fewer than 5 runs"):
+    local = frames.local_week(*data.hours(scope, window, viewer.zone(), status.version), viewer.zone())
+    same = local.zone == str(viewer.zone())
+    clock_words = local.zone if same else f"UTC: hours of {viewer.zone()} are not stored"
+    with panel("Failure rate by hour", f"{clock_words}, weekday × hour · empty: fewer than 5 runs"):
         figure(heatmap.failure_rate(local.frame, dark=viewer.is_dark()), "heat", "Failure rate by weekday and hour")
 
 # What the eye meets first is asked for after the charts: it looks at more, and they need not wait for it.
