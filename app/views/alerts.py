@@ -18,4 +18,5 @@ if shown == "rules":
 elif shown == "silences":
     sections.silences(found, status.version)
 else:
-    sections.alerts(found, viewer.zone())
+    nothing = None if status.has_runs else "No run is stored yet."
+    sections.alerts(found, viewer.zone(), status.stale or nothing)

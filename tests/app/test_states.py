@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from db.engine import write_scope
+from db.models import Target
 from db.store.sync_state import bump_data_version, sync_state
 from tests.app.conftest import Open
 from tests.app.reading import everything, markdown
@@ -133,3 +134,43 @@ def test_what_is_complete_is_read_once_for_a_page(seeded: Seeded, open_page: Ope
     page.run()
     assert sum("FROM backfills" in each for each in seen) <= 1
     assert sum("FROM run_gaps" in each for each in seen) <= 1
+
+
+def test_repositories_without_runs_are_named_with_the_time_that_was_read(
+    empty: Engine, open_page: Open, moment: datetime
+) -> None:
+    add_repository(empty, 1, "acme/web", moment)
+    with write_scope(empty) as session:
+        sync_state(session, 1).complete_since = moment - timedelta(days=30)
+    heartbeat(empty, moment)
+    assert "No workflow runs found in acme/web for the last 30 days" in markdown(open_page()).replace("\\", "")
+
+
+@pytest.mark.parametrize("page", ["", "workflow", "runs", "failures", "flaky", "cost"])
+def test_a_collector_that_cannot_read_is_not_told_to_be_configured(
+    empty: Engine, open_page: Open, moment: datetime, page: str
+) -> None:
+    with write_scope(empty) as session:
+        session.add(Target(name="acme/web", error="401: check GITHUB_TOKEN", checked_at=moment))
+    heartbeat(empty, moment)
+    found = open_page(page)
+    told = markdown(found).replace("\\", "")
+    assert told.count("acme/web: 401: check GITHUB_TOKEN") == 2
+    assert "Nothing has been collected yet" in told
+    assert "GITHUB_REPOS=" not in told
+
+
+def test_repositories_that_are_still_read_are_counted(empty: Engine, open_page: Open, moment: datetime) -> None:
+    for number, name in enumerate(("acme/web", "acme/api", "acme/lib"), 1):
+        add_repository(empty, number, name, moment)
+    with write_scope(empty) as session:
+        sync_state(session, 2).complete_since = None
+    heartbeat(empty, moment)
+    page = open_page()
+    assert "Catching up" in markdown(page)
+    assert page.get("progress")[0].proto.text.startswith("2 of 3 repositories are read")
+
+
+def test_alerts_without_data_are_no_all_clear(empty: Engine, open_page: Open, moment: datetime) -> None:
+    assert "Nothing fires" not in everything(open_page("alerts"))
+    assert "No run is stored yet" in everything(open_page("alerts"))
