@@ -16,7 +16,7 @@ from api.gate import Gate
 from db.engine import write_scope
 from db.metrics.scope import Scope
 from db.metrics.window import Window, make_window, parse_time
-from db.queries.repositories import known_repositories
+from db.queries.repositories import COLLECTED, known_repositories
 from db.queries.runs import list_runs
 from db.vocabulary import Conclusion, Status
 
@@ -35,6 +35,8 @@ def session(request: Request) -> Iterator[Session]:
     gate: Gate = request.app.state.gate
     gate.check()
     with request.app.state.reader.session() as opened:
+        # What is known to be complete is read once for a request, however many figures depend on it.
+        opened.info[COLLECTED] = None
         yield opened
 
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
@@ -19,6 +20,7 @@ from db.metrics.window import LENGTHS, Window
 from db.queries import facts as queries
 from db.queries.commits import commits_passed
 from db.queries.grouping import Question
+from db.queries.local_hours import local_hours
 from db.queries.repositories import completeness
 from db.queries.runs import count_rows, recent_outcomes
 from db.queries.streaks import Streak, failing_streaks
@@ -36,6 +38,7 @@ __all__ = [
     "failing_streaks",
     "groups",
     "is_comparable",
+    "local_weekday_hours",
     "series",
     "snapshot",
     "was_collected",
@@ -98,7 +101,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class HourCell:
-    """One hour of the week, UTC: weekday 0 is Monday."""
+    """One hour of the week, of UTC or of the time zone that was asked for: weekday 0 is Monday."""
 
     weekday: int
     hour: int
@@ -210,6 +213,18 @@ def weekday_hours(session: Session, scope: Scope, window: Window) -> list[HourCe
     return [
         HourCell(place // 24, place % 24, decided, failed, ratio(failed, decided))
         for place, (decided, failed) in enumerate(queries.hours(session, scope, window))
+    ]
+
+
+def local_weekday_hours(session: Session, scope: Scope, window: Window, zone: ZoneInfo) -> list[HourCell] | None:
+    """All 168 hours of a week on the clock of the zone, each run by the offset that held when it was created. Null
+    where only UTC can be told: see db.queries.local_hours."""
+    found = local_hours(session, scope, window, zone)
+    if found is None:
+        return None
+    return [
+        HourCell(place // 24, place % 24, decided, failed, ratio(failed, decided))
+        for place, (decided, failed) in enumerate(found)
     ]
 
 

@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
-from api.deps import FilterDep, TextQuery, only_known_parameters, plain_text
+from api.deps import FilterDep, SessionDep, TextQuery, only_known_parameters, plain_text
 from api.exports import as_csv, as_ndjson, as_parquet
+from api.schemas.base import iso
 from db.queries.export import ExportRow, export_runs
+from db.queries.repositories import completeness
 
 router = APIRouter(prefix="/api/export", tags=["Export"], dependencies=[Depends(only_known_parameters)])
 _FORMATS = {
@@ -27,6 +29,16 @@ _FORMATS = {
     responses={
         200: {
             "description": "The file, as it is read",
+            "headers": {
+                "X-Data-Complete-Since": {
+                    "description": "Every run of the filter created since then is known; empty while a history is read",
+                    "schema": {"type": "string"},
+                },
+                "X-Data-Gaps": {
+                    "description": "How many things are known to be missing from the window",
+                    "schema": {"type": "integer"},
+                },
+            },
             "content": {
                 "text/csv": {
                     "schema": {"type": "string"},
@@ -43,21 +55,29 @@ _FORMATS = {
 )
 def runs(
     request: Request,
+    session: SessionDep,
     asked: FilterDep,
     format: Annotated[Literal["csv", "ndjson", "parquet"], Query(description="csv, ndjson or parquet")] = "csv",
     q: TextQuery = "",
 ) -> StreamingResponse:
     """Newest first, one row a run, with what it used. The connection breaks where the rest cannot be read: a file
-    that ends well is whole."""
+    that ends well is whole. `X-Data-Complete-Since` says since when every run of the filter is known (empty while a
+    history is read), `X-Data-Gaps` how many things are known to be missing from the window."""
     write, media_type = _FORMATS[format]
     portions = export_runs(request.app.state.reader.session, asked.scope, asked.window, text=plain_text("q", q))
+    known = completeness(session, asked.scope, asked.window)
     # What is wrong with the database is an answer, not a file that breaks off.
     first = next(portions, [])
     name = f"runs-{asked.window.since:%Y%m%d}-{asked.window.until:%Y%m%d}.{format}"
     return StreamingResponse(
         write(_with(first, portions)),
         media_type=media_type,
-        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Cache-Control": "no-store",
+            "X-Data-Complete-Since": iso(known.complete_since) if known.complete_since else "",
+            "X-Data-Gaps": str(len(known.gaps)),
+        },
     )
 
 

@@ -5,16 +5,19 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from sqlalchemy.orm import Session
 
 from api import schemas
 from api.cache import cached
-from api.deps import FilterDep, NowDep, SequenceDep, SessionDep, only_known_parameters
+from api.deps import Filter, FilterDep, NowDep, SequenceDep, SessionDep, only_known_parameters
 from api.errors import Problem, bad_parameter
 from db import findings
 from db.findings.causes import MOST_JOBS
 from db.findings.flaky import MOST_FOR_JOBS, NOT_RIPE
 from db.findings.regressions import LOOK_BACK
+from db.metrics.formulas import Completeness
 from db.metrics.window import Window
+from db.queries.repositories import completeness
 from db.queries.runs import BadCursor, list_runs
 
 router = APIRouter(prefix="/api/insights", tags=["Insights"], dependencies=[Depends(only_known_parameters)])
@@ -32,7 +35,9 @@ def flaky(request: Request, session: SessionDep, asked: FilterDep, now: NowDep, 
     def make() -> schemas.Flaky:
         found = findings.flaky(session, asked.scope, asked.window)
         notes = _flaky_notes(sum(each.flaky_runs for each in found), asked.window, now)
-        return schemas.Flaky.model_validate({"window": asked.window, **_listed(found, limit, "workflows", notes)})
+        return schemas.Flaky.model_validate(
+            {"window": asked.window, **_listed(found, limit, "workflows", notes), "data": _known(session, asked)}
+        )
 
     return cached(request, session, make)
 
@@ -73,6 +78,7 @@ def failures(request: Request, session: SessionDep, asked: FilterDep, now: NowDe
                 "items": [_cause(each) for each in found.items],
                 "window": asked.window,
                 "note": _note(notes),
+                "data": _known(session, asked),
             }
         )
 
@@ -106,7 +112,7 @@ def failure(
         notes = _jobs_cut(found.cut) + _left_out(limit, found.cause.runs, "runs")
         return schemas.Failure.model_validate({
             "window": asked.window, "cause": _cause(found.cause), "items": items, "total": found.cause.runs,
-            "note": _note(notes),
+            "note": _note(notes), "data": _known(session, asked),
         })  # fmt: skip
 
     return cached(request, session, make)
@@ -128,7 +134,9 @@ def regressions(request: Request, session: SessionDep, scope: SequenceDep, now: 
         until = _lately(now)
         found = findings.regressions(session, scope, until)
         window = Window(until - LOOK_BACK, until)
-        return schemas.Regressions.model_validate({"window": window, **_listed(found, limit, "regressions")})
+        return schemas.Regressions.model_validate(
+            {"window": window, **_listed(found, limit, "regressions"), "data": completeness(session, scope, window)}
+        )
 
     return cached(request, session, make)
 
@@ -144,9 +152,15 @@ def attention(request: Request, session: SessionDep, scope: SequenceDep, now: No
     def make() -> schemas.Needs:
         worse = findings.regressions(session, scope, _lately(now))
         found = findings.attention(session, scope, now, worse=worse)
-        return schemas.Needs.model_validate({"at": now, **_listed(found, limit, "things")})
+        return schemas.Needs.model_validate(
+            {"at": now, **_listed(found, limit, "things"), "data": completeness(session, scope)}
+        )
 
     return cached(request, session, make)
+
+
+def _known(session: Session, asked: Filter) -> Completeness:
+    return completeness(session, asked.scope, asked.window)
 
 
 def _lately(now: datetime) -> datetime:

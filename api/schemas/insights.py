@@ -6,6 +6,7 @@ from pydantic import Field
 
 from api.schemas.alerts import Acknowledged
 from api.schemas.base import Schema, Time, Window, example
+from api.schemas.metrics import Data
 from api.schemas.runs import Run
 
 _WINDOW = {"since": "2026-11-19T12:00:00Z", "until": "2026-11-23T12:00:00Z"}
@@ -53,6 +54,8 @@ _ATTENTION: dict[str, Any] = {
     "acknowledged": {"at": "2026-11-23T11:58:00Z", "by": "ann", "comment": "reverting #1234"},
 }  # fmt: skip
 _TOTAL = "How many were found; `items` holds the first `limit` of them"
+_DATA: dict[str, Any] = {"complete_since": "2026-10-24T12:00:00Z", "synced_at": "2026-11-23T11:59:58Z", "gaps": []}
+_KNOWN = "How complete the data behind the answer is, as beside metrics"
 _NOTE = "What was left out, in a sentence; null when nothing was"
 _BY_DAY = "Runs on each day (UTC) that the window touches, the oldest first; all attempts of a run count once"
 
@@ -99,11 +102,12 @@ class FlakyWorkflow(Schema):
 
 
 class Flaky(Schema):
-    model_config = example({"window": _WINDOW, "items": [_FLAKY], "total": 1, "note": None})
+    model_config = example({"window": _WINDOW, "items": [_FLAKY], "total": 1, "note": None, "data": _DATA})
     window: Window = Field(description="What was asked for: runs that were created in it")
     items: list[FlakyWorkflow] = Field(description="The surest first")
     total: int = Field(description=_TOTAL)
     note: str | None = Field(description=_NOTE)
+    data: Data = Field(description=_KNOWN)
 
 
 class CausePlace(Schema):
@@ -138,7 +142,7 @@ class Cause(Schema):
 
 class Failures(Schema):
     model_config = example(
-        {"window": _WINDOW, "items": [_CAUSE], "total": 1, "looked_at": 9, "unnamed": 2, "note": None}
+        {"window": _WINDOW, "items": [_CAUSE], "total": 1, "looked_at": 9, "unnamed": 2, "note": None, "data": _DATA}
     )
     window: Window = Field(description="What was asked for: runs that were created in it")
     items: list[Cause] = Field(description="The cause of the most runs first")
@@ -146,6 +150,7 @@ class Failures(Schema):
     looked_at: int = Field(description="Failed jobs of the window whose logs name a cause; at most the newest 20,000")
     unnamed: int = Field(description="Failed runs of the window of which no stored log names a cause")
     note: str | None = Field(description=_NOTE)
+    data: Data = Field(description=_KNOWN)
 
 
 class FailedRun(Run):
@@ -155,12 +160,15 @@ class FailedRun(Run):
 
 
 class Failure(Schema):
-    model_config = example({"window": _WINDOW, "cause": _CAUSE, "items": [_FAILED], "total": 1, "note": None})
+    model_config = example(
+        {"window": _WINDOW, "cause": _CAUSE, "items": [_FAILED], "total": 1, "note": None, "data": _DATA}
+    )
     window: Window = Field(description="What was asked for: runs that were created in it")
     cause: Cause = Field(description="As in the list of causes")
     items: list[FailedRun] = Field(description="Its runs in the window, newest first")
     total: int = Field(description=_TOTAL)
     note: str | None = Field(description=_NOTE)
+    data: Data = Field(description=_KNOWN)
 
 
 class Regression(Schema):
@@ -192,12 +200,14 @@ class Regressions(Schema):
             "items": [_REGRESSION],
             "total": 1,
             "note": None,
+            "data": _DATA,
         }
     )
     window: Window = Field(description="What was looked at: always the last 37 days, up to a full ten minutes")
     items: list[Regression] = Field(description="Success rates first, then durations; the largest change first")
     total: int = Field(description=_TOTAL)
     note: str | None = Field(description=_NOTE)
+    data: Data = Field(description=_KNOWN)
 
 
 class Attention(Schema):
@@ -231,8 +241,11 @@ class Attention(Schema):
 
 
 class Needs(Schema):
-    model_config = example({"at": "2026-11-23T12:00:00Z", "items": [_ATTENTION], "total": 1, "note": None})
+    model_config = example(
+        {"at": "2026-11-23T12:00:00Z", "items": [_ATTENTION], "total": 1, "note": None, "data": _DATA}
+    )
     at: Time = Field(description="The moment that it is said of")
     items: list[Attention] = Field(description="The highest score first")
     total: int = Field(description=_TOTAL)
     note: str | None = Field(description=_NOTE)
+    data: Data = Field(description=_KNOWN)

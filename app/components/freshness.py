@@ -1,6 +1,6 @@
 """How complete and how fresh the figures are, beside them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import streamlit as st
@@ -9,11 +9,14 @@ from app import data
 from app.components.text import markdown
 from db.metrics import units
 from db.metrics.formulas import Completeness
+from db.queries.repositories import RepositoryRow
 
 _REFRESH_SECONDS = 5
 _LISTED = 30
 # The history begins a little later than the start of the window that was asked for.
 _SLACK = timedelta(hours=1)
+# Kinds of gaps that close by themselves, and that of a name that leads to no repository.
+_ON_THE_WAY, _UNREADABLE = ("history", "jobs"), "unreadable"
 
 
 @st.fragment(run_every=_REFRESH_SECONDS)
@@ -39,15 +42,13 @@ def freshness(seen_version: int, prepare: Callable[[int], object] | None) -> Non
         st.caption(":material/hourglass_empty: not synced yet")
 
 
-def completeness(found: Completeness, since: datetime) -> None:
-    """Since when nothing is missing, and whether that covers the figures; what is known to be missing, one click
-    away."""
-    if found.complete_since is None:
-        told, icon = "The history is still being read", ":material/hourglass_top:"
-    elif found.complete_since > since + _SLACK:
-        told, icon = f"Complete only since {found.complete_since:%d %b %Y} (UTC)", ":material/history_toggle_off:"
-    else:
-        told, icon = f"Complete since {found.complete_since:%d %b %Y} (UTC)", ":material/verified:"
+def completeness(found: Completeness, since: datetime | None, repos: Sequence[str] = ()) -> None:
+    """Beside every figure that depends on it: whether all runs behind it are known, of the chosen repositories or of
+    all monitored ones; what is known to be missing, one click away. `since`: where the figures begin."""
+    listed = [row for row in data.status().repositories if not repos or row.repo in repos]
+    told, icon = complete_words(found, since, listed)
+    if not told:
+        return
     if not found.gaps:
         st.caption(f"{icon} {told} · 0 gaps", width="content")
         return
@@ -58,3 +59,25 @@ def completeness(found: Completeness, since: datetime) -> None:
         if len(found.gaps) > _LISTED:
             st.caption(f"and {len(found.gaps) - _LISTED} more")
         st.page_link("views/collector.py", label="All that is known of it", icon=":material/cloud_sync:")
+
+
+def complete_words(found: Completeness, since: datetime | None, listed: Sequence[RepositoryRow]) -> tuple[str, str]:
+    """The line and its icon; empty where nothing is monitored."""
+    strange = {gap.repo for gap in found.gaps if gap.kind == _UNREADABLE}
+    total = len(listed) + len(strange)
+    if not total:
+        return "", ""
+    late = {gap.repo for gap in found.gaps if gap.kind in _ON_THE_WAY} - strange
+    behind = late | {row.repo for row in listed if row.complete_since is None or row.synced_at is None}
+    if behind:
+        who = "the repository is" if total == 1 else f"{len(behind):,} of {total:,} repositories"
+        told = f"Provisional: {who} still catching up"
+        if found.complete_since is None:
+            told = f"The history is still being read. {told}"
+        return told, ":material/hourglass_top:"
+    if found.complete_since is None:
+        return f"{len(strange):,} of {total:,} repositories cannot be read", ":material/report:"
+    day = f"{found.complete_since:%d %b %Y} (UTC)"
+    if since is not None and found.complete_since > since + _SLACK:
+        return f"Complete only since {day}", ":material/history_toggle_off:"
+    return f"Complete since {day}", ":material/verified:"

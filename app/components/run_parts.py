@@ -1,7 +1,7 @@
 """The parts of the page of one run."""
 
 from collections.abc import Hashable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -15,6 +15,7 @@ from app.marks import colour_group, word
 from db.findings import RunCause
 from db.metrics import units
 from db.metrics.outcome import outcome_of
+from db.metrics.window import Window
 from db.queries.logs import JobLogRow
 from db.queries.runs import JobRow, RunRow
 from db.vocabulary import Conclusion, Outcome
@@ -86,6 +87,11 @@ def choose_attempt(newest: RunDetail) -> int:
     if chosen != asked:
         st.query_params["attempt"] = str(chosen)
     return chosen if chosen in numbers else numbers[-1]
+
+
+def window_of(run: RunRow) -> Window:
+    """Of the run alone: what is missing elsewhere says nothing of it."""
+    return Window(run.created_at, run.created_at + timedelta(seconds=1))
 
 
 def started_at(found: RunDetail, attempt: int) -> datetime | None:

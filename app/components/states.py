@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import filters, viewer
 from app.components.text import markdown
-from app.data import Outage, Status
+from app.data import Outage, Status, clock
 from app.unknown import Unknown
 
 _NAMED = 3
@@ -53,19 +53,45 @@ def unavailable(reason: str) -> None:
 
 
 def nothing_collected(status: Status) -> None:
+    """Why there are no runs at all; it agrees with the line above the page."""
     with st.container(border=True, key="state-empty"):
-        if status.syncing:
+        read = [row for row in status.repositories if row.complete_since and row.synced_at]
+        if status.stale:
+            st.markdown("### :material/sync_problem: Nothing has been collected yet")
+            st.markdown(markdown(status.stale))
+            st.caption("`python -m collector doctor` checks token, permissions, rate limit and connections one by one.")
+        elif status.syncing:
             st.markdown("### :material/cloud_download: Reading your pipelines")
             st.markdown(markdown(status.syncing))
             if status.progress:
                 done, total = status.progress
                 st.progress(done / total if total else 0.0, text=f"{done:,} of {total:,}")
+        elif status.repositories and len(read) < len(status.repositories):
+            st.markdown("### :material/hourglass_top: Catching up")
+            told = (
+                f"{len(read):,} of {len(status.repositories):,} repositories are read; no workflow run was found yet."
+            )
+            st.progress(len(read) / len(status.repositories), text=told)
         elif status.repositories:
             st.markdown("### :material/hourglass_empty: No runs yet")
-            st.markdown("The monitored repositories had no workflow run in the time that was read.")
+            st.markdown(_no_runs(status))
         else:
             st.markdown("### :material/add_link: No repository yet")
             st.markdown("Set `GITHUB_REPOS=owner/name` (and `GITHUB_TOKEN`), then start the collector: `make run`.")
+
+
+def _no_runs(status: Status) -> str:
+    """Which repositories were read, and how far back."""
+    names = [markdown(row.repo) for row in status.repositories[:_NAMED]]
+    rest = len(status.repositories) - len(names)
+    where = ", ".join(names) + (f" and {rest:,} more" if rest else "")
+    since = max(row.complete_since for row in status.repositories if row.complete_since)
+    days = max(round((clock() - since).total_seconds() / 86400), 1)
+    span = "day" if days == 1 else f"{days:,} days"
+    return (
+        f"No workflow runs found in {where} for the last {span}. They appear within a poll of the first run; "
+        "`BACKFILL_DAYS` sets how far back a repository is read."
+    )
 
 
 def unknown(found: Unknown) -> None:

@@ -16,6 +16,8 @@ from app.data.outages import Away, Unavailable, outages
 from db.config import ConfigError
 from db.engine import DatabaseUnavailable, describe_failure, write_scope
 from db.migrate import NotMigrated, check_migrated
+from db.queries.repositories import COLLECTED, Collected
+from db.queries.repositories import collected as read_collected
 from db.reader import Reader, asks_again
 
 
@@ -47,11 +49,21 @@ def forget() -> None:
 
 
 @contextmanager
-def session() -> Iterator[Session]:
+def session(version: int | None = None) -> Iterator[Session]:
+    """With the version of the data, what is known to be complete is not asked for again: see `collected`."""
     outages.check()
+    known = None if version is None else collected(version)
     with readable(), reader().session() as found:
         outages.answered()
+        found.info[COLLECTED] = known
         yield found
+
+
+@st.cache_resource(ttl=30, max_entries=4, show_spinner=False)
+def collected(version: int) -> Collected:
+    """Read once for all that a page shows."""
+    with readable(), reader().session() as found:
+        return read_collected(found)
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from zoneinfo import ZoneInfo
+
 import streamlit as st
 
 from app.data.connection import clock, session
@@ -57,7 +59,7 @@ class Options:
 @st.cache_resource(ttl=120, max_entries=64, show_spinner=False)
 def options(scope: Scope, since: datetime, version: int) -> Options:
     """Values to filter by; branches and workflows of the chosen repositories only."""
-    with session() as found:
+    with session(version) as found:
         return Options(
             repos=[row.repo for row in repositories.list_repositories(found)],
             workflows=sorted({row.name for row in repositories.list_workflows(found, scope)}, key=str.lower),
@@ -71,7 +73,7 @@ def options(scope: Scope, since: datetime, version: int) -> Options:
 @st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
 def trends(scope: Scope, window: Window, interval: Interval, version: int, *, commits: bool = False) -> Trends:
     """`commits`: with the success rate by commit, which is read from the runs."""
-    with session() as found:
+    with session(version) as found:
         now = clock()
         comparison = analytics.compare(found, scope, window, commits=commits, now=now)
         before = analytics.series(found, scope, window.before(), interval, now=now) if comparison.comparable else []
@@ -80,15 +82,19 @@ def trends(scope: Scope, window: Window, interval: Interval, version: int, *, co
 
 @lasting
 @st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
-def hours(scope: Scope, window: Window, version: int) -> list[analytics.HourCell]:
+def hours(
+    scope: Scope, window: Window, zone: ZoneInfo, version: int
+) -> tuple[list[analytics.HourCell] | None, list[analytics.HourCell]]:
+    """Of the zone, null where they cannot be told; and, where they cannot, of UTC."""
     with session() as found:
-        return analytics.weekday_hours(found, scope, window)
+        local = analytics.local_weekday_hours(found, scope, window, zone)
+        return local, [] if local is not None else analytics.weekday_hours(found, scope, window)
 
 
 @lasting
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def workflows(scope: Scope, window: Window, version: int) -> Workflows:
-    with session() as found:
+    with session(version) as found:
         listed = analytics.workflows(found, scope, window, window.until)
         known = analytics.was_collected(found, scope, window)
         past = analytics.groups(found, scope, window.before(), GroupBy.WORKFLOW) if known else []
@@ -146,7 +152,8 @@ def schedule_trouble(workflow: repositories.WorkflowRow, version: int) -> str | 
 
 
 @lasting
-@st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
-def completeness(scope: Scope, version: int) -> Completeness:
-    with session() as found:
-        return repositories.completeness(found, scope)
+@st.cache_resource(ttl=60, max_entries=128, show_spinner=False)
+def completeness(scope: Scope, window: Window | None, version: int) -> Completeness:
+    """Of the runs of a window, for pages whose figures do not carry it."""
+    with session(version) as found:
+        return repositories.completeness(found, scope, window)

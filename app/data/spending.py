@@ -22,14 +22,14 @@ class Capacity:
 @lasting
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def spend(scope: Scope, window: Window, by: spending.SpendBy, version: int) -> spending.Spending:
-    with session() as found:
+    with session(version) as found:
         return spending.spend(found, scope, window, by)
 
 
 @lasting
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def use(scope: Scope, window: Window, interval: Interval, version: int) -> Capacity:
-    with session() as found:
+    with session(version) as found:
         return Capacity(
             spending.spend_series(found, scope, window, interval),
             capacity.queues(found, scope, window),

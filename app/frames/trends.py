@@ -12,6 +12,7 @@ from db.analytics import HourCell, Point
 from db.metrics import units
 from db.metrics.distribution import ratio
 from db.metrics.window import LENGTHS, Window, bucket_start
+from db.metrics.zones import stretches
 from db.vocabulary import Interval
 
 # A rate of fewer runs than this is noise: the cell stays empty.
@@ -130,12 +131,6 @@ def bucket_zone(interval: Interval, zone: ZoneInfo) -> ZoneInfo:
     return zone if interval is Interval.HOUR else UTC
 
 
-def offset_hours(zone: ZoneInfo, at: datetime) -> int | None:
-    """How far the viewer's clock is ahead of UTC; null where that is no whole number of hours."""
-    hours, rest = divmod(int((at.astimezone(zone).utcoffset() or timedelta()).total_seconds()), 3600)
-    return None if rest else hours
-
-
 @dataclass(frozen=True)
 class LocalWeek:
     """The hours of a week on the viewer's clock, named by `zone`."""
@@ -146,20 +141,23 @@ class LocalWeek:
 
 @dataclass(frozen=True)
 class Clock:
-    """The viewer's: so many whole hours ahead of UTC. UTC itself where that is no whole number."""
+    """The viewer's: so many whole hours ahead of UTC. UTC itself where no such number holds."""
 
     hours: int
     zone: str
 
 
-def clock_shift(zone: ZoneInfo, at: datetime) -> Clock:
-    hours = offset_hours(zone, at)
+def clock_shift(zone: ZoneInfo, window: Window) -> Clock:
+    """UTC, too, where the viewer's clock was set within the window: hours of the day are stored by UTC, and one shift
+    would be wrong for a part of them."""
+    found = stretches(window, zone)
+    hours = found[0].whole_hours if len(found) == 1 else None
     return Clock(0, "UTC") if hours is None else Clock(hours, str(zone))
 
 
-def local_week(cells: Sequence[HourCell], zone: ZoneInfo, at: datetime) -> LocalWeek:
-    clock = clock_shift(zone, at)
-    return LocalWeek(heat(cells, clock.hours, clock.zone), clock.zone)
+def local_week(cells: Sequence[HourCell] | None, utc: Sequence[HourCell], zone: ZoneInfo) -> LocalWeek:
+    """`cells` are those of the zone; where they are not known, those of UTC are shown and named so."""
+    return LocalWeek(heat(utc), "UTC") if cells is None else LocalWeek(heat(cells, 0, str(zone)), str(zone))
 
 
 def heat(cells: Sequence[HourCell], shift: int = 0, zone: str = "UTC") -> pd.DataFrame:

@@ -6,7 +6,7 @@ import logging
 import pkgutil
 from importlib import import_module
 
-from app import charts, components, data, filters, frames
+from app import charts, components, data, filters, frames, viewer
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.vocabulary import Interval
@@ -44,7 +44,6 @@ def _first_page(version: int) -> None:
     scope, window = Scope(), Window(until - filters.PERIODS[filters.DEFAULT_PERIOD], until)
     data.attention(scope, until, version)
     data.trends(scope, window, Interval.DAY, version)
-    data.hours(scope, window, version)
+    data.hours(scope, window, viewer.UTC, version)
     data.workflows(scope, window, version)
-    data.completeness(scope, version)
     data.options(scope, until - filters.PERIODS["90d"], version)

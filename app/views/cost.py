@@ -32,10 +32,10 @@ cards = (
     spend_tables.defect_card(use.wasted, minutes["defect"].tolist()),
 )
 tiles(found.comparison, found.points, filters.span(), now, SPENT, cards)
-completeness(found.comparison.now.data, window.since)
+completeness(found.comparison.now.data, window.since, scope.repos)
 spend_tables.unpriced(use.wasted)
 since, until = frames.axis(window, clock, filters.interval())
-week = frames.clock_shift(viewer.zone(), now)
+week = frames.clock_shift(viewer.zone(), window)
 labels = [runner.label for runner in use.queues.runners[:8]]
 with st.grid(2, min_column_width=320, gap="small"):
     with panel("Compute minutes", f"of all jobs, not rounded, {frames.bucket_words(filters.interval(), series)}"):

@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import data, filters, viewer
 from app.components import failure_list, states
+from app.components.freshness import completeness
 from app.components.panel import panel
 from db.metrics import units
 
@@ -15,6 +16,7 @@ if not status.has_runs:
 now = data.now(status.version)
 scope, window, time = filters.scope(), filters.window(now), filters.time_query()
 wanted = st.query_params.get("cause", "")
+completeness(data.completeness(scope, window, status.version), window.since, scope.repos)
 if wanted:
     chosen = data.cause_runs(wanted[:64], scope, window, now, status.version)
     if chosen is None:

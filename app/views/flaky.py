@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import data, filters
 from app.components import flaky_table, states
+from app.components.freshness import completeness
 from app.components.panel import panel
 
 status = data.status()
@@ -12,7 +13,9 @@ if not status.has_runs:
     st.stop()
 
 now = data.now(status.version)
-found = data.flaky(filters.scope(), filters.window(now), status.version)
+scope, window = filters.scope(), filters.window(now)
+found = data.flaky(scope, window, status.version)
+completeness(data.completeness(scope, window, status.version), window.since, scope.repos)
 told = f"failed, then passed without a change, in {filters.in_words()} · the surest first"
 with panel("Flaky", told, csv=("flaky", lambda: flaky_table.flaky_file(found, now))):
     if found:

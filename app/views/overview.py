@@ -28,6 +28,7 @@ if not found.comparison.now.runs.total:
 
 if viewer.on_wall():
     wall.figures(found.comparison, filters.period())
+    completeness(found.comparison.now.data, window.since, scope.repos)
     wall.fields(data.workflows(scope, window, status.version))
     st.stop()
 
@@ -39,7 +40,7 @@ filters.rate_choice()
 tiles(found.comparison, found.points, filters.span(), now, health(filters.RATES[filters.rate()].figure))
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="footing"):
     rest(found.comparison, now)
-    completeness(found.comparison.now.data, window.since)
+    completeness(found.comparison.now.data, window.since, scope.repos)
 
 with st.grid(2, min_column_width=320, gap="small"):
     before = f" · grey: {period_before(found.comparison, filters.span())}" if found.before else ""
@@ -58,8 +59,10 @@ with st.grid(2, min_column_width=320, gap="small"):
         )  # fmt: skip
     with panel("Runs by outcome", f"stacked, {frames.bucket_words(interval, series)}"):
         figure(trends.outcomes(series, since, until, zone=str(clock)), "outcomes", "Runs by outcome over time")
-    local = frames.local_week(data.hours(scope, window, status.version), viewer.zone(), window.until)
-    with panel("Failure rate by hour", f"{local.zone}, weekday × hour · empty: fewer than 5 runs"):
+    local = frames.local_week(*data.hours(scope, window, viewer.zone(), status.version), viewer.zone())
+    same = local.zone == str(viewer.zone())
+    clock_words = local.zone if same else f"UTC: hours of {viewer.zone()} are not stored"
+    with panel("Failure rate by hour", f"{clock_words}, weekday × hour · empty: fewer than 5 runs"):
         figure(heatmap.failure_rate(local.frame, dark=viewer.is_dark()), "heat", "Failure rate by weekday and hour")
 
 # What the eye meets first is asked for after the charts: it looks at more, and they need not wait for it.

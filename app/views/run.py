@@ -5,8 +5,10 @@ import streamlit as st
 from app import data, frames, viewer
 from app.charts.timeline import timeline
 from app.components import compare_parts, job_list, run_parts
+from app.components.freshness import completeness
 from app.components.log_view import job_log
 from app.components.panel import figure, panel
+from db.metrics.scope import Scope
 
 status = data.status()
 run_id = run_parts.wanted_run()
@@ -24,6 +26,10 @@ attempt = run_parts.choose_attempt(newest)
 found = data.run_detail(run_id, attempt, status.version) or newest
 run_parts.causes(found, attempt, data.run_cause(run_id, attempt, status.version))
 run_parts.facts(newest.run, found, attempt)
+repo = Scope(repos=(newest.run.repo,))
+completeness(
+    data.completeness(repo, run_parts.window_of(newest.run), status.version), newest.run.created_at, repo.repos
+)
 
 jobs = frames.drawable(found.jobs)
 frame = frames.timeline(found.jobs, run_parts.started_at(found, attempt), data.clock(), run_parts.MOST_BARS)

@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import data, filters, viewer
 from app.components import states
+from app.components.freshness import completeness
 from app.components.paging import cursor, pager
 from app.components.panel import panel
 from app.components.run_table import compare_bar, exported, run_table
@@ -34,6 +35,7 @@ def listed() -> None:
         compare_bar()
         run_table("runs", page.items, data.clock(), viewer.zone(), pick=True)
         pager(page.next, len(page.items), total)
+    completeness(data.completeness(filters.scope(), window, version), window.since, scope.repos)
 
 
 listed()

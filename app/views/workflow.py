@@ -6,6 +6,7 @@ from app import data, filters, frames, viewer
 from app.charts import lines, scatter
 from app.components import failure_list, job_tables, states, workflow_parts, workflow_table
 from app.components.attention import attention
+from app.components.freshness import completeness
 from app.components.panel import figure, panel
 from app.components.run_table import exported, run_table
 from app.components.tiles import rest, tiles
@@ -19,8 +20,10 @@ if not status.has_runs:
 now = data.now(status.version)
 window, wanted = filters.window(now), workflow_parts.wanted_workflow()
 if wanted is None:
+    chosen = filters.scope()
+    completeness(data.completeness(chosen, window, status.version), window.since, chosen.repos)
     with panel("Workflows", filters.in_words()):
-        workflow_table.browser(data.workflows(filters.scope(), window, status.version), now, filters.time_query())
+        workflow_table.browser(data.workflows(chosen, window, status.version), now, filters.time_query())
     st.stop()
 
 workflow = data.workflow_names(status.version).get(wanted)
@@ -44,6 +47,7 @@ clock = frames.bucket_zone(filters.interval(), viewer.zone())
 series = frames.series(found.points, found.before, clock, window=window, now=now)
 tiles(found.comparison, found.points, filters.span(), now)
 rest(found.comparison, now)
+completeness(found.comparison.now.data, window.since, scope.repos)
 
 runs = data.scatter(scope, window, status.version)
 since, until = frames.axis(window, viewer.zone())

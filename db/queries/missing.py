@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import and_, func, select
@@ -16,19 +17,21 @@ from db.vocabulary import BackfillPhase, GapState, Status
 _ON_THEIR_WAY = timedelta(minutes=2)
 
 
-def find_missing(
-    session: Session, repository_ids: Collection[int], window: Window | None = None, *, absent: bool = False
-) -> Mapping[int, Missing]:
-    """By repository. With a window only jobs of its runs count; `absent` adds the run numbers that GitHub does not
-    have."""
+def find_missing(session: Session, repository_ids: Collection[int], *, absent: bool = False) -> Mapping[int, Missing]:
+    """By repository. `absent` adds the run numbers that GitHub does not have."""
+    found = dict(find_lasting(session, repository_ids, absent=absent))
+    for repository_id, unfilled in find_unfilled(session, repository_ids).items():
+        found[repository_id] = replace(found.get(repository_id, Missing()), unfilled=unfilled)
+    return defaultdict(Missing, found)
+
+
+def find_lasting(session: Session, repository_ids: Collection[int], *, absent: bool = False) -> Mapping[int, Missing]:
+    """By repository, without runs that lack their jobs."""
     histories, holes = _histories(session, repository_ids), _holes(session, repository_ids, absent)
-    unfilled = _unfilled(session, repository_ids, window)
-    found: dict[int, Missing] = defaultdict(Missing)
-    for repository_id in {*histories, *holes, *unfilled}:
-        found[repository_id] = Missing(
-            tuple(histories.get(repository_id, ())), tuple(holes.get(repository_id, ())), unfilled.get(repository_id)
-        )
-    return found
+    return {
+        repository_id: Missing(tuple(histories.get(repository_id, ())), tuple(holes.get(repository_id, ())))
+        for repository_id in {*histories, *holes}
+    }
 
 
 def _histories(session: Session, ids: Collection[int]) -> dict[int, list[History]]:
@@ -66,8 +69,9 @@ def _holes(session: Session, ids: Collection[int], absent: bool) -> dict[int, li
     return found
 
 
-def _unfilled(session: Session, ids: Collection[int], window: Window | None) -> dict[int, Unfilled]:
-    """Runs that were over for a while when the collector was last seen."""
+def find_unfilled(session: Session, ids: Collection[int], window: Window | None = None) -> dict[int, Unfilled]:
+    """By repository, runs without their jobs that were over for a while when the collector was last seen; with a window
+    only its runs."""
     # The offset keeps the two questions apart: in one, SQLite takes an index that has it read every run there is.
     pending = (
         select(Run.repository_id, Run.status, Run.created_at, Run.updated_at)

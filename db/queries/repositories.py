@@ -1,7 +1,7 @@
 """Reading what is monitored, how complete it is, and what one can filter by."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.models import Claim, Heartbeat, Repository, Run, SyncState, Target, Workflow
 from db.queries.filters import in_scope, repository_ids
-from db.queries.missing import find_missing
+from db.queries.missing import find_lasting, find_unfilled
 
 # Runs whose values are offered to filter by.
 _LATEST = 20_000
@@ -138,25 +138,61 @@ def _latest(session: Session, scope: Scope, since: datetime, column: Any, *more:
     return query.order_by(Run.created_at.desc()).limit(_LATEST).subquery().c
 
 
+@dataclass(frozen=True)
+class Collected:
+    """What is known of all repositories, monitored or not, whatever the window: read once for a request or a page.
+    `missing` by repository id, without runs that lack their jobs."""
+
+    repositories: list[RepositoryRow]
+    unread: list[TargetRow]
+    missing: Mapping[int, Missing]
+
+
+# Where a session keeps it: the key is there, with null, in sessions that ask more than once and end soon.
+COLLECTED = "collected"
+
+
+def collected(session: Session) -> Collected:
+    rows = list_repositories(session, monitored_only=False)
+    missing = find_lasting(session, [row.id for row in rows])
+    return Collected(rows, unread_targets(session, [row.repo for row in rows if row.monitored]), missing)
+
+
 def completeness(session: Session, scope: Scope, window: Window | None = None) -> Completeness:
     """Complete since the latest such time of the scope's repositories; synced at the earliest. With a window only
     gaps that may be about its runs."""
-    rows = [row for row in list_repositories(session, monitored_only=not scope.repos) if _wanted(row, scope.repos)]
+    known = collected_once(session)
+    rows = [row for row in known.repositories if (row.repo in scope.repos if scope.repos else row.monitored)]
     rows = [row for row in rows if row.collectable]
     since = [row.complete_since for row in rows]
     synced = [row.synced_at for row in rows]
-    missing = find_missing(session, [row.id for row in rows], window)
-    gaps = [gap for row in rows for gap in _gaps(row, missing[row.id])]
+    unfilled = find_unfilled(session, [row.id for row in rows], window)
+    gaps = [
+        gap for row in rows
+        for gap in _gaps(row, replace(known.missing.get(row.id, Missing()), unfilled=unfilled.get(row.id)))
+    ]  # fmt: skip
+    mine = {row.repo.lower() for row in rows}
     gaps += [
         Gap(target.name, "unreadable", target.error or "")
-        for target in unread_targets(session, [row.repo for row in rows])
-        if not scope.repos or target.name in scope.repos
+        for target in known.unread
+        if target.name.lower() not in mine and (not scope.repos or target.name in scope.repos)
     ]
     return Completeness(
         complete_since=max((time for time in since if time), default=None) if all(since) else None,
         synced_at=min((time for time in synced if time), default=None) if all(synced) else None,
         gaps=in_window(gaps, window) if window else tuple(gaps),
     )
+
+
+def collected_once(session: Session) -> Collected:
+    """From the session where it is kept there."""
+    found = session.info.get(COLLECTED)
+    if isinstance(found, Collected):
+        return found
+    found = collected(session)
+    if COLLECTED in session.info:
+        session.info[COLLECTED] = found
+    return found
 
 
 def _gaps(row: RepositoryRow, missing: Missing) -> tuple[Gap, ...]:
@@ -171,10 +207,6 @@ def heartbeat(session: Session, name: str = "collector") -> HeartbeatRow | None:
 def data_version(session: Session) -> int:
     """It grows with every change of the stored data, whoever made it."""
     return session.scalar(select(Heartbeat.data_version).where(Heartbeat.name == "collector")) or 0
-
-
-def _wanted(row: RepositoryRow, repos: Sequence[str]) -> bool:
-    return not repos or row.repo in repos
 
 
 def unread_targets(session: Session, repos: Collection[str]) -> list[TargetRow]:

@@ -3,16 +3,16 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.metrics.outcome import DECIDED
 from db.metrics.scope import Scope
 from db.metrics.standing import WorkflowStanding, standing_of
-from db.models import Backfill, Heartbeat, Repository, Run, SyncState, Workflow
+from db.models import Heartbeat, Repository, Run, Workflow
 from db.queries.filters import repository_ids, workflow_ids
+from db.queries.repositories import collected_once
 from db.queries.streaks import LOOK_BACK
-from db.vocabulary import BackfillPhase
 
 Key = tuple[str, int]
 
@@ -59,18 +59,15 @@ def standings(session: Session, scope: Scope, now: datetime) -> dict[Key, Workfl
 def catching_up(session: Session, repository_ids: Collection[int], now: datetime) -> set[int]:
     """Ids of those whose runs of the time that is looked back are not all read yet: never read to an end, or history
     of that time is still being read."""
-    ids = list(repository_ids)
-    reading = (
-        select(Backfill.repository_id)
-        .where(
-            Backfill.repository_id == Repository.id, Backfill.phase == BackfillPhase.READING,
-            Backfill.cursor > now - LOOK_BACK,
-        )
-        .exists()
-    )  # fmt: skip
-    begun = select(SyncState.repository_id).where(SyncState.repository_id == Repository.id)
-    never = [SyncState.complete_since.is_(None), SyncState.synced_at.is_(None)]
+    known = collected_once(session)
     beat = session.get(Heartbeat, "collector")
     # A database that no collector ever looked after, as one that was filled by a copy, has nothing on its way.
-    unfinished = begun.where(or_(*never) if beat and beat.detail else or_(*never) & ~and_(*never)).exists()
-    return set(session.scalars(select(Repository.id).where(Repository.id.in_(ids), or_(unfinished, reading))))
+    collecting = bool(beat and beat.detail)
+    found = set()
+    for row in known.repositories:
+        never = row.complete_since is None, row.synced_at is None
+        unfinished = any(never) if collecting else any(never) and not all(never)
+        histories = known.missing[row.id].histories if row.id in known.missing else ()
+        if unfinished or any(each.reading and each.cursor > now - LOOK_BACK for each in histories):
+            found.add(row.id)
+    return found & set(repository_ids)

@@ -34,6 +34,7 @@ def stored(client: TestClient, engine: Engine) -> TestClient:
 def test_csv_is_what_a_spreadsheet_takes_and_holds_no_formula(stored: TestClient) -> None:
     answer = stored.get("/api/export/runs")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert (answer.headers["x-data-complete-since"], answer.headers["x-data-gaps"]) == ("", "1")
     assert answer.headers["content-disposition"] == 'attachment; filename="runs-20261019-20261118.csv"'
     assert answer.content.count(b"\r\n") == 4
     rows = list(csv.DictReader(io.StringIO(answer.content.decode(), newline="")))

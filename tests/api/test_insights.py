@@ -15,7 +15,7 @@ from db.findings.causes import MOST_JOBS
 from db.findings.flaky import MOST_FOR_JOBS
 from db.metrics.scope import Scope
 from db.metrics.window import DEFAULT_SPAN, Window
-from db.models import JobLog, Run
+from db.models import JobLog, Run, SyncState
 from db.store.sync_state import bump_data_version
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import run, store_runs
@@ -353,9 +353,21 @@ def test_findings_are_kept_until_the_stored_data_changes(filled: TestClient, eng
         bump_data_version(session, NOW)
     time.sleep(FRESH_SECONDS)
     again = filled.get(path)
-    changed = path in (LISTS[1], LISTS[3], ONE) or "decided" in first.text
-    assert (again.headers["etag"] != first.headers["etag"]) == changed
+    # Also where no item changed: the new run has no jobs yet, and `data` names that gap.
+    assert again.headers["etag"] != first.headers["etag"]
+    assert {gap["kind"] for gap in again.json()["data"]["gaps"]} == {"jobs"}
     assert set(LISTS) <= set(PATHS)
+
+
+@pytest.mark.parametrize("path", [*LISTS, ONE])
+def test_findings_say_how_complete_their_data_are(filled: TestClient, engine: Engine, path: str) -> None:
+    assert filled.get(path).json()["data"]["complete_since"] is None
+    with write_scope(engine) as session:
+        moment = NOW - timedelta(days=90)
+        session.execute(update(SyncState).values(complete_since=moment, synced_at=moment))
+        bump_data_version(session, NOW)
+    time.sleep(FRESH_SECONDS)
+    assert filled.get(path).json()["data"]["complete_since"] == f"{NOW - timedelta(days=90):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def test_a_kept_finding_still_wants_a_key(make_client: MakeClient, engine: Engine, kept: Kept) -> None:

@@ -2,10 +2,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from db.engine import write_scope
-from db.store.sync_state import beat, sync_state
+from db.models import Target
+from db.store.sync_state import beat, bump_data_version, sync_state
 from tests.app.conftest import Open
 from tests.app.reading import everything, markdown
 from tests.app.seeding import Seeded, add_repository, heartbeat
@@ -129,3 +130,76 @@ def test_a_page_recovers_when_the_database_is_back(
 def test_an_unusable_setting_is_named(monkeypatch: pytest.MonkeyPatch, open_page: Open) -> None:
     monkeypatch.setenv("DATABASE_URL", "mysql://x/y")
     assert "DATABASE_URL" in markdown(open_page()).replace("\\", "")
+
+
+@pytest.mark.parametrize(
+    ("page", "query"),
+    [("", {}), ("", {"wall": 1}), ("workflow", {}), ("workflow", {"id": 20}), ("runs", {}), ("failures", {}),
+     ("flaky", {}), ("cost", {}), ("alerts", {}), ("run", {"run_id": 2000})],
+)  # fmt: skip
+def test_every_page_says_how_complete_its_figures_are(
+    seeded: Seeded, open_page: Open, page: str, query: dict[str, object]
+) -> None:
+    assert "Complete since" in everything(open_page(page, **query))
+    with write_scope(seeded.engine) as session:
+        sync_state(session, 2).complete_since = None
+        bump_data_version(session, seeded.now)
+    from app import data
+
+    data.status.clear()
+    told = everything(open_page(page, **query))
+    one = page == "run" or "id" in query
+    assert ("the repository is" if one else "1 of 2 repositories") + " still catching up" in told
+    assert "Complete since" not in told
+
+
+def test_what_is_complete_is_read_once_for_a_page(seeded: Seeded, open_page: Open) -> None:
+    from app import data
+
+    page, seen = open_page(), []
+    data.forget()
+    data.reader()
+    event.listen(data.engine(), "before_cursor_execute", lambda *given: seen.append(given[2]))
+    page.run()
+    assert sum("FROM backfills" in each for each in seen) <= 1
+    assert sum("FROM run_gaps" in each for each in seen) <= 1
+
+
+def test_repositories_without_runs_are_named_with_the_time_that_was_read(
+    empty: Engine, open_page: Open, moment: datetime
+) -> None:
+    add_repository(empty, 1, "acme/web", moment)
+    with write_scope(empty) as session:
+        sync_state(session, 1).complete_since = moment - timedelta(days=30)
+    heartbeat(empty, moment)
+    assert "No workflow runs found in acme/web for the last 30 days" in markdown(open_page()).replace("\\", "")
+
+
+@pytest.mark.parametrize("page", ["", "workflow", "runs", "failures", "flaky", "cost"])
+def test_a_collector_that_cannot_read_is_not_told_to_be_configured(
+    empty: Engine, open_page: Open, moment: datetime, page: str
+) -> None:
+    with write_scope(empty) as session:
+        session.add(Target(name="acme/web", error="401: check GITHUB_TOKEN", checked_at=moment))
+    heartbeat(empty, moment)
+    found = open_page(page)
+    told = markdown(found).replace("\\", "")
+    assert told.count("acme/web: 401: check GITHUB_TOKEN") == 2
+    assert "Nothing has been collected yet" in told
+    assert "GITHUB_REPOS=" not in told
+
+
+def test_repositories_that_are_still_read_are_counted(empty: Engine, open_page: Open, moment: datetime) -> None:
+    for number, name in enumerate(("acme/web", "acme/api", "acme/lib"), 1):
+        add_repository(empty, number, name, moment)
+    with write_scope(empty) as session:
+        sync_state(session, 2).complete_since = None
+    heartbeat(empty, moment)
+    page = open_page()
+    assert "Catching up" in markdown(page)
+    assert page.get("progress")[0].proto.text.startswith("2 of 3 repositories are read")
+
+
+def test_alerts_without_data_are_no_all_clear(empty: Engine, open_page: Open, moment: datetime) -> None:
+    assert "Nothing fires" not in everything(open_page("alerts"))
+    assert "No run is stored yet" in everything(open_page("alerts"))

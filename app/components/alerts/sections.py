@@ -48,12 +48,16 @@ def one(chosen: AlertRow, now: datetime, zone: ZoneInfo) -> None:
         alert_list.one(chosen, now, zone)
 
 
-def alerts(found: Board, zone: ZoneInfo) -> None:
+def alerts(found: Board, zone: ZoneInfo, doubt: str | None = None) -> None:
+    """`doubt`: why the data may be out of date or absent; then that nothing fires is no all-clear."""
     with panel("Firing now", _standing(found)):
         if found.firing:
             alert_list.firing(found.firing, found.firsts, found.at)
         else:
-            st.caption(":material/check_circle: Nothing fires.")
+            calm = ":material/check_circle: Nothing fires."
+            st.caption(
+                f":material/help: No alert fires, but rules see stored data alone. {markdown(doubt)}" if doubt else calm
+            )
         if found.open > len(found.firing):
             st.caption(f"The newest {len(found.firing)} of {found.open}.")
     if found.dead:
