@@ -14,12 +14,15 @@ from db.config import ConfigError, Port
 from db.engine import DatabaseUnavailable, make_engine
 from db.migrate import upgrade
 
-DEMO_PORT = 3999
-DEMO = {"DEMO_GITHUB_URL": f"http://127.0.0.1:{DEMO_PORT}"}
+# Not that of one's own repositories: GitHub is never asked about what only the simulator has.
+DEMO_DATABASE = "sqlite:///data/demo.db"
 
 
 class AppSettings(AccessSettings):
-    app_port: Port = 8501
+    """The dashboard's, and what make run alone reads. `database_url` null: nobody chose one."""
+
+    database_url: str | None = None
+    demo_port: Port = 3999
 
 
 def main() -> int:
@@ -27,11 +30,12 @@ def main() -> int:
     try:
         collector, api, app = CollectorSettings.load(), ApiSettings.load(), AppSettings.load()
         demo = not collector.repos
+        database = DEMO_DATABASE if demo and app.database_url is None else collector.database_url
         _need_free_port("API_PORT", api.api_host, api.api_port)
         _need_free_port("APP_PORT", "127.0.0.1", app.app_port)
         if demo:
-            _need_free_port("The demo's port", "127.0.0.1", DEMO_PORT)
-        upgrade(make_engine(collector.database_url))
+            _need_free_port("DEMO_PORT", "127.0.0.1", app.demo_port)
+        upgrade(make_engine(database))
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
@@ -39,22 +43,28 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     _greet(demo, api, app)
-    return _run(demo, app.app_port)
+    return _run(demo, app, database)
 
 
-def _run(demo: bool, app_port: int) -> int:
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", **(DEMO if demo else {})}
+def _run(demo: bool, app: AppSettings, database: str) -> int:
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", **(_demo(app, database) if demo else {})}
     manager = Manager()
-    for name, command in _commands(demo, app_port).items():
+    for name, command in _commands(demo, app.app_port, app.demo_port).items():
         manager.add_process(name, command, env=environment)
     manager.loop()
     # Stopped by Ctrl-C or SIGTERM as asked: nothing went wrong.
     return 0 if manager.returncode in (None, 0, 130, 143) else int(manager.returncode)
 
 
-def _commands(demo: bool, app_port: int) -> Mapping[str, str]:
+def _demo(app: AppSettings, database: str) -> Mapping[str, str]:
+    """What its processes are told beside what they read themselves."""
+    chosen = {} if app.database_url is not None else {"DATABASE_URL": database}
+    return {"DEMO_GITHUB_URL": f"http://127.0.0.1:{app.demo_port}", **chosen}
+
+
+def _commands(demo: bool, app_port: int, demo_port: int = 3999) -> Mapping[str, str]:
     python = f'exec "{sys.executable}"'
-    found = {"github": f"{python} -m demo --port {DEMO_PORT} --rate-limit none --state data/demo.json"} if demo else {}
+    found = {"github": f"{python} -m demo --port {demo_port} --rate-limit none --state data/demo.json"} if demo else {}
     return found | {
         "collector": f"{python} -m collector",
         "api": f"{python} -m api",

@@ -8,7 +8,7 @@ import limits
 import redis
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 
-from db.config import Port, ReaderSettings, lets_others_in
+from db.config import LinkSettings, Port, ReaderSettings, lets_others_in
 from notify.settings import ChannelSettings
 
 _KEY = re.compile(r"[\x21-\x7e]+")
@@ -16,7 +16,7 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?")
 _HOST = re.compile(r"[A-Za-z0-9._:%-]{1,255}")
 
 
-class Settings(ReaderSettings, ChannelSettings):
+class Settings(ReaderSettings, ChannelSettings, LinkSettings):
     api_host: str = "127.0.0.1"
     api_port: Port = 3000
     # In a container API_HOST says nothing: this is where its port is published, ADDRESS:PORT.
@@ -27,7 +27,6 @@ class Settings(ReaderSettings, ChannelSettings):
     redis_url: SecretStr | None = None
     github_webhook_secret: SecretStr | None = None
     poll_interval_minutes: float = 5.0
-    app_url: str = "http://localhost:8501"
     backend_env: Literal["dev", "prod"] = Field("dev", validation_alias=AliasChoices("backend_env", "node_env"))
 
     @property

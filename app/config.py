@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 
-from db.config import EnvironmentSettings, ReaderSettings
+from db.config import LinkSettings, ReaderSettings
 
 EVERYBODY = "*"
 SHORTEST_SECRET = 32
@@ -35,7 +35,7 @@ class Settings(ReaderSettings):
     backend_env: Literal["dev", "prod"] = Field("dev", validation_alias=AliasChoices("backend_env", "node_env"))
 
 
-class AccessSettings(EnvironmentSettings):
+class AccessSettings(LinkSettings):
     """The login: none without any of them. An OpenID Connect provider says who somebody is, the lists who may in."""
 
     auth_oidc_metadata_url: str | None = None
@@ -45,7 +45,6 @@ class AccessSettings(EnvironmentSettings):
     auth_allowed_domains: str = ""
     auth_allowed_emails: str = ""
     auth_session_hours: int = 12
-    app_url: str = "http://localhost:8501"
 
     @property
     def has_provider(self) -> bool:

@@ -8,7 +8,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 
 from collector.github.auth import read_key
 from db.alerting.threshold import Threshold, parse_threshold
-from db.config import ReaderSettings
+from db.config import LinkSettings, ReaderSettings
 from db.metrics.prices import NO_LIST, PriceList
 from db.pricing import read_price_list
 from notify.settings import ChannelSettings
@@ -23,7 +23,7 @@ _DEMO = {"poll_interval_minutes": 0.1, "backfill_days": 61}
 NOTHING_TO_COLLECT = "GITHUB_REPOS: nothing to collect; set it to owner/name or owner/* (make run shows a demo)."
 
 
-class Settings(ReaderSettings, ChannelSettings):
+class Settings(ReaderSettings, ChannelSettings, LinkSettings):
     github_token: SecretStr | None = None
     github_app_id: str | None = None
     github_app_private_key: SecretStr | None = None
@@ -43,7 +43,6 @@ class Settings(ReaderSettings, ChannelSettings):
     log_retention_days: int = 90
     alert_threshold: str = "3"
     prices_file: str | None = None
-    app_url: str = "http://localhost:8501"
     backend_env: Literal["dev", "prod"] = Field("dev", validation_alias=AliasChoices("backend_env", "node_env"))
     demo: bool = Field(False, validation_alias="pipeline_health_demo")
     # Where a simulated GitHub is, for as long as GITHUB_REPOS names nothing.

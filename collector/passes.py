@@ -21,6 +21,7 @@ from collector.sync.engine import Outcome, Sync
 from collector.sync.inbox import Inbox
 from collector.telling import Telling
 from db.engine import session_scope
+from db.metrics.ledger_words import counted
 from db.metrics.tally import Count, Last, Took
 from db.queries.ledger import NOT_COUNTED, list_ledger
 from db.queries.repositories import claimed_repositories
@@ -233,6 +234,10 @@ class Passes:
         self._progress.beat(force=force)
         return self._progress.seen_at
 
+    def forget_unwanted(self) -> None:
+        """Before anything is claimed: what GITHUB_REPOS does not name any more."""
+        self._sync.forget_unwanted()
+
     def know_standing(self) -> None:
         """How many repositories have history or jobs that are still to be read, told with the next sign of life."""
         if not self.claims.share.leads:
@@ -274,7 +279,8 @@ class Passes:
             self._progress.settle("error", f"{name}: {reason}{more}", rate_limit=self._limit())
         else:
             self._progress.settle("idle", None, rate_limit=self._limit())
-        log.info("%d repositories read, %d rows changed, %d requests", len(outcome.read), outcome.changed, requests,
+        read = counted(len(outcome.read), "repository", "repositories")
+        log.info("%s read, %s changed, %s", read, counted(outcome.changed, "row"), counted(requests, "request"),
                  extra={"seconds": round(seconds, 3)})  # fmt: skip
 
     def _count(self, outcome: Outcome, seconds: float) -> None:

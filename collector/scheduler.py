@@ -17,6 +17,7 @@ from collector.claims import RENEW_SECONDS
 from collector.guard import guarded
 from collector.passes import Passes
 from db.engine import describe_failure, write_scope
+from db.metrics.ledger_words import counted
 from db.migrate import current_revision, head_revision
 from db.queries.ledger import silence_allowed
 from db.store.inbox import KEPT, prune_inbox
@@ -64,6 +65,7 @@ class Service:
         now = datetime.now(UTC)
         # Who reads the signs of life knows by the first of them when one is missing.
         passes.know(beat_seconds=_BEAT_SECONDS, name=passes.claims.holder)
+        guarded(passes.forget_unwanted, self._engine, "targets")()
         guarded(passes.renew_claims, self._engine, "renew")()
         self._every(RENEW_SECONDS, self._renew, "renew")
         self._every(RENEW_SECONDS, self._stay_current, "schema")
@@ -159,7 +161,7 @@ class Service:
             return
         self._passes.note_pruned(total, whole=not self._passes.stop.is_set())
         if total or logs:
-            log.info("retention: %d runs and the text of %d logs deleted", total, logs)
+            log.info("retention: %s and the text of %s deleted", counted(total, "run"), counted(logs, "log"))
 
     def _portions(self, work: Iterator[int]) -> int:
         """Until a signal: the rest is deleted after the next start."""

@@ -54,6 +54,19 @@ def _port(value: object) -> int:
 Port = Annotated[int, BeforeValidator(_port)]
 
 
+class LinkSettings(EnvironmentSettings):
+    """Where people reach the dashboard. Without APP_URL it is on this machine, at APP_PORT."""
+
+    app_port: Port = 8501
+    app_url: str = "http://localhost:8501"
+
+    @model_validator(mode="after")
+    def _own_address(self) -> Self:
+        if "app_url" not in self.model_fields_set:
+            self.app_url = f"http://localhost:{self.app_port}"
+        return self
+
+
 class DatabaseSettings(EnvironmentSettings):
     database_url: str = "sqlite:///data/pipeline_health.db"
     database_password: SecretStr | None = None

@@ -16,10 +16,10 @@ from collector.sync.audit import Auditor
 from collector.sync.backfill import Backfiller
 from collector.sync.fill import Filler
 from collector.sync.repository import Reading, RepositoryReader, note_failure
-from collector.sync.targets import Targets, resolve
+from collector.sync.targets import Targets, is_wanted, resolve
 from collector.sync.trouble import of_one
 from db.engine import session_scope, write_scope
-from db.queries.repositories import repositories_without_actions
+from db.queries.repositories import all_targets, repositories_without_actions, repository_names
 from db.store.repositories import add_targets, keep_targets, note_target, owned_by, repository_id_of, set_monitored
 
 _LISTS_AT_ONCE = 8
@@ -73,6 +73,7 @@ class Sync:
         """Everything, once, to its end. Never raises for what GitHub does: a repository that fails does not stop the
         others."""
         outcome = Outcome()
+        self.forget_unwanted()
         try:
             targets = self.resolve(outcome)
             self.look(targets.names, outcome)
@@ -113,6 +114,16 @@ class Sync:
             raise
         except GitHubError as error:
             outcome.failures[repo] = str(error)
+
+    def forget_unwanted(self) -> None:
+        """What GITHUB_REPOS does not name any more is neither read nor asked for, from the start on: GitHub need not be
+        reachable for that. Its history stays."""
+        with write_scope(self._engine) as session:
+            kept = [name for name in all_targets(session) if is_wanted(self._repos, name)]
+            keep_targets(session, kept, ())
+            known = {found for name in kept if (found := repository_id_of(session, name))}
+            named = {number for number, name in repository_names(session).items() if is_wanted(self._repos, name)}
+            set_monitored(session, known | named)
 
     def resolve(self, outcome: Outcome) -> Targets:
         """Which repositories GITHUB_REPOS means today; they stand in the database for other collectors."""

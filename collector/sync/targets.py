@@ -16,6 +16,14 @@ class Targets:
     failures: dict[str, str]
 
 
+def is_wanted(entries: tuple[str, ...], name: str) -> bool:
+    """Whether GITHUB_REPOS can stand for this repository, or entry, without asking GitHub."""
+    name = name.lower()
+    owner = f"{name.partition('/')[0]}/*"
+    listed = {entry.lower() for entry in entries}
+    return not {f"!{name}", f"!{owner}"} & listed and bool({name, owner} & listed)
+
+
 def resolve(client: Client, entries: tuple[str, ...]) -> Targets:
     """Wildcards are asked for each time: a new repository of the organisation is monitored without a restart. A list
     that did not change costs nothing of the hourly limit."""

@@ -230,6 +230,16 @@ def target_names(session: Session) -> list[str]:
     return list(session.scalars(select(Target.name).where(Target.name.not_like("%/*")).order_by(Target.name)))
 
 
+def all_targets(session: Session) -> list[str]:
+    """Every name and entry of GITHUB_REPOS that is kept."""
+    return list(session.scalars(select(Target.name)))
+
+
+def repository_names(session: Session) -> dict[int, str]:
+    """Id to owner/name of every repository with stored data."""
+    return {row.id: row.full_name for row in session.execute(select(Repository.id, Repository.full_name))}
+
+
 def claimed_repositories(session: Session, names: Collection[str]) -> dict[int, str]:
     """Id to owner/name of the repositories that these names of GITHUB_REPOS led to."""
     query = (

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from collector.github.auth import AppAuth
 from collector.github.client import Client
-from collector.sync.targets import resolve
+from collector.sync.targets import is_wanted, resolve
+from db.queries.repositories import list_repositories, target_names
 from demo.app import create_app
 from demo.app_access import AppAccess
 from demo.serve import running
@@ -14,7 +17,7 @@ from demo.world import World
 from tests.collector.conftest import Clock, GitHub
 from tests.collector.keys import app_key, public_pem
 from tests.collector.servers import Asked, Reply, StandIn, as_json, limit_headers
-from tests.collector.syncing import make_client
+from tests.collector.syncing import make_client, sync
 
 NOT_FOUND = as_json({"message": "Not Found"}, 404)
 
@@ -161,3 +164,39 @@ def test_an_app_on_a_simulated_github_finds_every_page_of_its_installation(clock
     with running(app) as url:
         client = Client(url, auth=AppAuth("12", app_key(), None, clock), clock=clock)
         assert len(resolve(client, ("acme/*", "!acme/r7")).names) == 119
+
+
+@pytest.mark.parametrize(
+    ("entries", "name", "wanted"),
+    [
+        (("acme/web",), "Acme/Web", True),
+        (("acme/web",), "acme/api", False),
+        (("Acme/*",), "acme/api", True),
+        (("acme/*", "!acme/api"), "acme/api", False),
+        (("acme/api", "!acme/*"), "acme/api", False),
+        (("acme/*",), "acme/*", True),
+        (("octo/*",), "acme/*", False),
+        ((), "acme/web", False),
+    ],
+)
+def test_what_the_setting_can_stand_for_is_known_without_asking(
+    entries: tuple[str, ...], name: str, wanted: bool
+) -> None:
+    assert is_wanted(entries, name) is wanted
+
+
+def test_what_is_not_named_any_more_is_forgotten_though_github_cannot_be_reached(
+    engine: Engine, github: GitHub
+) -> None:
+    """A renamed repository is still the one that is named."""
+    github.world.add_repository("acme/old-name")
+    github.world.add_repository("demo/api")
+    names = ("acme/web", "acme/old-name", "demo/api")
+    assert sync(engine, github.url, names, clock=github.clock).complete
+    github.world.rename("acme/old-name", "acme/new-name")
+    github.clock.forward(hours=2)
+    assert sync(engine, github.url, names, clock=github.clock).complete
+    sync(engine, "http://127.0.0.1:1", ("acme/web", "acme/old-name"), clock=github.clock)
+    with Session(engine) as session:
+        assert {row.repo for row in list_repositories(session)} == {"acme/web", "acme/new-name"}
+        assert target_names(session) == ["acme/old-name", "acme/web"]

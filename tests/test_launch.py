@@ -1,0 +1,56 @@
+"""make run: what its programs are told."""
+
+import socket
+
+import pytest
+
+import launch
+from api.config import Settings as ApiSettings
+from collector.config import Settings as CollectorSettings
+from launch import AppSettings
+from tests.notify.servers import free_port
+
+
+def test_the_demo_has_a_database_of_its_own_unless_one_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = launch._demo(AppSettings.load(), launch.DEMO_DATABASE)
+    assert told == {"DEMO_GITHUB_URL": "http://127.0.0.1:3999", "DATABASE_URL": "sqlite:///data/demo.db"}
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///data/pipeline_health.db")
+    monkeypatch.setenv("DEMO_PORT", "4001")
+    assert launch._demo(AppSettings.load(), "sqlite:///x") == {"DEMO_GITHUB_URL": "http://127.0.0.1:4001"}
+    assert "--port 4001" in launch._commands(True, 8501, 4001)["github"]
+    assert "github" not in launch._commands(False, 8501, 4001)
+
+
+@pytest.mark.parametrize("repos", ["", "octo/one"])
+def test_main_migrates_the_database_that_is_shown(monkeypatch: pytest.MonkeyPatch, repos: str) -> None:
+    migrated: list[str] = []
+    monkeypatch.setattr(launch, "upgrade", lambda engine: migrated.append(str(engine.url.database)))
+    monkeypatch.setattr(launch, "_run", lambda *given: 0)
+    for name, value in {"GITHUB_REPOS": repos, **dict.fromkeys(("API_PORT", "APP_PORT", "DEMO_PORT"), "")}.items():
+        monkeypatch.setenv(name, value or (str(free_port()) if name.endswith("PORT") else ""))
+    assert launch.main() == 0
+    assert migrated == ["data/pipeline_health.db" if repos else "data/demo.db"]
+
+
+def test_a_port_that_is_taken_is_named_by_the_setting_that_moves_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        monkeypatch.setenv("DEMO_PORT", str(taken.getsockname()[1]))
+        for name in ("API_PORT", "APP_PORT"):
+            monkeypatch.setenv(name, str(free_port()))
+        assert launch.main() == 2
+    told = capsys.readouterr().err
+    assert told.startswith("DEMO_PORT: cannot listen on 127.0.0.1:")
+    assert "choose another port" in told
+
+
+@pytest.mark.parametrize("settings", [CollectorSettings, ApiSettings, AppSettings])
+def test_links_lead_to_the_port_of_the_dashboard(settings: type[AppSettings], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings.load().app_url == "http://localhost:8501"
+    monkeypatch.setenv("APP_PORT", "18501")
+    assert settings.load().app_url == "http://localhost:18501"
+    monkeypatch.setenv("APP_URL", "https://health.example.com/")
+    assert settings.load().app_url == "https://health.example.com"
