@@ -15,6 +15,7 @@ from collector.logs.patterns import (
     RETRY,
     TELLING,
     WORD_OF_FAILURE,
+    Pattern,
     Rule,
 )
 
@@ -81,7 +82,7 @@ class _Candidates:
                         return index
         return None
 
-    def first(self, pattern: re.Pattern[str]) -> int | None:
+    def first(self, pattern: Pattern) -> int | None:
         return next((index for index, text in self._texts.items() if pattern.search(text)), None)
 
     def last_plausible(self, pattern: re.Pattern[str] | None) -> int | None:
@@ -94,16 +95,14 @@ class _Candidates:
 
     def _matches(self, rule: Rule, index: int) -> bool:
         text = self._lines[index] if rule.whole_line else self._texts[index]
-        return rule.pattern.search(text) is not None and not self._is_wrapper(index) and not self._was_repeated(index)
+        return rule.pattern.search(text) and not self._is_wrapper(index) and not self._was_repeated(index)
 
     def _is_wrapper(self, index: int) -> bool:
         text = self._texts[index]
-        return PASSED_ON.search(text) is not None or INFORMATIVE.search(text) is not None
+        return PASSED_ON.search(text) or INFORMATIVE.search(text)
 
     def _is_no_word(self, index: int) -> bool:
-        return (
-            self._is_wrapper(index) or self._was_repeated(index) or IMPLAUSIBLE.search(self._texts[index]) is not None
-        )
+        return self._is_wrapper(index) or self._was_repeated(index) or IMPLAUSIBLE.search(self._texts[index])
 
     def _was_repeated(self, index: int) -> bool:
         following = range(index, min(index + _RETRY_WITHIN, self._end) + 1)

@@ -4,7 +4,46 @@ Every rule is matched against one line without time, colours and the prefix of w
 TELLING the earliest group that has a line decides, and its first line is the cause."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+
+class Pattern:
+    """A regular expression for single lines. Its alternatives that begin with `^` are tried at the start alone, not at
+    every place of a line: that is most of the time that a log takes."""
+
+    def __init__(self, written: str) -> None:
+        alternatives = list(_alternatives(written))
+        at_start = [each for each in alternatives if each.startswith("^")]
+        anywhere = [each for each in alternatives if not each.startswith("^")]
+        self._at_start = re.compile("|".join(at_start)) if at_start else None
+        self._anywhere = re.compile("|".join(anywhere)) if anywhere else None
+
+    def search(self, line: str) -> bool:
+        return bool((self._at_start and self._at_start.match(line)) or (self._anywhere and self._anywhere.search(line)))
+
+
+def _alternatives(written: str) -> Iterator[str]:
+    """The parts between the bars that stand in no group and no set of characters."""
+    depth, begin, place, in_set = 0, 0, 0, False
+    while place < len(written):
+        letter = written[place]
+        if letter == "\\":
+            place += 1
+        elif in_set:
+            in_set = letter != "]"
+        elif letter == "[":
+            # A bracket right at the start of a set is one of its characters.
+            in_set = True
+            place += written[place + 1 : place + 2] == "]" or 2 * (written[place + 1 : place + 3] == "^]")
+        elif letter in "()":
+            depth += 1 if letter == "(" else -1
+        elif letter == "|" and not depth:
+            yield written[begin:place]
+            begin = place + 1
+        place += 1
+    yield written[begin:]
+
 
 # What the runner writes when a step is over, whatever the reason.
 CLOSING = re.compile(
@@ -23,7 +62,7 @@ PREFIX = re.compile(
     r"^(?:##\[error\](?=\S)|#\d+ (?:\d+\.\d+ )?|[\w.-]+[-_]\d+\s+\| ?|\s*\[(?:junit|exec|java|javac|ant:\w+)\]\s?)+"
 )
 # Words of failure in lines that tell of none: warnings, counters at zero, what passed, a shell's trace, options.
-HARMLESS = re.compile(
+HARMLESS = Pattern(
     r"^##\[(?:warning|notice|debug|command|group|endgroup|section)\]|^\++ |^\s*(?:hint|note|warning|info|help): |"
     r"\b(?:0|no|zero) (?:tests? |of them )?(?:failed|failures?|errors?|timeouts?)\b|"
     r"(?i:\b(?:fail(?:ed|ures?)|errors?|timeouts?)(?: \w+)?\s*[:=]?\s+0\b)|"
@@ -38,14 +77,14 @@ RETRY = re.compile(
     r"\battempt #?(\d+) ?(?:of|/) ?(?!\2\b)\d+|\bwill be retried\b"
 )
 # What only passes on that something under it failed: better than the last line of a step, if nothing else fits.
-INFORMATIVE = re.compile(
+INFORMATIVE = Pattern(
     r"^(?:\w+\.)*CalledProcessError\b|^\w*(?:Error|Exception): .{0,80}\bfailed!?$|"
     r"^\[ERROR\] Failed to execute goal .*There are test failures|^ERROR: LoadError: Some tests did not pass|"
     r"^\s*× .* did not run successfully|"
     r"^(?:error|ERROR): failed to (?:solve|build): (?:failed to solve: )?process|^ERROR: Failed building wheel"
 )
 # The same without a word of what failed, or a number of failures: no cause where any other line is one.
-PASSED_ON = re.compile(
+PASSED_ON = Pattern(
     r"^(?:g|mingw32-)?make(?:\[\d+\])?: \*\*\*|^ninja: |^gmake|\bELIFECYCLE\b|Lifecycle script .* failed|"
     r"This error originates from a subprocess|^npm (?:ERR!|error)\s*(?:$|code |errno |syscall |path |command |signal |"
     r"Exit status|Failed at the |This is probably|A complete log|aliases|Options|Usage|Run \"|\[|Clean install|"
@@ -80,13 +119,13 @@ class Rule:
     """A pattern of lines that name a failure. `needs`: it counts only where a line of the step matches this one.
     `whole_line`: it is matched with the prefix."""
 
-    pattern: re.Pattern[str]
-    needs: re.Pattern[str] | None = None
+    pattern: Pattern
+    needs: Pattern | None = None
     whole_line: bool = False
 
 
 def _any(*patterns: str, needs: str | None = None, whole_line: bool = False) -> Rule:
-    return Rule(re.compile("|".join(patterns)), re.compile(needs) if needs else None, whole_line)
+    return Rule(Pattern("|".join(patterns)), Pattern(needs) if needs else None, whole_line)
 
 
 TELLING = (
@@ -154,7 +193,7 @@ TELLING = (
     _any(r"^!{4,} .+ !{4,}$|\bFAIL(?:ED|URE)?:? (?!code)|^\S+: \S.*\b(?:[Cc]ould not|[Cc]annot|[Uu]nable to|denied)\b"),
 )
 # Lines that a step prints whether it goes well or not, and frames of a stack: not the last word where no rule fits.
-IMPLAUSIBLE = re.compile(
+IMPLAUSIBLE = Pattern(
     r"^[^A-Za-z]*$|^\s*(?:at |from |File \".*\", line \d|\d+: 0x|#\d+ 0x)|^(?:real|user|sys)\s+\d|^##\[|"
     r"^\s*(?:Total time|Total Test time|Finished|Done in|Done\b|Time:|Duration|Elapsed|Took |Ran \d|coverage:|ok\s|"
     r"added \d+ packages?|Downloading|Downloaded|Successfully|Cleaning up|For more information|See https?:|https?:|"
@@ -162,4 +201,5 @@ IMPLAUSIBLE = re.compile(
     r"Aborting on|Deprecated Gradle|You can use '|View (?:test )?report|- (?:hook id|exit code|files were)|"
     r"Statements|Branches|Functions|Lines)\b|^\d+ actionable tasks|^[=─━═*-]{5,}|[=─━═*-]{12,}$"
 )
+# In a log that just ends.
 WORD_OF_FAILURE = re.compile(r"\b(?:failed|failure|error)\b", re.IGNORECASE)

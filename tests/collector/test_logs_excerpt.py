@@ -1,11 +1,13 @@
 """The line to see first: rules by example, and how they do on real logs."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from collector.logs.excerpt import AFTER, BEFORE, LONGEST_LINE, SEARCHED, excerpt, excerpt_of, is_closing, plain
+from collector.logs.patterns import Pattern
 from db.insights.fingerprint import fingerprint, normalised
 from tests.collector.recordings import FOLDER, MISSING
 
@@ -133,6 +135,20 @@ def test_the_line_of_a_tool_is_the_cause_and_no_try_before_it_that_was_repeated(
 )  # fmt: skip
 def test_without_a_rule_the_last_word_of_the_step_is_the_cause(lines: list[str], expected: str | None) -> None:
     assert excerpt(lines).error_line == expected
+
+
+def test_the_alternatives_of_a_pattern_are_told_apart() -> None:
+    pattern = Pattern(r"^a|b(?:c|^d)[|)]e|^\||[]|]x|^[^]|]y")
+    assert [pattern.search(line) for line in ("ax", "xa", "-bc|e", "||", "x|", "|x", "-]x", "zy", "-zy")] == [
+        True, False, True, True, False, True, True, True, False,
+    ]  # fmt: skip
+
+
+def test_thousands_of_long_lines_are_read_in_time() -> None:
+    lines = [f"{k} " + "at some.package.name.Error of a-b/c.d:12 (x) " * 40 for k in range(SEARCHED)]
+    began = time.perf_counter()
+    assert excerpt([*lines, END]).weak
+    assert time.perf_counter() - began < 20
 
 
 def test_a_line_that_no_rule_names_is_weak() -> None:
