@@ -9,6 +9,8 @@ from db.vocabulary import Conclusion
 # GitHub cancels a job after 35 days at the latest (5 on its own runners): anything longer is not a duration.
 LONGEST_SPAN = timedelta(days=36)
 _CLOCK_SKEW = timedelta(seconds=5)
+# How jobs end that never started and did not wait for a runner: refused, or rejected by an approver.
+REFUSED = Conclusion.FAILURE
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,6 @@ def has_started(runner: str | None, runner_id: int | None, steps: Sequence[objec
     """A job started when a runner took it: the runner's name or id is known, or at least one step. GitHub gives jobs
     that were cancelled, refused or rejected in the queue a started_at, too."""
     return bool(runner) or (runner_id or 0) > 0 or len(steps) > 0
-
-
-def waits_for_runner(conclusion: str | None) -> bool:
-    """Did a job that never started wait for a runner until it ended? One that was refused or whose approval was
-    rejected did not: those end as a failure."""
-    return conclusion not in (Conclusion.FAILURE, Conclusion.SKIPPED)
 
 
 def is_phantom(job: JobTimes) -> bool:
