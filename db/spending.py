@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import numpy as np
 from sqlalchemy.orm import Session
 
 from db import analytics
@@ -127,8 +128,6 @@ class _Spent:
         return self.cost_usd if money else float(self.minutes)
 
 
-# Not waste is what found a defect.
-_REASONS = ("flaky", "cancelled", "superseded")
 # Of a group: the sums, and the cost of what was wasted.
 _COLUMNS = (*SUMS, "wasted_usd")
 
@@ -157,8 +156,9 @@ def spend_series(session: Session, scope: Scope, window: Window, interval: Inter
     """One point a bucket, also where nothing ran."""
     question = Question(scope, window, interval=interval, histograms=(), recoveries=False)
     found, empty = facts(session, question), no_facts()
-    used = queries.sums(session, scope, window, None, interval)
-    in_vain = _by(used.usage, lambda key: bucket_start(tiles.begins(key.tile), interval))
+    used = queries.in_tiles(session, scope, window, interval)
+    starts = {tile: bucket_start(tiles.begins(tile), interval) for tile in {key.tile for key in used.usage.keys}}
+    in_vain = _by(used.usage, lambda key: starts[key.tile])
     points = []
     for start in window.buckets(interval):
         of_runs, added = found.get((None, start), empty), in_vain.get(start, _NOTHING)
@@ -229,8 +229,9 @@ def _of_runs(of_runs: Facts, added: Mapping[str, float]) -> _Spent:
     return replace(of_jobs, runs=runs, compute_seconds=of_runs.compute_seconds, cost_usd=of_runs.cost_usd)
 
 
-def _wasted(added: Mapping[str, float]) -> float:
-    return sum(added[reason] for reason in _REASONS)
+def _wasted(added: Mapping[str, Any]) -> Any:
+    """Of a group, or of all rows at once."""
+    return added["flaky"] + added["cancelled"] + added["superseded"]
 
 
 def _defect(added: Mapping[str, float]) -> float:
@@ -248,14 +249,16 @@ _PLACE: Mapping[SpendBy, Callable[[UsageKey], Any]] = {
 
 def _by(usage: Usage, place: Callable[[UsageKey], Any]) -> dict[Any, dict[str, float]]:
     """The sums of each group, by their names."""
-    found: dict[Any, dict[str, float]] = {}
-    for key, row in zip(usage.keys, usage.sums.tolist(), strict=True):
-        sums = found.setdefault(place(key), dict(_NOTHING))
-        values = dict(zip(SUMS, row, strict=True))
-        values["wasted_usd"] = values["cost"] * (ratio(_wasted(values), values["compute"]) or 0.0)
-        for name, value in values.items():
-            sums[name] += value
-    return found
+    if not usage.keys:
+        return {}
+    places: dict[Any, int] = {}
+    rows = np.fromiter((places.setdefault(place(key), len(places)) for key in usage.keys), np.int64, len(usage.keys))
+    column = dict(zip(SUMS, usage.sums.T, strict=True))
+    compute = column["compute"]
+    share = np.divide(_wasted(column), compute, out=np.zeros(len(rows)), where=compute > 0)
+    sums = np.zeros((len(places), len(_COLUMNS)))
+    np.add.at(sums, rows, np.column_stack((usage.sums, column["cost"] * share)))
+    return {each: dict(zip(_COLUMNS, row, strict=True)) for each, row in zip(places, sums.tolist(), strict=True)}
 
 
 def _naming(session: Session, by: SpendBy) -> Callable[[Any], tuple[str | None, str | None, int | None]]:

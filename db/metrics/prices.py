@@ -91,16 +91,15 @@ class Pricing:
         self._known: dict[tuple[object, ...], float | None] = {}
 
     def usd_per_minute(
-        self, labels: tuple[str, ...], name: str | None, group: str | None, *, private: bool, free: bool
+        self, labels: tuple[str, ...], name: str | None, group: str | None, *, billed: bool
     ) -> float | None:
-        """As the function of this name."""
+        """As the function of this name; `billed` of a private repository and a run that is not free."""
         if not self._prices.names and name is not None and name.startswith(_STANDARD_NAMES):
             # The number in it makes no difference.
             name = _STANDARD_NAMES + "1"
-        key = labels, name, group, private, free
+        key = labels, name, group, billed
         if key not in self._known:
-            runner = Runner(labels, name, group)
-            self._known[key] = usd_per_minute(runner, private=private, free=free, prices=self._prices)
+            self._known[key] = usd_per_minute(Runner(labels, name, group), private=billed, prices=self._prices)
         return self._known[key]
 
 

@@ -14,6 +14,8 @@ _CLOCK_SKEW = timedelta(seconds=5)
 # repository alone (HOST/OWNER/NAME/runs/ID).
 _JOB_PAGE = re.compile(r"/actions/runs/\d+(?:/attempts/\d+)?/jobs?/\d+", re.ASCII)
 _CHECK_RUN_PAGE = re.compile(r"https?://[^/]+/[^/]+/[^/]+/runs/\d+/?", re.ASCII)
+# How jobs end that never started and did not wait for a runner: refused, or rejected by an approver.
+REFUSED = Conclusion.FAILURE
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,6 @@ def has_started(runner: str | None, runner_id: int | None, steps: Sequence[objec
     """A job started when a runner took it: the runner's name or id is known, or at least one step. GitHub gives jobs
     that were cancelled, refused or rejected in the queue a started_at, too."""
     return bool(runner) or (runner_id or 0) > 0 or len(steps) > 0
-
-
-def waits_for_runner(conclusion: str | None) -> bool:
-    """Did a job that never started wait for a runner until it ended? One that was refused or whose approval was
-    rejected did not: those end as a failure."""
-    return conclusion not in (Conclusion.FAILURE, Conclusion.SKIPPED)
 
 
 def is_phantom(job: JobTimes) -> bool:

@@ -3,17 +3,15 @@
 A row is one group of jobs, as in db.metrics.table."""
 
 import json
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from db.metrics import sketch, tiles, timing
-from db.metrics.attempts import AttemptState, Waste, waste_reasons
+from db.metrics.attempts import Waste
 from db.metrics.distribution import Floats, Ints, or_null
 from db.metrics.grain import PARTS, Grain, Part
 from db.metrics.prices import Pricing
@@ -25,7 +23,6 @@ from db.vocabulary import Outcome
 SUMS = ("jobs", "minutes", "compute", "failed", "cancelled", "superseded", "cost", "unpriced_minutes", "never_started",
         "flaky", "defect")  # fmt: skip
 WHOLE = ("jobs", "minutes", "unpriced_minutes", "never_started")
-Bools = npt.NDArray[np.bool_]
 HOURS = 24
 _LONGEST_LABEL = 200
 _FRACTIONS = (0.5, 0.95)
@@ -34,8 +31,9 @@ _ALONE = {Outcome.FAILURE: Waste.DEFECT, Outcome.CANCELLED: Waste.CANCELLED}
 
 
 class UsedJob(NamedTuple):
-    """An own job that was not skipped. `created` of its run, `queued` and `ended` are seconds since 1970; `run_attempt`
-    and `outcome` are its run's; `labels` is JSON. `over`: the job is, or its run. `free`: db.metrics.prices.is_free."""
+    """An own job that was not skipped. `created` of its run and `queued` are seconds since 1970; `run_attempt` and
+    `outcome` are its run's; `labels` is JSON. `duration_seconds` is null where it did not start, `wait_seconds` for a
+    runner where they are not known. `billed`: GitHub takes money for standard runners there."""
 
     created: float
     repository_id: int
@@ -44,18 +42,14 @@ class UsedJob(NamedTuple):
     run_attempt: int
     outcome: str
     attempt: int
-    started: bool
-    over: bool
-    conclusion: str | None
+    never_started: bool
     duration_seconds: float | None
-    queue_seconds: float | None
+    wait_seconds: float | None
     labels: str
     runner: str | None
     runner_group: str | None
     queued: float | None
-    ended: float | None
-    free: bool
-    private: bool
+    billed: bool
 
 
 # Of runs with several attempts, by repository and run: why which attempts served nothing.
@@ -112,14 +106,6 @@ def gather(keys: Sequence[UsageKey], sums: Floats, waits: Entries) -> Usage:
     return Usage(list(places), together, waits.fold(rows))
 
 
-def reasons_of(attempts: Iterable[Sequence[Any]]) -> Reasons:
-    """Rows are repository, run, its latest attempt, and an AttemptState of it."""
-    states: dict[tuple[int, int, int], list[AttemptState]] = defaultdict(list)
-    for repository_id, run_id, latest, *state in attempts:
-        states[repository_id, run_id, latest].append(AttemptState(*state))
-    return {key[:2]: waste_reasons(listed, key[2]) for key, listed in states.items()}
-
-
 def of_jobs(jobs: Sequence[Sequence[Any]], reasons: Reasons, pricing: Pricing) -> Usage:
     """Rows as UsedJob, by workflow, label and hour in which their runs were created."""
     if not jobs:
@@ -131,16 +117,15 @@ def of_jobs(jobs: Sequence[Sequence[Any]], reasons: Reasons, pricing: Pricing) -
         created.tolist(), columns.repository_id, columns.workflow_id, map(label_of, columns.labels), strict=True
     )
     rows = np.fromiter((keys.setdefault(key, len(keys)) for key in named), np.int64, len(jobs))
-    started = np.asarray(columns.started, dtype=bool)
     sums = np.zeros((len(keys), len(SUMS)))
-    np.add.at(sums, rows, _sums(columns, started, reasons, pricing))
-    waits = _waited(columns, started, rows)
+    np.add.at(sums, rows, _sums(columns, reasons, pricing))
+    waits = _waited(columns, rows)
     return Usage([UsageKey(tiles.tile(tiles.HOUR, key[0]), *key[1:]) for key in keys], sums, waits)
 
 
-def _sums(columns: Any, started: Bools, reasons: Reasons, pricing: Pricing) -> Floats:
+def _sums(columns: Any, reasons: Reasons, pricing: Pricing) -> Floats:
     """A row a job, with the columns SUMS."""
-    seconds = np.where(started, np.nan_to_num(np.asarray(columns.duration_seconds, dtype=np.float64)), 0.0)
+    seconds = np.nan_to_num(np.asarray(columns.duration_seconds, dtype=np.float64))
     minutes = np.ceil(seconds / 60)
     prices = np.asarray(_prices(columns, pricing), dtype=np.float64)
     priced = ~np.isnan(prices)
@@ -149,16 +134,16 @@ def _sums(columns: Any, started: Bools, reasons: Reasons, pricing: Pricing) -> F
     flaky, defect, cancelled, superseded = (
         seconds * (wasted == each) for each in (Waste.FLAKY, Waste.DEFECT, Waste.CANCELLED, Waste.SUPERSEDED)
     )
-    never = ~started & np.asarray(columns.over, dtype=bool)
+    never = np.asarray(columns.never_started, dtype=bool)
     return np.column_stack((np.ones(len(seconds)), minutes, seconds, flaky + defect, cancelled, superseded, cost,
                             unpriced, never, flaky, defect))  # fmt: skip
 
 
 def _prices(columns: Any, pricing: Pricing) -> list[float | None]:
-    described = zip(columns.labels, columns.runner, columns.runner_group, columns.private, columns.free, strict=True)
+    described = zip(columns.labels, columns.runner, columns.runner_group, columns.billed, strict=True)
     return [
-        pricing.usd_per_minute(_parsed(labels)[1], name, group, private=bool(private), free=bool(free))
-        for labels, name, group, private, free in described
+        pricing.usd_per_minute(_parsed(labels)[1], name, group, billed=bool(billed))
+        for labels, name, group, billed in described
     ]
 
 
@@ -173,17 +158,13 @@ def _wasted(columns: Any, reasons: Reasons) -> list[str]:
     ]  # fmt: skip
 
 
-def _waited(columns: Any, started: Bools, rows: Ints) -> Entries:
-    """Of a job that never started: until it ended, where it waited for a runner."""
-    queued, ended = (np.asarray(each, dtype=np.float64) for each in (columns.queued, columns.ended))
-    for_nothing = np.where([timing.waits_for_runner(each) for each in columns.conclusion], ended - queued, np.nan)
+def _waited(columns: Any, rows: Ints) -> Entries:
+    seconds = np.asarray(columns.wait_seconds, dtype=np.float64)
     # Odd times are unknown, as in db.metrics.timing.
-    for_nothing[~((for_nothing >= 0) & (for_nothing <= timing.LONGEST_SPAN.total_seconds()))] = np.nan
-    seconds = np.where(started, np.asarray(columns.queue_seconds, dtype=np.float64), for_nothing)
-    known = ~np.isnan(seconds)
+    known = (seconds >= 0) & (seconds <= timing.LONGEST_SPAN.total_seconds())
     # Whose wait is known was queued at some time.
-    hours = np.nan_to_num(queued[known]).astype(np.int64) // 3600 % HOURS
-    buckets = hours * sketch.WIDTH + sketch.buckets(seconds[known])
+    queued = np.nan_to_num(np.asarray(columns.queued, dtype=np.float64)[known]).astype(np.int64)
+    buckets = queued // 3600 % HOURS * sketch.WIDTH + sketch.buckets(seconds[known])
     return Entries(rows[known], buckets, np.ones(len(buckets), dtype=np.int64))
 
 

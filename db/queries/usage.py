@@ -11,14 +11,14 @@ from sqlalchemy.orm import Session
 
 from db.metrics.prices import Pricing
 from db.metrics.scope import Scope
-from db.metrics.usage import SUMS, Usage, UsageKey, of_jobs, of_stored, reasons_of, together
+from db.metrics.usage import SUMS, Usage, UsageKey, of_jobs, of_stored, together
 from db.metrics.window import Window
 from db.models import Base, Job, Run, UsageRollup
 from db.pricing import price_list
 from db.queries.filters import in_scope, in_windows, workflow_ids
 from db.queries.plan import Piece, Plan, Rows, losses, plan
 from db.types import epoch_seconds
-from db.used_jobs import RUN_COLUMNS, attempts_of, own_jobs, used_jobs
+from db.used_jobs import RUN_COLUMNS, own_jobs, reasons_of, used_jobs
 from db.vocabulary import GroupBy, Interval
 
 # Jobs of so many runs are read one by one.
@@ -27,7 +27,7 @@ MOST_RUNS = 10_000
 _LONGEST_JOB = timedelta(hours=6)
 _ALL = 0
 # In a session's memory, which ends with it.
-_KEPT = "jobs read"
+_KEPT, _ASKED = "jobs read", "waits asked for"
 _ROLLUPS = Base.metadata.tables[UsageRollup.__tablename__].c
 _GROUPS = tuple(_ROLLUPS[name] for name in UsageKey._fields[1:])
 
@@ -51,14 +51,24 @@ class Busy(NamedTuple):
 
 
 def sums(session: Session, scope: Scope, window: Window, by: GroupBy | None, interval: Interval | None = None) -> Used:
-    """By repository, workflow or neither, and by label; without waits. With an interval by tiles of at most its length,
-    without one in no tile."""
-    return _ask(session, scope, window, by, interval, waits=False)
+    """By repository, workflow or neither, and by label, in no tile. Without waits."""
+    return _ask(session, scope, window, by, None, waits=False)
 
 
 def waits(session: Session, scope: Scope, window: Window) -> Used:
     """By label and by tiles of at most a day."""
-    return _ask(session, scope, window, None, Interval.DAY, waits=True)
+    asked: dict[tuple[Scope, Window], Used] = session.info.setdefault(_ASKED, {})
+    key = scope, window
+    if key not in asked:
+        asked[key] = _ask(session, scope, window, None, Interval.DAY, waits=True)
+    return asked[key]
+
+
+def in_tiles(session: Session, scope: Scope, window: Window, interval: Interval) -> Used:
+    """By label and by tiles of at most the interval's length; with or without waits."""
+    if interval is Interval.HOUR:
+        return _ask(session, scope, window, None, interval, waits=False)
+    return waits(session, scope, window)
 
 
 def busy_jobs(session: Session, scope: Scope, hours: Sequence[datetime]) -> list[Busy]:
@@ -131,8 +141,8 @@ def _read_jobs(session: Session, rows: Rows) -> tuple[Usage, datetime | None]:
 def _read_anew(session: Session, rows: Rows) -> tuple[Usage, datetime | None]:
     runs = _newest(session, rows.scope, rows.windows)
     connection = session.connection()
-    reasons = reasons_of(connection.execute(attempts_of(runs)).all())
-    found = of_jobs(connection.execute(used_jobs(runs)).all(), reasons, Pricing(price_list(session)))
+    jobs = connection.execute(used_jobs(runs)).all()
+    found = of_jobs(jobs, reasons_of(connection, jobs), Pricing(price_list(session)))
     return found, _cut(session, rows)
 
 

@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 from db.metrics import tiles
 from db.metrics.grain import Grain
 from db.metrics.prices import Pricing
-from db.metrics.usage import SUMS, WHOLE, Usage, UsageKey, of_jobs, of_stored, reasons_of, together
+from db.metrics.usage import SUMS, WHOLE, Usage, UsageKey, of_jobs, of_stored, together
 from db.models import Base, Job, Repository, Run, UsageRollup
 from db.pricing import price_list
 from db.store.marks import ALL
 from db.store.spans import created_on, portions
-from db.used_jobs import attempts_of, used_jobs
+from db.used_jobs import reasons_of, used_jobs
 
 _ROLLUPS = Base.metadata.tables[UsageRollup.__tablename__]
 _KEYS = tuple(_ROLLUPS.c[name] for name in UsageKey._fields)
@@ -46,12 +46,11 @@ def make_usage_over_all(session: Session, wanted: Sequence[int]) -> None:
 def _of_jobs(session: Session, repository: Repository, days: Sequence[int]) -> Usage:
     where = Run.repository_id == repository.id, created_on(Run, days)
     connection = session.connection()
-    reasons = reasons_of(connection.execute(attempts_of(Run).where(*where)).all())
     # In one order: sums of floats differ in their last digits by it.
     query = used_jobs(Run).where(*where).order_by(Run.created_at, Run.id, Job.id)
     rows = connection.execute(query.execution_options(yield_per=_JOBS_AT_ONCE))
     pricing = Pricing(price_list(session))
-    return together(of_jobs(some, reasons, pricing) for some in rows.partitions())
+    return together(of_jobs(some, reasons_of(connection, some), pricing) for some in rows.partitions())
 
 
 def _raised(usage: Usage, level: int) -> Usage:

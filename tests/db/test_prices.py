@@ -130,7 +130,7 @@ def test_pricing_of_many_jobs_is_that_of_each() -> None:
         pricing = Pricing(prices)
         for number in (7, 8, 7):
             name = f"GitHub Actions {number}"
-            found = pricing.usd_per_minute(("ubuntu-latest",), name, GITHUB, private=True, free=False)
+            found = pricing.usd_per_minute(("ubuntu-latest",), name, GITHUB, billed=True)
             assert found == bill(60, hosted("ubuntu-latest", name=name), private=True, prices=prices).usd
 
 

@@ -1,6 +1,7 @@
 """Bringing stored runs up to date: after an upgrade, and after a change of prices."""
 
 import itertools
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, select, update
@@ -96,6 +97,11 @@ def test_runs_that_an_older_version_stored_are_brought_up_to_date(engine: Engine
         session.execute(update(Job).where(Job.id == 1).values(duration_seconds=10_800.0, queue_seconds=0.0))
         counted = {"compute_seconds": 10_800.0, "wasted_seconds": 10_800.0, "cost_usd": 1.08, "queue_seconds": 0.0}
         session.execute(update(Run).where(Run.id == 1).values(**counted, never_started=0))
+    with Session(engine) as session:
+        # What is read of its jobs is right before that.
+        window = Window(NOON - timedelta(minutes=9), NOON + timedelta(minutes=9))
+        (item,) = spend(session, Scope(), window, SpendBy.RUNNER).items
+    assert (item.compute_seconds, item.minutes, item.never_started) == (60, 1, 1)
     assert sum(recompute_runs(engine)) == 2
     with Session(engine) as session:
         old, other = session.scalars(select(Run).order_by(Run.id))
