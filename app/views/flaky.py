@@ -6,6 +6,7 @@ from app import data, filters
 from app.components import flaky_table, states
 from app.components.freshness import completeness
 from app.components.panel import panel
+from db.findings.flaky import NOT_RIPE
 
 status = data.status()
 if not status.has_runs:
@@ -20,5 +21,7 @@ told = f"failed, then passed without a change, in {filters.in_words()} · the su
 with panel("Flaky", told, csv=("flaky", lambda: flaky_table.flaky_file(found, now))):
     if found:
         flaky_table.flaky_table(found, now, filters.time_query())
+        if filters.window(now).until > now - NOT_RIPE:
+            st.caption("Runs of the last 24 hours may still be re-run: their number of flaky ones is not final.")
     else:
         st.caption("Nothing failed and then passed on the same code in this time.")

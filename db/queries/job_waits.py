@@ -57,7 +57,10 @@ def list_waits(
         )
     )  # fmt: skip
     rows = session.connection().execute(query)
-    return [JobWait._make((*row[:4], label_of(row[4]), float(row[5]), row[6])) for row in rows]
+    return [
+        JobWait(repository_id, workflow_id, run_id, branch, label_of(labels), float(moment), seconds)
+        for repository_id, workflow_id, run_id, branch, labels, moment, seconds in rows
+    ]
 
 
 def job_waits(session: Session, scope: Scope, window: Window) -> dict[str, list[tuple[float, float]]]:
