@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from db import analytics
+from db.metrics.attribution import Changed, Sample, attribute, job_samples, step_samples
 from db.metrics.distribution import ratio
 from db.metrics.facts import Facts, no_facts
 from db.metrics.job_figures import JobFigures, StepFigures, job_figures, step_figures
@@ -34,9 +35,10 @@ from db.queries.grouping import Question
 from db.queries.job_facts import newest_runs, read_jobs, read_steps
 from db.vocabulary import Interval, Outcome
 
-__all__ = ["BranchPoint", "BranchSeries", "CannotCompare", "Commit", "ComparedJob", "ComparedRun", "Dot", "JobFigures",
-           "JobState", "Jobs", "RunComparison", "Scatter", "SinceGreen", "StepFigures", "Steps", "branches",
-           "compare_runs", "jobs", "last_green", "scatter", "since_green", "steps"]  # fmt: skip
+__all__ = ["BranchPoint", "BranchSeries", "CannotCompare", "Changed", "Commit", "ComparedJob", "ComparedRun", "Dot",
+           "JobFigures", "JobState", "Jobs", "RunComparison", "Scatter", "SinceGreen", "Slowdown", "StepFigures",
+           "Steps", "branches", "compare_runs", "jobs", "last_green", "scatter", "since_green", "slowdown",
+           "steps"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,17 @@ class Steps:
     items: list[StepFigures]
     runs: int
     total: int
+
+
+@dataclass(frozen=True)
+class Slowdown:
+    """Jobs and steps by how much longer their median is from `since` on, and of how many runs on each side they are."""
+
+    jobs: list[Changed]
+    steps: list[Changed]
+    since: datetime
+    runs_before: int
+    runs_after: int
 
 
 @dataclass(frozen=True)
@@ -114,6 +127,30 @@ def steps(
     facts, read = read_steps(session, now)
     before, _ = read_steps(session, then)
     return Steps(step_figures(facts, before), read, _total(session, scope, window, len(now.ids), runs))
+
+
+def slowdown(
+    session: Session, repo: str, workflow_id: int, branch: str | None, window: Window, since: datetime, *,
+    runs: int = 200,
+) -> Slowdown:  # fmt: skip
+    """What changed at `since`, a moment within the window: of the newest `runs` runs on each side of it, fewer where
+    they have more than 2,000 jobs."""
+    scope = _workflow(repo, workflow_id, branch)
+    sides = [
+        newest_runs(session, repo, scope, side, runs)
+        for side in (Window(window.since, since), Window(since, window.until))
+    ]
+    jobs: list[Sample] = []
+    steps: list[Sample] = []
+    read = [0, 0]
+    for place, side in enumerate(sides):
+        if side is not None:
+            of_steps, read[place] = read_steps(session, side)
+            # Of the same runs, so that jobs and steps can be set beside each other.
+            of_jobs, _ = read_jobs(session, replace(side, ids=side.ids[: read[place]]))
+            jobs += job_samples(of_jobs, late=bool(place))
+            steps += step_samples(of_steps, late=bool(place))
+    return Slowdown(attribute(jobs, window), attribute(steps, window), since, read[0], read[1])
 
 
 def scatter(session: Session, scope: Scope, window: Window, *, limit: int = 1500) -> Scatter:

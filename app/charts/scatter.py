@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from app.charts import theme
-from app.charts.trends import duration_ticks
+from app.charts.trends import change_marks, duration_ticks
 
 _KINDS = (
     ("success", "Success", theme.SUCCESS, "circle"),
@@ -17,14 +17,17 @@ _KINDS = (
 _SVG_UP_TO = 1_000
 
 
-def runs(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -> dict[str, Any]:
+def runs(
+    frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC", markers: pd.DataFrame | None = None
+) -> dict[str, Any]:
     """Columns: at, seconds, kind (success, failure, cancelled, other), address (where a click leads), hover.
-    Symbols differ, so that colour is never alone."""
+    Symbols differ, so that colour is never alone. `markers` as in the charts over time."""
     if not len(frame):
         return theme.empty("No completed run with a known duration in this period")
     highest = float(frame["seconds"].max())
     ticks, labels = duration_ticks(highest)
     kind = "scatter" if len(frame) <= _SVG_UP_TO else "scattergl"
+    lines, notes = change_marks(markers)
     hover = f"%a %d %b %Y, %H:%M {zone}"
     return {
         "data": [
@@ -35,6 +38,8 @@ def runs(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -> d
             height=270,
             hovermode="closest",
             showlegend=True,
+            shapes=lines,
+            annotations=notes,
             xaxis=theme.axis(showgrid=False, type="date", range=[since, until], hoverformat=hover),
             yaxis=theme.axis(range=[0, highest * 1.08], tickvals=ticks, ticktext=labels),
         ),

@@ -33,7 +33,7 @@ def success_rate(
         "connectgaps": False,
     }
     drawn = unfinished.lines(frame, _plain(frame["success_rate"]), line)
-    lines, notes = _marks(markers)
+    lines, notes = change_marks(markers)
     return {
         "data": [*_before(frame, "before_rate", earlier), *drawn],
         "layout": theme.layout(
@@ -58,7 +58,7 @@ def durations(
         return theme.empty("No run with a known duration in this period")
     highest = max([*known, *earlier])
     ticks, labels = duration_ticks(highest)
-    lines, notes = _marks(markers)
+    lines, notes = change_marks(markers)
     traces = [
         *_before(frame, "before_p50", earlier),
         *_duration_traces(frame, "p95", "p95", theme.P95[dark], "dot", legend=False),
@@ -134,7 +134,7 @@ def _before(frame: pd.DataFrame, column: str, known: list[Any]) -> list[dict[str
     ]
 
 
-def _marks(markers: pd.DataFrame | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def change_marks(markers: pd.DataFrame | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """A thin line and a sign for each moment when something changed; what it was is in its hover."""
     if markers is None or not len(markers):
         return [], []

@@ -48,7 +48,9 @@ def lines(
     }  # fmt: skip
     circles = {
         "type": "scatter", "mode": "markers", "name": SO_FAR, "legendgroup": SO_FAR,
-        "showlegend": legend and _runs_still(frame),
+        "showlegend": legend and any(told[row] == f" · {SO_FAR}" for row in open_ones),
+        # A rate of 100 % lies on the edge of the chart.
+        "cliponaxis": False,
         "x": [at[row] for row in open_ones], "y": [values[row] for row in open_ones],
         "marker": {"size": 7, "symbol": "circle-open", "color": colour, "line": {"width": 2}},
         "customdata": [trace["customdata"][row] for row in open_ones], "text": [told[row] for row in open_ones],

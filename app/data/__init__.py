@@ -25,7 +25,7 @@ from app.data.runs import RunDetail, ask_for_log, run_detail, run_page
 from app.data.status import Status, now, repository_url, status
 from app.data.storage import Stored, stored
 from app.data.spending import Capacity, spend, use
-from app.data.workflow import Anatomy, CannotCompare, anatomy, branches, comparison, scatter, since_green
+from app.data.workflow import Anatomy, CannotCompare, anatomy, branches, comparison, scatter, since_green, slowdown
 
 __all__ = [
     "Anatomy",
@@ -74,6 +74,7 @@ __all__ = [
     "schedule_trouble",
     "session",
     "since_green",
+    "slowdown",
     "spend",
     "standing",
     "status",

@@ -1,6 +1,7 @@
 """What a workflow is made of, and runs side by side."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import streamlit as st
 
@@ -13,7 +14,7 @@ from db.metrics.window import Window
 from db.queries import runs
 
 
-__all__ = ["Anatomy", "CannotCompare", "anatomy", "branches", "comparison", "scatter", "since_green"]
+__all__ = ["Anatomy", "CannotCompare", "anatomy", "branches", "comparison", "scatter", "since_green", "slowdown"]
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,17 @@ def branches(scope: Scope, window: Window, version: int) -> list[breakdown.Branc
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def anatomy(repo: str, workflow_id: int, branch: str | None, window: Window, version: int) -> Anatomy:
     with session() as found:
-        return Anatomy(
-            breakdown.jobs(found, repo, workflow_id, branch, window),
-            breakdown.steps(found, repo, workflow_id, branch, window),
-        )
+        steps = breakdown.steps(found, repo, workflow_id, branch, window)
+        # Of the same runs: what jobs and steps show of a change can be set beside each other.
+        return Anatomy(breakdown.jobs(found, repo, workflow_id, branch, window, runs=max(steps.runs, 1)), steps)
+
+
+@st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
+def slowdown(
+    repo: str, workflow_id: int, branch: str | None, window: Window, since: datetime, version: int
+) -> breakdown.Slowdown:
+    with session() as found:
+        return breakdown.slowdown(found, repo, workflow_id, branch, window, since)
 
 
 @lasting

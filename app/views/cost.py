@@ -20,6 +20,7 @@ use = data.use(scope, window, filters.interval(), status.version)
 by = filters.spend_by(spend_tables.BY)
 spent = data.spend(scope, window, spend_tables.BY[by], status.version)
 if not spent.items:
+    completeness(data.completeness(scope, window, status.version), window.since, scope.repos)
     states.nothing_matches()
     st.stop()
 

@@ -23,6 +23,7 @@ if viewer.on_wall() or not found.comparison.now.runs.total:
     with needs:
         attention(data.attention(scope, now, status.version), now, large=viewer.on_wall())
 if not found.comparison.now.runs.total:
+    completeness(found.comparison.now.data, window.since, scope.repos)
     states.nothing_matches()
     st.stop()
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import data, filters, frames, viewer
 from app.charts import lines, scatter
-from app.components import failure_list, job_tables, states, workflow_parts, workflow_table
+from app.components import failure_list, job_tables, slowdown_table, states, workflow_parts, workflow_table
 from app.components.attention import attention
 from app.components.freshness import completeness
 from app.components.panel import figure, panel
@@ -49,12 +49,21 @@ tiles(found.comparison, found.points, filters.span(), now)
 rest(found.comparison, now)
 completeness(found.comparison.now.data, window.since, scope.repos)
 
+slower = next((each for each in data.regressions(scope, now)
+               if each.kind == "duration" and each.workflow_id == workflow.id), None)  # fmt: skip
 runs = data.scatter(scope, window, status.version)
 since, until = frames.axis(window, viewer.zone())
 more = workflow_parts.shown_of(len(runs.dots), runs.total)
 with panel("Runs", f"each by its start and duration · click one to open it · {viewer.zone()}{more}"):
-    figure(scatter.runs(frames.dots(runs.dots, viewer.zone()), since, until, zone=str(viewer.zone())), "dots",
+    marks = frames.markers([slower] if slower else [], "duration", window, viewer.zone())
+    dots = frames.dots(runs.dots, viewer.zone())
+    figure(scatter.runs(dots, since, until, zone=str(viewer.zone()), markers=marks), "dots",
            "Runs by start and duration", opens=True)  # fmt: skip
+if slower and window.since < slower.since < window.until:
+    found_slow = data.slowdown(workflow.repo, workflow.id, slower.branch, window, slower.since, status.version)
+    csv_slow = "slowdown", lambda: slowdown_table.exported(found_slow)
+    with panel("What got slower", slowdown_table.words(found_slow, slower, viewer.zone()), csv=csv_slow):
+        slowdown_table.slowdown_table(found_slow)
 
 branches = frames.by_branch(
     data.branches(filters.workflow_scope(workflow, branches=()), window, status.version), window, now

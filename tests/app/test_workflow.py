@@ -6,13 +6,15 @@ import pytest
 from sqlalchemy import text
 
 from db.engine import write_scope
-from db.store.records import RunRecord, WorkflowRecord
-from db.store.repositories import upsert_workflows
+from db.store.jobs import store_details
+from db.store.records import DetailsRecord, RunRecord, WorkflowRecord
+from db.store.repositories import get_repository, upsert_workflows
 from db.store.schedules import note_schedule
 from db.store.sync_state import bump_data_version, sync_state
 from tests.app.conftest import Open
 from tests.app.reading import charts, everything, html, markdown, table, tiles
-from tests.app.seeding import Seeded, add_repository, run, store
+from tests.app.seeding import Seeded, add_repository, job, run, store
+from tests.builders import roll_up
 
 
 def test_all_workflows_are_listed_searched_and_ordered(seeded: Seeded, open_page: Open) -> None:
@@ -150,3 +152,28 @@ def _add_workflow(seeded: Seeded, number: int, name: str, *runs: RunRecord, stat
     with write_scope(seeded.engine) as session:
         upsert_workflows(session, 1, [WorkflowRecord(number, name, f".github/workflows/{number}.yml", state)])
     store(seeded.engine, 1, *(replace(each, workflow_id=number, workflow_name=name) for each in runs))
+
+
+def test_a_slower_workflow_shows_which_job_and_step_it_is(seeded: Seeded, open_page: Open) -> None:
+    with write_scope(seeded.engine) as session:
+        upsert_workflows(session, 1, [WorkflowRecord(16, "Slow", ".github/workflows/16.yml", "active")])
+    since = seeded.now - timedelta(hours=30)
+    for number in range(60):
+        at = seeded.now - timedelta(hours=60 - number, minutes=5)
+        seconds = 600.0 if at >= since else 180.0
+        record = run(16_000 + number, at, seconds=seconds + 5, workflow_id=16, workflow_name="Slow")
+        store(seeded.engine, 1, record)
+        compiling = {"number": 1, "name": "compile", "status": "completed", "conclusion": "success",
+                     "started_at": at.isoformat(),
+                     "completed_at": (at + timedelta(seconds=seconds)).isoformat()}  # fmt: skip
+        made = job(record.id * 10, "build", at, seconds=seconds, steps=(compiling,))
+        with write_scope(seeded.engine) as session:
+            store_details(session, get_repository(session, 1), [DetailsRecord(record.id, (), (made,), seeded.now)])
+    roll_up(seeded.engine, seeded.now)
+    page = open_page("workflow", id=16)
+    rows = table(page, "slowdown")
+    assert [row["What"].value for row in rows] == ["build", "build / compile"]
+    assert [row["Difference"].text for row in rows] == ["+7m 00s", "+7m 00s"]
+    assert "do not add up to that of the run" in everything(page)
+    spec = json.loads(next(chart for chart in charts(page) if "opens-dots" in chart.proto.id).proto.spec)
+    assert len(spec["layout"]["shapes"]) == 1

@@ -18,6 +18,8 @@ _REPEATS = (None, _HOUR, 4 * _HOUR, 12 * _HOUR, _DAY, 7 * _DAY)
 # How a threshold is typed: its unit's name, and how many of the rule's units one of them is.
 _TYPED = {Unit.RUNS: ("runs", 1.0), Unit.SHARE: ("%", 0.01), Unit.SECONDS: ("minutes", 60.0), Unit.FACTOR: ("×", 1.0)}
 _FIELDS = (("repos", "Repositories"), ("workflows", "Workflows"), ("branches", "Branches"))
+_LABELS = {"open_at": "Opens at", "per": "One alert for", "minimum": "At least",
+           "repos": "Repositories", "repeat_seconds": "Repeat while it fires", "window_seconds": "Window"}  # fmt: skip
 _PER = {RuleScope.WORKFLOW: "a workflow", RuleScope.REPOSITORY: "a repository"}
 
 
@@ -42,8 +44,22 @@ def rule_form(rule: Rule, options: Mapping[str, Sequence[str]], channels: Sequen
     try:
         return checked(Rule(name=name, kind=kind, scope=scope, built_in=fixed, id=rule.id, **made, **told))
     except BadRule as error:
-        st.error(markdown(f"{error.field.replace('_', ' ').capitalize()}: {error}"), icon=":material/error:")
+        st.error(markdown(problem(error, spec, made["open_at"])), icon=":material/error:")
         return None
+
+
+def problem(error: BadRule, spec: Kind, open_at: float) -> str:
+    """What is wrong with a rule, by the labels and in the units of the form."""
+    unit, size = _TYPED[spec.unit]
+    label = _LABELS.get(error.field, error.field.replace("_", " ").capitalize())
+    if error.field == "open_at":
+        kind = " a whole number" if spec.unit is Unit.RUNS else ""
+        return f"{label}:{kind} from {spec.lowest / size:,g} to {spec.highest / size:,g} {unit} is allowed."
+    if error.field == "close_at" and spec.closes:
+        return f"{label}: more than 0 and at most {open_at / size:,g} {unit}, from which the alert opens, is allowed."
+    if error.field == "objective":
+        return f"{label}: a success rate from 50 to 99.99 % is allowed."
+    return f"{label}: {error}."
 
 
 def _measured(rule: Rule, spec: Kind, tag: str, *, fixed: bool) -> dict[str, Any]:

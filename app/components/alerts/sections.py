@@ -105,10 +105,11 @@ def rules(found: Board, now: datetime, zone: ZoneInfo, version: int) -> None:
     with st.grid(2, min_column_width=500, gap="small"):
         with panel("New rule" if rule.id is None else rule.name, _kind_of(rule)):
             changed = rule_form.rule_form(rule, _options(version), found.channels or ())
-            if changed is not None:
-                _save(changed, new=rule.id is None)
-        if changed is not None:
-            with panel("Replay", "the same rule over the stored runs of the last 30 days, before it is saved"):
+            _save(changed or rule, new=rule.id is None, usable=changed is not None)
+        with panel("Replay", "the same rule over the stored runs of the last 30 days, before it is saved"):
+            if changed is None:
+                st.caption("The rule cannot be replayed or saved as it is: see the message beside it.")
+            else:
                 with st.spinner("Looking at 30 days of runs …", show_time=True):
                     made = alerts_data.replay(changed, hour)
                 rule_list.preview(changed, made, zone)
@@ -126,9 +127,16 @@ def _wanted(rules: Sequence[Rule]) -> Rule | None:
     return next((rule for rule in rules if str(rule.id) == asked), None)
 
 
-def _save(rule: Rule, *, new: bool) -> None:
+def _save(rule: Rule, *, new: bool, usable: bool) -> None:
+    """`usable` false: the rule of the form cannot be saved; the buttons stay where they are."""
     with st.container(horizontal=True, gap="small", key="rule-buttons"):
-        save = st.button("Add the rule" if new else "Save", type="primary", icon=":material/save:", key="rule-save")
+        save = st.button(
+            "Add the rule" if new else "Save",
+            type="primary",
+            icon=":material/save:",
+            key="rule-save",
+            disabled=not usable,
+        )
         st.button("Close", key="rule-close", on_click=_edit, args=(None,))
         gone = not new and not rule.built_in and st.button("Delete", icon=":material/delete:", key="rule-delete")
     if save:
