@@ -18,8 +18,8 @@ _ENTRY = re.compile(rf"!?{_OWNER}/(?:[A-Za-z0-9._-]{{1,100}}|\*)", re.ASCII)
 _REPOS_FORMS = "allowed are owner/name, owner/* and !owner/name, separated by commas"
 
 
-# Two months, so that the figures have a period before to be compared with.
-_DEMO = {"poll_interval_minutes": 0.1, "backfill_days": 61}
+# Thirty days and the same weekdays and hours five weeks earlier, so that the figures have a period to be compared with.
+_DEMO = {"poll_interval_minutes": 0.1, "backfill_days": 66}
 NOTHING_TO_COLLECT = "GITHUB_REPOS: nothing to collect; set it to owner/name or owner/* (make run shows a demo)."
 
 

@@ -28,7 +28,7 @@ _COLUMNS = (
     Column("Wasted", "right", "Job time of the attempts that failed", "desk_only"),
     Column("Last", "right"),
 )
-_NAMED = 2
+_NAMED = 1
 
 
 def flaky_table(found: Sequence[FlakyWorkflow], now: datetime, time: Query) -> None:

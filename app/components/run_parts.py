@@ -152,12 +152,12 @@ def _failed(found: RunDetail, attempt: int) -> bool:
 def _spread(shared: RunCause) -> str:
     """The link takes the time along that the figures are of."""
     if shared.runs == 1:
-        return '<div class="ph-meta"><span>No other stored run failed with this error.</span></div>'
+        return '<div class="ph-meta ph-spread"><span>No other stored run failed with this error.</span></div>'
     where = "1 workflow" if shared.workflows == 1 else f"{units.count(shared.workflows)} workflows"
     told = f"{units.count(shared.runs)} runs in {where} failed with this error since {shared.first_at:%d %b %Y}"
     days = f"{shared.first_at:%Y-%m-%d}..{clock():%Y-%m-%d}"
     link = anchor(told, "failures", [("cause", shared.fingerprint), ("dates", days)])
-    return f'<div class="ph-meta"><span>{link}</span></div>'
+    return f'<div class="ph-meta ph-spread"><span>{link}</span></div>'
 
 
 def logs_in_view(rows: Sequence[JobLogRow]) -> tuple[list[JobLogRow], list[JobLogRow]]:

@@ -117,7 +117,7 @@ def waste_card(found: Wasted, trend: Sequence[float | None]) -> Card:
     note = " · ".join(f"{name} {units.minutes(seconds)}" for name, seconds in parts)
     price = f" · ≈ {units.money(found.wasted_usd)}" if found.wasted_usd else ""
     return Card(
-        "waste", "Waste", f"{units.minutes(found.wasted_seconds)} · {units.percent(share)}{price}", note,
+        "waste", "Waste", units.minutes(found.wasted_seconds), f"{units.percent(share)} of compute{price} · {note}",
         "Job time of attempts that were flaky, cancelled or superseded by a re-run, and its share of compute. "
         "The money is an estimate: the cost by runner in proportion to its wasted time.", trend,
     )  # fmt: skip

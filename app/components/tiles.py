@@ -100,8 +100,9 @@ def _card(
 ) -> str:  # fmt: skip
     found = comparison.change(figure.name)
     tone = _TONES[found.good if found else None]
-    against = period_before(comparison, period)
-    told = f"vs {against}" if comparison.comparable else f"{against} not collected"
+    weeks = comparison.window.weeks_before
+    earlier = f"{weeks} {'week' if weeks == 1 else 'weeks'} earlier"
+    told = f"vs {period_before(comparison, period)}" if comparison.comparable else f"no complete data {earlier}"
     if figure.name == STANDARDISED and found and found.enough:
         told += ", same workflows"
     return (

@@ -12,7 +12,7 @@ def test_without_repositories_the_simulator_is_collected_and_gets_no_secret(monk
         monkeypatch.setenv(name, value)
     found = Settings.load()
     assert (found.demo, found.repos, found.github_api_url, found.token) == (True, ("acme/*",), _SIMULATOR, "demo")
-    assert (found.poll_interval_minutes, found.backfill_days) == (0.1, 61)
+    assert (found.poll_interval_minutes, found.backfill_days) == (0.1, 66)
 
 
 def test_what_is_asked_for_holds_in_the_demo_too(monkeypatch: pytest.MonkeyPatch) -> None:
