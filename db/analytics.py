@@ -259,7 +259,7 @@ def _data(
 ) -> Completeness:
     """With what the answer lacks because runs were deleted."""
     found = completeness(session, scope, window)
-    return with_losses(found, queries.losses(session, scope, window, by, interval), scope.repos)
+    return with_losses(found, queries.losses(session, scope, window, by, interval))
 
 
 def _trends(session: Session, question: Question) -> dict[tuple[int, int], list[float | None]]:

@@ -13,13 +13,28 @@ PRUNED, UNCOUNTED = "pruned", "uncounted"
 ALL_REPOSITORIES = "*"
 
 
+# More gaps about single repositories than these are one about all.
+_MOST_REPOSITORIES = 20
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A time whose runs are deleted and missing from the answer: those of these repositories (none: of all)."""
+
+    window: Window
+    repos: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        return self.repos if 0 < len(self.repos) <= _MOST_REPOSITORIES else (ALL_REPOSITORIES,)
+
+
 @dataclass(frozen=True)
 class Losses:
-    """`pruned`: times whose runs are deleted and missing from the answer, ascending and disjoint. `uncounted_before`:
-    sums of days before this moment were written by a version that did not count everything that is counted now; null
-    where the answer uses none."""
+    """`pruned` is ascending. `uncounted_before`: sums of days before this moment were written by a version that did not
+    count everything that is counted now; null where the answer uses none."""
 
-    pruned: tuple[Window, ...] = ()
+    pruned: tuple[Lost, ...] = ()
     uncounted_before: datetime | None = None
 
 
@@ -34,18 +49,21 @@ def merged(windows: Iterable[Window]) -> tuple[Window, ...]:
     return tuple(found)
 
 
-def with_losses(found: Completeness, losses: Losses, repos: tuple[str, ...]) -> Completeness:
-    """The completeness of an answer about these repositories (none: all), with its losses as gaps. It is complete only
-    since the end of the last loss. A loss before the known history is none."""
+def with_losses(found: Completeness, losses: Losses) -> Completeness:
+    """The completeness of an answer with its losses as gaps. It is complete only since the end of the last loss. A
+    loss before the known history is none."""
     begin = found.complete_since
-    pruned = [each for each in losses.pruned if begin is None or each.until > begin]
-    repo = repos[0] if len(repos) == 1 else ALL_REPOSITORIES
-    gaps = [Gap(repo, PRUNED, _pruned_line(each), each.since, each.until) for each in pruned]
+    pruned = [each for each in losses.pruned if begin is None or each.window.until > begin]
+    gaps = [
+        Gap(repo, PRUNED, _pruned_line(each.window), each.window.since, each.window.until)
+        for each in pruned
+        for repo in each.named
+    ]
     if losses.uncounted_before is not None:
         line = _uncounted_line(losses.uncounted_before)
-        gaps.append(Gap(repo, UNCOUNTED, line, until=losses.uncounted_before))
+        gaps.append(Gap(ALL_REPOSITORIES, UNCOUNTED, line, until=losses.uncounted_before))
     if begin is not None and pruned:
-        begin = max(begin, pruned[-1].until)
+        begin = max(begin, *(each.window.until for each in pruned))
     return replace(found, complete_since=begin, gaps=(*found.gaps, *gaps))
 
 

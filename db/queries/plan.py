@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from db.metrics import tiles
 from db.metrics.grain import OVER_ALL, BranchKind, Grain, Part, coarsest
-from db.metrics.losses import Losses, merged
+from db.metrics.losses import Losses, Lost, merged
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.models import Repository, RollupMark, RollupState
@@ -93,11 +93,14 @@ def losses(session: Session, found: Plan) -> Losses:
         return Losses()
     edge = rows_from(state)
     cut = [
-        Window(each.since, min(each.until, edge)) for rows in found.raw for each in rows.windows if each.since < edge
+        Lost(window, rows.scope.repos)
+        for rows in found.raw
+        for window in merged(Window(each.since, min(each.until, edge)) for each in rows.windows if each.since < edge)
     ]
+    cut.sort(key=lambda each: (each.window.since, each.window.until))
     begin = min((tiles.begins(tile) for piece in found.pieces for tile in piece.tiles), default=None)
     older = begin is not None and state.complete_from is not None and begin < state.complete_from
-    return Losses(merged(cut), state.complete_from if older else None)
+    return Losses(tuple(cut), state.complete_from if older else None)
 
 
 def rows_from(state: RollupState) -> datetime:

@@ -96,7 +96,7 @@ def _ask(
 ) -> Used:
     found = _plan(session, scope, window, by, interval)
     parts = [_read_piece(session, scope, piece, waits=waits, by_tile=interval is not None) for piece in found.pieces]
-    since = [each.until for each in losses(session, found).pruned if each.until < window.until]
+    since = [each.window.until for each in losses(session, found).pruned if each.window.until < window.until]
     for rows in found.raw:
         usage, cut = _read_jobs(session, rows)
         parts.append(usage)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from db import analytics, capacity
 from db.engine import session_scope, write_scope
 from db.metrics.formulas import Completeness, Gap
-from db.metrics.losses import PRUNED, UNCOUNTED, Losses, merged, with_losses
+from db.metrics.losses import PRUNED, UNCOUNTED, Losses, Lost, merged, with_losses
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.models import RollupState, Run
@@ -127,6 +127,17 @@ def test_what_only_rows_can_answer_lacks_all_deleted_runs(pruned: Engine) -> Non
         assert data.complete_since == edge
 
 
+def test_a_branch_that_is_default_in_some_repositories_is_lost_in_the_others(pruned: Engine) -> None:
+    window = Window(MIDNIGHT - 100 * DAY, MIDNIGHT - 80 * DAY)
+    with session_scope(pruned) as session:
+        found = analytics.snapshot(session, Scope(branches=("main",)), window)
+        ours = analytics.snapshot(session, Scope(repos=("acme/web",), branches=("main",)), window)
+    assert [gap.repo for gap in lost(found.data)] == ["acme/api"]
+    assert lost(ours.data) == []
+    assert found.runs == ours.runs
+    assert found.runs.total > 3
+
+
 def test_a_period_before_that_is_cut_is_not_compared_with(pruned: Engine) -> None:
     with session_scope(pruned) as session:
         whole = Window(MIDNIGHT - 40 * DAY, MIDNIGHT)
@@ -185,11 +196,11 @@ def test_sums_of_an_earlier_version_say_what_they_do_not_count(history: Engine) 
 
 
 def test_losses_before_the_known_history_are_none() -> None:
-    losses = Losses((Window(NOON - 9 * DAY, NOON - 8 * DAY),))
+    losses = Losses((Lost(Window(NOON - 9 * DAY, NOON - 8 * DAY)),))
     known = Completeness(NOON - 8 * DAY, NOON)
-    assert with_losses(known, losses, ()) == known
+    assert with_losses(known, losses) == known
     earlier = Completeness(NOON - 9 * DAY, NOON)
-    assert with_losses(earlier, losses, ()).complete_since == NOON - 8 * DAY
+    assert with_losses(earlier, losses).complete_since == NOON - 8 * DAY
 
 
 def test_adjacent_losses_are_one() -> None:
