@@ -73,7 +73,7 @@ class Distribution(Schema):
         "on the dashboard"
     )
     p50_interval: tuple[float, float] | None = Field(
-        description="95 % confidence interval of p50; null where there are too few runs for one"
+        description="95 % confidence interval of p50; null where there are too few runs for one, and in series"
     )
     p95_interval: tuple[float, float] | None = Field(description="The same of p95")
 

@@ -57,23 +57,27 @@ class Recovery:
     episodes: int = 0
 
 
-def distributions(means: Floats, sizes: Ints, percentiles_of: Callable[[Floats], Floats]) -> list[Distribution]:
-    """One for each sample. `percentiles_of` takes fractions, a row a sample, and returns the percentiles."""
-    p50, p95 = (_interval_fractions(sizes, fraction) for fraction in (0.5, 0.95))
+def distributions(
+    means: Floats, sizes: Ints, percentiles_of: Callable[[Floats], Floats], *, intervals: bool
+) -> list[Distribution]:
+    """One for each sample. `percentiles_of` takes fractions, a row a sample, and returns the percentiles. Without
+    `intervals` those are null."""
     fixed = np.broadcast_to([0.5, 0.9, 0.95], (len(sizes), 3))
-    bounds = np.hstack((p50, p95))
-    found = percentiles_of(np.hstack((fixed, np.clip(bounds, 0.0, 1.0))))
-    for first in (0, 2):
-        outside = (bounds[:, first] < 0) | (bounds[:, first + 1] > 1)
-        found[outside, 3 + first : 5 + first] = np.nan
+    spread = [_interval_fractions(sizes, fraction) for fraction in (0.5, 0.95)] if intervals else []
+    fractions = np.hstack((fixed, *spread))
+    found = percentiles_of(np.clip(fractions, 0.0, 1.0))
+    for first in range(3, fractions.shape[1], 2):
+        outside = (fractions[:, first] < 0) | (fractions[:, first + 1] > 1)
+        found[outside, first : first + 2] = np.nan
     values = np.column_stack((means, found)).astype(object)
-    values[np.isnan(means)] = None
     values[:, 1:][np.isnan(found)] = None
+    values[np.isnan(means), 0] = None
+    rows = zip(sizes.tolist(), values.tolist(), strict=True)
+    if not intervals:
+        return [Distribution(mean, p50, p90, p95, size) for size, (mean, p50, p90, p95) in rows]
     return [
         Distribution(mean, p50, p90, p95, size, _bounds(low50, high50), _bounds(low95, high95))
-        for size, (mean, p50, p90, p95, low50, high50, low95, high95) in zip(
-            sizes.tolist(), values.tolist(), strict=True
-        )
+        for size, (mean, p50, p90, p95, low50, high50, low95, high95) in rows
     ]
 
 

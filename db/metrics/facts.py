@@ -55,15 +55,16 @@ def no_facts() -> Facts:
     return facts_of(nothing(1))[0]
 
 
-def facts_of(table: Table) -> list[Facts]:
-    """One for each row. Percentiles are exact where all values of a row are known, else within 1 %."""
+def facts_of(table: Table, *, intervals: bool = True) -> list[Facts]:
+    """One for each row. Percentiles are exact where all values of a row are known, else within 1 %; their confidence
+    intervals are null without `intervals`."""
     names = {"duration": "durations", "queue": "queues", "recovery": "recoveries"}
     values = {name: _Values.of(table, histogram, name) for name, histogram in names.items()}
     # In histograms where all decided runs are, so that those of failed ones are what is left.
     durations = values["duration"]
     passed = _Values.of(table, "success_durations", "success_duration", durations.sketched)
     values |= {"success_duration": passed, "failure_duration": durations.less(passed, table.exact["failure_durations"])}
-    spreads = {name: each.spreads() for name, each in values.items()}
+    spreads = {name: each.spreads(intervals=intervals) for name, each in values.items()}
     found = []
     for row, (counts, sums) in enumerate(zip(table.counts.tolist(), table.sums.tolist(), strict=True)):
         number, total = dict(zip(COUNTS, counts, strict=True)), dict(zip(SUMS, sums, strict=True))
@@ -144,13 +145,13 @@ class _Values:
         left = Exact(exact.rows[alone], exact.values[alone])
         return _Values(left, self.sketched, places, counts, self.total - part.total)
 
-    def spreads(self) -> list[Distribution]:
+    def spreads(self, *, intervals: bool) -> list[Distribution]:
         size = len(self.sketched)
         numbers = np.bincount(self.exact.rows, minlength=size) + np.bincount(
             self.places // sketch.WIDTH, weights=self.counts, minlength=size
         ).astype(np.int64)
         means = np.divide(self.total, numbers, out=np.full(size, np.nan), where=numbers > 0)
-        return distributions(means, numbers, self._percentiles)
+        return distributions(means, numbers, self._percentiles, intervals=intervals)
 
     def _percentiles(self, fractions: Floats) -> Floats:
         size = len(self.sketched)

@@ -173,12 +173,12 @@ def of_recoveries(seconds: Sequence[float | None], rows: Ints, size: int) -> Tab
                  table.histograms)  # fmt: skip
 
 
-def of_rollups(rows: Sequence[Sequence[Any]], histograms: Sequence[str]) -> Table:
-    """As stored, one row a roll-up: the columns COUNTS, SUMS and these histograms, in this order."""
-    if not len(rows):
+def of_rollups(columns: Sequence[Sequence[Any]], histograms: Sequence[str]) -> Table:
+    """As stored: the columns COUNTS, SUMS and these histograms, in this order, each with a value a roll-up; no columns
+    where there are no roll-ups."""
+    if not columns:
         return nothing()
-    columns, table = list(zip(*rows, strict=True)), nothing(len(rows))
-    ends = len(COUNTS), len(COUNTS) + len(SUMS)
+    table, ends = nothing(len(columns[0])), (len(COUNTS), len(COUNTS) + len(SUMS))
     for place, column in enumerate(columns[: ends[0]]):
         table.counts[:, place] = column
     for place, column in enumerate(columns[ends[0] : ends[1]]):

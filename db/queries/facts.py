@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -37,10 +38,11 @@ _ROLLUPS = Base.metadata.tables[Rollup.__tablename__].c
 def facts(session: Session, question: Question) -> dict[tuple[Any, datetime | None], Facts]:
     """By group and bucket; null where the question has none."""
     found = _ask(session, question)
+    made = facts_of(found.table, intervals=question.interval is None)
     known_from = _details_from(session, found)
     listed = (
         replace(each, details=None) if known_from and (start is None or start < known_from) else each
-        for each, (_, start) in zip(_with_open(question, found, facts_of(found.table)), found.keys, strict=True)
+        for each, (_, start) in zip(_with_open(question, found, made), found.keys, strict=True)
     )
     return dict(zip(found.keys, listed, strict=True))
 
@@ -141,10 +143,15 @@ def _read_piece(session: Session, question: Question, piece: Piece) -> Found:
         hour = first_hour(_hour(), question.interval)
         query = select(hour, *keys, *(func.sum(its[name]) for name in (*COUNTS, *SUMS))).group_by(hour, *keys)
     rows = session.connection().execute(query.where(*where)).all()
+    # By columns: rows of so many values are slow to take apart.
+    columns = list(zip(*rows, strict=True))
+    if not columns:
+        return Found([], of_rollups([], question.histograms))
     width, buckets = len(group) + 1, Buckets(question.interval)
-    hours = (tiles.first_hour(row[0]) for row in rows) if question.histograms else (int(row[0]) for row in rows)
-    found = [(key_of(row[1:width]), buckets.of_hour(hour)) for row, hour in zip(rows, hours, strict=True)]
-    return Found(found, of_rollups([row[width:] for row in rows], question.histograms))
+    hours = map(tiles.first_hour, columns[0]) if question.histograms else map(int, columns[0])
+    groups = zip(*columns[1:width], strict=True) if group else repeat((), len(rows))
+    found = [(key_of(values), buckets.of_hour(hour)) for values, hour in zip(groups, hours, strict=True)]
+    return Found(found, of_rollups(columns[width:], question.histograms))
 
 
 def _hour() -> ColumnElement[int]:

@@ -157,7 +157,7 @@ def _stored(session: Session, grain: Grain, wanted: Sequence[int], where: Any) -
     query = select(*keys, *columns).where(Rollup.grain == grain, Rollup.tile.in_(list(wanted)), where)
     # In one order: sums of floats differ in their last digits by it.
     rows = session.execute(query.order_by(*keys)).all()
-    return Rollups([Key(*row[:5]) for row in rows], of_rollups([row[5:] for row in rows], HISTOGRAMS))
+    return Rollups([Key(*row[:5]) for row in rows], of_rollups(list(zip(*rows, strict=True))[5:], HISTOGRAMS))
 
 
 def _write_grains(session: Session, repository_id: int, wanted: Sequence[int], finest: Rollups) -> None:
