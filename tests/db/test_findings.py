@@ -138,19 +138,12 @@ def test_the_period_before_is_counted_where_it_was_collected(filled: Engine) -> 
     with session_scope(filled) as session:
         before = {each.fingerprint: each.runs_before for each in causes(session, ALL, window, NOW).items}
         assert before == {CAUSE: 1, OTHER_CAUSE: 0}
-<<<<<<< HEAD
         month = {each.fingerprint: each.runs_before for each in causes(session, ALL, MONTH, NOW).items}
         fortnight = Window(NOW - timedelta(days=14), NOW)
         weeks = {each.fingerprint: each.runs_before for each in causes(session, ALL, fortnight, NOW).items}
     # 30 days are compared with those that begin 35 days earlier: the run of 60 days ago is among them.
     assert month[CAUSE] == 1
     assert weeks[CAUSE] == 0
-=======
-        weeks = Window(NOW - timedelta(days=28), NOW)
-        later = {each.fingerprint: each.runs_before for each in causes(session, ALL, weeks, NOW).items}
-    # The run of 60 days before noon is older than the four weeks before.
-    assert later[CAUSE] == 0
->>>>>>> definitions
 
 
 def test_runs_that_died_long_ago_hide_none_that_stand_still_now(engine: Engine) -> None:
