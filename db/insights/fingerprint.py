@@ -55,7 +55,7 @@ _NAMES = re.compile(
     r"dependency|plugin|provider|resource|table|column|key|test|suite|spec|scenario|reference to)[:\s]\s*)+"
     r"(?:(?:for|named|called|of)\s)?))"
     r"(?P<named>[^\s'\"`,;:()<>]*[\w/)\]]|-l\w+)"
-    r"|(?P<path>(?:[A-Za-z]:|~|\.{1,2})?(?:[\\/]+[\w.@+~<>-]++)++|[\w.@+-]++(?:[\\/][\w.@+~<>-]++)++)"
+    r"|(?P<path>(?:[A-Za-z]:|~|\.{1,2}|(?<![\\/]))(?:[\\/]++[\w.@+~<>-]++)++|[\w.@+-]++(?:[\\/][\w.@+~<>-]++)++)"
     r"|(?P<word>[A-Za-z_$][\w$-]*+)"
     r"|(?P<number>\d+(?:[.,]\d+)*+)"
 )
