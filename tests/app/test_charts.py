@@ -14,10 +14,10 @@ from app.charts import heatmap, lines, theme, timeline, trends, usage
 from app.frames import anatomy
 from db.analytics import HourCell, Point
 from db.breakdown import BranchPoint, BranchSeries
-from db.capacity import SpendPoint
 from db.metrics.formulas import Metrics
 from db.metrics.window import Window
 from db.queries.runs import JobRow
+from db.spending import SpendPoint
 from db.vocabulary import Interval
 from tests.figures import fact, figures
 
@@ -91,7 +91,10 @@ def test_what_the_window_begins_in_is_no_running_bucket() -> None:
 
 
 def test_minutes_have_the_running_bucket_too() -> None:
-    points = [SpendPoint(START, False, 600.0, 60.0, 1.0), SpendPoint(START + timedelta(days=1), True, 1200.0, 0.0, 2.0)]
+    points = [
+        SpendPoint(START, False, 600.0, 60.0, 0.0, 1.0),
+        SpendPoint(START + timedelta(days=1), True, 1200.0, 0.0, 0.0, 2.0),
+    ]
     whole, running = usage.minutes(frames.spending(points), SINCE, UNTIL)["data"][:2]
     assert (whole["y"], running["y"]) == ([9.0], [20.0])
     assert (running["text"], running["name"]) == ([" · so far"], "Used")
