@@ -102,6 +102,8 @@ TRIES = ["Fetch of the index: attempt 2 of 5 failed, trying again", "14 images p
         (["00:03 +7 -1: cart counts twice [E]", "00:04 +7 -1: Some tests failed."], 0),
         (["│ Error: Reference to undeclared resource", "Terraform exited with code 1."], 0),
         (["In deploy.sh line 14:", "  rm $1", "SC2086: Double quote to prevent globbing"], 0),
+        (["F401 [*] `os` imported but unused", "  --> shop/cart.py:3:8", "   |", " 3 | import os",
+          "   |        ^^", "Found 1 error."], 0),
         (["Dockerfile:7 DL3008 warning: Pin versions in apt get install"], 0),
         (["  2 failing", "  1) Cart", "       is empty at first:"], 1),
         (["test_1  | FAIL ./cart.test.js", "test_1  |   Cannot find module 'x'", "stack_test_1 exited with code 1"], 0),
@@ -130,6 +132,7 @@ def test_the_line_of_a_tool_is_the_cause_and_no_try_before_it_that_was_repeated(
         (["  ✓ an error is thrown", "the badge is stale", END], "the badge is stale"),
         (["make: *** [Makefile:4: ship] Error 1", END], "make: *** [Makefile:4: ship] Error 1"),
         (["Found 1 error.", END], "Found 1 error."),
+        (["A badge is stale", "  12 | badge: old", "     | ^^^^^", END], "A badge is stale"),
         (["the badge is stale"], None),
     ],
 )  # fmt: skip
