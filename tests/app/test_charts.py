@@ -244,3 +244,12 @@ def test_every_figure_is_plain_json_without_a_network_reference() -> None:
 def test_failed_and_succeeded_never_share_a_colour() -> None:
     assert theme.colour_of("failure") != theme.colour_of("success") != theme.colour_of("cancelled")
     assert theme.colour_of("something new") == theme.OTHER
+
+
+def test_a_skipped_step_has_no_length() -> None:
+    """GitHub gives it times as well."""
+    times = {"started_at": "2026-11-18T10:00:00Z", "completed_at": "2026-11-18T10:00:05Z", "status": "completed"}
+    listed = [{"name": "test", "conclusion": "failure", **times}, {"name": "upload", "conclusion": "skipped", **times}]
+    frame = anatomy.steps(_job_row(1, None, steps=listed))
+    assert list(frame["duration"]) == ["5.0s", "–"]
+    assert list(frame["width"]) == [100.0, 0.0]
