@@ -31,6 +31,7 @@ _LEDGER = {
     LedgerState.GAPS: ("! Gaps", "orange"),
     LedgerState.FAILING: ("✕ Cannot be read", "red"),
 }
+_DISABLED_BECAUSE = {"disabled_inactivity": " after inactivity", "disabled_fork": " in a fork"}
 _STANDINGS = {
     Standing.PASSING: ("✓ Passing", "green"),
     Standing.FAILING: ("✕ Broken", "red"),
@@ -66,6 +67,12 @@ def plain_word(state: str) -> str:
 def standing_word(standing: Standing, branch: str) -> str:
     """How a workflow stands on its default branch."""
     return _STANDINGS[standing][0].replace("{branch}", branch)
+
+
+def standing_reason(standing: Standing, branch: str, workflow_state: str) -> str:
+    """As standing_word; of a disabled workflow with the reason that GitHub names."""
+    reason = _DISABLED_BECAUSE.get(workflow_state, "") if standing is Standing.DISABLED else ""
+    return f"{standing_word(standing, branch)}{reason}"
 
 
 def standing_colour(standing: Standing) -> str:

@@ -5,7 +5,7 @@ import streamlit as st
 from app.components.cells import anchor
 from app.components.text import html, markdown
 from app.data import Trends
-from app.marks import standing_colour, standing_word
+from app.marks import standing_colour, standing_reason
 from db.metrics import units
 from db.metrics.standing import Standing, WorkflowStanding
 from db.queries.repositories import WorkflowRow
@@ -41,7 +41,7 @@ def header(
 
 def _head(workflow: WorkflowRow, stands: WorkflowStanding | None) -> str:
     standing, branch = (stands.standing, stands.branch) if stands else (Standing.CATCHING_UP, "")
-    state, word = f"ph-{standing_colour(standing)}", standing_word(standing, branch)
+    state, word = f"ph-{standing_colour(standing)}", standing_reason(standing, branch, workflow.state)
     word += " on the default branch" if standing in (Standing.PASSING, Standing.FAILING) else ""
     runs = anchor("all its runs", "runs", [("repo", workflow.repo), ("workflow", workflow.name)])
     repo = anchor(workflow.repo, "", [("repo", workflow.repo)])

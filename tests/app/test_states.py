@@ -161,7 +161,7 @@ def test_what_is_complete_is_read_once_for_a_page(seeded: Seeded, open_page: Ope
     data.reader()
     event.listen(data.engine(), "before_cursor_execute", lambda *given: seen.append(given[2]))
     page.run()
-    assert sum("FROM backfills" in each for each in seen) <= 1
+    assert sum(each.startswith("SELECT backfills.") for each in seen) <= 1
     assert sum("FROM run_gaps" in each for each in seen) <= 1
 
 
@@ -218,8 +218,9 @@ def test_no_problem_in_old_or_partial_data_is_no_all_clear(
     seeded: Seeded, open_page: Open, detail: dict[str, object], stopped: bool, line: str, wall: dict[str, int]
 ) -> None:
     values = {"beat_seconds": 5, "poll_seconds": 300.0, **detail}
+    moment = datetime.now(UTC)
     with write_scope(seeded.engine) as session:
-        beat(session, seeded.now, values, stopped_at=seeded.now if stopped else None)
+        beat(session, moment, values, stopped_at=moment if stopped else None)
     shown = everything(open_page(repo="acme/api", **wall))
     assert line in shown
     assert ("✓ Nothing needs attention" in shown) == (not detail and not stopped)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from db import analytics, capacity
+from db import analytics, capacity, spending
 from db.engine import session_scope, write_scope
 from db.metrics.formulas import Completeness, Gap
 from db.metrics.losses import PRUNED, UNCOUNTED, Losses, Lost, merged, with_losses
@@ -66,7 +66,7 @@ def lost(data: Completeness) -> list[Gap]:
 def test_hours_of_any_age_add_up_to_the_whole(history: Engine, scope: Scope, window: Window) -> None:
     with session_scope(history) as session:
         points = analytics.series(session, scope, window, Interval.HOUR)
-        spent = capacity.spend_series(session, scope, window, Interval.HOUR)
+        spent = spending.spend_series(session, scope, window, Interval.HOUR)
         whole = analytics.snapshot(session, scope, window)
     assert sum(point.metrics.runs.total for point in points) == whole.runs.total
     assert sum(point.metrics.runs.failure for point in points) == whole.runs.failure
@@ -150,10 +150,10 @@ def test_a_period_before_that_is_cut_is_not_compared_with(pruned: Engine) -> Non
 
 def test_minutes_say_since_when_they_are_counted(pruned: Engine) -> None:
     with session_scope(pruned) as session:
-        cut = capacity.spend(session, Scope(), Window(NOON - 90 * DAY, NOON), capacity.SpendBy.REPO)
-        whole = capacity.spend(session, Scope(), Window(MIDNIGHT - 90 * DAY, NOON), capacity.SpendBy.REPO)
-        by_event = capacity.spend(session, Scope(events=("push",)), Window(MIDNIGHT - 90 * DAY, NOON),
-                                  capacity.SpendBy.RUNNER)  # fmt: skip
+        cut = spending.spend(session, Scope(), Window(NOON - 90 * DAY, NOON), spending.SpendBy.REPO)
+        whole = spending.spend(session, Scope(), Window(MIDNIGHT - 90 * DAY, NOON), spending.SpendBy.REPO)
+        by_event = spending.spend(session, Scope(events=("push",)), Window(MIDNIGHT - 90 * DAY, NOON),
+                                  spending.SpendBy.RUNNER)  # fmt: skip
         edge = session.get_one(RollupState, 1).pruned_before
     assert (cut.since, whole.since, by_event.since) == (MIDNIGHT - 89 * DAY, None, edge)
 
