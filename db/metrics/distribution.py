@@ -37,6 +37,7 @@ class Distribution:
 
 
 UNKNOWN = Distribution(None, None, None, None, None)
+_EMPTY = Distribution(None, None, None, None)
 
 
 def is_small_sample(n: int | None) -> bool:
@@ -62,27 +63,21 @@ def distributions(
 ) -> list[Distribution]:
     """One for each sample. `percentiles_of` takes fractions, a row a sample, and returns the percentiles. Without
     `intervals` those are null."""
-    fixed = np.broadcast_to([0.5, 0.9, 0.95], (len(sizes), 3))
-    spread = [_interval_fractions(sizes, fraction) for fraction in (0.5, 0.95)] if intervals else []
-    fractions = np.hstack((fixed, *spread))
-    found = percentiles_of(np.clip(fractions, 0.0, 1.0))
-    for first in range(3, fractions.shape[1], 2):
-        outside = (fractions[:, first] < 0) | (fractions[:, first + 1] > 1)
-        found[outside, first : first + 2] = np.nan
-    values = np.column_stack((means, found)).astype(object)
-    values[:, 1:][np.isnan(found)] = None
-    values[np.isnan(means), 0] = None
-    rows = zip(sizes.tolist(), values.tolist(), strict=True)
+    fractions = np.broadcast_to([0.5, 0.9, 0.95], (len(sizes), 3))
     if not intervals:
-        return [Distribution(mean, p50, p90, p95, size) for size, (mean, p50, p90, p95) in rows]
+        rows = np.column_stack((means, percentiles_of(fractions))).tolist()
+        return [
+            Distribution(*row, size) if size else _EMPTY for size, row in zip(sizes.tolist(), rows, strict=True)
+        ]  # fmt: skip
+    bounds = np.hstack([_interval_fractions(sizes, fraction) for fraction in (0.5, 0.95)])
+    values = percentiles_of(np.hstack((fractions, np.clip(bounds, 0.0, 1.0))))
+    rows = np.column_stack((means, values)).tolist()
+    inside = ((bounds[:, ::2] >= 0) & (bounds[:, 1::2] <= 1)).tolist()
     return [
-        Distribution(mean, p50, p90, p95, size, _bounds(low50, high50), _bounds(low95, high95))
-        for size, (mean, p50, p90, p95, low50, high50, low95, high95) in rows
-    ]
-
-
-def _bounds(low: float | None, high: float | None) -> Bounds | None:
-    return None if low is None or high is None else (low, high)
+        Distribution(*row[:4], size, (row[4], row[5]) if of_p50 else None, (row[6], row[7]) if of_p95 else None)
+        if size else _EMPTY
+        for size, row, (of_p50, of_p95) in zip(sizes.tolist(), rows, inside, strict=True)
+    ]  # fmt: skip
 
 
 def _interval_fractions(sizes: Ints, fraction: float) -> Floats:
