@@ -149,9 +149,7 @@ class _Values:
 
     def spreads(self, *, intervals: bool) -> list[Distribution]:
         size = len(self.sketched)
-        numbers = np.bincount(self.exact.rows, minlength=size) + np.bincount(
-            self.places // sketch.WIDTH, weights=self.counts, minlength=size
-        ).astype(np.int64)
+        numbers = np.bincount(self.exact.rows, minlength=size) + sketch.sizes(self.places, self.counts, size)
         means = np.divide(self.total, numbers, out=np.full(size, np.nan), where=numbers > 0)
         return distributions(means, numbers, self._percentiles, intervals=intervals)
 

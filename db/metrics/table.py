@@ -253,9 +253,10 @@ def pack_entries(entries: Entries, size: int) -> list[bytes | None]:
 
 def unpack_entries(listed: Sequence[bytes | None]) -> Entries:
     """Histograms as they are stored, one a row."""
-    sizes = np.fromiter((len(blob) // sketch.ENTRY_BYTES if blob else 0 for blob in listed), np.int64, len(listed))
-    buckets, counts = sketch.unpack(b"".join(blob for blob in listed if blob))
-    return Entries(np.repeat(np.arange(len(listed)), sizes), buckets, counts)
+    data = [blob or b"" for blob in listed]
+    sizes = np.fromiter(map(len, data), np.int64, len(data)) // sketch.ENTRY_BYTES
+    buckets, counts = sketch.unpack(b"".join(data))
+    return Entries(np.repeat(np.arange(len(data)), sizes), buckets, counts)
 
 
 def _with_exact(entries: Entries, exact: Exact) -> Entries:

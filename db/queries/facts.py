@@ -1,6 +1,6 @@
 """What can be added up of the runs of a scope and a window, by group and bucket of time; for db.analytics alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import repeat
@@ -18,10 +18,10 @@ from db.metrics.recovery import seconds_between
 from db.metrics.scope import Scope
 from db.metrics.table import HOURS, OPEN, OUTCOMES, fold, nothing, of_recoveries, of_rollups, stack
 from db.metrics.window import Window
-from db.models import Base, BrokenEpisode, Repository, Rollup, RollupState, Run, Workflow
+from db.models import Base, BrokenEpisode, Repository, Rollup, Run, Workflow
 from db.queries.filters import in_windows, repository_ids, workflow_ids
 from db.queries.grouping import COLUMNS, Buckets, Found, Question, first_hour, key_of
-from db.queries.plan import Piece, Rows, plan, rows_from
+from db.queries.plan import Piece, Rows, plan, rollup_state, rows_from
 from db.queries.plan import losses as plan_losses
 from db.queries.rows import read_runs
 from db.queries.sequences import branch_episodes
@@ -63,7 +63,7 @@ def success_durations(
 
 def _details_from(session: Session, found: Found) -> datetime | None:
     """Since when roll-ups count everything that is counted now; null where the answer holds no older ones."""
-    state = session.get(RollupState, 1)
+    state = rollup_state(session)
     oldest = found.rollups_from
     if state is None or state.complete_from is None or oldest is None or oldest >= state.complete_from:
         return None
@@ -103,7 +103,7 @@ def by_rollups(session: Session, scope: Scope, window: Window) -> bool:
 
 def is_pruned(session: Session, moment: datetime) -> bool:
     """Are runs deleted that were created then?"""
-    state = session.get(RollupState, 1)
+    state = rollup_state(session)
     return state is not None and moment < rows_from(state)
 
 
@@ -111,7 +111,7 @@ def losses(
     session: Session, scope: Scope, window: Window, by: GroupBy | None, interval: Interval | None = None
 ) -> Losses:
     """What the answer to such a question cannot hold, because runs were deleted."""
-    state = session.get(RollupState, 1)
+    state = rollup_state(session)
     if state is None or window.since >= rows_from(state):
         return Losses()
     return plan_losses(session, plan(session, scope, window, by, interval))
@@ -157,16 +157,22 @@ def _read_piece(session: Session, question: Question, piece: Piece) -> Found:
     else:
         hour = first_hour(_hour(), question.interval)
         query = select(hour, *keys, *(func.sum(its[name]) for name in names)).group_by(hour, *keys)
-    rows = session.connection().execute(query.where(*where)).all()
     # By columns: rows of so many values are slow to take apart.
-    columns = list(zip(*rows, strict=True))
+    columns = list(zip(*session.connection().execute(query.where(*where)).all(), strict=True))
     if not columns:
         return Found([], nothing())
-    width, buckets = len(group) + 1, Buckets(question.interval)
-    hours = map(tiles.first_hour, columns[0]) if question.histograms else map(int, columns[0])
-    groups = zip(*columns[1:width], strict=True) if group else repeat((), len(rows))
-    found = [(key_of(values), buckets.of_hour(hour)) for values, hour in zip(groups, hours, strict=True)]
-    return Found(found, of_rollups(dict(zip(names, columns[width:], strict=True))))
+    width, size = len(group) + 1, len(columns[0])
+    starts: Iterable[datetime | None] = repeat(None, size)
+    if question.interval:
+        buckets = Buckets(question.interval)
+        hours = map(tiles.first_hour, columns[0]) if question.histograms else map(int, columns[0])
+        starts = map(buckets.of_hour, hours)
+    # Added up at once: there are many roll-ups of a group, and objects for each of them are slow.
+    places: dict[tuple[Any, ...], int] = {}
+    groups = zip(*columns[1:width], starts, strict=True)
+    at = np.fromiter((places.setdefault(key, len(places)) for key in groups), np.int64, size)
+    table = fold(of_rollups(dict(zip(names, columns[width:], strict=True))), at, len(places))
+    return Found([(key_of(key[:-1]), key[-1]) for key in places], table)
 
 
 def _hour() -> ColumnElement[int]:
