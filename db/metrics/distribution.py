@@ -65,19 +65,23 @@ def distributions(
     `intervals` those are null."""
     fractions = np.broadcast_to([0.5, 0.9, 0.95], (len(sizes), 3))
     if not intervals:
-        rows = np.column_stack((means, percentiles_of(fractions))).tolist()
+        values = np.column_stack((means, percentiles_of(fractions))).tolist()
         return [
-            Distribution(*row, size) if size else _EMPTY for size, row in zip(sizes.tolist(), rows, strict=True)
-        ]  # fmt: skip
+            Distribution(mean, p50, p90, p95, size) if size else _EMPTY
+            for size, (mean, p50, p90, p95) in zip(sizes.tolist(), values, strict=True)
+        ]
     bounds = np.hstack([_interval_fractions(sizes, fraction) for fraction in (0.5, 0.95)])
-    values = percentiles_of(np.hstack((fractions, np.clip(bounds, 0.0, 1.0))))
-    rows = np.column_stack((means, values)).tolist()
+    percents = percentiles_of(np.hstack((fractions, np.clip(bounds, 0.0, 1.0))))
     inside = ((bounds[:, ::2] >= 0) & (bounds[:, 1::2] <= 1)).tolist()
+    rows = zip(sizes.tolist(), means.tolist(), percents.tolist(), inside, strict=True)
     return [
-        Distribution(*row[:4], size, (row[4], row[5]) if of_p50 else None, (row[6], row[7]) if of_p95 else None)
-        if size else _EMPTY
-        for size, row, (of_p50, of_p95) in zip(sizes.tolist(), rows, inside, strict=True)
-    ]  # fmt: skip
+        Distribution(
+            mean, p50, p90, p95, size, (low50, high50) if of_p50 else None, (low95, high95) if of_p95 else None
+        )
+        if size
+        else _EMPTY
+        for size, mean, (p50, p90, p95, low50, high50, low95, high95), (of_p50, of_p95) in rows
+    ]
 
 
 def _interval_fractions(sizes: Ints, fraction: float) -> Floats:
@@ -119,7 +123,7 @@ def interpolated(sizes: Ints, fractions: Sequence[float] | Floats, value_at: Cal
         return np.full((len(sizes), wanted.shape[-1]), np.nan)
     last = np.maximum(sizes - 1, 0)[:, None]
     ranks = wanted * last
-    low = np.floor(ranks).astype(np.int64)
+    low = ranks.astype(np.int64)
     at, above = value_at(low), value_at(np.minimum(low + 1, last))
     return np.where(sizes[:, None] > 0, at + (above - at) * (ranks - low), np.nan)
 

@@ -73,7 +73,10 @@ def facts_of(
     durations, queues = _Values.of(table, "durations", "duration"), _Values.of(table, "queues", "queue")
     # In histograms where all decided runs are, so that those of failed ones are what is left.
     passed = _Values.of(table, "success_durations", "success_duration", durations.sketched)
-    failed, ended = durations.less(passed, table.exact["failure_durations"]), _Values.of(table, "recoveries", "recovery")
+    failed, ended = (
+        durations.less(passed, table.exact["failure_durations"]),
+        _Values.of(table, "recoveries", "recovery"),
+    )
     spreads = _spreads((durations, queues, passed, failed, ended), intervals=intervals)
     medians = medians_with_open(ended.exact, (ended.places, ended.counts), len(table), ages or {})
     still_open = column["recovery_open"]

@@ -266,10 +266,17 @@ def _with_exact(entries: Entries, exact: Exact) -> Entries:
 
 def stack_entries(listed: Sequence[Entries], starts: Any) -> Entries:
     """All of them; the rows of the k-th begin at `starts[k]`."""
+    some = [(each, start) for each, start in zip(listed, starts, strict=False) if len(each.rows)]
+    if len(some) == 1:
+        # Most often only roll-ups have histograms, and large ones: nothing is copied.
+        only, start = some[0]
+        return Entries(only.rows + start if start else only.rows, only.buckets, only.counts)
+    if not some:
+        return _NO_ENTRIES
     return Entries(
-        np.concatenate([each.rows + start for each, start in zip(listed, starts, strict=False)]),
-        np.concatenate([each.buckets for each in listed]),
-        np.concatenate([each.counts for each in listed]),
+        np.concatenate([each.rows + start for each, start in some]),
+        np.concatenate([each.buckets for each, _ in some]),
+        np.concatenate([each.counts for each, _ in some]),
     )
 
 

@@ -27,9 +27,9 @@ _LENGTHS = {Interval.HOUR: (1, 0), Interval.DAY: (24, 0), Interval.WEEK: (168, 7
 
 @dataclass(frozen=True)
 class Question:
-    """`counts`, `sums` and `histograms` are those that the answer needs, others may be 0 or empty in it; recoveries cost
-    the database questions of their own.
-    `now`: until when open episodes have lasted; null: until the window's end."""
+    """`counts`, `sums` and `histograms` are those that the answer needs, others may be 0 or empty in it; recoveries
+    cost the database questions of their own. `now`: until when open episodes have lasted; null: until the window's
+    end."""
 
     scope: Scope
     window: Window

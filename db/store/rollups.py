@@ -12,7 +12,18 @@ from sqlalchemy.orm import Session
 from db.engine import write_scope
 from db.metrics import tiles
 from db.metrics.grain import OF_ONE, OVER_ALL, BranchKind, Grain, Key, Rollups, gather
-from db.metrics.table import COUNTS, HISTOGRAMS, SUMS, RunFact, blobs, nothing, of_recoveries, of_rollups, of_runs, stack
+from db.metrics.table import (
+    COUNTS,
+    HISTOGRAMS,
+    SUMS,
+    RunFact,
+    blobs,
+    nothing,
+    of_recoveries,
+    of_rollups,
+    of_runs,
+    stack,
+)
 from db.models import Base, BrokenEpisode, Repository, Rollup, RollupMark, RollupState, Run, UsageRollup
 from db.store.episodes import renew_episodes
 from db.store.locking import Chore, take_turn
