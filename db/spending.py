@@ -80,7 +80,8 @@ class SpendPoint:
 class Waste:
     """Seconds of a workflow's jobs whose attempts served nothing, by reason (db.metrics.attempts.Waste), and `share` of
     its compute time. `defect_seconds` stand beside them. `wasted_usd` is an estimate: the cost by runner in proportion
-    to its wasted time. `never_started` jobs have no time at all."""
+    to its wasted time, null where the price of none of its minutes is known. `never_started` jobs have no time at
+    all."""
 
     repo: str
     workflow: str
@@ -89,7 +90,7 @@ class Waste:
     cancelled_seconds: float
     superseded_seconds: float
     wasted_seconds: float
-    wasted_usd: float
+    wasted_usd: float | None
     defect_seconds: float
     never_started: int
     share: float | None
@@ -124,6 +125,11 @@ class _Spent:
     cost_usd: float
     unpriced_minutes: int
     never_started: int
+
+    @property
+    def unpriced(self) -> bool:
+        """Is the price of no billed minute known?"""
+        return 0 < self.minutes <= self.unpriced_minutes
 
     def worth(self, *, money: bool) -> float:
         return self.cost_usd if money else float(self.minutes)
@@ -185,7 +191,8 @@ def wasted(session: Session, scope: Scope, window: Window) -> Wasted:
             items.append(
                 Waste(
                     repo or "", workflow or "", workflow_id or 0, added["flaky"], added["cancelled"],
-                    added["superseded"], _wasted(added), added["wasted_usd"], _defect(added),
+                    added["superseded"], _wasted(added), None if _of_jobs(added).unpriced else added["wasted_usd"],
+                    _defect(added),
                     int(added["never_started"]), ratio(_wasted(added), added["compute"]),
                 )
             )  # fmt: skip

@@ -14,10 +14,13 @@ _SHOWN = 5
 _SIGNS = {"broken": "✕", "alert": "!", "success": "↘", "duration": "↗", "stuck": "◌", "queue": "…"}
 
 
-def attention(found: Sequence[Attention], now: datetime, *, large: bool = False) -> None:
+def attention(found: Sequence[Attention], now: datetime, *, doubt: str | None = None, large: bool = False) -> None:
+    """`doubt`: why the data may be out of date or incomplete; then an empty list is no all-clear."""
     kind = "ph-attention ph-on-wall" if large else "ph-attention"
     if not found:
         calm = "<b>✓ Nothing needs attention</b><span>Nothing is broken, got worse or stands still.</span>"
+        if doubt:
+            calm = f"<span>No problem in the stored data, which may not be all. {html(doubt)}</span>"
         st.html(f'<div class="{kind}"><div class="ph-calm">{calm}</div></div>')
         return
     rows = [_row(each, now) for each in found]

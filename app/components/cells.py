@@ -86,12 +86,13 @@ def rate(share: float | None, *, tone: Literal["green", "red", "blue"] = "green"
 
 
 def changed(found: Change | None) -> Cell:
-    """A change of a figure with its samples; muted where there are too few runs for one."""
+    """A change of a figure with its samples; muted, and in fewer words than on a tile, where there are too few runs."""
     if found is None:
         return Cell(units.NO_DATA, None)
     title = f"{units.count(found.n)} runs now, {units.count(found.n_before)} before"
     tone = {True: "ph-green", False: "ph-red", None: "ph-dim"}[found.good]
-    return Cell(f'<span class="{tone}" title="{title}">{html(found.text)}</span>', found.difference)
+    shown = found.text if found.enough else "few runs"
+    return Cell(f'<span class="{tone}" title="{title}">{html(shown)}</span>', found.difference)
 
 
 def median(found: Distribution) -> Cell:

@@ -85,16 +85,18 @@ def _since(first_bad: RunRow, green: RunRow) -> str:
 
 def _commits(commits: Sequence[Commit], first_bad: RunRow | None, *, more: bool, compare_url: str | None) -> None:
     shown = named_commits(commits, first_bad.head_sha if first_bad else None)
-    rows = "".join(_commit(each, first_bad) for each in shown)
+    rows = [_commit(each, first_bad) for each in shown]
     others = len(commits) - len(shown)
-    rest = f'<li class="ph-dim">and {others}{" or more" if more else ""} others</li>' if others else ""
+    if others:
+        # The first bad one, where it is older than the newest, stands behind those that are left out.
+        rows.insert(_NAMED, f'<li class="ph-dim">{others}{" or more" if more else ""} more</li>')
     outside = (
         f' <a href="{html(compare_url)}" target="_blank" rel="noopener">all changes on GitHub</a>'
         if compare_url and compare_url.startswith("https://")
         else ""
     )
     count = "1 commit" if len(commits) == 1 else f"{len(commits)}{'+' if more else ''} commits"
-    st.html(f'<div class="ph-commits"><b>{count} with runs since then</b>{outside}<ul>{rows}{rest}</ul></div>')
+    st.html(f'<div class="ph-commits"><b>{count} with runs since then</b>{outside}<ul>{"".join(rows)}</ul></div>')
 
 
 def _people(commit: Commit) -> str:

@@ -48,7 +48,7 @@ def flaky_rows(found: Sequence[FlakyWorkflow], now: datetime, time: Query) -> li
             cells.occurrences(each.flaky_runs, each.before),
             cells.rate(each.rate, tone="red"),
             _per_rerun(each),
-            Cell(units.percent(each.estimate), each.estimate),
+            _estimate(each),
             cells.by_day(each.by_day, f"Flaky runs a day of {each.workflow}"),
             _jobs(each),
             cells.count(each.same_commit),
@@ -69,6 +69,13 @@ def _runs(each: FlakyWorkflow, time: Query) -> Cell:
 def _per_rerun(each: FlakyWorkflow) -> Cell:
     shown = f"{units.percent(each.rate_per_rerun)} <small>of {units.count(each.rerun_failures)}</small>"
     return Cell(shown, each.rate_per_rerun)
+
+
+def _estimate(each: FlakyWorkflow) -> Cell:
+    """Muted where it is not certain that the workflow is flaky: then it may come from a single re-run."""
+    tone = "" if each.called else ' class="ph-dim"'
+    hover = f"surely at least {units.percent(each.estimate_low)}"
+    return Cell(f'<span{tone} title="{hover}">{units.percent(each.estimate)}</span>', each.estimate)
 
 
 def _verdict(each: FlakyWorkflow) -> Cell:

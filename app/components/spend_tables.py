@@ -74,7 +74,7 @@ def spend_rows(items: Sequence[Spend], time: Query) -> list[Row]:
     return [
         (
             _where(each, time),
-            _money(each.cost_usd),
+            _cost(each),
             _whole_minutes(each.unpriced_minutes) if each.unpriced_minutes else Cell(units.NO_DATA, 0),
             _percent(each.share, tone="blue"),
             cells.change(each.change),
@@ -97,7 +97,7 @@ def wasted_rows(found: Wasted, time: Query) -> list[Row]:
         (
             workflow_link(each.repo, each.workflow, each.workflow_id, time),
             _minutes(each.wasted_seconds),
-            Cell(f"≈ {units.money(each.wasted_usd)}" if each.wasted_usd else units.money(0), round(each.wasted_usd, 4)),
+            _estimate(each.wasted_usd),
             _percent(each.share, tone="red"),
             _minutes(each.flaky_seconds),
             _minutes(each.cancelled_seconds),
@@ -189,8 +189,17 @@ def _where(each: Spend, time: Query) -> Cell:
     return Cell(f'<span class="ph-clip" title="{shown}">{shown}</span>', each.key)
 
 
-def _money(usd: float) -> Cell:
-    return Cell(units.money(usd), round(usd, 4))
+def _cost(each: Spend) -> Cell:
+    """Unknown where the price of no billed minute is known."""
+    if 0 < each.minutes <= each.unpriced_minutes:
+        return Cell(units.NO_DATA, None)
+    return Cell(units.money(each.cost_usd), round(each.cost_usd, 4))
+
+
+def _estimate(usd: float | None) -> Cell:
+    if usd is None:
+        return Cell(units.NO_DATA, None)
+    return Cell(f"≈ {units.money(usd)}" if usd else units.money(0), round(usd, 4))
 
 
 def _minutes(seconds: float) -> Cell:

@@ -124,6 +124,8 @@ def _note(figure: Figure, figures: Metrics, comparison: Comparison, now: datetim
         words.append(f"of {units.count(n)} {'run' if n == 1 else 'runs'}")
     if is_provisional(figure.name, comparison.window, now):
         words.append(SO_FAR)
+    if figure.name == "cost_usd" and figures.cost_unknown_minutes:
+        words.append(f"without {units.count(figures.cost_unknown_minutes)} min of unknown price")
     if figure.name == "runs" and figures.runs.in_progress:
         words.append(f"{units.count(figures.runs.in_progress)} still running")
     return f' <small class="ph-dim">{html(" · ".join(words))}</small>' if words else ""

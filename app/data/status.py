@@ -32,6 +32,16 @@ class Status:
     repositories: list[repositories.RepositoryRow]
     has_runs: bool
 
+    @property
+    def doubt(self) -> str | None:
+        """Why finding nothing in the stored data is no all-clear, in one sentence; null where it is one."""
+        if self.stale or not self.catching_up.number:
+            return self.stale
+        behind = self.catching_up
+        if behind.total == 1:
+            return "The repository is still catching up."
+        return f"{behind.number:,} of {behind.total:,} repositories {'is' if behind.number == 1 else 'are'} still catching up."
+
 
 _windows_end: dict[int, datetime] = {}
 

@@ -74,13 +74,16 @@ def _written(job: JobRow, now: datetime) -> str:
 
 
 def steps(job: JobRow) -> pd.DataFrame:
-    """`left` and `width`: when the step ran, in percent of its job's time; 0 wide where that is not known."""
+    """`left` and `width`: when the step ran, in percent of its job's time; 0 wide where it did not, or that is not
+    known."""
     spans = [(_moment(step.get("started_at")), _moment(step.get("completed_at"))) for step in job.steps]
     origin = min((start for start, _ in spans if start), default=None)
     whole = max(((end - origin).total_seconds() for _, end in spans if end and origin), default=0.0)
     rows = []
     for step, (start, end) in zip(job.steps, spans, strict=True):
-        seconds = max((end - start).total_seconds(), 0.0) if start and end else None
+        # GitHub gives a skipped step times as well, at which nothing ran.
+        ran = start and end and step.get("conclusion") != Conclusion.SKIPPED
+        seconds = max((end - start).total_seconds(), 0.0) if ran and start and end else None
         known = bool(seconds and start and origin and whole)
         rows.append({
             "name": str(step.get("name") or ""),

@@ -19,4 +19,4 @@ elif shown == "silences":
     sections.silences(found, status.version)
 else:
     nothing = None if status.has_runs else "No run is stored yet."
-    sections.alerts(found, viewer.zone(), status.stale or nothing)
+    sections.alerts(found, viewer.zone(), status.doubt or nothing)

@@ -21,7 +21,7 @@ needs = st.container()
 found = filters.trends(status.version)
 if viewer.on_wall() or not found.comparison.now.runs.total:
     with needs:
-        attention(data.attention(scope, now, status.version), now, large=viewer.on_wall())
+        attention(data.attention(scope, now, status.version), now, doubt=status.doubt, large=viewer.on_wall())
 if not found.comparison.now.runs.total:
     completeness(found.comparison.now.data, window.since, scope.repos)
     states.nothing_matches()
@@ -68,7 +68,7 @@ with st.grid(2, min_column_width=320, gap="small"):
 
 # What the eye meets first is asked for after the charts: it looks at more, and they need not wait for it.
 with needs:
-    attention(data.attention(scope, now, status.version), now)
+    attention(data.attention(scope, now, status.version), now, doubt=status.doubt)
 listed = data.workflows(scope, window, status.version)
 csv = "workflows", lambda: workflow_table.exported(listed, now)
 with panel("Workflows", "broken ones first, then by lowest success rate", key="workflow-panel", csv=csv):

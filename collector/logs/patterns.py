@@ -168,6 +168,7 @@ TELLING = (
         r"^\s*×\s\S|^ResolvePackageNotFound|^toomanyrequests:|^CMake Error[ :]|^\s*Error \(\w+\) \S|^E\d{4,}: |^Error: "
     ),
     _any(r"^\[warn\] (?!Code style)\S+$", needs=r"^\[warn\] Code style issues"),  # Prettier
+    _any(r"^[A-Z]{1,5}\d{3,4} (?:\[\*\] )?\S", needs=r"^\s+--> \S+:\d+:\d+$"),  # Ruff
     # An exception.
     _any(
         r"^(?:[\w$]+\.)*\w*(?:Error|Exception|Interrupt|Exit)\b(?:: |$)|^E\s{2,}\S|"
@@ -192,9 +193,11 @@ TELLING = (
     _any(r"^> (?!Task |Run with|Get more|Configure )\S.*", needs=r"^\* What went wrong:"),
     _any(r"^!{4,} .+ !{4,}$|\bFAIL(?:ED|URE)?:? (?!code)|^\S+: \S.*\b(?:[Cc]ould not|[Cc]annot|[Uu]nable to|denied)\b"),
 )
-# Lines that a step prints whether it goes well or not, and frames of a stack: not the last word where no rule fits.
+# Lines that a step prints whether it goes well or not, frames of a stack, and quoted source: not the last word where
+# no rule fits.
 IMPLAUSIBLE = Pattern(
-    r"^[^A-Za-z]*$|^\s*(?:at |from |File \".*\", line \d|\d+: 0x|#\d+ 0x)|^(?:real|user|sys)\s+\d|^##\[|"
+    r"^[^A-Za-z]*$|^\s*>?\s*\d+ \| |"
+    r"^\s*(?:at |from |File \".*\", line \d|\d+: 0x|#\d+ 0x)|^(?:real|user|sys)\s+\d|^##\[|"
     r"^\s*(?:Total time|Total Test time|Finished|Done in|Done\b|Time:|Duration|Elapsed|Took |Ran \d|coverage:|ok\s|"
     r"added \d+ packages?|Downloading|Downloaded|Successfully|Cleaning up|For more information|See https?:|https?:|"
     r"Run `|Run with|Learn more|Use --|Try `|\* (?:Try|Get more)|Post job|Uploading|Saving|Stopping|Removing|"

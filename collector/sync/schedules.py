@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from urllib.parse import quote
@@ -14,8 +15,10 @@ from collector.github.payloads import FilePayload, read
 from collector.sync.crons import UnreadableFile, crons_of
 from collector.sync.gone import why_unseen
 from db.engine import session_scope, write_scope
-from db.queries.schedules import WantedFile, wanted_files
+from db.queries.schedules import WantedFile, schedule_trouble, wanted_files
 from db.store.schedules import note_removed, note_schedule, note_unchanged, note_unreadable
+
+log = logging.getLogger(__name__)
 
 _OF_THIS_FILE = (BadAnswer, Forbidden, Gone, NotFound, Unprocessable)
 
@@ -40,14 +43,21 @@ class ScheduleReader:
         except (*_OF_THIS_FILE, UnreadableFile) as error:
             removed = isinstance(error, NotFound) and why_unseen(self._client, repository_id, repo) is None
             with write_scope(self._engine) as session:
+                known = schedule_trouble(session, *key)
                 note = note_removed if removed else note_unreadable
                 note(session, key, str(error), now)
-            return
-        with write_scope(self._engine) as session:
-            if crons is None:
-                note_unchanged(session, key, now)
-            else:
-                note_schedule(session, key, crons, answer.etag, now)
+                trouble = None if removed else schedule_trouble(session, *key)
+        else:
+            with write_scope(self._engine) as session:
+                known = schedule_trouble(session, *key)
+                if crons is None:
+                    note_unchanged(session, key, now)
+                else:
+                    note_schedule(session, key, crons, answer.etag, now)
+                trouble = schedule_trouble(session, *key)
+        # Files are read every hour: what is wrong with one is logged when it changes.
+        if trouble and trouble != known:
+            log.warning("%s: the schedule of %r is not judged: %s", repo, file.path, trouble)
 
 
 def _text(data: object) -> str:

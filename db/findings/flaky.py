@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from db.analytics import was_collected
 from db.insights.flakiness import Flakiness, flakiness
-from db.insights.significance import wilson
 from db.metrics.distribution import ratio
+from db.metrics.intervals import wilson
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.queries import facts, findings

@@ -24,6 +24,8 @@ _BLANKS = (
 )
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _DURATION = re.compile(r"[(\[](?:< ?)?\d+(?:[.,]\d+)?\s?(?:ns|µs|us|ms|s|sec|secs|seconds|m|min|h)[)\]]")
+# A line and a column between the file of a test and its title: tests move within their file.
+_PLACE = re.compile(r"(?<=\w):\d+:\d+(?= )")
 # How frameworks name a test that failed.
 _TESTS = tuple(
     re.compile(pattern)
@@ -55,7 +57,7 @@ _NAMES = re.compile(
     r"dependency|plugin|provider|resource|table|column|key|test|suite|spec|scenario|reference to)[:\s]\s*)+"
     r"(?:(?:for|named|called|of)\s)?))"
     r"(?P<named>[^\s'\"`,;:()<>]*[\w/)\]]|-l\w+)"
-    r"|(?P<path>(?:[A-Za-z]:|~|\.{1,2})?(?:[\\/]+[\w.@+~<>-]++)++|[\w.@+-]++(?:[\\/][\w.@+~<>-]++)++)"
+    r"|(?P<path>(?:[A-Za-z]:|~|\.{1,2}|(?<![\\/]))(?:[\\/]++[\w.@+~<>-]++)++|[\w.@+-]++(?:[\\/][\w.@+~<>-]++)++)"
     r"|(?P<word>[A-Za-z_$][\w$-]*+)"
     r"|(?P<number>\d+(?:[.,]\d+)*+)"
 )
@@ -104,8 +106,8 @@ def _rest(text: str) -> str:
 
 
 def _test(name: str) -> str:
-    """Without directories, and without how long it took."""
-    words = [_based(word) for word in _DURATION.sub("", name).split()]
+    """Without directories, its place in the file, and how long it took."""
+    words = [_based(word) for word in _PLACE.sub("", _DURATION.sub("", name)).split()]
     return JOINT.join(words)
 
 

@@ -5,8 +5,8 @@ how often people re-run; times the share of runs that fail at first, it estimate
 
 from dataclasses import dataclass
 
-from db.insights.significance import wilson
 from db.metrics.distribution import ratio
+from db.metrics.intervals import wilson
 
 # Called flaky where at least this share of runs flakes, certain to 97.5 % for each factor, by two runs or more.
 CALLED_FROM, LEAST_RUNS = 0.01, 2

@@ -1,32 +1,13 @@
 """How certain a difference is. Pure."""
 
 from collections.abc import Sequence
-from math import sqrt
 
 import numpy as np
 
 from db.metrics.distribution import Floats, Ints
 
-_Z = 1.959963984540054
 # Terms of a sum below this share of 1 change no decision.
 _NEGLIGIBLE = 1e-15
-
-
-def wilson(part: float, whole: float) -> tuple[float, float]:
-    """The 95 % interval of a share (E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical
-    Inference", 1927); (0, 1) of nothing."""
-    if not whole:
-        return 0.0, 1.0
-    share = part / whole
-    centre = share + _Z * _Z / (2 * whole)
-    spread = _Z * sqrt(share * (1 - share) / whole + _Z * _Z / (4 * whole * whole))
-    size = 1 + _Z * _Z / whole
-    return max((centre - spread) / size, 0.0), min((centre + spread) / size, 1.0)
-
-
-def wilson_lower(part: float, whole: float) -> float:
-    """The lower bound of Wilson's interval: 1 of 1 ranks below 30 of 60."""
-    return wilson(part, whole)[0]
 
 
 def fisher_worse(failed: int, passed: int, failed_before: int, passed_before: int) -> float:

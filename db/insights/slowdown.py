@@ -3,7 +3,6 @@
 Durations spread by a share, not by seconds, so that their logarithms are compared. Runs of one day have something in
 common (load, caches), so that the error of a mean has two parts: one shrinks with runs, the other with days."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -185,11 +184,3 @@ def _step(seconds: Floats, cuts: _Cuts, mine: slice, place: int, start: int, t: 
     return Step(
         index, int(credible.min()), int(credible.max()), old, new, len(before), len(after), float(t[place])
     )  # fmt: skip
-
-
-def slower_since(created: Sequence[float], seconds: Sequence[float]) -> Step | None:
-    """As `steps`, of one workflow: times of creation in seconds since 1970, and durations."""
-    size = np.asarray([0, len(seconds)])
-    one = Sequences(size, np.asarray(created, dtype=np.float64), np.zeros(len(seconds), dtype=np.bool_),
-                    np.asarray(seconds, dtype=np.float64))  # fmt: skip
-    return steps(one).get(0)

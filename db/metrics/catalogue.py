@@ -168,11 +168,12 @@ FIGURES: dict[str, Figure] = {
             "Time of all jobs over all attempts; copied jobs once.",
         ),
         Figure(
-            "wasted_seconds", "Wasted", lambda m: m.wasted_seconds, _minutes, "lower",
+            "wasted_seconds", "Waste and defects", lambda m: m.wasted_seconds, _minutes, "lower",
             "Job time of attempts that failed, were cancelled or were run again.",
         ),
         Figure(
-            "wasted_share", "Wasted share", _wasted_share, units.percent, "lower", "Wasted of all job time.",
+            "wasted_share", "Share of waste and defects", _wasted_share, units.percent, "lower",
+            "Waste and defects of all job time.",
         ),
         Figure(
             "cost_usd", "Cost", lambda m: m.cost_usd, _money, "lower",

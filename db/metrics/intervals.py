@@ -11,8 +11,10 @@ from db.metrics.distribution import Z95, Bounds, Distribution
 
 
 def wilson(part: int, whole: int) -> Bounds:
-    """Of a share; `whole` above 0 (E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical
+    """Of a share; (0, 1) of nothing (E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical
     Inference", Journal of the American Statistical Association 22, 1927)."""
+    if not whole:
+        return 0.0, 1.0
     share, square = part / whole, Z95 * Z95
     centre = share + square / (2 * whole)
     spread = Z95 * sqrt(share * (1 - share) / whole + square / (4 * whole * whole))

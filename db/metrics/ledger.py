@@ -3,15 +3,13 @@ UI, API and doctor share. How it is said stands in ledger_words."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from db.metrics.formulas import Completeness, Gap
-from db.metrics.ledger_words import day, history_line, holes_line, unfilled_line
+from db.metrics.formulas import Gap
+from db.metrics.ledger_words import history_line, holes_line, unfilled_line
 from db.metrics.window import Window
 from db.vocabulary import BackfillPhase, GapState, LedgerState
 
-# The history begins a little later than the start of the window that was asked for.
-SLACK = timedelta(hours=1)
 # Of less than this nobody can say how long the rest will take.
 _LEAST_SHARE, _LEAST_SECONDS = 0.02, 5.0
 # What is known to be missing for these reasons comes by itself, with patience.
@@ -247,17 +245,6 @@ def in_window(gaps: Iterable[Gap], window: Window) -> tuple[Gap, ...]:
         for gap in gaps
         if (gap.since is None or gap.since < window.until) and (gap.until is None or gap.until >= window.since)
     )
-
-
-def shortfall(found: Completeness, window: Window) -> str | None:
-    """In a few words what the figures of the window lack; null when they are complete."""
-    if found.complete_since is None:
-        return "history still being read"
-    if found.complete_since > window.since + SLACK:
-        return f"complete only since {day(found.complete_since)}"
-    if found.gaps:
-        return "1 gap" if len(found.gaps) == 1 else f"{len(found.gaps)} gaps"
-    return None
 
 
 def _moment(value: object) -> datetime | None:

@@ -82,6 +82,3 @@ class Buckets:
         if hour not in self._known:
             self._known[hour] = bucket_start(datetime.fromtimestamp(hour * 3600, UTC), self._interval)
         return self._known[hour]
-
-    def of_moment(self, moment: datetime) -> datetime | None:
-        return bucket_start(moment, self._interval) if self._interval else None

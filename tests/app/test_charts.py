@@ -14,10 +14,10 @@ from app.charts import heatmap, lines, theme, timeline, trends, usage
 from app.frames import anatomy
 from db.analytics import HourCell, Point
 from db.breakdown import BranchPoint, BranchSeries
-from db.capacity import SpendPoint
 from db.metrics.formulas import Metrics
 from db.metrics.window import Window
 from db.queries.runs import JobRow
+from db.spending import SpendPoint
 from db.vocabulary import Interval
 from tests.figures import fact, figures
 
@@ -91,7 +91,10 @@ def test_what_the_window_begins_in_is_no_running_bucket() -> None:
 
 
 def test_minutes_have_the_running_bucket_too() -> None:
-    points = [SpendPoint(START, False, 600.0, 60.0, 1.0), SpendPoint(START + timedelta(days=1), True, 1200.0, 0.0, 2.0)]
+    points = [
+        SpendPoint(START, False, 600.0, 60.0, 0.0, 1.0),
+        SpendPoint(START + timedelta(days=1), True, 1200.0, 0.0, 0.0, 2.0),
+    ]
     whole, running = usage.minutes(frames.spending(points), SINCE, UNTIL)["data"][:2]
     assert (whole["y"], running["y"]) == ([9.0], [20.0])
     assert (running["text"], running["name"]) == ([" · so far"], "Used")
@@ -241,3 +244,12 @@ def test_every_figure_is_plain_json_without_a_network_reference() -> None:
 def test_failed_and_succeeded_never_share_a_colour() -> None:
     assert theme.colour_of("failure") != theme.colour_of("success") != theme.colour_of("cancelled")
     assert theme.colour_of("something new") == theme.OTHER
+
+
+def test_a_skipped_step_has_no_length() -> None:
+    """GitHub gives it times as well."""
+    times = {"started_at": "2026-11-18T10:00:00Z", "completed_at": "2026-11-18T10:00:05Z", "status": "completed"}
+    listed = [{"name": "test", "conclusion": "failure", **times}, {"name": "upload", "conclusion": "skipped", **times}]
+    frame = anatomy.steps(_job_row(1, None, steps=listed))
+    assert list(frame["duration"]) == ["5.0s", "–"]
+    assert list(frame["width"]) == [100.0, 0.0]

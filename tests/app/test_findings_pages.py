@@ -1,5 +1,6 @@
 """Failures, Flaky, Cost and Compare."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -123,6 +124,16 @@ def test_files_of_money_have_one_unit_a_column_and_no_noise() -> None:
     head, line = as_csv(*wasted_file(Wasted([waste], 60, 30, 0, 90, 0.12, 3, 360, 2, [], None))).splitlines()
     assert head.endswith("Found a defect (min),Never started (jobs)")
     assert line == "acme/x / CI,1.5,0.1235,25.0,1.0,0.5,0.0,0.05,2"
+
+
+def test_money_of_minutes_without_any_known_price_is_unknown() -> None:
+    dear = Spend("acme/x", None, None, 3, 7, 28, 1650.0, 400.0, 1.0, 0.0, 28, 1, 0.5, None)
+    assert as_csv(*spend_file(Spending([dear], None))).splitlines()[1] == "acme/x,,28,50.0,,28,27.5,6.67,7,3"
+    free = replace(dear, unpriced_minutes=0)
+    assert as_csv(*spend_file(Spending([free], None))).splitlines()[1].startswith("acme/x,0.0,0,")
+    waste = Waste("acme/x", "CI", 5, 60.0, 30.0, 0.0, 90.0, None, 3.0, 2, 0.25)
+    line = as_csv(*wasted_file(Wasted([waste], 60, 30, 0, 90, 0.0, 3, 360, 2, [("big", 28)], None))).splitlines()[1]
+    assert line == "acme/x / CI,1.5,,25.0,1.0,0.5,0.0,0.05,2"
 
 
 def test_the_busiest_hour_is_told_on_the_clock_of_the_viewer() -> None:

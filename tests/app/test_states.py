@@ -203,3 +203,23 @@ def test_repositories_that_are_still_read_are_counted(empty: Engine, open_page: 
 def test_alerts_without_data_are_no_all_clear(empty: Engine, open_page: Open, moment: datetime) -> None:
     assert "Nothing fires" not in everything(open_page("alerts"))
     assert "No run is stored yet" in everything(open_page("alerts"))
+
+
+@pytest.mark.parametrize(
+    ("detail", "stopped", "line"),
+    [
+        ({}, False, "Nothing needs attention"),
+        ({}, True, "No problem in the stored data, which may not be all. The collector stopped at"),
+        ({"catching_up": 1}, False, "which may not be all. 1 of 2 repositories is still catching up."),
+    ],
+)
+@pytest.mark.parametrize("wall", [{}, {"wall": 1}])
+def test_no_problem_in_old_or_partial_data_is_no_all_clear(
+    seeded: Seeded, open_page: Open, detail: dict[str, object], stopped: bool, line: str, wall: dict[str, int]
+) -> None:
+    values = {"beat_seconds": 5, "poll_seconds": 300.0, **detail}
+    with write_scope(seeded.engine) as session:
+        beat(session, seeded.now, values, stopped_at=seeded.now if stopped else None)
+    shown = everything(open_page(repo="acme/api", **wall))
+    assert line in shown
+    assert ("✓ Nothing needs attention" in shown) == (not detail and not stopped)

@@ -59,6 +59,14 @@ def test_what_is_not_final_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "so far" not in month["rest"]
 
 
+def test_a_cost_says_how_many_minutes_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    unpriced = figures([fact("success", cost_usd=0.0, unpriced_minutes=minutes) for minutes in (7, 5)])
+    assert re.search(
+        r"Cost\s+\$0.00\s+without 12 min of unknown price", _drawn(monkeypatch, unpriced, unpriced, 30)["rest"]
+    )
+    assert "unknown price" not in _drawn(monkeypatch, _metrics(3), _metrics(3), 30)["rest"]
+
+
 def test_a_figure_is_provisional_while_half_of_its_window_may_change() -> None:
     def window(since: timedelta, until: timedelta = timedelta()) -> Window:
         return Window(NOW - since, NOW - until)

@@ -217,7 +217,9 @@ def test_a_line_with_a_time_zone_is_judged_by_it(engine: Engine, github: GitHub)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_zone_that_nobody_knows_is_told_and_alarms_nobody(engine: Engine, github: GitHub) -> None:
+def test_a_zone_that_nobody_knows_is_said_and_alarms_nobody(
+    engine: Engine, github: GitHub, caplog: pytest.LogCaptureFixture
+) -> None:
     night = Night(engine, github)
     odd = "on:\n  schedule:\n    - {cron: '0 11 * * *', timezone: Asia/Nowhere}\n"
     github.world.set_file(REPO, "Nightly", odd)
@@ -230,6 +232,8 @@ def test_a_zone_that_nobody_knows_is_told_and_alarms_nobody(engine: Engine, gith
     with Session(engine) as session:
         found = schedule_trouble(session, schedule(engine).repository_id, schedule(engine).workflow_id)
     assert found == schedule(engine).error
+    logged = [each.getMessage() for each in caplog.records if each.name == "collector.sync.schedules"]
+    assert logged == [f"{REPO}: the schedule of '.github/workflows/nightly.yml' is not judged: {found}"]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

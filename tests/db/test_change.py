@@ -43,7 +43,13 @@ def test_the_interval_of_a_difference_of_shares(
 # Newcombe 1998, table I of the paper on single proportions, method 3.
 @pytest.mark.parametrize(
     ("part", "whole", "expected"),
-    [(81, 263, (0.2553, 0.3662)), (15, 148, (0.0624, 0.1605)), (0, 20, (0.0, 0.1611)), (1, 29, (0.0061, 0.1718))],
+    [
+        (81, 263, (0.2553, 0.3662)),
+        (15, 148, (0.0624, 0.1605)),
+        (0, 20, (0.0, 0.1611)),
+        (1, 29, (0.0061, 0.1718)),
+        (0, 0, (0.0, 1.0)),
+    ],
 )
 def test_the_interval_of_a_share(part: int, whole: int, expected: tuple[float, float]) -> None:
     assert wilson(part, whole) == pytest.approx(expected, abs=5e-5)
