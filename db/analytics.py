@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.metrics.catalogue import FIGURES
 from db.metrics.change import Change, change, standardised
-from db.metrics.distribution import UNKNOWN, Distribution, ratio
+from db.metrics.distribution import UNKNOWN, ratio
 from db.metrics.facts import Facts, no_facts
 from db.metrics.formulas import Completeness, Metrics, metrics
 from db.metrics.intervals import DurationChange, Pair, duration_change
@@ -148,17 +148,9 @@ def compare(
 
 
 def _duration_change(session: Session, scope: Scope, window: Window, before: Window) -> DurationChange | None:
-    sides = []
-    for each in (window, before):
-        question = Question(scope, each, GroupBy.WORKFLOW, histograms=("success_durations",), recoveries=False)
-        sides.append({key: facts for (key, _), facts in queries.facts(session, question).items()})
-    now, then = sides
-    pairs = [Pair(_runs(facts), _successes(facts), _successes(then.get(key))) for key, facts in now.items()]
-    return duration_change(pairs)
-
-
-def _successes(facts: Facts | None) -> Distribution:
-    return facts.details.success_duration_seconds if facts and facts.details else UNKNOWN
+    now, then = (queries.success_durations(session, scope, each, GroupBy.WORKFLOW) for each in (window, before))
+    unknown = 0, UNKNOWN
+    return duration_change([Pair(runs, spread, then.get(key, unknown)[1]) for key, (runs, spread) in now.items()])
 
 
 def is_comparable(complete_since: datetime | None, before: Window) -> bool:

@@ -14,6 +14,7 @@ from db.metrics import tiles
 from db.metrics.distribution import ratio
 from db.metrics.facts import Facts, no_facts
 from db.metrics.scope import Scope
+from db.metrics.table import OUTCOMES
 from db.metrics.usage import SUMS, Usage, UsageKey
 from db.metrics.window import LENGTHS, Window, bucket_start
 from db.queries import usage as queries
@@ -136,6 +137,7 @@ class _Spent:
 
 # Of a group: the sums, and the cost of what was wasted.
 _COLUMNS = (*SUMS, "wasted_usd")
+_OF_RUNS = ("compute", "cost")
 
 
 def spend(session: Session, scope: Scope, window: Window, by: SpendBy) -> Spending:
@@ -160,7 +162,7 @@ def spend(session: Session, scope: Scope, window: Window, by: SpendBy) -> Spendi
 
 def spend_series(session: Session, scope: Scope, window: Window, interval: Interval) -> list[SpendPoint]:
     """One point a bucket, also where nothing ran."""
-    question = Question(scope, window, interval=interval, histograms=(), recoveries=False)
+    question = Question(scope, window, interval=interval, histograms=(), recoveries=False, counts=(), sums=_OF_RUNS)
     found, empty = facts(session, question), no_facts()
     used = queries.in_tiles(session, scope, window, interval)
     starts = {tile: bucket_start(tiles.begins(tile), interval) for tile in {key.tile for key in used.usage.keys}}
@@ -218,7 +220,9 @@ def _spent(session: Session, scope: Scope, window: Window, by: SpendBy) -> tuple
     added = _by(used.usage, _PLACE[by])
     if group is None:
         return {key: _of_jobs(each) for key, each in added.items()}, used.since
-    found = facts(session, Question(scope, window, group, histograms=(), recoveries=False))
+    found = facts(
+        session, Question(scope, window, group, histograms=(), recoveries=False, counts=OUTCOMES, sums=_OF_RUNS)
+    )
     spent = {key: _of_runs(each, added.get(key, _NOTHING)) for (key, _), each in found.items()}
     return {key: each for key, each in spent.items() if each.runs}, used.since
 

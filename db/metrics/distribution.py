@@ -37,6 +37,7 @@ class Distribution:
 
 
 UNKNOWN = Distribution(None, None, None, None, None)
+_EMPTY = Distribution(None, None, None, None)
 
 
 def is_small_sample(n: int | None) -> bool:
@@ -62,27 +63,25 @@ def distributions(
 ) -> list[Distribution]:
     """One for each sample. `percentiles_of` takes fractions, a row a sample, and returns the percentiles. Without
     `intervals` those are null."""
-    fixed = np.broadcast_to([0.5, 0.9, 0.95], (len(sizes), 3))
-    spread = [_interval_fractions(sizes, fraction) for fraction in (0.5, 0.95)] if intervals else []
-    fractions = np.hstack((fixed, *spread))
-    found = percentiles_of(np.clip(fractions, 0.0, 1.0))
-    for first in range(3, fractions.shape[1], 2):
-        outside = (fractions[:, first] < 0) | (fractions[:, first + 1] > 1)
-        found[outside, first : first + 2] = np.nan
-    values = np.column_stack((means, found)).astype(object)
-    values[:, 1:][np.isnan(found)] = None
-    values[np.isnan(means), 0] = None
-    rows = zip(sizes.tolist(), values.tolist(), strict=True)
+    fractions = np.broadcast_to([0.5, 0.9, 0.95], (len(sizes), 3))
     if not intervals:
-        return [Distribution(mean, p50, p90, p95, size) for size, (mean, p50, p90, p95) in rows]
+        values = np.column_stack((means, percentiles_of(fractions))).tolist()
+        return [
+            Distribution(mean, p50, p90, p95, size) if size else _EMPTY
+            for size, (mean, p50, p90, p95) in zip(sizes.tolist(), values, strict=True)
+        ]
+    bounds = np.hstack([_interval_fractions(sizes, fraction) for fraction in (0.5, 0.95)])
+    percents = percentiles_of(np.hstack((fractions, np.clip(bounds, 0.0, 1.0))))
+    inside = ((bounds[:, ::2] >= 0) & (bounds[:, 1::2] <= 1)).tolist()
+    rows = zip(sizes.tolist(), means.tolist(), percents.tolist(), inside, strict=True)
     return [
-        Distribution(mean, p50, p90, p95, size, _bounds(low50, high50), _bounds(low95, high95))
-        for size, (mean, p50, p90, p95, low50, high50, low95, high95) in rows
+        Distribution(
+            mean, p50, p90, p95, size, (low50, high50) if of_p50 else None, (low95, high95) if of_p95 else None
+        )
+        if size
+        else _EMPTY
+        for size, mean, (p50, p90, p95, low50, high50, low95, high95), (of_p50, of_p95) in rows
     ]
-
-
-def _bounds(low: float | None, high: float | None) -> Bounds | None:
-    return None if low is None or high is None else (low, high)
 
 
 def _interval_fractions(sizes: Ints, fraction: float) -> Floats:
@@ -124,7 +123,7 @@ def interpolated(sizes: Ints, fractions: Sequence[float] | Floats, value_at: Cal
         return np.full((len(sizes), wanted.shape[-1]), np.nan)
     last = np.maximum(sizes - 1, 0)[:, None]
     ranks = wanted * last
-    low = np.floor(ranks).astype(np.int64)
+    low = ranks.astype(np.int64)
     at, above = value_at(low), value_at(np.minimum(low + 1, last))
     return np.where(sizes[:, None] > 0, at + (above - at) * (ranks - low), np.nan)
 

@@ -1,22 +1,22 @@
 """The facts of a group of runs, made from sums: what the formulas need."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from db.metrics import sketch
 from db.metrics.distribution import Distribution, Floats, Ints, Recovery, distributions, percentiles
-from db.metrics.table import COUNTS, HOURS, SUMS, Exact, Table, nothing
-from db.vocabulary import Outcome
+from db.metrics.survival import medians_with_open
+from db.metrics.table import COUNTS, HOURS, OUTCOMES, SUMS, Exact, Table, nothing
 
 _HOURS_OF_A_WEEK = 168
-_OUTCOMES = tuple(str(outcome) for outcome in Outcome)
 
 
-@dataclass(frozen=True)
-class Details:
+class Details(NamedTuple):
     """What roll-ups of older versions do not have. `first_success` and `first_failure`: outcomes of attempt 1;
     `rerun`: completed runs with a re-run, approvals left out; seconds of jobs by the reason of waste."""
 
@@ -34,8 +34,12 @@ class Details:
     defect: float
 
 
-@dataclass(frozen=True)
-class Facts:
+# By the fields of Details, the distributions left out.
+_DETAILS = ("first_success", "first_failure", "rerun_unapproved", "failed_then_rerun", "never_started",
+            "unpriced_minutes", "wasted_flaky", "wasted_cancelled", "wasted_superseded", "defect")  # fmt: skip
+
+
+class Facts(NamedTuple):
     """Sums of a set of runs, and the spread of their spans in seconds; cost in US dollars. `details` are null where
     they are not known of all these runs."""
 
@@ -55,53 +59,53 @@ def no_facts() -> Facts:
     return facts_of(nothing(1))[0]
 
 
-def facts_of(table: Table, *, intervals: bool = True) -> list[Facts]:
+def facts_of(
+    table: Table, *, intervals: bool = True, ages: Mapping[int, Sequence[float]] | None = None,
+    detailed: Sequence[bool] | None = None,
+) -> list[Facts]:  # fmt: skip
     """One for each row. Percentiles are exact where all values of a row are known, else within 1 %; their confidence
-    intervals are null without `intervals`."""
-    names = {"duration": "durations", "queue": "queues", "recovery": "recoveries"}
-    values = {name: _Values.of(table, histogram, name) for name, histogram in names.items()}
-    # In histograms where all decided runs are, so that those of failed ones are what is left.
-    durations = values["duration"]
-    passed = _Values.of(table, "success_durations", "success_duration", durations.sketched)
-    values |= {"success_duration": passed, "failure_duration": durations.less(passed, table.exact["failure_durations"])}
-    spreads = {name: each.spreads(intervals=intervals) for name, each in values.items()}
-    found = []
-    for row, (counts, sums) in enumerate(zip(table.counts.tolist(), table.sums.tolist(), strict=True)):
-        number, total = dict(zip(COUNTS, counts, strict=True)), dict(zip(SUMS, sums, strict=True))
-        found.append(
-            Facts(
-                {outcome: number[outcome] for outcome in _OUTCOMES},
-                number["rerun"],
-                number["flaky"],
-                spreads["duration"][row],
-                spreads["queue"][row],
-                Recovery(spreads["recovery"][row].mean, spreads["recovery"][row].p50, number["recovery_open"]),
-                total["compute"],
-                total["wasted"],
-                total["cost"],
-                _details(number, total, spreads["success_duration"][row], spreads["failure_duration"][row]),
-            )
-        )
-    return found
-
-
-def _details(
-    number: Mapping[str, int], total: Mapping[str, float], success: Distribution, failure: Distribution
-) -> Details:
-    return Details(
-        success_duration_seconds=success,
-        failure_duration_seconds=failure,
-        first_success=number["first_success"],
-        first_failure=number["first_failure"],
-        rerun=number["rerun_unapproved"],
-        failed_then_rerun=number["failed_then_rerun"],
-        never_started=number["never_started"],
-        unpriced_minutes=number["unpriced_minutes"],
-        wasted_flaky=total["wasted_flaky"],
-        wasted_cancelled=total["wasted_cancelled"],
-        wasted_superseded=total["wasted_superseded"],
-        defect=total["defect"],
+    intervals are null without `intervals`. `ages`: by row, for how many seconds each open episode has been open.
+    `detailed`: whether the details of each row are known; null: of all."""
+    # Whole columns are put together: thousands of rows are made for a page.
+    column = dict(zip(COUNTS, table.counts.T.tolist(), strict=True)) | dict(
+        zip(SUMS, table.sums.T.tolist(), strict=True)
     )
+    durations, queues = _Values.of(table, "durations", "duration"), _Values.of(table, "queues", "queue")
+    # In histograms where all decided runs are, so that those of failed ones are what is left.
+    passed = _Values.of(table, "success_durations", "success_duration", durations.sketched)
+    failed, ended = (
+        durations.less(passed, table.exact["failure_durations"]),
+        _Values.of(table, "recoveries", "recovery"),
+    )
+    spreads = _spreads((durations, queues, passed, failed, ended), intervals=intervals)
+    medians = medians_with_open(ended.exact, (ended.places, ended.counts), len(table), ages or {})
+    still_open = column["recovery_open"]
+    recoveries = (
+        Recovery(each.mean, each.p50, number, median, (each.n or 0) + number)
+        for each, number, median in zip(spreads[4], still_open, medians, strict=True)
+    )
+    details: Iterable[Details | None] = map(Details, spreads[2], spreads[3], *(column[name] for name in _DETAILS))
+    known = repeat(True) if detailed is None else detailed
+    return list(
+        map(
+            Facts,
+            (dict(zip(OUTCOMES, row, strict=True)) for row in table.counts[:, : len(OUTCOMES)].tolist()),
+            column["rerun"],
+            column["flaky"],
+            spreads[0],
+            spreads[1],
+            recoveries,
+            column["compute"],
+            column["wasted"],
+            column["cost"],
+            (each if whole else None for each, whole in zip(details, known, strict=False)),
+        )
+    )
+
+
+def durations_of_successes(table: Table) -> list[Distribution]:
+    """One for each row, as in Details."""
+    return _spreads((_Values.of(table, "success_durations", "success_duration"),), intervals=True)[0]
 
 
 def hours_of_the_week(table: Table) -> list[tuple[int, int]]:
@@ -129,13 +133,14 @@ class _Values:
         exact, entries = table.exact[name], table.histograms[name]
         if sketched is None:
             sketched = np.bincount(entries.rows, minlength=len(table)) > 0
-        among = sketched[exact.rows]
+        sums, among = table.sums[:, SUMS.index(total)], sketched[exact.rows]
+        if not among.any():
+            return cls(exact, sketched, *sketch.condensed(entries.rows, entries.buckets, entries.counts), sums)
         places, counts = sketch.condensed(
             np.concatenate((entries.rows, exact.rows[among])),
             np.concatenate((entries.buckets, sketch.buckets(exact.values[among]))),
             np.concatenate((entries.counts, np.ones(int(among.sum()), dtype=np.int64))),
         )
-        sums = table.sums[:, SUMS.index(total)]
         return cls(Exact(exact.rows[~among], exact.values[~among]), sketched, places, counts, sums)
 
     def less(self, part: "_Values", exact: Exact) -> "_Values":
@@ -147,16 +152,38 @@ class _Values:
 
     def spreads(self, *, intervals: bool) -> list[Distribution]:
         size = len(self.sketched)
-        numbers = np.bincount(self.exact.rows, minlength=size) + np.bincount(
-            self.places // sketch.WIDTH, weights=self.counts, minlength=size
-        ).astype(np.int64)
+        numbers = np.bincount(self.exact.rows, minlength=size) + sketch.sizes(self.places, self.counts, size)
         means = np.divide(self.total, numbers, out=np.full(size, np.nan), where=numbers > 0)
         return distributions(means, numbers, self._percentiles, intervals=intervals)
 
     def _percentiles(self, fractions: Floats) -> Floats:
         size = len(self.sketched)
+        if not len(self.exact.rows):
+            return sketch.percentiles_of(self.places, self.counts, size, fractions)
+        exactly = _exactly(self.exact, fractions, size)
+        if not len(self.places):
+            return exactly
         about = sketch.percentiles_of(self.places, self.counts, size, fractions)
-        return np.where(self.sketched[:, None], about, _exactly(self.exact, fractions, size))
+        return np.where(self.sketched[:, None], about, exactly)
+
+
+def _spreads(listed: Sequence[_Values], *, intervals: bool) -> list[list[Distribution]]:
+    """Of each of them, which are of the same rows; worked out at once."""
+    size = len(listed[0].sketched)
+    starts = range(0, size * len(listed), size) if size else [0] * len(listed)
+    exact = Exact(
+        np.concatenate([each.exact.rows + start for each, start in zip(listed, starts, strict=True)]),
+        np.concatenate([each.exact.values for each in listed]),
+    )
+    together = _Values(
+        exact,
+        np.concatenate([each.sketched for each in listed]),
+        np.concatenate([each.places + start * sketch.WIDTH for each, start in zip(listed, starts, strict=True)]),
+        np.concatenate([each.counts for each in listed]),
+        np.concatenate([each.total for each in listed]),
+    )
+    found = together.spreads(intervals=intervals)
+    return [found[start : start + size] for start in starts]
 
 
 def _exactly(exact: Exact, fractions: Floats, size: int) -> Floats:

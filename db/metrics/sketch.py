@@ -53,7 +53,7 @@ def unpack(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def condensed(rows: Ints, found: Ints, counts: Ints) -> tuple[Ints, Ints]:
     """One entry for each row and bucket: `row * WIDTH + bucket` in ascending order, and the counts."""
     places = rows * WIDTH + found
-    if not len(places):
+    if (places[1:] > places[:-1]).all():
         return places, counts
     # Stored histograms are in order already: a stable sort finds that out in one pass.
     order = np.argsort(places, kind="stable")
@@ -83,12 +83,17 @@ def percentiles(rows: Ints, found: Ints, counts: Ints, size: int, fractions: Seq
 def percentiles_of(places: Ints, counts: Ints, size: int, fractions: Sequence[float] | NDArray[np.float64]) -> Floats:
     """Of `size` histograms, condensed: a row each, a column a fraction, NaN for an empty one. Each is off by at most
     ERROR from the percentile of the values themselves. `fractions` may have a row for each histogram."""
-    rows, cumulated, values = places // WIDTH, np.cumsum(counts), _VALUES[places % WIDTH]
-    sizes = np.bincount(rows, weights=counts, minlength=size).astype(np.int64)
-    before = (np.cumsum(sizes) - sizes)[:, None]
+    cumulated, numbers = np.cumsum(counts), sizes(places, counts, size)
+    before = (np.cumsum(numbers) - numbers)[:, None]
 
     def value_at(ranks: Ints) -> Floats:
         found: Ints = np.searchsorted(cumulated, before + ranks, side="right")
-        return values[np.minimum(found, len(values) - 1)]
+        return values(places[np.minimum(found, len(places) - 1)] % WIDTH)
 
-    return interpolated(sizes, fractions, value_at)
+    return interpolated(numbers, fractions, value_at)
+
+
+def sizes(places: Ints, counts: Ints, size: int) -> Ints:
+    """How many values each of `size` histograms has, condensed."""
+    ends = np.searchsorted(places, np.arange(size + 1) * WIDTH)
+    return np.diff(np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(counts)))[ends])

@@ -7,15 +7,13 @@ lasted."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from db.metrics import sketch
-from db.metrics.distribution import Floats, Ints, Recovery
-from db.metrics.table import OPEN, Table
+from db.metrics.distribution import Floats, Ints
+from db.metrics.table import Exact
 
-_RECOVERIES = "recoveries"
 # S(t) is a product of quotients, exact only up to rounding.
 _EXACT = 1e-12
 
@@ -36,38 +34,36 @@ def median_with_open(ended: Mapping[float, int], open_for: Iterable[float]) -> f
     return None
 
 
-def with_open(table: Table, recoveries: Sequence[Recovery], ages: Mapping[int, Sequence[float]]) -> list[Recovery]:
-    """The recoveries of each row of the table, with the number of its episodes and their median. `ages`: by row, for
-    how many seconds each open episode has been open. Lengths from histograms lie within 1 % of the exact ones."""
-    rows, lengths, numbers = _ended(table)
-    ended = np.bincount(rows, weights=numbers, minlength=len(table)).astype(np.int64)
-    medians = _medians(rows, lengths, numbers, ended)
+def medians_with_open(
+    exact: Exact, histograms: tuple[Ints, Ints], size: int, ages: Mapping[int, Sequence[float]]
+) -> list[float | None]:
+    """Of each of `size` rows, null where no episode ended. The lengths of a row are single values or a histogram
+    (condensed), which is within 1 % of them. `ages`: by row, for how many seconds each open episode has been open."""
+    rows, values, counts = _ended(exact, *histograms)
+    if not len(rows):
+        return [None] * size
+    totals = np.bincount(rows, weights=counts, minlength=size).astype(np.int64)
+    # Where none is open, S(t) comes down to one half at the lower of the two middle lengths.
+    middle = np.cumsum(totals) - totals + (totals - 1) // 2
+    at = np.searchsorted(np.cumsum(counts), middle, side="right")
+    plain = values[np.minimum(at, len(values) - 1)].tolist()
+    found = [median if total else None for median, total in zip(plain, totals.tolist(), strict=True)]
     for row, open_for in ages.items():
-        here = slice(*np.searchsorted(rows, (row, row + 1)))
-        of_row = Counter[float]()
-        for length, number in zip(lengths[here].tolist(), numbers[here].tolist(), strict=True):
-            of_row[length] += number
-        medians[row] = median_with_open(of_row, open_for)
-    episodes = (ended + table.counts[:, OPEN]).tolist()
-    return [
-        replace(recovery, median_with_open=medians.get(row), episodes=number)
-        for row, (recovery, number) in enumerate(zip(recoveries, episodes, strict=True))
-    ]
+        if totals[row]:
+            part = slice(*np.searchsorted(rows, (row, row + 1)))
+            ended = Counter[float]()
+            for length, number in zip(values[part].tolist(), counts[part].tolist(), strict=True):
+                ended[length] += number
+            found[row] = median_with_open(ended, open_for)
+    return found
 
 
-def _ended(table: Table) -> tuple[Ints, Floats, Ints]:
-    """Rows, lengths, and how many episodes of the row are of that length; ascending by both."""
-    exact, entries = table.exact[_RECOVERIES], table.histograms[_RECOVERIES]
-    rows = np.concatenate((exact.rows, entries.rows))
-    lengths = np.concatenate((exact.values, sketch.values(entries.buckets)))
-    numbers = np.concatenate((np.ones(len(exact.rows), dtype=np.int64), entries.counts))
-    order = np.lexsort((lengths, rows))
-    return rows[order], lengths[order], numbers[order]
-
-
-def _medians(rows: Ints, lengths: Floats, numbers: Ints, ended: Ints) -> dict[int, float | None]:
-    """Of rows where every episode is over: the shortest length that half of them do not exceed."""
-    before = np.cumsum(ended) - ended
-    reached = 2 * (np.cumsum(numbers) - before[rows]) >= ended[rows]
-    listed, first = np.unique(rows[reached], return_index=True)
-    return dict(zip(listed.tolist(), lengths[reached][first].tolist(), strict=True))
+def _ended(exact: Exact, places: Ints, counts: Ints) -> tuple[Ints, Floats, Ints]:
+    """Rows, lengths and numbers of episodes that are over, ascending by row and length."""
+    rows, values = places // sketch.WIDTH, sketch.values(places % sketch.WIDTH)
+    if not len(exact.rows):
+        return rows, values, counts
+    rows, values = np.concatenate((exact.rows, rows)), np.concatenate((exact.values, values))
+    order = np.lexsort((values, rows))
+    ones = np.ones(len(exact.rows), dtype=np.int64)
+    return rows[order], values[order], np.concatenate((ones, counts))[order]

@@ -13,8 +13,9 @@ from db.metrics import sketch
 from db.metrics.distribution import Floats, Ints
 from db.vocabulary import Outcome
 
+OUTCOMES = tuple(str(outcome) for outcome in Outcome)
 # What is counted; the outcomes come first. `first_*`: outcomes of attempt 1 where it is known.
-COUNTS = (*(str(outcome) for outcome in Outcome), "rerun", "flaky", "recovery_open", "first_success", "first_failure",
+COUNTS = (*OUTCOMES, "rerun", "flaky", "recovery_open", "first_success", "first_failure",
           "rerun_unapproved", "failed_then_rerun", "never_started", "unpriced_minutes")  # fmt: skip
 # Sums: seconds, and US dollars. `success_duration` is the part of `duration` of successful runs.
 SUMS = ("duration", "queue", "recovery", "compute", "wasted", "cost", "success_duration", "wasted_flaky",
@@ -173,33 +174,35 @@ def of_recoveries(seconds: Sequence[float | None], rows: Ints, size: int) -> Tab
                  table.histograms)  # fmt: skip
 
 
-def of_rollups(columns: Sequence[Sequence[Any]], histograms: Sequence[str]) -> Table:
-    """As stored: the columns COUNTS, SUMS and these histograms, in this order, each with a value a roll-up; no columns
-    where there are no roll-ups."""
-    if not columns:
-        return nothing()
-    table, ends = nothing(len(columns[0])), (len(COUNTS), len(COUNTS) + len(SUMS))
-    for place, column in enumerate(columns[: ends[0]]):
-        table.counts[:, place] = column
-    for place, column in enumerate(columns[ends[0] : ends[1]]):
-        table.sums[:, place] = column
-    packed = zip(histograms, columns[ends[1] :], strict=True)
-    found = {name: unpack_entries(column) for name, column in packed}
+def of_rollups(columns: Mapping[str, Sequence[Any]]) -> Table:
+    """As stored: the columns by name, each with a value a roll-up. What is not among them is 0 or empty."""
+    size = len(next(iter(columns.values()), ()))
+    table = nothing(size)
+    for names, values in ((COUNTS, table.counts), (SUMS, table.sums)):
+        for place, name in enumerate(names):
+            if name in columns:
+                values[:, place] = np.fromiter(columns[name], values.dtype, size)
+    found = {name: unpack_entries(columns[name]) for name in HISTOGRAMS if name in columns}
     return Table(table.counts, table.sums, table.exact, {**table.histograms, **found})
 
 
 def fold(table: Table, rows: Ints, size: int) -> Table:
     """Adds up the rows: row k of the table goes into row `rows[k]` of `size`."""
-    counts = np.zeros((size, len(COUNTS)), dtype=np.int64)
-    sums = np.zeros((size, len(SUMS)))
-    np.add.at(counts, rows, table.counts)
-    np.add.at(sums, rows, table.sums)
+    if size == len(rows) and (rows == np.arange(size)).all():
+        return table
     return Table(
-        counts,
-        sums,
+        _added_up(table.counts, rows, size),
+        _added_up(table.sums, rows, size),
         {name: Exact(rows[each.rows], each.values) for name, each in table.exact.items()},
         {name: each.fold(rows) for name, each in table.histograms.items()},
     )
+
+
+def _added_up(values: Any, rows: Ints, size: int) -> Any:
+    found = np.zeros((size, values.shape[1]), dtype=values.dtype)
+    for place, column in enumerate(values.T):
+        found[:, place] = np.bincount(rows, weights=column, minlength=size)
+    return found
 
 
 def pick(table: Table, places: Sequence[int]) -> Table:
@@ -250,9 +253,10 @@ def pack_entries(entries: Entries, size: int) -> list[bytes | None]:
 
 def unpack_entries(listed: Sequence[bytes | None]) -> Entries:
     """Histograms as they are stored, one a row."""
-    sizes = np.fromiter((len(blob) // sketch.ENTRY_BYTES if blob else 0 for blob in listed), np.int64, len(listed))
-    buckets, counts = sketch.unpack(b"".join(blob for blob in listed if blob))
-    return Entries(np.repeat(np.arange(len(listed)), sizes), buckets, counts)
+    data = [blob or b"" for blob in listed]
+    sizes = np.fromiter(map(len, data), np.int64, len(data)) // sketch.ENTRY_BYTES
+    buckets, counts = sketch.unpack(b"".join(data))
+    return Entries(np.repeat(np.arange(len(data)), sizes), buckets, counts)
 
 
 def _with_exact(entries: Entries, exact: Exact) -> Entries:
@@ -262,10 +266,17 @@ def _with_exact(entries: Entries, exact: Exact) -> Entries:
 
 def stack_entries(listed: Sequence[Entries], starts: Any) -> Entries:
     """All of them; the rows of the k-th begin at `starts[k]`."""
+    some = [(each, start) for each, start in zip(listed, starts, strict=False) if len(each.rows)]
+    if len(some) == 1:
+        # Most often only roll-ups have histograms, and large ones: nothing is copied.
+        only, start = some[0]
+        return Entries(only.rows + start if start else only.rows, only.buckets, only.counts)
+    if not some:
+        return _NO_ENTRIES
     return Entries(
-        np.concatenate([each.rows + start for each, start in zip(listed, starts, strict=False)]),
-        np.concatenate([each.buckets for each in listed]),
-        np.concatenate([each.counts for each in listed]),
+        np.concatenate([each.rows + start for each, start in some]),
+        np.concatenate([each.buckets for each, _ in some]),
+        np.concatenate([each.counts for each, _ in some]),
     )
 
 

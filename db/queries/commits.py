@@ -9,8 +9,9 @@ from db.metrics.formulas import Passed
 from db.metrics.outcome import DECIDED
 from db.metrics.scope import Scope
 from db.metrics.window import Window
-from db.models import RollupState, Run
+from db.models import Run
 from db.queries.filters import in_scope, in_window
+from db.queries.plan import rollup_state
 from db.vocabulary import Outcome
 
 # No roll-up can tell the commits of several days apart, and the rows of longer windows are too many to read each time.
@@ -20,7 +21,7 @@ LONGEST = timedelta(days=35)
 def commits_passed(session: Session, scope: Scope, window: Window) -> Passed | None:
     """Commits (of a repository) with decided runs in the window, and those of them all of whose runs there passed; one
     grouped statement. Null for windows longer than LONGEST, and where runs of the window were pruned."""
-    state = session.get(RollupState, 1)
+    state = rollup_state(session)
     if window.span > LONGEST or (state and state.pruned_before and window.since < state.pruned_before):
         return None
     failed = func.max(case((Run.outcome == Outcome.FAILURE, 1), else_=0)).label("failed")

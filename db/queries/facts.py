@@ -1,6 +1,6 @@
 """What can be added up of the runs of a scope and a window, by group and bucket of time; for db.analytics alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import repeat
@@ -11,25 +11,26 @@ from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import Session
 
 from db.metrics import tiles
-from db.metrics.facts import Facts, facts_of, hours_of_the_week
+from db.metrics.distribution import UNKNOWN, Distribution
+from db.metrics.facts import Facts, durations_of_successes, facts_of, hours_of_the_week
 from db.metrics.losses import Losses
 from db.metrics.recovery import seconds_between
 from db.metrics.scope import Scope
-from db.metrics.survival import with_open
-from db.metrics.table import COUNTS, HOURS, OPEN, SUMS, fold, nothing, of_recoveries, of_rollups, stack
+from db.metrics.table import HOURS, OPEN, OUTCOMES, fold, nothing, of_recoveries, of_rollups, stack
 from db.metrics.window import Window
-from db.models import Base, BrokenEpisode, Repository, Rollup, RollupState, Run, Workflow
+from db.models import Base, BrokenEpisode, Repository, Rollup, Run, Workflow
 from db.queries.filters import in_windows, repository_ids, workflow_ids
 from db.queries.grouping import COLUMNS, Buckets, Found, Question, first_hour, key_of
-from db.queries.plan import Piece, Rows, plan, rows_from
+from db.queries.plan import Piece, Rows, plan, rollup_state, rows_from
 from db.queries.plan import losses as plan_losses
 from db.queries.rows import read_runs
 from db.queries.sequences import branch_episodes
 from db.types import epoch_seconds
-from db.vocabulary import GroupBy, Interval, Outcome
+from db.vocabulary import GroupBy, Interval
 
 # An actor or a runner does not see the sequence of a branch's runs.
 _WITH_RECOVERY = (None, GroupBy.REPO, GroupBy.WORKFLOW, GroupBy.BRANCH, GroupBy.EVENT)
+_SUCCESSES, _OF_SUCCESSES = ("success_durations",), ("success_duration",)
 _ALL = 0
 # Columns without the weight of the unit of work: thousands of rows are read for a page.
 _ROLLUPS = Base.metadata.tables[Rollup.__tablename__].c
@@ -38,47 +39,61 @@ _ROLLUPS = Base.metadata.tables[Rollup.__tablename__].c
 def facts(session: Session, question: Question) -> dict[tuple[Any, datetime | None], Facts]:
     """By group and bucket; null where the question has none."""
     found = _ask(session, question)
-    made = facts_of(found.table, intervals=question.interval is None)
     known_from = _details_from(session, found)
-    listed = (
-        replace(each, details=None) if known_from and (start is None or start < known_from) else each
-        for each, (_, start) in zip(_with_open(question, found, made), found.keys, strict=True)
+    detailed = [start is not None and start >= known_from for _, start in found.keys] if known_from else None
+    made = facts_of(
+        found.table, intervals=question.interval is None, ages=_open_for(question, found), detailed=detailed
     )
-    return dict(zip(found.keys, listed, strict=True))
+    return dict(zip(found.keys, made, strict=True))
+
+
+def success_durations(
+    session: Session, scope: Scope, window: Window, by: GroupBy
+) -> dict[Any, tuple[int, Distribution]]:
+    """Of each group its runs, whatever became of them, and the durations of the successful ones."""
+    question = Question(scope, window, by, histograms=_SUCCESSES, recoveries=False, counts=OUTCOMES, sums=_OF_SUCCESSES)
+    found = _ask(session, question)
+    known_from, spreads = _details_from(session, found), durations_of_successes(found.table)
+    runs = found.table.counts[:, : len(OUTCOMES)].sum(axis=1).tolist()
+    return {
+        key: (number, UNKNOWN if known_from else spread)
+        for (key, _), number, spread in zip(found.keys, runs, spreads, strict=True)
+    }
 
 
 def _details_from(session: Session, found: Found) -> datetime | None:
     """Since when roll-ups count everything that is counted now; null where the answer holds no older ones."""
-    state = session.get(RollupState, 1)
+    state = rollup_state(session)
     oldest = found.rollups_from
     if state is None or state.complete_from is None or oldest is None or oldest >= state.complete_from:
         return None
     return state.complete_from
 
 
-def _with_open(question: Question, found: Found, listed: Sequence[Facts]) -> Iterator[Facts]:
-    """Takes episodes that are still open into account."""
-    places, now = {key: row for row, key in enumerate(found.keys)}, question.now or question.window.until
-    ages: dict[int, list[float]] = {}
+def _open_for(question: Question, found: Found) -> dict[int, list[float]]:
+    """By row, for how many seconds each episode that is still open has been open."""
+    now, ages = question.now or question.window.until, dict[int, list[float]]()
+    if not found.open_since:
+        return ages
+    places = {key: row for row, key in enumerate(found.keys)}
     for key, since in found.open_since:
         if key in places:
             ages.setdefault(places[key], []).append(seconds_between(since, now))
-    recoveries = with_open(found.table, [each.recovery_seconds for each in listed], ages)
-    for each, recovery in zip(listed, recoveries, strict=True):
-        yield replace(each, recovery_seconds=recovery)
+    return ages
 
 
 def outcomes(session: Session, question: Question) -> dict[tuple[Any, datetime | None], dict[str, int]]:
     """How many runs ended how, by group and bucket."""
-    found = _ask(session, replace(question, histograms=()))
-    size = len(Outcome)
-    counts = (dict(zip(COUNTS[:size], row[:size], strict=True)) for row in found.table.counts.tolist())
+    found = _ask(session, replace(question, histograms=(), recoveries=False, counts=OUTCOMES, sums=()))
+    size = len(OUTCOMES)
+    counts = (dict(zip(OUTCOMES, row[:size], strict=True)) for row in found.table.counts.tolist())
     return dict(zip(found.keys, counts, strict=True))
 
 
 def hours(session: Session, scope: Scope, window: Window) -> list[tuple[int, int]]:
     """Decided and failed runs in each of the 168 hours of a week, UTC, from Monday on."""
-    return hours_of_the_week(_ask(session, Question(scope, window, histograms=HOURS)).table)
+    question = Question(scope, window, histograms=HOURS, recoveries=False, counts=(), sums=())
+    return hours_of_the_week(_ask(session, question).table)
 
 
 def by_rollups(session: Session, scope: Scope, window: Window) -> bool:
@@ -88,7 +103,7 @@ def by_rollups(session: Session, scope: Scope, window: Window) -> bool:
 
 def is_pruned(session: Session, moment: datetime) -> bool:
     """Are runs deleted that were created then?"""
-    state = session.get(RollupState, 1)
+    state = rollup_state(session)
     return state is not None and moment < rows_from(state)
 
 
@@ -96,7 +111,7 @@ def losses(
     session: Session, scope: Scope, window: Window, by: GroupBy | None, interval: Interval | None = None
 ) -> Losses:
     """What the answer to such a question cannot hold, because runs were deleted."""
-    state = session.get(RollupState, 1)
+    state = rollup_state(session)
     if state is None or window.since >= rows_from(state):
         return Losses()
     return plan_losses(session, plan(session, scope, window, by, interval))
@@ -136,22 +151,28 @@ def _read_piece(session: Session, question: Question, piece: Piece) -> Found:
         where.append(its.event.in_(scope.events))
     if piece.kinds is not None:
         where.append(its.branch_kind.in_(piece.kinds))
-    keys = [its[name] for name in group]
+    names, keys = [*question.counts, *question.sums, *question.histograms], [its[name] for name in group]
     if question.histograms:
-        query = select(its.tile, *keys, *(its[name] for name in (*COUNTS, *SUMS, *question.histograms)))
+        query = select(its.tile, *keys, *(its[name] for name in names))
     else:
         hour = first_hour(_hour(), question.interval)
-        query = select(hour, *keys, *(func.sum(its[name]) for name in (*COUNTS, *SUMS))).group_by(hour, *keys)
-    rows = session.connection().execute(query.where(*where)).all()
+        query = select(hour, *keys, *(func.sum(its[name]) for name in names)).group_by(hour, *keys)
     # By columns: rows of so many values are slow to take apart.
-    columns = list(zip(*rows, strict=True))
+    columns = list(zip(*session.connection().execute(query.where(*where)).all(), strict=True))
     if not columns:
-        return Found([], of_rollups([], question.histograms))
-    width, buckets = len(group) + 1, Buckets(question.interval)
-    hours = map(tiles.first_hour, columns[0]) if question.histograms else map(int, columns[0])
-    groups = zip(*columns[1:width], strict=True) if group else repeat((), len(rows))
-    found = [(key_of(values), buckets.of_hour(hour)) for values, hour in zip(groups, hours, strict=True)]
-    return Found(found, of_rollups(columns[width:], question.histograms))
+        return Found([], nothing())
+    width, size = len(group) + 1, len(columns[0])
+    starts: Iterable[datetime | None] = repeat(None, size)
+    if question.interval:
+        buckets = Buckets(question.interval)
+        hours = map(tiles.first_hour, columns[0]) if question.histograms else map(int, columns[0])
+        starts = map(buckets.of_hour, hours)
+    # Added up at once: there are many roll-ups of a group, and objects for each of them are slow.
+    places: dict[tuple[Any, ...], int] = {}
+    groups = zip(*columns[1:width], starts, strict=True)
+    at = np.fromiter((places.setdefault(key, len(places)) for key in groups), np.int64, size)
+    table = fold(of_rollups(dict(zip(names, columns[width:], strict=True))), at, len(places))
+    return Found([(key_of(key[:-1]), key[-1]) for key in places], table)
 
 
 def _hour() -> ColumnElement[int]:

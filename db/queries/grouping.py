@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Integer, cast
 
 from db.metrics.scope import Scope
-from db.metrics.table import SECONDS, Table
+from db.metrics.table import COUNTS, SECONDS, SUMS, Table
 from db.metrics.window import Window, bucket_start
 from db.vocabulary import GroupBy, Interval
 
@@ -27,8 +27,9 @@ _LENGTHS = {Interval.HOUR: (1, 0), Interval.DAY: (24, 0), Interval.WEEK: (168, 7
 
 @dataclass(frozen=True)
 class Question:
-    """`histograms` are the ones wanted beside counts and sums; recoveries cost the database questions of their own.
-    `now`: until when open episodes have lasted; null: until the window's end."""
+    """`counts`, `sums` and `histograms` are those that the answer needs, others may be 0 or empty in it; recoveries
+    cost the database questions of their own. `now`: until when open episodes have lasted; null: until the window's
+    end."""
 
     scope: Scope
     window: Window
@@ -37,6 +38,8 @@ class Question:
     histograms: tuple[str, ...] = SECONDS
     recoveries: bool = True
     now: datetime | None = None
+    counts: tuple[str, ...] = COUNTS
+    sums: tuple[str, ...] = SUMS
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ _PARTS_OF = {
     GroupBy.EVENT: frozenset({Part.EVENT}),
 }
 _ALL = 0
+_STATE = "roll-up state"
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -60,7 +61,7 @@ def plan(
     *, short: timedelta = SHORT,
 ) -> Plan:  # fmt: skip
     """Windows of up to `short` are read from the rows alone, while these are there."""
-    state = session.get(RollupState, 1)
+    state = rollup_state(session)
     if state is None or not _answerable(scope, by) or (window.span <= short and window.since >= rows_from(state)):
         return Plan(raw=(Rows(scope, (window,), default_branches=not scope.branches),))
     if not scope.branches:
@@ -81,6 +82,14 @@ def plan(
     return found
 
 
+def rollup_state(session: Session) -> RollupState | None:
+    """Null before the first roll-up. Read once a transaction: the session holds it."""
+    found = session.get(RollupState, 1)
+    # Without a strong reference the next question would read it again.
+    session.info[_STATE] = found
+    return found
+
+
 def _answerable(scope: Scope, by: GroupBy | None) -> bool:
     narrow = scope.actors or scope.conclusions or scope.statuses or len(scope.branches) > 1
     return by in _PARTS_OF and not narrow
@@ -88,7 +97,7 @@ def _answerable(scope: Scope, by: GroupBy | None) -> bool:
 
 def losses(session: Session, found: Plan) -> Losses:
     """What the answers of a plan cannot hold, because runs were deleted."""
-    state = session.get(RollupState, 1)
+    state = rollup_state(session)
     if state is None:
         return Losses()
     edge = rows_from(state)

@@ -12,7 +12,18 @@ from sqlalchemy.orm import Session
 from db.engine import write_scope
 from db.metrics import tiles
 from db.metrics.grain import OF_ONE, OVER_ALL, BranchKind, Grain, Key, Rollups, gather
-from db.metrics.table import COUNTS, HISTOGRAMS, SUMS, RunFact, blobs, of_recoveries, of_rollups, of_runs, stack
+from db.metrics.table import (
+    COUNTS,
+    HISTOGRAMS,
+    SUMS,
+    RunFact,
+    blobs,
+    nothing,
+    of_recoveries,
+    of_rollups,
+    of_runs,
+    stack,
+)
 from db.models import Base, BrokenEpisode, Repository, Rollup, RollupMark, RollupState, Run, UsageRollup
 from db.store.episodes import renew_episodes
 from db.store.locking import Chore, take_turn
@@ -152,12 +163,14 @@ def _of_episodes(session: Session, repository_id: int, days: Sequence[int]) -> R
 
 
 def _stored(session: Session, grain: Grain, wanted: Sequence[int], where: Any) -> Rollups:
-    columns = [getattr(Rollup, name) for name in (*COUNTS, *SUMS, *HISTOGRAMS)]
+    names = (*COUNTS, *SUMS, *HISTOGRAMS)
+    columns = [getattr(Rollup, name) for name in names]
     keys = (Rollup.tile, Rollup.repository_id, Rollup.workflow_id, Rollup.branch_kind, Rollup.event)
     query = select(*keys, *columns).where(Rollup.grain == grain, Rollup.tile.in_(list(wanted)), where)
     # In one order: sums of floats differ in their last digits by it.
     rows = session.execute(query.order_by(*keys)).all()
-    return Rollups([Key(*row[:5]) for row in rows], of_rollups(list(zip(*rows, strict=True))[5:], HISTOGRAMS))
+    table = of_rollups(dict(zip(names, list(zip(*rows, strict=True))[5:], strict=True))) if rows else nothing()
+    return Rollups([Key(*row[:5]) for row in rows], table)
 
 
 def _write_grains(session: Session, repository_id: int, wanted: Sequence[int], finest: Rollups) -> None:

@@ -11,9 +11,10 @@ from sqlalchemy import Engine, select
 from db import analytics
 from db.engine import session_scope
 from db.metrics.distribution import Recovery
+from db.metrics.facts import facts_of
 from db.metrics.recovery import DecidedRun, Episode, episodes, with_later
 from db.metrics.scope import Scope
-from db.metrics.survival import median_with_open, with_open
+from db.metrics.survival import median_with_open
 from db.metrics.table import of_recoveries
 from db.metrics.window import Window
 from db.models import BrokenEpisode
@@ -281,9 +282,8 @@ def test_the_median_of_many_groups_is_that_of_each() -> None:
     lengths = [each for group in groups for each in group]
     rows = np.asarray([row for row, group in enumerate(groups) for _ in group], dtype=np.int64)
     table = of_recoveries(lengths, rows, len(groups))
-    nothing_known = [Recovery(None, None, 0)] * len(groups)
     for ages in ({}, {3: [5.0], 8: [1e6, 2e6]}):
-        found = with_open(table, nothing_known, ages)
+        found = [each.recovery_seconds for each in facts_of(table, ages=ages)]
         assert [each.median_with_open for each in found] == [
             median_with_open(Counter(group), ages.get(row, ())) if group else None for row, group in enumerate(groups)
         ]
