@@ -1,11 +1,13 @@
 """Broken episodes of any branch, from the runs in their order. Those of default branches are kept in a table."""
 
+import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from enum import Enum
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, Select, Text, column, func, select, values
+from sqlalchemy import BigInteger, ColumnElement, Integer, Select, Text, column, func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from db.metrics.outcome import DECIDED
@@ -17,21 +19,36 @@ from db.queries.filters import in_scope, in_window
 from db.vocabulary import Outcome
 
 _COLUMNS = tuple(getattr(Run, name) for name in DecidedRun._fields)
-_AT_ONCE = 500
-_KEYS = values(
+_AT_ONCE = 5_000
+_DEFAULTS = select(Repository.id, Repository.default_branch)
+# Branches as one value of JSON, a list of places, repositories, workflows and names: a statement of always the same
+# words is compiled once.
+_KEYS = {
+    "postgresql": "SELECT CAST(value->>0 AS INTEGER) AS place, CAST(value->>1 AS BIGINT) AS repository_id, "
+    "CAST(value->>2 AS BIGINT) AS workflow_id, value->>3 AS branch "
+    "FROM jsonb_array_elements(CAST(:branches AS jsonb)) AS listed (value)",
+    "sqlite": "SELECT json_extract(value, '$[0]') AS place, json_extract(value, '$[1]') AS repository_id, "
+    "json_extract(value, '$[2]') AS workflow_id, json_extract(value, '$[3]') AS branch FROM json_each(:branches)",
+}
+_KEY_COLUMNS = (
     column("place", Integer), column("repository_id", BigInteger), column("workflow_id", BigInteger),
-    column("branch", Text), name="branches",
+    column("branch", Text),
 )  # fmt: skip
 
 
-class _Place(NamedTuple):
-    """A branch of a workflow in a statement: values, or columns of `table` that hold them. `branch` null: runs without
-    a branch."""
+class _Kind(Enum):
+    """By which index the runs of a branch are found."""
 
-    repository_id: Any
-    workflow_id: Any
-    branch: Any
-    table: Any = None
+    DEFAULT = "default"
+    NAMED = "named"
+    UNNAMED = "unnamed"
+
+
+class _Place(NamedTuple):
+    """Branches of workflows in a statement: all rows of `keys`, which are of one kind."""
+
+    kind: _Kind
+    keys: Any
 
 
 def branch_episodes(session: Session, scope: Scope, window: Window) -> list[Episode]:
@@ -50,11 +67,11 @@ def branch_episodes(session: Session, scope: Scope, window: Window) -> list[Epis
     return with_later(found, _successes_since(session, found, window.until))
 
 
-def _decided(run: Any = Run) -> list[ColumnElement[bool]]:
+def _decided() -> list[ColumnElement[bool]]:
     """Runs that are part of a sequence. A pull request from a fork's `main` does not break ours."""
-    default = select(Repository.default_branch).where(Repository.id == run.repository_id).scalar_subquery()
-    namesake = ~run.on_default_branch & (func.coalesce(run.branch, "") == default)
-    return [run.outcome.in_(DECIDED), run.completed_at.is_not(None), ~namesake]
+    default = select(Repository.default_branch).where(Repository.id == Run.repository_id).scalar_subquery()
+    namesake = ~Run.on_default_branch & (func.coalesce(Run.branch, "") == default)
+    return [Run.outcome.in_(DECIDED), Run.completed_at.is_not(None), ~namesake]
 
 
 def _begun_in(episode: Episode, scope: Scope) -> bool:
@@ -109,7 +126,7 @@ def _successes_since(session: Session, found: Sequence[Episode], moment: datetim
             .order_by(first.created_at, first.id)
             .limit(1)
         )
-        end_of_first = (of_first if branch.table is None else of_first.correlate(branch.table)).scalar_subquery()
+        end_of_first = of_first.correlate(branch.keys).scalar_subquery()
         # What was created after the end of another success ended after it.
         return select(func.min(Run.completed_at)).where(
             *_of(Run, branch), Run.outcome == Outcome.SUCCESS, Run.created_at >= moment, Run.created_at <= end_of_first
@@ -119,27 +136,33 @@ def _successes_since(session: Session, found: Sequence[Episode], moment: datetim
 
 
 def _of(run: Any, branch: _Place) -> list[ColumnElement[bool]]:
-    """The runs of that sequence."""
-    same = run.repository_id == branch.repository_id, run.workflow_id == branch.workflow_id
-    name = run.branch.is_(None) if branch.branch is None else run.branch == branch.branch
-    return [*same, name, *_decided(run)]
+    """The decided runs of that sequence."""
+    keys = branch.keys.c
+    over = [run.outcome.in_(DECIDED), run.completed_at.is_not(None), run.repository_id == keys.repository_id]
+    if branch.kind is _Kind.DEFAULT:
+        return [*over, run.on_default_branch, run.workflow_id == keys.workflow_id]
+    name = run.branch == keys.branch if branch.kind is _Kind.NAMED else run.branch.is_(None)
+    # The sum keeps databases from the index by workflow: it has the runs of all branches.
+    return [*over, name, run.workflow_id + 0 == keys.workflow_id]
 
 
 def _of_each(
     session: Session, branches: Collection[Branch], question: Callable[[_Place], Select[Any]]
 ) -> dict[Branch, Any]:
-    """One value for each branch, null where the question finds none. Its answer comes from an index, so it is asked
-    of each by itself: in one statement for many on PostgreSQL, where statements cost more than what they find."""
-    if session.get_bind().dialect.name != "postgresql":
-        return {branch: session.scalar(question(_Place(*branch))) for branch in branches}
-    named = sorted(branch for branch in branches if branch[2] is not None)
-    unnamed = sorted(branch for branch in branches if branch[2] is None)
+    """One value for each branch, null where the question finds none. Each answer comes from an index, and many are
+    asked for in one statement."""
+    defaults = {(row.id, row.default_branch) for row in session.execute(_DEFAULTS)} if branches else set()
+    kinds: dict[_Kind, list[Branch]] = {kind: [] for kind in _Kind}
+    for each in branches:
+        is_default = (each[0], each[2]) in defaults
+        kinds[_Kind.DEFAULT if is_default else _Kind.UNNAMED if each[2] is None else _Kind.NAMED].append(each)
     found: dict[Branch, Any] = {}
-    for listed in (named, unnamed):
+    plain = _KEYS[session.get_bind().dialect.name]
+    for kind, listed in kinds.items():
         for start in range(0, len(listed), _AT_ONCE):
             some = listed[start : start + _AT_ONCE]
-            keys = _KEYS.data([(place, *branch) for place, branch in enumerate(some)])
-            of = _Place(keys.c.repository_id, keys.c.workflow_id, keys.c.branch if listed is named else None, keys)
-            query = select(keys.c.place, question(of).correlate(keys).scalar_subquery())
+            listing = json.dumps([(place, *branch) for place, branch in enumerate(some)])
+            keys = text(plain).bindparams(branches=listing).columns(*_KEY_COLUMNS).cte("branches")
+            query = select(keys.c.place, question(_Place(kind, keys)).correlate(keys).scalar_subquery())
             found |= {some[row[0]]: row[1] for row in session.execute(query)}
     return found

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from sqlalchemy import Engine, select
 
@@ -12,7 +13,8 @@ from db.engine import session_scope
 from db.metrics.distribution import Recovery
 from db.metrics.recovery import DecidedRun, Episode, episodes, with_later
 from db.metrics.scope import Scope
-from db.metrics.survival import median_with_open
+from db.metrics.survival import median_with_open, with_open
+from db.metrics.table import of_recoveries
 from db.metrics.window import Window
 from db.models import BrokenEpisode
 from db.store.records import RunRecord, WorkflowRecord
@@ -270,3 +272,19 @@ def test_paths_agree_on_any_history(engine: Engine) -> None:
         one = asked(engine, Scope(), window)
         other = asked(engine, Scope(branches=("main",), statuses=("completed",)), window)
         assert (one.open, one.episodes, one.mean) == (other.open, other.episodes, pytest.approx(other.mean))
+
+
+def test_the_median_of_many_groups_is_that_of_each() -> None:
+    """Without open episodes all groups are computed at once."""
+    chance = random.Random("groups")
+    groups = [[chance.choice([60.0, 90.0, 3600.0, chance.uniform(1, 9e5)]) for _ in range(size)] for size in range(9)]
+    lengths = [each for group in groups for each in group]
+    rows = np.asarray([row for row, group in enumerate(groups) for _ in group], dtype=np.int64)
+    table = of_recoveries(lengths, rows, len(groups))
+    nothing_known = [Recovery(None, None, 0)] * len(groups)
+    for ages in ({}, {3: [5.0], 8: [1e6, 2e6]}):
+        found = with_open(table, nothing_known, ages)
+        assert [each.median_with_open for each in found] == [
+            median_with_open(Counter(group), ages.get(row, ())) if group else None for row, group in enumerate(groups)
+        ]
+        assert [each.episodes for each in found] == [len(group) for group in groups]
