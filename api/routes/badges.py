@@ -27,6 +27,7 @@ _WORDS = {
     Standing.NO_RUNS: ("no runs", UNKNOWN),
     Standing.DISABLED: ("disabled", UNKNOWN),
     Standing.DELETED: ("deleted", UNKNOWN),
+    Standing.ARCHIVED: ("archived", UNKNOWN),
     Standing.CATCHING_UP: ("catching up", UNKNOWN),
 }
 
@@ -58,9 +59,9 @@ def get_badge(
     ] = "state",
 ) -> Response:
     """Wants no key, so that it can be shown anywhere. `failing`: the last decided run of a workflow on the default
-    branch failed; `no runs`: none was decided there in the last 90 days; `disabled` and `deleted`: the workflow cannot
-    run; `catching up`: runs are still being read, and what is read has no failure. A badge is green only where
-    everything of the last 90 days is known to be read."""
+    branch failed; `no runs`: none was decided there in the last 90 days; `disabled`, `deleted`, `archived`: the
+    workflow cannot run; `catching up`: runs are still being read, and what is read has no failure. A badge is green
+    only where everything of the last 90 days is known to be read."""
     wanted, text = plain_text("workflow", workflow or ""), plain_text("label", label or "")
     known = {row.repo.lower(): row for row in list_repositories(session)}
     repo = known.get(f"{owner}/{name}".lower())

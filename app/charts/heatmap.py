@@ -26,7 +26,9 @@ def failure_rate(frame: pd.DataFrame, *, dark: bool = False) -> dict[str, Any]:
         "x": list(range(24)),
         "y": _DAYS,
         "colorscale": steps,
+        # Without the upper end Plotly takes no lower one either.
         "zmin": 0,
+        "zmax": float(frame["rate"].max()) or 1.0,
         "xgap": 2,
         "ygap": 2,
         "text": hovers,

@@ -58,6 +58,7 @@ def queues(frame: pd.DataFrame, labels: list[str], *, dark: bool = False) -> dic
     trace = {
         "type": "heatmap", "z": waits, "x": list(range(24)), "y": [theme.safe(label[:40]) for label in labels],
         "colorscale": [[index / (len(colours) - 1), colour] for index, colour in enumerate(colours)], "zmin": 0,
+        "zmax": highest or 1.0,
         "xgap": 2, "ygap": 2, "text": hovers, "hovertemplate": "%{text}<extra></extra>", "hoverongaps": False,
         "colorbar": {"thickness": 8, "outlinewidth": 0, "tickvals": ticks, "ticktext": written, "len": 1, "x": 1.01},
     }  # fmt: skip

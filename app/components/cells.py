@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from app.components.text import html
 from app.marks import colour_group, columns_image, sparkline, strip, word
 from db.metrics import units
-from db.metrics.change import Change
+from db.metrics.change import Change, percent_change
 from db.metrics.distribution import Distribution
 from db.queries.runs import RunRow
 
@@ -111,39 +111,31 @@ def _percentile(seconds: float | None, found: Distribution) -> Cell:
     return Cell(f'<span class="ph-dim" title="of {found.n} runs only">{written}</span>', seconds)
 
 
-def points(now: float | None, before: float | None, *, better: Literal["higher", "lower"]) -> Cell:
-    """The change of a rate in percentage points."""
-    if now is None or before is None:
+def amount_change(share: float | None) -> Cell:
+    """Of an amount (money, failures), 0.25 for a quarter more; without a colour: it follows the number of runs."""
+    if share is None:
         return Cell(units.NO_DATA, None)
-    return _change((now - before) * 100, " pp", better)
-
-
-def relative(now: float | None, before: float | None, *, better: Literal["higher", "lower"] = "lower") -> Cell:
-    """The change of an amount in percent."""
-    if now is None or not before:
-        return Cell(units.NO_DATA, None)
-    return _change((now - before) / before * 100, "%", better)
+    return Cell(f'<span class="ph-dim">{percent_change(1 + share)}</span>', round(share * 100, 1))
 
 
 def change(share: float | None) -> Cell:
-    """Of an amount that had better fall: 0.25 is a quarter more."""
-    return Cell(units.NO_DATA, None) if share is None else _change(share * 100, "%", "lower")
+    """Of a duration: 0.25 is a quarter longer."""
+    return Cell(units.NO_DATA, None) if share is None else _longer(share * 100)
 
 
 def occurrences(now: int, before: int | None) -> Cell:
     """How much more often something bad happened than in the previous period."""
     if before == 0:
-        return Cell('<span class="ph-red">new</span>', "new")
-    return relative(now, before)
+        return Cell('<span class="ph-dim">new</span>', "new")
+    return amount_change(now / before - 1 if before else None)
 
 
-def _change(difference: float, unit: str, better: Literal["higher", "lower"]) -> Cell:
-    rounded = round(difference, 1)
+def _longer(percent: float) -> Cell:
+    rounded = round(percent, 1)
     if rounded == 0:
-        return Cell(f'<span class="ph-dim">0.0{unit}</span>', 0.0)
-    good = (rounded > 0) == (better == "higher")
+        return Cell('<span class="ph-dim">0.0%</span>', 0.0)
     written = f"{rounded:+,.1f}".replace("-", "−")
-    return Cell(f'<span class="ph-{"green" if good else "red"}">{written}{unit}</span>', rounded)
+    return Cell(f'<span class="ph-{"red" if rounded > 0 else "green"}">{written}%</span>', rounded)
 
 
 def state(name: str) -> Cell:

@@ -77,7 +77,7 @@ def spend_rows(items: Sequence[Spend], time: Query) -> list[Row]:
             _cost(each),
             _whole_minutes(each.unpriced_minutes) if each.unpriced_minutes else Cell(units.NO_DATA, 0),
             _percent(each.share, tone="blue"),
-            cells.change(each.change),
+            cells.amount_change(each.change),
             _whole_minutes(each.minutes),
             _minutes(each.compute_seconds),
             _minutes(each.wasted_seconds),

@@ -28,6 +28,11 @@ from db.vocabulary import AlertState, GroupBy, RuleKind, Severity, Status
 # A run stands still when it takes three times as long as 19 of 20 did, and half an hour.
 _STUCK_TIMES, _STUCK_AT_LEAST = 3, timedelta(minutes=30)
 _GIVEN_UP = timedelta(days=7)
+# What a run that has not begun waits for, by GitHub's state of it.
+_WAITS = {
+    Status.QUEUED: "waits for a runner",
+    Status.PENDING: "waits for another run of its concurrency group",
+}
 _WEEK = timedelta(days=7)
 # Alerts of these kinds are about what is listed here by itself.
 _LISTED_AS = {
@@ -214,7 +219,7 @@ def _stuck(session: Session, scope: Scope, now: datetime) -> Iterator[Attention]
         took = (now - since).total_seconds()
         if not waiting and took < _STUCK_TIMES * usual[key]:
             continue
-        word = "waits for a runner" if waiting else "is still running"
+        word = _WAITS.get(Status(run.status), "has not started") if waiting else "is still running"
         usually = f" · 19 of 20 are over within {units.duration(usual[key])}" if usual[key] else ""
         yield Attention(
             "stuck", Severity.INFO, f"{run.workflow} #{run.run_number} of {run.repo} {word}",

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from xml.etree import ElementTree
 
@@ -69,6 +70,15 @@ def test_a_workflow_that_cannot_run_is_neither_failing_nor_passing(
     with write_scope(engine) as session:
         session.execute(update(Workflow).values(state=state))
     assert texts(client)[1] == word
+
+
+@pytest.mark.parametrize("conclusion", ["success", "failure"])
+def test_an_archived_repository_is_neither_failing_nor_passing(
+    client: TestClient, engine: Engine, conclusion: str
+) -> None:
+    store_runs(engine, run(1, minutes=1, conclusion=conclusion))
+    add_repository(engine, replace(REPO, archived=True))
+    assert texts(client) == ["pipeline health", "archived"]
 
 
 def test_one_workflow_a_label_or_a_rate(client: TestClient, engine: Engine) -> None:

@@ -253,3 +253,10 @@ def test_a_skipped_step_has_no_length() -> None:
     frame = anatomy.steps(_job_row(1, None, steps=listed))
     assert list(frame["duration"]) == ["5.0s", "–"]
     assert list(frame["width"]) == [100.0, 0.0]
+
+
+def test_the_scale_of_shares_begins_at_zero_even_for_a_single_cell() -> None:
+    (trace,) = heatmap.failure_rate(frames.heat([HourCell(1, 1, 8, 2, 0.25)]))["data"]
+    assert (trace["zmin"], trace["zmax"]) == (0, 0.25)
+    (trace,) = heatmap.failure_rate(frames.heat([HourCell(1, 1, 8, 0, 0.0)]))["data"]
+    assert (trace["zmin"], trace["zmax"]) == (0, 1.0)

@@ -88,6 +88,13 @@ def test_a_cell_is_coloured_only_where_the_change_is_more_than_chance() -> None:
     assert cells.changed(change(rate, _metrics(1), _metrics(90))).value is None
 
 
+def test_an_amount_in_a_table_has_no_colour_however_much_it_grew() -> None:
+    for made, text in ((cells.amount_change(5.0), "+500.0%"), (cells.occurrences(24, 2), "×12"),
+                       (cells.occurrences(2, 4), "−50.0%"), (cells.occurrences(1, 0), "new")):  # fmt: skip
+        assert made.html == f'<span class="ph-dim">{text}</span>'
+    assert cells.occurrences(3, None).value is cells.amount_change(None).value is None
+
+
 def test_a_median_of_few_is_muted() -> None:
     few = _metrics(19).success_duration_seconds
     assert "ph-dim" in cells.median(few).html

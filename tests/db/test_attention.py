@@ -111,3 +111,19 @@ def test_the_label_whose_jobs_waited_is_named(engine: Engine) -> None:
     (short,) = [each for each in needs(engine) if each.kind == "queue"]
     assert short.headline == "Jobs wait 20m 00s for ubuntu-latest"
     assert "16 of 16 jobs waited 5 minutes or longer" in short.why
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("queued", "waits for a runner"),
+        ("pending", "waits for another run of its concurrency group"),
+        ("requested", "has not started"),
+        ("in_progress", "is still running"),
+    ],
+)
+def test_a_run_that_does_not_end_waits_for_what_its_state_says(engine: Engine, status: str, words: str) -> None:
+    add_repository(engine, REPO, WORKFLOW)
+    store_runs(engine, run(9, minutes=-120, status=status, conclusion=None))
+    (stuck,) = needs(engine)
+    assert stuck.headline == f"CI #9 of acme/web {words}"
