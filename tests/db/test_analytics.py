@@ -15,6 +15,7 @@ from db.metrics.window import Window
 from db.queries.runs import BadCursor, list_runs
 from db.store.records import RepositoryRecord, WorkflowRecord
 from db.store.repositories import set_monitored
+from db.store.sync_state import sync_state
 from db.vocabulary import GroupBy, Interval
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, run, store_runs
 from tests.kept import Kept
@@ -187,3 +188,23 @@ def test_a_commit_passed_when_all_of_its_runs_in_the_window_did(engine: Engine) 
         assert analytics.snapshot(session, Scope(), Window(NOON - timedelta(days=36), NOON)).commits is None
         points = analytics.series(session, Scope(), DAY, Interval.DAY)
         assert {point.metrics.success_rate_by_commit for point in points} == {None}
+
+
+@pytest.mark.parametrize("days", [7, 28])
+def test_the_change_of_durations_is_of_all_runs_of_both_periods(engine: Engine, days: int) -> None:
+    """Whole days are in roll-ups, the hours at the ends of a window in rows: those alone take half as long again."""
+    add_repository(engine)
+    edge = timedelta(hours=12)
+    records = [
+        run(number, minutes=-60 * number, seconds=150 if timedelta(hours=number) < edge else 100)
+        for number in range(1, 24 * 65)
+    ]
+    store_runs(engine, *records)
+    with write_scope(engine) as opened:
+        state = sync_state(opened, 1)
+        state.synced_at, state.complete_since = NOON, NOON - timedelta(days=65)
+    window = Window(NOON - timedelta(days=days, minutes=17), NOON + timedelta(minutes=43))
+    with Session(engine) as opened:
+        changed = analytics.compare(opened, Scope(), window).duration_change
+    assert changed is not None
+    assert (changed.ratio, changed.workflows, changed.share) == (pytest.approx(1.0, abs=0.011), 1, 1.0)
