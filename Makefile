@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 PIP_FLAGS = --disable-pip-version-check --quiet --no-compile
 VENV = .venv/bin
 
-.PHONY: run test check lint types imports licences audit sbom format lock compose-test chaos bench bench-ui bench-upgrade
+.PHONY: run test check lint types imports licences audit sbom format lock compose-test chaos bench bench-detectors bench-ui bench-upgrade
 .PHONY: pictures clean help
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make sbom          what the product runs on, as CycloneDX, into sbom.json"
 	@echo "make chaos         faults, kills and storms, at length (about half an hour)"
 	@echo "make bench         how fast a sync, questions and alerts are"
+	@echo "make bench-detectors  false alarms and power of the detectors, on simulated pipelines (a few minutes)"
 	@echo "make bench-upgrade how long an upgrade of a million runs takes, and how long others wait (some minutes)"
 	@echo "make bench-ui      how long people wait for the dashboard, in a real browser"
 	@echo "make pictures      the pictures of the documentation, of a demo in a real browser"
@@ -66,6 +67,9 @@ bench: .venv/.installed-dev
 	@$(VENV)/python -m bench.collect
 	@$(VENV)/python -m bench.scale
 	@$(VENV)/python -m bench.alerts
+
+bench-detectors: .venv/.installed-dev
+	@$(VENV)/python -m bench.detectors
 
 bench-ui: .venv/.installed-dev
 	@$(VENV)/python -m bench.ui
