@@ -6,7 +6,7 @@ from typing import TypeVar
 
 # With four times the input, linear work is four times as much, quadratic work sixteen times; this lies between them.
 SUBQUADRATIC = 8.0
-_REPEATS, _LEAST_SECONDS = 3, 0.02
+_REPEATS, _LEAST_SECONDS = 3, 0.008
 
 T = TypeVar("T")
 

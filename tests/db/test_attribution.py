@@ -6,10 +6,13 @@ from typing import Any
 from sqlalchemy import Engine
 
 from db import breakdown
-from db.engine import session_scope
+from db.engine import session_scope, write_scope
 from db.metrics.window import Window
-from db.store.records import JobRecord
-from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
+from db.store.jobs import store_details
+from db.store.records import DetailsRecord, JobRecord
+from db.store.repositories import get_repository
+from tests.builders import NOON, add_repository, job, roll_up, run, store_runs
+from tests.kept import Kept
 
 HOURS = 40
 CHANGE = NOON + timedelta(hours=24)
@@ -38,15 +41,17 @@ def _jobs(number: int, conclusion: str) -> list[JobRecord]:
 
 def _fill(engine: Engine) -> None:
     add_repository(engine)
-    for number in range(1, HOURS):
-        # Failures end early; they say nothing of how long it takes.
-        conclusion = "failure" if number % 9 == 0 else "success"
-        store_runs(engine, run(number, minutes=60 * number, conclusion=conclusion))
-        store_jobs(engine, number, *_jobs(number, conclusion))
+    # Failures end early; they say nothing of how long it takes.
+    ended = {number: "failure" if number % 9 == 0 else "success" for number in range(1, HOURS)}
+    store_runs(engine, *(run(number, minutes=60 * number, conclusion=word) for number, word in ended.items()))
+    with write_scope(engine) as session:
+        details = [DetailsRecord(number, (), tuple(_jobs(number, word)), NOON) for number, word in ended.items()]
+        store_details(session, get_repository(session, 1), details)
+    roll_up(engine)
 
 
-def test_the_job_and_the_step_that_take_longer_come_first(engine: Engine) -> None:
-    _fill(engine)
+def test_the_job_and_the_step_that_take_longer_come_first(engine: Engine, kept: Kept) -> None:
+    kept.fill(engine, _fill)
     window = Window(NOON, NOON + timedelta(hours=HOURS))
     with session_scope(engine) as session:
         found = breakdown.slowdown(session, "acme/web", 5, "main", window, CHANGE)
@@ -60,8 +65,8 @@ def test_the_job_and_the_step_that_take_longer_come_first(engine: Engine) -> Non
     assert (build.trend[0], build.trend[-1]) == (90.0, 210.0)
 
 
-def test_of_few_runs_no_change_is_told(engine: Engine) -> None:
-    _fill(engine)
+def test_of_few_runs_no_change_is_told(engine: Engine, kept: Kept) -> None:
+    kept.fill(engine, _fill)
     window = Window(CHANGE - timedelta(hours=3), NOON + timedelta(hours=HOURS))
     with session_scope(engine) as session:
         found = breakdown.slowdown(session, "acme/web", 5, "main", window, CHANGE)

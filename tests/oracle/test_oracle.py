@@ -17,7 +17,7 @@ from tests.oracle.figures import Filter
 from tests.oracle.stored import StoredRun, read
 from tests.oracle.world import ACTORS, AHEAD_OF_ROLLUPS, BRANCHES, CONCLUSIONS, DAYS, EVENTS, REPOSITORIES, Account
 
-_PAIRS = int(os.environ.get("ORACLE_PAIRS", "20"))
+_PAIRS = int(os.environ.get("ORACLE_PAIRS", "10"))
 _PHASES = 10
 # The second one has a leap day, and the days on which clocks change in America and Europe.
 ENDS = {"2026": datetime(2026, 11, 18, 12, 34, 56, tzinfo=UTC), "2024": datetime(2024, 4, 17, 0, 10, tzinfo=UTC)}
