@@ -58,10 +58,10 @@ def get_badge(
         Query(description="The state now, or the success rate of 30 days there"),
     ] = "state",
 ) -> Response:
-    """Wants no key, so that it can be shown anywhere. `failing`: the last decided run of a workflow on the default
+    """Needs no key, so that it can be shown anywhere. `failing`: the last decided run of a workflow on the default
     branch failed; `no runs`: none was decided there in the last 90 days; `disabled`, `deleted`, `archived`: the
-    workflow cannot run; `catching up`: runs are still being read, and what is read has no failure. A badge is green
-    only where everything of the last 90 days is known to be read."""
+    workflow cannot run; `catching up`: runs are still being read, and none read so far failed. A badge is green only
+    when all runs of the last 90 days have been read."""
     wanted, text = plain_text("workflow", workflow or ""), plain_text("label", label or "")
     known = {row.repo.lower(): row for row in list_repositories(session)}
     repo = known.get(f"{owner}/{name}".lower())
@@ -69,7 +69,12 @@ def get_badge(
     if repo is None:
         return Response(badge(left, "unknown", UNKNOWN), 404, _HEADERS, "image/svg+xml")
     scope = Scope(repos=(repo.repo,), workflows=(wanted,) if wanted else ())
-    shown = _rate(session, scope, repo.default_branch, now) if show == "success_rate" else _state(session, scope, now)
+    incomplete = bool(catching_up(session, [repo.id], now))
+    shown = (
+        _rate(session, scope, repo.default_branch, now, incomplete=incomplete)
+        if show == "success_rate"
+        else _state(session, scope, now, incomplete=incomplete)
+    )
     body = badge(left, *shown)
     tag = tag_of(body.encode())
     headers = {**_HEADERS, "ETag": f'W/"{tag}"'}
@@ -78,24 +83,22 @@ def get_badge(
     return Response(body, 200, headers, "image/svg+xml")
 
 
-def _state(session: Session, scope: Scope, now: datetime) -> tuple[str, str]:
-    found = [each.standing for each in standings(session, scope, now).values()]
-    failing = found.count(Standing.FAILING)
+def _state(session: Session, scope: Scope, now: datetime, *, incomplete: bool) -> tuple[str, str]:
+    """The words and the colour. `incomplete`: runs of the repository are still being read."""
+    states = [each.standing for each in standings(session, scope, now).values()]
+    failing = states.count(Standing.FAILING)
     if failing > 1:
         return f"{failing} failing", FAILING
-    return _WORDS[together(found, catching_up=_behind(session, scope, now))]
+    return _WORDS[together(states, catching_up=incomplete)]
 
 
-def _behind(session: Session, scope: Scope, now: datetime) -> bool:
-    return bool(catching_up(session, [row.id for row in list_repositories(session) if row.repo in scope.repos], now))
-
-
-def _rate(session: Session, scope: Scope, branch: str, now: datetime) -> tuple[str, str]:
+def _rate(session: Session, scope: Scope, branch: str, now: datetime, *, incomplete: bool) -> tuple[str, str]:
+    """As _state, of the success rate on the default branch."""
     on_branch = replace(scope, branches=(branch,), own_branches=True)
-    found = analytics.snapshot(session, on_branch, Window(now - DEFAULT_SPAN, now), commits=False)
-    if found.success_rate is None:
-        return ("catching up" if _behind(session, scope, now) else "no runs"), UNKNOWN
-    rate = display(found)["success_rate"]
-    if _behind(session, scope, now):
+    metrics = analytics.snapshot(session, on_branch, Window(now - DEFAULT_SPAN, now), commits=False)
+    if metrics.success_rate is None:
+        return ("catching up" if incomplete else "no runs"), UNKNOWN
+    rate = display(metrics)["success_rate"]
+    if incomplete:
         return f"{rate} so far", UNKNOWN
-    return rate, PASSING if found.success_rate >= 0.9 else FAILING
+    return rate, PASSING if metrics.success_rate >= 0.9 else FAILING

@@ -80,12 +80,12 @@ def change_title(found: Change | None) -> str:
     """The samples and the interval of a change, for its hover."""
     if found is None:
         return ""
-    told = f"{units.count(found.n)} now, {units.count(found.n_before)} before"
+    samples = f"{units.count(found.n)} now, {units.count(found.n_before)} before"
     if found.interval is None:
-        return told
+        return samples
     unit = " percentage points" if found.text.endswith("pp") else " %"
     low, high = (f"{bound:+.1f}".replace("-", "−") for bound in found.interval)
-    return f"{told}; 95 % interval {low} to {high}{unit}"
+    return f"{samples}; 95 % interval {low} to {high}{unit}"
 
 
 def period_before(comparison: Comparison, period: str) -> str:
@@ -102,15 +102,15 @@ def _card(
     tone = _TONES[found.good if found else None]
     weeks = comparison.window.weeks_before
     earlier = f"{weeks} {'week' if weeks == 1 else 'weeks'} earlier"
-    told = f"vs {period_before(comparison, period)}" if comparison.comparable else f"no complete data {earlier}"
+    against = f"vs {period_before(comparison, period)}" if comparison.comparable else f"no complete data {earlier}"
     if figure.name == STANDARDISED and found and found.enough:
-        told += ", same workflows"
+        against += ", same workflows"
     return (
         f'<div class="ph-tile" data-figure="{figure.name}"><span class="ph-label" title="{html(figure.meaning)}">'
         f"{html(figure.label)}</span><b>{html(figure.write(figure.value(comparison.now)))}</b>"
         f"{_note(figure, comparison.now, comparison, now)}"
         f'<span class="ph-change"><span class="ph-chip ph-{tone}" title="{html(change_title(found))}">'
-        f"{html(found.text if found else units.NO_DATA)}</span> {html(told)}</span>"
+        f"{html(found.text if found else units.NO_DATA)}</span> {html(against)}</span>"
         f'<img src="{draw([figure.value(each) for each in shown], tone)}" '
         f'alt="Trend of {html(figure.label.lower())}"></div>'
     )
