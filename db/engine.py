@@ -70,11 +70,19 @@ def describe_failure(engine: Engine, error: SQLAlchemyError) -> str:
     reason = cause[0] if cause else type(error).__name__
     variable = engine.get_execution_options().get("variable", "DATABASE_URL")
     if engine.dialect.name == "sqlite":
-        return (
-            f"{variable}: cannot use {url}: {reason}; the folder must exist and be writable for this user, "
-            "or name another file."
-        )
+        return f"{variable}: cannot use {url}: {reason}; {_sqlite_advice(reason)}."
     return f"{variable}: cannot use {url}: {reason}; is the server running and reachable, and are user and name right?"
+
+
+def _sqlite_advice(reason: str) -> str:
+    """By SQLite's own message: https://www.sqlite.org/rescode.html."""
+    if "locked" in reason:
+        return "another process has held its lock for too long: end that process, or try again when it is done"
+    if "malformed" in reason or "not a database" in reason:
+        return "restore the file from a backup, or name another file"
+    if "disk is full" in reason:
+        return "free space on that disk"
+    return "the folder must exist and be writable for this user, or name another file"
 
 
 @contextmanager
