@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
+
+from db.sharding import SEQUENTIAL, is_sharded
 
 
 class DatabaseUnavailable(Exception):
@@ -34,12 +36,14 @@ def _make_engine(url: str, connect_timeout_seconds: int, variable: str, more: di
         event.listen(engine, "connect", _sqlite_pragmas)
         event.listen(engine, "begin", _sqlite_begin)
         return engine
-    return create_engine(
+    engine = create_engine(
         parsed.set(drivername="postgresql+psycopg2"),
         pool_pre_ping=True,
         pool_size=10,
         connect_args={"connect_timeout": connect_timeout_seconds, "options": _OPTIONS, **more},
     )
+    event.listen(engine, "begin", _postgresql_begin)
+    return engine
 
 
 # Compiling a question takes longer than the questions asked here.
@@ -96,7 +100,7 @@ def session_scope(engine: Engine) -> Iterator[Session]:
 def write_scope(engine: Engine) -> Iterator[Session]:
     """As session_scope, for a transaction that reads before it writes: on SQLite it takes the write lock at its
     start, because a reader whose snapshot is out of date cannot become a writer however long it waits."""
-    with session_scope(engine.execution_options(sqlite_immediate=True)) as session:
+    with session_scope(engine.execution_options(writes=True)) as session:
         yield session
 
 
@@ -105,7 +109,7 @@ def eager_write_scope(engine: Engine, *, patience_seconds: float, pause_seconds:
     """As write_scope, for one who must not starve: SQLite's own waiting sleeps up to 0.1 s between two tries, and
     against a busy writer that can go on for seconds. Asks for the lock every `pause_seconds` instead."""
     ends = time.monotonic() + patience_seconds
-    with engine.execution_options(sqlite_immediate=True).connect() as connection:
+    with engine.execution_options(writes=True).connect() as connection:
         while True:
             try:
                 transaction = connection.begin()
@@ -155,5 +159,12 @@ def unicode_lower(text: str | None) -> str | None:
 
 
 def _sqlite_begin(connection: Any) -> None:
-    writes = connection.get_execution_options().get("sqlite_immediate", False)
+    writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _postgresql_begin(connection: Connection) -> None:
+    """Citus refuses a write to a reference table after statements of the same transaction ran on several shards at
+    once: in transactions that write they run one after the other."""
+    if connection.get_execution_options().get("writes", False) and is_sharded(connection):
+        connection.execute(SEQUENTIAL)
