@@ -90,23 +90,23 @@ class Hosts:
         page's name can be rebound to look like an address."""
         if asked.host in self._names:
             return True
-        address = _address(asked.host)
-        return address is not None and address == _own_address(scope)
+        own = _own_address(scope)
+        return own is not None and asked.host == str(own)
 
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def _own_address(scope: Scope) -> _Address | None:
+    """An IPv4 address that a socket for both families shows as an IPv6 one is taken as what it is."""
     server = scope.get("server")
-    return _address(str(server[0])) if server else None
+    found = _address(str(server[0])) if server else None
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return mapped or found
 
 
 def _address(host: str) -> _Address | None:
-    """An IPv4 address that a socket for both families shows as an IPv6 one is taken as what it is."""
     try:
-        found = ipaddress.ip_address(host)
+        return ipaddress.ip_address(host)
     except ValueError:
         return None
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return mapped or found
