@@ -11,7 +11,7 @@ from front.origins import SAFE_METHODS
 MOST_BYTES = 64 * 1024
 SECONDS = 10.0
 # A client that is refused while it sends would otherwise see its connection break instead of the answer.
-_DRAINED_BYTES, _DRAIN_SECONDS = 8 * 2**20, 5.0
+_DRAINED_BYTES, _DRAIN_SECONDS = 8 * 2**20, 2.0
 
 
 class Bodies:

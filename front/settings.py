@@ -115,7 +115,7 @@ def _hosts(value: str) -> list[str]:
 def _host(text: str) -> str:
     """Of a name, an address, or either with a port or as a URL: the host alone matters."""
     try:
-        return str(ipaddress.ip_address(text.strip("[]")))
+        return str(ipaddress.ip_address(text))
     except ValueError:
         pass
     try:

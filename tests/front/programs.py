@@ -42,14 +42,15 @@ class Answer:
 
 
 @contextmanager
-def serving(command: tuple[str, ...], folder: Path, **environment: str) -> Iterator[Server]:
+def serving(command: tuple[str, ...], folder: Path, *, descriptors: int = 1024, **environment: str) -> Iterator[Server]:
     port = free_port()
     words = [each.format(port=port) for each in command]
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPYCACHEPREFIX") if name in os.environ}
     variables = {**kept, "PYTHONPATH": str(ROOT), "API_PORT": str(port), **environment}
     log = folder / f"server-{port}.log"
+    limited = ["prlimit", f"--nofile={descriptors}", sys.executable, *words]
     with log.open("w") as out, subprocess.Popen(
-        [sys.executable, *words], cwd=ROOT, env=variables, stdout=out, stderr=out
+        limited, cwd=ROOT, env=variables, stdout=out, stderr=out
     ) as process:  # fmt: skip
         found = Server(port, process, log)
         try:
