@@ -49,7 +49,8 @@ def test_what_is_never_complete_is_ended_after_ten_seconds(open_api: Server, ope
                     waiting.unregister(key.fileobj)
                     key.fileobj.close()  # type: ignore[union-attr]
     assert time.monotonic() - started > 9
-    assert all(b" 408 " in each for each in told.values())
+    # A pause between two requests ends without a word, as ever.
+    assert {name for (_, name), each in told.items() if b" 408 " not in each} <= {"half a second one"}
 
 
 def test_a_crowd_that_sends_nothing_keeps_nobody_out(stored: str, folder: Path) -> None:
