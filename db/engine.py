@@ -32,7 +32,7 @@ def _make_engine(url: str, connect_timeout_seconds: int, variable: str, more: di
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         _make_parent_folder(parsed.database, variable)
-        engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+        engine = create_engine(url, connect_args={"timeout": _PATIENCE_SECONDS, "check_same_thread": False})
         event.listen(engine, "connect", _sqlite_pragmas)
         event.listen(engine, "begin", _sqlite_begin)
         return engine
@@ -46,6 +46,8 @@ def _make_engine(url: str, connect_timeout_seconds: int, variable: str, more: di
     return engine
 
 
+# How long a writer waits for another one's lock on an SQLite file.
+_PATIENCE_SECONDS = 30
 # Compiling a question takes longer than the questions asked here.
 _OPTIONS = "-c timezone=utc -c jit=off"
 # Of libpq, in seconds, and milliseconds.
@@ -105,6 +107,21 @@ def write_scope(engine: Engine) -> Iterator[Session]:
 
 
 @contextmanager
+def brief_write_scope(engine: Engine, *, patience_seconds: float = 5.0) -> Iterator[Session]:
+    """As write_scope, for what a person waits for: where another program holds SQLite's lock it raises OperationalError
+    after `patience_seconds`, not after the half minute that collectors wait."""
+    with engine.execution_options(sqlite_immediate=True).connect() as connection:
+        raw = connection.connection.driver_connection if engine.dialect.name == "sqlite" else None
+        _set_patience(raw, patience_seconds)
+        try:
+            with connection.begin(), Session(connection, expire_on_commit=False) as session:
+                yield session
+                session.flush()
+        finally:
+            _set_patience(raw, _PATIENCE_SECONDS)
+
+
+@contextmanager
 def eager_write_scope(engine: Engine, *, patience_seconds: float, pause_seconds: float = 0.002) -> Iterator[Session]:
     """As write_scope, for one who must not starve: SQLite's own waiting sleeps up to 0.1 s between two tries, and
     against a busy writer that can go on for seconds. Asks for the lock every `pause_seconds` instead."""
@@ -121,6 +138,16 @@ def eager_write_scope(engine: Engine, *, patience_seconds: float, pause_seconds:
         with transaction, Session(connection, expire_on_commit=False) as session:
             yield session
             session.flush()
+
+
+def _set_patience(raw: Any, seconds: float) -> None:
+    if raw is not None:
+        raw.execute(f"PRAGMA busy_timeout={int(seconds * 1000)}")
+
+
+def is_locked(error: SQLAlchemyError) -> bool:
+    """True where SQLite gave up waiting for another writer."""
+    return isinstance(error, OperationalError) and "database is locked" in str(error.orig)
 
 
 def _make_parent_folder(database: str | None, variable: str) -> None:
@@ -140,7 +167,8 @@ def _sqlite_pragmas(connection: Any, _record: Any) -> None:
     # begins as a reader cannot become a writer after somebody else wrote (SQLITE_BUSY at once, no timeout).
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={_PATIENCE_SECONDS * 1000}",
+                   "foreign_keys=ON"):  # fmt: skip
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
     connection.create_function(UNICODE_LOWER, 1, unicode_lower, deterministic=True)
