@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -63,9 +63,10 @@ def utc_now() -> datetime:
 class Client:
     """Safe to use from several threads; they share its connections and its limits. Without `pace` and `patience`,
     which see collector.github.ratelimit, nothing is slowed down and RateLimited is raised at once. `auth` stands in
-    for the token. `sleep` and `clock` can be replaced. Setting `stop` ends every wait."""
+    for the token. `log_hosts`: see collector.github.addresses. `sleep` and `clock` can be replaced. Setting `stop` ends
+    every wait."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what may differ
         self,
         api_url: str,
         token: str | None = None,
@@ -77,6 +78,7 @@ class Client:
         reserve: float = 0,
         pace: Pace | None = None,
         patience: float = 0,
+        log_hosts: Sequence[str] = (),
     ) -> None:
         self.tally = Tally()
         self.api_url = api_url.rstrip("/")
@@ -96,6 +98,7 @@ class Client:
                 "X-GitHub-Api-Version": _API_VERSION,
                 "User-Agent": user_agent,
             },
+            log_hosts,
         )
 
     @property
@@ -142,10 +145,8 @@ class Client:
             yield stored
 
     def _stored(self, url: str) -> requests.Response:
-        host = urlsplit(url).hostname
-        if urlsplit(url).scheme not in ("http", "https"):
-            raise errors.BadAnswer("GitHub redirected a download to nowhere")
         response = self._transport.download(url)
+        host = urlsplit(response.url or url).hostname
         if response.status_code == 200:
             return response
         response.close()
@@ -280,7 +281,7 @@ class Client:
         begun = time.monotonic()
         try:
             response = self._transport.send(method, url, headers, stream=stream)
-        except errors.Unreachable:
+        except (errors.Unreachable, errors.BadAnswer):
             self.tally.count(Count.REQUESTS, "unreachable")
             raise
         self.tally.count(Count.REQUESTS, f"{response.status_code // 100}xx")

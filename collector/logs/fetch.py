@@ -21,6 +21,7 @@ from db.insights.fingerprint import fingerprint
 from db.queries.wanted_logs import WantedLog
 from db.store.records import LogRecord
 from db.vocabulary import LogState
+from notify.exchange import TooMuch
 
 MAX_ARCHIVE_BYTES = 500_000_000
 # A text beyond this is not read to its end.
@@ -171,6 +172,8 @@ def _chunks(client: Client, path: str, stop: threading.Event) -> Iterator[bytes]
                 if stop.is_set():
                     raise Stopped("the program is about to end")
                 yield chunk
+    except TooMuch as error:
+        raise BadAnswer(f"the download of a log {error}") from None
     except requests.RequestException:
         raise Unreachable("the download of a log broke off") from None
 
