@@ -34,6 +34,7 @@ def make_client(settings: Settings) -> Client:
         reserve=settings.rate_limit_reserve,
         pace=Pace(),
         patience=PATIENCE_SECONDS,
+        log_hosts=settings.log_host_suffixes,
     )
 
 
