@@ -20,6 +20,7 @@ from collector.github.pace import Pace
 from collector.github.penalty import is_rate_limit
 from collector.github.ratelimit import RateLimit
 from collector.github.transport import Transport
+from collector.work import step
 from db.metrics.tally import Count, Tally, Took
 
 TRIES = 5
@@ -188,6 +189,7 @@ class Client:
         # Not stop.wait(): a signal that sets it while this very thread is in there would wait for itself.
         while seconds > 0 and not (self.stop is not None and self.stop.is_set()):
             self._sleep(min(seconds, _LOOK_SECONDS))
+            step()
             seconds -= _LOOK_SECONDS
         return self.stop is None or not self.stop.is_set()
 
@@ -284,6 +286,7 @@ class Client:
         except (errors.Unreachable, errors.BadAnswer):
             self.tally.count(Count.REQUESTS, "unreachable")
             raise
+        step()
         self.tally.count(Count.REQUESTS, f"{response.status_code // 100}xx")
         self.tally.time(Took.REQUEST, time.monotonic() - begun)
         return response
