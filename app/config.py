@@ -1,13 +1,13 @@
 """The UI's settings: the only place in it that reads the environment."""
 
 import re
-from ipaddress import ip_address
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 
 from db.config import ReaderSettings
+from db.plain_http import is_safe
 from front.settings import Listening, ServerSettings
 
 EVERYBODY = "*"
@@ -133,18 +133,6 @@ class AccessSettings(ServerSettings):
         if missing and len(missing) < len(_PROVIDER):
             raise ValueError(f"{missing[0]}: it is missing; the login needs {', '.join(map(str.upper, _PROVIDER))}")
         return self
-
-
-def is_safe(url: str) -> bool:
-    """Encrypted, or within this machine."""
-    try:
-        parts = urlsplit(url)
-        if parts.scheme == "https":
-            return bool(parts.hostname) and not parts.username
-        host = parts.hostname or ""
-        return parts.scheme == "http" and (host == "localhost" or ip_address(host).is_loopback)
-    except ValueError:
-        return False
 
 
 def _lowered(text: str) -> frozenset[str]:

@@ -4,7 +4,7 @@ questions, whatever the number of repositories."""
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
@@ -69,17 +69,30 @@ class RowCounts:
 def liveness(beat: HeartbeatRow | None, now: datetime, poll: timedelta = _DEFAULT_POLL) -> Liveness:
     """A service tells how often it beats, and is STALE after four beats and some seconds without one. A command, which
     is started again and again, and an older version tell how often they poll: three polls and a minute. `poll` counts
-    where neither is told."""
+    where neither is told. STALE is also who beats on while its work makes no progress."""
     if beat is None:
         return Liveness.NEVER
     if beat.stopped_at is not None:
         return Liveness.STOPPED
+    if stalled_since(beat, now, poll) is not None:
+        return Liveness.STALE
     beats, polls = _seconds(beat, "beat_seconds"), _seconds(beat, "poll_seconds")
     if beats and not beat.detail.get("command"):
         allowed = _BEATS_MISSED * beats + _BEAT_GRACE
     else:
         allowed = silence_allowed(polls or poll)
     return Liveness.STALE if now - beat.seen_at > allowed else Liveness.LIVE
+
+
+def stalled_since(beat: HeartbeatRow, now: datetime, poll: timedelta = _DEFAULT_POLL) -> datetime | None:
+    """Since when the oldest piece of work of a service has made no progress, where that is more than three polls and a
+    minute; else null."""
+    try:
+        since = datetime.fromisoformat(str(beat.detail.get("work_since")))
+    except ValueError:
+        return None
+    since = since if since.tzinfo else since.replace(tzinfo=UTC)
+    return since if now - since > silence_allowed(_seconds(beat, "poll_seconds") or poll) else None
 
 
 def is_silent(beat: HeartbeatRow, now: datetime, poll: timedelta = _DEFAULT_POLL) -> bool:
