@@ -10,9 +10,10 @@ RUN python3 -m venv --without-pip /venv \
 WORKDIR /srv
 COPY db/ db/
 COPY notify/ notify/
+COPY front/ front/
 COPY app/ app/
 COPY .streamlit/config.toml .streamlit/
-RUN /venv/bin/python /build/ready.py db app streamlit.web.cli streamlit.web.bootstrap streamlit.elements.arrow pyarrow.parquet
+RUN /venv/bin/python /build/ready.py db front app streamlit.web.cli streamlit.web.bootstrap streamlit.elements.arrow pyarrow.parquet
 
 FROM ${PYTHON_IMAGE}
 ARG VERSION=0.1.0

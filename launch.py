@@ -13,6 +13,7 @@ from collector.config import Settings as CollectorSettings
 from db.config import ConfigError, Port
 from db.engine import DatabaseUnavailable, make_engine
 from db.migrate import upgrade
+from front.settings import refuse_if_open
 
 # Not that of one's own repositories: GitHub is never asked about what only the simulator has.
 DEMO_DATABASE = "sqlite:///data/demo.db"
@@ -30,6 +31,7 @@ def main() -> int:
     try:
         collector, api, app = CollectorSettings.load(), ApiSettings.load(), AppSettings.load()
         demo = not collector.repos
+        refuse_if_open(api, api.listening(), guarded=bool(api.keys))
         database = DEMO_DATABASE if demo and app.database_url is None else collector.database_url
         _need_free_port("API_PORT", api.api_host, api.api_port)
         _need_free_port("APP_PORT", "127.0.0.1", app.app_port)
@@ -47,7 +49,9 @@ def main() -> int:
 
 
 def _run(demo: bool, app: AppSettings, database: str) -> int:
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", **(_demo(app, database) if demo else {})}
+    # Of APP_PUBLISH only containers know anything: here the dashboard listens on this machine alone.
+    here = {"PYTHONUNBUFFERED": "1", "APP_PUBLISH": f"127.0.0.1:{app.app_port}"}
+    environment = {**os.environ, **here, **(_demo(app, database) if demo else {})}
     manager = Manager()
     for name, command in _commands(demo, app.app_port, app.demo_port).items():
         manager.add_process(name, command, env=environment)

@@ -6,8 +6,10 @@ from typing import Annotated
 
 from fastapi import Request, Security
 from fastapi.security import HTTPBearer
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.errors import Problem
+from api.errors import Problem, answer
 
 # Reads nothing: it tells /docs and /openapi.json how a key is sent.
 _BEARER = HTTPBearer(auto_error=False, description="One of API_KEYS; not wanted where none is set")
@@ -15,11 +17,7 @@ _BEARER = HTTPBearer(auto_error=False, description="One of API_KEYS; not wanted 
 
 def require_key(request: Request, _: Annotated[object, Security(_BEARER)]) -> None:
     if not is_allowed(request.headers, request.app.state.settings.keys):
-        raise Problem(
-            401,
-            "This API wants a key: send the header Authorization: Bearer KEY with one of API_KEYS.",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
+        raise _without_key()
 
 
 def is_allowed(headers: Mapping[str, str], keys: tuple[str, ...]) -> bool:
@@ -36,7 +34,29 @@ def key_of(headers: Mapping[str, str], keys: tuple[str, ...]) -> str | None:
     return matches[0] if matches and scheme.lower() == "bearer" else None
 
 
-def not_from_other_sites(request: Request) -> None:
-    """Without keys, any page that a colleague opens could send messages through their browser."""
-    if request.headers.get("sec-fetch-site") == "cross-site":
-        raise Problem(403, "This request comes from a page of another site.")
+class Lock:
+    """Asks for the key by the headers alone, before anything of a body is read, also of addresses that do not exist."""
+
+    def __init__(self, app: ASGIApp, *, keys: tuple[str, ...]) -> None:
+        self._app, self._keys = app, keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # A browser asks without the key whether it may send one.
+        locked = scope["type"] == "http" and wants_key(scope["path"]) and scope["method"] != "OPTIONS"
+        if locked and not is_allowed(Headers(scope=scope), self._keys):
+            await answer(_without_key())(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+def wants_key(path: str) -> bool:
+    """Deliveries of webhooks are signed; badges stand on public pages."""
+    return path.startswith("/api/") and not path.startswith(("/api/webhooks/", "/api/badge/"))
+
+
+def _without_key() -> Problem:
+    return Problem(
+        401,
+        "This API wants a key: send the header Authorization: Bearer KEY with one of API_KEYS.",
+        headers={"WWW-Authenticate": "Bearer"},
+    )

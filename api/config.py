@@ -8,7 +8,8 @@ import limits
 import redis
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 
-from db.config import LinkSettings, Port, ReaderSettings, lets_others_in
+from db.config import Port, ReaderSettings
+from front.settings import Listening, ServerSettings
 from notify.settings import ChannelSettings
 
 _KEY = re.compile(r"[\x21-\x7e]+")
@@ -16,7 +17,7 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?")
 _HOST = re.compile(r"[A-Za-z0-9._:%-]{1,255}")
 
 
-class Settings(ReaderSettings, ChannelSettings, LinkSettings):
+class Settings(ReaderSettings, ChannelSettings, ServerSettings):
     api_host: str = "127.0.0.1"
     api_port: Port = 3000
     # In a container API_HOST says nothing: this is where its port is published, ADDRESS:PORT.
@@ -45,8 +46,15 @@ class Settings(ReaderSettings, ChannelSettings, LinkSettings):
     @property
     def public(self) -> bool:
         """Does API_HOST, or where the container's port is published, let other machines in?"""
-        host = self.api_publish.rpartition(":")[0].strip("[]") if self.api_publish else self.api_host
-        return lets_others_in(host)
+        return self.listening().is_open
+
+    def listening(self, *, bound: str | None = "") -> Listening:
+        """`bound`: the address where it is not API_HOST; null where nobody knows it."""
+        return Listening(
+            bound=self.api_host if bound == "" else bound, published=self.api_publish, port=self.api_port,
+            bound_name="API_HOST" if bound == "" else "--host", published_name="API_PUBLISH", guard="API_KEYS",
+            missing="no key is set",
+        )  # fmt: skip
 
     @field_validator("api_host")
     @classmethod

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from api.errors import Problem, bad_parameter
 from api.gate import Gate
-from db.engine import write_scope
+from db.engine import brief_write_scope
 from db.metrics.scope import Scope
 from db.metrics.window import Window, make_window, parse_time
 from db.queries.repositories import COLLECTED, known_repositories
@@ -191,7 +191,7 @@ def writing(request: Request) -> Iterator[Session]:
     """One transaction on the primary database, for what a person changes."""
     gate: Gate = request.app.state.gate
     gate.check()
-    with write_scope(request.app.state.reader.primary) as opened:
+    with brief_write_scope(request.app.state.reader.primary) as opened:
         yield opened
     request.app.state.reader.wrote()
 

@@ -18,7 +18,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         "model": ProblemDocument,
         "description": "More requests than API_RATE_LIMIT; wait for Retry-After",
     },
-    503: {"model": ProblemDocument, "description": "The database cannot be used now"},
+    503: {"model": ProblemDocument, "description": "The database cannot be used now, or too much is under way"},
 }
 LOCKED: dict[int | str, dict[str, Any]] = {
     401: {"model": ProblemDocument, "description": "API_KEYS is set and no key was sent"},

@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from api.gate import Gate
-from db.engine import DatabaseUnavailable, describe_failure
+from api.gate import AWAY, Gate
+from db.engine import DatabaseUnavailable, describe_failure, is_locked
 from db.migrate import NotMigrated
 from db.reader import asks_again
 
@@ -57,13 +57,18 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, lambda _, error: answer(error))
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(DatabaseUnavailable, lambda _, error: answer(unavailable(str(error))))
+    app.add_exception_handler(DatabaseUnavailable, lambda request, error: answer(_away(request, str(error))))
     app.add_exception_handler(NotMigrated, lambda _, error: answer(unavailable(str(error))))
     app.add_exception_handler(SQLAlchemyError, _database)
 
 
 def unavailable(line: str) -> Problem:
     return Problem(503, line, headers={"Retry-After": "5"})
+
+
+def _away(request: Request, line: str) -> Problem:
+    """`line` names the database's address: not to those who ask for a badge, which needs no key."""
+    return unavailable(AWAY if request.url.path.startswith("/api/badge/") else line)
 
 
 def unexpected(request_id: str, method: str, path: str, error: Exception) -> JSONResponse:
@@ -97,6 +102,13 @@ def _http(request: Request, error: Exception) -> JSONResponse:
     return answer(Problem(error.status_code, detail, headers=dict(error.headers or {})))
 
 
+def _busy(error: SQLAlchemyError) -> str | None:
+    """What to tell where the database is well and has no room just now."""
+    if isinstance(error, PoolTimeoutError):
+        return "All connections to the database are in use; try again in a moment."
+    return "Another program is writing to the database; try again in a moment." if is_locked(error) else None
+
+
 def _database(request: Request, error: Exception) -> JSONResponse:
     """A statement failed: because the database went away, because it is not migrated, or by a fault of ours."""
     if asks_again(error):
@@ -106,15 +118,17 @@ def _database(request: Request, error: Exception) -> JSONResponse:
     gate.shut()
     try:
         gate.check()
-    except (DatabaseUnavailable, NotMigrated) as found:
+    except DatabaseUnavailable as found:
+        return answer(_away(request, str(found)))
+    except NotMigrated as found:
         return answer(unavailable(str(found)))
-    if isinstance(error, PoolTimeoutError):
-        return answer(unavailable("All connections to the database are in use; try again in a moment."))
+    if isinstance(error, SQLAlchemyError) and (line := _busy(error)):
+        return answer(unavailable(line))
     if isinstance(error, OperationalError | InterfaceError) or (
         isinstance(error, DBAPIError) and error.connection_invalidated
     ):
         line = describe_failure(request.app.state.reader.engine, error)
         log.error("%s", line)
-        return answer(unavailable(line))
+        return answer(_away(request, line))
     state = request.scope.get("state", {})
     return unexpected(state.get("request_id", "unknown"), request.method, request.url.path, error)

@@ -11,6 +11,8 @@ from db.reader import Reader
 
 log = logging.getLogger(__name__)
 _REPEAT_SECONDS = 60.0
+# What those are told who need no key; the log has the reason, with the address of the database.
+AWAY = "DATABASE_URL: cannot use the database; the log of the API says why."
 
 
 class Gate:
@@ -29,11 +31,11 @@ class Gate:
             if engine is not self._reader.replica:
                 check_migrated(engine)
         except (DatabaseUnavailable, NotMigrated) as error:
-            self._say(str(error))
+            self.tell(str(error))
             raise
         except SQLAlchemyError as error:
             line = describe_failure(engine, error)
-            self._say(line)
+            self.tell(line)
             raise DatabaseUnavailable(line) from None
         self._open = True
         if self._said:
@@ -48,8 +50,8 @@ class Gate:
         """Something failed: the next one looks again."""
         self._open = False
 
-    def _say(self, line: str) -> None:
-        """One line in the log, not one for every request."""
+    def tell(self, line: str) -> None:
+        """The reason of an outage: one line in the log, not one for every request."""
         if line != self._said or time.monotonic() - self._said_at > _REPEAT_SECONDS:
             log.error("%s", line)
             self._said, self._said_at = line, time.monotonic()

@@ -8,12 +8,14 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from db.engine import DatabaseUnavailable, describe_failure
+from api.gate import AWAY, Gate
+from db.engine import DatabaseUnavailable, describe_failure, session_scope
 from db.metrics.ledger_words import at, counted
 from db.migrate import NewerSchema, NotMigrated, check_migrated, current_revision
 from db.queries.inbox import InboxSummary
 from db.queries.ledger import CatchingUp, Collector, Service, count_catching_up, liveness, service
-from db.queries.repositories import HeartbeatRow, list_repositories, unread_targets
+from db.queries.repositories import HeartbeatRow, data_version, list_repositories, unread_targets
+from db.queries.runs import any_run
 from db.reader import Reader, asks_again
 from db.vocabulary import Liveness
 
@@ -34,17 +36,31 @@ class Check:
         return {"status": self.status, "detail": self.detail, **self.more}
 
 
-def check_database(engine: Engine, *, at_work: bool = False) -> Check:
-    """`at_work`: it could be used before a newer version migrated it, and answers as long as that works."""
+def check_database(engine: Engine, gate: Gate, *, reads: bool = False) -> Check:
+    """`reads`: rows are read, too, as every answer does: a file can have the right schema and be damaged behind it. One
+    that could be used before a newer version migrated it answers as long as that works."""
     try:
         check_migrated(engine)
+        if reads:
+            _read_rows(engine)
     except NewerSchema as error:
-        return Check("degraded" if at_work else "error", str(error))
-    except (DatabaseUnavailable, NotMigrated) as error:
+        return Check("degraded" if gate.is_open else "error", str(error))
+    except NotMigrated as error:
         return Check("error", str(error))
+    except DatabaseUnavailable as error:
+        gate.tell(str(error))
+        return Check("error", AWAY)
     except SQLAlchemyError as error:
-        return Check("error", describe_failure(engine, error))
+        gate.tell(describe_failure(engine, error))
+        return Check("error", AWAY)
     return Check("ok", "reachable and migrated")
+
+
+def _read_rows(engine: Engine) -> None:
+    """One each of the state of collection and of the runs."""
+    with session_scope(engine) as session:
+        data_version(session)
+        any_run(session)
 
 
 def schema_revision(engine: Engine) -> str | None:
@@ -66,7 +82,7 @@ def check_replica(reader: Reader) -> Check:
     return Check("degraded", f"the database itself answers, not its replica: {found.reason}", more)
 
 
-def check_collection(reader: Reader, now: datetime, poll: timedelta) -> dict[str, Check]:
+def check_collection(reader: Reader, gate: Gate, now: datetime, poll: timedelta) -> dict[str, Check]:
     """The collector and the inbox of webhooks. `poll` is used where the collector does not tell its own interval."""
     try:
         with reader.session() as session:
@@ -75,7 +91,8 @@ def check_collection(reader: Reader, now: datetime, poll: timedelta) -> dict[str
     except SQLAlchemyError as error:
         if asks_again(error):
             raise
-        return dict.fromkeys(("collector", "inbox"), Check("error", describe_failure(reader.engine, error)))
+        gate.tell(describe_failure(reader.engine, error))
+        return dict.fromkeys(("collector", "inbox"), Check("error", AWAY))
 
 
 def _collector(session: Session, found: Service, now: datetime, poll: timedelta) -> Check:

@@ -1,8 +1,10 @@
 """uvicorn --factory api.main:create_app"""
 
+import asyncio
 import gc
+import logging
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import Depends, FastAPI
@@ -10,17 +12,20 @@ from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry, ProcessCollector
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
+from starlette.types import Scope
 
 from api import errors
 from api.answers import KeptAnswers
-from api.auth import require_key
+from api.auth import Lock, key_of, require_key
 from api.cache import Cache
 from api.config import Settings
 from api.description import LOCKED, PROBLEMS, describe
 from api.gate import Gate
 from api.intake import Intake
+from api.loads import Limited, Loads, MessageTimes
 from api.measures.kept import Measures
 from api.middleware import Around, AskAgain
 from api.redis_link import RedisLink
@@ -46,6 +51,10 @@ from db.migrate import NotMigrated
 from db.reader import Reader
 from db.telemetry.setup import PROD, set_up
 from db.version import VERSION
+from front.bodies import Bodies
+from front.connections import command_host, limit_connections, watch_descriptors
+from front.door import Door
+from front.settings import refuse_if_open, rules
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -54,6 +63,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     own_process = settings is None
     try:
         settings = settings or Settings.load()
+        listening = settings.listening(bound=command_host()) if own_process else settings.listening()
+        refuse_if_open(settings, listening, guarded=bool(settings.keys))
         reader = Reader(
             settings.database_url, settings.database_replica_url, max_lag_seconds=settings.database_replica_max_lag
         )
@@ -61,8 +72,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
     prod = settings.backend_env == PROD
-    if own_process and prod:
-        set_up("api", PROD, settings.secret_values())
+    if own_process:
+        set_up("api", settings.backend_env, settings.secret_values())
+        limit_connections()
+        for name in () if prod else ("uvicorn", "uvicorn.access", "uvicorn.error"):
+            # In development its lines are for who started it; they are written as ours are.
+            logging.getLogger(name).setLevel(logging.INFO)
     app = FastAPIOffline(
         title="Pipeline Health",
         version=VERSION,
@@ -77,8 +92,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.cache = Cache(app.state.redis, name_space=settings.database_url)
     app.state.registry = CollectorRegistry()
     ProcessCollector(registry=app.state.registry)
+    app.state.loads, app.state.test_messages = Loads(), MessageTimes()
     errors.install(app)
     _wrap(app, settings)
+    front = rules(settings, listening, guarded=bool(settings.keys))
+    app.add_middleware(Door, rules=front, is_known=_has_key(settings.keys))
     app.add_middleware(Around, registry=app.state.registry, log_requests=prod)
     _include_routes(app)
     describe(app)
@@ -91,7 +109,10 @@ def _wrap(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5, exclude_content_types=packed)
     if state.reader.replica is not None:
         app.add_middleware(AskAgain)
+    app.add_middleware(Limited, loads=state.loads)
     app.add_middleware(KeptAnswers, reader=state.reader, gate=state.gate, cache=state.cache, keys=settings.keys)
+    app.add_middleware(Bodies, own=(webhooks.PATH,), takes_forms=_has_key(settings.keys))
+    app.add_middleware(Lock, keys=settings.keys)
     if settings.rate_limit:
         name = settings.database_url
         app.add_middleware(Throttle, rate=settings.rate_limit, keys=settings.keys, link=state.redis, name=name)
@@ -103,6 +124,10 @@ def _wrap(app: FastAPI, settings: Settings) -> None:
             allow_headers=["Authorization", "If-None-Match"],
             expose_headers=["ETag", "Retry-After", "X-Request-ID", *RATE_HEADERS],
         )
+
+
+def _has_key(keys: tuple[str, ...]) -> Callable[[Scope], bool]:
+    return lambda scope: key_of(Headers(scope=scope), keys) is not None
 
 
 def _include_routes(app: FastAPI) -> None:
@@ -126,7 +151,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # The gate says in the log what is wrong; requests find it open once that is over.
     with suppress(DatabaseUnavailable, NotMigrated):
         await run_in_threadpool(app.state.gate.check)
+    watch = asyncio.create_task(watch_descriptors())
     yield
+    watch.cancel()
     if app.state.intake:
         await app.state.intake.close()
     if app.state.redis:

@@ -82,11 +82,11 @@ def _client(scope: Scope, keys: tuple[str, ...]) -> str:
 
 
 def _network(address: str) -> str:
-    """Of IPv6 the first half: the rest anybody chooses for themselves."""
+    """Of IPv6 the first half: the rest anybody chooses for themselves. What is no address is one client together."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
-        return address
+        return "unknown"
     return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else address
 
 

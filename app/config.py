@@ -1,13 +1,14 @@
 """The UI's settings: the only place in it that reads the environment."""
 
 import re
-from ipaddress import ip_address
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 
-from db.config import LinkSettings, ReaderSettings
+from db.config import ReaderSettings
+from db.plain_http import is_safe
+from front.settings import Listening, ServerSettings
 
 EVERYBODY = "*"
 SHORTEST_SECRET = 32
@@ -35,9 +36,12 @@ class Settings(ReaderSettings):
     backend_env: Literal["dev", "prod"] = Field("dev", validation_alias=AliasChoices("backend_env", "node_env"))
 
 
-class AccessSettings(LinkSettings):
-    """The login: none without any of them. An OpenID Connect provider says who somebody is, the lists who may in."""
+class AccessSettings(ServerSettings):
+    """Who reaches the dashboard, and the login: none without any of the AUTH_ settings. An OpenID Connect provider says
+    who somebody is, the lists who may in."""
 
+    # In a container the address that Streamlit listens at says nothing: this is where its port is published.
+    app_publish: str = ""
     auth_oidc_metadata_url: str | None = None
     auth_oidc_client_id: str | None = None
     auth_oidc_client_secret: SecretStr | None = None
@@ -49,6 +53,13 @@ class AccessSettings(LinkSettings):
     @property
     def has_provider(self) -> bool:
         return self.auth_oidc_metadata_url is not None
+
+    def listening(self, bound: str) -> Listening:
+        """`bound`: Streamlit's server.address."""
+        return Listening(
+            bound=bound, published=self.app_publish, port=self.app_port, bound_name="--server.address",
+            published_name="APP_PUBLISH", guard="AUTH_OIDC_METADATA_URL", missing="there is no login",
+        )  # fmt: skip
 
     @property
     def domains(self) -> frozenset[str]:
@@ -122,18 +133,6 @@ class AccessSettings(LinkSettings):
         if missing and len(missing) < len(_PROVIDER):
             raise ValueError(f"{missing[0]}: it is missing; the login needs {', '.join(map(str.upper, _PROVIDER))}")
         return self
-
-
-def is_safe(url: str) -> bool:
-    """Encrypted, or within this machine."""
-    try:
-        parts = urlsplit(url)
-        if parts.scheme == "https":
-            return bool(parts.hostname) and not parts.username
-        host = parts.hostname or ""
-        return parts.scheme == "http" and (host == "localhost" or ip_address(host).is_loopback)
-    except ValueError:
-        return False
 
 
 def _lowered(text: str) -> frozenset[str]:

@@ -12,19 +12,23 @@ if str(_HERE.parent) not in sys.path:
 import streamlit as st
 
 from app.access.login import login
+from app.server.front import check_access
 from app.server.lifespan import lifespan
 from app.server.log_lines import set_up_logging
 from app.server.middleware import MIDDLEWARE
 from app.server.routes import routes
 from db.config import ConfigError
+from front.connections import limit_connections
 
 try:
     _login = login()
+    check_access()
 except ConfigError as error:
     print(error, file=sys.stderr, flush=True)
     sys.exit(2)
 
 set_up_logging(_login.hidden if _login else ())
+limit_connections()
 # Streamlit finds the server by this very line; its settings are read by now.
 app = st.App(
     _HERE / "shell.py",

@@ -71,7 +71,7 @@ def fill(engine: Engine, runs: int, jobs: int) -> None:
     for first in range(1, runs + 1, _PORTION):
         last = min(first + _PORTION - 1, runs)
         tables = [_RUNS, _ATTEMPTS, _LOGS, *(_JOBS.replace("{job}", str(job)) for job in range(1, jobs + 1))]
-        with engine.execution_options(sqlite_immediate=True).begin() as connection:
+        with engine.execution_options(writes=True).begin() as connection:
             for statement in tables:
                 connection.exec_driver_sql(
                     _numbered(kind, first, last, statement.format(**values)).replace(

@@ -117,7 +117,7 @@ def write(connection: Connection, number: int) -> None:
 
 @contextmanager
 def asking(url: str, question: Callable[[Connection, int], None]) -> Iterator[Asking]:
-    engine = make_engine(url).execution_options(sqlite_immediate=question is write)
+    engine = make_engine(url).execution_options(writes=question is write)
     asked, over = Asking(), threading.Event()
 
     def go_on() -> None:

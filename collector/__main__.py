@@ -14,6 +14,7 @@ from collector.backfill_command import run_backfill
 from collector.build import make_client, make_passes
 from collector.config import NOTHING_TO_COLLECT, Settings
 from collector.doctor import doctor
+from collector.ending import end_in_time, leave
 from collector.health import health
 from collector.scheduler import Service
 from collector.sync.engine import Outcome
@@ -73,6 +74,7 @@ def _sync(settings: Settings) -> int:
     passes = make_passes(settings, engine, make_client(settings), bar=True)
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: passes.stop.set())
+    end_in_time(passes.stop, passes.work)
     try:
         outcome = passes.run_to_the_end()
     except SQLAlchemyError as error:
@@ -101,7 +103,9 @@ def _serve(settings: Settings) -> int:
         retention_days=settings.retention_days,
         log_retention_days=settings.log_retention_days,
     )
-    return 0 if service.run() else 1
+    code = 0 if service.run() else 1
+    leave(code, passes.work)
+    return code
 
 
 def _wait_for_database(engine: Engine, *, tries: int = 24, pause_seconds: float = 5.0) -> None:

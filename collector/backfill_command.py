@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from collector.build import make_client, make_passes
 from collector.config import Settings
+from collector.ending import end_in_time
 from collector.passes import History
 from db.engine import describe_failure, make_engine
 from db.metrics.window import parse_time
@@ -26,6 +27,7 @@ def run_backfill(settings: Settings, since: str, until: str | None, repos: list[
     passes = make_passes(settings, engine, make_client(settings), bar=True)
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: passes.stop.set())
+    end_in_time(passes.stop, passes.work)
     try:
         outcome = passes.read_history(wanted)
     except SQLAlchemyError as error:

@@ -21,7 +21,9 @@ from collector.progress import Progress
 from collector.sync.engine import Sync
 from collector.sync.inbox import Inbox
 from collector.telling import Telling
+from collector.work import Work
 from db.metrics.tally import SENDING, Count
+from db.queries.ledger import silence_allowed
 from db.version import VERSION
 from notify.channels import configured
 
@@ -34,6 +36,7 @@ def make_client(settings: Settings) -> Client:
         reserve=settings.rate_limit_reserve,
         pace=Pace(),
         patience=PATIENCE_SECONDS,
+        log_hosts=settings.log_host_suffixes,
     )
 
 
@@ -62,9 +65,11 @@ def make_passes(settings: Settings, engine: Engine, client: Client, *, bar: bool
     name = holder if engine.dialect.name == "postgresql" and not bar else None
     tally = client.tally
     tally.expect(Count.NOTIFICATIONS, [f"{channel}/{result}" for channel in channels for result in SENDING])
-    progress = Progress(engine, utc_now, facts, bar=bar, name=name, tally=tally)
+    work = Work()
+    progress = Progress(engine, utc_now, facts, bar=bar, name=name, tally=tally, work=None if bar else work)
     logs = LogCollector(engine, client, collect=settings.collect_logs, clock=utc_now, stop=stop, progress=progress)
-    claims = Claims(engine, holder, utc_now)
+    allowed = silence_allowed(timedelta(minutes=settings.poll_interval_minutes)).total_seconds()
+    claims = Claims(engine, holder, utc_now, lambda: (work.oldest() or ("", 0.0))[1] > allowed)
     return Passes(
         engine=engine,
         client=client,
@@ -90,7 +95,9 @@ def make_passes(settings: Settings, engine: Engine, client: Client, *, bar: bool
             causes=Causes(engine, client, logs, utc_now),
             claims=claims,
             stop=stop,
+            work=work,
         ),
+        work=work,
         progress=progress,
         clock=utc_now,
         stop=stop,

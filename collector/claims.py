@@ -1,5 +1,6 @@
 """Sharing the repositories with other collectors on the same database."""
 
+import logging
 import os
 import socket
 import threading
@@ -10,8 +11,9 @@ from sqlalchemy import Engine
 
 from db.engine import session_scope, write_scope
 from db.queries.repositories import target_names
-from db.store.claims import Share, release, renew
+from db.store.claims import Share, others_alive, release, renew
 
+log = logging.getLogger(__name__)
 RENEW_SECONDS = 8.0
 
 
@@ -26,8 +28,17 @@ def host_name() -> str:
 
 
 class Claims:
-    def __init__(self, engine: Engine, holder: str, clock: Callable[[], datetime]) -> None:
-        self._engine, self.holder, self._clock = engine, holder, clock
+    """`is_stalled`: whether the work of this collector makes no progress. Another one then takes over what it holds."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        holder: str,
+        clock: Callable[[], datetime],
+        is_stalled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._engine, self.holder, self._clock, self._is_stalled = engine, holder, clock, is_stalled
+        self._let_go = False
         self._lock = threading.Lock()
         self._busy: frozenset[str] = frozenset()
         # Alone until told otherwise: a command that ends takes no part in the sharing.
@@ -35,10 +46,22 @@ class Claims:
 
     def renew(self) -> Share:
         """To be called every RENEW_SECONDS, whatever else goes on."""
+        stalled = self._is_stalled()
         with self._lock, write_scope(self._engine) as session:
+            if stalled and others_alive(session, self.holder, self._clock()):
+                release(session, self.holder)
+                self._note(let_go=True)
+                self.share = Share(frozenset(), frozenset(), self.share.collectors, leads=False)
+                return self.share
+            self._note(let_go=False)
             names = target_names(session)
             self.share = renew(session, self.holder, names, self._clock(), busy=self._busy)
             return self.share
+
+    def _note(self, *, let_go: bool) -> None:
+        if let_go and not self._let_go:
+            log.error("Work makes no progress: what this collector held is left to the others until it does.")
+        self._let_go = let_go
 
     def working_on(self, names: frozenset[str]) -> None:
         """These are not given back now: another collector would do the same work at the same time."""

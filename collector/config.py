@@ -15,6 +15,7 @@ from notify.settings import ChannelSettings
 
 _OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98})"
 _ENTRY = re.compile(rf"!?{_OWNER}/(?:[A-Za-z0-9._-]{{1,100}}|\*)", re.ASCII)
+_HOST = re.compile(r"(?:\*?\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 _REPOS_FORMS = "allowed are owner/name, owner/* and !owner/name, separated by commas"
 
 
@@ -29,6 +30,8 @@ class Settings(ReaderSettings, ChannelSettings, LinkSettings):
     github_app_private_key: SecretStr | None = None
     github_app_installation_id: int | None = None
     github_api_url: str = "https://api.github.com"
+    # Suffixes of the hosts where GitHub keeps logs.
+    log_hosts: str = ""
     github_repos: str = ""
     rate_limit_reserve: float = 10.0
     # The API's, as is DATABASE_REPLICA_URL; here they are only checked, by the doctor.
@@ -51,6 +54,12 @@ class Settings(ReaderSettings, ChannelSettings, LinkSettings):
     @property
     def repos(self) -> tuple[str, ...]:
         return tuple(entry.strip() for entry in self.github_repos.split(",") if entry.strip())
+
+    @property
+    def log_host_suffixes(self) -> tuple[str, ...]:
+        return tuple(
+            part.strip().removeprefix("*").strip(".").lower() for part in self.log_hosts.split(",") if part.strip()
+        )
 
     @property
     def threshold(self) -> Threshold:
@@ -83,6 +92,15 @@ class Settings(ReaderSettings, ChannelSettings, LinkSettings):
         if parts.username or parts.password:
             raise ValueError("the URL must not hold a user or password; a token goes into GITHUB_TOKEN")
         return value.rstrip("/")
+
+    @field_validator("log_hosts")
+    @classmethod
+    def _suffixes(cls, value: str) -> str:
+        for part in (part.strip() for part in value.split(",")):
+            if part and not _HOST.fullmatch(part):
+                raise ValueError(f"{part[:60]!r} is no host; write names such as blob.core.windows.net, commas "
+                                 "between; hosts below them are meant, too")  # fmt: skip
+        return value
 
     @field_validator("github_token")
     @classmethod
@@ -155,6 +173,16 @@ class Settings(ReaderSettings, ChannelSettings, LinkSettings):
         for name in ("github_app_private_key", "github_app_installation_id"):
             if getattr(self, name) and not self.github_app_id:
                 raise ValueError(f"{name.upper()}: the App's number is missing; set GITHUB_APP_ID")
+        return self
+
+    @model_validator(mode="after")
+    def _token_is_encrypted(self) -> "Settings":
+        """The simulator's token is none."""
+        if (self.token or self.github_app_id) and not (self.demo_github_url and not self.repos):
+            remedy = self.without_encryption(self.github_api_url)
+            if remedy:
+                secret = "GITHUB_TOKEN" if self.token else "the GitHub App's token"
+                raise ValueError(f"GITHUB_API_URL: {secret} would be sent in clear; {remedy}")
         return self
 
     @model_validator(mode="after")

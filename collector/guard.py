@@ -2,22 +2,24 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from collector.work import Work
 from db.engine import describe_failure
 from db.telemetry.context import bound
 
 log = logging.getLogger(__name__)
 
 
-def guarded(work: Callable[[], object], engine: Engine, task: str) -> Callable[[], None]:
+def guarded(work: Callable[[], object], engine: Engine, task: str, under_way: Work | None = None) -> Callable[[], None]:
     """Work that a service does again and again: what breaks it off is said in one line, and the next time comes. All
-    lines of it carry the name of the task."""
+    lines of it carry the name of the task. With `under_way`, each time is a piece of work there."""
 
     def guard() -> None:
-        with bound(task=task):
+        with bound(task=task), under_way.piece(task) if under_way else nullcontext():
             try:
                 work()
             except SQLAlchemyError as error:

@@ -10,13 +10,14 @@ from collector.config import Settings
 from db.engine import DatabaseUnavailable, describe_failure, make_engine, session_scope
 from db.metrics.ledger_words import at
 from db.migrate import NotMigrated, check_migrated
-from db.queries.ledger import latest_beat, liveness
+from db.queries.ledger import latest_beat, liveness, stalled_since
 from db.queries.repositories import HeartbeatRow, heartbeat
 from db.vocabulary import Liveness
 
 
 def health(settings: Settings) -> int:
-    """0 while the service beats, 1 when it stopped or is not heard of: as /health and the dashboard say it."""
+    """0 while the service beats and its work goes on, 1 when it stopped, is not heard of or makes no progress, as
+    /health and the dashboard say it."""
     try:
         engine = make_engine(settings.database_url)
     except DatabaseUnavailable as error:
@@ -34,14 +35,19 @@ def health(settings: Settings) -> int:
         return 1
     finally:
         engine.dispose()
-    now = datetime.now(UTC)
+    trouble = _trouble(beat, datetime.now(UTC), timedelta(minutes=settings.poll_interval_minutes))
+    if trouble:
+        print(trouble)
+    return 1 if trouble else 0
+
+
+def _trouble(beat: HeartbeatRow | None, now: datetime, poll: timedelta) -> str | None:
     if beat is not None and beat.stopped_at is not None:
-        print(f"The collector stopped at {at(beat.stopped_at, now)}.")
-        return 1
-    if liveness(beat, now, timedelta(minutes=settings.poll_interval_minutes)) is not Liveness.LIVE:
-        print("The collector shows no sign of life.")
-        return 1
-    return 0
+        return f"The collector stopped at {at(beat.stopped_at, now)}."
+    if beat is not None and (since := stalled_since(beat, now, poll)) is not None:
+        return f"The collector has made no progress since {at(since, now)} ({beat.detail.get('work')})."
+    alive = liveness(beat, now, poll) is Liveness.LIVE
+    return None if alive else "The collector shows no sign of life."
 
 
 def _own_beat(session: Session) -> HeartbeatRow | None:

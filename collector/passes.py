@@ -20,6 +20,7 @@ from collector.progress import Progress
 from collector.sync.engine import Outcome, Sync
 from collector.sync.inbox import Inbox
 from collector.telling import Telling
+from collector.work import Work
 from db.engine import session_scope
 from db.metrics.ledger_words import counted
 from db.metrics.tally import Count, Last, Took
@@ -64,7 +65,9 @@ class Passes:
         clock: Callable[[], datetime],
         stop: threading.Event,
         poll_every: timedelta,
+        work: Work,
     ) -> None:
+        self.work = work
         self._engine, self._client, self._sync, self._logs = engine, client, sync, logs
         self._inbox, self.claims, self._prices = inbox, claims, prices
         self.telling, self._progress = telling, progress
@@ -229,10 +232,12 @@ class Passes:
         self._progress.know(**more)
 
     def beat(self, *, force: bool = False) -> datetime | None:
-        """When the database last took a sign of life."""
+        """When the database last took a sign of life, or, where that is earlier, the oldest piece of work made
+        progress."""
         self._progress.know(rate_limit=self._limit())
         self._progress.beat(force=force)
-        return self._progress.seen_at
+        seen_at, work_since = self._progress.seen_at, self._progress.work_since
+        return min(seen_at, work_since) if seen_at and work_since else seen_at
 
     def forget_unwanted(self) -> None:
         """Before anything is claimed: what GITHUB_REPOS does not name any more."""

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from tqdm import tqdm
 
+from collector.work import Work, step
 from db.engine import describe_failure, write_scope
 from db.metrics.tally import Tally
 from db.queries.repositories import HeartbeatRow, heartbeat
@@ -37,7 +38,9 @@ class Progress:
         bar: bool = False,
         name: str | None = None,
         tally: Tally | None = None,
+        work: Work | None = None,
     ) -> None:  # fmt: skip
+        self._work = work or Work()
         self._tally, self._resumed = tally or Tally(), False
         # A command beside a service: the counters are that one's.
         self._command, self._guest = bar, False
@@ -49,6 +52,7 @@ class Progress:
         self._beaten_at: datetime | None = None
         # When the database last took a sign of life.
         self.seen_at: datetime | None = None
+        self.work_since: datetime | None = None
         self._state: dict[str, Any] = {"state": "idle", "message": None, "progress": None}
         self._done = self._total = 0
         self._rest: tuple[str, str | None] = ("idle", None)
@@ -59,6 +63,7 @@ class Progress:
 
     def begin(self, label: str, total: int = 0) -> None:
         """A stage of work; `total` 0 is one whose size is not known."""
+        step()
         self.end()
         self._done, self._total = 0, total
         if self._with_bar:
@@ -66,6 +71,7 @@ class Progress:
         self._say("syncing", label)
 
     def advance(self, by: int = 1) -> None:
+        step()
         self._done += by
         if self._bar is not None:
             self._bar.update(by)
@@ -121,6 +127,7 @@ class Progress:
             with self._beating, write_scope(self._engine) as session:
                 before = self._before(session)
                 told = {**self._facts, **self._state, "command": self._command, "tally": self._tally.as_dict()}
+                told |= self._under_way(now)
                 if before and self._guest:
                     told = {**before.detail, **self._state, "tally": before.detail.get("tally")}
                 stopped_at = None if self._guest else self._stopped_at
@@ -129,6 +136,12 @@ class Progress:
             self.seen_at = now
         except SQLAlchemyError as error:
             log.warning("%s", describe_failure(self._engine, error))
+
+    def _under_way(self, now: datetime) -> dict[str, Any]:
+        """Since when the oldest piece of work has made no progress, and which it is."""
+        name, seconds = self._work.oldest() or (None, None)
+        self.work_since = now - timedelta(seconds=seconds) if seconds is not None else None
+        return {"work": name, "work_since": self.work_since.isoformat() if self.work_since else None}
 
     def _before(self, session: Session) -> HeartbeatRow | None:
         """The sign of life that is there, for who must know it."""

@@ -14,8 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from collector import alive
 from collector.claims import RENEW_SECONDS
+from collector.ending import end_in_time
 from collector.guard import guarded
 from collector.passes import Passes
+from collector.work import step
 from db.engine import describe_failure, write_scope
 from db.metrics.ledger_words import counted
 from db.migrate import current_revision, head_revision
@@ -33,7 +35,10 @@ _PRICES_SECONDS = 3
 _RULES_SECONDS = 30
 # An event is to be in the database within a second.
 _INBOX_SECONDS = 0.25
-_DRAIN_SECONDS = 9
+# With what follows, less than ending.GRACE_SECONDS.
+_DRAIN_SECONDS = 7.5
+# What tells of the work is none of it.
+_ALIVE = ("renew", "schema", "beat")
 _PRUNING, _PRUNING_LOOK, _FIRST_PRUNING = timedelta(days=1), timedelta(minutes=5), timedelta(minutes=1)
 # A container that is replaced leaves a heartbeat under a name that never comes back.
 _FORGOTTEN = timedelta(days=1)
@@ -62,6 +67,7 @@ class Service:
         stop, passes = self._passes.stop, self._passes
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: stop.set())
+        end_in_time(stop, passes.work)
         now = datetime.now(UTC)
         # Who reads the signs of life knows by the first of them when one is missing.
         passes.know(beat_seconds=_BEAT_SECONDS, name=passes.claims.holder)
@@ -100,7 +106,7 @@ class Service:
 
     def _every(self, seconds: float, work: Callable[[], object], name: str, *, first: datetime | None = None) -> None:
         self._scheduler.add_job(
-            guarded(work, self._engine, name),
+            guarded(work, self._engine, name, self._passes.work if name not in _ALIVE else None),
             "interval",
             seconds=seconds,
             id=name,
@@ -167,6 +173,7 @@ class Service:
         """Until a signal: the rest is deleted after the next start."""
         total = 0
         for done in work:
+            step()
             total += done
             if self._passes.stop.is_set():
                 break

@@ -12,6 +12,7 @@ from collector.causes import Causes
 from collector.claims import Claims
 from collector.guard import guarded
 from collector.notify.deliver import Deliverer
+from collector.work import Work
 from db.engine import session_scope
 from db.queries.repositories import data_version
 
@@ -36,7 +37,9 @@ class Telling:
         causes: Causes,
         claims: Claims,
         stop: threading.Event,
+        work: Work | None = None,
     ) -> None:
+        self._work = work
         self._engine, self._evaluator, self._deliverer = engine, evaluator, deliverer
         self._causes, self._claims, self._stop = causes, claims, stop
         self._changed = threading.Event()
@@ -61,7 +64,7 @@ class Telling:
     def keep_judging(self) -> None:
         """One collector does it, in no more than half of its time: a storm of events changes the same runs again and
         again."""
-        look = guarded(self._look_for_a_reason, self._engine, "rules")
+        look = guarded(self._look_for_a_reason, self._engine, "rules", self._work)
         while not self._stop.is_set():
             self._changed.wait(_ASK_SECONDS)
             begun = time.monotonic()
@@ -75,7 +78,7 @@ class Telling:
         ]
         for thread in threads:
             thread.start()
-        give_up = guarded(self._deliverer.give_up_removed, self._engine, "delivery")
+        give_up = guarded(self._deliverer.give_up_removed, self._engine, "delivery", self._work)
         while not self._stop.is_set():
             give_up()
             self._stop.wait(_REMOVED_SECONDS)
@@ -83,7 +86,7 @@ class Telling:
             thread.join()
 
     def _keep_sending(self, name: str, written: threading.Event) -> None:
-        send = guarded(lambda: self._deliverer.send_due([name]), self._engine, "delivery")
+        send = guarded(lambda: self._deliverer.send_due([name]), self._engine, "delivery", self._work)
         while True:
             ends = self._stop.is_set()
             written.clear()

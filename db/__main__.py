@@ -1,4 +1,4 @@
-"""python -m db upgrade | downgrade | prune | vacuum | rebuild-rollups | copy | backup | restore"""
+"""python -m db upgrade | downgrade | prune | vacuum | rebuild-rollups | copy | backup | restore | distribute"""
 
 import argparse
 import sys
@@ -16,6 +16,7 @@ from db.migrate import CannotGoBack, NotMigrated, Step, check_migrated, downgrad
 from db.moving.backups import backup, restore
 from db.moving.contents import Refused
 from db.moving.copying import Counted, copy_database
+from db.moving.distributing import distribute
 from db.store.marks import mark_everything, waiting_marks
 from db.store.recomputing import recompute_runs
 from db.store.retention import prune, prune_logs
@@ -60,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=told)
         command.add_argument("file", type=Path)
         command.add_argument("--overwrite", action="store_true", help="lose what is there")
+    commands.add_parser("distribute", help="spread the tables over the workers of Citus; may be repeated")
     return parser
 
 
@@ -167,6 +169,17 @@ def _restore(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
+def _distribute(settings: Settings, _options: argparse.Namespace) -> int:
+    engine = make_engine(settings.database_url)
+    with _bar("distribute", " tables") as watch:
+        tables = distribute(engine, watch)
+    if tables:
+        print(f"{shown(engine)}: {len(tables)} tables are distributed now. Restart all programs.")
+    else:
+        print(f"{shown(engine)}: all tables are distributed already.")
+    return 0
+
+
 def _url(option: str, value: str) -> str:
     try:
         return usable_url(value)
@@ -202,6 +215,7 @@ _COMMANDS: dict[str, Callable[[Settings, argparse.Namespace], int]] = {
     "copy": _copy,
     "backup": _backup,
     "restore": _restore,
+    "distribute": _distribute,
 }
 
 if __name__ == "__main__":

@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
+
+from db.sharding import SEQUENTIAL, is_sharded
 
 
 class DatabaseUnavailable(Exception):
@@ -30,18 +32,22 @@ def _make_engine(url: str, connect_timeout_seconds: int, variable: str, more: di
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         _make_parent_folder(parsed.database, variable)
-        engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+        engine = create_engine(url, connect_args={"timeout": _PATIENCE_SECONDS, "check_same_thread": False})
         event.listen(engine, "connect", _sqlite_pragmas)
         event.listen(engine, "begin", _sqlite_begin)
         return engine
-    return create_engine(
+    engine = create_engine(
         parsed.set(drivername="postgresql+psycopg2"),
         pool_pre_ping=True,
         pool_size=10,
         connect_args={"connect_timeout": connect_timeout_seconds, "options": _OPTIONS, **more},
     )
+    event.listen(engine, "begin", _postgresql_begin)
+    return engine
 
 
+# How long a writer waits for another one's lock on an SQLite file.
+_PATIENCE_SECONDS = 30
 # Compiling a question takes longer than the questions asked here.
 _OPTIONS = "-c timezone=utc -c jit=off"
 # Of libpq, in seconds, and milliseconds.
@@ -70,11 +76,19 @@ def describe_failure(engine: Engine, error: SQLAlchemyError) -> str:
     reason = cause[0] if cause else type(error).__name__
     variable = engine.get_execution_options().get("variable", "DATABASE_URL")
     if engine.dialect.name == "sqlite":
-        return (
-            f"{variable}: cannot use {url}: {reason}; the folder must exist and be writable for this user, "
-            "or name another file."
-        )
+        return f"{variable}: cannot use {url}: {reason}; {_sqlite_advice(reason)}."
     return f"{variable}: cannot use {url}: {reason}; is the server running and reachable, and are user and name right?"
+
+
+def _sqlite_advice(reason: str) -> str:
+    """By SQLite's own message: https://www.sqlite.org/rescode.html."""
+    if "locked" in reason:
+        return "another process has held its lock for too long: end that process, or try again when it is done"
+    if "malformed" in reason or "not a database" in reason:
+        return "restore the file from a backup, or name another file"
+    if "disk is full" in reason:
+        return "free space on that disk"
+    return "the folder must exist and be writable for this user, or name another file"
 
 
 @contextmanager
@@ -88,8 +102,23 @@ def session_scope(engine: Engine) -> Iterator[Session]:
 def write_scope(engine: Engine) -> Iterator[Session]:
     """As session_scope, for a transaction that reads before it writes: on SQLite it takes the write lock at its
     start, because a reader whose snapshot is out of date cannot become a writer however long it waits."""
-    with session_scope(engine.execution_options(sqlite_immediate=True)) as session:
+    with session_scope(engine.execution_options(writes=True)) as session:
         yield session
+
+
+@contextmanager
+def brief_write_scope(engine: Engine, *, patience_seconds: float = 5.0) -> Iterator[Session]:
+    """As write_scope, for what a person waits for: where another program holds SQLite's lock it raises OperationalError
+    after `patience_seconds`, not after the half minute that collectors wait."""
+    with engine.execution_options(sqlite_immediate=True).connect() as connection:
+        raw = connection.connection.driver_connection if engine.dialect.name == "sqlite" else None
+        _set_patience(raw, patience_seconds)
+        try:
+            with connection.begin(), Session(connection, expire_on_commit=False) as session:
+                yield session
+                session.flush()
+        finally:
+            _set_patience(raw, _PATIENCE_SECONDS)
 
 
 @contextmanager
@@ -97,7 +126,7 @@ def eager_write_scope(engine: Engine, *, patience_seconds: float, pause_seconds:
     """As write_scope, for one who must not starve: SQLite's own waiting sleeps up to 0.1 s between two tries, and
     against a busy writer that can go on for seconds. Asks for the lock every `pause_seconds` instead."""
     ends = time.monotonic() + patience_seconds
-    with engine.execution_options(sqlite_immediate=True).connect() as connection:
+    with engine.execution_options(writes=True).connect() as connection:
         while True:
             try:
                 transaction = connection.begin()
@@ -109,6 +138,16 @@ def eager_write_scope(engine: Engine, *, patience_seconds: float, pause_seconds:
         with transaction, Session(connection, expire_on_commit=False) as session:
             yield session
             session.flush()
+
+
+def _set_patience(raw: Any, seconds: float) -> None:
+    if raw is not None:
+        raw.execute(f"PRAGMA busy_timeout={int(seconds * 1000)}")
+
+
+def is_locked(error: SQLAlchemyError) -> bool:
+    """True where SQLite gave up waiting for another writer."""
+    return isinstance(error, OperationalError) and "database is locked" in str(error.orig)
 
 
 def _make_parent_folder(database: str | None, variable: str) -> None:
@@ -128,7 +167,8 @@ def _sqlite_pragmas(connection: Any, _record: Any) -> None:
     # begins as a reader cannot become a writer after somebody else wrote (SQLITE_BUSY at once, no timeout).
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={_PATIENCE_SECONDS * 1000}",
+                   "foreign_keys=ON"):  # fmt: skip
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
     connection.create_function(UNICODE_LOWER, 1, unicode_lower, deterministic=True)
@@ -147,5 +187,12 @@ def unicode_lower(text: str | None) -> str | None:
 
 
 def _sqlite_begin(connection: Any) -> None:
-    writes = connection.get_execution_options().get("sqlite_immediate", False)
+    writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _postgresql_begin(connection: Connection) -> None:
+    """Citus refuses a write to a reference table after statements of the same transaction ran on several shards at
+    once: in transactions that write they run one after the other."""
+    if connection.get_execution_options().get("writes", False) and is_sharded(connection):
+        connection.execute(SEQUENTIAL)

@@ -166,7 +166,7 @@ def _turn(engine: Engine) -> Iterator[Callable[[], AbstractContextManager[Connec
 def _sqlite_step(engine: Engine) -> Iterator[Connection]:
     """Another program's migration may hold the lock for longer than SQLite waits."""
     gives_up = time.monotonic() + _PATIENCE_SECONDS
-    with engine.execution_options(sqlite_immediate=True).connect() as connection:
+    with engine.execution_options(writes=True).connect() as connection:
         while True:
             try:
                 transaction = connection.begin()

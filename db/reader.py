@@ -42,6 +42,7 @@ SELECT pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn
 """
 _BEAT = text("SELECT data_version, seen_at FROM heartbeats WHERE name = 'collector'").columns(seen_at=DateTime())
 _MARK = "ask_again"
+_UNASKED, _BROKEN = "DATABASE_REPLICA_URL: cannot use it; the log says why", "it broke off; the log says why"
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class Reader:
         self._lock, self._over = threading.Lock(), threading.Event()
         self._trusted, self._reason = False, "it was not looked at yet"
         self._lag: float | None = None
+        self._logged = ""
         self._looked_at = float("-inf")
         # What was read from the database itself, or written, must be there before the replica answers again.
         self._version, self._must_catch_up, self._needed = 0, False, 0
@@ -140,7 +142,7 @@ class Reader:
         the database itself is away, an older answer is better than none."""
         now = time.monotonic()
         if isinstance(replica, str):
-            self._leave(replica)
+            self._leave(_UNASKED, why=replica)
             return
         self._looked_at = now
         if replica.revision != head_revision():
@@ -183,14 +185,17 @@ class Reader:
             log.info("The replica answers.")
         self._trusted, self._must_catch_up, self._needed = True, False, 0
 
-    def _leave(self, reason: str) -> None:
+    def _leave(self, reason: str, why: str = "") -> None:
         with self._lock:
             self._lag = None
-            self._leave_now(reason)
+            self._leave_now(reason, why)
 
-    def _leave_now(self, reason: str) -> None:
-        if self._trusted or self._reason != reason:
-            log.warning("The database itself answers, not its replica: %s.", reason)
+    def _leave_now(self, reason: str, why: str = "") -> None:
+        """`why` stands in the log alone: it may name addresses, and the reason is told to strangers."""
+        told = why or reason
+        if self._trusted or self._logged != told:
+            self._logged = told
+            log.warning("The database itself answers, not its replica: %s.", told)
         self._begin_again(reason)
 
     def _begin_again(self, reason: str) -> None:
@@ -211,7 +216,7 @@ class Reader:
         code = getattr(context.original_exception, "pgcode", None)
         if not context.is_disconnect and code not in _FAULTS and context.connection is not None:
             return
-        self._leave(str(context.original_exception).strip().splitlines()[0])
+        self._leave(_BROKEN, why=str(context.original_exception).strip().splitlines()[0])
         if context.sqlalchemy_exception is not None:
             setattr(context.sqlalchemy_exception, _MARK, True)
 

@@ -30,7 +30,9 @@ def configured(settings: ChannelSettings) -> dict[str, Channel]:
     if slack:
         found["slack"] = slack
     if settings.smtp_url:
-        found["email"] = EmailChannel(settings.smtp_url.get_secret_value(), settings.sender, settings.recipients)
+        found["email"] = EmailChannel(
+            settings.smtp_url.get_secret_value(), settings.sender, settings.recipients, settings.plain_hosts
+        )
     if settings.alert_webhook_url:
         secret = settings.alert_webhook_secret
         url = settings.alert_webhook_url.get_secret_value()

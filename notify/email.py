@@ -6,13 +6,14 @@ import smtplib
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from db.plain_http import is_loopback
 from notify.errors import DeliveryFailed
 from notify.message import Message
 from notify.parcel import Parcel, Receipt
@@ -20,7 +21,6 @@ from notify.text import printable
 
 log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 10
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class _Smtp(smtplib.SMTP):
@@ -57,12 +57,14 @@ class _SmtpTls(_Smtp, smtplib.SMTP_SSL):
 
 
 class EmailChannel:
-    """smtp:// uses STARTTLS where the server offers it, and never sends a password in clear to another host;
-    smtps:// is TLS from the first byte."""
+    """smtp:// uses STARTTLS where the server offers it, and never sends a password in clear to another host that is not
+    one of `plain_hosts`; smtps:// is TLS from the first byte."""
 
     name = "email"
 
-    def __init__(self, smtp_url: str, sender: str, recipients: tuple[str, ...]) -> None:
+    def __init__(
+        self, smtp_url: str, sender: str, recipients: tuple[str, ...], plain_hosts: Collection[str] = ()
+    ) -> None:
         url = urlsplit(smtp_url.strip())
         self._tls = url.scheme == "smtps"
         self._host = url.hostname or ""
@@ -70,6 +72,7 @@ class EmailChannel:
         self._user = unquote(url.username) if url.username else None
         self._password = unquote(url.password) if url.password else ""
         self._sender, self._recipients = sender, recipients
+        self._may_be_plain = is_loopback(self._host) or self._host in plain_hosts
 
     def send(self, message: Message, parcel: Parcel | None = None) -> Receipt:
         """Taken when at least one recipient was: to send it all again would reach the others twice. Who was refused
@@ -115,13 +118,16 @@ class EmailChannel:
         if server.has_extn("starttls"):
             server.starttls(context=context)
             server.ehlo()
-        elif self._user and self._host not in _LOOPBACK:
-            raise DeliveryFailed(f"The mail server {self._host} offers no TLS; the password is not sent in clear")
+        elif self._user and not self._may_be_plain:
+            raise DeliveryFailed(
+                f"The mail server {self._host} offers no TLS; the password is not sent in clear, unless "
+                "ALLOW_PLAIN_HTTP names the host"
+            )
 
     def _tls_context(self) -> ssl.SSLContext:
         """Nobody stands between this machine and itself, and a mail server here mostly signs its own certificate."""
         context = ssl.create_default_context()
-        if self._host in _LOOPBACK:
+        if is_loopback(self._host):
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context

@@ -6,12 +6,12 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr, field_validator, model_validator
 
-from db.config import EnvironmentSettings
+from db.plain_http import PlainHttpSettings
 
 _ADDRESS = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+", re.ASCII)
 
 
-class ChannelSettings(EnvironmentSettings):
+class ChannelSettings(PlainHttpSettings):
     slack_webhook_url: SecretStr | None = None
     slack_bot_token: SecretStr | None = None
     slack_channel: str | None = None
@@ -116,6 +116,19 @@ class ChannelSettings(EnvironmentSettings):
     def _webhook_is_whole(self) -> "ChannelSettings":
         if self.alert_webhook_secret and not self.alert_webhook_url:
             raise ValueError("ALERT_WEBHOOK_URL: ALERT_WEBHOOK_SECRET is set but no URL to post to; set it")
+        return self
+
+    @model_validator(mode="after")
+    def _secrets_are_encrypted(self) -> "ChannelSettings":
+        """A webhook of Slack is a secret itself; another one is where it has a password or a secret for signing."""
+        if self.slack_bot_token and (remedy := self.without_encryption(self.slack_api_url)):
+            raise ValueError(f"SLACK_API_URL: SLACK_BOT_TOKEN would be sent in clear; {remedy}")
+        if self.slack_webhook_url and (remedy := self.without_encryption(self.slack_webhook_url.get_secret_value())):
+            raise ValueError(f"SLACK_WEBHOOK_URL: it would be sent in clear; {remedy}")
+        url = self.alert_webhook_url.get_secret_value() if self.alert_webhook_url else ""
+        has_secret = bool(self.alert_webhook_secret) or bool(_parsed(url) and urlsplit(url.strip()).password)
+        if url and has_secret and not url.strip().startswith("https://") and (remedy := self.without_encryption(url)):
+            raise ValueError(f"ALERT_WEBHOOK_URL: messages with a secret would be sent in clear; {remedy}")
         return self
 
     @model_validator(mode="after")

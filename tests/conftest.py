@@ -15,11 +15,15 @@ from xdist.scheduler import LoadScopeScheduling
 
 from db.engine import make_engine
 from db.migrate import upgrade
+from tests import sharding
 from tests.databases import Shelf, administer, with_name
 from tests.kept import Kept
 
 # They share a dashboard, its database and a browser.
 BROWSER = {f"tests/e2e/test_{each}.py" for each in ("alerts", "log", "pages", "ui")}
+
+
+sharding.watch()
 
 
 def pytest_configure() -> None:

@@ -26,10 +26,7 @@ def test_every_setting_is_documented(file: str) -> None:
 def test_the_compose_file_names_no_setting_that_does_not_exist() -> None:
     text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     used = set(re.findall(r"\$\{([A-Z_]+)", text))
-    own = {"POSTGRES_PASSWORD", "APP_PUBLISH"}
-    # Read by uvicorn itself.
-    own |= {"FORWARDED_ALLOW_IPS"}
-    assert used - own - SETTINGS == set()
+    assert used - {"POSTGRES_PASSWORD"} - SETTINGS == set()
 
 
 def test_every_dependency_is_pinned_and_explained() -> None:

@@ -14,7 +14,7 @@ from db.models import Base
 @contextmanager
 def another(engine: Engine, writes: Callable[[Session], object]) -> Iterator[None]:
     """Another program has written this and commits a moment later: who writes the same has to wait for it."""
-    with Session(engine.execution_options(sqlite_immediate=True)) as session:
+    with Session(engine.execution_options(writes=True)) as session:
         writes(session)
         session.flush()
         timer = threading.Timer(0.3, session.commit)

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Request
 
 from api import schemas
-from api.auth import not_from_other_sites
 from api.deps import NowDep, SessionDep, known_id, not_found, only_known_parameters, writing
 from api.errors import Problem, bad_parameter
 from db.alerting.rule import BadRule, Rule
@@ -22,7 +21,6 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     409: {"model": schemas.ProblemDocument, "description": "The built-in rule is what ALERT_THRESHOLD says"},
 }
 _ONE: dict[int | str, dict[str, Any]] = {404: _PROBLEMS[404]}
-_SENT = [Depends(not_from_other_sites)]
 
 
 @router.get("", operation_id="list_rules", response_model=schemas.Rules, summary="Rules, the built-in one first")
@@ -36,7 +34,6 @@ def rules(session: SessionDep) -> Any:
     response_model=schemas.Rule,
     status_code=201,
     summary="Add a rule",
-    dependencies=_SENT,
     responses={403: _PROBLEMS[403]},
 )
 def add(request: Request, now: NowDep, body: schemas.RuleBody) -> Any:
@@ -59,7 +56,7 @@ def one(session: SessionDep, rule_id: RuleId) -> Any:
 
 
 @router.put(
-    "/{rule_id}", operation_id="change_rule", response_model=schemas.Rule, summary="Change a rule", dependencies=_SENT,
+    "/{rule_id}", operation_id="change_rule", response_model=schemas.Rule, summary="Change a rule",
     responses=_PROBLEMS,
 )  # fmt: skip
 def change(request: Request, now: NowDep, rule_id: RuleId, body: schemas.RuleBody) -> Any:
@@ -74,7 +71,7 @@ def change(request: Request, now: NowDep, rule_id: RuleId, body: schemas.RuleBod
 
 
 @router.delete(
-    "/{rule_id}", operation_id="delete_rule", response_model=schemas.Rule, summary="Delete a rule", dependencies=_SENT,
+    "/{rule_id}", operation_id="delete_rule", response_model=schemas.Rule, summary="Delete a rule",
     responses=_PROBLEMS,
 )  # fmt: skip
 def delete(request: Request, now: NowDep, rule_id: RuleId) -> Any:

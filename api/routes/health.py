@@ -27,12 +27,12 @@ def health(request: Request, now: NowDep) -> JSONResponse:
     """`degraded` answers 200: figures are there, but may be out of date; the checks say why."""
     settings: Settings = request.app.state.settings
     reader: Reader = request.app.state.reader
-    checks = {"database": check_database(reader.primary, at_work=request.app.state.gate.is_open)}
+    checks = {"database": check_database(reader.primary, request.app.state.gate)}
     if reader.replica is not None:
         checks["replica"] = check_replica(reader)
     if checks["database"].status != "error" or reader.standing().from_replica:
         poll = timedelta(minutes=settings.poll_interval_minutes)
-        checks |= check_collection(reader, now, poll)
+        checks |= check_collection(reader, request.app.state.gate, now, poll)
     else:
         unknown = Check("degraded", "Not known while the database cannot be used.")
         checks |= {"collector": unknown, "inbox": unknown}
@@ -47,7 +47,8 @@ def health(request: Request, now: NowDep) -> JSONResponse:
 
 
 @router.get("/live", operation_id="get_liveness", response_model=schemas.Alive, summary="The process answers")
-def live() -> JSONResponse:
+async def live() -> JSONResponse:
+    """Answers while all threads wait for something else."""
     return _answer({"status": "ok"}, "ok")
 
 
@@ -63,7 +64,7 @@ def ready(request: Request) -> JSONResponse:
     if reader.engine is reader.replica:
         check = check_replica(reader)
     else:
-        check = check_database(reader.primary, at_work=request.app.state.gate.is_open)
+        check = check_database(reader.primary, request.app.state.gate, reads=True)
     return _answer(check.as_dict(), check.status)
 
 

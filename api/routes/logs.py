@@ -6,19 +6,18 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
-from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from api import schemas
 from api.cache import with_etag
-from api.deps import NowDep, SessionDep, not_found, only_known_parameters
+from api.deps import NowDep, SessionDep, not_found, only_known_parameters, writing
 from api.errors import Problem
-from db.engine import write_scope
 from db.insights.terminal import visible
 from db.queries.logs import JobLogRow, list_logs
 from db.queries.runs import RunRow, get_run, list_attempts, list_jobs
 from db.store.logs import request_logs
 from db.vocabulary import LogState, Status
+from front.door import FOREIGN
 
 router = APIRouter(tags=["Logs"], dependencies=[Depends(only_known_parameters)])
 _RETRY_SECONDS = "2"
@@ -34,6 +33,10 @@ _JOBS_COME_WITHIN = timedelta(hours=1)
     responses={
         200: {"content": {"text/plain": {"example": "===== test (failure) =====\nRun pytest\n…"}}},
         202: {"model": schemas.Logs, "description": "Some logs are on their way; ask again after Retry-After"},
+        403: {
+            "model": schemas.ProblemDocument,
+            "description": "A page of another site asks for a log that is not stored",
+        },
         404: {"model": schemas.ProblemDocument, "description": "There is no such run, attempt or job"},
         410: {
             "model": schemas.LogsGone,
@@ -60,8 +63,7 @@ def logs(
     waiting = not rows and _jobs_will_come(session, run, number, job_id, now)
     wanted = [row.job_id for row in rows if row.state in (None, LogState.MISSING) and row.completed]
     if wanted:
-        asked = _request(request.app.state.reader.primary, rows[0].repository_id, run_id, wanted, now)
-        request.app.state.reader.wrote()
+        asked = _request(request, rows[0].repository_id, run_id, wanted, now)
         rows = [replace(row, state=LogState.PENDING) if row.job_id in asked else row for row in rows]
     found = schemas.Logs.model_validate({"run_id": run_id, "attempt": number, "jobs": [_job(row) for row in rows]})
     states = {job.state for job in found.jobs}
@@ -86,9 +88,12 @@ def _jobs_will_come(session: Session, run: RunRow, attempt: int, job_id: int | N
     )
 
 
-def _request(engine: Engine, repository_id: int, run_id: int, job_ids: list[int], now: datetime) -> list[int]:
-    """Those that the collector will fetch: what was missing yesterday is asked for again."""
-    with write_scope(engine) as session:
+def _request(request: Request, repository_id: int, run_id: int, job_ids: list[int], now: datetime) -> list[int]:
+    """Those that the collector will fetch: what was missing yesterday is asked for again. A page of another site reads
+    what is stored, and has nothing fetched."""
+    if getattr(request.state, FOREIGN, False):
+        raise Problem(403, f"A page of another site cannot ask for a log that is not stored: open {request.url.path}.")
+    with request.app.state.loads.writes.taken(), writing(request) as session:
         return request_logs(session, repository_id, run_id, job_ids, now)
 
 

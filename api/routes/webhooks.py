@@ -19,6 +19,7 @@ from db.store.inbox import NewDelivery
 from db.telemetry.context import note
 
 router = APIRouter(tags=["Webhooks"])
+PATH = "/api/webhooks/github"
 EVENTS = ("workflow_run", "workflow_job")
 # GitHub sends at most 25 MB.
 MOST_BYTES = 25 * 2**20
@@ -65,7 +66,7 @@ async def received_at() -> datetime:
 
 
 @router.post(
-    "/api/webhooks/github",
+    PATH,
     operation_id="receive_delivery",
     status_code=202,
     response_model=schemas.Received,

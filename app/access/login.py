@@ -13,8 +13,9 @@ from streamlit import config
 from streamlit.errors import StreamlitSecretNotFoundError
 
 from app.access.rules import Account, Refusal, Rules, judge
-from app.config import EVERYBODY, SHORTEST_SECRET, AccessSettings, is_of_any_tenant, is_safe
+from app.config import EVERYBODY, SHORTEST_SECRET, AccessSettings, is_of_any_tenant
 from db.config import ConfigError
+from db.plain_http import is_safe
 
 CALLBACK = "/oauth2callback"
 _NEEDED = ("client_id", "client_secret", "server_metadata_url")

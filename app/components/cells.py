@@ -12,6 +12,7 @@ from app.marks import colour_group, columns_image, sparkline, strip, word
 from db.metrics import units
 from db.metrics.change import Change, percent_change
 from db.metrics.distribution import Distribution
+from db.metrics.ledger_words import counted
 from db.queries.runs import RunRow
 
 Value = str | float | int | None
@@ -89,7 +90,7 @@ def changed(found: Change | None) -> Cell:
     """A change of a figure with its samples; muted, and in fewer words than on a tile, where there are too few runs."""
     if found is None:
         return Cell(units.NO_DATA, None)
-    title = f"{units.count(found.n)} runs now, {units.count(found.n_before)} before"
+    title = f"{counted(found.n, 'run')} now, {units.count(found.n_before)} before"
     tone = {True: "ph-green", False: "ph-red", None: "ph-dim"}[found.good]
     shown = found.text if found.enough else "few runs"
     return Cell(f'<span class="{tone}" title="{title}">{html(shown)}</span>', found.difference)
@@ -108,7 +109,7 @@ def _percentile(seconds: float | None, found: Distribution) -> Cell:
     written = units.duration(seconds)
     if seconds is None or not found.small:
         return Cell(written, seconds)
-    return Cell(f'<span class="ph-dim" title="of {found.n} runs only">{written}</span>', seconds)
+    return Cell(f'<span class="ph-dim" title="of {counted(found.n or 0, "run")} only">{written}</span>', seconds)
 
 
 def amount_change(share: float | None) -> Cell:
@@ -145,7 +146,7 @@ def state(name: str) -> Cell:
 def outcomes(names: Sequence[str]) -> Cell:
     """The last outcomes, oldest left."""
     failed = sum(1 for name in names if name == "failure")
-    label = f"Last {len(names)} runs, oldest left; {failed} failed"
+    label = f"Last {counted(len(names), 'run')}, oldest left; {failed} failed"
     return Cell(f'<img class="ph-image" src="{strip(names)}" alt="{label}" title="{label}">', failed)
 
 

@@ -14,6 +14,7 @@ from app.components.workflow_table import Query, workflow_link
 from app.marks import word
 from db.findings import Cause, CauseRuns, Causes
 from db.metrics import units
+from db.metrics.ledger_words import counted
 
 _COLUMNS = (
     Column("Cause", fluid=True),
@@ -63,7 +64,7 @@ def head(found: CauseRuns, time: Query) -> None:
     st.html(
         f'<div class="ph-crumb">{cells.anchor("Failures", "failures", time)} / {html(cause.fingerprint)}</div>'
         f'<pre class="ph-line">{html(cause.line)}</pre><div class="ph-meta">{open_now}'
-        f"<span>{units.count(cause.runs)} runs, {units.count(cause.jobs)} jobs</span>"
+        f"<span>{counted(cause.runs, 'run')}, {counted(cause.jobs, 'job')}</span>"
         f"<span>{html(', '.join(cause.repos[:_NAMED]))}{_more(cause.repos)}</span></div>"
     )
 

@@ -16,10 +16,11 @@ Made = Callable[[], tuple[Sequence[Column], Sequence[Row]]]
 
 @contextmanager
 def panel(
-    title: str, subtitle: str = "", *, key: str | None = None, csv: tuple[str, Made] | None = None
-) -> Iterator[None]:
-    """`csv`: the name of a file and what makes its rows."""
-    with st.container(border=True, key=key, gap="small"):
+    title: str, subtitle: str = "", *, key: str | None = None, csv: tuple[str, Made] | None = None,
+    stretch: bool = False,
+) -> Iterator[None]:  # fmt: skip
+    """`csv`: the name of a file and what makes its rows; `stretch`: as high as its neighbours in a grid."""
+    with st.container(border=True, key=key, gap="small", height="stretch" if stretch else "content"):
         head = f'<div class="ph-panel"><h3>{html(title)}</h3><span>{html(subtitle)}</span></div>'
         if csv:
             with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):

@@ -14,6 +14,7 @@ from app.data import RunDetail, clock
 from app.marks import colour_group, word
 from db.findings import RunCause
 from db.metrics import units
+from db.metrics.ledger_words import counted
 from db.metrics.outcome import outcome_of
 from db.metrics.window import Window
 from db.queries.logs import JobLogRow
@@ -107,7 +108,7 @@ def facts(run: RunRow, found: RunDetail, attempt: int) -> None:
     fact_row(
         ("Duration", units.duration(duration), "To the end of the last own job"),
         ("Queue", units.duration(queue), "Until the first job of the attempt started"),
-        ("Jobs", units.count(len(own)), "Own jobs of this attempt"),
+        ("Jobs", units.count(len(own)) if own else units.NO_DATA, "Own jobs of this attempt"),
         ("Started", _ago(began), units.timestamp(began)),
     )
 
@@ -153,8 +154,8 @@ def _spread(shared: RunCause) -> str:
     """The link takes the time along that the figures are of."""
     if shared.runs == 1:
         return '<div class="ph-meta ph-spread"><span>No other stored run failed with this error.</span></div>'
-    where = "1 workflow" if shared.workflows == 1 else f"{units.count(shared.workflows)} workflows"
-    told = f"{units.count(shared.runs)} runs in {where} failed with this error since {shared.first_at:%d %b %Y}"
+    where = f"{counted(shared.runs, 'run')} in {counted(shared.workflows, 'workflow')}"
+    told = f"{where} failed with this error since {shared.first_at:%d %b %Y}"
     days = f"{shared.first_at:%Y-%m-%d}..{clock():%Y-%m-%d}"
     link = anchor(told, "failures", [("cause", shared.fingerprint), ("dates", days)])
     return f'<div class="ph-meta ph-spread"><span>{link}</span></div>'

@@ -12,6 +12,7 @@ from app.components.text import html
 from db.breakdown import Changed, Slowdown
 from db.findings import Regression
 from db.metrics import units
+from db.metrics.ledger_words import counted
 
 _COLUMNS = (
     Column("What", fluid=True),
@@ -33,7 +34,7 @@ def words(found: Slowdown, slower: Regression, zone: ZoneInfo) -> str:
     moment = slower.since.astimezone(zone)
     return (
         f"since {moment:%d %b, %H:%M} on {slower.branch}, against the time before in this period · "
-        f"{units.count(found.runs_before)} runs before, {units.count(found.runs_after)} after"
+        f"{counted(found.runs_before, 'run')} before, {units.count(found.runs_after)} after"
     )
 
 

@@ -16,6 +16,7 @@ from app.components.workflow_table import Query, workflow_link
 from db.capacity import RunnerQueue
 from db.metrics import units
 from db.metrics.distribution import ratio
+from db.metrics.ledger_words import counted
 from db.spending import Spend, SpendBy, Spending, Wasted
 
 _SPEND = (
@@ -125,7 +126,7 @@ def waste_card(found: Wasted, trend: Sequence[float | None]) -> Card:
 
 def defect_card(found: Wasted, trend: Sequence[float | None]) -> Card:
     """`trend` in minutes."""
-    never = f"never started: {units.count(found.never_started)} jobs" if found.never_started else "not waste"
+    never = f"never started: {counted(found.never_started, 'job')}" if found.never_started else "not waste"
     return Card(
         "defects", "Found a defect", units.minutes(found.defect_seconds), never,
         "Job time of attempts that failed without a later success of their run: they did what they are for. Jobs that "

@@ -7,6 +7,7 @@ from app.components.text import html, markdown
 from app.data import Trends
 from app.marks import standing_colour, standing_reason
 from db.metrics import units
+from db.metrics.ledger_words import counted
 from db.metrics.standing import Standing, WorkflowStanding
 from db.queries.repositories import WorkflowRow
 
@@ -60,8 +61,8 @@ def shown_of(found_dots: int, total: int) -> str:
 
 def read_of(runs: int, total: int) -> str:
     """Of how many runs jobs and steps are."""
-    told = f"the newest {units.count(runs)} of {units.count(total)}" if runs < total else units.count(runs)
-    return f"{told} runs · most time first"
+    known = f"the newest {units.count(runs)} of {counted(total, 'run')}" if runs < total else counted(runs, "run")
+    return f"{known} · most time first"
 
 
 def nothing(found: Trends, period: str) -> bool:

@@ -14,7 +14,7 @@ __all__ = ["Away", "Moved", "Unavailable", "clock", "engine", "forget", "readabl
 from app.config import Settings
 from app.data.outages import Away, Unavailable, outages
 from db.config import ConfigError
-from db.engine import DatabaseUnavailable, describe_failure, write_scope
+from db.engine import DatabaseUnavailable, brief_write_scope, describe_failure, is_locked
 from db.migrate import NotMigrated, check_migrated
 from db.queries.repositories import COLLECTED, Collected
 from db.queries.repositories import collected as read_collected
@@ -78,6 +78,8 @@ def readable() -> Iterator[None]:
     except DBAPIError as error:
         if asks_again(error):
             raise Moved("The replica of the database broke off; loading the page anew asks the database itself.") from None
+        if is_locked(error):
+            raise Unavailable("Another program is writing to the database; try again in a moment.") from None
         raise _explained(error) from None
     except TimeoutError as error:
         raise outages.failed(str(error)) from None
@@ -104,6 +106,6 @@ def clock() -> datetime:
 def writing() -> Iterator[Session]:
     """What a person does here goes to the primary database, never to a replica; and what they see next is that."""
     with readable():
-        with write_scope(reader().primary) as found:
+        with brief_write_scope(reader().primary) as found:
             yield found
         reader().wrote()

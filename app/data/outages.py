@@ -1,19 +1,23 @@
 """What pages show while the database is away: the figures that were read last, and since when."""
 
+import inspect
 import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any, TypeVar, cast
 
+from db.metrics.window import Window
+
 log = logging.getLogger(__name__)
 _Ask = TypeVar("_Ask", bound=Callable[..., Any])
-# The answers of one function that are kept beyond their time in the cache.
-_MOST = 64
+# Questions to one function whose answers are kept beyond their time in the cache, and periods of each.
+_MOST, _PERIODS = 64, 4
+_DRIFT = timedelta(minutes=15)
 # So long after a failure nobody else waits for the database.
 _PAUSE_SECONDS = 2.0
 
@@ -88,23 +92,28 @@ def outage() -> Outage | None:
 
 def lasting(ask: _Ask) -> _Ask:
     """While the database is away, what the same question was answered last; raises Away where it never was. Its
-    arguments must be hashable."""
-    last: OrderedDict[Any, Any] = OrderedDict()
+    arguments must be hashable.
+
+    The version of the data and the clock move on between two reads of a page: an answer to an older version, for a
+    period of the same length that ended up to `_DRIFT` earlier, is one to the same question."""
+    last: OrderedDict[Any, list[_Answer]] = OrderedDict()
     _kept.append(last)
+    signature = inspect.signature(ask)
 
     @wraps(ask)
     def answer(*args: Any, **named: Any) -> Any:
-        key = (args, tuple(sorted(named.items())))
+        key, moments = _question(signature.bind(*args, **named).arguments)
         try:
             found = ask(*args, **named)
         except Away:
             with _kept_lock:
-                if key in last:
-                    return last[key]
-            raise
+                near = next((each for each in last.get(key, ()) if each.fits(moments)), None)
+            if near is None:
+                raise
+            return near.value
         with _kept_lock:
-            last[key] = found
-            last.move_to_end(key)
+            others = [each for each in last.pop(key, ()) if not each.fits(moments)]
+            last[key] = [_Answer(moments, found), *others][:_PERIODS]
             while len(last) > _MOST:
                 last.popitem(last=False)
         return found
@@ -112,3 +121,31 @@ def lasting(ask: _Ask) -> _Ask:
     # Of the cache below, what callers use.
     answer.clear = getattr(ask, "clear", None)  # type: ignore[attr-defined]
     return cast(_Ask, answer)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    moments: tuple[datetime, ...]
+    value: Any
+
+    def fits(self, moments: tuple[datetime, ...]) -> bool:
+        pairs = zip(self.moments, moments, strict=True)
+        return all(abs(mine - asked) <= _DRIFT for mine, asked in pairs)
+
+
+def _question(arguments: Mapping[str, Any]) -> tuple[Any, tuple[datetime, ...]]:
+    """What is asked, without the version; and its points in time, apart, as they may drift."""
+    same: list[Any] = []
+    moments: list[datetime] = []
+    for name, value in arguments.items():
+        if name == "version":
+            continue
+        if isinstance(value, Window):
+            same.append((name, value.span))
+            moments.append(value.until)
+        elif isinstance(value, datetime):
+            same.append((name,))
+            moments.append(value)
+        else:
+            same.append((name, value))
+    return tuple(same), tuple(moments)

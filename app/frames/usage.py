@@ -9,6 +9,7 @@ import pandas as pd
 from app.frames.trends import UTC, cut_notes, place
 from db.capacity import QueueCell
 from db.metrics import units
+from db.metrics.ledger_words import counted
 from db.metrics.window import Window
 from db.spending import SpendPoint
 
@@ -55,6 +56,6 @@ def queue_cells(cells: Sequence[QueueCell], labels: Sequence[str | None], shift:
             "label": cell.label or _NO_LABEL,
             "hour": hour,
             "p95": cell.p95 if cell.jobs >= _ENOUGH else None,
-            "hover": f"{told}{units.duration(cell.p50)}, {units.count(cell.jobs)} jobs",
+            "hover": f"{told}{units.duration(cell.p50)}, {counted(cell.jobs, 'job')}",
         })  # fmt: skip
     return pd.DataFrame(rows, columns=["label", "hour", "p95", "hover"])

@@ -1,5 +1,6 @@
 """From the start of the dashboard's server to its end."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ import streamlit as st
 from anyio import to_thread
 
 from app.server.middleware import pack_all
+from front.connections import watch_descriptors
 
 log = logging.getLogger(__name__)
 _LOGIN_LOG = "streamlit.web.server.starlette.starlette_auth_routes"
@@ -32,4 +34,6 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     Thread(target=pack_all, name="pack", daemon=True).start()
     await to_thread.run_sync(warm)
     log.info("the dashboard is ready on port %s", st.get_option("server.port"))
+    watch = asyncio.create_task(watch_descriptors())
     yield
+    watch.cancel()

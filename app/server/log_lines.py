@@ -1,4 +1,5 @@
-"""What the dashboard's server writes about itself: in production one JSON object a line, Streamlit's own lines too."""
+"""What the dashboard's server writes about itself, Streamlit's own lines too: in production one JSON object a line.
+What comes from outside can neither break a line nor reach the terminal as an escape sequence."""
 
 import logging
 from collections.abc import Iterable
@@ -7,19 +8,17 @@ from streamlit import logger as streamlit_logger
 
 from app.config import AccessSettings, Settings
 from db.config import ConfigError
-from db.telemetry.setup import PROD, set_up
+from db.telemetry.setup import set_up
 
 
 def set_up_logging(hidden: Iterable[str] = ()) -> None:
-    """`hidden` are the secrets of a login, wherever they are written. In development Streamlit writes as it always
-    does. Settings that cannot be used are told by every page."""
+    """`hidden` are the secrets of a login, wherever they are written. Settings that cannot be used are told
+    by every page."""
     try:
         settings, secrets = Settings.load(), (*secret_values(), *hidden)
     except ConfigError:
         return
     set_up("app", settings.backend_env, secrets)
-    if settings.backend_env != PROD:
-        return
     # Streamlit gives each of its loggers a handler of its own when it is first asked for, now and later.
     streamlit_logger.setup_formatter = _to_root
     streamlit_logger.update_formatter()

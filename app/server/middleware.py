@@ -17,8 +17,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.addresses import PAGES
+from app.server.addresses import Known
 from app.server.document import STREAMLIT, document, script
+from app.server.front import Front
 from app.server.guard import Guard
+from front.bodies import Bodies
 
 _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _PACKED = (".css", ".js", ".json", ".svg")
@@ -184,7 +187,10 @@ def takes_gzip(accepted: str) -> bool:
 
 MIDDLEWARE = [
     Middleware(SecurityHeaders),
+    Middleware(Front),
     Middleware(Guard),
+    Middleware(Known),
+    Middleware(Bodies),
     Middleware(PackedFiles),
     Middleware(Documents),
     # What Streamlit leaves as it is.

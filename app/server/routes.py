@@ -19,7 +19,8 @@ async def live(_: Request) -> JSONResponse:
 
 
 def ready(request: Request) -> JSONResponse:
-    """503 with one line where the database cannot be read; where there is a login, that is told to the log alone."""
+    """503 with one line where the database cannot be read. Its address stands in the log alone; where there is a login,
+    so does the reason."""
     from app import data
     from app.access.login import login
 

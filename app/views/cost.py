@@ -39,10 +39,12 @@ since, until = frames.axis(window, clock, filters.interval())
 week = frames.clock_shift(viewer.zone(), window)
 labels = [runner.label for runner in use.queues.runners[:8]]
 with st.grid(2, min_column_width=320, gap="small"):
-    with panel("Compute minutes", f"of all jobs, not rounded, {frames.bucket_words(filters.interval(), series)}"):
+    with panel(
+        "Compute minutes", f"of all jobs, not rounded, {frames.bucket_words(filters.interval(), series)}", stretch=True
+    ):
         figure(usage.minutes(minutes, since, until, zone=str(clock)), "minutes",
                "Compute minutes of all jobs: used, of attempts that found a defect, and waste")  # fmt: skip
-    with panel("Waiting for a runner", f"p95 by hour of the day, {week.zone} · empty: fewer than 5 jobs"):
+    with panel("Waiting for a runner", f"p95 by hour of the day, {week.zone} · empty: fewer than 5 jobs", stretch=True):
         cells = frames.queue_cells(use.queues.cells, labels, week.hours, week.zone)
         figure(usage.queues(cells, frames.labels(labels), dark=viewer.is_dark()), "queues", "Queue time by hour")
 

@@ -45,11 +45,11 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
 
 with st.grid(2, min_column_width=320, gap="small"):
     before = f" · grey: {period_before(found.comparison, filters.span())}" if found.before else ""
-    with panel("Success rate", f"share of decided runs, {bucket}{before} · ▼ got worse"):
+    with panel("Success rate", f"share of decided runs, {bucket}{before} · ▼ got worse", stretch=True):
         marks = frames.markers(worse, "success", window, clock)
         figure(trends.success_rate(series, since, until, zone=str(clock), markers=marks), "success-rate",
                "Success rate over time")  # fmt: skip
-    with panel("Duration", f"median and p95 of decided runs, {bucket}"):
+    with panel("Duration", f"median and p95 of decided runs, {bucket}", stretch=True):
         figure(
             trends.durations(
                 series, since, until, dark=viewer.is_dark(), zone=str(clock),
@@ -58,12 +58,12 @@ with st.grid(2, min_column_width=320, gap="small"):
             "durations",
             "Median and 95th percentile of run duration",
         )  # fmt: skip
-    with panel("Runs by outcome", f"stacked, {frames.bucket_words(interval, series)}"):
+    with panel("Runs by outcome", f"stacked, {frames.bucket_words(interval, series)}", stretch=True):
         figure(trends.outcomes(series, since, until, zone=str(clock)), "outcomes", "Runs by outcome over time")
     local = frames.local_week(*data.hours(scope, window, viewer.zone(), status.version), viewer.zone())
     same = local.zone == str(viewer.zone())
     clock_words = local.zone if same else f"UTC: hours of {viewer.zone()} are not stored"
-    with panel("Failure rate by hour", f"{clock_words}, weekday × hour · empty: fewer than 5 runs"):
+    with panel("Failure rate by hour", f"{clock_words}, weekday × hour · empty: fewer than 5 runs", stretch=True):
         figure(heatmap.failure_rate(local.frame, dark=viewer.is_dark()), "heat", "Failure rate by weekday and hour")
 
 # What the eye meets first is asked for after the charts: it looks at more, and they need not wait for it.

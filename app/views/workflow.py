@@ -71,9 +71,9 @@ branches = frames.by_branch(
 since, until = frames.axis(window, interval=Interval.DAY)
 by_day = frames.bucket_words(Interval.DAY, branches, "dashed")
 with st.grid(2, min_column_width=320, gap="small"):
-    with panel("Success rate by branch", f"the busiest, {by_day}"):
+    with panel("Success rate by branch", f"the busiest, {by_day}", stretch=True):
         figure(lines.rates(branches, since, until, dark=viewer.is_dark()), "branch-rates", "Success rate by branch")
-    with panel("Duration by branch", f"median of the busiest, {by_day}"):
+    with panel("Duration by branch", f"median of the busiest, {by_day}", stretch=True):
         figure(lines.durations(branches, since, until, dark=viewer.is_dark()), "branch-durations",
                "Median duration by branch")  # fmt: skip
 

@@ -11,22 +11,33 @@ from requests.utils import parse_header_links
 from collector.github import errors
 from collector.github.auth import Auth
 
+# GitHub's own have a few hundred bytes.
+_LONGEST_REFUSAL = 1_000_000
+# Of the largest real answers, a hundred thousand; each takes some hundred bytes of memory.
+_MOST_VALUES = 2_000_000
+
 
 def parsed(response: requests.Response) -> Any:
-    """The body's JSON, whole. Raises BadAnswer where it is none, or only its beginning: both pass by themselves."""
+    """The body's JSON, whole. Raises BadAnswer where it is none, or only its beginning, which both pass by themselves,
+    and where it holds more values than any real answer."""
     body = response.content
+    if body.count(b",") + body.count(b"[") + body.count(b"{") > _MOST_VALUES:
+        raise errors.BadAnswer(f"{where(response)} answered with more than {_MOST_VALUES:,} values")
     try:
-        # Twice as fast as json, and of a thousand jobs' names of fields it keeps one.
-        return from_json(body, cache_strings="keys")
-    except ValueError:
-        pass
-    try:
-        # It also takes what is legal JSON and no text, such as half a surrogate pair.
-        return json.loads(body)
+        return _json(body)
     except (ValueError, RecursionError):
         raise errors.BadAnswer(
             f"{where(response)} did not answer with JSON; does GITHUB_API_URL name a GitHub API?", passing=True
         ) from None
+
+
+def _json(body: bytes) -> Any:
+    try:
+        # Twice as fast as json, and of a thousand jobs' names of fields it keeps one.
+        return from_json(body, cache_strings="keys")
+    except ValueError:
+        # It also takes what is legal JSON and no text, such as half a surrogate pair.
+        return json.loads(body)
 
 
 def next_link(header: str | None) -> str | None:
@@ -51,10 +62,10 @@ def raise_for(response: requests.Response, auth: Auth) -> NoReturn:
 
 
 def refusal_message(response: requests.Response) -> str:
-    """One line; a stream's body is read for it."""
+    """One line."""
     try:
-        body = response.json()
-    except (ValueError, requests.RequestException):
+        body = _json(response.content) if len(response.content) <= _LONGEST_REFUSAL else None
+    except (ValueError, RecursionError, requests.RequestException):
         body = None
     text = body.get("message") if isinstance(body, dict) else None
     return " ".join(str(text or response.reason or "no reason given").split())[:200]

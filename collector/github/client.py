@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +20,7 @@ from collector.github.pace import Pace
 from collector.github.penalty import is_rate_limit
 from collector.github.ratelimit import RateLimit
 from collector.github.transport import Transport
+from collector.work import step
 from db.metrics.tally import Count, Tally, Took
 
 TRIES = 5
@@ -63,9 +64,10 @@ def utc_now() -> datetime:
 class Client:
     """Safe to use from several threads; they share its connections and its limits. Without `pace` and `patience`,
     which see collector.github.ratelimit, nothing is slowed down and RateLimited is raised at once. `auth` stands in
-    for the token. `sleep` and `clock` can be replaced. Setting `stop` ends every wait."""
+    for the token. `log_hosts`: see collector.github.addresses. `sleep` and `clock` can be replaced. Setting `stop` ends
+    every wait."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what may differ
         self,
         api_url: str,
         token: str | None = None,
@@ -77,6 +79,7 @@ class Client:
         reserve: float = 0,
         pace: Pace | None = None,
         patience: float = 0,
+        log_hosts: Sequence[str] = (),
     ) -> None:
         self.tally = Tally()
         self.api_url = api_url.rstrip("/")
@@ -96,6 +99,7 @@ class Client:
                 "X-GitHub-Api-Version": _API_VERSION,
                 "User-Agent": user_agent,
             },
+            log_hosts,
         )
 
     @property
@@ -142,10 +146,8 @@ class Client:
             yield stored
 
     def _stored(self, url: str) -> requests.Response:
-        host = urlsplit(url).hostname
-        if urlsplit(url).scheme not in ("http", "https"):
-            raise errors.BadAnswer("GitHub redirected a download to nowhere")
         response = self._transport.download(url)
+        host = urlsplit(response.url or url).hostname
         if response.status_code == 200:
             return response
         response.close()
@@ -187,6 +189,7 @@ class Client:
         # Not stop.wait(): a signal that sets it while this very thread is in there would wait for itself.
         while seconds > 0 and not (self.stop is not None and self.stop.is_set()):
             self._sleep(min(seconds, _LOOK_SECONDS))
+            step()
             seconds -= _LOOK_SECONDS
         return self.stop is None or not self.stop.is_set()
 
@@ -280,9 +283,10 @@ class Client:
         begun = time.monotonic()
         try:
             response = self._transport.send(method, url, headers, stream=stream)
-        except errors.Unreachable:
+        except (errors.Unreachable, errors.BadAnswer):
             self.tally.count(Count.REQUESTS, "unreachable")
             raise
+        step()
         self.tally.count(Count.REQUESTS, f"{response.status_code // 100}xx")
         self.tally.time(Took.REQUEST, time.monotonic() - begun)
         return response

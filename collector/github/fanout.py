@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TypeVar
 
 from collector.github.errors import GitHubError
+from collector.work import current, part_of, waiting
 
 WORKERS = 8
 T = TypeVar("T")
@@ -17,15 +18,21 @@ def fan_out(
     fetch: Callable[[T], R], wanted: Iterable[T], *, stop: threading.Event, workers: int = WORKERS
 ) -> Iterator[tuple[T, R | GitHubError]]:
     """Pairs of what was wanted and what came, as they come. After `stop` is set nothing new is asked for."""
-    waiting = iter(wanted)
+    parent, queue = current(), iter(wanted)
+
+    def piece(item: T) -> R:
+        with part_of(parent):
+            return fetch(item)
+
     with ThreadPoolExecutor(workers, thread_name_prefix="fetch") as pool:
-        running: dict[Future[R], T] = {pool.submit(fetch, item): item for item in islice(waiting, workers)}
+        running: dict[Future[R], T] = {pool.submit(piece, item): item for item in islice(queue, workers)}
         while running:
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            with waiting():
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 item = running.pop(future)
                 if not stop.is_set():
-                    running.update((pool.submit(fetch, following), following) for following in islice(waiting, 1))
+                    running.update((pool.submit(piece, following), following) for following in islice(queue, 1))
                 error = future.exception()
                 if error is None:
                     yield item, future.result()

@@ -11,6 +11,7 @@ from collector.github.budget import Budget, RateState
 from collector.github.errors import RateLimited
 from collector.github.pace import Pace
 from collector.github.penalty import Penalty
+from collector.work import step
 
 # GitHub allows 100 at once, of all who use the token.
 CONCURRENT = 90
@@ -111,6 +112,7 @@ class RateLimit:
                 if self.stop is not None and self.stop.is_set():
                     raise RateLimited("the program is about to end", self._clock() + timedelta(seconds=1))
                 self._changed.wait(min(wait, _LOOK_SECONDS))
+                step()
             self._out += 1
             if self._pace:
                 self._pace.sent(points)

@@ -5,76 +5,69 @@ what goes to the API is sent by its adapter, with what the environment says of t
 ~/.netrc are never used."""
 
 import os
-from http.cookiejar import DefaultCookiePolicy
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies, requote_uri
 
-from collector.github.errors import Unreachable
+from collector.github.addresses import LogHosts
+from collector.github.errors import BadAnswer, Unreachable
+from collector.github.storage import LIMITS as DOWNLOAD_LIMITS
+from collector.github.storage import Storage
+from notify.exchange import BoundedAdapter, Limits, TooMuch, limited
 
 # To connect, and between two pieces of an answer: one that stalls is given up and asked for again.
 TIMEOUT_SECONDS = (10, 30)
+# Of an answer as a whole: lists of a hundred runs or jobs have some megabytes.
+LIMITS = Limits(seconds=120.0, size=64_000_000)
 _CONNECTIONS = 100
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class Transport:
-    def __init__(self, api_url: str, headers: dict[str, str]) -> None:
+    def __init__(self, api_url: str, headers: dict[str, str], log_hosts: Sequence[str] = ()) -> None:
         self._api_url = api_url
         self._headers = {**headers, "Accept-Encoding": "gzip, deflate", "Connection": "keep-alive"}
-        self._adapter = HTTPAdapter(pool_connections=4, pool_maxsize=_CONNECTIONS)
+        self._adapter = BoundedAdapter(pool_connections=4, pool_maxsize=_CONNECTIONS)
         self._proxies = dict(get_environ_proxies(api_url))
         self._verify = next((os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), True)
-        self._storage = _Storage()
+        named = {"User-Agent": headers.get("User-Agent", "pipeline-health"), "Accept-Encoding": "gzip, deflate"}
+        self._storage = Storage(LogHosts(api_url, log_hosts), named, self._verify, _CONNECTIONS)
 
     def send(self, method: str, url: str, headers: dict[str, str], *, stream: bool = False) -> requests.Response:
-        """Without following redirects. Unless it is a stream, the answer's body has come. Raises Unreachable."""
+        """Without following redirects. Unless it is a stream with what was asked for, the answer's body has come.
+        Raises Unreachable, and BadAnswer where an answer exceeds its limits of time or size."""
         request = requests.PreparedRequest()
         request.method, request.url, request.body = method, requote_uri(url), None
         request.headers = CaseInsensitiveDict({**self._headers, **headers})
         if method == "POST":
             request.headers["Content-Length"] = "0"
         try:
-            response = self._adapter.send(
-                request, stream=stream, timeout=TIMEOUT_SECONDS, verify=self._verify, proxies=self._proxies
-            )
-            if not stream:
+            with limited(LIMITS) as exchange:
+                response = self._adapter.send(
+                    request, stream=True, timeout=TIMEOUT_SECONDS, verify=self._verify, proxies=self._proxies
+                )
+            if stream and response.status_code == 200:
+                exchange.limits = DOWNLOAD_LIMITS
+            else:
                 _ = response.content
+        except TooMuch as error:
+            raise BadAnswer(f"the answer of {self._api_url} {error}") from None
         except (requests.RequestException, OSError) as error:
             raise _unreachable(f"cannot reach {self._api_url}", error) from None
         return response
 
     def download(self, url: str) -> requests.Response:
-        """From wherever GitHub keeps its logs; without the token, and streamed."""
+        """From wherever GitHub keeps its logs; without the token, and streamed. Raises Unreachable and BadAnswer."""
         try:
-            return self._storage.get(url, stream=True, timeout=TIMEOUT_SECONDS)
+            return self._storage.get(url, TIMEOUT_SECONDS)
+        except TooMuch as error:
+            raise BadAnswer(f"the answer of {urlsplit(url).hostname} {error}") from None
         except (requests.RequestException, OSError) as error:
             raise _unreachable(f"cannot download from {urlsplit(url).hostname}", error) from None
-
-
-class _Storage(requests.Session):
-    """Any host, so that proxies are looked up for each; shared by all threads, so without cookies."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        # An auth object of our own keeps requests from sending ~/.netrc passwords.
-        self.auth = _without_auth
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        for scheme in ("http://", "https://"):
-            self.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=_CONNECTIONS))
-
-    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """The same after a redirect."""
-        _without_auth(prepared_request)
-
-
-def _without_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    request.headers.pop("Authorization", None)
-    return request
 
 
 def _unreachable(what: str, error: Exception) -> Unreachable:

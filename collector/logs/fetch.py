@@ -16,11 +16,13 @@ from collector.github.payloads import AnnotationPayload
 from collector.logs.buffer import LogBuffer, compressed
 from collector.logs.excerpt import Excerpt, excerpt_of, is_canceled, is_closing
 from collector.logs.unpack import Archive, BadArchive
+from collector.work import step
 from db.insights import terminal
 from db.insights.fingerprint import fingerprint
 from db.queries.wanted_logs import WantedLog
 from db.store.records import LogRecord
 from db.vocabulary import LogState
+from notify.exchange import TooMuch
 
 MAX_ARCHIVE_BYTES = 500_000_000
 # A text beyond this is not read to its end.
@@ -170,7 +172,10 @@ def _chunks(client: Client, path: str, stop: threading.Event) -> Iterator[bytes]
             for chunk in response.iter_content(_CHUNK):
                 if stop.is_set():
                     raise Stopped("the program is about to end")
+                step()
                 yield chunk
+    except TooMuch as error:
+        raise BadAnswer(f"the download of a log {error}") from None
     except requests.RequestException:
         raise Unreachable("the download of a log broke off") from None
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from collector.notify.fold import event_of, message_of
+from collector.work import step
 from db.engine import write_scope
 from db.metrics.tally import Count, Tally
 from db.store.outbox import Claimed, claim_due, drop_for_removed_channels, note_failed, note_sent
@@ -67,7 +68,9 @@ class Deliverer:
         if item is None:
             return None
         with bound(channel=name, alert_ids=sorted(item.alerts) or None):
-            return name, self._send(item)
+            sent = self._send(item)
+            step()
+            return name, sent
 
     def _send(self, item: Claimed) -> bool:
         try:

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import yaml
+from collector.yaml_tree import List, Map, Node, Scalar, UnreadableYaml, tree
 
-# GitHub takes no larger file.
-MOST_BYTES = 512 * 1024
 _MOST = 50
+_TRUE, _YES = "tag:yaml.org,2002:bool", ("yes", "true", "on")
 
 
 class UnreadableFile(ValueError):
@@ -16,27 +15,41 @@ class UnreadableFile(ValueError):
 def crons_of(text: str) -> list[Any]:
     """The lines of `on.schedule`; none where it has no schedule. One that names a time zone is a mapping of `cron` and
     `timezone`, the others are their `cron` alone. A time zone that is no text is kept as what it is written like."""
-    if len(text) > MOST_BYTES:
-        raise UnreadableFile("the file is larger than GitHub takes")
     try:
-        # Aliases are references to what stands once: a small file stays small.
-        found = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UnreadableFile(f"the file is no YAML ({type(error).__name__})") from None
-    if not isinstance(found, dict):
+        root = tree(text)
+    except UnreadableYaml as error:
+        raise UnreadableFile(f"the file is {error}") from None
+    if not isinstance(root, Map):
         raise UnreadableFile("the file is no workflow")
-    # YAML 1.1 reads the word `on` as true.
-    events = found.get("on", found.get(True))
-    schedule = events.get("schedule") if isinstance(events, dict) else None
-    if not isinstance(schedule, list):
+    events = _events(root)
+    schedule = events.get("schedule") if isinstance(events, Map) else None
+    if not isinstance(schedule, List):
         return []
-    lines = [each for each in schedule if isinstance(each, dict) and isinstance(each.get("cron"), str)]
-    return [_line(each) for each in lines[:_MOST]]
+    lines = [(each, _cron(each)) for each in schedule.items]
+    return [_line(each, cron) for each, cron in lines if isinstance(each, Map) and cron is not None][:_MOST]
 
 
-def _line(given: dict[str, Any]) -> Any:
-    cron = " ".join(given["cron"].split())[:100]
-    if "timezone" not in given:
+def _events(root: Map) -> Node | None:
+    """YAML 1.1 reads the word `on` as true, and programs that write files by it write `true`."""
+    named = root.get("on")
+    if named is not None:
+        return named
+    true = [value for key, value in root.pairs if isinstance(key, Scalar) and _is_true(key)]
+    return true[-1] if true else None
+
+
+def _is_true(key: Scalar) -> bool:
+    return key.kind == _TRUE and key.text.lower() in _YES
+
+
+def _cron(line: Node) -> str | None:
+    given = line.get("cron") if isinstance(line, Map) else None
+    return " ".join(given.text.split())[:100] if isinstance(given, Scalar) and given.is_text else None
+
+
+def _line(line: Map, cron: str) -> Any:
+    zone = line.get("timezone")
+    if zone is None:
         return cron
-    zone = given["timezone"]
-    return {"cron": cron, "timezone": "" if zone is None else str(zone)[:100]}
+    text = zone.text if isinstance(zone, Scalar) and not zone.kind.endswith(":null") else ""
+    return {"cron": cron, "timezone": text[:100]}

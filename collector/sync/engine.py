@@ -137,18 +137,42 @@ class Sync:
         return targets
 
     def look(self, names: Sequence[str], outcome: Outcome) -> None:
-        """The lists of runs of these repositories, several at once."""
+        """The lists of runs of these repositories, several at once. Those that were never read are identified first, so
+        that what is still to be read is counted from the start."""
         hopeless: list[GitHubError] = []
-        cut_off: list[Unreachable] = []
+        new = self._new_among(names)
+        if len(new) > 1:
+            self._progress.begin(f"Looking up {len(new)} repositories")
+            unreadable = self._fan_out(new, self._reader.identify, outcome, hopeless)
+            names = [name for name in names if name not in unreadable]
+        if not names:
+            return
         label = f"Reading runs of {names[0]}" if len(names) == 1 else f"Reading runs of {len(names)} repositories"
         self._progress.begin(label)
+        self._fan_out(names, lambda name: self._reader.read(name, self._clock() - self._backfill), outcome, hopeless)
 
-        def read(name: str) -> Reading:
+    def _new_among(self, names: Sequence[str]) -> list[str]:
+        with session_scope(self._engine) as session:
+            return [name for name in names if repository_id_of(session, name) is None]
+
+    def _fan_out(
+        self,
+        names: Sequence[str],
+        action: Callable[[str], Reading | None],
+        outcome: Outcome,
+        hopeless: list[GitHubError],
+    ) -> dict[str, GitHubError]:
+        """Runs `action` for each name and notes its reading; returns the errors by name. `hopeless` holds the first
+        error that is the same for all names: nothing more is asked for. Raises RateLimited when GitHub asks to wait."""
+        cut_off: list[Unreachable] = []
+        errors: dict[str, GitHubError] = {}
+
+        def attempt(name: str) -> Reading | None:
             if hopeless:
                 raise hopeless[0]
             try:
                 with of_one(name):
-                    return self._reader.read(name, self._clock() - self._backfill)
+                    return action(name)
             except (Unauthorized, RateLimited) as error:
                 # A bad token is the same for all: one sign of it is enough for this pass.
                 hopeless.append(error)
@@ -160,18 +184,20 @@ class Sync:
                     hopeless.append(error)
                 raise
 
-        for name, result in fan_out(read, names, stop=self._stop, workers=_LISTS_AT_ONCE):
+        for name, result in fan_out(attempt, names, stop=self._stop, workers=_LISTS_AT_ONCE):
             if isinstance(result, Reading):
                 outcome.read.append(result)
                 outcome.stopped = outcome.stopped or result.stopped
                 self._note_changed(outcome, result.changed)
             elif isinstance(result, RateLimited):
                 outcome.waiting = result
-            else:
+            elif isinstance(result, GitHubError):
+                errors[name] = result
                 outcome.failures[name] = str(result)
                 note_failure(self._engine, name, result, self._clock())
         if outcome.waiting:
             raise outcome.waiting
+        return errors
 
     def complete(self, repositories: Mapping[int, str], outcome: Outcome) -> None:
         """History that is still missing, and holes in what is stored."""

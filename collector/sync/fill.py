@@ -16,6 +16,7 @@ from collector.progress import Progress
 from collector.sync.details import fetch_details
 from collector.sync.gone import why_unread, why_unseen
 from db.engine import session_scope, write_scope
+from db.metrics.ledger_words import unfilled_line
 from db.queries.sync import WantedDetails, count_wanted_details, pending_details, wanted_details
 from db.store.jobs import store_details
 from db.store.records import DetailsRecord
@@ -213,6 +214,5 @@ class Filler:
             left = count_wanted_details(session, repositories, self._clock())
         for repository_id in before:
             missing = left.get(repository_id, 0)
-            line = f"{missing:,} runs still without their jobs: their durations and costs are estimates or missing"
             with write_scope(self._engine) as session:
-                set_gaps(session, repository_id, "jobs", [line] if missing else [])
+                set_gaps(session, repository_id, "jobs", [unfilled_line(missing)] if missing else [])

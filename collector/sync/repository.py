@@ -125,6 +125,10 @@ class RepositoryReader:
                 state.complete_since = first_walk.oldest
             return stored
 
+    def identify(self, name: str) -> None:
+        """Stores which repository the name stands for. Raises GitHubError."""
+        self._identify(name)
+
     def _identify(self, name: str) -> tuple[int, str]:
         """GET of the repository, once an hour: the way to notice a new name or default branch."""
         now = self._clock()

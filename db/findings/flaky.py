@@ -94,7 +94,7 @@ def flaky(session: Session, scope: Scope, window: Window) -> list[FlakyWorkflow]
             flaky_runs=counts.flaky, decided=whole, rate=ratio(counts.flaky, whole), lower_bound=low, upper_bound=high,
             rerun_failures=counts.rerun_failures, rate_per_rerun=ratio(counts.flaky, counts.rerun_failures),
             estimate=sure[key].estimate, estimate_low=sure[key].estimate_low, called=sure[key].called,
-            same_commit=commits.get(key, 0), jobs=[FlakyJob(*each) for each in jobs[key].most_common(10)],
+            same_commit=commits.get(key, 0), jobs=_most_often(jobs[key]),
             last_at=newest[key][1], last_run_id=newest[key][0], by_day=[counts.by_day.get(day, 0) for day in days],
             wasted_seconds=counts.wasted_seconds, before=before[key] if before is not None else None,
         ))  # fmt: skip
@@ -135,3 +135,9 @@ def _jobs(session: Session, scope: Scope, window: Window) -> dict[Key, Counter[s
         if (key, name) not in allowed:
             counted[key][name] += 1
     return counted
+
+
+def _most_often(jobs: Counter[str]) -> list[FlakyJob]:
+    """Ten at most; of the same number, by name."""
+    ranked = sorted(jobs.items(), key=lambda each: (-each[1], each[0]))
+    return [FlakyJob(*each) for each in ranked[:10]]

@@ -11,7 +11,7 @@ _RELATIVE = re.compile(r"(\d{1,6})\s*([mhdw])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 LENGTHS = {Interval.HOUR: timedelta(hours=1), Interval.DAY: timedelta(days=1), Interval.WEEK: timedelta(weeks=1)}
 _WEEK = timedelta(weeks=1)
-_EARLIEST = datetime(2008, 1, 1, tzinfo=UTC)
+_EARLIEST, _LATEST = datetime(2008, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def bucket_start(moment: datetime, interval: Interval) -> datetime:
 
 
 def parse_time(value: str, now: datetime) -> datetime:
-    """ISO 8601, or a span before now such as 90m, 24h, 30d, 4w. A time without a zone is UTC.
-    Raises ValueError with what is allowed."""
+    """ISO 8601 from 2008 (when GitHub began) to 2100, or a span before now such as 90m, 24h, 30d, 4w, which ends in
+    2008 at the earliest. A time without a zone is UTC. Raises ValueError with what is allowed."""
     text = value.strip()
     relative = _RELATIVE.fullmatch(text)
     try:
@@ -69,7 +69,9 @@ def parse_time(value: str, now: datetime) -> datetime:
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(f"{text[:40]!r} is no time; write 2026-01-31T08:00:00Z, or 24h, 30d before now") from None
-    return max(moment, _EARLIEST)
+    if not _EARLIEST <= moment < _LATEST:
+        raise ValueError(f"{text[:40]!r} is out of range; write a time from 2008 to 2100, or 24h, 30d before now")
+    return moment
 
 
 def make_window(since: str | None, until: str | None, now: datetime) -> Window:

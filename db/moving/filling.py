@@ -26,7 +26,7 @@ def filling(engine: Engine) -> Iterator[Connection]:
     meanwhile."""
     # Closed first: SQLite changes its journal only while nobody else is there.
     engine.dispose()
-    with engine.execution_options(sqlite_immediate=True).connect() as connection:
+    with engine.execution_options(writes=True).connect() as connection:
         if connection.dialect.name == "sqlite":
             _ready_for_much(connection)
         with connection.begin():

@@ -90,12 +90,12 @@ def list_failed_jobs(session: Session, scope: Scope, window: Window, *, limit: i
 
 def seen(session: Session, scope: Scope, fingerprints: Collection[str]) -> dict[str, tuple[datetime, datetime]]:
     """By fingerprint: when the first and the last of the scope's stored runs with it were created. All of history is
-    read: by the id of a run alone, which an index of PostgreSQL finds at once."""
+    read."""
     if not fingerprints:
         return {}
     query = (
         select(JobLog.fingerprint, func.min(Run.created_at), func.max(Run.created_at))
-        .join(Run, JobLog.run_id == Run.id)
+        .join(Run, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
         .where(*in_scope(session, scope, JobLog.repository_id), JobLog.fingerprint.in_(fingerprints))
         .where(of_failed_attempt())
         .group_by(JobLog.fingerprint)

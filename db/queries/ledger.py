@@ -4,10 +4,10 @@ questions, whatever the number of repositories."""
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.metrics.ledger import LogCounts, Missing, MissingNumbers, RepositoryLedger, noted_gaps
@@ -69,17 +69,30 @@ class RowCounts:
 def liveness(beat: HeartbeatRow | None, now: datetime, poll: timedelta = _DEFAULT_POLL) -> Liveness:
     """A service tells how often it beats, and is STALE after four beats and some seconds without one. A command, which
     is started again and again, and an older version tell how often they poll: three polls and a minute. `poll` counts
-    where neither is told."""
+    where neither is told. STALE is also who beats on while its work makes no progress."""
     if beat is None:
         return Liveness.NEVER
     if beat.stopped_at is not None:
         return Liveness.STOPPED
+    if stalled_since(beat, now, poll) is not None:
+        return Liveness.STALE
     beats, polls = _seconds(beat, "beat_seconds"), _seconds(beat, "poll_seconds")
     if beats and not beat.detail.get("command"):
         allowed = _BEATS_MISSED * beats + _BEAT_GRACE
     else:
         allowed = silence_allowed(polls or poll)
     return Liveness.STALE if now - beat.seen_at > allowed else Liveness.LIVE
+
+
+def stalled_since(beat: HeartbeatRow, now: datetime, poll: timedelta = _DEFAULT_POLL) -> datetime | None:
+    """Since when the oldest piece of work of a service has made no progress, where that is more than three polls and a
+    minute; else null."""
+    try:
+        since = datetime.fromisoformat(str(beat.detail.get("work_since")))
+    except ValueError:
+        return None
+    since = since if since.tzinfo else since.replace(tzinfo=UTC)
+    return since if now - since > silence_allowed(_seconds(beat, "poll_seconds") or poll) else None
 
 
 def is_silent(beat: HeartbeatRow, now: datetime, poll: timedelta = _DEFAULT_POLL) -> bool:
@@ -96,22 +109,24 @@ def _seconds(beat: HeartbeatRow, name: str) -> timedelta | None:
     return timedelta(seconds=told) if isinstance(told, int | float) and told > 0 else None
 
 
+_STATES = select(SyncState.repository_id, SyncState.error, SyncState.synced_at, SyncState.complete_since)
+
+
 def count_catching_up(session: Session, beat: HeartbeatRow | None) -> CatchingUp:
     """By what sync states and histories say, without reading runs; the collector, which does, tells in its heartbeat
     how many there are with those whose jobs are still to be fetched."""
-    reading = select(Backfill.repository_id).where(Backfill.phase != BackfillPhase.DONE)
-    behind = or_(
-        SyncState.synced_at.is_(None), SyncState.complete_since.is_(None), Repository.id.in_(reading)
-    )  # fmt: skip
-    query = (
-        select(func.count(), func.sum(case((and_(SyncState.error.is_(None), behind), 1), else_=0)))
-        .select_from(Repository)
-        .join(SyncState, SyncState.repository_id == Repository.id, isouter=True)
-        .where(Repository.monitored)
-    )
-    total, number = session.execute(query).one()
-    told = beat.detail.get("catching_up") if beat else None
-    return CatchingUp(min(max(int(number or 0), told if isinstance(told, int) else 0), total), total)
+    monitored = set(session.scalars(select(Repository.id).where(Repository.monitored)))
+    reading = set(session.scalars(select(Backfill.repository_id).where(Backfill.phase != BackfillPhase.DONE)))
+    settled, failing = set(), set()
+    for state in session.execute(_STATES):
+        if state.error is not None:
+            failing.add(state.repository_id)
+        elif state.synced_at is not None and state.complete_since is not None:
+            settled.add(state.repository_id)
+    number = len(monitored - failing - (settled - reading))
+    counted = beat.detail.get("catching_up") if beat else None
+    total = len(monitored)
+    return CatchingUp(min(max(number, counted if isinstance(counted, int) else 0), total), total)
 
 
 NOT_COUNTED = RowCounts({}, {})

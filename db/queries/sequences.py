@@ -1,7 +1,8 @@
 """Broken episodes of any branch, from the runs in their order. Those of default branches are kept in a table."""
 
 import json
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import Enum
@@ -16,6 +17,7 @@ from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.models import BrokenEpisode, Repository, RollupState, Run
 from db.queries.filters import in_scope, in_window
+from db.sharding import is_sharded
 from db.vocabulary import Outcome
 
 _COLUMNS = tuple(getattr(Run, name) for name in DecidedRun._fields)
@@ -49,6 +51,8 @@ class _Place(NamedTuple):
 
     kind: _Kind
     keys: Any
+    # Where all rows of `keys` are of one repository, its id.
+    repository_id: int | None = None
 
 
 def branch_episodes(session: Session, scope: Scope, window: Window) -> list[Episode]:
@@ -138,7 +142,8 @@ def _successes_since(session: Session, found: Sequence[Episode], moment: datetim
 def _of(run: Any, branch: _Place) -> list[ColumnElement[bool]]:
     """The decided runs of that sequence."""
     keys = branch.keys.c
-    over = [run.outcome.in_(DECIDED), run.completed_at.is_not(None), run.repository_id == keys.repository_id]
+    repository_id = keys.repository_id if branch.repository_id is None else branch.repository_id
+    over = [run.outcome.in_(DECIDED), run.completed_at.is_not(None), run.repository_id == repository_id]
     if branch.kind is _Kind.DEFAULT:
         return [*over, run.on_default_branch, run.workflow_id == keys.workflow_id]
     name = run.branch == keys.branch if branch.kind is _Kind.NAMED else run.branch.is_(None)
@@ -159,10 +164,22 @@ def _of_each(
     found: dict[Branch, Any] = {}
     plain = _KEYS[session.get_bind().dialect.name]
     for kind, listed in kinds.items():
-        for start in range(0, len(listed), _AT_ONCE):
-            some = listed[start : start + _AT_ONCE]
+        for repository_id, some in _portions(listed, by_repository=is_sharded(session.connection())):
             listing = json.dumps([(place, *branch) for place, branch in enumerate(some)])
             keys = text(plain).bindparams(branches=listing).columns(*_KEY_COLUMNS).cte("branches")
-            query = select(keys.c.place, question(_Place(kind, keys)).correlate(keys).scalar_subquery())
-            found |= {some[row[0]]: row[1] for row in session.execute(query)}
+            answer = question(_Place(kind, keys, repository_id)).correlate(keys).scalar_subquery()
+            found |= {some[row[0]]: row[1] for row in session.execute(select(keys.c.place, answer))}
     return found
+
+
+def _portions(branches: list[Branch], *, by_repository: bool) -> Iterator[tuple[int | None, list[Branch]]]:
+    """Lists of branches for one statement each. A sharded database takes subqueries that depend on another table only
+    where one node can answer: the branches of one repository."""
+    if by_repository:
+        by_id: dict[int, list[Branch]] = defaultdict(list)
+        for branch in branches:
+            by_id[branch[0]].append(branch)
+        yield from by_id.items()
+        return
+    for start in range(0, len(branches), _AT_ONCE):
+        yield None, branches[start : start + _AT_ONCE]

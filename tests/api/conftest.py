@@ -37,7 +37,7 @@ def make_client(database_url: str) -> Iterator[MakeClient]:
         def make(now: datetime = NOW, **settings: Any) -> TestClient:
             app = create_app(Settings(**{"database_url": database_url, **settings}))
             app.dependency_overrides[api_now] = lambda: now
-            return stack.enter_context(TestClient(app))
+            return stack.enter_context(TestClient(app, base_url="http://localhost"))
 
         yield make
 

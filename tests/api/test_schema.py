@@ -48,9 +48,10 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with write_scope(engine) as session:
         beat(session, now, {})
     engine.dispose()
-    return schemathesis.openapi.from_asgi(
-        "/openapi.json", create_app(Settings(database_url=url, api_rate_limit="none", github_webhook_secret="secret"))
+    settings = Settings(
+        database_url=url, api_rate_limit="none", github_webhook_secret="secret", allowed_hosts="testserver"
     )
+    return schemathesis.openapi.from_asgi("/openapi.json", create_app(settings))
 
 
 @pytest.mark.parametrize(("mode", "method", "path"), _ASKED)

@@ -28,6 +28,7 @@ from tests.app.conftest import AUTH, Open, TestClient
 from tests.app.seeding import RERUN, Seeded
 
 ORIGIN, SECRET = AUTH["APP_URL"], AUTH["AUTH_COOKIE_SECRET"]
+STREAM = "wss://health.example.com/_stcore/stream"
 ALICE = {"sub": "1", "email": "alice@example.com", "email_verified": True}
 MALLORY = {"sub": "2", "email": "<b>m</b>@evil-example.com"}
 # All that Streamlit serves besides, what we do, and what neither does yet.
@@ -155,7 +156,7 @@ def test_a_cookie_that_is_not_of_this_login_is_none(client: TestClient, kind: st
         answer = client.get(path, headers={"cookie": header})
         assert answer.status_code == 401
         assert "of the dashboard" not in answer.text
-    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/_stcore/stream", headers={"cookie": header}):
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect(STREAM, headers={"cookie": header}):
         pytest.fail("It was let in.")
 
 
@@ -168,14 +169,14 @@ def test_who_may_not_in_is_told_why_and_gets_nothing(client: TestClient) -> None
     assert 'href="/auth/logout"' in answer.text
     assert ask(client, f"/logs/{RERUN}/4/text", refused).status_code == 403
     header = "; ".join(f"{name}={value}" for name, value in refused.items())
-    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/_stcore/stream", headers={"cookie": header}):
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect(STREAM, headers={"cookie": header}):
         pytest.fail("It was let in.")
 
 
 def test_a_websocket_is_cut_when_its_session_ends(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     header = "; ".join(f"{name}={value}" for name, value in cookies(ALICE, age=12 * 3600 - 1).items())
     monkeypatch.setattr(guard, "GRACE_SECONDS", -0.4)
-    with client.websocket_connect("/_stcore/stream", headers={"cookie": header}) as socket:
+    with client.websocket_connect(STREAM, headers={"cookie": header}) as socket:
         socket.send_text("hello")
         assert socket.receive_text() == "hello"
         with pytest.raises(WebSocketDisconnect) as cut:

@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
@@ -82,6 +82,40 @@ def test_a_page_keeps_its_figures_and_says_since_when(switch: Switch, open_page:
     back = _after_the_caches(page)
     assert not back.error
     assert _figures(back) == before
+
+
+def test_data_that_changed_just_before_the_outage_leaves_the_figures(switch: Switch, open_page: Open) -> None:
+    """The line above the page reads the new version first; the figures of it were never read."""
+    from app import data
+
+    page = open_page("")
+    before = _figures(page)
+    engine = make_engine(switch.url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE heartbeats SET data_version = data_version + 1")
+    engine.dispose()
+    time.sleep(2.1)
+    data.status()
+    switch.off()
+    gone = _after_the_caches(page)
+    assert re.search(_SAID, " ".join(each.value for each in gone.error))
+    assert _figures(gone) == before
+
+
+def test_another_period_is_not_answered_with_the_last_one(switch: Switch, open_page: Open) -> None:
+    from app import data
+    from db.metrics.scope import Scope
+    from db.metrics.window import Window
+
+    moment = datetime.now(UTC)
+    day = timedelta(days=1)
+    data.flaky(Scope(), Window(moment - day, moment), 1)
+    switch.off()
+    time.sleep(2.1)
+    data.flaky(Scope(), Window(moment - day + timedelta(minutes=5), moment + timedelta(minutes=5)), 2)
+    for window in (Window(moment - 2 * day, moment - day), Window(moment - 2 * day, moment)):
+        with pytest.raises(data.Unavailable):
+            data.flaky(Scope(), window, 2)
 
 
 def test_what_was_never_read_says_so_without_the_address(switch: Switch, open_page: Open) -> None:

@@ -29,7 +29,9 @@ def client() -> Iterator[TestClient]:
         return PlainTextResponse("plain " * 500)
 
     rest = [Route("/", plain), Route("/app/static/{name}", plain), Route("/static/{rest:path}", plain)]
-    with TestClient(Starlette(routes=[*routes(), *rest], middleware=middleware.MIDDLEWARE)) as found:
+    with TestClient(
+        Starlette(routes=[*routes(), *rest], middleware=middleware.MIDDLEWARE), base_url="http://localhost"
+    ) as found:
         yield found
 
 

@@ -1,14 +1,17 @@
 """Scheduled runs that never came: from the workflow's file to the alert."""
 
 from datetime import UTC, datetime, timedelta
+from time import process_time
 from typing import Any
 
 import pytest
+import yaml
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from collector.alerts.evaluate import Evaluator
-from collector.sync.crons import MOST_BYTES, UnreadableFile, crons_of
+from collector.sync.crons import UnreadableFile, crons_of
+from collector.yaml_tree import MOST_BYTES
 from db.alerting.rule import Rule, checked
 from db.alerting.schedule import READ_AS, last_due
 from db.alerting.threshold import parse_threshold
@@ -247,3 +250,88 @@ def test_a_file_that_an_older_version_read_without_time_zones_is_read_again(engi
     github.clock.forward(hours=1)
     night.look()
     assert schedule(engine).crons == ["0 2 * * *"]
+
+
+def multiplied(levels: int) -> str:
+    """Each level merges the one before ten times."""
+    lines = ["a0: &a0 {k: v}"]
+    lines += [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}" for n in range(1, levels)]
+    return "\n".join([*lines, NIGHTLY])
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        multiplied(12),
+        "x: &x [" + ",".join(["lol"] * 9) + "]\n" + "".join(f"y{n}: &y{n} [*x, *x]\n" for n in range(900)) + NIGHTLY,
+        NIGHTLY + "self: &self [*self]\n",
+        NIGHTLY + "script: |\n" + "  echo\n" * 50_000,
+        NIGHTLY + "list: [" + "1," * 60_000 + "1]\n",
+    ],
+)
+def test_a_file_costs_no_more_than_its_size(file: str) -> None:
+    begun = process_time()
+    assert crons_of(file) == ["0 2 * * *"]
+    assert process_time() - begun < 4
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        ("a: [" + "1," * 200_000 + "1]", "values"),
+        ("[" * 50_000, "nested"),
+        ("a: " * 5 + "\n", "no YAML"),
+        ("".join("  " * n + "a:\n" for n in range(400)), "nested"),
+        ("on: *nobody", "an alias without an anchor"),
+        (NIGHTLY + "---\n" + NIGHTLY, "more than one document"),
+        ("é" * (MOST_BYTES // 2 + 1), "larger than"),
+    ],
+)
+def test_a_file_beyond_the_limits_is_refused_soon(file: str, reason: str) -> None:
+    begun = process_time()
+    with pytest.raises(UnreadableFile, match=reason):
+        crons_of(file)
+    assert process_time() - begun < 4
+
+
+def test_the_parser_without_a_library_in_c_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collector.yaml_tree._LOADER", yaml.BaseLoader)
+    assert crons_of(multiplied(12)) == ["0 2 * * *"]
+    begun = process_time()
+    with pytest.raises(UnreadableFile, match=r"within|values"):
+        crons_of("a: [" + "1," * 200_000 + "1]")
+    assert process_time() - begun < 6
+
+
+def test_aliases_and_words_for_true_are_read_as_before() -> None:
+    assert crons_of("x: &x [{cron: '1 2 * * *'}]\non:\n  schedule: *x\n") == ["1 2 * * *"]
+    assert crons_of("true:\n  schedule: [{cron: '1 2 * * *'}]\n") == ["1 2 * * *"]
+
+
+def test_a_file_that_ended_the_collector_is_not_read_again(
+    engine: Engine, github: GitHub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The program ends in the middle: nothing after the parser's call is done."""
+    night = Night(engine, github)
+    night.want()
+
+    def dies(_: str) -> list[Any]:
+        raise SystemExit(137)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("collector.sync.schedules.crons_of", dies)
+        with pytest.raises(SystemExit):
+            night.look()
+    github.clock.forward(hours=2)
+    night.look()
+    assert sum("the collector ended while it read this file" in line for line in caplog.messages) == 1
+    with Session(engine) as session:
+        row = session.scalars(select(WorkflowSchedule)).one()
+    assert row.crons == []
+    assert "the collector ended while it read this file" in str(row.error)
+    github.world.set_file(REPO, "Nightly", NIGHTLY.replace("0 2", "0 4"))
+    github.clock.forward(hours=2)
+    night.look()
+    with Session(engine) as session:
+        row = session.scalars(select(WorkflowSchedule)).one()
+    assert (row.crons, row.error) == (["0 4 * * *"], None)

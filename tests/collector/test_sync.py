@@ -228,6 +228,19 @@ def test_one_repository_that_fails_does_not_stop_the_others(engine: Engine, gith
         assert [gap.repo for gap in completeness(session, Scope()).gaps] == ["acme/unknown"]
 
 
+def test_all_repositories_are_known_before_the_first_run_is_read(engine: Engine, github: GitHub) -> None:
+    """So that "12 of 200 are catching up" counts all 200 from the start."""
+    names = [f"acme/service-{number}" for number in range(12)]
+    for name in names:
+        github.world.add_repository(name)
+    github.asked()
+    once(engine, github, *names, "acme/missing")
+    first = github.asked()[:13]
+    assert sorted(first) == sorted(f"/repos/{name}" for name in [*names, "acme/missing"])
+    once(engine, github, *names)
+    assert not {f"/repos/{name}" for name in names} & set(github.asked())
+
+
 def test_a_bad_token_is_said_once_and_loses_nothing(engine: Engine, github: GitHub) -> None:
     github.world.add_run(REPO, "CI")
     once(engine, github)

@@ -231,6 +231,16 @@ def test_what_is_no_time_is_refused_with_what_is_allowed(text: str) -> None:
         parse_time(text, NOW)
 
 
+@pytest.mark.parametrize(
+    "text", ["9999-12-31T23:59:59+14:00", "2101-01-01T00:00:00Z", "2007-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00"]
+)
+def test_a_time_that_no_run_can_have_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="24h"):
+        parse_time(text, NOW)
+    assert parse_time("2100-12-31T23:59:59Z", NOW).year == 2100
+    assert parse_time("99999w", NOW) == parse_time("2008-01-01", NOW)
+
+
 def test_a_window_must_not_be_empty() -> None:
     with pytest.raises(ValueError, match="before until"):
         make_window("2026-11-18", "2026-11-17", NOW)

@@ -226,7 +226,7 @@ def test_a_file_that_another_program_writes_for_long_is_waited_for(engine: Engin
     downgrade(engine, "0009")
     event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA busy_timeout = 20"))
     engine.dispose()
-    with engine.execution_options(sqlite_immediate=True).begin():
+    with engine.execution_options(writes=True).begin():
         thread = threading.Thread(target=upgrade, args=(engine,))
         thread.start()
         thread.join(0.5)

@@ -1,0 +1,130 @@
+"""Settings of a program that listens: by which names it is addressed, and whether anything guards it."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, field_validator
+
+from db.config import ConfigError, LinkSettings, lets_others_in
+from front.door import Rules
+from front.hosts import Hosts, Origin, is_local, origin
+
+_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9_])?")
+_FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
+def _flag(value: object) -> bool:
+    text = str(value).strip().lower()
+    if text not in _FLAGS:
+        raise ValueError(f"given was {text[:20]!r}; allowed is true or false")
+    return _FLAGS[text]
+
+
+class ServerSettings(LinkSettings):
+    allowed_hosts: str = ""
+    access_by_proxy: Annotated[bool, BeforeValidator(_flag)] = False
+    # uvicorn's own: proxies whose X-Forwarded-For names the client. Nobody is believed without it.
+    forwarded_allow_ips: str = ""
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Of ALLOWED_HOSTS and APP_URL; lower case, IPv6 addresses without brackets."""
+        own = urlsplit(self.app_url).hostname
+        return frozenset(_hosts(self.allowed_hosts)) | ({own.lower()} if own else set())
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _allowed_hosts(cls, value: str) -> str:
+        _hosts(value)
+        return value
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Where a program listens, by the settings that say so. `bound`: the address, null where nobody knows it.
+    `published`: ADDRESS:PORT of its container, empty where it is in none. `guard`: the setting that guards it."""
+
+    bound: str | None
+    published: str
+    port: int
+    bound_name: str
+    published_name: str
+    guard: str
+    missing: str
+
+    @property
+    def is_open(self) -> bool:
+        """Do other machines reach it?"""
+        if self.published:
+            return lets_others_in(_published_at(self.published))
+        return self.bound is not None and lets_others_in(self.bound)
+
+    def advice(self) -> str:
+        name, value = (self.published_name, self.published) if self.published else (self.bound_name, self.bound or "it")
+        local = f"127.0.0.1:{self.port}" if self.published else "127.0.0.1"
+        return (
+            f"{self.guard}: {name}={value} lets other machines in and {self.missing}; set {self.guard}, or {name} to "
+            f"{local}, or ACCESS_BY_PROXY=true where a proxy in front asks who somebody is."
+        )
+
+
+def refuse_if_open(settings: ServerSettings, listening: Listening, *, guarded: bool) -> None:
+    """One rule for all programs, whatever BACKEND_ENV says: raises ConfigError where other machines reach one that
+    neither keys nor a login nor a proxy guards."""
+    if not guarded and not settings.access_by_proxy and listening.is_open:
+        raise ConfigError(listening.advice())
+
+
+def rules(settings: ServerSettings, listening: Listening, *, guarded: bool, public: str = "") -> Rules:
+    """`public`: a URL under which a proxy shows this program. Where nobody knows at which address the program listens,
+    and nothing guards it, connections of other machines are refused one by one."""
+    shown = origin(public)
+    own = [each for each in (listening.bound, _published_at(listening.published)) if each and lets_others_in(each)]
+    unknown = not guarded and not settings.access_by_proxy and not listening.published
+    return Rules(
+        hosts=Hosts([*settings.hosts, *(_host(each) for each in own if not _is_any(each)), *_names(shown)]),
+        public=frozenset([shown]) if shown is not None and not is_local(shown.host) else frozenset(),
+        behind_proxy=bool(settings.forwarded_allow_ips.strip()),
+        closed=f"{listening.guard}: {listening.missing}, so that this machine alone is answered." if unknown else None,
+    )
+
+
+def _names(shown: Origin | None) -> list[str]:
+    return [shown.host] if shown else []
+
+
+def _published_at(published: str) -> str:
+    """The address of ADDRESS:PORT; empty for a port alone, which stands for all addresses."""
+    return published.rpartition(":")[0].strip("[]")
+
+
+def _is_any(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def _hosts(value: str) -> list[str]:
+    return [_host(each.strip()) for each in value.split(",") if each.strip()]
+
+
+def _host(text: str) -> str:
+    """Of a name, an address, or either with a port or as a URL: the host alone matters."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        pass
+    try:
+        host = urlsplit(text if "://" in text else f"//{text}").hostname or ""
+        found = str(ipaddress.ip_address(host)) if ":" in host else host
+    except ValueError:
+        found = ""
+    if ":" not in found and not _NAME.fullmatch(found):
+        raise ValueError(
+            f"given was {text[:60]!r}; allowed are host names and addresses such as health.example.com, commas between"
+        )
+    return found

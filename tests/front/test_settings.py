@@ -1,0 +1,148 @@
+"""Who is let in, by the settings: one rule for both programs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from api.config import Settings as ApiSettings
+from app.config import AccessSettings
+from db.config import ConfigError
+from front.settings import refuse_if_open
+from tests.front.conftest import LOGIN
+from tests.front.programs import ROOT, ask, serving
+from tests.notify.servers import free_port
+
+UVICORN = ("-m", "uvicorn", "--factory", "api.main:create_app", "--port", "{port}")
+
+
+@pytest.mark.parametrize("variable", ["ALLOWED_HOSTS", "ACCESS_BY_PROXY"])
+@pytest.mark.parametrize("settings", [ApiSettings, AccessSettings])
+@pytest.mark.parametrize("value", ["a b", "http://", "*", "ex_ample!", "[::1", "a,b c", "maybe"])
+def test_an_unusable_value_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, settings: type[AccessSettings], variable: str, value: str
+) -> None:
+    if (variable, value) == ("ALLOWED_HOSTS", "maybe"):
+        return
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError) as failed:
+        settings.load()
+    assert str(failed.value).startswith(f"{variable}: given was ")
+    assert "\n" not in str(failed.value)
+
+
+def test_names_are_taken_with_ports_and_as_urls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALLOWED_HOSTS", "Health.Example.com:8443, api ,https://x.example/, [FD00::1]:3000,10.0.0.7,,")
+    monkeypatch.setenv("APP_URL", "https://Site.example.com/health")
+    assert ApiSettings.load().hosts == {
+        "health.example.com", "api", "x.example", "fd00::1", "10.0.0.7", "site.example.com",
+    }  # fmt: skip
+
+
+# Address, published, guarded, by a proxy: does it start?
+CASES = [
+    ("127.0.0.1", "", False, False, True), ("localhost", "", False, False, True), ("::1", "", False, False, True),
+    ("0.0.0.0", "", False, False, False), ("::", "", False, False, False), ("10.1.2.3", "", False, False, False),
+    ("0.0.0.0", "127.0.0.1:8501", False, False, True), ("0.0.0.0", "8501", False, False, False),
+    ("0.0.0.0", "0.0.0.0:8501", False, False, False), ("127.0.0.1", "8501", False, False, False),
+    ("0.0.0.0", "[::]:8501", False, False, False), ("0.0.0.0", "[::1]:8501", False, False, True),
+    ("0.0.0.0", "8501", True, False, True), ("0.0.0.0", "", True, False, True), ("0.0.0.0", "8501", False, True, True),
+    ("0.0.0.0", "", False, True, True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("bound", "published", "guarded", "by_proxy", "starts"), CASES)
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_nobody_starts_open_to_others(
+    bound: str, published: str, guarded: bool, by_proxy: bool, starts: bool, environment: str
+) -> None:
+    api = ApiSettings(api_host=bound, api_publish=published, access_by_proxy=by_proxy, backend_env=environment)
+    app = AccessSettings(app_publish=published, access_by_proxy=by_proxy)
+    for settings, listening in ((api, api.listening()), (app, app.listening(bound))):
+        if starts:
+            refuse_if_open(settings, listening, guarded=guarded)
+            continue
+        with pytest.raises(ConfigError, match=r"lets other machines in .* ACCESS_BY_PROXY=true"):
+            refuse_if_open(settings, listening, guarded=guarded)
+
+
+def refused(*words: str, **environment: str) -> str:
+    """The one line with which a program ends."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, *words], cwd=ROOT, env={**kept, "PYTHONPATH": str(ROOT), **environment}, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    [line] = done.stderr.strip().splitlines()
+    return line
+
+
+def test_programs_that_would_be_open_end_with_one_line(stored: str) -> None:
+    known = {"DATABASE_URL": stored, "BACKEND_ENV": "dev"}
+    port = str(free_port())
+    anywhere = ("--server.port", port, "--server.address", "0.0.0.0")
+    dashboard = ("-m", "streamlit", "run", "app/main.py")
+    line = refused("-m", "api", API_HOST="0.0.0.0", API_PORT=port, **known)
+    assert line.startswith("API_KEYS: API_HOST=0.0.0.0 lets other machines in and no key is set; set API_KEYS, or ")
+    assert refused("-m", "api", API_PUBLISH="3000", API_PORT=port, **known).startswith("API_KEYS: API_PUBLISH=3000")
+    words = [each.format(port=port) for each in UVICORN]
+    assert refused(*words, "--host", "0.0.0.0", **known).startswith("API_KEYS: --host=0.0.0.0 lets other")
+    line = refused(*dashboard, *anywhere, **known)
+    assert line.startswith(
+        "AUTH_OIDC_METADATA_URL: --server.address=0.0.0.0 lets other machines in and there is no login"
+    )
+    line = refused(*dashboard, "--server.port", port, APP_PUBLISH="8501", **known)
+    assert line.startswith("AUTH_OIDC_METADATA_URL: APP_PUBLISH=8501 lets other machines in")
+
+
+def test_containers_start_as_compose_publishes_them(stored: str, folder: Path) -> None:
+    inside = ("-m", "streamlit", "run", "app/main.py", "--server.port", "{port}", "--server.address", "0.0.0.0")
+    with serving(inside, folder, DATABASE_URL=stored, APP_PUBLISH="127.0.0.1:8501") as server:
+        assert ask(server, "GET", "/").status == 200
+    with serving(("-m", "api"), folder, DATABASE_URL=stored, API_HOST="0.0.0.0", API_PUBLISH="127.0.0.1:3000",
+                 ALLOWED_HOSTS="api,", ACCESS_BY_PROXY="", FORWARDED_ALLOW_IPS="") as api:  # fmt: skip
+        assert ask(api, "GET", "/api/runs", {"Host": "api:3000"}).status == 200
+
+
+def test_streamlit_s_own_command_listens_on_this_machine_alone(stored: str, folder: Path) -> None:
+    with serving(
+        ("-m", "streamlit", "run", "app/main.py", "--server.port", "{port}"), folder, DATABASE_URL=stored
+    ) as own:
+        listening = Path(f"/proc/{own.process.pid}/net/tcp").read_text().splitlines()[1:]
+        local = [line.split()[1] for line in listening if line.split()[3] == "0A"]
+        assert [each for each in local if each.endswith(f":{own.port:04X}")] == [f"0100007F:{own.port:04X}"]
+
+
+@pytest.mark.parametrize(
+    ("trusted", "sent", "codes"),
+    [("", "10.0.0.{}", {401, 429}), ("127.0.0.1", "10.0.0.{}", {401}), ("127.0.0.1", "a client named {}", {401, 429}),
+     ("192.0.2.0/24", "10.0.0.{}", {401, 429})],
+)  # fmt: skip
+@pytest.mark.parametrize("command", [("-m", "api"), UVICORN])
+def test_an_address_counts_that_a_known_proxy_names(
+    stored: str, folder: Path, command: tuple[str, ...], trusted: str, sent: str, codes: set[int]
+) -> None:
+    known = {"API_KEYS": "a-key-of-the-tests", "API_RATE_LIMIT": "3/minute"} | (
+        {"FORWARDED_ALLOW_IPS": trusted} if trusted else {}
+    )
+    with serving(command, folder, DATABASE_URL=stored, **known) as server:
+        answers = [ask(server, "GET", "/api/runs", {"X-Forwarded-For": sent.format(each)}).status for each in range(8)]
+    assert set(answers) == codes
+
+
+def test_no_escape_sequence_gets_from_a_stranger_to_the_terminal(stored: str, folder: Path) -> None:
+    dashboard = ("-m", "streamlit", "run", "app/main.py", "--server.port", "{port}")
+    with serving(dashboard, folder, DATABASE_URL=stored, BACKEND_ENV="dev", **LOGIN) as server:
+        host = {"Host": "health.example.com"}
+        ask(server, "GET", "/oauth2callback?error=%1b%5D0;OWNED%07&error_description=%1b%5B2J", host)
+        ask(server, "GET", "/%1b%5D0;OWNED%07", host)
+        log = server.log.read_text()
+    assert "OWNED" in log
+    assert "\x1b" not in log
+    assert "\x07" not in log
+    with serving(UVICORN, folder, DATABASE_URL=stored, BACKEND_ENV="dev") as api:
+        ask(api, "GET", "/api/%1b%5D0;OWNED%07")
+        assert "\x1b" not in api.log.read_text()
