@@ -2,14 +2,12 @@
 
 import os
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
 import pytest
@@ -18,11 +16,11 @@ from sqlalchemy import Engine
 from db.engine import make_engine
 from db.migrate import upgrade
 from tests.app.seeding import Seeded, seed
+from tests.programs import Program, start
 
 if TYPE_CHECKING:
     from playwright import sync_api
 
-ROOT = Path(__file__).parents[2]
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 # Nothing on the page changed for a third of a second, or it goes on for four.
 _QUIET = """() => new Promise(done => {
@@ -52,12 +50,9 @@ def served(engine: Engine, log: Path, environment: dict[str, str] | None = None,
     """The address of a dashboard on this database; it may not have complained by the end."""
     url = engine.url.render_as_string(hide_password=False)
     port = port or free_port()
-    variables = os.environ | {"DATABASE_URL": url} | (environment or {})
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
-    command += ["--server.address", "127.0.0.1"]
-    with log.open("w") as out, subprocess.Popen(
-        command, cwd=ROOT, env=variables, stdout=out, stderr=out
-    ) as process:  # fmt: skip
+    arguments = ["run", "app/main.py", "--server.port", str(port), "--server.address", "127.0.0.1"]
+    with log.open("w") as out:
+        process = start("streamlit", *arguments, environment={"DATABASE_URL": url, **(environment or {})}, log=out)
         try:
             _wait(f"http://127.0.0.1:{port}/health/ready", process, log)
             yield f"http://127.0.0.1:{port}"
@@ -73,7 +68,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def _wait(url: str, process: Program, log: Path) -> None:
     for _ in range(120):
         if process.poll() is not None:
             break
@@ -135,22 +130,33 @@ def browser() -> Iterator["sync_api.Browser"]:
 
 
 @contextmanager
-def opened(context: "sync_api.BrowserContext", address: str) -> Iterator[Tab]:
+def opened(context: "sync_api.BrowserContext", address: str, *, alone: bool = False) -> Iterator[Tab]:
     """A tab in which nothing may go wrong: no error, no dialog, no request to another host. What the browser keeps of
-    one is forgotten before the next."""
-    found = Tab(context.new_page(), address)
-    found.page.on("request", lambda request: _foreign(found, request.url))
-    found.page.on("pageerror", lambda error: found.wrong.append(f"error: {error}"))
-    found.page.on("console", lambda message: _complaint(found, message))
-    found.page.on("dialog", lambda dialog: (found.wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    one is forgotten before the next. They follow each other in one page of the context, as a page of its own would be
+    a process that compiles ten megabytes of scripts anew; `alone` asks for one nevertheless."""
+    page = context.new_page() if alone or not context.pages else context.pages[0]
+    found = Tab(page, address)
+    listeners: dict[Any, Callable[[Any], None]] = {
+        "request": lambda request: _foreign(found, request.url),
+        "pageerror": lambda error: found.wrong.append(f"error: {error}"),
+        "console": lambda message: _complaint(found, message),
+        "dialog": lambda dialog: (found.wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()),
+    }
+    for event, listener in listeners.items():
+        page.on(event, listener)
     yield found
-    found.page.evaluate("localStorage.clear(), sessionStorage.clear()")
-    found.page.close()
+    page.evaluate("localStorage.clear(), sessionStorage.clear()")
+    # The dashboard has nobody to draw for any more.
+    page.goto(f"{address}/health/live")
+    for event, listener in listeners.items():
+        page.remove_listener(event, listener)
+    if alone:
+        page.close()
     context.clear_cookies()
     assert not found.wrong
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def desktop(browser: "sync_api.Browser") -> Iterator["sync_api.BrowserContext"]:
     """One for all tests: in a new one ten megabytes of scripts are read and compiled again."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
@@ -158,7 +164,7 @@ def desktop(browser: "sync_api.Browser") -> Iterator["sync_api.BrowserContext"]:
     context.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def phone(browser: "sync_api.Browser") -> Iterator["sync_api.BrowserContext"]:
     context = browser.new_context(viewport={"width": 420, "height": 900}, color_scheme="dark")
     yield context

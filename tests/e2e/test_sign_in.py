@@ -54,12 +54,22 @@ def house(seeded: Seeded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     assert not [each for each in (SECRET, COOKIE_SECRET, "access-token-of-the-test", "code=") if each in said]
 
 
-@pytest.fixture
-def page(browser: "sync_api.Browser", house: House) -> Iterator["sync_api.Page"]:
-    house.provider.person, house.provider.age = dict(ALICE), 0
+@pytest.fixture(scope="module")
+def visitor(browser: "sync_api.Browser") -> Iterator["sync_api.Page"]:
+    """One for all tests: another one would read and compile all scripts again."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture
+def page(visitor: "sync_api.Page", house: House) -> "sync_api.Page":
+    """Of somebody who never was here."""
+    house.provider.person, house.provider.age = dict(ALICE), 0
+    visitor.goto(house.address + "/health/live")
+    visitor.evaluate("localStorage.clear(), sessionStorage.clear()")
+    visitor.context.clear_cookies()
+    return visitor
 
 
 def test_somebody_signs_in_gets_to_the_page_and_signs_out(page: "sync_api.Page", house: House) -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from db.engine import make_engine
 from db.migrate import upgrade
+from db.store.records import RunRecord
 from tests.app.crowd import NAMES, crowd
 from tests.app.seeding import add_repository, heartbeat, run, store
-from tests.e2e.conftest import Tab, opened, served
+from tests.e2e.conftest import Tab, free_port, opened, served
 
 if TYPE_CHECKING:
     from playwright import sync_api
@@ -28,8 +29,16 @@ STRANGE = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=PATHS)
-def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+@pytest.fixture(scope="module")
+def port() -> int:
+    """Of all places, one after the other: the browser knows its scripts by their addresses."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def place(
+    request: pytest.FixtureRequest, port: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, str]]:
     """How much there is, and where it is shown."""
     folder = tmp_path_factory.mktemp(request.param)
     engine = make_engine(f"sqlite:///{folder / 'ui.db'}")
@@ -37,28 +46,46 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     now = datetime.now(UTC).replace(microsecond=0)
     if request.param == "many":
         crowd(engine)
-    elif request.param == "one":
+    elif request.param != "none":
         add_repository(engine, 1, "acme/web", now)
-        store(engine, 1, run(1, now - timedelta(minutes=9), title=STRANGE[0]))
+        store(engine, 1, *(_one(now) if request.param == "one" else _strange(now)))
     heartbeat(engine, now)
-    with served(engine, folder / "streamlit.log") as address:
+    with served(engine, folder / "streamlit.log", port=port) as address:
         yield request.param, address
     engine.dispose()
 
 
-@pytest.mark.parametrize("width", [1440, 420])
-def test_every_page_can_be_shown(browser: "sync_api.Browser", place: tuple[str, str], width: int) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 900})
-    try:
-        with opened(context, place[1]) as tab:
-            for path in PATHS[place[0]]:
-                tab.go(path)
-                assert tab.page.get_by_text("cannot be shown").count() == 0
-                assert tab.overflow <= 0, path
-                assert tab.cut == [], path
-                _look(tab, place[0], path)
-    finally:
-        context.close()
+def _one(now: datetime) -> list[RunRecord]:
+    return [run(1, now - timedelta(minutes=9), title=STRANGE[0])]
+
+
+def _strange(now: datetime) -> list[RunRecord]:
+    """A run for each of the strange texts."""
+    return [
+        run(number + 1, now - timedelta(minutes=30 + number), title=each, branch=each[:250], actor=each[:39],
+            conclusion="failure")
+        for number, each in enumerate(STRANGE)
+    ]  # fmt: skip
+
+
+@pytest.fixture(params=[1440, 420])
+def sized(request: pytest.FixtureRequest, desktop: "sync_api.BrowserContext", place: tuple[str, str]) -> Iterator[Tab]:
+    with opened(desktop, place[1]) as tab:
+        usual = tab.page.viewport_size
+        assert usual
+        tab.page.set_viewport_size({"width": request.param, "height": 900})
+        yield tab
+        tab.page.set_viewport_size(usual)
+
+
+@pytest.mark.parametrize("place", PATHS, indirect=True)
+def test_every_page_can_be_shown(sized: Tab, place: tuple[str, str]) -> None:
+    for path in PATHS[place[0]]:
+        sized.go(path)
+        assert sized.page.get_by_text("cannot be shown").count() == 0
+        assert sized.overflow <= 0, path
+        assert sized.cut == [], path
+        _look(sized, place[0], path)
 
 
 def shown(name: str) -> str:
@@ -77,36 +104,12 @@ def _look(tab: Tab, much: str, path: str) -> None:
         assert NAMES[3] in tab.page.locator("[data-table=workflows]").inner_text() + said
 
 
-@pytest.fixture(scope="module")
-def strange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where a run for each of the strange texts is shown."""
-    folder = tmp_path_factory.mktemp("strange")
-    engine = make_engine(f"sqlite:///{folder / 'ui.db'}")
-    upgrade(engine)
-    now = datetime.now(UTC).replace(microsecond=0)
-    add_repository(engine, 1, "acme/web", now)
-    store(engine, 1, *(
-        run(number + 1, now - timedelta(minutes=30 + number), title=each, branch=each[:250], actor=each[:39],
-            conclusion="failure")
-        for number, each in enumerate(STRANGE)
-    ))  # fmt: skip
-    heartbeat(engine, now)
-    with served(engine, folder / "streamlit.log") as address:
-        yield address
-    engine.dispose()
-
-
-@pytest.mark.parametrize("width", [1440, 420])
-def test_strange_names_stay_in_their_place(browser: "sync_api.Browser", strange: str, width: int) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 900})
-    try:
-        with opened(context, strange) as tab:
-            for path in ("/", "/run?run_id=1", "/run?run_id=3", "/run?run_id=4", "/runs"):
-                tab.go(path)
-                assert "Pipeline Health" in tab.page.title()
-                assert tab.overflow <= 0, path
-                assert tab.cut == [], path
-            said = tab.page.locator("[data-table=runs]").inner_text()
-            assert all(shown(each)[:12] in said for each in STRANGE)
-    finally:
-        context.close()
+@pytest.mark.parametrize("place", ["strange"], indirect=True)
+def test_strange_names_stay_in_their_place(sized: Tab) -> None:
+    for path in ("/", "/run?run_id=1", "/run?run_id=3", "/run?run_id=4", "/runs"):
+        sized.go(path)
+        assert "Pipeline Health" in sized.page.title()
+        assert sized.overflow <= 0, path
+        assert sized.cut == [], path
+    said = sized.page.locator("[data-table=runs]").inner_text()
+    assert all(shown(each)[:12] in said for each in STRANGE)

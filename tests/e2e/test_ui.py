@@ -70,7 +70,7 @@ def test_three_clicks_lead_from_what_is_broken_to_the_line_of_its_log_and_back(t
 def test_an_answer_that_comes_after_the_viewer_went_back_does_not_lead_forward_again(
     desktop: "sync_api.BrowserContext", address: str
 ) -> None:
-    with opened(desktop, address) as tab:
+    with opened(desktop, address, alone=True) as tab:
         line = SlowLine(tab.page)
         tab.go("/failures?cause=f")
         tab.page.locator("[data-table=cause-runs]").get_by_role("link").first.click()
