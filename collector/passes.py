@@ -255,6 +255,11 @@ class Passes:
         """The program was asked to end."""
         self._progress.stop()
 
+    @property
+    def clock_ahead(self) -> timedelta | None:
+        """By how much this machine's clock is ahead of GitHub's; null before GitHub's first answer."""
+        return self._client.clock_ahead
+
     def note_pruned(self, runs: int, *, whole: bool) -> None:
         """`whole`: it came to its end."""
         self._client.tally.count(Count.RUNS_DELETED, "pruned", runs)

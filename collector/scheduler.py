@@ -17,6 +17,7 @@ from collector.claims import RENEW_SECONDS
 from collector.ending import end_in_time
 from collector.guard import guarded
 from collector.passes import Passes
+from collector.retention import doubt
 from collector.work import step
 from db.engine import describe_failure, write_scope
 from db.metrics.ledger_words import counted
@@ -40,6 +41,8 @@ _DRAIN_SECONDS = 7.5
 # What tells of the work is none of it.
 _ALIVE = ("renew", "schema", "beat")
 _PRUNING, _PRUNING_LOOK, _FIRST_PRUNING = timedelta(days=1), timedelta(minutes=5), timedelta(minutes=1)
+# How soon it is tried again where the clock or the amount is not plausible.
+_DOUBTED = timedelta(hours=1)
 # A container that is replaced leaves a heartbeat under a name that never comes back.
 _FORGOTTEN = timedelta(days=1)
 
@@ -153,8 +156,14 @@ class Service:
         if not leads or now < self._prune_at:
             return
         self._prune_at = now + _PRUNING
-        self._passes.know(next_prune_at=self._prune_at.isoformat())
         try:
+            ahead = self._passes.clock_ahead
+            if why := doubt(self._engine, now, self._retention, self._log_retention, ahead):
+                self._prune_at = now + (_PRUNING_LOOK if why.passes else _DOUBTED)
+                self._passes.know(next_prune_at=self._prune_at.isoformat())
+                log.warning("retention: nothing is deleted: %s", why.reason)
+                return
+            self._passes.know(next_prune_at=self._prune_at.isoformat())
             logs = self._portions(prune_logs(self._engine, now - self._log_retention))
             total = self._portions(prune(self._engine, now - self._retention, now))
             forget_hours(self._engine, now)

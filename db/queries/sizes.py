@@ -63,7 +63,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class Doomed:
-    """What the next pruning deletes, counted up to MOST_COUNTED."""
+    """What the next pruning deletes, counted up to MOST_COUNTED unless asked for otherwise."""
 
     runs: int
     logs: int
@@ -84,15 +84,17 @@ def storage(session: Session, now: datetime) -> Storage:
     )
 
 
-def doomed(session: Session, at: datetime, retention: timedelta, log_retention: timedelta) -> Doomed:
-    """By a pruning at that time."""
+def doomed(
+    session: Session, at: datetime, retention: timedelta, log_retention: timedelta, *, most: int | None = MOST_COUNTED
+) -> Doomed:
+    """By a pruning at that time. `most` null: all are counted."""
     runs = select(literal(1)).where(Run.created_at < start_of_day(day_of(at - retention)))
     logs = select(literal(1)).where(JobLog.state == LogState.STORED, JobLog.fetched_at < at - log_retention)
-    return Doomed(_count(session, runs), _count(session, logs))
+    return Doomed(_count(session, runs, most), _count(session, logs, most))
 
 
-def _count(session: Session, rows: Select[int]) -> int:
-    return session.scalar(select(func.count()).select_from(rows.limit(MOST_COUNTED).subquery())) or 0
+def _count(session: Session, rows: Select[int], most: int | None = MOST_COUNTED) -> int:
+    return session.scalar(select(func.count()).select_from(rows.limit(most).subquery())) or 0
 
 
 def _postgresql(session: Session) -> tuple[list[TableSize], int, int]:

@@ -1,0 +1,106 @@
+"""Nothing is deleted on one clock's word."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, func, insert, select
+from sqlalchemy.orm import Session
+
+from collector.build import make_client, make_passes
+from collector.config import Settings
+from collector.retention import FEW_ROWS, doubt
+from collector.scheduler import Service
+from db.engine import write_scope
+from db.models import Run
+from db.store.claims import Share
+from tests.builders import NOON, add_repository, run, store_runs
+
+DAY, NONE = timedelta(days=1), timedelta(0)
+KEPT = 400 * DAY, 90 * DAY
+
+
+def stored(engine: Engine) -> int:
+    with Session(engine) as session:
+        return session.scalars(select(func.count()).select_from(Run)).one()
+
+
+def fill(engine: Engine, old: int, new: int, now: datetime) -> None:
+    """`old` runs of 402 days ago, and `new` ones of yesterday."""
+    add_repository(engine)
+    store_runs(engine, run(1, created_at=now - DAY))
+    with write_scope(engine) as session:
+        row = session.scalars(select(Run)).one()
+        values = {column.key: getattr(row, column.key) for column in Run.__mapper__.columns}
+        ages = [402 * DAY] * old + [DAY] * (new - 1)
+        rows = [values | {"id": 2 + number, "created_at": now - age} for number, age in enumerate(ages)]
+        session.execute(insert(Run), rows)
+
+
+def fresh() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"),
+    [
+        (500 * DAY, "this machine's clock is 500 days ahead of GitHub's"),
+        (-500 * DAY, "this machine's clock is 500 days behind GitHub's"),
+        (timedelta(hours=3), "this machine's clock is 3 hours ahead of GitHub's"),
+    ],
+)
+def test_a_wrong_clock_deletes_nothing(engine: Engine, ahead: timedelta, words: str) -> None:
+    found = doubt(engine, fresh(), *KEPT, ahead)
+    assert found
+    assert found.reason == f"{words}; set it, by NTP for example"
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_the_database_server_has_a_clock_too(engine: Engine) -> None:
+    """Where GitHub's time comes from a proxy that runs by the same wrong clock."""
+    found = doubt(engine, fresh() + 500 * DAY, *KEPT, NONE)
+    assert found
+    assert found.reason == "this machine's clock is 500 days ahead of the database server's; set both by NTP"
+
+
+def test_before_github_answers_what_is_due_waits(engine: Engine) -> None:
+    assert doubt(engine, fresh(), *KEPT, None) is None
+    fill(engine, 3, 30, fresh())
+    found = doubt(engine, fresh(), *KEPT, None)
+    assert found
+    assert found.passes
+    assert doubt(engine, fresh(), *KEPT, timedelta(seconds=-2)) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "doubted"),
+    [(FEW_ROWS + 1, 200, True), (FEW_ROWS + 1, 11 * FEW_ROWS, False), (FEW_ROWS, 1, False)],
+)
+def test_more_than_a_tenth_of_all_runs_is_confirmed_by_a_person(
+    engine: Engine, old: int, new: int, doubted: bool
+) -> None:
+    now = fresh()
+    fill(engine, old, new, now)
+    found = doubt(engine, now, *KEPT, NONE)
+    assert bool(found) is doubted
+    if found:
+        assert found.reason == (
+            f"{old:,} of {old + new:,} runs would go at once; if that is wanted, run `python -m db prune`"
+        )
+        assert not found.passes
+
+
+def test_the_service_says_why_and_deletes_nothing(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    """All runs are long over by this machine's clock, and GitHub was never reached."""
+    fill(engine, 5, 5, NOON - 500 * DAY)
+    settings = Settings.load(
+        database_url=engine.url.render_as_string(hide_password=False), github_repos="acme/web", github_token="good"
+    )
+    passes = make_passes(settings, engine, make_client(settings))
+    passes.claims.share = Share(frozenset(), frozenset(), 1, True)
+    service = Service(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)
+    with caplog.at_level(logging.WARNING):
+        service._prune()
+    assert stored(engine) == 10
+    assert "retention: nothing is deleted: GitHub has not answered yet" in caplog.text
+    assert service._prune_at - fresh() < timedelta(minutes=6)
