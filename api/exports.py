@@ -10,9 +10,9 @@ from typing import Any
 from api import schemas
 from api.schemas.base import iso
 from db.queries.export import ExportRow
+from db.spreadsheets import as_text
 
 _COLUMNS = [field.name for field in fields(ExportRow)]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def as_csv(portions: Iterable[list[ExportRow]]) -> Iterator[bytes]:
@@ -83,7 +83,7 @@ def _lines(rows: Iterable[list[Any]]) -> bytes:
 
 def _cell(value: Any) -> Any:
     if isinstance(value, str):
-        return f"'{value}" if value.lstrip(" ").startswith(_FORMULA) else value
+        return as_text(value)
     if isinstance(value, datetime):
         return iso(value)
     return str(value).lower() if isinstance(value, bool) else value

@@ -11,10 +11,9 @@ import streamlit as st
 
 from app.components.cells import Cell
 from app.components.text import html
+from db.spreadsheets import as_text
 
 Row = Sequence[Cell]
-# OWASP, "CSV Injection": what a spreadsheet would take for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def csv_button(name: str, made: Callable[[], tuple[Sequence[Column], Sequence[Ro
 def _plain(cell: Cell) -> str | float | int:
     if cell.value is None:
         return ""
-    return f"'{cell.value}" if isinstance(cell.value, str) and cell.value.startswith(_FORMULA) else cell.value
+    return as_text(cell.value) if isinstance(cell.value, str) else cell.value
 
 
 def _head(column: Column) -> str:
