@@ -26,6 +26,17 @@ class EnvironmentSettings(BaseSettings):
         env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
     )
 
+    @field_validator("*")
+    @classmethod
+    def _trimmed_secret(cls, value: Any) -> Any:
+        """Without the blank or line break that a shell or an editor left at its end."""
+        if not isinstance(value, SecretStr):
+            return value
+        secret = value.get_secret_value().strip()
+        if secret == _EXAMPLE:
+            raise ValueError(f"it is the example's {_EXAMPLE}, which everybody knows; put the real one there")
+        return SecretStr(secret)
+
     @classmethod
     def load(cls, **overrides: Any) -> Self:
         """Settings from the environment and `.env`; raises ConfigError with one line a bad variable."""

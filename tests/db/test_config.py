@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
+from collector.config import Settings as CollectorSettings
 from db.config import ConfigError, DatabaseSettings, ReaderSettings
 
 SECRET = "p@ss/w:rd %1#é"
@@ -31,3 +32,17 @@ def test_the_secret_of_the_example_is_refused(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("DATABASE_PASSWORD_FILE", str(tmp_path / "password"))
     with pytest.raises(ConfigError, match=r"^DATABASE_PASSWORD_FILE: .*password holds the example's change-me"):
         DatabaseSettings.load()
+
+
+def test_a_secret_from_the_environment_is_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", " ghp_0123456789\n")
+    token = CollectorSettings.load(github_repos="acme/web").github_token
+    assert token
+    assert token.get_secret_value() == "ghp_0123456789"
+
+
+@pytest.mark.parametrize("name", ["GITHUB_TOKEN", "GITHUB_WEBHOOK_SECRET", "SLACK_BOT_TOKEN"])
+def test_an_examples_secret_is_refused_wherever_it_comes_from(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "change-me\n")
+    with pytest.raises(ConfigError, match=rf"^{name}: it is the example's change-me, which everybody knows"):
+        CollectorSettings.load(github_repos="acme/web")
