@@ -1,8 +1,9 @@
 """Engines and sessions for SQLite and PostgreSQL."""
 
+import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ def _make_engine(url: str, connect_timeout_seconds: int, variable: str, more: di
     if parsed.get_backend_name() == "sqlite":
         _make_parent_folder(parsed.database, variable)
         engine = create_engine(url, connect_args={"timeout": _PATIENCE_SECONDS, "check_same_thread": False})
+        event.listen(engine, "do_connect", lambda *_: _make_private_file(parsed.database))
         event.listen(engine, "connect", _sqlite_pragmas)
         event.listen(engine, "begin", _sqlite_begin)
         return engine
@@ -154,12 +156,20 @@ def _make_parent_folder(database: str | None, variable: str) -> None:
     if not database or database == ":memory:" or database.startswith("file:"):
         return
     try:
-        Path(database).parent.mkdir(parents=True, exist_ok=True)
+        Path(database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise DatabaseUnavailable(
             f"{variable}: cannot create the folder {Path(database).parent}: {error.strerror}; "
             "name a file in a folder that this user may write."
         ) from None
+
+
+def _make_private_file(database: str | None) -> None:
+    """Logs are in it: a new file is for its owner alone. SQLite gives the files beside it the same rights. What is
+    wrong with its folder is left for SQLite to report."""
+    if database and database != ":memory:" and not database.startswith("file:") and not Path(database).exists():
+        with suppress(OSError):
+            os.close(os.open(database, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:
