@@ -116,7 +116,8 @@ def count_catching_up(session: Session, beat: HeartbeatRow | None) -> CatchingUp
     """By what sync states and histories say, without reading runs; the collector, which does, tells in its heartbeat
     how many there are with those whose jobs are still to be fetched."""
     monitored = set(session.scalars(select(Repository.id).where(Repository.monitored)))
-    reading = set(session.scalars(select(Backfill.repository_id).where(Backfill.phase != BackfillPhase.DONE)))
+    unfinished = select(Backfill.repository_id).where(Backfill.phase != BackfillPhase.DONE).distinct()
+    reading = set(session.scalars(unfinished))
     settled, failing = set(), set()
     for state in session.execute(_STATES):
         if state.error is not None:

@@ -203,13 +203,15 @@ def list_attempts(session: Session, run_id: int) -> list[AttemptRow]:
 def list_jobs(session: Session, run_id: int, attempt: int) -> list[JobRow]:
     """Jobs of one attempt, copies and phantoms included and marked, in the order they began."""
     query = select(*_JOB_COLUMNS).join(Run, _RUN_OF_JOB).where(*_of_run(Job, run_id), Job.attempt == attempt)
-    jobs = [JobRow(*row) for row in session.execute(query)]
-    last = datetime.max.replace(tzinfo=UTC)
-    return sorted(jobs, key=lambda job: (job.started_at or last, job.id))
+    return sorted((JobRow(*row) for row in session.execute(query)), key=_by_start)
+
+
+def _by_start(job: JobRow) -> tuple[datetime, int]:
+    return job.started_at or datetime.max.replace(tzinfo=UTC), job.id
 
 
 def list_jobs_of(session: Session, run_ids: Collection[int]) -> dict[int, list[JobRow]]:
-    """By run: jobs of all attempts, copies and phantoms included and marked."""
+    """By run: jobs of all attempts, copies and phantoms included and marked, in the order they began."""
     ids = list(run_ids)
     owners = select(Run.repository_id, Run.id).where(Run.id.in_(ids))
     query = (
@@ -220,7 +222,7 @@ def list_jobs_of(session: Session, run_ids: Collection[int]) -> dict[int, list[J
     found: dict[int, list[JobRow]] = {}
     for row in session.execute(query):
         found.setdefault(row.run_id, []).append(JobRow(*row[:-1]))
-    return found
+    return {run_id: sorted(jobs, key=_by_start) for run_id, jobs in found.items()}
 
 
 @dataclass(frozen=True)

@@ -50,10 +50,8 @@ def job_list_of(run: Run, attempts: Sequence[Attempt], jobs: Sequence[Job], deta
     missing = max((detail.job_count or 0) - len(jobs), 0)
     latest = [job for job in jobs if job.attempt == run.attempt]
     past = _past_settling(run, attempts, detail.fetched_at)
-    # Runs that were cancelled in the queue or whose file is invalid have no job: an empty list is taken in the end. A
-    # run does not succeed without one.
-    may_be_empty = run.conclusion in _WITHOUT_JOBS or (past and run.conclusion != Conclusion.SUCCESS)
-    empty = not latest and not may_be_empty
+    # Runs that were cancelled in the queue or whose file is invalid have no job: an empty list is taken in the end.
+    empty = not latest and not past and run.conclusion not in _WITHOUT_JOBS
     final = not missing and not empty and all(job.status == Status.COMPLETED for job in latest)
     return JobList(run.id, run.created_at, missing, empty, settled=not stale and (past or final))
 

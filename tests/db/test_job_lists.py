@@ -102,15 +102,7 @@ def test_a_run_that_may_end_without_jobs_is_not_asked_for_again(engine: Engine, 
     assert gaps(engine) == []
 
 
-def test_an_empty_list_of_a_success_stays_a_gap(engine: Engine) -> None:
-    """No run succeeds without a job: its compute is unknown, not 0."""
-    store_runs(engine, run(conclusion="success"))
-    assert read_jobs(engine, count=0)
-    assert not read_jobs(engine, count=0, after=timedelta(minutes=20))
-    assert [gap["kind"] for gap in gaps(engine)] == ["job_lists"]
-
-
-@pytest.mark.parametrize("conclusion", ["cancelled", "failure"])
+@pytest.mark.parametrize("conclusion", ["cancelled", "failure", "success"])
 def test_an_empty_list_is_taken_after_the_settle_time(engine: Engine, conclusion: str) -> None:
     store_runs(engine, run(conclusion=conclusion))
     assert read_jobs(engine, count=0)
