@@ -21,8 +21,9 @@ from db.queries import facts as queries
 from db.queries.commits import commits_passed
 from db.queries.grouping import Question
 from db.queries.local_hours import local_hours
+from db.queries.recent import recent_outcomes
 from db.queries.repositories import completeness
-from db.queries.runs import count_rows, recent_outcomes
+from db.queries.runs import count_rows
 from db.queries.streaks import Streak, failing_streaks
 from db.vocabulary import GroupBy, Interval, Outcome
 

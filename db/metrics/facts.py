@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import repeat
 from typing import NamedTuple
 
@@ -55,6 +56,7 @@ class Facts(NamedTuple):
     details: Details | None
 
 
+@cache
 def no_facts() -> Facts:
     return facts_of(nothing(1))[0]
 

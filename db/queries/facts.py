@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from itertools import repeat
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, case, func, select
 from sqlalchemy.orm import Session
 
 from db.metrics import tiles
@@ -23,6 +24,7 @@ from db.queries.filters import in_windows, repository_ids, workflow_ids
 from db.queries.grouping import COLUMNS, Buckets, Found, Question, first_hour, key_of
 from db.queries.plan import Piece, Rows, plan, rollup_state, rows_from
 from db.queries.plan import losses as plan_losses
+from db.queries.reading import read
 from db.queries.rows import read_runs
 from db.queries.sequences import branch_episodes
 from db.types import epoch_seconds
@@ -34,6 +36,8 @@ _SUCCESSES, _OF_SUCCESSES = ("success_durations",), ("success_duration",)
 _ALL = 0
 # Columns without the weight of the unit of work: thousands of rows are read for a page.
 _ROLLUPS = Base.metadata.tables[Rollup.__tablename__].c
+_REPOSITORY_NAMES = select(Repository.id, Repository.full_name)
+_WORKFLOW_NAMES = select(Workflow.repository_id, Workflow.id, Workflow.name)
 
 
 def facts(session: Session, question: Question) -> dict[tuple[Any, datetime | None], Facts]:
@@ -141,24 +145,44 @@ def _gather(parts: Sequence[Found]) -> Found:
     return Found(list(places), together, open_since=tuple(each for part in parts for each in part.open_since))
 
 
+@cache
+def _rollup_rows(by: GroupBy | None, names: Sequence[str]) -> Select[Any]:
+    """The tile, the group and the named sums of each roll-up of a grain."""
+    return _of_piece(select(_ROLLUPS.tile, *(_ROLLUPS[name] for name in (*COLUMNS[by], *names))))
+
+
+@cache
+def _rollup_sums(by: GroupBy | None, names: Sequence[str], interval: Interval | None) -> Select[Any]:
+    """The first hour of the bucket, the group and its sums."""
+    hour, keys = first_hour(_hour(), interval), [_ROLLUPS[name] for name in COLUMNS[by]]
+    sums = (func.sum(_ROLLUPS[name]) for name in names)
+    return _of_piece(select(hour, *keys, *sums).group_by(hour, *keys))
+
+
+def _of_piece(query: Select[Any]) -> Select[Any]:
+    return query.where(
+        _ROLLUPS.grain == bindparam("grain"), _ROLLUPS.tile.in_(bindparam("tiles", expanding=True)),
+        _ROLLUPS.repository_id.in_(bindparam("repositories", expanding=True)),
+    )  # fmt: skip
+
+
 def _read_piece(session: Session, question: Question, piece: Piece) -> Found:
-    group, scope, its = COLUMNS[question.by], question.scope, _ROLLUPS
-    where: list[Any] = [its.grain == piece.grain, its.tile.in_(piece.tiles)]
-    where.append(its.repository_id.in_((_ALL,) if piece.repositories is None else piece.repositories))
-    if scope.workflows:
-        where.append(its.workflow_id.in_(session.scalars(workflow_ids(scope.workflows)).all()))
-    if scope.events:
-        where.append(its.event.in_(scope.events))
-    if piece.kinds is not None:
-        where.append(its.branch_kind.in_(piece.kinds))
-    names, keys = [*question.counts, *question.sums, *question.histograms], [its[name] for name in group]
+    group, scope = COLUMNS[question.by], question.scope
+    names = (*question.counts, *question.sums, *question.histograms)
     if question.histograms:
-        query = select(its.tile, *keys, *(its[name] for name in names))
+        query = _rollup_rows(question.by, names)
     else:
-        hour = first_hour(_hour(), question.interval)
-        query = select(hour, *keys, *(func.sum(its[name]) for name in names)).group_by(hour, *keys)
+        query = _rollup_sums(question.by, names, question.interval)
+    if scope.workflows:
+        query = query.where(_ROLLUPS.workflow_id.in_(read(session, workflow_ids(scope.workflows)).scalars().all()))
+    if scope.events:
+        query = query.where(_ROLLUPS.event.in_(scope.events))
+    if piece.kinds is not None:
+        query = query.where(_ROLLUPS.branch_kind.in_(piece.kinds))
+    repositories = (_ALL,) if piece.repositories is None else piece.repositories
+    parameters = {"grain": piece.grain, "tiles": piece.tiles, "repositories": repositories}
     # By columns: rows of so many values are slow to take apart.
-    columns = list(zip(*session.connection().execute(query.where(*where)).all(), strict=True))
+    columns = list(zip(*read(session, query, parameters).all(), strict=True))
     if not columns:
         return Found([], nothing())
     width, size = len(group) + 1, len(columns[0])
@@ -193,16 +217,14 @@ def _read_open(session: Session, question: Question, piece: Piece) -> Found:
     """Since when episodes are open that roll-ups count."""
     still_open = BrokenEpisode.seconds.is_(None)
     rows = _kept_episodes(session, question, question.scope, tiles.windows_of(piece.tiles), still_open)
-    return Found([], nothing(), open_since=_episodes(question, rows).open_since)
+    return Found([], nothing(), open_since=_open_since(_keys(question, rows), rows))
 
 
 def _kept_episodes(
     session: Session, question: Question, scope: Scope, windows: Sequence[Window], *more: ColumnElement[bool]
 ) -> Sequence[Any]:
     """Of default branches: seconds, when they were created (in seconds since 1970), when they began, their group."""
-    group = [getattr(BrokenEpisode, name) for name in COLUMNS[question.by]]
-    columns = BrokenEpisode.seconds, epoch_seconds(BrokenEpisode.created_at), BrokenEpisode.failed_at
-    query = select(*columns, *group).where(
+    query = _episodes_of(question.by).where(
         BrokenEpisode.repository_id.in_(repository_ids(scope)), in_windows(BrokenEpisode.created_at, windows), *more
     )
     if scope.workflows:
@@ -212,16 +234,31 @@ def _kept_episodes(
     if scope.actors:
         first = (Run.repository_id == BrokenEpisode.repository_id) & (Run.id == BrokenEpisode.run_id)
         query = query.join(Run, first).where(Run.actor.in_(scope.actors))
-    return session.execute(query).all()
+    return read(session, query).all()
+
+
+@cache
+def _episodes_of(by: GroupBy | None) -> Select[Any]:
+    columns = BrokenEpisode.seconds, epoch_seconds(BrokenEpisode.created_at), BrokenEpisode.failed_at
+    return select(*columns, *(getattr(BrokenEpisode, name) for name in COLUMNS[by]))
 
 
 def _episodes(question: Question, rows: Sequence[Any]) -> Found:
     """Rows of seconds, created, began and the columns of the group."""
-    buckets = Buckets(question.interval)
-    keys = [(key_of(row[3:]), buckets.of_hour(int(row[1]) // 3600)) for row in rows]
-    still_open = tuple((key, row[2]) for key, row in zip(keys, rows, strict=True) if row[0] is None)
+    keys = _keys(question, rows)
     table = of_recoveries([row[0] for row in rows], np.arange(len(rows)), len(rows))
-    return Found(keys, table, open_since=still_open)
+    return Found(keys, table, open_since=_open_since(keys, rows))
+
+
+def _keys(question: Question, rows: Sequence[Any]) -> list[tuple[Any, datetime | None]]:
+    buckets = Buckets(question.interval)
+    return [(key_of(row[3:]), buckets.of_hour(int(row[1]) // 3600)) for row in rows]
+
+
+def _open_since(
+    keys: Sequence[tuple[Any, datetime | None]], rows: Sequence[Any]
+) -> tuple[tuple[tuple[Any, datetime | None], datetime], ...]:
+    return tuple((key, row[2]) for key, row in zip(keys, rows, strict=True) if row[0] is None)
 
 
 def _read_sequences(session: Session, question: Question, scope: Scope, window: Window) -> Found:
@@ -233,9 +270,8 @@ def _read_sequences(session: Session, question: Question, scope: Scope, window: 
 
 
 def repository_names(session: Session) -> dict[int, str]:
-    return {row.id: row.full_name for row in session.execute(select(Repository.id, Repository.full_name))}
+    return {row[0]: row[1] for row in read(session, _REPOSITORY_NAMES)}
 
 
 def workflow_names(session: Session) -> dict[tuple[int, int], str]:
-    rows = session.execute(select(Workflow.repository_id, Workflow.id, Workflow.name))
-    return {(row.repository_id, row.id): row.name for row in rows}
+    return {(row[0], row[1]): row[2] for row in read(session, _WORKFLOW_NAMES)}

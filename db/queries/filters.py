@@ -9,8 +9,11 @@ from sqlalchemy.orm import Session
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.models import Repository, Run, Workflow
+from db.queries.reading import read
 
 _BIGGEST_ID = 2**63 - 1
+_MONITORED = select(Repository.id).where(Repository.monitored)
+_NOT_MONITORED = select(Repository.id).where(~Repository.monitored)
 
 
 def in_scope(session: Session, scope: Scope, repository: Any = Run.repository_id) -> list[ColumnElement[bool]]:
@@ -19,7 +22,7 @@ def in_scope(session: Session, scope: Scope, repository: Any = Run.repository_id
     that names the repository."""
     found = _of_repositories(session, scope, repository)
     if scope.workflows:
-        found.append(_one_of(Run.workflow_id, session.scalars(workflow_ids(scope.workflows)).unique().all()))
+        found.append(_one_of(Run.workflow_id, read(session, workflow_ids(scope.workflows)).scalars().unique().all()))
     if scope.own_branches:
         found.append(_own_branches(session, scope))
     return [*found, *of_runs(scope)]
@@ -55,8 +58,8 @@ def of_runs(scope: Scope) -> list[ColumnElement[bool]]:
 
 def _of_repositories(session: Session, scope: Scope, column: Any) -> list[ColumnElement[bool]]:
     if scope.repos:
-        return [_one_of(column, session.scalars(repository_ids(scope)).all())]
-    left_out = session.scalars(select(Repository.id).where(~Repository.monitored)).all()
+        return [_one_of(column, read(session, repository_ids(scope)).scalars().all())]
+    left_out = read(session, _NOT_MONITORED).scalars().all()
     return [column.not_in(left_out)] if left_out else []
 
 
@@ -76,8 +79,7 @@ def in_windows(column: Any, windows: Sequence[Window]) -> ColumnElement[bool]:
 
 
 def repository_ids(scope: Scope) -> Select[Any]:
-    query = select(Repository.id)
-    return query.where(Repository.full_name.in_(scope.repos)) if scope.repos else query.where(Repository.monitored)
+    return select(Repository.id).where(Repository.full_name.in_(scope.repos)) if scope.repos else _MONITORED
 
 
 def workflow_ids(named: tuple[str, ...]) -> Select[Any]:

@@ -3,6 +3,7 @@ many."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from db.metrics.window import Window
 from db.models import Run
 from db.queries.filters import in_scope, in_windows
 from db.queries.grouping import COLUMNS, Buckets, Found, Question, first_hour, key_of
+from db.queries.reading import read
 from db.types import epoch_seconds
-from db.vocabulary import Outcome
+from db.vocabulary import GroupBy, Outcome
 
 _FACTS = [*(getattr(Run, name) for name in RunFact._fields[:-1]), epoch_seconds(Run.created_at)]
 # Up to so many are read one by one, and the percentiles are exact.
@@ -67,13 +69,18 @@ def read_runs(
     where = [*in_scope(session, scope), in_windows(Run.created_at, windows)]
     if session.get_bind().dialect.name == "postgresql" and _many(session, where, _FEW if exact else _FEW_MORE):
         return _add_up(session, question, where)
-    query = select(*_FACTS, *_group(question)).where(*where).execution_options(yield_per=_FEW)
-    return [_one_by_one(rows, question) for rows in session.execute(query).partitions()]
+    query = _selected(question.by).where(*where)
+    return [_one_by_one(rows, question) for rows in read(session, query).partitions()]
+
+
+@cache
+def _selected(by: GroupBy | None) -> Select[Any]:
+    return select(*_FACTS, *(getattr(Run, name) for name in COLUMNS[by])).execution_options(yield_per=_FEW)
 
 
 def _many(session: Session, where: Sequence[Any], few: int) -> bool:
     """Stops counting where it is clear."""
-    return session.scalar(select(Run.id).where(*where).offset(few).limit(1)) is not None
+    return read(session, select(Run.id).where(*where).offset(few).limit(1)).scalar() is not None
 
 
 def _one_by_one(rows: Iterable[Sequence[Any]], question: Question) -> Found:
@@ -95,7 +102,7 @@ def _add_up(session: Session, question: Question, where: Sequence[Any]) -> list[
 
     sums = [func.sum(_SUMS[name]) if name in _SUMS else cast(0, Float) for name in SUMS]
     found = _Places(question, len(keys))
-    added = session.execute(grouped(*(_count(name) for name in COUNTS), *sums)).all()
+    added = read(session, grouped(*(_count(name) for name in COUNTS), *sums)).all()
     at = found.of_rows(added)
     histograms = {}
     for name in question.histograms:
@@ -107,7 +114,7 @@ def _add_up(session: Session, question: Question, where: Sequence[Any]) -> list[
             query = grouped(func.count(), by=[(_HOUR + 72) % 168]).where(Run.outcome.in_(outcomes))
         else:
             continue
-        rows = session.execute(query).all()
+        rows = read(session, query).all()
         buckets, numbers = (np.fromiter((row[place] for row in rows), np.int64, len(rows)) for place in (-2, -1))
         histograms[name] = Entries(found.of_rows(rows), buckets, numbers)
     # Made last: under READ COMMITTED a later statement may see groups that the first one did not.
