@@ -13,14 +13,14 @@ from sqlalchemy.orm import Session
 
 from db.metrics import tiles
 from db.metrics.distribution import UNKNOWN, Distribution
-from db.metrics.facts import Facts, durations_of_successes, facts_of, hours_of_the_week
+from db.metrics.facts import Facts, facts_of, hours_of_the_week, medians_of_successes
 from db.metrics.losses import Losses
 from db.metrics.recovery import seconds_between
 from db.metrics.scope import Scope
-from db.metrics.table import HOURS, OPEN, OUTCOMES, fold, nothing, of_recoveries, of_rollups, stack
+from db.metrics.table import COUNTS, HOURS, OPEN, OUTCOMES, fold, nothing, of_recoveries, of_rollups, stack
 from db.metrics.window import Window
 from db.models import Base, BrokenEpisode, Repository, Rollup, Run, Workflow
-from db.queries.filters import in_windows, repository_ids, workflow_ids
+from db.queries.filters import in_some_windows, repository_ids, window_parameters, workflow_ids
 from db.queries.grouping import COLUMNS, Buckets, Found, Question, first_hour, key_of
 from db.queries.plan import Piece, Rows, plan, rollup_state, rows_from
 from db.queries.plan import losses as plan_losses
@@ -28,11 +28,12 @@ from db.queries.reading import read
 from db.queries.rows import read_runs
 from db.queries.sequences import branch_episodes
 from db.types import epoch_seconds
-from db.vocabulary import GroupBy, Interval
+from db.vocabulary import GroupBy, Interval, Outcome
 
 # An actor or a runner does not see the sequence of a branch's runs.
 _WITH_RECOVERY = (None, GroupBy.REPO, GroupBy.WORKFLOW, GroupBy.BRANCH, GroupBy.EVENT)
-_SUCCESSES, _OF_SUCCESSES = ("success_durations",), ("success_duration",)
+_SUCCESSES = ("success_durations",)
+_DECIDED = (str(Outcome.SUCCESS), str(Outcome.FAILURE))
 _ALL = 0
 # Columns without the weight of the unit of work: thousands of rows are read for a page.
 _ROLLUPS = Base.metadata.tables[Rollup.__tablename__].c
@@ -51,17 +52,18 @@ def facts(session: Session, question: Question) -> dict[tuple[Any, datetime | No
     return dict(zip(found.keys, made, strict=True))
 
 
-def success_durations(
-    session: Session, scope: Scope, window: Window, by: GroupBy
+def success_medians(
+    session: Session, scope: Scope, window: Window, by: GroupBy, *, least: int
 ) -> dict[Any, tuple[int, Distribution]]:
-    """Of each group its runs, whatever became of them, and the durations of the successful ones."""
-    question = Question(scope, window, by, histograms=_SUCCESSES, recoveries=False, counts=OUTCOMES, sums=_OF_SUCCESSES)
+    """Of each group its runs, whatever became of them, and the median duration of the successful ones with its
+    interval; unknown of fewer than `least` successes."""
+    question = Question(scope, window, by, histograms=_SUCCESSES, recoveries=False, counts=OUTCOMES, sums=())
     found = _ask(session, question)
-    known_from, spreads = _details_from(session, found), durations_of_successes(found.table)
     runs = found.table.counts[:, : len(OUTCOMES)].sum(axis=1).tolist()
+    known = {} if _details_from(session, found) else medians_of_successes(found.table, least)
     return {
-        key: (number, UNKNOWN if known_from else spread)
-        for (key, _), number, spread in zip(found.keys, runs, spreads, strict=True)
+        key: (number, known.get(row, UNKNOWN))
+        for row, ((key, _), number) in enumerate(zip(found.keys, runs, strict=True))
     }
 
 
@@ -92,6 +94,13 @@ def outcomes(session: Session, question: Question) -> dict[tuple[Any, datetime |
     size = len(OUTCOMES)
     counts = (dict(zip(OUTCOMES, row[:size], strict=True)) for row in found.table.counts.tolist())
     return dict(zip(found.keys, counts, strict=True))
+
+
+def decided(session: Session, question: Question) -> dict[tuple[Any, datetime | None], tuple[int, int]]:
+    """How many runs succeeded and failed, by group and bucket."""
+    found = _ask(session, replace(question, histograms=(), recoveries=False, counts=_DECIDED, sums=()))
+    columns = (found.table.counts[:, COUNTS.index(name)].tolist() for name in _DECIDED)
+    return dict(zip(found.keys, zip(*columns, strict=True), strict=True))
 
 
 def hours(session: Session, scope: Scope, window: Window) -> list[tuple[int, int]]:
@@ -215,18 +224,17 @@ def _read_recoveries(session: Session, question: Question, of: Rows) -> list[Fou
 
 def _read_open(session: Session, question: Question, piece: Piece) -> Found:
     """Since when episodes are open that roll-ups count."""
-    still_open = BrokenEpisode.seconds.is_(None)
-    rows = _kept_episodes(session, question, question.scope, tiles.windows_of(piece.tiles), still_open)
+    rows = _kept_episodes(session, question, question.scope, tiles.windows_of(piece.tiles), still_open=True)
     return Found([], nothing(), open_since=_open_since(_keys(question, rows), rows))
 
 
 def _kept_episodes(
-    session: Session, question: Question, scope: Scope, windows: Sequence[Window], *more: ColumnElement[bool]
+    session: Session, question: Question, scope: Scope, windows: Sequence[Window], *, still_open: bool = False
 ) -> Sequence[Any]:
     """Of default branches: seconds, when they were created (in seconds since 1970), when they began, their group."""
-    query = _episodes_of(question.by).where(
-        BrokenEpisode.repository_id.in_(repository_ids(scope)), in_windows(BrokenEpisode.created_at, windows), *more
-    )
+    query = _episodes_of(question.by, len(windows), still_open, not scope.repos)
+    if scope.repos:
+        query = query.where(BrokenEpisode.repository_id.in_(repository_ids(scope)))
     if scope.workflows:
         query = query.where(BrokenEpisode.workflow_id.in_(workflow_ids(scope.workflows)))
     if scope.events:
@@ -234,13 +242,17 @@ def _kept_episodes(
     if scope.actors:
         first = (Run.repository_id == BrokenEpisode.repository_id) & (Run.id == BrokenEpisode.run_id)
         query = query.join(Run, first).where(Run.actor.in_(scope.actors))
-    return read(session, query).all()
+    return read(session, query, window_parameters(windows)).all()
 
 
 @cache
-def _episodes_of(by: GroupBy | None) -> Select[Any]:
+def _episodes_of(by: GroupBy | None, windows: int, still_open: bool, monitored: bool) -> Select[Any]:
     columns = BrokenEpisode.seconds, epoch_seconds(BrokenEpisode.created_at), BrokenEpisode.failed_at
-    return select(*columns, *(getattr(BrokenEpisode, name) for name in COLUMNS[by]))
+    query = select(*columns, *(getattr(BrokenEpisode, name) for name in COLUMNS[by]))
+    query = query.where(in_some_windows(BrokenEpisode.created_at, windows))
+    if still_open:
+        query = query.where(BrokenEpisode.seconds.is_(None))
+    return query.where(BrokenEpisode.repository_id.in_(repository_ids(Scope()))) if monitored else query
 
 
 def _episodes(question: Question, rows: Sequence[Any]) -> Found:

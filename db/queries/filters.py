@@ -1,9 +1,10 @@
 """A scope and a window as SQL conditions on runs."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from db.metrics.scope import Scope
@@ -76,6 +77,17 @@ def in_window(window: Window) -> list[ColumnElement[bool]]:
 def in_windows(column: Any, windows: Sequence[Window]) -> ColumnElement[bool]:
     """In any of them."""
     return or_(*((column >= each.since) & (column < each.until) for each in windows))
+
+
+def in_some_windows(column: Any, number: int) -> ColumnElement[bool]:
+    """As in_windows, for a statement that is built once: the windows are given as window_parameters."""
+    bounds = [(bindparam(f"since_{place}"), bindparam(f"until_{place}")) for place in range(number)]
+    return or_(*((column >= since) & (column < until) for since, until in bounds))
+
+
+def window_parameters(windows: Sequence[Window]) -> dict[str, datetime]:
+    named = ((place, each) for place, each in enumerate(windows))
+    return {name: at for k, w in named for name, at in ((f"since_{k}", w.since), (f"until_{k}", w.until))}
 
 
 def repository_ids(scope: Scope) -> Select[Any]:

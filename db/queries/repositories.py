@@ -1,6 +1,7 @@
 """Reading what is monitored, how complete it is, and what one can filter by."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -195,6 +196,19 @@ def collected_once(session: Session) -> Collected:
     if COLLECTED in session.info:
         session.info[COLLECTED] = found
     return found
+
+
+@contextmanager
+def one_reading(session: Session) -> Iterator[None]:
+    """What is known of all repositories is read once within it, where the session does not keep it anyway."""
+    if COLLECTED in session.info:
+        yield
+        return
+    session.info[COLLECTED] = None
+    try:
+        yield
+    finally:
+        del session.info[COLLECTED]
 
 
 def _gaps(row: RepositoryRow, missing: Missing) -> tuple[Gap, ...]:

@@ -16,7 +16,7 @@ from db.metrics.scope import Scope
 from db.metrics.table import COUNTS, HOURS, SUMS, Entries, RunFact, Table, nothing, of_runs
 from db.metrics.window import Window
 from db.models import Run
-from db.queries.filters import in_scope, in_windows
+from db.queries.filters import in_scope, in_some_windows, in_windows, window_parameters
 from db.queries.grouping import COLUMNS, Buckets, Found, Question, first_hour, key_of
 from db.queries.reading import read
 from db.types import epoch_seconds
@@ -66,16 +66,21 @@ def read_runs(
     session: Session, question: Question, scope: Scope, windows: Sequence[Window], *, exact: bool = True
 ) -> list[Found]:
     """Without recoveries."""
-    where = [*in_scope(session, scope), in_windows(Run.created_at, windows)]
-    if session.get_bind().dialect.name == "postgresql" and _many(session, where, _FEW if exact else _FEW_MORE):
-        return _add_up(session, question, where)
-    query = _selected(question.by).where(*where)
-    return [_one_by_one(rows, question) for rows in read(session, query).partitions()]
+    ours = in_scope(session, scope)
+    if session.get_bind().dialect.name == "postgresql":
+        where = [*ours, in_windows(Run.created_at, windows)]
+        if _many(session, where, _FEW if exact else _FEW_MORE):
+            return _add_up(session, question, where)
+    query = _selected(question.by, len(windows))
+    found = read(session, query.where(*ours) if ours else query, window_parameters(windows))
+    return [_one_by_one(rows, question) for rows in found.partitions()]
 
 
 @cache
-def _selected(by: GroupBy | None) -> Select[Any]:
-    return select(*_FACTS, *(getattr(Run, name) for name in COLUMNS[by])).execution_options(yield_per=_FEW)
+def _selected(by: GroupBy | None, windows: int) -> Select[Any]:
+    """The facts of each run and its group, of that many windows."""
+    query = select(*_FACTS, *(getattr(Run, name) for name in COLUMNS[by])).execution_options(yield_per=_FEW)
+    return query.where(in_some_windows(Run.created_at, windows))
 
 
 def _many(session: Session, where: Sequence[Any], few: int) -> bool:
