@@ -81,7 +81,9 @@ def in_windows(column: Any, windows: Sequence[Window]) -> ColumnElement[bool]:
 
 def in_some_windows(column: Any, number: int) -> ColumnElement[bool]:
     """As in_windows, for a statement that is built once: the windows are given as window_parameters."""
-    bounds = [(bindparam(f"since_{place}"), bindparam(f"until_{place}")) for place in range(number)]
+    bounds: list[tuple[Any, Any]] = [
+        (bindparam(f"since_{place}"), bindparam(f"until_{place}")) for place in range(number)
+    ]
     return or_(*((column >= since) & (column < until) for since, until in bounds))
 
 

@@ -8,7 +8,9 @@ from sqlalchemy import CursorResult, Executable
 from sqlalchemy.orm import Session
 
 
-def read(session: Session, statement: Executable, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
+def read(
+    session: Session, statement: Executable, parameters: Mapping[str, Any] | None = None
+) -> CursorResult[*tuple[Any, ...]]:
     """The rows of a statement of columns, in the session's transaction and after its pending changes. A statement that
     is built once, with bound parameters, costs a third of one that is built for each question."""
     session.flush()

@@ -69,8 +69,9 @@ def _recent_by_json(
 
 def _latest(where: Sequence[Any], repository_id: Any, workflow_id: Any, limit: int) -> Select[Any]:
     """When they were created, their ids and outcomes."""
+    columns: list[Any] = [Run.created_at, Run.id, Run.outcome]
     return (
-        select(Run.created_at, Run.id, Run.outcome)
+        select(*columns)
         .where(Run.repository_id == repository_id, Run.workflow_id == workflow_id, *where)
         .order_by(Run.created_at.desc(), Run.id.desc())
         .limit(limit)

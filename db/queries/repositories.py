@@ -100,7 +100,14 @@ def heartbeat_row(row: Heartbeat) -> HeartbeatRow:
 
 def list_repositories(session: Session, *, monitored_only: bool = True) -> list[RepositoryRow]:
     rows = read(session, _MONITORED_REPOSITORIES if monitored_only else _ALL_REPOSITORIES)
-    return [RepositoryRow(*row[:11], row[11] or [], row[12]) for row in rows]
+    return [_repository_row(*row) for row in rows]
+
+
+def _repository_row(*columns: Any) -> RepositoryRow:
+    """Without a sync state its gaps are null."""
+    *known, gaps, missing_since = columns
+    values: list[Any] = [*known, gaps or [], missing_since]
+    return RepositoryRow(*values)
 
 
 def list_workflows(session: Session, scope: Scope) -> list[WorkflowRow]:
