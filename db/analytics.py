@@ -13,7 +13,7 @@ from db.metrics.change import Change, change, standardised
 from db.metrics.distribution import UNKNOWN, ratio
 from db.metrics.facts import Facts, no_facts
 from db.metrics.formulas import Completeness, Metrics, metrics
-from db.metrics.intervals import DurationChange, Pair, duration_change
+from db.metrics.intervals import ENOUGH, DurationChange, Pair, duration_change
 from db.metrics.losses import with_losses
 from db.metrics.scope import Scope
 from db.metrics.window import LENGTHS, Window
@@ -21,10 +21,11 @@ from db.queries import facts as queries
 from db.queries.commits import commits_passed
 from db.queries.grouping import Question
 from db.queries.local_hours import local_hours
-from db.queries.repositories import completeness
-from db.queries.runs import count_rows, recent_outcomes
+from db.queries.recent import recent_outcomes
+from db.queries.repositories import completeness, one_reading
+from db.queries.runs import count_rows
 from db.queries.streaks import Streak, failing_streaks
-from db.vocabulary import GroupBy, Interval, Outcome
+from db.vocabulary import GroupBy, Interval
 
 __all__ = [
     "Comparison",
@@ -141,14 +142,17 @@ def compare(
 ) -> Comparison:
     """The window and the previous period, aligned on weekday and hour. `commits` and `now` as in snapshot."""
     before = window.before()
-    current, past = (snapshot(session, scope, each, commits=commits, now=now) for each in (window, before))
+    with one_reading(session):
+        current, past = (snapshot(session, scope, each, commits=commits, now=now) for each in (window, before))
     comparable = is_comparable(past.data.complete_since, before)
     changed = _duration_change(session, scope, window, before) if comparable else None
     return Comparison(current, past, window, before, comparable, changed)
 
 
 def _duration_change(session: Session, scope: Scope, window: Window, before: Window) -> DurationChange | None:
-    now, then = (queries.success_durations(session, scope, each, GroupBy.WORKFLOW) for each in (window, before))
+    now, then = (
+        queries.success_medians(session, scope, each, GroupBy.WORKFLOW, least=ENOUGH) for each in (window, before)
+    )
     unknown = 0, UNKNOWN
     return duration_change([Pair(runs, spread, then.get(key, unknown)[1]) for key, (runs, spread) in now.items()])
 
@@ -257,10 +261,8 @@ def _data(
 def _trends(session: Session, question: Question) -> dict[tuple[int, int], list[float | None]]:
     """The success rate of each workflow by day, of long windows by week."""
     interval = Interval.DAY if question.window.span <= _DAILY_UP_TO else Interval.WEEK
-    found = queries.outcomes(session, replace(question, interval=interval))
     rates: dict[tuple[int, int], dict[datetime | None, float | None]] = defaultdict(dict)
-    for (key, start), ended in found.items():
-        failed, passed = ended[Outcome.FAILURE], ended[Outcome.SUCCESS]
+    for (key, start), (passed, failed) in queries.decided(session, replace(question, interval=interval)).items():
         rates[key][start] = ratio(passed, passed + failed)
     buckets = question.window.buckets(interval)
     return {key: [by_start.get(start) for start in buckets] for key, by_start in rates.items()}

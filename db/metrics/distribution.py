@@ -84,6 +84,21 @@ def distributions(
     ]
 
 
+def medians(sizes: Ints, percentiles_of: Callable[[Floats], Floats], least: int) -> dict[int, Distribution]:
+    """By sample, of those of at least that size: its size, median and the interval of that, and nothing else.
+    `percentiles_of` as in distributions."""
+    bounds = _interval_fractions(sizes, 0.5)
+    middle = np.full(len(sizes), 0.5)
+    percents = percentiles_of(np.column_stack((middle, np.clip(bounds, 0.0, 1.0))))
+    inside = (bounds[:, 0] >= 0) & (bounds[:, 1] <= 1)
+    rows = np.flatnonzero(sizes >= least)
+    values = zip(rows.tolist(), sizes[rows].tolist(), percents[rows].tolist(), inside[rows].tolist(), strict=True)
+    return {
+        row: Distribution(None, p50, None, None, size, (low, high) if known else None)
+        for row, size, (p50, low, high), known in values
+    }
+
+
 def _interval_fractions(sizes: Ints, fraction: float) -> Floats:
     """The fractions of the two order statistics that bound a 95 % confidence interval of the percentile, a row a
     sample; below 0 or above 1 where the sample is too small to have one (R. S. Woodruff, "Confidence Intervals for

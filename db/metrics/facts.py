@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import repeat
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.metrics import sketch
-from db.metrics.distribution import Distribution, Floats, Ints, Recovery, distributions, percentiles
+from db.metrics.distribution import Distribution, Floats, Ints, Recovery, distributions, medians, percentiles
 from db.metrics.survival import medians_with_open
 from db.metrics.table import COUNTS, HOURS, OUTCOMES, SUMS, Exact, Table, nothing
 
@@ -55,6 +56,7 @@ class Facts(NamedTuple):
     details: Details | None
 
 
+@cache
 def no_facts() -> Facts:
     return facts_of(nothing(1))[0]
 
@@ -103,9 +105,10 @@ def facts_of(
     )
 
 
-def durations_of_successes(table: Table) -> list[Distribution]:
-    """One for each row, as in Details."""
-    return _spreads((_Values.of(table, "success_durations", "success_duration"),), intervals=True)[0]
+def medians_of_successes(table: Table, least: int) -> dict[int, Distribution]:
+    """By row, of those with at least so many successes of a known duration: the median and its interval alone."""
+    passed = _Values.of(table, "success_durations", "success_duration")
+    return medians(passed.sizes(), passed.percentiles, least)
 
 
 def hours_of_the_week(table: Table) -> list[tuple[int, int]]:
@@ -151,12 +154,15 @@ class _Values:
         return _Values(left, self.sketched, places, counts, self.total - part.total)
 
     def spreads(self, *, intervals: bool) -> list[Distribution]:
-        size = len(self.sketched)
-        numbers = np.bincount(self.exact.rows, minlength=size) + sketch.sizes(self.places, self.counts, size)
-        means = np.divide(self.total, numbers, out=np.full(size, np.nan), where=numbers > 0)
-        return distributions(means, numbers, self._percentiles, intervals=intervals)
+        numbers = self.sizes()
+        means = np.divide(self.total, numbers, out=np.full(len(numbers), np.nan), where=numbers > 0)
+        return distributions(means, numbers, self.percentiles, intervals=intervals)
 
-    def _percentiles(self, fractions: Floats) -> Floats:
+    def sizes(self) -> Ints:
+        size = len(self.sketched)
+        return np.bincount(self.exact.rows, minlength=size) + sketch.sizes(self.places, self.counts, size)
+
+    def percentiles(self, fractions: Floats) -> Floats:
         size = len(self.sketched)
         if not len(self.exact.rows):
             return sketch.percentiles_of(self.places, self.counts, size, fractions)

@@ -3,37 +3,42 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from itertools import repeat
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, case, func, select
 from sqlalchemy.orm import Session
 
 from db.metrics import tiles
 from db.metrics.distribution import UNKNOWN, Distribution
-from db.metrics.facts import Facts, durations_of_successes, facts_of, hours_of_the_week
+from db.metrics.facts import Facts, facts_of, hours_of_the_week, medians_of_successes
 from db.metrics.losses import Losses
 from db.metrics.recovery import seconds_between
 from db.metrics.scope import Scope
-from db.metrics.table import HOURS, OPEN, OUTCOMES, fold, nothing, of_recoveries, of_rollups, stack
+from db.metrics.table import COUNTS, HOURS, OPEN, OUTCOMES, fold, nothing, of_recoveries, of_rollups, stack
 from db.metrics.window import Window
 from db.models import Base, BrokenEpisode, Repository, Rollup, Run, Workflow
-from db.queries.filters import in_windows, repository_ids, workflow_ids
+from db.queries.filters import in_some_windows, repository_ids, window_parameters, workflow_ids
 from db.queries.grouping import COLUMNS, Buckets, Found, Question, first_hour, key_of
 from db.queries.plan import Piece, Rows, plan, rollup_state, rows_from
 from db.queries.plan import losses as plan_losses
+from db.queries.reading import read
 from db.queries.rows import read_runs
 from db.queries.sequences import branch_episodes
 from db.types import epoch_seconds
-from db.vocabulary import GroupBy, Interval
+from db.vocabulary import GroupBy, Interval, Outcome
 
 # An actor or a runner does not see the sequence of a branch's runs.
 _WITH_RECOVERY = (None, GroupBy.REPO, GroupBy.WORKFLOW, GroupBy.BRANCH, GroupBy.EVENT)
-_SUCCESSES, _OF_SUCCESSES = ("success_durations",), ("success_duration",)
+_SUCCESSES = ("success_durations",)
+_DECIDED = (str(Outcome.SUCCESS), str(Outcome.FAILURE))
 _ALL = 0
 # Columns without the weight of the unit of work: thousands of rows are read for a page.
 _ROLLUPS = Base.metadata.tables[Rollup.__tablename__].c
+_REPOSITORY_NAMES = select(Repository.id, Repository.full_name)
+_WORKFLOW_NAMES = select(Workflow.repository_id, Workflow.id, Workflow.name)
 
 
 def facts(session: Session, question: Question) -> dict[tuple[Any, datetime | None], Facts]:
@@ -47,17 +52,18 @@ def facts(session: Session, question: Question) -> dict[tuple[Any, datetime | No
     return dict(zip(found.keys, made, strict=True))
 
 
-def success_durations(
-    session: Session, scope: Scope, window: Window, by: GroupBy
+def success_medians(
+    session: Session, scope: Scope, window: Window, by: GroupBy, *, least: int
 ) -> dict[Any, tuple[int, Distribution]]:
-    """Of each group its runs, whatever became of them, and the durations of the successful ones."""
-    question = Question(scope, window, by, histograms=_SUCCESSES, recoveries=False, counts=OUTCOMES, sums=_OF_SUCCESSES)
+    """Of each group its runs, whatever became of them, and the median duration of the successful ones with its
+    interval; unknown of fewer than `least` successes."""
+    question = Question(scope, window, by, histograms=_SUCCESSES, recoveries=False, counts=OUTCOMES, sums=())
     found = _ask(session, question)
-    known_from, spreads = _details_from(session, found), durations_of_successes(found.table)
     runs = found.table.counts[:, : len(OUTCOMES)].sum(axis=1).tolist()
+    known = {} if _details_from(session, found) else medians_of_successes(found.table, least)
     return {
-        key: (number, UNKNOWN if known_from else spread)
-        for (key, _), number, spread in zip(found.keys, runs, spreads, strict=True)
+        key: (number, known.get(row, UNKNOWN))
+        for row, ((key, _), number) in enumerate(zip(found.keys, runs, strict=True))
     }
 
 
@@ -88,6 +94,13 @@ def outcomes(session: Session, question: Question) -> dict[tuple[Any, datetime |
     size = len(OUTCOMES)
     counts = (dict(zip(OUTCOMES, row[:size], strict=True)) for row in found.table.counts.tolist())
     return dict(zip(found.keys, counts, strict=True))
+
+
+def decided(session: Session, question: Question) -> dict[tuple[Any, datetime | None], tuple[int, int]]:
+    """How many runs succeeded and failed, by group and bucket."""
+    found = _ask(session, replace(question, histograms=(), recoveries=False, counts=_DECIDED, sums=()))
+    columns = (found.table.counts[:, COUNTS.index(name)].tolist() for name in _DECIDED)
+    return dict(zip(found.keys, zip(*columns, strict=True), strict=True))
 
 
 def hours(session: Session, scope: Scope, window: Window) -> list[tuple[int, int]]:
@@ -141,24 +154,44 @@ def _gather(parts: Sequence[Found]) -> Found:
     return Found(list(places), together, open_since=tuple(each for part in parts for each in part.open_since))
 
 
+@cache
+def _rollup_rows(by: GroupBy | None, names: Sequence[str]) -> Select[Any]:
+    """The tile, the group and the named sums of each roll-up of a grain."""
+    return _of_piece(select(_ROLLUPS.tile, *(_ROLLUPS[name] for name in (*COLUMNS[by], *names))))
+
+
+@cache
+def _rollup_sums(by: GroupBy | None, names: Sequence[str], interval: Interval | None) -> Select[Any]:
+    """The first hour of the bucket, the group and its sums."""
+    hour, keys = first_hour(_hour(), interval), [_ROLLUPS[name] for name in COLUMNS[by]]
+    sums = (func.sum(_ROLLUPS[name]) for name in names)
+    return _of_piece(select(hour, *keys, *sums).group_by(hour, *keys))
+
+
+def _of_piece(query: Select[Any]) -> Select[Any]:
+    return query.where(
+        _ROLLUPS.grain == bindparam("grain"), _ROLLUPS.tile.in_(bindparam("tiles", expanding=True)),
+        _ROLLUPS.repository_id.in_(bindparam("repositories", expanding=True)),
+    )  # fmt: skip
+
+
 def _read_piece(session: Session, question: Question, piece: Piece) -> Found:
-    group, scope, its = COLUMNS[question.by], question.scope, _ROLLUPS
-    where: list[Any] = [its.grain == piece.grain, its.tile.in_(piece.tiles)]
-    where.append(its.repository_id.in_((_ALL,) if piece.repositories is None else piece.repositories))
-    if scope.workflows:
-        where.append(its.workflow_id.in_(session.scalars(workflow_ids(scope.workflows)).all()))
-    if scope.events:
-        where.append(its.event.in_(scope.events))
-    if piece.kinds is not None:
-        where.append(its.branch_kind.in_(piece.kinds))
-    names, keys = [*question.counts, *question.sums, *question.histograms], [its[name] for name in group]
+    group, scope = COLUMNS[question.by], question.scope
+    names = (*question.counts, *question.sums, *question.histograms)
     if question.histograms:
-        query = select(its.tile, *keys, *(its[name] for name in names))
+        query = _rollup_rows(question.by, names)
     else:
-        hour = first_hour(_hour(), question.interval)
-        query = select(hour, *keys, *(func.sum(its[name]) for name in names)).group_by(hour, *keys)
+        query = _rollup_sums(question.by, names, question.interval)
+    if scope.workflows:
+        query = query.where(_ROLLUPS.workflow_id.in_(read(session, workflow_ids(scope.workflows)).scalars().all()))
+    if scope.events:
+        query = query.where(_ROLLUPS.event.in_(scope.events))
+    if piece.kinds is not None:
+        query = query.where(_ROLLUPS.branch_kind.in_(piece.kinds))
+    repositories = (_ALL,) if piece.repositories is None else piece.repositories
+    parameters = {"grain": piece.grain, "tiles": piece.tiles, "repositories": repositories}
     # By columns: rows of so many values are slow to take apart.
-    columns = list(zip(*session.connection().execute(query.where(*where)).all(), strict=True))
+    columns = list(zip(*read(session, query, parameters).all(), strict=True))
     if not columns:
         return Found([], nothing())
     width, size = len(group) + 1, len(columns[0])
@@ -191,20 +224,17 @@ def _read_recoveries(session: Session, question: Question, of: Rows) -> list[Fou
 
 def _read_open(session: Session, question: Question, piece: Piece) -> Found:
     """Since when episodes are open that roll-ups count."""
-    still_open = BrokenEpisode.seconds.is_(None)
-    rows = _kept_episodes(session, question, question.scope, tiles.windows_of(piece.tiles), still_open)
-    return Found([], nothing(), open_since=_episodes(question, rows).open_since)
+    rows = _kept_episodes(session, question, question.scope, tiles.windows_of(piece.tiles), still_open=True)
+    return Found([], nothing(), open_since=_open_since(_keys(question, rows), rows))
 
 
 def _kept_episodes(
-    session: Session, question: Question, scope: Scope, windows: Sequence[Window], *more: ColumnElement[bool]
+    session: Session, question: Question, scope: Scope, windows: Sequence[Window], *, still_open: bool = False
 ) -> Sequence[Any]:
     """Of default branches: seconds, when they were created (in seconds since 1970), when they began, their group."""
-    group = [getattr(BrokenEpisode, name) for name in COLUMNS[question.by]]
-    columns = BrokenEpisode.seconds, epoch_seconds(BrokenEpisode.created_at), BrokenEpisode.failed_at
-    query = select(*columns, *group).where(
-        BrokenEpisode.repository_id.in_(repository_ids(scope)), in_windows(BrokenEpisode.created_at, windows), *more
-    )
+    query = _episodes_of(question.by, len(windows), still_open, not scope.repos)
+    if scope.repos:
+        query = query.where(BrokenEpisode.repository_id.in_(repository_ids(scope)))
     if scope.workflows:
         query = query.where(BrokenEpisode.workflow_id.in_(workflow_ids(scope.workflows)))
     if scope.events:
@@ -212,16 +242,35 @@ def _kept_episodes(
     if scope.actors:
         first = (Run.repository_id == BrokenEpisode.repository_id) & (Run.id == BrokenEpisode.run_id)
         query = query.join(Run, first).where(Run.actor.in_(scope.actors))
-    return session.execute(query).all()
+    return read(session, query, window_parameters(windows)).all()
+
+
+@cache
+def _episodes_of(by: GroupBy | None, windows: int, still_open: bool, monitored: bool) -> Select[Any]:
+    columns = BrokenEpisode.seconds, epoch_seconds(BrokenEpisode.created_at), BrokenEpisode.failed_at
+    query = select(*columns, *(getattr(BrokenEpisode, name) for name in COLUMNS[by]))
+    query = query.where(in_some_windows(BrokenEpisode.created_at, windows))
+    if still_open:
+        query = query.where(BrokenEpisode.seconds.is_(None))
+    return query.where(BrokenEpisode.repository_id.in_(repository_ids(Scope()))) if monitored else query
 
 
 def _episodes(question: Question, rows: Sequence[Any]) -> Found:
     """Rows of seconds, created, began and the columns of the group."""
-    buckets = Buckets(question.interval)
-    keys = [(key_of(row[3:]), buckets.of_hour(int(row[1]) // 3600)) for row in rows]
-    still_open = tuple((key, row[2]) for key, row in zip(keys, rows, strict=True) if row[0] is None)
+    keys = _keys(question, rows)
     table = of_recoveries([row[0] for row in rows], np.arange(len(rows)), len(rows))
-    return Found(keys, table, open_since=still_open)
+    return Found(keys, table, open_since=_open_since(keys, rows))
+
+
+def _keys(question: Question, rows: Sequence[Any]) -> list[tuple[Any, datetime | None]]:
+    buckets = Buckets(question.interval)
+    return [(key_of(row[3:]), buckets.of_hour(int(row[1]) // 3600)) for row in rows]
+
+
+def _open_since(
+    keys: Sequence[tuple[Any, datetime | None]], rows: Sequence[Any]
+) -> tuple[tuple[tuple[Any, datetime | None], datetime], ...]:
+    return tuple((key, row[2]) for key, row in zip(keys, rows, strict=True) if row[0] is None)
 
 
 def _read_sequences(session: Session, question: Question, scope: Scope, window: Window) -> Found:
@@ -233,9 +282,8 @@ def _read_sequences(session: Session, question: Question, scope: Scope, window: 
 
 
 def repository_names(session: Session) -> dict[int, str]:
-    return {row.id: row.full_name for row in session.execute(select(Repository.id, Repository.full_name))}
+    return {row[0]: row[1] for row in read(session, _REPOSITORY_NAMES)}
 
 
 def workflow_names(session: Session) -> dict[tuple[int, int], str]:
-    rows = session.execute(select(Workflow.repository_id, Workflow.id, Workflow.name))
-    return {(row.repository_id, row.id): row.name for row in rows}
+    return {(row[0], row[1]): row[2] for row in read(session, _WORKFLOW_NAMES)}

@@ -1,16 +1,20 @@
 """A scope and a window as SQL conditions on runs."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.models import Repository, Run, Workflow
+from db.queries.reading import read
 
 _BIGGEST_ID = 2**63 - 1
+_MONITORED = select(Repository.id).where(Repository.monitored)
+_NOT_MONITORED = select(Repository.id).where(~Repository.monitored)
 
 
 def in_scope(session: Session, scope: Scope, repository: Any = Run.repository_id) -> list[ColumnElement[bool]]:
@@ -19,7 +23,7 @@ def in_scope(session: Session, scope: Scope, repository: Any = Run.repository_id
     that names the repository."""
     found = _of_repositories(session, scope, repository)
     if scope.workflows:
-        found.append(_one_of(Run.workflow_id, session.scalars(workflow_ids(scope.workflows)).unique().all()))
+        found.append(_one_of(Run.workflow_id, read(session, workflow_ids(scope.workflows)).scalars().unique().all()))
     if scope.own_branches:
         found.append(_own_branches(session, scope))
     return [*found, *of_runs(scope)]
@@ -55,8 +59,8 @@ def of_runs(scope: Scope) -> list[ColumnElement[bool]]:
 
 def _of_repositories(session: Session, scope: Scope, column: Any) -> list[ColumnElement[bool]]:
     if scope.repos:
-        return [_one_of(column, session.scalars(repository_ids(scope)).all())]
-    left_out = session.scalars(select(Repository.id).where(~Repository.monitored)).all()
+        return [_one_of(column, read(session, repository_ids(scope)).scalars().all())]
+    left_out = read(session, _NOT_MONITORED).scalars().all()
     return [column.not_in(left_out)] if left_out else []
 
 
@@ -75,9 +79,21 @@ def in_windows(column: Any, windows: Sequence[Window]) -> ColumnElement[bool]:
     return or_(*((column >= each.since) & (column < each.until) for each in windows))
 
 
+def in_some_windows(column: Any, number: int) -> ColumnElement[bool]:
+    """As in_windows, for a statement that is built once: the windows are given as window_parameters."""
+    bounds: list[tuple[Any, Any]] = [
+        (bindparam(f"since_{place}"), bindparam(f"until_{place}")) for place in range(number)
+    ]
+    return or_(*((column >= since) & (column < until) for since, until in bounds))
+
+
+def window_parameters(windows: Sequence[Window]) -> dict[str, datetime]:
+    named = ((place, each) for place, each in enumerate(windows))
+    return {name: at for k, w in named for name, at in ((f"since_{k}", w.since), (f"until_{k}", w.until))}
+
+
 def repository_ids(scope: Scope) -> Select[Any]:
-    query = select(Repository.id)
-    return query.where(Repository.full_name.in_(scope.repos)) if scope.repos else query.where(Repository.monitored)
+    return select(Repository.id).where(Repository.full_name.in_(scope.repos)) if scope.repos else _MONITORED
 
 
 def workflow_ids(named: tuple[str, ...]) -> Select[Any]:

@@ -9,9 +9,10 @@ from db.metrics.outcome import DECIDED
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.metrics.zones import Stretch, stretches
-from db.models import RollupState, Run
+from db.models import Run
 from db.queries.facts import hours
 from db.queries.filters import in_scope, in_window
+from db.queries.plan import rollup_state
 from db.types import epoch_seconds
 from db.vocabulary import Outcome
 
@@ -44,7 +45,7 @@ def _shifted(session: Session, scope: Scope, part: Stretch) -> Cells:
 
 
 def _counted(session: Session, scope: Scope, part: Stretch) -> Cells | None:
-    state = session.get(RollupState, 1)
+    state = rollup_state(session)
     if state and state.pruned_before and part.window.since < state.pruned_before:
         return None
     where = [*in_scope(session, scope), *in_window(part.window), Run.outcome.in_(DECIDED)]

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import BindParameter, bindparam, select
 from sqlalchemy.orm import Session
 
 from db.metrics import tiles
@@ -14,6 +15,7 @@ from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.models import Repository, RollupMark, RollupState
 from db.queries.filters import repository_ids
+from db.queries.reading import read
 from db.vocabulary import GroupBy, Interval
 
 # Shorter windows are read from the rows: they are few, and the percentiles exact.
@@ -26,7 +28,22 @@ _PARTS_OF = {
 }
 _ALL = 0
 _STATE = "roll-up state"
+_STATES = select(RollupState.hours_from, RollupState.pruned_before, RollupState.complete_from).where(
+    RollupState.id == 1
+)
+_IDS: BindParameter[Sequence[int]] = bindparam("ids", expanding=True)
+_MARKS = select(RollupMark.day, RollupMark.hours).where(
+    RollupMark.day >= bindparam("first"), RollupMark.day <= bindparam("last"), RollupMark.repository_id.in_(_IDS)
+)
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class State(NamedTuple):
+    """As db.models.RollupState."""
+
+    hours_from: datetime
+    pruned_before: datetime | None
+    complete_from: datetime | None
 
 
 @dataclass(frozen=True)
@@ -69,7 +86,7 @@ def plan(
         return _of(session, scope, window, by, interval, state, every)
     named = scope.branches[0]
     query = select(Repository.id, Repository.full_name, Repository.default_branch)
-    listed = session.execute(query.where(Repository.id.in_(repository_ids(scope)))).all()
+    listed = read(session, query.where(Repository.id.in_(repository_ids(scope)))).all()
     ours = tuple(row.full_name for row in listed if row.default_branch == named)
     others = tuple(row.full_name for row in listed if row.default_branch != named)
     found = Plan()
@@ -82,12 +99,14 @@ def plan(
     return found
 
 
-def rollup_state(session: Session) -> RollupState | None:
-    """Null before the first roll-up. Read once a transaction: the session holds it."""
-    found = session.get(RollupState, 1)
-    # Without a strong reference the next question would read it again.
-    session.info[_STATE] = found
-    return found
+def rollup_state(session: Session) -> State | None:
+    """Null before the first roll-up. Read once a transaction."""
+    transaction = session.get_transaction()
+    known: tuple[object, State | None] = session.info.get(_STATE, (None, None))
+    if transaction is None or known[0] is not transaction:
+        row = read(session, _STATES).first()
+        known = session.info[_STATE] = session.get_transaction(), State(*row) if row else None
+    return known[1]
 
 
 def _answerable(scope: Scope, by: GroupBy | None) -> bool:
@@ -112,20 +131,20 @@ def losses(session: Session, found: Plan) -> Losses:
     return Losses(tuple(cut), state.complete_from if older else None)
 
 
-def rows_from(state: RollupState) -> datetime:
+def rows_from(state: State) -> datetime:
     """Runs created before are deleted."""
     return state.pruned_before or _NEVER
 
 
 def _of(
     session: Session, scope: Scope, window: Window, by: GroupBy | None, interval: Interval | None,
-    state: RollupState, kinds: tuple[BranchKind, ...] | None,
+    state: State, kinds: tuple[BranchKind, ...] | None,
 ) -> Plan:  # fmt: skip
     needed = set(_PARTS_OF[by])
     needed |= {Part.WORKFLOW} if scope.workflows else set()
     needed |= {Part.EVENT} if scope.events else set()
     needed |= {Part.BRANCH_KIND} if kinds else set()
-    ids = tuple(session.scalars(repository_ids(scope)))
+    ids = tuple(read(session, repository_ids(scope)).scalars())
     grain = coarsest(needed, over_all=not scope.repos and not _stale_over_all(session, state))
     over_all = grain in OVER_ALL
     left, taken = tiles.without(window, _changed(session, (*ids, _ALL) if over_all else ids, window, state))
@@ -137,27 +156,24 @@ def _of(
     return Plan((piece,) if wanted else (), (Rows(scope, rest, default_branches=True),) if rest else ())
 
 
-def _changed(session: Session, ids: Sequence[int], window: Window, state: RollupState) -> set[int]:
+def _changed(session: Session, ids: Sequence[int], window: Window, state: State) -> set[int]:
     """Hours whose roll-ups are not made yet; of days for which hours are not kept, all of them. The roll-ups of days
     whose runs are deleted are all there is: they count as made."""
     first, last = max(tiles.day_of(window.since), tiles.day_of(rows_from(state))), tiles.day_of(window.until)
-    query = select(RollupMark.day, RollupMark.hours).where(
-        RollupMark.day >= first, RollupMark.day <= last, RollupMark.repository_id.in_(ids)
-    )
     kept = tiles.day_of(state.hours_from)
     return {
         row.day * 24 + hour
-        for row in session.execute(query)
+        for row in read(session, _MARKS, {"first": first, "last": last, "ids": ids})
         for hour in range(24)
         if row.day < kept or row.hours >> hour & 1
     }
 
 
-def _stale_over_all(session: Session, state: RollupState) -> bool:
+def _stale_over_all(session: Session, state: State) -> bool:
     """Are the sums over all repositories not made yet of days whose runs are deleted? Those of each are right."""
     if state.pruned_before is None:
         return False
     marks = select(RollupMark.day).where(
         RollupMark.repository_id == _ALL, RollupMark.day < tiles.day_of(state.pruned_before)
     )
-    return session.scalar(marks.limit(1)) is not None
+    return read(session, marks.limit(1)).scalar() is not None

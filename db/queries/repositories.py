@@ -1,6 +1,7 @@
 """Reading what is monitored, how complete it is, and what one can filter by."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from db.metrics.window import Window
 from db.models import Claim, Heartbeat, Repository, Run, SyncState, Target, Workflow
 from db.queries.filters import in_scope, repository_ids
 from db.queries.missing import find_lasting, find_unfilled
+from db.queries.reading import read
 
 # Runs whose values are offered to filter by.
 _LATEST = 20_000
@@ -45,12 +47,20 @@ class RepositoryRow:
         return self.actions_missing_since is None or self.complete_since is not None
 
 
-_REPOSITORY_COLUMNS: list[Any] = [
-    Repository.id, Repository.full_name.label("repo"), Repository.default_branch, Repository.private,
-    Repository.archived, Repository.monitored, Repository.html_url, SyncState.complete_since, SyncState.synced_at,
-    SyncState.error, SyncState.error_at, SyncState.gaps,
-    SyncState.actions_missing_since,
-]  # fmt: skip
+# In the order of RepositoryRow.
+_ALL_REPOSITORIES = (
+    select(
+        Repository.id, Repository.full_name, Repository.default_branch, Repository.private, Repository.archived,
+        Repository.monitored, Repository.html_url, SyncState.complete_since, SyncState.synced_at, SyncState.error,
+        SyncState.error_at, SyncState.gaps, SyncState.actions_missing_since,
+    )
+    .join(SyncState, SyncState.repository_id == Repository.id, isouter=True)
+    .order_by(func.lower(Repository.full_name))
+)  # fmt: skip
+_MONITORED_REPOSITORIES = _ALL_REPOSITORIES.where(Repository.monitored)
+_UNREAD_TARGETS = (
+    select(Target.name, Target.error, Target.checked_at).where(Target.error.is_not(None)).order_by(Target.name)
+)
 
 
 @dataclass(frozen=True)
@@ -89,14 +99,15 @@ def heartbeat_row(row: Heartbeat) -> HeartbeatRow:
 
 
 def list_repositories(session: Session, *, monitored_only: bool = True) -> list[RepositoryRow]:
-    query = (
-        select(*_REPOSITORY_COLUMNS)
-        .join(SyncState, SyncState.repository_id == Repository.id, isouter=True)
-        .order_by(func.lower(Repository.full_name))
-    )
-    if monitored_only:
-        query = query.where(Repository.monitored)
-    return [RepositoryRow(**{**row, "gaps": row["gaps"] or []}) for row in session.execute(query).mappings()]
+    rows = read(session, _MONITORED_REPOSITORIES if monitored_only else _ALL_REPOSITORIES)
+    return [_repository_row(*row) for row in rows]
+
+
+def _repository_row(*columns: Any) -> RepositoryRow:
+    """Without a sync state its gaps are null."""
+    *known, gaps, missing_since = columns
+    values: list[Any] = [*known, gaps or [], missing_since]
+    return RepositoryRow(*values)
 
 
 def list_workflows(session: Session, scope: Scope) -> list[WorkflowRow]:
@@ -111,8 +122,7 @@ def list_workflows(session: Session, scope: Scope) -> list[WorkflowRow]:
 
 def list_targets(session: Session) -> list[TargetRow]:
     """Names of GITHUB_REPOS whose last look failed."""
-    query = select(Target.name, Target.error, Target.checked_at).where(Target.error.is_not(None))
-    return [TargetRow(*row) for row in session.execute(query.order_by(Target.name))]
+    return [TargetRow(*row) for row in read(session, _UNREAD_TARGETS)]
 
 
 def list_branches(session: Session, scope: Scope, since: datetime, *, limit: int = 200) -> list[str]:
@@ -154,7 +164,7 @@ COLLECTED = "collected"
 
 def collected(session: Session) -> Collected:
     rows = list_repositories(session, monitored_only=False)
-    missing = find_lasting(session, [row.id for row in rows])
+    missing = find_lasting(session)
     return Collected(rows, unread_targets(session, [row.repo for row in rows if row.monitored]), missing)
 
 
@@ -193,6 +203,19 @@ def collected_once(session: Session) -> Collected:
     if COLLECTED in session.info:
         session.info[COLLECTED] = found
     return found
+
+
+@contextmanager
+def one_reading(session: Session) -> Iterator[None]:
+    """What is known of all repositories is read once within it, where the session does not keep it anyway."""
+    if COLLECTED in session.info:
+        yield
+        return
+    session.info[COLLECTED] = None
+    try:
+        yield
+    finally:
+        del session.info[COLLECTED]
 
 
 def _gaps(row: RepositoryRow, missing: Missing) -> tuple[Gap, ...]:

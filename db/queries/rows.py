@@ -3,6 +3,7 @@ many."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,11 @@ from db.metrics.scope import Scope
 from db.metrics.table import COUNTS, HOURS, SUMS, Entries, RunFact, Table, nothing, of_runs
 from db.metrics.window import Window
 from db.models import Run
-from db.queries.filters import in_scope, in_windows
+from db.queries.filters import in_scope, in_some_windows, in_windows, window_parameters
 from db.queries.grouping import COLUMNS, Buckets, Found, Question, first_hour, key_of
+from db.queries.reading import read
 from db.types import epoch_seconds
-from db.vocabulary import Outcome
+from db.vocabulary import GroupBy, Outcome
 
 _FACTS = [*(getattr(Run, name) for name in RunFact._fields[:-1]), epoch_seconds(Run.created_at)]
 # Up to so many are read one by one, and the percentiles are exact.
@@ -64,16 +66,26 @@ def read_runs(
     session: Session, question: Question, scope: Scope, windows: Sequence[Window], *, exact: bool = True
 ) -> list[Found]:
     """Without recoveries."""
-    where = [*in_scope(session, scope), in_windows(Run.created_at, windows)]
-    if session.get_bind().dialect.name == "postgresql" and _many(session, where, _FEW if exact else _FEW_MORE):
-        return _add_up(session, question, where)
-    query = select(*_FACTS, *_group(question)).where(*where).execution_options(yield_per=_FEW)
-    return [_one_by_one(rows, question) for rows in session.execute(query).partitions()]
+    ours = in_scope(session, scope)
+    if session.get_bind().dialect.name == "postgresql":
+        where = [*ours, in_windows(Run.created_at, windows)]
+        if _many(session, where, _FEW if exact else _FEW_MORE):
+            return _add_up(session, question, where)
+    query = _selected(question.by, len(windows))
+    found = read(session, query.where(*ours) if ours else query, window_parameters(windows))
+    return [_one_by_one(rows, question) for rows in found.partitions()]
+
+
+@cache
+def _selected(by: GroupBy | None, windows: int) -> Select[Any]:
+    """The facts of each run and its group, of that many windows."""
+    query = select(*_FACTS, *(getattr(Run, name) for name in COLUMNS[by])).execution_options(yield_per=_FEW)
+    return query.where(in_some_windows(Run.created_at, windows))
 
 
 def _many(session: Session, where: Sequence[Any], few: int) -> bool:
     """Stops counting where it is clear."""
-    return session.scalar(select(Run.id).where(*where).offset(few).limit(1)) is not None
+    return read(session, select(Run.id).where(*where).offset(few).limit(1)).scalar() is not None
 
 
 def _one_by_one(rows: Iterable[Sequence[Any]], question: Question) -> Found:
@@ -95,7 +107,7 @@ def _add_up(session: Session, question: Question, where: Sequence[Any]) -> list[
 
     sums = [func.sum(_SUMS[name]) if name in _SUMS else cast(0, Float) for name in SUMS]
     found = _Places(question, len(keys))
-    added = session.execute(grouped(*(_count(name) for name in COUNTS), *sums)).all()
+    added = read(session, grouped(*(_count(name) for name in COUNTS), *sums)).all()
     at = found.of_rows(added)
     histograms = {}
     for name in question.histograms:
@@ -107,7 +119,7 @@ def _add_up(session: Session, question: Question, where: Sequence[Any]) -> list[
             query = grouped(func.count(), by=[(_HOUR + 72) % 168]).where(Run.outcome.in_(outcomes))
         else:
             continue
-        rows = session.execute(query).all()
+        rows = read(session, query).all()
         buckets, numbers = (np.fromiter((row[place] for row in rows), np.int64, len(rows)) for place in (-2, -1))
         histograms[name] = Entries(found.of_rows(rows), buckets, numbers)
     # Made last: under READ COMMITTED a later statement may see groups that the first one did not.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from db.metrics.scope import Scope
@@ -223,45 +223,6 @@ def list_jobs_of(session: Session, run_ids: Collection[int]) -> dict[int, list[J
     for row in session.execute(query):
         found.setdefault(row.run_id, []).append(JobRow(*row[:-1]))
     return {run_id: sorted(jobs, key=_by_start) for run_id, jobs in found.items()}
-
-
-@dataclass(frozen=True)
-class Recent:
-    """The last runs of a workflow, oldest first: ids and outcomes."""
-
-    runs: list[tuple[int, str]]
-    last_at: datetime
-
-
-def recent_outcomes(
-    session: Session, scope: Scope, window: Window, keys: Collection[tuple[int, int]], *, limit: int = 20
-) -> dict[tuple[int, int], Recent]:
-    """Of the workflows (repository id, workflow id) that have runs. Each is asked for its last runs by an index, so
-    that the window may hold any number of them."""
-    newest: dict[tuple[int, int], list[Any]] = {}
-    where = [*in_scope(session, scope), *in_window(window)]
-    if session.get_bind().dialect.name == "postgresql":
-        latest = _latest(where, Workflow.repository_id, Workflow.id, limit).lateral()
-        query = select(latest).select_from(Workflow).join(latest, true())
-        rows = session.execute(query.where(Workflow.repository_id.in_({key[0] for key in keys}))).all()
-    else:
-        rows = [row for key in keys for row in session.execute(_latest(where, *key, limit))]
-    for row in rows:
-        newest.setdefault((row.repository_id, row.workflow_id), []).append(row)
-    return {
-        key: Recent([(row.id, row.outcome) for row in reversed(listed)], listed[0].created_at)
-        for key, listed in newest.items()
-    }
-
-
-def _latest(where: Sequence[Any], repository_id: Any, workflow_id: Any, limit: int) -> Select[Any]:
-    columns: list[Any] = [Run.repository_id, Run.workflow_id, Run.id, Run.outcome, Run.created_at]
-    return (
-        select(*columns)
-        .where(Run.repository_id == repository_id, Run.workflow_id == workflow_id, *where)
-        .order_by(Run.created_at.desc(), Run.id.desc())
-        .limit(limit)
-    )
 
 
 def select_runs(*extra: Any) -> Select[Any]:

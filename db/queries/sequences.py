@@ -15,8 +15,9 @@ from db.metrics.outcome import DECIDED
 from db.metrics.recovery import Branch, DecidedRun, Episode, episodes, with_later
 from db.metrics.scope import Scope
 from db.metrics.window import Window
-from db.models import BrokenEpisode, Repository, RollupState, Run
+from db.models import BrokenEpisode, Repository, Run
 from db.queries.filters import in_scope, in_window
+from db.queries.plan import rollup_state
 from db.sharding import is_sharded
 from db.vocabulary import Outcome
 
@@ -105,7 +106,7 @@ def _failing_at(session: Session, branches: Sequence[Branch], moment: datetime) 
 
 def _kept_broken(session: Session, branches: Collection[Branch]) -> set[Branch]:
     """Default branches that were broken when their earlier runs were deleted (db.store.retention)."""
-    state = session.get(RollupState, 1) if branches else None
+    state = rollup_state(session) if branches else None
     if state is None or state.pruned_before is None:
         return set()
     query = (

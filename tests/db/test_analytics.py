@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
 from db import analytics
@@ -12,6 +12,7 @@ from db.engine import write_scope
 from db.metrics.formulas import Passed
 from db.metrics.scope import Scope
 from db.metrics.window import Window
+from db.queries.recent import recent_outcomes
 from db.queries.runs import BadCursor, list_runs
 from db.store.records import RepositoryRecord, WorkflowRecord
 from db.store.repositories import set_monitored
@@ -120,6 +121,19 @@ def test_the_sum_of_groups_is_the_snapshot(session: Session) -> None:
 def test_what_is_broken_names_the_first_bad_run(session: Session) -> None:
     streaks = analytics.failing_streaks(session, Scope(), NOON)
     assert [(each.workflow, each.length, each.first_bad.id) for each in streaks] == [("Deploy", 1, 6)]
+
+
+def test_the_last_runs_of_all_workflows_are_one_statement(session: Session) -> None:
+    statements: list[str] = []
+    event.listen(session.get_bind(), "before_cursor_execute", lambda *given: statements.append(given[2]))
+    window = Window(DAY.since, NOON - timedelta(minutes=3))
+    found = recent_outcomes(session, Scope(), window, [(1, 5), (1, 6), (2, 7), (2, 8)], limit=3)
+    assert len([each for each in statements if "FROM runs" in each]) == 1
+    assert {key: each.runs for key, each in found.items()} == {
+        (1, 5): [(3, "failure"), (4, "success"), (5, "cancelled")], (1, 6): [(6, "failure")], (2, 7): [(20, "success")],
+    }  # fmt: skip
+    assert found[1, 5].last_at == NOON - timedelta(minutes=10)
+    assert recent_outcomes(session, Scope(), window, []) == {}
 
 
 def test_workflows_are_listed_broken_ones_first(session: Session) -> None:
