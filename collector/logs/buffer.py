@@ -12,6 +12,10 @@ _PIECE = 65_536
 # What the next piece may belong to: a carriage return, the byte order mark of UTF-16 and the letter behind it.
 _OPEN_END = re.compile("(?:\r\x00?|(?:\ufeff|\ufffd\ufffd?)[^\n]?)\\Z")
 _LONGEST_OPEN_END = 3
+# Of a line longer than twice this many characters, its first and its last ones are stored.
+LINE_END = 2_000
+# As str.splitlines ends lines, and so everything that reads a log.
+_LINE_ENDS = frozenset("\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
 
 
 class LogBuffer:
@@ -21,6 +25,7 @@ class LogBuffer:
 
     def __init__(self) -> None:
         self.size = 0
+        self._lines = _LineCutter()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._begun = False
         self._held = ""
@@ -64,7 +69,7 @@ class LogBuffer:
         self._held = end[0] if end else ""
         if end:
             text = text[: -len(end[0])]
-        return without_nul(text).replace("\r\n", "\n").encode()
+        return self._lines.cut(without_nul(text).replace("\r\n", "\n"), final=final).encode()
 
     def _keep(self, clean: bytes) -> None:
         room = max(HEAD_BYTES - len(self._head), 0) if not self._tail else 0
@@ -79,6 +84,41 @@ class LogBuffer:
             self._tail[self._oldest : self._oldest + len(part)] = part
             self._oldest = (self._oldest + len(part)) % TAIL_BYTES
             rest = rest[len(part) :]
+
+
+class _LineCutter:
+    """Shortens long lines of a text that arrives in pieces: no cost of what reads the log later grows with the length
+    of a line. Holds at most 2 * LINE_END characters of the line that has not ended."""
+
+    def __init__(self) -> None:
+        self._open = ""
+        self._left_out = 0
+
+    def cut(self, text: str, *, final: bool = False) -> str:
+        lines: list[str] = []
+        for line in text.splitlines(keepends=True):
+            ended = line[-1] in _LINE_ENDS
+            self._extend(line[:-1] if ended else line)
+            if ended:
+                lines.append(self._take() + line[-1])
+        if final:
+            lines.append(self._take())
+        return "".join(lines)
+
+    def _extend(self, text: str) -> None:
+        self._open += text
+        excess = len(self._open) - 2 * LINE_END
+        if excess > 0:
+            self._left_out += excess
+            self._open = self._open[:LINE_END] + self._open[-LINE_END:]
+
+    def _take(self) -> str:
+        line = self._open
+        if self._left_out:
+            mark = f" [… {self._left_out:,} characters left out …] "
+            line = line[:LINE_END] + mark + line[LINE_END:]
+        self._open, self._left_out = "", 0
+        return line
 
 
 def compressed(text: bytes | bytearray) -> bytes:

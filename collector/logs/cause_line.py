@@ -1,6 +1,7 @@
 """Which line of a failed step names its cause. Pure; what lines look like stands in collector.logs.patterns."""
 
 import re
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -22,7 +23,16 @@ from collector.logs.patterns import (
 # A notice of one more try stands this near behind the failure that it is about.
 _RETRY_WITHIN = 2
 _EXIT = re.compile(r"^\++ exit [1-9]")
-_ECHO = re.compile(r"^\++ echo (['\"]?)(.*\w.*)\1$")
+_ECHO = re.compile(r"^\++ echo ")
+_WORD = re.compile(r"\w")
+
+
+# Of one log, in seconds of this thread's CPU time.
+CPU_BUDGET = 2.0
+
+
+class OverBudget(Exception):
+    """Looking for the cause took more CPU time than one log may take."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +48,10 @@ def choose(lines: Sequence[str], start: int, end: int, *, closed: bool, hidden: 
     """Of plain lines, those of the failed step from `start` to `end`. In this order: a line that a rule names; what a
     script said before it left; the last line that says anything (of failure, where the runner did not close the step);
     a line that only passes a failure on. Where the step says nothing, a line before it that a rule names. `hidden` were
-    overwritten."""
+    overwritten. Raises OverBudget."""
+    deadline = time.thread_time() + CPU_BUDGET
     canceled = CANCELED.match(lines[end]) is not None
-    step = _Candidates(lines, start, end, hidden)
+    step = _Candidates(lines, start, end, hidden, deadline)
     named = step.named()
     if named is None:
         said = _said_before_exit(lines, start, end)
@@ -54,17 +65,19 @@ def choose(lines: Sequence[str], start: int, end: int, *, closed: bool, hidden: 
         last = step.first(PASSED_ON)
     if last is not None:
         return Chosen(last, weak=True)
-    earlier = _Candidates(lines, 0, start - 1, hidden).named() if start and closed and not step.any else None
+    earlier = _Candidates(lines, 0, start - 1, hidden, deadline).named() if start and closed and not step.any else None
     return Chosen(earlier, weak=True) if earlier is not None else None
 
 
 class _Candidates:
     """Lines that may tell of a failure, by index: without the prefix of whoever passed them on."""
 
-    def __init__(self, lines: Sequence[str], start: int, end: int, hidden: Collection[int]) -> None:
+    def __init__(self, lines: Sequence[str], start: int, end: int, hidden: Collection[int], deadline: float) -> None:
         self._lines = lines
+        self._deadline = deadline
         self._texts: dict[int, str] = {}
         for index in range(start, min(end + 2, len(lines))):
+            self._check_budget()
             line = lines[index]
             if line and index not in hidden and not CLOSING.match(line):
                 text = PREFIX.sub("", line)
@@ -76,11 +89,16 @@ class _Candidates:
     def named(self) -> int | None:
         """The first line of the first rule that has one; neither a wrapper's nor one of a try that was repeated."""
         for rule in TELLING:
+            self._check_budget()
             if rule.needs is None or any(rule.needs.search(text) for text in self._texts.values()):
                 for index in self._texts:
                     if self._matches(rule, index):
                         return index
         return None
+
+    def _check_budget(self) -> None:
+        if time.thread_time() > self._deadline:
+            raise OverBudget
 
     def first(self, pattern: Pattern) -> int | None:
         return next((index for index, text in self._texts.items() if pattern.search(text)), None)
@@ -115,6 +133,10 @@ def _said_before_exit(lines: Sequence[str], start: int, end: int) -> int | None:
         if _EXIT.match(lines[leave]):
             for index in range(max(leave - 12, start), leave):
                 echo = _ECHO.match(lines[index])
-                if echo and echo[2] == lines[index + 1]:
+                if echo and _prints(lines[index][echo.end() :], lines[index + 1]):
                     return index + 1
     return None
+
+
+def _prints(argument: str, line: str) -> bool:
+    return argument in (line, f"'{line}'", f'"{line}"') and _WORD.search(line) is not None

@@ -1,5 +1,6 @@
 """Fetching logs: of one job, or of all jobs of a run's attempt at once."""
 
+import logging
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from collector.github.errors import BadAnswer, Forbidden, Gone, NotFound, Unreac
 from collector.github.pagination import pages
 from collector.github.payloads import AnnotationPayload
 from collector.logs.buffer import LogBuffer, compressed
+from collector.logs.cause_line import CPU_BUDGET, OverBudget
 from collector.logs.excerpt import Excerpt, excerpt_of, is_canceled, is_closing
 from collector.logs.unpack import Archive, BadArchive
 from collector.work import step
@@ -23,6 +25,8 @@ from db.queries.wanted_logs import WantedLog
 from db.store.records import LogRecord
 from db.vocabulary import LogState
 from notify.exchange import TooMuch
+
+logger = logging.getLogger(__name__)
 
 MAX_ARCHIVE_BYTES = 500_000_000
 # A text beyond this is not read to its end.
@@ -94,7 +98,14 @@ def fetch_archive(client: Client, repo: str, run_id: int, attempt: int, stop: th
 def with_log(client: Client, repo: str, wanted: WantedLog, buffer: LogBuffer) -> Fetched:
     with _FINISHING:
         text, cut = buffer.finish()
-        found, content = excerpt_of(text, wanted.step), compressed(text)
+        try:
+            found = excerpt_of(text, wanted.step)
+        except OverBudget:
+            logger.warning(
+                "%s: no excerpt of the log of job %s: it took over %s s of CPU", repo, wanted.job_id, CPU_BUDGET
+            )
+            found = Excerpt(1, (), None)
+        content = compressed(text)
         del text
     error_line = _cause(client, repo, wanted, found) if wanted.failed else None
     record = LogRecord(

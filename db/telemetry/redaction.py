@@ -8,7 +8,7 @@ MASK = "***"
 # A shorter one may be part of many a word; then only its place gives it away.
 _SHORTEST = 8
 # Each begins with something fixed, so that no text makes them slow.
-_PATTERNS = tuple(
+_PATTERNS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"(://[^\s:/@]{0,200}):[^\s/@]{1,400}@", rf"\1:{MASK}@"),
@@ -16,7 +16,8 @@ _PATTERNS = tuple(
         (r"\b(xox[a-z]-|xapp-)[\w-]{8,255}", rf"\1{MASK}"),
         (r"(hooks\.slack\.com/)[^\s\"')\]}]{1,400}", rf"\1{MASK}"),
         (r"\b([Bb]earer|[Bb]asic|[Tt]oken) [A-Za-z0-9._~+/=-]{16,4000}", rf"\1 {MASK}"),
-        (r"\beyJ[\w-]{10,4000}\.[\w-]{10,4000}\.[\w-]{10,4000}", MASK),
+        # Takes the whole first part even where nothing follows: it is not read again from each `eyJ` within it.
+        (r"\beyJ[\w-]{10,}+(\.[\w-]{10,}+\.[\w-]{10,}+)?", lambda match: MASK if match[1] else match[0]),
         (r"([?&](?i:sig|signature|token|access_token|key|secret|password|x-amz-(?:signature|credential|security-token))"
          r"=)[^&\s\"')]{1,4000}", rf"\1{MASK}"),
         (r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]{0,20000}(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?", MASK),

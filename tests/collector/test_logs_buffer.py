@@ -78,3 +78,11 @@ def test_a_line_without_end_is_cut_between_characters(start: int) -> None:
 def test_what_fits_exactly_is_not_cut() -> None:
     sent = bytes(random.Random(1).choices(b"abc\n", k=2_900))
     assert kept(sent) == (sent.decode(), False, 2_900)
+
+
+@pytest.mark.parametrize("pieces", [1, 999, 65_536])
+def test_a_long_line_keeps_its_beginning_and_its_end(pieces: int) -> None:
+    line = "a" * 2_000 + "ü" * 12_345 + "z" * 2_000
+    expected = "a" * 2_000 + " [… 12,345 characters left out …] " + "z" * 2_000
+    whole = "b" * 4_000
+    assert kept(f"one\n{line}\n{whole}\n{line}".encode(), pieces)[0] == f"one\n{expected}\n{whole}\n{expected}"
