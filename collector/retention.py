@@ -7,9 +7,7 @@ from sqlalchemy import Engine, func, select
 
 from db.engine import session_scope
 from db.metrics.ledger_words import counted
-from db.models import JobLog, Run
-from db.queries.sizes import Doomed, doomed
-from db.vocabulary import LogState
+from db.queries.sizes import doomed, runs_and_logs
 
 # How far this machine's clock may be from GitHub's and from the database server's.
 MOST_DRIFT = timedelta(hours=1)
@@ -43,13 +41,10 @@ def doubt(
             return None
         if ahead_of_github is None:
             return Doubt("GitHub has not answered yet, so its time is not known", passes=True)
-        stored = Doomed(
-            session.scalars(select(func.count()).select_from(Run)).one(),
-            session.scalars(select(func.count()).select_from(JobLog).where(JobLog.state == LogState.STORED)).one(),
-        )
+        runs, logs = runs_and_logs(session)
     parts = [
         f"{number:,} of {counted(whole, name)}"
-        for number, whole, name in ((due.runs, stored.runs, "run"), (due.logs, stored.logs, "log"))
+        for number, whole, name in ((due.runs, runs, "run"), (due.logs, logs, "log"))
         if number > FEW_ROWS and number > MOST_SHARE * whole
     ]
     if not parts:

@@ -93,6 +93,12 @@ def doomed(
     return Doomed(_count(session, runs, most), _count(session, logs, most))
 
 
+def runs_and_logs(session: Session) -> tuple[int, int]:
+    """How many runs there are, and how many logs whose text is stored."""
+    logs = select(func.count()).select_from(JobLog).where(JobLog.state == LogState.STORED)
+    return session.scalars(select(func.count()).select_from(Run)).one(), session.scalars(logs).one()
+
+
 def _count(session: Session, rows: Select[int], most: int | None = MOST_COUNTED) -> int:
     return session.scalar(select(func.count()).select_from(rows.limit(most).subquery())) or 0
 
