@@ -78,17 +78,20 @@ def test_a_slow_download_within_the_least_rate_is_waited_for() -> None:
             assert sum(map(len, response.iter_content(65_536))) == 200_000
 
 
-@pytest.mark.parametrize(
-    ("body", "packed", "reason"),
-    [
-        (gzip.compress(b" " * 1_000_000_000, 1), "gzip", "is larger than"),
-        (gzip.compress(gzip.compress(b"{}")), "gzip, gzip", "is packed as"),
-        (b"[" + b"[]," * 3_000_000 + b"[]]", "identity", "values"),
-        (b"[" * 100_000 + b"]" * 100_000, "identity", "did not answer with JSON"),
-        (b'{"id": ' + b"9" * 5_000 + b"}", "identity", "did not answer with JSON"),
-    ],
-)
-def test_what_an_answer_unpacks_to_is_limited(body: bytes, packed: str, reason: str) -> None:
+# Made when they are needed: a gigabyte takes seconds.
+HOSTILE: dict[str, tuple[Callable[[], bytes], str, str]] = {
+    "a gigabyte of blanks": (lambda: gzip.compress(b" " * 1_000_000_000, 1), "gzip", "is larger than"),
+    "packed twice": (lambda: gzip.compress(gzip.compress(b"{}")), "gzip, gzip", "is packed as"),
+    "millions of lists": (lambda: b"[" + b"[]," * 3_000_000 + b"[]]", "identity", "values"),
+    "a deep list": (lambda: b"[" * 100_000 + b"]" * 100_000, "identity", "did not answer with JSON"),
+    "a long number": (lambda: b'{"id": ' + b"9" * 5_000 + b"}", "identity", "did not answer with JSON"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_an_answer_unpacks_to_is_limited(name: str) -> None:
+    make, packed, reason = HOSTILE[name]
+    body = make()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     stand_in = StandIn(lambda _: Reply(200, {"Content-Type": "application/json", "Content-Encoding": packed}, body))
     with stand_in.serve() as url, pytest.raises(BadAnswer, match=reason):
@@ -96,7 +99,11 @@ def test_what_an_answer_unpacks_to_is_limited(body: bytes, packed: str, reason: 
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400_000
 
 
-@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"message": ' + b"9" * 5_000 + b"}", b'{"message": {"a": []}}'])
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 100_000, b'{"message": ' + b"9" * 5_000 + b"}", b'{"message": {"a": []}}'],
+    ids=["deep", "number", "object"],
+)
 def test_a_refusal_that_is_no_text_is_one_line(body: bytes) -> None:
     with StandIn(lambda _: Reply(422, {}, body)).serve() as url, pytest.raises(GitHubError) as caught:
         Client(url).get("/repos/acme/web")

@@ -70,12 +70,18 @@ def see(tab: Tab, line: int) -> None:
 
 def test_only_what_is_seen_is_sent_and_drawn(log: Tab) -> None:
     sent: list[int] = []
-    log.page.on("response", lambda answer: sent.append(len(answer.body())) if "/logs/" in answer.url else None)
+
+    def count(answer: "sync_api.Response") -> None:
+        if "/logs/" in answer.url:
+            sent.append(len(answer.body()))
+
+    log.page.on("response", count)
     log.go(LOG)
     see(log, CAUSE)
     assert row(log, CAUSE).locator(".ph-lv-sign").inner_text() == "▶"
     assert log.page.locator(".ph-lv-row").count() < 120
     assert sum(sent) < 120_000
+    log.page.remove_listener("response", count)
     view = log.page.locator(".ph-lv-view")
     view.evaluate("view => view.scrollTo(0, 0)")
     row(log, 1).get_by_text("line 1 of the test run").wait_for()
