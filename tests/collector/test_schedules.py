@@ -279,7 +279,8 @@ def test_a_file_costs_no_more_than_its_size(file: str) -> None:
     ("file", "reason"),
     [
         ("a: [" + "1," * 200_000 + "1]", "values"),
-        ("[" * 50_000, "nested"),
+        # Newer versions of libyaml refuse it by themselves.
+        ("[" * 50_000, "nested|no YAML"),
         ("a: " * 5 + "\n", "no YAML"),
         ("".join("  " * n + "a:\n" for n in range(400)), "nested"),
         ("on: *nobody", "an alias without an anchor"),
