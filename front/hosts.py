@@ -67,12 +67,6 @@ def of_request(scope: Scope) -> Authority | None:
     return authority(values[0].decode("latin-1")) if len(values) == 1 else None
 
 
-def is_local(host: str) -> bool:
-    """True for a loopback address and for localhost."""
-    address = _address(host)
-    return host == "localhost" if address is None else address.is_loopback
-
-
 def is_reachable(scope: Scope) -> bool:
     """True where the connection came to an address that other machines reach."""
     address = _own_address(scope)

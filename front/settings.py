@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, field_validator
 
 from db.config import ConfigError, LinkSettings, lets_others_in
+from db.plain_http import is_loopback
 from front.door import Rules
-from front.hosts import Hosts, Origin, is_local, origin
+from front.hosts import Hosts, Origin, origin
 
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9_])?")
 _FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
@@ -86,7 +87,7 @@ def rules(settings: ServerSettings, listening: Listening, *, guarded: bool, publ
     unknown = not guarded and not settings.access_by_proxy and not listening.published
     return Rules(
         hosts=Hosts([*settings.hosts, *(_host(each) for each in own if not _is_any(each)), *_names(shown)]),
-        public=frozenset([shown]) if shown is not None and not is_local(shown.host) else frozenset(),
+        public=frozenset([shown]) if shown is not None and not is_loopback(shown.host) else frozenset(),
         behind_proxy=bool(settings.forwarded_allow_ips.strip()),
         closed=f"{listening.guard}: {listening.missing}, so that this machine alone is answered." if unknown else None,
     )

@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import Engine
 from starlette.applications import Starlette
 
+from collector.build import make_client, make_passes
+from collector.config import Settings
+from collector.passes import Passes
 from demo.app import create_app
 from demo.serve import running
 from demo.world import World
@@ -58,3 +62,14 @@ def github(clock: Clock) -> Iterator[GitHub]:
 def jobs_of(github: GitHub) -> list[int]:
     """Ids of all jobs of all runs."""
     return [job.id for run in github.world.runs.values() for attempt in run.attempts for job in attempt.jobs]
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    return Settings.load(database_url=database_url, github_repos="acme/web", github_token="good")
+
+
+@pytest.fixture
+def passes(settings: Settings, engine: Engine) -> Passes:
+    """Of a collector whose GitHub is never reached."""
+    return make_passes(settings, engine, make_client(settings))

@@ -10,7 +10,6 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from collector import alive
-from collector.build import make_client, make_passes
 from collector.claims import host_name
 from collector.config import Settings
 from collector.health import health
@@ -24,16 +23,6 @@ from db.store.sync_state import beat
 NO_SIGN = "The collector shows no sign of life.\n"
 FRESH, STALE = timedelta(seconds=10), timedelta(minutes=17)
 POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-
-
-@pytest.fixture
-def settings(database_url: str) -> Settings:
-    return Settings.load(database_url=database_url, github_repos="acme/web", github_token="good")
-
-
-@pytest.fixture
-def passes(settings: Settings, engine: Engine) -> Passes:
-    return make_passes(settings, engine, make_client(settings))
 
 
 def beaten(engine: Engine, ago: timedelta, name: str = "collector") -> None:

@@ -7,8 +7,7 @@ import pytest
 from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.orm import Session
 
-from collector.build import make_client, make_passes
-from collector.config import Settings
+from collector.passes import Passes
 from collector.retention import FEW_ROWS, doubt
 from collector.scheduler import Service
 from db.engine import write_scope
@@ -90,13 +89,11 @@ def test_more_than_a_tenth_of_all_runs_is_confirmed_by_a_person(
         assert not found.passes
 
 
-def test_the_service_says_why_and_deletes_nothing(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_service_says_why_and_deletes_nothing(
+    engine: Engine, passes: Passes, caplog: pytest.LogCaptureFixture
+) -> None:
     """All runs are long over by this machine's clock, and GitHub was never reached."""
     fill(engine, 5, 5, NOON - 500 * DAY)
-    settings = Settings.load(
-        database_url=engine.url.render_as_string(hide_password=False), github_repos="acme/web", github_token="good"
-    )
-    passes = make_passes(settings, engine, make_client(settings))
     passes.claims.share = Share(frozenset(), frozenset(), 1, True)
     service = Service(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)
     with caplog.at_level(logging.WARNING):

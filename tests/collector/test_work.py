@@ -17,7 +17,6 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from collector.build import make_client, make_passes
 from collector.claims import Claims
 from collector.config import Settings
 from collector.github.fanout import fan_out
@@ -111,16 +110,6 @@ def test_a_collector_that_beats_without_progress_is_stale(minutes: float | None,
 @pytest.mark.parametrize("since", [None, "", "yesterday", 7, ["x"]])
 def test_what_is_no_time_says_nothing(since: object) -> None:
     assert stalled_since(row(work_since=since), NOW) is None
-
-
-@pytest.fixture
-def settings(database_url: str) -> Settings:
-    return Settings.load(database_url=database_url, github_repos="acme/web", github_token="good")
-
-
-@pytest.fixture
-def passes(settings: Settings, engine: Engine) -> Passes:
-    return make_passes(settings, engine, make_client(settings))
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
