@@ -186,11 +186,18 @@ class Groups(Schema):
             "by": "workflow",
             "window": _WINDOW,
             "items": [_GROUP],
+            "total": 612,
+            "rest": _METRICS,
         }
     )
     by: str
     window: Window
     items: list[Group]
+    total: int = Field(description="How many groups have runs in the window")
+    rest: Metrics | None = Field(
+        description="Figures of all groups that are not among `items` together, percentiles over all their runs; null "
+        "where there are none"
+    )
 
 
 def figures(metrics: MetricsFigures) -> dict[str, Any]:

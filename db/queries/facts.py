@@ -1,11 +1,11 @@
 """What can be added up of the runs of a scope and a window, by group and bucket of time; for db.analytics alone."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from itertools import repeat
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sqlalchemy import ColumnElement, Select, bindparam, case, func, select
@@ -17,15 +17,15 @@ from db.metrics.facts import Facts, facts_of, hours_of_the_week, medians_of_succ
 from db.metrics.losses import Losses
 from db.metrics.recovery import seconds_between
 from db.metrics.scope import Scope
-from db.metrics.table import COUNTS, HOURS, OPEN, OUTCOMES, fold, nothing, of_recoveries, of_rollups, stack
+from db.metrics.table import COUNTS, HOURS, OPEN, OUTCOMES, fold, nothing, of_recoveries, of_rollups, pick, stack
 from db.metrics.window import Window
 from db.models import Base, BrokenEpisode, Repository, Rollup, Run, Workflow
-from db.queries.filters import in_some_windows, repository_ids, window_parameters, workflow_ids
-from db.queries.grouping import COLUMNS, Buckets, Found, Question, first_hour, key_of
+from db.queries.filters import in_scope, in_some_windows, in_window, repository_ids, window_parameters, workflow_ids
+from db.queries.grouping import COLUMNS, REST, Buckets, Found, Question, first_hour, key_of, with_rest
 from db.queries.plan import Piece, Rows, plan, rollup_state, rows_from
 from db.queries.plan import losses as plan_losses
 from db.queries.reading import read
-from db.queries.rows import read_runs
+from db.queries.rows import UNBOUNDED, largest_keys, read_runs
 from db.queries.sequences import branch_episodes
 from db.types import epoch_seconds
 from db.vocabulary import GroupBy, Interval, Outcome
@@ -43,13 +43,61 @@ _WORKFLOW_NAMES = select(Workflow.repository_id, Workflow.id, Workflow.name)
 
 def facts(session: Session, question: Question) -> dict[tuple[Any, datetime | None], Facts]:
     """By group and bucket; null where the question has none."""
-    found = _ask(session, question)
+    return _facts_of(session, question, _ask(session, question))
+
+
+def _facts_of(session: Session, question: Question, found: Found) -> dict[tuple[Any, datetime | None], Facts]:
     known_from = _details_from(session, found)
     detailed = [start is not None and start >= known_from for _, start in found.keys] if known_from else None
     made = facts_of(
         found.table, intervals=question.interval is None, ages=_open_for(question, found), detailed=detailed
     )
     return dict(zip(found.keys, made, strict=True))
+
+
+class Largest(NamedTuple):
+    """`facts` by the keys of the groups with the most runs, the largest first; `rest`: of all other groups together,
+    null where there is none; `total`: how many groups have runs."""
+
+    facts: dict[Any, Facts]
+    rest: Facts | None
+    total: int
+
+
+def largest(session: Session, question: Question, limit: int, order: Callable[[Any], Any]) -> Largest:
+    """At most `limit` groups; `order` sorts the keys of groups of the same number of runs. The work for the figures of
+    a group is done for these alone, however many there are."""
+    total = None
+    if question.by in UNBOUNDED:
+        keys, total = largest_keys(session, question, limit)
+        if total > limit:
+            question = replace(question, selected=frozenset(keys))
+    found = _ask(session, question)
+    rows = _by_size(found, order)
+    if question.selected is None:
+        total = len(rows)
+        found = _only(found, rows)
+        rows = list(range(min(total, limit)))
+        if total > limit:
+            found = with_rest(found, {key for key, _ in found.keys[:limit]})
+    facts = _facts_of(session, question, found)
+    listed = {found.keys[row][0]: facts[found.keys[row]] for row in rows if found.keys[row][0] is not REST}
+    return Largest(listed, facts.get((REST, None)), len(listed) if total is None else total)
+
+
+def _only(found: Found, rows: Sequence[int]) -> Found:
+    """These rows, in this order."""
+    keys = [found.keys[row] for row in rows]
+    among = set(keys)
+    open_since = tuple(each for each in found.open_since if each[0] in among)
+    return replace(found, keys=keys, table=pick(found.table, rows), open_since=open_since)
+
+
+def _by_size(found: Found, order: Callable[[Any], Any]) -> list[int]:
+    """Rows of the groups that have runs, the largest first."""
+    runs = found.table.counts[:, : len(OUTCOMES)].sum(axis=1).tolist()
+    rows = [row for row, number in enumerate(runs) if number and found.keys[row][0] is not REST]
+    return sorted(rows, key=lambda row: (-runs[row], order(found.keys[row][0])))
 
 
 def success_medians(
@@ -142,6 +190,8 @@ def _ask(session: Session, question: Question) -> Found:
         parts += read_runs(session, question, rows.scope, rows.windows, exact=not found.pieces)
         parts += _read_recoveries(session, question, rows)
     answer = _gather(parts)
+    if question.selected is not None:
+        answer = with_rest(answer, question.selected)
     tiled = (tile for piece in found.pieces for tile in piece.tiles)
     oldest = min(tiled, key=tiles.first_hour, default=None)
     return answer if oldest is None else replace(answer, rollups_from=tiles.begins(oldest))
@@ -274,8 +324,14 @@ def _open_since(
 
 
 def _read_sequences(session: Session, question: Question, scope: Scope, window: Window) -> Found:
-    rows = []
-    for each in branch_episodes(session, scope, window):
+    rows, found = [], branch_episodes(session, scope, window)
+    if question.selected is not None and scope != scope.whole_sequence():
+        # A branch that has episodes and no runs of the scope is no group, and not a part of the rest.
+        branches = set(
+            read(session, select(Run.branch).where(*in_scope(session, scope), *in_window(window)).distinct()).scalars()
+        )
+        found = [each for each in found if each.first.branch in branches]
+    for each in found:
         group = (getattr(each.first, name) for name in COLUMNS[question.by])
         rows.append((each.seconds, each.first.created_at.timestamp(), each.failed_at, *group))
     return _episodes(question, rows)
