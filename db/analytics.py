@@ -1,6 +1,5 @@
 """The facade of the figures: what UI, API and alerts ask, so that they can never disagree."""
 
-from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +19,7 @@ from db.metrics.window import LENGTHS, Window
 from db.queries import facts as queries
 from db.queries.commits import commits_passed
 from db.queries.grouping import Question
+from db.queries.largest import largest
 from db.queries.local_hours import local_hours
 from db.queries.recent import recent_outcomes
 from db.queries.repositories import completeness, one_reading
@@ -223,7 +223,7 @@ def largest_groups(
     """As groups, for an answer of a bounded size: there may be as many branches as runs."""
     data = _data(session, scope, window, by)
     names = _Names(session)
-    found = queries.largest(session, Question(scope, window, by, now=now), limit, lambda key: names.order(by, key))
+    found = largest(session, Question(scope, window, by, now=now), limit, lambda key: names.order(by, key))
     listed = [names.group(by, key, metrics(facts, data)) for key, facts in found.facts.items()]
     return LargestGroups(listed, metrics(found.rest, data) if found.rest else None, found.total)
 
@@ -285,11 +285,7 @@ def _data(
 def _trends(session: Session, question: Question) -> dict[tuple[int, int], list[float | None]]:
     """The success rate of each workflow by day, of long windows by week."""
     interval = Interval.DAY if question.window.span <= _DAILY_UP_TO else Interval.WEEK
-    rates: dict[tuple[int, int], dict[datetime | None, float | None]] = defaultdict(dict)
-    for (key, start), (passed, failed) in queries.decided(session, replace(question, interval=interval)).items():
-        rates[key][start] = ratio(passed, passed + failed)
-    buckets = question.window.buckets(interval)
-    return {key: [by_start.get(start) for start in buckets] for key, by_start in rates.items()}
+    return queries.success_rates(session, replace(question, interval=interval))
 
 
 def _runs(facts: Facts) -> int:

@@ -209,8 +209,9 @@ def fold(table: Table, rows: Ints, size: int) -> Table:
 
 def _added_up(values: Any, rows: Ints, size: int) -> Any:
     found = np.zeros((size, values.shape[1]), dtype=values.dtype)
-    for place, column in enumerate(values.T):
-        found[:, place] = np.bincount(rows, weights=column, minlength=size)
+    # Most questions need a few of the columns.
+    for place in np.flatnonzero(values.any(axis=0)):
+        found[:, place] = np.bincount(rows, weights=values[:, place], minlength=size)
     return found
 
 

@@ -1,11 +1,12 @@
 """What can be added up of the runs of a scope and a window, by group and bucket of time; for db.analytics alone."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sqlalchemy import ColumnElement, Select, bindparam, case, func, select
@@ -17,15 +18,15 @@ from db.metrics.facts import Facts, facts_of, hours_of_the_week, medians_of_succ
 from db.metrics.losses import Losses
 from db.metrics.recovery import seconds_between
 from db.metrics.scope import Scope
-from db.metrics.table import COUNTS, HOURS, OPEN, OUTCOMES, fold, nothing, of_recoveries, of_rollups, pick, stack
+from db.metrics.table import COUNTS, HOURS, OPEN, OUTCOMES, fold, nothing, of_recoveries, of_rollups, stack
 from db.metrics.window import Window
 from db.models import Base, BrokenEpisode, Repository, Rollup, Run, Workflow
 from db.queries.filters import in_scope, in_some_windows, in_window, repository_ids, window_parameters, workflow_ids
-from db.queries.grouping import COLUMNS, REST, Buckets, Found, Question, first_hour, key_of, with_rest
+from db.queries.grouping import COLUMNS, Buckets, Found, Question, first_hour, key_of, with_rest
 from db.queries.plan import Piece, Rows, plan, rollup_state, rows_from
 from db.queries.plan import losses as plan_losses
 from db.queries.reading import read
-from db.queries.rows import UNBOUNDED, largest_keys, read_runs
+from db.queries.rows import read_runs
 from db.queries.sequences import branch_episodes
 from db.types import epoch_seconds
 from db.vocabulary import GroupBy, Interval, Outcome
@@ -43,10 +44,11 @@ _WORKFLOW_NAMES = select(Workflow.repository_id, Workflow.id, Workflow.name)
 
 def facts(session: Session, question: Question) -> dict[tuple[Any, datetime | None], Facts]:
     """By group and bucket; null where the question has none."""
-    return _facts_of(session, question, _ask(session, question))
+    return facts_by_key(session, question, ask(session, question))
 
 
-def _facts_of(session: Session, question: Question, found: Found) -> dict[tuple[Any, datetime | None], Facts]:
+def facts_by_key(session: Session, question: Question, found: Found) -> dict[tuple[Any, datetime | None], Facts]:
+    """Of each row of what the question found."""
     known_from = _details_from(session, found)
     detailed = [start is not None and start >= known_from for _, start in found.keys] if known_from else None
     made = facts_of(
@@ -55,58 +57,13 @@ def _facts_of(session: Session, question: Question, found: Found) -> dict[tuple[
     return dict(zip(found.keys, made, strict=True))
 
 
-class Largest(NamedTuple):
-    """`facts` by the keys of the groups with the most runs, the largest first; `rest`: of all other groups together,
-    null where there is none; `total`: how many groups have runs."""
-
-    facts: dict[Any, Facts]
-    rest: Facts | None
-    total: int
-
-
-def largest(session: Session, question: Question, limit: int, order: Callable[[Any], Any]) -> Largest:
-    """At most `limit` groups; `order` sorts the keys of groups of the same number of runs. The work for the figures of
-    a group is done for these alone, however many there are."""
-    total = None
-    if question.by in UNBOUNDED:
-        keys, total = largest_keys(session, question, limit)
-        if total > limit:
-            question = replace(question, selected=frozenset(keys))
-    found = _ask(session, question)
-    rows = _by_size(found, order)
-    if question.selected is None:
-        total = len(rows)
-        found = _only(found, rows)
-        rows = list(range(min(total, limit)))
-        if total > limit:
-            found = with_rest(found, {key for key, _ in found.keys[:limit]})
-    facts = _facts_of(session, question, found)
-    listed = {found.keys[row][0]: facts[found.keys[row]] for row in rows if found.keys[row][0] is not REST}
-    return Largest(listed, facts.get((REST, None)), len(listed) if total is None else total)
-
-
-def _only(found: Found, rows: Sequence[int]) -> Found:
-    """These rows, in this order."""
-    keys = [found.keys[row] for row in rows]
-    among = set(keys)
-    open_since = tuple(each for each in found.open_since if each[0] in among)
-    return replace(found, keys=keys, table=pick(found.table, rows), open_since=open_since)
-
-
-def _by_size(found: Found, order: Callable[[Any], Any]) -> list[int]:
-    """Rows of the groups that have runs, the largest first."""
-    runs = found.table.counts[:, : len(OUTCOMES)].sum(axis=1).tolist()
-    rows = [row for row, number in enumerate(runs) if number and found.keys[row][0] is not REST]
-    return sorted(rows, key=lambda row: (-runs[row], order(found.keys[row][0])))
-
-
 def success_medians(
     session: Session, scope: Scope, window: Window, by: GroupBy, *, least: int
 ) -> dict[Any, tuple[int, Distribution]]:
     """Of each group its runs, whatever became of them, and the median duration of the successful ones with its
     interval; unknown of fewer than `least` successes."""
     question = Question(scope, window, by, histograms=_SUCCESSES, recoveries=False, counts=OUTCOMES, sums=())
-    found = _ask(session, question)
+    found = ask(session, question)
     runs = found.table.counts[:, : len(OUTCOMES)].sum(axis=1).tolist()
     known = {} if _details_from(session, found) else medians_of_successes(found.table, least)
     return {
@@ -138,23 +95,29 @@ def _open_for(question: Question, found: Found) -> dict[int, list[float]]:
 
 def outcomes(session: Session, question: Question) -> dict[tuple[Any, datetime | None], dict[str, int]]:
     """How many runs ended how, by group and bucket."""
-    found = _ask(session, replace(question, histograms=(), recoveries=False, counts=OUTCOMES, sums=()))
+    found = ask(session, replace(question, histograms=(), recoveries=False, counts=OUTCOMES, sums=()))
     size = len(OUTCOMES)
     counts = (dict(zip(OUTCOMES, row[:size], strict=True)) for row in found.table.counts.tolist())
     return dict(zip(found.keys, counts, strict=True))
 
 
-def decided(session: Session, question: Question) -> dict[tuple[Any, datetime | None], tuple[int, int]]:
-    """How many runs succeeded and failed, by group and bucket."""
-    found = _ask(session, replace(question, histograms=(), recoveries=False, counts=_DECIDED, sums=()))
-    columns = (found.table.counts[:, COUNTS.index(name)].tolist() for name in _DECIDED)
-    return dict(zip(found.keys, zip(*columns, strict=True), strict=True))
+def success_rates(session: Session, question: Question) -> dict[Any, list[float | None]]:
+    """Of each group its success rate in each bucket of the window, null where nothing was decided."""
+    found = ask(session, replace(question, histograms=(), recoveries=False, counts=_DECIDED, sums=()))
+    starts = question.window.buckets(question.interval) if question.interval else []
+    places: dict[datetime | None, int] = {start: place for place, start in enumerate(starts)}
+    rates: dict[Any, list[float | None]] = defaultdict(lambda: [None] * len(starts))
+    passed, failed = (found.table.counts[:, COUNTS.index(name)].tolist() for name in _DECIDED)
+    # Thousands of groups and buckets for one page: one pass over them.
+    for (key, start), one, other in zip(found.keys, passed, failed, strict=True):
+        rates[key][places[start]] = one / (one + other) if one or other else None
+    return dict(rates)
 
 
 def hours(session: Session, scope: Scope, window: Window) -> list[tuple[int, int]]:
     """Decided and failed runs in each of the 168 hours of a week, UTC, from Monday on."""
     question = Question(scope, window, histograms=HOURS, recoveries=False, counts=(), sums=())
-    return hours_of_the_week(_ask(session, question).table)
+    return hours_of_the_week(ask(session, question).table)
 
 
 def by_rollups(session: Session, scope: Scope, window: Window) -> bool:
@@ -178,7 +141,8 @@ def losses(
     return plan_losses(session, plan(session, scope, window, by, interval))
 
 
-def _ask(session: Session, question: Question) -> Found:
+def ask(session: Session, question: Question) -> Found:
+    """The sums of each group and bucket, from wherever they are read."""
     found = plan(session, question.scope, question.window, question.by, question.interval)
     parts = [_read_piece(session, question, piece) for piece in found.pieces]
     parts += [

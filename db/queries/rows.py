@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Float, Integer, Select, case, cast, collate, false, func, or_, select
+from sqlalchemy import ColumnElement, Float, Integer, Select, case, cast, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from db.metrics import sketch, tiles
@@ -29,7 +29,7 @@ from db.metrics.table import (
 )
 from db.metrics.window import Window
 from db.models import Run
-from db.queries.filters import in_scope, in_some_windows, in_window, in_windows, window_parameters
+from db.queries.filters import in_scope, in_some_windows, in_windows, window_parameters
 from db.queries.grouping import COLUMNS, REST, Buckets, Found, Question, first_hour, key_of
 from db.queries.reading import read
 from db.types import epoch_seconds
@@ -74,8 +74,6 @@ _COUNTS = {
 }
 # Whether the run succeeded, and its spans.
 _VALUES = (case((_PASSED, 1), else_=0), Run.duration_seconds, Run.queue_seconds)
-# As many groups as people and branches name: nobody keeps them few.
-UNBOUNDED = (GroupBy.BRANCH, GroupBy.ACTOR, GroupBy.RUNNER)
 _ADDED = {"never_started": Run.never_started, "unpriced_minutes": Run.unpriced_minutes}
 
 
@@ -93,21 +91,6 @@ def read_runs(
     query = _selected(question.by, len(windows))
     found = read(session, query.where(*ours) if ours else query, window_parameters(windows))
     return [_one_by_one(rows, question) for rows in found.partitions()]
-
-
-def largest_keys(session: Session, question: Question, limit: int) -> tuple[list[Any], int]:
-    """Keys of the groups with the most runs, at most `limit` of them, and how many groups there are: from counts alone.
-    Of as many runs, those first whose key comes first by its code points."""
-    where = [*in_scope(session, question.scope), *in_window(question.window)]
-    (column,) = _columns(question.by)
-    groups = select(column.label("key"), func.count().label("runs")).where(*where).group_by(column).cte("groups")
-    name: ColumnElement[str] = func.coalesce(groups.c.key, "")
-    if session.get_bind().dialect.name == "postgresql":
-        name = collate(name, "C")
-    total = select(func.count()).select_from(groups).scalar_subquery()
-    query = select(groups.c.key, total).order_by(groups.c.runs.desc(), name).limit(limit)
-    rows = read(session, query).all()
-    return [row[0] for row in rows], rows[0][1] if rows else 0
 
 
 @cache
