@@ -8,15 +8,15 @@ import streamlit as st
 from app.components import cells
 from app.components.cells import Cell
 from app.components.panel import Made
-from app.components.table import Column, Row, table
-from app.components.text import html
+from app.components.table import Column, Row, long_table
+from app.components.text import html, short
 from app.marks import colour_group, word
 from db.breakdown import Commit, ComparedJob, ComparedRun, JobState, RunComparison, SinceGreen
 from db.metrics import units
 from db.queries.runs import RunRow
 from db.vocabulary import Conclusion
 
-_MOST_JOBS, _NAMED = 200, 12
+_NAMED = 12
 
 
 def wanted_runs() -> tuple[int, ...]:
@@ -38,9 +38,8 @@ def run_heads(compared: Sequence[ComparedRun], zone: ZoneInfo) -> None:
 
 
 def job_table(found: RunComparison, name: str) -> None:
-    table(name, _columns(found), job_rows(found.jobs[:_MOST_JOBS]), caption="Jobs side by side, most changed first")
-    if len(found.jobs) > _MOST_JOBS:
-        st.caption(f"The {_MOST_JOBS} of {units.count(len(found.jobs))} jobs that changed most; the file has all.")
+    long_table(name, _columns(found), found.jobs, job_rows, caption="Jobs side by side, most changed first",
+               what="jobs", of=tuple(each.run.id for each in found.runs))  # fmt: skip
 
 
 def jobs_file(found: RunComparison) -> tuple[Sequence[Column], list[Row]]:
@@ -145,8 +144,7 @@ def _name(job: ComparedJob) -> Cell:
     )  # fmt: skip
     told = ", ".join(mark for is_so, mark in marks if is_so)
     small = f"<small>{told}</small>" if told else ""
-    shown = html(job.name)
-    clipped = f'<span class="ph-clip" title="{shown}"><b>{shown}</b></span>'
+    clipped = f'<span class="ph-clip" title="{html(job.name)}"><b>{html(short(job.name))}</b></span>'
     return Cell(f'<span class="ph-two">{clipped}{small}</span>', job.name)
 
 

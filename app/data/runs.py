@@ -17,9 +17,12 @@ _PAGE = 50
 
 @dataclass(frozen=True)
 class RunDetail:
+    """A run and one of its attempts. Jobs are without their steps, and logs without their lines: a run may have
+    thousands of both."""
+
     run: runs.RunRow
     attempts: list[runs.AttemptRow]
-    jobs: list[runs.JobRow]
+    jobs: list[runs.JobSummary]
     logs: list[logs.JobLogRow]
 
 
@@ -33,7 +36,7 @@ def run_page(scope: Scope, window: Window, text: str, cursor: str | None, versio
 
 
 @lasting
-@st.cache_resource(ttl=5, max_entries=64, show_spinner=False)
+@st.cache_resource(ttl=5, max_entries=16, show_spinner=False)
 def run_detail(run_id: int, attempt: int | None, version: int) -> RunDetail | None:
     with session() as found:
         run = runs.get_run(found, run_id)
@@ -43,9 +46,22 @@ def run_detail(run_id: int, attempt: int | None, version: int) -> RunDetail | No
         return RunDetail(
             run=run,
             attempts=runs.list_attempts(found, run_id),
-            jobs=runs.list_jobs(found, run_id, number),
+            jobs=runs.list_job_summaries(found, run_id, number),
             logs=logs.list_logs(found, run_id, number, with_text=False),
         )
+
+
+def attempt_detail(newest: RunDetail, attempt: int, version: int) -> RunDetail | None:
+    """One attempt of a run of which the latest one is known."""
+    return newest if attempt == newest.run.attempt else run_detail(newest.run.id, attempt, version)
+
+
+@lasting
+@st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
+def job_steps(run_id: int, job_ids: tuple[int, ...], version: int) -> dict[int, runs.Steps]:
+    """The steps of some jobs of a run, by the id of the job."""
+    with session() as found:
+        return runs.job_steps(found, run_id, job_ids)
 
 
 def ask_for_log(row: logs.JobLogRow, run_id: int) -> None:

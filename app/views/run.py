@@ -23,7 +23,7 @@ if newest is None:
 
 run_parts.header(newest.run)
 attempt = run_parts.choose_attempt(newest)
-found = data.run_detail(run_id, attempt, status.version) or newest
+found = data.attempt_detail(newest, attempt, status.version) or newest
 run_parts.causes(found, attempt, data.run_cause(run_id, attempt, status.version))
 run_parts.facts(newest.run, found, attempt)
 repo = Scope(repos=(newest.run.repo,))
@@ -39,9 +39,9 @@ with panel("Jobs", run_parts.timeline_words(len(frame), len(jobs))):
     else:
         st.caption("No job of this attempt is known: it never started, or its jobs are still being read.")
     run_parts.left_out(found)
-    run_parts.steps(found)
+    run_parts.steps(found, attempt, status.version)
 if run_parts.many(found.jobs):
-    with panel("All jobs", "failed ones first · a name leads to its log",
+    with panel("All jobs", "failed ones first · a job leads to its log",
                csv=job_list.jobs_csv(found.jobs, run_id, attempt, viewer.zone())):  # fmt: skip
         job_list.job_list(found.jobs, run_id, attempt, viewer.zone())
 
@@ -56,5 +56,5 @@ if newest.run.conclusion:
         with panel("Since the last success", told, csv=compare_parts.since_green_csv(changes)):
             compare_parts.since_green(changes, viewer.zone())
 
-if others:
+if others and not run_parts.many(found.jobs):
     run_parts.other_logs(others, run_id, attempt)
