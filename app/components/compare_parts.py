@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from app import data
 from app.components import cells
 from app.components.cells import Cell
 from app.components.panel import Made
@@ -17,6 +18,8 @@ from db.queries.runs import RunRow
 from db.vocabulary import Conclusion
 
 _NAMED = 12
+# The jobs of a run with more are compared with those of the last success on demand.
+MOST_AT_ONCE = 1_000
 
 
 def wanted_runs() -> tuple[int, ...]:
@@ -66,13 +69,29 @@ def since_green(found: SinceGreen, zone: ZoneInfo) -> None:
     if found.first_bad:
         st.html(f'<div class="ph-meta"><span>{_since(found.first_bad, green)}</span></div>')
     _commits(found.commits, found.first_bad, more=found.more, compare_url=latest.compare_url)
-    job_table(found.comparison, "since-green")
+    if found.comparison.jobs:
+        job_table(found.comparison, "since-green")
 
 
-def since_green_csv(found: SinceGreen) -> tuple[str, Made] | None:
-    """For the panel; null where there is nothing to compare with."""
-    compared = found.comparison
-    return ("since-success", lambda: jobs_file(compared)) if compared else None
+@st.fragment
+def jobs_on_demand(run_id: int, version: int) -> None:
+    """The jobs against the last success, compared when somebody wants to see them."""
+    unfolded = st.expander("Jobs against the last success", on_change="rerun", key=f"since-green-{run_id}")
+    if unfolded.open:
+        found = data.since_green(run_id, version)
+        with unfolded:
+            if found and found.comparison:
+                job_table(found.comparison, "since-green")
+
+
+def since_green_csv(found: SinceGreen, run_id: int, version: int) -> tuple[str, Made] | None:
+    """For the panel, of all jobs; null where there is nothing to compare with."""
+    return ("since-success", lambda: _all_jobs(run_id, version)) if found.comparison else None
+
+
+def _all_jobs(run_id: int, version: int) -> tuple[Sequence[Column], list[Row]]:
+    found = data.since_green(run_id, version)
+    return jobs_file(found.comparison) if found and found.comparison else ((), [])
 
 
 def _since(first_bad: RunRow, green: RunRow) -> str:

@@ -35,7 +35,7 @@ def find(newest: RunDetail, version: int) -> FoundLog | None:
     known = [each.attempt for each in newest.attempts] or [newest.run.attempt]
     for number in [attempt] if attempt in known else sorted(known, reverse=True):
         detail = data.attempt_detail(newest, number, version)
-        rows = detail.logs if detail else []
+        rows = data.run_logs(newest.run.id, number, version) if detail else []
         row = next((each for each in rows if wanted in (None, each.job_id)), None)
         if detail and row:
             job = next((each for each in detail.jobs if each.id == row.job_id), None)

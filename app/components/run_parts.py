@@ -132,10 +132,10 @@ def fact_row(*shown: tuple[str, str, str]) -> None:
     st.html(f'<div class="ph-tiles ph-facts-row">{cards}</div>')
 
 
-def causes(found: RunDetail, attempt: int, shared: RunCause | None) -> None:
+def causes(found: RunDetail, logs: Sequence[JobLogRow], attempt: int, shared: RunCause | None) -> None:
     """Why it failed, in one line a job, before anything else; a click leads to the line in its log. Then how many runs
     failed of the same, which leads to them."""
-    told = [row for row in found.logs if row.error_line and row.conclusion not in ("success", None)]
+    told = [row for row in logs if row.error_line and row.conclusion not in ("success", None)]
     rows = "".join(
         '<div class="ph-need ph-red"><b class="ph-sign" aria-hidden="true">✕</b><div>'
         f"{anchor(short(row.name), 'log', [('run_id', found.run.id), ('attempt', attempt), ('job_id', row.job_id)])}"

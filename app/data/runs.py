@@ -17,13 +17,11 @@ _PAGE = 50
 
 @dataclass(frozen=True)
 class RunDetail:
-    """A run and one of its attempts. Jobs are without their steps, and logs without their lines: a run may have
-    thousands of both."""
+    """A run and one of its attempts, whose jobs are without their steps: there may be thousands."""
 
     run: runs.RunRow
     attempts: list[runs.AttemptRow]
     jobs: list[runs.JobSummary]
-    logs: list[logs.JobLogRow]
 
 
 @lasting
@@ -47,13 +45,21 @@ def run_detail(run_id: int, attempt: int | None, version: int) -> RunDetail | No
             run=run,
             attempts=runs.list_attempts(found, run_id),
             jobs=runs.list_job_summaries(found, run_id, number),
-            logs=logs.list_logs(found, run_id, number, with_text=False),
         )
 
 
 def attempt_detail(newest: RunDetail, attempt: int, version: int) -> RunDetail | None:
     """One attempt of a run of which the latest one is known."""
     return newest if attempt == newest.run.attempt else run_detail(newest.run.id, attempt, version)
+
+
+@lasting
+@st.cache_resource(ttl=5, max_entries=16, show_spinner=False)
+def run_logs(run_id: int, attempt: int, version: int, *, failing: bool = False) -> list[logs.JobLogRow]:
+    """Logs of the jobs of one attempt without their lines; with `failing`, of those that are over and did not
+    succeed."""
+    with session() as found:
+        return logs.list_logs(found, run_id, attempt, with_text=False, failing=failing)
 
 
 @lasting
@@ -68,4 +74,4 @@ def ask_for_log(row: logs.JobLogRow, run_id: int) -> None:
     """The collector looks for such requests every few seconds."""
     with writing() as found:
         request_logs(found, row.repository_id, run_id, [row.job_id], clock())
-    run_detail.clear()
+    run_logs.clear()

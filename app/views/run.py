@@ -24,7 +24,8 @@ if newest is None:
 run_parts.header(newest.run)
 attempt = run_parts.choose_attempt(newest)
 found = data.attempt_detail(newest, attempt, status.version) or newest
-run_parts.causes(found, attempt, data.run_cause(run_id, attempt, status.version))
+logs = data.run_logs(run_id, attempt, status.version, failing=run_parts.many(found.jobs))
+run_parts.causes(found, logs, attempt, data.run_cause(run_id, attempt, status.version))
 run_parts.facts(newest.run, found, attempt)
 repo = Scope(repos=(newest.run.repo,))
 completeness(
@@ -45,16 +46,19 @@ if run_parts.many(found.jobs):
                csv=job_list.jobs_csv(found.jobs, run_id, attempt, viewer.zone())):  # fmt: skip
         job_list.job_list(found.jobs, run_id, attempt, viewer.zone())
 
-failing, others = run_parts.logs_in_view(found.logs)
+failing, others = run_parts.logs_in_view(logs)
 urls = {job.id: job.html_url for job in found.jobs}
 for row in failing:
     job_log(row, run_id, attempt, urls.get(row.job_id))
 if newest.run.conclusion:
-    changes = data.since_green(run_id, status.version)
+    on_demand = len(found.jobs) > compare_parts.MOST_AT_ONCE
+    changes = data.since_green(run_id, status.version, jobs=not on_demand)
     if changes:
         told = "what changed: commits and jobs" + (" of the latest attempt" if attempt != newest.run.attempt else "")
-        with panel("Since the last success", told, csv=compare_parts.since_green_csv(changes)):
+        with panel("Since the last success", told, csv=compare_parts.since_green_csv(changes, run_id, status.version)):
             compare_parts.since_green(changes, viewer.zone())
+            if on_demand and changes.green:
+                compare_parts.jobs_on_demand(run_id, status.version)
 
 if others and not run_parts.many(found.jobs):
     run_parts.other_logs(others, run_id, attempt)

@@ -134,8 +134,8 @@ def compare_runs(session: Session, runs: Sequence[int]) -> RunComparison:
     return _compare(session, [found[run_id] for run_id in runs])
 
 
-def since_green(session: Session, run: RunRow) -> SinceGreen:
-    """What changed against its last green run."""
+def since_green(session: Session, run: RunRow, *, jobs: bool = True) -> SinceGreen:
+    """What changed against its last green run. `jobs` false: no jobs are read, and none are compared."""
     green = last_green(session, run)
     if green is None:
         return SinceGreen(None, None, [], more=False)
@@ -144,7 +144,7 @@ def since_green(session: Session, run: RunRow) -> SinceGreen:
     listed = commits[:_COMMITS]
     if first_bad and first_bad.head_sha not in {each.sha for each in listed}:
         listed += [each for each in _commits(session, first_bad, green) if each.sha == first_bad.head_sha]
-    return SinceGreen(green, _compare(session, [green, run]), listed, len(commits) > _COMMITS, first_bad)
+    return SinceGreen(green, _compare(session, [green, run], jobs=jobs), listed, len(commits) > _COMMITS, first_bad)
 
 
 def _place(session: Session, run: RunRow) -> tuple[int, bool]:
@@ -175,8 +175,8 @@ def _first_bad(session: Session, run: RunRow, green: RunRow) -> RunRow | None:
     return RunRow(*row) if row else None
 
 
-def _compare(session: Session, runs: Sequence[RunRow]) -> RunComparison:
-    first, of_run = runs[0], _own_jobs(session, [run.id for run in runs])
+def _compare(session: Session, runs: Sequence[RunRow], *, jobs: bool = True) -> RunComparison:
+    first, of_run = runs[0], _own_jobs(session, [run.id for run in runs]) if jobs else {}
     compared = [
         ComparedRun(
             run, _less(run.duration_seconds, first.duration_seconds), _less(run.queue_seconds, first.queue_seconds),
@@ -186,8 +186,8 @@ def _compare(session: Session, runs: Sequence[RunRow]) -> RunComparison:
     ]  # fmt: skip
     states = [_latest(of_run.get(run.id, [])) for run in runs]
     names = dict.fromkeys(name for of_one in states for name in of_one)
-    jobs = [_compared(name, [of_one.get(name) for of_one in states]) for name in names]
-    return RunComparison(compared, sorted(jobs, key=_most_changed_first))
+    of_name = [_compared(name, [of_one.get(name) for of_one in states]) for name in names]
+    return RunComparison(compared, sorted(of_name, key=_most_changed_first))
 
 
 def compare_url(first: RunRow, run: RunRow) -> str | None:

@@ -43,11 +43,15 @@ class JobLogRow:
 
 
 def list_logs(
-    session: Session, run_id: int, attempt: int, *, job_id: int | None = None, with_text: bool = True
-) -> list[JobLogRow]:
+    session: Session, run_id: int, attempt: int, *, job_id: int | None = None, with_text: bool = True,
+    failing: bool = False,
+) -> list[JobLogRow]:  # fmt: skip
     """Logs of the own jobs of one attempt (no copies, no phantoms, none that were skipped), that of the job which
-    decided it first. `with_text` false: neither texts nor excerpts are read."""
-    where = [Job.attempt == attempt]
+    decided it first. `with_text` false: neither texts nor excerpts are read. `failing`: of those jobs alone that are
+    over and did not succeed."""
+    where: list[ColumnElement[bool]] = [Job.attempt == attempt]
+    if failing:
+        where.append(Job.conclusion != Conclusion.SUCCESS)
     if job_id is not None:
         where.append(Job.id == job_id)
     rows = _rows(session, run_id, where, excerpt=with_text, text=with_text)
