@@ -1,5 +1,6 @@
 """The parts of the page of one run."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -133,24 +134,30 @@ def fact_row(*shown: tuple[str, str, str]) -> None:
 
 
 def causes(found: RunDetail, logs: Sequence[JobLogRow], attempt: int, shared: RunCause | None) -> None:
-    """Why it failed, in one line a job, before anything else; a click leads to the line in its log. Then how many runs
-    failed of the same, which leads to them."""
+    """Why it failed, in one line a job, before anything else; a click leads to the line in its log. Of a run of many
+    jobs, in one row a line. Then how many runs failed of the same, which leads to them."""
     told = [row for row in logs if row.error_line and row.conclusion not in ("success", None)]
-    rows = "".join(
-        '<div class="ph-need ph-red"><b class="ph-sign" aria-hidden="true">✕</b><div>'
-        f"{anchor(short(row.name), 'log', [('run_id', found.run.id), ('attempt', attempt), ('job_id', row.job_id)])}"
-        f'<div class="ph-why"><code>{html(short(row.error_line or "", 500))}</code></div></div></div>'
-        for row in told[:_MOST_CAUSES]
-    )
-    if len(told) > _MOST_CAUSES:
-        rows += (
-            f'<div class="ph-need"><div>and {units.count(len(told) - _MOST_CAUSES)} more jobs with an error</div></div>'
-        )
+    same = Counter(row.error_line for row in told) if many(found.jobs) else Counter()
+    listed = list({row.error_line: row for row in reversed(told)}.values())[::-1] if same else told
+    rows = "".join(_cause(row, found.run.id, attempt, same[row.error_line] - 1) for row in listed[:_MOST_CAUSES])
+    if len(listed) > _MOST_CAUSES:
+        left = units.count(len(listed) - _MOST_CAUSES)
+        rows += f'<div class="ph-need"><b class="ph-sign"></b><div>and {left} more errors</div></div>'
     if rows:
         more = _spread(shared) if shared else ""
         st.html(f'<div class="ph-attention" role="region" aria-label="Why it failed">{rows}{more}</div>')
     elif _failed(found, attempt) and not [job for job in found.jobs if not job.phantom]:
         st.caption("No cause is known: the run ended before any job began, or its jobs are still being read.")
+
+
+def _cause(row: JobLogRow, run_id: int, attempt: int, others: int) -> str:
+    """`others`: how many more jobs failed with the same line."""
+    log = anchor(short(row.name), "log", [("run_id", run_id), ("attempt", attempt), ("job_id", row.job_id)])
+    more = f' <span class="ph-dim">and {counted(others, "more job")}</span>' if others > 0 else ""
+    return (
+        f'<div class="ph-need ph-red"><b class="ph-sign" aria-hidden="true">✕</b><div>{log}{more}'
+        f'<div class="ph-why"><code>{html(short(row.error_line or "", 500))}</code></div></div></div>'
+    )
 
 
 def _failed(found: RunDetail, attempt: int) -> bool:
@@ -227,18 +234,19 @@ def _named(job: JobSummary) -> str:
 
 @st.fragment
 def steps(found: RunDetail, attempt: int, version: int) -> None:
-    """The steps of each job; those of failed jobs are open. Of many jobs those that failed, then the longest."""
+    """The steps of each job; those of failed jobs are open. Of many jobs those that failed, then the longest, all of
+    them folded."""
     jobs = [job for job in found.jobs if job.has_started and not job.copied and not job.phantom]
     shown = frames.foremost(jobs, clock(), _MOST_JOBS)
     if len(shown) < len(jobs):
         st.caption(f"Steps of {units.count(len(shown))} of {units.count(len(jobs))} jobs: failed ones first, then the "
-                   "longest. All jobs are in the table below.")  # fmt: skip
+                   "longest. All jobs are in the table above.")  # fmt: skip
     at_once = _steps_at_once(found.run.id, shown, version) if len(shown) == len(jobs) else None
     opened = 0
     for job in shown if at_once is None else [job for job in shown if at_once.get(job.id)]:
         failed = outcome_of(job.status, job.conclusion) is Outcome.FAILURE
         opened += failed
-        expanded = failed and opened <= _MOST_LOGS
+        expanded = failed and opened <= _MOST_LOGS and not many(found.jobs)
         if at_once is not None:
             with st.expander(_job_label(job), expanded=expanded):
                 _steps_of(job, at_once[job.id])

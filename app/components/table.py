@@ -17,7 +17,7 @@ from db.spreadsheets import as_text
 Row = Sequence[Cell]
 T = TypeVar("T")
 # Rows are sorted in the browser by so many characters of a text.
-_SORTED_BY = 80
+_SORTED_BY = 200
 
 
 @dataclass(frozen=True)

@@ -32,19 +32,19 @@ completeness(
     data.completeness(repo, run_parts.window_of(newest.run), status.version), newest.run.created_at, repo.repos
 )
 
+if run_parts.many(found.jobs):
+    with panel("All jobs", "failed ones first · a job leads to its log",
+               csv=job_list.jobs_csv(found.jobs, run_id, attempt, viewer.zone())):  # fmt: skip
+        job_list.job_list(found.jobs, run_id, attempt, viewer.zone())
 jobs = frames.drawable(found.jobs)
 frame = frames.timeline(found.jobs, run_parts.started_at(found, attempt), data.clock(), run_parts.MOST_BARS)
-with panel("Jobs", run_parts.timeline_words(len(frame), len(jobs))):
+with panel("Timeline" if run_parts.many(found.jobs) else "Jobs", run_parts.timeline_words(len(frame), len(jobs))):
     if len(frame):
         figure(timeline(frame), "timeline", "Jobs of the run over time")
     else:
         st.caption("No job of this attempt is known: it never started, or its jobs are still being read.")
     run_parts.left_out(found)
     run_parts.steps(found, attempt, status.version)
-if run_parts.many(found.jobs):
-    with panel("All jobs", "failed ones first · a job leads to its log",
-               csv=job_list.jobs_csv(found.jobs, run_id, attempt, viewer.zone())):  # fmt: skip
-        job_list.job_list(found.jobs, run_id, attempt, viewer.zone())
 
 failing, others = run_parts.logs_in_view(logs)
 urls = {job.id: job.html_url for job in found.jobs}
