@@ -8,9 +8,10 @@ from sqlalchemy import Engine
 from collector.alerts.evaluate import Evaluator
 from collector.causes import Causes
 from collector.claims import Claims, holder_name
+from collector.clock import utc_now
 from collector.config import Settings
 from collector.github.auth import AppAuth, Auth, TokenAuth, read_key
-from collector.github.client import Client, utc_now
+from collector.github.client import Client
 from collector.github.pace import Pace
 from collector.github.ratelimit import PATIENCE_SECONDS
 from collector.logs.collect import LogCollector
