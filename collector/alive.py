@@ -10,7 +10,6 @@ import tempfile
 import time
 from pathlib import Path
 
-
 # More than three of the longest intervals between polls. What is written under a clock that is ahead counts no longer.
 _LONGEST_SECONDS = 4 * 86_400.0
 

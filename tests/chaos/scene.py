@@ -1,5 +1,6 @@
 """One account with real programs around it: what happens at GitHub, what is stored of it, and what Slack was sent."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import IO, Any, Protocol
 import httpx
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
+from starlette.types import Receive, Scope, Send
 
 from db.models import Alert, Delivery
 from demo.app import Simulator, create_app
@@ -46,6 +48,19 @@ class Running(Protocol):
     def send_signal(self, number: int, /) -> None: ...
 
 
+class Door:
+    """In front of the simulator: knows what was asked before it is answered, after `latency` seconds."""
+
+    def __init__(self, simulator: Simulator, latency: float) -> None:
+        self.simulator, self.latency, self.arrivals = simulator, latency, list[str]()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            self.arrivals.append(scope["path"])
+            await asyncio.sleep(self.latency)
+        await self.simulator(scope, receive, send)
+
+
 @dataclass
 class Scene:
     """`github` and `slack_url` are what programs are given: a test may put something between."""
@@ -53,7 +68,7 @@ class Scene:
     engine: Engine
     database_url: str
     world: World
-    simulator: Simulator
+    door: Door
     github: str
     slack: Slack
     logs: Path
@@ -90,7 +105,7 @@ class Scene:
     def start(self, module: str, name: str, **more: str) -> Running:
         """Forked from one that has its packages loaded."""
         # The program opens it by this process's number of it.
-        self.files.append(log := (self.logs / f"{name}.log").open("a+"))  # noqa: SIM115
+        self.files.append(log := (self.logs / f"{name}.log").open("a+"))
         program = programs.start(module, environment=self.environment(**more), log=log)
         self.programs.append(program)
         return program
@@ -198,9 +213,9 @@ def scene(
     for name in names:
         world.add_repository(name)
         world.add_workflow(name, "CI")
-    app = create_app(world, tokens={"good"}, rate_limit=None, latency=latency)
-    with running(app) as github, slack() as channel:
-        made = Scene(engine, database_url, world, app, github, channel, logs)
+    door = Door(create_app(world, tokens={"good"}, rate_limit=None), latency)
+    with running(door) as github, slack() as channel:
+        made = Scene(engine, database_url, world, door, github, channel, logs)
         for name in names:
             made.happens("CI", "success", "failure", "success", repo=name, ago=3_600)
         try:
