@@ -112,9 +112,12 @@ class Scene:
 
     def execute(self, module: str, name: str, *, before: tuple[str, ...] = (), **more: str) -> Running:
         """As a process that was executed, for what cannot be forked; `before` is the command that starts it."""
+        return self.execute_command(name, "-m", module, before=before, **more)
+
+    def execute_command(self, name: str, *arguments: str, before: tuple[str, ...] = (), **more: str) -> Running:
         with (self.logs / f"{name}.log").open("a") as log:
             program = subprocess.Popen(
-                [*before, sys.executable, "-m", module], cwd=ROOT, env=programs.clean(self.environment(**more)),
+                [*before, sys.executable, *arguments], cwd=ROOT, env=programs.clean(self.environment(**more)),
                 stdout=log, stderr=log,
             )  # fmt: skip
         self.programs.append(program)

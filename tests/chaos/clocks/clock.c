@@ -1,8 +1,8 @@
 /* Loaded into a program by LD_PRELOAD: its wall clock, and nobody else's, is what the file of CHAOS_CLOCK says.
 
-   The file holds four doubles: the real moment at which it was written, the moment to show then (both in seconds since
-   1970), how many seconds to show for each that passes, and what to add to the clock that counts from the boot: that
-   one is shown by the same speed from then on where the fifth, a flag, is not 0. CLOCK_MONOTONIC stays as it is. */
+   The file holds four doubles: what CLOCK_MONOTONIC was when it was written, the moment to show then in seconds since
+   1970, how many seconds to show for each that passes, and whether (not 0) the clock that counts from the boot runs by
+   that speed, too. CLOCK_MONOTONIC stays as it is. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>
@@ -18,23 +18,22 @@ __attribute__((constructor)) static void open_setting(void) {
     const char *path = getenv("CHAOS_CLOCK");
     int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (file < 0) return;
-    void *found = mmap(NULL, 5 * sizeof(double), PROT_READ, MAP_SHARED, file, 0);
+    void *found = mmap(NULL, 4 * sizeof(double), PROT_READ, MAP_SHARED, file, 0);
     close(file);
     if (found != MAP_FAILED) setting = found;
 }
 
-static double seconds(clockid_t clock) {
+static double passed(void) {
     struct timespec real;
-    syscall(SYS_clock_gettime, clock, &real);
+    syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &real);
     return real.tv_sec + real.tv_nsec / 1e9;
 }
 
 int clock_gettime(clockid_t clock, struct timespec *found) {
     int wall = clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE;
-    int boot = clock == CLOCK_BOOTTIME && setting && setting[4] != 0;
+    int boot = clock == CLOCK_BOOTTIME && setting && setting[3] != 0;
     if (!setting || !(wall || boot)) return (int)syscall(SYS_clock_gettime, clock, found);
-    double shown = setting[1] + (seconds(CLOCK_REALTIME) - setting[0]) * setting[2];
-    if (boot) shown -= setting[3];
+    double shown = setting[1] + (passed() - setting[0]) * setting[2];
     found->tv_sec = (time_t)shown;
     found->tv_nsec = (long)((shown - (double)found->tv_sec) * 1e9);
     return 0;
