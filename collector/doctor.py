@@ -18,6 +18,7 @@ from collector.github.fanout import fan_out
 from collector.sync.targets import resolve
 from db.engine import DatabaseUnavailable, describe_failure, make_engine
 from db.migrate import NotMigrated, check_migrated
+from db.telemetry.foreign import clean
 
 _TIMEOUT_SECONDS = 10
 _CLOCK_SECONDS = 60
@@ -196,4 +197,4 @@ def _redis(settings: Settings) -> Check:
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
+    return clean(getattr(error, "strerror", None) or error, 200)

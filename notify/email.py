@@ -14,10 +14,11 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from db.plain_http import is_loopback
+from db.telemetry.foreign import hide
 from notify.errors import DeliveryFailed
 from notify.message import Message
 from notify.parcel import Parcel, Receipt
-from notify.text import printable
+from notify.text import line, printable
 
 log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 10
@@ -71,6 +72,7 @@ class EmailChannel:
         self._port = url.port or (465 if self._tls else 587)
         self._user = unquote(url.username) if url.username else None
         self._password = unquote(url.password) if url.password else ""
+        hide(self._password)
         self._sender, self._recipients = sender, recipients
         self._may_be_plain = is_loopback(self._host) or self._host in plain_hosts
 
@@ -95,7 +97,7 @@ class EmailChannel:
             ) from None
         except (OSError, smtplib.SMTPException) as error:
             cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise DeliveryFailed(f"The mail server {place} cannot be used: {' '.join(str(cause).split())}") from None
+            raise DeliveryFailed(f"The mail server {place} cannot be used: {line(cause)}") from None
         note = _refused(place, refused)
         if note:
             log.warning("%s", note)
@@ -145,8 +147,8 @@ class EmailChannel:
 def _said(error: smtplib.SMTPResponseException) -> str:
     """What the server said; an answer to AUTH never comes here, so no password can stand in it."""
     said = error.smtp_error
-    text = " ".join((said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)).split())
-    return f": {text[:200]}" if text else ""
+    text = line(said.decode("utf-8", "replace") if isinstance(said, bytes) else said)
+    return f": {text}" if text else ""
 
 
 def _refused(place: str, refused: Mapping[str, tuple[int, bytes]]) -> str | None:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from slack_sdk.errors import SlackRequestError
 from slack_sdk.webhook import WebhookClient
 
+from db.telemetry.foreign import hide
 from notify.errors import DeliveryFailed
 from notify.message import Message
 from notify.parcel import Parcel, Receipt
@@ -35,7 +36,9 @@ class SlackChannel:
     name = "slack"
 
     def __init__(self, webhook_url: str) -> None:
-        self._host = urlsplit(webhook_url).hostname
+        url = urlsplit(webhook_url.strip())
+        self._host = url.hostname
+        hide(webhook_url.strip() if url.path.strip("/") else None, url.path.strip("/"), url.path.rpartition("/")[2])
         self._client = WebhookClient(webhook_url.strip(), timeout=TIMEOUT_SECONDS, logger=_SILENT, retry_handlers=[])
 
     def send(self, message: Message, parcel: Parcel | None = None) -> Receipt:

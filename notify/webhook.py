@@ -13,16 +13,17 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 
+from db.telemetry.foreign import hide
 from notify.email import as_text
 from notify.errors import DeliveryFailed
 from notify.message import Message
 from notify.parcel import Event, Parcel, Receipt
 from notify.slack import wait
-from notify.text import line, printable
+from notify.text import line, printable, seen
 
 VERSION = 1
 _CONNECT_SECONDS, _ANSWER_SECONDS = 5, 10
-_MOST_OF_AN_ANSWER = 600
+_MOST_OF_AN_ANSWER = 4_000
 # Asked to come back: too slow, too early, too often.
 _AGAIN = (408, 425, 429)
 # Its lines for debugging show the path of the URL, which may hold a secret.
@@ -38,6 +39,7 @@ class WebhookChannel:
         self._url = url.strip()
         self._host = urlsplit(self._url).hostname or ""
         self._secret = secret
+        hide(secret, urlsplit(self._url).password)
 
     @property
     def host(self) -> str:
@@ -95,7 +97,7 @@ class WebhookChannel:
 
     def _said(self, response: requests.Response) -> str:
         """One line of the answer, without what it may repeat of the question."""
-        text = _beginning(response)
+        text = seen(_beginning(response))
         for secret in self._secrets():
             text = text.replace(secret, "…")
         return line(text)
