@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from db.telemetry.foreign import clean, hide
 
 SettingsType = TypeVar("SettingsType", bound="EnvironmentSettings")
-_PASSWORD = re.compile(r"://[^/@]*:[^@]*@")
+_PASSWORD = re.compile(r"://[^/@:]{0,200}+:[^@]{0,1000}+@")
 
 
 class ConfigError(Exception):

@@ -23,7 +23,9 @@ _UNFIT = re.compile(
     "\U000e0000-\U000e0fff]"
 )
 # Control sequences and strings (ECMA-48), which would leave their parameters behind.
-_SEQUENCE = re.compile("(?:\x1b\\[|\x9b)[0-?]*+[ -/]*+[@-~]|(?:\x1b\\]|\x9d)[^\x07\x1b\x9c\n]*+(?:\x07|\x1b\\\\|\x9c)")
+_SEQUENCE = re.compile(
+    "(?:\x1b\\[|\x9b)[0-?]*+[ -/]*+[@-~]|(?:\x1b\\]|\x9d)[^\x07\x1b\x9b-\x9d\n]*+(?:\x07|\x1b\\\\|\x9c)"
+)
 
 
 class _Secrets:

@@ -27,7 +27,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
         (r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]{0,20000}(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?", MASK),
     )
 )  # fmt: skip
-_IN_URL = re.compile(r"://[^\s:/@]*:([^\s@]+)@")
+_IN_URL = re.compile(r"://[^\s:/@]{0,200}+:([^\s@]{1,400}+)@")
 
 
 def redaction(secrets: Iterable[str]) -> Callable[[str], str]:
