@@ -12,7 +12,9 @@ from slack_sdk.errors import SlackApiError, SlackRequestError
 from slack_sdk.web import SlackResponse, WebClient
 
 from db.telemetry.foreign import hide
+from notify import opening
 from notify.errors import DeliveryFailed
+from notify.exchange import TooMuch, limited
 from notify.message import Message
 from notify.parcel import Event, Opening, Parcel, Receipt
 from notify.slack import TIMEOUT_SECONDS, blocks, notice, wait
@@ -125,9 +127,12 @@ class SlackBot:
 
     def _call(self, ask: Callable[[], SlackResponse]) -> Mapping[str, Any]:
         try:
-            data = ask().data
+            with limited(opening.LIMITS):
+                data = ask().data
         except SlackApiError as error:
             raise self._refusal(error.response) from None
+        except TooMuch as error:
+            raise DeliveryFailed(f"The answer of Slack at {self._host} {error}") from None
         except (OSError, HTTPException, SlackRequestError) as error:
             raise DeliveryFailed(line(f"Slack at {self._host} cannot be reached: {_reason(error)}")) from None
         except (ValueError, LookupError, TypeError, AttributeError):
@@ -153,8 +158,10 @@ def _reason(error: Exception) -> object:
 
 class _Client(WebClient):
     def _perform_urllib_http_request_internal(self, url: str, req: Request) -> dict[str, Any]:
-        """Whoever redirects elsewhere does not get the token sent along: urllib repeats all other headers there."""
+        """One whose answer is limited. Whoever redirects elsewhere does not get the token sent along: urllib repeats
+        all other headers there."""
         token = req.headers.pop("Authorization", None)
         if token is not None:
             req.add_unredirected_header("Authorization", token)
-        return super()._perform_urllib_http_request_internal(url, req)
+        answer = opening.opened(req, self.timeout)
+        return {"status": answer.status, "headers": answer.headers, "body": opening.decoded(answer)}

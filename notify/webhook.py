@@ -16,7 +16,9 @@ import requests
 from db.telemetry.foreign import hide
 from notify.email import as_text
 from notify.errors import DeliveryFailed
+from notify.exchange import BoundedAdapter, TooMuch, limited
 from notify.message import Message
+from notify.opening import LIMITS
 from notify.parcel import Event, Parcel, Receipt
 from notify.slack import wait
 from notify.text import line, printable, seen
@@ -72,10 +74,15 @@ class WebhookChannel:
 
     def _asked(self, method: str, headers: dict[str, str], raw: bytes | None) -> requests.Response:
         try:
-            return requests.request(
-                method, self._url, data=raw, headers=headers, timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS),
-                allow_redirects=False, stream=True,
-            )  # fmt: skip
+            with limited(LIMITS), requests.Session() as session:
+                session.mount("http://", BoundedAdapter())
+                session.mount("https://", BoundedAdapter())
+                return session.request(
+                    method, self._url, data=raw, headers=headers, timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS),
+                    allow_redirects=False, stream=True,
+                )  # fmt: skip
+        except TooMuch as error:
+            raise DeliveryFailed(f"The answer of the webhook at {self._host} {error}") from None
         except (requests.RequestException, OSError, ValueError) as error:
             # Its own text holds the URL.
             raise DeliveryFailed(f"The webhook at {self._host} cannot be reached: {_cause(error)}") from None
