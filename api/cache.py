@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -86,6 +87,8 @@ class Cache:
         if not isinstance(stored, bytes):
             return None
         answer = Answer(stored[:_TAG_LENGTH].decode("ascii", "replace"), stored[_TAG_LENGTH:])
+        if not _is_whole(answer):
+            return None
         self._keep(key, answer)
         return answer
 
@@ -111,6 +114,20 @@ class Cache:
     def _full(self, key: str) -> str:
         asked = f"{VERSION} {self._name_space} {key}"
         return "pipeline-health:" + hashlib.sha256(asked.encode("utf-8", "replace")).hexdigest()
+
+
+def _is_whole(answer: Answer) -> bool:
+    """Whether what Redis gave is an answer of ours, which unpacks to no more than is ever kept."""
+    body = answer.kept
+    if answer.packed:
+        unpacking = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        try:
+            body = unpacking.decompress(answer.kept, _MOST_BYTES)
+        except zlib.error:
+            return False
+        if not unpacking.eof:
+            return False
+    return tag_of(body) == answer.tag
 
 
 def key_of(path: str, parameters: Iterable[tuple[str, str]], version: int) -> str:

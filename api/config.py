@@ -8,20 +8,15 @@ import limits
 import redis
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 
-from db.config import Port, ReaderSettings
-from front.settings import Listening, ServerSettings
+from db.config import ReaderSettings
+from front.settings import ApiAddressSettings, ServerSettings
 from notify.settings import ChannelSettings
 
 _KEY = re.compile(r"[\x21-\x7e]+")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?")
-_HOST = re.compile(r"[A-Za-z0-9._:%-]{1,255}")
 
 
-class Settings(ReaderSettings, ChannelSettings, ServerSettings):
-    api_host: str = "127.0.0.1"
-    api_port: Port = 3000
-    # In a container API_HOST says nothing: this is where its port is published, ADDRESS:PORT.
-    api_publish: str = ""
+class Settings(ReaderSettings, ChannelSettings, ApiAddressSettings, ServerSettings):
     api_keys: SecretStr | None = None
     api_rate_limit: str = "1200/minute"
     api_cors_origins: str = ""
@@ -47,21 +42,6 @@ class Settings(ReaderSettings, ChannelSettings, ServerSettings):
     def public(self) -> bool:
         """Does API_HOST, or where the container's port is published, let other machines in?"""
         return self.listening().is_open
-
-    def listening(self, *, bound: str | None = "") -> Listening:
-        """`bound`: the address where it is not API_HOST; null where nobody knows it."""
-        return Listening(
-            bound=self.api_host if bound == "" else bound, published=self.api_publish, port=self.api_port,
-            bound_name="API_HOST" if bound == "" else "--host", published_name="API_PUBLISH", guard="API_KEYS",
-            missing="no key is set",
-        )  # fmt: skip
-
-    @field_validator("api_host")
-    @classmethod
-    def _host(cls, value: str) -> str:
-        if not _HOST.fullmatch(value):
-            raise ValueError(f"given was {value[:60]!r}; allowed is an address or a host name, such as 127.0.0.1")
-        return value
 
     @field_validator("api_keys")
     @classmethod

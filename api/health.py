@@ -13,7 +13,7 @@ from db.engine import DatabaseUnavailable, describe_failure, session_scope
 from db.metrics.ledger_words import at, counted
 from db.migrate import NewerSchema, NotMigrated, check_migrated, current_revision
 from db.queries.inbox import InboxSummary
-from db.queries.ledger import CatchingUp, Collector, Service, count_catching_up, liveness, service
+from db.queries.ledger import CatchingUp, Collector, Service, count_catching_up, liveness, service, stall
 from db.queries.repositories import HeartbeatRow, data_version, list_repositories, unread_targets
 from db.queries.runs import any_run
 from db.reader import Reader, asks_again
@@ -167,6 +167,8 @@ def _reason(seen: HeartbeatRow, failing: list[str], now: datetime, poll: timedel
     match liveness(seen, now, poll):
         case Liveness.STOPPED if seen.stopped_at:
             return f"The collector stopped at {at(seen.stopped_at, now)}; start it with python -m collector."
+        case Liveness.STALE if (hangs := stall(seen, now, poll)) is not None:
+            return hangs
         case Liveness.STALE:
             return f"The collector has not been seen for {_length(now - seen.seen_at)}; is it running?"
     if failing:

@@ -15,7 +15,7 @@ SHORTEST_SECRET = 32
 # The provider's part, which is there as a whole or not at all.
 _PROVIDER = ("auth_oidc_metadata_url", "auth_oidc_client_id", "auth_oidc_client_secret", "auth_cookie_secret")
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-DOMAIN = rf"({_LABEL}\.)+{_LABEL}"
+DOMAIN = rf"({_LABEL}\.){{1,126}}{_LABEL}"
 EMAIL = re.compile(rf'(?P<user>[^\s@"<>,;:\\\x00-\x1f\x7f]{{1,64}})@(?P<domain>{DOMAIN})')
 
 # Microsoft's clouds, and what stands in the place of a tenant for any of them.

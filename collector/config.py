@@ -8,9 +8,10 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 
 from collector.github.auth import read_key
 from db.alerting.threshold import Threshold, parse_threshold
-from db.config import LinkSettings, ReaderSettings
+from db.config import ReaderSettings
 from db.metrics.prices import NO_LIST, PriceList
 from db.pricing import read_price_list
+from front.settings import ApiAddressSettings
 from notify.settings import ChannelSettings
 
 _OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98})"
@@ -24,7 +25,7 @@ _DEMO = {"poll_interval_minutes": 0.1, "backfill_days": 66}
 NOTHING_TO_COLLECT = "GITHUB_REPOS: nothing to collect; set it to owner/name or owner/* (make run shows a demo)."
 
 
-class Settings(ReaderSettings, ChannelSettings, LinkSettings):
+class Settings(ReaderSettings, ChannelSettings, ApiAddressSettings):
     github_token: SecretStr | None = None
     github_app_id: str | None = None
     github_app_private_key: SecretStr | None = None
@@ -34,8 +35,7 @@ class Settings(ReaderSettings, ChannelSettings, LinkSettings):
     log_hosts: str = ""
     github_repos: str = ""
     rate_limit_reserve: float = 10.0
-    # The API's, as is DATABASE_REPLICA_URL; here they are only checked, by the doctor.
-    api_host: str = "127.0.0.1"
+    # The API's, as are its address and DATABASE_REPLICA_URL; here they are only checked, by the doctor.
     api_keys: SecretStr | None = None
     github_webhook_secret: SecretStr | None = None
     redis_url: SecretStr | None = None

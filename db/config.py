@@ -11,12 +11,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from db.telemetry.foreign import clean, hide
+
 SettingsType = TypeVar("SettingsType", bound="EnvironmentSettings")
-_PASSWORD = re.compile(r"://[^/@]*:[^@]*@")
+_PASSWORD = re.compile(r"://[^/@:]{0,200}+:[^@]{0,1000}+@")
 
 
 class ConfigError(Exception):
-    """A setting that cannot be used; the message is one line that names it and the remedy."""
+    """A setting that cannot be used; the message is one line for each, which names it and the remedy."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("\n".join(clean(line) for line in message.splitlines()))
 
 
 class EnvironmentSettings(BaseSettings):
@@ -42,11 +47,13 @@ class EnvironmentSettings(BaseSettings):
         """Settings from the environment and `.env`; raises ConfigError with one line a bad variable."""
         values = {**_secrets_from_files(cls), **overrides}
         try:
-            return cls(**values)
+            settings = cls(**values)
         except ValidationError as error:
             raise ConfigError("\n".join(_one_line(item) for item in error.errors())) from None
         except UnicodeDecodeError:
             raise ConfigError(".env is not readable as UTF-8 text; save it as UTF-8.") from None
+        hide(*settings.secret_values())
+        return settings
 
     def secret_values(self) -> tuple[str, ...]:
         """All that must not be told, for who keeps it out of the log."""
@@ -178,5 +185,5 @@ def _secrets_from_files(settings: type[EnvironmentSettings]) -> dict[str, str]:
 
 
 def _one_line(error: Any) -> str:
-    message = str(error["msg"]).removeprefix("Value error, ")
+    message = " ".join(str(error["msg"]).removeprefix("Value error, ").split())
     return f"{str(error['loc'][0]).upper()}: {message}." if error["loc"] else f"{message}."

@@ -14,10 +14,14 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from db.sharding import SEQUENTIAL, is_sharded
+from db.telemetry.foreign import clean
 
 
 class DatabaseUnavailable(Exception):
     """The database cannot be reached or opened; the message is one line with the remedy."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(clean(message))
 
 
 def make_engine(
@@ -81,7 +85,7 @@ def describe_failure(engine: Engine, error: SQLAlchemyError) -> str:
     """One line that says what is wrong with DATABASE_URL and what to do."""
     url = shown(engine)
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()
-    reason = cause[0] if cause else type(error).__name__
+    reason = clean(cause[0], 300) if cause else type(error).__name__
     variable = engine.get_execution_options().get("variable", "DATABASE_URL")
     if engine.dialect.name == "sqlite":
         return f"{variable}: cannot use {url}: {reason}; {_sqlite_advice(reason)}."

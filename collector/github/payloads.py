@@ -7,6 +7,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from db.telemetry.foreign import clean
+
 # A NUL byte and halves of surrogate pairs come out of JSON, and neither fits into a database's text.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -152,4 +154,5 @@ def read(model: type[P], item: Any) -> P | str:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
         name = item.get("id", "without id") if isinstance(item, dict) else "that is no object"
-        return f"{model.__name__.removesuffix('Payload').lower()} {str(name)[:40]}: {where}: {first['msg']}"
+        kind = model.__name__.removesuffix("Payload").lower()
+        return clean(f"{kind} {clean(name, 40)}: {where}: {first['msg']}", 300)

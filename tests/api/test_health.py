@@ -51,6 +51,16 @@ def test_silence_for_three_polls_and_a_minute_is_degraded(
     assert check(client)[1] == status
 
 
+def test_work_that_hangs_is_named_with_its_beginning(client: TestClient, engine: Engine) -> None:
+    since = NOW - timedelta(minutes=17)
+    collector(engine, state="idle", beat_seconds=5, poll_seconds=300, work="look", work_since=since.isoformat())
+    line = f"The collector has made no progress since {since:%H:%M} UTC (look)."
+    assert check(client) == (200, "degraded", line)
+    # Who is not heard of either does not hang.
+    collector(engine, ago=60, state="idle", beat_seconds=5, poll_seconds=300, work="look", work_since=since.isoformat())
+    assert "has not been seen for 60 s" in check(client)[2]
+
+
 def test_where_the_collector_names_no_interval_the_setting_counts(make_client: MakeClient, engine: Engine) -> None:
     collector(engine, ago=500, state="idle")
     assert check(make_client())[1] == "ok"
