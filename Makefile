@@ -61,6 +61,7 @@ format: .venv/.installed-dev
 
 chaos: .venv/.installed-dev
 	@CHAOS=full $(VENV)/python -m pytest tests/chaos -s -n0
+	@$(VENV)/python -m tests.chaos.day
 	@FILTER_EXAMPLES=200 SCHEMA_EXAMPLES=25 $(VENV)/python -m pytest tests/db/test_rows.py tests/api/test_any_filter.py tests/api/test_schema.py
 
 bench: .venv/.installed-dev

@@ -1,5 +1,5 @@
 """python -m tests.chaos.hasty: the collector with claims that end after three seconds instead of thirty, with all that
-follows from that, and with shorter pauses before what failed is tried again."""
+follows from that, and with fewer tries and shorter pauses before what failed is tried again."""
 
 import sys
 from datetime import timedelta
@@ -22,7 +22,7 @@ def hurry() -> None:
     deliver._LATEST_SECONDS = 3.0
     deliver.SEND_SECONDS = 4.0
     outbox._FIRST_DELAY, outbox._LONGEST_DELAY = timedelta(seconds=0.5), timedelta(seconds=2)
-    client._LONGEST_PAUSE_SECONDS = 0.5
+    client._LONGEST_PAUSE_SECONDS, client.TRIES = 0.5, 2
 
 
 if __name__ == "__main__":

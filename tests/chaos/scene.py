@@ -32,8 +32,9 @@ from tests.truth import differences
 REPO = "scale/web"
 # Polls that follow each other closely.
 POLL_MINUTES = "0.05"
-# A program ends within this time of SIGTERM, as containers want it.
-END_SECONDS = 10.5
+# A program ends within ten seconds of SIGTERM, as containers want it; a machine that is busy with other tests may need
+# a moment more to notice.
+END_SECONDS = 15.0
 
 
 class Running(Protocol):

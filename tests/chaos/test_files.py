@@ -162,7 +162,7 @@ def test_a_full_disk_is_told_and_everything_is_read_when_there_is_room(disk: Pat
         with full(disk):
             made.happens("Meanwhile", "failure", "failure", "failure")
             made.happens("CI", *["success"] * 60)
-            time.sleep(40 if FULL else 5)
+            time.sleep(40 if FULL else 3)
             assert collector.poll() is None
             total = httpx.get(f"{api}/api/metrics", timeout=20)
             assert total.status_code in (200, 503), total.text
@@ -220,7 +220,7 @@ def test_without_descriptors_nothing_ends_and_everything_is_made_good(
         made.wait_until_equal()
         with without_descriptors(collector):
             made.happens("Build", "failure", "failure", "failure")
-            time.sleep(60 if FULL else 4)
+            time.sleep(60 if FULL else 3)
             assert collector.poll() is None
         made.wait_until_equal()
         made.wait_until_sent(1)

@@ -116,23 +116,27 @@ def test_who_stood_still_writes_nothing_of_what_another_one_took_over(
             names = REPO, SECOND_REPO, CHORES
             until(lambda: len(holders(watched, REPO, SECOND_REPO)) == 2, 60, "shared")
             made.wait_until_equal()
-            for number, moment in enumerate(MOMENTS):
+            told = 0
+            for moment in MOMENTS:
                 moment(made, first)
                 stopped = time.monotonic()
                 took = until(
                     lambda: all(each.endswith(f"/{second.pid}") for each in holders(watched, *names)), 60, "taken over"
                 )
-                made.happens(f"Flow {number}", "failure", "failure", "failure")
+                if tells := FULL or moment is in_a_look:
+                    told += 1
+                    made.happens(f"Flow {told}", "failure", "failure", "failure")
                 made.happens("CI", "failure", "success", repo=SECOND_REPO)
                 made.wait_until_equal()
-                made.wait_until_sent(number + 1, number, SENT_SECONDS)
+                made.wait_until_sent(told, told - tells, SENT_SECONDS)
                 print(f"{moment.__name__}: taken over {took:.1f} s after the standstill began")
                 time.sleep(max(AWAY_SECONDS - (time.monotonic() - stopped), 0))
                 first.send_signal(signal.SIGCONT)
                 until(lambda: len(holders(watched, REPO, SECOND_REPO)) == 2, 60, "shared again")
-                made.happens(f"Flow {number}", "success")
+                if tells:
+                    made.happens(f"Flow {told}", "success")
                 made.wait_until_equal()
-                made.wait_until_sent(number + 1, number + 1, SENT_SECONDS)
+                made.wait_until_sent(told, told, SENT_SECONDS)
         made.assert_each_sent_once()
         assert foreign(watched, pids) == []
         for name in programs:
