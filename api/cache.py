@@ -21,7 +21,8 @@ from db.queries.repositories import heartbeat
 from db.version import VERSION
 
 _SECONDS = 60
-_MOST_BYTES = 64 * 2**20
+# Of all answers in this process, and of one, as they are kept: what is larger is worked out anew each time.
+_MOST_BYTES, _MOST_ANSWER_BYTES = 64 * 2**20, 2**20
 _TAG_LENGTH = 32
 # What fits into a few packets goes out as it is.
 _WORTH_PACKING = 4000
@@ -92,6 +93,9 @@ class Cache:
         return answer
 
     def put(self, key: str, answer: Answer) -> None:
+        """Here and in Redis; an answer that is too large in neither."""
+        if len(answer.kept) > _MOST_ANSWER_BYTES:
+            return
         self._keep(key, answer)
         if self._link and self._link.is_well():
             try:
@@ -104,9 +108,8 @@ class Cache:
         return self._making[hash(key) % len(self._making)]
 
     def _keep(self, key: str, answer: Answer) -> None:
-        if len(answer.kept) <= _MOST_BYTES:
-            with self._lock:
-                self._memory[key] = answer
+        with self._lock:
+            self._memory[key] = answer
 
     def _full(self, key: str) -> str:
         asked = f"{VERSION} {self._name_space} {key}"

@@ -16,6 +16,7 @@ from collector.config import NOTHING_TO_COLLECT, Settings
 from collector.doctor import doctor
 from collector.ending import end_in_time, leave
 from collector.health import health
+from collector.lease import SETTLED_WITHIN
 from collector.scheduler import Service
 from collector.sync.engine import Outcome
 from db.config import ConfigError
@@ -93,8 +94,11 @@ def _exit_code(outcome: Outcome) -> int:
 
 
 def _serve(settings: Settings) -> int:
-    engine = make_engine(settings.database_url)
-    _wait_for_database(engine)
+    # A migration may take its time between two statements.
+    migrating = make_engine(settings.database_url)
+    _wait_for_database(migrating)
+    migrating.dispose()
+    engine = make_engine(settings.database_url, settled_within=SETTLED_WITHIN)
     passes = make_passes(settings, engine, make_client(settings))
     service = Service(
         engine,

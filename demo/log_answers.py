@@ -65,9 +65,9 @@ class LogAnswers:
         text = self._world.logs.get(number) or (log_text(*found) if found else None)
         if text is None or found is None:
             return PlainTextResponse("BlobNotFound", 404)
-        own = number in self._world.logs
-        body = text.encode() if own else as_written(text, LAYOUTS[self._world.traps.layout_of(found[0].id)])
-        return PlainTextResponse(body)
+        if number in self._world.logs:
+            return PlainTextResponse(text.encode("utf-8", "surrogateescape"))
+        return PlainTextResponse(as_written(text, LAYOUTS[self._world.traps.layout_of(found[0].id)]))
 
     def _archive(self, number: int, attempt_number: str) -> Response:
         run = self._world.run(number)

@@ -81,15 +81,20 @@ def groups(
     now: NowDep,
     asked: FilterDep,
     by: Annotated[GroupBy, Query(description="What to group by")],
+    limit: Annotated[
+        int, Query(ge=1, le=500, description="At most so many groups; `total` says how many there are")
+    ] = 500,
 ) -> Response:
-    """The largest group first. `key` is null for runs without such a value."""
+    """The group with the most runs first. `key` is null for runs without such a value. `rest` has the figures of all
+    groups beyond the limit together: of the same runs as `items`, nothing is left out of the sums."""
 
     def make() -> dict[str, Any]:
-        found = analytics.groups(session, asked.scope, asked.window, by, now=now)
+        found = analytics.largest_groups(session, asked.scope, asked.window, by, limit=limit, now=now)
         listed = [
             {**schemas.figures(each.metrics), "key": each.key, "repo": each.repo, "workflow_id": each.workflow_id}
-            for each in found
+            for each in found.groups
         ]
-        return {"by": by, "window": asked.window, "items": listed}
+        rest = schemas.figures(found.rest) if found.rest else None
+        return {"by": by, "window": asked.window, "items": listed, "total": found.total, "rest": rest}
 
     return cached(request, session, make)

@@ -25,3 +25,8 @@ def markdown(text: object) -> str:
 
 def html(text: object) -> str:
     return escape(printable(str(text)), quote=True)
+
+
+def short(text: str, most: int = 160) -> str:
+    """At most so many characters, the last of them an ellipsis where the text is longer."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -1,4 +1,5 @@
 import logging
+import random
 import socket
 import time
 
@@ -124,3 +125,24 @@ def _news(engine: Engine) -> None:
     with write_scope(engine) as session:
         bump_data_version(session, NOW)
     time.sleep(FRESH_SECONDS)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_an_answer_of_more_than_a_megabyte_is_not_kept(request: pytest.FixtureRequest, shared: bool) -> None:
+    """As it is kept: a long answer that packs well is."""
+    link = RedisLink(request.getfixturevalue("redis_url")) if shared else None
+    cache, reader = Cache(link), Cache(link)
+    chance = random.Random("answers")
+    packed, large, largest = (
+        Answer.of(b"[0]" * 2**20),
+        Answer("tag", chance.randbytes(2**20 + 1)),
+        chance.randbytes(2**20),
+    )
+    for key, answer in (("packed", packed), ("large", large), ("largest", Answer("tag", largest))):
+        cache.put(key, answer)
+    assert len(packed.body) > 2**20
+    for name, kept in (("packed", True), ("large", False), ("largest", True)):
+        assert (cache.here(name) is not None) == kept
+        assert (reader.get(name) is not None) == (kept and shared)
+    if link:
+        link.close()
