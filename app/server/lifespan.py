@@ -10,7 +10,7 @@ import streamlit as st
 from anyio import to_thread
 
 from app.server.middleware import pack_all
-from app.server.provider import limit_answers
+from app.server.provider_answers import limit_answers
 from db.telemetry.foreign import clean
 from front.connections import watch_descriptors
 
