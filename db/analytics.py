@@ -80,11 +80,12 @@ class Group:
 @dataclass(frozen=True)
 class LargestGroups:
     """`rest`: the figures of all groups that are not among `groups` together, null where there are none; `total`: how
-    many groups have runs."""
+    many groups have runs; `data` is that of all of them."""
 
     groups: list[Group]
     rest: Metrics | None
     total: int
+    data: Completeness
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,7 @@ def largest_groups(
     names = _Names(session)
     found = largest(session, Question(scope, window, by, now=now), limit, lambda key: names.order(by, key))
     listed = [names.group(by, key, metrics(facts, data)) for key, facts in found.facts.items()]
-    return LargestGroups(listed, metrics(found.rest, data) if found.rest else None, found.total)
+    return LargestGroups(listed, metrics(found.rest, data) if found.rest else None, found.total, data)
 
 
 def weekday_hours(session: Session, scope: Scope, window: Window) -> list[HourCell]:

@@ -50,6 +50,10 @@ _DISPLAY = {
     "recovery_p50": "45m 10s", "compute_seconds": "8,539 min", "wasted_seconds": "1,021 min", "wasted_share": "12.0%",
     "cost_usd": "$71.42", "cost_unknown_minutes": "120 min",
 }  # fmt: skip
+_DATA = (
+    "How complete the data behind all items are. `data` of an item is the same with the first ten gaps; all others "
+    "are one, of the kind `more`"
+)
 _POINT = {**_METRICS, "start": "2026-10-24T00:00:00Z", "partial": True}
 _GROUP = {**_METRICS, "key": "CI", "repo": "acme/web-app", "workflow_id": 90001001}
 
@@ -170,11 +174,13 @@ class Series(Schema):
             "interval": "day",
             "window": _WINDOW,
             "points": [_POINT],
+            "data": _METRICS["data"],
         }
     )
     interval: str
     window: Window
     points: list[Point]
+    data: Data = Field(description=_DATA)
 
 
 class Group(Metrics):
@@ -192,6 +198,7 @@ class Groups(Schema):
             "items": [_GROUP],
             "total": 612,
             "rest": _METRICS,
+            "data": _METRICS["data"],
         }
     )
     by: str
@@ -202,6 +209,7 @@ class Groups(Schema):
         description="Figures of all groups that are not among `items` together, percentiles over all their runs; null "
         "where there are none"
     )
+    data: Data = Field(description=_DATA)
 
 
 def figures(metrics: MetricsFigures) -> dict[str, Any]:

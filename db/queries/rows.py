@@ -1,6 +1,8 @@
 """Sums of runs that no roll-up holds, made from the rows: one by one where they are few, in the database where they are
 many."""
 
+import itertools
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -8,7 +10,8 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Float, Integer, Select, case, cast, false, func, or_, select
+from sqlalchemy import ColumnElement, Float, Integer, Select, Text, case, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from db.metrics import sketch, tiles
@@ -118,7 +121,7 @@ def _one_by_one(rows: Iterable[Sequence[Any]], question: Question) -> Found:
 
 
 def _add_up(session: Session, question: Question, where: Sequence[Any]) -> list[Found]:
-    group = _group(question)
+    group = _group(session, question)
     keys = (first_hour(_HOUR, question.interval), *group)
 
     def grouped(*columns: Any, by: Sequence[Any] = ()) -> Select[Any]:
@@ -168,7 +171,7 @@ def _values(session: Session, question: Question, where: Sequence[Any], found: "
     """The spans of each run, of questions without an interval: SQLite may lack the functions that find a bucket."""
     if not set(_SPANS) & set(question.histograms):
         return {}
-    query = select(*_group(question), *_VALUES).where(*where, _DECIDED).execution_options(yield_per=_FEW)
+    query = select(*_group(session, question), *_VALUES).where(*where, _DECIDED).execution_options(yield_per=_FEW)
     listed: dict[str, list[Exact]] = defaultdict(list)
     for rows in read(session, query).partitions():
         *group, passed, durations, queues = zip(*rows, strict=True)
@@ -194,21 +197,27 @@ def _columns(by: GroupBy | None) -> list[Any]:
     return [getattr(Run, name) for name in COLUMNS[by]]
 
 
-def _group(question: Question) -> list[Any]:
-    """The columns of the group. Where some groups of a single column are selected: its value, null for the rest, and
-    whether it is of the rest."""
+def _group(session: Session, question: Question) -> list[Any]:
+    """The columns of the group. Where some groups of a single column are selected: its value, null for the rest, and 1
+    where the null is the value itself and selected, else 0."""
     columns = _columns(question.by)
-    if not _is_narrowed(question):
+    if question.selected is None or len(columns) != 1:
         return columns
-    names = [key for key in question.selected or () if key is not None]
-    selected: ColumnElement[bool] = func.coalesce(columns[0].in_(names), false())
-    if None in (question.selected or ()):
-        selected = or_(selected, columns[0].is_(None))
-    return [case((selected, columns[0])), case((selected, 0), else_=1)]
+    (column,), names = columns, sorted(key for key in question.selected if key is not None)
+    among: ColumnElement[bool] = column.in_(names)
+    if session.get_bind().dialect.name == "postgresql":
+        # In what it groups by, PostgreSQL compares with each value of a list.
+        among = cast(literal(json.dumps(dict.fromkeys(names)), Text), JSONB).has_key(column)
+    lacks = case((column.is_(None), 1), else_=0) if None in question.selected else cast(0, Integer)
+    return [case((among, column)), lacks]
 
 
 def _is_narrowed(question: Question) -> bool:
     return question.selected is not None and len(COLUMNS[question.by]) == 1
+
+
+def _named(key: Any, lacks: int) -> Any:
+    return REST if key is None and not lacks else key
 
 
 class _Numbers(dict[Any, int]):
@@ -239,7 +248,7 @@ class _Places:
         """Of rows that begin with the first hour of the bucket and the columns of the group."""
         width = self._width
         if self._narrowed:
-            return self.of([(REST if row[2] else row[1], self._buckets.of_hour(int(row[0]))) for row in rows])
+            return self.of([(_named(row[1], row[2]), self._buckets.of_hour(int(row[0]))) for row in rows])
         return self.of([(key_of(row[1:width]), self._buckets.of_hour(int(row[0]))) for row in rows])
 
     def of_columns(self, group: Sequence[Sequence[Any]], size: int) -> Any:
@@ -248,7 +257,7 @@ class _Places:
             return np.full(size, self._place((None, None)))
         keys: Iterable[Any] = group[0] if len(group) == 1 else zip(*group, strict=True)
         if self._narrowed:
-            keys = (REST if rest else key for key, rest in keys)
+            keys = itertools.starmap(_named, keys)
         places = _Numbers(lambda key: self._place((key, None)))
         return np.fromiter(map(places.__getitem__, keys), np.int64, size)
 

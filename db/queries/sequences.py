@@ -94,9 +94,11 @@ def _beginnings(session: Session, scope: Scope, window: Window) -> Select[Any]:
     where = [*in_scope(session, scope), *_decided(), *in_window(window)]
     # What is null in a list of values equals nothing.
     name = func.coalesce(Run.branch, "")
+    # PostgreSQL would look for the repository of each run in a subquery.
+    of_repository = Repository.id == Run.repository_id
     if not scope.branches:
-        failed = select(name).where(*where, Run.outcome == Outcome.FAILURE).correlate(None)
-        where.append(name.in_(failed))
+        failed = select(name).join(Repository, of_repository).where(*where, Run.outcome == Outcome.FAILURE)
+        where.append(name.in_(failed.correlate(None)))
     backwards: dict[str, Any] = {
         "partition_by": (Run.repository_id, Run.workflow_id, Run.branch),
         "order_by": (Run.created_at.desc(), Run.id.desc()),
@@ -109,6 +111,7 @@ def _beginnings(session: Session, scope: Scope, window: Window) -> Select[Any]:
             func.min(passed).over(**backwards, rows=(None, -1)).label("recovered_at"),
             Run.outcome,
         )
+        .join(Repository, of_repository)
         .where(*where)
         .subquery()
         .c
@@ -131,9 +134,9 @@ def _branch_of(begun: _Begun) -> Branch:
 
 
 def _decided() -> list[ColumnElement[bool]]:
-    """Runs that are part of a sequence. A pull request from a fork's `main` does not break ours."""
-    default = select(Repository.default_branch).where(Repository.id == Run.repository_id).scalar_subquery()
-    namesake = ~Run.on_default_branch & (func.coalesce(Run.branch, "") == default)
+    """Runs, joined with their repositories, that are part of a sequence. A pull request from a fork's `main` does not
+    break ours."""
+    namesake = ~Run.on_default_branch & (func.coalesce(Run.branch, "") == Repository.default_branch)
     return [Run.outcome.in_(DECIDED), Run.completed_at.is_not(None), ~namesake]
 
 

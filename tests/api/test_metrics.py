@@ -150,6 +150,23 @@ def test_groups_have_a_limit_that_is_bounded(filled: TestClient, limit: str) -> 
     assert answer.json()["errors"][0]["parameter"] == "limit"
 
 
+@pytest.mark.parametrize("path", ["/api/metrics/series?since=400d", "/api/metrics/groups?by=workflow&since=400d"])
+def test_gaps_of_many_repositories_are_listed_once_for_all_items(filled: TestClient, engine: Engine, path: str) -> None:
+    with write_scope(engine) as session:
+        for number in range(40):
+            since = NOW - timedelta(days=60 - number)
+            add_gap(session, 1, "capped", f"{number}", since=since, until=since + timedelta(hours=1))
+    answer = filled.get(path).json()
+    items = answer["items"] if "items" in answer else answer["points"]
+    assert len([gap for gap in answer["data"]["gaps"] if gap["kind"] == "capped"]) == 40
+    listed = items[0]["data"]["gaps"]
+    assert listed[:10] == answer["data"]["gaps"][:10]
+    (more,) = listed[10:]
+    assert (more["repo"], more["kind"]) == ("*", "more")
+    assert more["detail"].startswith(f"{len(answer['data']['gaps']) - 10} more gaps")
+    assert all(item["data"] == items[0]["data"] for item in items)
+
+
 def test_a_narrow_window_reads_only_its_runs(filled: TestClient) -> None:
     body = filled.get("/api/metrics", params={"since": (NOW - timedelta(hours=8)).isoformat(), "until": "5h"}).json()
     assert body["runs"]["total"] == 4
