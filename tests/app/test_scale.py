@@ -3,15 +3,16 @@
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, insert
 
 from db.alerting.kinds import KINDS
 from db.alerting.patterns import Patterns
 from db.alerting.rule import Rule
 from db.engine import write_scope
+from db.models import Alert
 from db.store.alert_rules import add_rule
 from db.store.silences import add_silence
-from db.vocabulary import RuleKind
+from db.vocabulary import AlertState, RuleKind
 from tests.app.conftest import Open
 from tests.app.crowd import crowd, fail_differently
 from tests.app.reading import html, markdown, octets, table
@@ -89,3 +90,24 @@ def test_a_branch_that_is_not_listed_can_be_typed(empty: Engine, moment: datetim
     assert choice.placeholder == "All branches, or type one"
     assert not page.multiselect(key="actor").proto.accept_new_options
     assert len(table(page, "runs")) == 1
+
+
+def test_every_alert_that_fires_can_be_reached(empty: Engine, moment: datetime, open_page: Open) -> None:
+    add_repository(empty, 1, "acme/web", moment)
+    with write_scope(empty) as session:
+        session.execute(insert(Alert.__table__), [
+            {"repository_id": 1, "rule": RuleKind.FAILURE_RATE, "threshold": "20%", "state": AlertState.FIRING,
+             "opened_at": moment - timedelta(minutes=number), "detail": {}, "target": f"{number}"}
+            for number in range(120)
+        ])  # fmt: skip
+    heartbeat(empty, moment, channels=[])
+    page = open_page("alerts")
+    for words, cards in (("1 to 50 of 120", 50), ("51 to 100 of 120", 50), ("101 to 120 of 120", 20)):
+        assert f"{words} alerts, newest first" in markdown(page)
+        assert "\n".join(html(page)).count('class="ph-alert ') == cards
+        older = page.button(key="firing-older")
+        assert older.disabled == (cards == 20)
+        if not older.disabled:
+            older.click().run()
+    page.button(key="firing-newer").click().run()
+    assert "51 to 100 of 120 alerts" in markdown(page)
