@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import data
 from app.components import cells
-from app.components.text import html, markdown
+from app.components.text import html, markdown, short
 from app.data import RunDetail
 from app.marks import colour_group, word
 from db.metrics import units
@@ -72,7 +72,9 @@ def _choose(found: FoundLog) -> None:
     """Another job of the same attempt."""
     listed = found.others[:_MOST_CHOICES]
     listed += [] if found.row in listed else [found.row]
-    names = {each.job_id: f"{word(each.conclusion or 'in_progress')} · {each.name}" for each in listed}
+    names = {each.job_id: f"{word(each.conclusion or 'in_progress')} · {short(each.name)}" for each in listed}
+    if len(found.others) > _MOST_CHOICES:
+        st.caption(f"{units.count(len(names))} of {units.count(len(found.others))} logs to choose from")
     chosen = st.selectbox(
         "Log of", list(names), index=list(names).index(found.row.job_id), key=f"job-of-{found.row.job_id}", width=260,
         format_func=lambda job_id: markdown(names[job_id]), label_visibility="collapsed",

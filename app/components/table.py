@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 import streamlit as st
 
 from app.components.cells import Cell
-from app.components.paging import paged
+from app.components.paging import PAGE, paged
 from app.components.text import html
 from db.spreadsheets import as_text
 
@@ -43,11 +43,11 @@ def table(name: str, columns: Sequence[Column], rows: Sequence[Row], *, caption:
 @st.fragment
 def long_table(
     name: str, columns: Sequence[Column], items: Sequence[T], rows: Callable[[Sequence[T]], Sequence[Row]], *,
-    caption: str, what: str, of: Hashable = None,
+    caption: str, what: str, of: Hashable = None, size: int = PAGE,
 ) -> None:  # fmt: skip
     """A table of any length, page by page. `rows` makes the rows of a page; `what` is the plural of the items; another
     `of`, such as an order or a search, starts at the first page again."""
-    table(name, columns, rows(paged(items, name, what, of=of)), caption=caption)
+    table(name, columns, rows(paged(items, name, what, of=of, size=size)), caption=caption)
 
 
 def table_html(name: str, columns: Sequence[Column], rows: Sequence[Row], caption: str) -> str:

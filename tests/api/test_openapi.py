@@ -70,7 +70,8 @@ def test_every_endpoint_is_described_with_tag_summary_and_example(client: TestCl
 def test_the_endpoints_are_those_of_the_contract(client: TestClient, engine: Engine) -> None:
     paths = set(client.get("/openapi.json").json()["paths"])
     assert paths >= {
-        "/api/runs", "/api/runs/{run_id}", "/api/metrics", "/api/metrics/series", "/api/metrics/groups",
+        "/api/runs", "/api/runs/{run_id}", "/api/runs/{run_id}/jobs",
+        "/api/metrics", "/api/metrics/series", "/api/metrics/groups",
         "/api/logs/{run_id}", "/api/export/runs", "/api/badge/{owner}/{name}.svg",
         "/api/repositories", "/api/workflows", "/api/alerts", "/api/alerts/test", "/health",
         "/api/alerts/{alert_id}", "/api/alerts/{alert_id}/acknowledge", "/api/alerts/silences", "/api/alerts/rules",
