@@ -48,16 +48,22 @@ def _pins(file: str) -> dict[str, set[str]]:
     return found
 
 
-def _requirements() -> dict[str, str]:
-    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+def _requirements(file: str = "requirements.txt") -> dict[str, str]:
+    text = (ROOT / file).read_text(encoding="utf-8")
     return dict(re.findall(r"^([a-z0-9-]+)==([^\s;]+)", text, re.MULTILINE))
 
 
-def test_the_lock_has_every_pin_of_the_requirements() -> None:
-    lock = _pins("requirements.lock")
-    wrong = {name for name, version in _requirements().items()
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-audit"])
+def test_the_lock_has_every_pin_of_the_requirements(name: str) -> None:
+    lock = _pins(f"{name}.lock")
+    wrong = {name for name, version in _requirements(f"{name}.txt").items()
              if not any(entry.startswith(f"{name}=={version} ") for entry in lock.get(name, ()))}  # fmt: skip
     assert wrong == set(), "run `make lock`"
+
+
+def test_the_tests_run_on_what_is_shipped() -> None:
+    lock, tested = _pins("requirements.lock"), _pins("requirements-dev.lock")
+    assert {name for name, entries in lock.items() if tested.get(name) != entries} == set(), "run `make lock`"
 
 
 def test_what_the_images_install_is_what_the_lock_says() -> None:
