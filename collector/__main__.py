@@ -47,6 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "health":
         return health(settings)
     set_up("collector", settings.backend_env, settings.secret_values())
+    for line in settings.weak_secrets():
+        # The others are the API's, which reports them.
+        if line.startswith("ALERT_"):
+            log.warning("%s. BACKEND_ENV=prod refuses it.", line)
     if options.command == "doctor":
         return doctor(settings, make_client(settings))
     return _collect(settings, options)
