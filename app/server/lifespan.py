@@ -10,6 +10,7 @@ import streamlit as st
 from anyio import to_thread
 
 from app.server.middleware import pack_all
+from app.server.provider import install
 from front.connections import watch_descriptors
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ def in_one_line(record: logging.LogRecord) -> bool:
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     from app.server.warm import warm
 
+    install()
     logging.getLogger(_LOGIN_LOG).addFilter(in_one_line)
     # zlib works beside Python, so this costs the start nothing; whoever comes first compresses what is still missing.
     Thread(target=pack_all, name="pack", daemon=True).start()
