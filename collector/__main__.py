@@ -15,6 +15,7 @@ from collector.build import make_client, make_passes
 from collector.config import NOTHING_TO_COLLECT, Settings
 from collector.doctor import doctor
 from collector.ending import end_in_time, leave
+from collector.file_lock import HasCollector, hold
 from collector.health import health
 from collector.scheduler import Service
 from collector.sync.engine import Outcome
@@ -98,6 +99,15 @@ def _exit_code(outcome: Outcome) -> int:
 
 def _serve(settings: Settings) -> int:
     engine = make_engine(settings.database_url)
+    try:
+        lock = hold(engine)
+    except HasCollector as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        raise DatabaseUnavailable(
+            f"DATABASE_URL: cannot write beside {engine.url.database}: {error.strerror}; the folder must be writable."
+        ) from None
     _wait_for_database(engine)
     passes = make_passes(settings, engine, make_client(settings))
     service = Service(
@@ -108,6 +118,8 @@ def _serve(settings: Settings) -> int:
         log_retention_days=settings.log_retention_days,
     )
     code = 0 if service.run() else 1
+    if lock:
+        lock.close()
     leave(code, passes.work)
     return code
 
