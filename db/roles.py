@@ -4,16 +4,23 @@ read, and write where people write.
 They are called OWNER_collector and OWNER_reader, by the role that migrates, so that several installations on one server
 stay apart. https://www.postgresql.org/docs/current/sql-grant.html, sql-alterdefaultprivileges.html."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 from psycopg2.extensions import encrypt_password
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
 
 from db.engine import DatabaseUnavailable, describe_failure, shown
 
+_Result = TypeVar("_Result")
 COLLECTOR, READER = "collector", "reader"
+# Beside those of db.migrate and db.store.locking.
+_LOCK = 7_233_023
+_TURN = text("SELECT pg_advisory_xact_lock(:key)")
+_PAUSES_SECONDS = (0.1, 0.3, 1.0, 2.0)
+_AT_THE_SAME_TIME = ("tuple concurrently", "pg_authid_rolname_index", "deadlock detected")
 _LONGEST_NAME = 63  # bytes of an identifier
 _INSUFFICIENT_PRIVILEGE = "42501"
 _ROWS = "SELECT, INSERT, UPDATE, DELETE"
@@ -45,12 +52,7 @@ def make_roles(engine: Engine, passwords: Mapping[str, str]) -> Roles:
     if engine.dialect.name != "postgresql":
         raise NoRoles(f"{shown(engine)}: SQLite has no roles; whoever may write the file may do everything.")
     try:
-        with engine.begin() as connection:
-            roles = _names(connection)
-            for name, password in ((roles.collector, passwords.get(COLLECTOR)), (roles.reader, passwords.get(READER))):
-                _make(connection, name, password)
-            _grant(connection, roles)
-            return roles
+        return _patiently(lambda: _make_roles(engine, passwords))
     except ProgrammingError as error:
         if getattr(error.orig, "pgcode", None) != _INSUFFICIENT_PRIVILEGE:
             raise DatabaseUnavailable(describe_failure(engine, error)) from error
@@ -67,7 +69,38 @@ def refresh_rights(engine: Engine) -> Roles | None:
     """Gives roles that exist the rights of this version, as is needed after an upgrade; null where there are none."""
     if engine.dialect.name != "postgresql":
         return None
+    try:
+        return _patiently(lambda: _refresh(engine))
+    except SQLAlchemyError as error:
+        raise DatabaseUnavailable(describe_failure(engine, error)) from error
+
+
+def _patiently(work: Callable[[], _Result]) -> _Result:
+    """Roles belong to the server: programs of its other databases may change the same ones at the same time, whom no
+    lock of this database keeps out."""
+    for pause in _PAUSES_SECONDS:
+        try:
+            return work()
+        except DBAPIError as error:
+            if not any(each in str(error.orig) for each in _AT_THE_SAME_TIME):
+                raise
+            time.sleep(pause)
+    return work()
+
+
+def _make_roles(engine: Engine, passwords: Mapping[str, str]) -> Roles:
     with engine.begin() as connection:
+        connection.execute(_TURN, {"key": _LOCK})
+        roles = _names(connection)
+        for name, password in ((roles.collector, passwords.get(COLLECTOR)), (roles.reader, passwords.get(READER))):
+            _make(connection, name, password)
+        _grant(connection, roles)
+        return roles
+
+
+def _refresh(engine: Engine) -> Roles | None:
+    with engine.begin() as connection:
+        connection.execute(_TURN, {"key": _LOCK})
         roles = _names(connection)
         if not (_exists(connection, roles.collector) and _exists(connection, roles.reader)):
             return None

@@ -148,6 +148,37 @@ def test_roles_may_be_made_again_and_get_new_passwords(server: Server, tmp_path:
     assert stored[0] != stored[1]
 
 
+@pytest.mark.parametrize("databases", [1, 2])
+def test_roles_are_made_by_several_at_once(server: Server, postgresql_url: str, databases: int) -> None:
+    """Of one database, as pods that start together do, and of two on one server."""
+    second = f"{server.owner_name}_two"
+    administer(postgresql_url, f"CREATE DATABASE {second} OWNER {server.owner_name}")
+    urls = [server.owner_url, with_name(server.owner_url, second)][:databases]
+    failures: list[BaseException] = []
+
+    def make(url: str) -> None:
+        try:
+            with engine_of(url) as owner:
+                make_roles(owner, PASSWORDS)
+        except BaseException as error:  # the test shows it
+            failures.append(error)
+
+    try:
+        administer(with_name(postgresql_url, second), f"ALTER SCHEMA public OWNER TO {server.owner_name}")
+        for url in urls:
+            with engine_of(url) as owner:
+                upgrade(owner)
+        threads = [threading.Thread(target=make, args=(url,)) for url in urls * (8 // databases)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failures == []
+        assert not refused(server.reader_url, "SELECT 1 FROM runs")
+    finally:
+        administer(postgresql_url, f"DROP DATABASE {second} WITH (FORCE)")
+
+
 def test_a_role_that_may_not_make_roles_is_told_so(
     server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
