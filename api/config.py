@@ -1,14 +1,13 @@
 """The API's settings: the only place in it that reads the environment."""
 
 import re
-from typing import Literal
 from urllib.parse import urlsplit
 
 import limits
 import redis
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import SecretStr, field_validator
 
-from db.config import ReaderSettings
+from db.config import ReaderSettings, RedisSettings
 from front.settings import ApiAddressSettings, ServerSettings
 from notify.settings import ChannelSettings
 
@@ -16,19 +15,25 @@ _KEY = re.compile(r"[\x21-\x7e]+")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?")
 
 
-class Settings(ReaderSettings, ChannelSettings, ApiAddressSettings, ServerSettings):
+class Settings(ReaderSettings, ChannelSettings, ApiAddressSettings, ServerSettings, RedisSettings):
     api_keys: SecretStr | None = None
+    # Of /metrics and of what /health says of hosts and repositories; both are open without it.
+    metrics_key: SecretStr | None = None
     api_rate_limit: str = "1200/minute"
     api_cors_origins: str = ""
-    redis_url: SecretStr | None = None
     github_webhook_secret: SecretStr | None = None
     poll_interval_minutes: float = 5.0
-    backend_env: Literal["dev", "prod"] = Field("dev", validation_alias=AliasChoices("backend_env", "node_env"))
 
     @property
     def keys(self) -> tuple[str, ...]:
         text = self.api_keys.get_secret_value() if self.api_keys else ""
         return _split(text)
+
+    @property
+    def metrics_keys(self) -> tuple[str, ...]:
+        """Those that open /metrics and the details of /health; empty where both are open. Who may read everything may
+        read these."""
+        return (self.metrics_key.get_secret_value(), *self.keys) if self.metrics_key else ()
 
     @property
     def rate_limit(self) -> str | None:
@@ -52,6 +57,13 @@ class Settings(ReaderSettings, ChannelSettings, ApiAddressSettings, ServerSettin
         found = _split(value.get_secret_value())
         if not found or not all(_KEY.fullmatch(key) for key in found):
             raise ValueError("allowed are keys of printable ASCII without spaces, separated by commas")
+        return value
+
+    @field_validator("metrics_key")
+    @classmethod
+    def _metrics_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _KEY.fullmatch(value.get_secret_value()):
+            raise ValueError("allowed is a key of printable ASCII without spaces")
         return value
 
     @field_validator("api_rate_limit")

@@ -1,10 +1,10 @@
 """The UI's settings: the only place in it that reads the environment."""
 
 import re
-from typing import Literal, Self
+from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic import SecretStr, field_validator, model_validator
 
 from db.config import ReaderSettings
 from db.plain_http import is_safe
@@ -32,8 +32,6 @@ def is_of_any_tenant(address: str) -> bool:
 
 class Settings(ReaderSettings):
     """Where the data is, and the form of the log; everything else the collector says of itself in the database."""
-
-    backend_env: Literal["dev", "prod"] = Field("dev", validation_alias=AliasChoices("backend_env", "node_env"))
 
 
 class AccessSettings(ServerSettings):

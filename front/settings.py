@@ -15,6 +15,7 @@ from front.hosts import Hosts, Origin, origin
 
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9_])?")
 _LISTENS_AT = re.compile(r"[A-Za-z0-9._:%-]{1,255}")
+_PORT_ALONE = re.compile(r"(?:https?://)?:\d{1,5}/?")
 _FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
@@ -143,7 +144,9 @@ def _is_any(host: str) -> bool:
 
 
 def _hosts(value: str) -> list[str]:
-    return [_host(each.strip()) for each in value.split(",") if each.strip()]
+    """A port alone, as in a proxy's SITE_ADDRESS=:80, names no host."""
+    parts = (each.strip() for each in value.split(","))
+    return [_host(part) for part in parts if part and not _PORT_ALONE.fullmatch(part)]
 
 
 def _host(text: str) -> str:

@@ -10,6 +10,7 @@ import streamlit as st
 from anyio import to_thread
 
 from app.server.middleware import pack_all
+from app.server.provider import install
 from app.server.provider_answers import limit_answers
 from db.telemetry.foreign import clean
 from front.connections import watch_descriptors
@@ -31,6 +32,7 @@ def in_one_line(record: logging.LogRecord) -> bool:
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     from app.server.warm import warm
 
+    install()
     logging.getLogger(_LOGIN_LOG).addFilter(in_one_line)
     limit_answers()
     # zlib works beside Python, so this costs the start nothing; whoever comes first compresses what is still missing.

@@ -100,13 +100,14 @@ def stalled_since(beat: HeartbeatRow, now: datetime, poll: timedelta = _DEFAULT_
     return since if now - since > silence_allowed(_seconds(beat, "poll_seconds") or poll) else None
 
 
-def stall(beat: HeartbeatRow, now: datetime, poll: timedelta = _DEFAULT_POLL) -> str | None:
-    """A sentence on the work of a collector that is heard of and makes no progress: which, and since when. Null for one
-    that does, that stopped, or that is not heard of at all."""
+def stall(beat: HeartbeatRow, now: datetime, poll: timedelta = _DEFAULT_POLL, *, named: bool = True) -> str | None:
+    """A sentence on the work of a collector that is heard of and makes no progress: since when, and which where `named`
+    (it may hold a repository's name). Null for one that does, that stopped, or that is not heard of at all."""
     since = stalled_since(beat, now, poll)
     if since is None or beat.stopped_at is not None or _is_unheard(beat, now, poll):
         return None
-    return f"The collector has made no progress since {at(since, now)} ({beat.detail.get('work')})."
+    which = f" ({beat.detail.get('work')})" if named else ""
+    return f"The collector has made no progress since {at(since, now)}{which}."
 
 
 def is_silent(beat: HeartbeatRow, now: datetime, poll: timedelta = _DEFAULT_POLL) -> bool:
