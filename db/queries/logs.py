@@ -1,7 +1,7 @@
 """Reading the logs of a run's jobs."""
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, case, func, literal_column, select
@@ -15,12 +15,17 @@ from db.queries.runs import end_unknown
 from db.queries.wanted_logs import LOGS_LAST
 from db.vocabulary import Conclusion, LogState, Status
 
+# Texts of one answer, in bytes of the logs: a run may have hundreds of them. A kept log is at most _LONGEST_TEXT long;
+# one of an unknown size counts as _USUAL_TEXT.
+MOST_TEXT, _LONGEST_TEXT, _USUAL_TEXT = 16_000_000, 8_100_000, 1_000_000
+
 
 @dataclass(frozen=True)
 class JobLogRow:
     """`state` is null where nobody has asked for this log yet, and it could be asked for; the log of a job whose end is
     unknown (`end_unknown`) is missing for good.
-    `excerpt_first_line` counts from 1; `text` is null unless asked for and stored."""
+    `excerpt_first_line` counts from 1; `text` is null unless asked for and stored. `size_bytes` is the size of the log
+    before anything was left out of it; null where it is not known."""
 
     repository_id: int
     job_id: int
@@ -34,6 +39,7 @@ class JobLogRow:
     truncated: bool
     text: str | None
     end_unknown: bool = False
+    size_bytes: int | None = None
 
     @property
     def shown_state(self) -> str:
@@ -45,13 +51,29 @@ def list_logs(
     session: Session, run_id: int, attempt: int, *, job_id: int | None = None, with_text: bool = True
 ) -> list[JobLogRow]:
     """Logs of the own jobs of one attempt (no copies, no phantoms, none that were skipped), that of the job which
-    decided it first."""
+    decided it first. The first ones have their texts, up to MOST_TEXT bytes together; that of a single job always is
+    there."""
     where = [Job.attempt == attempt]
     if job_id is not None:
         where.append(Job.id == job_id)
-    rows = _rows(session, run_id, where, with_text)
+    rows = _rows(session, run_id, where, with_text=False)
     failed, allowed = _attempt_failed(session, run_id, attempt), allowed_to_fail(session, run_id)
-    return sorted(rows, key=lambda row: urgency(row.name, row.conclusion, attempt_failed=failed, allowed=allowed))
+    rows.sort(key=lambda row: urgency(row.name, row.conclusion, attempt_failed=failed, allowed=allowed))
+    return _with_texts(session, rows) if with_text else rows
+
+
+def _with_texts(session: Session, rows: list[JobLogRow]) -> list[JobLogRow]:
+    room, chosen = MOST_TEXT, dict[int, str | None]()
+    for row in rows:
+        size = min(_USUAL_TEXT if row.size_bytes is None else row.size_bytes, _LONGEST_TEXT)
+        if row.state == LogState.STORED and (size <= room or not chosen):
+            room -= size
+            chosen[row.job_id] = None
+    if chosen:
+        of_jobs = JobLog.repository_id == rows[0].repository_id, JobLog.job_id.in_(list(chosen))
+        for job_id, content in session.execute(select(JobLog.job_id, JobLog.content).where(*of_jobs)):
+            chosen[job_id] = _text(content)
+    return [replace(row, text=chosen[row.job_id]) if row.job_id in chosen else row for row in rows]
 
 
 def find_log(session: Session, run_id: int, job_id: int, *, with_text: bool = False) -> JobLogRow | None:
@@ -91,13 +113,14 @@ def _row(job: Job, log: JobLog | None, with_text: bool, *, orphaned: bool) -> Jo
         excerpt=[plain(line) for line in log.excerpt or []] if log else [],
         error_line=plain(log.error_line) if log and log.error_line else None,
         truncated=bool(log and log.truncated),
-        text=_text(log) if log and stored and with_text else None,
+        text=_text(log.content) if log and stored and with_text else None,
         end_unknown=bool(orphaned),
+        size_bytes=log.size_bytes if log else None,
     )
 
 
-def _text(log: JobLog) -> str | None:
-    return zlib.decompress(log.content).decode("utf-8", "replace") if log.content is not None else None
+def _text(content: bytes | None) -> str | None:
+    return zlib.decompress(content).decode("utf-8", "replace") if content is not None else None
 
 
 @dataclass(frozen=True)
