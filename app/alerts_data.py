@@ -93,6 +93,22 @@ def _firsts(session: Session, listed: Sequence[AlertRow]) -> dict[int, RunRow]:
     return {run.id: run for run in list_runs_by_id(session, wanted)} if wanted else {}
 
 
+@dataclass(frozen=True)
+class Firing:
+    """A page of the alerts that fire, whatever their state, newest first; `firsts` as in Board."""
+
+    page: AlertPage
+    firsts: dict[int, RunRow]
+
+
+@lasting
+@st.cache_data(ttl=3, max_entries=64, show_spinner=False)
+def firing(cursor: str | None) -> Firing:
+    with data.session() as session:
+        page = alert_page(session, AlertFilter(states=_OPEN), data.clock(), limit=MOST_FIRING, cursor=cursor)
+        return Firing(page, _firsts(session, page.items))
+
+
 @lasting
 @st.cache_data(ttl=3, max_entries=64, show_spinner=False)
 def history(cursor: str | None) -> AlertPage:
@@ -167,5 +183,5 @@ def ask_for_test(channel: str, message: Message) -> None:
 
 
 def _anew() -> None:
-    for kept in (board, history, one):
+    for kept in (board, firing, history, one):
         kept.clear()

@@ -15,7 +15,7 @@ from app.unknown import Unknown
 from app.unknown import unknown as find_unknown
 from db.metrics.scope import Scope
 from db.metrics.window import Window
-from db.queries.repositories import WorkflowRow
+from db.queries.repositories import MOST_VALUES, WorkflowRow
 from db.vocabulary import Conclusion, Interval
 
 PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90),
@@ -44,6 +44,8 @@ _SHARED = ("repo", "branch", "workflow", *_TIME, "rate")
 _OF_RUNS = ("conclusion", "event", "actor", "q")
 _KEYS = _SHARED + _OF_RUNS
 _TEXTS = ("q", "dates")
+# Filters whose options are the values of the latest runs.
+_OF_LATEST = ("branch", "event", "actor")
 _MOST, _LONGEST = 50, 300
 _WRITTEN, _PAGE, _INSTEAD = "filters-written", "filters-page", "period-instead"
 # A period of the address that is none, until another one is chosen.
@@ -319,6 +321,8 @@ def _options(version: int) -> data.Options:
 
 
 def _choice(label: str, values: list[str], key: str, placeholder: str, written: Callable[[str], str] = str) -> None:
+    """Where only the latest values are listed, any other can be typed."""
+    cut = key in _OF_LATEST and len(values) >= MOST_VALUES
     # A chosen value that is not among the options (an old branch in a shared link) stays chosen.
     listed = list(dict.fromkeys([*values, *_chosen(key)]))
     st.multiselect(
@@ -326,7 +330,8 @@ def _choice(label: str, values: list[str], key: str, placeholder: str, written: 
         listed,
         key=key,
         format_func=written,
-        placeholder=placeholder,
+        placeholder=f"{placeholder}, or type one" if cut else placeholder,
+        accept_new_options=cut,
         label_visibility="collapsed",
         width="stretch",
         # Streamlit's own way takes "pay" for api-gateway, too, and Enter for all that it found.

@@ -14,7 +14,7 @@ from api.deps import NowDep, SessionDep, not_found, only_known_parameters, writi
 from api.errors import Problem
 from db.insights.terminal import visible
 from db.queries.logs import JobLogRow, list_logs
-from db.queries.runs import RunRow, get_run, list_attempts, list_jobs
+from db.queries.runs import RunRow, get_run, has_jobs, list_attempts
 from db.store.logs import request_logs
 from db.vocabulary import LogState, Status
 from front.door import FOREIGN
@@ -82,7 +82,7 @@ def _jobs_will_come(session: Session, run: RunRow, attempt: int, job_id: int | N
         raise not_found(f"attempt {attempt} of run {run.id}")
     if job_id is not None:
         raise not_found(f"job {job_id} with a log of its own in attempt {attempt} of run {run.id}")
-    if list_jobs(session, run.id, attempt):
+    if has_jobs(session, run.id, attempt):
         return False
     return run.status != Status.COMPLETED or (
         run.completed_at is not None and now - run.completed_at < _JOBS_COME_WITHIN

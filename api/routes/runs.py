@@ -3,12 +3,14 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from sqlalchemy.orm import Session
 
 from api import schemas
 from api.cache import cached, with_etag
 from api.deps import FilterDep, SessionDep, TextQuery, not_found, only_known_parameters, plain_text
 from api.errors import bad_parameter
-from db.queries.runs import BadCursor, get_run, list_attempts, list_jobs, list_runs
+from db.queries.runs import AttemptRow, BadCursor, RunRow, get_run, list_attempts, list_jobs, list_runs, page_of_jobs
+from db.vocabulary import Conclusion
 
 router = APIRouter(tags=["Runs"], dependencies=[Depends(only_known_parameters)])
 
@@ -47,14 +49,51 @@ def run(
     run_id: Annotated[int, Path(examples=[7398123456])],
     attempt: Annotated[int | None, Query(ge=1, lt=2**31, description="The latest one without it")] = None,
 ) -> Response:
-    """Jobs of the latest attempt, or of the one asked for."""
-    found = get_run(session, run_id) if 0 <= run_id < 2**63 else None
-    if found is None:
-        raise not_found(f"run {run_id}")
-    attempts = list_attempts(session, run_id)
-    number = attempt or found.attempt
-    if attempt and attempt not in {each.attempt for each in attempts}:
-        raise not_found(f"attempt {attempt} of run {run_id}")
+    """All jobs of the latest attempt, or of the given one; a run may have thousands, which `/api/runs/{run_id}/jobs`
+    answers by pages."""
+    found = _run(session, run_id)
+    attempts, number = _attempts(session, found, attempt)
     jobs = list_jobs(session, run_id, number)
     detail = schemas.RunDetail.model_validate({**vars(found), "attempts": attempts, "jobs": jobs})
     return with_etag(request, detail)
+
+
+@router.get(
+    "/api/runs/{run_id}/jobs",
+    operation_id="list_jobs",
+    response_model=schemas.JobPage,
+    summary="Jobs of a run, page by page",
+    responses={404: {"model": schemas.ProblemDocument, "description": "There is no such run or attempt"}},
+)
+def jobs(
+    request: Request,
+    session: SessionDep,
+    run_id: Annotated[int, Path(examples=[7398123456])],
+    attempt: Annotated[int | None, Query(ge=1, lt=2**31, description="The latest one without it")] = None,
+    conclusion: Annotated[
+        list[Conclusion] | None, Query(description="Of any, and jobs that are not over, without it; repeatable")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Annotated[int | None, Query(ge=0, lt=2**63, description="`next` of the page before")] = None,
+) -> Response:
+    """Jobs of one attempt with their steps, by ascending id."""
+    found = _run(session, run_id)
+    _, number = _attempts(session, found, attempt)
+    page = page_of_jobs(session, run_id, number, limit=limit, after=cursor, conclusions=conclusion or ())
+    return with_etag(request, schemas.JobPage.model_validate({"attempt": number, **vars(page)}))
+
+
+def _run(session: Session, run_id: int) -> RunRow:
+    """Raises 404 where it is not known."""
+    found = get_run(session, run_id) if 0 <= run_id < 2**63 else None
+    if found is None:
+        raise not_found(f"run {run_id}")
+    return found
+
+
+def _attempts(session: Session, run: RunRow, attempt: int | None) -> tuple[list[AttemptRow], int]:
+    """All attempts of a run, and the number of the given one, else of the latest. Raises 404 where it is not known."""
+    attempts = list_attempts(session, run.id)
+    if attempt and attempt not in {each.attempt for each in attempts}:
+        raise not_found(f"attempt {attempt} of run {run.id}")
+    return attempts, attempt or run.attempt

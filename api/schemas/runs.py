@@ -147,6 +147,13 @@ class Job(Schema):
     html_url: str | None
 
 
+class JobPage(Schema):
+    model_config = example({"attempt": 1, "items": [_JOB], "next": 20877123001})
+    attempt: int
+    items: list[Job]
+    next: int | None = Field(description="Give it back as `cursor` for the next page; null at the end")
+
+
 class RunDetail(Run):
     model_config = example({**_RUN, "attempts": [_ATTEMPT], "jobs": [_JOB]})
     attempts: list[Attempt]

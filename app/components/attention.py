@@ -10,7 +10,7 @@ from app.components.text import html
 from db.findings import Attention
 from db.metrics import units
 
-_SHOWN = 5
+_SHOWN, _MOST = 5, 100
 _SIGNS = {"broken": "✕", "alert": "!", "success": "↘", "duration": "↗", "stuck": "◌", "queue": "…"}
 
 
@@ -23,10 +23,17 @@ def attention(found: Sequence[Attention], now: datetime, *, doubt: str | None = 
             calm = f"<span>No problem in the stored data, which may not be all. {html(doubt)}</span>"
         st.html(f'<div class="{kind}"><div class="ph-calm">{calm}</div></div>')
         return
-    rows = [_row(each, now) for each in found]
-    rest = "".join(rows[_SHOWN:])
-    more = f"<details><summary>{len(rows) - _SHOWN} more</summary>{rest}</details>" if rest else ""
+    rows = [_row(each, now) for each in found[:_MOST]]
+    rest = "".join(rows[_SHOWN:]) + _left_out(len(found) - len(rows))
+    more = f"<details><summary>{units.count(len(found) - _SHOWN)} more</summary>{rest}</details>" if rest else ""
     st.html(f'<div class="{kind}" role="alert">{"".join(rows[:_SHOWN])}{more}</div>')
+
+
+def _left_out(number: int) -> str:
+    if not number:
+        return ""
+    told = f"and {units.count(number)} more of a lower rank; filters narrow the list"
+    return f'<div class="ph-need ph-dim"><b class="ph-sign"></b><div>{told}</div></div>'
 
 
 def _row(each: Attention, now: datetime) -> str:

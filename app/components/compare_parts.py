@@ -5,18 +5,21 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from app import data
 from app.components import cells
 from app.components.cells import Cell
 from app.components.panel import Made
-from app.components.table import Column, Row, table
-from app.components.text import html
+from app.components.table import Column, Row, long_table
+from app.components.text import html, short
 from app.marks import colour_group, word
 from db.breakdown import Commit, ComparedJob, ComparedRun, JobState, RunComparison, SinceGreen
 from db.metrics import units
 from db.queries.runs import RunRow
 from db.vocabulary import Conclusion
 
-_MOST_JOBS, _NAMED = 200, 12
+_NAMED = 12
+# The jobs of a run with more are compared with those of the last success on demand.
+MOST_AT_ONCE = 1_000
 
 
 def wanted_runs() -> tuple[int, ...]:
@@ -38,9 +41,8 @@ def run_heads(compared: Sequence[ComparedRun], zone: ZoneInfo) -> None:
 
 
 def job_table(found: RunComparison, name: str) -> None:
-    table(name, _columns(found), job_rows(found.jobs[:_MOST_JOBS]), caption="Jobs side by side, most changed first")
-    if len(found.jobs) > _MOST_JOBS:
-        st.caption(f"The {_MOST_JOBS} of {units.count(len(found.jobs))} jobs that changed most; the file has all.")
+    long_table(name, _columns(found), found.jobs, job_rows, caption="Jobs side by side, most changed first",
+               what="jobs", of=tuple(each.run.id for each in found.runs))  # fmt: skip
 
 
 def jobs_file(found: RunComparison) -> tuple[Sequence[Column], list[Row]]:
@@ -67,13 +69,29 @@ def since_green(found: SinceGreen, zone: ZoneInfo) -> None:
     if found.first_bad:
         st.html(f'<div class="ph-meta"><span>{_since(found.first_bad, green)}</span></div>')
     _commits(found.commits, found.first_bad, more=found.more, compare_url=latest.compare_url)
-    job_table(found.comparison, "since-green")
+    if found.comparison.jobs:
+        job_table(found.comparison, "since-green")
 
 
-def since_green_csv(found: SinceGreen) -> tuple[str, Made] | None:
-    """For the panel; null where there is nothing to compare with."""
-    compared = found.comparison
-    return ("since-success", lambda: jobs_file(compared)) if compared else None
+@st.fragment
+def jobs_on_demand(run_id: int, version: int) -> None:
+    """The jobs against the last success, compared when somebody wants to see them."""
+    unfolded = st.expander("Jobs against the last success", on_change="rerun", key=f"since-green-{run_id}")
+    if unfolded.open:
+        found = data.since_green(run_id, version)
+        with unfolded:
+            if found and found.comparison:
+                job_table(found.comparison, "since-green")
+
+
+def since_green_csv(found: SinceGreen, run_id: int, version: int) -> tuple[str, Made] | None:
+    """For the panel, of all jobs; null where there is nothing to compare with."""
+    return ("since-success", lambda: _all_jobs(run_id, version)) if found.comparison else None
+
+
+def _all_jobs(run_id: int, version: int) -> tuple[Sequence[Column], list[Row]]:
+    found = data.since_green(run_id, version)
+    return jobs_file(found.comparison) if found and found.comparison else ((), [])
 
 
 def _since(first_bad: RunRow, green: RunRow) -> str:
@@ -145,8 +163,7 @@ def _name(job: ComparedJob) -> Cell:
     )  # fmt: skip
     told = ", ".join(mark for is_so, mark in marks if is_so)
     small = f"<small>{told}</small>" if told else ""
-    shown = html(job.name)
-    clipped = f'<span class="ph-clip" title="{shown}"><b>{shown}</b></span>'
+    clipped = f'<span class="ph-clip" title="{html(job.name)}"><b>{html(short(job.name))}</b></span>'
     return Cell(f'<span class="ph-two">{clipped}{small}</span>', job.name)
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.components import cells
 from app.components.cells import Cell
-from app.components.table import Column, Row, table
+from app.components.table import Column, Row, long_table, table
 from app.components.text import html
 from app.components.workflow_table import Query, workflow_link
 from app.marks import word
@@ -36,7 +36,8 @@ _NAMED = 3
 
 
 def cause_table(found: Causes, now: datetime, time: Query) -> None:
-    table("causes", _COLUMNS, cause_rows(found.items, now, time), caption="Causes of failures, most frequent first")
+    long_table("causes", _COLUMNS, found.items, lambda items: cause_rows(items, now, time),
+               caption="Causes of failures, most frequent first", what="causes", of=time)  # fmt: skip
 
 
 def causes_file(found: Causes, now: datetime) -> tuple[Sequence[Column], list[Row]]:
@@ -71,6 +72,8 @@ def head(found: CauseRuns, time: Query) -> None:
 
 def run_list(found: CauseRuns, zone: ZoneInfo) -> None:
     table("cause-runs", _RUNS, runs_rows(found, zone), caption="Runs with this cause, newest first")
+    if found.cause.runs > len(found.runs):
+        st.caption(f"The newest {units.count(len(found.runs))} of {units.count(found.cause.runs)} runs.")
 
 
 def runs_file(found: CauseRuns, zone: ZoneInfo) -> tuple[Sequence[Column], list[Row]]:

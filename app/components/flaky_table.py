@@ -5,7 +5,7 @@ from datetime import datetime
 
 from app.components import cells
 from app.components.cells import Cell
-from app.components.table import Column, Row, table
+from app.components.table import Column, Row, long_table
 from app.components.text import html
 from app.components.workflow_table import Query, workflow_link
 from db.findings import FlakyWorkflow
@@ -32,7 +32,8 @@ _NAMED = 1
 
 
 def flaky_table(found: Sequence[FlakyWorkflow], now: datetime, time: Query) -> None:
-    table("flaky", _COLUMNS, flaky_rows(found, now, time), caption="Flaky workflows, the surest first")
+    long_table("flaky", _COLUMNS, found, lambda items: flaky_rows(items, now, time),
+               caption="Flaky workflows, the surest first", what="workflows", of=time)  # fmt: skip
 
 
 def flaky_file(found: Sequence[FlakyWorkflow], now: datetime) -> tuple[Sequence[Column], list[Row]]:

@@ -1,20 +1,24 @@
-"""The jobs of a run as a table, where there are too many to open one by one: searched, paged, failed ones first."""
+"""The jobs of a run as a table, where there are too many to open one by one: by the name that the legs of a matrix
+share, or one by one, failed ones first; searched and paged."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from hashlib import sha256
+from statistics import median
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
 from app.components import cells
 from app.components.cells import Cell
+from app.components.paging import paged
 from app.components.panel import Made
 from app.components.table import Column, Row, table
-from app.components.text import html
+from app.components.text import html, short
 from app.marks import word
 from db.metrics import units
+from db.metrics.job_groups import JobGroup, job_groups, worst_first
 from db.metrics.outcome import outcome_of
-from db.queries.runs import JobRow
+from db.queries.runs import JobSummary
 from db.vocabulary import Outcome
 
 _COLUMNS = (
@@ -25,69 +29,172 @@ _COLUMNS = (
     Column("Runner", show="wide_only"),
     Column("Started", "right", show="wide_only"),
 )
-_PAGE = 50
-_ORDER = {Outcome.FAILURE: 0, Outcome.IN_PROGRESS: 1, Outcome.CANCELLED: 2, Outcome.OTHER: 3, Outcome.SUCCESS: 4}
+_GROUPS = (
+    Column("Status", width="124px", help="That of the worst job"),
+    Column("Group", fluid=True),
+    Column("Jobs", "right"),
+    Column("Failed", "right"),
+    Column("Median", "right", "Median duration of the jobs that ran in this attempt", "wide_only"),
+    Column("Slowest", "right", "Duration of the longest job"),
+)
+_BY_GROUP, _FAILED, _ALL = "Groups", "Failed", "All jobs"
+_LONGEST_KEY = 80
+_COUNTED = {
+    Outcome.FAILURE: "failed", Outcome.IN_PROGRESS: "not over", Outcome.CANCELLED: "cancelled", Outcome.OTHER: "other",
+    Outcome.SUCCESS: "passed", Outcome.SKIPPED: "skipped",
+}  # fmt: skip
 
 
-def job_list(jobs: Sequence[JobRow], run_id: int, attempt: int, zone: ZoneInfo) -> None:
+@st.fragment
+def job_list(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneInfo) -> None:
+    groups = job_groups(jobs)
+    failed = [job for job in jobs if _outcome(job) is Outcome.FAILURE]
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="job-filters"):
         wanted = st.text_input("Search jobs", key=f"jobs-q-{run_id}", placeholder="Name, runner or label",
                                icon=":material/search:", label_visibility="collapsed", width=330)  # fmt: skip
-    found = matching(jobs, wanted)
-    if not found:
+        view = _view(run_id, {_BY_GROUP: len(groups), _FAILED: len(failed), _ALL: len(jobs)})
+    chosen = st.query_params.get("group", "")
+    if wanted.strip():
+        _jobs(matching(jobs, wanted), "matching jobs", wanted, run_id, attempt, zone)
+    elif view == _BY_GROUP and chosen:
+        _legs(groups, chosen, run_id, attempt, zone)
+    elif view == _BY_GROUP:
+        shown = paged(groups, "job-groups", "groups", of=attempt)
+        table("job-groups", _GROUPS, group_rows(shown, run_id, attempt), caption="Groups of jobs, failed ones first")
+    else:
+        listed = worst_first(failed if view == _FAILED else jobs)
+        _jobs(listed, "failed jobs" if view == _FAILED else "jobs", view, run_id, attempt, zone)
+
+
+def _view(run_id: int, sizes: dict[str, int]) -> str:
+    """What is listed: groups, where most jobs share one. There are none where all jobs are of one group, or every name
+    is its own."""
+    every = sizes[_ALL]
+    offered = [view for view, least in ((_BY_GROUP, 2), (_FAILED, 1)) if least <= sizes[view] < every] + [_ALL]
+    default = _BY_GROUP if _BY_GROUP in offered and sizes[_BY_GROUP] * 2 <= every else _ALL
+    if len(offered) == 1:
+        return offered[0]
+    chosen = st.segmented_control(
+        "Listed", offered, default=default, required=True, key=f"jobs-view-{run_id}", label_visibility="collapsed",
+        format_func=lambda view: f"{view} · {units.count(sizes[view])}",
+    )  # fmt: skip
+    return str(chosen)
+
+
+def _jobs(
+    listed: Sequence[JobSummary], what: str, of: str, run_id: int, attempt: int, zone: ZoneInfo, name: str = "run-jobs"
+) -> None:
+    if not listed:
         st.caption("No job of this attempt has that in its name, runner or labels.")
         return
-    pages = -(-len(found) // _PAGE)
-    place = st.pagination(pages, key=f"jobs-page-{run_id}-{attempt}-{wanted}") if pages > 1 else 1
-    first = (place - 1) * _PAGE
-    shown = found[first : first + _PAGE]
-    st.caption(f"{units.count(first + 1)} to {units.count(first + len(shown))} of {units.count(len(found))} jobs"
-               + (f" of {units.count(len(jobs))}" if wanted else ""))  # fmt: skip
-    table("run-jobs", _COLUMNS, job_rows(shown, run_id, attempt, zone), caption="Jobs of the run, failed ones first")
+    shown = paged(listed, name, what, of=(of, attempt))
+    table(name, _COLUMNS, job_rows(shown, run_id, attempt, zone), caption="Jobs of the run, failed ones first")
 
 
-def matching(jobs: Sequence[JobRow], wanted: str) -> list[JobRow]:
+def _legs(groups: Sequence[JobGroup[JobSummary]], chosen: str, run_id: int, attempt: int, zone: ZoneInfo) -> None:
+    """The jobs of the group that the address names."""
+    group = next((each for each in groups if group_key(each.name) == chosen), None)
+    every = cells.anchor("All groups", "run", [("run_id", run_id), ("attempt", attempt)])
+    named = html(group.name) if group else "no job of this attempt is in this group"
+    st.html(f'<div class="ph-crumb">{every} / {named}</div>')
+    if group:
+        _jobs(group.jobs, f"jobs of {group.name[:_LONGEST_KEY]}", chosen, run_id, attempt, zone)
+
+
+def group_key(name: str) -> str:
+    """What an address names a group by: its name, shortened where it is long."""
+    if len(name) <= _LONGEST_KEY:
+        return name
+    return f"{name[:40]}~{sha256(name.encode(errors='replace')).hexdigest()[:12]}"
+
+
+def matching(jobs: Sequence[JobSummary], wanted: str) -> list[JobSummary]:
     """Failed ones first, then those that run; each kind in the order they began."""
     low = wanted.strip().lower()
     found = [job for job in jobs if not low or low in " ".join((job.name, job.runner or "", *job.labels)).lower()]
-    return sorted(found, key=lambda job: _ORDER.get(outcome_of(job.status, job.conclusion), 5))
+    return worst_first(found)
 
 
-def jobs_csv(jobs: Sequence[JobRow], run_id: int, attempt: int, zone: ZoneInfo) -> tuple[str, Made]:
+def jobs_csv(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneInfo) -> tuple[str, Made]:
     """All of them, whatever a page shows."""
     return "run-jobs", lambda: (_COLUMNS, job_rows(matching(jobs, ""), run_id, attempt, zone))
 
 
-def job_rows(jobs: Sequence[JobRow], run_id: int, attempt: int, zone: ZoneInfo) -> list[Row]:
+def group_rows(groups: Sequence[JobGroup[JobSummary]], run_id: int, attempt: int) -> list[Row]:
     return [
         (
-            cells.state(job.conclusion or job.status),
+            cells.state(group.jobs[0].shown_state),
+            _group_name(group, run_id, attempt),
+            cells.count(len(group.jobs)),
+            cells.count(group.failed),
+            cells.duration(_median(group)),
+            _slowest(group, run_id, attempt),
+        )
+        for group in groups
+    ]
+
+
+def job_rows(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneInfo) -> list[Row]:
+    return [
+        (
+            cells.state(job.shown_state),
             _name(job, run_id, attempt),
             cells.duration(job.duration_seconds),
             cells.duration(job.queue_seconds),
             _runner(job),
-            _started(job.started_at, zone),
+            cells.when(job.started_at, zone),
         )
         for job in jobs
     ]
 
 
-def _name(job: JobRow, run_id: int, attempt: int) -> Cell:
+def _outcome(job: JobSummary) -> str:
+    return outcome_of(job.status, job.conclusion)
+
+
+def _group_name(group: JobGroup[JobSummary], run_id: int, attempt: int) -> Cell:
+    """Leads to its jobs; to the log, where it is a single job."""
+    if len(group.jobs) == 1:
+        return _name(group.jobs[0], run_id, attempt)
+    query = [("run_id", run_id), ("attempt", attempt), ("group", group_key(group.name))]
+    link = cells.anchor(short(group.name), "run", query, hover=f"{group.name}: its jobs")
+    told = f"<small>{html(_counts(group))}</small>"
+    return Cell(f'<span class="ph-two"><span class="ph-clip">{link}</span>{told}</span>', group.name)
+
+
+def _counts(group: JobGroup[JobSummary]) -> str:
+    """2 failed · 30 passed."""
+    outcomes = [_outcome(job) for job in group.jobs]
+    counts = {outcome: outcomes.count(outcome) for outcome in _COUNTED}
+    return " · ".join(f"{units.count(number)} {_COUNTED[outcome]}" for outcome, number in counts.items() if number)
+
+
+def _median(group: JobGroup[JobSummary]) -> float | None:
+    known = [job.duration_seconds for job in group.jobs if job.duration_seconds is not None and not job.copied]
+    return median(known) if known else None
+
+
+def _slowest(group: JobGroup[JobSummary], run_id: int, attempt: int) -> Cell:
+    job = group.slowest
+    if job is None:
+        return cells.duration(None)
+    query = [("run_id", run_id), ("attempt", attempt), ("job_id", job.id)]
+    link = cells.anchor(units.duration(job.duration_seconds), "log", query, hover=job.name)
+    return Cell(link, job.duration_seconds)
+
+
+def _name(job: JobSummary, run_id: int, attempt: int) -> Cell:
     told = (
         " · carried over from an earlier attempt" if job.copied else " · report without a runner" if job.phantom else ""
     )
     if job.copied or job.phantom or not job.completed_at:
-        link = f'<span title="{html(job.name)}">{html(job.name)}</span>'
+        link = f'<span title="{html(job.name)}">{html(short(job.name))}</span>'
     else:
         query = [("run_id", run_id), ("attempt", attempt), ("job_id", job.id)]
-        link = cells.anchor(job.name, "log", query, hover=f"{word(job.conclusion or job.status)}: its log")
+        link = cells.anchor(short(job.name), "log", query, hover=f"{job.name}: {word(job.shown_state)}, its log")
     return Cell(f'<span class="ph-clip">{link}</span><small class="ph-dim">{told}</small>', job.name)
 
 
-def _runner(job: JobRow) -> Cell:
+def _runner(job: JobSummary) -> Cell:
     shown = job.runner or ", ".join(job.labels) or units.NO_DATA
     return Cell(f'<span class="ph-clip ph-short" title="{html(", ".join(job.labels))}">{html(shown)}</span>', shown)
-
-
-def _started(moment: datetime | None, zone: ZoneInfo) -> Cell:
-    return cells.when(moment, zone)

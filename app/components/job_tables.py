@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 
-import streamlit as st
-
 from app.components import cells
 from app.components.cells import Cell
-from app.components.table import Column, Row, table
-from app.components.text import html
+from app.components.table import Column, Row, long_table
+from app.components.text import html, short
 from db.breakdown import JobFigures, StepFigures
-from db.metrics import units
 
 _JOBS = (
     Column("Job", fluid=True),
@@ -32,22 +29,15 @@ _STEPS = (
     Column("Change", "right", "Median against the period before", "wide_only"),
     Column("p95", "right", show="wide_only"),
 )
-_MOST_JOBS, _MOST_STEPS = 60, 40
+_PAGE = 50
 
 
 def job_table(figures: Sequence[JobFigures]) -> None:
-    table("jobs", _JOBS, job_rows(figures[:_MOST_JOBS]), caption="Jobs, most time first")
-    _cut(_MOST_JOBS, len(figures), "jobs")
+    long_table("jobs", _JOBS, figures, job_rows, caption="Jobs, most time first", what="jobs", size=_PAGE)
 
 
 def step_table(figures: Sequence[StepFigures]) -> None:
-    table("steps", _STEPS, step_rows(figures[:_MOST_STEPS]), caption="Steps, most time first")
-    _cut(_MOST_STEPS, len(figures), "steps")
-
-
-def _cut(shown: int, total: int, what: str) -> None:
-    if total > shown:
-        st.caption(f"The first {shown} of {units.count(total)} {what}; the file has all.")
+    long_table("steps", _STEPS, figures, step_rows, caption="Steps, most time first", what="steps", size=_PAGE)
 
 
 def jobs_file(figures: Sequence[JobFigures]) -> tuple[Sequence[Column], Sequence[Row]]:
@@ -92,9 +82,9 @@ def step_rows(figures: Sequence[StepFigures]) -> list[Row]:
 
 
 def _clipped(name: str) -> Cell:
-    return Cell(f'<span class="ph-clip" title="{html(name)}"><b>{html(name)}</b></span>', name)
+    return Cell(f'<span class="ph-clip" title="{html(name)}"><b>{html(short(name))}</b></span>', name)
 
 
 def _within(name: str, job: str) -> Cell:
-    shown = f'<span class="ph-two"><span class="ph-clip" title="{html(name)}"><b>{html(name)}</b></span>'
-    return Cell(f"{shown}<small>{html(job)}</small></span>", f"{job} / {name}")
+    shown = f'<span class="ph-two"><span class="ph-clip" title="{html(name)}"><b>{html(short(name))}</b></span>'
+    return Cell(f"{shown}<small>{html(short(job))}</small></span>", f"{job} / {name}")

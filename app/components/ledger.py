@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import data, frames
 from app.components import tables
+from app.components.paging import paged
 from app.components.panel import panel
 from app.components.storage import fact_grid
 from app.components.text import html, markdown
@@ -15,6 +16,7 @@ from db.metrics.ledger_totals import troubled
 from db.metrics.ledger_words import reading_line
 from db.metrics.service_words import facts
 from db.metrics.verdict import Tone
+from db.queries.repositories import TargetRow
 
 _REFRESH_SECONDS = 5
 _SIGNS = {Tone.GOOD: ("✓", "green"), Tone.BUSY: ("◌", "blue"), Tone.BAD: ("✕", "red"), Tone.NOTE: ("–", "gray")}
@@ -34,10 +36,11 @@ def standing() -> None:
     if found.reading:
         line = reading_line(found.reading.done, found.reading.expected, found.reading.seconds_left)
         st.progress(found.reading.share, text=markdown(line))
-    fact_grid(facts(found.service, found.at, silent=found.silent))
+    fact_grid(facts(found.service, found.at, silent=found.silent, stall=found.stall))
     if found.ledgers or found.unread:
         with panel("Repositories", "what is known to be complete · worst first · times in UTC"):
-            tables.ledger(frames.ledger(worst_first(found.ledgers), found.unread, found.at))
+            every: list[RepositoryLedger | TargetRow] = [*found.unread, *worst_first(found.ledgers)]
+            tables.ledger(frames.ledger(paged(every, "ledger", "repositories"), found.at))
 
 
 @st.fragment(run_every=_REFRESH_SECONDS)

@@ -8,12 +8,12 @@ import streamlit as st
 
 from app import data
 from app.components import cells
-from app.components.text import html, markdown
+from app.components.text import html, markdown, short
 from app.data import RunDetail
 from app.marks import colour_group, word
 from db.metrics import units
 from db.queries.logs import JobLogRow
-from db.queries.runs import JobRow, RunRow
+from db.queries.runs import JobSummary, RunRow
 
 # More are not sent to the browser; the page of the run has a table of all jobs.
 _MOST_CHOICES = 300
@@ -24,7 +24,7 @@ class FoundLog:
     """`others` are the logs of the same attempt, itself included, as they are listed."""
 
     row: JobLogRow
-    job: JobRow | None
+    job: JobSummary | None
     attempt: int
     others: list[JobLogRow]
 
@@ -34,8 +34,8 @@ def find(newest: RunDetail, version: int) -> FoundLog | None:
     wanted, attempt = _number("job_id"), _number("attempt")
     known = [each.attempt for each in newest.attempts] or [newest.run.attempt]
     for number in [attempt] if attempt in known else sorted(known, reverse=True):
-        detail = data.run_detail(newest.run.id, number, version)
-        rows = detail.logs if detail else []
+        detail = data.attempt_detail(newest, number, version)
+        rows = data.run_logs(newest.run.id, number, version) if detail else []
         row = next((each for each in rows if wanted in (None, each.job_id)), None)
         if detail and row:
             job = next((each for each in detail.jobs if each.id == row.job_id), None)
@@ -72,7 +72,9 @@ def _choose(found: FoundLog) -> None:
     """Another job of the same attempt."""
     listed = found.others[:_MOST_CHOICES]
     listed += [] if found.row in listed else [found.row]
-    names = {each.job_id: f"{word(each.conclusion or 'in_progress')} · {each.name}" for each in listed}
+    names = {each.job_id: f"{word(each.conclusion or 'in_progress')} · {short(each.name)}" for each in listed}
+    if len(found.others) > _MOST_CHOICES:
+        st.caption(f"{units.count(len(names))} of {units.count(len(found.others))} logs to choose from")
     chosen = st.selectbox(
         "Log of", list(names), index=list(names).index(found.row.job_id), key=f"job-of-{found.row.job_id}", width=260,
         format_func=lambda job_id: markdown(names[job_id]), label_visibility="collapsed",

@@ -1,10 +1,39 @@
-"""Older and newer pages of a list that the database pages."""
+"""Pages of long lists: of those that the database pages, older and newer ones; of those that are read as a whole, any
+page."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
+from hashlib import sha256
+from typing import TypeVar
 
 import streamlit as st
 
+from db.metrics import units
+
+PAGE = 100
 _KEY, _OF = "paging-trail", "paging-of"
+T = TypeVar("T")
+
+
+def paged(
+    items: Sequence[T], name: str, what: str, *, of: Hashable = None, default: int = 0, size: int = PAGE
+) -> Sequence[T]:
+    """The page that is chosen, after a line that says which of how many items it has; all of them, and no line, where
+    they fit on one page. `name` is that of the list, `what` the plural of its items. Another `of`, such as the text
+    of a search, starts at the page with the item at `default` again."""
+    if len(items) <= size:
+        return items
+    pages = -(-len(items) // size)
+    question = sha256(repr(of).encode()).hexdigest()[:12]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"pages-{name}"):
+        place = st.pagination(pages, default=min(default // size + 1, pages), key=f"page-{name}-{question}")
+        first = (place - 1) * size
+        shown = items[first : first + size]
+        st.caption(_words(first, len(shown), len(items), what), width="content")
+    return shown
+
+
+def _words(first: int, shown: int, total: int, what: str) -> str:
+    return f"{units.count(first + 1)} to {units.count(first + shown)} of {units.count(total)} {what}"
 
 
 def cursor(question: Hashable) -> str | None:

@@ -1,30 +1,33 @@
 """The parts of the page of one run."""
 
-from collections.abc import Hashable, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
-import pandas as pd
 import streamlit as st
 
-from app import frames, viewer
+from app import data, frames, viewer
 from app.components.cells import anchor, stamp
-from app.components.text import html, markdown
+from app.components.paging import paged
+from app.components.text import html, markdown, short
 from app.data import RunDetail, clock
 from app.marks import colour_group, word
 from db.findings import RunCause
 from db.metrics import units
 from db.metrics.ledger_words import counted
-from db.metrics.outcome import outcome_of
+from db.metrics.outcome import FAILED_CONCLUSIONS, outcome_of
 from db.metrics.window import Window
 from db.queries.logs import JobLogRow
-from db.queries.runs import JobRow, RunRow
+from db.queries.runs import JobSummary, RunRow, Steps
 from db.vocabulary import Conclusion, Outcome
 
 _BIGGEST = 2**63 - 1
 _NAMED = 12
-# What a page opens at once, whatever the number of jobs: bars, jobs with their steps, logs, causes and links to logs.
-MOST_BARS, _MOST_STEPS, _MOST_LOGS, _MOST_CAUSES, _MOST_LINKS = 100, 25, 8, 20, 120
+# What a page opens at once, whatever the number of jobs: bars, jobs that can be unfolded, logs and causes.
+MOST_BARS, _MOST_JOBS, _MOST_LOGS, _MOST_CAUSES = 100, 25, 8, 20
+# More steps, or more jobs, and the steps of a job are read and sent when it is unfolded.
+_MOST_STEPS = 500
+_MOST_BUTTONS = 12
 
 
 def wanted_run() -> int | None:
@@ -80,14 +83,21 @@ def choose_attempt(newest: RunDetail) -> int:
     }
     given = st.query_params.get("attempt", "")
     asked = int(given) if given.isascii() and given.isdigit() and len(given) < 6 else numbers[-1]
-    # Not bound to the address by the widget: that would write its label there.
-    chosen = st.segmented_control(
-        "Attempt", numbers, default=asked if asked in numbers else numbers[-1], required=True,
-        key=f"attempt-{newest.run.id}", format_func=lambda number: written[number], label_visibility="collapsed",
-    )  # fmt: skip
+    chosen = _attempt_control(newest.run.id, written, asked if asked in numbers else numbers[-1])
     if chosen != asked:
         st.query_params["attempt"] = str(chosen)
     return chosen if chosen in numbers else numbers[-1]
+
+
+def _attempt_control(run_id: int, written: Mapping[int, str], shown: int) -> int:
+    """Not bound to the address by the widget: that would write its label there."""
+    key = f"attempt-{run_id}"
+    if len(written) <= _MOST_BUTTONS:
+        return st.segmented_control("Attempt", list(written), default=shown, required=True, key=key,
+                                    format_func=written.__getitem__, label_visibility="collapsed")  # fmt: skip
+    newest_first = list(written)[::-1]
+    return st.selectbox(f"One of {units.count(len(written))} attempts", newest_first, index=newest_first.index(shown),
+                        key=key, format_func=written.__getitem__, width=330)  # fmt: skip
 
 
 def window_of(run: RunRow) -> Window:
@@ -123,25 +133,31 @@ def fact_row(*shown: tuple[str, str, str]) -> None:
     st.html(f'<div class="ph-tiles ph-facts-row">{cards}</div>')
 
 
-def causes(found: RunDetail, attempt: int, shared: RunCause | None) -> None:
-    """Why it failed, in one line a job, before anything else; a click leads to the line in its log. Then how many runs
-    failed of the same, which leads to them."""
-    told = [row for row in found.logs if row.error_line and row.conclusion not in ("success", None)]
-    rows = "".join(
-        '<div class="ph-need ph-red"><b class="ph-sign" aria-hidden="true">✕</b><div>'
-        f"{anchor(row.name, 'log', [('run_id', found.run.id), ('attempt', attempt), ('job_id', row.job_id)])}"
-        f'<div class="ph-why"><code>{html(row.error_line)}</code></div></div></div>'
-        for row in told[:_MOST_CAUSES]
-    )
-    if len(told) > _MOST_CAUSES:
-        rows += (
-            f'<div class="ph-need"><div>and {units.count(len(told) - _MOST_CAUSES)} more jobs with an error</div></div>'
-        )
+def causes(found: RunDetail, logs: Sequence[JobLogRow], attempt: int, shared: RunCause | None) -> None:
+    """Why it failed, in one line a job, before anything else; a click leads to the line in its log. Of a run of many
+    jobs, in one row a line. Then how many runs failed of the same, which leads to them."""
+    told = [row for row in logs if row.error_line and row.conclusion not in ("success", None)]
+    same = Counter(row.error_line for row in told) if many(found.jobs) else Counter()
+    listed = list({row.error_line: row for row in reversed(told)}.values())[::-1] if same else told
+    rows = "".join(_cause(row, found.run.id, attempt, same[row.error_line] - 1) for row in listed[:_MOST_CAUSES])
+    if len(listed) > _MOST_CAUSES:
+        left = units.count(len(listed) - _MOST_CAUSES)
+        rows += f'<div class="ph-need"><b class="ph-sign"></b><div>and {left} more errors</div></div>'
     if rows:
         more = _spread(shared) if shared else ""
         st.html(f'<div class="ph-attention" role="region" aria-label="Why it failed">{rows}{more}</div>')
     elif _failed(found, attempt) and not [job for job in found.jobs if not job.phantom]:
         st.caption("No cause is known: the run ended before any job began, or its jobs are still being read.")
+
+
+def _cause(row: JobLogRow, run_id: int, attempt: int, others: int) -> str:
+    """`others`: how many more jobs failed with the same line."""
+    log = anchor(short(row.name), "log", [("run_id", run_id), ("attempt", attempt), ("job_id", row.job_id)])
+    more = f' <span class="ph-dim">and {counted(others, "more job")}</span>' if others > 0 else ""
+    return (
+        f'<div class="ph-need ph-red"><b class="ph-sign" aria-hidden="true">✕</b><div>{log}{more}'
+        f'<div class="ph-why"><code>{html(short(row.error_line or "", 500))}</code></div></div></div>'
+    )
 
 
 def _failed(found: RunDetail, attempt: int) -> bool:
@@ -169,21 +185,19 @@ def logs_in_view(rows: Sequence[JobLogRow]) -> tuple[list[JobLogRow], list[JobLo
 
 
 def other_logs(rows: Sequence[JobLogRow], run_id: int, attempt: int) -> None:
-    """Links, not the logs themselves: a matrix has hundreds."""
+    """Links, not the logs themselves. A run of many jobs has them in the table of its jobs."""
     links = "".join(
         f'<li class="ph-{colour_group(row.shown_state)}">'
         f"{html(word(row.shown_state).partition(' ')[0])} "
-        f"{anchor(row.name, 'log', [('run_id', run_id), ('attempt', attempt), ('job_id', row.job_id)])}</li>"
-        for row in rows[:_MOST_LINKS]
+        f"{anchor(short(row.name), 'log', [('run_id', run_id), ('attempt', attempt), ('job_id', row.job_id)])}</li>"
+        for row in rows
     )
-    more = len(rows) - _MOST_LINKS
-    links += f'<li class="ph-dim">and {units.count(more)} more, in the table of all jobs</li>' if more > 0 else ""
     st.html(f'<div class="ph-commits"><b>Logs of the other jobs</b><ul class="ph-columns">{links}</ul></div>')
 
 
-def many(jobs: Sequence[JobRow]) -> bool:
+def many(jobs: Sequence[JobSummary]) -> bool:
     """Are there more jobs than a page can open one by one?"""
-    return len(jobs) > _MOST_STEPS
+    return len(jobs) > _MOST_JOBS
 
 
 def timeline_words(drawn: int, total: int) -> str:
@@ -206,51 +220,82 @@ def left_out(found: RunDetail) -> None:
     )
     for what, jobs in kinds:
         if jobs:
-            more = f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
+            more = f" and {units.count(len(jobs) - _NAMED)} more" if len(jobs) > _NAMED else ""
             st.caption(f"{what}: " + ", ".join(_named(job) for job in jobs[:_NAMED]) + more + ".")
 
 
-def _named(job: JobRow) -> str:
+def _named(job: JobSummary) -> str:
     """With its outcome where that is no success: a carried over failure is why such an attempt failed."""
     bad = outcome_of(job.status, job.conclusion) in (Outcome.FAILURE, Outcome.CANCELLED)
     state = job.shown_state
-    return f"{markdown(job.name)} :{colour_group(state)}[{word(state)}]" if bad else markdown(job.name)
+    name = markdown(short(job.name))
+    return f"{name} :{colour_group(state)}[{word(state)}]" if bad else name
 
 
-def steps(found: RunDetail) -> None:
-    """The steps of each job; those of failed jobs are open. Of many jobs those that failed, then the longest."""
-    jobs = [job for job in found.jobs if job.steps and not job.copied]
-    shown = frames.foremost(jobs, clock(), _MOST_STEPS)
+@st.fragment
+def steps(found: RunDetail, attempt: int, version: int) -> None:
+    """The steps of each job; those of failed jobs are open. Of many jobs those that failed, then the longest, all of
+    them folded."""
+    jobs = [job for job in found.jobs if job.has_started and not job.copied and not job.phantom]
+    shown = frames.foremost(jobs, clock(), _MOST_JOBS)
     if len(shown) < len(jobs):
         st.caption(f"Steps of {units.count(len(shown))} of {units.count(len(jobs))} jobs: failed ones first, then the "
-                   "longest. All jobs are in the table below.")  # fmt: skip
+                   "longest. All jobs are in the table above.")  # fmt: skip
+    at_once = _steps_at_once(found.run.id, shown, version) if len(shown) == len(jobs) else None
     opened = 0
-    for job in shown:
-        state = job.shown_state
+    for job in shown if at_once is None else [job for job in shown if at_once.get(job.id)]:
         failed = outcome_of(job.status, job.conclusion) is Outcome.FAILURE
         opened += failed
-        label = f"{markdown(job.name)} · :{colour_group(state)}[{word(state)}] · {units.duration(job.duration_seconds)}"
-        with st.expander(label, expanded=failed and opened <= _MOST_LOGS):
-            where = ", ".join(job.labels) or "no label"
-            st.caption(f"Runner {markdown(job.runner or 'unknown')} · {markdown(where)} · "
-                       f"queued {units.duration(job.queue_seconds)}")  # fmt: skip
-            st.html(steps_html(frames.steps(job)))
+        expanded = failed and opened <= _MOST_LOGS and not many(found.jobs)
+        if at_once is not None:
+            with st.expander(_job_label(job), expanded=expanded):
+                _steps_of(job, at_once[job.id])
+            continue
+        unfolded = st.expander(_job_label(job), expanded=expanded, on_change="rerun", key=f"steps-{attempt}-{job.id}")
+        if unfolded.open:
+            with unfolded:
+                _steps_of(job, data.job_steps(found.run.id, (job.id,), version).get(job.id, []))
 
 
-def steps_html(frame: pd.DataFrame) -> str:
+def _steps_at_once(run_id: int, jobs: Sequence[JobSummary], version: int) -> Mapping[int, Steps] | None:
+    """The steps of all of these jobs by their id, where they are few enough to send them whether somebody looks at
+    them or not; else null."""
+    listed = data.job_steps(run_id, tuple(job.id for job in jobs), version)
+    return listed if sum(map(len, listed.values())) <= _MOST_STEPS else None
+
+
+def _job_label(job: JobSummary) -> str:
+    state = job.shown_state
+    name = markdown(short(job.name))
+    return f"{name} · :{colour_group(state)}[{word(state)}] · {units.duration(job.duration_seconds)}"
+
+
+def _steps_of(job: JobSummary, listed: Steps) -> None:
+    where = ", ".join(job.labels) or "no label"
+    st.caption(f"Runner {markdown(job.runner or 'unknown')} · {markdown(where)} · "
+               f"queued {units.duration(job.queue_seconds)}")  # fmt: skip
+    spans = frames.steps(job, listed)
+    if not spans:
+        st.caption("No step of this job is known.")
+        return
+    failed = next((place for place, span in enumerate(spans) if span.state in FAILED_CONCLUSIONS), 0)
+    st.html(steps_html(paged(spans, f"steps-{job.id}", "steps", default=failed)))
+
+
+def steps_html(spans: Sequence[frames.StepSpan]) -> str:
     """Sign, name, word, when it ran within its job, and how long."""
-    return '<div role="list">' + "".join(_step(row) for row in frame.to_dict("records")) + "</div>"
+    return '<div role="list">' + "".join(map(_step, spans)) + "</div>"
 
 
-def _step(row: dict[Hashable, Any]) -> str:
-    sign, _, name = word(row["state"]).partition(" ")
-    colour = f"ph-{colour_group(row['state'])}"
-    bar = f'<i style="left:{row["left"]:.1f}%;width:{row["width"]:.1f}%"></i>' if row["width"] else ""
+def _step(span: frames.StepSpan) -> str:
+    sign, _, name = word(span.state).partition(" ")
+    colour = f"ph-{colour_group(span.state)}"
+    bar = f'<i style="left:{span.left:.1f}%;width:{span.width:.1f}%"></i>' if span.width else ""
     return (
         f'<div class="ph-step" role="listitem"><span class="{colour}" aria-hidden="true">{sign}</span>'
-        f'<span class="ph-name">{html(row["name"])}</span><span class="ph-word {colour}">{html(name)}</span>'
+        f'<span class="ph-name">{html(short(span.name, 300))}</span><span class="ph-word {colour}">{html(name)}</span>'
         f'<span class="ph-track {colour}" aria-hidden="true">{bar}</span>'
-        f'<span class="ph-time">{row["duration"]}</span></div>'
+        f'<span class="ph-time">{span.duration}</span></div>'
     )
 
 

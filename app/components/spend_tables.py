@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.components import cells
 from app.components.cells import Cell
-from app.components.table import Column, Row, table
+from app.components.table import Column, Row, long_table
 from app.components.text import html
 from app.components.tiles import Card
 from app.components.workflow_table import Query, workflow_link
@@ -17,7 +17,7 @@ from db.capacity import RunnerQueue
 from db.metrics import units
 from db.metrics.distribution import ratio
 from db.metrics.ledger_words import counted
-from db.spending import Spend, SpendBy, Spending, Wasted
+from db.spending import Spend, SpendBy, Spending, Waste, Wasted
 
 _SPEND = (
     Column("Where", fluid=True),
@@ -57,14 +57,14 @@ _QUEUES = (
     Column("Jobs in it", "right", show="wide_only"),
     Column("At once", "right", "Most jobs that ran at the same time in it", "wide_only"),
 )
-_MOST = 100
 # Labels that a note names.
 _NAMED = 5
 BY = {"Repository": SpendBy.REPO, "Workflow": SpendBy.WORKFLOW, "Runner": SpendBy.RUNNER}
 
 
 def spend_table(found: Spending, time: Query) -> None:
-    table("spend", _SPEND, spend_rows(found.items[:_MOST], time), caption="Cost, the most expensive first")
+    long_table("spend", _SPEND, found.items, lambda items: spend_rows(items, time),
+               caption="Cost, the most expensive first", what="rows", of=time)  # fmt: skip
 
 
 def spend_file(found: Spending) -> tuple[Sequence[Column], list[Row]]:
@@ -90,10 +90,11 @@ def spend_rows(items: Sequence[Spend], time: Query) -> list[Row]:
 
 
 def wasted_table(found: Wasted, time: Query) -> None:
-    table("wasted", _WASTED, wasted_rows(found, time)[:_MOST], caption="Waste and defects, most waste first")
+    long_table("wasted", _WASTED, found.items, lambda items: wasted_rows(items, time),
+               caption="Waste and defects, most waste first", what="workflows", of=time)  # fmt: skip
 
 
-def wasted_rows(found: Wasted, time: Query) -> list[Row]:
+def wasted_rows(items: Sequence[Waste], time: Query) -> list[Row]:
     return [
         (
             workflow_link(each.repo, each.workflow, each.workflow_id, time),
@@ -106,7 +107,7 @@ def wasted_rows(found: Wasted, time: Query) -> list[Row]:
             _minutes(each.defect_seconds),
             cells.count(each.never_started),
         )
-        for each in found.items
+        for each in items
     ]
 
 
@@ -148,11 +149,12 @@ def unpriced(found: Wasted) -> None:
 
 
 def wasted_file(found: Wasted) -> tuple[Sequence[Column], list[Row]]:
-    return _WASTED, wasted_rows(found, ())
+    return _WASTED, wasted_rows(found.items, ())
 
 
 def queue_table(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> None:
-    table("queues", _QUEUES, queue_rows(runners[:_MOST], zone), caption="Waiting for runners")
+    long_table("queues", _QUEUES, runners, lambda items: queue_rows(items, zone), caption="Waiting for runners",
+               what="runners")  # fmt: skip
 
 
 def queue_rows(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> list[Row]:

@@ -3,17 +3,21 @@ head; the same rows as CSV."""
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import streamlit as st
 
 from app.components.cells import Cell
+from app.components.paging import PAGE, paged
 from app.components.text import html
 from db.spreadsheets import as_text
 
 Row = Sequence[Cell]
+T = TypeVar("T")
+# Rows are sorted in the browser by so many characters of a text.
+_SORTED_BY = 200
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,16 @@ class Column:
 def table(name: str, columns: Sequence[Column], rows: Sequence[Row], *, caption: str) -> None:
     """`name` keeps the chosen order when the rows are drawn anew; `caption` is read out, not seen."""
     st.html(table_html(name, columns, rows, caption))
+
+
+@st.fragment
+def long_table(
+    name: str, columns: Sequence[Column], items: Sequence[T], rows: Callable[[Sequence[T]], Sequence[Row]], *,
+    caption: str, what: str, of: Hashable = None, size: int = PAGE,
+) -> None:  # fmt: skip
+    """A table of any length, page by page. `rows` makes the rows of a page; `what` is the plural of the items; another
+    `of`, such as an order or a search, starts at the first page again."""
+    table(name, columns, rows(paged(items, name, what, of=of, size=size)), caption=caption)
 
 
 def table_html(name: str, columns: Sequence[Column], rows: Sequence[Row], caption: str) -> str:
@@ -78,10 +92,14 @@ def _head(column: Column) -> str:
 
 def _row(columns: Sequence[Column], row: Row) -> str:
     cells = "".join(
-        f'<td class="{_classes(column)}" data-value="{html("" if cell.value is None else cell.value)}">{cell.html}</td>'
+        f'<td class="{_classes(column)}" data-value="{html(_sorted_by(cell))}">{cell.html}</td>'
         for column, cell in zip(columns, row, strict=True)
     )
     return f"<tr>{cells}</tr>"
+
+
+def _sorted_by(cell: Cell) -> str | float | int:
+    return "" if cell.value is None else cell.value[:_SORTED_BY] if isinstance(cell.value, str) else cell.value
 
 
 def _classes(column: Column) -> str:

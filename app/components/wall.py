@@ -1,7 +1,5 @@
 """A screen that nobody touches: what is broken in large letters, the figures, and a field for each workflow."""
 
-from collections.abc import Sequence
-
 import streamlit as st
 
 from app.components.text import html
@@ -37,11 +35,9 @@ def figures(comparison: Comparison, period: str) -> None:
 def fields(found: Workflows) -> None:
     """One for each workflow that can run, worst first; as many as a screen holds."""
     active = [each for each in found.listed if not found.standing(each.repo, each.workflow_id).standing.inactive]
-    st.html(f'<div class="ph-wall-fields">{"".join(_field(each, found) for each in _shown(active))}</div>')
-
-
-def _shown(listed: Sequence[WorkflowHealth]) -> Sequence[WorkflowHealth]:
-    return listed[:_FIELDS]
+    st.html(f'<div class="ph-wall-fields">{"".join(_field(each, found) for each in active[:_FIELDS])}</div>')
+    if len(active) > _FIELDS:
+        st.caption(f"{units.count(_FIELDS)} of {units.count(len(active))} workflows, worst first")
 
 
 def _field(each: WorkflowHealth, found: Workflows) -> str:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.components import cells
 from app.components.cells import Cell
-from app.components.table import Column, Row, csv_button, table
+from app.components.table import Column, Row, csv_button, long_table, table
 from app.components.text import html
 from app.data import Workflows
 from app.marks import standing_colour, standing_word
@@ -73,10 +73,8 @@ def browser(found: Workflows, now: datetime, time: Query) -> None:
     if not listed:
         st.caption("No workflow of that name ran in this period.")
         return
-    pages = -(-len(listed) // _PAGE)
-    place = st.pagination(pages, key=f"workflow-page-{order}-{wanted}") if pages > 1 else 1
-    rows = _rows(listed[(place - 1) * _PAGE : place * _PAGE], found, now, time)
-    table("all-workflows", _COLUMNS, rows, caption="Workflows")
+    long_table("all-workflows", _COLUMNS, listed, lambda shown: _rows(shown, found, now, time), caption="Workflows",
+               what="workflows", of=(order, wanted, time), size=_PAGE)  # fmt: skip
     csv_button("workflows", lambda: exported(found, now))
 
 

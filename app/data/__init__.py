@@ -21,7 +21,7 @@ from app.data.figures import (
 )
 from app.data.findings import attention, cause_runs, causes, flaky, regressions, run_cause
 from app.data.outages import Away, Outage, lasting, outage
-from app.data.runs import RunDetail, ask_for_log, run_detail, run_page
+from app.data.runs import RunDetail, ask_for_log, attempt_detail, job_steps, run_detail, run_logs, run_page
 from app.data.status import Status, now, repository_url, status
 from app.data.storage import Stored, stored
 from app.data.spending import Capacity, spend, use
@@ -45,6 +45,7 @@ __all__ = [
     "Workflows",
     "anatomy",
     "ask_for_log",
+    "attempt_detail",
     "attention",
     "branches",
     "broken",
@@ -58,6 +59,7 @@ __all__ = [
     "flaky",
     "forget",
     "hours",
+    "job_steps",
     "known_names",
     "lasting",
     "missing_numbers",
@@ -69,6 +71,7 @@ __all__ = [
     "repository_url",
     "run_cause",
     "run_detail",
+    "run_logs",
     "run_page",
     "scatter",
     "schedule_trouble",

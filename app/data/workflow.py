@@ -56,10 +56,11 @@ def slowdown(
 
 @lasting
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
-def since_green(run_id: int, version: int) -> breakdown.SinceGreen | None:
+def since_green(run_id: int, version: int, *, jobs: bool = True) -> breakdown.SinceGreen | None:
+    """`jobs` false: without the comparison of the jobs."""
     with session() as found:
         run = runs.get_run(found, run_id)
-        return breakdown.since_green(found, run) if run else None
+        return breakdown.since_green(found, run, jobs=jobs) if run else None
 
 
 @lasting

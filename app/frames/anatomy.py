@@ -1,6 +1,7 @@
 """The jobs of an attempt and the steps of a job on a common clock."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,12 +12,12 @@ from app.marks import word
 from db.metrics import units
 from db.metrics.critical_path import critical_path
 from db.metrics.outcome import outcome_of
-from db.queries.runs import JobRow
+from db.queries.runs import JobSummary, Steps
 from db.vocabulary import Conclusion, Outcome
 
 
 def timeline(
-    jobs: Sequence[JobRow], started_at: datetime | None, now: datetime, most: int | None = None
+    jobs: Sequence[JobSummary], started_at: datetime | None, now: datetime, most: int | None = None
 ) -> pd.DataFrame:
     """Own jobs of an attempt: no copies, no phantoms, none that were skipped. `end` is null where it is unknown: such a
     job does not go on. `critical`: on the chain of jobs that decided how long it took. Of more than `most` jobs those
@@ -42,12 +43,12 @@ def timeline(
     )
 
 
-def drawable(jobs: Sequence[JobRow]) -> list[JobRow]:
+def drawable(jobs: Sequence[JobSummary]) -> list[JobSummary]:
     """Jobs of the attempt that have a bar: no copies, no phantoms, none that were skipped."""
     return [job for job in jobs if not job.copied and not job.phantom and job.conclusion != Conclusion.SKIPPED]
 
 
-def foremost(jobs: Sequence[JobRow], now: datetime, most: int, chain: Collection[int] = ()) -> list[JobRow]:
+def foremost(jobs: Sequence[JobSummary], now: datetime, most: int, chain: Collection[int] = ()) -> list[JobSummary]:
     """At most `most` of them, in the given order: failed ones first, then those whose id is in `chain`, then the
     longest."""
     if len(jobs) <= most:
@@ -63,39 +64,53 @@ def foremost(jobs: Sequence[JobRow], now: datetime, most: int, chain: Collection
     return [jobs[place] for place in sorted(sorted(range(len(jobs)), key=rank)[:most])]
 
 
-def _end(job: JobRow, now: datetime) -> datetime | None:
+def _end(job: JobSummary, now: datetime) -> datetime | None:
     return job.completed_at or (None if job.end_unknown else now)
 
 
-def _written(job: JobRow, now: datetime) -> str:
+def _written(job: JobSummary, now: datetime) -> str:
     if job.end_unknown:
         return "end unknown"
     return units.duration(job.duration_seconds) if job.completed_at else so_far(job.started_at, now)
 
 
-def steps(job: JobRow) -> pd.DataFrame:
-    """`left` and `width`: when the step ran, in percent of its job's time; 0 wide where it did not, or that is not
-    known."""
-    spans = [(_moment(step.get("started_at")), _moment(step.get("completed_at"))) for step in job.steps]
+@dataclass(frozen=True)
+class StepSpan:
+    """A step of a job. `left` and `width`: when it ran, in percent of its job's time; 0 wide where it did not run, or
+    its times are unknown."""
+
+    name: str
+    state: str
+    duration: str
+    left: float = 0.0
+    width: float = 0.0
+
+
+def steps(job: JobSummary, listed: Steps) -> list[StepSpan]:
+    """The steps of a job, in the given order."""
+    spans = [(_moment(step.get("started_at")), _moment(step.get("completed_at"))) for step in listed]
     origin = min((start for start, _ in spans if start), default=None)
     whole = max(((end - origin).total_seconds() for _, end in spans if end and origin), default=0.0)
-    rows = []
-    for step, (start, end) in zip(job.steps, spans, strict=True):
-        # GitHub gives a skipped step times as well, at which nothing ran.
-        ran = start and end and step.get("conclusion") != Conclusion.SKIPPED
-        seconds = max((end - start).total_seconds(), 0.0) if ran and start and end else None
-        known = bool(seconds and start and origin and whole)
-        rows.append({
-            "name": str(step.get("name") or ""),
-            "state": _step_state(job, step),
-            "duration": units.duration(seconds),
-            "left": (start - origin).total_seconds() / whole * 100 if known and start and origin else 0.0,
-            "width": seconds / whole * 100 if known and seconds else 0.0,
-        })  # fmt: skip
-    return pd.DataFrame(rows, columns=["name", "state", "duration", "left", "width"])
+    return [_step(job, step, span, origin, whole) for step, span in zip(listed, spans, strict=True)]
 
 
-def _step_state(job: JobRow, step: dict[str, Any]) -> str:
+def _step(
+    job: JobSummary, step: dict[str, Any], span: tuple[datetime | None, datetime | None], origin: datetime | None,
+    whole: float,
+) -> StepSpan:  # fmt: skip
+    name, state = str(step.get("name") or ""), _step_state(job, step)
+    start, end = span
+    # GitHub gives a skipped step times as well, at which nothing ran.
+    if start is None or end is None or origin is None or step.get("conclusion") == Conclusion.SKIPPED:
+        return StepSpan(name, state, units.duration(None))
+    seconds = max((end - start).total_seconds(), 0.0)
+    if not seconds or not whole:
+        return StepSpan(name, state, units.duration(seconds))
+    left = (start - origin).total_seconds() / whole * 100
+    return StepSpan(name, state, units.duration(seconds), left, seconds / whole * 100)
+
+
+def _step_state(job: JobSummary, step: dict[str, Any]) -> str:
     status = str(step.get("status") or "queued")
     unknown = job.end_unknown and status != "completed"
     return str(step.get("conclusion") or ("end_unknown" if unknown else status))
@@ -112,7 +127,7 @@ def _offset(origin: datetime, moment: datetime | None) -> float | None:
     return max((moment - origin) / timedelta(seconds=1), 0.0) if moment else None
 
 
-def _job_hover(job: JobRow) -> str:
+def _job_hover(job: JobSummary) -> str:
     parts = [job.name, word(job.shown_state), units.duration(job.duration_seconds)]
     parts.append(f"queued {units.duration(job.queue_seconds)}")
     parts += [f"on {', '.join(job.labels)}"] if job.labels else []

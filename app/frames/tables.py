@@ -12,11 +12,12 @@ from db.queries.repositories import TargetRow
 from db.vocabulary import LedgerState
 
 
-def ledger(ledgers: Sequence[RepositoryLedger], unread: Sequence[TargetRow], now: datetime) -> pd.DataFrame:
+def ledger(listed: Sequence[RepositoryLedger | TargetRow], now: datetime) -> pd.DataFrame:
+    """A row for each repository, and for each name of GITHUB_REPOS that led to none."""
     rows = [
-        {"state": [ledger_word(LedgerState.FAILING)], "repo": each.name, "error": each.error or ""} for each in unread
-    ] + [
-        {
+        {"state": [ledger_word(LedgerState.FAILING)], "repo": each.name, "error": each.error or ""}
+        if isinstance(each, TargetRow)
+        else {
             "state": [ledger_word(each.state)],
             "repo": each.repo,
             "since": each.complete_since,
@@ -28,7 +29,7 @@ def ledger(ledgers: Sequence[RepositoryLedger], unread: Sequence[TargetRow], now
             "expired": each.logs.lost,
             "error": each.error or "",
         }
-        for each in ledgers
+        for each in listed
     ]
     return pd.DataFrame(rows, columns=["state", "repo", "since", "looked", "deep", "runs", "gaps", "jobs", "expired",
                                        "error"])  # fmt: skip

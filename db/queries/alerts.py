@@ -100,6 +100,8 @@ class DeadDelivery:
 
 
 # What still fires stands first.
+# Messages given up that a page lists.
+MOST_DEAD = 50
 _OPEN = case((Alert.state == AlertState.FIRING, 1), else_=0)
 _ORDER = (_OPEN, Alert.opened_at, Alert.id)
 
@@ -158,7 +160,7 @@ def count_alerts(session: Session, now: datetime) -> dict[AlertState, int]:
     return {state: int(number or 0) for state, number in zip(AlertState, row, strict=True)}
 
 
-def dead_deliveries(session: Session, since: datetime, *, limit: int = 50) -> list[DeadDelivery]:
+def dead_deliveries(session: Session, since: datetime, *, limit: int = MOST_DEAD) -> list[DeadDelivery]:
     """Messages given up since then, newest first."""
     query = (
         select(Delivery, Repository.full_name)

@@ -4,13 +4,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
-from db.models import Run
-from db.queries.runs import JobRow, RunRow, first_line, list_jobs_of, list_runs_of, select_runs
+from db.models import Job, Run
+from db.queries.runs import RUN_OF_JOB, RunRow, end_unknown, first_line, list_runs_of, select_runs
 from db.vocabulary import Conclusion, Outcome
 
 
@@ -32,6 +32,20 @@ class JobState:
     html_url: str | None
     delta_seconds: float | None
     end_unknown: bool = False
+
+
+class _StoredJob(NamedTuple):
+    """What a comparison reads of a job."""
+
+    id: int
+    attempt: int
+    name: str
+    conclusion: str | None
+    duration_seconds: float | None
+    queue_seconds: float | None
+    labels: list[str]
+    html_url: str | None
+    end_unknown: bool
 
 
 @dataclass(frozen=True)
@@ -120,8 +134,8 @@ def compare_runs(session: Session, runs: Sequence[int]) -> RunComparison:
     return _compare(session, [found[run_id] for run_id in runs])
 
 
-def since_green(session: Session, run: RunRow) -> SinceGreen:
-    """What changed against its last green run."""
+def since_green(session: Session, run: RunRow, *, jobs: bool = True) -> SinceGreen:
+    """What changed against its last green run. `jobs` false: no jobs are read, and none are compared."""
     green = last_green(session, run)
     if green is None:
         return SinceGreen(None, None, [], more=False)
@@ -130,7 +144,7 @@ def since_green(session: Session, run: RunRow) -> SinceGreen:
     listed = commits[:_COMMITS]
     if first_bad and first_bad.head_sha not in {each.sha for each in listed}:
         listed += [each for each in _commits(session, first_bad, green) if each.sha == first_bad.head_sha]
-    return SinceGreen(green, _compare(session, [green, run]), listed, len(commits) > _COMMITS, first_bad)
+    return SinceGreen(green, _compare(session, [green, run], jobs=jobs), listed, len(commits) > _COMMITS, first_bad)
 
 
 def _place(session: Session, run: RunRow) -> tuple[int, bool]:
@@ -161,8 +175,8 @@ def _first_bad(session: Session, run: RunRow, green: RunRow) -> RunRow | None:
     return RunRow(*row) if row else None
 
 
-def _compare(session: Session, runs: Sequence[RunRow]) -> RunComparison:
-    first, of_run = runs[0], list_jobs_of(session, [run.id for run in runs])
+def _compare(session: Session, runs: Sequence[RunRow], *, jobs: bool = True) -> RunComparison:
+    first, of_run = runs[0], _own_jobs(session, [run.id for run in runs]) if jobs else {}
     compared = [
         ComparedRun(
             run, _less(run.duration_seconds, first.duration_seconds), _less(run.queue_seconds, first.queue_seconds),
@@ -172,8 +186,8 @@ def _compare(session: Session, runs: Sequence[RunRow]) -> RunComparison:
     ]  # fmt: skip
     states = [_latest(of_run.get(run.id, [])) for run in runs]
     names = dict.fromkeys(name for of_one in states for name in of_one)
-    jobs = [_compared(name, [of_one.get(name) for of_one in states]) for name in names]
-    return RunComparison(compared, sorted(jobs, key=_most_changed_first))
+    of_name = [_compared(name, [of_one.get(name) for of_one in states]) for name in names]
+    return RunComparison(compared, sorted(of_name, key=_most_changed_first))
 
 
 def compare_url(first: RunRow, run: RunRow) -> str | None:
@@ -186,13 +200,32 @@ def compare_url(first: RunRow, run: RunRow) -> str | None:
     return f"{base}/compare/{shas[0]}...{shas[1]}"
 
 
-def _latest(jobs: Sequence[JobRow]) -> dict[str, JobRow]:
-    """Of each name the job of the latest attempt in which it ran itself, or was skipped where it never ran."""
-    own = [job for job in jobs if not job.copied and not job.phantom]
-    return {job.name: job for job in sorted(own, key=lambda job: (job.conclusion != _SKIPPED, job.attempt, job.id))}
+def _own_jobs(session: Session, run_ids: Sequence[int]) -> dict[int, list[_StoredJob]]:
+    """By run: jobs of all attempts without copies and phantoms, by ascending attempt and id."""
+    columns = [
+        end_unknown().label(name) if name == "end_unknown" else getattr(Job, name) for name in _StoredJob._fields
+    ]
+    owners = select(Run.repository_id, Run.id).where(Run.id.in_(run_ids))
+    query = (
+        select(Job.run_id, *columns)
+        .join(Run, RUN_OF_JOB)
+        .where(tuple_(Job.repository_id, Job.run_id).in_(owners), ~Job.copied, ~Job.phantom)
+        .order_by(Job.attempt, Job.id)
+    )
+    of_run: dict[int, list[_StoredJob]] = {}
+    for run_id, *values in session.execute(query):
+        of_run.setdefault(run_id, []).append(_StoredJob(*values))
+    return of_run
 
 
-def _compared(name: str, jobs: Sequence[JobRow | None]) -> ComparedJob:
+def _latest(jobs: Sequence[_StoredJob]) -> dict[str, _StoredJob]:
+    """Of each name the job of the latest attempt in which it ran itself, or was skipped where it never ran. `jobs` are
+    in ascending order of attempt and id."""
+    skipped = {job.name: job for job in jobs if job.conclusion == _SKIPPED}
+    return skipped | {job.name: job for job in jobs if job.conclusion != _SKIPPED}
+
+
+def _compared(name: str, jobs: Sequence[_StoredJob | None]) -> ComparedJob:
     first, last = jobs[0], jobs[-1]
     there = [job for job in jobs if job]
     ran = [job for job in there if job.conclusion != _SKIPPED]
@@ -206,7 +239,7 @@ def _compared(name: str, jobs: Sequence[JobRow | None]) -> ComparedJob:
     )
 
 
-def _state(job: JobRow, first: JobRow | None) -> JobState:
+def _state(job: _StoredJob, first: _StoredJob | None) -> JobState:
     return JobState(
         job.id, job.attempt, job.conclusion, job.duration_seconds, job.queue_seconds, job.labels, job.html_url,
         _less(job.duration_seconds, first.duration_seconds if first else None), job.end_unknown,

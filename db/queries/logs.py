@@ -3,9 +3,10 @@
 import zlib
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, literal_column, select
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy import ColumnElement, Row, and_, case, func, literal_column, null, select
+from sqlalchemy.orm import Session
 
 from db.insights.terminal import plain
 from db.metrics.outcome import FAILED_CONCLUSIONS
@@ -48,15 +49,19 @@ class JobLogRow:
 
 
 def list_logs(
-    session: Session, run_id: int, attempt: int, *, job_id: int | None = None, with_text: bool = True
-) -> list[JobLogRow]:
+    session: Session, run_id: int, attempt: int, *, job_id: int | None = None, with_text: bool = True,
+    failing: bool = False,
+) -> list[JobLogRow]:  # fmt: skip
     """Logs of the own jobs of one attempt (no copies, no phantoms, none that were skipped), that of the job which
     decided it first. The first ones have their texts, up to MOST_TEXT bytes together; that of a single job always is
-    there."""
-    where = [Job.attempt == attempt]
+    there. `with_text` false: neither texts nor excerpts are read. `failing`: of those jobs alone that are
+    over and did not succeed."""
+    where: list[ColumnElement[bool]] = [Job.attempt == attempt]
+    if failing:
+        where.append(Job.conclusion != Conclusion.SUCCESS)
     if job_id is not None:
         where.append(Job.id == job_id)
-    rows = _rows(session, run_id, where, with_text=False)
+    rows = _rows(session, run_id, where, excerpt=with_text, text=False)
     failed, allowed = _attempt_failed(session, run_id, attempt), allowed_to_fail(session, run_id)
     rows.sort(key=lambda row: urgency(row.name, row.conclusion, attempt_failed=failed, allowed=allowed))
     return _with_texts(session, rows) if with_text else rows
@@ -78,44 +83,45 @@ def _with_texts(session: Session, rows: list[JobLogRow]) -> list[JobLogRow]:
 
 def find_log(session: Session, run_id: int, job_id: int, *, with_text: bool = False) -> JobLogRow | None:
     """Of one job, whatever attempt it belongs to; null where it has no log of its own."""
-    return next(iter(_rows(session, run_id, [Job.id == job_id], with_text)), None)
+    return next(iter(_rows(session, run_id, [Job.id == job_id], excerpt=True, text=with_text)), None)
 
 
-def _rows(session: Session, run_id: int, where: list[ColumnElement[bool]], with_text: bool) -> list[JobLogRow]:
+def _rows(
+    session: Session, run_id: int, where: list[ColumnElement[bool]], *, excerpt: bool, text: bool
+) -> list[JobLogRow]:
     repository = select(Run.repository_id).where(Run.id == run_id).limit(1).scalar_subquery()
     query = (
-        select(Job, JobLog, end_unknown())
+        select(
+            Job.repository_id, Job.id, Job.name, Job.conclusion, Job.status, end_unknown().label("orphaned"),
+            JobLog.state, JobLog.excerpt_first_line, JobLog.excerpt if excerpt else null().label("excerpt"),
+            JobLog.error_line, JobLog.truncated, JobLog.size_bytes,
+            JobLog.content if text else null().label("content"),
+        )
         .join(Run, (Run.repository_id == Job.repository_id) & (Run.id == Job.run_id))
         .join(JobLog, (JobLog.repository_id == Job.repository_id) & (JobLog.job_id == Job.id), isouter=True)
         .where(Job.run_id == run_id, Job.repository_id == repository, ~Job.copied, ~Job.phantom, *where)
         .order_by(Job.id)
-    )
-    if with_text:
-        query = query.options(undefer(JobLog.content))
-    return [
-        _row(job, log, with_text, orphaned=orphaned)
-        for job, log, orphaned in session.execute(query)
-        if job.conclusion != Conclusion.SKIPPED
-    ]
+    )  # fmt: skip
+    return [_row(found) for found in session.execute(query) if found.conclusion != Conclusion.SKIPPED]
 
 
-def _row(job: Job, log: JobLog | None, with_text: bool, *, orphaned: bool) -> JobLogRow:
-    stored = log is not None and log.state == LogState.STORED
-    state = log.state if log else None
+def _row(found: Row[Any]) -> JobLogRow:
+    """`found`: a job and its log, whose columns are null where there is none."""
+    unknown = found.orphaned and found.state in (None, LogState.PENDING)
     return JobLogRow(
-        repository_id=job.repository_id,
-        job_id=job.id,
-        name=job.name,
-        conclusion=job.conclusion,
-        completed=job.status == Status.COMPLETED,
-        state=LogState.MISSING if orphaned and state in (None, LogState.PENDING) else state,
-        excerpt_first_line=log.excerpt_first_line if log else None,
-        excerpt=[plain(line) for line in log.excerpt or []] if log else [],
-        error_line=plain(log.error_line) if log and log.error_line else None,
-        truncated=bool(log and log.truncated),
-        text=_text(log.content) if log and stored and with_text else None,
-        end_unknown=bool(orphaned),
-        size_bytes=log.size_bytes if log else None,
+        repository_id=found.repository_id,
+        job_id=found.id,
+        name=found.name,
+        conclusion=found.conclusion,
+        completed=found.status == Status.COMPLETED,
+        state=LogState.MISSING if unknown else found.state,
+        excerpt_first_line=found.excerpt_first_line,
+        excerpt=[plain(line) for line in found.excerpt or []],
+        error_line=plain(found.error_line) if found.error_line else None,
+        truncated=bool(found.truncated),
+        text=_text(found.content) if found.state == LogState.STORED else None,
+        end_unknown=bool(found.orphaned),
+        size_bytes=found.size_bytes,
     )
 
 

@@ -20,6 +20,8 @@ from db.queries.reading import read
 
 # Runs whose values are offered to filter by.
 _LATEST = 20_000
+# Values to choose from that are listed.
+MOST_VALUES = 200
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def list_targets(session: Session) -> list[TargetRow]:
     return [TargetRow(*row) for row in read(session, _UNREAD_TARGETS)]
 
 
-def list_branches(session: Session, scope: Scope, since: datetime, *, limit: int = 200) -> list[str]:
+def list_branches(session: Session, scope: Scope, since: datetime, *, limit: int = MOST_VALUES) -> list[str]:
     """Branches of the latest runs since then: default branches first, then the most recently used."""
     latest = _latest(session, scope, since, Run.branch, Run.on_default_branch)
     on_default = func.max(case((latest.on_default_branch, 1), else_=0))
@@ -133,7 +135,7 @@ def list_branches(session: Session, scope: Scope, since: datetime, *, limit: int
     return list(session.scalars(query.order_by(on_default.desc(), func.max(latest.created_at).desc())))
 
 
-def distinct_values(session: Session, column: str, since: datetime, *, limit: int = 200) -> list[str]:
+def distinct_values(session: Session, column: str, since: datetime, *, limit: int = MOST_VALUES) -> list[str]:
     """Values of `event` or `actor` of the latest runs since then, the most frequent first."""
     attribute = {"event": Run.event, "actor": Run.actor}[column]
     value = _latest(session, Scope(), since, attribute)[column]

@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -98,9 +98,9 @@ class AttemptRow:
 
 
 @dataclass(frozen=True)
-class JobRow:
-    """`end_unknown`: GitHub never closed this job of a finished attempt. Its `status` stays what GitHub says; it is not
-    running, and how long it took and how it ended is not known."""
+class JobSummary:
+    """A job without its steps. `end_unknown`: GitHub never closed this job of a finished attempt. Its `status` stays
+    what GitHub says; it is not running, and how long it took and how it ended is not known."""
 
     id: int
     attempt: int
@@ -118,7 +118,6 @@ class JobRow:
     copied: bool
     phantom: bool
     has_started: bool
-    steps: list[dict[str, Any]]
     html_url: str | None
     end_unknown: bool = False
 
@@ -126,6 +125,24 @@ class JobRow:
     def shown_state(self) -> str:
         """Conclusion, status or `end_unknown`."""
         return self.conclusion or ("end_unknown" if self.end_unknown else self.status)
+
+
+Steps = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class JobRow(JobSummary):
+    """A job with its steps, as GitHub lists them."""
+
+    steps: Steps = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class JobPage:
+    """`next` continues after the last item; null at the end."""
+
+    items: list[JobRow]
+    next: int | None
 
 
 @dataclass(frozen=True)
@@ -142,6 +159,7 @@ class BadCursor(ValueError):
 
 # In a search: runs of which an attempt failed and a later one passed.
 FLAKY = "is:flaky"
+_LAST = datetime.max.replace(tzinfo=UTC)
 _SHA = re.compile(r"(?=.*[0-9])[0-9a-fA-F]{7,64}")
 _WORKFLOW = func.coalesce(Workflow.name, Run.workflow_name).label("workflow")
 _OWN_COLUMNS: dict[str, Any] = {"repo": Repository.full_name.label("repo"), "workflow": _WORKFLOW}
@@ -154,10 +172,13 @@ def end_unknown() -> ColumnElement[bool]:
     return and_(Job.status != Status.COMPLETED, over)
 
 
-_RUN_OF_JOB = and_(Run.repository_id == Job.repository_id, Run.id == Job.run_id)
-_JOB_COLUMNS: list[Any] = [
-    end_unknown().label(name) if name == "end_unknown" else getattr(Job, name) for name in JobRow.__dataclass_fields__
-]
+RUN_OF_JOB = and_(Run.repository_id == Job.repository_id, Run.id == Job.run_id)
+
+
+def _job_columns(row: type[JobSummary]) -> list[Any]:
+    return [
+        end_unknown().label(name) if name == "end_unknown" else getattr(Job, name) for name in row.__dataclass_fields__
+    ]
 
 
 def list_runs(
@@ -201,28 +222,50 @@ def list_attempts(session: Session, run_id: int) -> list[AttemptRow]:
 
 
 def list_jobs(session: Session, run_id: int, attempt: int) -> list[JobRow]:
-    """Jobs of one attempt, copies and phantoms included and marked, in the order they began."""
-    query = select(*_JOB_COLUMNS).join(Run, _RUN_OF_JOB).where(*_of_run(Job, run_id), Job.attempt == attempt)
-    return sorted((JobRow(*row) for row in session.execute(query)), key=_by_start)
+    """Jobs of one attempt with their steps, copies and phantoms included and marked, in the order they began."""
+    return sorted((JobRow(*row) for row in session.execute(_jobs_of_attempt(JobRow, run_id, attempt))), key=_by_start)
 
 
-def _by_start(job: JobRow) -> tuple[datetime, int]:
-    return job.started_at or datetime.max.replace(tzinfo=UTC), job.id
+def list_job_summaries(session: Session, run_id: int, attempt: int) -> list[JobSummary]:
+    """As list_jobs, without the steps, which are most of the stored data of a job."""
+    rows = session.execute(_jobs_of_attempt(JobSummary, run_id, attempt))
+    return sorted((JobSummary(*row) for row in rows), key=_by_start)
 
 
-def list_jobs_of(session: Session, run_ids: Collection[int]) -> dict[int, list[JobRow]]:
-    """By run: jobs of all attempts, copies and phantoms included and marked, in the order they began."""
-    ids = list(run_ids)
-    owners = select(Run.repository_id, Run.id).where(Run.id.in_(ids))
-    query = (
-        select(*_JOB_COLUMNS, Job.run_id)
-        .join(Run, _RUN_OF_JOB)
-        .where(tuple_(Job.repository_id, Job.run_id).in_(owners))
-    )
-    found: dict[int, list[JobRow]] = {}
-    for row in session.execute(query):
-        found.setdefault(row.run_id, []).append(JobRow(*row[:-1]))
-    return {run_id: sorted(jobs, key=_by_start) for run_id, jobs in found.items()}
+def page_of_jobs(
+    session: Session, run_id: int, attempt: int, *, limit: int, after: int | None = None,
+    conclusions: Collection[str] = (),
+) -> JobPage:  # fmt: skip
+    """At most `limit` jobs of one attempt with their steps, by ascending id, those with an id above `after`. Without
+    `conclusions`: of any, and jobs that are not over."""
+    query = _jobs_of_attempt(JobRow, run_id, attempt)
+    if after is not None:
+        query = query.where(Job.id > after)
+    if conclusions:
+        query = query.where(Job.conclusion.in_(list(conclusions)))
+    rows = [JobRow(*row) for row in session.execute(query.order_by(Job.id).limit(limit + 1))]
+    items = rows[:limit]
+    return JobPage(items, items[-1].id if len(rows) > limit else None)
+
+
+def has_jobs(session: Session, run_id: int, attempt: int) -> bool:
+    query = select(Job.id).where(*_of_run(Job, run_id), Job.attempt == attempt).limit(1)
+    return session.scalar(query) is not None
+
+
+def job_steps(session: Session, run_id: int, job_ids: Collection[int]) -> dict[int, Steps]:
+    """The steps of these jobs of a run, by the id of the job."""
+    query = select(Job.id, Job.steps).where(*_of_run(Job, run_id), Job.id.in_(list(job_ids)))
+    return {row.id: row.steps for row in session.execute(query)}
+
+
+def _jobs_of_attempt(row: type[JobSummary], run_id: int, attempt: int) -> Select[Any]:
+    query = select(*_job_columns(row)).join(Run, RUN_OF_JOB)
+    return query.where(*_of_run(Job, run_id), Job.attempt == attempt)
+
+
+def _by_start(job: JobSummary) -> tuple[datetime, int]:
+    return job.started_at or _LAST, job.id
 
 
 def select_runs(*extra: Any) -> Select[Any]:

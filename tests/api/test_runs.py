@@ -112,3 +112,41 @@ def test_a_run_is_found_by_who_started_it_and_names_its_author_and_who_ran_it_ag
     assert client.get("/api/runs/7").json()["attempts"][0]["actor"] == "bob"
     exported = client.get("/api/export/runs", params={"format": "csv"}).text
     assert '"Round half\n\nBooks."' in exported
+
+
+def test_jobs_of_a_run_are_listed_page_by_page(client: TestClient, engine: Engine) -> None:
+    store_runs(engine, run(1, attempt=2, conclusion="failure"))
+    first = [job(number) for number in range(1, 4)]
+    second = [
+        job(number, attempt=2, conclusion="failure" if number % 3 == 1 else "success") for number in range(10, 17)
+    ]
+    store_jobs(engine, 1, *first, *second, attempts=(attempt(1, "failure"), attempt(2, "failure")))
+    whole = client.get("/api/runs/1").json()["jobs"]
+    pages, cursor = [], {}
+    for _ in range(3):
+        page = client.get("/api/runs/1/jobs", params={"limit": 3, **cursor}).json()
+        assert page["attempt"] == 2
+        pages.append([each["id"] for each in page["items"]])
+        assert page["items"][0] == next(each for each in whole if each["id"] == page["items"][0]["id"])
+        cursor = {"cursor": page["next"]}
+    assert pages == [[10, 11, 12], [13, 14, 15], [16]]
+    assert cursor == {"cursor": None}
+    asked = client.get("/api/runs/1/jobs", params={"conclusion": ["failure", "timed_out"], "limit": 2}).json()
+    assert ([each["id"] for each in asked["items"]], asked["next"]) == ([10, 13], 13)
+    assert [each["id"] for each in client.get("/api/runs/1/jobs?attempt=1").json()["items"]] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("query", "status", "parameter"),
+    [("limit=501", 422, "limit"), ("cursor=x", 422, "cursor"), ("conclusion=odd", 422, "conclusion"),
+     ("page=2", 422, "page"), ("attempt=3", 404, None)],
+)  # fmt: skip
+def test_what_a_page_of_jobs_cannot_be_is_named(
+    client: TestClient, engine: Engine, query: str, status: int, parameter: str | None
+) -> None:
+    store_runs(engine, run(1))
+    answer = client.get(f"/api/runs/1/jobs?{query}")
+    assert answer.status_code == status
+    assert [each["parameter"] for each in answer.json().get("errors") or []] == ([parameter] if parameter else [])
+    assert client.get("/api/runs/2/jobs").status_code == 404

@@ -2,13 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, insert, select
 
 from db.engine import write_scope
+from db.models import Job, JobLog, Run
 from db.store.records import RepositoryRecord, WorkflowRecord
 from db.store.repositories import get_repository, upsert_repository, upsert_workflows
 from db.store.runs import upsert_runs
 from db.store.sync_state import sync_state
+from db.vocabulary import LogState, Outcome
 from tests.app.seeding import heartbeat, run
 
 REPOSITORIES = 200
@@ -39,3 +41,21 @@ def crowd(engine: Engine) -> None:
             ]  # fmt: skip
             upsert_runs(session, get_repository(session, number), runs)
     heartbeat(engine, now)
+
+
+def fail_differently(engine: Engine, now: datetime) -> None:
+    """A failed job for each failed run, each of another cause."""
+    letters = "bcdfghjklmnpqrstvwxz"
+    with write_scope(engine) as session:
+        failed = session.execute(select(Run.repository_id, Run.id).where(Run.outcome == Outcome.FAILURE)).all()
+        for number, (repository_id, run_id) in enumerate(failed):
+            word = letters[number % 20] * 5 + letters[number // 20] * 5
+            owner = {"repository_id": repository_id, "run_id": run_id}
+            session.execute(insert(Job.__table__), {
+                **owner, "id": run_id, "attempt": 1, "name": "test", "status": "completed", "conclusion": "failure",
+                "labels": [], "steps": [], "copied": False, "phantom": False,
+            })  # fmt: skip
+            session.execute(insert(JobLog.__table__), {
+                **owner, "job_id": run_id, "state": LogState.EXPIRED, "error_line": f"{word}Error: no {word * 2}",
+                "fingerprint": word, "truncated": False, "tries": 1, "requested_at": now,
+            })  # fmt: skip

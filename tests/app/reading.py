@@ -90,3 +90,13 @@ class _Table(HTMLParser):
             self.labels[-1] += data
         elif self._in == "td":
             self.rows[-1][-1].text += data
+
+
+def octets(page: AppTest) -> int:
+    """How much of a page goes to the browser: all of its elements, as they are sent."""
+    return sum(_octets(block) for block in page._tree.children.values())
+
+
+def _octets(node: Any) -> int:
+    own = node.proto.ByteSize() if getattr(node, "proto", None) is not None else 0
+    return own + sum(_octets(child) for child in getattr(node, "children", {}).values())

@@ -224,7 +224,7 @@ def test_a_job_whose_end_is_unknown_does_not_go_on_in_the_timeline() -> None:
     figure = timeline.timeline(frame)
     assert figure["data"][1]["x"] == [300.0, 0.4, 0]
     assert figure["layout"]["xaxis"]["range"][1] < 400
-    assert list(anatomy.steps(orphan)["state"]) == ["end_unknown"]
+    assert [span.state for span in anatomy.steps(orphan, orphan.steps)] == ["end_unknown"]
 
 
 def test_every_figure_is_plain_json_without_a_network_reference() -> None:
@@ -250,9 +250,9 @@ def test_a_skipped_step_has_no_length() -> None:
     """GitHub gives it times as well."""
     times = {"started_at": "2026-11-18T10:00:00Z", "completed_at": "2026-11-18T10:00:05Z", "status": "completed"}
     listed = [{"name": "test", "conclusion": "failure", **times}, {"name": "upload", "conclusion": "skipped", **times}]
-    frame = anatomy.steps(_job_row(1, None, steps=listed))
-    assert list(frame["duration"]) == ["5.0s", "–"]
-    assert list(frame["width"]) == [100.0, 0.0]
+    spans = anatomy.steps(_job_row(1, None), listed)
+    assert [span.duration for span in spans] == ["5.0s", "–"]
+    assert [span.width for span in spans] == [100.0, 0.0]
 
 
 def test_the_scale_of_shares_begins_at_zero_even_for_a_single_cell() -> None:

@@ -135,10 +135,10 @@ def test_a_run_of_many_jobs_is_cut_and_says_so(seeded: Seeded, open_page: Open) 
     assert "Steps of 25 of 700 jobs" in told
     assert len(page.expander) == 25
     rows = table(page, "run-jobs")
-    assert len(rows) == 50
+    assert len(rows) == 100
     assert [row["Status"].value for row in rows[:14]] == ["failure"] * 14
     assert rows[14]["Status"].value == "success"
-    assert "1 to 50 of 700 jobs" in told
+    assert "1 to 100 of 700 jobs" in told
     page.text_input(key=f"jobs-q-{number}").set_value("matrix (69").run()
     assert [row["Job"].value for row in table(page, "run-jobs")] == [
         "matrix (69)",

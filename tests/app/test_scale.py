@@ -1,16 +1,28 @@
 """Many repositories, long and foreign names: pages stay small, and text stays text."""
 
-import pytest
-from sqlalchemy import Engine
+from datetime import datetime, timedelta
 
+import pytest
+from sqlalchemy import Engine, insert
+
+from db.alerting.kinds import KINDS
+from db.alerting.patterns import Patterns
+from db.alerting.rule import Rule
+from db.engine import write_scope
+from db.models import Alert
+from db.store.alert_rules import add_rule
+from db.store.silences import add_silence
+from db.vocabulary import AlertState, RuleKind
 from tests.app.conftest import Open
-from tests.app.crowd import crowd
-from tests.app.reading import html, markdown, table
+from tests.app.crowd import crowd, fail_differently
+from tests.app.reading import html, markdown, octets, table
+from tests.app.seeding import add_repository, heartbeat, run, store
+from tests.kept import Kept
 
 
 @pytest.fixture
-def many(empty: Engine) -> Engine:
-    crowd(empty)
+def many(empty: Engine, kept: Kept) -> Engine:
+    kept.fill(empty, crowd, seconds=60)
     return empty
 
 
@@ -29,4 +41,73 @@ def test_a_thousand_workflows_are_a_page_of_kilobytes(many: Engine, open_page: O
     strip = next(block for block in html(overview) if 'class="ph-attention"' in block)
     shown, _, folded = strip.partition("<details>")
     assert shown.count('class="ph-need') == 5
-    assert f"<summary>{folded.count('ph-need ')} more</summary>" in folded
+    assert folded.startswith("<summary>138 more</summary>")
+    assert folded.count('class="ph-need ph-') == 96
+    assert "and 43 more of a lower rank" in folded
+
+
+def test_what_is_left_out_of_a_long_list_is_said(many: Engine, open_page: Open) -> None:
+    assert "120 of 1,000 workflows, worst first" in markdown(open_page(wall=1))
+    collector = open_page("collector")
+    assert "1 to 100 of 200 repositories" in markdown(collector)
+    assert len(collector.dataframe[0].value) == 100
+
+
+def test_causes_are_listed_page_by_page(many: Engine, moment: datetime, open_page: Open) -> None:
+    fail_differently(many, moment)
+    page = open_page("failures")
+    assert len(table(page, "causes")) == 100
+    assert "1 to 100 of 143 causes" in markdown(page)
+    assert octets(page) < 500_000
+
+
+@pytest.mark.parametrize(("show", "what"), [("rules", "rules"), ("silences", "silences")])
+def test_rules_and_silences_are_listed_page_by_page(
+    empty: Engine, moment: datetime, open_page: Open, show: str, what: str
+) -> None:
+    add_repository(empty, 1, "acme/web", moment)
+    open_at = KINDS[RuleKind.FAILURE_RATE].open_at
+    with write_scope(empty) as session:
+        for number in range(60):
+            add_rule(session, Rule(f"Rule {number}", RuleKind.FAILURE_RATE, open_at), moment)
+            add_silence(session, Patterns((f"acme/service-{number}",)), None, moment, moment + timedelta(days=1),
+                        comment="maintenance", author="alice", now=moment)  # fmt: skip
+    heartbeat(empty, moment, channels=["slack"])
+    page = open_page("alerts", show=show)
+    assert f"1 to 25 of {61 if show == 'rules' else 60} {what}" in markdown(page)
+    shown = len(table(page, "rules")) if show == "rules" else "\n".join(html(page)).count("<b>alice</b>")
+    assert shown == 25
+
+
+def test_a_branch_that_is_not_listed_can_be_typed(empty: Engine, moment: datetime, open_page: Open) -> None:
+    add_repository(empty, 1, "acme/web", moment)
+    store(empty, 1, *(run(number, moment - timedelta(minutes=number), branch=f"topic-{number}", actor="alice")
+                      for number in range(1, 221)))  # fmt: skip
+    heartbeat(empty, moment)
+    page = open_page("runs", branch="topic-220")
+    choice = page.multiselect(key="branch")
+    assert (len(choice.options), choice.value, choice.proto.accept_new_options) == (201, ["topic-220"], True)
+    assert choice.placeholder == "All branches, or type one"
+    assert not page.multiselect(key="actor").proto.accept_new_options
+    assert len(table(page, "runs")) == 1
+
+
+def test_every_alert_that_fires_can_be_reached(empty: Engine, moment: datetime, open_page: Open) -> None:
+    add_repository(empty, 1, "acme/web", moment)
+    with write_scope(empty) as session:
+        session.execute(insert(Alert.__table__), [
+            {"repository_id": 1, "rule": RuleKind.FAILURE_RATE, "threshold": "20%", "state": AlertState.FIRING,
+             "opened_at": moment - timedelta(minutes=number), "detail": {}, "target": f"{number}"}
+            for number in range(120)
+        ])  # fmt: skip
+    heartbeat(empty, moment, channels=[])
+    page = open_page("alerts")
+    for words, cards in (("1 to 50 of 120", 50), ("51 to 100 of 120", 50), ("101 to 120 of 120", 20)):
+        assert f"{words} alerts, newest first" in markdown(page)
+        assert "\n".join(html(page)).count('class="ph-alert ') == cards
+        older = page.button(key="firing-older")
+        assert older.disabled == (cards == 20)
+        if not older.disabled:
+            older.click().run()
+    page.button(key="firing-newer").click().run()
+    assert "51 to 100 of 120 alerts" in markdown(page)

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from db.engine import session_scope, write_scope
 from db.queries.logs import JobLogRow, list_logs
-from db.queries.runs import JobRow, list_jobs, list_jobs_of
+from db.queries.runs import JobRow, list_job_summaries, list_jobs
 from db.store.events import JobNews, store_events
 from db.store.repositories import get_repository
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
@@ -18,7 +18,11 @@ LATE = NOON + timedelta(minutes=20)
 def jobs(engine: Engine, number: int = 1) -> dict[int, JobRow]:
     with session_scope(engine) as session:
         listed = list_jobs(session, 100, number)
-        assert [each for each in list_jobs_of(session, [100])[100] if each.attempt == number] == listed
+        summaries = list_job_summaries(session, 100, number)
+        assert [vars(each).keys() - vars(summary).keys() for each, summary in zip(listed, summaries, strict=True)] == [
+            {"steps"} for _ in listed
+        ]
+        assert all(vars(each).items() >= vars(summary).items() for each, summary in zip(listed, summaries, strict=True))
         return {each.id: each for each in listed}
 
 

@@ -10,7 +10,7 @@ from app.components import cells
 from app.components.table import Column, Row, table
 from app.components.text import html
 from db.metrics import units
-from db.queries.alerts import DeadDelivery, DeliveryRow
+from db.queries.alerts import MOST_DEAD, DeadDelivery, DeliveryRow
 from db.vocabulary import DeliveryState
 from notify.message import Message
 
@@ -63,6 +63,8 @@ def given_up(found: Sequence[DeadDelivery], now: datetime) -> None:
         for each in found
     ]  # fmt: skip
     table("dead", _DEAD, rows, caption="Messages that nobody got, newest first")
+    if len(found) == MOST_DEAD:
+        st.caption(f"The newest {MOST_DEAD}; there may be more.")
 
 
 def _line(name: str, last: DeliveryRow | None, now: datetime) -> str:

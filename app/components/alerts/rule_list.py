@@ -10,7 +10,7 @@ from app import alerts_data
 from app.components import cells
 from app.components.alerts.scope_words import scope_words
 from app.components.cells import Cell
-from app.components.table import Column, Row, table
+from app.components.table import Column, Row, long_table, table
 from app.components.text import html
 from db.alerting.kinds import written
 from db.alerting.rule import Rule
@@ -34,10 +34,13 @@ _TIMES = (
     Column("Value", "right", "What opened it", "wide_only"),
 )
 _SHOWN = 12
+# Each rule of a page is replayed.
+_PAGE = 25
 
 
 def rule_table(rules: Sequence[Rule], now: datetime) -> None:
-    table("rules", *rules_file(rules, now), caption="Rules, the built-in one first")
+    long_table("rules", _COLUMNS, rules, lambda shown: [_row(rule, now) for rule in shown],
+               caption="Rules, the built-in one first", what="rules", size=_PAGE)  # fmt: skip
 
 
 def rules_file(rules: Sequence[Rule], now: datetime) -> tuple[Sequence[Column], list[Row]]:

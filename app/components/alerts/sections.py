@@ -13,6 +13,7 @@ from app.components.panel import panel
 from app.components.text import markdown
 from db.alerting.kinds import KINDS
 from db.alerting.rule import Rule
+from db.metrics import units
 from db.metrics.catalogue import display
 from db.metrics.scope import Scope
 from db.metrics.window import Window
@@ -21,7 +22,7 @@ from db.store.alert_rules import RuleIsBuiltIn
 from db.vocabulary import AlertState, RuleKind
 
 _SHOW = ("alerts", "rules", "silences")
-_TRAIL = "alerts-trail"
+_TRAIL, _FIRING_TRAIL = "alerts-trail", "firing-trail"
 
 
 def choose(found: Board) -> str:
@@ -51,15 +52,15 @@ def one(chosen: AlertRow, now: datetime, zone: ZoneInfo) -> None:
 def alerts(found: Board, zone: ZoneInfo, doubt: str | None = None) -> None:
     """`doubt`: why the data may be out of date or absent; then that nothing fires is no all-clear."""
     with panel("Firing now", _standing(found)):
-        if found.firing:
+        if found.open > len(found.firing):
+            _firing_pages(found)
+        elif found.firing:
             alert_list.firing(found.firing, found.firsts, found.at)
         else:
             calm = ":material/check_circle: Nothing fires."
             st.caption(
                 f":material/help: No alert fires, but rules see stored data alone. {markdown(doubt)}" if doubt else calm
             )
-        if found.open > len(found.firing):
-            st.caption(f"The newest {len(found.firing)} of {found.open}.")
     if found.dead:
         with panel("Messages that nobody got", "of the last 30 days"):
             channel_list.given_up(found.dead, found.at)
@@ -80,16 +81,32 @@ def _history(found: Board, zone: ZoneInfo) -> None:
             st.caption("No alert is over yet. What a rule would have done before, its replay shows under Rules.")
             return
         alert_list.past_table(page.items, zone)
-        if page.next or trail:
-            with st.container(horizontal=True, gap="small", key="alerts-pager"):
-                st.button("Newer", disabled=not trail, on_click=_newer, key="alerts-newer",
-                          icon=":material/chevron_left:")  # fmt: skip
-                st.button("Older", disabled=page.next is None, on_click=trail.append, args=(page.next,),
-                          key="alerts-older", icon=":material/chevron_right:")  # fmt: skip
+        _pager("alerts", trail, page.next)
 
 
-def _newer() -> None:
-    st.session_state[_TRAIL].pop()
+def _firing_pages(found: Board) -> None:
+    trail: list[str] = st.session_state.setdefault(_FIRING_TRAIL, [])
+    shown = alerts_data.firing(trail[-1] if trail else None)
+    alert_list.firing(shown.page.items, shown.firsts, found.at)
+    first = len(trail) * alerts_data.MOST_FIRING
+    last = first + len(shown.page.items)
+    st.caption(f"{units.count(first + 1)} to {units.count(last)} of {units.count(found.open)} alerts, newest first")
+    _pager("firing", trail, shown.page.next)
+
+
+def _pager(name: str, trail: list[str], following: str | None) -> None:
+    """`trail`: the cursors of the pages up to the one that is shown, of which the first has none."""
+    if not following and not trail:
+        return
+    with st.container(horizontal=True, gap="small", key=f"{name}-pager"):
+        st.button("Newer", disabled=not trail, on_click=_newer, args=(trail,), key=f"{name}-newer",
+                  icon=":material/chevron_left:")  # fmt: skip
+        st.button("Older", disabled=following is None, on_click=trail.append, args=(following,), key=f"{name}-older",
+                  icon=":material/chevron_right:")  # fmt: skip
+
+
+def _newer(trail: list[str]) -> None:
+    trail.pop()
 
 
 def rules(found: Board, now: datetime, zone: ZoneInfo, version: int) -> None:

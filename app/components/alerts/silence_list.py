@@ -8,6 +8,7 @@ import streamlit as st
 from app import alerts_data
 from app.components.alerts.dialogs import COMMENT, SPANS, remember, usable, who
 from app.components.alerts.scope_words import scope_words
+from app.components.paging import paged
 from app.components.text import html, markdown
 from db.alerting.patterns import Patterns
 from db.alerting.place import Quiet
@@ -17,11 +18,12 @@ from db.vocabulary import SilenceState
 
 _WORDS = {SilenceState.ACTIVE: ("⊘ Active", "blue"), SilenceState.PENDING: ("◌ Not yet", "gray"),
           SilenceState.ENDED: ("✓ Over", "gray")}  # fmt: skip
+_PAGE = 25
 _FIELDS = (("repos", "Repositories"), ("workflows", "Workflows"), ("branches", "Branches"))
 
 
 def silences(found: Sequence[Quiet], rules: Mapping[int, str], now: datetime) -> None:
-    for each in found:
+    for each in paged(found, "silences", "silences", size=_PAGE):
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"silence-{each.id}"):
             st.html(_card(each, rules, now), width="stretch")
             if each.state(now) is not SilenceState.ENDED and st.button(

@@ -1,0 +1,91 @@
+"""Runs of thousands of jobs: pages stay small, and everything can be reached."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.app.conftest import Open
+from tests.app.huge import ATTEMPTS, DISTINCT, FEWER, GREEN, JOBS, MATRIX, STEPS, huge_runs
+from tests.app.reading import everything, html, octets, table
+from tests.kept import Kept
+
+MOST = 450_000
+
+
+@pytest.fixture
+def huge(empty: Engine, kept: Kept) -> None:
+    kept.fill(empty, huge_runs)
+
+
+@pytest.mark.usefixtures("huge")
+def test_thousands_of_jobs_are_a_page_of_groups(open_page: Open) -> None:
+    page = open_page("run", run_id=MATRIX)
+    assert octets(page) < MOST
+    assert octets(page) < 1.05 * octets(open_page("run", run_id=FEWER))
+    groups = table(page, "job-groups")
+    names = "build", "test", "lint", "call / e2e", "package"
+    assert {row["Group"].value: int(row["Jobs"].value) for row in groups} == {
+        name: len(range(place, JOBS, 5)) for place, name in enumerate(names)
+    }
+    # What leaves 7 when it is divided by 40 leaves 2 when it is divided by 5.
+    assert (groups[0]["Group"].value, groups[0]["Failed"].value) == ("lint", "208")
+    assert "208 failed · 1,454 passed" in groups[0]["Group"].text
+    assert len(page.expander) == 26
+    assert page.expander[-1].label == "Jobs against the last success"
+    assert table(page, "since-green") == []
+    listed = page.button_group(key=f"jobs-view-{MATRIX}")
+    assert listed.options == ["Groups · 5", "Failed · 208", "All jobs · 8,311"]
+    listed.set_value("Failed").run()
+    assert "1 to 100 of 208 failed jobs" in everything(page)
+    assert [row["Status"].value for row in table(page, "run-jobs")] == ["failure"] * 100
+
+
+@pytest.mark.usefixtures("huge")
+def test_a_group_opens_to_its_jobs_page_by_page(open_page: Open) -> None:
+    (link,) = table(open_page("run", run_id=MATRIX), "job-groups")[0]["Group"].links
+    page = open_page("run", **{name: values[0] for name, values in parse_qs(urlsplit(link).query).items()})
+    rows = table(page, "run-jobs")
+    assert [row["Status"].value for row in rows] == ["failure"] * 100
+    assert all(row["Job"].value.startswith("lint (") for row in rows)
+    assert "1 to 100 of 1,662 jobs of lint" in everything(page)
+    assert octets(page) < MOST
+
+
+@pytest.mark.usefixtures("huge")
+def test_thousands_of_long_names_are_a_page_of_jobs(open_page: Open) -> None:
+    page = open_page("run", run_id=DISTINCT)
+    assert table(page, "job-groups") == []
+    assert [row["Status"].value for row in table(page, "run-jobs")] == ["failure"] * 100
+    assert "1 to 100 of 4,000 jobs" in everything(page)
+    assert octets(page) < 1_000_000
+
+
+@pytest.mark.usefixtures("huge")
+def test_runs_of_thousands_of_jobs_are_compared_page_by_page(open_page: Open) -> None:
+    page = open_page("compare", runs=f"{GREEN},{MATRIX}")
+    rows = table(page, "compared")
+    assert len(rows) == 100
+    assert all("other result" in row["Job"].text for row in rows)
+    assert "1 to 100 of 8,311 jobs" in everything(page)
+    assert octets(page) < MOST
+
+
+@pytest.mark.usefixtures("huge")
+def test_a_job_of_a_thousand_steps_opens_at_the_one_that_failed(open_page: Open) -> None:
+    page = open_page("run", run_id=STEPS)
+    (steps,) = [block for block in html(page) if 'class="ph-step"' in block]
+    assert steps.count('role="listitem"') == 100
+    assert "Step 417" in steps
+    assert "401 to 500 of 1,000 steps" in everything(page)
+    assert len(page.expander) == 8
+    assert octets(page) < MOST
+
+
+@pytest.mark.usefixtures("huge")
+def test_one_of_many_attempts_is_chosen_from_a_list(open_page: Open) -> None:
+    page = open_page("run", run_id=ATTEMPTS, attempt=7)
+    chosen = page.selectbox(key=f"attempt-{ATTEMPTS}")
+    assert (chosen.label, chosen.value, len(chosen.options)) == ("One of 50 attempts", 7, 50)
+    chosen.select(50).run()
+    assert page.query_params["attempt"] == "50"
