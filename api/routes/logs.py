@@ -53,7 +53,8 @@ def logs(
     job_id: Annotated[int | None, Query(ge=0, lt=2**63, description="One job of that attempt")] = None,
     format: Annotated[Literal["json", "text"], Query(description="json, or the stored text alone")] = "json",
 ) -> Response:
-    """Own jobs of one attempt, failed ones first; a job that was skipped or copied has no log of its own. What is
+    """Own jobs of one attempt, failed ones first; a job that was skipped or copied has no log of its own. The first
+    of them have their text, up to 16 MB together; that of another stored log is null: ask for it by `job_id`. What is
     not stored yet is fetched by the collector within seconds: the answer is 202 until then."""
     run = get_run(session, run_id) if 0 <= run_id < 2**63 else None
     if run is None:
@@ -117,9 +118,15 @@ def _job(row: JobLogRow) -> dict[str, Any]:
     }
 
 
+def _left_out(row: JobLogRow) -> bool:
+    """The log is stored, and the answer is long enough without it."""
+    return row.text is None and row.state == LogState.STORED
+
+
 def _text(rows: list[JobLogRow]) -> str:
     return "\n".join(
-        f"===== {' '.join(row.name.split())} ({row.conclusion}) =====\n{visible(row.text)}"
+        f"===== {' '.join(row.name.split())} ({row.conclusion}) =====\n"
+        + (visible(row.text) if row.text is not None else f"Left out of this answer: ask for job_id={row.job_id}.\n")
         for row in rows
-        if row.text is not None
+        if row.text is not None or _left_out(row)
     )

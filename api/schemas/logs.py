@@ -25,7 +25,10 @@ class JobLog(Schema):
     conclusion: str | None
     state: str = Field(description="stored, pending, expired, missing or pruned")
     excerpt: Excerpt
-    text: str | None
+    text: str | None = Field(
+        description="Null where none is stored; also of a stored log where the answer is long enough without it: ask "
+        "for that one with `job_id`"
+    )
 
 
 class Logs(Schema):

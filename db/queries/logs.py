@@ -1,7 +1,7 @@
 """Reading the logs of a run's jobs."""
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,12 +16,17 @@ from db.queries.runs import end_unknown
 from db.queries.wanted_logs import LOGS_LAST
 from db.vocabulary import Conclusion, LogState, Status
 
+# Texts of one answer, in bytes of the logs: a run may have hundreds of them. A kept log is at most _LONGEST_TEXT long;
+# one of an unknown size counts as _USUAL_TEXT.
+MOST_TEXT, _LONGEST_TEXT, _USUAL_TEXT = 16_000_000, 8_100_000, 1_000_000
+
 
 @dataclass(frozen=True)
 class JobLogRow:
     """`state` is null where nobody has asked for this log yet, and it could be asked for; the log of a job whose end is
     unknown (`end_unknown`) is missing for good.
-    `excerpt_first_line` counts from 1; `text` is null unless asked for and stored."""
+    `excerpt_first_line` counts from 1; `text` is null unless asked for and stored. `size_bytes` is the size of the log
+    before anything was left out of it; null where it is not known."""
 
     repository_id: int
     job_id: int
@@ -35,6 +40,7 @@ class JobLogRow:
     truncated: bool
     text: str | None
     end_unknown: bool = False
+    size_bytes: int | None = None
 
     @property
     def shown_state(self) -> str:
@@ -47,16 +53,32 @@ def list_logs(
     failing: bool = False,
 ) -> list[JobLogRow]:  # fmt: skip
     """Logs of the own jobs of one attempt (no copies, no phantoms, none that were skipped), that of the job which
-    decided it first. `with_text` false: neither texts nor excerpts are read. `failing`: of those jobs alone that are
+    decided it first. The first ones have their texts, up to MOST_TEXT bytes together; that of a single job always is
+    there. `with_text` false: neither texts nor excerpts are read. `failing`: of those jobs alone that are
     over and did not succeed."""
     where: list[ColumnElement[bool]] = [Job.attempt == attempt]
     if failing:
         where.append(Job.conclusion != Conclusion.SUCCESS)
     if job_id is not None:
         where.append(Job.id == job_id)
-    rows = _rows(session, run_id, where, excerpt=with_text, text=with_text)
+    rows = _rows(session, run_id, where, excerpt=with_text, text=False)
     failed, allowed = _attempt_failed(session, run_id, attempt), allowed_to_fail(session, run_id)
-    return sorted(rows, key=lambda row: urgency(row.name, row.conclusion, attempt_failed=failed, allowed=allowed))
+    rows.sort(key=lambda row: urgency(row.name, row.conclusion, attempt_failed=failed, allowed=allowed))
+    return _with_texts(session, rows) if with_text else rows
+
+
+def _with_texts(session: Session, rows: list[JobLogRow]) -> list[JobLogRow]:
+    room, chosen = MOST_TEXT, dict[int, str | None]()
+    for row in rows:
+        size = min(_USUAL_TEXT if row.size_bytes is None else row.size_bytes, _LONGEST_TEXT)
+        if row.state == LogState.STORED and (size <= room or not chosen):
+            room -= size
+            chosen[row.job_id] = None
+    if chosen:
+        of_jobs = JobLog.repository_id == rows[0].repository_id, JobLog.job_id.in_(list(chosen))
+        for job_id, content in session.execute(select(JobLog.job_id, JobLog.content).where(*of_jobs)):
+            chosen[job_id] = _text(content)
+    return [replace(row, text=chosen[row.job_id]) if row.job_id in chosen else row for row in rows]
 
 
 def find_log(session: Session, run_id: int, job_id: int, *, with_text: bool = False) -> JobLogRow | None:
@@ -72,7 +94,8 @@ def _rows(
         select(
             Job.repository_id, Job.id, Job.name, Job.conclusion, Job.status, end_unknown().label("orphaned"),
             JobLog.state, JobLog.excerpt_first_line, JobLog.excerpt if excerpt else null().label("excerpt"),
-            JobLog.error_line, JobLog.truncated, JobLog.content if text else null().label("content"),
+            JobLog.error_line, JobLog.truncated, JobLog.size_bytes,
+            JobLog.content if text else null().label("content"),
         )
         .join(Run, (Run.repository_id == Job.repository_id) & (Run.id == Job.run_id))
         .join(JobLog, (JobLog.repository_id == Job.repository_id) & (JobLog.job_id == Job.id), isouter=True)
@@ -98,6 +121,7 @@ def _row(found: Row[Any]) -> JobLogRow:
         truncated=bool(found.truncated),
         text=_text(found.content) if found.state == LogState.STORED else None,
         end_unknown=bool(found.orphaned),
+        size_bytes=found.size_bytes,
     )
 
 

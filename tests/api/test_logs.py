@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import Engine
 
 from db.engine import session_scope, write_scope
+from db.queries import logs as queries
 from db.queries.logs import list_logs
 from db.store.logs import store_log
 from db.store.records import LogRecord
@@ -47,6 +48,29 @@ def test_a_log_that_is_not_stored_is_asked_for_once_and_answered_with_202(filled
         assert [(each["job_id"], each["state"]) for each in answer.json()["jobs"]] == [(10, "pending"), (11, "pending")]
     with session_scope(engine) as session:
         assert [row.state for row in list_logs(session, 1, 1)] == ["pending", "pending"]
+
+
+def test_texts_of_many_jobs_are_left_out_beyond_a_size(
+    filled: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of the job which matters most is there, however long."""
+    monkeypatch.setattr(queries, "MOST_TEXT", 100)
+    store_jobs(engine, 1, job(14, name="unit"), job(15, name="docs"))
+    for job_id, text in ((10, "boom\n" * 30), (11, "lint\n" * 10), (14, "unit\n" * 10), (15, "d\n")):
+        keep(engine, job_id, state="stored", text=text, size_bytes=len(text), excerpt_first_line=1, excerpt=("x",))
+    jobs = {each["job_id"]: each for each in filled.get("/api/logs/1").json()["jobs"]}
+    assert jobs[10]["text"] == "boom\n" * 30
+    assert {each["text"] for number, each in jobs.items() if number != 10} == {None}
+    assert {each["state"] for each in jobs.values()} == {"stored"}
+    assert jobs[11]["excerpt"]["lines"] == ["x"]
+    (one,) = filled.get("/api/logs/1?job_id=14").json()["jobs"]
+    assert one["text"] == "unit\n" * 10
+    plain = filled.get("/api/logs/1?format=text").text
+    assert plain.count("boom") == 30
+    assert "===== unit (success) =====\nLeft out of this answer: ask for job_id=14.\n" in plain
+    keep(engine, 10, state="stored", text="boom\n", size_bytes=5, excerpt_first_line=1, excerpt=("x",))
+    jobs = {each["job_id"]: each for each in filled.get("/api/logs/1").json()["jobs"]}
+    assert sorted(number for number, each in jobs.items() if each["text"]) == [10, 11, 15]
 
 
 def test_a_job_whose_end_is_unknown_keeps_nobody_waiting(filled: TestClient, engine: Engine) -> None:
