@@ -2,15 +2,18 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 # Compiling ten thousand files that are never imported takes longer than everything else.
 PIP_FLAGS = --disable-pip-version-check --quiet --no-compile
+# Nothing is installed but what a lock names, by the hash of its file.
+INSTALL = install $(PIP_FLAGS) --require-hashes -r
 VENV = .venv/bin
 
-.PHONY: run test check lint types imports licences audit sbom format lock compose-test chaos bench bench-detectors bench-ui bench-upgrade
+.PHONY: run test check lint types imports licences audit audit-strict sbom format lock compose-test chaos bench bench-detectors bench-ui bench-upgrade
 .PHONY: pictures clean help
 
 help:
 	@echo "make run           the dashboard (a demo without GITHUB_REPOS)"
 	@echo "make test          all tests"
 	@echo "make check         lint, types, import rules, licences, known vulnerabilities and tests"
+	@echo "make audit-strict  known vulnerabilities; fails when a package could not be checked (weekly, in CI)"
 	@echo "make sbom          what the product runs on, as CycloneDX, into sbom.json"
 	@echo "make chaos         faults, kills and storms, at length (about half an hour)"
 	@echo "make bench         how fast a sync, questions and alerts are"
@@ -18,7 +21,7 @@ help:
 	@echo "make bench-upgrade how long an upgrade of a million runs takes, and how long others wait (some minutes)"
 	@echo "make bench-ui      how long people wait for the dashboard, in a real browser"
 	@echo "make pictures      the pictures of the documentation, of a demo in a real browser"
-	@echo "make lock          write the locks of requirements.txt anew, after changing it"
+	@echo "make lock          write the locks anew, after changing requirements*.txt"
 	@echo "make compose-test  build and try the containers (needs Docker)"
 
 run: .venv/.installed
@@ -42,15 +45,18 @@ imports: .venv/.installed-dev
 licences: .venv/.installed-dev
 	@$(VENV)/python -m supply.licences
 
-# Says so, and does not fail, where nobody can be asked.
-audit: .venv/.installed-dev .venv/.installed-audit
-	@$(VENV)/python -m supply.shipped > .venv/shipped.txt
-	@.venv/audit/bin/python -m supply.audit .venv/shipped.txt
+# Fails on a known vulnerability. Where no index answers, one line says so: audit then succeeds, audit-strict fails.
+AUDIT = $(MAKE) --no-print-directory .venv/.installed-audit > .venv/audit.log 2>&1; $(VENV)/python -m supply.audit
+audit: .venv/.installed-dev
+	@$(AUDIT)
+
+audit-strict: .venv/.installed-dev
+	@$(AUDIT) --strict
 
 # Of an environment that holds nothing else: what is installed for the tests is not shipped.
 sbom: .venv/.installed-audit
 	@rm -rf .venv/runtime && $(VENV)/python -m venv --without-pip .venv/runtime
-	@$(VENV)/python -m pip --python .venv/runtime/bin/python install $(PIP_FLAGS) -r requirements.txt
+	@$(VENV)/python -m pip --python .venv/runtime/bin/python $(INSTALL) requirements.lock
 	@.venv/audit/bin/python -W ignore::UserWarning -m cyclonedx_py environment --pyproject pyproject.toml --output-reproducible --of JSON \
 		--output-file sbom.json .venv/runtime/bin/python
 	@echo "sbom.json: what the product runs on, checked against CycloneDX's schema."
@@ -61,6 +67,7 @@ format: .venv/.installed-dev
 
 chaos: .venv/.installed-dev
 	@CHAOS=full $(VENV)/python -m pytest tests/chaos -s -n0
+	@$(VENV)/python -m tests.chaos.day
 	@FILTER_EXAMPLES=200 SCHEMA_EXAMPLES=25 $(VENV)/python -m pytest tests/db/test_rows.py tests/api/test_any_filter.py tests/api/test_schema.py
 
 bench: .venv/.installed-dev
@@ -80,10 +87,13 @@ bench-upgrade: .venv/.installed-dev
 pictures: .venv/.installed-dev
 	@$(VENV)/python -m bench.pictures
 
-# All of requirements.txt with everything it brings along, for every platform; and of that what each image installs.
+# All of requirements.txt with everything it brings along, for every platform; of that what each image installs; and
+# on top of it what the tests need. The audit's environment is its own.
 LOCK = $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
 lock: .venv/.installed-dev
 	@$(LOCK) requirements.txt --output-file requirements.lock
+	@$(LOCK) requirements-dev.txt --constraints requirements.lock --output-file requirements-dev.lock
+	@$(LOCK) requirements-audit.txt --output-file requirements-audit.lock
 	@for image in collector app; do \
 		$(LOCK) --group pyproject.toml:$$image --constraints requirements.lock --output-file deploy/image/$$image.lock || exit 1; \
 	done
@@ -100,18 +110,17 @@ clean:
 	@echo "Making .venv …"
 	@$(PYTHON) -m venv .venv
 
-.venv/.installed: requirements.txt .venv/bin/python
+.venv/.installed: requirements.lock .venv/bin/python
 	@echo "Installing what the product runs on (half a minute, the first time) …"
-	@$(VENV)/python -m pip install $(PIP_FLAGS) -r requirements.txt
+	@$(VENV)/python -m pip $(INSTALL) requirements.lock
 	@touch $@
 
-.venv/.installed-dev: requirements-dev.txt requirements.txt .venv/bin/python
+.venv/.installed-dev: requirements-dev.lock .venv/bin/python
 	@echo "Installing what the tests need …"
-	@$(VENV)/python -m pip install $(PIP_FLAGS) -r requirements-dev.txt
+	@$(VENV)/python -m pip $(INSTALL) requirements-dev.lock
 	@touch .venv/.installed $@
 
-.venv/.installed-audit: requirements-audit.txt .venv/bin/python
-	@echo "Installing what looks for known vulnerabilities …"
+.venv/.installed-audit: requirements-audit.lock .venv/bin/python
 	@$(VENV)/python -m venv --clear .venv/audit
-	@.venv/audit/bin/python -m pip install $(PIP_FLAGS) -r requirements-audit.txt
+	@.venv/audit/bin/python -m pip $(INSTALL) requirements-audit.lock
 	@touch $@

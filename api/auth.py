@@ -14,10 +14,23 @@ from api.errors import Problem, answer
 # Reads nothing: it tells /docs and /openapi.json how a key is sent.
 _BEARER = HTTPBearer(auto_error=False, description="One of API_KEYS; not wanted where none is set")
 
+_METRICS_BEARER = HTTPBearer(
+    auto_error=False, scheme_name="MetricsKey", description="METRICS_KEY; not wanted where none is set"
+)
+
 
 def require_key(request: Request, _: Annotated[object, Security(_BEARER)]) -> None:
     if not is_allowed(request.headers, request.app.state.settings.keys):
         raise _without_key()
+
+
+def require_metrics_key(request: Request, _: Annotated[object, Security(_METRICS_BEARER)]) -> None:
+    if not is_allowed(request.headers, request.app.state.settings.metrics_keys):
+        raise Problem(
+            401,
+            "The metrics want a key: send the header Authorization: Bearer KEY with METRICS_KEY.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
 
 
 def is_allowed(headers: Mapping[str, str], keys: tuple[str, ...]) -> bool:

@@ -5,10 +5,12 @@ import gzip
 import hashlib
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import redis
 from cachetools import TTLCache
 from fastapi import Request, Response
 from pydantic import BaseModel
@@ -16,15 +18,20 @@ from pydantic_core import to_json
 from sqlalchemy.orm import Session
 
 from api.redis_link import ERRORS, RedisLink
+from api.seal import Key, sealed, unsealed
 from db.queries.repositories import heartbeat
 from db.version import VERSION
 
 _SECONDS = 60
-_MOST_BYTES = 64 * 2**20
+# Of all answers in this process, and of one, as they are kept: what is larger is worked out anew each time.
+_MOST_BYTES, _MOST_ANSWER_BYTES = 64 * 2**20, 2**20
 _TAG_LENGTH = 32
 # What fits into a few packets goes out as it is.
 _WORTH_PACKING = 4000
 _MAGIC = b"\x1f\x8b"
+# Of one entry in Redis: what is read of it never takes more, whoever wrote it.
+_MOST_SHARED_BYTES = 8 * 2**20
+_GZIP = 16 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,19 @@ class Answer:
     @classmethod
     def of(cls, body: bytes) -> "Answer":
         return cls(tag_of(body), gzip.compress(body, 1, mtime=0) if len(body) >= _WORTH_PACKING else body)
+
+    @classmethod
+    def read(cls, content: bytes) -> "Answer | None":
+        """Of what `stored` gives; null for anything else, without unpacking more than an answer may have."""
+        tag, kept = content[:_TAG_LENGTH], content[_TAG_LENGTH:]
+        body = _unpacked(kept) if kept.startswith(_MAGIC) else kept
+        if body is None or tag != tag_of(body).encode():
+            return None
+        return cls(tag.decode("ascii"), kept)
+
+    @property
+    def stored(self) -> bytes:
+        return self.tag.encode() + self.kept
 
     @property
     def packed(self) -> bool:
@@ -60,10 +80,11 @@ class Answer:
 
 
 class Cache:
-    """`name_space` keeps apart what several installations put into one Redis."""
+    """`name_space` keeps apart what several installations put into one Redis, which is used only with the `key` that
+    its entries are sealed by."""
 
-    def __init__(self, link: RedisLink | None, name_space: str = "") -> None:
-        self._name_space, self._link = name_space, link
+    def __init__(self, link: RedisLink | None, name_space: str = "", key: Key = lambda: None) -> None:
+        self._name_space, self._link, self._key = name_space, link, key
         self._memory: TTLCache[str, Answer] = TTLCache(_MOST_BYTES, _SECONDS, getsizeof=lambda each: len(each.kept))
         self._lock = threading.Lock()
         self._making = [threading.Lock() for _ in range(64)]
@@ -77,33 +98,47 @@ class Cache:
         found = self.here(key)
         if found or not self._link or not self._link.is_well():
             return found
+        secret = self._key()
+        if secret is None:
+            return None
+        name = self._full(key)
         try:
-            stored = self._link.client.get(self._full(key))
+            stored = self._link.client.getrange(name, 0, _MOST_SHARED_BYTES)
+        except redis.ResponseError:
+            # Something else has this name.
+            return None
         except ERRORS as error:
             self._link.leave(error)
             return None
-        if not isinstance(stored, bytes):
-            return None
-        answer = Answer(stored[:_TAG_LENGTH].decode("ascii", "replace"), stored[_TAG_LENGTH:])
-        self._keep(key, answer)
+        content = unsealed(secret, name, stored) if isinstance(stored, bytes) and stored else None
+        answer = Answer.read(content) if content else None
+        if answer:
+            self._keep(key, answer)
         return answer
 
     def put(self, key: str, answer: Answer) -> None:
+        """Here and in Redis; an answer that is too large in neither."""
+        if len(answer.kept) > _MOST_ANSWER_BYTES:
+            return
         self._keep(key, answer)
-        if self._link and self._link.is_well():
-            try:
-                self._link.client.set(self._full(key), answer.tag.encode() + answer.kept, ex=_SECONDS)
-            except ERRORS as error:
-                self._link.leave(error)
+        if not self._link or not self._link.is_well() or (secret := self._key()) is None:
+            return
+        name = self._full(key)
+        entry = sealed(secret, name, answer.stored)
+        if len(entry) > _MOST_SHARED_BYTES:
+            return
+        try:
+            self._link.client.set(name, entry, ex=_SECONDS)
+        except ERRORS as error:
+            self._link.leave(error)
 
     def making(self, key: str) -> threading.Lock:
         """Held by who makes this answer, so that fifty who ask the same at once have it made once."""
         return self._making[hash(key) % len(self._making)]
 
     def _keep(self, key: str, answer: Answer) -> None:
-        if len(answer.kept) <= _MOST_BYTES:
-            with self._lock:
-                self._memory[key] = answer
+        with self._lock:
+            self._memory[key] = answer
 
     def _full(self, key: str) -> str:
         asked = f"{VERSION} {self._name_space} {key}"
@@ -142,6 +177,16 @@ def _respond(request: Request, answer: Answer) -> Response:
     offered, accepted = (request.headers.get(name, "") for name in ("if-none-match", "accept-encoding"))
     status, headers, body = answer.to_send(offered, accepted)
     return Response(body, status, headers)
+
+
+def _unpacked(kept: bytes) -> bytes | None:
+    """Null where it is no gzip, is broken, or unpacks to more than an answer may have."""
+    unpacker = zlib.decompressobj(_GZIP)
+    try:
+        body = unpacker.decompress(kept, _MOST_BYTES)
+    except zlib.error:
+        return None
+    return body if unpacker.eof and not unpacker.unused_data else None
 
 
 def tag_of(body: bytes) -> str:

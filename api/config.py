@@ -1,39 +1,39 @@
 """The API's settings: the only place in it that reads the environment."""
 
 import re
-from typing import Literal
 from urllib.parse import urlsplit
 
 import limits
 import redis
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import SecretStr, field_validator
 
-from db.config import Port, ReaderSettings
-from front.settings import Listening, ServerSettings
+from db.config import ReaderSettings, RedisSettings
+from front.settings import ApiAddressSettings, ServerSettings
 from notify.settings import ChannelSettings
 
 _KEY = re.compile(r"[\x21-\x7e]+")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?")
-_HOST = re.compile(r"[A-Za-z0-9._:%-]{1,255}")
 
 
-class Settings(ReaderSettings, ChannelSettings, ServerSettings):
-    api_host: str = "127.0.0.1"
-    api_port: Port = 3000
-    # In a container API_HOST says nothing: this is where its port is published, ADDRESS:PORT.
-    api_publish: str = ""
+class Settings(ReaderSettings, ChannelSettings, ApiAddressSettings, ServerSettings, RedisSettings):
     api_keys: SecretStr | None = None
+    # Of /metrics and of what /health says of hosts and repositories; both are open without it.
+    metrics_key: SecretStr | None = None
     api_rate_limit: str = "1200/minute"
     api_cors_origins: str = ""
-    redis_url: SecretStr | None = None
     github_webhook_secret: SecretStr | None = None
     poll_interval_minutes: float = 5.0
-    backend_env: Literal["dev", "prod"] = Field("dev", validation_alias=AliasChoices("backend_env", "node_env"))
 
     @property
     def keys(self) -> tuple[str, ...]:
         text = self.api_keys.get_secret_value() if self.api_keys else ""
         return _split(text)
+
+    @property
+    def metrics_keys(self) -> tuple[str, ...]:
+        """Those that open /metrics and the details of /health; empty where both are open. Who may read everything may
+        read these."""
+        return (self.metrics_key.get_secret_value(), *self.keys) if self.metrics_key else ()
 
     @property
     def rate_limit(self) -> str | None:
@@ -48,21 +48,6 @@ class Settings(ReaderSettings, ChannelSettings, ServerSettings):
         """Does API_HOST, or where the container's port is published, let other machines in?"""
         return self.listening().is_open
 
-    def listening(self, *, bound: str | None = "") -> Listening:
-        """`bound`: the address where it is not API_HOST; null where nobody knows it."""
-        return Listening(
-            bound=self.api_host if bound == "" else bound, published=self.api_publish, port=self.api_port,
-            bound_name="API_HOST" if bound == "" else "--host", published_name="API_PUBLISH", guard="API_KEYS",
-            missing="no key is set",
-        )  # fmt: skip
-
-    @field_validator("api_host")
-    @classmethod
-    def _host(cls, value: str) -> str:
-        if not _HOST.fullmatch(value):
-            raise ValueError(f"given was {value[:60]!r}; allowed is an address or a host name, such as 127.0.0.1")
-        return value
-
     @field_validator("api_keys")
     @classmethod
     def _keys(cls, value: SecretStr | None) -> SecretStr | None:
@@ -72,6 +57,13 @@ class Settings(ReaderSettings, ChannelSettings, ServerSettings):
         found = _split(value.get_secret_value())
         if not found or not all(_KEY.fullmatch(key) for key in found):
             raise ValueError("allowed are keys of printable ASCII without spaces, separated by commas")
+        return value
+
+    @field_validator("metrics_key")
+    @classmethod
+    def _metrics_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _KEY.fullmatch(value.get_secret_value()):
+            raise ValueError("allowed is a key of printable ASCII without spaces")
         return value
 
     @field_validator("api_rate_limit")

@@ -24,6 +24,17 @@ LOCKED: dict[int | str, dict[str, Any]] = {
     401: {"model": ProblemDocument, "description": "API_KEYS is set and no key was sent"},
     **PROBLEMS,
 }
+# What the layers around all routes answer, whatever the route: front.door and front.bodies.
+_ANY = {"421": "The request is addressed to a host name that is not this API's: ALLOWED_HOSTS"}
+_WITH_BODY = {
+    "403": "Sent by a page of another site",
+    "408": "The body did not come in time",
+    "413": "The body is larger than what is taken here",
+    "415": "The body is not JSON",
+}
+# Takes forms as well as JSON.
+_WEBHOOKS = "/api/webhooks/github"
+_METHODS_WITH_BODY = ("post", "put", "patch", "delete")
 _TAGS = {
     "Runs": "Runs, their attempts and jobs",
     "Metrics": "Figures of a filter, over time and by group",
@@ -49,13 +60,25 @@ def describe(app: FastAPI) -> None:
                 title=app.title, version=app.version, description=TEXT, routes=app.routes, tags=tags,
                 license_info=app.license_info,
             )  # fmt: skip
-            for methods in made["paths"].values():
-                for operation in methods.values():
+            for path, methods in made["paths"].items():
+                for method, operation in methods.items():
+                    _add_common(path, method, operation["responses"])
                     _true_media_types(operation["responses"])
             app.openapi_schema = made
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+def _add_common(path: str, method: str, responses: dict[str, Any]) -> None:
+    """Where the route itself does not say more."""
+    common = _ANY | (_WITH_BODY if method in _METHODS_WITH_BODY else {})
+    if path == _WEBHOOKS:
+        del common["415"]
+    for status, description in common.items():
+        schema = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
+        content = {MEDIA_TYPE: {"schema": schema}}
+        responses.setdefault(status, {"description": description, "content": content})
 
 
 def _true_media_types(responses: dict[str, Any]) -> None:

@@ -1,8 +1,9 @@
-"""Runs as files, written as they are read: memory does not grow with their number."""
+"""Runs as files, written as they are read: memory does not grow with their number, nor with the number of readers who
+take nothing by more than a portion for each."""
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,9 @@ from api.schemas.base import iso
 from db.queries.export import ExportRow
 from db.spreadsheets import as_text
 
+_PIECE_BYTES = 64 * 1024
+# In memory; a quarter of it or less in the file. Smaller groups are slow to read and pack badly.
+_ROW_GROUP_BYTES = 2**20
 _COLUMNS = [field.name for field in fields(ExportRow)]
 
 
@@ -19,19 +23,20 @@ def as_csv(portions: Iterable[list[ExportRow]]) -> Iterator[bytes]:
     """RFC 4180, UTF-8. Text that a spreadsheet would take for a formula gets an apostrophe in front (OWASP, "CSV
     Injection"): titles, branches and names are written by anybody."""
     yield _lines([_COLUMNS])
-    for rows in portions:
-        yield _lines([[_cell(getattr(row, name)) for name in _COLUMNS] for row in rows])
+    yield from _written(portions, lambda rows: _lines([_cell(getattr(row, name)) for name in _COLUMNS] for row in rows))
 
 
 def as_ndjson(portions: Iterable[list[ExportRow]]) -> Iterator[bytes]:
     """A run of /api/runs on each line, and what it used."""
-    for rows in portions:
-        lines = (schemas.ExportedRun.model_validate(row).model_dump_json() for row in rows)
-        yield "".join(f"{line}\n" for line in lines).encode()
+
+    def lines(rows: list[ExportRow]) -> bytes:
+        return b"".join(schemas.ExportedRun.model_validate(row).model_dump_json().encode() + b"\n" for row in rows)
+
+    yield from _written(portions, lines)
 
 
 def as_parquet(portions: Iterable[list[ExportRow]]) -> Iterator[bytes]:
-    """A row group for each portion; times are UTC microseconds."""
+    """Row groups of about _ROW_GROUP_BYTES; times are UTC microseconds."""
     # Half a second and 60 MB that only this format needs.
     import pyarrow as pa
     from pyarrow import parquet
@@ -43,11 +48,33 @@ def as_parquet(portions: Iterable[list[ExportRow]]) -> Iterator[bytes]:
     schema = pa.schema([(name, kinds[_kind(name)]) for name in _COLUMNS])
     sink = _Sink()
     with parquet.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, compression="zstd") as writer:
+        group: list[Any] = []
         for rows in portions:
-            columns = [[getattr(row, name) for row in rows] for name in _COLUMNS]
-            writer.write_table(pa.table(columns, schema=schema))
-            yield sink.take()
-    yield sink.take()
+            columns = [pa.array([getattr(row, name) for row in rows], schema.field(name).type) for name in _COLUMNS]
+            del rows
+            group.append(pa.record_batch(columns, schema=schema))
+            del columns
+            if sum(batch.nbytes for batch in group) >= _ROW_GROUP_BYTES:
+                writer.write_table(pa.Table.from_batches(group))
+                group.clear()
+                yield from _pieces(sink.take())
+        if group:
+            writer.write_table(pa.Table.from_batches(group))
+    yield from _pieces(sink.take())
+
+
+def _written(portions: Iterable[list[ExportRow]], write: Callable[[list[ExportRow]], bytes]) -> Iterator[bytes]:
+    for rows in portions:
+        data = write(rows)
+        # Until the reader has taken the bytes, they are all that is kept.
+        del rows
+        yield from _pieces(data)
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    """At most _PIECE_BYTES each: the connection takes one more than it can send."""
+    for start in range(0, len(data), _PIECE_BYTES):
+        yield data[start : start + _PIECE_BYTES]
 
 
 def _kind(name: str) -> str:

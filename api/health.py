@@ -13,7 +13,7 @@ from db.engine import DatabaseUnavailable, describe_failure, session_scope
 from db.metrics.ledger_words import at, counted
 from db.migrate import NewerSchema, NotMigrated, check_migrated, current_revision
 from db.queries.inbox import InboxSummary
-from db.queries.ledger import CatchingUp, Collector, Service, count_catching_up, liveness, service
+from db.queries.ledger import CatchingUp, Collector, Service, count_catching_up, liveness, service, stall
 from db.queries.repositories import HeartbeatRow, data_version, list_repositories, unread_targets
 from db.queries.runs import any_run
 from db.reader import Reader, asks_again
@@ -22,6 +22,7 @@ from db.vocabulary import Liveness
 # Deliveries are applied within a second, and behind a busy writer within a few.
 _LATE = timedelta(minutes=5)
 _NAMED = 3
+_WITH_KEY = "with METRICS_KEY this says more"
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,15 @@ def check_replica(reader: Reader) -> Check:
     return Check("degraded", f"the database itself answers, not its replica: {found.reason}", more)
 
 
-def check_collection(reader: Reader, gate: Gate, now: datetime, poll: timedelta) -> dict[str, Check]:
-    """The collector and the inbox of webhooks. `poll` is used where the collector does not tell its own interval."""
+def check_collection(
+    reader: Reader, gate: Gate, now: datetime, poll: timedelta, *, details: bool = True
+) -> dict[str, Check]:
+    """The collector and the inbox of webhooks. `poll` is used where the collector does not tell its own interval.
+    Without `details` no name of a host or repository is in it."""
     try:
         with reader.session() as session:
             found = service(session, now)
-            return {"collector": _collector(session, found, now, poll), "inbox": _inbox(found.inbox, now)}
+            return {"collector": _collector(session, found, now, poll, details), "inbox": _inbox(found.inbox, now)}
     except SQLAlchemyError as error:
         if asks_again(error):
             raise
@@ -95,7 +99,7 @@ def check_collection(reader: Reader, gate: Gate, now: datetime, poll: timedelta)
         return dict.fromkeys(("collector", "inbox"), Check("error", AWAY))
 
 
-def _collector(session: Session, found: Service, now: datetime, poll: timedelta) -> Check:
+def _collector(session: Session, found: Service, now: datetime, poll: timedelta, details: bool) -> Check:
     repositories = list_repositories(session)
     failing = [_line(row.repo, row.error) for row in repositories if row.error]
     unread = unread_targets(session, [row.repo for row in repositories])
@@ -109,11 +113,14 @@ def _collector(session: Session, found: Service, now: datetime, poll: timedelta)
         "seen_at": _iso(found.beat.seen_at),
         "stopped_at": _iso(found.beat.stopped_at),
         "synced_at": _iso(min(synced, default=None)),
-        "collectors": [_told(each) for each in found.collectors],
+        "collectors": [
+            _told(each) if details else _told(each) | {"name": f"collector {number}", "message": None}
+            for number, each in enumerate(found.collectors, 1)
+        ],
     }
     behind = count_catching_up(session, found.beat)
     more["catching_up"], more["repositories"] = behind.number, behind.total
-    reason = _reason(found.beat, failing, now, poll)
+    reason = _reason(found.beat, failing, now, poll, details)
     return Check("degraded" if reason else "ok", reason or _standing(behind), more)
 
 
@@ -163,17 +170,28 @@ def overall(checks: list[Check]) -> str:
     return next((state for state in ("error", "degraded") if state in states), "ok")
 
 
-def _reason(seen: HeartbeatRow, failing: list[str], now: datetime, poll: timedelta) -> str | None:
+def _reason(seen: HeartbeatRow, failing: list[str], now: datetime, poll: timedelta, details: bool) -> str | None:
     match liveness(seen, now, poll):
         case Liveness.STOPPED if seen.stopped_at:
             return f"The collector stopped at {at(seen.stopped_at, now)}; start it with python -m collector."
+        case Liveness.STALE if (hangs := stall(seen, now, poll, named=details)) is not None:
+            return hangs
         case Liveness.STALE:
             return f"The collector has not been seen for {_length(now - seen.seen_at)}; is it running?"
+    return _trouble(seen, failing, details)
+
+
+def _trouble(seen: HeartbeatRow, failing: list[str], details: bool) -> str | None:
+    """Of a collector that works."""
+    if failing and not details:
+        return f"{counted(len(failing), 'repository', 'repositories')} cannot be read; {_WITH_KEY}"
     if failing:
         more = f" (and {len(failing) - _NAMED} more)" if len(failing) > _NAMED else ""
         return "; ".join(failing[:_NAMED]) + more
     state, message = seen.detail.get("state"), seen.detail.get("message")
-    return _one_line(message or state) if state in ("error", "waiting") else None
+    if state not in ("error", "waiting"):
+        return None
+    return _one_line(message or state) if details else f"{state}; {_WITH_KEY}"
 
 
 def _length(silent: timedelta) -> str:

@@ -44,6 +44,7 @@ from api.routes import (
     silences,
     webhooks,
 )
+from api.seal import InstallationKey
 from api.throttle import RATE_HEADERS, Throttle
 from db.config import ConfigError
 from db.engine import DatabaseUnavailable
@@ -55,6 +56,8 @@ from front.bodies import Bodies
 from front.connections import command_host, limit_connections, watch_descriptors
 from front.door import Door
 from front.settings import refuse_if_open, rules
+
+log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -89,7 +92,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.measures = Measures(reader, app.state.gate)
     app.state.intake = Intake(settings.database_url, app.state.gate) if settings.github_webhook_secret else None
     app.state.redis = RedisLink(settings.redis_url.get_secret_value()) if settings.redis_url else None
-    app.state.cache = Cache(app.state.redis, name_space=settings.database_url)
+    app.state.cache = Cache(app.state.redis, settings.database_url, InstallationKey(reader.primary))
     app.state.registry = CollectorRegistry()
     ProcessCollector(registry=app.state.registry)
     app.state.loads, app.state.test_messages = Loads(), MessageTimes()
@@ -148,6 +151,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     gc.set_threshold(20_000, 20, 50)
     # An answer that is kept goes out between two others that are worked out, not after them.
     sys.setswitchinterval(0.001)
+    for line in app.state.settings.weak_secrets():
+        log.warning("%s. BACKEND_ENV=prod refuses it.", line)
     # The gate says in the log what is wrong; requests find it open once that is over.
     with suppress(DatabaseUnavailable, NotMigrated):
         await run_in_threadpool(app.state.gate.check)

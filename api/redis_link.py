@@ -4,12 +4,15 @@ import logging
 import time
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+
+from notify.bounded_redis import bounded_redis
+from notify.exchange import Limits
 
 log = logging.getLogger(__name__)
 ERRORS = (redis.RedisError, OSError)
 _WAIT_SECONDS = 0.25
+# Of one answer: what this program keeps there is smaller, and comes from a network nearby.
+LIMITS = Limits(seconds=2.0, size=2**26)
 _PAUSE_SECONDS = 5.0
 _COMPLAIN_SECONDS = 60.0
 
@@ -18,12 +21,7 @@ class RedisLink:
     """After a failure nobody asks it for a few seconds, so that a Redis that hangs is not waited for by everybody."""
 
     def __init__(self, url: str) -> None:
-        self.client = redis.Redis.from_url(
-            url,
-            socket_timeout=_WAIT_SECONDS,
-            socket_connect_timeout=_WAIT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self.client = bounded_redis(url, _WAIT_SECONDS, LIMITS)
         self._complained_at = self._again_at = float("-inf")
 
     def is_well(self) -> bool:

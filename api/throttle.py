@@ -60,7 +60,8 @@ class Throttle:
         if self._shared and self._link and self._link.is_well():
             try:
                 return await run_in_threadpool(self._hit, self._shared, client)
-            except ERRORS as error:
+            except (*ERRORS, ValueError, TypeError, ArithmeticError) as error:
+                # The last three: something else than a count has its name.
                 self._link.leave(error)
         return self._hit(self._here, client)
 

@@ -1,10 +1,10 @@
 """The UI's settings: the only place in it that reads the environment."""
 
 import re
-from typing import Literal, Self
+from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic import SecretStr, field_validator, model_validator
 
 from db.config import ReaderSettings
 from db.plain_http import is_safe
@@ -15,7 +15,7 @@ SHORTEST_SECRET = 32
 # The provider's part, which is there as a whole or not at all.
 _PROVIDER = ("auth_oidc_metadata_url", "auth_oidc_client_id", "auth_oidc_client_secret", "auth_cookie_secret")
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-DOMAIN = rf"({_LABEL}\.)+{_LABEL}"
+DOMAIN = rf"({_LABEL}\.){{1,126}}{_LABEL}"
 EMAIL = re.compile(rf'(?P<user>[^\s@"<>,;:\\\x00-\x1f\x7f]{{1,64}})@(?P<domain>{DOMAIN})')
 
 # Microsoft's clouds, and what stands in the place of a tenant for any of them.
@@ -32,8 +32,6 @@ def is_of_any_tenant(address: str) -> bool:
 
 class Settings(ReaderSettings):
     """Where the data is, and the form of the log; everything else the collector says of itself in the database."""
-
-    backend_env: Literal["dev", "prod"] = Field("dev", validation_alias=AliasChoices("backend_env", "node_env"))
 
 
 class AccessSettings(ServerSettings):

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app.access.login import login
 from app.access.rules import Account, Refusal
+from app.access.sessions import SESSIONS
 
 UTC = ZoneInfo("UTC")
 
@@ -37,7 +38,7 @@ def account() -> Account | Refusal | None:
     claims = st.user.to_dict()
     if claims.get("is_logged_in") is not True:
         return Refusal("", "You are not signed in.", ended=True)
-    return known.judge(claims)
+    return SESSIONS.judge(known, claims)
 
 
 def name() -> str | None:

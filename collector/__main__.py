@@ -15,7 +15,9 @@ from collector.build import make_client, make_passes
 from collector.config import NOTHING_TO_COLLECT, Settings
 from collector.doctor import doctor
 from collector.ending import end_in_time, leave
+from collector.file_lock import HasCollector, hold
 from collector.health import health
+from collector.lease import SETTLED_WITHIN
 from collector.scheduler import Service
 from collector.sync.engine import Outcome
 from db.config import ConfigError
@@ -47,6 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "health":
         return health(settings)
     set_up("collector", settings.backend_env, settings.secret_values())
+    for line in settings.weak_secrets():
+        # The others are the API's, which reports them.
+        if line.startswith("ALERT_"):
+            log.warning("%s. BACKEND_ENV=prod refuses it.", line)
     if options.command == "doctor":
         return doctor(settings, make_client(settings))
     return _collect(settings, options)
@@ -93,8 +99,21 @@ def _exit_code(outcome: Outcome) -> int:
 
 
 def _serve(settings: Settings) -> int:
-    engine = make_engine(settings.database_url)
-    _wait_for_database(engine)
+    # A migration may take its time between two statements.
+    migrating = make_engine(settings.database_url)
+    try:
+        lock = hold(migrating)
+    except HasCollector as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        raise DatabaseUnavailable(
+            f"DATABASE_URL: cannot write beside {migrating.url.database}: {error.strerror}; the folder must be "
+            "writable."
+        ) from None
+    _wait_for_database(migrating)
+    migrating.dispose()
+    engine = make_engine(settings.database_url, settled_within=SETTLED_WITHIN)
     passes = make_passes(settings, engine, make_client(settings))
     service = Service(
         engine,
@@ -104,6 +123,8 @@ def _serve(settings: Settings) -> int:
         log_retention_days=settings.log_retention_days,
     )
     code = 0 if service.run() else 1
+    if lock:
+        lock.close()
     leave(code, passes.work)
     return code
 

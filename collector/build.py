@@ -8,9 +8,10 @@ from sqlalchemy import Engine
 from collector.alerts.evaluate import Evaluator
 from collector.causes import Causes
 from collector.claims import Claims, holder_name
+from collector.clock import utc_now
 from collector.config import Settings
 from collector.github.auth import AppAuth, Auth, TokenAuth, read_key
-from collector.github.client import Client, utc_now
+from collector.github.client import Client
 from collector.github.pace import Pace
 from collector.github.ratelimit import PATIENCE_SECONDS
 from collector.logs.collect import LogCollector
@@ -67,14 +68,16 @@ def make_passes(settings: Settings, engine: Engine, client: Client, *, bar: bool
     tally.expect(Count.NOTIFICATIONS, [f"{channel}/{result}" for channel in channels for result in SENDING])
     work = Work()
     progress = Progress(engine, utc_now, facts, bar=bar, name=name, tally=tally, work=None if bar else work)
-    logs = LogCollector(engine, client, collect=settings.collect_logs, clock=utc_now, stop=stop, progress=progress)
     allowed = silence_allowed(timedelta(minutes=settings.poll_interval_minutes)).total_seconds()
     claims = Claims(engine, holder, utc_now, lambda: (work.oldest() or ("", 0.0))[1] > allowed)
+    # What rests on claims. The inbox and the outbox have claims of their own, which the database keeps.
+    held = engine.execution_options(before_writing=claims.lease.check)
+    logs = LogCollector(held, client, collect=settings.collect_logs, clock=utc_now, stop=stop, progress=progress)
     return Passes(
-        engine=engine,
+        engine=held,
         client=client,
         sync=Sync(
-            engine,
+            held,
             client,
             repos=settings.repos,
             backfill_days=settings.backfill_days,
@@ -86,13 +89,13 @@ def make_passes(settings: Settings, engine: Engine, client: Client, *, bar: bool
         logs=logs,
         inbox=Inbox(engine, utc_now, stop=stop, tally=tally),
         claims=claims,
-        prices=Prices(engine, settings.prices, utc_now, stop=stop),
+        prices=Prices(held, settings.prices, utc_now, stop=stop),
         poll_every=timedelta(minutes=settings.poll_interval_minutes),
         telling=Telling(
-            engine,
-            evaluator=Evaluator(engine, settings.threshold, list(channels), settings.app_url, utc_now),
+            held,
+            evaluator=Evaluator(held, settings.threshold, list(channels), settings.app_url, utc_now),
             deliverer=Deliverer(engine, channels, utc_now, tally=tally),
-            causes=Causes(engine, client, logs, utc_now),
+            causes=Causes(held, client, logs, utc_now),
             claims=claims,
             stop=stop,
             work=work,

@@ -9,6 +9,8 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
+from collector.clock import uptime
+from collector.lease import Lease
 from db.engine import session_scope, write_scope
 from db.queries.repositories import target_names
 from db.store.claims import Share, others_alive, release, renew
@@ -39,24 +41,43 @@ class Claims:
     ) -> None:
         self._engine, self.holder, self._clock, self._is_stalled = engine, holder, clock, is_stalled
         self._let_go = False
+        self.lease = Lease()
         self._lock = threading.Lock()
         self._busy: frozenset[str] = frozenset()
         # Alone until told otherwise: a command that ends takes no part in the sharing.
-        self.share = Share(frozenset(), frozenset(), 1, leads=True)
+        self._share = Share(frozenset(), frozenset(), 1, leads=True)
+
+    @property
+    def share(self) -> Share:
+        """What this collector holds; nothing after it stood still, until it has renewed its claims."""
+        share = self._share
+        return Share(frozenset(), frozenset(), share.collectors, leads=False) if self.lease.is_over else share
+
+    @share.setter
+    def share(self, share: Share) -> None:
+        self._share = share
 
     def renew(self) -> Share:
         """To be called every RENEW_SECONDS, whatever else goes on."""
         stalled = self._is_stalled()
-        with self._lock, write_scope(self._engine) as session:
+        with self._lock:
+            begun = uptime()
+            share = self._renew(stalled=stalled)
+            # An SQLite file has one collector, and nobody takes over from it.
+            if self._engine.dialect.name != "sqlite":
+                self.lease.renewed(begun)
+            self._share = share
+            return share
+
+    def _renew(self, *, stalled: bool) -> Share:
+        with write_scope(self._engine) as session:
             if stalled and others_alive(session, self.holder, self._clock()):
                 release(session, self.holder)
                 self._note(let_go=True)
-                self.share = Share(frozenset(), frozenset(), self.share.collectors, leads=False)
-                return self.share
+                return Share(frozenset(), frozenset(), self._share.collectors, leads=False)
             self._note(let_go=False)
             names = target_names(session)
-            self.share = renew(session, self.holder, names, self._clock(), busy=self._busy)
-            return self.share
+            return renew(session, self.holder, names, self._clock(), busy=self._busy)
 
     def _note(self, *, let_go: bool) -> None:
         if let_go and not self._let_go:

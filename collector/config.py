@@ -4,13 +4,14 @@ import re
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from collector.github.auth import read_key
 from db.alerting.threshold import Threshold, parse_threshold
-from db.config import LinkSettings, ReaderSettings
+from db.config import ReaderSettings, RedisSettings
 from db.metrics.prices import NO_LIST, PriceList
 from db.pricing import read_price_list
+from front.settings import ApiAddressSettings
 from notify.settings import ChannelSettings
 
 _OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98})"
@@ -24,7 +25,7 @@ _DEMO = {"poll_interval_minutes": 0.1, "backfill_days": 66}
 NOTHING_TO_COLLECT = "GITHUB_REPOS: nothing to collect; set it to owner/name or owner/* (make run shows a demo)."
 
 
-class Settings(ReaderSettings, ChannelSettings, LinkSettings):
+class Settings(ReaderSettings, ChannelSettings, ApiAddressSettings, RedisSettings):
     github_token: SecretStr | None = None
     github_app_id: str | None = None
     github_app_private_key: SecretStr | None = None
@@ -32,13 +33,10 @@ class Settings(ReaderSettings, ChannelSettings, LinkSettings):
     github_api_url: str = "https://api.github.com"
     # Suffixes of the hosts where GitHub keeps logs.
     log_hosts: str = ""
-    github_repos: str = ""
     rate_limit_reserve: float = 10.0
-    # The API's, as is DATABASE_REPLICA_URL; here they are only checked, by the doctor.
-    api_host: str = "127.0.0.1"
+    # The API's, as are its address and DATABASE_REPLICA_URL; here they are only checked, by the doctor.
     api_keys: SecretStr | None = None
     github_webhook_secret: SecretStr | None = None
-    redis_url: SecretStr | None = None
     poll_interval_minutes: float = 5.0
     backfill_days: int = 30
     collect_logs: Literal["failed", "all", "none"] = "failed"
@@ -46,10 +44,7 @@ class Settings(ReaderSettings, ChannelSettings, LinkSettings):
     log_retention_days: int = 90
     alert_threshold: str = "3"
     prices_file: str | None = None
-    backend_env: Literal["dev", "prod"] = Field("dev", validation_alias=AliasChoices("backend_env", "node_env"))
     demo: bool = Field(False, validation_alias="pipeline_health_demo")
-    # Where a simulated GitHub is, for as long as GITHUB_REPOS names nothing.
-    demo_github_url: str | None = None
 
     @property
     def repos(self) -> tuple[str, ...]:

@@ -18,8 +18,11 @@ from collector.github.fanout import fan_out
 from collector.sync.targets import resolve
 from db.engine import DatabaseUnavailable, describe_failure, make_engine
 from db.migrate import NotMigrated, check_migrated
+from db.telemetry.foreign import clean
+from notify.exchange import Limits
 
 _TIMEOUT_SECONDS = 10
+_REDIS_LIMITS = Limits(seconds=20.0, size=100_000)
 _CLOCK_SECONDS = 60
 # Repositories of which jobs and logs are tried, too; that takes five requests each.
 _IN_DEPTH = 25
@@ -174,16 +177,11 @@ def _redis(settings: Settings) -> Check:
     if not settings.redis_url:
         return Check("Redis", None, "REDIS_URL is not set: the API caches in its own process")
     import redis  # the collector itself does without, and starts sooner
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
+
+    from notify.bounded_redis import bounded_redis
 
     try:
-        server = redis.Redis.from_url(
-            settings.redis_url.get_secret_value(),
-            socket_connect_timeout=_TIMEOUT_SECONDS,
-            socket_timeout=_TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
+        server = bounded_redis(settings.redis_url.get_secret_value(), _TIMEOUT_SECONDS, _REDIS_LIMITS)
     except ValueError:
         return Check("Redis", False, "REDIS_URL: the value is no Redis URL; write redis://:PASSWORD@HOST:6379/0")
     try:
@@ -196,4 +194,4 @@ def _redis(settings: Settings) -> Check:
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
+    return clean(getattr(error, "strerror", None) or error, 200)

@@ -1,16 +1,18 @@
 """What the doctor says of the channels, without sending a message on any of them."""
 
-import smtplib
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from collector.config import Settings
 from collector.doctor_check import Check
+from notify.deadline import within
+from notify.email import EmailChannel
 from notify.errors import DeliveryFailed
 from notify.slack_bot import SlackBot
 from notify.webhook import WebhookChannel
 
-_TIMEOUT_SECONDS = 10
+# One that answers so late does not take messages in time either.
+_MOST_SECONDS = 30.0
 _SENDS = "POST /api/alerts/test sends a message"
 
 
@@ -24,7 +26,7 @@ def _slack_bot(settings: Settings) -> Check:
     token = settings.slack_bot_token
     bot = SlackBot(token.get_secret_value() if token else "", settings.slack_channel or "", settings.slack_api_url)
     try:
-        who = bot.who()
+        who = within(_MOST_SECONDS, bot.who)
     except DeliveryFailed as error:
         return Check("Slack", False, str(error))
     beside = "; SLACK_WEBHOOK_URL is not used beside it" if settings.slack_webhook_url else ""
@@ -41,17 +43,13 @@ def _slack(settings: Settings) -> Check:
 def _smtp(settings: Settings) -> Check:
     if not settings.smtp_url:
         return Check("Email", None, "SMTP_URL is not set")
-    url = urlsplit(settings.smtp_url.get_secret_value())
-    secure = url.scheme == "smtps"
-    port = url.port or (465 if secure else 587)
-    make = smtplib.SMTP_SSL if secure else smtplib.SMTP
+    channel = EmailChannel(
+        settings.smtp_url.get_secret_value(), settings.sender, settings.recipients, settings.plain_hosts
+    )
     try:
-        with make(url.hostname or "", port, timeout=_TIMEOUT_SECONDS) as server:
-            server.noop()
-    except (OSError, smtplib.SMTPException) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        return Check("Email", False, f"SMTP_URL: {url.hostname}:{port} does not answer: {reason}")
-    return Check("Email", True, f"{url.hostname}:{port} answers")
+        return Check("Email", True, f"{within(_MOST_SECONDS, channel.reach)} answers")
+    except DeliveryFailed as error:
+        return Check("Email", False, f"SMTP_URL: {error}")
 
 
 def _webhook(settings: Settings) -> Check:
@@ -62,7 +60,7 @@ def _webhook(settings: Settings) -> Check:
     url = settings.alert_webhook_url.get_secret_value()
     channel = WebhookChannel(url, secret.get_secret_value() if secret else None)
     try:
-        status = channel.reach()
+        status = within(_MOST_SECONDS, channel.reach)
     except DeliveryFailed as error:
         return Check("Alert webhook", False, f"ALERT_WEBHOOK_URL: {error}")
     signs = "signed" if channel.signs else "not signed (ALERT_WEBHOOK_SECRET is not set)"

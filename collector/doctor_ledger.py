@@ -15,7 +15,7 @@ from db.metrics.ledger_totals import troubled
 from db.metrics.ledger_words import advice, at, counted
 from db.metrics.verdict import Tone, verdict
 from db.queries.inbox import InboxSummary
-from db.queries.ledger import Service, is_silent, list_ledger, list_missing_numbers, service
+from db.queries.ledger import Service, is_silent, list_ledger, list_missing_numbers, service, stall
 from db.queries.queues import ChannelQueue, list_channels
 from db.queries.repositories import TargetRow, unread_targets
 from db.version import VERSION
@@ -53,6 +53,8 @@ def _collector(told: Service, now: datetime, silent: bool) -> Check:
             None,
             f"stopped at {at(told.beat.stopped_at, now)}; start it with make run, or python -m collector",
         )
+    if hangs := stall(told.beat, now):
+        return Check("Collector", False, f"{hangs} Look at its log, and start it anew")
     if silent:
         return Check("Collector", None, f"is not running, last seen {seen}; start it, and look at its log")
     held = [f"{each.name} ({counted(each.repositories, 'repository', 'repositories')})"

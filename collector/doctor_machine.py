@@ -10,11 +10,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from collector.config import Settings
 from collector.doctor_check import Check
-from db.config import lets_others_in
+from db.config import ConfigError
 from db.engine import DatabaseUnavailable, describe_failure, make_engine, session_scope, shown
 from db.metrics import units
 from db.migrate import NotMigrated, check_migrated
 from db.queries.queues import database_bytes, free_bytes, replica_lag, schema_revision, server_version
+from front.settings import refuse_if_open
 
 # A day of a large organisation fits, with the room that a migration needs for the largest index.
 _LEAST_FREE = 10**9
@@ -71,11 +72,16 @@ def _disk(engine: Engine) -> Iterator[Check]:
 
 
 def check_access(settings: Settings) -> Check:
-    """Only where this program is given the API's settings, too: in containers they are the API's alone."""
+    """By the rule by which the API starts. Only where this program is given the API's settings, too: in containers they
+    are the API's alone."""
+    listening = settings.listening()
+    try:
+        refuse_if_open(settings, listening, guarded=bool(settings.api_keys))
+    except ConfigError as error:
+        return Check("API access", False, str(error))
     if settings.api_keys:
         return Check("API access", True, "API_KEYS is set: every /api route wants a key")
-    if lets_others_in(settings.api_host):
-        return Check("API access", False, f"API_HOST={settings.api_host} lets other machines in and no key is set; set "
-                     "API_KEYS, or API_HOST to 127.0.0.1")  # fmt: skip
-    return Check("API access", None, f"API_KEYS is not set here: whoever reaches {settings.api_host} may read all; "
+    if settings.access_by_proxy:
+        return Check("API access", None, "ACCESS_BY_PROXY is set: whoever the proxy in front lets through may read all")
+    return Check("API access", None, f"API_KEYS is not set here: whoever reaches {listening.place} may read all; "
                  "set it where a proxy or a published port lets others in")  # fmt: skip

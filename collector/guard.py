@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from collector.lease import Lapsed
 from collector.work import Work
 from db.engine import describe_failure
 from db.telemetry.context import bound
@@ -24,6 +25,8 @@ def guarded(work: Callable[[], object], engine: Engine, task: str, under_way: Wo
                 work()
             except SQLAlchemyError as error:
                 log.error("%s", describe_failure(engine, error))
+            except Lapsed as error:
+                log.warning("%s %s; it is looked at again", task, error)
             except Exception:
                 log.exception("%s broke off; the next one starts as planned", task)
 

@@ -10,7 +10,7 @@ from collector.config import Settings
 from db.engine import DatabaseUnavailable, describe_failure, make_engine, session_scope
 from db.metrics.ledger_words import at
 from db.migrate import NotMigrated, check_migrated
-from db.queries.ledger import latest_beat, liveness, stalled_since
+from db.queries.ledger import latest_beat, liveness, stall
 from db.queries.repositories import HeartbeatRow, heartbeat
 from db.vocabulary import Liveness
 
@@ -44,8 +44,8 @@ def health(settings: Settings) -> int:
 def _trouble(beat: HeartbeatRow | None, now: datetime, poll: timedelta) -> str | None:
     if beat is not None and beat.stopped_at is not None:
         return f"The collector stopped at {at(beat.stopped_at, now)}."
-    if beat is not None and (since := stalled_since(beat, now, poll)) is not None:
-        return f"The collector has made no progress since {at(since, now)} ({beat.detail.get('work')})."
+    if beat is not None and (hangs := stall(beat, now, poll)) is not None:
+        return hangs
     alive = liveness(beat, now, poll) is Liveness.LIVE
     return None if alive else "The collector shows no sign of life."
 

@@ -255,6 +255,10 @@ class Passes:
         """The program was asked to end."""
         self._progress.stop()
 
+    def now(self) -> datetime:
+        """By the collector's clock."""
+        return self._clock()
+
     @property
     def clock_ahead(self) -> timedelta | None:
         """By how much this machine's clock is ahead of GitHub's; null before GitHub's first answer."""

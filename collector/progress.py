@@ -19,6 +19,7 @@ from db.metrics.tally import Tally
 from db.queries.repositories import HeartbeatRow, heartbeat
 from db.store.claims import others_alive
 from db.store.sync_state import COLLECTOR, beat, bump_data_version
+from db.telemetry.foreign import clean
 
 log = logging.getLogger(__name__)
 _BEAT_EVERY = timedelta(seconds=2)
@@ -67,7 +68,7 @@ class Progress:
         self.end()
         self._done, self._total = 0, total
         if self._with_bar:
-            self._bar = tqdm(total=total or None, desc=label, unit="", leave=False, dynamic_ncols=True)
+            self._bar = tqdm(total=total or None, desc=clean(label, 100), unit="", leave=False, dynamic_ncols=True)
         self._say("syncing", label)
 
     def advance(self, by: int = 1) -> None:
@@ -172,5 +173,5 @@ class Progress:
         return [COLLECTOR] * for_all + [self._own_name]
 
     def _say(self, state: str, message: str | None) -> None:
-        self._state.update(state=state, message=message)
+        self._state.update(state=state, message=None if message is None else clean(message))
         self.beat(force=True)

@@ -16,6 +16,7 @@ from collector import alive
 from collector.claims import RENEW_SECONDS
 from collector.ending import end_in_time
 from collector.guard import guarded
+from collector.intervals import Interval, WallClock, all_due
 from collector.passes import Passes
 from collector.retention import doubt
 from collector.work import step
@@ -29,6 +30,8 @@ from db.store.rollups import forget_hours
 from db.store.sync_state import forget_beats
 
 log = logging.getLogger(__name__)
+# How often this machine's clock is compared with one that nobody sets.
+_CLOCK_SECONDS = 1.0
 _FILL_SECONDS, _LOGS_SECONDS, _BEAT_SECONDS, _STANDING_SECONDS = 2, 2, 5, 10
 # Until they are made, an answer reads the rows.
 _ROLLUPS_SECONDS = 1
@@ -55,7 +58,7 @@ class Service:
         self._poll_seconds, self._retention = poll_seconds, timedelta(days=retention_days)
         self._log_retention = timedelta(days=log_retention_days)
         self._outdated, self._told = False, True
-        self._prune_at = datetime.now(UTC)
+        self._prune_at = passes.now()
         # Ending, the scheduler holds its jobs until the last piece of work is over: none may want them any more.
         self._at_the_jobs = threading.Lock()
         self._scheduler = BackgroundScheduler(
@@ -88,9 +91,10 @@ class Service:
         self._every(_RULES_SECONDS, passes.telling.changed, "rules")
         self._every(_BEAT_SECONDS, self._beat, "beat", first=now)
         self._every(_STANDING_SECONDS, passes.know_standing, "standing")
-        passes.know(next_prune_at=(now + _FIRST_PRUNING).isoformat())
+        passes.know(next_prune_at=(passes.now() + _FIRST_PRUNING).isoformat())
         self._every(_PRUNING_LOOK.total_seconds(), self._prune, "prune", first=now + _FIRST_PRUNING)
         self._scheduler.start()
+        _thread(self._watch_clock)
         telling = [_thread(passes.telling.keep_judging), _thread(passes.telling.keep_delivering)]
         stop.wait()
         log.info("stopping")
@@ -110,12 +114,20 @@ class Service:
     def _every(self, seconds: float, work: Callable[[], object], name: str, *, first: datetime | None = None) -> None:
         self._scheduler.add_job(
             guarded(work, self._engine, name, self._passes.work if name not in _ALIVE else None),
-            "interval",
-            seconds=seconds,
+            Interval(seconds),
             id=name,
             misfire_grace_time=None,
             **({"next_run_time": first} if first else {}),
         )
+
+    def _watch_clock(self) -> None:
+        wall = WallClock()
+        while not self._passes.stop.wait(_CLOCK_SECONDS):
+            if not wall.was_set_back():
+                continue
+            with self._at_the_jobs:
+                if not self._passes.stop.is_set():
+                    all_due(self._scheduler)
 
     def _renew(self) -> None:
         if not self._passes.renew_claims():
@@ -148,7 +160,7 @@ class Service:
 
     def _prune(self) -> None:
         """Once a day, by whoever leads then; who takes over does not know when it was, and does it soon."""
-        now = datetime.now(UTC)
+        now = self._passes.now()
         leads = self._passes.claims.share.leads
         if not leads:
             self._prune_at = now + _PRUNING_LOOK

@@ -11,14 +11,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from collector.clock import uptime
+
 
 @dataclass(eq=False)
 class Piece:
     """`stepped_at` in seconds of time.monotonic: its beginning, or its latest step. `waits`: for pieces of its own,
-    which then count instead."""
+    which then count instead. `begun_at` in seconds of uptime(), as that of the piece that began it."""
 
     name: str
     work: "Work"
+    begun_at: float
     stepped_at: float = field(default_factory=time.monotonic)
     waits: int = 0
 
@@ -34,9 +37,9 @@ class Work:
         self._lock = threading.Lock()
 
     @contextmanager
-    def piece(self, name: str) -> Iterator[Piece]:
-        """What happens within, in this thread."""
-        made = Piece(name, self)
+    def piece(self, name: str, parent: Piece | None = None) -> Iterator[Piece]:
+        """What happens within, in this thread; begun by `parent`, or now."""
+        made = Piece(name, self, parent.begun_at if parent else uptime())
         with self._lock:
             self._pieces.add(made)
         before = _current.set(made)
@@ -89,5 +92,5 @@ def part_of(parent: Piece | None) -> Iterator[None]:
     if parent is None:
         yield
         return
-    with parent.work.piece(parent.name):
+    with parent.work.piece(parent.name, parent):
         yield

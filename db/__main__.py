@@ -1,4 +1,4 @@
-"""python -m db upgrade | downgrade | prune | vacuum | rebuild-rollups | copy | backup | restore | distribute"""
+"""python -m db COMMAND: migrations, roles, retention, copies and backups; --help lists them."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from tqdm import tqdm
 
 from db.config import ConfigError, DatabaseSettings, usable_url
@@ -17,6 +17,8 @@ from db.moving.backups import backup, restore
 from db.moving.contents import Refused
 from db.moving.copying import Counted, copy_database
 from db.moving.distributing import distribute
+from db.passwords import make_passwords, read
+from db.roles import COLLECTOR, READER, NoRoles, Roles, make_roles, refresh_rights
 from db.store.marks import mark_everything, waiting_marks
 from db.store.recomputing import recompute_runs
 from db.store.retention import prune, prune_logs
@@ -27,13 +29,26 @@ from db.store.space import vacuum
 class Settings(DatabaseSettings):
     retention_days: int = Field(400, ge=1, le=36500)
     log_retention_days: int = Field(90, ge=1, le=36500)
+    # Of the roles; a role without one here keeps what it has.
+    database_collector_password: SecretStr | None = None
+    database_reader_password: SecretStr | None = None
+
+    def role_passwords(self, folder: Path | None) -> dict[str, str]:
+        """By role: of the settings, else of the folder that `python -m db passwords` has filled."""
+        given = {COLLECTOR: self.database_collector_password, READER: self.database_reader_password}
+        found = {name: secret.get_secret_value() for name, secret in given.items() if secret}
+        try:
+            return found | {name: read(folder, name) for name in given if folder and name not in found}
+        except OSError as error:
+            raise ConfigError(f"--passwords: cannot read {error.filename}: {error.strerror}; run `python -m db "
+                              "passwords` on that folder first.") from None  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return _COMMANDS[options.command](Settings.load(), options)
-    except (ConfigError, Refused, CannotGoBack) as error:
+    except (ConfigError, Refused, CannotGoBack, NoRoles) as error:
         print(error, file=sys.stderr)
         return 2
     except (DatabaseUnavailable, NotMigrated) as error:
@@ -47,7 +62,12 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m db", description="Care of the database named by DATABASE_URL.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("upgrade", help="migrate to this version's schema")
+    forward = commands.add_parser("upgrade", help="migrate to this version's schema")
+    roles = commands.add_parser("roles", help="make the roles of collector and readers, PostgreSQL; may be repeated")
+    for command in (forward, roles):
+        command.add_argument("--passwords", type=Path, metavar="FOLDER", help="where `passwords` has put them")
+    files = commands.add_parser("passwords", help="make files of random passwords for roles and Redis, unless there")
+    files.add_argument("folder", type=Path)
     back = commands.add_parser("downgrade", help="migrate back, for a version before this one")
     back.add_argument("revision", help="such as 0009; what that version is at")
     back.add_argument("--yes", action="store_true", help="lose what that revision has no place for")
@@ -65,10 +85,44 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _upgrade(settings: Settings, _options: argparse.Namespace) -> int:
+def _upgrade(settings: Settings, options: argparse.Namespace) -> int:
     engine = make_engine(settings.database_url)
     revision = upgrade(engine, watch=_say)
     print(f"{shown(engine)} is at revision {revision}.")
+    passwords = settings.role_passwords(options.passwords)
+    try:
+        roles = make_roles(engine, passwords) if passwords else refresh_rights(engine)
+    except NoRoles as error:
+        # A database of somebody else: the programs then connect as DATABASE_URL says.
+        print(f"No roles: {error}")
+        return 0
+    if roles:
+        _say_roles(roles)
+    return 0
+
+
+def _roles(settings: Settings, options: argparse.Namespace) -> int:
+    engine = make_engine(settings.database_url)
+    check_migrated(engine)
+    _say_roles(make_roles(engine, settings.role_passwords(options.passwords)))
+    return 0
+
+
+def _say_roles(roles: Roles) -> None:
+    print(
+        f"{roles.collector} reads and writes rows; {roles.reader} reads, and writes rules, silences, acknowledgements "
+        f"and requests for logs; {roles.owner} alone changes tables."
+    )
+
+
+def _passwords(_settings: Settings, options: argparse.Namespace) -> int:
+    try:
+        made = make_passwords(options.folder)
+    except OSError as error:
+        raise ConfigError(
+            f"{options.folder}: cannot write {error.filename}: {error.strerror}; name a folder of this user."
+        ) from None
+    print(f"{options.folder}: {len(made)} new passwords." if made else f"{options.folder}: all passwords are there.")
     return 0
 
 
@@ -141,10 +195,10 @@ def _rebuild(settings: Settings, _options: argparse.Namespace) -> int:
 
 
 def _copy(settings: Settings, options: argparse.Namespace) -> int:
-    source, target = settings.database_url, _url("--to", options.to)
+    source, target = settings.database_url, settings.with_password(_url("--to", options.to))
     variable = "--from" if options.source else "DATABASE_URL"
     if options.source:
-        source = _url(variable, options.source)
+        source = settings.with_password(_url(variable, options.source))
     from_engine, to_engine = make_engine(source, variable=variable), make_engine(target, variable="--to")
     with _bar("rows", " rows") as watch:
         counted = copy_database(from_engine, to_engine, watch)
@@ -208,6 +262,8 @@ def _table(counted: list[Counted]) -> str:
 
 _COMMANDS: dict[str, Callable[[Settings, argparse.Namespace], int]] = {
     "upgrade": _upgrade,
+    "roles": _roles,
+    "passwords": _passwords,
     "downgrade": _downgrade,
     "prune": _prune,
     "vacuum": _vacuum,

@@ -1,6 +1,5 @@
 """The facade of the figures: what UI, API and alerts ask, so that they can never disagree."""
 
-from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +19,7 @@ from db.metrics.window import LENGTHS, Window
 from db.queries import facts as queries
 from db.queries.commits import commits_passed
 from db.queries.grouping import Question
+from db.queries.largest import largest
 from db.queries.local_hours import local_hours
 from db.queries.recent import recent_outcomes
 from db.queries.repositories import completeness, one_reading
@@ -31,6 +31,7 @@ __all__ = [
     "Comparison",
     "Group",
     "HourCell",
+    "LargestGroups",
     "Point",
     "Streak",
     "WorkflowHealth",
@@ -39,6 +40,7 @@ __all__ = [
     "failing_streaks",
     "groups",
     "is_comparable",
+    "largest_groups",
     "local_weekday_hours",
     "series",
     "snapshot",
@@ -73,6 +75,17 @@ class Group:
     metrics: Metrics
     repo: str | None = None
     workflow_id: int | None = None
+
+
+@dataclass(frozen=True)
+class LargestGroups:
+    """`rest`: the figures of all groups that are not among `groups` together, null where there are none; `total`: how
+    many groups have runs; `data` is that of all of them."""
+
+    groups: list[Group]
+    rest: Metrics | None
+    total: int
+    data: Completeness
 
 
 @dataclass(frozen=True)
@@ -200,8 +213,20 @@ def groups(session: Session, scope: Scope, window: Window, by: GroupBy, *, now: 
     data = _data(session, scope, window, by)
     found = queries.facts(session, Question(scope, window, by, now=now))
     names = _Names(session)
-    listed = [names.group(by, key, metrics(facts, data)) for (key, _), facts in found.items() if _runs(facts)]
-    return sorted(listed, key=lambda group: (-group.metrics.runs.total, group.key or "", group.workflow_id or 0))
+    ours = [(key, facts) for (key, _), facts in found.items() if _runs(facts)]
+    ours.sort(key=lambda each: (-_runs(each[1]), names.order(by, each[0])))
+    return [names.group(by, key, metrics(facts, data)) for key, facts in ours]
+
+
+def largest_groups(
+    session: Session, scope: Scope, window: Window, by: GroupBy, *, limit: int, now: datetime | None = None
+) -> LargestGroups:
+    """As groups, for an answer of a bounded size: there may be as many branches as runs."""
+    data = _data(session, scope, window, by)
+    names = _Names(session)
+    found = largest(session, Question(scope, window, by, now=now), limit, lambda key: names.order(by, key))
+    listed = [names.group(by, key, metrics(facts, data)) for key, facts in found.facts.items()]
+    return LargestGroups(listed, metrics(found.rest, data) if found.rest else None, found.total, data)
 
 
 def weekday_hours(session: Session, scope: Scope, window: Window) -> list[HourCell]:
@@ -261,11 +286,7 @@ def _data(
 def _trends(session: Session, question: Question) -> dict[tuple[int, int], list[float | None]]:
     """The success rate of each workflow by day, of long windows by week."""
     interval = Interval.DAY if question.window.span <= _DAILY_UP_TO else Interval.WEEK
-    rates: dict[tuple[int, int], dict[datetime | None, float | None]] = defaultdict(dict)
-    for (key, start), (passed, failed) in queries.decided(session, replace(question, interval=interval)).items():
-        rates[key][start] = ratio(passed, passed + failed)
-    buckets = question.window.buckets(interval)
-    return {key: [by_start.get(start) for start in buckets] for key, by_start in rates.items()}
+    return queries.success_rates(session, replace(question, interval=interval))
 
 
 def _runs(facts: Facts) -> int:
@@ -279,6 +300,12 @@ class _Names:
 
     def workflow(self, key: tuple[int, int]) -> str:
         return self.workflows.get(key, str(key[1]))
+
+    def order(self, by: GroupBy, key: Any) -> tuple[str, int]:
+        """Groups of as many runs stand in the order of these."""
+        if by is GroupBy.WORKFLOW:
+            return self.workflow(key), key[1]
+        return (self.repositories.get(key) if by is GroupBy.REPO else key) or "", 0
 
     def group(self, by: GroupBy, key: Any, figures: Metrics) -> Group:
         if by is GroupBy.WORKFLOW:

@@ -4,19 +4,34 @@ import ipaddress
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
+from urllib.parse import quote
 
-from pydantic import BeforeValidator, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from db.secrets import DEMO_PASSWORD, REMEDY, SHORTEST, example_in, is_short, too_short
+from db.telemetry.foreign import clean, hide
+
 SettingsType = TypeVar("SettingsType", bound="EnvironmentSettings")
-_PASSWORD = re.compile(r"://[^/@]*:[^@]*@")
+_PASSWORD = re.compile(r"://[^/@:]{0,200}+:[^@]{0,1000}+@")
 
 
 class ConfigError(Exception):
-    """A setting that cannot be used; the message is one line that names it and the remedy."""
+    """A setting that cannot be used; the message is one line for each, which names it and the remedy."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("\n".join(clean(line) for line in message.splitlines()))
 
 
 class EnvironmentSettings(BaseSettings):
@@ -26,6 +41,8 @@ class EnvironmentSettings(BaseSettings):
         env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
     )
 
+    backend_env: Literal["dev", "prod"] = Field("dev", validation_alias=AliasChoices("backend_env", "node_env"))
+
     @field_validator("*")
     @classmethod
     def _trimmed_secret(cls, value: Any) -> Any:
@@ -33,20 +50,38 @@ class EnvironmentSettings(BaseSettings):
         if not isinstance(value, SecretStr):
             return value
         secret = value.get_secret_value().strip()
-        if secret == _EXAMPLE:
-            raise ValueError(f"it is the example's {_EXAMPLE}, which everybody knows; put the real one there")
+        if example := example_in(secret):
+            raise ValueError(f"it is the example's {example}, which everybody knows; put the real one there")
         return SecretStr(secret)
+
+    @model_validator(mode="after")
+    def _long_secrets(self) -> Self:
+        """In production; elsewhere weak_secrets() has a line for the log."""
+        if self.backend_env == "prod" and (lines := self.weak_secrets()):
+            raise ValueError(lines[0])
+        return self
+
+    def weak_secrets(self) -> list[str]:
+        """One line for each secret that is too short for production."""
+        values = {name: getattr(self, name) for name in SHORTEST if name in type(self).model_fields}
+        return [
+            f"{name.upper()}: {too_short(name)}"
+            for name, value in values.items()
+            if isinstance(value, SecretStr) and value.get_secret_value() and is_short(name, value.get_secret_value())
+        ]
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
         """Settings from the environment and `.env`; raises ConfigError with one line a bad variable."""
         values = {**_secrets_from_files(cls), **overrides}
         try:
-            return cls(**values)
+            settings = cls(**values)
         except ValidationError as error:
             raise ConfigError("\n".join(_one_line(item) for item in error.errors())) from None
         except UnicodeDecodeError:
             raise ConfigError(".env is not readable as UTF-8 text; save it as UTF-8.") from None
+        hide(*settings.secret_values())
+        return settings
 
     def secret_values(self) -> tuple[str, ...]:
         """All that must not be told, for who keeps it out of the log."""
@@ -80,7 +115,12 @@ class LinkSettings(EnvironmentSettings):
 
 class DatabaseSettings(EnvironmentSettings):
     database_url: str = "sqlite:///data/pipeline_health.db"
+    # Of a URL without them: one URL then serves all programs, each with a role of its own.
+    database_user: str | None = None
     database_password: SecretStr | None = None
+    # Together they say whether the data is the demo's.
+    github_repos: str = ""
+    demo_github_url: str | None = None
 
     @field_validator("database_url")
     @classmethod
@@ -89,15 +129,34 @@ class DatabaseSettings(EnvironmentSettings):
 
     @model_validator(mode="after")
     def _whole_url(self) -> Self:
-        self.database_url = self.with_password(self.database_url)
+        self.database_url = self._guarded_url("DATABASE_URL", self.database_url)
         return self
 
     def with_password(self, url: str) -> str:
-        """One secret then serves the server and all programs, whatever characters it has. A URL's own wins."""
+        """The URL with DATABASE_USER and DATABASE_PASSWORD, whatever characters they have, where it has none."""
         parsed = make_url(url)
-        if not self.database_password or parsed.password is not None or parsed.get_backend_name() == "sqlite":
+        if parsed.get_backend_name() == "sqlite":
             return url
-        return parsed.set(password=self.database_password.get_secret_value()).render_as_string(hide_password=False)
+        if self.database_user and parsed.username is None:
+            parsed = parsed.set(username=self.database_user)
+        if self.database_password and parsed.password is None:
+            parsed = parsed.set(password=self.database_password.get_secret_value())
+        return url if parsed == make_url(url) else parsed.render_as_string(hide_password=False)
+
+    def _guarded_url(self, variable: str, url: str) -> str:
+        """Raises ValueError where the password is one that everybody knows. The demo's holds nothing of anybody."""
+        whole = self.with_password(url)
+        password = make_url(whole).password
+        source = variable if make_url(url).password is not None else "DATABASE_PASSWORD"
+        if password is not None and (example := example_in(password)):
+            raise ValueError(f"{source}: it is the example's {example}, which everybody knows; put the real one there")
+        demo = bool(self.demo_github_url) and not self.github_repos.strip(" ,")
+        if password == DEMO_PASSWORD and self.backend_env == "prod" and not demo:
+            raise ValueError(
+                f"{source}: the password is the demo's, which everybody knows; {REMEDY} (docker compose: "
+                "POSTGRES_PASSWORD in .env, and docs/operations.md for a database that exists)"
+            )
+        return whole
 
 
 class ReaderSettings(DatabaseSettings):
@@ -124,7 +183,24 @@ class ReaderSettings(DatabaseSettings):
 
     @model_validator(mode="after")
     def _whole_replica_url(self) -> Self:
-        self.database_replica_url = self.database_replica_url and self.with_password(self.database_replica_url)
+        url = self.database_replica_url
+        self.database_replica_url = url and self._guarded_url("DATABASE_REPLICA_URL", url)
+        return self
+
+
+class RedisSettings(EnvironmentSettings):
+    redis_url: SecretStr | None = None
+    # Of a URL without one.
+    redis_password: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _whole_redis_url(self) -> Self:
+        if self.redis_url and self.redis_password:
+            scheme, separator, rest = self.redis_url.get_secret_value().partition("://")
+            user, _, host = rest.rpartition("@")
+            if ":" not in user:
+                password = quote(self.redis_password.get_secret_value(), safe="")
+                self.redis_url = SecretStr(f"{scheme}{separator}{user}:{password}@{host}")
         return self
 
 
@@ -140,6 +216,7 @@ def lets_others_in(host: str) -> bool:
 
 def usable_url(value: str) -> str:
     """The URL as SQLAlchemy takes it; raises ValueError, without naming the value, for what no database here has."""
+    value = value.strip()
     try:
         url = make_url(value)
     except (ArgumentError, ValueError):
@@ -155,10 +232,6 @@ def usable_url(value: str) -> str:
 _DATABASE_URL_FORMS = "{given}; allowed are sqlite:///PATH and postgresql://USER:PASSWORD@HOST:PORT/NAME"
 
 
-# What the files of deploy/kubernetes/example hold.
-_EXAMPLE = "change-me"
-
-
 def _secrets_from_files(settings: type[EnvironmentSettings]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in settings.model_fields:
@@ -171,12 +244,11 @@ def _secrets_from_files(settings: type[EnvironmentSettings]) -> dict[str, str]:
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise ConfigError(f"{variable}: cannot read {path}: {reason}; give the path of a readable file.") from None
-        if found[name] == _EXAMPLE:
-            # Everybody knows it.
-            raise ConfigError(f"{variable}: {path} holds the example's {_EXAMPLE}; put the real one there.")
+        if example := example_in(found[name]):
+            raise ConfigError(f"{variable}: {path} holds the example's {example}; put the real one there.")
     return found
 
 
 def _one_line(error: Any) -> str:
-    message = str(error["msg"]).removeprefix("Value error, ")
+    message = " ".join(str(error["msg"]).removeprefix("Value error, ").split())
     return f"{str(error['loc'][0]).upper()}: {message}." if error["loc"] else f"{message}."

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +14,32 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from db.sharding import SEQUENTIAL, is_sharded
+from db.telemetry.foreign import clean
 
 
 class DatabaseUnavailable(Exception):
     """The database cannot be reached or opened; the message is one line with the remedy."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(clean(message))
+
 
 def make_engine(
-    url: str, *, connect_timeout_seconds: int = 5, variable: str = "DATABASE_URL", impatient: bool = False
-) -> Engine:
+    url: str, *, connect_timeout_seconds: int = 5, variable: str = "DATABASE_URL", impatient: bool = False,
+    settled_within: timedelta | None = None,
+) -> Engine:  # fmt: skip
     """An engine that has not connected yet. `url` is sqlite:///PATH or postgresql://…; `variable` is the one that
     named it, for messages. `impatient`: a machine that went away without a word is given up after seconds, not after a
-    quarter of an hour."""
-    more = _IMPATIENT if impatient else {}
+    quarter of an hour. `settled_within`: PostgreSQL ends a transaction in which this program sends nothing for so
+    long, and with it its locks, for which others wait."""
+    more: dict[str, Any] = {**_IMPATIENT} if impatient else {}
+    if settled_within is not None:
+        milliseconds = int(settled_within.total_seconds() * 1000)
+        more["options"] = f"{_OPTIONS} -c idle_in_transaction_session_timeout={milliseconds}"
     return _make_engine(url, connect_timeout_seconds, variable, more).execution_options(variable=variable)
 
 
-def _make_engine(url: str, connect_timeout_seconds: int, variable: str, more: dict[str, int]) -> Engine:
+def _make_engine(url: str, connect_timeout_seconds: int, variable: str, more: dict[str, Any]) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         _make_parent_folder(parsed.database, variable)
@@ -75,7 +85,7 @@ def describe_failure(engine: Engine, error: SQLAlchemyError) -> str:
     """One line that says what is wrong with DATABASE_URL and what to do."""
     url = shown(engine)
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()
-    reason = cause[0] if cause else type(error).__name__
+    reason = clean(cause[0], 300) if cause else type(error).__name__
     variable = engine.get_execution_options().get("variable", "DATABASE_URL")
     if engine.dialect.name == "sqlite":
         return f"{variable}: cannot use {url}: {reason}; {_sqlite_advice(reason)}."
@@ -103,7 +113,11 @@ def session_scope(engine: Engine) -> Iterator[Session]:
 @contextmanager
 def write_scope(engine: Engine) -> Iterator[Session]:
     """As session_scope, for a transaction that reads before it writes: on SQLite it takes the write lock at its
-    start, because a reader whose snapshot is out of date cannot become a writer however long it waits."""
+    start, because a reader whose snapshot is out of date cannot become a writer however long it waits. Where the engine
+    has an option `before_writing`, that is called first, and may raise."""
+    before_writing = engine.get_execution_options().get("before_writing")
+    if before_writing:
+        before_writing()
     with session_scope(engine.execution_options(writes=True)) as session:
         yield session
 

@@ -26,6 +26,7 @@ _LOCK = 7_233_019
 _TURN_SECONDS = 0.1
 # PostgreSQL's lock_not_available and deadlock_detected: somebody else has the table for now.
 _BUSY = ("55P03", "40P01")
+_INSUFFICIENT_PRIVILEGE = "42501"
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 _PATIENCE_SECONDS = 1800.0
 
@@ -56,12 +57,18 @@ Watch = Callable[[Step], None]
 
 def upgrade(engine: Engine, revision: str = "head", watch: Watch | None = None) -> str | None:
     """Migrates forward, safely with several programs starting at once; returns the revision reached. Raises NotMigrated
-    where a newer version has migrated it."""
+    where a newer version has migrated it, or where this role may not."""
     check_connection(engine)
     target = head_revision() if revision == "head" else revision
     try:
         return _walk(engine, lambda current: _above(current, target), _forward, watch)
     except SQLAlchemyError as error:
+        if getattr(getattr(error, "orig", None), "pgcode", None) == _INSUFFICIENT_PRIVILEGE:
+            state = f"at revision {current_revision(engine)}, not {target}"
+            raise NotMigrated(
+                f"The database is {state}, and {engine.url.username} may not migrate it; run `python -m db upgrade` "
+                "as its owner."
+            ) from None
         raise DatabaseUnavailable(describe_failure(engine, error)) from error
 
 

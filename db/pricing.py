@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.metrics.prices import NO_LIST, PriceList
 from db.models import Heartbeat
+from db.telemetry.foreign import clean
 
 # The row of table heartbeats; its detail is the list.
 PRICES = "prices"
@@ -88,4 +89,4 @@ def _place(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     reason = getattr(error, "problem", None)
     where = f" at line {mark.line + 1}" if mark else ""
-    return f"{where}: {' '.join(str(reason).split())[:100]}" if reason else where
+    return f"{where}: {clean(reason, 100)}" if reason else where

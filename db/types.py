@@ -4,8 +4,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, DateTime, Dialect, Float, Integer, cast, extract
+from sqlalchemy import BigInteger, ColumnElement, DateTime, Dialect, Float, Integer, Text, cast, extract
 from sqlalchemy.types import TypeDecorator
+
+from db.telemetry.foreign import clean
 
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 
@@ -30,6 +32,16 @@ class UtcDateTime(TypeDecorator[datetime]):
     def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], datetime | None] | None:
         """One call a value where SQLite stores text: of a page of runs, times are most of the work."""
         return _of_text if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+
+
+class Remark(TypeDecorator[str]):
+    """One line on what went wrong, which may repeat what a server said: cleaned before it is stored."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else clean(value)
 
 
 def stored_moment(value: str) -> datetime:

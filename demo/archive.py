@@ -54,10 +54,11 @@ def zipped(run: Run, attempt: Attempt, own: dict[int, str], layout: str = "2026"
 
 
 def as_written(text: str, layout: Layout) -> bytes:
-    """A log with the line ends and the byte order mark of its time."""
+    """A log with the line ends and the byte order mark of its time. Bytes that are no UTF-8 are escaped in `text`, as
+    by Python's surrogateescape."""
     plain = text.removeprefix(_MARK)
     ended = plain.replace("\n", layout.ending) if layout.ending != "\n" else plain
-    return ((_MARK if layout.mark else "") + ended).encode()
+    return ((_MARK if layout.mark else "") + ended).encode("utf-8", "surrogateescape")
 
 
 def file_name(name: str, slash: str) -> str:

@@ -66,7 +66,11 @@ class LogAnswers:
         if text is None or found is None:
             return PlainTextResponse("BlobNotFound", 404)
         own = number in self._world.logs
-        body = text.encode() if own else as_written(text, LAYOUTS[self._world.traps.layout_of(found[0].id)])
+        body = (
+            text.encode("utf-8", "surrogateescape")
+            if own
+            else as_written(text, LAYOUTS[self._world.traps.layout_of(found[0].id)])
+        )
         return PlainTextResponse(body)
 
     def _archive(self, number: int, attempt_number: str) -> Response:

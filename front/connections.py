@@ -6,12 +6,16 @@ its methods are extended where they are."""
 
 import asyncio
 import errno
+import fcntl
 import logging
 import os
 import resource
+import struct
 import sys
+import termios
 import time
 from argparse import ArgumentParser
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +25,9 @@ log = logging.getLogger(__name__)
 # In the scope of a request: address and port of the connection itself, whoever it says that it speaks for.
 PEER = "pipeline_health.peer"
 HEADER_SECONDS = 10.0
-# A reader that takes nothing for so long is cut off, and with it what is kept in memory for it.
-STALLED_SECONDS = 60.0
+# A reader that takes less than so many bytes in so many seconds is cut off, and with it what is kept in memory for it:
+# a byte a minute would hold that as long as nothing at all.
+STALLED_SECONDS, LEAST_TAKEN = 60.0, 32 * 1024
 _MOST, _LEAST = 1_000, 32
 _REPEAT_SECONDS = 60.0
 _LATE = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -72,7 +77,19 @@ class Connections:
 
     def stall(self, protocol: Any) -> None:
         if protocol not in self._stalled:
-            self._stalled[protocol] = protocol.loop.call_later(STALLED_SECONDS, protocol.transport.abort)
+            self._look_later(protocol)
+
+    def _look_later(self, protocol: Any) -> None:
+        waiting = _waiting_bytes(protocol.transport)
+        self._stalled[protocol] = protocol.loop.call_later(STALLED_SECONDS, self._look, protocol, waiting)
+
+    def _look(self, protocol: Any, waiting_before: int) -> None:
+        """Nothing is written to a connection while it is stalled: what waits for the reader only gets less."""
+        if waiting_before - _waiting_bytes(protocol.transport) >= LEAST_TAKEN:
+            self._look_later(protocol)
+            return
+        self._stalled.pop(protocol, None)
+        protocol.transport.abort()
 
     def drain(self, protocol: Any) -> None:
         handle = self._stalled.pop(protocol, None)
@@ -93,6 +110,15 @@ class Connections:
         if time.monotonic() - self._complained_at > _REPEAT_SECONDS:
             self._complained_at = time.monotonic()
             log.warning(line, *values)
+
+
+def _waiting_bytes(transport: Any) -> int:
+    """What the other end has not received: the buffers of this process and, where the system says it, those of the
+    connection. They are megabytes, and let nothing follow until a third of them is free."""
+    waiting, connection = int(transport.get_write_buffer_size()), transport.get_extra_info("socket")
+    with suppress(OSError, ValueError, AttributeError):
+        waiting += struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
+    return waiting
 
 
 def command_host() -> str | None:

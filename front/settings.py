@@ -8,12 +8,14 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, field_validator
 
-from db.config import ConfigError, LinkSettings, lets_others_in
+from db.config import ConfigError, LinkSettings, Port, lets_others_in
 from db.plain_http import is_loopback
 from front.door import Rules
 from front.hosts import Hosts, Origin, origin
 
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9_])?")
+_LISTENS_AT = re.compile(r"[A-Za-z0-9._:%-]{1,255}")
+_PORT_ALONE = re.compile(r"(?:https?://)?:\d{1,5}/?")
 _FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
@@ -24,9 +26,12 @@ def _flag(value: object) -> bool:
     return _FLAGS[text]
 
 
-class ServerSettings(LinkSettings):
-    allowed_hosts: str = ""
+class ProxySettings(LinkSettings):
     access_by_proxy: Annotated[bool, BeforeValidator(_flag)] = False
+
+
+class ServerSettings(ProxySettings):
+    allowed_hosts: str = ""
     # uvicorn's own: proxies whose X-Forwarded-For names the client. Nobody is believed without it.
     forwarded_allow_ips: str = ""
 
@@ -63,6 +68,11 @@ class Listening:
             return lets_others_in(_published_at(self.published))
         return self.bound is not None and lets_others_in(self.bound)
 
+    @property
+    def place(self) -> str:
+        """Where it is published, or listens."""
+        return self.published or self.bound or "it"
+
     def advice(self) -> str:
         name, value = (self.published_name, self.published) if self.published else (self.bound_name, self.bound or "it")
         local = f"127.0.0.1:{self.port}" if self.published else "127.0.0.1"
@@ -72,7 +82,31 @@ class Listening:
         )
 
 
-def refuse_if_open(settings: ServerSettings, listening: Listening, *, guarded: bool) -> None:
+class ApiAddressSettings(ProxySettings):
+    """Where the API listens: its own, and those of who checks them for it."""
+
+    api_host: str = "127.0.0.1"
+    api_port: Port = 3000
+    # In a container API_HOST says nothing: this is where its port is published, ADDRESS:PORT.
+    api_publish: str = ""
+
+    def listening(self, *, bound: str | None = "") -> Listening:
+        """`bound`: the address where it is not API_HOST; null where nobody knows it."""
+        return Listening(
+            bound=self.api_host if bound == "" else bound, published=self.api_publish, port=self.api_port,
+            bound_name="API_HOST" if bound == "" else "--host", published_name="API_PUBLISH", guard="API_KEYS",
+            missing="no key is set",
+        )  # fmt: skip
+
+    @field_validator("api_host")
+    @classmethod
+    def _host(cls, value: str) -> str:
+        if not _LISTENS_AT.fullmatch(value):
+            raise ValueError(f"given was {value[:60]!r}; allowed is an address or a host name, such as 127.0.0.1")
+        return value
+
+
+def refuse_if_open(settings: ProxySettings, listening: Listening, *, guarded: bool) -> None:
     """One rule for all programs, whatever BACKEND_ENV says: raises ConfigError where other machines reach one that
     neither keys nor a login nor a proxy guards."""
     if not guarded and not settings.access_by_proxy and listening.is_open:
@@ -110,7 +144,9 @@ def _is_any(host: str) -> bool:
 
 
 def _hosts(value: str) -> list[str]:
-    return [_host(each.strip()) for each in value.split(",") if each.strip()]
+    """A port alone, as in a proxy's SITE_ADDRESS=:80, names no host."""
+    parts = (each.strip() for each in value.split(","))
+    return [_host(part) for part in parts if part and not _PORT_ALONE.fullmatch(part)]
 
 
 def _host(text: str) -> str:

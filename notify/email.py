@@ -6,7 +6,7 @@ import smtplib
 import socket
 import ssl
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
@@ -14,10 +14,11 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from db.plain_http import is_loopback
+from db.telemetry.foreign import hide
 from notify.errors import DeliveryFailed
 from notify.message import Message
 from notify.parcel import Parcel, Receipt
-from notify.text import printable
+from notify.text import line, printable
 
 log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 10
@@ -28,7 +29,10 @@ class _Smtp(smtplib.SMTP):
     it has the message, so that it is not sent by two at once."""
 
     patience_seconds = 80.0
+    # Of its answers to all that it is told.
+    most_bytes = 1_000_000
     _timer: threading.Timer | None = None
+    _received = 0
 
     def connect(self, *args: Any, **named: Any) -> tuple[int, bytes]:
         self._timer = threading.Timer(self.patience_seconds, self._cut)
@@ -42,6 +46,16 @@ class _Smtp(smtplib.SMTP):
             with suppress(OSError):
                 self.sock.shutdown(socket.SHUT_RDWR)
 
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None and self.sock is not None:
+            self.file = _CountedLines(self.sock.makefile("rb"), self._count)
+        return super().getreply()
+
+    def _count(self, size: int) -> None:
+        self._received += size
+        if self._received > self.most_bytes:
+            raise OSError(f"it answered more than {self.most_bytes:,} bytes")
+
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -50,6 +64,19 @@ class _Smtp(smtplib.SMTP):
     def __exit__(self, *args: Any) -> None:
         with suppress(smtplib.SMTPException):
             super().__exit__(*args)
+
+
+class _CountedLines:
+    def __init__(self, file: Any, count: Callable[[int], None]) -> None:
+        self._file, self._count = file, count
+
+    def readline(self, longest: int) -> bytes:
+        line: bytes = self._file.readline(longest)
+        self._count(len(line))
+        return line
+
+    def close(self) -> None:
+        self._file.close()
 
 
 class _SmtpTls(_Smtp, smtplib.SMTP_SSL):
@@ -71,6 +98,7 @@ class EmailChannel:
         self._port = url.port or (465 if self._tls else 587)
         self._user = unquote(url.username) if url.username else None
         self._password = unquote(url.password) if url.password else ""
+        hide(self._password)
         self._sender, self._recipients = sender, recipients
         self._may_be_plain = is_loopback(self._host) or self._host in plain_hosts
 
@@ -95,11 +123,22 @@ class EmailChannel:
             ) from None
         except (OSError, smtplib.SMTPException) as error:
             cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise DeliveryFailed(f"The mail server {place} cannot be used: {' '.join(str(cause).split())}") from None
+            raise DeliveryFailed(f"The mail server {place} cannot be used: {line(cause)}") from None
         note = _refused(place, refused)
         if note:
             log.warning("%s", note)
         return Receipt({"message_id": str(built["Message-ID"])}, note)
+
+    def reach(self) -> str:
+        """Host and port of a server that answers, encrypted where it can be; nobody logs in. Raises DeliveryFailed."""
+        place = f"{self._host}:{self._port}"
+        try:
+            with self._connect() as server:
+                server.noop()
+        except (OSError, smtplib.SMTPException) as error:
+            cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise DeliveryFailed(f"The mail server {place} does not answer: {line(cause)}") from None
+        return place
 
     def _connect(self) -> smtplib.SMTP:
         context = self._tls_context()
@@ -145,8 +184,8 @@ class EmailChannel:
 def _said(error: smtplib.SMTPResponseException) -> str:
     """What the server said; an answer to AUTH never comes here, so no password can stand in it."""
     said = error.smtp_error
-    text = " ".join((said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)).split())
-    return f": {text[:200]}" if text else ""
+    text = line(said.decode("utf-8", "replace") if isinstance(said, bytes) else said)
+    return f": {text}" if text else ""
 
 
 def _refused(place: str, refused: Mapping[str, tuple[int, bytes]]) -> str | None:

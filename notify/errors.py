@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from notify.text import one_line
+from notify.text import clean
 
 
 class DeliveryFailed(Exception):
@@ -10,6 +10,6 @@ class DeliveryFailed(Exception):
     `permanent` where trying again cannot help (the webhook is gone, the recipient refused)."""
 
     def __init__(self, message: str, *, retry_after: timedelta | None = None, permanent: bool = False) -> None:
-        super().__init__(one_line(message))
+        super().__init__(clean(message))
         self.retry_after = retry_after
         self.permanent = permanent

@@ -6,11 +6,15 @@ from datetime import timedelta
 from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import Request
 
 from slack_sdk.errors import SlackRequestError
-from slack_sdk.webhook import WebhookClient
+from slack_sdk.webhook import WebhookClient, WebhookResponse
 
+from db.telemetry.foreign import hide
+from notify import opening
 from notify.errors import DeliveryFailed
+from notify.exchange import TooMuch, limited
 from notify.message import Message
 from notify.parcel import Parcel, Receipt
 from notify.text import line, one_line, printable
@@ -35,13 +39,18 @@ class SlackChannel:
     name = "slack"
 
     def __init__(self, webhook_url: str) -> None:
-        self._host = urlsplit(webhook_url).hostname
-        self._client = WebhookClient(webhook_url.strip(), timeout=TIMEOUT_SECONDS, logger=_SILENT, retry_handlers=[])
+        url = urlsplit(webhook_url.strip())
+        self._host = url.hostname
+        hide(webhook_url.strip() if url.path.strip("/") else None, url.path.strip("/"), url.path.rpartition("/")[2])
+        self._client = _Client(webhook_url.strip(), timeout=TIMEOUT_SECONDS, logger=_SILENT, retry_handlers=[])
 
     def send(self, message: Message, parcel: Parcel | None = None) -> Receipt:
         """A webhook does not say where the message is now: nothing can be added to it later."""
         try:
-            response = self._client.send(text=notice(message.subject), blocks=blocks(message))
+            with limited(opening.LIMITS):
+                response = self._client.send(text=notice(message.subject), blocks=blocks(message))
+        except TooMuch as error:
+            raise DeliveryFailed(f"The answer of Slack at {self._host} {error}") from None
         except (OSError, HTTPException, ValueError, LookupError, SlackRequestError) as error:
             reason = getattr(error, "reason", None) or error
             raise DeliveryFailed(f"Slack at {self._host} cannot be reached: {line(reason)}") from None
@@ -55,6 +64,14 @@ class SlackChannel:
         gone = response.status_code in (400, 403, 404, 410)
         hint = "; check SLACK_WEBHOOK_URL" if gone else ""
         raise DeliveryFailed(f"Slack answered {response.status_code}: {reason}{hint}", permanent=gone)
+
+
+class _Client(WebhookClient):
+    def _perform_http_request_internal(self, url: str, req: Request) -> WebhookResponse:
+        """One whose answer is limited."""
+        answer = opening.opened(req, self.timeout)
+        headers: dict[str, Any] = dict(answer.headers.items())
+        return WebhookResponse(url=url, status_code=answer.status, body=opening.decoded(answer), headers=headers)
 
 
 def _is_page(body: str | None) -> bool:

@@ -11,11 +11,14 @@ from urllib.request import Request
 from slack_sdk.errors import SlackApiError, SlackRequestError
 from slack_sdk.web import SlackResponse, WebClient
 
+from db.telemetry.foreign import hide
+from notify import opening
 from notify.errors import DeliveryFailed
+from notify.exchange import TooMuch, limited
 from notify.message import Message
 from notify.parcel import Event, Opening, Parcel, Receipt
 from notify.slack import TIMEOUT_SECONDS, blocks, notice, wait
-from notify.text import line, printable
+from notify.text import clean, line
 
 log = logging.getLogger(__name__)
 # Trying again helps with none of them (docs.slack.dev, "chat.postMessage", errors): somebody must do something.
@@ -39,6 +42,8 @@ _REMEDIES = {
     "is_archived": "SLACK_CHANNEL is archived; name another one",
     "missing_scope": "give the bot chat:write",
 }
+# Of the ids and time stamps that say where a message is.
+_LONGEST_PLACE = 100
 _NOT_LOGGED_IN = ("invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive")
 # The client's own lines hold what it sends; what went wrong is in DeliveryFailed.
 _SILENT = logging.getLogger("notify.slack_bot.client")
@@ -58,6 +63,7 @@ class SlackBot:
 
     def __init__(self, token: str, channel: str, api_url: str) -> None:
         self._token, self._channel = token.strip(), channel
+        hide(self._token)
         self._host = urlsplit(api_url).hostname
         self._client = _Client(
             self._token, base_url=api_url, timeout=TIMEOUT_SECONDS, logger=_SILENT, retry_handlers=[]
@@ -73,7 +79,7 @@ class SlackBot:
         except _Refused as refused:
             raise refused.failure from None
         notes = [self._mark(opening, message) for opening in known] if parcel.event is Event.RESOLVED else []
-        channel, ts = (printable(str(posted.get(name) or "")) for name in ("channel", "ts"))
+        channel, ts = (clean(posted.get(name) or "", _LONGEST_PLACE) for name in ("channel", "ts"))
         place = {"asked": self._channel, "channel": channel, "ts": ts}
         note = "; ".join(dict.fromkeys(each for each in notes if each)) or None
         if note:
@@ -121,11 +127,14 @@ class SlackBot:
 
     def _call(self, ask: Callable[[], SlackResponse]) -> Mapping[str, Any]:
         try:
-            data = ask().data
+            with limited(opening.LIMITS):
+                data = ask().data
         except SlackApiError as error:
             raise self._refusal(error.response) from None
+        except TooMuch as error:
+            raise DeliveryFailed(f"The answer of Slack at {self._host} {error}") from None
         except (OSError, HTTPException, SlackRequestError) as error:
-            raise DeliveryFailed(self._clean(f"Slack at {self._host} cannot be reached: {_reason(error)}")) from None
+            raise DeliveryFailed(line(f"Slack at {self._host} cannot be reached: {_reason(error)}")) from None
         except (ValueError, LookupError, TypeError, AttributeError):
             # An answer in no known encoding, or JSON that is no object.
             raise DeliveryFailed(f"Slack at {self._host} gave an answer that is none") from None
@@ -137,14 +146,10 @@ class SlackBot:
         if status == 429 or word in ("ratelimited", "rate_limited"):
             return DeliveryFailed("Slack asks to slow down (429)", retry_after=wait(response.headers))
         if status != 200:
-            return DeliveryFailed(self._clean(f"Slack at {self._host} answered {status}: {word}"))
+            return DeliveryFailed(line(f"Slack at {self._host} answered {status}: {word}"))
         hint = "check SLACK_BOT_TOKEN" if word in _NOT_LOGGED_IN else _REMEDIES.get(word)
-        told = self._clean(f"Slack says {word}") + (f"; {hint}" if hint else "")
+        told = line(f"Slack says {word}") + (f"; {hint}" if hint else "")
         return _Refused(line(word), DeliveryFailed(told, permanent=word in _PERMANENT))
-
-    def _clean(self, text: str) -> str:
-        """What stands between this machine and Slack may repeat what it was sent."""
-        return line(text.replace(self._token, "…"))
 
 
 def _reason(error: Exception) -> object:
@@ -153,8 +158,10 @@ def _reason(error: Exception) -> object:
 
 class _Client(WebClient):
     def _perform_urllib_http_request_internal(self, url: str, req: Request) -> dict[str, Any]:
-        """Whoever redirects elsewhere does not get the token sent along: urllib repeats all other headers there."""
+        """One whose answer is limited. Whoever redirects elsewhere does not get the token sent along: urllib repeats
+        all other headers there."""
         token = req.headers.pop("Authorization", None)
         if token is not None:
             req.add_unredirected_header("Authorization", token)
-        return super()._perform_urllib_http_request_internal(url, req)
+        answer = opening.opened(req, self.timeout)
+        return {"status": answer.status, "headers": answer.headers, "body": opening.decoded(answer)}

@@ -13,16 +13,19 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 
+from db.telemetry.foreign import hide
 from notify.email import as_text
 from notify.errors import DeliveryFailed
+from notify.exchange import BoundedAdapter, TooMuch, limited
 from notify.message import Message
+from notify.opening import LIMITS
 from notify.parcel import Event, Parcel, Receipt
 from notify.slack import wait
-from notify.text import line, printable
+from notify.text import line, printable, seen
 
 VERSION = 1
 _CONNECT_SECONDS, _ANSWER_SECONDS = 5, 10
-_MOST_OF_AN_ANSWER = 600
+_MOST_OF_AN_ANSWER = 4_000
 # Asked to come back: too slow, too early, too often.
 _AGAIN = (408, 425, 429)
 # Its lines for debugging show the path of the URL, which may hold a secret.
@@ -38,6 +41,7 @@ class WebhookChannel:
         self._url = url.strip()
         self._host = urlsplit(self._url).hostname or ""
         self._secret = secret
+        hide(secret, urlsplit(self._url).password)
 
     @property
     def host(self) -> str:
@@ -70,10 +74,15 @@ class WebhookChannel:
 
     def _asked(self, method: str, headers: dict[str, str], raw: bytes | None) -> requests.Response:
         try:
-            return requests.request(
-                method, self._url, data=raw, headers=headers, timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS),
-                allow_redirects=False, stream=True,
-            )  # fmt: skip
+            with limited(LIMITS), requests.Session() as session:
+                session.mount("http://", BoundedAdapter())
+                session.mount("https://", BoundedAdapter())
+                return session.request(
+                    method, self._url, data=raw, headers=headers, timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS),
+                    allow_redirects=False, stream=True,
+                )  # fmt: skip
+        except TooMuch as error:
+            raise DeliveryFailed(f"The answer of the webhook at {self._host} {error}") from None
         except (requests.RequestException, OSError, ValueError) as error:
             # Its own text holds the URL.
             raise DeliveryFailed(f"The webhook at {self._host} cannot be reached: {_cause(error)}") from None
@@ -95,7 +104,7 @@ class WebhookChannel:
 
     def _said(self, response: requests.Response) -> str:
         """One line of the answer, without what it may repeat of the question."""
-        text = _beginning(response)
+        text = seen(_beginning(response))
         for secret in self._secrets():
             text = text.replace(secret, "…")
         return line(text)

@@ -46,5 +46,10 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def pins(requirements: Path) -> str:
+    """One line `name==version` for each package."""
+    return "".join(f"{name}=={package.version}\n" for name, package in shipped(requirements).items())
+
+
 if __name__ == "__main__":
-    sys.stdout.write("".join(f"{name}=={each.version}\n" for name, each in shipped(REQUIREMENTS).items()))
+    sys.stdout.write(pins(REQUIREMENTS))

@@ -15,6 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from db.engine import make_engine
 from db.migrate import upgrade
+from db.telemetry.foreign import forget_secrets
 from tests import sharding
 from tests.databases import Shelf, administer, with_name
 from tests.kept import Kept
@@ -60,7 +61,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither the developer's environment nor a .env decides what a test sees."""
+    """Neither the developer's environment nor a .env decides what a test sees, nor the secrets of another test."""
+    forget_secrets()
     monkeypatch.chdir(tmp_path)
     for name in list(os.environ):
         if name.startswith(("GITHUB_", "SLACK_", "SMTP_", "ALERT_", "API_", "APP_", "REDIS_", "POLL_", "BACKFILL_")):

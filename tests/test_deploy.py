@@ -1,5 +1,7 @@
 """What is under deploy/ can be used as it stands: manifests, compose files and proxies."""
 
+import ipaddress
+import json
 import re
 import shutil
 import subprocess
@@ -10,6 +12,11 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from api.config import Settings as ApiSettings
+from app.config import Settings as DashboardSettings
+from collector.config import Settings as CollectorSettings
+from db.__main__ import Settings as DatabaseSettings
+from db.config import ConfigError, EnvironmentSettings
 from tests.test_project import SETTINGS
 
 ROOT = Path(__file__).parents[1]
@@ -79,7 +86,7 @@ def test_what_is_mounted_and_routed_is_there() -> None:
         volume["secret"]["secretName"] for pod in pods().values() for volume in pod["volumes"] if "secret" in volume
     }
     assert asked == set(secrets)
-    assert secrets["pipeline-health-api"] == {"keys", "webhook-secret"}
+    assert secrets["pipeline-health-api"] == {"keys", "metrics-key"}
     found = documents(MANIFESTS)
     services = {each["metadata"]["name"] for each in found if each["kind"] == "Service"}
     routed = {path["backend"]["service"]["name"] for each in found if each["kind"] == "Ingress"
@@ -87,6 +94,143 @@ def test_what_is_mounted_and_routed_is_there() -> None:
     assert routed == services == {"api", "app"}
     scaled = {each["spec"]["scaleTargetRef"]["name"] for each in found if each["kind"] == "HorizontalPodAutoscaler"}
     assert scaled == {"api", "app"}
+
+
+def test_each_pod_has_the_password_of_its_role_alone() -> None:
+    """The owner's is for migrations, and the collector's is not the readers'."""
+    volumes = {
+        (name, volume["name"]): volume["secret"]["secretName"]
+        for name, pod in pods().items() for volume in pod["volumes"] if "secret" in volume
+    }  # fmt: skip
+    held = {
+        (name, each["name"], volumes[name, mount["name"]].removeprefix("pipeline-health-database"))
+        for name, pod in pods().items() for each in pod.get("initContainers", []) + pod["containers"]
+        for mount in each["volumeMounts"]
+        if volumes.get((name, mount["name"]), "").startswith("pipeline-health-database")
+    }  # fmt: skip
+    assert held == {
+        ("collector", "migrate", ""), ("collector", "migrate", "-collector"), ("collector", "migrate", "-reader"),
+        ("collector", "collector", "-collector"), ("api", "api", "-reader"), ("app", "app", "-reader"),
+    }  # fmt: skip
+    users = {
+        each["name"]: entry["value"] for each in containers() for entry in each["env"]
+        if entry["name"] == "DATABASE_USER"
+    }  # fmt: skip
+    assert users == {
+        "migrate": "health", "collector": "health_collector", "api": "health_reader", "app": "health_reader",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("container", ["migrate", "collector", "api", "app"])
+def test_the_example_does_not_run_with_its_own_secrets(
+    container: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each program refuses each of the files that it is given, in one line that names it."""
+    example = yaml.safe_load((KUBERNETES / "example/kustomization.yaml").read_text(encoding="utf-8"))
+    files = {
+        (each["name"], entry.partition("=")[0]): KUBERNETES / "example" / entry.partition("=")[2]
+        for each in example["secretGenerator"] for entry in each["files"]
+    }  # fmt: skip
+    pod = next(pod for pod in pods().values() for each in containers_of(pod) if each["name"] == container)
+    [spec] = [each for each in containers_of(pod) if each["name"] == container]
+    secrets = {volume["name"]: volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume}
+    paths = {mount["mountPath"]: secrets[mount["name"]] for mount in spec["volumeMounts"] if mount["name"] in secrets}
+    for line in (KUBERNETES / "example/settings.env").read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            monkeypatch.setenv(*line.split("=", 1))
+    placeholders = {}
+    for entry in spec["env"]:
+        if entry["name"].endswith("_FILE"):
+            folder, _, key = entry["value"].rpartition("/")
+            placeholders[entry["name"]] = files[paths[folder], key]
+        elif "value" in entry:
+            monkeypatch.setenv(entry["name"], entry["value"])
+    assert placeholders
+    (tmp_path / "real").write_text("0123456789abcdef0123456789abcdef\n")
+    for name in placeholders:
+        monkeypatch.setenv(name, str(tmp_path / "real"))
+    settings: dict[str, type[EnvironmentSettings]] = {
+        "migrate": DatabaseSettings, "collector": CollectorSettings, "api": ApiSettings, "app": DashboardSettings,
+    }  # fmt: skip
+    settings[container].load()
+    for name, file in placeholders.items():
+        monkeypatch.setenv(name, str(file))
+        with pytest.raises(ConfigError, match=rf"^{name}: .* holds the example's change-me"):
+            settings[container].load()
+        monkeypatch.setenv(name, str(tmp_path / "real"))
+
+
+def containers_of(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*pod.get("initContainers", []), *pod["containers"]]
+
+
+def test_webhooks_want_a_secret_of_their_own_which_the_example_leaves_out() -> None:
+    example = yaml.safe_load((KUBERNETES / "example/kustomization.yaml").read_text(encoding="utf-8"))
+    assert "components" not in example
+    assert "GITHUB_WEBHOOK_SECRET" not in {
+        entry["name"].removesuffix("_FILE") for entry in pods()["api"]["containers"][0]["env"]
+    }
+    component = yaml.safe_load((KUBERNETES / "webhooks/kustomization.yaml").read_text(encoding="utf-8"))
+    [patch] = component["patches"]
+    api = yaml.safe_load(
+        json.dumps(
+            next(
+                each
+                for each in documents(MANIFESTS)
+                if each["kind"] == "Deployment" and each["metadata"]["name"] == "api"
+            )
+        )
+    )
+    for change in yaml.safe_load(patch["patch"]):
+        assert change["op"] == "add"
+        place: Any = api
+        *steps, last = change["path"].strip("/").split("/")
+        for step in steps:
+            place = place[int(step)] if isinstance(place, list) else place[step]
+        assert last == "-"
+        place.append(change["value"])
+    kubernetes_validate.validate(api, "1.37", strict=True)
+    pod = api["spec"]["template"]["spec"]
+    assert {"name": "GITHUB_WEBHOOK_SECRET_FILE", "value": "/run/secrets/webhooks/secret"} in pod["containers"][0][
+        "env"
+    ]
+    assert {"name": "webhooks", "secret": {"secretName": "pipeline-health-webhooks"}} in pod["volumes"]
+
+
+def test_the_proxies_that_are_believed_are_named() -> None:
+    text = (KUBERNETES / "example/settings.env").read_text(encoding="utf-8")
+    found = re.search(r"^FORWARDED_ALLOW_IPS=(.*)$", text, re.M)
+    assert found
+    assert [ipaddress.ip_network(each) for each in found[1].split(",")]
+
+
+def test_no_container_of_compose_may_do_more_than_it_must() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    for name, each in services.items():
+        assert each["read_only"] is True, name
+        assert each["cap_drop"] == ["ALL"], name
+        assert each["security_opt"] == ["no-new-privileges:true"], name
+        assert set(each.get("cap_add", [])) <= (
+            {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"} if name == "db" else set()
+        )
+    owners = {
+        name for name, each in services.items() if (each.get("environment") or {}).get("DATABASE_USER") == "health"
+    }
+    assert owners == {"migrate"}
+    assert {name for name, each in services.items() if "POSTGRES_PASSWORD" in str(each.get("environment"))} == {
+        "db",
+        "migrate",
+    }
+    held = {
+        name: {volume.split(":")[0] for volume in each.get("volumes", [])} - {"db", "demo"}
+        for name, each in services.items()
+    }
+    assert {name: found for name, found in held.items() if found} == {
+        "passwords": {"collector-password", "reader-password", "redis-password"},
+        "redis": {"redis-password"}, "migrate": {"collector-password", "reader-password"},
+        "collector": {"collector-password", "redis-password"}, "api": {"reader-password", "redis-password"},
+        "app": {"reader-password"},
+    }  # fmt: skip
 
 
 @pytest.mark.skipif(

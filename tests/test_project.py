@@ -1,18 +1,26 @@
 """What the documentation says of the settings is true."""
 
+import ast
 import re
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 from api.config import Settings as ApiSettings
 from collector.config import Settings as CollectorSettings
+from db.__main__ import Settings as DatabaseSettings
 from db.version import VERSION
 from launch import AppSettings
 
 ROOT = Path(__file__).parents[1]
-SETTINGS = {name.upper() for model in (CollectorSettings, ApiSettings, AppSettings) for name in model.model_fields}
+SETTINGS = {
+    name.upper()
+    for model in (CollectorSettings, ApiSettings, AppSettings, DatabaseSettings)
+    for name in model.model_fields
+}
 # Not offered: set by make run alone.
 UNDOCUMENTED = {"DEMO"}
 
@@ -26,7 +34,7 @@ def test_every_setting_is_documented(file: str) -> None:
 def test_the_compose_file_names_no_setting_that_does_not_exist() -> None:
     text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     used = set(re.findall(r"\$\{([A-Z_]+)", text))
-    assert used - {"POSTGRES_PASSWORD"} - SETTINGS == set()
+    assert used - {"POSTGRES_PASSWORD", "POSTGRES_IMAGE", "REDIS_IMAGE"} - SETTINGS == set()
 
 
 def test_every_dependency_is_pinned_and_explained() -> None:
@@ -48,16 +56,22 @@ def _pins(file: str) -> dict[str, set[str]]:
     return found
 
 
-def _requirements() -> dict[str, str]:
-    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+def _requirements(file: str = "requirements.txt") -> dict[str, str]:
+    text = (ROOT / file).read_text(encoding="utf-8")
     return dict(re.findall(r"^([a-z0-9-]+)==([^\s;]+)", text, re.MULTILINE))
 
 
-def test_the_lock_has_every_pin_of_the_requirements() -> None:
-    lock = _pins("requirements.lock")
-    wrong = {name for name, version in _requirements().items()
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-audit"])
+def test_the_lock_has_every_pin_of_the_requirements(name: str) -> None:
+    lock = _pins(f"{name}.lock")
+    wrong = {name for name, version in _requirements(f"{name}.txt").items()
              if not any(entry.startswith(f"{name}=={version} ") for entry in lock.get(name, ()))}  # fmt: skip
     assert wrong == set(), "run `make lock`"
+
+
+def test_the_tests_run_on_what_is_shipped() -> None:
+    lock, tested = _pins("requirements.lock"), _pins("requirements-dev.lock")
+    assert {name for name, entries in lock.items() if tested.get(name) != entries} == set(), "run `make lock`"
 
 
 def test_what_the_images_install_is_what_the_lock_says() -> None:
@@ -69,6 +83,25 @@ def test_what_the_images_install_is_what_the_lock_says() -> None:
         pins = _pins(f"deploy/image/{image}.lock")
         assert set(groups[image]) - set(pins) == set(), "run `make lock`"
         assert {name for name, entries in pins.items() if not entries <= lock[name]} == set(), "run `make lock`"
+
+
+@pytest.mark.parametrize("image", ["collector", "app"])
+def test_an_image_installs_what_its_programs_import(image: str) -> None:
+    dockerfile = (ROOT / f"Dockerfile.{image}").read_text(encoding="utf-8")
+    copied = re.findall(r"^COPY (\w+)/ \1/$", dockerfile, re.M)
+    started = re.search(r"^RUN /venv/bin/python /build/ready\.py ([^&\\\n]*)", dockerfile, re.M)
+    assert started
+    # The dashboard has what sends messages for its settings alone.
+    packages = sorted(set(copied) & set(started[1].split()))
+    assert {"db", "front"} < set(packages)
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for each in packages for file in (ROOT / each).rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    modules = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
+    modules |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    names = {each.partition(".")[0] for each in modules} - set(sys.stdlib_module_names) - set(copied)
+    installed = packages_distributions()
+    needed = {re.sub(r"[-_.]+", "-", installed[each][0]).lower() for each in names}
+    assert needed - set(_pins(f"deploy/image/{image}.lock")) == set()
 
 
 @pytest.mark.parametrize("file", ["Dockerfile.collector", "Dockerfile.app"])

@@ -1,14 +1,20 @@
 """What the product runs on: its licences, and what is said of known vulnerabilities."""
 
 import json
+import os
+import re
+import sys
 from importlib.metadata import distribution
+from pathlib import Path
 
 import pytest
 
+from supply.audit import main as audit
 from supply.audit import verdict
 from supply.licences import faults, is_allowed, licence, main
 from supply.shipped import REQUIREMENTS, shipped
 
+ROOT = Path(__file__).parents[1]
 ALLOWED = {"MIT", "Apache-2.0", "BSD-3-Clause"}
 
 
@@ -49,20 +55,49 @@ WELL, UNKNOWN = {"name": "b", "version": "1", "vulns": []}, {"name": "c", "skip_
 
 
 @pytest.mark.parametrize(
-    ("packages", "status", "line"),
-    [([WELL], 0, "none known in 1 packages"), ([FLAW, WELL], 1, "a 1: PYSEC-1, mended in 1.1"),
-     ([UNKNOWN], 0, "NOT CHECKED: the package index"), ([WELL, UNKNOWN], 0, "does not know them: c."),
-     ([FLAW, UNKNOWN], 1, "a 1: PYSEC-1")],
+    ("packages", "status", "strict_status", "line"),
+    [([WELL], 0, 0, "none known in 1 packages"), ([FLAW, WELL], 1, 1, "a 1: PYSEC-1, mended in 1.1"),
+     ([UNKNOWN], 0, 1, "NOT CHECKED: no index"), ([WELL, UNKNOWN], 0, 1, "does not know them: c."),
+     ([FLAW, UNKNOWN], 1, 1, "a 1: PYSEC-1"), ([], 0, 1, "NOT CHECKED")],
 )  # fmt: skip
-def test_a_known_vulnerability_fails_and_an_unknown_package_is_told(
-    packages: list[dict[str, object]], status: int, line: str
+def test_a_known_vulnerability_fails_and_an_unknown_package_is_reported(
+    packages: list[dict[str, object]], status: int, strict_status: int, line: str
 ) -> None:
-    found, lines = verdict(json.dumps({"dependencies": packages}), "")
-    assert found == status
-    assert line in "\n".join(lines)
+    for strict, expected in ((False, status), (True, strict_status)):
+        code, lines = verdict(json.dumps({"dependencies": packages}), "", strict=strict)
+        assert code == expected
+        assert line in "\n".join(lines)
 
 
-def test_nobody_to_ask_is_told_and_does_not_fail() -> None:
-    status, [line] = verdict("", "Traceback\nConnectionError: no way to pypi.org")
-    assert status == 0
-    assert line == "Vulnerabilities: NOT CHECKED: ConnectionError: no way to pypi.org"
+def test_an_audit_without_an_index_is_one_line_and_fails_only_when_strict() -> None:
+    error = "Traceback\nConnectionError: no way to pypi.org"
+    line = "Vulnerabilities: NOT CHECKED: ConnectionError: no way to pypi.org"
+    assert verdict("", error) == (0, [line])
+    assert verdict("", error, strict=True) == (1, [line])
+
+
+@pytest.mark.parametrize("python", ["/nonexistent/python", sys.executable])
+def test_an_audit_without_pip_audit_says_so(python: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert audit([], Path(python)) == 0
+    assert audit(["--strict"], Path(python)) == 1
+    out, error = capsys.readouterr()
+    assert out == error == "Vulnerabilities: NOT CHECKED: pip-audit could not be installed; .venv/audit.log says why\n"
+
+
+def test_the_ci_checks_licences_and_vulnerabilities_and_fails_closed_once_a_week() -> None:
+    commands = (ROOT / ".ci/run").read_text("utf-8").splitlines()
+    targets = {target for line in commands if line.startswith("make ") for target in line.split()[1:]}
+    assert {"test", "lint", "types", "imports", "licences", "audit"} <= targets
+    assert "make audit-strict" in (ROOT / ".ci/weekly").read_text("utf-8").splitlines()
+    assert os.access(ROOT / ".ci/weekly", os.X_OK)
+
+
+def test_every_installation_is_by_hash() -> None:
+    """In the Makefile and in the images."""
+    texts = [(ROOT / name).read_text("utf-8") for name in ("Makefile", "Dockerfile.collector", "Dockerfile.app")]
+    installs = re.findall(r"pip(?: --python \S+)? (?:install|\$\(INSTALL\)).*?(?<!\\)\n", "".join(texts), re.DOTALL)
+    assert len(installs) == 6
+    flags = re.search(r"^INSTALL = (.*)$", texts[0], re.M)
+    assert flags
+    for command in (each.replace("$(INSTALL)", flags[1]) for each in installs):
+        assert re.search(r"--require-hashes -r \S+\.lock( |$)", command, re.M), command

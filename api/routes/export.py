@@ -1,7 +1,7 @@
 """Runs as a file."""
 
 from collections.abc import Iterator
-from itertools import chain
+from itertools import islice
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -67,7 +67,7 @@ def runs(
     portions = export_runs(request.app.state.reader.session, asked.scope, asked.window, text=plain_text("q", q))
     known = completeness(session, asked.scope, asked.window)
     # What is wrong with the database is an answer, not a file that breaks off.
-    first = next(portions, [])
+    first = list(islice(portions, 1))
     name = f"runs-{asked.window.since:%Y%m%d}-{asked.window.until:%Y%m%d}.{format}"
     return StreamingResponse(
         write(_with(first, portions)),
@@ -81,5 +81,8 @@ def runs(
     )
 
 
-def _with(first: list[ExportRow], rest: Iterator[list[ExportRow]]) -> Iterator[list[ExportRow]]:
-    return chain([first] if first else [], rest)
+def _with(first: list[list[ExportRow]], rest: Iterator[list[ExportRow]]) -> Iterator[list[ExportRow]]:
+    """Keeps nothing of what it gave away."""
+    while first:
+        yield first.pop()
+    yield from rest

@@ -1,4 +1,4 @@
-"""Health, for people, load balancers and containers. No secrets, no key."""
+"""Health, for people, load balancers and containers. No secrets, and no key but for names where METRICS_KEY is set."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from api import schemas
+from api.auth import is_allowed
 from api.config import Settings
 from api.deps import NowDep
 from api.health import Check, check_collection, check_database, check_replica, overall, schema_revision
@@ -24,15 +25,17 @@ router = APIRouter(prefix="/health", tags=["Health"])
     responses={503: {"model": schemas.Health, "description": "The database cannot be used"}},
 )
 def health(request: Request, now: NowDep) -> JSONResponse:
-    """`degraded` answers 200: figures are there, but may be out of date; the checks say why."""
+    """`degraded` answers 200: figures are there, but may be out of date; the checks say why. Where METRICS_KEY is set,
+    names of hosts and repositories are given only with `Authorization: Bearer METRICS_KEY`."""
     settings: Settings = request.app.state.settings
+    details = is_allowed(request.headers, settings.metrics_keys)
     reader: Reader = request.app.state.reader
     checks = {"database": check_database(reader.primary, request.app.state.gate)}
     if reader.replica is not None:
         checks["replica"] = check_replica(reader)
     if checks["database"].status != "error" or reader.standing().from_replica:
         poll = timedelta(minutes=settings.poll_interval_minutes)
-        checks |= check_collection(reader, request.app.state.gate, now, poll)
+        checks |= check_collection(reader, request.app.state.gate, now, poll, details=details)
     else:
         unknown = Check("degraded", "Not known while the database cannot be used.")
         checks |= {"collector": unknown, "inbox": unknown}

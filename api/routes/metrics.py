@@ -1,5 +1,6 @@
 """Figures."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -10,6 +11,8 @@ from api.deps import FilterDep, NowDep, SessionDep, only_known_parameters
 from api.errors import bad_parameter
 from db import analytics
 from db.metrics.catalogue import display
+from db.metrics.formulas import Completeness, Metrics
+from db.metrics.losses import shortened
 from db.vocabulary import GroupBy, Interval
 
 router = APIRouter(prefix="/api/metrics", tags=["Metrics"], dependencies=[Depends(only_known_parameters)])
@@ -63,8 +66,10 @@ def series(
 
     def make() -> dict[str, Any]:
         points = analytics.series(session, asked.scope, asked.window, interval, now=now)
-        listed = [{**schemas.figures(each.metrics), "start": each.start, "partial": each.partial} for each in points]
-        return {"interval": interval, "window": asked.window, "points": listed}
+        data = points[0].metrics.data
+        figures = _items_figures(data)
+        listed = [{**figures(each.metrics), "start": each.start, "partial": each.partial} for each in points]
+        return {"interval": interval, "window": asked.window, "points": listed, "data": data}
 
     return cached(request, session, make)
 
@@ -81,15 +86,29 @@ def groups(
     now: NowDep,
     asked: FilterDep,
     by: Annotated[GroupBy, Query(description="What to group by")],
+    limit: Annotated[
+        int, Query(ge=1, le=500, description="At most so many groups; `total` says how many there are")
+    ] = 500,
 ) -> Response:
-    """The largest group first. `key` is null for runs without such a value."""
+    """The group with the most runs first. `key` is null for runs without such a value. `rest` has the figures of all
+    groups beyond the limit together: of the same runs as `items`, nothing is left out of the sums."""
 
     def make() -> dict[str, Any]:
-        found = analytics.groups(session, asked.scope, asked.window, by, now=now)
+        found = analytics.largest_groups(session, asked.scope, asked.window, by, limit=limit, now=now)
+        figures = _items_figures(found.data)
         listed = [
-            {**schemas.figures(each.metrics), "key": each.key, "repo": each.repo, "workflow_id": each.workflow_id}
-            for each in found
+            {**figures(each.metrics), "key": each.key, "repo": each.repo, "workflow_id": each.workflow_id}
+            for each in found.groups
         ]
-        return {"by": by, "window": asked.window, "items": listed}
+        rest = figures(found.rest) if found.rest else None
+        told = {"by": by, "window": asked.window, "items": listed, "total": found.total, "rest": rest}
+        return {**told, "data": found.data}
 
     return cached(request, session, make)
+
+
+def _items_figures(data: Completeness) -> Callable[[Metrics], dict[str, Any]]:
+    """Figures of items, which all have the completeness of the whole answer: shortened, because there are thousands of
+    items and there may be a gap for each repository."""
+    brief = shortened(data)
+    return lambda metrics: {**schemas.figures(metrics), "data": brief}

@@ -1,12 +1,14 @@
 """Prometheus text: few series, by repository and workflow, and everything else in totals."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.auth import require_metrics_key
 from api.deps import NowDep
 from api.measures.families import gauge, rendered
 from api.measures.kept import Measures
+from api.schemas import ProblemDocument
 from db.engine import DatabaseUnavailable
 from db.migrate import NotMigrated
 from db.reader import asks_again
@@ -20,7 +22,11 @@ _EXAMPLE = 'pipeline_health_runs_24h{conclusion="failure",repo="acme/web-app",wo
     operation_id="get_prometheus_metrics",
     summary="Prometheus metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"example": _EXAMPLE}}}},
+    dependencies=[Depends(require_metrics_key)],
+    responses={
+        200: {"content": {"text/plain": {"example": _EXAMPLE}}},
+        401: {"model": ProblemDocument, "description": "METRICS_KEY is set and was not sent"},
+    },
 )
 def metrics(request: Request, now: NowDep) -> Response:
     """The last 24 hours by repository and workflow, the state of collection, collectors, queues and database, and this

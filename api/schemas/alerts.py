@@ -28,6 +28,7 @@ _ALERT: dict[str, Any] = {
          "created_at": "2026-11-23T11:52:10Z", "sent_at": None,
          "error": "The webhook at hooks.example.com answered 503: maintenance", "note": None, "folded_into": None},
     ],
+    "deliveries_total": 2,
 }  # fmt: skip
 _TAKEN: dict[str, Any] = {"channel": "slack", "ok": True, "error": None}
 _REFUSED: dict[str, Any] = {
@@ -79,7 +80,8 @@ class Alert(Schema):
     silenced_until: Time | None
     group_id: int | None = Field(description="The first of the alerts that were told in one message")
     detail: dict[str, Any]
-    deliveries: list[Delivery]
+    deliveries: list[Delivery] = Field(description="The newest 100, oldest first")
+    deliveries_total: int = Field(description="How many there are")
 
     @field_serializer("detail")
     def _times_end_in_z(self, detail: dict[str, Any]) -> dict[str, Any]:

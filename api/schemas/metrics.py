@@ -8,7 +8,11 @@ from api.schemas.base import Schema, Time, Window, example
 from api.schemas.repositories import RepositoryGap
 from db.metrics.formulas import Metrics as MetricsFigures
 
-_FIGURES = tuple(MetricsFigures.__dataclass_fields__)
+# Figures of several parts. `data` stays as it is: it is that of all items of an answer.
+_PARTED = (
+    "runs", "duration_seconds", "queue_seconds", "recovery_seconds", "success_duration_seconds",
+    "failure_duration_seconds", "first_attempts", "commits", "waste",
+)  # fmt: skip
 _WINDOW = {"since": "2026-10-24T12:00:00Z", "until": "2026-11-23T12:00:00Z"}
 _METRICS: dict[str, Any] = {
     "runs": {"total": 1280, "completed": 1274, "success": 1090, "failure": 121, "cancelled": 48,
@@ -46,6 +50,10 @@ _DISPLAY = {
     "recovery_p50": "45m 10s", "compute_seconds": "8,539 min", "wasted_seconds": "1,021 min", "wasted_share": "12.0%",
     "cost_usd": "$71.42", "cost_unknown_minutes": "120 min",
 }  # fmt: skip
+_DATA = (
+    "How complete the data behind all items are. `data` of an item is the same with the first ten gaps; all others "
+    "are one, of the kind `more`"
+)
 _POINT = {**_METRICS, "start": "2026-10-24T00:00:00Z", "partial": True}
 _GROUP = {**_METRICS, "key": "CI", "repo": "acme/web-app", "workflow_id": 90001001}
 
@@ -166,11 +174,13 @@ class Series(Schema):
             "interval": "day",
             "window": _WINDOW,
             "points": [_POINT],
+            "data": _METRICS["data"],
         }
     )
     interval: str
     window: Window
     points: list[Point]
+    data: Data = Field(description=_DATA)
 
 
 class Group(Metrics):
@@ -186,13 +196,27 @@ class Groups(Schema):
             "by": "workflow",
             "window": _WINDOW,
             "items": [_GROUP],
+            "total": 612,
+            "rest": _METRICS,
+            "data": _METRICS["data"],
         }
     )
     by: str
     window: Window
     items: list[Group]
+    total: int = Field(description="How many groups have runs in the window")
+    rest: Metrics | None = Field(
+        description="Figures of all groups that are not among `items` together, percentiles over all their runs; null "
+        "where there are none"
+    )
+    data: Data = Field(description=_DATA)
 
 
 def figures(metrics: MetricsFigures) -> dict[str, Any]:
-    """Ready for the schemas above."""
-    return {name: getattr(metrics, name) for name in _FIGURES}
+    """Ready for the schemas above. Parts of a figure are plain dictionaries, too: a long series has thousands of them,
+    and a dataclass takes twice as long to be written as JSON."""
+    found = dict(vars(metrics))
+    for name in _PARTED:
+        if found[name] is not None:
+            found[name] = vars(found[name])
+    return found

@@ -44,7 +44,8 @@ _UNREADABLE: dict[str, Any] = {
 
 class RepositoryGap(Schema):
     kind: str = Field(
-        description="error, capped, unreadable, run_numbers, history, jobs, job_lists, pruned or uncounted"
+        description="error, capped, unreadable, run_numbers, history, jobs, job_lists, pruned or uncounted; more: "
+        "several that are not listed"
     )
     detail: str
     since: Time | None = Field(description="Of runs created from here; null: open on this side")

@@ -16,6 +16,7 @@ from app.access.rules import Account, Refusal, Rules, judge
 from app.config import EVERYBODY, SHORTEST_SECRET, AccessSettings, is_of_any_tenant
 from db.config import ConfigError
 from db.plain_http import is_safe
+from db.secrets import example_in
 
 CALLBACK = "/oauth2callback"
 _NEEDED = ("client_id", "client_secret", "server_metadata_url")
@@ -150,6 +151,8 @@ def _providers(auth: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
         missing = [key for key in _NEEDED if not each.get(key)]
         if missing:
             raise ConfigError(f"secrets.toml: [auth] {name} needs {', '.join(missing)}.")
+        if any(example_in(str(each.get(key, ""))) for key in ("client_secret", "cookie_secret")):
+            raise ConfigError(f"secrets.toml: [auth] {name} holds a secret of an example; put the real one there.")
         if is_of_any_tenant(str(each["server_metadata_url"])):
             raise ConfigError(
                 f"secrets.toml: [auth] {name}: server_metadata_url lets any Microsoft account choose its e-mail; name "

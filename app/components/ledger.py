@@ -36,7 +36,7 @@ def standing() -> None:
     if found.reading:
         line = reading_line(found.reading.done, found.reading.expected, found.reading.seconds_left)
         st.progress(found.reading.share, text=markdown(line))
-    fact_grid(facts(found.service, found.at, silent=found.silent))
+    fact_grid(facts(found.service, found.at, silent=found.silent, stall=found.stall))
     if found.ledgers or found.unread:
         with panel("Repositories", "what is known to be complete · worst first · times in UTC"):
             every: list[RepositoryLedger | TargetRow] = [*found.unread, *worst_first(found.ledgers)]

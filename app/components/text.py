@@ -3,18 +3,28 @@
 import re
 from html import escape
 
+from db.telemetry.foreign import printable
+
 _ACTIVE = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&^=\"'])")
-# Characters that turn the direction of the text around them.
-_BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# What Streamlit looks for once the text is read, when no backslash is left: addresses and mail addresses to link, names
+# of icons and emoji, and arrows and dashes between blanks. A time of day is none of them.
+_LOOKED_FOR = re.compile(
+    r"https?:(?=//)|www(?=\.)|(?<=[-.\w+])@(?=[-\w])|:(?!\d\d:)(?=[\w+/-]{1,100}:)|(?<!\S)[<>~-](?=(?:->|[->=])(?!\S))",
+    re.IGNORECASE,
+)
+# Seen nowhere, and no place for a line break.
+_WORD_JOINER = "\u2060"
 
 
 def markdown(text: object) -> str:
-    """Shown as it is by st.markdown and by labels: nothing in it formats, links or becomes an icon or a formula."""
-    return _ACTIVE.sub(r"\\\1", " ".join(_BIDI.sub("", str(text)).split()))
+    """Shown as it is by st.markdown and by labels: nothing in it formats, links or becomes an icon or a formula. Where
+    it would have, what is copied from the page holds an invisible word joiner (U+2060)."""
+    shown = " ".join(printable(str(text)).split())
+    return _ACTIVE.sub(r"\\\1", _LOOKED_FOR.sub(rf"\g<0>{_WORD_JOINER}", shown))
 
 
 def html(text: object) -> str:
-    return escape(_BIDI.sub("", str(text)), quote=True)
+    return escape(printable(str(text)), quote=True)
 
 
 def short(text: str, most: int = 160) -> str:

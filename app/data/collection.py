@@ -27,6 +27,10 @@ class Collection:
         return ledger.liveness(self.service.beat, self.at) is not Liveness.LIVE
 
     @property
+    def stall(self) -> str | None:
+        return ledger.stall(self.service.beat, self.at) if self.service.beat else None
+
+    @property
     def verdict(self) -> Verdict:
         stopped_at = self.service.beat.stopped_at if self.service.beat else None
         return verdict(self.ledgers, len(self.unread), self.at, silent=self.silent, stopped_at=stopped_at)

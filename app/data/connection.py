@@ -11,14 +11,16 @@ from sqlalchemy.orm import Session
 
 __all__ = ["Away", "Moved", "Unavailable", "clock", "engine", "forget", "readable", "reader", "session", "writing"]
 
+from app.access.sessions import SESSIONS
 from app.config import Settings
 from app.data.outages import Away, Unavailable, outages
 from db.config import ConfigError
-from db.engine import DatabaseUnavailable, brief_write_scope, describe_failure, is_locked
+from db.engine import DatabaseUnavailable, brief_write_scope, describe_failure, is_locked, session_scope
 from db.migrate import NotMigrated, check_migrated
 from db.queries.repositories import COLLECTED, Collected
 from db.queries.repositories import collected as read_collected
 from db.reader import Reader, asks_again
+from db.store.access import end_sessions, session_generation
 
 
 class Moved(Unavailable):
@@ -46,6 +48,7 @@ def forget() -> None:
     st.cache_data.clear()
     st.cache_resource.clear()
     outages.reset()
+    SESSIONS.forget()
 
 
 @contextmanager
@@ -109,3 +112,23 @@ def writing() -> Iterator[Session]:
         with brief_write_scope(reader().primary) as found:
             yield found
         reader().wrote()
+
+
+def _generation(person: str) -> int | None:
+    """Of the database itself: a replica may not know yet who has signed out."""
+    try:
+        with readable(), session_scope(reader().primary) as found:
+            return session_generation(found, person)
+    except Unavailable:
+        return None
+
+
+def _end_sessions(person: str) -> int | None:
+    try:
+        with readable(), brief_write_scope(reader().primary) as found:
+            return end_sessions(found, person, clock())
+    except Unavailable:
+        return None
+
+
+SESSIONS.use(_generation, _end_sessions)

@@ -109,7 +109,7 @@ def _standing(
     if alive is Liveness.STOPPED and beat.stopped_at:
         return f"stopped at {at(beat.stopped_at, now)}", "red"
     if alive is Liveness.STALE:
-        return "not running", "red"
+        return "making no progress" if ledger.stall(beat, now) else "not running", "red"
     if behind.number:
         return f"catching up, {behind.number:,} of {behind.total:,}", "blue"
     return (None, "gray") if beat.detail.get("command") else ("live", "green")
@@ -125,6 +125,8 @@ def _stale(
         return None
     if alive is Liveness.STOPPED and beat.stopped_at:
         return f"The collector stopped at {at(beat.stopped_at, clock())}: what you see may be out of date."
+    if alive is Liveness.STALE and (hangs := ledger.stall(beat, clock())) is not None:
+        return f"{hangs.rstrip('.')}: what you see may be out of date."
     if alive is Liveness.STALE:
         return f"The collector was last seen {_ago(clock() - beat.seen_at)}: what you see may be out of date."
     known = {row.repo.lower() for row in rows}

@@ -19,7 +19,7 @@ _USUAL, _CHARTS = ("BidiComponent", "Html", "ButtonGroup", "Multiselect"), ("Plo
 _HEAD_BYTES = 20_000
 _IMPORT = re.compile(r"""(?:from|import)\s*["']\./([\w.-]+\.js)["']""")
 _NAMED = re.compile(r"\./static/js/([\w.-]+\.js)")
-_OTHER_FONT = re.compile(r"<link\s[^>]*SourceSans[^>]*>", re.DOTALL)
+_OTHER_FONT = re.compile(r"<link\s[^<>]{0,500}SourceSans[^<>]{0,500}>", re.DOTALL)
 # Streamlit's "bypass": a page that is told where its server is connects at once, and asks for the rest beside it.
 _CONNECT = """(() => {
   const pages = %s

@@ -2,10 +2,13 @@
 here; all else is shut, also what Streamlit may serve one day."""
 
 import asyncio
+import logging
 import re
 import time
+from typing import Any
 from urllib.parse import quote, unquote
 
+from anyio import to_thread
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
@@ -16,9 +19,12 @@ from streamlit.web.server.starlette.starlette_server_config import XSRF_COOKIE_N
 from app.access.cookies import claims
 from app.access.login import CALLBACK, Login, login
 from app.access.rules import Account, Refusal
+from app.access.sessions import SESSIONS, SIGNED_OUT
 from app.addresses import PAGES
 from app.server import sign_in
+from app.server.attempts import ATTEMPTS
 
+log = logging.getLogger(__name__)
 SIGN_IN, FAILED, _LOGIN, _LOGOUT = "/sign-in", "/sign-in/failed", "/auth/login", "/auth/logout"
 OPEN = ("/health/live", "/health/ready", "/_stcore/health", SIGN_IN, FAILED, _LOGIN, _LOGOUT, CALLBACK)
 # Fonts and the logo.
@@ -28,6 +34,8 @@ GRACE_SECONDS = 30.0
 _NEXT = "pipeline_health_next"
 _NEXT_SECONDS = 900
 _MAX_AGE = re.compile("max-age=[1-9][0-9]*", re.IGNORECASE)
+# How often an open page is looked at whose person may have signed out elsewhere.
+LOOK_SECONDS = 5.0
 _NO_STORE = {"cache-control": "no-store"}
 
 
@@ -43,13 +51,19 @@ class Guard:
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
-        found = identify(known, connection)
+        told = claims(connection.cookies, known.origin)
+        found = await _judge(known, told)
         if scope["type"] == "websocket":
-            await self._socket(found, scope, receive, send)
+            await _Socket(known, told, receive, send).serve(found, self._app, scope)
             return
         path = scope["path"].removeprefix(known.base)
+        if path == _LOGOUT and scope["method"] == "GET" and told is not None and isinstance(found, Account):
+            await _end(told)
         sending = _Sealed(send, known, path, connection, isinstance(found, Account))
-        if path == SIGN_IN:
+        wait = ATTEMPTS.wait(_address(scope)) if path == _LOGIN else 0
+        if wait:
+            await _too_often(wait)(scope, receive, sending)
+        elif path == SIGN_IN:
             await _to_provider(known, connection)(scope, receive, sending)
         elif path == FAILED:
             await sign_in.page(known, None, _asked(connection), failed=True)(scope, receive, sending)
@@ -58,23 +72,48 @@ class Guard:
         else:
             await _refused(known, path, found, scope)(scope, receive, sending)
 
-    async def _socket(self, found: Account | Refusal | None, scope: Scope, receive: Receive, send: Send) -> None:
-        """Cut off when the session ends: what refreshes by itself would go on for as long as the tab is open."""
+
+class _Socket:
+    """A websocket that is cut off when the session ends, by time or by signing out anywhere: what refreshes by itself
+    would go on for as long as the tab is open."""
+
+    def __init__(self, known: Login, told: dict[str, Any] | None, receive: Receive, send: Send) -> None:
+        self._known, self._told, self._receive, self._send = known, told, receive, send
+        self._pending: asyncio.Future[Message] | None = None
+        self._looked_at, self._ends = time.monotonic(), 0.0
+
+    async def serve(self, found: Account | Refusal | None, app: ASGIApp, scope: Scope) -> None:
         if not isinstance(found, Account):
-            await receive()
-            await send({"type": "websocket.close", "code": 1008, "reason": "Sign in first."})
+            await self._receive()
+            await self._send({"type": "websocket.close", "code": 1008, "reason": "Sign in first."})
             return
-        ends = found.ends + GRACE_SECONDS
+        self._ends = found.ends + GRACE_SECONDS
+        try:
+            await app(scope, self._next, self._send)
+        finally:
+            if self._pending:
+                self._pending.cancel()
 
-        async def receiving() -> Message:
-            try:
-                async with asyncio.timeout(ends - time.time()):
-                    return await receive()
-            except TimeoutError:
-                await send({"type": "websocket.close", "code": 1008, "reason": "The session has ended."})
-                return {"type": "websocket.disconnect", "code": 1008}
+    async def _next(self) -> Message:
+        while not await self._has_ended():
+            self._pending = self._pending or asyncio.ensure_future(self._receive())
+            left = min(self._ends - time.time(), LOOK_SECONDS)
+            done, _ = await asyncio.wait({self._pending}, timeout=max(left, 0))
+            if done:
+                message, self._pending = self._pending.result(), None
+                return message
+        await self._send({"type": "websocket.close", "code": 1008, "reason": "The session has ended."})
+        return {"type": "websocket.disconnect", "code": 1008}
 
-        await self._app(scope, receiving, send)
+    async def _has_ended(self) -> bool:
+        if time.time() >= self._ends:
+            return True
+        if time.monotonic() - self._looked_at < LOOK_SECONDS:
+            return False
+        self._looked_at = time.monotonic()
+        found = await _judge(self._known, self._told)
+        # Its time is up only GRACE_SECONDS later.
+        return isinstance(found, Refusal) and found.why == SIGNED_OUT
 
 
 class _Sealed:
@@ -91,7 +130,7 @@ class _Sealed:
             message["headers"] = [self._sealed(name, value) for name, value in message["headers"]]
             if self._path == CALLBACK:
                 self._lead_on(message)
-            elif self._path == _LOGIN and message["status"] >= 400:
+            elif self._path == _LOGIN and message["status"] >= 400 and message["status"] != 429:
                 self._lead_to(message, FAILED)
             elif self._inside and self._path.removeprefix("/") in PAGES:
                 self._give_token(message)
@@ -132,10 +171,28 @@ class _Sealed:
         self._emptied = True
 
 
-def identify(known: Login, connection: HTTPConnection) -> Account | Refusal | None:
+async def _judge(known: Login, told: dict[str, Any] | None) -> Account | Refusal | None:
     """Null where nobody is signed in."""
-    told = claims(connection.cookies, known.origin)
-    return None if told is None else known.judge(told)
+    if told is None:
+        return None
+    if SESSIONS.is_fresh(told):
+        return SESSIONS.judge(known, told)
+    return await to_thread.run_sync(SESSIONS.judge, known, told)
+
+
+async def _end(told: dict[str, Any]) -> None:
+    if not await to_thread.run_sync(SESSIONS.end, told):
+        log.warning("Somebody signed out while the database could not be used: copies of their cookie stay good")
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def _too_often(seconds: int) -> Response:
+    why = f"Too many attempts to sign in from this address: wait {seconds} s."
+    return JSONResponse({"detail": why}, 429, _NO_STORE | {"retry-after": str(seconds)})
 
 
 def wanted(text: str) -> str:

@@ -23,7 +23,7 @@ from app.server.front import Front
 from app.server.guard import Guard
 from front.bodies import Bodies
 
-_INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+_INLINE = re.compile(r"<script>([^<]*+(?:<(?!/?script>)[^<]*+)*+)</script>", re.DOTALL)
 _PACKED = (".css", ".js", ".json", ".svg")
 _WORTH_PACKING = 1_000
 # The names of these files change with their content; our own keep their names.

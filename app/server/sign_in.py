@@ -11,8 +11,7 @@ from streamlit.user_info import generate_login_redirect_url
 
 from app.access.login import Login
 from app.access.rules import Refusal
-
-_BIDI = str.maketrans("", "", "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+from db.telemetry.foreign import printable
 
 
 def page(known: Login, found: Refusal | None, asked: str, *, failed: bool = False) -> HTMLResponse:
@@ -47,7 +46,7 @@ def _told(found: Refusal | None, *, failed: bool) -> str:
         return _lines("", "Sign in", "The health of your pipelines, for your organisation.")
     if found.ended:
         return _lines("", "Sign in again", f"{found.why} This page waits for you.")
-    who = f"You are signed in as <b>{escape(found.name.translate(_BIDI))}</b>."
+    who = f"You are signed in as <b>{escape(printable(found.name))}</b>."
     return _lines(
         "error", "No access", f"{who} {escape(found.why)} Ask whoever runs the dashboard, or use another account."
     )

@@ -10,6 +10,7 @@ from requests.utils import parse_header_links
 
 from collector.github import errors
 from collector.github.auth import Auth
+from db.telemetry.foreign import clean
 
 # GitHub's own have a few hundred bytes.
 _LONGEST_REFUSAL = 1_000_000
@@ -62,14 +63,14 @@ def raise_for(response: requests.Response, auth: Auth) -> NoReturn:
 
 
 def refusal_message(response: requests.Response) -> str:
-    """One line."""
+    """One line, in the server's words."""
     try:
         body = _json(response.content) if len(response.content) <= _LONGEST_REFUSAL else None
     except (ValueError, RecursionError, requests.RequestException):
         body = None
     text = body.get("message") if isinstance(body, dict) else None
-    return " ".join(str(text or response.reason or "no reason given").split())[:200]
+    return clean(text or response.reason or "no reason given", 200)
 
 
 def where(response: requests.Response) -> str:
-    return urlsplit(response.request.url or "").path or "/"
+    return clean(urlsplit(response.request.url or "").path or "/", 300)

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from collector.github import errors
+from db.telemetry.foreign import hide
 
 # GitHub takes ten minutes at most; nine leave a minute for clocks that differ.
 _BACKDATED, _SIGNED_FOR = timedelta(seconds=60), timedelta(minutes=9)
@@ -46,6 +47,7 @@ class TokenAuth:
     installed = False
 
     def __init__(self, token: str | None) -> None:
+        hide(token)
         self._header = f"Bearer {token}" if token else None
         self.personal = token is not None
         self.kind = "a token" if token else "no token: public repositories only, 60 requests an hour"
@@ -136,7 +138,9 @@ class AppAuth:
         try:
             ends = datetime.fromisoformat(answer["expires_at"])
             ends = ends if ends.tzinfo else ends.replace(tzinfo=UTC)
-            return _Installed(f"Bearer {answer['token']}", ends, self._clock())
+            token = str(answer["token"])
+            hide(token, renewed=True)
+            return _Installed(f"Bearer {token}", ends, self._clock())
         except (TypeError, KeyError, ValueError):
             raise errors.BadAnswer("GitHub answered without an installation's token") from None
 

@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
 
+from collector.clock import Clock, utc_now
 from collector.github import errors
 from collector.github.answers import next_link, parsed, raise_for, refusal_message
 from collector.github.auth import Auth, TokenAuth
@@ -55,10 +56,6 @@ class _SlowDown(Exception):
     def __init__(self, limit: errors.RateLimited) -> None:
         super().__init__(str(limit))
         self.limit = limit
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Client:
@@ -114,12 +111,8 @@ class Client:
     def clock_ahead(self) -> timedelta | None:
         """How far this machine's clock was ahead of GitHub's at the latest answer, to a second or two; null where there
         was none, or it did not say."""
-        if self._dated is None:
-            return None
-        try:
-            return self._dated[1] - parsedate_to_datetime(self._dated[0]).replace(tzinfo=UTC)
-        except ValueError:
-            return None
+        moment = _moment(self._dated[0]) if self._dated else None
+        return self._dated[1] - moment if self._dated and moment else None
 
     def get(
         self, path: str, *, params: dict[str, Any] | None = None, etag: str | None = None, tries: int = TRIES
@@ -268,7 +261,7 @@ class Client:
                 self.requests_sent += 1
             response = self._counted(method, url, headers, stream=stream)
             if date := response.headers.get("date"):
-                self._dated = date, self._clock()
+                self._note_date(date)
             if budgeted:
                 self.rate.note(response.headers)
             status = response.status_code
@@ -278,6 +271,12 @@ class Client:
         if status < 400:
             self.rate.note_success(ticket)
         return response
+
+    def _note_date(self, date: str) -> None:
+        self._dated = date, self._clock()
+        moment = _moment(date)
+        if moment is not None and isinstance(self._clock, Clock):
+            self._clock.witness(moment)
 
     def _counted(self, method: str, url: str, headers: dict[str, str], *, stream: bool) -> requests.Response:
         begun = time.monotonic()
@@ -306,3 +305,11 @@ class Client:
                 f"GitHub named an address outside its API ({asked.path}); does GITHUB_API_URL name a GitHub API?"
             )
         return path
+
+
+def _moment(date: str) -> datetime | None:
+    """Of a Date header; null where it is none."""
+    try:
+        return parsedate_to_datetime(date).replace(tzinfo=UTC)
+    except ValueError:
+        return None

@@ -1,4 +1,5 @@
-"""What can go wrong between this program and GitHub. Every message is one line for people, without secrets.
+"""What can go wrong between this program and GitHub. Every message is one line for people, without secrets and control
+characters, whatever the server said.
 
 GitHubError
 ├── Unauthorized      the token is bad (401): nothing else will work either
@@ -13,9 +14,12 @@ GitHubError
 
 from datetime import datetime
 
+from db.telemetry.foreign import clean
+
 
 class GitHubError(Exception):
-    pass
+    def __init__(self, message: str) -> None:
+        super().__init__(clean(message))
 
 
 class Unauthorized(GitHubError):

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from collector.github.payloads import Id, JobPayload, Payload, RunPayload, Text, WorkflowPayload, read
+from db.telemetry.foreign import clean
 
 # A form has one field; more than a few are not GitHub's.
 _FIELDS = 10
@@ -14,9 +15,15 @@ _FIELDS = 10
 class Unreadable(Exception):
     """The delivery cannot be used; the message is one line that says why."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(clean(message))
+
 
 class NotOfInterest(Exception):
     """The delivery is as it should be and tells nothing; the message is one line that says why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(clean(message))
 
 
 class EventRepository(Payload):

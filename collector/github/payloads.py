@@ -7,8 +7,11 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-# A NUL byte and halves of surrogate pairs come out of JSON, and neither fits into a database's text.
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+from db.telemetry.foreign import clean
+
+# A NUL byte and halves of surrogate pairs come out of JSON, and neither fits into a database's text; the other control
+# characters but tabs and line breaks are obeyed by terminals. Each is replaced, so that no name turns into another one.
+_UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def _storable(value: Any) -> Any:
@@ -30,6 +33,11 @@ Login = Annotated[Text, AfterValidator(lambda value: value[:200])]
 Sha = Annotated[Text, AfterValidator(lambda value: value[:64])]
 Name = Annotated[Text, AfterValidator(lambda value: value[:300])]
 Branch = Annotated[Text, AfterValidator(lambda value: value[:500])]
+# Nothing of GitHub's is nearly as long; what is longer is shown by its beginning.
+Line = Annotated[Text, AfterValidator(lambda value: value[:1_000])]
+Address = Annotated[Text, AfterValidator(lambda value: value[:4_000])]
+Message = Annotated[Text, AfterValidator(lambda value: value[:20_000])]
+Labels = Annotated[list[Line], AfterValidator(lambda value: value[:100])]
 Id = Annotated[int, Field(ge=0, lt=2**63)]
 Small = Annotated[int, Field(ge=0, lt=2**31)]
 Time = Annotated[datetime, AfterValidator(_utc)]
@@ -52,7 +60,7 @@ class CommitAuthor(Payload):
 
 
 class HeadCommit(Payload):
-    message: Text | None = None
+    message: Message | None = None
     author: CommitAuthor | None = None
 
 
@@ -62,7 +70,7 @@ class RepositoryPayload(Payload):
     default_branch: Branch | None = None
     private: bool = False
     archived: bool = False
-    html_url: Text = ""
+    html_url: Address = ""
 
 
 class RepositoryReference(Payload):
@@ -77,8 +85,8 @@ class FilePayload(Payload):
 
 class WorkflowPayload(Payload):
     id: Id
-    name: Text
-    path: Text = ""
+    name: Line
+    path: Address = ""
     state: Word = "active"
 
 
@@ -87,9 +95,9 @@ class RunPayload(Payload):
 
     id: Id
     workflow_id: Id
-    name: Text | None = None
-    path: Text | None = None
-    display_title: Text | None = None
+    name: Line | None = None
+    path: Address | None = None
+    display_title: Line | None = None
     run_number: Small
     run_attempt: Annotated[int, Field(ge=1, lt=2**31)] | None = None
     event: Event
@@ -103,14 +111,14 @@ class RunPayload(Payload):
     created_at: Time
     updated_at: Time
     run_started_at: Time | None = None
-    html_url: Text = ""
+    html_url: Address = ""
     head_repository: RepositoryReference | None = None
     repository: RepositoryReference | None = None
 
 
 class StepPayload(Payload):
     number: int = 0
-    name: Text = ""
+    name: Line = ""
     status: Word | None = None
     conclusion: Word | None = None
     started_at: Time | None = None
@@ -121,24 +129,24 @@ class JobPayload(Payload):
     id: Id
     run_id: Id
     run_attempt: Annotated[int, Field(ge=1, lt=2**31)] | None = None
-    name: Text
+    name: Line
     status: Word | None = None
     conclusion: Word | None = None
     created_at: Time | None = None
     started_at: Time | None = None
     completed_at: Time | None = None
-    runner_name: Text | None = None
+    runner_name: Line | None = None
     runner_id: RunnerId = None
-    runner_group_name: Text | None = None
-    labels: list[Text] | None = None
+    runner_group_name: Line | None = None
+    labels: Labels | None = None
     steps: list[StepPayload] | None = None
-    html_url: Text | None = None
+    html_url: Address | None = None
 
 
 class AnnotationPayload(Payload):
     annotation_level: Text | None = None
-    message: Text | None = None
-    title: Text | None = None
+    message: Message | None = None
+    title: Line | None = None
 
 
 P = TypeVar("P", bound=Payload)
@@ -152,4 +160,5 @@ def read(model: type[P], item: Any) -> P | str:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
         name = item.get("id", "without id") if isinstance(item, dict) else "that is no object"
-        return f"{model.__name__.removesuffix('Payload').lower()} {str(name)[:40]}: {where}: {first['msg']}"
+        kind = model.__name__.removesuffix("Payload").lower()
+        return clean(f"{kind} {clean(name, 40)}: {where}: {first['msg']}", 300)

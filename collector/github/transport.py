@@ -17,6 +17,7 @@ from collector.github.addresses import LogHosts
 from collector.github.errors import BadAnswer, Unreachable
 from collector.github.storage import LIMITS as DOWNLOAD_LIMITS
 from collector.github.storage import Storage
+from db.telemetry.foreign import clean
 from notify.exchange import BoundedAdapter, Limits, TooMuch, limited
 
 # To connect, and between two pieces of an answer: one that stalls is given up and asked for again.
@@ -97,4 +98,4 @@ def _reason(error: Exception) -> str:
             break
         cause = inner
     text = getattr(cause, "strerror", None) or str(cause).split(">: ")[-1]
-    return " ".join(str(text).split())[:200] or type(error).__name__
+    return clean(text, 200) or type(error).__name__

@@ -1,10 +1,10 @@
 """Which line of a failed step names its cause. Pure; what lines look like stands in collector.logs.patterns."""
 
 import re
-import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from collector.logs.budget import Budget
 from collector.logs.patterns import (
     CANCELED,
     CLOSING,
@@ -27,14 +27,6 @@ _ECHO = re.compile(r"^\++ echo ")
 _WORD = re.compile(r"\w")
 
 
-# Of one log, in seconds of this thread's CPU time.
-CPU_BUDGET = 2.0
-
-
-class OverBudget(Exception):
-    """Looking for the cause took more CPU time than one log may take."""
-
-
 @dataclass(frozen=True)
 class Chosen:
     """The index of the line; `weak` where no rule names it: the last thing that the step said, or that it was
@@ -44,17 +36,25 @@ class Chosen:
     weak: bool = False
 
 
-def choose(lines: Sequence[str], start: int, end: int, *, closed: bool, hidden: Collection[int] = ()) -> Chosen | None:
+def choose(
+    lines: Sequence[str],
+    start: int,
+    end: int,
+    *,
+    closed: bool,
+    hidden: Collection[int] = (),
+    budget: Budget | None = None,
+) -> Chosen | None:
     """Of plain lines, those of the failed step from `start` to `end`. In this order: a line that a rule names; what a
     script said before it left; the last line that says anything (of failure, where the runner did not close the step);
     a line that only passes a failure on. Where the step says nothing, a line before it that a rule names. `hidden` were
     overwritten. Raises OverBudget."""
-    deadline = time.thread_time() + CPU_BUDGET
+    budget = budget or Budget()
     canceled = CANCELED.match(lines[end]) is not None
-    step = _Candidates(lines, start, end, hidden, deadline)
+    step = _Candidates(lines, start, end, hidden, budget)
     named = step.named()
     if named is None:
-        said = _said_before_exit(lines, start, end)
+        said = _said_before_exit(lines, start, end, budget)
         named = said if said is not None else step.first(INFORMATIVE)
     if named is not None:
         return Chosen(named, weak=canceled)
@@ -65,19 +65,19 @@ def choose(lines: Sequence[str], start: int, end: int, *, closed: bool, hidden: 
         last = step.first(PASSED_ON)
     if last is not None:
         return Chosen(last, weak=True)
-    earlier = _Candidates(lines, 0, start - 1, hidden, deadline).named() if start and closed and not step.any else None
+    earlier = _Candidates(lines, 0, start - 1, hidden, budget).named() if start and closed and not step.any else None
     return Chosen(earlier, weak=True) if earlier is not None else None
 
 
 class _Candidates:
     """Lines that may tell of a failure, by index: without the prefix of whoever passed them on."""
 
-    def __init__(self, lines: Sequence[str], start: int, end: int, hidden: Collection[int], deadline: float) -> None:
+    def __init__(self, lines: Sequence[str], start: int, end: int, hidden: Collection[int], budget: Budget) -> None:
         self._lines = lines
-        self._deadline = deadline
+        self._budget = budget
         self._texts: dict[int, str] = {}
         for index in range(start, min(end + 2, len(lines))):
-            self._check_budget()
+            budget.step()
             line = lines[index]
             if line and index not in hidden and not CLOSING.match(line):
                 text = PREFIX.sub("", line)
@@ -89,23 +89,24 @@ class _Candidates:
     def named(self) -> int | None:
         """The first line of the first rule that has one; neither a wrapper's nor one of a try that was repeated."""
         for rule in TELLING:
-            self._check_budget()
-            if rule.needs is None or any(rule.needs.search(text) for text in self._texts.values()):
-                for index in self._texts:
+            if rule.needs is None or any(rule.needs.search(text) for _, text in self._each()):
+                for index, _ in self._each():
                     if self._matches(rule, index):
                         return index
         return None
 
-    def _check_budget(self) -> None:
-        if time.thread_time() > self._deadline:
-            raise OverBudget
+    def _each(self) -> Iterator[tuple[int, str]]:
+        for index, text in self._texts.items():
+            self._budget.step()
+            yield index, text
 
     def first(self, pattern: Pattern) -> int | None:
-        return next((index for index, text in self._texts.items() if pattern.search(text)), None)
+        return next((index for index, text in self._each() if pattern.search(text)), None)
 
     def last_plausible(self, pattern: re.Pattern[str] | None) -> int | None:
         """The last of those that match, where a pattern is given."""
         for index in reversed(self._texts):
+            self._budget.step()
             fits = pattern is None or pattern.search(self._texts[index])
             if index <= self._end and fits and not self._is_no_word(index):
                 return index
@@ -127,9 +128,10 @@ class _Candidates:
         return any(RETRY.search(self._lines[place]) for place in following)
 
 
-def _said_before_exit(lines: Sequence[str], start: int, end: int) -> int | None:
+def _said_before_exit(lines: Sequence[str], start: int, end: int, budget: Budget) -> int | None:
     """In a shell's trace: what the script printed last before `exit 1`."""
     for leave in range(start, end + 1):
+        budget.step()
         if _EXIT.match(lines[leave]):
             for index in range(max(leave - 12, start), leave):
                 echo = _ECHO.match(lines[index])

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from collector.logs.budget import Budget
 from collector.logs.cause_line import choose
 from collector.logs.patterns import CANCELED, CLOSING
 from db.insights import terminal
@@ -51,10 +52,12 @@ def excerpt(lines: Sequence[str], step: Span | None = None) -> Excerpt:
     return excerpt_of("\n".join(lines).encode(), step)
 
 
-def excerpt_of(text: bytes | bytearray, step: Span | None = None) -> Excerpt:
+def excerpt_of(text: bytes | bytearray, step: Span | None = None, budget: Budget | None = None) -> Excerpt:
     """Of a whole log in UTF-8 with \\n between lines; decodes only what it looks at: the last 4,000 lines up to the end
-    of the failed `step` (without one: up to the first closing error). What follows is cleaning up."""
-    place, closed = _end_of_step(text, step)
+    of the failed `step` (without one: up to the first closing error). What follows is cleaning up. Raises
+    OverBudget."""
+    budget = budget or Budget()
+    place, closed = _end_of_step(text, step, budget)
     start = _lines_back(text, place, SEARCHED, max(place - _BYTES_SEARCHED, 0))
     stop = _lines_on(text, place, 200, min(place + _BYTES_AFTER, len(text)))
     before, rest = _pieces(text[start:place]), _pieces(text[place:stop])
@@ -62,14 +65,15 @@ def excerpt_of(text: bytes | bytearray, step: Span | None = None) -> Excerpt:
     if not raw:
         return Excerpt(1, (), None)
     end = len(before) if rest else len(before) - 1
-    lines = [plain(line[: LONGEST_LINE * 4])[:LONGEST_LINE] for line in raw]
-    hidden = terminal.overwritten(raw) if any(line.endswith("\r") for line in raw) else set()
-    chosen = choose(lines, _start_of_step(raw, lines, end, step), end, closed=closed, hidden=hidden)
+    lines = _plain_lines(raw, budget)
+    hidden = terminal.overwritten(raw, budget.step) if any(line.endswith("\r") for line in raw) else set()
+    begin = _start_of_step(raw, lines, end, step)
+    chosen = choose(lines, begin, end, closed=closed, hidden=hidden, budget=budget)
     focus = chosen.index if chosen else end
     first = max(focus - BEFORE, 0)
     last = end if focus <= end <= focus + REACH else focus
     return Excerpt(
-        _count(text, start) + first + 1,
+        _count(text, start, budget) + first + 1,
         tuple(lines[first : last + AFTER + 1]),
         _shown(lines[chosen.index]) if chosen else None,
         _shown(lines[end]) if CLOSING.match(lines[end]) else None,
@@ -88,11 +92,20 @@ def is_canceled(line: str) -> bool:
     return bool(CANCELED.match(line if line.startswith(_ERROR) else _ERROR + line))
 
 
-def _end_of_step(text: bytes | bytearray, step: Span | None) -> tuple[int, bool]:
+def _plain_lines(raw: Sequence[str], budget: Budget) -> list[str]:
+    found = []
+    for line in raw:
+        budget.step()
+        found.append(plain(line[: LONGEST_LINE * 4])[:LONGEST_LINE])
+    return found
+
+
+def _end_of_step(text: bytes | bytearray, step: Span | None, budget: Budget) -> tuple[int, bool]:
     """Where the line begins that ends the failed step, and whether the runner closed it with an error: its first
     closing error; without one its last error, its last line, the first closing error of all, the end of the text."""
     first = error = None
     for begin, line in _error_lines(text):
+        budget.step()
         within = step is not None and _within(line, step)
         if CLOSING.match(plain(line)):
             if step is None or within:
@@ -102,7 +115,7 @@ def _end_of_step(text: bytes | bytearray, step: Span | None) -> tuple[int, bool]
             error = begin
     if error is not None:
         return error, True
-    last = _last_line(text, step) if step is not None else None
+    last = _last_line(text, step, budget) if step is not None else None
     if last is not None:
         return last, False
     return (first, True) if first is not None else (len(text), False)
@@ -120,10 +133,11 @@ def _error_lines(text: bytes | bytearray) -> Iterator[tuple[int, str]]:
         place = text.find(mark, end)
 
 
-def _last_line(text: bytes | bytearray, step: Span) -> int | None:
+def _last_line(text: bytes | bytearray, step: Span, budget: Budget) -> int | None:
     """Where the last line with a time within the step begins. In its last second the next step may have begun, too."""
     last, headers = None, 0
     for found in _STAMPED.finditer(text):
+        budget.step()
         stamp = found[1].decode()
         if stamp > step[1]:
             break
@@ -165,10 +179,11 @@ def _lines_on(text: bytes | bytearray, begin: int, count: int, limit: int) -> in
     return place
 
 
-def _count(text: bytes | bytearray, stop: int) -> int:
+def _count(text: bytes | bytearray, stop: int, budget: Budget) -> int:
     """Lines before `stop`, as str.splitlines counts them for whoever shows the log; `stop` is the start of a line."""
     total = place = 0
     while place < stop:
+        budget.check()
         end = text.find(b"\n", min(place + _PIECE, stop) - 1, stop) + 1 or stop
         total += len(text[place:end].decode("utf-8", "replace").splitlines())
         place = end

@@ -14,8 +14,8 @@ from collector.github.client import Client
 from collector.github.errors import BadAnswer, Forbidden, Gone, NotFound, Unreachable
 from collector.github.pagination import pages
 from collector.github.payloads import AnnotationPayload
+from collector.logs.budget import CPU_BUDGET, Budget, OverBudget
 from collector.logs.buffer import LogBuffer, compressed
-from collector.logs.cause_line import CPU_BUDGET, OverBudget
 from collector.logs.excerpt import Excerpt, excerpt_of, is_canceled, is_closing
 from collector.logs.unpack import Archive, BadArchive
 from collector.work import step
@@ -97,13 +97,15 @@ def fetch_archive(client: Client, repo: str, run_id: int, attempt: int, stop: th
 
 def with_log(client: Client, repo: str, wanted: WantedLog, buffer: LogBuffer) -> Fetched:
     with _FINISHING:
+        budget = Budget()
         text, cut = buffer.finish()
         try:
-            found = excerpt_of(text, wanted.step)
+            found = excerpt_of(text, wanted.step, budget)
         except OverBudget:
             logger.warning(
-                "%s: no excerpt of the log of job %s: it took over %s s of CPU", repo, wanted.job_id, CPU_BUDGET
-            )
+                "%s: no excerpt of the log of job %s: it took more than %g s of CPU time; the log is stored", repo,
+                wanted.job_id, CPU_BUDGET,
+            )  # fmt: skip
             found = Excerpt(1, (), None)
         content = compressed(text)
         del text

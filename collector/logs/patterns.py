@@ -139,8 +139,8 @@ TELLING = (
         r"^(?:FAIL|ERROR): \S+ \(|^FAIL: \S+|^rspec \./\S+:\d+|^test \S+ \.\.\. FAILED",  # unittest, RSpec, Rust
         r"^\s*FAIL \[\s*[\d.]+s\]|^not ok \d+ |^[A-Za-z_][\w.$]* > \S.* FAILED$",  # nextest, TAP, Gradle
         r"^[a-z][\w$]*(?:\.[\w$]+){2,} FAILED$|^Testcase: .*\):?\s+(?:FAILED|Caused an ERROR)",  # TestNG, Ant
-        r"^(?!Tests run)(?:\[ERROR\] )?\S.*Time elapsed: .*<<< (?:FAILURE|ERROR)!(?! - in )",  # Surefire
-        r"^\d+\) \S+::\S+|^\s+\d+\) test .+ \(\S+\)$|^\S+#\S+ \[\S+:\d+\]:?$",  # PHPUnit, ExUnit, Minitest
+        r"^(?!Tests run)(?:\[ERROR\] )?\S(?>.*?Time elapsed: ).*<<< (?:FAILURE|ERROR)!(?! - in )",  # Surefire
+        r"^\d+\) \S+::\S+|^\s+\d+\) test .+ \(\S+\)$|^\S[^\s#]*+#\S++ \[\S+:\d+\]:?$",  # PHPUnit, ExUnit, Minitest
         r"^\s*\d+ - \S.* \((?:Failed|Timeout|SEGFAULT|ILLEGAL|NUMERICAL|Subprocess aborted|Not Run)\)",  # CTest
         r"^\s*Failed \S.* \[(?:< )?\d+ m?s\]|\[FAIL\]$|^\[  FAILED  \] \S+\.\S+",  # .NET, xUnit, GoogleTest
         r"^\d\d:\d\d \+\d+(?: ~\d+)? -\d+: .* \[E\]$|^.*\S: Test Failed at ",  # Dart, Julia
@@ -150,7 +150,7 @@ TELLING = (
         r"^Test [Cc]ase '.*' failed\b",
     ),
     _any(r"^\s{2,}\d+\) \S", needs=r"^\s*\d+ failing\b|\bmocha\b"),  # Mocha
-    _any(r"\.{4,}\s?\*\*\*(?:Failed|Timeout|Exception)|\.{5,}\s?Failed$"),  # CTest, pre-commit
+    _any(r"(?<!\.)\.{4,}+\s?\*\*\*(?:Failed|Timeout|Exception)|(?<!\.)\.{5,}+\s?Failed$"),  # CTest, pre-commit
     _any(r"^_{4,} (?!ERROR )\S.* _{4,}$|^\s*● "),
     # A compiler, a linter or a tool that names an error.
     _any(
@@ -202,7 +202,7 @@ IMPLAUSIBLE = Pattern(
     r"added \d+ packages?|Downloading|Downloaded|Successfully|Cleaning up|For more information|See https?:|https?:|"
     r"Run `|Run with|Learn more|Use --|Try `|\* (?:Try|Get more)|Post job|Uploading|Saving|Stopping|Removing|"
     r"Aborting on|Deprecated Gradle|You can use '|View (?:test )?report|- (?:hook id|exit code|files were)|"
-    r"Statements|Branches|Functions|Lines)\b|^\d+ actionable tasks|^[=─━═*-]{5,}|[=─━═*-]{12,}$"
+    r"Statements|Branches|Functions|Lines)\b|^\d+ actionable tasks|^[=─━═*-]{5,}|(?<![=─━═*-])[=─━═*-]{12,}+$"
 )
 # In a log that just ends.
 WORD_OF_FAILURE = re.compile(r"\b(?:failed|failure|error)\b", re.IGNORECASE)

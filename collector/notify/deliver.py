@@ -7,11 +7,12 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
+from collector.clock import uptime
 from collector.notify.fold import event_of, message_of
 from collector.work import step
 from db.engine import write_scope
 from db.metrics.tally import Count, Tally
-from db.store.outbox import Claimed, claim_due, drop_for_removed_channels, note_failed, note_sent
+from db.store.outbox import CLAIM, Claimed, claim_due, drop_for_removed_channels, note_failed, note_sent
 from db.telemetry.context import bound
 from db.vocabulary import DeliveryState
 from notify.channels import Channel
@@ -21,6 +22,8 @@ from notify.message import Message
 from notify.parcel import Opening, Parcel
 
 log = logging.getLogger(__name__)
+# After a claim, a sending begins no later than this: it is to be over while the claim holds.
+_LATEST_SECONDS = CLAIM.total_seconds() - SEND_SECONDS
 
 
 class Deliverer:
@@ -63,18 +66,24 @@ class Deliverer:
         return sent
 
     def _claim_and_send(self, name: str) -> tuple[str, bool] | None:
+        claimed_at = uptime()
         with write_scope(self._engine) as session:
             item = next(iter(claim_due(session, self._clock(), [name], limit=1)), None)
         if item is None:
             return None
         with bound(channel=name, alert_ids=sorted(item.alerts) or None):
-            sent = self._send(item)
+            sent = self._send(item, claimed_at)
             step()
             return name, sent
 
-    def _send(self, item: Claimed) -> bool:
+    def _send(self, item: Claimed, claimed_at: float) -> bool:
+        """`claimed_at`: before which moment of uptime() the claim was made."""
         try:
             channel, message = self._channels[item.channel], message_of(item, self._clock())
+            if uptime() - claimed_at > _LATEST_SECONDS:
+                # This process stood still meanwhile: another one may have sent it, or is about to.
+                log.warning("%s message not sent: the claim on it is about to end", item.channel)
+                return False
             receipt = within(SEND_SECONDS, lambda: channel.send(message, _parcel(item)))
         except DeliveryFailed as error:
             self._failed(item, error)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine
 
 from collector.github.client import Client
+from collector.sync.cursor import is_due
 from collector.sync.repository import RepositoryReader
 from collector.sync.windows import read_windows
 from db.engine import session_scope, write_scope
@@ -69,7 +70,7 @@ class Auditor:
             state = sync_state(session, repository_id)
             if state.complete_since is None or state.covered_to is None:
                 return False
-            if not force and state.audited_at and now - state.audited_at < AUDIT_EVERY:
+            if not force and not is_due(state.audited_at, AUDIT_EVERY, now):
                 # Between audits the open holes are still asked for when their turn comes.
                 return True
             audit(session, repository_id, state.complete_since, min(state.covered_to, now - _TOO_YOUNG), now)

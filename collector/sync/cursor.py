@@ -61,7 +61,7 @@ def plan(known: Known, backfill_from: datetime, now: datetime, kept_from: dateti
     if known.complete_since is None or known.covered_to is None:
         return Walk(backfill_from, first=True, looks=LOOKS)
     tail = known.covered_to - OVERLAP
-    due = [look for look in LOOKS if _due(known.looked.get(look.name), look.every, now)]
+    due = [look for look in LOOKS if is_due(known.looked.get(look.name), look.every, now)]
     if not due:
         return Walk(tail)
     deepest = due[-1]
@@ -70,5 +70,7 @@ def plan(known: Known, backfill_from: datetime, now: datetime, kept_from: dateti
     return Walk(max(known.complete_since, until), looks=covered)
 
 
-def _due(last: datetime | None, every: timedelta, now: datetime) -> bool:
-    return last is None or now - last >= every
+def is_due(last: datetime | None, every: timedelta, now: datetime) -> bool:
+    """Whether what was done at `last` (null: never) is to be done again. A moment in the future was written under a
+    wrong clock: it says nothing."""
+    return last is None or not timedelta(0) <= now - last < every

@@ -16,7 +16,7 @@ from collector.github.pagination import Page, pages
 from collector.github.payloads import RepositoryPayload, RunPayload, WorkflowPayload, read
 from collector.sync.actions import lacks_actions
 from collector.sync.convert import repository_record, run_record, workflow_of, workflow_record
-from collector.sync.cursor import DEEPEST, LOOKS, Known, Walk, plan
+from collector.sync.cursor import DEEPEST, LOOKS, Known, Walk, is_due, plan
 from collector.sync.schedules import ScheduleReader
 from collector.sync.tail import Seen, walk
 from db.engine import session_scope, write_scope
@@ -158,7 +158,7 @@ class RepositoryReader:
             return None, ""
         state, repository = sync_state(session, repository_id), get_repository(session, repository_id)
         known = (repository_id, repository.full_name)
-        if state.identified_at and now - state.identified_at < IDENTIFY_EVERY and state.error is None:
+        if not is_due(state.identified_at, IDENTIFY_EVERY, now) and state.error is None:
             monitor(session, repository)
             note_target(session, name, repository_id, None, now)
             return known, None
@@ -168,7 +168,7 @@ class RepositoryReader:
         with session_scope(self._engine) as session:
             last = sync_state(session, repository_id).workflows_at
         now = self._clock()
-        if last and now - last < WORKFLOWS_EVERY:
+        if not is_due(last, WORKFLOWS_EVERY, now):
             return 0
         memory = self._lists.setdefault(repository_id, {})
         path = f"/repos/{repo}/actions/workflows"

@@ -7,6 +7,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError, SQLAl
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from collector.github.errors import BadAnswer
+from db.telemetry.foreign import clean
 
 # PostgreSQL calls these operational errors too: a transaction that had to give way to another (40), and a value that
 # fits into no index (54, program limit exceeded).
@@ -27,7 +28,7 @@ def line(error: Exception) -> str:
     """Without the statement and its values."""
     cause = getattr(error, "orig", None) or error
     lines = str(cause).strip().splitlines()
-    return f"{type(cause).__name__}: {lines[0] if lines else 'no reason given'}"
+    return clean(f"{type(cause).__name__}: {lines[0] if lines else 'no reason given'}", 300)
 
 
 @contextmanager

@@ -85,20 +85,20 @@ def attention(
     """Broken default branches, firing alerts, what got worse, what stands still, what waits; of the highest score
     first. Of workflows that cannot run only what stands still. `worse` where it is known already: it changes slowly."""
     streaks = failing_streaks(session, scope, now)
-    broken = {(each.repo, each.workflow_id) for each in streaks}
     inactive = inactive_names(session)
+    listed = {(each.repo, each.workflow_id) for each in streaks} | inactive
     alerts = _alerts(session, scope, now)
     activity = _Activity(session, scope, now)
     found = [_broken(each, now) for each in streaks]
     found += [
         _alert(each) for each in alerts
-        if each.rule not in _LISTED_AS and (each.repo, each.workflow_id or 0) not in broken | inactive
+        if each.rule not in _LISTED_AS and (each.repo, each.workflow_id or 0) not in listed
     ]  # fmt: skip
     worse = regressions(session, scope, now) if worse is None else worse
     found += [
         _regression(each)
         for each in worse
-        if (each.repo, each.workflow_id) not in (inactive if each.kind == "duration" else broken | inactive)
+        if (each.repo, each.workflow_id) not in (inactive if each.kind == "duration" else listed)
     ]
     found += _stuck(session, scope, now)
     found += _queues(session, scope, now)

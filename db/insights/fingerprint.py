@@ -14,13 +14,15 @@ from db.insights import terminal
 LENGTH = 20
 # Stands between the words of one name, so that it is one token.
 JOINT = "\u00a0"
+# Excerpts have shorter lines; notes of the runner are not cut.
+_LONGEST = 10_000
 _BLANKS = (
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"), "<time>"),
     (re.compile(r"\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b"), "<time>"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
     (re.compile(r"\b0x[0-9a-f]+\b|\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,64}\b", re.IGNORECASE), "<hex>"),
     (re.compile(r"(?<=-)(?=[a-z]*\d+[a-z])[a-z0-9]{5,10}\b"), "<id>"),
-    (re.compile(r"\b(running on runner) .+? (has (?:exceeded|received))\b"), r"\1 <runner> \2"),
+    (re.compile(r"\b(running on runner) .{1,200}? (has (?:exceeded|received))\b"), r"\1 <runner> \2"),
 )
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _DURATION = re.compile(r"[(\[](?:< ?)?\d+(?:[.,]\d+)?\s?(?:ns|µs|us|ms|s|sec|secs|seconds|m|min|h)[)\]]")
@@ -45,7 +47,7 @@ _TESTS = tuple(
 # Names of things, each kept as it is: a node of a test, what stands in quotes, what stands behind such words.
 _NAMES = re.compile(
     r"(?P<url>https?://[^\s'\"]*[\w/])"
-    r"|(?P<node>(?<![^\s'\"`(])[^\s'\"`:]+::[^\s'\"`]+)"
+    r"|(?P<node>(?<![^\s'\"`(])[^\s'\"`:]{1,500}+::[^\s'\"`]+)"
     r"|(?<![\w'])'(?P<single>[^']{1,200})'(?!\w)|\"(?P<double>[^\"]{1,200})\"|`(?P<back>[^`']{1,200})[`']"
     r"|[‘“](?P<curly>[^’”]{1,200})[’”]"
     r"|(?P<code>(?i:\b(?:(?:exit(?:ed)?|status|return(?:ed)?|error|response)[ _-](?:with )?(?:code|status)|code|errno|"
@@ -57,11 +59,11 @@ _NAMES = re.compile(
     r"dependency|plugin|provider|resource|table|column|key|test|suite|spec|scenario|reference to)[:\s]\s*)+"
     r"(?:(?:for|named|called|of)\s)?))"
     r"(?P<named>[^\s'\"`,;:()<>]*[\w/)\]]|-l\w+)"
-    r"|(?P<path>(?:[A-Za-z]:|~|\.{1,2}|(?<![\\/]))(?:[\\/]++[\w.@+~<>-]++)++|[\w.@+-]++(?:[\\/][\w.@+~<>-]++)++)"
+    r"|(?P<path>(?:[A-Za-z]:|~|\.{1,2}|(?<![\\/]))(?:[\\/]++[\w.@+~<>-]++)++|[\w.@+-]{1,255}+(?:[\\/][\w.@+~<>-]++)++)"
     r"|(?P<word>[A-Za-z_$][\w$-]*+)"
     r"|(?P<number>\d+(?:[.,]\d+)*+)"
 )
-_FILE = re.compile(r"^[\w.@+-]*[A-Za-z_][\w.@+-]*\.[A-Za-z]\w{0,9}$")
+_FILE = re.compile(r"^(?:(?![A-Za-z_])[\w.@+-])*+[A-Za-z_][\w.@+-]*\.[A-Za-z]\w{0,9}$")
 _TEMPORARY = re.compile(r"(?i)(?:^|[\\/])(?:tmp|temp|_temp|folders)[\\/]")
 _SLASH = re.compile(r"[\\/]")
 # A word whose digits are part of the name: a code of an error, a test, camelCase.
@@ -82,7 +84,7 @@ def is_current(name: str) -> bool:
 @lru_cache(maxsize=65_536)
 def normalised(line: str) -> str:
     """Tokens between single spaces; the words of one name are one token."""
-    text = " ".join(terminal.plain(line).split())
+    text = " ".join(terminal.plain(line[:_LONGEST]).split())
     for pattern, blank in _BLANKS:
         text = pattern.sub(blank, text)
     for pattern in _TESTS:

@@ -5,7 +5,7 @@ introducers, and as programs print them where the escape character itself got lo
 length of the text: quantifiers are possessive, and no string goes beyond the next introducer."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 ESC = "\x1b"
 _STRING_END = r"(?:\x07|\x1b\\|\x9c)"
@@ -78,12 +78,14 @@ def plain(line: str) -> str:
     return shown(line)
 
 
-def overwritten(pieces: Sequence[str]) -> set[int]:
+def overwritten(pieces: Sequence[str], step: Callable[[], None] | None = None) -> set[int]:
     """Which pieces, each with the break that ends it, do not stand on the screen at the end: those that end with a
-    carriage return and are followed by text, or by the erasure of the line."""
+    carriage return and are followed by text, or by the erasure of the line. `step` is called before each."""
     found: set[int] = set()
     covered = False
     for index in reversed(range(len(pieces))):
+        if step is not None:
+            step()
         covers = bool(_ERASES.search(pieces[index])) or shown(pieces[index]) != ""
         if pieces[index].endswith("\r"):
             if covered:

@@ -8,7 +8,7 @@ from datetime import datetime
 from db.metrics.formulas import Completeness, Gap
 from db.metrics.window import Window
 
-PRUNED, UNCOUNTED = "pruned", "uncounted"
+PRUNED, UNCOUNTED, MORE = "pruned", "uncounted", "more"
 # The repository of a gap that concerns every repository of the question.
 ALL_REPOSITORIES = "*"
 
@@ -47,6 +47,18 @@ def merged(windows: Iterable[Window]) -> tuple[Window, ...]:
         else:
             found.append(each)
     return tuple(found)
+
+
+def shortened(found: Completeness, most: int = 10) -> Completeness:
+    """With at most so many gaps, all others as one: for an answer that has the completeness of the same runs in each of
+    thousands of items."""
+    left = found.gaps[most:]
+    if len(left) < 2:
+        return found
+    since = None if any(each.since is None for each in left) else min(each.since for each in left if each.since)
+    until = None if any(each.until is None for each in left) else max(each.until for each in left if each.until)
+    more = Gap(ALL_REPOSITORIES, MORE, f"{len(left):,} more gaps: `data` of the answer has all of them", since, until)
+    return replace(found, gaps=(*found.gaps[:most], more))
 
 
 def with_losses(found: Completeness, losses: Losses) -> Completeness:

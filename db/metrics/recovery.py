@@ -50,7 +50,7 @@ class Episode:
 
     def recovered_by(self, moment: datetime | None) -> "Episode":
         """Where a success that was created later ended at `moment`."""
-        return replace(self, recovered_at=earliest(self.recovered_at, moment))
+        return self if moment is None else replace(self, recovered_at=earliest(self.recovered_at, moment))
 
 
 def episodes(runs: Iterable[DecidedRun], failing_before: Collection[Branch] = ()) -> list[Episode]:

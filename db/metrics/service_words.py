@@ -54,20 +54,22 @@ class _Service(Protocol):
     def webhook_at(self) -> datetime | None: ...
 
 
-def facts(service: _Service, now: datetime, *, silent: bool) -> list[ServiceFact]:
-    """The collector, GitHub's rate limit, webhooks, and, of several collectors, what each does. `silent`: see
-    db.queries.ledger.is_silent."""
-    return [_collector(service.beat, now, silent), _rate_limit(service.beat, now), _webhooks(service, now),
+def facts(service: _Service, now: datetime, *, silent: bool, stall: str | None = None) -> list[ServiceFact]:
+    """The collector, GitHub's rate limit, webhooks, and, of several collectors, what each does. `silent` and `stall`:
+    see db.queries.ledger."""
+    return [_collector(service.beat, now, silent, stall), _rate_limit(service.beat, now), _webhooks(service, now),
             *_several(service.collectors, now)]  # fmt: skip
 
 
-def _collector(beat: _Beat | None, now: datetime, silent: bool) -> ServiceFact:
+def _collector(beat: _Beat | None, now: datetime, silent: bool, stall: str | None) -> ServiceFact:
     if beat is None:
         return ServiceFact("Collector", "Never started", "Start it: make run, or python -m collector.")
     seen = units.relative((now - beat.seen_at).total_seconds())
     if beat.stopped_at:
         ended = f"Stopped at {at(beat.stopped_at, now)}, {units.relative((now - beat.stopped_at).total_seconds())}."
         return ServiceFact("Collector", "Stopped", f"{ended} Start it: make run, or python -m collector.")
+    if stall:
+        return ServiceFact("Collector", "Making no progress", f"{stall} Look at its log, and start it anew.")
     if silent:
         return ServiceFact("Collector", "Not running", f"Last seen {seen}. Start it, and look at its log.")
     poll = beat.detail.get("poll_seconds")

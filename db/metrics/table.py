@@ -129,22 +129,31 @@ def of_runs(facts: Sequence[RunFact], rows: Ints, size: int) -> Table:
         weights = np.asarray(getattr(columns, column), dtype=np.float64)
         table.sums[:, SUMS.index(name)] = np.bincount(rows, weights=weights, minlength=size)
     passed, failed = (outcome == _OUTCOME[name] for name in ("success", "failure"))
-    decided, exact = passed | failed, dict(table.exact)
-    durations = np.asarray(columns.duration_seconds, dtype=np.float64)
-    for name, values, among in (
-        ("duration", durations, decided), ("success_duration", durations, passed),
-        ("failure_duration", durations, failed), ("queue", np.asarray(columns.queue_seconds, np.float64), decided),
-    ):  # fmt: skip
-        known = among & ~np.isnan(values)
-        exact[f"{name}s"] = Exact(rows[known], values[known])
-        if name in SUMS:
-            table.sums[:, SUMS.index(name)] = np.bincount(rows[known], weights=values[known], minlength=size)
+    decided = passed | failed
+    spans = exact_spans(rows[decided], passed[decided], *(
+        np.asarray(values, dtype=np.float64)[decided] for values in (columns.duration_seconds, columns.queue_seconds)
+    ))  # fmt: skip
+    for name, of in spans.items():
+        if name.removesuffix("s") in SUMS:
+            table.sums[:, SUMS.index(name.removesuffix("s"))] = np.bincount(of.rows, weights=of.values, minlength=size)
     hour = np.asarray(columns.hour, dtype=np.int64)
     hours = {
         name: Entries(rows[mask], hour[mask], np.ones(int(mask.sum()), dtype=np.int64))
         for name, mask in (("decided_hours", decided), ("failed_hours", failed))
     }
-    return Table(table.counts, table.sums, exact, {**table.histograms, **hours})
+    return Table(table.counts, table.sums, {**table.exact, **spans}, {**table.histograms, **hours})
+
+
+def exact_spans(rows: Ints, passed: Sequence[Any], durations: Sequence[Any], queues: Sequence[Any]) -> dict[str, Exact]:
+    """The known spans of decided runs, each of a row; `passed` says of each whether it succeeded."""
+    success, seconds = np.asarray(passed, dtype=bool), np.asarray(durations, dtype=np.float64)
+    waits = np.asarray(queues, dtype=np.float64)
+    timed, waited = ~np.isnan(seconds), ~np.isnan(waits)
+    among = {
+        "durations": timed, "success_durations": timed & success, "failure_durations": timed & ~success
+    }  # fmt: skip
+    found = {name: Exact(rows[mask], seconds[mask]) for name, mask in among.items()}
+    return {**found, "queues": Exact(rows[waited], waits[waited])}
 
 
 def _masks(columns: RunFact, outcome: Ints) -> dict[str, Any]:
@@ -200,8 +209,9 @@ def fold(table: Table, rows: Ints, size: int) -> Table:
 
 def _added_up(values: Any, rows: Ints, size: int) -> Any:
     found = np.zeros((size, values.shape[1]), dtype=values.dtype)
-    for place, column in enumerate(values.T):
-        found[:, place] = np.bincount(rows, weights=column, minlength=size)
+    # Most questions need a few of the columns.
+    for place in np.flatnonzero(values.any(axis=0)):
+        found[:, place] = np.bincount(rows, weights=values[:, place], minlength=size)
     return found
 
 
@@ -222,7 +232,7 @@ def stack(tables: Iterable[Table]) -> Table:
     return Table(
         np.concatenate([each.counts for each in listed]),
         np.concatenate([each.sums for each in listed]),
-        {name: _stack_exact([each.exact[name] for each in listed], starts) for name in _EXACT},
+        {name: stack_exact([each.exact[name] for each in listed], starts) for name in _EXACT},
         {name: stack_entries([each.histograms[name] for each in listed], starts) for name in HISTOGRAMS},
     )
 
@@ -280,7 +290,8 @@ def stack_entries(listed: Sequence[Entries], starts: Any) -> Entries:
     )
 
 
-def _stack_exact(listed: Sequence[Exact], starts: Any) -> Exact:
+def stack_exact(listed: Sequence[Exact], starts: Any) -> Exact:
+    """As stack_entries."""
     return Exact(
         np.concatenate([each.rows + start for each, start in zip(listed, starts, strict=False)]),
         np.concatenate([each.values for each in listed]),

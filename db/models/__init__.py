@@ -4,6 +4,7 @@ Every table that grows carries repository_id first in its primary key, so that i
 sharded by repository without a change to any query.
 """
 
+from db.models.access import InstallationKey, SessionGeneration
 from db.models.alerting import Alert, AlertRule, ChannelState, Delivery, Silence
 from db.models.base import Base
 from db.models.collection import Backfill, Claim, Heartbeat, InboxItem, RunGap, SyncState, Target
@@ -23,6 +24,7 @@ __all__ = [
     "Delivery",
     "Heartbeat",
     "InboxItem",
+    "InstallationKey",
     "Job",
     "JobLog",
     "Repository",
@@ -31,6 +33,7 @@ __all__ = [
     "RollupState",
     "Run",
     "RunGap",
+    "SessionGeneration",
     "Silence",
     "SyncState",
     "Target",

@@ -7,6 +7,7 @@ from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String, Text,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base
+from db.types import Remark
 
 _FIRING = text("state = 'firing'")
 
@@ -110,11 +111,11 @@ class Delivery(Base):
     created_at: Mapped[datetime]
     due_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Remark)
     alert_ids: Mapped[list[Any] | None]
     claimed_until: Mapped[datetime | None]
     receipt: Mapped[dict[str, Any] | None]
-    note: Mapped[str | None] = mapped_column(Text)
+    note: Mapped[str | None] = mapped_column(Remark)
     folded_into: Mapped[int | None] = mapped_column(index=True)
 
 
@@ -128,4 +129,4 @@ class ChannelState(Base):
     failures: Mapped[int] = mapped_column(Integer, default=0)
     failing_since: Mapped[datetime | None]
     held_until: Mapped[datetime | None]
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Remark)

@@ -7,6 +7,7 @@ from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base
+from db.types import Remark
 
 
 class SyncState(Base):
@@ -28,7 +29,7 @@ class SyncState(Base):
     workflows_at: Mapped[datetime | None]
     repository_etag: Mapped[str | None] = mapped_column(Text)
     runs_etag: Mapped[str | None] = mapped_column(Text)
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Remark)
     error_at: Mapped[datetime | None]
     gaps: Mapped[list[Any]] = mapped_column(default=list)
     actions_missing_since: Mapped[datetime | None]
@@ -41,7 +42,7 @@ class Target(Base):
 
     name: Mapped[str] = mapped_column(String(300), primary_key=True)
     repository_id: Mapped[int | None]
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Remark)
     checked_at: Mapped[datetime]
 
 
@@ -77,7 +78,7 @@ class Backfill(Base):
     started_at: Mapped[datetime]
     read_at: Mapped[datetime | None]
     verified_at: Mapped[datetime | None]
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Remark)
 
 
 class RunGap(Base):
@@ -123,4 +124,4 @@ class InboxItem(Base):
     tries: Mapped[int] = mapped_column(Integer, default=0)
     received_at: Mapped[datetime]
     applied_at: Mapped[datetime | None]
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Remark)

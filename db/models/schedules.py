@@ -7,6 +7,7 @@ from sqlalchemy import ForeignKey, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base
+from db.types import Remark
 
 
 class WorkflowSchedule(Base):
@@ -22,4 +23,4 @@ class WorkflowSchedule(Base):
     since: Mapped[datetime]
     read_at: Mapped[datetime]
     etag: Mapped[str | None] = mapped_column(Text)
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Remark)

@@ -13,6 +13,8 @@ from db.models import Base
 
 REVISIONS = "alembic_version"
 OWN_TABLES = frozenset({*Base.metadata.tables, REVISIONS})
+# Programs that only read make these by themselves.
+_MADE_BY_ITSELF = frozenset({REVISIONS, "installation_keys"})
 # Migrations add the rules that everybody has; nobody has changed them yet.
 _CHANGED_RULES = "SELECT 1 FROM alert_rules WHERE NOT built_in OR updated_at <> created_at"
 
@@ -22,10 +24,10 @@ class Refused(Exception):
 
 
 def filled_tables(connection: Connection) -> list[str]:
-    """The tables with rows, by name, but for what migrations put there themselves."""
+    """The tables with rows, by name, but for what the programs put there by themselves."""
     quote = connection.dialect.identifier_preparer.quote
     found = []
-    for name in sorted(set(inspect(connection).get_table_names()) - {REVISIONS}):
+    for name in sorted(set(inspect(connection).get_table_names()) - _MADE_BY_ITSELF):
         rows = _CHANGED_RULES if name == "alert_rules" else f"SELECT 1 FROM {quote(name)}"  # noqa: S608
         if connection.scalar(text(f"{rows} LIMIT 1")):
             found.append(name)

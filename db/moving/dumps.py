@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from db.engine import DatabaseUnavailable, shown
 from db.moving.contents import REVISIONS, Refused, own_tables, reading
+from db.telemetry.foreign import clean
 
 _FORMS = ("--no-owner", "--no-privileges")
 _WANTED = frozenset({REVISIONS, "repositories", "runs", "jobs"})
@@ -117,7 +118,8 @@ def _run(command: Sequence[str], engine: Engine) -> str:
 def _reason(told: str) -> str:
     lines = [line.strip() for line in told.splitlines() if line.strip()]
     first = next((line for line in lines if "error" in line.lower()), lines[0] if lines else "it ended with an error")
-    return re.sub(r"^\S*(pg_dump|pg_restore|psql)(:<stdin>:\d+)?: ((error|ERROR): +)?", "", first).rstrip(".")
+    said = re.sub(r"^\S*(pg_dump|pg_restore|psql)(:<stdin>:\d+)?: ((error|ERROR): +)?", "", first)
+    return clean(said.rstrip("."), 300)
 
 
 def _target(engine: Engine) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import JSON, Boolean, Column, Connection, Engine, LargeBinary, String, Table, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.types import TypeDecorator
 
 from db.engine import shown
 from db.models import Base
@@ -133,7 +134,7 @@ _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 def _for_copy(column: Column[Any]) -> Callable[[Any], str]:
-    kind = column.type
+    kind = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
     if isinstance(kind, JSON):
         return lambda value: storable_json(value).translate(_ESCAPES)
     if isinstance(kind, String):

@@ -14,6 +14,9 @@ from db.models import Alert, Delivery, Repository, Workflow
 from db.queries.runs import BadCursor
 from db.vocabulary import AlertState, DeliveryState
 
+# Of one alert, in a list of alerts.
+MOST_DELIVERIES = 100
+
 
 @dataclass(frozen=True)
 class DeliveryRow:
@@ -33,7 +36,8 @@ class DeliveryRow:
 
 @dataclass(frozen=True)
 class AlertRow:
-    """`rule` is the kind. `state`: see AlertState. `told_at`: the last message, null while there was none."""
+    """`rule` is the kind. `state`: see AlertState. `told_at`: the last message, null while there was none.
+    `deliveries`: the newest of `deliveries_total`."""
 
     id: int
     repository_id: int
@@ -58,6 +62,7 @@ class AlertRow:
     target: str
     detail: dict[str, Any]
     deliveries: list[DeliveryRow]
+    deliveries_total: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,7 @@ def firing_alerts(session: Session) -> list[AlertRow]:
     """All of those monitored now, without their messages: a rule that repeats itself writes thousands of them."""
     query = _select().where(Alert.state == AlertState.FIRING, _of(())).order_by(Alert.opened_at.desc(), Alert.id.desc())
     rows = session.execute(query.execution_options(populate_existing=True))
-    return [_row(alert, repo, workflow, [], None) for alert, repo, workflow in rows]
+    return [_row(alert, repo, workflow, [], 0, None) for alert, repo, workflow in rows]
 
 
 def alert_page(
@@ -223,15 +228,20 @@ def _shown_as(state: AlertState, now: datetime) -> ColumnElement[bool]:
 def _rows(session: Session, query: Select[Any], now: datetime | None) -> list[AlertRow]:
     found = session.execute(query.execution_options(populate_existing=True)).all()
     deliveries = _deliveries(session, [alert.id for alert, _, _ in found])
-    return [_row(alert, repo, workflow, deliveries.get(alert.id, []), now) for alert, repo, workflow in found]
+    return [_row(alert, repo, workflow, *deliveries.get(alert.id, ([], 0)), now) for alert, repo, workflow in found]
 
 
-def _deliveries(session: Session, alert_ids: list[int]) -> dict[int, list[DeliveryRow]]:
-    found: dict[int, list[DeliveryRow]] = {}
+def _deliveries(session: Session, alert_ids: list[int]) -> dict[int, tuple[list[DeliveryRow], int]]:
+    """Of each alert the newest, oldest first, and how many there are: an alert that fires for months is repeated all
+    the time."""
     columns: list[Any] = [getattr(Delivery, name) for name in DeliveryRow.__dataclass_fields__]
-    query = select(Delivery.alert_id, *columns).where(Delivery.alert_id.in_(alert_ids)).order_by(Delivery.id)
-    for row in session.execute(query):
-        found.setdefault(row[0] or 0, []).append(DeliveryRow(*row[1:]))
+    total = func.count().over(partition_by=Delivery.alert_id).label("total")
+    newer = func.row_number().over(partition_by=Delivery.alert_id, order_by=Delivery.id.desc()).label("newer")
+    listed = select(Delivery.alert_id, total, newer, *columns).where(Delivery.alert_id.in_(alert_ids)).subquery().c
+    query = select(listed.alert_id, listed.total, *(listed[column.key] for column in columns))
+    found: dict[int, tuple[list[DeliveryRow], int]] = {}
+    for row in session.execute(query.where(listed.newer <= MOST_DELIVERIES).order_by(listed.id)):
+        found.setdefault(row[0] or 0, ([], row[1]))[0].append(DeliveryRow(*row[2:]))
     return found
 
 
@@ -243,13 +253,14 @@ def _delivery(row: Delivery) -> DeliveryRow:
 
 
 def _row(
-    alert: Alert, repo: str, workflow: str | None, deliveries: list[DeliveryRow], now: datetime | None
+    alert: Alert, repo: str, workflow: str | None, deliveries: list[DeliveryRow], number: int, now: datetime | None
 ) -> AlertRow:
     return AlertRow(
         alert.id, alert.repository_id, alert.workflow_id, repo, workflow, alert.branch or _branch(alert.detail),
         alert.rule, alert.rule_id, alert.rule_name, alert.severity, alert.threshold, _state(alert, now),
         alert.opened_at, alert.resolved_at, alert.told_at, alert.acknowledged_at, alert.acknowledged_by,
         alert.acknowledged_comment, alert.silenced_until, alert.group_id, alert.target, dict(alert.detail), deliveries,
+        number,
     )  # fmt: skip
 
 

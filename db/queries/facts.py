@@ -1,5 +1,6 @@
 """What can be added up of the runs of a scope and a window, by group and bucket of time; for db.analytics alone."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -20,8 +21,8 @@ from db.metrics.scope import Scope
 from db.metrics.table import COUNTS, HOURS, OPEN, OUTCOMES, fold, nothing, of_recoveries, of_rollups, stack
 from db.metrics.window import Window
 from db.models import Base, BrokenEpisode, Repository, Rollup, Run, Workflow
-from db.queries.filters import in_some_windows, repository_ids, window_parameters, workflow_ids
-from db.queries.grouping import COLUMNS, Buckets, Found, Question, first_hour, key_of
+from db.queries.filters import in_scope, in_some_windows, in_window, repository_ids, window_parameters, workflow_ids
+from db.queries.grouping import COLUMNS, Buckets, Found, Question, first_hour, key_of, with_rest
 from db.queries.plan import Piece, Rows, plan, rollup_state, rows_from
 from db.queries.plan import losses as plan_losses
 from db.queries.reading import read
@@ -43,7 +44,11 @@ _WORKFLOW_NAMES = select(Workflow.repository_id, Workflow.id, Workflow.name)
 
 def facts(session: Session, question: Question) -> dict[tuple[Any, datetime | None], Facts]:
     """By group and bucket; null where the question has none."""
-    found = _ask(session, question)
+    return facts_by_key(session, question, ask(session, question))
+
+
+def facts_by_key(session: Session, question: Question, found: Found) -> dict[tuple[Any, datetime | None], Facts]:
+    """Of each row of what the question found."""
     known_from = _details_from(session, found)
     detailed = [start is not None and start >= known_from for _, start in found.keys] if known_from else None
     made = facts_of(
@@ -58,7 +63,7 @@ def success_medians(
     """Of each group its runs, whatever became of them, and the median duration of the successful ones with its
     interval; unknown of fewer than `least` successes."""
     question = Question(scope, window, by, histograms=_SUCCESSES, recoveries=False, counts=OUTCOMES, sums=())
-    found = _ask(session, question)
+    found = ask(session, question)
     runs = found.table.counts[:, : len(OUTCOMES)].sum(axis=1).tolist()
     known = {} if _details_from(session, found) else medians_of_successes(found.table, least)
     return {
@@ -90,23 +95,29 @@ def _open_for(question: Question, found: Found) -> dict[int, list[float]]:
 
 def outcomes(session: Session, question: Question) -> dict[tuple[Any, datetime | None], dict[str, int]]:
     """How many runs ended how, by group and bucket."""
-    found = _ask(session, replace(question, histograms=(), recoveries=False, counts=OUTCOMES, sums=()))
+    found = ask(session, replace(question, histograms=(), recoveries=False, counts=OUTCOMES, sums=()))
     size = len(OUTCOMES)
     counts = (dict(zip(OUTCOMES, row[:size], strict=True)) for row in found.table.counts.tolist())
     return dict(zip(found.keys, counts, strict=True))
 
 
-def decided(session: Session, question: Question) -> dict[tuple[Any, datetime | None], tuple[int, int]]:
-    """How many runs succeeded and failed, by group and bucket."""
-    found = _ask(session, replace(question, histograms=(), recoveries=False, counts=_DECIDED, sums=()))
-    columns = (found.table.counts[:, COUNTS.index(name)].tolist() for name in _DECIDED)
-    return dict(zip(found.keys, zip(*columns, strict=True), strict=True))
+def success_rates(session: Session, question: Question) -> dict[Any, list[float | None]]:
+    """Of each group its success rate in each bucket of the window, null where nothing was decided."""
+    found = ask(session, replace(question, histograms=(), recoveries=False, counts=_DECIDED, sums=()))
+    starts = question.window.buckets(question.interval) if question.interval else []
+    places: dict[datetime | None, int] = {start: place for place, start in enumerate(starts)}
+    rates: dict[Any, list[float | None]] = defaultdict(lambda: [None] * len(starts))
+    passed, failed = (found.table.counts[:, COUNTS.index(name)].tolist() for name in _DECIDED)
+    # Thousands of groups and buckets for one page: one pass over them.
+    for (key, start), one, other in zip(found.keys, passed, failed, strict=True):
+        rates[key][places[start]] = one / (one + other) if one or other else None
+    return dict(rates)
 
 
 def hours(session: Session, scope: Scope, window: Window) -> list[tuple[int, int]]:
     """Decided and failed runs in each of the 168 hours of a week, UTC, from Monday on."""
     question = Question(scope, window, histograms=HOURS, recoveries=False, counts=(), sums=())
-    return hours_of_the_week(_ask(session, question).table)
+    return hours_of_the_week(ask(session, question).table)
 
 
 def by_rollups(session: Session, scope: Scope, window: Window) -> bool:
@@ -130,7 +141,8 @@ def losses(
     return plan_losses(session, plan(session, scope, window, by, interval))
 
 
-def _ask(session: Session, question: Question) -> Found:
+def ask(session: Session, question: Question) -> Found:
+    """The sums of each group and bucket, from wherever they are read."""
     found = plan(session, question.scope, question.window, question.by, question.interval)
     parts = [_read_piece(session, question, piece) for piece in found.pieces]
     parts += [
@@ -142,6 +154,8 @@ def _ask(session: Session, question: Question) -> Found:
         parts += read_runs(session, question, rows.scope, rows.windows, exact=not found.pieces)
         parts += _read_recoveries(session, question, rows)
     answer = _gather(parts)
+    if question.selected is not None:
+        answer = with_rest(answer, question.selected)
     tiled = (tile for piece in found.pieces for tile in piece.tiles)
     oldest = min(tiled, key=tiles.first_hour, default=None)
     return answer if oldest is None else replace(answer, rollups_from=tiles.begins(oldest))
@@ -274,8 +288,14 @@ def _open_since(
 
 
 def _read_sequences(session: Session, question: Question, scope: Scope, window: Window) -> Found:
-    rows = []
-    for each in branch_episodes(session, scope, window):
+    rows, found = [], branch_episodes(session, scope, window)
+    if question.selected is not None and scope != scope.whole_sequence():
+        # A branch that has episodes and no runs of the scope is no group, and not a part of the rest.
+        branches = set(
+            read(session, select(Run.branch).where(*in_scope(session, scope), *in_window(window)).distinct()).scalars()
+        )
+        found = [each for each in found if each.first.branch in branches]
+    for each in found:
         group = (getattr(each.first, name) for name in COLUMNS[question.by])
         rows.append((each.seconds, each.first.created_at.timestamp(), each.failed_at, *group))
     return _episodes(question, rows)

@@ -1,14 +1,16 @@
 """What is asked of runs, and how their sums are grouped; for db.queries alone."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from enum import Enum
+from typing import Any, Final
 
+import numpy as np
 from sqlalchemy import ColumnElement, Integer, cast
 
 from db.metrics.scope import Scope
-from db.metrics.table import COUNTS, SECONDS, SUMS, Table
+from db.metrics.table import COUNTS, SECONDS, SUMS, Table, fold
 from db.metrics.window import Window, bucket_start
 from db.vocabulary import GroupBy, Interval
 
@@ -25,11 +27,19 @@ COLUMNS: dict[GroupBy | None, tuple[str, ...]] = {
 _LENGTHS = {Interval.HOUR: (1, 0), Interval.DAY: (24, 0), Interval.WEEK: (168, 72)}
 
 
+class _Key(Enum):
+    REST = "rest"
+
+
+# The key of all groups that a question does not select, which are one group.
+REST: Final = _Key.REST
+
+
 @dataclass(frozen=True)
 class Question:
     """`counts`, `sums` and `histograms` are those that the answer needs, others may be 0 or empty in it; recoveries
     cost the database questions of their own. `now`: until when open episodes have lasted; null: until the window's
-    end."""
+    end. `selected`: keys of the groups that the answer tells apart, all others are REST; null: all groups."""
 
     scope: Scope
     window: Window
@@ -40,6 +50,7 @@ class Question:
     now: datetime | None = None
     counts: tuple[str, ...] = COUNTS
     sums: tuple[str, ...] = SUMS
+    selected: frozenset[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,19 @@ def key_of(values: Sequence[Any]) -> Any:
     if not values:
         return None
     return values[0] if len(values) == 1 else tuple(values)
+
+
+def with_rest(found: Found, selected: Collection[Any]) -> Found:
+    """Groups that are not selected added up to one, REST: percentiles of it are those of all its values."""
+
+    def shown(key: Any) -> Any:
+        return key if key in selected else REST
+
+    places: dict[tuple[Any, datetime | None], int] = {}
+    rows = [places.setdefault((shown(key), start), len(places)) for key, start in found.keys]
+    table = fold(found.table, np.asarray(rows, dtype=np.int64), len(places))
+    open_since = tuple(((shown(key), start), moment) for (key, start), moment in found.open_since)
+    return replace(found, keys=list(places), table=table, open_since=open_since)
 
 
 def first_hour(hour: ColumnElement[int], interval: Interval | None) -> ColumnElement[int]:

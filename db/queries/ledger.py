@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.metrics.ledger import LogCounts, Missing, MissingNumbers, RepositoryLedger, noted_gaps
+from db.metrics.ledger_words import at
 from db.models import Backfill, Claim, Heartbeat, InboxItem, JobLog, Repository, Run, RunGap, SyncState, Workflow
 from db.queries.inbox import InboxSummary, inbox_summary
 from db.queries.missing import find_missing
@@ -74,14 +75,18 @@ def liveness(beat: HeartbeatRow | None, now: datetime, poll: timedelta = _DEFAUL
         return Liveness.NEVER
     if beat.stopped_at is not None:
         return Liveness.STOPPED
-    if stalled_since(beat, now, poll) is not None:
+    if _is_unheard(beat, now, poll) or stalled_since(beat, now, poll) is not None:
         return Liveness.STALE
+    return Liveness.LIVE
+
+
+def _is_unheard(beat: HeartbeatRow, now: datetime, poll: timedelta) -> bool:
     beats, polls = _seconds(beat, "beat_seconds"), _seconds(beat, "poll_seconds")
     if beats and not beat.detail.get("command"):
         allowed = _BEATS_MISSED * beats + _BEAT_GRACE
     else:
         allowed = silence_allowed(polls or poll)
-    return Liveness.STALE if now - beat.seen_at > allowed else Liveness.LIVE
+    return now - beat.seen_at > allowed
 
 
 def stalled_since(beat: HeartbeatRow, now: datetime, poll: timedelta = _DEFAULT_POLL) -> datetime | None:
@@ -93,6 +98,16 @@ def stalled_since(beat: HeartbeatRow, now: datetime, poll: timedelta = _DEFAULT_
         return None
     since = since if since.tzinfo else since.replace(tzinfo=UTC)
     return since if now - since > silence_allowed(_seconds(beat, "poll_seconds") or poll) else None
+
+
+def stall(beat: HeartbeatRow, now: datetime, poll: timedelta = _DEFAULT_POLL, *, named: bool = True) -> str | None:
+    """A sentence on the work of a collector that is heard of and makes no progress: since when, and which where `named`
+    (it may hold a repository's name). Null for one that does, that stopped, or that is not heard of at all."""
+    since = stalled_since(beat, now, poll)
+    if since is None or beat.stopped_at is not None or _is_unheard(beat, now, poll):
+        return None
+    which = f" ({beat.detail.get('work')})" if named else ""
+    return f"The collector has made no progress since {at(since, now)}{which}."
 
 
 def is_silent(beat: HeartbeatRow, now: datetime, poll: timedelta = _DEFAULT_POLL) -> bool:

@@ -173,8 +173,8 @@ def collected(session: Session) -> Collected:
 def completeness(session: Session, scope: Scope, window: Window | None = None) -> Completeness:
     """Complete since the latest such time of the scope's repositories; synced at the earliest. With a window only
     gaps that may be about its runs."""
-    known = collected_once(session)
-    rows = [row for row in known.repositories if (row.repo in scope.repos if scope.repos else row.monitored)]
+    known, named = collected_once(session), frozenset(scope.repos)
+    rows = [row for row in known.repositories if (row.repo in named if named else row.monitored)]
     rows = [row for row in rows if row.collectable]
     since = [row.complete_since for row in rows]
     synced = [row.synced_at for row in rows]
@@ -187,7 +187,7 @@ def completeness(session: Session, scope: Scope, window: Window | None = None) -
     gaps += [
         Gap(target.name, "unreadable", target.error or "")
         for target in known.unread
-        if target.name.lower() not in mine and (not scope.repos or target.name in scope.repos)
+        if target.name.lower() not in mine and (not named or target.name in named)
     ]
     return Completeness(
         complete_since=max((time for time in since if time), default=None) if all(since) else None,

@@ -2,26 +2,26 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, Select, Text, column, func, select, text
+from sqlalchemy import BigInteger, ColumnElement, Integer, Select, Text, case, column, func, or_, select, text
 from sqlalchemy.orm import Session, aliased
 
 from db.metrics.outcome import DECIDED
-from db.metrics.recovery import Branch, DecidedRun, Episode, episodes, with_later
+from db.metrics.recovery import Branch, DecidedRun, Episode, with_later
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.models import BrokenEpisode, Repository, Run
 from db.queries.filters import in_scope, in_window
 from db.queries.plan import rollup_state
+from db.queries.reading import read
 from db.sharding import is_sharded
 from db.vocabulary import Outcome
 
-_COLUMNS = tuple(getattr(Run, name) for name in DecidedRun._fields)
 _AT_ONCE = 5_000
 _DEFAULTS = select(Repository.id, Repository.default_branch)
 # Branches as one value of JSON, a list of places, repositories, workflows and names: a statement of always the same
@@ -57,39 +57,91 @@ class _Place(NamedTuple):
 
 
 def branch_episodes(session: Session, scope: Scope, window: Window) -> list[Episode]:
-    """Episodes on the branches of the scope, or on all, whose first failure was created in the window. Event and actor
-    are those of the first failure; conclusion and status do not count."""
+    """Episodes on the branches of the scope, or on all, whose first failure was created in the window, in the order of
+    these failures. Event and actor are those of the first failure; conclusion and status do not count."""
     sequence = replace(scope.whole_sequence(), events=(), actors=())
-    query = (
-        select(*_COLUMNS)
-        .where(*in_scope(session, sequence), *_decided(), *in_window(window))
-        .order_by(Run.created_at, Run.id)
-        .execution_options(yield_per=20_000)
-    )
-    runs = [DecidedRun(*row) for row in session.execute(query)]
-    found = episodes(runs, _failing_at(session, _first_failed(runs), window.since))
-    found = [each for each in found if _begun_in(each, scope)]
+    begun = [_Begun(*row) for row in read(session, _beginnings(session, sequence, window)).all()]
+    unknown = [_branch_of(each) for each in begun if each.before is None]
+    failing = _failing_at(session, unknown, window.since)
+    found = [
+        _episode(each)
+        for each in begun
+        if not (each.before is None and _branch_of(each) in failing) and _begun_in(each, scope)
+    ]
     return with_later(found, _successes_since(session, found, window.until))
 
 
+class _Begun(NamedTuple):
+    """A failed run whose predecessor on its branch did not fail. `before`: outcome of that predecessor, null where it
+    was created before the window or never; `recovered_at`: the earliest end of a success that was created later in the
+    window."""
+
+    repository_id: int
+    workflow_id: int
+    branch: str | None
+    id: int
+    event: str
+    actor: str | None
+    created_at: datetime
+    completed_at: datetime
+    before: str | None
+    recovered_at: datetime | None
+
+
+def _beginnings(session: Session, scope: Scope, window: Window) -> Select[Any]:
+    """The rules of db.metrics.recovery.episodes in SQL, which sorts only the runs of branches with a failure: most
+    branches have a few runs, none of which failed."""
+    where = [*in_scope(session, scope), *_decided(), *in_window(window)]
+    # What is null in a list of values equals nothing.
+    name = func.coalesce(Run.branch, "")
+    # PostgreSQL would look for the repository of each run in a subquery.
+    of_repository = Repository.id == Run.repository_id
+    if not scope.branches:
+        failed = select(name).join(Repository, of_repository).where(*where, Run.outcome == Outcome.FAILURE)
+        where.append(name.in_(failed.correlate(None)))
+    backwards: dict[str, Any] = {
+        "partition_by": (Run.repository_id, Run.workflow_id, Run.branch),
+        "order_by": (Run.created_at.desc(), Run.id.desc()),
+    }
+    passed = case((Run.outcome == Outcome.SUCCESS, Run.completed_at))
+    runs = (
+        select(
+            *(getattr(Run, name) for name in _Begun._fields[:-2]),
+            func.lead(Run.outcome).over(**backwards).label("before"),
+            func.min(passed).over(**backwards, rows=(None, -1)).label("recovered_at"),
+            Run.outcome,
+        )
+        .join(Repository, of_repository)
+        .where(*where)
+        .subquery()
+        .c
+    )
+    begins = or_(runs.before.is_(None), runs.before != Outcome.FAILURE)
+    query = select(*(runs[name] for name in _Begun._fields)).where(runs.outcome == Outcome.FAILURE, begins)
+    return query.order_by(runs.created_at, runs.id)
+
+
+def _episode(begun: _Begun) -> Episode:
+    first = DecidedRun(
+        begun.repository_id, begun.workflow_id, begun.branch, begun.id, begun.event, begun.actor, begun.created_at,
+        begun.completed_at, str(Outcome.FAILURE),
+    )  # fmt: skip
+    return Episode(first, begun.completed_at, begun.recovered_at)
+
+
+def _branch_of(begun: _Begun) -> Branch:
+    return begun.repository_id, begun.workflow_id, begun.branch
+
+
 def _decided() -> list[ColumnElement[bool]]:
-    """Runs that are part of a sequence. A pull request from a fork's `main` does not break ours."""
-    default = select(Repository.default_branch).where(Repository.id == Run.repository_id).scalar_subquery()
-    namesake = ~Run.on_default_branch & (func.coalesce(Run.branch, "") == default)
+    """Runs, joined with their repositories, that are part of a sequence. A pull request from a fork's `main` does not
+    break ours."""
+    namesake = ~Run.on_default_branch & (func.coalesce(Run.branch, "") == Repository.default_branch)
     return [Run.outcome.in_(DECIDED), Run.completed_at.is_not(None), ~namesake]
 
 
-def _begun_in(episode: Episode, scope: Scope) -> bool:
-    first = episode.first
+def _begun_in(first: _Begun, scope: Scope) -> bool:
     return (not scope.events or first.event in scope.events) and (not scope.actors or first.actor in scope.actors)
-
-
-def _first_failed(runs: Iterable[DecidedRun]) -> list[Branch]:
-    """Branches whose first run here failed: only of these it matters how they stood before."""
-    first: dict[Branch, str] = {}
-    for run in runs:
-        first.setdefault((run.repository_id, run.workflow_id, run.branch), run.outcome)
-    return [branch for branch, outcome in first.items() if outcome == Outcome.FAILURE]
 
 
 def _failing_at(session: Session, branches: Sequence[Branch], moment: datetime) -> set[Branch]:
@@ -99,9 +151,13 @@ def _failing_at(session: Session, branches: Sequence[Branch], moment: datetime) 
         query = select(Run.outcome).where(*_of(Run, branch), Run.created_at < moment)
         return query.order_by(Run.created_at.desc(), Run.id.desc()).limit(1)
 
-    outcomes = _of_each(session, branches, last)
-    unknown = [branch for branch in branches if outcomes[branch] is None]
-    return {branch for branch in branches if outcomes[branch] == Outcome.FAILURE} | _kept_broken(session, unknown)
+    outcomes = _of_each(session, branches, last) if _any_run(session, Run.created_at < moment) else {}
+    unknown = [branch for branch in branches if outcomes.get(branch) is None]
+    return {branch for branch in branches if outcomes.get(branch) == Outcome.FAILURE} | _kept_broken(session, unknown)
+
+
+def _any_run(session: Session, where: ColumnElement[bool]) -> bool:
+    return read(session, select(Run.id).where(where).limit(1)).scalar() is not None
 
 
 def _kept_broken(session: Session, branches: Collection[Branch]) -> set[Branch]:
@@ -121,6 +177,8 @@ def _kept_broken(session: Session, branches: Collection[Branch]) -> set[Branch]:
 def _successes_since(session: Session, found: Sequence[Episode], moment: datetime) -> dict[Branch, Any]:
     """The earliest completion of a success created since then, on branches of episodes that it can have ended: a run
     ends after it was created, so what ended before that moment stays as it is."""
+    if not _any_run(session, Run.created_at >= moment):
+        return {}
     branches = {each.branch for each in found if each.recovered_at is None or each.recovered_at > moment}
 
     def soonest(branch: _Place) -> Select[Any]:

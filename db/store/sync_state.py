@@ -1,7 +1,7 @@
 """Writing how far the collection has come, and the collector's sign of life."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete
@@ -11,6 +11,12 @@ from db.models import Heartbeat, SyncState
 from db.store.adding import add_missing
 
 COLLECTOR = "collector"
+# The column has 31 bits: enough for 17 years of these, and for a version a second in the three years after them.
+_FIRST_VERSION_AT, _VERSION_EVERY, _LAST_BY_TIME = (
+    datetime(2026, 1, 1, tzinfo=UTC),
+    timedelta(seconds=0.25),
+    2_040_000_000,
+)
 
 
 def sync_state(session: Session, repository_id: int, *, lock: bool = False) -> SyncState:
@@ -58,9 +64,11 @@ def beat(
 
 
 def bump_data_version(session: Session, now: datetime) -> int:
-    """Stored data changed: readers that cache by version ask again."""
+    """Stored data changed: readers that cache by version ask again. Versions grow with the time, so that none comes
+    back with other data where the database does: restored, or failed over to a replica that was behind."""
     row = _heartbeat(session, now)
-    row.data_version += 1
+    by_time = min((now - _FIRST_VERSION_AT) // _VERSION_EVERY, _LAST_BY_TIME)
+    row.data_version = max(row.data_version + 1, by_time)
     return row.data_version
 
 

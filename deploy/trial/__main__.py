@@ -56,6 +56,7 @@ def say(line: str) -> None:
 def _try(compose: Compose, page: Page) -> None:
     _first_chart(compose, page)
     _isolation(compose)
+    _roles(compose)
     _migrations_at_once(compose)
     _restarts(compose)
     _without_redis(compose)
@@ -95,12 +96,30 @@ def _isolation(compose: Compose) -> None:
         ports = [each["HostIp"] for bound in (host["PortBindings"] or {}).values() for each in bound]
         if ports != (["127.0.0.1"] if service in ("api", "app") else []):
             raise Failed(f"{service} is published on {ports}")
-    say("ours run as 10001:10001, read-only; all have limits; api and app alone are published, on loopback")
+        if (
+            not host["ReadonlyRootfs"]
+            or host["CapDrop"] != ["ALL"]
+            or host["SecurityOpt"] != ["no-new-privileges:true"]
+        ):
+            raise Failed(f"{service} may do more than it must: {host['CapDrop']} {host['SecurityOpt']}")
+    say("ours run as 10001:10001; all are read-only, without capabilities, and have limits")
+    say("api and app alone are published, on loopback")
     for service in ("db", "redis", "github-demo"):
         networks = compose.inspect(service)["NetworkSettings"]["Networks"]
         if any(docker("network", "inspect", "-f", "{{.Internal}}", each) != "true" for each in networks):
             raise Failed(f"{service} is on a network with a way out")
     say("database, Redis and simulator are on networks without a way out")
+
+
+def _roles(compose: Compose) -> None:
+    query = "SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = 'health' AND pid <> pg_backend_pid()"
+    users = docker("exec", compose.container("db"), "psql", "-U", "health", "-d", "health", "-Atc", query).split()
+    if set(users) != {"health_collector", "health_reader"}:
+        raise Failed(f"programs are connected as {users}")
+    answer = docker("exec", compose.container("redis"), "redis-cli", "dbsize")
+    if "NOAUTH" not in answer:
+        raise Failed(f"Redis answers without a password: {answer}")
+    say("programs are connected as health_collector and health_reader; Redis wants its password")
 
 
 def _migrations_at_once(compose: Compose) -> None:
@@ -147,8 +166,8 @@ def _without_database(compose: Compose, page: Page) -> None:
     say(f"db killed: after {took:.1f} s /health is {status} {told}")
     took = wait_for("the dashboard's check says so", 20, lambda: visitor.ask("/health/ready", visitor.APP)[0] == 503)
     say(f"db killed: the dashboard's /health/ready is 503 after {took:.1f} s")
-    visitor.see(page, "The data cannot be read", 60)
-    say("db killed: the open page says that the data cannot be read")
+    visitor.see(page, "Database unavailable since", 60)
+    say("db killed: the open page says that the database is unavailable")
     time.sleep(max(0.0, _OUTAGE_SECONDS - (time.monotonic() - killed)))
     docker("start", compose.container("db"))
     back = time.monotonic()

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine
@@ -48,6 +49,20 @@ def test_firing_alerts_come_first_then_the_newest(client: TestClient, alerts: li
     assert items[1]["detail"]["since"] == "2026-11-18T12:00:00Z"
     assert items[1]["deliveries"][0]["channel"] == "slack"
     assert items[2]["resolved_at"] == "2026-11-18T18:00:00Z"
+
+
+def test_an_alert_has_its_newest_messages(client: TestClient, alerts: list[int], engine: Engine) -> None:
+    with write_scope(engine) as session:
+        for number in range(130):
+            enqueue(session, alerts[2], "repeat", {"slack": {}}, NOON + timedelta(minutes=number))
+    many, one, none = client.get("/api/alerts").json()["items"]
+    assert (len(many["deliveries"]), many["deliveries_total"]) == (100, 130)
+    assert [each["created_at"] for each in many["deliveries"]] == sorted(
+        each["created_at"] for each in many["deliveries"]
+    )
+    assert many["deliveries"][-1]["created_at"] == "2026-11-18T14:09:00Z"
+    assert (len(one["deliveries"]), one["deliveries_total"]) == (1, 1)
+    assert (none["deliveries"], none["deliveries_total"]) == ([], 0)
 
 
 @pytest.mark.parametrize(

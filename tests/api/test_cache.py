@@ -1,18 +1,28 @@
+import functools
 import logging
+import random
+import resource
 import socket
 import time
+import zlib
 
 import pytest
+import redis
 from sqlalchemy import Engine
 
 from api.answers import FRESH_SECONDS
-from api.cache import Answer, Cache
+from api.cache import Answer, Cache, tag_of
 from api.redis_link import RedisLink
+from api.seal import sealed
 from db.engine import write_scope
 from db.store.sync_state import bump_data_version
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import add_repository, run, store_runs
 from tests.notify.servers import free_port
+
+
+def key() -> bytes:
+    return b"k" * 32
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -74,8 +84,9 @@ def test_a_kept_answer_still_wants_a_key(make_client: MakeClient, engine: Engine
 def test_two_installations_in_one_redis_do_not_read_each_other(redis_url: str) -> None:
     link = RedisLink(redis_url)
     answer = Answer.of(b"answer" * 1000)
-    Cache(link, "one").put("question", answer)
-    assert (Cache(link, "one").get("question"), Cache(link, "other").get("question")) == (answer, None)
+    Cache(link, "one", key).put("question", answer)
+    assert Cache(link, "one", key).get("question") == answer
+    assert Cache(link, "other", key).get("question") is None
     link.close()
 
 
@@ -96,7 +107,7 @@ def test_without_redis_answers_are_kept_here_with_one_warning(
 def test_a_redis_that_hangs_slows_but_does_not_break() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         link = RedisLink(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
-        cache, answer = Cache(link), Answer.of(b"answer")
+        cache, answer = Cache(link, "", key), Answer.of(b"answer")
         began = time.monotonic()
         for _ in range(20):
             cache.put("question", answer)
@@ -124,3 +135,116 @@ def _news(engine: Engine) -> None:
     with write_scope(engine) as session:
         bump_data_version(session, NOW)
     time.sleep(FRESH_SECONDS)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_an_answer_of_more_than_a_megabyte_is_not_kept(request: pytest.FixtureRequest, shared: bool) -> None:
+    """As it is kept: a long answer that packs well is."""
+    link = RedisLink(request.getfixturevalue("redis_url")) if shared else None
+    cache, reader = Cache(link), Cache(link)
+    chance = random.Random("answers")
+    packed, large, largest = (
+        Answer.of(b"[0]" * 2**20),
+        Answer("tag", chance.randbytes(2**20 + 1)),
+        chance.randbytes(2**20),
+    )
+    for key, answer in (("packed", packed), ("large", large), ("largest", Answer("tag", largest))):
+        cache.put(key, answer)
+    assert len(packed.body) > 2**20
+    for name, kept in (("packed", True), ("large", False), ("largest", True)):
+        assert (cache.here(name) is not None) == kept
+        assert (reader.get(name) is not None) == (kept and shared)
+    if link:
+        link.close()
+
+
+@functools.cache
+def bomb(size: int) -> bytes:
+    """A gzip of so many zeros."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    block = bytes(2**20)
+    return b"".join(packer.compress(block) for _ in range(size // 2**20)) + packer.flush()
+
+
+def forged(kind: str, stored: bytes) -> bytes:
+    """What somebody could put in the place of an entry who has Redis alone."""
+    body = b'{"runs": {"total": 777}}'
+    tag = tag_of(body).encode()
+    return {
+        "garbage": b"garbage", "empty": b"", "short": stored[:20], "text": "schön ∑".encode() * 30,
+        # As entries were before they had seals.
+        "json": tag + body, "line breaks": b"\r\nset-cookie: a=b\r\n" + b"x" * 14 + body,
+        "bad gzip": tag + b"\x1f\x8b" + b"garbage" * 40, "bomb": tag + (bomb(2**30) if kind == "bomb" else b""),
+        "sealed by another": sealed(b"other" * 8, "name", tag + body), "body changed": stored[:-1] + b"?",
+        "seal changed": bytes([stored[0] ^ 1]) + stored[1:],
+    }[kind]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["garbage", "empty", "short", "text", "json", "line breaks", "bad gzip", "bomb", "sealed by another",
+     "body changed", "seal changed"],
+)  # fmt: skip
+@pytest.mark.parametrize("path", ["/api/metrics", "/api/metrics/series?since=60d"])
+def test_what_others_write_into_redis_is_no_answer(
+    make_client: MakeClient, engine: Engine, redis_url: str, kind: str, path: str
+) -> None:
+    add_repository(engine)
+    store_runs(engine, run(1))
+    first = make_client(redis_url=redis_url, api_rate_limit="none").get(path)
+    with redis.Redis.from_url(redis_url) as other:
+        names = other.keys("pipeline-health:*")
+        assert names
+        for name in names:
+            other.set(name, forged(kind, other.get(name) or b""))
+        before = peak_bytes()
+        # Another process of the API, which has nothing in its own memory.
+        again = make_client(redis_url=redis_url, api_rate_limit="none").get(path)
+        assert (again.status_code, again.json()) == (200, first.json())
+        assert again.headers["etag"] == first.headers["etag"]
+        assert "set-cookie" not in again.headers
+        assert peak_bytes() - before < 200 * 2**20
+        # What it made anew has taken the place of the other.
+        assert all((other.get(name) or b"") != forged(kind, b"x" * 64) for name in names)
+
+
+def peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def test_an_entry_is_good_under_its_own_name_alone(make_client: MakeClient, engine: Engine, redis_url: str) -> None:
+    """Whoever has Redis alone cannot give one question the answer of another."""
+    add_repository(engine)
+    store_runs(engine, run(1), run(2, branch="other"))
+    client = make_client(redis_url=redis_url, api_rate_limit="none")
+    with redis.Redis.from_url(redis_url) as other:
+        assert total(client) == 2
+        [everything] = other.keys("pipeline-health:*")
+        assert total(client, "/api/metrics?branch=other") == 1
+        [part] = set(other.keys("pipeline-health:*")) - {everything}
+        other.set(everything, other.get(part) or b"")
+    assert total(make_client(redis_url=redis_url, api_rate_limit="none")) == 2
+
+
+def test_something_else_under_the_name_of_an_entry_or_a_count_is_no_failure(
+    make_client: MakeClient, engine: Engine, redis_url: str
+) -> None:
+    add_repository(engine)
+    client = make_client(redis_url=redis_url)
+    assert total(client) == 0
+    with redis.Redis.from_url(redis_url) as other:
+        names = other.keys()
+        assert len(names) > 1
+        for make in (lambda name: other.rpush(name, "a"), lambda name: other.set(name, "garbage")):
+            for name in names:
+                other.delete(name)
+                make(name)
+            assert total(make_client(redis_url=redis_url)) == 0
+
+
+def test_processes_on_one_database_share_their_answers(make_client: MakeClient, engine: Engine, redis_url: str) -> None:
+    add_repository(engine)
+    assert total(make_client(redis_url=redis_url)) == 0
+    store_runs(engine, run(1))
+    # The version of the data is the same: the answer of the other process is given.
+    assert total(make_client(redis_url=redis_url)) == 0

@@ -2,6 +2,7 @@ import pytest
 
 from api.config import Settings
 from db.config import ConfigError
+from tests.api.conftest import MakeClient
 
 
 @pytest.mark.parametrize(
@@ -70,3 +71,13 @@ def test_an_address_that_lets_others_in_is_known(host: str, public: bool) -> Non
 )  # fmt: skip
 def test_in_a_container_it_counts_where_the_port_is_published(published: str, public: bool) -> None:
     assert Settings.load(api_host="0.0.0.0", api_publish=published).public is public
+
+
+def test_a_short_key_is_reported_once_in_development(make_client: MakeClient, caplog: pytest.LogCaptureFixture) -> None:
+    make_client(api_keys="k1,k2", github_webhook_secret="0123456789abcdef")
+    lines = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert lines == [
+        "API_KEYS: a key is shorter than 16 characters and can be guessed; make one with openssl rand -hex 32. "
+        "BACKEND_ENV=prod refuses it."
+    ]
+    assert not any("k1" in line for line in lines)

@@ -1,22 +1,37 @@
 import csv
 import io
 import json
+import socket
+import threading
+import time
 import tracemalloc
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
+import requests
+import uvicorn
+from fastapi import FastAPI
 from pyarrow import parquet
 from sqlalchemy import Engine, text
 
+from api.config import Settings
+from api.deps import now as api_now
 from api.exports import as_csv, as_ndjson, as_parquet
+from api.main import create_app
 from db.engine import session_scope
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.models import Run
-from db.queries.export import export_runs
+from db.queries.export import PORTION_BYTES, export_runs
+from front import connections
 from tests.api.conftest import NOW, TestClient
-from tests.builders import NOON, run, store_runs
+from tests.builders import NOON, add_repository, run, store_runs
+from tests.notify.servers import free_port
 
+WIDE = Window(NOON - timedelta(days=1), NOON + timedelta(days=1))
 EVIL = '=HYPERLINK("http://evil","x")'
 
 
@@ -118,11 +133,116 @@ def test_memory_does_not_grow_with_the_number_of_runs(client: TestClient, engine
     assert peaks[2] < peaks[1] * 1.5
 
 
-def _multiply(engine: Engine, number: int) -> None:
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("write", [as_csv, as_ndjson, as_parquet])
+def test_portions_and_pieces_are_as_large_as_their_bytes(client: TestClient, engine: Engine, write: Any) -> None:
+    """However long titles and messages are: a portion is what a reader who takes nothing has the server keep."""
+    assert client
+    store_runs(engine, run(1))
+    _multiply(engine, 600, title="é" * 3_000, commit_message="m" * 20_000)
+    portions, whole = [], 0
+    for rows in export_runs(lambda: session_scope(engine), Scope(), WIDE):
+        written = sum(map(len, write([rows])))
+        assert written < 2 * PORTION_BYTES + 40_000
+        portions.append(len(rows))
+        whole += written
+    assert sum(portions) == 601
+    assert whole > 600 * 20_000 or write is as_parquet
+    assert max(map(len, write(export_runs(lambda: session_scope(engine), Scope(), WIDE)))) <= 64 * 1024
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_parquet_has_few_row_groups_although_portions_are_small(client: TestClient, engine: Engine) -> None:
+    assert client
+    store_runs(engine, run(1))
+    _multiply(engine, 3_000)
+    content = b"".join(as_parquet(export_runs(lambda: session_scope(engine), Scope(), WIDE)))
+    file = parquet.ParquetFile(io.BytesIO(content))
+    assert (file.metadata.num_rows, file.metadata.num_row_groups) == (3_001, 1)
+    assert file.read().column("id").to_pylist() == [*range(3_009, 9, -1), 1]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("format", ["csv", "ndjson"])
+def test_readers_who_take_nothing_hold_a_portion_each_and_are_ended(
+    engine: Engine, database_url: str, format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "STALLED_SECONDS", 5.0)
+    connections.limit_connections()
+    add_repository(engine)
+    store_runs(engine, run(1))
+    # 24 MB, which is more than the buffers of both ends take.
+    _multiply(engine, 1_200, commit_message="m" * 20_000)
+    app = create_app(Settings(database_url=database_url))
+    app.dependency_overrides[api_now] = lambda: NOW
+    with _served(app) as port, ExitStack() as readers:
+        # What the first request loads is kept for no reader.
+        for path in (f"/api/export/runs?format={format}&limit=0", f"/api/export/runs?format={format}&branch=none"):
+            requests.get(f"http://127.0.0.1:{port}{path}", timeout=20)
+        tracemalloc.start()
+        began, _ = tracemalloc.get_traced_memory()
+        crowd = [readers.enter_context(_reader(port, format)) for _ in range(12)]
+        answers = [_status(each) for each in crowd]
+        assert answers.count(200) == 4
+        assert answers.count(503) == 8
+        _until_nothing_moves()
+        kept, peak = (each - began for each in tracemalloc.get_traced_memory())
+        tracemalloc.stop()
+        assert kept < 12 * 256 * 1024
+        assert peak < 12 * 2**20
+        assert app.state.reader.primary.pool.checkedout() == 0
+        for _ in range(100):
+            with _reader(port, format) as after:
+                if (status := _status(after)) == 200:
+                    break
+            time.sleep(0.1)
+        assert status == 200
+
+
+@contextmanager
+def _reader(port: int, format: str) -> Iterator[socket.socket]:
+    """Has asked for all runs, and reads nothing."""
+    with socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+        reader.settimeout(20)
+        reader.connect(("127.0.0.1", port))
+        path = f"/api/export/runs?format={format}&since=30d"
+        reader.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+        yield reader
+
+
+def _until_nothing_moves() -> None:
+    """Until all that is sent is stuck."""
+    before, since = -1, time.monotonic()
+    while time.monotonic() - since < 0.5:
+        now = threading.active_count() * 2**40 + tracemalloc.get_traced_memory()[0] // 50_000
+        if now != before:
+            before, since = now, time.monotonic()
+        time.sleep(0.05)
+
+
+def _status(reader: socket.socket) -> int:
+    return int(reader.recv(12).split()[1])
+
+
+@contextmanager
+def _served(app: FastAPI) -> Iterator[int]:
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="critical"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield port
+    server.should_exit = True
+    thread.join(10)
+
+
+def _multiply(engine: Engine, number: int, **changed: str) -> None:
     """More runs like the first, one a second."""
     with session_scope(engine) as session:
         first = session.get_one(Run, (1, 1))
-        plain = {column.name: getattr(first, column.name) for column in Run.__table__.columns}
+        plain = {column.name: getattr(first, column.name) for column in Run.__table__.columns} | changed
         session.bulk_insert_mappings(
             Run.__mapper__,
             [{**plain, "id": 10 + place, "created_at": NOON + timedelta(seconds=place)} for place in range(number)],

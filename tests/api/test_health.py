@@ -51,6 +51,16 @@ def test_silence_for_three_polls_and_a_minute_is_degraded(
     assert check(client)[1] == status
 
 
+def test_work_that_hangs_is_named_with_its_beginning(client: TestClient, engine: Engine) -> None:
+    since = NOW - timedelta(minutes=17)
+    collector(engine, state="idle", beat_seconds=5, poll_seconds=300, work="look", work_since=since.isoformat())
+    line = f"The collector has made no progress since {since:%H:%M} UTC (look)."
+    assert check(client) == (200, "degraded", line)
+    # Who is not heard of either does not hang.
+    collector(engine, ago=60, state="idle", beat_seconds=5, poll_seconds=300, work="look", work_since=since.isoformat())
+    assert "has not been seen for 60 s" in check(client)[2]
+
+
 def test_where_the_collector_names_no_interval_the_setting_counts(make_client: MakeClient, engine: Engine) -> None:
     collector(engine, ago=500, state="idle")
     assert check(make_client())[1] == "ok"
@@ -294,3 +304,32 @@ def wait_for_replica(client: TestClient) -> dict[str, Any]:
             return check
         time.sleep(0.05)
     raise AssertionError(check)
+
+
+METRICS_KEY = "metrics-0123456789"
+
+
+@pytest.mark.parametrize("kind", ["unreadable", "waiting"])
+def test_names_are_told_only_with_the_metrics_key(make_client: MakeClient, engine: Engine, kind: str) -> None:
+    add_repository(engine)
+    with write_scope(engine) as session:
+        message = "acme/secret-project: asked too often" if kind == "waiting" else ""
+        state = {"state": "waiting" if message else "idle", "message": message}
+        beat(session, NOW, state)
+        beat(session, NOW, state, name="build-host-7/4242")
+        if kind == "unreadable":
+            sync_state(session, 1).error = "GitHub answered 500"
+            note_target(session, "acme/gone", None, "not found", NOW)
+    client = make_client(metrics_key=METRICS_KEY, api_keys="api-0123456789abcdef")
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {METRICS_KEY}"}):
+        answer = client.get("/health", headers=headers)
+        assert answer.status_code == 200
+        assert answer.json()["status"] == "degraded"
+        assert not [each for each in ("acme", "build-host", "secret-project", "4242") if each in answer.text]
+        assert "with METRICS_KEY this says more" in answer.json()["checks"]["collector"]["detail"]
+        assert client.get("/health/live", headers=headers).status_code == 200
+        assert client.get("/health/ready", headers=headers).status_code == 200
+    for key in (METRICS_KEY, "api-0123456789abcdef"):
+        assert "acme/" in client.get("/health", headers={"Authorization": f"Bearer {key}"}).text
+    # Without the setting all is told, as before.
+    assert "acme/" in make_client().get("/health").text

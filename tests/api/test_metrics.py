@@ -131,6 +131,42 @@ def test_groups_need_to_know_by_what(filled: TestClient, query: str) -> None:
     assert answer.json()["errors"][0]["parameter"] == "by"
 
 
+def test_groups_beyond_the_limit_are_one(filled: TestClient, engine: Engine) -> None:
+    store_runs(engine, *(run(100 + number, branch=f"topic/{number}", conclusion="failure") for number in range(4)))
+    whole = filled.get("/api/metrics/groups", params={"by": "branch"}).json()
+    assert (len(whole["items"]), whole["total"], whole["rest"]) == (5, 5, None)
+    body = filled.get("/api/metrics/groups", params={"by": "branch", "limit": 2}).json()
+    assert body["items"] == whole["items"][:2]
+    assert [item["key"] for item in body["items"]] == ["main", "topic/0"]
+    assert (body["total"], body["rest"]["runs"]["failure"], body["rest"]["success_rate"]) == (5, 3, 0.0)
+    assert set(body["rest"]) == METRICS_FIELDS
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("limit", ["0", "501", "-1", "many", ""])
+def test_groups_have_a_limit_that_is_bounded(filled: TestClient, limit: str) -> None:
+    answer = filled.get("/api/metrics/groups", params={"by": "branch", "limit": limit})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["parameter"] == "limit"
+
+
+@pytest.mark.parametrize("path", ["/api/metrics/series?since=400d", "/api/metrics/groups?by=workflow&since=400d"])
+def test_gaps_of_many_repositories_are_listed_once_for_all_items(filled: TestClient, engine: Engine, path: str) -> None:
+    with write_scope(engine) as session:
+        for number in range(40):
+            since = NOW - timedelta(days=60 - number)
+            add_gap(session, 1, "capped", f"{number}", since=since, until=since + timedelta(hours=1))
+    answer = filled.get(path).json()
+    items = answer["items"] if "items" in answer else answer["points"]
+    assert len([gap for gap in answer["data"]["gaps"] if gap["kind"] == "capped"]) == 40
+    listed = items[0]["data"]["gaps"]
+    assert listed[:10] == answer["data"]["gaps"][:10]
+    (more,) = listed[10:]
+    assert (more["repo"], more["kind"]) == ("*", "more")
+    assert more["detail"].startswith(f"{len(answer['data']['gaps']) - 10} more gaps")
+    assert all(item["data"] == items[0]["data"] for item in items)
+
+
 def test_a_narrow_window_reads_only_its_runs(filled: TestClient) -> None:
     body = filled.get("/api/metrics", params={"since": (NOW - timedelta(hours=8)).isoformat(), "until": "5h"}).json()
     assert body["runs"]["total"] == 4
@@ -138,7 +174,11 @@ def test_a_narrow_window_reads_only_its_runs(filled: TestClient) -> None:
 
 @pytest.mark.parametrize(
     ("path", "schema"),
-    [("/api/metrics/series?interval=hour", schemas.Series), ("/api/metrics/groups?by=workflow", schemas.Groups)],
+    [
+        ("/api/metrics/series?interval=hour", schemas.Series),
+        ("/api/metrics/groups?by=workflow", schemas.Groups),
+        ("/api/metrics/groups?by=repo&limit=1", schemas.Groups),
+    ],
 )
 def test_what_is_sent_past_the_model_is_what_the_model_says(
     filled: TestClient, engine: Engine, path: str, schema: type[schemas.Schema]

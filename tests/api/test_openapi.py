@@ -1,4 +1,5 @@
 import inspect
+import re
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ import api.schemas.rules
 import api.schemas.runs
 import api.schemas.silences
 import api.schemas.webhooks
-from tests.api.conftest import TestClient
+from tests.api.conftest import MakeClient, TestClient
 
 MODULES = (
     api.schemas.alerts, api.schemas.base, api.schemas.insights, api.schemas.logs, api.schemas.metrics,
@@ -104,3 +105,37 @@ def test_what_is_monitored_is_listed_with_its_state(client: TestClient, engine: 
     }
     assert client.get("/api/workflows?repo=acme/nope").status_code == 422
     assert client.get("/api/repositories?repo=acme/web").json()["errors"][0]["parameter"] == "repo"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_can_happen_to_any_request_is_described(make_client: MakeClient, engine: Engine) -> None:
+    """Hosts, bodies and limits are looked at before a route is: each operation is asked in ways that are refused."""
+    client = make_client()
+    described = client.get("/openapi.json").json()
+    problem = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            place, responses = f"{method} {path}", operation["responses"]
+            address = re.sub(r"\{[^}]*\}", "1", path)
+            wrong = client.request(method, address, headers={"Host": "evil.example"})
+            assert wrong.status_code == 421
+            refused = [wrong]
+            if method != "get":
+                # Of a delivery the signature is looked at first.
+                if "webhooks" not in path:
+                    for status, body, kind in (
+                        (413, b"[" + b" " * 2**20, "json"),
+                        (415, b"a=b", "x-www-form-urlencoded"),
+                    ):
+                        headers = {"Content-Type": f"application/{kind}"}
+                        refused.append(client.request(method, address, content=body, headers=headers))
+                        assert refused[-1].status_code == status, place
+                refused.append(client.request(method, address, headers={"Sec-Fetch-Site": "cross-site"}))
+                assert refused[-1].status_code == 403, place
+                assert {"408", "413"} <= set(responses), place
+            for answer in refused:
+                assert responses[str(answer.status_code)]["content"] == {"application/problem+json": problem}, place
+                assert answer.headers["content-type"] == "application/problem+json"
+            if path.startswith("/api/"):
+                assert "503" in responses, place
+                assert ("429" in responses) == ("webhooks" not in path), place

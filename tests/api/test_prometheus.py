@@ -243,3 +243,20 @@ def test_two_apps_in_one_process_count_apart(client: TestClient, make_client: ob
     client.get("/api/runs")
     other = make_client()  # type: ignore[operator]
     assert not [name for name, _ in samples(other) if name == "pipeline_health_http_requests_total"]
+
+
+def test_metrics_want_their_key_where_one_is_set(make_client: MakeClient, engine: Engine) -> None:
+    add_repository(engine)
+    client = make_client(metrics_key="metrics-0123456789")
+    for headers in ({}, {"Authorization": "Bearer metrics-012345678"}, {"Authorization": "Bearer "}):
+        answer = client.get("/metrics", headers=headers)
+        assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert "acme" not in answer.text
+    answer = client.get("/metrics", headers={"Authorization": "Bearer metrics-0123456789"})
+    assert answer.status_code == 200
+    assert "pipeline_health_database_up 1.0" in answer.text
+    # It opens nothing else.
+    locked = make_client(metrics_key="metrics-0123456789", api_keys="api-0123456789abcdef")
+    assert locked.get("/api/runs", headers={"Authorization": "Bearer metrics-0123456789"}).status_code == 401
+    assert locked.get("/metrics", headers={"Authorization": "Bearer api-0123456789abcdef"}).status_code == 200

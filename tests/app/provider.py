@@ -35,6 +35,9 @@ class Provider:
     age: int = 0
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     signed_out: int = 0
+    # How often it was asked for its description, and whether it fails to give one.
+    descriptions: int = 0
+    is_down: bool = False
 
     @property
     def metadata(self) -> str:
@@ -97,8 +100,11 @@ def provider() -> Iterator[Provider]:
             elif parts.path == "/end":
                 found.signed_out += 1
                 self._go(asked["post_logout_redirect_uri"])
+            elif parts.path == "/jwks":
+                self._say(200, found.keys())
             else:
-                self._say(200, found.keys() if parts.path == "/jwks" else found.described())
+                found.descriptions += 1
+                self._say(503 if found.is_down else 200, found.described())
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -21,9 +22,13 @@ from streamlit.auth_util import set_cookie_with_chunks
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 
 from app import data
+from app.access.sessions import CLAIM, SESSIONS, person
 from app.addresses import PAGES
 from app.server import guard, middleware
+from app.server.attempts import ATTEMPTS, MOST, Attempts
 from app.server.routes import routes
+from db.engine import write_scope
+from db.store.access import end_sessions
 from tests.app.conftest import AUTH, Open, TestClient
 from tests.app.seeding import RERUN, Seeded
 
@@ -41,6 +46,7 @@ SHUT = [f"/logs/{RERUN}/4/outline", f"/logs/{RERUN}/4/text", "/_stcore/metrics",
 
 @pytest.fixture
 def client(with_login: None) -> Iterator[TestClient]:
+    ATTEMPTS.forget()
     rest = [Route("/{rest:path}", _rest, methods=["GET", "POST"]), WebSocketRoute("/_stcore/stream", _echo)]
     with TestClient(Starlette(routes=[*routes(), *rest], middleware=middleware.MIDDLEWARE), base_url=ORIGIN,
                     follow_redirects=False) as found:  # fmt: skip
@@ -261,3 +267,61 @@ def test_pages_show_nothing_to_a_session_without_a_login(
         assert "not signed in" in page.markdown[1].value
     page = open_page(user=ALICE | {"is_logged_in": True, "iat": time.time()})
     assert any("alice@example.com" in str(each.proto) for each in page.sidebar.get("html"))
+
+
+def test_a_cookie_of_a_lower_generation_has_ended(client: TestClient, empty: Engine) -> None:
+    """Written by a session before the person signed out, here or in another process."""
+    data.forget()
+    mine, newer, others = cookies(ALICE), cookies(ALICE, **{CLAIM: 1}), cookies(ALICE | {"sub": "9"})
+    for sent in (mine, newer, others):
+        assert ask(client, "/media/0123.csv", sent).status_code == 200
+    ask(client, "/auth/logout", mine)
+    assert [ask(client, "/media/0123.csv", sent).status_code for sent in (mine, newer, others)] == [401, 200, 200]
+    assert "You have signed out." in ask(client, "/runs", mine).text
+    # Raised elsewhere: known here soon after.
+    with write_scope(empty) as session:
+        assert end_sessions(session, person(ALICE), datetime.now(UTC)) == 2
+    SESSIONS.forget()
+    assert ask(client, "/media/0123.csv", newer).status_code == 401
+    assert ask(client, "/media/0123.csv", cookies(ALICE, **{CLAIM: 2})).status_code == 200
+    # Neither text nor more than it was.
+    assert ask(client, "/media/0123.csv", cookies(ALICE, **{CLAIM: "9"})).status_code == 401
+    data.forget()
+
+
+def test_without_the_database_what_was_known_last_counts(client: TestClient, empty: Engine) -> None:
+    data.forget()
+    mine = cookies(ALICE)
+    ask(client, "/auth/logout", mine)
+    SESSIONS._known = {who: (generation, 0.0) for who, (generation, _) in SESSIONS._known.items()}
+    with empty.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE session_generations RENAME TO away")
+    assert ask(client, "/media/0123.csv", mine).status_code == 401
+    data.forget()
+
+
+def test_one_address_signs_in_only_so_often(client: TestClient) -> None:
+    """Each asks the provider, or signs something: strangers may not do that without end."""
+    answers = [ask(client, "/auth/login?provider=x") for _ in range(MOST + 1)]
+    assert 429 not in [each.status_code for each in answers[:-1]]
+    assert answers[-1].status_code == 429
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
+    assert answers[-1].headers["cache-control"] == "no-store"
+    assert "wait" in answers[-1].json()["detail"]
+    # All else goes on.
+    assert ask(client, "/media/0123.csv", cookies(ALICE)).status_code == 200
+
+
+def test_attempts_are_counted_by_address_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    counter = Attempts()
+    clock = [1000.0]
+    monkeypatch.setattr("app.server.attempts.time.monotonic", lambda: clock[0])
+    assert [counter.wait("a") for _ in range(MOST + 2)] == [0] * MOST + [60, 60]
+    assert counter.wait("b") == 0
+    clock[0] += 59
+    assert counter.wait("a") == 1
+    clock[0] += 1
+    assert counter.wait("a") == 0
+    for number in range(20_000):
+        counter.wait(str(number))
+    assert len(counter._counts) == 10_000

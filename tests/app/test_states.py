@@ -51,6 +51,15 @@ def test_a_silent_collector_is_said(seeded: Seeded, open_page: Open, page: str) 
     assert "The collector was last seen 17 min ago" in open_page(page).warning[0].value.replace("\\", "")
 
 
+def test_a_collector_that_hangs_is_said_with_its_work(seeded: Seeded, open_page: Open) -> None:
+    since = seeded.now - timedelta(minutes=17)
+    heartbeat(seeded.engine, datetime.now(UTC), beat_seconds=5, work="look", work_since=since.isoformat())
+    page = open_page()
+    assert f"made no progress since {since:%H:%M} UTC (look)" in page.warning[0].value.replace("\\", "")
+    assert any(":red[●] making no progress" in each.value.replace("\\", "") for each in page.caption)
+    assert "Making no progress" in everything(open_page("collector"))
+
+
 def test_a_collector_within_three_polls_and_a_minute_is_not_stale(seeded: Seeded, open_page: Open) -> None:
     heartbeat(seeded.engine, seeded.now - timedelta(seconds=3 * 300))
     assert not open_page().warning

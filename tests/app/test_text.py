@@ -20,6 +20,25 @@ def test_markdown_in_names_is_shown_not_read(text: str) -> None:
     assert "\u202e" not in shown
 
 
+@pytest.mark.parametrize(
+    ("text", "broken"),
+    [
+        ("see https://evil.example/x", "see https:~//evil.example/x"),
+        ("HTTP://evil.example and xhttps://evil.example", "HTTP:~//evil.example and xhttps:~//evil.example"),
+        ("www.evil.example", "www~.evil.example"),
+        ("me@evil.example, a.b+c@x-y.example", "me@~evil.example, a.b+c@~x-y.example"),
+        (":material/bug_report:", ":~material/bug_report:"),
+        (":fire::+1::100:", ":~fire::~+1::~100:"),
+        ("a -> b -- c", "a -~> b -~- c"),
+        # As they are, and are copied.
+        ("12:30:45", "12:30:45"),
+        ("release/1.2 @alice a:b c@ www x->y", "release/1.2 @alice a:b c@ www x->y"),
+    ],
+)
+def test_nothing_is_left_that_is_looked_for_behind_the_backslashes(text: str, broken: str) -> None:
+    assert markdown(text).replace("\\", "").replace("\u2060", "~") == broken
+
+
 def test_html_in_names_is_shown_not_read() -> None:
     assert html("<img src=x onerror='a'>\"") == "&lt;img src=x onerror=&#x27;a&#x27;&gt;&quot;"
 

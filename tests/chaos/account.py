@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from collector.github.client import Client, utc_now
+from collector.clock import utc_now
+from collector.github.client import Client
 from collector.sync.engine import Outcome
 from demo.app import Simulator, create_app
 from demo.control import MovableClock

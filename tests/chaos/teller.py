@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from collector.alerts.evaluate import Evaluator
-from collector.github.client import utc_now
+from collector.clock import utc_now
 from collector.notify.deliver import Deliverer
 from db.alerting.threshold import parse_threshold
 from db.engine import make_engine

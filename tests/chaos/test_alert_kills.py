@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine, delete, select, text, update
 from sqlalchemy.orm import Session
 
-from collector.github.client import utc_now
+from collector.clock import utc_now
 from db.engine import write_scope
 from db.models import Alert, Claim, Delivery, Heartbeat
 from db.queries.alerts import list_alerts

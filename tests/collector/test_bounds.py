@@ -2,7 +2,6 @@
 
 import gzip
 import ipaddress
-import itertools
 import resource
 import time
 from collections.abc import Callable, Iterator
@@ -16,10 +15,7 @@ from collector.github.client import Client
 from collector.github.errors import BadAnswer, GitHubError
 from notify.exchange import Limits
 from tests.collector.servers import Asked, Reply, StandIn, as_json
-from tests.slow_servers import Pieces, drip, endless, serving
-
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+from tests.slow_servers import ANSWERS, HEAD, after_head, serving
 
 
 @pytest.fixture
@@ -28,23 +24,6 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = Limits(seconds=1.0, size=2_000_000, bytes_per_second=10_000.0, longest=3.0)
     monkeypatch.setattr(transport, "DOWNLOAD_LIMITS", quick)
     monkeypatch.setattr(storage, "LIMITS", quick)
-
-
-def after_head(head: bytes, rest: Callable[[], Pieces]) -> Callable[[], Pieces]:
-    return lambda: itertools.chain([(0.0, head)], rest())
-
-
-ANSWERS = {
-    "a head that drips": lambda: drip(HEAD + b"X: " + b"x" * 1000),
-    "a head without end": lambda: itertools.chain([(0.0, HEAD)], endless(b"X: " + b"x" * 60_000 + b"\r\n")),
-    "a body that drips": after_head(HEAD + b"Content-Length: 900\r\n\r\n", lambda: drip(b" " * 900)),
-    "a body until the end that drips": after_head(HEAD + b"\r\n", lambda: drip(b" " * 900)),
-    "a body without end": after_head(HEAD + b"\r\n", lambda: endless(b" " * 60_000)),
-    "chunks that drip": after_head(CHUNKED, lambda: drip(b"1\r\n \r\n" * 200)),
-    "chunks without end": after_head(CHUNKED, lambda: endless(b"1000\r\n" + b" " * 4096 + b"\r\n")),
-    "the size of a chunk without end": after_head(CHUNKED, lambda: endless(b"0" * 60_000)),
-    "trailers without end": after_head(CHUNKED + b"0\r\n", lambda: endless(b"X: " + b"x" * 60_000 + b"\r\n")),
-}
 
 
 @pytest.mark.usefixtures("_short")

@@ -1,20 +1,24 @@
 """What the doctor says of the database, its replica, the disk, what waits, and who may reach the API."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
+from api.config import Settings as ApiSettings
 from collector.config import Settings
 from collector.doctor_check import Check
 from collector.doctor_ledger import check_ledger
 from collector.doctor_machine import check_access, check_machine
+from db.config import ConfigError
 from db.engine import make_engine, write_scope
 from db.migrate import head_revision, upgrade
 from db.models import ChannelState, Claim
 from db.store.outbox import enqueue
 from db.store.sync_state import beat
+from front.settings import refuse_if_open
 from tests.builders import NOON
 from tests.ledgers import add, delivery
 
@@ -112,10 +116,21 @@ def test_collectors_of_another_version_are_named(engine: Engine) -> None:
         ({"api_host": "0.0.0.0"}, False, "API_HOST=0.0.0.0 lets other machines in and no key is set"),
         ({"api_host": "::1"}, None, "whoever reaches ::1"),
         ({"api_host": "0.0.0.0", "api_keys": "s3cr3t"}, True, "every /api route wants a key"),
+        ({"api_host": "0.0.0.0", "access_by_proxy": "true"}, None, "ACCESS_BY_PROXY is set: whoever the proxy"),
+        ({"api_host": "0.0.0.0", "api_publish": "127.0.0.1:3000"}, None, "whoever reaches 127.0.0.1:3000 may read all"),
+        ({"api_publish": "3000"}, False, "API_PUBLISH=3000 lets other machines in and no key is set"),
+        ({"api_publish": "10.0.0.7:3000", "api_keys": "s3cr3t"}, True, "every /api route wants a key"),
     ],
 )
 def test_an_open_api_fails(settings: dict[str, str], ok: bool | None, told: str) -> None:
     found = check_access(Settings.load(**settings))
     assert found.ok is ok
+    api = ApiSettings.load(**settings)
+    if ok is False:
+        # The API does not start so either, for the same reason.
+        with pytest.raises(ConfigError, match=re.escape(found.detail)):
+            refuse_if_open(api, api.listening(), guarded=bool(api.keys))
+    else:
+        refuse_if_open(api, api.listening(), guarded=bool(api.keys))
     assert told in found.detail
     assert "s3cr3t" not in found.detail

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from collector.logs import buffer
+from collector.logs import budget, buffer
 from db.engine import session_scope, write_scope
 from db.models import JobLog
 from db.queries.logs import list_logs
@@ -115,3 +115,16 @@ def test_when_the_runner_died_the_cause_comes_from_the_annotations(
         row = next(row for row in list_logs(session, failed_run, 1) if row.state == "stored")
     assert row.error_line is not None
     assert "lost communication" in row.error_line
+
+
+def test_beyond_its_cpu_time_a_log_has_no_excerpt_and_is_stored(
+    engine: Engine, github: GitHub, failed_run: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(budget, "CPU_BUDGET", 0.0)
+    fetch_logs(engine, github.url, clock=github.clock)
+    with session_scope(engine) as session:
+        row = next(each for each in list_logs(session, failed_run, 1) if each.state == "stored")
+    assert row.text
+    assert FAILING.splitlines()[-1] in row.text
+    assert not row.excerpt
+    assert "no excerpt of the log of job" in caplog.text

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from collector.clock import utc_now
 from collector.github import errors
-from collector.github.client import TRIES, Client, utc_now
+from collector.github.client import TRIES, Client
 from collector.github.pace import Pace
 from collector.github.pagination import pages
 from collector.github.payloads import RepositoryPayload

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from collector.build import make_client, make_passes
 from collector.claims import Claims
+from collector.clock import utc_now
 from collector.config import Settings
-from collector.github.client import utc_now
 from collector.passes import Passes
 from db.engine import write_scope
 from db.models import Claim, Job, JobLog

@@ -5,9 +5,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
+from api.config import Settings as ApiSettings
+from app.config import AccessSettings
 from collector.config import Settings as CollectorSettings
-from db.config import ConfigError, DatabaseSettings, ReaderSettings
+from db.config import ConfigError, DatabaseSettings, EnvironmentSettings, ReaderSettings
+from launch import AppSettings
 
+ROOT = Path(__file__).parents[2]
 SECRET = "p@ss/w:rd %1#é"
 
 
@@ -46,3 +50,101 @@ def test_an_examples_secret_is_refused_wherever_it_comes_from(monkeypatch: pytes
     monkeypatch.setenv(name, "change-me\n")
     with pytest.raises(ConfigError, match=rf"^{name}: it is the example's change-me, which everybody knows"):
         CollectorSettings.load(github_repos="acme/web")
+
+
+def test_every_secret_of_an_example_is_refused() -> None:
+    """Of all programs, whatever file the value stands in."""
+    models: list[type[EnvironmentSettings]] = [CollectorSettings, ApiSettings, AppSettings, AccessSettings]
+    kinds = {name.upper() for model in models for name, field in model.model_fields.items()
+             if "SecretStr" in str(field.annotation)}  # fmt: skip
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    values = [tuple(line.lstrip("#").split("=", 1)) for line in lines if "=" in line]
+    written = {(name, value) for name, value in values if name in kinds and value}
+    assert {name for name, _ in written} == {"SLACK_BOT_TOKEN", "SMTP_URL"}
+    files = list((ROOT / "deploy/kubernetes/example/secrets").iterdir())
+    assert files
+    written |= {("API_KEYS", file.read_text(encoding="utf-8")) for file in files}
+    for name, value in written:
+        with pytest.raises(ConfigError, match=rf"^{name}: it is the example's "):
+            ApiSettings.load(**{name.lower(): value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("API_KEYS", "0123456789abcdef0123, Change-Me"), ("REDIS_URL", "redis://:change-me@redis:6379/0"),
+     ("DATABASE_URL", "postgresql://health:change-me@db/health"), ("ALERT_WEBHOOK_SECRET", " CHANGE-ME\r\n"),
+     ("DATABASE_REPLICA_URL", "postgresql://health:change-me@db/health"), ("DATABASE_PASSWORD", "changeme"),
+     ("GITHUB_WEBHOOK_SECRET", "change-me"), ("SMTP_URL", "smtp://user:password@mail.example.com:587")],
+)  # fmt: skip
+def test_an_examples_value_is_found_in_lists_and_urls(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=rf"^{name}: it is the example's ") as raised:
+        ApiSettings.load()
+    assert str(raised.value).count("\n") == 0
+
+
+@pytest.mark.parametrize("name", ["API_KEYS", "GITHUB_WEBHOOK_SECRET", "ALERT_WEBHOOK_SECRET", "METRICS_KEY"])
+def test_a_secret_that_can_be_guessed_is_refused_in_production(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("ALERT_WEBHOOK_URL", "https://alerts.example.com/")
+    monkeypatch.setenv(name, "k1\n")
+    [line] = ApiSettings.load().weak_secrets()
+    assert line.startswith(f"{name}: ")
+    assert "k1" not in line.removeprefix(name)
+    monkeypatch.setenv("BACKEND_ENV", "prod")
+    with pytest.raises(ConfigError, match=rf"^{name}: .*shorter than 16 characters.*openssl rand -hex 32\.$"):
+        ApiSettings.load()
+    monkeypatch.setenv(name, "0123456789abcdef")
+    assert ApiSettings.load().weak_secrets() == []
+
+
+def test_each_of_several_keys_must_be_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKEND_ENV", "prod")
+    monkeypatch.setenv("API_KEYS", "0123456789abcdef,short,")
+    with pytest.raises(ConfigError, match=r"^API_KEYS: a key is shorter"):
+        ApiSettings.load()
+
+
+@pytest.mark.parametrize("settings", [DatabaseSettings, CollectorSettings, ApiSettings])
+def test_the_demos_password_of_the_database_is_refused_in_production(
+    monkeypatch: pytest.MonkeyPatch, settings: type[DatabaseSettings]
+) -> None:
+    monkeypatch.setenv("BACKEND_ENV", "prod")
+    monkeypatch.setenv("GITHUB_REPOS", "acme/web")
+    monkeypatch.setenv("DEMO_GITHUB_URL", "http://github-demo:3999")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://db:5432/health")
+    monkeypatch.setenv("DATABASE_USER", "health")
+    monkeypatch.setenv("DATABASE_PASSWORD", "health")
+    with pytest.raises(ConfigError, match=r"^DATABASE_PASSWORD: the password is the demo's, .*POSTGRES_PASSWORD"):
+        settings.load()
+    monkeypatch.setenv("DATABASE_URL", "postgresql://health:health@db:5432/health")
+    with pytest.raises(ConfigError, match=r"^DATABASE_URL: the password is the demo's"):
+        settings.load()
+    monkeypatch.setenv("GITHUB_REPOS", "")
+    assert settings.load().database_url == "postgresql://health:health@db:5432/health"
+    monkeypatch.setenv("GITHUB_REPOS", "acme/web")
+    monkeypatch.setenv("BACKEND_ENV", "dev")
+    assert settings.load().database_url == "postgresql://health:health@db:5432/health"
+
+
+def test_one_url_serves_programs_with_roles_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", " postgresql://db:5432/health?sslmode=require\n")
+    monkeypatch.setenv("DATABASE_USER", "health_reader")
+    monkeypatch.setenv("DATABASE_PASSWORD", SECRET)
+    url = make_url(DatabaseSettings.load().database_url)
+    assert (url.username, url.password, url.host, url.query) == ("health_reader", SECRET, "db", {"sslmode": "require"})
+    monkeypatch.setenv("DATABASE_URL", "postgresql://own@db/health")
+    assert make_url(DatabaseSettings.load().database_url).username == "own"
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///data/x.db")
+    assert DatabaseSettings.load().database_url == "sqlite:///data/x.db"
+
+
+@pytest.mark.parametrize(
+    ("url", "whole"),
+    [("redis://redis:6379/0", "redis://:a%2Fb%40c@redis:6379/0"), ("redis://:own@redis/0", "redis://:own@redis/0"),
+     ("rediss://user@redis/0", "rediss://user:a%2Fb%40c@redis/0"), ("unix:///run/r.sock", "unix://:a%2Fb%40c@/run/r.sock")],
+)  # fmt: skip
+def test_the_password_of_redis_stands_apart_from_its_url(url: str, whole: str) -> None:
+    for settings in (ApiSettings.load(redis_url=url, redis_password="a/b@c"),
+                     CollectorSettings.load(redis_url=url, redis_password="a/b@c")):  # fmt: skip
+        assert settings.redis_url
+        assert settings.redis_url.get_secret_value() == whole

@@ -177,6 +177,8 @@ def test_groups_fold_lines_wrap_and_times_are_told_on_demand(log: Tab) -> None:
 def test_the_page_of_the_run_begins_shortly_before_the_cause(
     phone: "sync_api.BrowserContext", address: str, long_log: None
 ) -> None:
+    from playwright.sync_api import expect
+
     with opened(phone, address) as tab:
         tab.go(f"/run?run_id={RUN}")
         tab.page.locator(".ph-lv").scroll_into_view_if_needed()
@@ -192,4 +194,5 @@ def test_the_page_of_the_run_begins_shortly_before_the_cause(
         red = row(tab, CAUSE + 1).get_by_text("red", exact=True)
         on_dark = on_both_grounds((205, 49, 49))[1]
         wanted = f"rgb({', '.join(str(int(on_dark[k : k + 2], 16)) for k in (1, 3, 5))})"
-        assert red.evaluate("each => getComputedStyle(each).color") == wanted
+        # The row may be rendered anew between the lookup and the question: `expect` looks it up again.
+        expect(red).to_have_css("color", wanted)

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests.app.provider import ALICE, CLIENT, MALLORY, SECRET, Provider, provider
@@ -169,6 +170,56 @@ def test_a_websocket_wants_the_login_the_origin_and_the_token(house: House) -> N
         told = sent(half, "not signed in")
         assert "not signed in" in told
         assert "acme" not in told
+
+
+def test_signing_out_ends_every_session_of_the_person(house: House) -> None:
+    """Also with a copy of the cookies, also of a page that is open elsewhere, and of nobody else."""
+    house.provider.person = dict(ALICE)
+    with house.client() as alice, house.client() as bob, house.client() as thief:
+        house.sign_in(alice)
+        house.provider.person = {"sub": "3", "email": "bob@example.com", "email_verified": True}
+        house.sign_in(bob)
+        thief.cookies.update(alice.cookies)
+        assert thief.get("/runs").status_code == 200
+        held = "; ".join(f"{name}={value}" for name, value in thief.cookies.items())
+        with socket(house, held, house.address, thief.cookies["_streamlit_xsrf"]) as opened:
+            assert "acme" in sent(opened, "acme")
+            alice.get("/auth/logout")
+            assert "_streamlit_user" not in alice.cookies
+            with suppress(ConnectionClosed):
+                while True:
+                    opened.recv(timeout=30)
+            assert (opened.close_code, opened.close_reason) == (1008, "The session has ended.")
+        for path in ("/runs", "/_stcore/host-config", "/logs/1/2/text"):
+            assert thief.get(path).status_code == 401, path
+        assert "You have signed out." in thief.get("/runs").text
+        with pytest.raises(InvalidStatus):
+            socket(house, held, house.address, thief.cookies["_streamlit_xsrf"])
+        # A copy that has ended ends nothing more.
+        house.provider.person = dict(ALICE)
+        house.sign_in(alice)
+        thief.get("/auth/logout")
+        assert alice.get("/runs").status_code == 200
+        assert thief.get("/runs").status_code == 401
+        assert bob.get("/runs").status_code == 200
+
+
+def test_the_providers_description_is_asked_for_once(house: House) -> None:
+    house.provider.person = dict(ALICE)
+    with house.client() as client:
+        house.sign_in(client)
+    before = house.provider.descriptions
+    assert before >= 1
+    house.provider.is_down = True
+    try:
+        for _ in range(3):
+            with house.client() as client:
+                assert house.sign_in(client).status_code == 200
+                assert "_streamlit_user" in client.cookies
+                client.get("/auth/logout")
+    finally:
+        house.provider.is_down = False
+    assert house.provider.descriptions == before
 
 
 def socket(house: House, cookie: str, origin: str, token: str) -> ClientConnection:

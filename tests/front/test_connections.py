@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -105,14 +107,48 @@ def test_a_reader_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch)
         finally:
             over.set()
 
+    with _served(endless) as port, socket.create_connection(("127.0.0.1", port)) as reader:
+        reader.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert over.wait(10)
+
+
+@pytest.mark.parametrize(("pause_seconds", "whole"), [(0.02, True), (0.6, False)])
+def test_a_reader_that_takes_little_at_a_time_gets_all_of_it(
+    monkeypatch: pytest.MonkeyPatch, pause_seconds: float, whole: bool
+) -> None:
+    """Of an answer that is longer than the buffers of both ends; unless it is next to nothing."""
+    monkeypatch.setattr(connections, "STALLED_SECONDS", 0.5)
+    connections.limit_connections()
+    size, taken = 24 * 2**20, 0
+
+    async def large(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": bytes(size)})
+
+    with _served(large) as port, socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        reader.settimeout(20)
+        reader.connect(("127.0.0.1", port))
+        reader.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        began, piece = time.monotonic(), b"?"
+        with suppress(ConnectionError):
+            # Slowly for two seconds, and then what is left.
+            while piece:
+                slow = time.monotonic() - began < 2
+                time.sleep(pause_seconds if slow else 0)
+                piece = reader.recv(64 * 1024 if whole or not slow else 100)
+                taken += len(piece)
+    assert (taken > size) == whole
+
+
+@contextmanager
+def _served(app: Any) -> Iterator[int]:
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(endless, port=port, lifespan="off", log_level="critical"))
+    server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", log_level="critical"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    with socket.create_connection(("127.0.0.1", port)) as reader:
-        reader.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert over.wait(10)
+    yield port
     server.should_exit = True
     thread.join(10)

@@ -41,6 +41,15 @@ def test_names_are_taken_with_ports_and_as_urls(monkeypatch: pytest.MonkeyPatch)
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("site", [":80", ":443", "http://:80", "https://:8443/", "http://health.example.com:8080"])
+def test_what_a_proxy_calls_its_site_is_taken(monkeypatch: pytest.MonkeyPatch, site: str) -> None:
+    """As deploy/compose.proxy.yml passes it on; a port alone names no host."""
+    monkeypatch.setenv("ALLOWED_HOSTS", f"api,{site},")
+    named = {"health.example.com"} if "example" in site else set()
+    assert ApiSettings.load().hosts == {"api", "localhost"} | named
+    assert AccessSettings.load().hosts == {"api", "localhost"} | named
+
+
 # Address, published, guarded, by a proxy: does it start?
 CASES = [
     ("127.0.0.1", "", False, False, True), ("localhost", "", False, False, True), ("::1", "", False, False, True),

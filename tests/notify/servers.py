@@ -61,11 +61,13 @@ def slack_server() -> Iterator[Slack]:
 
 @dataclass
 class Mail:
-    """`refuse` are addresses that the server does not take, and `refusal` what it says then."""
+    """`refuse` are addresses that the server does not take, and `refusal` what it says then; `answer` is
+    what it says of a message."""
 
     port: int = 0
     refuse: tuple[str, ...] = ()
     refusal: str = "550 no such person"
+    answer: str = "250 taken"
     envelopes: list[Envelope] = field(default_factory=list)
 
     @property
@@ -83,7 +85,7 @@ class Mail:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         self.envelopes.append(envelope)
-        return "250 taken"
+        return self.answer
 
 
 def _authenticate(_server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: Any) -> AuthResult:

@@ -1,5 +1,8 @@
 """What comes from outside and is shown, logged or stored."""
 
+import base64
+import re
+
 import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -8,12 +11,16 @@ from collector.notify.deliver import Deliverer
 from db.engine import write_scope
 from db.models import Delivery
 from db.store.outbox import enqueue
+from db.telemetry.foreign import clean, hide
 from notify.channels import Channel
+from notify.email import EmailChannel
 from notify.errors import DeliveryFailed
+from notify.slack import SlackChannel
 from notify.slack_bot import SlackBot
 from notify.text import line, printable
 from notify.webhook import WebhookChannel
 from tests.builders import NOON
+from tests.notify.servers import mail_server, slack_server
 from tests.notify.web import TOKEN, Answer, hook, slack_api
 
 
@@ -47,3 +54,67 @@ def test_a_receipt_that_a_database_cannot_store_is_noted(engine: Engine) -> None
     with slack_api() as api:
         api.instead["chat.postMessage"] = Answer.json({"ok": True, "channel": "C\u0000", "ts": "1.2\ud800"})
         assert delivered(engine, SlackBot(TOKEN, api.channel, api.url)) == ("sent", None)
+
+
+PASSWORD = "p@ss word"
+SEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
+
+
+def repeated(secret: str) -> str:
+    """What a server says that repeats what it was sent, as a terminal would obey it."""
+    encoded = base64.b64encode(f"\0alerts\0{secret}".encode()).decode()
+    return f"\x1b]0;OWNED\x07\x1b[2Jno {secret}, {secret[:4]}\x1b[0m{secret[4:]}, {encoded}"
+
+
+def check(error: str | None, *secrets: str) -> None:
+    assert error
+    assert not SEEN.search(error)
+    assert "OWNED" not in error
+    assert [each for each in secrets if each in error or base64.b64encode(each.encode()).decode()[:8] in error] == []
+    assert len(error) <= 1_000
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 404, 429, 500])
+def test_what_the_receiver_of_a_webhook_repeats_is_not_stored(engine: Engine, status: int) -> None:
+    secret = "webhook-secret-9Tq4"
+    with hook() as receiver:
+        receiver.answer = Answer(status, repeated(secret).encode() + b" " + b"x" * 100_000)
+        state, error = delivered(engine, WebhookChannel(receiver.url, secret))
+    assert (state == "sent") is (status == 200)
+    if status != 200:
+        check(error, secret)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 429, 500])
+def test_what_a_webhook_of_slack_repeats_is_not_stored(engine: Engine, status: int) -> None:
+    with slack_server() as slack:
+        slack.status, slack.body = status, repeated("s3cr3t-hook").encode()
+        check(delivered(engine, SlackChannel(slack.url))[1], "s3cr3t-hook")
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 500])
+def test_what_slack_repeats_to_a_bot_is_not_stored(engine: Engine, status: int) -> None:
+    with slack_api() as api:
+        said = {"ok": False, "error": repeated(TOKEN)}
+        api.instead["chat.postMessage"] = api.instead["auth.test"] = Answer.json(said, status)
+        bot = SlackBot(TOKEN, api.channel, api.url)
+        check(delivered(engine, bot)[1], TOKEN)
+        with pytest.raises(DeliveryFailed) as failed:
+            bot.who()
+        check(str(failed.value), TOKEN)
+
+
+def test_what_a_mail_server_repeats_is_not_stored(engine: Engine) -> None:
+    with mail_server() as server:
+        server.answer = "554 " + repeated(PASSWORD).replace("\x00", "")
+        url = f"smtp://alerts:p%40ss%20word@127.0.0.1:{server.port}"
+        check(delivered(engine, EmailChannel(url, "ci@example.com", ("a@example.com",)))[1], PASSWORD)
+
+
+def test_a_secret_is_found_in_what_is_seen_and_before_a_text_is_cut() -> None:
+    hide("correct-horse-battery")
+    assert clean("a correct-\x1b[1mhorse\u200b-battery b") == "a *** b"
+    assert clean(f"{'x' * 180} correct-horse-battery", 200).endswith("x ***")
+    assert clean("correct-horse-battery " * 100_000, 50) == ("*** " * 13)[:49] + "…"
+    assert "correct" not in clean("x" * 39_990 + " correct-horse-battery", 100_000)
+    assert clean("wrongcorrect%2Dhorse correct-horse") == "wrongcorrect%2Dhorse correct-horse"

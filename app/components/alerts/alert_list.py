@@ -75,7 +75,9 @@ def one(alert: AlertRow, now: datetime, zone: ZoneInfo) -> None:
     st.html(_card(alert, now))
     if alert.deliveries:
         rows = [_message(each, now) for each in alert.deliveries]
-        table("messages", _MESSAGES, rows, caption="Messages about this alert")
+        cut = alert.deliveries_total > len(rows)
+        number = f", the newest {len(rows):,} of {alert.deliveries_total:,}" if cut else ""
+        table("messages", _MESSAGES, rows, caption=f"Messages about this alert{number}")
     else:
         st.caption("No message went out about it: no channel was configured, or a silence held.")
 

@@ -1,0 +1,83 @@
+"""The collector's time: this machine's clock, whose jumps count only where GitHub's clock confirms them.
+
+What is due, old or over is decided by comparing moments that were stored with the present one, and most of them come
+from GitHub. A clock that jumps would make all of it due at once, or nothing for as long as it jumped back. Time that
+has passed is therefore taken from a clock that nobody sets, and this machine's clock only as long as both agree."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+log = logging.getLogger(__name__)
+# NTP steps by less than this where a clock runs badly; such steps are followed.
+MOST_STEP = timedelta(minutes=1)
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)
+
+
+def uptime() -> float:
+    """Seconds since some moment; they pass while the machine is suspended, too, where the system can tell."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)
+
+
+class Clock:
+    """Called, it returns the present moment in UTC. Safe to use from several threads. `wall` and `passed` can be
+    replaced: this machine's clock, and seconds that only ever grow."""
+
+    def __init__(self, wall: Callable[[], datetime] = _wall, passed: Callable[[], float] = uptime) -> None:
+        self._wall, self._passed = wall, passed
+        self._lock = threading.Lock()
+        self._anchor = wall(), passed()
+        self._witness: tuple[datetime, float] | None = None
+        self._reported = False
+
+    def __call__(self) -> datetime:
+        with self._lock:
+            wall, passed = self._wall(), self._passed()
+            expected = _carried(self._anchor, passed)
+            ahead = wall - expected
+            if abs(ahead) > MOST_STEP and not self._confirms(wall, expected, passed):
+                self._report(ahead)
+                return expected
+            self._anchor, self._reported = (wall, passed), False
+            return wall
+
+    def witness(self, moment: datetime) -> None:
+        """What another clock, GitHub's, said just now."""
+        with self._lock:
+            self._witness = moment, self._passed()
+
+    def _confirms(self, wall: datetime, expected: datetime, passed: float) -> bool:
+        """Without another clock, this machine's is the best one."""
+        if self._witness is None:
+            return True
+        other = _carried(self._witness, passed)
+        return abs(wall - other) < abs(expected - other)
+
+    def _report(self, ahead: timedelta) -> None:
+        if not self._reported:
+            direction = "ahead" if ahead > timedelta(0) else "back"
+            log.error("This machine's clock jumped %s by %s, and GitHub's did not: the collector goes on by the time "
+                      "before. Set the clock, by NTP for example.", direction, _words(abs(ahead)))  # fmt: skip
+        self._reported = True
+
+
+def _carried(known: tuple[datetime, float], passed: float) -> datetime:
+    """The moment that it is now, by one that was known and the seconds since."""
+    return known[0] + timedelta(seconds=passed - known[1])
+
+
+def _words(span: timedelta) -> str:
+    hours = span / timedelta(hours=1)
+    if hours >= 48:
+        return f"{hours / 24:.0f} days"
+    return f"{hours:.1f} hours" if hours >= 2 else f"{hours * 60:.0f} minutes"
+
+
+# Of this process.
+utc_now = Clock()

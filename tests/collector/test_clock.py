@@ -1,0 +1,120 @@
+"""Time that goes on evenly while this machine's clock jumps."""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from collector import alive
+from collector.clock import Clock
+from collector.intervals import Interval, WallClock
+from collector.sync.cursor import LOOKS, Known, is_due, plan
+
+START = datetime(2026, 5, 4, 8, tzinfo=UTC)
+DAYS = timedelta(days=500)
+
+
+@dataclass
+class Machine:
+    """Its clock, and the seconds that passed."""
+
+    wall: datetime = START
+    passed: float = 1_000.0
+
+    def passes(self, seconds: float) -> None:
+        self.wall += timedelta(seconds=seconds)
+        self.passed += seconds
+
+    def shown(self) -> float:
+        return self.wall.timestamp()
+
+    def clock(self) -> Clock:
+        return Clock(lambda: self.wall, lambda: self.passed)
+
+
+@pytest.mark.parametrize("jump", [DAYS, -DAYS, timedelta(hours=2), -timedelta(minutes=5)])
+def test_a_jump_that_github_does_not_confirm_is_not_followed(jump: timedelta, caplog: pytest.LogCaptureFixture) -> None:
+    machine = Machine()
+    clock = machine.clock()
+    clock.witness(START)
+    machine.passes(30)
+    assert clock() == START + timedelta(seconds=30)
+    machine.wall += jump
+    with caplog.at_level(logging.ERROR):
+        for seconds in (60, 90, 120):
+            machine.passes(30)
+            assert clock() == START + timedelta(seconds=seconds)
+    assert len(caplog.records) == 1
+    assert "clock jumped" in caplog.text
+    machine.wall -= jump
+    machine.passes(30)
+    assert clock() == machine.wall
+
+
+def test_a_clock_that_was_wrong_and_is_set_is_followed_as_soon_as_github_confirms_it() -> None:
+    machine = Machine(wall=START - DAYS)
+    clock = machine.clock()
+    clock.witness(START)
+    assert clock() == START - DAYS
+    machine.wall = START
+    assert clock() == START
+
+
+def test_without_another_clock_this_machines_counts() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    machine.wall += timedelta(hours=9)
+    assert clock() == START + timedelta(hours=9)
+
+
+@pytest.mark.parametrize("seconds", [40, -40])
+def test_small_steps_are_followed(seconds: int) -> None:
+    machine = Machine()
+    clock = machine.clock()
+    clock.witness(START)
+    for number in range(1, 5):
+        machine.wall += timedelta(seconds=seconds)
+        assert clock() == START + number * timedelta(seconds=seconds)
+
+
+def test_times_that_a_job_missed_count_as_one() -> None:
+    trigger = Interval(0.25)
+    assert trigger.get_next_fire_time(None, START) == START + timedelta(seconds=0.25)
+    assert trigger.get_next_fire_time(START, START) == START + timedelta(seconds=0.25)
+    assert trigger.get_next_fire_time(START, START + DAYS) == START + DAYS + timedelta(seconds=0.25)
+
+
+def test_a_clock_that_was_set_back_is_noticed_once() -> None:
+    machine = Machine()
+    watch = WallClock(machine.shown, lambda: machine.passed)
+    for jump, back in ((timedelta(0), False), (DAYS, False), (-DAYS, True), (timedelta(0), False)):
+        machine.passes(1)
+        machine.wall += jump
+        assert watch.was_set_back() is back
+
+
+@pytest.mark.parametrize("last", [None, START - timedelta(hours=1), START + timedelta(seconds=1), START + DAYS])
+def test_what_was_done_in_the_future_is_due(last: datetime | None) -> None:
+    assert is_due(last, timedelta(hours=1), START)
+    assert not is_due(START - timedelta(minutes=59), timedelta(hours=1), START)
+
+
+def test_deep_looks_noted_under_a_clock_that_was_ahead_are_taken_again() -> None:
+    looked = {look.name: START + DAYS for look in LOOKS}
+    walk = plan(Known(START - timedelta(days=60), START - timedelta(hours=1), looked), START, START)
+    assert walk.looks == LOOKS
+    assert walk.until == START - timedelta(days=31)
+
+
+def test_a_sign_of_life_of_a_clock_that_was_ahead_counts_no_longer(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    now = START.timestamp()
+    monkeypatch.setattr("time.time", lambda: now)
+    alive.tell(now + 960)
+    assert alive.main() == 0
+    alive.tell(now + DAYS.total_seconds())
+    assert alive.main() == 1
+    assert capsys.readouterr().out == "The collector shows no sign of life.\n"

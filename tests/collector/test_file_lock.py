@@ -1,0 +1,103 @@
+"""An SQLite file has one collector."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from collector.file_lock import HasCollector, hold
+from db.engine import make_engine
+from tests.notify.servers import free_port
+
+ROOT = Path(__file__).parents[2]
+
+
+def start(file: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """A collector whose GitHub nobody answers for."""
+    environment = {
+        "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "DATABASE_URL": f"sqlite:///{file}",
+        "GITHUB_REPOS": "acme/web", "GITHUB_API_URL": f"http://127.0.0.1:{free_port()}",
+    }  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-m", "collector", *arguments], env=environment, stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE, text=True, cwd=file.parent,
+    )  # fmt: skip
+
+
+def wait_for_lock(file: Path, process: "subprocess.Popen[str]") -> None:
+    lock = Path(f"{file}-collector")
+    for _ in range(600):
+        if lock.exists() and f"process {process.pid} " in lock.read_text(encoding="utf-8"):
+            return
+        time.sleep(0.05)
+    raise AssertionError("no collector has the file")
+
+
+def test_a_second_collector_says_which_one_has_the_file_and_ends(tmp_path: Path, sqlite_template: Path) -> None:
+    file = Path(shutil.copy(sqlite_template, tmp_path / "one.db"))
+    first = start(file)
+    try:
+        wait_for_lock(file, first)
+        (tmp_path / "link.db").symlink_to(file)
+        for name in ("one.db", "link.db"):
+            second = start(tmp_path / name)
+            _, error = second.communicate(timeout=60)
+            assert second.returncode == 1
+            [line] = error.strip().splitlines()
+            assert line.startswith(f"DATABASE_URL: {tmp_path / name} has a collector already (process {first.pid} on ")
+        # Programs that read, and commands that end by themselves, go on.
+        with make_engine(f"sqlite:///{file}").connect() as connection:
+            assert connection.exec_driver_sql("SELECT count(*) FROM runs").scalar() == 0
+        once = start(file, "sync")
+        assert "has a collector already" not in once.communicate(timeout=60)[1]
+        assert first.poll() is None
+        # However it ends, the next one starts at once.
+        first.send_signal(signal.SIGKILL)
+        first.communicate()
+        third = start(file)
+        try:
+            wait_for_lock(file, third)
+        finally:
+            third.terminate()
+            third.communicate(timeout=30)
+    finally:
+        if first.poll() is None:
+            first.kill()
+            first.communicate()
+
+
+def test_the_lock_is_for_its_owner_alone_and_for_files(tmp_path: Path) -> None:
+    engine = make_engine(f"sqlite:///{tmp_path}/x.db")
+    held = hold(engine)
+    assert held
+    assert Path(f"{tmp_path}/x.db-collector").stat().st_mode & 0o777 == 0o600
+    held.close()
+    assert hold(create_engine("sqlite://")) is None
+    assert hold(create_engine("postgresql+psycopg2://nobody@127.0.0.1/x")) is None
+
+
+def test_a_lock_that_says_nothing_is_named_so(tmp_path: Path) -> None:
+    command = (
+        "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.lockf(f, fcntl.LOCK_EX); print('locked', flush=True); "
+        "sys.stdin.read()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", command, f"{tmp_path}/x.db-collector"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert other.stdout
+    assert other.stdout.readline() == "locked\n"
+    with pytest.raises(HasCollector, match="which does not say its name"):
+        hold(make_engine(f"sqlite:///{tmp_path}/x.db"))
+    other.communicate()
+    held = hold(make_engine(f"sqlite:///{tmp_path}/x.db"))
+    assert held
+    held.close()

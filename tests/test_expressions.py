@@ -1,0 +1,47 @@
+"""Regular expressions take time linear in their text: logs, titles, names and answers come from outside."""
+
+import json
+import resource
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.expressions import ROOT
+from tests.programs import clean
+
+# Of CPU time and of all expressions together, on a machine ten times as slow as most; an exponential one never ends.
+_MOST_SECONDS = 300
+# Parts of expressions that modules hold, and the secrets of the settings, which are literals side by side.
+_MADE = {
+    "collector/logs/patterns.py: '|'.join(anywhere)", "collector/logs/patterns.py: '|'.join(at_start)",
+    "db/insights/fingerprint.py: pattern", "db/telemetry/redaction.py: '|'.join(words)",
+    "db/telemetry/redaction.py: pattern",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def measured() -> list[dict[str, Any]]:
+    """By a process of its own, whose CPU time is limited."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.expressions"], cwd=ROOT, env=clean({}), capture_output=True, text=True,
+        check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (_MOST_SECONDS, _MOST_SECONDS)),
+    )  # fmt: skip
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, f"{lines[-1] if lines else ''} {done.stderr[-2000:]}"
+    return lines
+
+
+def test_every_expression_is_read(measured: list[dict[str, Any]]) -> None:
+    assert set(measured[0]["unread"]) == _MADE
+    places = "\n".join(each["place"] for each in measured if "place" in each)
+    for part in (
+        "collector.logs.cause_line.TELLING[", "db.telemetry.redaction._PATTERNS[", "db/insights/fingerprint.py:",
+        "app/logs/ansi.py:", "api/", "front/hosts.py:", "notify/settings.py:",
+    ):  # fmt: skip
+        assert part in places
+
+
+def test_time_grows_with_the_text_and_no_faster(measured: list[dict[str, Any]]) -> None:
+    assert [each for each in measured if each.get("trouble")] == []
