@@ -87,6 +87,10 @@ def _history(found: Board, zone: ZoneInfo) -> None:
 def _firing_pages(found: Board) -> None:
     trail: list[str] = st.session_state.setdefault(_FIRING_TRAIL, [])
     shown = alerts_data.firing(trail[-1] if trail else None)
+    if trail and not shown.page.items:
+        # They are over by now.
+        trail.clear()
+        shown = alerts_data.firing(None)
     alert_list.firing(shown.page.items, shown.firsts, found.at)
     first = len(trail) * alerts_data.MOST_FIRING
     last = first + len(shown.page.items)
