@@ -34,7 +34,7 @@ class Clock:
         self._lock = threading.Lock()
         self._anchor = wall(), passed()
         self._witness: tuple[datetime, float] | None = None
-        self._reported = False
+        self._reported: timedelta | None = None
 
     def __call__(self) -> datetime:
         with self._lock:
@@ -44,7 +44,7 @@ class Clock:
             if abs(ahead) > MOST_STEP and not self._confirms(wall, expected, passed):
                 self._report(ahead)
                 return expected
-            self._anchor, self._reported = (wall, passed), False
+            self._anchor, self._reported = (wall, passed), None
             return wall
 
     def witness(self, moment: datetime) -> None:
@@ -60,11 +60,12 @@ class Clock:
         return abs(wall - other) < abs(expected - other)
 
     def _report(self, ahead: timedelta) -> None:
-        if not self._reported:
+        """Once for each jump."""
+        if self._reported is None or abs(ahead - self._reported) > MOST_STEP:
             direction = "ahead" if ahead > timedelta(0) else "back"
             log.error("This machine's clock jumped %s by %s, and GitHub's did not: the collector goes on by the time "
                       "before. Set the clock, by NTP for example.", direction, _words(abs(ahead)))  # fmt: skip
-        self._reported = True
+            self._reported = ahead
 
 
 def _carried(known: tuple[datetime, float], passed: float) -> datetime:

@@ -149,7 +149,7 @@ class Scene:
 
     def wait_until_equal(self, seconds: float = 60) -> float:
         try:
-            return until(lambda: not self.differences(), seconds, "every row equal to GitHub's")
+            return until(lambda: not self.differences(), seconds, "every row equal to GitHub's", 0.25)
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.differences()[:5]}") from None
 
@@ -179,7 +179,7 @@ class Scene:
         assert self.slack.counts() == self.due()
 
 
-def until(what: Callable[[], bool], seconds: float, name: str, pause: float = 0.05) -> float:
+def until(what: Callable[[], bool], seconds: float, name: str, pause: float = 0.1) -> float:
     """How many seconds it took; fails when it never came."""
     begun = time.monotonic()
     while not what():

@@ -118,3 +118,18 @@ def test_a_sign_of_life_of_a_clock_that_was_ahead_counts_no_longer(
     alive.tell(now + DAYS.total_seconds())
     assert alive.main() == 1
     assert capsys.readouterr().out == "The collector shows no sign of life.\n"
+
+
+def test_every_jump_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    machine = Machine()
+    clock = machine.clock()
+    clock.witness(START)
+    for jump in (DAYS, -DAYS, -DAYS):
+        machine.wall += jump
+        for _ in range(3):
+            machine.passes(40)
+            clock()
+    # The second one set the clock right.
+    assert [record.getMessage().partition(",")[0] for record in caplog.records] == [
+        "This machine's clock jumped ahead by 500 days", "This machine's clock jumped back by 500 days"
+    ]  # fmt: skip
