@@ -15,7 +15,7 @@ help:
 	@echo "make check         lint, types, import rules, licences, known vulnerabilities and tests"
 	@echo "make audit-strict  known vulnerabilities; fails when a package could not be checked (weekly, in CI)"
 	@echo "make sbom          what the product runs on, as CycloneDX, into sbom.json"
-	@echo "make chaos         faults, kills and storms, at length (about half an hour)"
+	@echo "make chaos         faults, kills, storms and a day of all of them, at length (some hours)"
 	@echo "make bench         how fast a sync, questions and alerts are"
 	@echo "make bench-detectors  false alarms and power of the detectors, on simulated pipelines (a few minutes)"
 	@echo "make bench-upgrade how long an upgrade of a million runs takes, and how long others wait (some minutes)"
