@@ -141,14 +141,10 @@ def _news(engine: Engine) -> None:
 def test_an_answer_of_more_than_a_megabyte_is_not_kept(request: pytest.FixtureRequest, shared: bool) -> None:
     """As it is kept: a long answer that packs well is."""
     link = RedisLink(request.getfixturevalue("redis_url")) if shared else None
-    cache, reader = Cache(link), Cache(link)
-    chance = random.Random("answers")
-    packed, large, largest = (
-        Answer.of(b"[0]" * 2**20),
-        Answer("tag", chance.randbytes(2**20 + 1)),
-        chance.randbytes(2**20),
-    )
-    for key, answer in (("packed", packed), ("large", large), ("largest", Answer("tag", largest))):
+    cache, reader = (Cache(link, key=lambda: b"a key of both") for _ in range(2))
+    packed, noise = Answer.of(b"[0]" * 2**20), b"[" + random.Random("answers").randbytes(2**20)
+    large, largest = (Answer(tag_of(body), body) for body in (noise, noise[:-1]))
+    for key, answer in (("packed", packed), ("large", large), ("largest", largest)):
         cache.put(key, answer)
     assert len(packed.body) > 2**20
     for name, kept in (("packed", True), ("large", False), ("largest", True)):
