@@ -52,26 +52,26 @@ def job_list(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneIn
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="job-filters"):
         wanted = st.text_input("Search jobs", key=f"jobs-q-{run_id}", placeholder="Name, runner or label",
                                icon=":material/search:", label_visibility="collapsed", width=330)  # fmt: skip
-        view = _view(run_id, {_BY_GROUP: len(groups), _FAILED: len(failed), _ALL: len(jobs)})
-    chosen = st.query_params.get("group", "")
+        chosen = st.query_params.get("group", "")
+        view = _view(run_id, {_BY_GROUP: len(groups), _FAILED: len(failed), _ALL: len(jobs)}, grouped=bool(chosen))
     if wanted.strip():
         _jobs(matching(jobs, wanted), "matching jobs", wanted, run_id, attempt, zone)
     elif view == _BY_GROUP and chosen:
         _legs(groups, chosen, run_id, attempt, zone)
     elif view == _BY_GROUP:
-        shown = paged(groups, "job-groups", "groups", of=attempt)
+        shown = paged(groups, "job-groups", "groups", of=(run_id, attempt))
         table("job-groups", _GROUPS, group_rows(shown, run_id, attempt), caption="Groups of jobs, failed ones first")
     else:
         listed = worst_first(failed if view == _FAILED else jobs)
         _jobs(listed, "failed jobs" if view == _FAILED else "jobs", view, run_id, attempt, zone)
 
 
-def _view(run_id: int, sizes: dict[str, int]) -> str:
-    """What is listed: groups, where most jobs share one. There are none where all jobs are of one group, or every name
-    is its own."""
+def _view(run_id: int, sizes: dict[str, int], *, grouped: bool) -> str:
+    """What is listed: groups, where most jobs share one, or where the address names one (`grouped`). There are none
+    where all jobs are of one group, or every name is its own."""
     every = sizes[_ALL]
     offered = [view for view, least in ((_BY_GROUP, 2), (_FAILED, 1)) if least <= sizes[view] < every] + [_ALL]
-    default = _BY_GROUP if _BY_GROUP in offered and sizes[_BY_GROUP] * 2 <= every else _ALL
+    default = _BY_GROUP if _BY_GROUP in offered and (grouped or sizes[_BY_GROUP] * 2 <= every) else _ALL
     if len(offered) == 1:
         return offered[0]
     chosen = st.segmented_control(
@@ -87,7 +87,7 @@ def _jobs(
     if not listed:
         st.caption("No job of this attempt has that in its name, runner or labels.")
         return
-    shown = paged(listed, name, what, of=(of, attempt))
+    shown = paged(listed, name, what, of=(of, run_id, attempt))
     table(name, _COLUMNS, job_rows(shown, run_id, attempt, zone), caption="Jobs of the run, failed ones first")
 
 

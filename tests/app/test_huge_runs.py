@@ -1,13 +1,15 @@
 """Runs of thousands of jobs: pages stay small, and everything can be reached."""
 
+from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from sqlalchemy import Engine
 
 from tests.app.conftest import Open
-from tests.app.huge import ATTEMPTS, DISTINCT, FEWER, GREEN, JOBS, MATRIX, STEPS, huge_runs
+from tests.app.huge import ATTEMPTS, DISTINCT, FEWER, GREEN, JOBS, MATRIX, STEPS, huge_run, huge_runs
 from tests.app.reading import everything, html, octets, table
+from tests.app.seeding import add_repository, heartbeat
 from tests.kept import Kept
 
 MOST = 450_000
@@ -89,3 +91,13 @@ def test_one_of_many_attempts_is_chosen_from_a_list(open_page: Open) -> None:
     assert (chosen.label, chosen.value, len(chosen.options)) == ("One of 50 attempts", 7, 50)
     chosen.select(50).run()
     assert page.query_params["attempt"] == "50"
+
+
+def test_an_address_of_a_group_opens_it_where_most_jobs_share_no_name(empty: Engine, open_page: Open) -> None:
+    now = datetime.now(UTC)
+    add_repository(empty, 1, "acme/web", now)
+    huge_run(empty, 510, 30, now, name=lambda number: f"pair {number // 2 if number < 20 else number} ({number})")
+    heartbeat(empty, now)
+    assert len(table(open_page("run", run_id=510), "run-jobs")) == 30
+    page = open_page("run", run_id=510, attempt=1, group="pair 3")
+    assert sorted(row["Job"].value for row in table(page, "run-jobs")) == ["pair 3 (6)", "pair 3 (7)"]
