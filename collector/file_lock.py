@@ -1,6 +1,7 @@
 """An SQLite file has one collector: a lock beside it that the operating system lets go when the process ends, however
 it ends. Other programs, and the commands that end by themselves, do not ask for it."""
 
+import errno
 import os
 import socket
 import time
@@ -19,6 +20,8 @@ _SUFFIX = "-collector"
 _LONGEST = 200
 # Whoever has just taken the lock writes its name a moment later.
 _TRIES, _PAUSE_SECONDS = 5, 0.05
+# What POSIX says of a lock that another process has; anything else is a file system without locks.
+_TAKEN = (errno.EACCES, errno.EAGAIN)
 
 
 class HasCollector(Exception):
@@ -27,7 +30,7 @@ class HasCollector(Exception):
 
 def hold(engine: Engine) -> IO[str] | None:
     """Keeps other collectors from the file for as long as the result lives; null for PostgreSQL, which many may share.
-    Raises HasCollector, and OSError where nothing can be written beside the file."""
+    Raises HasCollector, and OSError where nothing can be written or locked beside the file."""
     name = engine.url.database
     if fcntl is None or engine.dialect.name != "sqlite" or not name or name == ":memory:" or name.startswith("file:"):
         return None
@@ -37,7 +40,10 @@ def hold(engine: Engine) -> IO[str] | None:
     try:
         # Of this process alone: a child that outlives it does not keep the lock.
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except OSError as error:
+        if error.errno not in _TAKEN:
+            file.close()
+            raise
         holder = _read(file)
         file.close()
         raise HasCollector(

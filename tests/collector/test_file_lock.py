@@ -1,5 +1,6 @@
 """An SQLite file has one collector."""
 
+import errno
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
+from collector.__main__ import main
 from collector.file_lock import HasCollector, hold
 from db.engine import make_engine
 from tests.notify.servers import free_port
@@ -101,3 +103,23 @@ def test_a_lock_that_says_nothing_is_named_so(tmp_path: Path) -> None:
     held = hold(make_engine(f"sqlite:///{tmp_path}/x.db"))
     assert held
     held.close()
+
+
+def test_a_file_system_without_locks_is_no_other_collector(
+    tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As on NFS whose server has no lock service."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    file = Path(shutil.copy(sqlite_template, tmp_path / "x.db"))
+    monkeypatch.setattr("fcntl.lockf", refuse)
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{file}")
+    monkeypatch.setenv("GITHUB_REPOS", "acme/web")
+    monkeypatch.chdir(tmp_path)
+    assert main([]) == 1
+    assert capsys.readouterr().err.strip() == (
+        f"DATABASE_URL: cannot lock {file} by a file beside it: No locks available; the folder must be writable for this "
+        "user and on a file system with locks."
+    )
