@@ -11,6 +11,9 @@ MASK = "***"
 _SHORTEST = 8
 # So long, it is taken where it stands as a word by itself.
 _SHORTEST_WORD = 6
+# Passwords of many a database for development, known to all, and words of other lines (postgresql://, "password
+# authentication failed"): taken by themselves they would make those unreadable. In a URL their place gives them away.
+_WORDS = frozenset({"postgres", "password", "health"})
 # Each begins with something fixed, so that no text makes them slow.
 _PATTERNS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = tuple(
     (re.compile(pattern), replacement)
@@ -51,7 +54,7 @@ def _parts(secret: str) -> list[str]:
     found += [line.strip() for line in secret.splitlines() if not line.startswith("-----")]
     if match := _IN_URL.search(secret):
         found += [match[1], unquote(match[1])]
-    return [part for part in found if len(part) >= _SHORTEST_WORD]
+    return [part for part in found if len(part) >= _SHORTEST_WORD and part.lower() not in _WORDS]
 
 
 def _forms(value: str) -> Iterator[str]:

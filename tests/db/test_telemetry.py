@@ -116,3 +116,11 @@ def test_every_field_is_documented() -> None:
     text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
     names = (*FIELDS, "ts", "level", "service", "logger", "message", "exception")
     assert [name for name in names if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("password", ["postgres", "password", "health"])
+def test_a_password_that_is_a_word_of_other_lines_leaves_them_readable(password: str) -> None:
+    url = f"postgresql://postgres:{password}@db.example.com/postgres"
+    told = 'FATAL: password authentication failed for user "postgres" of pipeline-health'
+    shown = line("dev", f"cannot use {url}: {told}", secrets=(password,))
+    assert shown.endswith(f"cannot use postgresql://postgres:***@db.example.com/postgres: {told}")
