@@ -19,12 +19,14 @@ SIGNED_OUT = "You have signed out."
 
 class Sessions:
     """`use` says how generations are read and raised; both return null while the database cannot be used. Then what was
-    read last counts."""
+    read last counts, of everybody: a database that does not answer is not waited for once for each person."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         # By person: the generation, and when it is to be read again.
         self._known: dict[str, tuple[int, float]] = {}
+        # When the database is read again after it could not be used.
+        self._again_at = 0.0
         self._read: Callable[[str], int | None] = lambda _: None
         self._raise: Callable[[str], int | None] = lambda _: None
 
@@ -35,10 +37,11 @@ class Sessions:
     def forget(self) -> None:
         with self._lock:
             self._known.clear()
+            self._again_at = 0.0
 
     def is_fresh(self, claims: Mapping[str, Any]) -> bool:
         """Whether `judge` answers without waiting."""
-        return time.monotonic() < self._known.get(person(claims), (0, 0.0))[1]
+        return time.monotonic() < max(self._known.get(person(claims), (0, 0.0))[1], self._again_at)
 
     def judge(self, known: Login, claims: Mapping[str, Any]) -> Account | Refusal:
         """What the rules say of somebody whose session has not ended."""
@@ -51,24 +54,28 @@ class Sessions:
         """That of the person, at most FRESH_SECONDS old; `anew`: read now."""
         who = person(claims)
         last, again_at = self._known.get(who, (0, 0.0))
-        if not anew and time.monotonic() < again_at:
+        if not anew and time.monotonic() < max(again_at, self._again_at):
             return last
         found = self._read(who)
-        return self._note(who, last if found is None else found, FRESH_SECONDS if found is not None else _PAUSE_SECONDS)
+        if found is None:
+            self._again_at = time.monotonic() + _PAUSE_SECONDS
+            return last
+        self._again_at = 0.0
+        return self._note(who, found)
 
     def end(self, claims: Mapping[str, Any]) -> bool:
         """Ends all sessions of this person; false where the database cannot be used."""
         who = person(claims)
         found = self._raise(who)
         if found is not None:
-            self._note(who, found, FRESH_SECONDS)
+            self._note(who, found)
         return found is not None
 
-    def _note(self, who: str, generation: int, seconds: float) -> int:
+    def _note(self, who: str, generation: int) -> int:
         with self._lock:
             if len(self._known) >= _MOST_PEOPLE:
                 self._known.clear()
-            self._known[who] = generation, time.monotonic() + seconds
+            self._known[who] = generation, time.monotonic() + FRESH_SECONDS
         return generation
 
 

@@ -22,7 +22,7 @@ from streamlit.auth_util import set_cookie_with_chunks
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 
 from app import data
-from app.access.sessions import CLAIM, SESSIONS, person
+from app.access.sessions import CLAIM, SESSIONS, Sessions, person
 from app.addresses import PAGES
 from app.server import guard, middleware
 from app.server.attempts import ATTEMPTS, MOST, Attempts
@@ -325,3 +325,26 @@ def test_attempts_are_counted_by_address_and_forgotten(monkeypatch: pytest.Monke
     for number in range(20_000):
         counter.wait(str(number))
     assert len(counter._counts) == 10_000
+
+
+def test_a_database_that_is_away_is_waited_for_once_and_not_by_everybody() -> None:
+    away, reads = [False], list[str]()
+
+    def read(who: str) -> int | None:
+        reads.append(who)
+        return None if away[0] else 3
+
+    sessions = Sessions()
+    sessions.use(read, read)
+    people = [{"iss": "https://id.example.com", "sub": str(number)} for number in range(50)]
+    assert sessions.generation(people[0]) == 3
+    away[0] = True
+    sessions._known = {person(people[0]): (3, 0.0)}
+    reads.clear()
+    assert [sessions.generation(each) for each in people] == [3] + [0] * 49
+    assert len(reads) == 1
+    assert all(map(sessions.is_fresh, people))
+    # Whoever signs in is worth a try, and says that it is back.
+    away[0] = False
+    assert sessions.generation(people[7], anew=True) == 3
+    assert sessions.generation(people[8]) == 3
