@@ -5,6 +5,7 @@ from GitHub. A clock that jumps would make all of it due at once, or nothing for
 has passed is therefore taken from a clock that nobody sets, and this machine's clock only as long as both agree."""
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,14 +16,19 @@ log = logging.getLogger(__name__)
 MOST_STEP = timedelta(minutes=1)
 
 
+# Of Linux; on macOS CLOCK_MONOTONIC goes on as well (clock_gettime(3) there), which time.monotonic() does not.
+_SUSPENDED_TOO: int | None = getattr(
+    time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None) if sys.platform == "darwin" else None
+)
+
+
 def _wall() -> datetime:
     return datetime.now(UTC)
 
 
 def uptime() -> float:
     """Seconds since some moment; they pass while the machine is suspended, too, where the system can tell."""
-    boot = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if boot is None else time.clock_gettime(boot)
+    return time.monotonic() if _SUSPENDED_TOO is None else time.clock_gettime(_SUSPENDED_TOO)
 
 
 class Clock:

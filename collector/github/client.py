@@ -273,10 +273,11 @@ class Client:
         return response
 
     def _note_date(self, date: str) -> None:
-        self._dated = date, self._clock()
         moment = _moment(date)
+        # First: what it says decides which time it is here, after this machine was suspended for example.
         if moment is not None and isinstance(self._clock, Clock):
             self._clock.witness(moment)
+        self._dated = date, self._clock()
 
     def _counted(self, method: str, url: str, headers: dict[str, str], *, stream: bool) -> requests.Response:
         begun = time.monotonic()

@@ -3,13 +3,16 @@
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
 from collector import alive
 from collector.clock import Clock
+from collector.github.client import Client
 from collector.intervals import Interval, WallClock
 from collector.sync.cursor import LOOKS, Known, is_due, plan
+from tests.collector.servers import StandIn, as_json
 
 START = datetime(2026, 5, 4, 8, tzinfo=UTC)
 DAYS = timedelta(days=500)
@@ -133,3 +136,20 @@ def test_every_jump_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     assert [record.getMessage().partition(",")[0] for record in caplog.records] == [
         "This machine's clock jumped ahead by 500 days", "This machine's clock jumped back by 500 days"
     ]  # fmt: skip
+
+
+def test_the_first_answer_after_a_pause_says_which_clock_is_right() -> None:
+    """A virtual machine that was paused: its clock is set afterwards, and no clock of its own passed meanwhile."""
+    machine = Machine()
+    clock = machine.clock()
+    github = [START]
+    stand_in = StandIn(lambda _: as_json({}, Date=format_datetime(github[0], usegmt=True)))
+    with stand_in.serve() as url:
+        client = Client(url, clock=clock)
+        client.get("/rate_limit")
+        machine.wall += timedelta(hours=8)
+        assert clock() == START
+        github[0] = machine.wall
+        client.get("/rate_limit")
+    assert client.clock_ahead == timedelta(0)
+    assert clock() == machine.wall
