@@ -141,8 +141,8 @@ def causes(found: RunDetail, logs: Sequence[JobLogRow], attempt: int, shared: Ru
     listed = list({row.error_line: row for row in reversed(told)}.values())[::-1] if same else told
     rows = "".join(_cause(row, found.run.id, attempt, same[row.error_line] - 1) for row in listed[:_MOST_CAUSES])
     if len(listed) > _MOST_CAUSES:
-        left = units.count(len(listed) - _MOST_CAUSES)
-        rows += f'<div class="ph-need"><b class="ph-sign"></b><div>and {left} more errors</div></div>'
+        left = counted(len(listed) - _MOST_CAUSES, "more error")
+        rows += f'<div class="ph-need"><b class="ph-sign"></b><div>and {left}</div></div>'
     if rows:
         more = _spread(shared) if shared else ""
         st.html(f'<div class="ph-attention" role="region" aria-label="Why it failed">{rows}{more}</div>')

@@ -11,12 +11,8 @@ from db.models import Heartbeat, SyncState
 from db.store.adding import add_missing
 
 COLLECTOR = "collector"
-# The column has 31 bits: enough for 17 years of these, and for a version a second in the three years after them.
-_FIRST_VERSION_AT, _VERSION_EVERY, _LAST_BY_TIME = (
-    datetime(2026, 1, 1, tzinfo=UTC),
-    timedelta(seconds=0.25),
-    2_040_000_000,
-)
+# The column has 63 bits.
+_FIRST_VERSION_AT, _VERSION_EVERY = datetime(2026, 1, 1, tzinfo=UTC), timedelta(seconds=0.25)
 
 
 def sync_state(session: Session, repository_id: int, *, lock: bool = False) -> SyncState:
@@ -67,8 +63,7 @@ def bump_data_version(session: Session, now: datetime) -> int:
     """Stored data changed: readers that cache by version ask again. Versions grow with the time, so that none comes
     back with other data where the database does: restored, or failed over to a replica that was behind."""
     row = _heartbeat(session, now)
-    by_time = min((now - _FIRST_VERSION_AT) // _VERSION_EVERY, _LAST_BY_TIME)
-    row.data_version = max(row.data_version + 1, by_time)
+    row.data_version = max(row.data_version + 1, (now - _FIRST_VERSION_AT) // _VERSION_EVERY)
     return row.data_version
 
 
