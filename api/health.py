@@ -22,7 +22,7 @@ from db.vocabulary import Liveness
 # Deliveries are applied within a second, and behind a busy writer within a few.
 _LATE = timedelta(minutes=5)
 _NAMED = 3
-_WITH_KEY = "with METRICS_KEY this says more"
+_WITH_KEY = "send METRICS_KEY for details"
 
 
 @dataclass(frozen=True)

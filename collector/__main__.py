@@ -108,8 +108,8 @@ def _serve(settings: Settings) -> int:
         return 1
     except OSError as error:
         raise DatabaseUnavailable(
-            f"DATABASE_URL: cannot lock {migrating.url.database} by a file beside it: {error.strerror}; the folder must "
-            "be writable for this user and on a file system with locks."
+            f"DATABASE_URL: cannot lock {migrating.url.database} by a file beside it: {error.strerror}; its folder "
+            "must be writable for this user, and on a file system with locks."
         ) from None
     _wait_for_database(migrating)
     migrating.dispose()

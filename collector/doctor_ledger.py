@@ -54,7 +54,7 @@ def _collector(told: Service, now: datetime, silent: bool) -> Check:
             f"stopped at {at(told.beat.stopped_at, now)}; start it with make run, or python -m collector",
         )
     if hangs := stall(told.beat, now):
-        return Check("Collector", False, f"{hangs} Look at its log, and start it anew")
+        return Check("Collector", False, f"{hangs} Check its log and restart it")
     if silent:
         return Check("Collector", None, f"is not running, last seen {seen}; start it, and look at its log")
     held = [f"{each.name} ({counted(each.repositories, 'repository', 'repositories')})"

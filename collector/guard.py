@@ -26,7 +26,7 @@ def guarded(work: Callable[[], object], engine: Engine, task: str, under_way: Wo
             except SQLAlchemyError as error:
                 log.error("%s", describe_failure(engine, error))
             except Lapsed as error:
-                log.warning("%s %s; it is looked at again", task, error)
+                log.warning("%s: %s; it runs again as planned", task, error)
             except Exception:
                 log.exception("%s broke off; the next one starts as planned", task)
 

@@ -51,7 +51,7 @@ class Lease:
         with self._lock:
             begun_before = piece is not None and self._lapsed_at is not None and piece.begun_at < self._lapsed_at
             if self._is_over() or begun_before:
-                raise Lapsed("not stored: this collector stood still, and its claims may be another's")
+                raise Lapsed("not stored: this collector stood still, and another one may hold its claims now")
 
     def _is_over(self) -> bool:
         return self._renewed_at is not None and self._passed() - self._renewed_at > self._lasts

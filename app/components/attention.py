@@ -32,7 +32,7 @@ def attention(found: Sequence[Attention], now: datetime, *, doubt: str | None = 
 def _left_out(number: int) -> str:
     if not number:
         return ""
-    told = f"and {units.count(number)} more of a lower rank; filters narrow the list"
+    told = f"and {units.count(number)} more of lower priority; narrow the list with filters"
     return f'<div class="ph-need ph-dim"><b class="ph-sign"></b><div>{told}</div></div>'
 
 

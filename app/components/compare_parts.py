@@ -76,7 +76,7 @@ def since_green(found: SinceGreen, zone: ZoneInfo) -> None:
 @st.fragment
 def jobs_on_demand(run_id: int, version: int) -> None:
     """The jobs against the last success, compared when somebody wants to see them."""
-    unfolded = st.expander("Jobs against the last success", on_change="rerun", key=f"since-green-{run_id}")
+    unfolded = st.expander("Jobs compared with the last success", on_change="rerun", key=f"since-green-{run_id}")
     if unfolded.open:
         found = data.since_green(run_id, version)
         with unfolded:

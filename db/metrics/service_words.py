@@ -69,7 +69,7 @@ def _collector(beat: _Beat | None, now: datetime, silent: bool, stall: str | Non
         ended = f"Stopped at {at(beat.stopped_at, now)}, {units.relative((now - beat.stopped_at).total_seconds())}."
         return ServiceFact("Collector", "Stopped", f"{ended} Start it: make run, or python -m collector.")
     if stall:
-        return ServiceFact("Collector", "Making no progress", f"{stall} Look at its log, and start it anew.")
+        return ServiceFact("Collector", "Making no progress", f"{stall} Check its log and restart it.")
     if silent:
         return ServiceFact("Collector", "Not running", f"Last seen {seen}. Start it, and look at its log.")
     poll = beat.detail.get("poll_seconds")

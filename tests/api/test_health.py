@@ -326,7 +326,7 @@ def test_names_are_told_only_with_the_metrics_key(make_client: MakeClient, engin
         assert answer.status_code == 200
         assert answer.json()["status"] == "degraded"
         assert not [each for each in ("acme", "build-host", "secret-project", "4242") if each in answer.text]
-        assert "with METRICS_KEY this says more" in answer.json()["checks"]["collector"]["detail"]
+        assert "send METRICS_KEY for details" in answer.json()["checks"]["collector"]["detail"]
         assert client.get("/health/live", headers=headers).status_code == 200
         assert client.get("/health/ready", headers=headers).status_code == 200
     for key in (METRICS_KEY, "api-0123456789abcdef"):

@@ -34,7 +34,7 @@ def test_thousands_of_jobs_are_a_page_of_groups(open_page: Open) -> None:
     assert (groups[0]["Group"].value, groups[0]["Failed"].value) == ("lint", "208")
     assert "208 failed · 1,454 passed" in groups[0]["Group"].text
     assert len(page.expander) == 26
-    assert page.expander[-1].label == "Jobs against the last success"
+    assert page.expander[-1].label == "Jobs compared with the last success"
     assert table(page, "since-green") == []
     listed = page.button_group(key=f"jobs-view-{MATRIX}")
     assert listed.options == ["Groups · 5", "Failed · 208", "All jobs · 8,311"]

@@ -43,7 +43,7 @@ def test_a_thousand_workflows_are_a_page_of_kilobytes(many: Engine, open_page: O
     assert shown.count('class="ph-need') == 5
     assert folded.startswith("<summary>138 more</summary>")
     assert folded.count('class="ph-need ph-') == 96
-    assert "and 43 more of a lower rank" in folded
+    assert "and 43 more of lower priority" in folded
 
 
 def test_what_is_left_out_of_a_long_list_is_said(many: Engine, open_page: Open) -> None:

@@ -120,6 +120,6 @@ def test_a_file_system_without_locks_is_no_other_collector(
     monkeypatch.chdir(tmp_path)
     assert main([]) == 1
     assert capsys.readouterr().err.strip() == (
-        f"DATABASE_URL: cannot lock {file} by a file beside it: No locks available; the folder must be writable for this "
-        "user and on a file system with locks."
+        f"DATABASE_URL: cannot lock {file} by a file beside it: No locks available; its folder must be writable for "
+        "this user, and on a file system with locks."
     )

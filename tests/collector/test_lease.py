@@ -84,7 +84,7 @@ def test_a_task_that_lapsed_is_one_line(collector: Collector, engine: Engine, ca
         guarded(collector.lease.check, engine, "look", collector.work)()
     (record,) = caplog.records
     assert record.exc_info is None
-    assert "its claims may be another's" in record.getMessage()
+    assert "another one may hold its claims" in record.getMessage()
 
 
 def test_nothing_is_written_after_a_lapse_until_the_claims_are_renewed(engine: Engine) -> None:
