@@ -152,7 +152,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # An answer that is kept goes out between two others that are worked out, not after them.
     sys.setswitchinterval(0.001)
     for line in app.state.settings.weak_secrets():
-        log.warning("%s. BACKEND_ENV=prod refuses it.", line)
+        log.warning("%s. It is refused where BACKEND_ENV=prod and other machines reach the API.", line)
     # The gate says in the log what is wrong; requests find it open once that is over.
     with suppress(DatabaseUnavailable, NotMigrated):
         await run_in_threadpool(app.state.gate.check)

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for line in settings.weak_secrets():
         # The others are the API's, which reports them.
         if line.startswith("ALERT_"):
-            log.warning("%s. BACKEND_ENV=prod refuses it.", line)
+            log.warning("%s.", line)
     if options.command == "doctor":
         return doctor(settings, make_client(settings))
     return _collect(settings, options)

@@ -108,9 +108,13 @@ class ApiAddressSettings(ProxySettings):
 
 def refuse_if_open(settings: ProxySettings, listening: Listening, *, guarded: bool) -> None:
     """One rule for all programs, whatever BACKEND_ENV says: raises ConfigError where other machines reach one that
-    neither keys nor a login nor a proxy guards."""
-    if not guarded and not settings.access_by_proxy and listening.is_open:
+    neither keys nor a login nor a proxy guards, or in production one whose keys or secrets can be guessed."""
+    if not listening.is_open:
+        return
+    if not guarded and not settings.access_by_proxy:
         raise ConfigError(listening.advice())
+    if settings.backend_env == "prod" and (weak := settings.weak_secrets()):
+        raise ConfigError(f"{weak[0]}.")
 
 
 def rules(settings: ServerSettings, listening: Listening, *, guarded: bool, public: str = "") -> Rules:
