@@ -18,7 +18,7 @@ SHORTEST: Mapping[str, int] = {
     "api_keys": 16, "metrics_key": 16, "github_webhook_secret": 16, "alert_webhook_secret": 16,
 }  # fmt: skip
 REMEDY = "make one with openssl rand -hex 32"
-_PASSWORD_IN_URL = re.compile(r"://[^/@]*:([^@]*)@")
+_PASSWORD_IN_URL = re.compile(r"://[^/@:]{0,200}+:([^@]{0,1000}+)@")
 
 
 def example_in(secret: str) -> str | None:

@@ -1,6 +1,7 @@
 """What a collector that has missed nothing must have stored by now."""
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar, get_type_hints
@@ -9,6 +10,8 @@ from demo.model import Attempt, Job, Run
 from demo.steps import step_count
 from demo.world import World
 
+# C0 and C1 (ECMA-48) but tab and line breaks.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 Times = tuple[datetime | None, datetime | None]
 Row = TypeVar("Row")
 
@@ -145,7 +148,8 @@ def _add(found: Truth, run: Run, now: datetime) -> None:
     name = None if "name" in run.nulls else run.name or run.workflow.name
     found.runs[run.id] = RunTruth(
         run.id, run.repository.id, run.workflow.id, run.number, attempt.number, status, conclusion,
-        _whole(run.created), started, name, run.title, run.branch, run.event, run.author, run.sha,
+        _whole(run.created), started, name, _readable(run.title), run.branch and _readable(run.branch), run.event,
+        run.author, run.sha,
     )  # fmt: skip
 
 
@@ -158,6 +162,11 @@ def _job(run: Run, attempt: Attempt, job: Job, now: datetime, seen: set[tuple[st
         started, completed, job.label or None, job.runner if status != "queued" else None,
         step_count(job, run.repository.language, now), (job.name, (started, completed)) in seen, job.phantom,
     )  # fmt: skip
+
+
+def _readable(text: str) -> str:
+    """Terminals obey control characters, so that a collector stores a replacement character for each."""
+    return _CONTROL.sub("\ufffd", text)
 
 
 def _whole(moment: datetime) -> datetime:

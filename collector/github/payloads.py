@@ -11,10 +11,17 @@ from db.telemetry.foreign import clean
 
 # A NUL byte and halves of surrogate pairs come out of JSON, and neither fits into a database's text; the other control
 # characters but tabs and line breaks are obeyed by terminals. Each is replaced, so that no name turns into another one.
-_UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def _storable(value: Any) -> Any:
+    return _UNFIT.sub("\ufffd", value) if isinstance(value, str) else value
+
+
+def _without_unstorable(value: Any) -> Any:
     return _UNSTORABLE.sub("\ufffd", value) if isinstance(value, str) else value
 
 
@@ -36,6 +43,8 @@ Branch = Annotated[Text, AfterValidator(lambda value: value[:500])]
 # Nothing of GitHub's is nearly as long; what is longer is shown by its beginning.
 Line = Annotated[Text, AfterValidator(lambda value: value[:1_000])]
 Address = Annotated[Text, AfterValidator(lambda value: value[:4_000])]
+# What a job printed: who reads it takes escape sequences out as a whole.
+Output = Annotated[str, BeforeValidator(_without_unstorable), AfterValidator(lambda value: value[:20_000])]
 Message = Annotated[Text, AfterValidator(lambda value: value[:20_000])]
 Labels = Annotated[list[Line], AfterValidator(lambda value: value[:100])]
 Id = Annotated[int, Field(ge=0, lt=2**63)]
@@ -145,8 +154,8 @@ class JobPayload(Payload):
 
 class AnnotationPayload(Payload):
     annotation_level: Text | None = None
-    message: Message | None = None
-    title: Line | None = None
+    message: Output | None = None
+    title: Output | None = None
 
 
 P = TypeVar("P", bound=Payload)

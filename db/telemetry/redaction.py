@@ -18,7 +18,7 @@ _WORDS = frozenset({"postgres", "password", "health"})
 _PATTERNS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
-        (r"(://[^\s:/@]{0,200}):[^\s/@]{1,400}@", rf"\1:{MASK}@"),
+        (r"(://[^\s:/@]{0,200}):(?!PASSWORD@)[^\s/@]{1,400}@", rf"\1:{MASK}@"),
         (r"\b(gh[pousr]_|github_pat_)\w{10,255}", rf"\1{MASK}"),
         (r"\b(xox[a-z]-|xapp-)[\w-]{8,255}", rf"\1{MASK}"),
         (r"(hooks\.slack\.com/)[^\s\"')\]}]{1,400}", rf"\1{MASK}"),

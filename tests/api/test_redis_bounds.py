@@ -17,6 +17,8 @@ from notify.bounded_redis import bounded_redis
 from notify.exchange import Limits
 from tests.slow_servers import Pieces, drip, endless, serving
 
+# Of the seals of entries.
+KEY = b"k" * 32
 QUICK = Limits(seconds=1.0, size=1_000_000)
 ANSWERS: dict[str, Callable[[], Pieces]] = {
     "a word that drips": lambda: drip(b"+" + b"x" * 1_000),
@@ -42,7 +44,7 @@ def test_answers_come_without_it(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(redis_link, "LIMITS", QUICK)
     with serving(ANSWERS[name]) as port:
         link, begun = RedisLink(f"redis://127.0.0.1:{port}/0"), time.monotonic()
-        assert Cache(link).get("x") is None
+        assert Cache(link, key=lambda: KEY).get("x") is None
         assert not link.is_well()
         link.close()
     assert time.monotonic() - begun < 8
@@ -68,11 +70,11 @@ def test_doctor_says_so() -> None:
 )
 def test_what_is_no_answer_of_ours_is_made_anew(redis_url: str, stored: bytes) -> None:
     link = RedisLink(redis_url)
-    cache = Cache(link)
+    cache = Cache(link, key=lambda: KEY)
     link.client.set(cache._full("x"), stored)
     assert cache.get("x") is None
-    Cache(link).put("x", Answer.of(b"[]" * 5_000))
-    found = Cache(link).get("x")
+    Cache(link, key=lambda: KEY).put("x", Answer.of(b"[]" * 5_000))
+    found = Cache(link, key=lambda: KEY).get("x")
     assert found is not None
     assert found.body == b"[]" * 5_000
     link.close()

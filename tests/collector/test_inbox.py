@@ -269,10 +269,11 @@ def test_the_data_has_a_new_version_where_something_changed(engine: Engine, sess
 
     deliver(engine, *once(1), *once(2))
     apply(engine)
-    assert version() == 1
+    first = version()
+    assert first > 0
     deliver(engine, *once(1), ("workflow_run", b"{}"))
     assert apply(engine).changed == 0
-    assert version() == 1
+    assert version() == first
 
 
 @only_sqlite

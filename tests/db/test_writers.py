@@ -41,9 +41,9 @@ def test_a_log_that_another_asks_for_at_the_same_moment_is_asked_for_once(engine
 
 
 def test_the_first_sign_of_life_may_come_from_two_threads(engine: Engine) -> None:
-    theirs = Heartbeat(name="collector", started_at=NOON, seen_at=NOON, data_version=4, detail={})
+    theirs = Heartbeat(name="collector", started_at=NOON, seen_at=NOON, data_version=2_000_000_000, detail={})
     with another_adds(engine, theirs), write_scope(engine) as session:
-        assert bump_data_version(session, NOON) == 5
+        assert bump_data_version(session, NOON) == 2_000_000_001
         beat(session, NOON, {"state": "idle"})
     with Session(engine) as session:
         assert session.scalars(select(Heartbeat.detail)).all() == [{"state": "idle"}]
