@@ -1,8 +1,7 @@
 """python -m supply.audit [--strict]: known vulnerabilities of what the product runs on.
 
 Exit code 1 when there are any. A package that no reachable index could check is reported in one line; with --strict
-that
-is exit code 1 as well. pip-audit is looked for in .venv/audit (`make audit` installs it there)."""
+that is exit code 1 as well. pip-audit is looked for in .venv/audit (`make audit` installs it there)."""
 
 import json
 import subprocess
