@@ -54,7 +54,7 @@ def verdict(output: str, error: str, *, strict: bool = False) -> tuple[int, list
         why = (error.strip().splitlines() or ["pip-audit printed nothing"])[-1]
         return unchecked, [f"Vulnerabilities: NOT CHECKED: {why[:200]}"]
     known = [
-        f"{package['name']} {package['version']}: {flaw['id']}, mended in "
+        f"{package['name']} {package['version']}: {flaw['id']}, fixed in "
         f"{', '.join(flaw['fix_versions']) or 'none yet'}"
         for package in packages
         for flaw in package.get("vulns", ())
