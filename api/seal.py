@@ -40,7 +40,8 @@ def _seal(key: bytes, name: str, content: bytes) -> bytes:
 
 
 class InstallationKey:
-    """The key, read once from the database; null while that is away."""
+    """The key, read once from the database; null while that is away, and for all others while one waits for it: a
+    replica may answer them meanwhile."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self._lock = engine, threading.Lock()
@@ -48,10 +49,12 @@ class InstallationKey:
         self._again_at = float("-inf")
 
     def __call__(self) -> bytes | None:
-        if self._known is None:
-            with self._lock:
+        if self._known is None and self._lock.acquire(blocking=False):
+            try:
                 if self._known is None and time.monotonic() >= self._again_at:
                     self._known = self._read()
+            finally:
+                self._lock.release()
         return self._known
 
     def _read(self) -> bytes | None:

@@ -72,6 +72,7 @@ class Claims:
     def _renew(self, *, stalled: bool) -> Share:
         with write_scope(self._engine) as session:
             if stalled and others_alive(session, self.holder, self._clock()):
+                self.lease.given_up()
                 release(session, self.holder)
                 self._note(let_go=True)
                 return Share(frozenset(), frozenset(), self._share.collectors, leads=False)

@@ -39,6 +39,11 @@ class Lease:
                 self._lapsed_at = self._passed()
             self._renewed_at = since
 
+    def given_up(self) -> None:
+        """The claims are left to others: what was begun before writes nothing under them."""
+        with self._lock:
+            self._lapsed_at = self._passed()
+
     @property
     def is_over(self) -> bool:
         """Whether the latest renewal is too long ago."""

@@ -32,6 +32,8 @@ from db.store.sync_state import forget_beats
 log = logging.getLogger(__name__)
 # How often this machine's clock is compared with one that nobody sets.
 _CLOCK_SECONDS = 1.0
+# What two readings of one clock may be apart.
+_SAME_SECONDS = 5.0
 _FILL_SECONDS, _LOGS_SECONDS, _BEAT_SECONDS, _STANDING_SECONDS = 2, 2, 5, 10
 # Until they are made, an answer reads the rows.
 _ROLLUPS_SECONDS = 1
@@ -141,8 +143,11 @@ class Service:
         seen_at = self._passes.beat()
         if not seen_at:
             return
+        ends = (seen_at + silence_allowed(timedelta(seconds=self._poll_seconds))).timestamp()
+        # Checks go by this machine's clock, whose jumps the collector does not follow at once.
+        ahead = time.time() - self._passes.now().timestamp()
         try:
-            alive.tell((seen_at + silence_allowed(timedelta(seconds=self._poll_seconds))).timestamp())
+            alive.tell(ends + ahead if abs(ahead) > _SAME_SECONDS else ends)
             self._told = True
         except OSError as error:
             if self._told:

@@ -1,8 +1,7 @@
 """python -m supply.audit [--strict]: known vulnerabilities of what the product runs on.
 
 Exit code 1 when there are any. A package that no reachable index could check is reported in one line; with --strict
-that
-is exit code 1 as well. pip-audit is looked for in .venv/audit (`make audit` installs it there)."""
+that is exit code 1 as well. pip-audit is looked for in .venv/audit (`make audit` installs it there)."""
 
 import json
 import subprocess
@@ -55,7 +54,7 @@ def verdict(output: str, error: str, *, strict: bool = False) -> tuple[int, list
         why = (error.strip().splitlines() or ["pip-audit printed nothing"])[-1]
         return unchecked, [f"Vulnerabilities: NOT CHECKED: {why[:200]}"]
     known = [
-        f"{package['name']} {package['version']}: {flaw['id']}, mended in "
+        f"{package['name']} {package['version']}: {flaw['id']}, fixed in "
         f"{', '.join(flaw['fix_versions']) or 'none yet'}"
         for package in packages
         for flaw in package.get("vulns", ())

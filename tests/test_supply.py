@@ -56,7 +56,7 @@ WELL, UNKNOWN = {"name": "b", "version": "1", "vulns": []}, {"name": "c", "skip_
 
 @pytest.mark.parametrize(
     ("packages", "status", "strict_status", "line"),
-    [([WELL], 0, 0, "none known in 1 packages"), ([FLAW, WELL], 1, 1, "a 1: PYSEC-1, mended in 1.1"),
+    [([WELL], 0, 0, "none known in 1 packages"), ([FLAW, WELL], 1, 1, "a 1: PYSEC-1, fixed in 1.1"),
      ([UNKNOWN], 0, 1, "NOT CHECKED: no index"), ([WELL, UNKNOWN], 0, 1, "does not know them: c."),
      ([FLAW, UNKNOWN], 1, 1, "a 1: PYSEC-1"), ([], 0, 1, "NOT CHECKED")],
 )  # fmt: skip

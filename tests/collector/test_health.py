@@ -190,6 +190,19 @@ def test_a_containers_check_tells_the_same_by_a_file(
     assert [path.name for path in tmp_path.glob("*.alive*")] == [alive.sign().name]
 
 
+@pytest.mark.parametrize("days", [500, -500])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_jump_of_the_clock_that_is_not_followed_makes_no_collector_unhealthy(
+    passes: Passes, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    """A check that fails starts it anew: under the wrong clock."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    passes._clock = passes._progress._clock = lambda: datetime.now(UTC) - timedelta(days=days)
+    Service(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)._beat()
+    assert float(alive.sign().read_text()) - time.time() == pytest.approx(16 * 60, abs=5)
+    assert alive.main() == 0
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_sign_that_cannot_be_written_is_told_once_and_leaves_nothing(
     passes: Passes, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

@@ -106,6 +106,28 @@ def test_nothing_is_written_after_a_lapse_until_the_claims_are_renewed(engine: E
 
 
 @POSTGRESQL
+@pytest.mark.usefixtures("database_url")
+def test_work_that_hung_writes_nothing_once_its_claims_were_left_to_others(engine: Engine) -> None:
+    work, hangs = Work(), [False]
+    first = Claims(engine, "first", utc_now, lambda: hangs[0])
+    other = Claims(engine, "other", utc_now)
+    held = engine.execution_options(before_writing=first.lease.check)
+    with work.piece("look"):
+        first.renew()
+        other.renew()
+        with write_scope(held):
+            pass
+        hangs[0] = True
+        assert first.renew().names == frozenset()
+        hangs[0] = False
+        first.renew()
+        with pytest.raises(Lapsed), write_scope(held):
+            pass
+    with work.piece("look"), write_scope(held):
+        pass
+
+
+@POSTGRESQL
 def test_a_transaction_in_which_nothing_is_sent_holds_up_nobody(database_url: str) -> None:
     brief = make_engine(database_url, settled_within=timedelta(seconds=0.3))
     other = make_engine(database_url)
