@@ -110,7 +110,6 @@ def test_each_of_several_keys_must_be_long(monkeypatch: pytest.MonkeyPatch) -> N
     assert line.startswith("API_KEYS: a key is shorter")
 
 
-
 @pytest.mark.parametrize("settings", [DatabaseSettings, CollectorSettings, ApiSettings])
 def test_the_demos_password_of_the_database_is_refused_in_production(
     monkeypatch: pytest.MonkeyPatch, settings: type[DatabaseSettings]
