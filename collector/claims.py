@@ -16,7 +16,7 @@ from db.queries.repositories import target_names
 from db.store.claims import Share, others_alive, release, renew
 
 log = logging.getLogger(__name__)
-RENEW_SECONDS = 8.0
+RENEW_SECONDS = 5.0
 
 
 def holder_name(engine: Engine) -> str:
