@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Path, Query, Request
 from fastapi.dependencies.models import Dependant
 from sqlalchemy.orm import Session
 
@@ -46,6 +46,8 @@ open_session = contextmanager(session)
 # that a route which needs a second connection, to write, finds one in the pool.
 SessionDep = Annotated[Session, Depends(session, scope="function", max_concurrency=10)]
 NowDep = Annotated[datetime, Depends(now)]
+RunId = Annotated[int, Path(examples=[7398123456])]
+AttemptNumber = Annotated[int | None, Query(ge=1, lt=2**31, description="The latest one without it")]
 
 
 @dataclass(frozen=True)

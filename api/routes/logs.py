@@ -4,13 +4,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from sqlalchemy.orm import Session
 
 from api import schemas
 from api.cache import with_etag
-from api.deps import NowDep, SessionDep, not_found, only_known_parameters, writing
+from api.deps import AttemptNumber, NowDep, RunId, SessionDep, not_found, only_known_parameters, writing
 from api.errors import Problem
 from db.insights.terminal import visible
 from db.queries.logs import JobLogRow, list_logs
@@ -48,8 +48,8 @@ def logs(
     request: Request,
     session: SessionDep,
     now: NowDep,
-    run_id: Annotated[int, Path(examples=[7398123456])],
-    attempt: Annotated[int | None, Query(ge=1, lt=2**31, description="The latest one without it")] = None,
+    run_id: RunId,
+    attempt: AttemptNumber = None,
     job_id: Annotated[int | None, Query(ge=0, lt=2**63, description="One job of that attempt")] = None,
     format: Annotated[Literal["json", "text"], Query(description="json, or the stored text alone")] = "json",
 ) -> Response:

@@ -1,18 +1,30 @@
 """Runs."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from api import schemas
 from api.cache import cached, with_etag
-from api.deps import FilterDep, SessionDep, TextQuery, not_found, only_known_parameters, plain_text
+from api.deps import (
+    AttemptNumber,
+    FilterDep,
+    RunId,
+    SessionDep,
+    TextQuery,
+    not_found,
+    only_known_parameters,
+    plain_text,
+)
 from api.errors import bad_parameter
 from db.queries.runs import AttemptRow, BadCursor, RunRow, get_run, list_attempts, list_jobs, list_runs, page_of_jobs
 from db.vocabulary import Conclusion
 
 router = APIRouter(tags=["Runs"], dependencies=[Depends(only_known_parameters)])
+_MISSING: dict[int | str, dict[str, Any]] = {
+    404: {"model": schemas.ProblemDocument, "description": "There is no such run or attempt"}
+}
 
 
 @router.get("/api/runs", operation_id="list_runs", response_model=schemas.RunPage, summary="Runs, newest first")
@@ -41,13 +53,13 @@ def runs(
     operation_id="get_run",
     response_model=schemas.RunDetail,
     summary="One run with its attempts and jobs",
-    responses={404: {"model": schemas.ProblemDocument, "description": "There is no such run or attempt"}},
+    responses=_MISSING,
 )
 def run(
     request: Request,
     session: SessionDep,
-    run_id: Annotated[int, Path(examples=[7398123456])],
-    attempt: Annotated[int | None, Query(ge=1, lt=2**31, description="The latest one without it")] = None,
+    run_id: RunId,
+    attempt: AttemptNumber = None,
 ) -> Response:
     """All jobs of the latest attempt, or of the given one; a run may have thousands, which `/api/runs/{run_id}/jobs`
     answers by pages."""
@@ -63,13 +75,13 @@ def run(
     operation_id="list_jobs",
     response_model=schemas.JobPage,
     summary="Jobs of a run, page by page",
-    responses={404: {"model": schemas.ProblemDocument, "description": "There is no such run or attempt"}},
+    responses=_MISSING,
 )
 def jobs(
     request: Request,
     session: SessionDep,
-    run_id: Annotated[int, Path(examples=[7398123456])],
-    attempt: Annotated[int | None, Query(ge=1, lt=2**31, description="The latest one without it")] = None,
+    run_id: RunId,
+    attempt: AttemptNumber = None,
     conclusion: Annotated[
         list[Conclusion] | None, Query(description="Of any, and jobs that are not over, without it; repeatable")
     ] = None,
