@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 import requests
-import uvicorn
-from fastapi import FastAPI
 from pyarrow import parquet
 from sqlalchemy import Engine, text
 
@@ -29,7 +27,7 @@ from db.queries.export import PORTION_BYTES, export_runs
 from front import connections
 from tests.api.conftest import NOW, TestClient
 from tests.builders import NOON, add_repository, run, store_runs
-from tests.notify.servers import free_port
+from tests.served import served
 
 WIDE = Window(NOON - timedelta(days=1), NOON + timedelta(days=1))
 EVIL = '=HYPERLINK("http://evil","x")'
@@ -175,7 +173,7 @@ def test_readers_who_take_nothing_hold_a_portion_each_and_are_ended(
     _multiply(engine, 1_200, commit_message="m" * 20_000)
     app = create_app(Settings(database_url=database_url))
     app.dependency_overrides[api_now] = lambda: NOW
-    with _served(app) as port, ExitStack() as readers:
+    with served(app) as port, ExitStack() as readers:
         # What the first request loads is kept for no reader.
         for path in (f"/api/export/runs?format={format}&limit=0", f"/api/export/runs?format={format}&branch=none"):
             requests.get(f"http://127.0.0.1:{port}{path}", timeout=20)
@@ -223,19 +221,6 @@ def _until_nothing_moves() -> None:
 
 def _status(reader: socket.socket) -> int:
     return int(reader.recv(12).split()[1])
-
-
-@contextmanager
-def _served(app: FastAPI) -> Iterator[int]:
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="critical"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield port
-    server.should_exit = True
-    thread.join(10)
 
 
 def _multiply(engine: Engine, number: int, **changed: str) -> None:

@@ -7,17 +7,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
 from front import connections
 from tests.front.programs import API, ROOT, Server, ask, head, serving
-from tests.notify.servers import free_port
+from tests.served import served
 
 JSON = {"Content-Type": "application/json", "Content-Length": "1000"}
 
@@ -107,7 +105,7 @@ def test_a_reader_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch)
         finally:
             over.set()
 
-    with _served(endless) as port, socket.create_connection(("127.0.0.1", port)) as reader:
+    with served(endless, lifespan="off") as port, socket.create_connection(("127.0.0.1", port)) as reader:
         reader.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert over.wait(10)
 
@@ -125,7 +123,7 @@ def test_a_reader_that_takes_little_at_a_time_gets_all_of_it(
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": bytes(size)})
 
-    with _served(large) as port, socket.socket() as reader:
+    with served(large, lifespan="off") as port, socket.socket() as reader:
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
         reader.settimeout(20)
         reader.connect(("127.0.0.1", port))
@@ -139,16 +137,3 @@ def test_a_reader_that_takes_little_at_a_time_gets_all_of_it(
                 piece = reader.recv(64 * 1024 if whole or not slow else 100)
                 taken += len(piece)
     assert (taken > size) == whole
-
-
-@contextmanager
-def _served(app: Any) -> Iterator[int]:
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", log_level="critical"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield port
-    server.should_exit = True
-    thread.join(10)
