@@ -15,7 +15,7 @@ from api.errors import Problem, answer
 _BEARER = HTTPBearer(auto_error=False, description="One of API_KEYS; not wanted where none is set")
 
 _METRICS_BEARER = HTTPBearer(
-    auto_error=False, scheme_name="MetricsKey", description="METRICS_KEY; not wanted where none is set"
+    auto_error=False, scheme_name="MetricsKey", description="METRICS_KEY; not required where none is set"
 )
 
 
@@ -28,7 +28,7 @@ def require_metrics_key(request: Request, _: Annotated[object, Security(_METRICS
     if not is_allowed(request.headers, request.app.state.settings.metrics_keys):
         raise Problem(
             401,
-            "The metrics want a key: send the header Authorization: Bearer KEY with METRICS_KEY.",
+            "Metrics require a key: send the header Authorization: Bearer KEY with METRICS_KEY.",
             headers={"WWW-Authenticate": "Bearer"},
         )
 

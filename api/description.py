@@ -29,7 +29,7 @@ _ANY = {"421": "The request is addressed to a host name that is not this API's: 
 _WITH_BODY = {
     "403": "Sent by a page of another site",
     "408": "The body did not come in time",
-    "413": "The body is larger than what is taken here",
+    "413": "The body is larger than this route accepts",
     "415": "The body is not JSON",
 }
 # Takes forms as well as JSON.

@@ -67,5 +67,8 @@ class InstallationKey:
             return found
         except (SQLAlchemyError, DatabaseUnavailable) as error:
             self._again_at = time.monotonic() + _PAUSE_SECONDS
-            log.warning("Answers are not shared by Redis: their key cannot be read (%s)", type(error).__name__)
+            log.warning(
+                "Answers are not shared through Redis: the key that seals them cannot be read (%s)",
+                type(error).__name__,
+            )
             return None

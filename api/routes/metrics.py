@@ -87,7 +87,7 @@ def groups(
     asked: FilterDep,
     by: Annotated[GroupBy, Query(description="What to group by")],
     limit: Annotated[
-        int, Query(ge=1, le=500, description="At most so many groups; `total` says how many there are")
+        int, Query(ge=1, le=500, description="Largest number of groups to return; `total` is the number of all groups")
     ] = 500,
 ) -> Response:
     """The group with the most runs first. `key` is null for runs without such a value. `rest` has the figures of all

@@ -83,7 +83,8 @@ def jobs(
     run_id: RunId,
     attempt: AttemptNumber = None,
     conclusion: Annotated[
-        list[Conclusion] | None, Query(description="Of any, and jobs that are not over, without it; repeatable")
+        list[Conclusion] | None,
+        Query(description="Conclusion of a job; without it, all jobs, unfinished ones too; repeatable"),
     ] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     cursor: Annotated[int | None, Query(ge=0, lt=2**63, description="`next` of the page before")] = None,

@@ -51,7 +51,7 @@ _DISPLAY = {
     "cost_usd": "$71.42", "cost_unknown_minutes": "120 min",
 }  # fmt: skip
 _DATA = (
-    "How complete the data behind all items are. `data` of an item is the same with the first ten gaps; all others "
+    "How complete the data behind all items is. `data` of an item is the same with the first ten gaps; all others "
     "are one, of the kind `more`"
 )
 _POINT = {**_METRICS, "start": "2026-10-24T00:00:00Z", "partial": True}
@@ -204,7 +204,7 @@ class Groups(Schema):
     by: str
     window: Window
     items: list[Group]
-    total: int = Field(description="How many groups have runs in the window")
+    total: int = Field(description="Number of groups that have runs in the window")
     rest: Metrics | None = Field(
         description="Figures of all groups that are not among `items` together, percentiles over all their runs; null "
         "where there are none"

@@ -182,7 +182,7 @@ async def _judge(known: Login, told: dict[str, Any] | None) -> Account | Refusal
 
 async def _end(told: dict[str, Any]) -> None:
     if not await to_thread.run_sync(SESSIONS.end, told):
-        log.warning("Somebody signed out while the database could not be used: copies of their cookie stay good")
+        log.warning("A user signed out while the database was unavailable: copies of the session cookie remain valid")
 
 
 def _address(scope: Scope) -> str:

@@ -38,7 +38,9 @@ class Descriptions:
         except Exception as error:
             if not kept:
                 raise
-            log.warning("The provider's description cannot be read (%s); the last one is used", type(error).__name__)
+            log.warning(
+                "The provider's discovery document cannot be read (%s); the previous one is used", type(error).__name__
+            )
             self._keep(provider, kept, RETRY_SECONDS)
             client.server_metadata.update(kept)
             return await ask()  # type: ignore[no-any-return]
