@@ -133,10 +133,7 @@ def _serve() -> None:
 @cache
 def _load(module: str) -> None:
     is_package = hasattr(importlib.import_module(module), "__path__")
-    name = f"{module}.__main__" if is_package else module
-    importlib.import_module(name)
-    # It is run anew each time, as python -m does.
-    del sys.modules[name]
+    importlib.import_module(f"{module}.__main__" if is_package else module)
 
 
 def _become(
@@ -149,6 +146,10 @@ def _become(
     os.environ.clear()
     os.environ.update(environment)
     sys.argv[1:] = arguments
+    # Runs the module anew, as python -m does: runpy warns of one that is loaded, and other programs may have loaded it.
+    sys.modules.pop(f"{module}.__main__", None)
+    if not hasattr(sys.modules[module], "__path__"):
+        del sys.modules[module]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
     raise SystemExit(0)
 
