@@ -16,7 +16,8 @@ from api.gate import Gate
 from db.engine import brief_write_scope
 from db.metrics.scope import Scope
 from db.metrics.window import Window, make_window, parse_time
-from db.queries.repositories import COLLECTED, known_repositories
+from db.queries.completeness import COLLECTED
+from db.queries.repositories import known_repositories
 from db.queries.runs import list_runs
 from db.vocabulary import Conclusion, Status
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from api.gate import AWAY, Gate
 from db.engine import DatabaseUnavailable, describe_failure, session_scope
-from db.metrics.ledger_words import at, counted
+from db.metrics.phrases import at, counted
 from db.migrate import NewerSchema, NotMigrated, check_migrated, current_revision
 from db.queries.inbox import InboxSummary
 from db.queries.ledger import CatchingUp, Collector, Service, count_catching_up, liveness, service, stall

@@ -12,7 +12,8 @@ from db.metrics import units
 from db.metrics.ledger import RepositoryLedger
 from db.metrics.ledger_entries import entries
 from db.metrics.ledger_totals import troubled
-from db.metrics.ledger_words import advice, at, counted
+from db.metrics.ledger_words import advice
+from db.metrics.phrases import at, counted
 from db.metrics.verdict import Tone, verdict
 from db.queries.inbox import InboxSummary
 from db.queries.ledger import Service, is_silent, list_ledger, list_missing_numbers, service, stall

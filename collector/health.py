@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from collector.claims import host_name
 from collector.config import Settings
 from db.engine import DatabaseUnavailable, describe_failure, make_engine, session_scope
-from db.metrics.ledger_words import at
+from db.metrics.phrases import at
 from db.migrate import NotMigrated, check_migrated
 from db.queries.ledger import latest_beat, liveness, stall
 from db.queries.repositories import HeartbeatRow, heartbeat

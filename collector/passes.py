@@ -22,7 +22,7 @@ from collector.sync.inbox import Inbox
 from collector.telling import Telling
 from collector.work import Work
 from db.engine import session_scope
-from db.metrics.ledger_words import counted
+from db.metrics.phrases import counted
 from db.metrics.tally import Count, Last, Took
 from db.queries.ledger import NOT_COUNTED, list_ledger
 from db.queries.repositories import claimed_repositories

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, func, select
 
 from db.engine import session_scope
-from db.metrics.ledger_words import counted
+from db.metrics.phrases import counted
 from db.queries.sizes import doomed, runs_and_logs
 
 # How far this machine's clock may be from GitHub's and from the database server's.

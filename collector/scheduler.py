@@ -21,7 +21,7 @@ from collector.passes import Passes
 from collector.retention import doubt
 from collector.work import step
 from db.engine import describe_failure, write_scope
-from db.metrics.ledger_words import counted
+from db.metrics.phrases import counted
 from db.migrate import current_revision, head_revision
 from db.queries.ledger import silence_allowed
 from db.store.inbox import KEPT, prune_inbox

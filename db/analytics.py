@@ -9,20 +9,21 @@ from sqlalchemy.orm import Session
 
 from db.metrics.catalogue import FIGURES
 from db.metrics.change import Change, change, standardised
+from db.metrics.completeness import Completeness
 from db.metrics.distribution import UNKNOWN, ratio
 from db.metrics.facts import Facts, no_facts
-from db.metrics.formulas import Completeness, Metrics, metrics
+from db.metrics.formulas import Metrics, metrics
 from db.metrics.intervals import ENOUGH, DurationChange, Pair, duration_change
 from db.metrics.losses import with_losses
 from db.metrics.scope import Scope
 from db.metrics.window import LENGTHS, Window
 from db.queries import facts as queries
 from db.queries.commits import commits_passed
+from db.queries.completeness import completeness, one_reading
 from db.queries.grouping import Question
 from db.queries.largest import largest
 from db.queries.local_hours import local_hours
 from db.queries.recent import recent_outcomes
-from db.queries.repositories import completeness, one_reading
 from db.queries.runs import count_rows
 from db.queries.streaks import Streak, failing_streaks
 from db.vocabulary import GroupBy, Interval

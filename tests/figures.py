@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from db.metrics.completeness import Completeness
 from db.metrics.facts import facts_of
-from db.metrics.formulas import Completeness, Metrics, metrics
+from db.metrics.formulas import Metrics, metrics
 from db.metrics.table import RunFact, fold, of_recoveries, of_runs, stack
 
 

@@ -10,8 +10,8 @@ from fastapi.responses import StreamingResponse
 from api.deps import FilterDep, SessionDep, TextQuery, only_known_parameters, plain_text
 from api.exports import as_csv, as_ndjson, as_parquet
 from api.schemas.base import iso
+from db.queries.completeness import completeness
 from db.queries.export import ExportRow, export_runs
-from db.queries.repositories import completeness
 
 router = APIRouter(prefix="/api/export", tags=["Export"], dependencies=[Depends(only_known_parameters)])
 _FORMATS = {

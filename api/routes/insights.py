@@ -15,9 +15,9 @@ from db import findings
 from db.findings.causes import MOST_JOBS
 from db.findings.flaky import MOST_FOR_JOBS, NOT_RIPE
 from db.findings.regressions import LOOK_BACK
-from db.metrics.formulas import Completeness
+from db.metrics.completeness import Completeness
 from db.metrics.window import Window
-from db.queries.repositories import completeness
+from db.queries.completeness import completeness
 from db.queries.runs import BadCursor, list_runs
 
 router = APIRouter(prefix="/api/insights", tags=["Insights"], dependencies=[Depends(only_known_parameters)])

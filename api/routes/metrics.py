@@ -11,7 +11,8 @@ from api.deps import FilterDep, NowDep, SessionDep, only_known_parameters
 from api.errors import bad_parameter
 from db import analytics
 from db.metrics.catalogue import display
-from db.metrics.formulas import Completeness, Metrics
+from db.metrics.completeness import Completeness
+from db.metrics.formulas import Metrics
 from db.metrics.losses import shortened
 from db.vocabulary import GroupBy, Interval
 

@@ -12,7 +12,7 @@ from app.marks import colour_group, columns_image, sparkline, strip, word
 from db.metrics import units
 from db.metrics.change import Change, percent_change
 from db.metrics.distribution import Distribution
-from db.metrics.ledger_words import counted
+from db.metrics.phrases import counted
 from db.queries.runs import RunRow
 
 Value = str | float | int | None

@@ -14,7 +14,7 @@ from app.components.workflow_table import Query, workflow_link
 from app.marks import word
 from db.findings import Cause, CauseRuns, Causes
 from db.metrics import units
-from db.metrics.ledger_words import counted
+from db.metrics.phrases import counted
 
 _COLUMNS = (
     Column("Cause", fluid=True),

@@ -8,7 +8,7 @@ import streamlit as st
 from app import data
 from app.components.text import markdown
 from db.metrics import units
-from db.metrics.formulas import Completeness
+from db.metrics.completeness import Completeness
 from db.queries.repositories import RepositoryRow
 
 _REFRESH_SECONDS = 5

@@ -14,8 +14,8 @@ from app.data import RunDetail, clock
 from app.marks import colour_group, word
 from db.findings import RunCause
 from db.metrics import units
-from db.metrics.ledger_words import counted
 from db.metrics.outcome import FAILED_CONCLUSIONS, outcome_of
+from db.metrics.phrases import counted
 from db.metrics.window import Window
 from db.queries.logs import JobLogRow
 from db.queries.runs import JobSummary, RunRow, Steps

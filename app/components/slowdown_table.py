@@ -12,7 +12,7 @@ from app.components.text import html
 from db.breakdown import Changed, Slowdown
 from db.findings import Regression
 from db.metrics import units
-from db.metrics.ledger_words import counted
+from db.metrics.phrases import counted
 
 _COLUMNS = (
     Column("What", fluid=True),

@@ -16,7 +16,7 @@ from app.components.workflow_table import Query, workflow_link
 from db.capacity import RunnerQueue
 from db.metrics import units
 from db.metrics.distribution import ratio
-from db.metrics.ledger_words import counted
+from db.metrics.phrases import counted
 from db.spending import Spend, SpendBy, Spending, Waste, Wasted
 
 _SPEND = (

@@ -7,7 +7,7 @@ from app.components.text import html, markdown
 from app.data import Trends
 from app.marks import standing_colour, standing_reason
 from db.metrics import units
-from db.metrics.ledger_words import counted
+from db.metrics.phrases import counted
 from db.metrics.standing import Standing, WorkflowStanding
 from db.queries.repositories import WorkflowRow
 

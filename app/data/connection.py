@@ -17,8 +17,8 @@ from app.data.outages import Away, Unavailable, outages
 from db.config import ConfigError
 from db.engine import DatabaseUnavailable, brief_write_scope, describe_failure, is_locked, session_scope
 from db.migrate import NotMigrated, check_migrated
-from db.queries.repositories import COLLECTED, Collected
-from db.queries.repositories import collected as read_collected
+from db.queries.completeness import COLLECTED, Collected
+from db.queries.completeness import collected as read_collected
 from db.reader import Reader, asks_again
 from db.store.access import end_sessions, session_generation
 

@@ -13,10 +13,12 @@ from app.data.connection import clock, session
 from app.data.outages import lasting
 from app.data.status import now
 from db import analytics
-from db.metrics.formulas import Completeness, Metrics
+from db.metrics.formulas import Metrics
+from db.metrics.completeness import Completeness
 from db.metrics.scope import Scope
 from db.metrics.standing import Standing, WorkflowStanding
 from db.metrics.window import Window
+from db.queries import completeness as completeness_queries
 from db.queries import repositories, standings
 from db.queries.schedules import schedule_trouble as trouble_of
 from db.vocabulary import GroupBy, Interval
@@ -156,4 +158,4 @@ def schedule_trouble(workflow: repositories.WorkflowRow, version: int) -> str | 
 def completeness(scope: Scope, window: Window | None, version: int) -> Completeness:
     """Of the runs of a window, for pages whose figures do not carry it."""
     with session(version) as found:
-        return repositories.completeness(found, scope, window)
+        return completeness_queries.completeness(found, scope, window)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.data.connection import Moved, clock, reader, session
 from app.data.outages import lasting, outage
-from db.metrics.ledger_words import at
+from db.metrics.phrases import at
 from db.queries import ledger, repositories, runs
 from db.vocabulary import Liveness
 

@@ -9,7 +9,7 @@ import pandas as pd
 from app.frames.trends import UTC, cut_notes, place
 from db.capacity import QueueCell
 from db.metrics import units
-from db.metrics.ledger_words import counted
+from db.metrics.phrases import counted
 from db.metrics.window import Window
 from db.spending import SpendPoint
 

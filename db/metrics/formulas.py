@@ -1,8 +1,8 @@
 """The figures, made from facts. docs/metrics.md says each in words."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 
+from db.metrics.completeness import Completeness
 from db.metrics.distribution import UNKNOWN, Distribution, Recovery, ratio
 from db.metrics.facts import Details, Facts
 from db.vocabulary import Outcome
@@ -18,27 +18,6 @@ class Counts:
     skipped: int
     other: int
     in_progress: int
-
-
-@dataclass(frozen=True)
-class Gap:
-    """Something known to be missing from the figures. `since` and `until` say of which runs, by created_at; null: open
-    on that side."""
-
-    repo: str
-    kind: str
-    detail: str
-    since: datetime | None = None
-    until: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Completeness:
-    """Since when every run is known (null: some repository's history is not complete), and how fresh that is."""
-
-    complete_since: datetime | None
-    synced_at: datetime | None
-    gaps: tuple[Gap, ...] = ()
 
 
 @dataclass(frozen=True)

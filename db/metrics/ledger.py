@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from db.metrics.formulas import Gap
+from db.metrics.completeness import Gap
 from db.metrics.ledger_words import history_line, holes_line, unfilled_line
 from db.metrics.window import Window
 from db.vocabulary import BackfillPhase, GapState, LedgerState

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from db.metrics import units
-from db.metrics.formulas import Gap
+from db.metrics.completeness import Gap
 from db.metrics.ledger import History, MissingNumbers, NumberHoles, RepositoryLedger, Unfilled
-from db.metrics.ledger_words import advice, counted, day, history_line, minute, numbers, span, time_left
+from db.metrics.ledger_words import advice, history_line, time_left
+from db.metrics.phrases import counted, day, minute, numbers, span
 from db.metrics.verdict import Tone
 
 # Places with missing run numbers that are named one by one.

@@ -1,37 +1,8 @@
 """How the ledger is said, for people. Times are UTC."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
-
-def day(moment: datetime) -> str:
-    """24 Oct 2026."""
-    return f"{moment.day} {moment:%b %Y}"
-
-
-def minute(moment: datetime) -> str:
-    """3 Nov 10:02."""
-    return f"{moment.day} {moment:%b %H:%M}"
-
-
-def at(moment: datetime, now: datetime) -> str:
-    """10:02 UTC; of another day than now, 3 Nov 10:02 UTC."""
-    return f"{moment:%H:%M} UTC" if moment.date() == now.date() else f"{minute(moment)} UTC"
-
-
-def span(since: datetime, until: datetime) -> str:
-    """3 Nov 10:02 and 10:40; of two days, both are named."""
-    end = f"{until:%H:%M}" if since.date() == until.date() else minute(until)
-    return f"{minute(since)} and {end}"
-
-
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """1 run, 2 runs, 1,200 runs."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def numbers(first: int, last: int) -> str:
-    return f"run number {first}" if first == last else f"run numbers {first}–{last}"
+from db.metrics.phrases import counted, day, numbers
 
 
 def holes_line(workflow: str, holes: int, missing: int, first: int, last: int) -> str:
@@ -54,18 +25,6 @@ def history_line(since: datetime, until: datetime, done: int, expected: int | No
 
 def unfilled_line(runs: int) -> str:
     return f"{counted(runs, 'run')} still without their jobs: their durations and costs are estimates or missing"
-
-
-def job_lists_line(short: Sequence[tuple[int, int]], more: int) -> str:
-    """`short` are (run id, missing jobs) pairs, 0 where GitHub lists none of the run's jobs; `more` further runs."""
-    missing = sum(jobs for _, jobs in short)
-    which = [f"run {run_id}: {counted(jobs, 'job') if jobs else 'no job listed'}" for run_id, jobs in short[:3]]
-    left = len(short) - len(which) + more
-    which += [f"and {counted(left, 'more run', 'more runs')}"] if left else []
-    total = f"{counted(missing, 'job')} missing" if missing else "jobs missing"
-    return (
-        f"GitHub lists fewer jobs than it counts: {total} in {counted(len(short) + more, 'run')} ({', '.join(which)})"
-    )
 
 
 def time_left(seconds: float | None) -> str:

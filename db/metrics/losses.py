@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from db.metrics.formulas import Completeness, Gap
+from db.metrics.completeness import Completeness, Gap
 from db.metrics.window import Window
 
 PRUNED, UNCOUNTED, MORE = "pruned", "uncounted", "more"

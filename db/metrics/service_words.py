@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from db.metrics import units
-from db.metrics.ledger_words import at, counted
+from db.metrics.phrases import at, counted
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from db.metrics import units
-from db.metrics.ledger_words import counted
+from db.metrics.phrases import counted
 from db.metrics.service_words import ServiceFact
 
 

@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from db.metrics import units
 from db.metrics.ledger import RepositoryLedger, reading_of
-from db.metrics.ledger_words import at, counted, day, minute, reading_line
+from db.metrics.ledger_words import reading_line
+from db.metrics.phrases import at, counted, day, minute
 from db.vocabulary import LedgerState
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.metrics.ledger import LogCounts, Missing, MissingNumbers, RepositoryLedger, noted_gaps
-from db.metrics.ledger_words import at
+from db.metrics.phrases import at
 from db.models import Backfill, Claim, Heartbeat, InboxItem, JobLog, Repository, Run, RunGap, SyncState, Workflow
 from db.queries.inbox import InboxSummary, inbox_summary
 from db.queries.missing import find_missing

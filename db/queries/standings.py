@@ -10,8 +10,8 @@ from db.metrics.outcome import DECIDED
 from db.metrics.scope import Scope
 from db.metrics.standing import WorkflowStanding, standing_of
 from db.models import Heartbeat, Repository, Run, Workflow
+from db.queries.completeness import collected_once
 from db.queries.filters import repository_ids, workflow_ids
-from db.queries.repositories import collected_once
 from db.queries.streaks import LOOK_BACK
 
 Key = tuple[str, int]

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from db.metrics.ledger_words import job_lists_line
+from db.metrics.phrases import counted
 from db.models import Attempt, Job, Run
 from db.store.records import DetailsRecord
 from db.store.sync_state import sync_state
@@ -136,3 +136,15 @@ def _replace(state: Any, entries: list[dict[str, Any]], older: dict[str, Any] | 
         "runs": entries, "older": older,
     }  # fmt: skip
     state.gaps = [*others, gap]
+
+
+def job_lists_line(short: Sequence[tuple[int, int]], more: int) -> str:
+    """`short` are (run id, missing jobs) pairs, 0 where GitHub lists none of the run's jobs; `more` further runs."""
+    missing = sum(jobs for _, jobs in short)
+    which = [f"run {run_id}: {counted(jobs, 'job') if jobs else 'no job listed'}" for run_id, jobs in short[:3]]
+    left = len(short) - len(which) + more
+    which += [f"and {counted(left, 'more run', 'more runs')}"] if left else []
+    total = f"{counted(missing, 'job')} missing" if missing else "jobs missing"
+    return (
+        f"GitHub lists fewer jobs than it counts: {total} in {counted(len(short) + more, 'run')} ({', '.join(which)})"
+    )

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 from db.metrics.scope import Scope
 from db.metrics.verdict import verdict
 from db.models import SyncState
+from db.queries.completeness import completeness
 from db.queries.ledger import list_ledger
-from db.queries.repositories import completeness, list_repositories
+from db.queries.repositories import list_repositories
 from db.vocabulary import LedgerState
 from tests.collector.conftest import Clock
 from tests.collector.servers import Asked, Reply, StandIn, as_json

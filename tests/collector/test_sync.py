@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from db.engine import session_scope
 from db.metrics.scope import Scope
 from db.models import Attempt, Backfill, Base, Job, JobLog, Repository, Run, SyncState, Target, Workflow
-from db.queries.repositories import completeness, list_repositories
+from db.queries.completeness import completeness
+from db.queries.repositories import list_repositories
 from demo.app import create_app
 from demo.serve import running
 from demo.world import World

@@ -4,7 +4,8 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from db.metrics.scope import Scope
-from db.queries.repositories import COLLECTED, Collected, RepositoryRow, completeness
+from db.queries.completeness import COLLECTED, Collected, completeness
+from db.queries.repositories import RepositoryRow
 from tests.builders import NOON
 from tests.growth import SUBQUADRATIC, growth
 

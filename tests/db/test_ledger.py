@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import Engine, event
 
 from db.engine import session_scope, write_scope
-from db.metrics.formulas import Gap
+from db.metrics.completeness import Gap
 from db.metrics.ledger import LogCounts, RepositoryLedger
 from db.metrics.scope import Scope
 from db.metrics.window import Window
+from db.queries.completeness import completeness
 from db.queries.ledger import list_ledger, list_missing_numbers
-from db.queries.repositories import completeness
 from db.store.logs import request_logs, store_log
 from db.store.records import LogRecord, RepositoryRecord
 from db.store.sync_state import add_gap, beat

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from db import analytics
 from db.engine import session_scope, write_scope
+from db.metrics.completeness import Completeness
 from db.metrics.distribution import UNKNOWN
-from db.metrics.formulas import Completeness, Metrics
+from db.metrics.formulas import Metrics
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.models import BrokenEpisode, Rollup, RollupMark, RollupState, Run

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from db import analytics, capacity, spending
 from db.engine import session_scope, write_scope
-from db.metrics.formulas import Completeness, Gap
+from db.metrics.completeness import Completeness, Gap
 from db.metrics.losses import PRUNED, UNCOUNTED, Losses, Lost, merged, with_losses
 from db.metrics.scope import Scope
 from db.metrics.window import Window
