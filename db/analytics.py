@@ -13,7 +13,7 @@ from db.metrics.completeness import Completeness
 from db.metrics.distribution import UNKNOWN, ratio
 from db.metrics.facts import Facts, no_facts
 from db.metrics.formulas import Metrics, metrics
-from db.metrics.intervals import ENOUGH, DurationChange, Pair, duration_change
+from db.metrics.intervals import MIN_SAMPLES, DurationChange, Pair, duration_change
 from db.metrics.losses import with_losses
 from db.metrics.scope import Scope
 from db.metrics.window import LENGTHS, Window
@@ -165,7 +165,7 @@ def compare(
 
 def _duration_change(session: Session, scope: Scope, window: Window, before: Window) -> DurationChange | None:
     now, then = (
-        queries.success_medians(session, scope, each, GroupBy.WORKFLOW, least=ENOUGH) for each in (window, before)
+        queries.success_medians(session, scope, each, GroupBy.WORKFLOW, least=MIN_SAMPLES) for each in (window, before)
     )
     unknown = 0, UNKNOWN
     return duration_change([Pair(runs, spread, then.get(key, unknown)[1]) for key, (runs, spread) in now.items()])

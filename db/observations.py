@@ -21,8 +21,7 @@ from db.alerting.rule import Rule
 from db.alerting.schedule import last_due
 from db.alerting.waits import longest_wait
 from db.analytics import Group, Streak
-from db.findings import regressions
-from db.findings.regressions import look_at_success
+from db.findings.regressions import look_at_success, regressions
 from db.metrics import units
 from db.metrics.formulas import Metrics
 from db.metrics.scope import Scope

@@ -1,7 +1,7 @@
 """The words of the field. GitHub sends plain strings; values it invents later are stored as they come
 and counted as OTHER, so nothing here is ever used to reject a value."""
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class Status(StrEnum):
@@ -187,3 +187,32 @@ class GroupBy(StrEnum):
     EVENT = "event"
     ACTOR = "actor"
     RUNNER = "runner"
+
+
+class Part(StrEnum):
+    """What a roll-up may be about, beside its tile of time."""
+
+    REPOSITORY = "repository_id"
+    WORKFLOW = "workflow_id"
+    BRANCH_KIND = "branch_kind"
+    EVENT = "event"
+
+
+class BranchKind(IntEnum):
+    """NAMESAKE: a branch that has the default branch's name and is another, as a pull request from a fork's main."""
+
+    OTHER = 0
+    NAMESAKE = 1
+    DEFAULT = 2
+
+
+class Grain(IntEnum):
+    """From the coarsest on: the first that has all that is asked for is the quickest answer."""
+
+    ALL = 0
+    ALL_EVENT = 1
+    REPO = 2
+    REPO_EVENT = 3
+    REPO_BRANCH = 4
+    WORKFLOW = 5
+    FINEST = 6

@@ -11,7 +11,10 @@ from api import schemas
 from api.cache import cached
 from api.deps import Filter, FilterDep, NowDep, SequenceDep, SessionDep, only_known_parameters
 from api.errors import Problem, bad_parameter
-from db import findings
+from db.findings import attention as attention_list
+from db.findings import causes as failure_causes
+from db.findings import flaky as flaky_workflows
+from db.findings import regressions as regression_detector
 from db.findings.causes import MOST_JOBS
 from db.findings.flaky import MOST_FOR_JOBS, NOT_RIPE
 from db.findings.regressions import LOOK_BACK
@@ -33,7 +36,7 @@ def flaky(request: Request, session: SessionDep, asked: FilterDep, now: NowDep, 
     lower bound of the share of runs that flake whether or not somebody re-runs them."""
 
     def make() -> schemas.Flaky:
-        found = findings.flaky(session, asked.scope, asked.window)
+        found = flaky_workflows.flaky(session, asked.scope, asked.window)
         notes = _flaky_notes(sum(each.flaky_runs for each in found), asked.window, now)
         return schemas.Flaky.model_validate(
             {"window": asked.window, **_listed(found, limit, "workflows", notes), "data": _known(session, asked)}
@@ -70,7 +73,7 @@ def failures(request: Request, session: SessionDep, asked: FilterDep, now: NowDe
     stay when GitHub has deleted the logs."""
 
     def make() -> schemas.Failures:
-        found = findings.causes(session, asked.scope, asked.window, now, limit=limit)
+        found = failure_causes.causes(session, asked.scope, asked.window, now, limit=limit)
         notes = _jobs_cut(found.cut) + _left_out(limit, found.total, "causes")
         return schemas.Failures.model_validate(
             {
@@ -105,7 +108,7 @@ def failure(
     """Its runs in the window, newest first, with the line in the log of each."""
 
     def make() -> schemas.Failure:
-        found = findings.cause_runs(session, fingerprint, asked.scope, asked.window, now, limit=limit)
+        found = failure_causes.cause_runs(session, fingerprint, asked.scope, asked.window, now, limit=limit)
         if found is None:
             raise Problem(404, "No failed run of this window and filter has this cause.")
         items = [{**vars(run), "job_id": job.job_id, "line": job.line} for run, job in found.runs]
@@ -132,7 +135,7 @@ def regressions(request: Request, session: SessionDep, scope: SequenceDep, now: 
 
     def make() -> schemas.Regressions:
         until = _lately(now)
-        found = findings.regressions(session, scope, until)
+        found = regression_detector.regressions(session, scope, until)
         window = Window(until - LOOK_BACK, until)
         return schemas.Regressions.model_validate(
             {"window": window, **_listed(found, limit, "regressions"), "data": completeness(session, scope, window)}
@@ -150,8 +153,8 @@ def attention(request: Request, session: SessionDep, scope: SequenceDep, now: No
     `status`. Alerts know no event and no actor: `event` and `actor` do not narrow them."""
 
     def make() -> schemas.Needs:
-        worse = findings.regressions(session, scope, _lately(now))
-        found = findings.attention(session, scope, now, worse=worse)
+        worse = regression_detector.regressions(session, scope, _lately(now))
+        found = attention_list.attention(session, scope, now, worse=worse)
         return schemas.Needs.model_validate(
             {"at": now, **_listed(found, limit, "things"), "data": completeness(session, scope)}
         )
@@ -168,7 +171,7 @@ def _lately(now: datetime) -> datetime:
     return now.replace(minute=now.minute // 10 * 10, second=0, microsecond=0)
 
 
-def _cause(found: findings.Cause) -> dict[str, Any]:
+def _cause(found: failure_causes.Cause) -> dict[str, Any]:
     places = [{"repo": repo, "workflow": name, "workflow_id": number} for repo, name, number in found.workflows]
     return {**vars(found), "workflows": places}
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from app.components import cells
 from app.components.text import html
-from db.findings import Attention
+from db.findings.attention import Attention
 from db.metrics import units
 
 _SHOWN, _MOST = 5, 100

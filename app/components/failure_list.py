@@ -12,7 +12,7 @@ from app.components.table import Column, Row, long_table, table
 from app.components.text import html
 from app.components.workflow_table import Query, workflow_link
 from app.marks import word
-from db.findings import Cause, CauseRuns, Causes
+from db.findings.causes import Cause, CauseRuns, Causes
 from db.metrics import units
 from db.metrics.phrases import counted
 

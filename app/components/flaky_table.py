@@ -8,7 +8,7 @@ from app.components.cells import Cell
 from app.components.table import Column, Row, long_table
 from app.components.text import html
 from app.components.workflow_table import Query, workflow_link
-from db.findings import FlakyWorkflow
+from db.findings.flaky import FlakyWorkflow
 from db.metrics import units
 from db.queries.runs import FLAKY
 

@@ -14,7 +14,7 @@ from db.metrics.ledger import RepositoryLedger
 from db.metrics.ledger_entries import entries
 from db.metrics.ledger_totals import troubled
 from db.metrics.ledger_words import reading_line
-from db.metrics.service_words import facts
+from db.metrics.service_words import service_facts
 from db.metrics.verdict import Tone
 from db.queries.repositories import TargetRow
 
@@ -36,7 +36,7 @@ def standing() -> None:
     if found.reading:
         line = reading_line(found.reading.done, found.reading.expected, found.reading.seconds_left)
         st.progress(found.reading.share, text=markdown(line))
-    fact_grid(facts(found.service, found.at, silent=found.silent, stall=found.stall))
+    fact_grid(service_facts(found.service, found.at, silent=found.silent, stall=found.stall))
     if found.ledgers or found.unread:
         with panel("Repositories", "what is known to be complete · worst first · times in UTC"):
             every: list[RepositoryLedger | TargetRow] = [*found.unread, *worst_first(found.ledgers)]

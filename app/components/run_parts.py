@@ -12,7 +12,7 @@ from app.components.paging import paged
 from app.components.text import html, markdown, short
 from app.data import RunDetail, clock
 from app.marks import colour_group, word
-from db.findings import RunCause
+from db.findings.causes import RunCause
 from db.metrics import units
 from db.metrics.outcome import FAILED_CONCLUSIONS, outcome_of
 from db.metrics.phrases import counted

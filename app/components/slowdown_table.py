@@ -10,7 +10,7 @@ from app.components.cells import Cell
 from app.components.table import Column, Row, table
 from app.components.text import html
 from db.breakdown import Changed, Slowdown
-from db.findings import Regression
+from db.findings.regressions import Regression
 from db.metrics import units
 from db.metrics.phrases import counted
 

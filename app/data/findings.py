@@ -6,56 +6,59 @@ import streamlit as st
 
 from app.data.connection import session
 from app.data.outages import lasting
-from db import findings
+from db.findings import attention as attention_list
+from db.findings import causes as failure_causes
+from db.findings import flaky as flaky_workflows
+from db.findings import regressions as regression_detector
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 
 
 @lasting
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
-def attention(scope: Scope, now: datetime, version: int) -> list[findings.Attention]:
+def attention(scope: Scope, now: datetime, version: int) -> list[attention_list.Attention]:
     worse = regressions(scope, now)
     with session() as found:
-        return findings.attention(found, scope, now, worse=worse)
+        return attention_list.attention(found, scope, now, worse=worse)
 
 
-def regressions(scope: Scope, now: datetime) -> list[findings.Regression]:
+def regressions(scope: Scope, now: datetime) -> list[regression_detector.Regression]:
     """What got worse over weeks is looked for every ten minutes, not with every run that ends."""
     return _regressions(scope, now.replace(minute=now.minute // 10 * 10))
 
 
 @lasting
 @st.cache_resource(ttl=1200, max_entries=64, show_spinner=False)
-def _regressions(scope: Scope, now: datetime) -> list[findings.Regression]:
+def _regressions(scope: Scope, now: datetime) -> list[regression_detector.Regression]:
     with session() as found:
-        return findings.regressions(found, scope, now)
+        return regression_detector.regressions(found, scope, now)
 
 
 @lasting
 @st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
-def causes(scope: Scope, window: Window, now: datetime, version: int) -> findings.Causes:
+def causes(scope: Scope, window: Window, now: datetime, version: int) -> failure_causes.Causes:
     with session() as found:
-        return findings.causes(found, scope, window, now)
+        return failure_causes.causes(found, scope, window, now)
 
 
 @lasting
 @st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
 def cause_runs(
     fingerprint: str, scope: Scope, window: Window, now: datetime, version: int
-) -> findings.CauseRuns | None:
+) -> failure_causes.CauseRuns | None:
     with session() as found:
-        return findings.cause_runs(found, fingerprint, scope, window, now)
+        return failure_causes.cause_runs(found, fingerprint, scope, window, now)
 
 
 @lasting
 @st.cache_resource(ttl=60, max_entries=256, show_spinner=False)
-def run_cause(run_id: int, attempt: int, version: int) -> findings.RunCause | None:
+def run_cause(run_id: int, attempt: int, version: int) -> failure_causes.RunCause | None:
     with session() as found:
-        return findings.cause_of_run(found, run_id, attempt)
+        return failure_causes.cause_of_run(found, run_id, attempt)
 
 
 @lasting
 @st.cache_resource(ttl=300, max_entries=64, show_spinner=False)
-def flaky(scope: Scope, window: Window, version: int) -> list[findings.FlakyWorkflow]:
+def flaky(scope: Scope, window: Window, version: int) -> list[flaky_workflows.FlakyWorkflow]:
     with session() as found:
-        return findings.flaky(found, scope, window)
+        return flaky_workflows.flaky(found, scope, window)

@@ -9,7 +9,7 @@ import streamlit as st
 from app.data.connection import clock, session
 from app.data.outages import lasting
 from db.metrics.service_words import ServiceFact
-from db.metrics.storage_words import facts, next_prune
+from db.metrics.storage_words import storage_facts, next_prune
 from db.queries import repositories, sizes
 
 
@@ -22,7 +22,7 @@ class Stored:
 
     @property
     def facts(self) -> list[ServiceFact]:
-        return facts(self.storage, self.detail, self.doomed, self.at, most=sizes.MOST_COUNTED)
+        return storage_facts(self.storage, self.detail, self.doomed, self.at, most=sizes.MOST_COUNTED)
 
 
 @lasting

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from app.frames.trends import UTC, place
-from db.findings import Regression
+from db.findings.regressions import Regression
 from db.metrics.window import Window
 
 

@@ -2,41 +2,11 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
 
 import numpy as np
 
 from db.metrics.table import Table, fold, pick
-
-
-class Part(StrEnum):
-    """What a roll-up may be about, beside its tile of time."""
-
-    REPOSITORY = "repository_id"
-    WORKFLOW = "workflow_id"
-    BRANCH_KIND = "branch_kind"
-    EVENT = "event"
-
-
-class BranchKind(IntEnum):
-    """NAMESAKE: a branch that has the default branch's name and is another, as a pull request from a fork's main."""
-
-    OTHER = 0
-    NAMESAKE = 1
-    DEFAULT = 2
-
-
-class Grain(IntEnum):
-    """From the coarsest on: the first that has all that is asked for is the quickest answer."""
-
-    ALL = 0
-    ALL_EVENT = 1
-    REPO = 2
-    REPO_EVENT = 3
-    REPO_BRANCH = 4
-    WORKFLOW = 5
-    FINEST = 6
-
+from db.vocabulary import Grain, Part
 
 PARTS: dict[Grain, frozenset[Part]] = {
     Grain.ALL: frozenset(),

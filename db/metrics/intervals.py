@@ -63,7 +63,7 @@ class DurationChange:
 
 
 # Successes of a workflow on each side, without which its median says nothing.
-ENOUGH = 5
+MIN_SAMPLES = 5
 
 
 def duration_change(pairs: Sequence[Pair]) -> DurationChange | None:
@@ -84,7 +84,7 @@ def duration_change(pairs: Sequence[Pair]) -> DurationChange | None:
 
 
 def _known(found: Distribution) -> bool:
-    enough = (found.n or 0) >= ENOUGH and found.p50 is not None and found.p50_interval is not None
+    enough = (found.n or 0) >= MIN_SAMPLES and found.p50 is not None and found.p50_interval is not None
     return enough and min(found.p50 or 0.0, (found.p50_interval or (0.0, 0.0))[0]) > 0
 
 

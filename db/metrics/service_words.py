@@ -54,7 +54,7 @@ class _Service(Protocol):
     def webhook_at(self) -> datetime | None: ...
 
 
-def facts(service: _Service, now: datetime, *, silent: bool, stall: str | None = None) -> list[ServiceFact]:
+def service_facts(service: _Service, now: datetime, *, silent: bool, stall: str | None = None) -> list[ServiceFact]:
     """The collector, GitHub's rate limit, webhooks, and, of several collectors, what each does. `silent` and `stall`:
     see db.queries.ledger."""
     return [_collector(service.beat, now, silent, stall), _rate_limit(service.beat, now), _webhooks(service, now),

@@ -38,7 +38,7 @@ class _Doomed(Protocol):
     def logs(self) -> int: ...
 
 
-def facts(
+def storage_facts(
     found: _Storage, detail: Mapping[str, Any], doomed: _Doomed | None, now: datetime, *, most: int
 ) -> list[ServiceFact]:
     """`detail` is what the collector says of itself; `most` is how far was counted."""

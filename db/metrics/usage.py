@@ -13,10 +13,10 @@ import numpy as np
 from db.metrics import sketch, tiles, timing
 from db.metrics.attempts import Waste
 from db.metrics.distribution import Floats, Ints, or_null
-from db.metrics.grain import PARTS, Grain, Part
+from db.metrics.grain import PARTS
 from db.metrics.prices import Pricing
 from db.metrics.table import Entries, pack_entries, stack_entries, unpack_entries
-from db.vocabulary import Outcome
+from db.vocabulary import Grain, Outcome, Part
 
 # Jobs; minutes rounded up for each; seconds of all; seconds of attempts that served nothing, by how they ended (`flaky`
 # and `defect` are the parts of `failed`); US dollars; minutes without a known price; jobs that never started.

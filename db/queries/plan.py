@@ -9,14 +9,14 @@ from sqlalchemy import BindParameter, bindparam, select
 from sqlalchemy.orm import Session
 
 from db.metrics import tiles
-from db.metrics.grain import OVER_ALL, BranchKind, Grain, Part, coarsest
+from db.metrics.grain import OVER_ALL, coarsest
 from db.metrics.losses import Losses, Lost, merged
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.models import Repository, RollupMark, RollupState
 from db.queries.filters import repository_ids
 from db.queries.reading import read
-from db.vocabulary import GroupBy, Interval
+from db.vocabulary import BranchKind, Grain, GroupBy, Interval, Part
 
 # Shorter windows are read from the rows: they are few, and the percentiles exact.
 SHORT = timedelta(days=1)

@@ -14,10 +14,10 @@ from db.queries.completeness import collected_once
 from db.queries.filters import repository_ids, workflow_ids
 from db.queries.streaks import LOOK_BACK
 
-Key = tuple[str, int]
+WorkflowPath = tuple[str, int]
 
 
-def standings(session: Session, scope: Scope, now: datetime) -> dict[Key, WorkflowStanding]:
+def standings(session: Session, scope: Scope, now: datetime) -> dict[WorkflowPath, WorkflowStanding]:
     """By repository (owner/name) and workflow id: all workflows of the scope's repositories and workflows. Branches,
     events and actors do not matter: it is the default branch that is judged. An index leads to the last run of each."""
     last = (

@@ -10,9 +10,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from db.metrics import tiles
-from db.metrics.grain import Grain
 from db.models import Repository, Rollup, RollupMark, RollupState, Run
 from db.store.adding import add_missing
+from db.vocabulary import Grain
 
 # Hours are kept for five weeks: longer windows lose at most a day of raw rows at their edges.
 HOURS_KEPT = timedelta(days=35)

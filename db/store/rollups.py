@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.engine import write_scope
 from db.metrics import tiles
-from db.metrics.grain import OF_ONE, OVER_ALL, BranchKind, Grain, Key, Rollups, gather
+from db.metrics.grain import OF_ONE, OVER_ALL, Key, Rollups, gather
 from db.metrics.table import (
     COUNTS,
     HISTOGRAMS,
@@ -31,6 +31,7 @@ from db.store.marks import ALL, HOURS_KEPT, WHOLE_DAY, kept_day, mark, rollup_st
 from db.store.spans import created_on, portions, spans
 from db.store.usage import make_usage, make_usage_over_all
 from db.types import epoch_seconds
+from db.vocabulary import BranchKind, Grain
 
 # Rows in large numbers go past the unit of work.
 _ROLLUPS, _MARKS = Base.metadata.tables["rollups"], Base.metadata.tables["rollup_marks"]

@@ -7,7 +7,6 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from db.metrics import tiles
-from db.metrics.grain import Grain
 from db.metrics.prices import Pricing
 from db.metrics.usage import SUMS, WHOLE, Usage, UsageKey, of_jobs, of_stored, together
 from db.models import Base, Job, Repository, Run, UsageRollup
@@ -15,6 +14,7 @@ from db.pricing import price_list
 from db.store.marks import ALL
 from db.store.spans import created_on, portions
 from db.used_jobs import reasons_of, used_jobs
+from db.vocabulary import Grain
 
 _ROLLUPS = Base.metadata.tables[UsageRollup.__tablename__]
 _KEYS = tuple(_ROLLUPS.c[name] for name in UsageKey._fields)

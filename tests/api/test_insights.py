@@ -9,8 +9,11 @@ from sqlalchemy.orm import Session
 
 from api import schemas
 from api.answers import FRESH_SECONDS, PATHS
-from db import findings
 from db.engine import session_scope, write_scope
+from db.findings import attention as attention_list
+from db.findings import causes as failure_causes
+from db.findings import flaky as flaky_workflows
+from db.findings import regressions as regression_detector
 from db.findings.causes import MOST_JOBS
 from db.findings.flaky import MOST_FOR_JOBS
 from db.metrics.scope import Scope
@@ -78,7 +81,7 @@ def test_without_runs_there_is_no_cause(client: TestClient) -> None:
 
 def test_flaky_workflows_are_those_of_the_facade(filled: TestClient, engine: Engine) -> None:
     body = asked(filled, LISTS[0])
-    (expected,) = told(engine, lambda session: findings.flaky(session, Scope(), WINDOW))
+    (expected,) = told(engine, lambda session: flaky_workflows.flaky(session, Scope(), WINDOW))
     (item,) = body["items"]
     assert item == {**vars(expected), "last_at": ago(3), "jobs": [{"name": HOSTILE, "runs": 1}]}
     assert (item["flaky_runs"], item["last_run_id"], item["called"]) == (1, FLAKY, False)
@@ -89,7 +92,7 @@ def test_flaky_workflows_are_those_of_the_facade(filled: TestClient, engine: Eng
 
 def test_causes_are_those_of_the_facade_with_the_one_of_most_runs_first(filled: TestClient, engine: Engine) -> None:
     body = asked(filled, LISTS[1])
-    expected = told(engine, lambda session: findings.causes(session, Scope(), WINDOW, NOW))
+    expected = told(engine, lambda session: failure_causes.causes(session, Scope(), WINDOW, NOW))
     assert [item["fingerprint"] for item in body["items"]] == [CAUSE, OTHER_CAUSE]
     for item, each in zip(body["items"], expected.items, strict=True):
         assert {**item, "workflows": [tuple(place.values()) for place in item["workflows"]]} == {
@@ -127,7 +130,7 @@ def test_any_line_of_a_cause_leads_to_it(filled: TestClient, engine: Engine) -> 
 
 def test_regressions_are_those_of_the_facade_over_their_own_days(filled: TestClient, engine: Engine) -> None:
     body = asked(filled, LISTS[2])
-    expected = told(engine, lambda session: findings.regressions(session, Scope(), NOW))
+    expected = told(engine, lambda session: regression_detector.regressions(session, Scope(), NOW))
     assert [(item["kind"], item["repo"], item["workflow"]) for item in body["items"]] == [
         ("success", "acme/api", "E2E"),
         ("duration", "acme/api", HOSTILE),
@@ -148,7 +151,7 @@ def test_regressions_of_one_ten_minutes_are_the_same(make_client: MakeClient, en
 
 def test_what_needs_a_person_is_ranked_as_by_the_facade(filled: TestClient, engine: Engine) -> None:
     body = asked(filled, LISTS[3])
-    expected = told(engine, lambda session: findings.attention(session, Scope(), NOW))
+    expected = told(engine, lambda session: attention_list.attention(session, Scope(), NOW))
     assert [(item["kind"], item["headline"], item["why"]) for item in body["items"]] == [
         (each.kind, each.headline, each.why) for each in expected
     ]

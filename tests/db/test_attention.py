@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine
 
 from db.engine import session_scope, write_scope
-from db.findings import Attention, attention
+from db.findings.attention import Attention, attention
 from db.insights.impact import Impact, severity_of_streak
 from db.insights.waits import shortage
 from db.metrics.scope import Scope

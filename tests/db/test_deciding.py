@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import Engine
 
 from db.engine import session_scope, write_scope
-from db.findings import cause_of_run, cause_runs, causes
+from db.findings.causes import cause_of_run, cause_runs, causes
 from db.insights.fingerprint import fingerprint
 from db.metrics.scope import Scope
 from db.metrics.window import Window

@@ -6,7 +6,9 @@ import pytest
 from sqlalchemy import Engine, event, select
 
 from db.engine import session_scope
-from db.findings import attention, cause_runs, causes, regressions
+from db.findings.attention import attention
+from db.findings.causes import cause_runs, causes
+from db.findings.regressions import regressions
 from db.metrics.scope import Scope
 from db.metrics.window import Window
 from db.models import JobLog

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine, update
 
 from db.engine import session_scope, write_scope
-from db.findings import FlakyWorkflow, flaky
+from db.findings.flaky import FlakyWorkflow, flaky
 from db.insights.flakiness import flakiness
 from db.metrics.scope import Scope
 from db.metrics.window import Window

@@ -10,7 +10,7 @@ from db.alerting.judge import fires
 from db.alerting.patterns import Patterns
 from db.alerting.rule import Rule
 from db.engine import session_scope
-from db.findings import Regression, regressions
+from db.findings.regressions import Regression, regressions
 from db.metrics.scope import Scope
 from db.observations import observe
 from db.replays import replay

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from db.__main__ import main
 from db.engine import session_scope, write_scope
-from db.metrics.storage_words import facts
+from db.metrics.storage_words import storage_facts
 from db.models import Alert, Delivery, JobLog, Run, RunGap, Silence
 from db.queries.logs import list_logs
 from db.queries.sizes import doomed, storage
@@ -108,7 +108,7 @@ def test_what_is_stored_and_what_goes_next_is_known_without_counting(filled: Eng
     if filled.dialect.name == "sqlite":
         assert sizes["runs"].rows == 3
     detail = {"retention_days": 150, "log_retention_days": 90, "next_prune_at": (NOON + DAY).isoformat()}
-    told = {each.label: (each.value, each.more) for each in facts(found, detail, next_time, NOON, most=2)}
+    told = {each.label: (each.value, each.more) for each in storage_facts(found, detail, next_time, NOON, most=2)}
     assert told["Next pruning"] == ("In 1d 0h", "of 1 run and at least 2 logs")
     assert told["Oldest run"] == ("02 May 2026", "logs from 02 May 2026; runs are kept 150 days, logs 90")
 

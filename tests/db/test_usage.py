@@ -8,7 +8,6 @@ import pytest
 
 from db.metrics import tiles
 from db.metrics.attempts import AttemptState, waste_reasons
-from db.metrics.grain import Grain
 from db.metrics.outcome import outcome_of
 from db.metrics.prices import Pricing
 from db.metrics.usage import (
@@ -24,6 +23,7 @@ from db.metrics.usage import (
     waits_by_hour,
     waits_by_label,
 )  # fmt: skip
+from db.vocabulary import Grain
 
 HOUR = 494_000
 
