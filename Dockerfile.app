@@ -9,11 +9,11 @@ RUN python3 -m venv --without-pip /venv \
  && python3 /build/slim.py /venv/lib/python3*/site-packages
 WORKDIR /srv
 COPY db/ db/
-COPY notify/ notify/
-COPY front/ front/
+COPY health/ health/
+COPY core/ core/
 COPY app/ app/
 COPY .streamlit/config.toml .streamlit/
-RUN /venv/bin/python /build/ready.py db front app streamlit.web.cli streamlit.web.bootstrap streamlit.elements.arrow pyarrow.parquet
+RUN /venv/bin/python /build/ready.py db health.metrics health.completeness health.insights health.alerts.attention app streamlit.web.cli streamlit.web.bootstrap streamlit.elements.arrow pyarrow.parquet
 
 FROM ${PYTHON_IMAGE}
 ARG VERSION=0.1.0

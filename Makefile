@@ -43,10 +43,10 @@ imports: .venv/.installed-dev
 	@$(VENV)/lint-imports
 
 licences: .venv/.installed-dev
-	@$(VENV)/python -m supply.licences
+	@$(VENV)/python -m deploy.supply.licences
 
 # Fails on a known vulnerability. Where no index answers, one line says so: audit then succeeds, audit-strict fails.
-AUDIT = $(MAKE) --no-print-directory .venv/.installed-audit > .venv/audit.log 2>&1; $(VENV)/python -m supply.audit
+AUDIT = $(MAKE) --no-print-directory .venv/.installed-audit > .venv/audit.log 2>&1; $(VENV)/python -m deploy.supply.audit
 audit: .venv/.installed-dev
 	@$(AUDIT)
 

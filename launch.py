@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 from honcho.manager import Manager
 
-from api.config import Settings as ApiSettings
-from app.config import AccessSettings
-from collector.config import Settings as CollectorSettings
-from db.config import ConfigError, Port
+from api.settings import Settings as ApiSettings
+from app.settings import AccessSettings
+from collector.settings import Settings as CollectorSettings
+from core.http.settings import refuse_if_open
+from core.settings import ConfigError, Port
 from db.engine import DatabaseUnavailable, make_engine
 from db.migrate import upgrade
-from front.settings import refuse_if_open
 
 # Not that of one's own repositories: GitHub is never asked about what only the simulator has.
 DEMO_DATABASE = "sqlite:///data/demo.db"

@@ -4,11 +4,11 @@ import sys
 
 import uvicorn
 
-from api.config import Settings
 from api.main import create_app
-from db.config import ConfigError
-from db.telemetry.setup import PROD, logging_config, tell_everything
-from front.connections import limit_connections
+from api.settings import Settings
+from core.http.connections import limit_connections
+from core.logging import PROD, logging_config, tell_everything
+from core.settings import ConfigError
 
 
 def main() -> int:

@@ -1,8 +1,14 @@
-"""Answers kept by what was asked and by the version of the stored data: a sync that changes nothing makes nothing
-stale. In this process, and in Redis for several of them."""
+"""Answers in a Redis that others may write to: each is sealed by a key that only programs with access to the database
+have, and what does not fit its seal is as good as absent.
+
+Answers kept by what was asked and by the version of the stored data: a sync that changes nothing makes nothing
+stale. In this process, and in Redis for several of them.
+"""
 
 import gzip
 import hashlib
+import hmac
+import logging
 import threading
 import time
 import zlib
@@ -15,12 +21,75 @@ from cachetools import TTLCache
 from fastapi import Request, Response
 from pydantic import BaseModel
 from pydantic_core import to_json
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from api.redis_link import ERRORS, RedisLink
-from api.seal import Key, sealed, unsealed
-from db.queries.repositories import heartbeat
-from db.version import VERSION
+from core import VERSION
+from core.redis_client import ERRORS, RedisLink
+from db.access import installation_key, stored_key
+from db.engine import DatabaseUnavailable, brief_write_scope, session_scope
+from db.repositories.repository_queries import heartbeat
+
+log = logging.getLogger(__name__)
+_PURPOSE = "answers"
+_PAUSE_SECONDS = 5.0
+_SIZE = hashlib.sha256().digest_size
+Key = Callable[[], bytes | None]
+
+
+def sealed(key: bytes, name: str, content: bytes) -> bytes:
+    """The content behind its seal, which is good under this name alone."""
+    return _seal(key, name, content) + content
+
+
+def unsealed(key: bytes, name: str, stored: bytes) -> bytes | None:
+    """The content; null where it is not what was sealed under this name by a holder of the key."""
+    seal, content = stored[:_SIZE], stored[_SIZE:]
+    return content if hmac.compare_digest(seal, _seal(key, name, content)) else None
+
+
+def _seal(key: bytes, name: str, content: bytes) -> bytes:
+    made = hmac.new(key, name.encode(), "sha256")
+    made.update(b"\0")
+    made.update(content)
+    return made.digest()
+
+
+class InstallationKey:
+    """The key, read once from the database; null while that is away, and for all others while one waits for it: a
+    replica may answer them meanwhile."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self._lock = engine, threading.Lock()
+        self._known: bytes | None = None
+        self._again_at = float("-inf")
+
+    def __call__(self) -> bytes | None:
+        if self._known is None and self._lock.acquire(blocking=False):
+            try:
+                if self._known is None and time.monotonic() >= self._again_at:
+                    self._known = self._read()
+            finally:
+                self._lock.release()
+        return self._known
+
+    def _read(self) -> bytes | None:
+        try:
+            with session_scope(self._engine) as session:
+                found = stored_key(session, _PURPOSE)
+            if found is None:
+                with brief_write_scope(self._engine) as session:
+                    found = installation_key(session, _PURPOSE)
+            return found
+        except (SQLAlchemyError, DatabaseUnavailable) as error:
+            self._again_at = time.monotonic() + _PAUSE_SECONDS
+            log.warning(
+                "Answers are not shared through Redis: the key that seals them cannot be read (%s)",
+                type(error).__name__,
+            )
+            return None
+
 
 _SECONDS = 60
 # Of all answers in this process, and of one, as they are kept: what is larger is worked out anew each time.

@@ -12,14 +12,13 @@ from fastapi.dependencies.models import Dependant
 from sqlalchemy.orm import Session
 
 from api.errors import Problem, bad_parameter
-from api.gate import Gate
+from api.schema_guard import Gate
+from db.definitions.scope import Scope, Window, make_window, parse_time
 from db.engine import brief_write_scope
-from db.metrics.scope import Scope
-from db.metrics.window import Window, make_window, parse_time
-from db.queries.completeness import COLLECTED
-from db.queries.repositories import known_repositories
-from db.queries.runs import list_runs
-from db.vocabulary import Conclusion, Status
+from db.enums import Conclusion, Status
+from db.repositories.repository_queries import known_repositories
+from db.runs.run_queries import list_runs
+from health.completeness.service import COLLECTED
 
 _LONGEST = 400
 _MOST_VALUES = 50

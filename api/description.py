@@ -24,7 +24,7 @@ LOCKED: dict[int | str, dict[str, Any]] = {
     401: {"model": ProblemDocument, "description": "API_KEYS is set and no key was sent"},
     **PROBLEMS,
 }
-# What the layers around all routes answer, whatever the route: front.door and front.bodies.
+# What the layers around all routes answer, whatever the route: core.http.middleware and core.http.bodies.
 _ANY = {"421": "The request is addressed to a host name that is not this API's: ALLOWED_HOSTS"}
 _WITH_BODY = {
     "403": "Sent by a page of another site",

@@ -12,10 +12,10 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from api.gate import AWAY, Gate
+from api.schema_guard import AWAY, Gate
 from db.engine import DatabaseUnavailable, describe_failure, is_locked
 from db.migrate import NotMigrated
-from db.reader import asks_again
+from db.replica import asks_again
 
 log = logging.getLogger(__name__)
 # What FastAPI says of a body that is no text at all.

@@ -8,16 +8,24 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from api.gate import AWAY, Gate
+from api.schema_guard import AWAY, Gate
+from core.formatting import at, counted
 from db.engine import DatabaseUnavailable, describe_failure, session_scope
-from db.metrics.phrases import at, counted
+from db.enums import Liveness
 from db.migrate import NewerSchema, NotMigrated, check_migrated, current_revision
-from db.queries.inbox import InboxSummary
-from db.queries.ledger import CatchingUp, Collector, Service, count_catching_up, liveness, service, stall
-from db.queries.repositories import HeartbeatRow, data_version, list_repositories, unread_targets
-from db.queries.runs import any_run
-from db.reader import Reader, asks_again
-from db.vocabulary import Liveness
+from db.replica import Reader, asks_again
+from db.repositories.repository_queries import HeartbeatRow, data_version, list_repositories, unread_targets
+from db.runs.run_queries import any_run
+from db.webhook_inbox import InboxSummary
+from health.completeness.collection_status import (
+    CatchingUp,
+    Collector,
+    Service,
+    count_catching_up,
+    liveness,
+    service,
+    stall,
+)
 
 # Deliveries are applied within a second, and behind a busy writer within a few.
 _LATE = timedelta(minutes=5)

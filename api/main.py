@@ -18,17 +18,13 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 from starlette.types import Scope
 
 from api import errors
-from api.answers import KeptAnswers
 from api.auth import Lock, key_of, require_key
-from api.cache import Cache
-from api.config import Settings
+from api.cache import Cache, InstallationKey
 from api.description import LOCKED, PROBLEMS, describe
-from api.gate import Gate
-from api.intake import Intake
-from api.loads import Limited, Loads, MessageTimes
-from api.measures.kept import Measures
+from api.exporter.cached import Measures
+from api.limits import RATE_HEADERS, Limited, Loads, MessageTimes, Throttle
 from api.middleware import Around, AskAgain
-from api.redis_link import RedisLink
+from api.response_cache import KeptAnswers
 from api.routes import (
     alert_rules,
     alerts,
@@ -44,18 +40,20 @@ from api.routes import (
     silences,
     webhooks,
 )
-from api.seal import InstallationKey
-from api.throttle import RATE_HEADERS, Throttle
-from db.config import ConfigError
+from api.schema_guard import Gate
+from api.settings import Settings
+from api.webhook_buffer import Intake
+from core import VERSION
+from core.http.bodies import Bodies
+from core.http.connections import command_host, limit_connections, watch_descriptors
+from core.http.middleware import Door
+from core.http.settings import refuse_if_open, rules
+from core.logging import PROD, set_up
+from core.redis_client import RedisLink
+from core.settings import ConfigError
 from db.engine import DatabaseUnavailable
 from db.migrate import NotMigrated
-from db.reader import Reader
-from db.telemetry.setup import PROD, set_up
-from db.version import VERSION
-from front.bodies import Bodies
-from front.connections import command_host, limit_connections, watch_descriptors
-from front.door import Door
-from front.settings import refuse_if_open, rules
+from db.replica import Reader
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import ASK_AGAIN, unexpected
-from db.telemetry.context import bound
+from core.logging import bound
 
 log = logging.getLogger("api.access")
 _HEADERS = (

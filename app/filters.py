@@ -9,14 +9,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import streamlit as st
 
-from app import data, marks, periods
-from app.periods import BadDays, Days
-from app.unknown import Unknown
-from app.unknown import unknown as find_unknown
-from db.metrics.scope import Scope
-from db.metrics.window import Window
-from db.queries.repositories import MOST_VALUES, WorkflowRow
-from db.vocabulary import Conclusion, Interval
+from app import data, selection, status_style
+from app.selection import BadDays, Days, Unknown
+from app.selection import unknown as find_unknown
+from db.definitions.scope import Scope, Window
+from db.enums import Conclusion, Interval
+from db.repositories.repository_queries import MOST_VALUES, WorkflowRow
 
 PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30), "90d": timedelta(days=90),
            "1y": timedelta(days=365)}  # fmt: skip
@@ -108,7 +106,7 @@ def problems(version: int, page: str) -> list[str]:
         found.append(f"period={unusable} is none of {known}: the last {DEFAULT_PERIOD} are shown.")
     try:
         days = _parsed()
-        told = periods.future(days, _today()) if days else None
+        told = selection.future(days, _today()) if days else None
         found += [told] if told else []
     except BadDays as error:
         found.append(f"{error} The last {period()} are shown instead.")
@@ -162,7 +160,7 @@ def render_for_runs(version: int) -> None:
             "Search", key="q", placeholder="Title, branch, commit, actor or #number",
             icon=":material/search:", label_visibility="collapsed", max_chars=200, width=330,
         )  # fmt: skip
-        _choice("Conclusion", list(Conclusion), "conclusion", "Any conclusion", marks.plain_word)
+        _choice("Conclusion", list(Conclusion), "conclusion", "Any conclusion", status_style.plain_word)
         _choice("Event", chosen.events, "event", "Any event")
         _choice("Actor", chosen.actors, "actor", "Anybody")
 
@@ -283,7 +281,7 @@ def _days() -> Days | None:
 def _parsed() -> Days | None:
     """Raises BadDays."""
     text = str(st.session_state.get("dates") or "")
-    return periods.parse(text) if text else None
+    return selection.parse(text) if text else None
 
 
 def trends(version: int) -> data.Trends:

@@ -12,13 +12,13 @@ if str(_HERE.parent) not in sys.path:
 import streamlit as st
 
 from app.access.login import login
-from app.server.front import check_access
 from app.server.lifespan import lifespan
 from app.server.log_lines import set_up_logging
 from app.server.middleware import MIDDLEWARE
+from app.server.requests import check_access
 from app.server.routes import routes
-from db.config import ConfigError
-from front.connections import limit_connections
+from core.http.connections import limit_connections
+from core.settings import ConfigError
 
 try:
     _login = login()

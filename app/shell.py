@@ -5,14 +5,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import addresses as at
-from app import data, filters, viewer
-from app.access.rules import Refusal
-from app.components import account, states
-from app.components.freshness import freshness
-from app.components.navigation import navigation
-from app.components.style import style
-from app.components.wall import wall_style
+from app import data, filters, session
+from app import routes as at
+from app.access.policy import Refusal
+from app.streamlit_patches.navigation import navigation
+from app.widgets import account, states
+from app.widgets.panel import style
+from app.widgets.states import freshness
+from app.widgets.tiles import wall_style
 
 _HERE = Path(__file__).parent
 _RETRY_SECONDS = 4
@@ -49,11 +49,11 @@ def _say_if_away() -> None:
 
 st.set_page_config(page_title="Pipeline Health", page_icon=str(_HERE / "static" / "icon.svg"), layout="wide")
 style()
-who = viewer.account()
+who = session.account()
 if isinstance(who, Refusal):
     account.signed_out(who)
     st.stop()
-wall = viewer.on_wall()
+wall = session.on_wall()
 if wall:
     wall_style()
 st.logo(str(_HERE / "static" / "logo.svg"), size="medium", icon_image=str(_HERE / "static" / "icon.svg"))

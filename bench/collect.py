@@ -24,7 +24,7 @@ from typing import Any
 import requests
 from sqlalchemy import func, select
 
-from collector.sync.fill import WORKERS
+from collector.sync.job_fetcher import WORKERS
 from db.engine import make_engine
 from db.models import Attempt, Job, Run
 from demo.truth import Truth, from_json

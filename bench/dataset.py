@@ -14,8 +14,8 @@ from sqlalchemy import Engine, insert, text
 
 from db.engine import write_scope
 from db.models import Job, Repository, Run, SyncState, Workflow
-from db.store.marks import mark_everything
-from db.store.rollups import refresh
+from db.runs.rollup_invalidation import mark_everything
+from health.metrics.rollups.refresh import refresh
 
 REPOSITORIES, WORKFLOWS, DAYS, JOBS = 50, 8, 400, 5
 _CHUNK = 100_000

@@ -26,15 +26,14 @@ from sqlalchemy.orm import Session
 from bench.collect import free_port
 from bench.dataset import build, frames
 from bench.load import load
-from db import analytics
+from db.collection.sync_state import bump_data_version
+from db.definitions.scope import Scope, Window
 from db.engine import make_engine, session_scope, write_scope
-from db.metrics.scope import Scope
-from db.metrics.window import Window
+from db.enums import Interval
 from db.migrate import upgrade
-from db.queries.ledger import list_ledger
-from db.queries.runs import list_runs
-from db.store.sync_state import bump_data_version
-from db.vocabulary import Interval
+from db.runs.run_queries import list_runs
+from health.completeness.collection_status import list_ledger
+from health.metrics import service
 
 ROOT = Path(__file__).parents[1]
 _TIMES = 30
@@ -161,13 +160,13 @@ def pages(database: str) -> None:
     """What the dashboard asks of the database for a page, without its own cache."""
     engine, scope = make_engine(database), Scope()
     asked: dict[str, Callable[[Session, Window], object]] = {
-        "compare with the period before": lambda session, window: analytics.compare(session, scope, window),
-        "series by day": lambda session, window: analytics.series(session, scope, window, Interval.DAY),
-        "hours of the week": lambda session, window: analytics.weekday_hours(session, scope, window),
-        "table of workflows": lambda session, window: analytics.workflows(session, scope, window, window.until),
-        "broken now": lambda session, window: analytics.failing_streaks(session, scope, window.until),
+        "compare with the period before": lambda session, window: service.compare(session, scope, window),
+        "series by day": lambda session, window: service.series(session, scope, window, Interval.DAY),
+        "hours of the week": lambda session, window: service.weekday_hours(session, scope, window),
+        "table of workflows": lambda session, window: service.workflows(session, scope, window, window.until),
+        "broken now": lambda session, window: service.failing_streaks(session, scope, window.until),
         "page of runs and their number": lambda session, window: (
-            list_runs(session, scope, window), analytics.count_runs(session, scope, window)),
+            list_runs(session, scope, window), service.count_runs(session, scope, window)),
         "ledger of the Collector page": lambda session, _: list_ledger(session),
     }  # fmt: skip
     for name, work in asked.items():

@@ -1,4 +1,7 @@
-"""python -m collector [sync | backfill | doctor | health]"""
+"""python -m collector backfill: history of chosen repositories, with a bar, resumable.
+
+python -m collector [sync | backfill | doctor | health]
+"""
 
 import argparse
 import logging
@@ -6,24 +9,70 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from collector.backfill_command import run_backfill
-from collector.build import make_client, make_passes
-from collector.config import NOTHING_TO_COLLECT, Settings
-from collector.doctor import doctor
-from collector.ending import end_in_time, leave
-from collector.file_lock import HasCollector, hold
+from collector.bootstrap import make_client, make_passes
+from collector.claims import SETTLED_WITHIN, HasCollector, hold
+from collector.doctor.checks import doctor
 from collector.health import health
-from collector.lease import SETTLED_WITHIN
+from collector.jobs import History
 from collector.scheduler import Service
+from collector.settings import NOTHING_TO_COLLECT, Settings
+from collector.supervision import end_in_time, leave
 from collector.sync.engine import Outcome
-from db.config import ConfigError
+from core.logging import set_up
+from core.settings import ConfigError
+from db.definitions.scope import parse_time
 from db.engine import DatabaseUnavailable, describe_failure, make_engine
 from db.migrate import NotMigrated, check_migrated, upgrade
-from db.telemetry.setup import set_up
+
+
+def run_backfill(settings: Settings, since: str, until: str | None, repos: list[str]) -> int:
+    """0 when all of it is stored, 1 when something is missing, 2 for what cannot be asked."""
+    try:
+        wanted = _wanted(settings, since, until, repos)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    engine = make_engine(settings.database_url)
+    upgrade(engine)
+    passes = make_passes(settings, engine, make_client(settings), bar=True)
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: passes.stop.set())
+    end_in_time(passes.stop, passes.work)
+    try:
+        outcome = passes.read_history(wanted)
+    except SQLAlchemyError as error:
+        print(describe_failure(engine, error), file=sys.stderr)
+        return 1
+    if outcome.stopped:
+        passes.end()
+        print("Stopped before the end; what was read is stored, and the same command goes on from there.",
+              file=sys.stderr)  # fmt: skip
+    return 0 if outcome.complete else 1
+
+
+def _wanted(settings: Settings, since: str, until: str | None, repos: list[str]) -> History:
+    now = datetime.now(UTC)
+    begins = _time("--since", since, now)
+    ends = _time("--until", until, now) if until else None
+    if begins >= (ends or now):
+        raise ValueError(f"--since: {since[:40]} is not before {'--until' if until else 'now'}; name an earlier time.")
+    for repo in repos:
+        if repo.count("/") != 1 or repo.endswith("/*"):
+            raise ValueError(f"--repo: {repo[:60]!r} is no repository; allowed is owner/name.")
+    return History(begins, min(ends, now) if ends else None, tuple(repos) or settings.repos)
+
+
+def _time(option: str, value: str, now: datetime) -> datetime:
+    try:
+        return parse_time(value, now)
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}.") from None
+
 
 log = logging.getLogger(__name__)
 

@@ -6,13 +6,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from collector.claims import host_name
-from collector.config import Settings
+from collector.settings import Settings
+from core.formatting import at
 from db.engine import DatabaseUnavailable, describe_failure, make_engine, session_scope
-from db.metrics.phrases import at
+from db.enums import Liveness
 from db.migrate import NotMigrated, check_migrated
-from db.queries.ledger import latest_beat, liveness, stall
-from db.queries.repositories import HeartbeatRow, heartbeat
-from db.vocabulary import Liveness
+from db.repositories.repository_queries import HeartbeatRow, heartbeat
+from health.completeness.collection_status import latest_beat, liveness, stall
 
 
 def health(settings: Settings) -> int:

@@ -13,13 +13,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from tqdm import tqdm
 
-from collector.work import Work, step
+from core.counters import Tally
+from core.text import clean
+from core.work import Work, step
+from db.collection.claims import others_alive
+from db.collection.sync_state import COLLECTOR, beat, bump_data_version
 from db.engine import describe_failure, write_scope
-from db.metrics.tally import Tally
-from db.queries.repositories import HeartbeatRow, heartbeat
-from db.store.claims import others_alive
-from db.store.sync_state import COLLECTOR, beat, bump_data_version
-from db.telemetry.foreign import clean
+from db.repositories.repository_queries import HeartbeatRow, heartbeat
 
 log = logging.getLogger(__name__)
 _BEAT_EVERY = timedelta(seconds=2)

@@ -1,4 +1,10 @@
-"""The service: APScheduler runs the portions of work, and a signal ends them between two steps."""
+"""Jobs of APScheduler that keep their intervals whatever the wall clock does.
+
+APScheduler plans by the wall clock. Where that jumps forward by 500 days, it lists every time that a job missed, some
+hundred million for a job that runs four times a second; where it jumps back, no job is due for as long.
+
+The service: APScheduler runs the portions of work, and a signal ends them between two steps.
+"""
 
 import logging
 import signal
@@ -9,25 +15,60 @@ from datetime import UTC, datetime, timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.schedulers.base import BaseScheduler
+from apscheduler.triggers.base import BaseTrigger
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from collector import alive
 from collector.claims import RENEW_SECONDS
-from collector.ending import end_in_time
-from collector.guard import guarded
-from collector.intervals import Interval, WallClock, all_due
-from collector.passes import Passes
-from collector.retention import doubt
-from collector.work import step
+from collector.jobs import Passes
+from collector.maintenance import doubt
+from collector.supervision import end_in_time, guarded
+from core.formatting import counted
+from core.work import step
+from db.collection.sync_state import forget_beats
 from db.engine import describe_failure, write_scope
-from db.metrics.phrases import counted
 from db.migrate import current_revision, head_revision
-from db.queries.ledger import silence_allowed
-from db.store.inbox import KEPT, prune_inbox
-from db.store.retention import prune, prune_logs
-from db.store.rollups import forget_hours
-from db.store.sync_state import forget_beats
+from db.webhook_inbox import KEPT, prune_inbox
+from health.completeness.collection_status import silence_allowed
+from health.metrics.rollups.refresh import forget_hours
+from health.retention import prune, prune_logs
+
+# A step that is smaller delays a job by no more than this.
+_MOST_STEP_SECONDS = 2.0
+
+
+class Interval(BaseTrigger):  # type: ignore[misc]
+    """Every so many seconds; times that were missed count as one."""
+
+    def __init__(self, seconds: float) -> None:
+        self._every = timedelta(seconds=seconds)
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        planned = (previous_fire_time or now) + self._every
+        return planned if planned > now else now + self._every
+
+
+class WallClock:
+    """Notices that this machine's clock was set."""
+
+    def __init__(self, wall: Callable[[], float] = time.time, passed: Callable[[], float] = time.monotonic) -> None:
+        self._wall, self._passed = wall, passed
+        self._offset = wall() - passed()
+
+    def was_set_back(self) -> bool:
+        """Since the last time that this was asked."""
+        before, self._offset = self._offset, self._wall() - self._passed()
+        return self._offset < before - _MOST_STEP_SECONDS
+
+
+def all_due(scheduler: BaseScheduler) -> None:
+    """Every job runs now, and by its interval from now on."""
+    now = datetime.now(UTC)
+    for job in scheduler.get_jobs():
+        job.modify(next_run_time=now)
+
 
 log = logging.getLogger(__name__)
 # How often this machine's clock is compared with one that nobody sets.

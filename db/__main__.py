@@ -10,20 +10,19 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from tqdm import tqdm
 
-from db.config import ConfigError, DatabaseSettings, usable_url
+from core.settings import ConfigError, DatabaseSettings, usable_url
+from db.backup.backups import backup, restore
+from db.backup.contents import Refused
+from db.backup.copying import Counted, copy_database
+from db.backup.distribute import distribute
 from db.engine import DatabaseUnavailable, check_connection, make_engine, shown, write_scope
+from db.jobs.job_writes import recompute_runs
 from db.migrate import CannotGoBack, NotMigrated, Step, check_migrated, downgrade, losses, upgrade
-from db.moving.backups import backup, restore
-from db.moving.contents import Refused
-from db.moving.copying import Counted, copy_database
-from db.moving.distributing import distribute
-from db.passwords import make_passwords, read
-from db.roles import COLLECTOR, READER, NoRoles, Roles, make_roles, refresh_rights
-from db.store.marks import mark_everything, waiting_marks
-from db.store.recomputing import recompute_runs
-from db.store.retention import prune, prune_logs
-from db.store.rollups import forget_hours, refresh
-from db.store.space import vacuum
+from db.roles import COLLECTOR, READER, NoRoles, Roles, make_passwords, make_roles, read, refresh_rights
+from db.runs.rollup_invalidation import mark_everything, waiting_marks
+from db.storage import vacuum
+from health.metrics.rollups.refresh import forget_hours, refresh
+from health.retention import prune, prune_logs
 
 
 class Settings(DatabaseSettings):

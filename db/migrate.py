@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from db.engine import DatabaseUnavailable, check_connection, describe_failure
-from db.migrations.gently import LOCK_TIMEOUT, Overtaken
+from db.migrations.online_ddl import LOCK_TIMEOUT, Overtaken
 
 log = logging.getLogger(__name__)
 _SCRIPTS = Path(__file__).parent / "migrations"

@@ -5,12 +5,12 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from db.definitions.records import AttemptRecord, DetailsRecord, JobRecord, RepositoryRecord, RunRecord, WorkflowRecord
 from db.engine import write_scope
-from db.store.jobs import store_details
-from db.store.records import AttemptRecord, DetailsRecord, JobRecord, RepositoryRecord, RunRecord, WorkflowRecord
-from db.store.repositories import get_repository, upsert_repository, upsert_workflows
-from db.store.rollups import refresh
-from db.store.runs import Upserted, upsert_runs
+from db.jobs.job_writes import store_details
+from db.repositories.repository_writes import get_repository, upsert_repository, upsert_workflows
+from db.runs.run_writes import Upserted, upsert_runs
+from health.metrics.rollups.refresh import refresh
 
 NOON = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)
 REPO = RepositoryRecord(1, "acme/web", "main", True, False, "https://github.com/acme/web")

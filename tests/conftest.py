@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import Engine
 from xdist.scheduler import LoadScopeScheduling
 
+from core.text import forget_secrets
 from db.engine import make_engine
 from db.migrate import upgrade
-from db.telemetry.foreign import forget_secrets
 from tests import sharding
 from tests.databases import Shelf, administer, with_name
 from tests.kept import Kept

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from db.metrics.completeness import Completeness
-from db.metrics.facts import facts_of
-from db.metrics.formulas import Metrics, metrics
-from db.metrics.table import RunFact, fold, of_recoveries, of_runs, stack
+from health.completeness.gaps import Completeness
+from health.metrics.definitions.aggregates import facts_of
+from health.metrics.definitions.formulas import Metrics, metrics
+from health.metrics.definitions.table import RunFact, fold, of_recoveries, of_runs, stack
 
 
 def fact(outcome: str, **changed: object) -> RunFact:

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
+from db.definitions.records import LogRecord, RepositoryRecord, RunRecord, WorkflowRecord
 from db.engine import write_scope
-from db.insights.fingerprint import fingerprint
-from db.store.alerts import AlertScope, open_alert
-from db.store.logs import store_log
-from db.store.records import LogRecord, RepositoryRecord, RunRecord, WorkflowRecord
-from db.vocabulary import RuleKind
+from db.enums import RuleKind
+from db.logs.log_writes import store_log
+from health.alerts.storage.alert_writes import AlertScope, open_alert
+from health.insights.fingerprints import fingerprint
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, attempt, job, run, store_jobs, store_runs
 
 DAY = 24 * 60

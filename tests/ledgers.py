@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from db.collection.sync_state import sync_state
 from db.engine import write_scope
 from db.models import Backfill, InboxItem, RunGap
-from db.store.sync_state import sync_state
 from tests.builders import NOON, WORKFLOW
 
 DAY = timedelta(days=1)

@@ -8,7 +8,7 @@ from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.elements import BinaryExpression, ColumnElement
 from sqlalchemy.sql.selectable import Alias, FromClause, Join, Select
 
-from db.sharding import DISTRIBUTED_TABLES, SHARD_KEY
+from db.engine import DISTRIBUTED_TABLES, SHARD_KEY
 
 _checked: set[str] = set()
 

@@ -12,11 +12,11 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from api.config import Settings as ApiSettings
-from app.config import Settings as DashboardSettings
-from collector.config import Settings as CollectorSettings
+from api.settings import Settings as ApiSettings
+from app.settings import Settings as DashboardSettings
+from collector.settings import Settings as CollectorSettings
+from core.settings import ConfigError, EnvironmentSettings
 from db.__main__ import Settings as DatabaseSettings
-from db.config import ConfigError, EnvironmentSettings
 from tests.test_project import SETTINGS
 
 ROOT = Path(__file__).parents[1]

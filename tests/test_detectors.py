@@ -5,7 +5,7 @@ import pytest
 
 from bench.detectors import first
 from bench.detectors.__main__ import main, rows
-from db.insights.sequences import DAY, sequences
+from health.insights.statistics import DAY, sequences
 
 
 def test_the_table_has_a_row_for_each_detector(capsys: pytest.CaptureFixture[str]) -> None:

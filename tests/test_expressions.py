@@ -16,8 +16,8 @@ _MOST_SECONDS = 300
 # Parts of expressions that modules hold, and the secrets of the settings, which are literals side by side.
 _MADE = {
     "collector/logs/patterns.py: '|'.join(anywhere)", "collector/logs/patterns.py: '|'.join(at_start)",
-    "db/insights/fingerprint.py: pattern", "db/telemetry/redaction.py: '|'.join(words)",
-    "db/telemetry/redaction.py: pattern",
+    "health/insights/fingerprints.py: pattern", "core/text.py: '|'.join(words)",
+    "core/text.py: pattern",
 }  # fmt: skip
 
 
@@ -37,8 +37,8 @@ def test_every_expression_is_read(measured: list[dict[str, Any]]) -> None:
     assert set(measured[0]["unread"]) == _MADE
     places = "\n".join(each["place"] for each in measured if "place" in each)
     for part in (
-        "collector.logs.cause_line.TELLING[", "db.telemetry.redaction._PATTERNS[", "db/insights/fingerprint.py:",
-        "app/logs/ansi.py:", "api/", "front/hosts.py:", "notify/settings.py:",
+        "collector.logs.cause_line.TELLING[", "core.text._PATTERNS[", "health/insights/fingerprints.py:",
+        "app/logs/ansi.py:", "api/", "core/http/origins.py:", "health/alerts/channels/settings.py:",
     ):  # fmt: skip
         assert part in places
 

@@ -5,8 +5,8 @@ import socket
 import pytest
 
 import launch
-from api.config import Settings as ApiSettings
-from collector.config import Settings as CollectorSettings
+from api.settings import Settings as ApiSettings
+from collector.settings import Settings as CollectorSettings
 from launch import AppSettings
 from tests.notify.servers import free_port
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from collector.config import Settings
-from db.config import ConfigError
-from db.plain_http import is_loopback, is_safe
+from collector.settings import Settings
+from core.http.settings import is_loopback, is_safe
+from core.settings import ConfigError
 
 KEY = {"github_repos": "acme/web"}
 

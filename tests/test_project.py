@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from api.config import Settings as ApiSettings
-from collector.config import Settings as CollectorSettings
+from api.settings import Settings as ApiSettings
+from collector.settings import Settings as CollectorSettings
+from core import VERSION
 from db.__main__ import Settings as DatabaseSettings
-from db.version import VERSION
 from launch import AppSettings
 
 ROOT = Path(__file__).parents[1]

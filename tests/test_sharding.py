@@ -8,16 +8,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select
 
-from db.engine import make_engine, session_scope
-from db.metrics.scope import Scope
-from db.metrics.window import Window
+from db.backup.contents import Refused
+from db.backup.distribute import distribute
+from db.definitions.records import WorkflowRecord
+from db.definitions.scope import Scope, Window
+from db.engine import DISTRIBUTED_TABLES, REFERENCE_TABLES, SHARD_KEY, is_sharded, make_engine, session_scope
 from db.models import Attempt, Base, Job, JobLog, Repository, Run
-from db.moving.contents import Refused
-from db.moving.distributing import distribute
-from db.queries import sequences
-from db.queries.sequences import branch_episodes
-from db.sharding import DISTRIBUTED_TABLES, REFERENCE_TABLES, SHARD_KEY, is_sharded
-from db.store.records import WorkflowRecord
+from health.metrics.queries import failure_episodes
+from health.metrics.queries.failure_episodes import branch_episodes
 from tests.builders import NOON, REPO, add_repository, run, store_runs
 from tests.sharding import problems
 
@@ -81,7 +79,7 @@ def test_asked_by_repository_the_episodes_are_the_same(engine: Engine, monkeypat
     window = Window(NOON - timedelta(days=20), NOON)
     with session_scope(engine) as session:
         together = branch_episodes(session, Scope(), window)
-        monkeypatch.setattr(sequences, "is_sharded", lambda connection: True)
+        monkeypatch.setattr(failure_episodes, "is_sharded", lambda connection: True)
         assert branch_episodes(session, Scope(), window) == together
     assert {each.first.repository_id for each in together} == {1, 2, 3}
     assert {each.seconds is None for each in together} == {True, False}

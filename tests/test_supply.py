@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from supply.audit import main as audit
-from supply.audit import verdict
-from supply.licences import faults, is_allowed, licence, main
-from supply.shipped import REQUIREMENTS, shipped
+from deploy.supply.audit import main as audit
+from deploy.supply.audit import verdict
+from deploy.supply.licences import faults, is_allowed, licence, main
+from deploy.supply.shipped import REQUIREMENTS, shipped
 
 ROOT = Path(__file__).parents[1]
 ALLOWED = {"MIT", "Apache-2.0", "BSD-3-Clause"}

@@ -7,11 +7,10 @@ from fastapi import APIRouter, Depends, Path, Request
 from api import schemas
 from api.deps import NowDep, SessionDep, known_id, not_found, only_known_parameters, writing
 from api.errors import Problem, bad_parameter
-from db.alerting.rule import BadRule, Rule
-from db.queries.alert_rules import get_rule, list_rules
-from db.replays import replay
-from db.store.alert_rules import RuleIsBuiltIn, add_rule, change_rule, delete_rule
-from notify.channels import NAMES
+from health.alerts.channels.registry import NAMES
+from health.alerts.measurement.backtest import replay
+from health.alerts.rules.rules import BadRule, Rule
+from health.alerts.storage.stored_rules import RuleIsBuiltIn, add_rule, change_rule, delete_rule, get_rule, list_rules
 
 router = APIRouter(prefix="/api/alerts/rules", tags=["Alerts"], dependencies=[Depends(only_known_parameters)])
 RuleId = Annotated[int, Path(examples=[3])]

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from api import schemas
 from api.cache import with_etag
-from api.config import Settings
 from api.deps import (
     NowDep,
     SessionDep,
@@ -19,18 +18,16 @@ from api.deps import (
     writing,
 )
 from api.errors import Problem, bad_parameter
-from db import analytics
-from db.metrics.catalogue import FIGURES, display
-from db.metrics.scope import Scope
-from db.metrics.window import DEFAULT_SPAN, Window
-from db.queries.alerts import AlertFilter, AlertRow, alert_page, get_alert
-from db.queries.runs import BadCursor
-from db.store.alerts import acknowledge
-from db.vocabulary import AlertState, Severity
-from notify.channels import SETTINGS, Channel, configured
-from notify.deadline import SEND_SECONDS, within
-from notify.errors import DeliveryFailed
-from notify.message import Message
+from api.settings import Settings
+from db.definitions.scope import DEFAULT_SPAN, Scope, Window
+from db.enums import AlertState, Severity
+from db.runs.run_queries import BadCursor
+from health.alerts.channels.base import SEND_SECONDS, DeliveryFailed, Message, within
+from health.alerts.channels.registry import SETTINGS, Channel, configured
+from health.alerts.storage.alert_queries import AlertFilter, AlertRow, alert_page, get_alert
+from health.alerts.storage.alert_writes import acknowledge
+from health.metrics import service
+from health.metrics.definitions.catalogue import FIGURES, display
 
 router = APIRouter(prefix="/api/alerts", tags=["Alerts"], dependencies=[Depends(only_known_parameters)])
 AlertId = Annotated[int, Path(examples=[12])]
@@ -161,7 +158,7 @@ def _try(channel: Channel, message: Message) -> dict[str, Any]:
 def _message(request: Request, window: Window, app_url: str) -> Message:
     """With the figures of the dashboard, so that a person can compare them. Holds no session while it is sent."""
     with open_session(request) as session:
-        written = display(analytics.snapshot(session, Scope(), window, commits=False))
+        written = display(service.snapshot(session, Scope(), window, commits=False))
     return Message(
         subject="Pipeline Health: test message",
         headline="This is a test: alerts of Pipeline Health arrive here",

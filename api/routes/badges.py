@@ -1,22 +1,64 @@
-"""Badges for README files."""
+"""Badges as SVG, in the proportions that shields.io made usual.
+
+Badges for README files.
+"""
 
 from dataclasses import replace
 from datetime import datetime
+from html import escape
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy.orm import Session
 
-from api.badge import FAILING, PASSING, UNKNOWN, badge
 from api.cache import has, tag_of
 from api.deps import NowDep, SessionDep, only_known_parameters, plain_text
-from db import analytics
-from db.metrics.catalogue import display
-from db.metrics.scope import Scope
-from db.metrics.standing import Standing, together
-from db.metrics.window import DEFAULT_SPAN, Window
-from db.queries.repositories import list_repositories
-from db.queries.standings import catching_up, standings
+from db.definitions.scope import DEFAULT_SPAN, Scope, Window
+from db.repositories.repository_queries import list_repositories
+from health.metrics import service
+from health.metrics.definitions.catalogue import display
+from health.metrics.definitions.episodes import Standing, together
+from health.metrics.queries.branch_status import catching_up, standings
+
+# Widths of Verdana at 11 px, in tenths of a pixel, by class of character; the text is stretched to the sum, so that a
+# font that is missing changes nothing.
+_NARROW, _WIDE, _USUAL = 42, 98, 69
+_SLIM = set("ijl.,:;'|!()[]{}It fr/\\-`")
+_LONGEST = 60
+PASSING, FAILING, UNKNOWN = "#1f7a3d", "#b3261e", "#6b7280"
+
+
+def badge(label: str, message: str, color: str) -> str:
+    """`label` and `message` are plain text from anybody."""
+    label, message = _short(label), _short(message)
+    left, right = _width(label) + 10, _width(message) + 10
+    spoken = escape(f"{label}: {message}")
+    texts = _text(label, 5, left - 10) + _text(message, left + 5, right - 10)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="20" role="img" aria-label="{spoken}">'
+        f"<title>{spoken}</title>"
+        f'<clipPath id="r"><rect width="{left + right}" height="20" rx="3"/></clipPath>'
+        f'<g clip-path="url(#r)"><rect width="{left}" height="20" fill="#3f4651"/>'
+        f'<rect x="{left}" width="{right}" height="20" fill="{color}"/></g>'
+        f'<g fill="#fff" font-family="Verdana,Geneva,DejaVu Sans,sans-serif" font-size="11">{texts}</g></svg>'
+    )
+
+
+def _text(text: str, x: int, width: int) -> str:
+    return f'<text x="{x}" y="14" textLength="{width}" lengthAdjust="spacingAndGlyphs">{escape(text)}</text>'
+
+
+def _short(text: str) -> str:
+    """Without what XML does not take."""
+    plain = "".join(char if char.isprintable() else " " for char in text).strip() or " "
+    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
+
+
+def _width(text: str) -> int:
+    tenths = sum(_NARROW if char in _SLIM else _WIDE if char in "mwMW@%" or ord(char) > 0x2E80 else _USUAL
+                 for char in text)  # fmt: skip
+    return (tenths + 9) // 10
+
 
 router = APIRouter(prefix="/api/badge", tags=["Badges"], dependencies=[Depends(only_known_parameters)])
 # Long enough for the many readers of a page, short enough to be true; GitHub's image proxy keeps to it.
@@ -95,7 +137,7 @@ def _state(session: Session, scope: Scope, now: datetime, *, incomplete: bool) -
 def _rate(session: Session, scope: Scope, branch: str, now: datetime, *, incomplete: bool) -> tuple[str, str]:
     """As _state, of the success rate on the default branch."""
     on_branch = replace(scope, branches=(branch,), own_branches=True)
-    metrics = analytics.snapshot(session, on_branch, Window(now - DEFAULT_SPAN, now), commits=False)
+    metrics = service.snapshot(session, on_branch, Window(now - DEFAULT_SPAN, now), commits=False)
     if metrics.success_rate is None:
         return ("catching up" if incomplete else "no runs"), UNKNOWN
     rate = display(metrics)["success_rate"]

@@ -8,11 +8,11 @@ from fastapi.responses import JSONResponse
 
 from api import schemas
 from api.auth import is_allowed
-from api.config import Settings
 from api.deps import NowDep
 from api.health import Check, check_collection, check_database, check_replica, overall, schema_revision
-from db.reader import Reader
-from db.version import VERSION
+from api.settings import Settings
+from core import VERSION
+from db.replica import Reader
 
 router = APIRouter(prefix="/health", tags=["Health"])
 

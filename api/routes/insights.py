@@ -11,17 +11,17 @@ from api import schemas
 from api.cache import cached
 from api.deps import Filter, FilterDep, NowDep, SequenceDep, SessionDep, only_known_parameters
 from api.errors import Problem, bad_parameter
-from db.findings import attention as attention_list
-from db.findings import causes as failure_causes
-from db.findings import flaky as flaky_workflows
-from db.findings import regressions as regression_detector
-from db.findings.causes import MOST_JOBS
-from db.findings.flaky import MOST_FOR_JOBS, NOT_RIPE
-from db.findings.regressions import LOOK_BACK
-from db.metrics.completeness import Completeness
-from db.metrics.window import Window
-from db.queries.completeness import completeness
-from db.queries.runs import BadCursor, list_runs
+from db.definitions.scope import Window
+from db.runs.run_queries import BadCursor, list_runs
+from health.alerts import attention as attention_list
+from health.completeness.gaps import Completeness
+from health.completeness.service import completeness
+from health.insights import causes as failure_causes
+from health.insights import flaky as flaky_workflows
+from health.insights import regressions as regression_detector
+from health.insights.causes import MOST_JOBS
+from health.insights.flaky import MOST_FOR_JOBS, NOT_RIPE
+from health.insights.regressions import LOOK_BACK
 
 router = APIRouter(prefix="/api/insights", tags=["Insights"], dependencies=[Depends(only_known_parameters)])
 Limit = Annotated[int, Query(ge=1, le=500, description="At most so many items; `total` says how many there are")]

@@ -12,12 +12,12 @@ from api import schemas
 from api.cache import with_etag
 from api.deps import AttemptNumber, NowDep, RunId, SessionDep, not_found, only_known_parameters, writing
 from api.errors import Problem
-from db.insights.terminal import visible
-from db.queries.logs import JobLogRow, list_logs
-from db.queries.runs import RunRow, get_run, has_jobs, list_attempts
-from db.store.logs import request_logs
-from db.vocabulary import LogState, Status
-from front.door import FOREIGN
+from core.http.middleware import FOREIGN
+from core.terminal import visible
+from db.enums import LogState, Status
+from db.logs.log_queries import JobLogRow, list_logs
+from db.logs.log_writes import request_logs
+from db.runs.run_queries import RunRow, get_run, has_jobs, list_attempts
 
 router = APIRouter(tags=["Logs"], dependencies=[Depends(only_known_parameters)])
 _RETRY_SECONDS = "2"

@@ -9,12 +9,11 @@ from api import schemas
 from api.cache import cached
 from api.deps import FilterDep, NowDep, SessionDep, only_known_parameters
 from api.errors import bad_parameter
-from db import analytics
-from db.metrics.catalogue import display
-from db.metrics.completeness import Completeness
-from db.metrics.formulas import Metrics
-from db.metrics.losses import shortened
-from db.vocabulary import GroupBy, Interval
+from db.enums import GroupBy, Interval
+from health.completeness.gaps import Completeness
+from health.metrics import service
+from health.metrics.definitions.catalogue import display
+from health.metrics.definitions.formulas import Metrics, shortened
 
 router = APIRouter(prefix="/api/metrics", tags=["Metrics"], dependencies=[Depends(only_known_parameters)])
 _MOST_POINTS = 5_000
@@ -25,7 +24,7 @@ def metrics(request: Request, session: SessionDep, now: NowDep, asked: FilterDep
     """What each figure means stands in docs/metrics.md; `data` says how complete the data behind them is."""
 
     def make() -> schemas.MetricsAnswer:
-        found = analytics.snapshot(session, asked.scope, asked.window, now=now)
+        found = service.snapshot(session, asked.scope, asked.window, now=now)
         return schemas.MetricsAnswer.model_validate(
             {**schemas.figures(found), "display": display(found), "window": asked.window}
         )
@@ -45,7 +44,7 @@ def compare(request: Request, session: SessionDep, asked: FilterDep) -> Response
 
     def make() -> schemas.ComparedMetrics:
         return schemas.ComparedMetrics.model_validate(
-            schemas.compared(analytics.compare(session, asked.scope, asked.window))
+            schemas.compared(service.compare(session, asked.scope, asked.window))
         )
 
     return cached(request, session, make)
@@ -66,7 +65,7 @@ def series(
         )
 
     def make() -> dict[str, Any]:
-        points = analytics.series(session, asked.scope, asked.window, interval, now=now)
+        points = service.series(session, asked.scope, asked.window, interval, now=now)
         data = points[0].metrics.data
         figures = _items_figures(data)
         listed = [{**figures(each.metrics), "start": each.start, "partial": each.partial} for each in points]
@@ -95,7 +94,7 @@ def groups(
     groups beyond the limit together: of the same runs as `items`, nothing is left out of the sums."""
 
     def make() -> dict[str, Any]:
-        found = analytics.largest_groups(session, asked.scope, asked.window, by, limit=limit, now=now)
+        found = service.largest_groups(session, asked.scope, asked.window, by, limit=limit, now=now)
         figures = _items_figures(found.data)
         listed = [
             {**figures(each.metrics), "key": each.key, "repo": each.repo, "workflow_id": each.workflow_id}

@@ -6,12 +6,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.auth import require_metrics_key
 from api.deps import NowDep
-from api.measures.families import gauge, rendered
-from api.measures.kept import Measures
+from api.exporter.cached import Measures
+from api.exporter.metrics import gauge, rendered
 from api.schemas import ProblemDocument
 from db.engine import DatabaseUnavailable
 from db.migrate import NotMigrated
-from db.reader import asks_again
+from db.replica import asks_again
 
 router = APIRouter(tags=["Prometheus"])
 _EXAMPLE = 'pipeline_health_runs_24h{conclusion="failure",repo="acme/web-app",workflow="CI"} 3.0'

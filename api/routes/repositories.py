@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from api import schemas
 from api.cache import with_etag
 from api.deps import NowDep, SessionDep, known_scope, only_known_parameters
-from db.queries.ledger import list_ledger
-from db.queries.repositories import heartbeat, list_workflows, unread_targets
+from db.repositories.repository_queries import heartbeat, list_workflows, unread_targets
+from health.completeness.collection_status import list_ledger
 
 router = APIRouter(prefix="/api", tags=["Repositories"], dependencies=[Depends(only_known_parameters)])
 

@@ -18,8 +18,17 @@ from api.deps import (
     plain_text,
 )
 from api.errors import bad_parameter
-from db.queries.runs import AttemptRow, BadCursor, RunRow, get_run, list_attempts, list_jobs, list_runs, page_of_jobs
-from db.vocabulary import Conclusion
+from db.enums import Conclusion
+from db.runs.run_queries import (
+    AttemptRow,
+    BadCursor,
+    RunRow,
+    get_run,
+    list_attempts,
+    list_jobs,
+    list_runs,
+    page_of_jobs,
+)
 
 router = APIRouter(tags=["Runs"], dependencies=[Depends(only_known_parameters)])
 _MISSING: dict[int | str, dict[str, Any]] = {

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from api import schemas
 from api.deps import NowDep, SessionDep, known_id, not_found, only_known_parameters, writing
 from api.errors import Problem, bad_parameter
-from db.alerting.patterns import Patterns
-from db.alerting.rule import BadRule, check_patterns
-from db.queries.alert_rules import get_rule, get_silence, list_silences
-from db.store.silences import add_silence, end_silence
-from db.vocabulary import SilenceState
+from db.enums import SilenceState
+from health.alerts.rules.rules import BadRule, check_patterns
+from health.alerts.rules.targets import Patterns
+from health.alerts.storage.alert_writes import add_silence, end_silence
+from health.alerts.storage.stored_rules import get_rule, get_silence, list_silences
 
 router = APIRouter(prefix="/api/alerts/silences", tags=["Alerts"], dependencies=[Depends(only_known_parameters)])
 _LONGEST = timedelta(days=366)

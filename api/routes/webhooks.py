@@ -12,11 +12,11 @@ from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
 from api import schemas
-from api.config import Settings
 from api.errors import Problem, bad_parameter
-from api.intake import Intake
-from db.store.inbox import NewDelivery
-from db.telemetry.context import note
+from api.settings import Settings
+from api.webhook_buffer import Intake
+from core.logging import note
+from db.webhook_inbox import NewDelivery
 
 router = APIRouter(tags=["Webhooks"])
 PATH = "/api/webhooks/github"

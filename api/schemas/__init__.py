@@ -2,16 +2,12 @@
 
 from api.schemas.alerts import Acknowledgement, Alert, Alerts, TestFailed, TestResults, alert
 from api.schemas.base import ProblemDocument, Schema
-from api.schemas.comparison import ComparedMetrics, compared
+from api.schemas.health import Alive, Check, Health, Received, Workflows
 from api.schemas.insights import Failure, Failures, Flaky, Needs, Regressions
-from api.schemas.logs import JobLog, Logs, LogsGone
-from api.schemas.metrics import Groups, MetricsAnswer, Series, figures
-from api.schemas.monitored import Alive, Check, Health, Workflows
+from api.schemas.metrics import ComparedMetrics, Groups, MetricsAnswer, Series, compared, figures
 from api.schemas.repositories import Repositories, repositories
-from api.schemas.rules import Replay, Rule, RuleBody, Rules, replay, rule
-from api.schemas.runs import ExportedRun, JobPage, RunDetail, RunPage
-from api.schemas.silences import Silence, SilenceBody, Silences, silence
-from api.schemas.webhooks import Received
+from api.schemas.rules import Replay, Rule, RuleBody, Rules, Silence, SilenceBody, Silences, replay, rule, silence
+from api.schemas.runs import ExportedRun, JobLog, JobPage, Logs, LogsGone, RunDetail, RunPage
 
 __all__ = [
     "Acknowledgement", "Alert", "Alerts", "Alive", "Check", "ComparedMetrics", "ExportedRun", "Failure", "Failures",

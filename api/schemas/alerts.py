@@ -6,10 +6,10 @@ from typing import Any
 from pydantic import ConfigDict, Field, field_serializer
 
 from api.schemas.base import Line, ProblemDocument, Prose, Schema, Time, example
-from db.alerting.place import Place
-from db.alerting.words import headline, measured
-from db.queries.alerts import AlertRow
-from db.vocabulary import AlertState
+from db.enums import AlertState
+from health.alerts.notifications.text import headline, measured
+from health.alerts.rules.targets import Place
+from health.alerts.storage.alert_queries import AlertRow
 
 _ALERT: dict[str, Any] = {
     "id": 12, "repo": "acme/web-app", "workflow": "CI", "branch": "main",

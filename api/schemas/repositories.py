@@ -7,13 +7,11 @@ from typing import Any
 from pydantic import Field
 
 from api.schemas.base import Schema, Time, example
-from db.metrics.ledger import RepositoryLedger, reading_of
-from db.metrics.ledger_totals import totals
-from db.metrics.ledger_words import advice
-from db.metrics.verdict import Tone, verdict
-from db.queries.ledger import liveness
-from db.queries.repositories import HeartbeatRow, TargetRow
-from db.vocabulary import LedgerState, Liveness
+from db.enums import LedgerState, Liveness
+from db.repositories.repository_queries import HeartbeatRow, TargetRow
+from health.completeness.collection_status import liveness
+from health.completeness.gaps import RepositoryLedger, advice, reading_of
+from health.completeness.status import Tone, totals, verdict
 
 _REFUSED = "GitHub refuses it (403): Resource not accessible by personal access token"
 _HISTORY: dict[str, Any] = {"done": 12400, "expected": 61000, "share": 0.203, "seconds_left": 910.0}

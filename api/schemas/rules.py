@@ -1,15 +1,19 @@
-"""Rules of alerts, and what they would have done."""
+"""Rules of alerts, and what they would have done.
 
+Silences.
+"""
+
+from datetime import datetime
 from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from api.schemas.base import Line, Schema, Time, example
-from db.alerting import rule as rules
-from db.alerting.kinds import KINDS, written
-from db.alerting.patterns import Patterns
-from db.replays import Replay as Replayed
-from db.vocabulary import RuleKind, RuleScope, Severity
+from api.schemas.base import Line, Prose, Schema, Time, example
+from db.enums import RuleKind, RuleScope, Severity
+from health.alerts.measurement.backtest import Replay as Replayed
+from health.alerts.rules import rules
+from health.alerts.rules.targets import Patterns, Quiet
+from health.alerts.rules.types import KINDS, written
 
 _BODY: dict[str, Any] = {
     "name": "Main fails too often", "kind": "failure_rate", "open_at": 0.25, "close_at": 0.15, "window_seconds": 43200,
@@ -147,3 +151,61 @@ def replay(kind: RuleKind, found: Replayed) -> dict[str, Any]:
         for each in found.items
     ]  # fmt: skip
     return {**vars(found), "items": items}
+
+
+_BODY_SILENCES: dict[str, Any] = {
+    "repos": ["acme/web-app"], "workflows": ["Deploy*"], "branches": [], "rule_id": None, "starts_at": None,
+    "ends_at": None, "duration_seconds": 14400, "comment": "moving to new runners", "author": "ann",
+}  # fmt: skip
+_SILENCE: dict[str, Any] = {
+    "id": 4, "state": "active", "repos": ["acme/web-app"], "workflows": ["Deploy*"], "branches": [], "rule_id": None,
+    "starts_at": "2026-11-23T11:52:10Z", "ends_at": "2026-11-23T15:52:10Z", "comment": "moving to new runners",
+    "author": "ann", "created_at": "2026-11-23T11:52:10Z",
+}  # fmt: skip
+
+
+class SilenceBody(Schema):
+    """Shell-style patterns; at least one of `repos`, `workflows`, `branches` and `rule_id`. Either `ends_at` or
+    `duration_seconds`."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _BODY_SILENCES})
+    repos: list[str] = Field(default_factory=list)
+    workflows: list[str] = Field(default_factory=list)
+    branches: list[str] = Field(default_factory=list)
+    rule_id: int | None = None
+    starts_at: datetime | None = Field(None, description="Now without it; a time without a zone is UTC")
+    ends_at: datetime | None = None
+    duration_seconds: float | None = None
+    comment: Prose = ""
+    author: Line = "API"
+
+
+class Silence(Schema):
+    model_config = example(_SILENCE)
+    id: int
+    state: str = Field(description="active, pending or ended")
+    repos: list[str]
+    workflows: list[str]
+    branches: list[str]
+    rule_id: int | None = Field(description="Null: of any rule")
+    starts_at: Time
+    ends_at: Time
+    comment: str
+    author: str
+    created_at: Time
+
+
+class Silences(Schema):
+    model_config = example({"items": [_SILENCE]})
+    items: list[Silence]
+
+
+def silence(row: Quiet, now: datetime) -> dict[str, Any]:
+    """What Silence validates."""
+    return {
+        **vars(row),
+        "state": row.state(now),
+        "repos": list(row.scope.repos),
+        "workflows": list(row.scope.workflows),
+        "branches": list(row.scope.branches),
+    }

@@ -12,11 +12,10 @@ import streamlit as st
 from streamlit import config
 from streamlit.errors import StreamlitSecretNotFoundError
 
-from app.access.rules import Account, Refusal, Rules, judge
-from app.config import EVERYBODY, SHORTEST_SECRET, AccessSettings, is_of_any_tenant
-from db.config import ConfigError
-from db.plain_http import is_safe
-from db.secrets import example_in
+from app.access.policy import Account, Refusal, Rules, judge
+from app.settings import EVERYBODY, SHORTEST_SECRET, AccessSettings, is_of_any_tenant
+from core.http.settings import is_safe
+from core.settings import ConfigError, example_in
 
 CALLBACK = "/oauth2callback"
 _NEEDED = ("client_id", "client_secret", "server_metadata_url")

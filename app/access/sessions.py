@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.access.login import Login
-from app.access.rules import Account, Refusal
+from app.access.policy import Account, Refusal
 
 CLAIM = "pipeline_health_generation"
 # How long another process may take a session for good that ended.

@@ -5,15 +5,15 @@ from typing import Any
 
 import pandas as pd
 
-from app.charts import theme, unfinished
-from app.charts.unfinished import plain as _plain
+from app.charts import theme, timeline
+from app.charts.timeline import plain as _plain
 
 
 def success_rate(
     frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC", markers: pd.DataFrame | None = None
 ) -> dict[str, Any]:
     """Columns: at, success_rate (null: nothing decided), written, decided, before_rate, before_rate_written, partial,
-    note (see app.charts.unfinished). `markers`: at, label, tone; where something changed."""
+    note (see app.charts.timeline). `markers`: at, label, tone; where something changed."""
     rates = [value for value in _plain(frame["success_rate"]) if value is not None]
     earlier = [value for value in _plain(frame["before_rate"]) if value is not None]
     if not rates:
@@ -32,7 +32,7 @@ def success_rate(
         "hovertemplate": "%{customdata[0]} of %{customdata[1]} decided runs<extra></extra>",
         "connectgaps": False,
     }
-    drawn = unfinished.lines(frame, _plain(frame["success_rate"]), line)
+    drawn = timeline.lines(frame, _plain(frame["success_rate"]), line)
     lines, notes = change_marks(markers)
     return {
         "data": [*_before(frame, "before_rate", earlier), *drawn],
@@ -93,11 +93,11 @@ def outcomes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") 
         drawn
         for column, label, colour in shown
         if frame[column].sum() > 0 or column in ("success", "failure")
-        for drawn in unfinished.bars(frame, _plain(frame[column]), _bar(label, colour))
+        for drawn in timeline.bars(frame, _plain(frame[column]), _bar(label, colour))
     ]
     highest = float(frame[[column for column, _, _ in shown]].sum(axis=1).max())
     return {
-        "data": [*traces, *unfinished.legend_entry(frame)],
+        "data": [*traces, *timeline.legend_entry(frame)],
         "layout": theme.layout(
             barmode="stack", bargap=0.12, showlegend=True, xaxis=_time_axis(since, until, zone),
             # Runs are whole: no ticks between them.
@@ -164,7 +164,7 @@ def _duration_traces(
         "hovertemplate": f"{name} %{{customdata}}<extra></extra>",
         "connectgaps": False,
     }
-    return unfinished.lines(frame, _plain(frame[column]), trace, legend=legend)
+    return timeline.lines(frame, _plain(frame[column]), trace, legend=legend)
 
 
 def duration_ticks(highest: float) -> tuple[list[float], list[str]]:

@@ -5,10 +5,10 @@ from datetime import datetime
 
 import streamlit as st
 
-from app.components import cells
-from app.components.text import html
-from db.findings.attention import Attention
-from db.metrics import units
+from app.widgets import cells
+from app.widgets.text import html
+from core import formatting
+from health.alerts.attention import Attention
 
 _SHOWN, _MOST = 5, 100
 _SIGNS = {"broken": "✕", "alert": "!", "success": "↘", "duration": "↗", "stuck": "◌", "queue": "…"}
@@ -25,25 +25,25 @@ def attention(found: Sequence[Attention], now: datetime, *, doubt: str | None = 
         return
     rows = [_row(each, now) for each in found[:_MOST]]
     rest = "".join(rows[_SHOWN:]) + _left_out(len(found) - len(rows))
-    more = f"<details><summary>{units.count(len(found) - _SHOWN)} more</summary>{rest}</details>" if rest else ""
+    more = f"<details><summary>{formatting.count(len(found) - _SHOWN)} more</summary>{rest}</details>" if rest else ""
     st.html(f'<div class="{kind}" role="alert">{"".join(rows[:_SHOWN])}{more}</div>')
 
 
 def _left_out(number: int) -> str:
     if not number:
         return ""
-    told = f"and {units.count(number)} more of lower priority; narrow the list with filters"
+    told = f"and {formatting.count(number)} more of lower priority; narrow the list with filters"
     return f'<div class="ph-need ph-dim"><b class="ph-sign"></b><div>{told}</div></div>'
 
 
 def _row(each: Attention, now: datetime) -> str:
-    ago = units.relative((now - each.since).total_seconds())
+    ago = formatting.relative((now - each.since).total_seconds())
     tone = "dim" if each.acknowledged else each.tone
     sign = "✓" if each.acknowledged else _SIGNS.get(each.kind, "·")
     return (
         f'<div class="ph-need ph-{tone}"><b class="ph-sign" aria-hidden="true">{sign}</b>'
         f'<div>{_link(each)}<div class="ph-why">{html(each.why)}{_commit(each)}{_known(each)}</div></div>'
-        f'<time title="{units.timestamp(each.since)}">{ago}</time></div>'
+        f'<time title="{formatting.timestamp(each.since)}">{ago}</time></div>'
     )
 
 

@@ -8,18 +8,17 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from app.components import cells
-from app.components.cells import Cell
-from app.components.paging import paged
-from app.components.panel import Made
-from app.components.table import Column, Row, table
-from app.components.text import html, short
-from app.marks import word
-from db.metrics import units
-from db.metrics.job_groups import JobGroup, job_groups, worst_first
-from db.metrics.outcome import outcome_of
-from db.queries.runs import JobSummary
-from db.vocabulary import Outcome
+from app.status_style import word
+from app.widgets import cells
+from app.widgets.cells import Cell
+from app.widgets.panel import Made
+from app.widgets.table import Column, Row, paged, table
+from app.widgets.text import html, short
+from core import formatting
+from db.definitions.job_times import outcome_of
+from db.enums import Outcome
+from db.runs.run_queries import JobSummary
+from health.metrics.definitions.job_groups import JobGroup, job_groups, worst_first
 
 _COLUMNS = (
     Column("Status", width="124px"),
@@ -76,7 +75,7 @@ def _view(run_id: int, sizes: dict[str, int], *, grouped: bool) -> str:
         return offered[0]
     chosen = st.segmented_control(
         "Listed", offered, default=default, required=True, key=f"jobs-view-{run_id}", label_visibility="collapsed",
-        format_func=lambda view: f"{view} · {units.count(sizes[view])}",
+        format_func=lambda view: f"{view} · {formatting.count(sizes[view])}",
     )  # fmt: skip
     return str(chosen)
 
@@ -166,7 +165,7 @@ def _counts(group: JobGroup[JobSummary]) -> str:
     """2 failed · 30 passed."""
     outcomes = [_outcome(job) for job in group.jobs]
     counts = {outcome: outcomes.count(outcome) for outcome in _COUNTED}
-    return " · ".join(f"{units.count(number)} {_COUNTED[outcome]}" for outcome, number in counts.items() if number)
+    return " · ".join(f"{formatting.count(number)} {_COUNTED[outcome]}" for outcome, number in counts.items() if number)
 
 
 def _median(group: JobGroup[JobSummary]) -> float | None:
@@ -179,7 +178,7 @@ def _slowest(group: JobGroup[JobSummary], run_id: int, attempt: int) -> Cell:
     if job is None:
         return cells.duration(None)
     query = [("run_id", run_id), ("attempt", attempt), ("job_id", job.id)]
-    link = cells.anchor(units.duration(job.duration_seconds), "log", query, hover=job.name)
+    link = cells.anchor(formatting.duration(job.duration_seconds), "log", query, hover=job.name)
     return Cell(link, job.duration_seconds)
 
 
@@ -196,5 +195,5 @@ def _name(job: JobSummary, run_id: int, attempt: int) -> Cell:
 
 
 def _runner(job: JobSummary) -> Cell:
-    shown = job.runner or ", ".join(job.labels) or units.NO_DATA
+    shown = job.runner or ", ".join(job.labels) or formatting.NO_DATA
     return Cell(f'<span class="ph-clip ph-short" title="{html(", ".join(job.labels))}">{html(shown)}</span>', shown)

@@ -1,9 +1,10 @@
 """The only modules of the UI that touch the database and the cache. What is cached is small (figures, not rows) and
 kept by filter and data version, for all sessions together."""
 
-from app.data.collection import Collection, collection, missing_numbers
+from app.data.collection import Collection, Stored, collection, missing_numbers, stored
 from app.data.connection import Moved, Unavailable, clock, engine, forget, reader, session, writing
 from app.data.figures import (
+    Capacity,
     KnownNames,
     Options,
     Trends,
@@ -14,18 +15,33 @@ from app.data.figures import (
     known_names,
     options,
     schedule_trouble,
+    spend,
     standing,
     trends,
+    use,
     workflow_names,
     workflows,
 )
 from app.data.findings import attention, cause_runs, causes, flaky, regressions, run_cause
 from app.data.outages import Away, Outage, lasting, outage
-from app.data.runs import RunDetail, ask_for_log, attempt_detail, job_steps, run_detail, run_logs, run_page
+from app.data.runs import (
+    Anatomy,
+    CannotCompare,
+    RunDetail,
+    anatomy,
+    ask_for_log,
+    attempt_detail,
+    branches,
+    comparison,
+    job_steps,
+    run_detail,
+    run_logs,
+    run_page,
+    scatter,
+    since_green,
+    slowdown,
+)
 from app.data.status import Status, now, repository_url, status
-from app.data.storage import Stored, stored
-from app.data.spending import Capacity, spend, use
-from app.data.workflow import Anatomy, CannotCompare, anatomy, branches, comparison, scatter, since_green, slowdown
 
 __all__ = [
     "Anatomy",

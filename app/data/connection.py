@@ -12,15 +12,15 @@ from sqlalchemy.orm import Session
 __all__ = ["Away", "Moved", "Unavailable", "clock", "engine", "forget", "readable", "reader", "session", "writing"]
 
 from app.access.sessions import SESSIONS
-from app.config import Settings
 from app.data.outages import Away, Unavailable, outages
-from db.config import ConfigError
+from app.settings import Settings
+from core.settings import ConfigError
+from db.access import end_sessions, session_generation
 from db.engine import DatabaseUnavailable, brief_write_scope, describe_failure, is_locked, session_scope
 from db.migrate import NotMigrated, check_migrated
-from db.queries.completeness import COLLECTED, Collected
-from db.queries.completeness import collected as read_collected
-from db.reader import Reader, asks_again
-from db.store.access import end_sessions, session_generation
+from db.replica import Reader, asks_again
+from health.completeness.service import COLLECTED, Collected
+from health.completeness.service import collected as read_collected
 
 
 class Moved(Unavailable):
@@ -80,7 +80,9 @@ def readable() -> Iterator[None]:
         raise outages.failed(str(error)) from None
     except DBAPIError as error:
         if asks_again(error):
-            raise Moved("The replica of the database broke off; loading the page anew asks the database itself.") from None
+            raise Moved(
+                "The replica of the database broke off; loading the page anew asks the database itself."
+            ) from None
         if is_locked(error):
             raise Unavailable("Another program is writing to the database; try again in a moment.") from None
         raise _explained(error) from None

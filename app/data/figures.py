@@ -1,10 +1,12 @@
 """Figures by filter and data version, kept for all sessions together. What is kept is never changed, so it is handed
-out as it is, not copied."""
+out as it is, not copied.
+
+Minutes, money and queues.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -12,25 +14,25 @@ import streamlit as st
 from app.data.connection import clock, session
 from app.data.outages import lasting
 from app.data.status import now
-from db import analytics
-from db.metrics.formulas import Metrics
-from db.metrics.completeness import Completeness
-from db.metrics.scope import Scope
-from db.metrics.standing import Standing, WorkflowStanding
-from db.metrics.window import Window
-from db.queries import completeness as completeness_queries
-from db.queries import repositories, standings
-from db.queries.schedules import schedule_trouble as trouble_of
-from db.vocabulary import GroupBy, Interval
+from db.definitions.scope import Scope, Window
+from db.enums import GroupBy, Interval
+from db.repositories import repository_queries
+from db.repositories.schedules import schedule_trouble as trouble_of
+from health.completeness import service as completeness_queries
+from health.completeness.gaps import Completeness
+from health.metrics import capacity, cost, service
+from health.metrics.definitions.episodes import Standing, WorkflowStanding
+from health.metrics.definitions.formulas import Metrics
+from health.metrics.queries import branch_status
 
 
 @dataclass(frozen=True)
 class Trends:
     """`before` are the points of the previous period, one for each of `points`; empty where it was not collected."""
 
-    comparison: analytics.Comparison
-    points: list[analytics.Point]
-    before: list[analytics.Point]
+    comparison: service.Comparison
+    points: list[service.Point]
+    before: list[service.Point]
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Workflows:
     default branch now; both by repository and workflow id. Broken ones come first, whatever branch the figures are
     of."""
 
-    listed: list[analytics.WorkflowHealth]
+    listed: list[service.WorkflowHealth]
     before: dict[tuple[str, int], Metrics]
     standings: Mapping[tuple[str, int], WorkflowStanding] = field(default_factory=dict)
 
@@ -63,11 +65,11 @@ def options(scope: Scope, since: datetime, version: int) -> Options:
     """Values to filter by; branches and workflows of the chosen repositories only."""
     with session(version) as found:
         return Options(
-            repos=[row.repo for row in repositories.list_repositories(found)],
-            workflows=sorted({row.name for row in repositories.list_workflows(found, scope)}, key=str.lower),
-            branches=repositories.list_branches(found, scope, since),
-            events=repositories.distinct_values(found, "event", since),
-            actors=repositories.distinct_values(found, "actor", since),
+            repos=[row.repo for row in repository_queries.list_repositories(found)],
+            workflows=sorted({row.name for row in repository_queries.list_workflows(found, scope)}, key=str.lower),
+            branches=repository_queries.list_branches(found, scope, since),
+            events=repository_queries.distinct_values(found, "event", since),
+            actors=repository_queries.distinct_values(found, "actor", since),
         )
 
 
@@ -77,30 +79,30 @@ def trends(scope: Scope, window: Window, interval: Interval, version: int, *, co
     """`commits`: with the success rate by commit, which is read from the runs."""
     with session(version) as found:
         now = clock()
-        comparison = analytics.compare(found, scope, window, commits=commits, now=now)
-        before = analytics.series(found, scope, window.before(), interval, now=now) if comparison.comparable else []
-        return Trends(comparison, analytics.series(found, scope, window, interval, now=now), before)
+        comparison = service.compare(found, scope, window, commits=commits, now=now)
+        before = service.series(found, scope, window.before(), interval, now=now) if comparison.comparable else []
+        return Trends(comparison, service.series(found, scope, window, interval, now=now), before)
 
 
 @lasting
 @st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
 def hours(
     scope: Scope, window: Window, zone: ZoneInfo, version: int
-) -> tuple[list[analytics.HourCell] | None, list[analytics.HourCell]]:
+) -> tuple[list[service.HourCell] | None, list[service.HourCell]]:
     """Of the zone, null where they cannot be told; and, where they cannot, of UTC."""
     with session() as found:
-        local = analytics.local_weekday_hours(found, scope, window, zone)
-        return local, [] if local is not None else analytics.weekday_hours(found, scope, window)
+        local = service.local_weekday_hours(found, scope, window, zone)
+        return local, [] if local is not None else service.weekday_hours(found, scope, window)
 
 
 @lasting
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def workflows(scope: Scope, window: Window, version: int) -> Workflows:
     with session(version) as found:
-        listed = analytics.workflows(found, scope, window, window.until)
-        known = analytics.was_collected(found, scope, window)
-        past = analytics.groups(found, scope, window.before(), GroupBy.WORKFLOW) if known else []
-        stand = standings.standings(found, scope, now(version))
+        listed = service.workflows(found, scope, window, window.until)
+        known = service.was_collected(found, scope, window)
+        past = service.groups(found, scope, window.before(), GroupBy.WORKFLOW) if known else []
+        stand = branch_status.standings(found, scope, now(version))
     failing = {key for key, each in stand.items() if each.standing is Standing.FAILING}
     listed.sort(key=lambda each: (each.repo, each.workflow_id) not in failing)
     return Workflows(listed, {(each.repo or "", each.workflow_id or 0): each.metrics for each in past}, stand)
@@ -111,14 +113,14 @@ def standing(repo: str, workflow_id: int, version: int) -> WorkflowStanding | No
     """Of one workflow; null where it is not known."""
     with session() as found:
         scope = Scope(repos=(repo,), workflows=(str(workflow_id),))
-        return standings.standings(found, scope, now(version)).get((repo, workflow_id))
+        return branch_status.standings(found, scope, now(version)).get((repo, workflow_id))
 
 
 @lasting
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
-def workflow_names(version: int) -> dict[int, repositories.WorkflowRow]:
+def workflow_names(version: int) -> dict[int, repository_queries.WorkflowRow]:
     with session() as found:
-        return {row.id: row for row in repositories.list_workflows(found, Scope())}
+        return {row.id: row for row in repository_queries.list_workflows(found, Scope())}
 
 
 @dataclass(frozen=True)
@@ -134,20 +136,20 @@ class KnownNames:
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
 def known_names(scope: Scope, version: int) -> KnownNames:
     with session() as found:
-        repos = repositories.known_repositories(found)
-        listed = repositories.list_workflows(found, scope)
+        repos = repository_queries.known_repositories(found)
+        listed = repository_queries.list_workflows(found, scope)
     names = {name for row in listed for name in (row.name, str(row.id))}
     return KnownNames({repo.lower(): repo for repo in repos}, frozenset(names))
 
 
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
-def broken(scope: Scope, at: datetime, version: int) -> list[analytics.Streak]:
+def broken(scope: Scope, at: datetime, version: int) -> list[service.Streak]:
     with session() as found:
-        return analytics.failing_streaks(found, scope, at)
+        return service.failing_streaks(found, scope, at)
 
 
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
-def schedule_trouble(workflow: repositories.WorkflowRow, version: int) -> str | None:
+def schedule_trouble(workflow: repository_queries.WorkflowRow, version: int) -> str | None:
     """Why the workflow's schedule, or a part of it, cannot be judged; null where it can."""
     with session() as found:
         return trouble_of(found, workflow.repository_id, workflow.id)
@@ -159,3 +161,28 @@ def completeness(scope: Scope, window: Window | None, version: int) -> Completen
     """Of the runs of a window, for pages whose figures do not carry it."""
     with session(version) as found:
         return completeness_queries.completeness(found, scope, window)
+
+
+@dataclass(frozen=True)
+class Capacity:
+    series: list[cost.SpendPoint]
+    queues: capacity.Queues
+    wasted: cost.Wasted
+
+
+@lasting
+@st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
+def spend(scope: Scope, window: Window, by: cost.SpendBy, version: int) -> cost.Spending:
+    with session(version) as found:
+        return cost.spend(found, scope, window, by)
+
+
+@lasting
+@st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
+def use(scope: Scope, window: Window, interval: Interval, version: int) -> Capacity:
+    with session(version) as found:
+        return Capacity(
+            cost.spend_series(found, scope, window, interval),
+            capacity.queues(found, scope, window),
+            cost.wasted(found, scope, window),
+        )

@@ -6,12 +6,11 @@ import streamlit as st
 
 from app.data.connection import session
 from app.data.outages import lasting
-from db.findings import attention as attention_list
-from db.findings import causes as failure_causes
-from db.findings import flaky as flaky_workflows
-from db.findings import regressions as regression_detector
-from db.metrics.scope import Scope
-from db.metrics.window import Window
+from db.definitions.scope import Scope, Window
+from health.alerts import attention as attention_list
+from health.insights import causes as failure_causes
+from health.insights import flaky as flaky_workflows
+from health.insights import regressions as regression_detector
 
 
 @lasting

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from db.metrics.window import Window
+from db.definitions.scope import Window
 
 log = logging.getLogger(__name__)
 _Ask = TypeVar("_Ask", bound=Callable[..., Any])

@@ -1,16 +1,32 @@
-"""Lists of runs, and one run with its attempts, jobs and logs."""
+"""Lists of runs, and one run with its attempts, jobs and logs.
+
+What a workflow is made of, and runs side by side.
+"""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import streamlit as st
 
 from app.data.connection import clock, session, writing
 from app.data.outages import lasting
-from db import analytics
-from db.metrics.scope import Scope
-from db.metrics.window import Window
-from db.queries import logs, runs
-from db.store.logs import request_logs
+from db.definitions.scope import Scope, Window
+from db.logs import log_queries
+from db.logs.log_writes import request_logs
+from db.runs import run_queries
+from health.metrics import service, workflows
+from health.metrics.workflows import CannotCompare
+
+__all__ = [
+    "Anatomy",
+    "CannotCompare",
+    "anatomy",
+    "branches",
+    "comparison",
+    "scatter",
+    "since_green",
+    "slowdown",
+]
 
 _PAGE = 50
 
@@ -19,32 +35,34 @@ _PAGE = 50
 class RunDetail:
     """A run and one of its attempts, whose jobs are without their steps: there may be thousands."""
 
-    run: runs.RunRow
-    attempts: list[runs.AttemptRow]
-    jobs: list[runs.JobSummary]
+    run: run_queries.RunRow
+    attempts: list[run_queries.AttemptRow]
+    jobs: list[run_queries.JobSummary]
 
 
 @lasting
 @st.cache_resource(ttl=60, max_entries=256, show_spinner=False)
-def run_page(scope: Scope, window: Window, text: str, cursor: str | None, version: int) -> tuple[runs.RunPage, int]:
+def run_page(
+    scope: Scope, window: Window, text: str, cursor: str | None, version: int
+) -> tuple[run_queries.RunPage, int]:
     """A page of runs, and how many there are in all."""
     with session() as found:
-        page = runs.list_runs(found, scope, window, limit=_PAGE, cursor=cursor, text=text)
-        return page, analytics.count_runs(found, scope, window, text=text)
+        page = run_queries.list_runs(found, scope, window, limit=_PAGE, cursor=cursor, text=text)
+        return page, service.count_runs(found, scope, window, text=text)
 
 
 @lasting
 @st.cache_resource(ttl=5, max_entries=16, show_spinner=False)
 def run_detail(run_id: int, attempt: int | None, version: int) -> RunDetail | None:
     with session() as found:
-        run = runs.get_run(found, run_id)
+        run = run_queries.get_run(found, run_id)
         if run is None:
             return None
         number = attempt or run.attempt
         return RunDetail(
             run=run,
-            attempts=runs.list_attempts(found, run_id),
-            jobs=runs.list_job_summaries(found, run_id, number),
+            attempts=run_queries.list_attempts(found, run_id),
+            jobs=run_queries.list_job_summaries(found, run_id, number),
         )
 
 
@@ -55,23 +73,77 @@ def attempt_detail(newest: RunDetail, attempt: int, version: int) -> RunDetail |
 
 @lasting
 @st.cache_resource(ttl=5, max_entries=16, show_spinner=False)
-def run_logs(run_id: int, attempt: int, version: int, *, failing: bool = False) -> list[logs.JobLogRow]:
+def run_logs(run_id: int, attempt: int, version: int, *, failing: bool = False) -> list[log_queries.JobLogRow]:
     """Logs of the jobs of one attempt without their lines; with `failing`, of those that are over and did not
     succeed."""
     with session() as found:
-        return logs.list_logs(found, run_id, attempt, with_text=False, failing=failing)
+        return log_queries.list_logs(found, run_id, attempt, with_text=False, failing=failing)
 
 
 @lasting
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
-def job_steps(run_id: int, job_ids: tuple[int, ...], version: int) -> dict[int, runs.Steps]:
+def job_steps(run_id: int, job_ids: tuple[int, ...], version: int) -> dict[int, run_queries.Steps]:
     """The steps of some jobs of a run, by the id of the job."""
     with session() as found:
-        return runs.job_steps(found, run_id, job_ids)
+        return run_queries.job_steps(found, run_id, job_ids)
 
 
-def ask_for_log(row: logs.JobLogRow, run_id: int) -> None:
+def ask_for_log(row: log_queries.JobLogRow, run_id: int) -> None:
     """The collector looks for such requests every few seconds."""
     with writing() as found:
         request_logs(found, row.repository_id, run_id, [row.job_id], clock())
     run_logs.clear()
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    jobs: workflows.Jobs
+    steps: workflows.Steps
+
+
+@lasting
+@st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
+def scatter(scope: Scope, window: Window, version: int) -> workflows.Scatter:
+    with session() as found:
+        return workflows.scatter(found, scope, window)
+
+
+@lasting
+@st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
+def branches(scope: Scope, window: Window, version: int) -> list[workflows.BranchSeries]:
+    with session() as found:
+        return workflows.branches(found, scope, window, limit=5)
+
+
+@lasting
+@st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
+def anatomy(repo: str, workflow_id: int, branch: str | None, window: Window, version: int) -> Anatomy:
+    with session() as found:
+        steps = workflows.steps(found, repo, workflow_id, branch, window)
+        # Of the same runs: what jobs and steps show of a change can be set beside each other.
+        return Anatomy(workflows.jobs(found, repo, workflow_id, branch, window, runs=max(steps.runs, 1)), steps)
+
+
+@st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
+def slowdown(
+    repo: str, workflow_id: int, branch: str | None, window: Window, since: datetime, version: int
+) -> workflows.Slowdown:
+    with session() as found:
+        return workflows.slowdown(found, repo, workflow_id, branch, window, since)
+
+
+@lasting
+@st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
+def since_green(run_id: int, version: int, *, jobs: bool = True) -> workflows.SinceGreen | None:
+    """`jobs` false: without the comparison of the jobs."""
+    with session() as found:
+        run = run_queries.get_run(found, run_id)
+        return workflows.since_green(found, run, jobs=jobs) if run else None
+
+
+@lasting
+@st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
+def comparison(run_ids: tuple[int, ...], version: int) -> workflows.RunComparison:
+    """Raises breakdown.CannotCompare."""
+    with session() as found:
+        return workflows.compare_runs(found, run_ids)

@@ -8,9 +8,11 @@ import streamlit as st
 
 from app.data.connection import Moved, clock, reader, session
 from app.data.outages import lasting, outage
-from db.metrics.phrases import at
-from db.queries import ledger, repositories, runs
-from db.vocabulary import Liveness
+from core.formatting import at
+from db.enums import Liveness
+from db.repositories import repository_queries
+from db.runs import run_queries
+from health.completeness import collection_status
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class Status:
     liveness: Liveness
     standing: str | None
     tone: str
-    catching_up: ledger.CatchingUp
-    repositories: list[repositories.RepositoryRow]
+    catching_up: collection_status.CatchingUp
+    repositories: list[repository_queries.RepositoryRow]
     has_runs: bool
 
     @property
@@ -65,19 +67,19 @@ def _now(version: int) -> datetime:
 @st.cache_data(ttl=2, max_entries=1, show_spinner=False)
 def status() -> Status:
     with session() as open_session:
-        beat = repositories.heartbeat(open_session)
+        beat = repository_queries.heartbeat(open_session)
         went_back = reader().went_back(open_session, beat.data_version if beat else 0)
-        rows = repositories.list_repositories(open_session)
-        failing = repositories.list_targets(open_session)
-        has_runs = runs.any_run(open_session)
-        behind = ledger.count_catching_up(open_session, beat)
+        rows = repository_queries.list_repositories(open_session)
+        failing = repository_queries.list_targets(open_session)
+        has_runs = run_queries.any_run(open_session)
+        behind = collection_status.count_catching_up(open_session, beat)
     if went_back:
         raise Moved("The replica of the database fell behind; loading the page anew asks the database itself.")
     detail: dict[str, Any] = beat.detail if beat else {}
     progress = detail.get("progress")
     synced = [row.synced_at for row in rows]
     moment = clock()
-    alive = ledger.liveness(beat, moment)
+    alive = collection_status.liveness(beat, moment)
     stale = _stale(beat, alive, rows, failing)
     standing, tone = _standing(beat, alive, behind, moment)
     return Status(
@@ -101,7 +103,7 @@ def repository_url(repo: str, status: Status) -> str | None:
 
 
 def _standing(
-    beat: repositories.HeartbeatRow | None, alive: Liveness, behind: ledger.CatchingUp, now: datetime
+    beat: repository_queries.HeartbeatRow | None, alive: Liveness, behind: collection_status.CatchingUp, now: datetime
 ) -> tuple[str | None, str]:
     """A command that is not a service is live for as long as it runs, which nobody can tell afterwards."""
     if beat is None:
@@ -109,23 +111,23 @@ def _standing(
     if alive is Liveness.STOPPED and beat.stopped_at:
         return f"stopped at {at(beat.stopped_at, now)}", "red"
     if alive is Liveness.STALE:
-        return "making no progress" if ledger.stall(beat, now) else "not running", "red"
+        return "making no progress" if collection_status.stall(beat, now) else "not running", "red"
     if behind.number:
         return f"catching up, {behind.number:,} of {behind.total:,}", "blue"
     return (None, "gray") if beat.detail.get("command") else ("live", "green")
 
 
 def _stale(
-    beat: repositories.HeartbeatRow | None,
+    beat: repository_queries.HeartbeatRow | None,
     alive: Liveness,
-    rows: list[repositories.RepositoryRow],
-    failing: list[repositories.TargetRow],
+    rows: list[repository_queries.RepositoryRow],
+    failing: list[repository_queries.TargetRow],
 ) -> str | None:
     if beat is None:
         return None
     if alive is Liveness.STOPPED and beat.stopped_at:
         return f"The collector stopped at {at(beat.stopped_at, clock())}: what you see may be out of date."
-    if alive is Liveness.STALE and (hangs := ledger.stall(beat, clock())) is not None:
+    if alive is Liveness.STALE and (hangs := collection_status.stall(beat, clock())) is not None:
         return f"{hangs.rstrip('.')}: what you see may be out of date."
     if alive is Liveness.STALE:
         return f"The collector was last seen {_ago(clock() - beat.seen_at)}: what you see may be out of date."

@@ -1,4 +1,7 @@
-"""Points over time and hours of the week as frames for charts."""
+"""Points over time and hours of the week as frames for charts.
+
+Moments when something changed, for the charts.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +11,13 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from db.analytics import HourCell, Point
-from db.metrics import units
-from db.metrics.distribution import ratio
-from db.metrics.window import LENGTHS, Window, bucket_start
-from db.metrics.zones import stretches
-from db.vocabulary import Interval
+from core import formatting
+from db.definitions.scope import LENGTHS, Window, bucket_start
+from db.enums import Interval
+from health.insights.regressions import Regression
+from health.metrics.definitions.distribution import ratio
+from health.metrics.queries.local_hours import stretches
+from health.metrics.service import HourCell, Point
 
 # A rate of fewer runs than this is noise: the cell stays empty.
 _ENOUGH = 5
@@ -71,12 +75,12 @@ def _bucket(point: Point, zone: ZoneInfo) -> dict[str, Any]:
     return {
         "at": place(point.start, zone),
         "success_rate": found.success_rate,
-        "written": units.percent(found.success_rate),
+        "written": formatting.percent(found.success_rate),
         "decided": found.runs.success + found.runs.failure,
         "p50": found.duration_seconds.p50,
         "p95": found.duration_seconds.p95,
-        "p50_written": units.duration(found.duration_seconds.p50),
-        "p95_written": units.duration(found.duration_seconds.p95),
+        "p50_written": formatting.duration(found.duration_seconds.p50),
+        "p95_written": formatting.duration(found.duration_seconds.p95),
         "queue_p95": found.queue_seconds.p95,
         "cost": found.cost_usd,
         "compute": found.compute_seconds,
@@ -95,9 +99,9 @@ def _bucket(point: Point, zone: ZoneInfo) -> dict[str, Any]:
 def _past(point: Point | None) -> dict[str, Any]:
     return {
         "before_rate": point.metrics.success_rate if point else None,
-        "before_rate_written": units.percent(point.metrics.success_rate) if point else "",
+        "before_rate_written": formatting.percent(point.metrics.success_rate) if point else "",
         "before_p50": point.metrics.duration_seconds.p50 if point else None,
-        "before_p50_written": units.duration(point.metrics.duration_seconds.p50) if point else "",
+        "before_p50_written": formatting.duration(point.metrics.duration_seconds.p50) if point else "",
     }
 
 
@@ -171,7 +175,21 @@ def heat(cells: Sequence[HourCell], shift: int = 0, zone: str = "UTC") -> pd.Dat
             "weekday": weekday,
             "hour": hour,
             "rate": cell.failure_rate if cell.decided >= _ENOUGH else None,
-            "hover": f"{told}: {units.percent(cell.failure_rate)} failed "
+            "hover": f"{told}: {formatting.percent(cell.failure_rate)} failed "
             f"({cell.failure} of {cell.decided} decided runs)",
         })  # fmt: skip
     return pd.DataFrame(rows, columns=["weekday", "hour", "rate", "hover"])
+
+
+def markers(found: Sequence[Regression], kind: str, window: Window, zone: ZoneInfo = UTC) -> pd.DataFrame:
+    """Columns: at, label, tone. Of one kind, within the window."""
+    rows = [
+        {
+            "at": place(each.since, zone),
+            "label": f"{each.workflow} of {each.repo}: {each.text} ({each.first_run.head_sha[:7]})",
+            "tone": "bad",
+        }
+        for each in found
+        if each.kind == kind and window.since <= each.since < window.until
+    ]
+    return pd.DataFrame(rows, columns=["at", "label", "tone"])

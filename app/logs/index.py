@@ -1,23 +1,84 @@
-"""A log that is read once and then shown in windows, folded, and searched. Pure.
+"""A line of GitHub's logs: when it was written, what the runner says it is, and its text. Pure.
 
-Lines are counted as str.splitlines does, which is how excerpts count them."""
+A log that is read once and then shown in windows, folded, and searched. Pure.
+
+Lines are counted as str.splitlines does, which is how excerpts count them.
+"""
 
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 
 import numpy as np
 
-from app.logs import lines
-from app.logs.lines import Line
-from db.insights.terminal import visible
+from app.logs.ansi import Style, pieces, plain
+from core.terminal import visible
+
+TIMESTAMP = r"\ufeff?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z ?\ufeff?"
+KINDS = ("error", "warning", "notice", "debug", "command", "section", "group", "endgroup")
+# What a window shows of one line; the whole of it is in the download.
+LONGEST = 5_000
+_TIMESTAMP = re.compile(TIMESTAMP)
+_KIND = re.compile(rf"(?:##)?\[({'|'.join(KINDS)})\]")
+_WITHOUT_HASHES = ("command",)
+_MARK_TEXT = 200
+
+
+@dataclass(frozen=True)
+class Line:
+    """`at` is milliseconds since 1970 UTC; `cut` how many characters are not in `pieces`."""
+
+    at: int | None
+    kind: str
+    pieces: list[tuple[str, Style]]
+    cut: int
+
+
+def read(raw: str) -> Line:
+    written, kind, body = _parts(raw)
+    shown = pieces(body[:LONGEST])
+    return Line(_milliseconds(written), kind, shown, max(len(body) - LONGEST, 0))
+
+
+def text_of(raw: str) -> str:
+    """Without its time, its mark and its colours."""
+    return plain(_parts(raw)[2])
+
+
+def summary(raw: str) -> str:
+    """For a list of marks."""
+    return text_of(raw[: 10 * _MARK_TEXT]).strip()[:_MARK_TEXT]
+
+
+def _parts(raw: str) -> tuple[str, str, str]:
+    stamp = _TIMESTAMP.match(raw)
+    written = stamp[0] if stamp else ""
+    body = raw[len(written) :]
+    mark = _KIND.match(body)
+    if mark is None or (not body.startswith("##") and mark[1] not in _WITHOUT_HASHES):
+        return written, "", body
+    return written, mark[1], body[mark.end() :]
+
+
+def _milliseconds(written: str) -> int | None:
+    """GitHub writes seven digits of a second."""
+    if not written:
+        return None
+    seconds, _, fraction = written.strip(" \ufeff").removesuffix("Z").partition(".")
+    try:
+        moment = datetime.fromisoformat(seconds).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return int(moment.timestamp()) * 1000 + int((fraction or "0")[:3].ljust(3, "0"))
+
 
 # A browser's page can be about 16 million pixels high.
 MOST_LINES = 750_000
 _MOST_GROUPS, _MOST_MARKS = 20_000, 1_000
-_STAMP = lines.TIMESTAMP.replace(r"\ufeff", r"(?:\xef\xbb\xbf)").encode()
+_STAMP = TIMESTAMP.replace(r"\ufeff", r"(?:\xef\xbb\xbf)").encode()
 # Looked for by what is rare, and only then by where it stands: six times as fast as from the start of every line.
 _MARKED = re.compile(rb"##\[(group|endgroup|error|warning)\]")
 _BEFORE_MARK = re.compile(rb"(?:%s)?" % _STAMP)
@@ -58,13 +119,13 @@ class LogIndex:
         return 2 * (len(self._text) + self._starts.nbytes)
 
     def window(self, first: int, count: int) -> list[Line]:
-        return [lines.read(each) for each in self._raw(first, count)]
+        return [read(each) for each in self._raw(first, count)]
 
     def plain(self) -> Iterator[str]:
         """Every line as it is read."""
         for first in range(1, self.lines + 1, 1_000):
             for each in self._raw(first, 1_000):
-                yield lines.text_of(each)
+                yield text_of(each)
 
     def search(self, wanted: str, *, most: int, counted: int) -> Found:
         """Lines that hold this text, whatever its case: the first `most` of them, of up to `counted`."""
@@ -88,7 +149,7 @@ class LogIndex:
         if not wanted:
             return None
         for number, each in enumerate(excerpt, start=first):
-            if lines.text_of(each).strip()[:500] == wanted and number <= self.lines:
+            if text_of(each).strip()[:500] == wanted and number <= self.lines:
                 return number
         return None
 
@@ -129,7 +190,7 @@ class LogIndex:
         else:
             self.warnings += 1
         if len(self.marks) < _MOST_MARKS:
-            self.marks.append(Mark(number, kind, lines.summary(self._raw(number, 1)[0])))
+            self.marks.append(Mark(number, kind, summary(self._raw(number, 1)[0])))
 
 
 def _starts(text: bytes) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":

@@ -16,13 +16,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.web.server.starlette.starlette_app_utils import decode_xsrf_token_string, generate_xsrf_token_string
 from streamlit.web.server.starlette.starlette_server_config import XSRF_COOKIE_NAME
 
-from app.access.cookies import claims
 from app.access.login import CALLBACK, Login, login
-from app.access.rules import Account, Refusal
+from app.access.policy import Account, Refusal
 from app.access.sessions import SESSIONS, SIGNED_OUT
-from app.addresses import PAGES
+from app.routes import PAGES
 from app.server import sign_in
-from app.server.attempts import ATTEMPTS
+from app.server.sign_in import ATTEMPTS
+from app.streamlit_patches.cookies import claims
 
 log = logging.getLogger(__name__)
 SIGN_IN, FAILED, _LOGIN, _LOGOUT = "/sign-in", "/sign-in/failed", "/auth/login", "/auth/logout"

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from streamlit import logger as streamlit_logger
 
-from app.config import AccessSettings, Settings
-from db.config import ConfigError
-from db.telemetry.setup import set_up
+from app.settings import AccessSettings, Settings
+from core.logging import set_up
+from core.settings import ConfigError
 
 
 def set_up_logging(hidden: Iterable[str] = ()) -> None:

@@ -10,8 +10,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from app import data
 from app.logs import stored
 from app.logs.ansi import Style
-from app.logs.index import MOST_LINES, Mark
-from app.logs.lines import Line
+from app.logs.index import MOST_LINES, Line, Mark
 from app.logs.stored import StoredLog
 
 _MOST_COUNT = 1_000

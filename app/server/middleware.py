@@ -16,12 +16,11 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.addresses import PAGES
-from app.server.addresses import Known
-from app.server.document import STREAMLIT, document, script
-from app.server.front import Front
+from app.routes import PAGES
 from app.server.guard import Guard
-from front.bodies import Bodies
+from app.server.requests import Front, Known
+from app.streamlit_patches.document import STREAMLIT, document, script
+from core.http.bodies import Bodies
 
 _INLINE = re.compile(r"<script>([^<]*+(?:<(?!/?script>)[^<]*+)*+)</script>", re.DOTALL)
 _PACKED = (".css", ".js", ".json", ".svg")

@@ -1,5 +1,11 @@
-"""The page that somebody sees who is not signed in, or may not in: HTML by itself, without Streamlit and a session."""
+"""How often one address may begin to sign in: each attempt makes the dashboard ask the provider or sign a state.
 
+The page that somebody sees who is not signed in, or may not in: HTML by itself, without Streamlit and a session.
+"""
+
+import threading
+import time
+from collections import OrderedDict
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -10,8 +16,38 @@ from starlette.responses import HTMLResponse
 from streamlit.user_info import generate_login_redirect_url
 
 from app.access.login import Login
-from app.access.rules import Refusal
-from db.telemetry.foreign import printable
+from app.access.policy import Refusal
+from core.text import printable
+
+MOST, SECONDS = 30, 60.0
+_MOST_ADDRESSES = 10_000
+
+
+class Attempts:
+    """Counts by address within windows of SECONDS; the longest known address is forgotten first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def wait(self, address: str) -> int:
+        """Counts one; 0 where it may go on, else the seconds until it may again."""
+        now = time.monotonic()
+        with self._lock:
+            began, count = self._counts.get(address, (now, 0))
+            if now - began >= SECONDS:
+                began, count = now, 0
+            self._counts[address] = began, count + 1
+            while len(self._counts) > _MOST_ADDRESSES:
+                self._counts.popitem(last=False)
+            return 0 if count < MOST else max(1, round(began + SECONDS - now))
+
+    def forget(self) -> None:
+        with self._lock:
+            self._counts.clear()
+
+
+ATTEMPTS = Attempts()
 
 
 def page(known: Login, found: Refusal | None, asked: str, *, failed: bool = False) -> HTMLResponse:

@@ -3,13 +3,13 @@
 import streamlit as st
 
 from app import data, filters
-from app.components import ledger
-from app.components.storage import storage
+from app.components import collector
+from app.components.collector import storage
 
 st.markdown("### Collector")
-ledger.standing()
+collector.standing()
 found = data.collection()
 if found.ledgers:
-    names = [each.repo for each in ledger.worst_first(found.ledgers)]
-    ledger.of_one(filters.repository(names))
+    names = [each.repo for each in collector.worst_first(found.ledgers)]
+    collector.of_one(filters.repository(names))
 storage()

@@ -2,21 +2,21 @@
 
 import streamlit as st
 
-from app import data, viewer
-from app.components import compare_parts
-from app.components.panel import panel
-from app.components.text import markdown
+from app import data, session
+from app.components import compare
+from app.widgets.panel import panel
+from app.widgets.text import markdown
 
 status = data.status()
-wanted = compare_parts.wanted_runs()
+wanted = compare.wanted_runs()
 try:
     found = data.comparison(wanted, status.version)
 except data.CannotCompare as error:
-    compare_parts.nothing_to_compare(markdown(f"{error}."))
+    compare.nothing_to_compare(markdown(f"{error}."))
     st.stop()
 
 st.html('<h2 class="ph-title">Runs side by side</h2>')
-compare_parts.run_heads(found.runs, viewer.zone())
+compare.run_heads(found.runs, session.zone())
 told = "most changed first · change: last against first"
-with panel("Jobs", told, csv=("compared-jobs", lambda: compare_parts.jobs_file(found))):
-    compare_parts.job_table(found, "compared")
+with panel("Jobs", told, csv=("compared-jobs", lambda: compare.jobs_file(found))):
+    compare.job_table(found, "compared")

@@ -3,10 +3,11 @@
 import streamlit as st
 
 from app import data, filters
-from app.components import flaky_table, states
-from app.components.freshness import completeness
-from app.components.panel import panel
-from db.findings.flaky import NOT_RIPE
+from app.components import failures
+from app.widgets import states
+from app.widgets.panel import panel
+from app.widgets.states import completeness
+from health.insights.flaky import NOT_RIPE
 
 status = data.status()
 if not status.has_runs:
@@ -18,9 +19,9 @@ scope, window = filters.scope(), filters.window(now)
 found = data.flaky(scope, window, status.version)
 completeness(data.completeness(scope, window, status.version), window.since, scope.repos)
 told = f"failed, then passed without a change, in {filters.in_words()} · the surest first"
-with panel("Flaky", told, csv=("flaky", lambda: flaky_table.flaky_file(found, now))):
+with panel("Flaky", told, csv=("flaky", lambda: failures.flaky_file(found, now))):
     if found:
-        flaky_table.flaky_table(found, now, filters.time_query())
+        failures.flaky_table(found, now, filters.time_query())
         if filters.window(now).until > now - NOT_RIPE:
             st.caption("Runs of the last 24 hours may still be re-run: their number of flaky ones is not final.")
     else:

@@ -2,13 +2,15 @@
 
 import streamlit as st
 
-from app import data, filters, frames, viewer
+from app import data, filters, frames, session
 from app.charts import heatmap, trends
-from app.components import states, wall, workflow_table
+from app.components import workflows
 from app.components.attention import attention
-from app.components.freshness import completeness
-from app.components.panel import figure, panel
-from app.components.tiles import health, period_before, rest, tiles
+from app.widgets import states
+from app.widgets import tiles as wall
+from app.widgets.panel import figure, panel
+from app.widgets.states import completeness
+from app.widgets.tiles import health, period_before, rest, tiles
 
 status = data.status()
 if not status.has_runs:
@@ -19,21 +21,21 @@ now = data.now(status.version)
 scope, window, interval = filters.scope(), filters.window(now), filters.interval()
 needs = st.container()
 found = filters.trends(status.version)
-if viewer.on_wall() or not found.comparison.now.runs.total:
+if session.on_wall() or not found.comparison.now.runs.total:
     with needs:
-        attention(data.attention(scope, now, status.version), now, doubt=status.doubt, large=viewer.on_wall())
+        attention(data.attention(scope, now, status.version), now, doubt=status.doubt, large=session.on_wall())
 if not found.comparison.now.runs.total:
     completeness(found.comparison.now.data, window.since, scope.repos)
     states.nothing_matches()
     st.stop()
 
-if viewer.on_wall():
+if session.on_wall():
     wall.figures(found.comparison, filters.period())
     completeness(found.comparison.now.data, window.since, scope.repos)
     wall.fields(data.workflows(scope, window, status.version))
     st.stop()
 
-clock = frames.bucket_zone(interval, viewer.zone())
+clock = frames.bucket_zone(interval, session.zone())
 series = frames.series(found.points, found.before, clock, window=window, now=now)
 since, until = frames.axis(window, clock, interval)
 bucket, worse = frames.bucket_words(interval, series, "dashed"), data.regressions(scope, now)
@@ -52,7 +54,7 @@ with st.grid(2, min_column_width=320, gap="small"):
     with panel("Duration", f"median and p95 of decided runs, {bucket}", stretch=True):
         figure(
             trends.durations(
-                series, since, until, dark=viewer.is_dark(), zone=str(clock),
+                series, since, until, dark=session.is_dark(), zone=str(clock),
                 markers=frames.markers(worse, "duration", window, clock),
             ),
             "durations",
@@ -60,16 +62,16 @@ with st.grid(2, min_column_width=320, gap="small"):
         )  # fmt: skip
     with panel("Runs by outcome", f"stacked, {frames.bucket_words(interval, series)}", stretch=True):
         figure(trends.outcomes(series, since, until, zone=str(clock)), "outcomes", "Runs by outcome over time")
-    local = frames.local_week(*data.hours(scope, window, viewer.zone(), status.version), viewer.zone())
-    same = local.zone == str(viewer.zone())
-    clock_words = local.zone if same else f"UTC: hours of {viewer.zone()} are not stored"
+    local = frames.local_week(*data.hours(scope, window, session.zone(), status.version), session.zone())
+    same = local.zone == str(session.zone())
+    clock_words = local.zone if same else f"UTC: hours of {session.zone()} are not stored"
     with panel("Failure rate by hour", f"{clock_words}, weekday × hour · empty: fewer than 5 runs", stretch=True):
-        figure(heatmap.failure_rate(local.frame, dark=viewer.is_dark()), "heat", "Failure rate by weekday and hour")
+        figure(heatmap.failure_rate(local.frame, dark=session.is_dark()), "heat", "Failure rate by weekday and hour")
 
 # What the eye meets first is asked for after the charts: it looks at more, and they need not wait for it.
 with needs:
     attention(data.attention(scope, now, status.version), now, doubt=status.doubt)
 listed = data.workflows(scope, window, status.version)
-csv = "workflows", lambda: workflow_table.exported(listed, now)
+csv = "workflows", lambda: workflows.exported(listed, now)
 with panel("Workflows", "broken ones first, then by lowest success rate", key="workflow-panel", csv=csv):
-    workflow_table.worst(listed, now, filters.time_query(), 15)
+    workflows.worst(listed, now, filters.time_query(), 15)

@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from app import data, filters, viewer
-from app.components import states
-from app.components.freshness import completeness
-from app.components.paging import cursor, pager
-from app.components.panel import panel
-from app.components.run_table import compare_bar, exported, run_table
-from db.metrics import units
+from app import data, filters, session
+from app.components.runs import compare_bar, exported, run_table
+from app.widgets import states
+from app.widgets.panel import panel
+from app.widgets.states import completeness
+from app.widgets.table import cursor, pager
+from core import formatting
 
 _LIVE_SECONDS = 5
 status = data.status()
@@ -30,10 +30,10 @@ def listed() -> None:
     if not page.items:
         states.nothing_matches()
         return
-    told = f"{units.count(total)} in {filters.in_words()} · newest first · times in {viewer.zone()}"
+    told = f"{formatting.count(total)} in {filters.in_words()} · newest first · times in {session.zone()}"
     with panel("Runs", told, csv=("runs", lambda: exported(page.items))):
         compare_bar()
-        run_table("runs", page.items, data.clock(), viewer.zone(), pick=True)
+        run_table("runs", page.items, data.clock(), session.zone(), pick=True)
         pager(page.next, len(page.items), total)
     completeness(data.completeness(filters.scope(), window, version), window.since, scope.repos)
 

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from db.insights.sequences import DAY, Mask, Sequences
-from db.insights.significance import fisher_worse_each
-from db.metrics.distribution import Floats, percentile_of
+from health.insights.statistics import DAY, Mask, Sequences, fisher_worse_each
+from health.metrics.definitions.distribution import Floats, percentile_of
 
 _RECENT, _LOOK_BACK = 7 * DAY, 37 * DAY
 _MOST_RUNS, _MOST_WORKFLOWS, _LEAST, _MOST_BEFORE, _T = 160, 60, 12, 24, 7.0

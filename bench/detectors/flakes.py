@@ -7,9 +7,9 @@ import numpy as np
 from bench.detectors import first
 from bench.detectors.table import Row
 from bench.detectors.worlds import HOUR, pool
-from db.insights.flakiness import flakiness
-from db.insights.waits import shortage
-from db.metrics.distribution import Floats
+from health.insights.flaky import flakiness
+from health.insights.statistics import shortage
+from health.metrics.definitions.distribution import Floats
 
 _WEEK, _SPAN = 168 * HOUR, 3 * HOUR
 _POOLS = (2, 4, 6, 8, 10, 15, 20, 30, 40, 60)

@@ -7,9 +7,8 @@ import numpy as np
 from bench.detectors import first
 from bench.detectors.table import Look, Row, new_a_week, power
 from bench.detectors.worlds import Durations, Failures, durations, failures
-from db.insights.sequences import DAY, Mask, Sequences
-from db.insights.slowdown import steps
-from db.insights.success import LOOK_BACK_DAYS, success_changes, worse_since
+from health.insights.change_points import LOOK_BACK_DAYS, steps, success_changes, worse_since
+from health.insights.statistics import DAY, Mask, Sequences
 
 _DAYS, _FIRST_DAY, _SINCE = 120, 38, 60
 _AFTER = (3, 7, 14, 21)

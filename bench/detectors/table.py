@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from db.insights.sequences import DAY, Mask, Sequences
+from health.insights.statistics import DAY, Mask, Sequences
 
 Look = Callable[[Sequences, float], Mask]
 

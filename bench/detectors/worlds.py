@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from db.insights.sequences import DAY, Sequences
-from db.metrics.distribution import Floats, Ints
+from health.insights.statistics import DAY, Sequences
+from health.metrics.definitions.distribution import Floats, Ints
 
 HOUR = 3600.0
 # A few runs a day, as most workflows have; few fail often.

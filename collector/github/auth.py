@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from collector.github import errors
-from db.telemetry.foreign import hide
+from core.text import hide
 
 # GitHub takes ten minutes at most; nine leave a minute for clocks that differ.
 _BACKDATED, _SIGNED_FOR = timedelta(seconds=60), timedelta(minutes=9)

@@ -13,16 +13,14 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
 
-from collector.clock import Clock, utc_now
 from collector.github import errors
-from collector.github.answers import next_link, parsed, raise_for, refusal_message
 from collector.github.auth import Auth, TokenAuth
-from collector.github.pace import Pace
-from collector.github.penalty import is_rate_limit
-from collector.github.ratelimit import RateLimit
+from collector.github.limiter import Pace, RateLimit, is_rate_limit
+from collector.github.responses import next_link, parsed, raise_for, refusal_message
 from collector.github.transport import Transport
-from collector.work import step
-from db.metrics.tally import Count, Tally, Took
+from core.clock import Clock, utc_now
+from core.counters import Count, Tally, Took
+from core.work import step
 
 TRIES = 5
 _LONGEST_PAUSE_SECONDS, _LOOK_SECONDS = 16.0, 0.25
@@ -60,7 +58,7 @@ class _SlowDown(Exception):
 
 class Client:
     """Safe to use from several threads; they share its connections and its limits. Without `pace` and `patience`,
-    which see collector.github.ratelimit, nothing is slowed down and RateLimited is raised at once. `auth` stands in
+    which see collector.github.limiter, nothing is slowed down and RateLimited is raised at once. `auth` stands in
     for the token. `log_hosts`: see collector.github.addresses. `sleep` and `clock` can be replaced. Setting `stop` ends
     every wait."""
 

@@ -14,7 +14,7 @@ GitHubError
 
 from datetime import datetime
 
-from db.telemetry.foreign import clean
+from core.text import clean
 
 
 class GitHubError(Exception):

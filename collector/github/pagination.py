@@ -1,13 +1,53 @@
-"""Walking through lists, page by page."""
+"""Fetching many things at once. Threads only fetch; whoever called stores.
 
-from collections.abc import Iterator, MutableMapping
+Walking through lists, page by page.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
 from collector.github.client import TRIES, Answer, Client
-from collector.github.errors import BadAnswer
+from collector.github.errors import BadAnswer, GitHubError
 from collector.github.payloads import Payload, read
+from core.work import current, part_of, waiting
+
+WORKERS = 8
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def fan_out(
+    fetch: Callable[[T], R], wanted: Iterable[T], *, stop: threading.Event, workers: int = WORKERS
+) -> Iterator[tuple[T, R | GitHubError]]:
+    """Pairs of what was wanted and what came, as they come. After `stop` is set nothing new is asked for."""
+    parent, queue = current(), iter(wanted)
+
+    def piece(item: T) -> R:
+        with part_of(parent):
+            return fetch(item)
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="fetch") as pool:
+        running: dict[Future[R], T] = {pool.submit(piece, item): item for item in islice(queue, workers)}
+        while running:
+            with waiting():
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                item = running.pop(future)
+                if not stop.is_set():
+                    running.update((pool.submit(piece, following), following) for following in islice(queue, 1))
+                error = future.exception()
+                if error is None:
+                    yield item, future.result()
+                elif isinstance(error, GitHubError):
+                    yield item, error
+                else:
+                    raise error
+
 
 PER_PAGE = 100
 _SMALLEST_PAGE = 10

@@ -13,12 +13,11 @@ import requests
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies, requote_uri
 
-from collector.github.addresses import LogHosts
+from collector.github.addresses import LIMITS as DOWNLOAD_LIMITS
+from collector.github.addresses import LogHosts, Storage
 from collector.github.errors import BadAnswer, Unreachable
-from collector.github.storage import LIMITS as DOWNLOAD_LIMITS
-from collector.github.storage import Storage
-from db.telemetry.foreign import clean
-from notify.exchange import BoundedAdapter, Limits, TooMuch, limited
+from core.http.client import BoundedAdapter, Limits, TooMuch, limited
+from core.text import clean
 
 # To connect, and between two pieces of an answer: one that stalls is given up and asked for again.
 TIMEOUT_SECONDS = (10, 30)

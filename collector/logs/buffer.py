@@ -4,7 +4,7 @@ import codecs
 import re
 import zlib
 
-from db.insights.terminal import without_nul
+from core.terminal import without_nul
 
 # The set-up and the failure; what lies between is on GitHub.
 HEAD_BYTES, TAIL_BYTES = 2_000_000, 6_000_000

@@ -1,10 +1,13 @@
-"""Which line of a failed step names its cause. Pure; what lines look like stands in collector.logs.patterns."""
+"""How much CPU time one log may take until its cause is known. Pure.
+
+Which line of a failed step names its cause. Pure; what lines look like stands in collector.logs.patterns.
+"""
 
 import re
+import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from collector.logs.budget import Budget
 from collector.logs.patterns import (
     CANCELED,
     CLOSING,
@@ -19,6 +22,36 @@ from collector.logs.patterns import (
     Pattern,
     Rule,
 )
+
+# Seconds of CPU time of the thread that reads the log.
+CPU_BUDGET = 2.0
+# Steps of a loop between two looks at the clock, which takes as long as a short step.
+_STEPS = 32
+
+
+class OverBudget(Exception):
+    """Looking for the cause took more CPU time than one log may take."""
+
+
+class Budget:
+    """Begins when it is made, and belongs to the thread that made it."""
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self._ends = time.thread_time() + (CPU_BUDGET if seconds is None else seconds)
+        self._left = 0
+
+    def check(self) -> None:
+        """Raises OverBudget. For what may take long by itself."""
+        if time.thread_time() > self._ends:
+            raise OverBudget
+
+    def step(self) -> None:
+        """The same for one of many steps."""
+        self._left -= 1
+        if self._left < 0:
+            self._left = _STEPS
+            self.check()
+
 
 # A notice of one more try stands this near behind the failure that it is about.
 _RETRY_WITHIN = 2

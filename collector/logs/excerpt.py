@@ -4,10 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from collector.logs.budget import Budget
-from collector.logs.cause_line import choose
+from collector.logs.cause_line import Budget, choose
 from collector.logs.patterns import CANCELED, CLOSING
-from db.insights import terminal
+from core import terminal
 
 BEFORE, AFTER = 24, 8
 # Where the end of the step follows this soon after the cause, the excerpt goes on to it.

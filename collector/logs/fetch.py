@@ -14,17 +14,17 @@ from collector.github.client import Client
 from collector.github.errors import BadAnswer, Forbidden, Gone, NotFound, Unreachable
 from collector.github.pagination import pages
 from collector.github.payloads import AnnotationPayload
-from collector.logs.budget import CPU_BUDGET, Budget, OverBudget
+from collector.logs.archive import Archive, BadArchive
 from collector.logs.buffer import LogBuffer, compressed
+from collector.logs.cause_line import CPU_BUDGET, Budget, OverBudget
 from collector.logs.excerpt import Excerpt, excerpt_of, is_canceled, is_closing
-from collector.logs.unpack import Archive, BadArchive
-from collector.work import step
-from db.insights import terminal
-from db.insights.fingerprint import fingerprint
-from db.queries.wanted_logs import WantedLog
-from db.store.records import LogRecord
-from db.vocabulary import LogState
-from notify.exchange import TooMuch
+from core import terminal
+from core.http.client import TooMuch
+from core.work import step
+from db.definitions.records import LogRecord
+from db.enums import LogState
+from db.logs.pending_logs import WantedLog
+from health.insights.fingerprints import fingerprint
 
 logger = logging.getLogger(__name__)
 

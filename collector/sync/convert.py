@@ -10,8 +10,8 @@ from collector.github.payloads import (
     StepPayload,
     WorkflowPayload,
 )
-from db.store.records import AttemptRecord, JobRecord, RepositoryRecord, RunRecord, WorkflowRecord
-from db.vocabulary import Status, WorkflowState
+from db.definitions.records import AttemptRecord, JobRecord, RepositoryRecord, RunRecord, WorkflowRecord
+from db.enums import Status, WorkflowState
 
 UNKNOWN_TITLE = "(no title)"
 # Longer commit messages are cut: a page shows the first line.

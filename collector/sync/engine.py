@@ -10,17 +10,23 @@ from sqlalchemy import Engine
 
 from collector.github.client import Client
 from collector.github.errors import GitHubError, RateLimited, Unauthorized, Unreachable
-from collector.github.fanout import fan_out
+from collector.github.pagination import fan_out
 from collector.progress import Progress
-from collector.sync.audit import Auditor
-from collector.sync.backfill import Backfiller
-from collector.sync.fill import Filler
+from collector.sync.backfill import Auditor, Backfiller
+from collector.sync.failures import of_one
+from collector.sync.job_fetcher import Filler
 from collector.sync.repository import Reading, RepositoryReader, note_failure
 from collector.sync.targets import Targets, is_wanted, resolve
-from collector.sync.trouble import of_one
 from db.engine import session_scope, write_scope
-from db.queries.repositories import all_targets, repositories_without_actions, repository_names
-from db.store.repositories import add_targets, keep_targets, note_target, owned_by, repository_id_of, set_monitored
+from db.repositories.repository_queries import all_targets, repositories_without_actions, repository_names
+from db.repositories.repository_writes import (
+    add_targets,
+    keep_targets,
+    note_target,
+    owned_by,
+    repository_id_of,
+    set_monitored,
+)
 
 _LISTS_AT_ONCE = 8
 _SIGNS_OF_NO_NETWORK = 2

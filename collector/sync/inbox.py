@@ -10,19 +10,18 @@ from datetime import datetime
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from collector.github.events import JobEvent, NotOfInterest, RunEvent, Unreadable, read_event
+from collector.github.payloads import JobEvent, NotOfInterest, RunEvent, Unreadable, read_event
 from collector.sync.convert import job_record, run_record, workflow_of, workflow_record
-from collector.sync.trouble import is_away, line
+from collector.sync.failures import is_away, line
+from core.counters import Count, Tally, Took
+from core.logging import bound
+from db.collection.claims import lock_repositories
+from db.collection.sync_state import bump_data_version, sync_state
 from db.engine import session_scope, write_scope
-from db.metrics.tally import Count, Tally, Took
-from db.queries.inbox import PendingDelivery, pending_deliveries
-from db.store.events import EventsStored, JobNews, store_events
-from db.store.inbox import Settled, claim, note_failed_try, settle
-from db.store.locking import lock_repositories
-from db.store.repositories import ensure_workflows, get_repository, want_list_of_workflows
-from db.store.sync_state import bump_data_version, sync_state
-from db.telemetry.context import bound
-from db.vocabulary import InboxState
+from db.enums import InboxState
+from db.jobs.webhook_events import EventsStored, JobNews, store_events
+from db.repositories.repository_writes import ensure_workflows, get_repository, want_list_of_workflows
+from db.webhook_inbox import PendingDelivery, Settled, claim, note_failed_try, pending_deliveries, settle
 
 log = logging.getLogger(__name__)
 # On SQLite, storing so many takes about 0.1 s, and the API waits for it.

@@ -1,9 +1,12 @@
-"""One repository: who it is, its workflows and its list of runs."""
+"""Reading the list of runs, newest first, as far back as the plan says.
+
+One repository: who it is, its workflows and its list of runs.
+"""
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,20 +14,19 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from collector.github.client import Client
-from collector.github.errors import BadAnswer, Forbidden, GitHubError, NotFound
+from collector.github.errors import BadAnswer, Forbidden, GitHubError, NotFound, Unprocessable
 from collector.github.pagination import Page, pages
 from collector.github.payloads import RepositoryPayload, RunPayload, WorkflowPayload, read
-from collector.sync.actions import lacks_actions
 from collector.sync.convert import repository_record, run_record, workflow_of, workflow_record
-from collector.sync.cursor import DEEPEST, LOOKS, Known, Walk, is_due, plan
+from collector.sync.failures import lacks_actions
+from collector.sync.scan_plan import DEEPEST, LOOKS, Known, Walk, is_due, plan
 from collector.sync.schedules import ScheduleReader
-from collector.sync.tail import Seen, walk
+from db.collection.backfills import settle_seen_in_full
+from db.collection.claims import lock_repository
+from db.collection.sync_state import set_gaps, sync_state
 from db.engine import session_scope, write_scope
-from db.queries.sync import unfinished_runs
-from db.store.backfills import settle_seen_in_full
-from db.store.job_lists import due_job_lists, reopen_job_lists
-from db.store.locking import lock_repository
-from db.store.repositories import (
+from db.jobs.pending_jobs import due_job_lists, reopen_job_lists, unfinished_runs
+from db.repositories.repository_writes import (
     ensure_workflows,
     get_repository,
     monitor,
@@ -35,8 +37,51 @@ from db.store.repositories import (
     upsert_workflows,
     want_list_of_workflows,
 )
-from db.store.runs import Upserted, mark_gone, note_looked_at, upsert_runs
-from db.store.sync_state import set_gaps, sync_state
+from db.runs.run_writes import Upserted, mark_gone, note_looked_at, upsert_runs
+
+
+@dataclass
+class Seen:
+    """What the walk met so far. `capped`: GitHub's list ended before the walk did."""
+
+    newest: datetime | None = None
+    oldest: datetime | None = None
+    etag: str | None = None
+    unchanged: bool = False
+    capped: bool = False
+    ids: set[int] = field(default_factory=set)
+    unreadable: list[str] = field(default_factory=list)
+
+
+def walk(client: Client, repo: str, plan: Walk, etag: str | None, seen: Seen) -> Iterator[list[RunPayload]]:
+    """Batches of runs, one a page. Unfiltered on purpose: filtered lists come from a search index that can be
+    stale or partial for minutes, unfiltered ones are correct."""
+    path = f"/repos/{repo}/actions/runs"
+    try:
+        for page in pages(client, path, "workflow_runs", RunPayload, etag=etag if plan.plain else None):
+            if page.not_modified:
+                seen.unchanged = True
+                return
+            seen.etag = seen.etag or page.etag
+            seen.unreadable += page.unreadable
+            _note(seen, page.items)
+            yield page.items
+            if seen.oldest and seen.oldest < plan.until:
+                return
+    except Unprocessable:
+        # GitHub ends an unfiltered list at about 40,000 runs; what is older is read by windows of created_at.
+        if seen.oldest is None:
+            raise
+        seen.capped = True
+
+
+def _note(seen: Seen, runs: list[RunPayload]) -> None:
+    times = [run.created_at for run in runs]
+    if times:
+        seen.newest = max([*times, seen.newest] if seen.newest else times)
+        seen.oldest = min([*times, seen.oldest] if seen.oldest else times)
+    seen.ids.update(run.id for run in runs)
+
 
 log = logging.getLogger(__name__)
 WORKFLOWS_EVERY = timedelta(hours=1)

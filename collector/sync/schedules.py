@@ -15,17 +15,19 @@ from collector.github.client import Client
 from collector.github.errors import BadAnswer, Forbidden, Gone, NotFound, Unprocessable
 from collector.github.payloads import FilePayload, read
 from collector.sync.crons import UnreadableFile, crons_of
-from collector.sync.gone import why_unseen
+from collector.sync.failures import why_unseen
 from db.engine import session_scope, write_scope
-from db.queries.schedules import WantedFile, schedule_trouble, wanted_files
-from db.store.schedules import (
+from db.repositories.schedules import (
     Key,
+    WantedFile,
     note_being_read,
     note_removed,
     note_schedule,
     note_unchanged,
     note_unreadable,
     reading_ended_it,
+    schedule_trouble,
+    wanted_files,
 )
 
 log = logging.getLogger(__name__)

@@ -4,13 +4,21 @@ Every table that grows carries repository_id first in its primary key, so that i
 sharded by repository without a change to any query.
 """
 
-from db.models.access import InstallationKey, SessionGeneration
-from db.models.alerting import Alert, AlertRule, ChannelState, Delivery, Silence
+from db.models.alerts import Alert, AlertRule, ChannelState, Delivery, Silence
 from db.models.base import Base
-from db.models.collection import Backfill, Claim, Heartbeat, InboxItem, RunGap, SyncState, Target
-from db.models.pipelines import Attempt, Job, JobLog, Repository, Run, Workflow
+from db.models.collection import (
+    Backfill,
+    Claim,
+    Heartbeat,
+    InboxItem,
+    InstallationKey,
+    RunGap,
+    SessionGeneration,
+    SyncState,
+    Target,
+)
 from db.models.rollups import BrokenEpisode, Rollup, RollupMark, RollupState, UsageRollup
-from db.models.schedules import WorkflowSchedule
+from db.models.runs import Attempt, Job, JobLog, Repository, Run, Workflow, WorkflowSchedule
 
 __all__ = [
     "Alert",

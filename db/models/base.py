@@ -7,7 +7,7 @@ from sqlalchemy import JSON, MetaData
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 
-from db.types import BigId, UtcDateTime
+from db.sql import BigId, UtcDateTime
 
 Json = JSON().with_variant(JSONB(), "postgresql")
 

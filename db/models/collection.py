@@ -1,4 +1,7 @@
-"""How far the collection has come, who does it, and what came by webhook."""
+"""Keys that only programs with access to the database have, and which sessions of the dashboard have ended.
+
+How far the collection has come, who does it, and what came by webhook.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -7,7 +10,27 @@ from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base
-from db.types import Remark
+from db.sql import Remark
+
+
+class InstallationKey(Base):
+    """A random value that the first program to need it makes."""
+
+    __tablename__ = "installation_keys"
+
+    name: Mapped[str] = mapped_column(String(50), primary_key=True)
+    value: Mapped[str] = mapped_column(String(64))
+
+
+class SessionGeneration(Base):
+    """Raised when somebody signs out: sessions of a lower generation have ended. `person`: a hash of the provider and
+    of the provider's name for the person."""
+
+    __tablename__ = "session_generations"
+
+    person: Mapped[str] = mapped_column(String(64), primary_key=True)
+    generation: Mapped[int] = mapped_column(Integer)
+    raised_at: Mapped[datetime]
 
 
 class SyncState(Base):

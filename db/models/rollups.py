@@ -9,9 +9,9 @@ from db.models.base import Base
 
 
 class Rollup(Base):
-    """Sums of the runs created in one tile of time (db.metrics.tiles) in one group. What a grain does not tell
+    """Sums of the runs created in one tile of time (db.definitions.time_buckets) in one group. What a grain does not tell
     apart is 0 or empty. No foreign key: roll-ups stay when runs are pruned, and repository 0 is all monitored ones.
-    Histograms as in db.metrics.sketch; the two of hours count by hour of the week."""
+    Histograms as in health.metrics.definitions.histogram; the two of hours count by hour of the week."""
 
     __tablename__ = "rollups"
     __table_args__ = (Index("ix_rollups_grain_tile", "grain", "tile"),)
@@ -57,8 +57,8 @@ class Rollup(Base):
 
 
 class UsageRollup(Base):
-    """Sums of the jobs of runs created in one tile of time, by the labels of their runners; grains of db.metrics.grain.
-    As Rollup, but for `waits`, which is as db.metrics.usage says."""
+    """Sums of the jobs of runs created in one tile of time, by the labels of their runners; grains of health.metrics.definitions.rollup_levels.
+    As Rollup, but for `waits`, which is as health.metrics.definitions.usage says."""
 
     __tablename__ = "usage_rollups"
     __table_args__ = (Index("ix_usage_rollups_grain_tile", "grain", "tile"),)

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from db.alerting.history import Episode, PastRun, replayed
-from db.alerting.patterns import Patterns
-from db.alerting.rule import Rule
-from db.vocabulary import RuleKind, RuleScope
+from db.enums import RuleKind, RuleScope
+from health.alerts.rules.history import Episode, PastRun, replayed
+from health.alerts.rules.rules import Rule
+from health.alerts.rules.targets import Patterns
 
 HOUR = 3600.0
 

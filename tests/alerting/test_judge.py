@@ -4,15 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from db.alerting.bundles import STORM, News, bundle
-from db.alerting.judge import Measure, fires
-from db.alerting.kinds import KINDS, written
-from db.alerting.patterns import Patterns, exactly, matches
-from db.alerting.place import Place, Quiet, silenced_until
-from db.alerting.rule import BadRule, Rule, checked
-from db.alerting.transitions import Previous, Reason, is_told, needs_update
-from db.alerting.words import headline, measured, span
-from db.vocabulary import RuleKind, RuleScope
+from db.enums import RuleKind, RuleScope
+from health.alerts.notifications.text import headline, measured, span
+from health.alerts.rules.conditions import Measure, fires
+from health.alerts.rules.rules import BadRule, Rule, checked
+from health.alerts.rules.targets import Patterns, Place, Quiet, exactly, matches, silenced_until
+from health.alerts.rules.transitions import STORM, News, Previous, Reason, bundle, is_told, needs_update
+from health.alerts.rules.types import KINDS, written
 
 NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from db.alerting.bundles import STORM
-from db.alerting.outbox import Plan, Waiting, plan
+from health.alerts.rules.transitions import STORM
+from health.alerts.storage.outbox_plan import Plan, Waiting, plan
 from tests.builders import NOON
 
 

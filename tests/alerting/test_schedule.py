@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from db.alerting.schedule import last_due, unreadable
+from core.cron import last_due, unreadable
 
 
 def utc(text: str) -> datetime:

@@ -13,9 +13,9 @@ import pytest
 import redis
 from sqlalchemy import Engine
 
-from api.config import Settings
 from api.deps import now as api_now
 from api.main import create_app
+from api.settings import Settings
 from tests.builders import NOON, add_repository
 from tests.notify.servers import free_port
 

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Engine
 
 from db.engine import write_scope
-from db.store.alerts import AlertScope, open_alert, resolve_alert
-from db.vocabulary import RuleKind
+from db.enums import RuleKind
+from health.alerts.storage.alert_writes import AlertScope, open_alert, resolve_alert
 from tests.api.conftest import NOW, TestClient
 from tests.builders import NOON, run, store_runs
 

@@ -5,9 +5,9 @@ import pytest
 from sqlalchemy import Engine
 
 from db.engine import write_scope
-from db.store.alerts import AlertScope, open_alert, resolve_alert
-from db.store.outbox import claim_due, enqueue, note_sent
-from db.vocabulary import RuleKind
+from db.enums import RuleKind
+from health.alerts.storage.alert_writes import AlertScope, open_alert, resolve_alert
+from health.alerts.storage.outbox import claim_due, enqueue, note_sent
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import NOON, add_repository, run, store_runs
 from tests.notify.servers import Mail, Slack, free_port, mail_server, slack_server

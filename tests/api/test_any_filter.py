@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from db.store.records import RepositoryRecord, WorkflowRecord
+from db.definitions.records import RepositoryRecord, WorkflowRecord
 from tests.api.conftest import MakeClient, TestClient
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, run, store_runs
 

@@ -5,11 +5,11 @@ from xml.etree import ElementTree
 import pytest
 from sqlalchemy import Engine, update
 
-from api.badge import UNKNOWN, badge
+from api.routes.badges import UNKNOWN, badge
+from db.collection.sync_state import beat, sync_state
+from db.definitions.records import WorkflowRecord
 from db.engine import write_scope
 from db.models import Backfill, Workflow
-from db.store.records import WorkflowRecord
-from db.store.sync_state import beat, sync_state
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import REPO, WORKFLOW, add_repository, run, store_runs
 

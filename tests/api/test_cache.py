@@ -10,12 +10,11 @@ import pytest
 import redis
 from sqlalchemy import Engine
 
-from api.answers import FRESH_SECONDS
-from api.cache import Answer, Cache, tag_of
-from api.redis_link import RedisLink
-from api.seal import sealed
+from api.cache import Answer, Cache, sealed, tag_of
+from api.response_cache import FRESH_SECONDS
+from core.redis_client import RedisLink
+from db.collection.sync_state import bump_data_version
 from db.engine import write_scope
-from db.store.sync_state import bump_data_version
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import add_repository, run, store_runs
 from tests.notify.servers import free_port

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import requests
 
+from db.definitions.records import LogRecord
 from db.engine import make_engine, write_scope
-from db.store.logs import store_log
-from db.store.records import LogRecord
+from db.logs.log_writes import store_log
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
 from tests.notify.servers import free_port
 

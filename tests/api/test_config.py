@@ -1,7 +1,7 @@
 import pytest
 
-from api.config import Settings
-from db.config import ConfigError
+from api.settings import Settings
+from core.settings import ConfigError
 from tests.api.conftest import MakeClient
 
 

@@ -15,16 +15,15 @@ import requests
 from pyarrow import parquet
 from sqlalchemy import Engine, text
 
-from api.config import Settings
 from api.deps import now as api_now
-from api.exports import as_csv, as_ndjson, as_parquet
 from api.main import create_app
+from api.routes.export import as_csv, as_ndjson, as_parquet
+from api.settings import Settings
+from core.http import connections
+from db.definitions.scope import Scope, Window
 from db.engine import session_scope
-from db.metrics.scope import Scope
-from db.metrics.window import Window
 from db.models import Run
-from db.queries.export import PORTION_BYTES, export_runs
-from front import connections
+from db.runs.run_lists import PORTION_BYTES, export_runs
 from tests.api.conftest import NOW, TestClient
 from tests.builders import NOON, add_repository, run, store_runs
 from tests.served import served

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from db.store.records import RepositoryRecord, WorkflowRecord
+from db.definitions.records import RepositoryRecord, WorkflowRecord
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import add_repository, run, store_runs
 from tests.kept import Kept

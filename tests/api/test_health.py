@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, select, text
 
+from core import VERSION
+from db.collection.sync_state import beat, sync_state
+from db.definitions.records import RepositoryRecord
 from db.engine import make_engine, session_scope, write_scope
 from db.migrate import head_revision, upgrade
 from db.models import Claim, JobLog
-from db.store.records import RepositoryRecord
-from db.store.repositories import note_target
-from db.store.sync_state import beat, sync_state
-from db.version import VERSION
+from db.repositories.repository_writes import note_target
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import add_repository, job, run, store_jobs, store_runs
 from tests.ledgers import add, delivery

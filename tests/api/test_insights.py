@@ -8,18 +8,17 @@ from sqlalchemy import Engine, insert, update
 from sqlalchemy.orm import Session
 
 from api import schemas
-from api.answers import FRESH_SECONDS, PATHS
+from api.response_cache import FRESH_SECONDS, PATHS
+from db.collection.sync_state import bump_data_version
+from db.definitions.scope import DEFAULT_SPAN, Scope, Window
 from db.engine import session_scope, write_scope
-from db.findings import attention as attention_list
-from db.findings import causes as failure_causes
-from db.findings import flaky as flaky_workflows
-from db.findings import regressions as regression_detector
-from db.findings.causes import MOST_JOBS
-from db.findings.flaky import MOST_FOR_JOBS
-from db.metrics.scope import Scope
-from db.metrics.window import DEFAULT_SPAN, Window
 from db.models import JobLog, Run, SyncState
-from db.store.sync_state import bump_data_version
+from health.alerts import attention as attention_list
+from health.insights import causes as failure_causes
+from health.insights import flaky as flaky_workflows
+from health.insights import regressions as regression_detector
+from health.insights.causes import MOST_JOBS
+from health.insights.flaky import MOST_FOR_JOBS
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import run, store_runs
 from tests.findings import (

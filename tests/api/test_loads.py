@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from api.errors import Problem
-from api.loads import Loads, MessageTimes, Pool
+from api.limits import Loads, MessageTimes, Pool
 from tests.api.conftest import MakeClient
 from tests.front.programs import API, Answer, Server, ask, serving
 

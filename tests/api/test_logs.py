@@ -4,12 +4,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from db.definitions.records import LogRecord
 from db.engine import session_scope, write_scope
-from db.queries import logs as queries
-from db.queries.logs import list_logs
-from db.store.logs import store_log
-from db.store.records import LogRecord
-from db.store.retention import prune_logs
+from db.logs import log_queries as queries
+from db.logs.log_queries import list_logs
+from db.logs.log_writes import store_log
+from health.retention import prune_logs
 from tests.api.conftest import MakeClient, TestClient
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
 from tests.kept import Kept

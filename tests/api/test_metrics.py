@@ -5,13 +5,12 @@ from sqlalchemy import Engine
 
 from api import schemas
 from api.schemas.base import iso
-from db import analytics
+from db.collection.sync_state import add_gap, sync_state
+from db.definitions.records import RepositoryRecord, WorkflowRecord
+from db.definitions.scope import DEFAULT_SPAN, Scope, Window
 from db.engine import session_scope, write_scope
-from db.metrics.catalogue import display
-from db.metrics.scope import Scope
-from db.metrics.window import DEFAULT_SPAN, Window
-from db.store.records import RepositoryRecord, WorkflowRecord
-from db.store.sync_state import add_gap, sync_state
+from health.metrics import service
+from health.metrics.definitions.catalogue import display
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import add_repository, run, store_runs
 from tests.kept import Kept
@@ -59,7 +58,7 @@ def test_without_runs_rates_are_null_and_counts_are_zero(client: TestClient) -> 
 def test_the_figures_are_those_of_the_facade_and_of_the_catalogue(filled: TestClient, engine: Engine) -> None:
     body = filled.get("/api/metrics").json()
     with session_scope(engine) as session:
-        expected = analytics.snapshot(session, Scope(), Window(NOW - DEFAULT_SPAN, NOW))
+        expected = service.snapshot(session, Scope(), Window(NOW - DEFAULT_SPAN, NOW))
     assert body["runs"] == vars(expected.runs)
     assert body["success_rate"] == expected.success_rate == 0.5
     for name in ("duration_seconds", "success_duration_seconds"):

@@ -8,21 +8,18 @@ from sqlalchemy import Engine
 
 import api.schemas.alerts
 import api.schemas.base
+import api.schemas.health
 import api.schemas.insights
-import api.schemas.logs
 import api.schemas.metrics
-import api.schemas.monitored
 import api.schemas.repositories
 import api.schemas.rules
 import api.schemas.runs
-import api.schemas.silences
-import api.schemas.webhooks
 from tests.api.conftest import MakeClient, TestClient
 
 MODULES = (
-    api.schemas.alerts, api.schemas.base, api.schemas.insights, api.schemas.logs, api.schemas.metrics,
-    api.schemas.monitored, api.schemas.repositories, api.schemas.rules, api.schemas.runs, api.schemas.silences,
-    api.schemas.webhooks,
+    api.schemas.alerts, api.schemas.base, api.schemas.insights, api.schemas.runs, api.schemas.metrics,
+    api.schemas.health, api.schemas.repositories, api.schemas.rules, api.schemas.runs, api.schemas.rules,
+    api.schemas.health,
 )  # fmt: skip
 SCHEMAS = {
     each.__name__: each

@@ -3,15 +3,15 @@ from datetime import timedelta
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, event
 
+from core.counters import Count, Last, Tally, Took
+from db.collection.sync_state import beat, sync_state
+from db.definitions.records import RepositoryRecord, WorkflowRecord
 from db.engine import write_scope
-from db.metrics.tally import Count, Last, Tally, Took
+from db.enums import GapKind, LedgerState
+from db.logs.log_writes import request_logs
 from db.models import ChannelState, Claim
-from db.store.logs import request_logs
-from db.store.outbox import enqueue
-from db.store.records import RepositoryRecord, WorkflowRecord
-from db.store.repositories import note_target
-from db.store.sync_state import beat, sync_state
-from db.vocabulary import GapKind, LedgerState
+from db.repositories.repository_writes import note_target
+from health.alerts.storage.outbox import enqueue
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
 from tests.ledgers import add, complete, delivery, history, hole

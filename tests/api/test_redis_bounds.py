@@ -8,13 +8,12 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from api import redis_link
 from api.cache import Answer, Cache, tag_of
-from api.redis_link import RedisLink
-from collector.config import Settings
-from collector.doctor import _redis
-from notify.bounded_redis import bounded_redis
-from notify.exchange import Limits
+from collector.doctor.checks import _redis
+from collector.settings import Settings
+from core import redis_client
+from core.http.client import Limits
+from core.redis_client import RedisLink, bounded_redis
 from tests.slow_servers import Pieces, drip, endless, serving
 
 # Of the seals of entries.
@@ -41,7 +40,7 @@ def test_an_answer_of_redis_comes_to_an_end(name: str) -> None:
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_answers_come_without_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_link, "LIMITS", QUICK)
+    monkeypatch.setattr(redis_client, "LIMITS", QUICK)
     with serving(ANSWERS[name]) as port:
         link, begun = RedisLink(f"redis://127.0.0.1:{port}/0"), time.monotonic()
         assert Cache(link, key=lambda: KEY).get("x") is None

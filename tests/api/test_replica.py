@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
-from db import reader as reading
+from db import replica as reading
+from db.collection.sync_state import bump_data_version
 from db.engine import make_engine, write_scope
-from db.store.sync_state import bump_data_version
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import add_repository, run, store_runs
 from tests.db.places import tools_of

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from db.collection.sync_state import add_gap, beat
+from db.definitions.records import RepositoryRecord
 from db.engine import write_scope
-from db.store.logs import request_logs
-from db.store.records import RepositoryRecord
-from db.store.repositories import note_target
-from db.store.sync_state import add_gap, beat
+from db.logs.log_writes import request_logs
+from db.repositories.repository_writes import note_target
 from tests.api.conftest import NOW, TestClient
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
 from tests.ledgers import DAY, add, complete, history, hole

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import ignored_auth, negative_data_rejection, positive_data_acceptance
 
-from api.config import Settings
 from api.main import create_app
+from api.settings import Settings
+from db.collection.sync_state import beat
 from db.engine import make_engine, write_scope
 from db.migrate import upgrade
-from db.store.sync_state import beat
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
 
 _EXAMPLES = int(os.environ.get("SCHEMA_EXAMPLES", "10"))

@@ -6,7 +6,7 @@ import time
 import pytest
 from sqlalchemy import Engine, text
 
-from api.seal import InstallationKey
+from api.cache import InstallationKey
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

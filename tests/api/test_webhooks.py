@@ -15,13 +15,13 @@ import pytest
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
-from api.config import Settings
-from api.intake import PATIENCE_SECONDS
 from api.routes.webhooks import MOST_BYTES
+from api.settings import Settings
+from api.webhook_buffer import PATIENCE_SECONDS
 from db.engine import make_engine, write_scope
+from db.enums import InboxState
 from db.models import InboxItem
-from db.store.inbox import Settled, settle
-from db.vocabulary import InboxState
+from db.webhook_inbox import Settled, settle
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.api.test_process import running, wait_for
 from tests.api.webhooks import PATH, SECRET, request, sign
@@ -185,7 +185,7 @@ def test_a_database_that_cannot_be_written_is_a_503_before_github_gives_up(
     hook: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert PATIENCE_SECONDS < 10
-    monkeypatch.setattr("api.intake.PATIENCE_SECONDS", 2.5)
+    monkeypatch.setattr("api.webhook_buffer.PATIENCE_SECONDS", 2.5)
     with caplog.at_level(logging.INFO), write_scope(engine) as writing:
         writing.execute(text("SELECT 1"))
         answer = hook.post(PATH, **request(b'{"key": "value of the body"}'))

@@ -4,13 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, insert, select
 
+from db.collection.sync_state import sync_state
+from db.definitions.records import RepositoryRecord, WorkflowRecord
 from db.engine import write_scope
+from db.enums import LogState, Outcome
 from db.models import Job, JobLog, Run
-from db.store.records import RepositoryRecord, WorkflowRecord
-from db.store.repositories import get_repository, upsert_repository, upsert_workflows
-from db.store.runs import upsert_runs
-from db.store.sync_state import sync_state
-from db.vocabulary import LogState, Outcome
+from db.repositories.repository_writes import get_repository, upsert_repository, upsert_workflows
+from db.runs.run_writes import upsert_runs
 from tests.app.seeding import heartbeat, run
 
 REPOSITORIES = 200

@@ -8,8 +8,8 @@ from sqlalchemy import Engine, insert
 
 from db.engine import write_scope
 from db.models import Attempt, Job
-from db.store.repositories import get_repository
-from db.store.runs import upsert_runs
+from db.repositories.repository_writes import get_repository
+from db.runs.run_writes import upsert_runs
 from tests.app.seeding import add_repository, heartbeat, run
 
 JOBS = 8_311

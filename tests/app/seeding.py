@@ -6,10 +6,8 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from db.engine import write_scope
-from db.store.jobs import store_details
-from db.store.logs import store_log
-from db.store.records import (
+from db.collection.sync_state import beat, bump_data_version, sync_state
+from db.definitions.records import (
     AttemptRecord,
     DetailsRecord,
     JobRecord,
@@ -18,10 +16,12 @@ from db.store.records import (
     RunRecord,
     WorkflowRecord,
 )
-from db.store.repositories import get_repository, upsert_repository, upsert_workflows
-from db.store.runs import upsert_runs
-from db.store.sync_state import beat, bump_data_version, sync_state
-from db.vocabulary import LogState
+from db.engine import write_scope
+from db.enums import LogState
+from db.jobs.job_writes import store_details
+from db.logs.log_writes import store_log
+from db.repositories.repository_writes import get_repository, upsert_repository, upsert_workflows
+from db.runs.run_writes import upsert_runs
 from tests.builders import roll_up
 
 HOSTILE = "<script>alert(1)</script> **bold** [x](https://evil.example) `code` :red[r] $x^2$"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.access.rules import Account, Refusal, Rules, judge
+from app.access.policy import Account, Refusal, Rules, judge
 
 NOW = 1_795_000_000.0
 RULES = Rules(frozenset({"example.com", "gmail.com"}), frozenset({"guest@elsewhere.org"}), 12 * 3600)

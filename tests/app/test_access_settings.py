@@ -10,8 +10,8 @@ from streamlit.runtime.secrets import secrets_singleton
 
 from app.access.login import login
 from app.server.log_lines import secret_values
-from db.config import ConfigError
-from db.telemetry.redaction import redaction
+from core.settings import ConfigError
+from core.text import redaction
 
 PROVIDER = {
     "AUTH_OIDC_METADATA_URL": "https://id.example.com/.well-known/openid-configuration",

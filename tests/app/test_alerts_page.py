@@ -13,17 +13,14 @@ from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
 from app import data
-from collector.alerts.evaluate import Evaluator
-from db.alerting.patterns import Patterns
-from db.alerting.rule import Rule, checked
-from db.alerting.threshold import parse_threshold
 from db.engine import make_engine, write_scope
-from db.queries.alert_rules import list_rules, list_silences
-from db.queries.alerts import AlertRow, latest_tests, list_alerts
-from db.store.alert_rules import add_rule
-from db.store.alerts import claim_due, enqueue, note_failed, resolve_alert
-from db.store.silences import add_silence
-from db.vocabulary import RuleKind
+from db.enums import RuleKind
+from health.alerts.evaluation import Evaluator
+from health.alerts.rules.rules import Rule, checked, parse_threshold
+from health.alerts.rules.targets import Patterns
+from health.alerts.storage.alert_queries import AlertRow, latest_tests, list_alerts
+from health.alerts.storage.alert_writes import add_silence, claim_due, enqueue, note_failed, resolve_alert
+from health.alerts.storage.stored_rules import add_rule, list_rules, list_silences
 from tests.app.conftest import Open
 from tests.app.reading import everything, table
 from tests.app.seeding import Seeded, add_repository, heartbeat, run, store

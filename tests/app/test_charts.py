@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 
 from app import frames
-from app.charts import heatmap, lines, theme, timeline, trends, usage
-from app.frames import anatomy
-from db.analytics import HourCell, Point
-from db.breakdown import BranchPoint, BranchSeries
-from db.metrics.formulas import Metrics
-from db.metrics.window import Window
-from db.queries.runs import JobRow
-from db.spending import SpendPoint
-from db.vocabulary import Interval
+from app.charts import heatmap, theme, timeline, trends, workflow
+from app.frames import job_timeline
+from db.definitions.scope import Window
+from db.enums import Interval
+from db.runs.run_queries import JobRow
+from health.metrics.cost import SpendPoint
+from health.metrics.definitions.formulas import Metrics
+from health.metrics.service import HourCell, Point
+from health.metrics.workflows import BranchPoint, BranchSeries
 from tests.figures import fact, figures
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
@@ -95,7 +95,7 @@ def test_minutes_have_the_running_bucket_too() -> None:
         SpendPoint(START, False, 600.0, 60.0, 0.0, 1.0),
         SpendPoint(START + timedelta(days=1), True, 1200.0, 0.0, 0.0, 2.0),
     ]
-    whole, running = usage.minutes(frames.spending(points), SINCE, UNTIL)["data"][:2]
+    whole, running = heatmap.minutes(frames.spending(points), SINCE, UNTIL)["data"][:2]
     assert (whole["y"], running["y"]) == ([9.0], [20.0])
     assert (running["text"], running["name"]) == ([" · so far"], "Used")
 
@@ -108,7 +108,7 @@ def test_a_branch_has_no_line_across_days_without_runs() -> None:
     ]
     now = days[3] + timedelta(hours=5)
     frame = frames.by_branch([BranchSeries("main", True, 4, 0.75, points)], Window(START, now), now)
-    whole, dashed, circle = lines.rates(frame, SINCE, UNTIL)["data"]
+    whole, dashed, circle = workflow.rates(frame, SINCE, UNTIL)["data"]
     assert (whole["y"], whole["connectgaps"]) == ([1.0, None, None, None], False)
     assert dashed["y"] == []
     assert (circle["y"], circle["text"]) == ([0.5], [" · so far"])
@@ -217,14 +217,14 @@ def test_a_job_whose_end_is_unknown_does_not_go_on_in_the_timeline() -> None:
     step = {"number": 1, "name": "Wait", "status": "in_progress", "started_at": None, "completed_at": None}
     orphan = _job_row(2, None, status="in_progress", conclusion=None, end_unknown=True, steps=[step])
     queued = _job_row(3, None, status="queued", conclusion=None, end_unknown=True)
-    frame = anatomy.timeline([_job_row(1, 300.0), orphan, queued], START, START + timedelta(days=3))
+    frame = job_timeline.timeline([_job_row(1, 300.0), orphan, queued], START, START + timedelta(days=3))
     assert list(frame["written"]) == ["5m 00s", "end unknown", "end unknown"]
     assert list(frame["outcome"]) == ["success", "end_unknown", "end_unknown"]
     assert "? End unknown" in frame["hover"][1]
     figure = timeline.timeline(frame)
     assert figure["data"][1]["x"] == [300.0, 0.4, 0]
     assert figure["layout"]["xaxis"]["range"][1] < 400
-    assert [span.state for span in anatomy.steps(orphan, orphan.steps)] == ["end_unknown"]
+    assert [span.state for span in job_timeline.steps(orphan, orphan.steps)] == ["end_unknown"]
 
 
 def test_every_figure_is_plain_json_without_a_network_reference() -> None:
@@ -250,7 +250,7 @@ def test_a_skipped_step_has_no_length() -> None:
     """GitHub gives it times as well."""
     times = {"started_at": "2026-11-18T10:00:00Z", "completed_at": "2026-11-18T10:00:05Z", "status": "completed"}
     listed = [{"name": "test", "conclusion": "failure", **times}, {"name": "upload", "conclusion": "skipped", **times}]
-    spans = anatomy.steps(_job_row(1, None), listed)
+    spans = job_timeline.steps(_job_row(1, None), listed)
     assert [span.duration for span in spans] == ["5.0s", "–"]
     assert [span.width for span in spans] == [100.0, 0.0]
 

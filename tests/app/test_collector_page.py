@@ -5,10 +5,10 @@ from datetime import timedelta
 
 from streamlit.testing.v1 import AppTest
 
+from db.collection.backfills import want_history
+from db.collection.sync_state import add_gap, beat, sync_state
 from db.engine import write_scope
-from db.store.backfills import want_history
-from db.store.repositories import note_target
-from db.store.sync_state import add_gap, beat, sync_state
+from db.repositories.repository_writes import note_target
 from tests.app.conftest import Open
 from tests.app.seeding import Seeded, add_repository, heartbeat
 

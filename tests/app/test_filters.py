@@ -5,10 +5,10 @@ from sqlalchemy import func, select
 from streamlit.proto.SelectWidgetFilterMode_pb2 import SelectWidgetFilterMode
 from streamlit.testing.v1 import AppTest
 
-from app import periods
-from app.components.cells import Cell
-from app.components.table import Column, as_csv, table_html
-from db.metrics.window import Window
+from app import selection
+from app.widgets.cells import Cell
+from app.widgets.table import Column, as_csv, table_html
+from db.definitions.scope import Window
 from db.models import Run
 from tests.app.conftest import Open
 from tests.app.reading import everything, html, markdown, tiles
@@ -80,13 +80,13 @@ def test_days_that_have_not_begun_are_no_error_and_show_nothing_of_others(
 
 def test_chosen_days_end_at_now_and_begin_at_midnight() -> None:
     now = datetime(2026, 3, 4, 0, 3, tzinfo=UTC)
-    today = periods.parse("2026-03-04..2026-03-04")
+    today = selection.parse("2026-03-04..2026-03-04")
     assert today.window(now) == Window(datetime(2026, 3, 4, tzinfo=UTC), now)
-    assert periods.parse("2026-03-02..2026-03-03").window(now) == Window(
+    assert selection.parse("2026-03-02..2026-03-03").window(now) == Window(
         datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 4, tzinfo=UTC)
     )
-    assert periods.parse("2026-03-03..2026-03-09").window(now).until == now
-    assert periods.parse("2026-03-05..2026-03-09").window(now).span == timedelta(0)
+    assert selection.parse("2026-03-03..2026-03-09").window(now).until == now
+    assert selection.parse("2026-03-05..2026-03-09").window(now).span == timedelta(0)
 
 
 def test_the_period_is_chosen_again_when_the_days_go(seeded: Seeded, open_page: Open) -> None:

@@ -6,17 +6,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.components import compare_parts
-from app.components.spend_tables import queue_rows, spend_file, wasted_file
-from app.components.table import as_csv
-from db.breakdown import ComparedRun
-from db.capacity import RunnerQueue
+from app.components import compare
+from app.components.cost import queue_rows, spend_file, wasted_file
+from app.widgets.table import as_csv
+from db.definitions.records import AttemptRecord, DetailsRecord
 from db.engine import write_scope
-from db.queries.runs import RunRow
-from db.spending import Spend, Spending, Waste, Wasted
-from db.store.jobs import store_details
-from db.store.records import AttemptRecord, DetailsRecord
-from db.store.repositories import get_repository
+from db.jobs.job_writes import store_details
+from db.repositories.repository_writes import get_repository
+from db.runs.run_queries import RunRow
+from health.metrics.capacity import RunnerQueue
+from health.metrics.cost import Spend, Spending, Waste, Wasted
+from health.metrics.workflows import ComparedRun
 from tests.app.conftest import Open
 from tests.app.reading import everything, html, markdown, table, tiles
 from tests.app.seeding import RERUN, SECRET_LINE, Seeded, job, run, store
@@ -171,9 +171,9 @@ def test_only_successes_are_praised_or_blamed_for_their_duration() -> None:
         return ComparedRun(row, delta, None, None)
 
     first = compared("success", None).run
-    early = compare_parts.duration_delta(compared("failure", -440.0), first)
+    early = compare.duration_delta(compared("failure", -440.0), first)
     assert ("ph-green" in early, "−7m 20s" in early) == (False, True)
-    assert "ph-red" not in compare_parts.duration_delta(compared("cancelled", 900.0), first)
-    assert "ph-green" in compare_parts.duration_delta(compared("success", -440.0), first)
-    assert "ph-red" in compare_parts.duration_delta(compared("success", 440.0), first)
-    assert "ph-red" not in compare_parts.duration_delta(compared("success", 440.0), compared("failure", None).run)
+    assert "ph-red" not in compare.duration_delta(compared("cancelled", 900.0), first)
+    assert "ph-green" in compare.duration_delta(compared("success", -440.0), first)
+    assert "ph-red" in compare.duration_delta(compared("success", 440.0), first)
+    assert "ph-red" not in compare.duration_delta(compared("success", 440.0), compared("failure", None).run)

@@ -23,12 +23,12 @@ from streamlit.web.server.starlette.starlette_app_utils import create_signed_val
 
 from app import data
 from app.access.sessions import CLAIM, SESSIONS, Sessions, person
-from app.addresses import PAGES
+from app.routes import PAGES
 from app.server import guard, middleware
-from app.server.attempts import ATTEMPTS, MOST, Attempts
 from app.server.routes import routes
+from app.server.sign_in import ATTEMPTS, MOST, Attempts
+from db.access import end_sessions
 from db.engine import write_scope
-from db.store.access import end_sessions
 from tests.app.conftest import AUTH, Open, TestClient
 from tests.app.seeding import RERUN, Seeded
 
@@ -315,7 +315,7 @@ def test_one_address_signs_in_only_so_often(client: TestClient) -> None:
 def test_attempts_are_counted_by_address_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     counter = Attempts()
     clock = [1000.0]
-    monkeypatch.setattr("app.server.attempts.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("app.server.sign_in.time.monotonic", lambda: clock[0])
     assert [counter.wait("a") for _ in range(MOST + 2)] == [0] * MOST + [60, 60]
     assert counter.wait("b") == 0
     clock[0] += 59

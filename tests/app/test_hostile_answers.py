@@ -15,11 +15,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.config import Settings as ApiSettings
 from api.main import create_app as create_api
-from collector.build import make_passes
-from collector.config import Settings
+from api.settings import Settings as ApiSettings
+from collector.bootstrap import make_passes
 from collector.github.client import Client
+from collector.settings import Settings
 from db.models import Base
 from demo.app import create_app
 from demo.serve import running

@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from app.logs import ansi, colours, lines
+from app.logs import ansi, index
 from app.logs.ansi import PLAIN, Style, pieces
 from app.logs.index import LogIndex, Mark
 from app.logs.script import script
-from app.logs.shelf import Shelf
+from app.logs.stored import Shelf
 
 AT = "2026-11-20T10:00:00.1234567Z "
 GROUPED = "\n".join([
@@ -42,12 +42,12 @@ def test_what_cannot_be_seen_or_turns_the_text_around_is_left_out() -> None:
 
 def test_every_colour_can_be_read_on_both_grounds() -> None:
     for number in range(256):
-        on_light, on_dark = (_rgb(each) for each in colours.on_both_grounds(colours.indexed(number)))
-        assert colours.contrast(on_light, colours.LIGHT_GROUND) >= 4.5
-        assert colours.contrast(on_dark, colours.DARK_GROUND) >= 4.5
-        ground = colours.indexed(number)
+        on_light, on_dark = (_rgb(each) for each in ansi.on_both_grounds(ansi.indexed(number)))
+        assert ansi.contrast(on_light, ansi.LIGHT_GROUND) >= 4.5
+        assert ansi.contrast(on_dark, ansi.DARK_GROUND) >= 4.5
+        ground = ansi.indexed(number)
         for text in (None, (255, 255, 0)):
-            assert colours.contrast(_rgb(colours.on_ground(text, ground)[0]), ground) >= 4.5
+            assert ansi.contrast(_rgb(ansi.on_ground(text, ground)[0]), ground) >= 4.5
 
 
 def test_no_row_of_the_viewer_has_a_ground_on_which_a_colour_is_lost() -> None:
@@ -57,24 +57,24 @@ def test_no_row_of_the_viewer_has_a_ground_on_which_a_colour_is_lost() -> None:
     black, white = (0, 0, 0), (255, 255, 255)
     for _, light, dark in found:
         on_light, on_dark = _over(light, white), _over(dark, (11, 16, 22))
-        assert colours.contrast(black, on_light) >= colours.contrast(black, colours.LIGHT_GROUND)
-        assert colours.contrast(white, on_dark) >= colours.contrast(white, colours.DARK_GROUND)
+        assert ansi.contrast(black, on_light) >= ansi.contrast(black, ansi.LIGHT_GROUND)
+        assert ansi.contrast(white, on_dark) >= ansi.contrast(white, ansi.DARK_GROUND)
 
 
-def _over(written: str, ground: colours.Rgb) -> colours.Rgb:
+def _over(written: str, ground: ansi.Rgb) -> ansi.Rgb:
     share = int(written[7:9] or "ff", 16) / 255
     red, green, blue = (round(a * share + b * (1 - share)) for a, b in zip(_rgb(written), ground, strict=True))
     return red, green, blue
 
 
-def _rgb(written: str) -> colours.Rgb:
+def _rgb(written: str) -> ansi.Rgb:
     return int(written[1:3], 16), int(written[3:5], 16), int(written[5:7], 16)
 
 
 def test_contrast_is_that_of_wcag() -> None:
-    assert colours.contrast((0, 0, 0), (255, 255, 255)) == pytest.approx(21)
+    assert ansi.contrast((0, 0, 0), (255, 255, 255)) == pytest.approx(21)
     # The textbook grey that just fails on white.
-    assert colours.contrast((119, 119, 119), (255, 255, 255)) == pytest.approx(4.48, abs=0.01)
+    assert ansi.contrast((119, 119, 119), (255, 255, 255)) == pytest.approx(4.48, abs=0.01)
 
 
 def test_an_inverse_style_swaps_text_and_ground() -> None:
@@ -92,13 +92,13 @@ def test_an_inverse_style_swaps_text_and_ground() -> None:
      ("##[unknown]x", None, "", "##[unknown]x"), ("2026-99-99T10:00:00.1Z x", None, "", "x")],
 )  # fmt: skip
 def test_a_line_is_its_time_its_kind_and_its_text(raw: str, at: int | None, kind: str, text: str) -> None:
-    line = lines.read(raw)
+    line = index.read(raw)
     assert (line.at, line.kind, line.pieces[0][0], line.cut) == (at, kind, text, 0)
 
 
 def test_a_line_without_end_is_cut_and_says_by_how_much() -> None:
-    line = lines.read(AT + "x" * 1_000_000)
-    assert (len(line.pieces[0][0]), line.cut) == (lines.LONGEST, 1_000_000 - lines.LONGEST)
+    line = index.read(AT + "x" * 1_000_000)
+    assert (len(line.pieces[0][0]), line.cut) == (index.LONGEST, 1_000_000 - index.LONGEST)
 
 
 def test_groups_end_where_they_say_where_the_next_begins_or_with_the_log() -> None:

@@ -9,10 +9,10 @@ from starlette.applications import Starlette
 
 from app.logs.script import address
 from app.server.routes import routes
+from db.definitions.records import LogRecord
 from db.engine import write_scope
-from db.store.logs import store_log
-from db.store.records import LogRecord
-from db.vocabulary import LogState
+from db.enums import LogState
+from db.logs.log_writes import store_log
 from tests.app.conftest import TestClient
 from tests.app.seeding import EXPIRED, RERUN, SECRET_LINE, UNREAD, Seeded
 

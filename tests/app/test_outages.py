@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 from streamlit.testing.v1 import AppTest
 
-from app.server.warm import warm
+from app.server.lifespan import warm
 from db.engine import make_engine
 from tests.app.conftest import MAIN, Open, TestClient
 from tests.app.reading import everything
@@ -104,8 +104,7 @@ def test_data_that_changed_just_before_the_outage_leaves_the_figures(switch: Swi
 
 def test_another_period_is_not_answered_with_the_last_one(switch: Switch, open_page: Open) -> None:
     from app import data
-    from db.metrics.scope import Scope
-    from db.metrics.window import Window
+    from db.definitions.scope import Scope, Window
 
     moment = datetime.now(UTC)
     day = timedelta(days=1)

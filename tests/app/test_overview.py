@@ -2,12 +2,11 @@ import re
 from datetime import timedelta
 
 from app import data, filters
-from db import analytics
+from db.collection.sync_state import set_gaps, sync_state
+from db.definitions.scope import Scope, Window
 from db.engine import session_scope, write_scope
-from db.metrics.catalogue import display
-from db.metrics.scope import Scope
-from db.metrics.window import Window
-from db.store.sync_state import set_gaps, sync_state
+from health.metrics import service
+from health.metrics.definitions.catalogue import display
 from tests.app.conftest import Open
 from tests.app.reading import html, markdown, table, tiles
 from tests.app.seeding import Seeded
@@ -18,7 +17,7 @@ _SHOWN = ("success_rate", "runs", "failures", "success_duration_p50", "queue_p95
 def _written(seeded: Seeded, scope: Scope, span: timedelta) -> list[str]:
     until = data.now(data.status().version)
     with session_scope(seeded.engine) as session:
-        figures = display(analytics.snapshot(session, scope, Window(until - span, until)))
+        figures = display(service.snapshot(session, scope, Window(until - span, until)))
     return [figures[name] for name in _SHOWN]
 
 
@@ -93,7 +92,7 @@ def test_figures_over_a_time_that_is_not_complete_say_so(seeded: Seeded, open_pa
 def test_every_other_figure_stands_below_the_tiles(seeded: Seeded, open_page: Open) -> None:
     until = data.now(data.status().version)
     with session_scope(seeded.engine) as session:
-        figures = display(analytics.snapshot(session, Scope(), Window(until - timedelta(days=30), until)))
+        figures = display(service.snapshot(session, Scope(), Window(until - timedelta(days=30), until)))
     line = next(block for block in html(open_page()) if "ph-rest" in block and "<style>" not in block)
     for name in ("success_duration_p95", "rerun_rate_without_approvals", "flaky_runs", "recovery_p50", "cost_usd"):
         assert f"<b>{figures[name]}</b>" in line
@@ -125,7 +124,7 @@ def test_workflows_link_to_their_page_and_broken_ones_come_first(seeded: Seeded,
 def test_the_success_rate_is_counted_by_run_by_first_attempt_or_by_commit(seeded: Seeded, open_page: Open) -> None:
     until = data.now(data.status().version)
     with session_scope(seeded.engine) as session:
-        figures = display(analytics.snapshot(session, Scope(), Window(until - timedelta(days=30), until)))
+        figures = display(service.snapshot(session, Scope(), Window(until - timedelta(days=30), until)))
     for rate, name in (("run", "success_rate"), ("first", "success_rate_first_attempt"),
                        ("commit", "success_rate_by_commit")):  # fmt: skip
         page = open_page(rate=rate)

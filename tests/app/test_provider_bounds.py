@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from authlib.integrations.starlette_client import OAuth, StarletteOAuth2App
 
-from app.server import provider_answers as bounds
+from app.server import oidc as bounds
 from tests.app import provider as known
 from tests.slow_servers import ANSWERS, HEAD, Pieces, serving
 

@@ -3,13 +3,13 @@ from datetime import timedelta
 
 import pytest
 
+from db.definitions.records import DetailsRecord, LogRecord
 from db.engine import session_scope, write_scope
-from db.queries.logs import list_logs
-from db.store.jobs import store_details
-from db.store.logs import store_log
-from db.store.records import DetailsRecord, LogRecord
-from db.store.repositories import get_repository
-from db.vocabulary import LogState
+from db.enums import LogState
+from db.jobs.job_writes import store_details
+from db.logs.log_queries import list_logs
+from db.logs.log_writes import store_log
+from db.repositories.repository_writes import get_repository
 from tests.app.conftest import Open
 from tests.app.reading import everything, facts, html, markdown, table, viewers
 from tests.app.seeding import (

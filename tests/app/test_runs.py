@@ -1,11 +1,10 @@
 import re
 from datetime import timedelta
 
-from app.components.run_table import exported
-from app.components.table import as_csv
+from app.components.runs import exported
 from app.data import clock, run_page
-from db.metrics.scope import Scope
-from db.metrics.window import Window
+from app.widgets.table import as_csv
+from db.definitions.scope import Scope, Window
 from tests.app.conftest import Open
 from tests.app.reading import html, markdown, table
 from tests.app.seeding import HOSTILE, RERUN, RUNNING, Seeded

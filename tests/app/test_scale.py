@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine, insert
 
-from db.alerting.kinds import KINDS
-from db.alerting.patterns import Patterns
-from db.alerting.rule import Rule
 from db.engine import write_scope
+from db.enums import AlertState, RuleKind
 from db.models import Alert
-from db.store.alert_rules import add_rule
-from db.store.silences import add_silence
-from db.vocabulary import AlertState, RuleKind
+from health.alerts.rules.rules import Rule
+from health.alerts.rules.targets import Patterns
+from health.alerts.rules.types import KINDS
+from health.alerts.storage.alert_writes import add_silence
+from health.alerts.storage.stored_rules import add_rule
 from tests.app.conftest import Open
 from tests.app.crowd import crowd, fail_differently
 from tests.app.reading import html, markdown, octets, table

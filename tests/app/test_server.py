@@ -13,10 +13,11 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from app.addresses import CHARTED, PAGES
-from app.server import document, middleware
+from app.routes import CHARTED, PAGES
+from app.server import middleware
+from app.server.lifespan import warm
 from app.server.routes import routes
-from app.server.warm import warm
+from app.streamlit_patches import document
 from tests.app.conftest import Open, TestClient
 from tests.app.seeding import Seeded
 

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, event
 
+from db.collection.sync_state import beat, bump_data_version, sync_state
 from db.engine import write_scope
 from db.models import Target
-from db.store.sync_state import beat, bump_data_version, sync_state
 from tests.app.conftest import Open
 from tests.app.reading import everything, markdown
 from tests.app.seeding import Seeded, add_repository, heartbeat

@@ -3,8 +3,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from app.components.text import html, markdown
-from app.marks import STATES, columns_image, sparkline, strip, word
+from app.status_style import STATES, columns_image, sparkline, strip, word
+from app.widgets.text import html, markdown
 
 
 @pytest.mark.parametrize(

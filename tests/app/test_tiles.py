@@ -6,13 +6,12 @@ from html import unescape
 
 import pytest
 
-from app.components import cells, tiles
-from db.analytics import Comparison, Point
-from db.metrics.catalogue import FIGURES
-from db.metrics.change import change
-from db.metrics.formulas import Metrics
-from db.metrics.provisional import is_provisional
-from db.metrics.window import Window
+from app.widgets import cells, tiles
+from db.definitions.scope import Window
+from health.metrics.definitions.catalogue import FIGURES
+from health.metrics.definitions.change import change
+from health.metrics.definitions.formulas import Metrics, is_provisional
+from health.metrics.service import Comparison, Point
 from tests.figures import fact, figures
 
 NOW = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)

@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from db.collection.sync_state import bump_data_version, sync_state
+from db.definitions.records import DetailsRecord, RunRecord, WorkflowRecord
 from db.engine import write_scope
-from db.store.jobs import store_details
-from db.store.records import DetailsRecord, RunRecord, WorkflowRecord
-from db.store.repositories import get_repository, upsert_workflows
-from db.store.schedules import note_schedule
-from db.store.sync_state import bump_data_version, sync_state
+from db.jobs.job_writes import store_details
+from db.repositories.repository_writes import get_repository, upsert_workflows
+from db.repositories.schedules import note_schedule
 from tests.app.conftest import Open
 from tests.app.reading import charts, everything, html, markdown, table, tiles
 from tests.app.seeding import Seeded, add_repository, job, run, store

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from collector.clock import utc_now
 from collector.github.client import Client
 from collector.sync.engine import Outcome
+from core.clock import utc_now
 from demo.app import Simulator, create_app
 from demo.control import MovableClock
 from demo.scale import build

@@ -10,7 +10,7 @@ from datetime import timedelta
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from collector.clock import utc_now
+from core.clock import utc_now
 from db.models import Delivery, InboxItem, Run
 from demo.app import create_app
 from demo.hooks import deliveries, send

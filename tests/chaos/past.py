@@ -12,10 +12,10 @@ from sqlalchemy import Engine
 
 from collector.github.payloads import RunPayload, read
 from collector.sync.convert import run_record
+from db.definitions.records import RepositoryRecord, RunRecord, WorkflowRecord
 from db.engine import write_scope
-from db.store.records import RepositoryRecord, RunRecord, WorkflowRecord
-from db.store.repositories import get_repository, upsert_repository, upsert_workflows
-from db.store.runs import upsert_runs
+from db.repositories.repository_writes import get_repository, upsert_repository, upsert_workflows
+from db.runs.run_writes import upsert_runs
 from demo import github_json
 from demo.model import Attempt, Run
 from demo.world import World

@@ -9,12 +9,12 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 
-from collector.alerts.evaluate import Evaluator
-from collector.clock import utc_now
-from collector.notify.deliver import Deliverer
-from db.alerting.threshold import parse_threshold
+from core.clock import utc_now
 from db.engine import make_engine
-from notify.slack import SlackChannel
+from health.alerts.channels.slack import SlackChannel
+from health.alerts.evaluation import Evaluator
+from health.alerts.notifications.delivery import Deliverer
+from health.alerts.rules.rules import parse_threshold
 
 
 def main(database_url: str, slack_url: str) -> None:

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from db.definitions.records import RunRecord, WorkflowRecord
 from db.engine import write_scope
 from db.models import Alert, Delivery
-from db.store.records import RunRecord, WorkflowRecord
-from db.store.repositories import get_repository
-from db.store.runs import upsert_runs
+from db.repositories.repository_writes import get_repository
+from db.runs.run_writes import upsert_runs
 from tests.builders import REPO, add_repository, run
 from tests.chaos.account import FULL
 from tests.chaos.slack import slack

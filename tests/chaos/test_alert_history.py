@@ -10,14 +10,14 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from collector.alerts.evaluate import Evaluator
-from collector.notify.deliver import Deliverer
-from db.alerting.threshold import built_in, parse_threshold
 from db.models import Alert
-from db.replays import replay
 from demo.scenario import Episode
 from demo.world import World
-from notify.slack import SlackChannel
+from health.alerts.channels.slack import SlackChannel
+from health.alerts.evaluation import Evaluator
+from health.alerts.measurement.backtest import replay
+from health.alerts.notifications.delivery import Deliverer
+from health.alerts.rules.rules import built_in, parse_threshold
 from tests.api.conftest import MakeClient, TestClient, make_client
 from tests.chaos.account import FULL
 from tests.chaos.past import FAILED, Happening, Told, add_repositories, happenings, plainly, store

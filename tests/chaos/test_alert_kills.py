@@ -14,15 +14,15 @@ import pytest
 from sqlalchemy import Engine, delete, select, text, update
 from sqlalchemy.orm import Session
 
-from collector.clock import utc_now
+from core.clock import utc_now
 from db.engine import write_scope
 from db.models import Alert, Claim, Delivery, Heartbeat
-from db.queries.alerts import list_alerts
-from db.store.inbox import NewDelivery, store_deliveries
+from db.webhook_inbox import NewDelivery, store_deliveries
 from demo.app import create_app
 from demo.hooks import deliveries
 from demo.serve import running
 from demo.world import World
+from health.alerts.storage.alert_queries import list_alerts
 from tests.chaos.account import FULL
 from tests.chaos.programs import start
 from tests.chaos.slack import Hold, Slack, slack

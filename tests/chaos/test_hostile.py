@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from db.alerting.rule import Rule, checked
 from db.engine import write_scope
+from db.enums import RuleKind
 from db.models import JobLog, WorkflowSchedule
-from db.store.alert_rules import add_rule
-from db.vocabulary import RuleKind
 from demo.world import utc_now
+from health.alerts.rules.rules import Rule, checked
+from health.alerts.storage.stored_rules import add_rule
 from tests.chaos.account import FULL, on
 from tests.chaos.scene import REPO, Scene, scene, until
 

@@ -15,9 +15,9 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from api.answers import FRESH_SECONDS
+from api.response_cache import FRESH_SECONDS
+from db.collection.sync_state import bump_data_version
 from db.engine import write_scope
-from db.store.sync_state import bump_data_version
 from demo.world import utc_now
 from tests.builders import add_repository, run, store_runs
 from tests.chaos.account import FULL

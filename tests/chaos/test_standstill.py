@@ -12,9 +12,8 @@ import pytest
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
+from db.collection.claims import CHORES, Chore
 from db.models import Claim
-from db.store.claims import CHORES
-from db.store.locking import Chore
 from tests.chaos.account import FULL
 from tests.chaos.scene import REPO, Running, Scene, scene, until
 

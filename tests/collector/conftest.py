@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import Engine
 from starlette.applications import Starlette
 
-from collector.build import make_client, make_passes
-from collector.config import Settings
-from collector.passes import Passes
+from collector.bootstrap import make_client, make_passes
+from collector.jobs import Passes
+from collector.settings import Settings
 from demo.app import create_app
 from demo.serve import running
 from demo.world import World

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from collector.sync.inbox import Applied, Inbox
 from db.engine import write_scope
-from db.store.inbox import NewDelivery, store_deliveries
+from db.webhook_inbox import NewDelivery, store_deliveries
 from tests.builders import NOON
 
 REPOSITORY = {"id": 1, "full_name": "acme/web", "default_branch": "main"}

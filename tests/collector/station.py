@@ -6,17 +6,16 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from collector.alerts.evaluate import Evaluator
-from collector.notify.deliver import Deliverer
-from db.alerting.rule import Rule, checked
-from db.alerting.threshold import parse_threshold
+from db.definitions.records import LogRecord, RepositoryRecord, WorkflowRecord
 from db.engine import write_scope
-from db.queries.alerts import AlertRow, list_alerts
-from db.store.alert_rules import add_rule
-from db.store.logs import store_log
-from db.store.records import LogRecord, RepositoryRecord, WorkflowRecord
-from db.vocabulary import LogState, RuleKind
-from notify.channels import Channel
+from db.enums import LogState, RuleKind
+from db.logs.log_writes import store_log
+from health.alerts.channels.registry import Channel
+from health.alerts.evaluation import Evaluator
+from health.alerts.notifications.delivery import Deliverer
+from health.alerts.rules.rules import Rule, checked, parse_threshold
+from health.alerts.storage.alert_queries import AlertRow, list_alerts
+from health.alerts.storage.stored_rules import add_rule
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
 from tests.collector.conftest import Clock
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import pytest
 from sqlalchemy import Engine
 
-from notify import slack as slack_module
-from notify.email import EmailChannel
-from notify.slack import SlackChannel
+from health.alerts.channels import slack as slack_module
+from health.alerts.channels.email import EmailChannel
+from health.alerts.channels.slack import SlackChannel
 from tests.builders import add_repository, store_runs
 from tests.collector.conftest import Clock
 from tests.collector.test_alerts import Station, fail

@@ -8,21 +8,19 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from collector.alerts.evaluate import Evaluator
-from db.alerting.bundles import STORM
-from db.alerting.patterns import Patterns
-from db.alerting.rule import Rule, checked
-from db.alerting.threshold import parse_threshold
+from db.collection.sync_state import sync_state
+from db.definitions.records import LogRecord, RepositoryRecord, WorkflowRecord
 from db.engine import write_scope
+from db.enums import LogState, RuleKind, RuleScope, Severity
+from db.logs.log_writes import store_log
 from db.models import Delivery
-from db.queries.alerts import AlertRow, list_alerts
-from db.store.alert_rules import add_rule, change_rule, delete_rule
-from db.store.alerts import acknowledge
-from db.store.logs import store_log
-from db.store.records import LogRecord, RepositoryRecord, WorkflowRecord
-from db.store.silences import add_silence, end_silence
-from db.store.sync_state import sync_state
-from db.vocabulary import LogState, RuleKind, RuleScope, Severity
+from health.alerts.evaluation import Evaluator
+from health.alerts.rules.rules import Rule, checked, parse_threshold
+from health.alerts.rules.targets import Patterns
+from health.alerts.rules.transitions import STORM
+from health.alerts.storage.alert_queries import AlertRow, list_alerts
+from health.alerts.storage.alert_writes import acknowledge, add_silence, end_silence
+from health.alerts.storage.stored_rules import add_rule, change_rule, delete_rule
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, attempt, job, run, store_jobs, store_runs
 from tests.collector.conftest import Clock
 

@@ -15,23 +15,22 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from collector.alerts.evaluate import Evaluator
-from collector.notify.deliver import Deliverer
-from db import analytics
-from db.alerting.judge import Measure, fires
-from db.alerting.threshold import built_in, parse_threshold
+from db.definitions.records import RepositoryRecord
+from db.definitions.scope import Scope, Window
 from db.engine import write_scope
-from db.metrics.catalogue import display
-from db.metrics.scope import Scope
-from db.metrics.window import Window
-from db.queries.alerts import list_alerts
-from db.store.alerts import AlertScope, open_alert, resolve_alert
-from db.store.records import RepositoryRecord
-from db.store.repositories import get_repository
-from db.store.runs import set_default_branch
-from db.vocabulary import RuleKind
-from notify.email import EmailChannel
-from notify.slack import SlackChannel
+from db.enums import RuleKind
+from db.repositories.repository_writes import get_repository
+from db.runs.run_writes import set_default_branch
+from health.alerts.channels.email import EmailChannel
+from health.alerts.channels.slack import SlackChannel
+from health.alerts.evaluation import Evaluator
+from health.alerts.notifications.delivery import Deliverer
+from health.alerts.rules.conditions import Measure, fires
+from health.alerts.rules.rules import built_in, parse_threshold
+from health.alerts.storage.alert_queries import list_alerts
+from health.alerts.storage.alert_writes import AlertScope, open_alert, resolve_alert
+from health.metrics import service
+from health.metrics.definitions.catalogue import display
 from tests.builders import NOON, add_repository, run, store_runs
 from tests.collector.conftest import Clock
 from tests.notify.servers import mail_server
@@ -150,7 +149,7 @@ def test_the_figures_in_the_message_are_the_strings_of_ui_and_api(
     now = station.clock()
     with Session(engine) as session:
         scope = Scope(repos=("acme/web",), workflows=("5",))
-        written = display(analytics.snapshot(session, scope, Window(now - timedelta(days=30), now)))
+        written = display(service.snapshot(session, scope, Window(now - timedelta(days=30), now)))
     text = slack.text(0)
     assert f"Success rate, 30 days\n{written['success_rate']}\n" in text
     assert f"Median duration, 30 days\n{written['success_duration_p50']}\n" in text

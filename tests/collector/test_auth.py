@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from collector.build import make_client
-from collector.config import Settings
+from collector.bootstrap import make_client
 from collector.github import errors
 from collector.github.auth import AppAuth, read_key
 from collector.github.client import Client
-from db.config import ConfigError
+from collector.settings import Settings
+from core.settings import ConfigError
 from demo.app import create_app
 from demo.app_access import AppAccess
 from demo.serve import running

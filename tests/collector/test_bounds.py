@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from collector.github import addresses, storage, transport
+from collector.github import addresses, transport
 from collector.github.addresses import LogHosts, kind_of
 from collector.github.client import Client
 from collector.github.errors import BadAnswer, GitHubError
-from notify.exchange import Limits
+from core.http.client import Limits
 from tests.collector.servers import Asked, Reply, StandIn, as_json
 from tests.slow_servers import ANSWERS, HEAD, after_head, serving
 
@@ -23,7 +23,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "LIMITS", Limits(seconds=1.0, size=2_000_000))
     quick = Limits(seconds=1.0, size=2_000_000, bytes_per_second=10_000.0, longest=3.0)
     monkeypatch.setattr(transport, "DOWNLOAD_LIMITS", quick)
-    monkeypatch.setattr(storage, "LIMITS", quick)
+    monkeypatch.setattr(addresses, "LIMITS", quick)
 
 
 @pytest.mark.usefixtures("_short")

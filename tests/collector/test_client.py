@@ -6,7 +6,7 @@ import pytest
 
 from collector.github import errors
 from collector.github.client import TRIES, Client
-from collector.github.ratelimit import RateLimit
+from collector.github.limiter import RateLimit
 from tests.collector.conftest import REPO, Clock, GitHub, jobs_of
 from tests.collector.recordings import Recordings
 from tests.collector.syncing import make_client

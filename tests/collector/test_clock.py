@@ -8,10 +8,10 @@ from email.utils import format_datetime
 import pytest
 
 from collector import alive
-from collector.clock import Clock
 from collector.github.client import Client
-from collector.intervals import Interval, WallClock
-from collector.sync.cursor import LOOKS, Known, is_due, plan
+from collector.scheduler import Interval, WallClock
+from collector.sync.scan_plan import LOOKS, Known, is_due, plan
+from core.clock import Clock
 from tests.collector.servers import StandIn, as_json
 
 START = datetime(2026, 5, 4, 8, tzinfo=UTC)

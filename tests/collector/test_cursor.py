@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from collector.sync.cursor import LOOKS, OVERLAP, Known, plan
+from collector.sync.scan_plan import LOOKS, OVERLAP, Known, plan
 from tests.builders import NOON
 
 BACKFILL = NOON - timedelta(days=30)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from collector.config import Settings
+from collector.settings import Settings
 
 _SIMULATOR = "http://github-demo:3999"
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from collector.build import make_client
-from collector.config import Settings
-from collector.doctor import run_checks
-from collector.doctor_check import Check
+from collector.bootstrap import make_client
+from collector.doctor.checks import run_checks
+from collector.doctor.environment import Check
+from collector.settings import Settings
 from tests.collector.keys import private_pem
 from tests.collector.servers import Reply, StandIn, as_json, limit_headers
 from tests.notify.web import TOKEN, Answer, hook, slack_api

@@ -5,16 +5,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from collector.build import make_client
-from collector.config import Settings
-from collector.doctor import doctor
-from collector.doctor_check import Check
-from collector.doctor_ledger import check_ledger
+from collector.bootstrap import make_client
+from collector.doctor.checks import doctor
+from collector.doctor.completeness import check_ledger
+from collector.doctor.environment import Check
+from collector.settings import Settings
+from db.collection.sync_state import beat
+from db.definitions.records import RepositoryRecord
 from db.engine import write_scope
 from db.models import Claim
-from db.store.records import RepositoryRecord
-from db.store.repositories import note_target
-from db.store.sync_state import beat
+from db.repositories.repository_writes import note_target
 from tests.builders import NOON, add_repository
 from tests.collector.servers import StandIn, as_json
 from tests.ledgers import add, complete, delivery, history, hole

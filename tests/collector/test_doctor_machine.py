@@ -7,18 +7,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from api.config import Settings as ApiSettings
-from collector.config import Settings
-from collector.doctor_check import Check
-from collector.doctor_ledger import check_ledger
-from collector.doctor_machine import check_access, check_machine
-from db.config import ConfigError
+from api.settings import Settings as ApiSettings
+from collector.doctor.completeness import check_ledger
+from collector.doctor.environment import Check, check_access, check_machine
+from collector.settings import Settings
+from core.http.settings import refuse_if_open
+from core.settings import ConfigError
+from db.collection.sync_state import beat
 from db.engine import make_engine, write_scope
 from db.migrate import head_revision, upgrade
 from db.models import ChannelState, Claim
-from db.store.outbox import enqueue
-from db.store.sync_state import beat
-from front.settings import refuse_if_open
+from health.alerts.storage.outbox import enqueue
 from tests.builders import NOON
 from tests.ledgers import add, delivery
 
@@ -40,8 +39,8 @@ def test_database_and_room_are_told_in_numbers(engine: Engine) -> None:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_disk_that_is_full_fails_with_a_remedy(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collector.doctor_machine._LEAST_FREE", 10**18)
-    monkeypatch.setattr("collector.doctor_machine._LEAST_TEMPORARY", 10**18)
+    monkeypatch.setattr("collector.doctor.environment._LEAST_FREE", 10**18)
+    monkeypatch.setattr("collector.doctor.environment._LEAST_TEMPORARY", 10**18)
     found = machine(engine)
     assert found["Disk"].ok is False
     assert "shorten RETENTION_DAYS" in found["Disk"].detail

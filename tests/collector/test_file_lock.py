@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from collector.__main__ import main
-from collector.file_lock import HasCollector, hold
+from collector.claims import HasCollector, hold
 from db.engine import make_engine
 from tests.notify.servers import free_port
 

@@ -9,9 +9,9 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from collector.progress import Progress
-from collector.sync.fill import Filler
+from collector.sync.job_fetcher import Filler
+from db.collection.sync_state import sync_state
 from db.models import Run
-from db.store.sync_state import sync_state
 from tests.builders import add_repository, run, store_runs
 from tests.collector.conftest import Clock
 from tests.collector.servers import Asked, Reply, StandIn, as_json

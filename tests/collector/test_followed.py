@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from db.telemetry.setup import formatter
+from core.logging import formatter
 from tests.api.conftest import TestClient, make_client  # noqa: F401 - a fixture
 from tests.api.webhooks import PATH, SECRET, request
 from tests.builders import add_repository

@@ -6,17 +6,16 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from collector.alerts.evaluate import Evaluator
-from db.alerting.patterns import Patterns
-from db.alerting.rule import Rule, checked
-from db.alerting.threshold import parse_threshold
+from db.definitions.records import RunRecord
 from db.engine import write_scope
+from db.enums import RuleKind, RuleScope
 from db.models import Delivery
-from db.queries.alerts import AlertRow, list_alerts
-from db.replays import replay
-from db.store.alert_rules import add_rule
-from db.store.records import RunRecord
-from db.vocabulary import RuleKind, RuleScope
+from health.alerts.evaluation import Evaluator
+from health.alerts.measurement.backtest import replay
+from health.alerts.rules.rules import Rule, checked, parse_threshold
+from health.alerts.rules.targets import Patterns
+from health.alerts.storage.alert_queries import AlertRow, list_alerts
+from health.alerts.storage.stored_rules import add_rule
 from tests.builders import add_repository, run, store_runs
 from tests.collector.conftest import Clock
 

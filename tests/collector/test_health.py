@@ -11,14 +11,14 @@ from sqlalchemy.orm import Session
 
 from collector import alive
 from collector.claims import host_name
-from collector.config import Settings
 from collector.health import health
-from collector.passes import Passes
+from collector.jobs import Passes
 from collector.scheduler import Service
+from collector.settings import Settings
+from db.collection.claims import Share
+from db.collection.sync_state import beat
 from db.engine import write_scope
 from db.models import Heartbeat
-from db.store.claims import Share
-from db.store.sync_state import beat
 
 NO_SIGN = "The collector shows no sign of life.\n"
 FRESH, STALE = timedelta(seconds=10), timedelta(minutes=17)

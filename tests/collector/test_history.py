@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from collector.sync.windows import LONGEST, SHORTEST, Window, halves, next_span, read_windows
+from collector.sync.scan_plan import LONGEST, SHORTEST, Window, halves, next_span, read_windows
+from db.collection.backfills import want_history
 from db.models import Backfill, Run, RunGap, SyncState
-from db.store.backfills import want_history
 from demo.paging import FILTERED_CAP
 from tests.builders import NOON
 from tests.collector.conftest import REPO, GitHub

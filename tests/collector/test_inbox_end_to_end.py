@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from db.definitions.records import RepositoryRecord
 from db.engine import make_engine, write_scope
 from db.migrate import upgrade
 from db.models import Attempt, Job, Run
-from db.store.records import RepositoryRecord
-from db.store.repositories import upsert_repository
+from db.repositories.repository_writes import upsert_repository
 from demo.hooks import deliveries, duplicated, forged, nulled, send, shuffled
 from tests.api.test_process import running, wait_for
 from tests.api.webhooks import PATH, SECRET

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from db.engine import make_engine, write_scope
 from db.models import InboxItem, Job, Repository, Run
-from db.store.inbox import MAX_TRIES
+from db.webhook_inbox import MAX_TRIES
 from tests.builders import add_repository, run, store_runs
 from tests.collector.deliveries import Event, apply, deliver, job_event, once, run_event
 

@@ -11,18 +11,17 @@ from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from collector.claims import Claims
-from collector.clock import utc_now
-from collector.github.fanout import fan_out
-from collector.guard import guarded
-from collector.lease import Lapsed, Lease
-from collector.notify import deliver
-from collector.work import Work
-from db.alerting.transitions import Reason
+from collector.claims import Claims, Lapsed, Lease
+from collector.github.pagination import fan_out
+from collector.supervision import guarded
+from core.clock import utc_now
+from core.work import Work
 from db.engine import make_engine, write_scope
 from db.models import Delivery
-from db.store.outbox import enqueue
-from notify.slack import SlackChannel
+from health.alerts.channels.slack import SlackChannel
+from health.alerts.notifications import delivery
+from health.alerts.rules.transitions import Reason
+from health.alerts.storage.outbox import enqueue
 from tests.receivers import slack_stand_in
 
 POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -45,7 +44,7 @@ class Collector:
 @pytest.fixture
 def collector(monkeypatch: pytest.MonkeyPatch) -> Collector:
     made = Collector()
-    monkeypatch.setattr("collector.work.uptime", lambda: made.passed)
+    monkeypatch.setattr("core.work.uptime", lambda: made.passed)
     return made
 
 
@@ -149,12 +148,12 @@ def test_a_message_is_not_sent_when_the_claim_on_it_is_about_to_end(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moments = iter([0.0, 40.0, 50.0, 55.0])
-    monkeypatch.setattr(deliver, "uptime", lambda: next(moments))
+    monkeypatch.setattr(delivery, "uptime", lambda: next(moments))
     message = {"title": "Build is broken", "state": "firing", "links": [], "fields": [], "lines": []}
     with write_scope(engine) as session:
         enqueue(session, None, Reason.FIRST, {"slack": message}, utc_now())
     with slack_stand_in() as received:
-        deliverer = deliver.Deliverer(engine, {"slack": SlackChannel(received.url)}, utc_now)
+        deliverer = delivery.Deliverer(engine, {"slack": SlackChannel(received.url)}, utc_now)
         assert deliverer.run() == 0
         assert received.bodies == []
     with Session(engine) as session:

@@ -7,8 +7,8 @@ import pytest
 
 from collector.github.client import Client
 from collector.logs.fetch import Fetched, fetch_log
-from db.insights.fingerprint import fingerprint
-from db.queries.wanted_logs import WantedLog
+from db.logs.pending_logs import WantedLog
+from health.insights.fingerprints import fingerprint
 from tests.collector.servers import Asked, Reply, StandIn, as_json
 
 STEP = "##[group]Run ./ci.sh\n##[endgroup]\n"

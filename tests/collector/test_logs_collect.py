@@ -16,9 +16,9 @@ from collector.logs import fetch
 from collector.logs.collect import LogCollector
 from collector.progress import Progress
 from db.engine import session_scope, write_scope
+from db.logs.log_queries import JobLogRow, list_logs
+from db.logs.log_writes import request_logs
 from db.models import JobLog
-from db.queries.logs import JobLogRow, list_logs
-from db.store.logs import request_logs
 from demo.making import JobPlan
 from tests.collector.conftest import REPO, GitHub, jobs_of
 from tests.collector.recordings import Recordings

@@ -7,7 +7,7 @@ import pytest
 
 from collector.logs.excerpt import AFTER, BEFORE, LONGEST_LINE, SEARCHED, excerpt, excerpt_of, is_closing, plain
 from collector.logs.patterns import Pattern
-from db.insights.fingerprint import fingerprint, normalised
+from health.insights.fingerprints import fingerprint, normalised
 from tests.collector.recordings import FOLDER, MISSING
 from tests.growth import SUBQUADRATIC, growth
 

@@ -6,8 +6,8 @@ from time import thread_time
 
 import pytest
 
-from collector.logs.budget import CPU_BUDGET, Budget, OverBudget
 from collector.logs.buffer import LogBuffer
+from collector.logs.cause_line import CPU_BUDGET, Budget, OverBudget
 from collector.logs.excerpt import excerpt_of
 
 SIZE = 2_000_000

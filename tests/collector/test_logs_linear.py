@@ -7,7 +7,7 @@ import pytest
 
 from collector.logs.buffer import LogBuffer
 from collector.logs.excerpt import excerpt_of
-from db.telemetry.redaction import redaction
+from core.text import redaction
 
 # Eight times the text; of quadratic work 64 times the time.
 SHORT, LONG, MOST_TIMES = 125_000, 1_000_000, 24

@@ -2,7 +2,7 @@
 
 import pytest
 
-from collector.logs.names import match, own_name
+from collector.logs.archive import match, own_name
 from tests.collector.recordings import FOLDER, MISSING
 
 LONG = "build and test everything on a very large machine with a very long name, that of the"

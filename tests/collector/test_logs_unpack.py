@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from collector.logs import unpack
-from collector.logs.unpack import Archive, BadArchive
+from collector.logs import archive as unpack
+from collector.logs.archive import Archive, BadArchive
 from tests.collector.recordings import FOLDER, MISSING
 
 

@@ -8,12 +8,12 @@ from email.message import EmailMessage
 import pytest
 from sqlalchemy import Engine
 
-from db.alerting.patterns import Patterns
-from db.vocabulary import RuleKind, RuleScope
-from notify.email import EmailChannel
-from notify.message import Message
-from notify.slack_bot import SlackBot
-from notify.webhook import WebhookChannel
+from db.enums import RuleKind, RuleScope
+from health.alerts.channels.base import Message
+from health.alerts.channels.email import EmailChannel
+from health.alerts.channels.slack_bot import SlackBot
+from health.alerts.channels.webhook import WebhookChannel
+from health.alerts.rules.targets import Patterns
 from tests.builders import NOON, attempt, job, run, store_jobs, store_runs
 from tests.collector.conftest import Clock
 from tests.collector.station import Station

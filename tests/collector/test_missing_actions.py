@@ -6,13 +6,13 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from db.metrics.scope import Scope
-from db.metrics.verdict import verdict
+from db.definitions.scope import Scope
+from db.enums import LedgerState
 from db.models import SyncState
-from db.queries.completeness import completeness
-from db.queries.ledger import list_ledger
-from db.queries.repositories import list_repositories
-from db.vocabulary import LedgerState
+from db.repositories.repository_queries import list_repositories
+from health.completeness.collection_status import list_ledger
+from health.completeness.service import completeness
+from health.completeness.status import verdict
 from tests.collector.conftest import Clock
 from tests.collector.servers import Asked, Reply, StandIn, as_json
 from tests.collector.syncing import make_client, sync

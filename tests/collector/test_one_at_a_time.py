@@ -12,17 +12,17 @@ from sqlalchemy import Engine, select
 
 from collector.claims import Claims
 from collector.github.errors import RateLimited
+from collector.github.limiter import RateLimit
 from collector.github.payloads import RunPayload, read
-from collector.github.ratelimit import RateLimit
 from collector.progress import Progress
 from collector.sync.engine import Outcome, Sync
-from collector.sync.windows import Window, read_windows
+from collector.sync.scan_plan import Window, read_windows
+from db.collection.backfills import advance, want_history
+from db.collection.sync_state import sync_state
 from db.engine import make_engine, session_scope, shown, write_scope
 from db.models import Run, SyncState
-from db.store.backfills import advance, want_history
-from db.store.repositories import note_target
-from db.store.retention import prune
-from db.store.sync_state import sync_state
+from db.repositories.repository_writes import note_target
+from health.retention import prune
 from tests.builders import NOON, add_repository
 from tests.collector.conftest import REPO, GitHub
 from tests.collector.servers import Asked, Reply, StandIn, as_json, limit_headers

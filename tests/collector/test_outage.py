@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from db.vocabulary import RuleKind
-from notify.email import EmailChannel
-from notify.slack_bot import SlackBot
-from notify.webhook import WebhookChannel
+from db.enums import RuleKind
+from health.alerts.channels.email import EmailChannel
+from health.alerts.channels.slack_bot import SlackBot
+from health.alerts.channels.webhook import WebhookChannel
 from tests.collector.conftest import Clock
 from tests.collector.station import Station
 from tests.notify.servers import Mail, mail_server

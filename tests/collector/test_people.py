@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from collector.github.payloads import RunPayload, read
 from collector.sync.convert import attempt_record, run_record
-from db.queries.runs import get_run, list_attempts
-from db.store.records import RunRecord
+from db.definitions.records import RunRecord
+from db.runs.run_queries import get_run, list_attempts
 from tests.builders import NOON, add_repository, store_runs
 
 SHA = "762b1c4b80080ab6722f67cee6be8f42f415dfc3"

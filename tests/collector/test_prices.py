@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from collector.config import Settings
-from collector.prices import Prices
-from db.config import ConfigError
+from collector.maintenance import Prices
+from collector.settings import Settings
+from core.settings import ConfigError
 from db.models import Run
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
 

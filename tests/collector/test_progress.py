@@ -8,9 +8,9 @@ from sqlalchemy import Engine, event
 
 from collector.claims import Claims
 from collector.progress import Progress
+from core.counters import Count, Tally
 from db.engine import session_scope
-from db.metrics.tally import Count, Tally
-from db.queries.repositories import HeartbeatRow, heartbeat
+from db.repositories.repository_queries import HeartbeatRow, heartbeat
 from tests.collector.conftest import Clock
 
 

@@ -9,14 +9,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from collector.clock import utc_now
 from collector.github import errors
 from collector.github.client import TRIES, Client
-from collector.github.pace import Pace
+from collector.github.limiter import CONCURRENT, Pace, RateLimit, is_rate_limit
 from collector.github.pagination import pages
 from collector.github.payloads import RepositoryPayload
-from collector.github.penalty import is_rate_limit
-from collector.github.ratelimit import CONCURRENT, RateLimit
+from core.clock import utc_now
 from tests.collector.conftest import Clock
 from tests.collector.servers import Asked, Reply, StandIn, as_json, limit_headers
 

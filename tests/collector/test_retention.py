@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.orm import Session
 
-from collector.passes import Passes
-from collector.retention import FEW_ROWS, doubt
+from collector.jobs import Passes
+from collector.maintenance import FEW_ROWS, doubt
 from collector.scheduler import Service
+from db.collection.claims import Share
 from db.engine import write_scope
 from db.models import Run
-from db.store.claims import Share
 from tests.builders import NOON, add_repository, run, store_runs
 
 DAY, NONE = timedelta(days=1), timedelta(0)

@@ -9,20 +9,18 @@ import yaml
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from collector.alerts.evaluate import Evaluator
-from collector.sync.crons import UnreadableFile, crons_of
-from collector.yaml_tree import MOST_BYTES
-from db.alerting.rule import Rule, checked
-from db.alerting.schedule import READ_AS, last_due
-from db.alerting.threshold import parse_threshold
+from collector.sync.crons import MOST_BYTES, UnreadableFile, crons_of
+from core.cron import READ_AS, last_due
 from db.engine import write_scope
+from db.enums import RuleKind
 from db.models import Delivery, WorkflowSchedule
-from db.queries.alerts import AlertRow, list_alerts
-from db.queries.schedules import schedule_trouble
-from db.store.alert_rules import add_rule
-from db.vocabulary import RuleKind
+from db.repositories.schedules import schedule_trouble
 from demo.spec import REPOSITORIES
 from demo.workflow_files import text
+from health.alerts.evaluation import Evaluator
+from health.alerts.rules.rules import Rule, checked, parse_threshold
+from health.alerts.storage.alert_queries import AlertRow, list_alerts
+from health.alerts.storage.stored_rules import add_rule
 from tests.collector.conftest import REPO, GitHub
 from tests.collector.syncing import sync
 
@@ -296,7 +294,7 @@ def test_a_file_beyond_the_limits_is_refused_soon(file: str, reason: str) -> Non
 
 
 def test_the_parser_without_a_library_in_c_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collector.yaml_tree._LOADER", yaml.BaseLoader)
+    monkeypatch.setattr("collector.sync.crons._LOADER", yaml.BaseLoader)
     assert crons_of(multiplied(12)) == ["0 2 * * *"]
     begun = process_time()
     with pytest.raises(UnreadableFile, match=r"within|values"):

@@ -7,16 +7,16 @@ import pytest
 from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
-from collector.build import make_client, make_passes
+from collector.bootstrap import make_client, make_passes
 from collector.claims import Claims
-from collector.clock import utc_now
-from collector.config import Settings
-from collector.passes import Passes
+from collector.jobs import Passes
+from collector.settings import Settings
+from core.clock import utc_now
+from db.collection.claims import CHORES
 from db.engine import write_scope
+from db.logs.log_writes import request_logs
 from db.models import Claim, Job, JobLog
-from db.queries.repositories import claimed_repositories
-from db.store.claims import CHORES
-from db.store.logs import request_logs
+from db.repositories.repository_queries import claimed_repositories
 from demo.app import create_app
 from demo.serve import running
 from demo.world import World

@@ -10,14 +10,14 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from db.definitions.scope import Scope
 from db.engine import session_scope
-from db.metrics.scope import Scope
 from db.models import Attempt, Backfill, Base, Job, JobLog, Repository, Run, SyncState, Target, Workflow
-from db.queries.completeness import completeness
-from db.queries.repositories import list_repositories
+from db.repositories.repository_queries import list_repositories
 from demo.app import create_app
 from demo.serve import running
 from demo.world import World
+from health.completeness.service import completeness
 from tests.collector.conftest import REPO, Clock, GitHub
 from tests.collector.syncing import fetch_logs, make_client, sync
 

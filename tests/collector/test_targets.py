@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from collector.github.auth import AppAuth
 from collector.github.client import Client
 from collector.sync.targets import is_wanted, resolve
-from db.queries.repositories import list_repositories, target_names
+from db.repositories.repository_queries import list_repositories, target_names
 from demo.app import create_app
 from demo.app_access import AppAccess
 from demo.serve import running

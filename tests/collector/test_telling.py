@@ -9,23 +9,22 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from collector.alerts.evaluate import Evaluator
-from collector.causes import Causes
+from collector.alert_worker import Causes, Telling
 from collector.claims import Claims
 from collector.logs.collect import LogCollector
-from collector.notify.deliver import Deliverer
 from collector.progress import Progress
-from collector.telling import Telling
-from db.alerting.threshold import parse_threshold
+from db.collection.claims import Share
+from db.collection.sync_state import bump_data_version
 from db.engine import write_scope
 from db.models import Alert, Delivery, JobLog
-from db.store.claims import Share
-from db.store.sync_state import bump_data_version
 from demo.app import create_app
 from demo.serve import running
-from notify.channels import Channel
-from notify.slack import SlackChannel
-from notify.webhook import WebhookChannel
+from health.alerts.channels.registry import Channel
+from health.alerts.channels.slack import SlackChannel
+from health.alerts.channels.webhook import WebhookChannel
+from health.alerts.evaluation import Evaluator
+from health.alerts.notifications.delivery import Deliverer
+from health.alerts.rules.rules import parse_threshold
 from tests.chaos.slack import Hold, Slack, slack
 from tests.collector.conftest import REPO, GitHub
 from tests.collector.syncing import make_client, sync

@@ -18,18 +18,18 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from collector.claims import Claims
-from collector.config import Settings
-from collector.github.fanout import fan_out
-from collector.guard import guarded
+from collector.github.pagination import fan_out
 from collector.health import health
-from collector.passes import Passes
+from collector.jobs import Passes
 from collector.progress import Progress
-from collector.work import Work, current, step, waiting
+from collector.settings import Settings
+from collector.supervision import guarded
+from core.work import Work, current, step, waiting
 from db.engine import write_scope
-from db.queries.ledger import liveness, stalled_since
-from db.queries.repositories import HeartbeatRow, heartbeat
-from db.store.repositories import add_targets
-from db.vocabulary import Liveness
+from db.enums import Liveness
+from db.repositories.repository_queries import HeartbeatRow, heartbeat
+from db.repositories.repository_writes import add_targets
+from health.completeness.collection_status import liveness, stalled_since
 from tests import programs
 from tests.collector.servers import Asked, Reply, StandIn, as_json
 from tests.slow_servers import drip, serving
@@ -217,8 +217,8 @@ def test_python_code_that_never_ends_is_ended() -> None:
     """An evaluation that computes for ever, in the process of the service."""
     code = (
         "import signal, sys, threading\n"
-        "from collector.ending import end_in_time\n"
-        "from collector.work import Work\n"
+        "from collector.supervision import end_in_time\n"
+        "from core.work import Work\n"
         "work, stop = Work(), threading.Event()\n"
         "signal.signal(signal.SIGTERM, lambda *_: stop.set())\n"
         "end_in_time(stop, work)\n"

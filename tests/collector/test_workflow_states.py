@@ -7,29 +7,27 @@ import requests
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from collector.alerts.evaluate import Evaluator
-from db.alerting.patterns import Patterns
-from db.alerting.rule import Rule, checked
-from db.alerting.threshold import parse_threshold
+from db.collection.sync_state import sync_state
+from db.definitions.records import RunRecord, WorkflowRecord
+from db.definitions.scope import Scope
 from db.engine import write_scope
-from db.findings.attention import attention
-from db.metrics.scope import Scope
-from db.metrics.standing import Standing
+from db.enums import RuleKind
 from db.models import Delivery, Workflow
-from db.queries.alerts import AlertRow, list_alerts
-from db.queries.standings import standings
-from db.queries.streaks import failing_streaks
-from db.store.alert_rules import add_rule
-from db.store.records import RunRecord, WorkflowRecord
-from db.store.repositories import (
+from db.repositories.repository_writes import (
     ensure_workflows,
     settle_unlisted,
     upsert_repository,
     upsert_workflows,
     want_list_of_workflows,
 )
-from db.store.sync_state import sync_state
-from db.vocabulary import RuleKind
+from health.alerts.attention import attention
+from health.alerts.evaluation import Evaluator
+from health.alerts.rules.rules import Rule, checked, parse_threshold
+from health.alerts.rules.targets import Patterns
+from health.alerts.storage.alert_queries import AlertRow, list_alerts
+from health.alerts.storage.stored_rules import add_rule
+from health.metrics.definitions.episodes import Standing
+from health.metrics.queries.branch_status import failing_streaks, standings
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, run, store_runs
 from tests.collector.conftest import REPO as NAME
 from tests.collector.conftest import GitHub

@@ -11,7 +11,7 @@ from sqlalchemy import types as sqltypes
 from sqlalchemy.orm import Session
 
 from db.models import Base
-from db.types import UtcDateTime
+from db.sql import UtcDateTime
 from tests.builders import NOON
 
 # What formats of transport like to lose.

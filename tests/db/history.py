@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, select
 
+from db.definitions.records import RepositoryRecord, RunRecord, WorkflowRecord
+from db.definitions.scope import Window
 from db.engine import write_scope
-from db.metrics.formulas import Metrics
-from db.metrics.window import Window
 from db.models import Run
-from db.store.records import RepositoryRecord, RunRecord, WorkflowRecord
-from db.store.repositories import get_repository
-from db.store.runs import upsert_runs
+from db.repositories.repository_writes import get_repository
+from db.runs.run_writes import upsert_runs
+from health.metrics.definitions.formulas import Metrics
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, roll_up, run
 
 OTHER = RepositoryRecord(2, "acme/api", "master", True, False, "")

@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
-from db.alerting.patterns import Patterns
-from db.alerting.rule import Rule, checked
-from db.alerting.threshold import built_in, parse_threshold
 from db.engine import session_scope, write_scope
-from db.queries.alert_rules import get_silence, list_rules, list_silences
-from db.queries.alerts import (
+from db.enums import AlertState, RuleKind, Severity
+from db.runs.run_queries import BadCursor
+from health.alerts.rules.rules import Rule, built_in, checked, parse_threshold
+from health.alerts.rules.targets import Patterns
+from health.alerts.storage.alert_queries import (
     AlertFilter,
     alert_page,
     count_alerts,
@@ -20,11 +20,27 @@ from db.queries.alerts import (
     get_alert,
     list_alerts,
 )
-from db.queries.runs import BadCursor
-from db.store.alert_rules import RuleIsBuiltIn, add_rule, change_rule, delete_rule, keep_built_in
-from db.store.alerts import AlertScope, acknowledge, claim_due, enqueue, note_failed, open_alert, resolve_alert
-from db.store.silences import add_silence, end_silence
-from db.vocabulary import AlertState, RuleKind, Severity
+from health.alerts.storage.alert_writes import (
+    AlertScope,
+    acknowledge,
+    add_silence,
+    claim_due,
+    end_silence,
+    enqueue,
+    note_failed,
+    open_alert,
+    resolve_alert,
+)
+from health.alerts.storage.stored_rules import (
+    RuleIsBuiltIn,
+    add_rule,
+    change_rule,
+    delete_rule,
+    get_silence,
+    keep_built_in,
+    list_rules,
+    list_silences,
+)
 from tests.builders import NOON, add_repository
 
 HOUR = timedelta(hours=1)

@@ -7,17 +7,16 @@ import pytest
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
-from db import analytics
+from db.collection.sync_state import sync_state
+from db.definitions.records import RepositoryRecord, WorkflowRecord
+from db.definitions.scope import Scope, Window
 from db.engine import write_scope
-from db.metrics.formulas import Passed
-from db.metrics.scope import Scope
-from db.metrics.window import Window
-from db.queries.recent import recent_outcomes
-from db.queries.runs import BadCursor, list_runs
-from db.store.records import RepositoryRecord, WorkflowRecord
-from db.store.repositories import set_monitored
-from db.store.sync_state import sync_state
-from db.vocabulary import GroupBy, Interval
+from db.enums import GroupBy, Interval
+from db.repositories.repository_writes import set_monitored
+from db.runs.run_lists import recent_outcomes
+from db.runs.run_queries import BadCursor, list_runs
+from health.metrics import service
+from health.metrics.definitions.formulas import Passed
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, run, store_runs
 from tests.kept import Kept
 
@@ -49,7 +48,7 @@ def session(engine: Engine, kept: Kept) -> Iterator[Session]:
 
 
 def test_a_snapshot_counts_each_run_once(session: Session) -> None:
-    found = analytics.snapshot(session, Scope(), DAY)
+    found = service.snapshot(session, Scope(), DAY)
     assert (found.runs.total, found.runs.success, found.runs.failure) == (8, 3, 3)
     assert (found.runs.cancelled, found.runs.in_progress) == (1, 1)
     assert found.success_rate == 0.5
@@ -57,19 +56,19 @@ def test_a_snapshot_counts_each_run_once(session: Session) -> None:
 
 
 def test_recovery_is_of_default_branches_and_counts_what_is_still_broken(session: Session) -> None:
-    found = analytics.snapshot(session, Scope(), DAY).recovery_seconds
+    found = service.snapshot(session, Scope(), DAY).recovery_seconds
     assert found.mean == (30 * 60 + 60)
     assert found.open == 1
 
 
 def test_recovery_is_not_changed_by_a_filter_on_conclusions(session: Session) -> None:
-    found = analytics.snapshot(session, Scope(conclusions=("failure",)), DAY).recovery_seconds
+    found = service.snapshot(session, Scope(conclusions=("failure",)), DAY).recovery_seconds
     assert found.mean == 30 * 60 + 60
 
 
 def test_an_episode_is_over_when_the_success_came_after_the_window(session: Session) -> None:
     early = Window(NOON - timedelta(minutes=55), NOON - timedelta(minutes=35))
-    found = analytics.snapshot(session, Scope(), early).recovery_seconds
+    found = service.snapshot(session, Scope(), early).recovery_seconds
     assert (found.open, found.mean) == (0, 30 * 60 + 60)
 
 
@@ -90,18 +89,18 @@ def test_an_episode_is_over_when_the_success_came_after_the_window(session: Sess
 )
 def test_scopes_narrow(session: Session, scope: Scope, expected: set[int]) -> None:
     assert {each.id for each in list_runs(session, scope, DAY).items} == expected
-    assert analytics.snapshot(session, scope, DAY).runs.total == len(expected)
+    assert service.snapshot(session, scope, DAY).runs.total == len(expected)
 
 
 def test_a_repository_no_longer_monitored_counts_only_when_named(engine: Engine, session: Session) -> None:
     with write_scope(engine) as writing:
         set_monitored(writing, [1])
-    assert analytics.snapshot(session, Scope(), DAY).runs.total == 7
-    assert analytics.snapshot(session, Scope(repos=("acme/api",)), DAY).runs.total == 1
+    assert service.snapshot(session, Scope(), DAY).runs.total == 7
+    assert service.snapshot(session, Scope(repos=("acme/api",)), DAY).runs.total == 1
 
 
 def test_a_series_has_a_point_for_every_bucket(session: Session) -> None:
-    points = analytics.series(session, Scope(), DAY, Interval.HOUR)
+    points = service.series(session, Scope(), DAY, Interval.HOUR)
     assert len(points) == 24
     assert sum(point.metrics.runs.total for point in points) == 8
     empty = points[0].metrics
@@ -109,17 +108,17 @@ def test_a_series_has_a_point_for_every_bucket(session: Session) -> None:
 
 
 def test_the_sum_of_groups_is_the_snapshot(session: Session) -> None:
-    total = analytics.snapshot(session, Scope(), DAY).runs.total
+    total = service.snapshot(session, Scope(), DAY).runs.total
     for by in GroupBy:
-        assert sum(group.metrics.runs.total for group in analytics.groups(session, Scope(), DAY, by)) == total
-    by_workflow = analytics.groups(session, Scope(), DAY, GroupBy.WORKFLOW)
+        assert sum(group.metrics.runs.total for group in service.groups(session, Scope(), DAY, by)) == total
+    by_workflow = service.groups(session, Scope(), DAY, GroupBy.WORKFLOW)
     assert [(each.repo, each.key, each.metrics.runs.total) for each in by_workflow] == [
         ("acme/web", "CI", 6), ("acme/api", "CI", 1), ("acme/web", "Deploy", 1),
     ]  # fmt: skip
 
 
 def test_what_is_broken_names_the_first_bad_run(session: Session) -> None:
-    streaks = analytics.failing_streaks(session, Scope(), NOON)
+    streaks = service.failing_streaks(session, Scope(), NOON)
     assert [(each.workflow, each.length, each.first_bad.id) for each in streaks] == [("Deploy", 1, 6)]
 
 
@@ -137,7 +136,7 @@ def test_the_last_runs_of_all_workflows_are_one_statement(session: Session) -> N
 
 
 def test_workflows_are_listed_broken_ones_first(session: Session) -> None:
-    listed = analytics.workflows(session, Scope(), DAY, NOON)
+    listed = service.workflows(session, Scope(), DAY, NOON)
     assert [(each.repo, each.workflow, each.failing is not None) for each in listed] == [
         ("acme/web", "Deploy", True), ("acme/web", "CI", False), ("acme/api", "CI", False),
     ]  # fmt: skip
@@ -147,7 +146,7 @@ def test_workflows_are_listed_broken_ones_first(session: Session) -> None:
 
 
 def test_a_comparison_knows_when_the_earlier_period_is_not_complete(session: Session) -> None:
-    assert not analytics.compare(session, Scope(), DAY).comparable
+    assert not service.compare(session, Scope(), DAY).comparable
 
 
 def test_pages_neither_repeat_nor_skip_while_runs_arrive(engine: Engine, session: Session) -> None:
@@ -194,13 +193,13 @@ def test_a_commit_passed_when_all_of_its_runs_in_the_window_did(engine: Engine) 
     )  # fmt: skip
     store_runs(engine, run(8, head_sha="a" * 40), repository_id=2)
     with Session(engine) as session:
-        found = analytics.snapshot(session, Scope(), DAY)
+        found = service.snapshot(session, Scope(), DAY)
         assert (found.commits, found.success_rate_by_commit) == (Passed(2, 3), pytest.approx(2 / 3))
-        narrow = analytics.snapshot(session, Scope(repos=("acme/web",), conclusions=("success",)), DAY)
+        narrow = service.snapshot(session, Scope(repos=("acme/web",), conclusions=("success",)), DAY)
         assert narrow.commits == Passed(2, 2)
-        assert analytics.snapshot(session, Scope(), DAY, commits=False).commits is None
-        assert analytics.snapshot(session, Scope(), Window(NOON - timedelta(days=36), NOON)).commits is None
-        points = analytics.series(session, Scope(), DAY, Interval.DAY)
+        assert service.snapshot(session, Scope(), DAY, commits=False).commits is None
+        assert service.snapshot(session, Scope(), Window(NOON - timedelta(days=36), NOON)).commits is None
+        points = service.series(session, Scope(), DAY, Interval.DAY)
         assert {point.metrics.success_rate_by_commit for point in points} == {None}
 
 
@@ -219,6 +218,6 @@ def test_the_change_of_durations_is_of_all_runs_of_both_periods(engine: Engine, 
         state.synced_at, state.complete_since = NOON, NOON - timedelta(days=65)
     window = Window(NOON - timedelta(days=days, minutes=17), NOON + timedelta(minutes=43))
     with Session(engine) as opened:
-        changed = analytics.compare(opened, Scope(), window).duration_change
+        changed = service.compare(opened, Scope(), window).duration_change
     assert changed is not None
     assert (changed.ratio, changed.workflows, changed.share) == (pytest.approx(1.0, abs=0.011), 1, 1.0)

@@ -5,14 +5,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
+from db.definitions.records import RunRecord, WorkflowRecord
+from db.definitions.scope import Scope
 from db.engine import session_scope, write_scope
-from db.findings.attention import Attention, attention
-from db.insights.impact import Impact, severity_of_streak
-from db.insights.waits import shortage
-from db.metrics.scope import Scope
-from db.store.alerts import AlertScope, acknowledge, open_alert
-from db.store.records import RunRecord, WorkflowRecord
-from db.vocabulary import RuleKind, Severity
+from db.enums import RuleKind, Severity
+from health.alerts.attention import Attention, Impact, attention, severity_of_streak
+from health.alerts.storage.alert_writes import AlertScope, acknowledge, open_alert
+from health.insights.statistics import shortage
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, job, run, store_jobs, store_runs
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)

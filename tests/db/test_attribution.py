@@ -5,12 +5,12 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from db import breakdown
+from db.definitions.records import DetailsRecord, JobRecord
+from db.definitions.scope import Window
 from db.engine import session_scope, write_scope
-from db.metrics.window import Window
-from db.store.jobs import store_details
-from db.store.records import DetailsRecord, JobRecord
-from db.store.repositories import get_repository
+from db.jobs.job_writes import store_details
+from db.repositories.repository_writes import get_repository
+from health.metrics import workflows
 from tests.builders import NOON, add_repository, job, roll_up, run, store_runs
 from tests.kept import Kept
 
@@ -54,7 +54,7 @@ def test_the_job_and_the_step_that_take_longer_come_first(engine: Engine, kept: 
     kept.fill(engine, _fill)
     window = Window(NOON, NOON + timedelta(hours=HOURS))
     with session_scope(engine) as session:
-        found = breakdown.slowdown(session, "acme/web", 5, "main", window, CHANGE)
+        found = workflows.slowdown(session, "acme/web", 5, "main", window, CHANGE)
     assert (found.runs_before, found.runs_after) == (23, 16)
     build, lint, scan = found.jobs
     assert (build.job, build.before, build.after, build.delta, build.change) == ("build", 90.0, 210.0, 120.0, 120 / 90)
@@ -69,6 +69,6 @@ def test_of_few_runs_no_change_is_told(engine: Engine, kept: Kept) -> None:
     kept.fill(engine, _fill)
     window = Window(CHANGE - timedelta(hours=3), NOON + timedelta(hours=HOURS))
     with session_scope(engine) as session:
-        found = breakdown.slowdown(session, "acme/web", 5, "main", window, CHANGE)
+        found = workflows.slowdown(session, "acme/web", 5, "main", window, CHANGE)
     build = next(each for each in found.jobs if each.job == "build")
     assert (build.before, build.after, build.delta) == (90.0, 210.0, None)

@@ -12,12 +12,12 @@ from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
 from db.__main__ import main
+from db.backup import postgresql
+from db.backup.backups import backup, restore
+from db.backup.contents import Refused
 from db.engine import DatabaseUnavailable, make_engine
 from db.migrate import current_revision, downgrade, head_revision, upgrade
 from db.models import Alert, Attempt, JobLog, Target
-from db.moving import dumps
-from db.moving.backups import backup, restore
-from db.moving.contents import Refused
 from tests.builders import NOON, add_repository
 from tests.db.everything import PER_TABLE, fill_everything, rows_of
 from tests.db.places import (
@@ -171,7 +171,7 @@ def test_a_backup_of_a_newer_version_is_refused(engine: Engine, file: Path) -> N
     with pytest.raises(Refused, match=r"9999.*update this program first"):
         backup(engine, file.with_name("newer"), unwatched)
     if engine.dialect.name == "postgresql":
-        dumps.backup(engine, file)
+        postgresql.backup(engine, file)
     with pytest.raises(Refused, match=r"backup is at revision 9999.*update this program first"):
         restore(engine, file, unwatched, overwrite=True)
 
@@ -189,7 +189,7 @@ def test_what_is_no_backup_of_this_product_is_refused(engine: Engine, file: Path
     else:
         with engine.begin() as connection:
             connection.exec_driver_sql("DROP TABLE jobs")
-        dumps.backup(engine, file)
+        postgresql.backup(engine, file)
     with pytest.raises(Refused, match="no backup of Pipeline Health"):
         restore(engine, file, unwatched)
 

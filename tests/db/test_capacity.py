@@ -7,10 +7,9 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from db.capacity import queues, waits_by_label, week_before
-from db.metrics.scope import Scope
-from db.metrics.window import Window
-from db.spending import SpendBy, spend, wasted
+from db.definitions.scope import Scope, Window
+from health.metrics.capacity import queues, waits_by_label, week_before
+from health.metrics.cost import SpendBy, spend, wasted
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
 
 EVERYTHING = Scope()

@@ -5,18 +5,21 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from db.metrics.catalogue import FIGURES
-from db.metrics.change import NOT_ENOUGH, change, percent_change, standardised
-from db.metrics.distribution import Distribution
-from db.metrics.formulas import Metrics
-from db.metrics.intervals import (
+from db.definitions.scope import Window
+from health.metrics.definitions.catalogue import FIGURES
+from health.metrics.definitions.change import (
+    NOT_ENOUGH,
     Pair,
+    change,
     difference_of_shares,
     duration_change,
+    percent_change,
     ratio_of_percentiles,
+    standardised,
     wilson,
 )
-from db.metrics.window import Window
+from health.metrics.definitions.distribution import Distribution
+from health.metrics.definitions.formulas import Metrics
 from tests.figures import fact, figures
 
 

@@ -3,9 +3,9 @@
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from db.metrics.scope import Scope
-from db.queries.completeness import COLLECTED, Collected, completeness
-from db.queries.repositories import RepositoryRow
+from db.definitions.scope import Scope
+from db.repositories.repository_queries import RepositoryRow
+from health.completeness.service import COLLECTED, Collected, completeness
 from tests.builders import NOON
 from tests.growth import SUBQUADRATIC, growth
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
-from api.config import Settings as ApiSettings
-from app.config import AccessSettings
-from collector.config import Settings as CollectorSettings
-from db.config import ConfigError, DatabaseSettings, EnvironmentSettings, ReaderSettings
-from front.settings import refuse_if_open
+from api.settings import Settings as ApiSettings
+from app.settings import AccessSettings
+from collector.settings import Settings as CollectorSettings
+from core.http.settings import refuse_if_open
+from core.settings import ConfigError, DatabaseSettings, EnvironmentSettings, ReaderSettings
 from launch import AppSettings
 
 ROOT = Path(__file__).parents[2]

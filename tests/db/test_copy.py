@@ -8,13 +8,13 @@ from sqlalchemy import Engine, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from db.__main__ import main
-from db.analytics import snapshot
+from db.backup.contents import Refused, check_empty
+from db.backup.copying import copy_database
+from db.definitions.scope import Scope
 from db.engine import DatabaseUnavailable, make_engine
-from db.metrics.scope import Scope
 from db.migrate import NotMigrated, downgrade, upgrade
 from db.models import Alert, AlertRule, Attempt, Base, Job, JobLog, Run
-from db.moving.contents import Refused, check_empty
-from db.moving.copying import copy_database
+from health.metrics.service import snapshot
 from tests.builders import NOON, add_repository, run, store_runs
 from tests.databases import with_name
 from tests.db.everything import PER_TABLE, fill_everything, rows_of
@@ -182,7 +182,7 @@ def test_an_interrupted_copy_leaves_nothing_and_can_be_started_again(
 KILLED = """
 import sys, time
 from db.engine import make_engine
-from db.moving.copying import copy_database
+from db.backup.copying import copy_database
 def watch(done, total):
     if done > total / 2:
         print("half", flush=True)

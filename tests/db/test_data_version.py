@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from sqlalchemy import Engine, update
 
+from db.collection.sync_state import bump_data_version
 from db.engine import write_scope
 from db.models import Heartbeat
-from db.store.sync_state import bump_data_version
 from tests.builders import NOON
 
 

@@ -4,16 +4,15 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
+from db.definitions.records import LogRecord, WorkflowRecord
+from db.definitions.scope import Scope, Window
 from db.engine import session_scope, write_scope
-from db.findings.causes import cause_of_run, cause_runs, causes
-from db.insights.fingerprint import fingerprint
-from db.metrics.scope import Scope
-from db.metrics.window import Window
-from db.queries.deciding import allowed_to_fail
-from db.queries.logs import failure_of, list_logs
-from db.queries.runs import list_runs
-from db.store.logs import store_log
-from db.store.records import LogRecord, WorkflowRecord
+from db.jobs.decisive_failures import allowed_to_fail
+from db.logs.log_queries import failure_of, list_logs
+from db.logs.log_writes import store_log
+from db.runs.run_queries import list_runs
+from health.insights.causes import cause_of_run, cause_runs, causes
+from health.insights.fingerprints import fingerprint
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, attempt, job, run, store_jobs, store_runs
 
 BAD, CUT = {"conclusion": "failure"}, {"conclusion": "cancelled"}

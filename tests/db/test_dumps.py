@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from db.backup.backups import backup, restore
+from db.backup.contents import Refused
 from db.engine import DatabaseUnavailable, make_engine
 from db.migrate import head_revision, upgrade
 from db.models import Base
-from db.moving.backups import backup, restore
-from db.moving.contents import Refused
 from tests.db.everything import PER_TABLE, fill_everything, rows_of
 from tests.db.places import NewDatabase, add_tools_to_path, unwatched, url_of
 

@@ -5,15 +5,14 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine, event, select
 
+from db.collection.sync_state import sync_state
+from db.definitions.scope import Scope, Window
 from db.engine import session_scope
-from db.findings.attention import attention
-from db.findings.causes import cause_runs, causes
-from db.findings.regressions import regressions
-from db.metrics.scope import Scope
-from db.metrics.window import Window
 from db.models import JobLog
-from db.store.fingerprints import renew
-from db.store.sync_state import sync_state
+from health.alerts.attention import attention
+from health.insights.causes import cause_runs, causes
+from health.insights.finding_queries import renew
+from health.insights.regressions import regressions
 from tests.builders import NOON, add_repository, run, store_runs
 from tests.findings import CAUSE, DAY, LINE, OTHER_CAUSE, fill, name_cause, named
 from tests.kept import Kept

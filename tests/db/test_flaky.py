@@ -3,12 +3,10 @@
 import pytest
 from sqlalchemy import Engine, update
 
+from db.definitions.scope import Scope, Window
 from db.engine import session_scope, write_scope
-from db.findings.flaky import FlakyWorkflow, flaky
-from db.insights.flakiness import flakiness
-from db.metrics.scope import Scope
-from db.metrics.window import Window
 from db.models import Run
+from health.insights.flaky import FlakyWorkflow, flakiness, flaky
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
 from tests.db.test_attention import DAY, HOUR
 

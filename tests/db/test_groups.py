@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from db import analytics
+from db.definitions.scope import Scope, Window
 from db.engine import session_scope
-from db.metrics.scope import Scope
-from db.metrics.window import Window
-from db.queries import rows
-from db.queries.sequences import branch_episodes
-from db.vocabulary import GroupBy
+from db.enums import GroupBy
+from health.metrics import service
+from health.metrics.queries import raw_runs
+from health.metrics.queries.failure_episodes import branch_episodes
 from tests.builders import NOON, add_repository, run, store_runs
 from tests.db.history import LONG, fill, same
 from tests.kept import Kept
@@ -42,12 +41,12 @@ def history(engine: Engine, kept: Kept) -> Engine:
 def test_the_largest_groups_are_the_first_of_all(
     history: Engine, scope: Scope, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows, "_FEW", few)
+    monkeypatch.setattr(raw_runs, "_FEW", few)
     for by in GroupBy:
         with session_scope(history) as session:
-            every = analytics.groups(session, scope, LONG, by)
+            every = service.groups(session, scope, LONG, by)
             for limit in (1, 2, 500):
-                found = analytics.largest_groups(session, scope, LONG, by, limit=limit)
+                found = service.largest_groups(session, scope, LONG, by, limit=limit)
                 assert found.total == len(every)
                 assert [_name(each) for each in found.groups] == [_name(each) for each in every[:limit]]
                 for one, other in zip(found.groups, every, strict=False):
@@ -62,20 +61,20 @@ def test_the_largest_groups_are_the_first_of_all(
 def test_the_rest_has_the_percentiles_of_its_runs(
     history: Engine, few: int, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows, "_FEW", few)
+    monkeypatch.setattr(raw_runs, "_FEW", few)
     with session_scope(history) as session:
-        every = analytics.groups(session, Scope(), LONG, GroupBy.EVENT)
-        rest = analytics.largest_groups(session, Scope(), LONG, GroupBy.EVENT, limit=limit).rest
+        every = service.groups(session, Scope(), LONG, GroupBy.EVENT)
+        rest = service.largest_groups(session, Scope(), LONG, GroupBy.EVENT, limit=limit).rest
         events = tuple(each.key or "" for each in every[limit:])
         assert rest
-        same(rest, analytics.snapshot(session, Scope(events=events), LONG), recovery=True)
+        same(rest, service.snapshot(session, Scope(events=events), LONG), recovery=True)
         # Branches have episodes of their own, default branch or not.
-        every = [each for each in analytics.groups(session, Scope(), LONG, GroupBy.BRANCH) if each.key]
+        every = [each for each in service.groups(session, Scope(), LONG, GroupBy.BRANCH) if each.key]
         named = Scope(branches=tuple(each.key or "" for each in every))
-        rest = analytics.largest_groups(session, named, LONG, GroupBy.BRANCH, limit=limit).rest
+        rest = service.largest_groups(session, named, LONG, GroupBy.BRANCH, limit=limit).rest
         assert rest
         others = Scope(branches=tuple(each.key or "" for each in every[limit:]))
-        snapshot = analytics.snapshot(session, others, LONG)
+        snapshot = service.snapshot(session, others, LONG)
         same(rest, snapshot, recovery=len(others.branches) > 1)
         assert rest.duration_seconds.p50_interval == pytest.approx(snapshot.duration_seconds.p50_interval, rel=0.02)
 
@@ -87,10 +86,10 @@ def test_runs_without_a_value_are_a_group_that_can_be_the_largest(engine: Engine
         run(4, minutes=3, branch="a"), run(5, minutes=4, branch="B", conclusion="failure"),
     )  # fmt: skip
     with session_scope(engine) as session:
-        found = analytics.largest_groups(session, Scope(), DAY, GroupBy.BRANCH, limit=3)
+        found = service.largest_groups(session, Scope(), DAY, GroupBy.BRANCH, limit=3)
         assert [each.key for each in found.groups] == [None, "B", "a"]
         assert (found.total, found.rest and found.rest.runs.total) == (4, 1)
-        narrow = analytics.largest_groups(session, Scope(branches=("a", "b", "B")), DAY, GroupBy.BRANCH, limit=1)
+        narrow = service.largest_groups(session, Scope(branches=("a", "b", "B")), DAY, GroupBy.BRANCH, limit=1)
         assert [each.key for each in narrow.groups] == ["B"]
         assert narrow.rest
         assert narrow.rest.runs.success == 2
@@ -100,14 +99,14 @@ def test_runs_without_a_value_are_a_group_that_can_be_the_largest(engine: Engine
 def test_figures_are_worked_out_for_the_largest_groups_alone(
     engine: Engine, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows, "_FEW", few)
+    monkeypatch.setattr(raw_runs, "_FEW", few)
     add_repository(engine)
     singles = [run(number, minutes=number / 10, branch=f"topic/{number}") for number in range(1, 301)]
     store_runs(engine, *singles, *(run(1000 + number, branch="main") for number in range(5)))
     with session_scope(engine) as session:
         sizes: list[int] = []
-        monkeypatch.setattr(analytics, "metrics", _counted(analytics.metrics, sizes))
-        found = analytics.largest_groups(session, Scope(), DAY, GroupBy.BRANCH, limit=3)
+        monkeypatch.setattr(service, "metrics", _counted(service.metrics, sizes))
+        found = service.largest_groups(session, Scope(), DAY, GroupBy.BRANCH, limit=3)
     assert [each.key for each in found.groups] == ["main", "topic/1", "topic/10"]
     assert found.rest
     assert (found.total, found.rest.runs.total, found.rest.duration_seconds.n) == (301, 298, 298)
@@ -147,7 +146,7 @@ def _counted(made: Any, calls: list[int]) -> Any:
     return counting
 
 
-def _name(group: analytics.Group) -> tuple[str | None, str | None, int | None]:
+def _name(group: service.Group) -> tuple[str | None, str | None, int | None]:
     return group.key, group.repo, group.workflow_id
 
 
@@ -161,7 +160,7 @@ def _sums(metrics: Any) -> dict[str, float]:
     }  # fmt: skip
 
 
-def _together(groups: list[analytics.Group]) -> dict[str, float]:
+def _together(groups: list[service.Group]) -> dict[str, float]:
     total: Counter[str] = Counter()
     for each in groups:
         total.update(_sums(each.metrics))

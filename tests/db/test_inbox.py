@@ -7,20 +7,22 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
 from db.engine import session_scope, write_scope
+from db.enums import InboxState
 from db.models import InboxItem
-from db.queries.inbox import InboxSummary, inbox_summary, pending_deliveries
-from db.store.inbox import (
+from db.webhook_inbox import (
     MAX_TRIES,
+    InboxSummary,
     NewDelivery,
     Settled,
     claim,
     inbox_engine,
+    inbox_summary,
     note_failed_try,
+    pending_deliveries,
     prune_inbox,
     settle,
     store_deliveries,
 )
-from db.vocabulary import InboxState
 from tests.builders import NOON
 
 

@@ -6,12 +6,9 @@ from math import comb, exp
 import numpy as np
 import pytest
 
-from db.insights.clusters import clusters
-from db.insights.fingerprint import normalised
-from db.insights.sequences import Sequences, sequences
-from db.insights.significance import benjamini_hochberg, fisher_worse, fisher_worse_each, simes
-from db.insights.slowdown import Step, steps
-from db.insights.success import success_changes, worse_since
+from health.insights.change_points import Step, steps, success_changes, worse_since
+from health.insights.fingerprints import clusters, normalised
+from health.insights.statistics import Sequences, benjamini_hochberg, fisher_worse, fisher_worse_each, sequences, simes
 from tests.growth import SUBQUADRATIC, growth
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from db.metrics.job_figures import JobFact, StepFact, job_figures, step_figures
+from health.metrics.definitions.job_figures import JobFact, StepFact, job_figures, step_figures
 from tests.builders import NOON
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from db.metrics.job_groups import group_name, job_groups
+from health.metrics.definitions.job_groups import group_name, job_groups
 from tests.growth import SUBQUADRATIC, growth
 
 

@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from db.collection.sync_state import sync_state
+from db.definitions.records import DetailsRecord, JobRecord
 from db.engine import session_scope, write_scope
+from db.jobs.job_writes import store_details
+from db.jobs.pending_jobs import due_job_lists, reopen_job_lists
+from db.jobs.webhook_events import JobNews, store_events
 from db.models import Run
-from db.store.events import JobNews, store_events
-from db.store.job_lists import due_job_lists, reopen_job_lists
-from db.store.jobs import store_details
-from db.store.records import DetailsRecord, JobRecord
-from db.store.repositories import get_repository
-from db.store.sync_state import sync_state
+from db.repositories.repository_writes import get_repository
 from tests.builders import NOON, add_repository, job, run, store_runs
 
 ENDED = NOON + timedelta(seconds=60)

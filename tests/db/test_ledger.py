@@ -6,17 +6,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
+from db.collection.sync_state import add_gap, beat
+from db.definitions.records import LogRecord, RepositoryRecord
+from db.definitions.scope import Scope, Window
 from db.engine import session_scope, write_scope
-from db.metrics.completeness import Gap
-from db.metrics.ledger import LogCounts, RepositoryLedger
-from db.metrics.scope import Scope
-from db.metrics.window import Window
-from db.queries.completeness import completeness
-from db.queries.ledger import list_ledger, list_missing_numbers
-from db.store.logs import request_logs, store_log
-from db.store.records import LogRecord, RepositoryRecord
-from db.store.sync_state import add_gap, beat
-from db.vocabulary import LedgerState, LogState
+from db.enums import LedgerState, LogState
+from db.logs.log_writes import request_logs, store_log
+from health.completeness.collection_status import list_ledger, list_missing_numbers
+from health.completeness.gaps import Gap, LogCounts, RepositoryLedger
+from health.completeness.service import completeness
 from tests.builders import NOON, REPO, add_repository, job, run, store_jobs, store_runs
 from tests.ledgers import add, complete, history, hole
 
@@ -240,7 +238,7 @@ def test_what_is_not_monitored_any_more_is_not_in_the_ledger(engine: Engine) -> 
     with session_scope(engine) as session:
         assert [each.repo for each in list_ledger(session)] == ["acme/Api", "acme/web"]
     with write_scope(engine) as session:
-        from db.store.repositories import get_repository
+        from db.repositories.repository_writes import get_repository
 
         get_repository(session, 2).monitored = False
     assert one(engine).repo == "acme/web"

@@ -2,13 +2,13 @@
 
 from sqlalchemy import Engine
 
+from db.definitions.records import RepositoryRecord
 from db.engine import session_scope, write_scope
-from db.metrics.ledger import LogCounts
-from db.metrics.ledger_totals import totals, troubled
-from db.queries.ledger import list_ledger
-from db.store.logs import request_logs
-from db.store.records import RepositoryRecord
-from db.vocabulary import GapKind, LedgerState
+from db.enums import GapKind, LedgerState
+from db.logs.log_writes import request_logs
+from health.completeness.collection_status import list_ledger
+from health.completeness.gaps import LogCounts
+from health.completeness.status import totals, troubled
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
 from tests.ledgers import add, complete, history, hole
 

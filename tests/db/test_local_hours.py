@@ -8,12 +8,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import Engine
 
-from db import analytics
+from db.definitions.scope import Scope, Window
 from db.engine import session_scope
-from db.metrics.scope import Scope
-from db.metrics.window import Window
-from db.metrics.zones import stretches
-from db.queries import local_hours
+from health.metrics import service
+from health.metrics.queries import local_hours
+from health.metrics.queries.local_hours import stretches
 from tests.builders import add_repository, run, store_runs
 from tests.builders import roll_up as make_roll_ups
 from tests.kept import Kept
@@ -50,7 +49,7 @@ def test_each_run_counts_in_the_hour_that_the_clock_showed(engine: Engine, kept:
     for zone in map(ZoneInfo, ZONES):
         for window in (Window(SINCE, UNTIL), Window(SINCE + timedelta(days=20), UNTIL - timedelta(days=15, hours=3))):
             with session_scope(engine) as session:
-                found = analytics.local_weekday_hours(session, Scope(), window, zone)
+                found = service.local_weekday_hours(session, Scope(), window, zone)
             assert found is not None
             cells = [(cell.weekday, cell.hour, cell.decided, cell.failure) for cell in found]
             assert cells == _counted(zone, window), (zone, window)
@@ -63,8 +62,8 @@ def test_where_hours_of_a_zone_cannot_be_told_there_are_none(
     monkeypatch.setattr(local_hours, "MOST_ROWS", 100)
     window = Window(SINCE, UNTIL)
     with session_scope(engine) as session:
-        assert analytics.local_weekday_hours(session, Scope(), window, ZoneInfo("Asia/Kolkata")) is None
-        assert analytics.local_weekday_hours(session, Scope(), window, ZoneInfo("Europe/Berlin")) is not None
+        assert service.local_weekday_hours(session, Scope(), window, ZoneInfo("Asia/Kolkata")) is None
+        assert service.local_weekday_hours(session, Scope(), window, ZoneInfo("Europe/Berlin")) is not None
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from db.metrics import units
-from db.metrics.distribution import is_small_sample, percentile
-from db.metrics.formulas import Passed, Waste
-from db.metrics.outcome import outcome_of
-from db.metrics.recovery import DecidedRun, episodes
-from db.metrics.timing import JobTimes, copied, is_phantom, queue_seconds, span_seconds
-from db.metrics.window import Window, make_window, parse_time
-from db.vocabulary import Interval, Outcome
+from core import formatting
+from db.definitions.job_times import JobTimes, copied, is_phantom, outcome_of, queue_seconds, span_seconds
+from db.definitions.scope import Window, make_window, parse_time
+from db.enums import Interval, Outcome
+from health.metrics.definitions.distribution import is_small_sample, percentile
+from health.metrics.definitions.episodes import DecidedRun, episodes
+from health.metrics.definitions.formulas import Passed, Waste
 from tests.figures import fact, figures
 
 NOW = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)
@@ -258,7 +257,7 @@ def test_buckets_cover_the_window_without_a_gap() -> None:
     [(None, "–"), (1.0, "100.0%"), (0.99999, "99.9%"), (0.0, "0.0%"), (0.00001, "0.1%"), (0.8764, "87.6%")],
 )
 def test_a_percentage_never_rounds_to_perfect(rate: float | None, expected: str) -> None:
-    assert units.percent(rate) == expected
+    assert formatting.percent(rate) == expected
 
 
 @pytest.mark.parametrize(
@@ -267,4 +266,4 @@ def test_a_percentage_never_rounds_to_perfect(rate: float | None, expected: str)
      (8000, "2h 13m"), (200000, "2d 8h")],
 )  # fmt: skip
 def test_a_duration_is_written_with_two_units_at_most(seconds: float | None, expected: str) -> None:
-    assert units.duration(seconds) == expected
+    assert formatting.duration(seconds) == expected

@@ -10,11 +10,11 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, insert, inspect, select
 from sqlalchemy.orm import Session
 
+from core import VERSION
 from db.__main__ import main
 from db.engine import DatabaseUnavailable, make_engine
 from db.migrate import NotMigrated, check_migrated, current_revision, downgrade, head_revision, upgrade
 from db.models import Alert, Base
-from db.version import VERSION
 from tests.builders import NOON, add_repository
 
 

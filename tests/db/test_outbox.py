@@ -9,12 +9,18 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from db.engine import write_scope
+from db.enums import RuleKind
 from db.migrate import downgrade, upgrade
 from db.models import ChannelState, Delivery
-from db.store.alerts import AlertScope, acknowledge, note_told, open_alert, resolve_alert
-from db.store.outbox import CLAIM, Claimed, claim_due, enqueue, note_failed, note_sent
-from db.store.silences import note_silenced
-from db.vocabulary import RuleKind
+from health.alerts.storage.alert_writes import (
+    AlertScope,
+    acknowledge,
+    note_silenced,
+    note_told,
+    open_alert,
+    resolve_alert,
+)
+from health.alerts.storage.outbox import CLAIM, Claimed, claim_due, enqueue, note_failed, note_sent
 from tests.builders import NOON, add_repository
 from tests.writers import at_once
 

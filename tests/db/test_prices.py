@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from db.metrics.prices import NO_LIST, PriceList, Pricing, bill, is_free
-from db.metrics.runners import Origin, Runner, origin_of
-from db.pricing import read_price_list
+from db.definitions.prices import NO_LIST, Origin, PriceList, Pricing, Runner, bill, is_free, origin_of
+from db.jobs.price_list import read_price_list
 
 GITHUB = "GitHub Actions"
 

@@ -8,16 +8,15 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from db.__main__ import main
+from db.definitions.prices import NO_LIST, PriceList
+from db.definitions.records import RepositoryRecord, RunRecord, WorkflowRecord
+from db.definitions.scope import Scope, Window
 from db.engine import write_scope
-from db.metrics.prices import NO_LIST, PriceList
-from db.metrics.scope import Scope
-from db.metrics.window import Window
+from db.jobs import job_writes
+from db.jobs.job_writes import adopt_prices, recompute_runs, reprice
+from db.jobs.price_list import PRICES, price_list
 from db.models import Heartbeat, Job, RollupMark, Run
-from db.pricing import PRICES, price_list
-from db.spending import SpendBy, spend
-from db.store import recomputing
-from db.store.recomputing import adopt_prices, recompute_runs, reprice
-from db.store.records import RepositoryRecord, RunRecord, WorkflowRecord
+from health.metrics.cost import SpendBy, spend
 from tests.builders import NOON, add_repository, job, roll_up, run, store_jobs, store_runs
 
 DAY = Window(NOON.replace(hour=0), NOON.replace(hour=23))
@@ -47,7 +46,7 @@ def money(engine: Engine) -> list[tuple[float, int]]:
 
 
 def test_a_change_of_prices_recomputes_what_is_stored(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recomputing, "_RUNS_AT_ONCE", 2)
+    monkeypatch.setattr(job_writes, "_RUNS_AT_ONCE", 2)
     fill(engine)
     assert money(engine) == [(0, 2)] * 5
     listed = PriceList(labels={"depot-*": 0.25})
@@ -67,7 +66,7 @@ def test_a_change_of_prices_recomputes_what_is_stored(engine: Engine, monkeypatc
 
 
 def test_another_change_on_the_way_begins_again(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recomputing, "_RUNS_AT_ONCE", 2)
+    monkeypatch.setattr(job_writes, "_RUNS_AT_ONCE", 2)
     fill(engine)
     adopt(engine, PriceList(groups={"default": 1.0}))
     next(reprice(engine))

@@ -8,19 +8,17 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, select
 
-from db import analytics
+from db.definitions.records import RunRecord, WorkflowRecord
+from db.definitions.scope import Scope, Window
 from db.engine import session_scope
-from db.metrics.distribution import Recovery
-from db.metrics.facts import facts_of
-from db.metrics.recovery import DecidedRun, Episode, episodes, with_later
-from db.metrics.scope import Scope
-from db.metrics.survival import median_with_open
-from db.metrics.table import of_recoveries
-from db.metrics.window import Window
+from db.enums import GroupBy, Interval
 from db.models import BrokenEpisode
-from db.store.records import RunRecord, WorkflowRecord
-from db.store.retention import prune
-from db.vocabulary import GroupBy, Interval
+from health.metrics import service
+from health.metrics.definitions.aggregates import facts_of, median_with_open
+from health.metrics.definitions.distribution import Recovery
+from health.metrics.definitions.episodes import DecidedRun, Episode, episodes, with_later
+from health.metrics.definitions.table import of_recoveries
+from health.retention import prune
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, run, store_runs
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -160,7 +158,7 @@ def broken(engine: Engine) -> Engine:
 
 def asked(engine: Engine, scope: Scope, window: Window = WINDOW) -> Recovery:
     with session_scope(engine) as session:
-        return analytics.snapshot(session, scope, window, now=NOON).recovery_seconds
+        return service.snapshot(session, scope, window, now=NOON).recovery_seconds
 
 
 @pytest.mark.parametrize(
@@ -206,9 +204,9 @@ def test_an_episode_is_as_old_as_its_first_failure(broken: Engine) -> None:
 
 def test_groups_and_series_have_the_same_episodes(broken: Engine) -> None:
     with session_scope(broken) as session:
-        groups = {by: analytics.groups(session, Scope(), WINDOW, by, now=NOON) for by in GroupBy}
-        days = analytics.series(session, Scope(), WINDOW, Interval.DAY, now=NOON)
-        hours = analytics.series(session, Scope(), WINDOW, Interval.HOUR, now=NOON)
+        groups = {by: service.groups(session, Scope(), WINDOW, by, now=NOON) for by in GroupBy}
+        days = service.series(session, Scope(), WINDOW, Interval.DAY, now=NOON)
+        hours = service.series(session, Scope(), WINDOW, Interval.HOUR, now=NOON)
     by = {
         key: sorted(
             (each.key or "", each.metrics.recovery_seconds.episodes, each.metrics.recovery_seconds.open)

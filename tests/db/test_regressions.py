@@ -6,16 +6,16 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, event
 
-from db.alerting.judge import fires
-from db.alerting.patterns import Patterns
-from db.alerting.rule import Rule
+from db.definitions.records import RunRecord, WorkflowRecord
+from db.definitions.scope import Scope
 from db.engine import session_scope
-from db.findings.regressions import Regression, regressions
-from db.metrics.scope import Scope
-from db.observations import observe
-from db.replays import replay
-from db.store.records import RunRecord, WorkflowRecord
-from db.vocabulary import RuleKind
+from db.enums import RuleKind
+from health.alerts.measurement.backtest import replay
+from health.alerts.measurement.measurements import observe
+from health.alerts.rules.conditions import fires
+from health.alerts.rules.rules import Rule
+from health.alerts.rules.targets import Patterns
+from health.insights.regressions import Regression, regressions
 from tests.builders import NOON, REPO, add_repository, run, store_runs
 from tests.kept import Kept
 

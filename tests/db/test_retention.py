@@ -7,15 +7,15 @@ from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.orm import Session
 
 from db.__main__ import main
+from db.definitions.records import LogRecord
 from db.engine import session_scope, write_scope
-from db.metrics.storage_words import storage_facts
+from db.logs.log_queries import list_logs
+from db.logs.log_writes import note_failed_try, request_logs, store_log
 from db.models import Alert, Delivery, JobLog, Run, RunGap, Silence
-from db.queries.logs import list_logs
-from db.queries.sizes import doomed, storage
-from db.store import retention
-from db.store.logs import note_failed_try, request_logs, store_log
-from db.store.records import LogRecord
-from db.store.retention import prune, prune_logs
+from db.storage import doomed, storage
+from health import retention
+from health.completeness.descriptions import storage_facts
+from health.retention import prune, prune_logs
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
 
 DAY = timedelta(days=1)

@@ -15,14 +15,13 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ProgrammingError
 
+from core.settings import ConfigError
 from db.__main__ import Settings, main
-from db.config import ConfigError
+from db.access import end_sessions, installation_key, session_generation
 from db.engine import make_engine, session_scope, write_scope
 from db.migrate import NotMigrated, downgrade, head_revision, upgrade
 from db.models import Base
-from db.passwords import make_passwords, read
-from db.roles import COLLECTOR, READER, READER_WRITES, NoRoles, make_roles
-from db.store.access import end_sessions, installation_key, session_generation
+from db.roles import COLLECTOR, READER, READER_WRITES, NoRoles, make_passwords, make_roles, read
 from tests.api.conftest import MakeClient, make_client
 from tests.api.webhooks import PATH, SECRET, request
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs

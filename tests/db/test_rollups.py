@@ -8,23 +8,22 @@ import pytest
 from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.orm import Session
 
-from db import analytics
+from db.collection.sync_state import sync_state
+from db.definitions.records import RepositoryRecord, RunRecord
+from db.definitions.scope import Scope, Window
 from db.engine import session_scope, write_scope
-from db.metrics.completeness import Completeness
-from db.metrics.distribution import UNKNOWN
-from db.metrics.formulas import Metrics
-from db.metrics.scope import Scope
-from db.metrics.window import Window
+from db.enums import GroupBy, Interval
 from db.models import BrokenEpisode, Rollup, RollupMark, RollupState, Run
-from db.queries.sequences import branch_episodes
-from db.store.marks import mark_everything, rollup_state
-from db.store.records import RepositoryRecord, RunRecord
-from db.store.repositories import set_monitored, upsert_repository
-from db.store.retention import prune
-from db.store.rollups import forget_hours
-from db.store.runs import mark_gone
-from db.store.sync_state import sync_state
-from db.vocabulary import GroupBy, Interval
+from db.repositories.repository_writes import set_monitored, upsert_repository
+from db.runs.rollup_invalidation import mark_everything, rollup_state
+from db.runs.run_writes import mark_gone
+from health.completeness.gaps import Completeness
+from health.metrics import service
+from health.metrics.definitions.distribution import UNKNOWN
+from health.metrics.definitions.formulas import Metrics
+from health.metrics.queries.failure_episodes import branch_episodes
+from health.metrics.rollups.refresh import forget_hours
+from health.retention import prune
 from tests.builders import NOON, attempt, job, roll_up, run, store_jobs
 from tests.db.history import LONG, OTHER, WHOLE_DAYS, fill, same, store
 from tests.kept import Kept
@@ -119,9 +118,9 @@ def test_pruned_days_keep_their_rollups(history: Engine) -> None:
         assert figures(session) == kept
         for repository_id in (1, 2):
             sync_state(session, repository_id).complete_since = LONG.since
-        rows = analytics.snapshot(session, Scope(actors=("alice",)), WHOLE_DAYS)
+        rows = service.snapshot(session, Scope(actors=("alice",)), WHOLE_DAYS)
         assert rows.data.complete_since == session.get_one(RollupState, 1).pruned_before
-        assert analytics.snapshot(session, Scope(), WHOLE_DAYS).data.complete_since == LONG.since
+        assert service.snapshot(session, Scope(), WHOLE_DAYS).data.complete_since == LONG.since
 
 
 def test_what_older_rollups_do_not_count_is_unknown_not_partial(history: Engine) -> None:
@@ -129,10 +128,10 @@ def test_what_older_rollups_do_not_count_is_unknown_not_partial(history: Engine)
     with write_scope(history) as session:
         rollup_state(session, NOON).complete_from = border
     with session_scope(history) as session:
-        reaching = analytics.snapshot(session, Scope(), WHOLE_DAYS)
-        later = analytics.snapshot(session, Scope(), Window(border, LONG.until))
-        points = analytics.series(session, Scope(), WHOLE_DAYS, Interval.DAY)
-        grouped = analytics.groups(session, Scope(), WHOLE_DAYS, GroupBy.WORKFLOW)
+        reaching = service.snapshot(session, Scope(), WHOLE_DAYS)
+        later = service.snapshot(session, Scope(), Window(border, LONG.until))
+        points = service.series(session, Scope(), WHOLE_DAYS, Interval.DAY)
+        grouped = service.groups(session, Scope(), WHOLE_DAYS, GroupBy.WORKFLOW)
     assert reaching.success_rate is not None
     for unknown in (reaching, *(each.metrics for each in grouped)):
         assert unknown.success_duration_seconds == unknown.failure_duration_seconds == UNKNOWN
@@ -157,7 +156,7 @@ def test_hours_are_forgotten_after_five_weeks(history: Engine) -> None:
 
 
 def figures(session: Session) -> Metrics:
-    return replace(analytics.snapshot(session, Scope(), WHOLE_DAYS), data=Completeness(None, None))
+    return replace(service.snapshot(session, Scope(), WHOLE_DAYS), data=Completeness(None, None))
 
 
 def check(engine: Engine, scope: Scope, *, recovery: bool = True) -> None:
@@ -174,14 +173,14 @@ def check(engine: Engine, scope: Scope, *, recovery: bool = True) -> None:
         same(one, other, recovery=recovery)
 
 
-def _asked(session: Session, scope: Scope) -> tuple[list[Metrics], list[analytics.HourCell]]:
-    found = [analytics.snapshot(session, scope, LONG)]
+def _asked(session: Session, scope: Scope) -> tuple[list[Metrics], list[service.HourCell]]:
+    found = [service.snapshot(session, scope, LONG)]
     for by in (GroupBy.REPO, GroupBy.WORKFLOW, GroupBy.EVENT):
-        listed = analytics.groups(session, scope, LONG, by)
+        listed = service.groups(session, scope, LONG, by)
         found += [group.metrics for group in sorted(listed, key=lambda each: (str(each.key), each.workflow_id or 0))]
     for interval in (Interval.DAY, Interval.WEEK):
-        found += [point.metrics for point in analytics.series(session, scope, LONG, interval)]
-    return found, analytics.weekday_hours(session, scope, LONG)
+        found += [point.metrics for point in service.series(session, scope, LONG, interval)]
+    return found, service.weekday_hours(session, scope, LONG)
 
 
 def _stored(engine: Engine) -> list[tuple[object, ...]]:

@@ -10,14 +10,13 @@ import pytest
 from sqlalchemy import Engine, delete
 from sqlalchemy.orm import Session
 
-from db import analytics
+from db.definitions.scope import Scope, Window
 from db.engine import session_scope
-from db.metrics.formulas import Metrics
-from db.metrics.scope import Scope
-from db.metrics.window import Window
+from db.enums import GroupBy, Interval
 from db.models import RollupState
-from db.queries import rows
-from db.vocabulary import GroupBy, Interval
+from health.metrics import service
+from health.metrics.definitions.formulas import Metrics
+from health.metrics.queries import raw_runs
 from tests.db.history import LONG, fill, same
 from tests.kept import Kept
 
@@ -40,7 +39,7 @@ def history(engine: Engine, kept: Kept) -> Engine:
 def test_many_rows_give_the_sums_of_few(history: Engine, scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
     with session_scope(history) as session:
         one_by_one, cells = _asked(session, scope)
-        monkeypatch.setattr(rows, "_FEW", 1)
+        monkeypatch.setattr(raw_runs, "_FEW", 1)
         in_sql, cells_in_sql = _asked(session, scope)
     assert cells_in_sql == cells
     assert [key for key, _ in in_sql] == [key for key, _ in one_by_one]
@@ -53,25 +52,25 @@ def test_any_filter_gives_the_same_by_rollups_and_by_rows(history: Engine) -> No
     chance = random.Random("filters")
     asked = [(_scope(chance), _window(chance)) for _ in range(_EXAMPLES)]
     with session_scope(history) as session:
-        made = [analytics.snapshot(session, *each) for each in asked]
+        made = [service.snapshot(session, *each) for each in asked]
     with Session(history) as session:
         # Without its state no roll-up is used; the session is never committed.
         session.execute(delete(RollupState))
-        exact = [analytics.snapshot(session, *each) for each in asked]
+        exact = [service.snapshot(session, *each) for each in asked]
     assert sum(each.runs.total > 20 for each in exact) > _EXAMPLES * 0.3
     for one, other in zip(made, exact, strict=True):
         same(one, other, recovery=True)
 
 
-def _asked(session: Session, scope: Scope) -> tuple[list[tuple[object, Metrics]], list[analytics.HourCell]]:
-    found: list[tuple[object, Metrics]] = [(None, analytics.snapshot(session, scope, LONG))]
+def _asked(session: Session, scope: Scope) -> tuple[list[tuple[object, Metrics]], list[service.HourCell]]:
+    found: list[tuple[object, Metrics]] = [(None, service.snapshot(session, scope, LONG))]
     for by in GroupBy:
-        listed = analytics.groups(session, scope, LONG, by)
+        listed = service.groups(session, scope, LONG, by)
         listed.sort(key=lambda each: (str(each.key), each.workflow_id or 0))
         found += [((each.key, each.repo), each.metrics) for each in listed]
-    points = analytics.series(session, scope, LONG, Interval.WEEK)
+    points = service.series(session, scope, LONG, Interval.WEEK)
     found += [(point.start, point.metrics) for point in points]
-    return found, analytics.weekday_hours(session, scope, LONG)
+    return found, service.weekday_hours(session, scope, LONG)
 
 
 def _scope(chance: random.Random) -> Scope:

@@ -6,11 +6,10 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from db.definitions.scope import Scope, Window
 from db.engine import session_scope, unicode_lower
-from db.metrics.scope import Scope
-from db.metrics.window import Window
-from db.queries.export import export_runs
-from db.queries.runs import count_rows, list_runs
+from db.runs.run_lists import export_runs
+from db.runs.run_queries import count_rows, list_runs
 from tests.builders import NOON, add_repository, run, store_runs
 
 WINDOW = Window(NOON - timedelta(days=1), NOON + timedelta(days=1))

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
+from db.collection.backfills import want_history
+from db.collection.sync_state import beat, sync_state
+from db.definitions.records import RepositoryRecord
 from db.engine import session_scope, write_scope
+from db.enums import Liveness
 from db.models import Claim
-from db.queries.ledger import Service, count_catching_up, is_silent, latest_beat, liveness, service
-from db.queries.repositories import HeartbeatRow
-from db.store.backfills import want_history
-from db.store.records import RepositoryRecord
-from db.store.sync_state import beat, sync_state
-from db.vocabulary import Liveness
+from db.repositories.repository_queries import HeartbeatRow
+from health.completeness.collection_status import Service, count_catching_up, is_silent, latest_beat, liveness, service
 from tests.builders import NOON, add_repository
 from tests.ledgers import DAY, add, delivery
 

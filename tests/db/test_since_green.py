@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import Engine
 
-from app.components.compare_parts import named_commits
-from db.breakdown import SinceGreen, since_green
+from app.components.compare import named_commits
 from db.engine import session_scope
-from db.queries.runs import get_run
+from db.runs.run_queries import get_run
+from health.metrics.workflows import SinceGreen, since_green
 from tests.builders import add_repository, run, store_runs
 
 

@@ -9,17 +9,16 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from db import analytics
+from db.definitions.records import RunRecord
+from db.definitions.scope import Scope, Window
 from db.engine import write_scope
-from db.metrics.scope import Scope
-from db.metrics.window import Window
-from db.queries import rows
-from db.reader import Reader
-from db.store.records import RunRecord
-from db.store.repositories import get_repository
-from db.store.rollups import refresh
-from db.store.runs import upsert_runs
-from db.vocabulary import GroupBy, Interval
+from db.enums import GroupBy, Interval
+from db.replica import Reader
+from db.repositories.repository_writes import get_repository
+from db.runs.run_writes import upsert_runs
+from health.metrics import service
+from health.metrics.queries import raw_runs
+from health.metrics.rollups.refresh import refresh
 from tests.builders import NOON, add_repository, run, store_runs
 
 WINDOW = Window(NOON - timedelta(days=6), NOON + timedelta(days=1))
@@ -36,11 +35,11 @@ def reader(database_url: str) -> Iterator[Reader]:
 def test_a_session_sees_one_state_whatever_is_written_meanwhile(engine: Engine, reader: Reader) -> None:
     add_repository(engine)
     with reader.session() as session:
-        before = analytics.snapshot(session, Scope(), WINDOW).runs.total
+        before = service.snapshot(session, Scope(), WINDOW).runs.total
         store_runs(engine, *(run(number) for number in range(1, 6)))
-        assert analytics.snapshot(session, Scope(), WINDOW).runs.total == before == 0
+        assert service.snapshot(session, Scope(), WINDOW).runs.total == before == 0
     with reader.session() as session:
-        assert analytics.snapshot(session, Scope(), WINDOW).runs.total == 5
+        assert service.snapshot(session, Scope(), WINDOW).runs.total == 5
 
 
 def test_a_session_that_reads_cannot_write(engine: Engine, reader: Reader) -> None:
@@ -57,8 +56,8 @@ def test_figures_hold_together_while_runs_arrive(
     engine: Engine, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With groups and buckets that appear between two statements of a question."""
-    monkeypatch.setattr(rows, "_FEW", 5)
-    monkeypatch.setattr(rows, "_FEW_MORE", 5)
+    monkeypatch.setattr(raw_runs, "_FEW", 5)
+    monkeypatch.setattr(raw_runs, "_FEW_MORE", 5)
     add_repository(engine)
     ends, failures, answers = time.monotonic() + SECONDS, [], []
 
@@ -101,13 +100,13 @@ def _run(number: int) -> RunRecord:
 def _ask(reader: Reader) -> tuple[int, list[int]]:
     """The total, and what other questions add up to, all of one session."""
     with reader.session() as session:
-        total = analytics.snapshot(session, Scope(), WINDOW).runs.total
+        total = service.snapshot(session, Scope(), WINDOW).runs.total
         sums = [
-            sum(each.metrics.runs.total for each in analytics.groups(session, Scope(), WINDOW, by))
+            sum(each.metrics.runs.total for each in service.groups(session, Scope(), WINDOW, by))
             for by in (GroupBy.BRANCH, GroupBy.ACTOR, GroupBy.EVENT)
         ]
         for interval in (Interval.HOUR, Interval.DAY):
-            sums.append(sum(each.metrics.runs.total for each in analytics.series(session, Scope(), WINDOW, interval)))
-        sums.append(analytics.snapshot(session, Scope(statuses=("completed",)), WINDOW).runs.total)
-        sums.append(analytics.count_runs(session, Scope(), WINDOW))
+            sums.append(sum(each.metrics.runs.total for each in service.series(session, Scope(), WINDOW, interval)))
+        sums.append(service.snapshot(session, Scope(statuses=("completed",)), WINDOW).runs.total)
+        sums.append(service.count_runs(session, Scope(), WINDOW))
     return total, sums

@@ -2,7 +2,7 @@
 
 import pytest
 
-from db.spreadsheets import as_text
+from core.text import as_text
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,14 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from db.definitions.records import JobRecord, LogRecord, RepositoryRecord
 from db.engine import write_scope
+from db.jobs.webhook_events import JobNews, store_events
+from db.logs.log_writes import note_failed_try, store_log
 from db.models import Attempt, Job, JobLog, Run
-from db.store.events import JobNews, store_events
-from db.store.logs import note_failed_try, store_log
-from db.store.records import JobRecord, LogRecord, RepositoryRecord
-from db.store.repositories import get_repository, upsert_repository
-from db.store.retention import prune
-from db.store.runs import mark_gone
+from db.repositories.repository_writes import get_repository, upsert_repository
+from db.runs.run_writes import mark_gone
+from health.retention import prune
 from tests.builders import NOON, REPO, add_repository, attempt, job, run, store_jobs, store_runs
 
 

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from db.config import DatabaseSettings
-from db.telemetry.context import FIELDS, bound, note
-from db.telemetry.setup import formatter, logging_config
+from core.logging import FIELDS, bound, formatter, logging_config, note
+from core.settings import DatabaseSettings
 
 FORGED = 'x\n12:00:00 INFO    all is well\r\x1b[2K\x85\u2028{"level": "info"}\u202e\ud800\x00'
 TOKEN = "ghp_" + "a1B2" * 9

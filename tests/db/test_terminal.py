@@ -2,7 +2,7 @@
 
 import pytest
 
-from db.insights.terminal import overwritten, plain, shown, visible, without_nul
+from core.terminal import overwritten, plain, shown, visible, without_nul
 from tests.growth import SUBQUADRATIC, growth
 
 

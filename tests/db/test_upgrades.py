@@ -15,9 +15,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, Engine, Table, event, text
 
-from db.metrics.tiles import day_of
+from db.definitions.time_buckets import day_of
 from db.migrate import _patiently, current_revision, downgrade, upgrade
-from db.migrations import gently
+from db.migrations import online_ddl
 from db.models import Base
 from tests.db.older import Rows, fill, read, tables_of
 from tests.db.places import ROOT
@@ -166,7 +166,7 @@ def test_of_two_programs_that_take_turns_on_a_large_file_the_slower_one_sees_tha
     first: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between two indexes the write lock is given away, so that others write; another program may migrate then."""
-    monkeypatch.setattr(gently, "MANY_ROWS", 1)
+    monkeypatch.setattr(online_ddl, "MANY_ROWS", 1)
     others: list[int] = []
 
     def migrate(*given: Any) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from db.metrics import tiles
-from db.metrics.attempts import AttemptState, waste_reasons
-from db.metrics.outcome import outcome_of
-from db.metrics.prices import Pricing
-from db.metrics.usage import (
+from db.definitions import time_buckets
+from db.definitions.job_times import AttemptState, outcome_of, waste_reasons
+from db.definitions.prices import Pricing
+from db.enums import Grain
+from health.metrics.definitions.usage import (  # fmt: skip
     SUMS,
     Reasons,
     Usage,
@@ -22,8 +22,7 @@ from db.metrics.usage import (
     together,
     waits_by_hour,
     waits_by_label,
-)  # fmt: skip
-from db.vocabulary import Grain
+)
 
 HOUR = 494_000
 
@@ -128,7 +127,7 @@ def test_waits_are_by_label_and_by_the_hour_in_which_the_job_was_queued() -> Non
 def test_sums_are_the_same_after_storing_and_at_any_grain() -> None:
     found = usage_of([used(workflow_id=5 + number % 2, wait_seconds=float(number)) for number in range(50)])
     again = of_stored(found.keys, found.sums.tolist(), found.packed())
-    whole = together([again, again]).at(Grain.ALL, [tiles.tile(tiles.DAY, HOUR)] * 2)
+    whole = together([again, again]).at(Grain.ALL, [time_buckets.tile(time_buckets.DAY, HOUR)] * 2)
     assert [(key.repository_id, key.workflow_id, key.label) for key in whole.keys] == [(0, 0, "ubuntu-latest")]
     assert np.allclose(whole.sums, 2 * found.sums.sum(axis=0))
     (wait,) = waits_by_label(whole, ["ubuntu-latest"])

@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from db.definitions.records import LogRecord
 from db.engine import session_scope, write_scope
+from db.logs.log_queries import LogGaps, log_gaps
+from db.logs.log_writes import MAX_TRIES, PATIENCE, note_failed_try, request_logs, store_log
+from db.logs.pending_logs import WantedLog, finished_jobs, wanted_logs
 from db.models import JobLog
-from db.queries.logs import LogGaps, log_gaps
-from db.queries.wanted_logs import WantedLog, finished_jobs, wanted_logs
-from db.store.logs import MAX_TRIES, PATIENCE, note_failed_try, request_logs, store_log
-from db.store.records import LogRecord
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
 
 DAY = 24 * 60

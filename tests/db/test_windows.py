@@ -6,17 +6,16 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from db import analytics, capacity, spending
+from db.collection.sync_state import sync_state
+from db.definitions.scope import Scope, Window
 from db.engine import session_scope, write_scope
-from db.metrics.completeness import Completeness, Gap
-from db.metrics.losses import PRUNED, UNCOUNTED, Losses, Lost, merged, with_losses
-from db.metrics.scope import Scope
-from db.metrics.window import Window
+from db.enums import GroupBy, Interval
 from db.models import RollupState, Run
-from db.store.repositories import set_monitored
-from db.store.retention import prune
-from db.store.sync_state import sync_state
-from db.vocabulary import GroupBy, Interval
+from db.repositories.repository_writes import set_monitored
+from health.completeness.gaps import Completeness, Gap
+from health.metrics import capacity, cost, service
+from health.metrics.definitions.formulas import PRUNED, UNCOUNTED, Losses, Lost, merged, with_losses
+from health.retention import prune
 from tests.builders import NOON, job, roll_up, run, store_jobs
 from tests.db.history import fill, store
 from tests.kept import Kept
@@ -44,7 +43,7 @@ def pruned(history: Engine) -> Engine:
 
 
 def total(session: Session, window: Window, scope: Scope = Scope()) -> int:  # noqa: B008 - it is frozen
-    return analytics.snapshot(session, scope, window).runs.total
+    return service.snapshot(session, scope, window).runs.total
 
 
 def lost(data: Completeness) -> list[Gap]:
@@ -65,9 +64,9 @@ def lost(data: Completeness) -> list[Gap]:
 )
 def test_hours_of_any_age_add_up_to_the_whole(history: Engine, scope: Scope, window: Window) -> None:
     with session_scope(history) as session:
-        points = analytics.series(session, scope, window, Interval.HOUR)
-        spent = spending.spend_series(session, scope, window, Interval.HOUR)
-        whole = analytics.snapshot(session, scope, window)
+        points = service.series(session, scope, window, Interval.HOUR)
+        spent = cost.spend_series(session, scope, window, Interval.HOUR)
+        whole = service.snapshot(session, scope, window)
     assert sum(point.metrics.runs.total for point in points) == whole.runs.total
     assert sum(point.metrics.runs.failure for point in points) == whole.runs.failure
     assert sum(point.metrics.recovery_seconds.open for point in points) == whole.recovery_seconds.open
@@ -78,7 +77,7 @@ def test_hours_of_any_age_add_up_to_the_whole(history: Engine, scope: Scope, win
 def test_an_hour_holds_its_own_runs_whatever_their_age(history: Engine) -> None:
     window = Window(BORDER - 30 * DAY, BORDER + 5 * DAY)
     with session_scope(history) as session:
-        points = analytics.series(session, Scope(), window, Interval.HOUR)
+        points = service.series(session, Scope(), window, Interval.HOUR)
         created = session.scalars(select(Run.created_at)).all()
     for point in points:
         assert point.metrics.runs.total == sum(point.start <= at < point.start + timedelta(hours=1) for at in created)
@@ -87,8 +86,8 @@ def test_an_hour_holds_its_own_runs_whatever_their_age(history: Engine) -> None:
 def test_a_window_that_cuts_a_deleted_day_says_what_it_lacks(pruned: Engine) -> None:
     since, until = MIDNIGHT - 100 * DAY + timedelta(hours=10, minutes=30), MIDNIGHT - 80 * DAY + timedelta(hours=13)
     with session_scope(pruned) as session:
-        data = analytics.snapshot(session, Scope(repos=("acme/web",)), Window(since, until)).data
-        inside = analytics.snapshot(session, Scope(), Window(since + timedelta(hours=13, minutes=30), until)).data
+        data = service.snapshot(session, Scope(repos=("acme/web",)), Window(since, until)).data
+        inside = service.snapshot(session, Scope(), Window(since + timedelta(hours=13, minutes=30), until)).data
     head, tail = lost(data)
     assert (head.kind, head.repo, head.since, head.until) == ("pruned", "acme/web", since, MIDNIGHT - 99 * DAY)
     assert (tail.since, tail.until) == (MIDNIGHT - 80 * DAY, until)
@@ -104,7 +103,7 @@ def test_deleted_days_as_a_whole_lack_nothing(pruned: Engine, kept: Kept) -> Non
         Window(MIDNIGHT - 75 * DAY, NOON),
     ]
     with session_scope(pruned) as session:
-        after = [analytics.snapshot(session, Scope(), window) for window in windows]
+        after = [service.snapshot(session, Scope(), window) for window in windows]
     assert [(lost(each.data), each.data.complete_since) for each in after] == [([], NOON - 150 * DAY)] * 3
     kept.fill(pruned, fill)
     with session_scope(pruned) as session:
@@ -116,10 +115,10 @@ def test_what_only_rows_can_answer_lacks_all_deleted_runs(pruned: Engine) -> Non
     window = Window(MIDNIGHT - 100 * DAY, NOON)
     with session_scope(pruned) as session:
         edge = session.get_one(RollupState, 1).pruned_before
-        hourly = analytics.series(session, Scope(), Window(MIDNIGHT - 62 * DAY, NOON), Interval.HOUR)[0].metrics.data
+        hourly = service.series(session, Scope(), Window(MIDNIGHT - 62 * DAY, NOON), Interval.HOUR)[0].metrics.data
         answers = [
-            analytics.snapshot(session, Scope(actors=("alice",)), window).data,
-            analytics.groups(session, Scope(), window, GroupBy.BRANCH)[0].metrics.data,
+            service.snapshot(session, Scope(actors=("alice",)), window).data,
+            service.groups(session, Scope(), window, GroupBy.BRANCH)[0].metrics.data,
         ]
     assert [(gap.since, gap.until) for gap in lost(hourly)] == [(MIDNIGHT - 62 * DAY, edge)]
     for data in answers:
@@ -130,8 +129,8 @@ def test_what_only_rows_can_answer_lacks_all_deleted_runs(pruned: Engine) -> Non
 def test_a_branch_that_is_default_in_some_repositories_is_lost_in_the_others(pruned: Engine) -> None:
     window = Window(MIDNIGHT - 100 * DAY, MIDNIGHT - 80 * DAY)
     with session_scope(pruned) as session:
-        found = analytics.snapshot(session, Scope(branches=("main",)), window)
-        ours = analytics.snapshot(session, Scope(repos=("acme/web",), branches=("main",)), window)
+        found = service.snapshot(session, Scope(branches=("main",)), window)
+        ours = service.snapshot(session, Scope(repos=("acme/web",), branches=("main",)), window)
     assert [gap.repo for gap in lost(found.data)] == ["acme/api"]
     assert lost(ours.data) == []
     assert found.runs == ours.runs
@@ -142,18 +141,18 @@ def test_a_period_before_that_is_cut_is_not_compared_with(pruned: Engine) -> Non
     with session_scope(pruned) as session:
         whole = Window(MIDNIGHT - 40 * DAY, MIDNIGHT)
         cut = Window(NOON - 40 * DAY, NOON)
-        assert analytics.compare(session, Scope(), whole).comparable
-        assert not analytics.compare(session, Scope(), cut).comparable
-        assert analytics.was_collected(session, Scope(), whole, by_sums=True)
-        assert not analytics.was_collected(session, Scope(), whole)
+        assert service.compare(session, Scope(), whole).comparable
+        assert not service.compare(session, Scope(), cut).comparable
+        assert service.was_collected(session, Scope(), whole, by_sums=True)
+        assert not service.was_collected(session, Scope(), whole)
 
 
 def test_minutes_say_since_when_they_are_counted(pruned: Engine) -> None:
     with session_scope(pruned) as session:
-        cut = spending.spend(session, Scope(), Window(NOON - 90 * DAY, NOON), spending.SpendBy.REPO)
-        whole = spending.spend(session, Scope(), Window(MIDNIGHT - 90 * DAY, NOON), spending.SpendBy.REPO)
-        by_event = spending.spend(session, Scope(events=("push",)), Window(MIDNIGHT - 90 * DAY, NOON),
-                                  spending.SpendBy.RUNNER)  # fmt: skip
+        cut = cost.spend(session, Scope(), Window(NOON - 90 * DAY, NOON), cost.SpendBy.REPO)
+        whole = cost.spend(session, Scope(), Window(MIDNIGHT - 90 * DAY, NOON), cost.SpendBy.REPO)
+        by_event = cost.spend(session, Scope(events=("push",)), Window(MIDNIGHT - 90 * DAY, NOON),
+                                  cost.SpendBy.RUNNER)  # fmt: skip
         edge = session.get_one(RollupState, 1).pruned_before
     assert (cut.since, whole.since, by_event.since) == (MIDNIGHT - 89 * DAY, None, edge)
 
@@ -189,8 +188,8 @@ def test_sums_of_an_earlier_version_say_what_they_do_not_count(history: Engine) 
         state = session.get_one(RollupState, 1)
         state.complete_from = state.pruned_before = MIDNIGHT - 60 * DAY
     with session_scope(history) as session:
-        old = analytics.snapshot(session, Scope(), Window(MIDNIGHT - 70 * DAY, NOON)).data
-        new = analytics.snapshot(session, Scope(), Window(MIDNIGHT - 60 * DAY, NOON)).data
+        old = service.snapshot(session, Scope(), Window(MIDNIGHT - 70 * DAY, NOON)).data
+        new = service.snapshot(session, Scope(), Window(MIDNIGHT - 60 * DAY, NOON)).data
     assert [(gap.kind, gap.until) for gap in lost(old)] == [("uncounted", MIDNIGHT - 60 * DAY)]
     assert lost(new) == []
 

@@ -6,14 +6,14 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from db.collection.sync_state import add_gap, beat, bump_data_version, set_gaps, sync_state
+from db.definitions.records import WorkflowRecord
 from db.engine import write_scope
+from db.logs.log_writes import request_logs
 from db.models import Heartbeat, JobLog, RollupState, Run, Target, Workflow
-from db.store.logs import request_logs
-from db.store.marks import rollup_state
-from db.store.records import WorkflowRecord
-from db.store.repositories import add_targets, ensure_workflows, get_repository, note_target
-from db.store.runs import mark_gone, upsert_runs
-from db.store.sync_state import add_gap, beat, bump_data_version, set_gaps, sync_state
+from db.repositories.repository_writes import add_targets, ensure_workflows, get_repository, note_target
+from db.runs.rollup_invalidation import rollup_state
+from db.runs.run_writes import mark_gone, upsert_runs
 from tests.builders import NOON, add_repository, run, store_runs
 from tests.writers import another, another_adds
 

@@ -2,12 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from db.alerting.history import Episode, PastRun, replayed
-from db.alerting.threshold import built_in, parse_threshold
-from db.metrics.outcome import outcome_of
+from db.definitions.job_times import outcome_of
 from demo.model import Run
 from demo.scenario import Episode as Planted
 from demo.world import World
+from health.alerts.rules.history import Episode, PastRun, replayed
+from health.alerts.rules.rules import built_in, parse_threshold
 from tests.demo.conftest import MONDAY
 
 SINCE = MONDAY - timedelta(days=60)

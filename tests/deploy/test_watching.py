@@ -14,11 +14,11 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine
 
+from core.counters import SENDING, Count, Last, Tally, Took
+from db.collection.sync_state import beat
 from db.engine import make_engine, write_scope
-from db.metrics.tally import SENDING, Count, Last, Tally, Took
 from db.migrate import upgrade
-from db.store.outbox import enqueue
-from db.store.sync_state import beat
+from health.alerts.storage.outbox import enqueue
 from tests.api.conftest import NOW, MakeClient, make_client  # noqa: F401 - a fixture
 from tests.builders import add_repository, run, store_runs
 from tests.ledgers import add, complete, delivery, history

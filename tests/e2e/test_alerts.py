@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
-from collector.alerts.evaluate import Evaluator
-from db.alerting.threshold import parse_threshold
-from db.queries.alert_rules import list_silences
-from db.queries.alerts import list_alerts
+from health.alerts.evaluation import Evaluator
+from health.alerts.rules.rules import parse_threshold
+from health.alerts.storage.alert_queries import list_alerts
+from health.alerts.storage.stored_rules import list_silences
 from tests.app.seeding import Seeded
 from tests.e2e.conftest import opened
 

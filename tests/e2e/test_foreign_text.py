@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy.orm import Session
 
-from collector.alerts.evaluate import Evaluator
-from db.alerting.threshold import parse_threshold
+from db.definitions.records import DetailsRecord
 from db.engine import make_engine, write_scope
+from db.jobs.job_writes import store_details
 from db.migrate import upgrade
-from db.queries.alerts import list_alerts
-from db.store.alerts import acknowledge
-from db.store.jobs import store_details
-from db.store.records import DetailsRecord
-from db.store.repositories import get_repository, note_target
+from db.repositories.repository_writes import get_repository, note_target
+from health.alerts.evaluation import Evaluator
+from health.alerts.rules.rules import parse_threshold
+from health.alerts.storage.alert_queries import list_alerts
+from health.alerts.storage.alert_writes import acknowledge
 from tests.app.seeding import add_repository, heartbeat, job, run, store
 from tests.builders import roll_up
 from tests.e2e.conftest import Tab, opened, served

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.logs.colours import on_both_grounds
+from app.logs.ansi import on_both_grounds
+from db.definitions.records import DetailsRecord, LogRecord
 from db.engine import write_scope
-from db.store.jobs import store_details
-from db.store.logs import store_log
-from db.store.records import DetailsRecord, LogRecord
-from db.store.repositories import get_repository
-from db.vocabulary import LogState
+from db.enums import LogState
+from db.jobs.job_writes import store_details
+from db.logs.log_writes import store_log
+from db.repositories.repository_writes import get_repository
 from tests.app.seeding import Seeded, job, run, store
 from tests.e2e.conftest import Tab, opened
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from db.definitions.records import RunRecord
 from db.engine import make_engine
 from db.migrate import upgrade
-from db.store.records import RunRecord
 from tests.app.crowd import NAMES, crowd
 from tests.app.seeding import add_repository, heartbeat, run, store
 from tests.e2e.conftest import Tab, free_port, opened, served

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from front import connections
+from core.http import connections
 from tests.front.programs import API, ROOT, Server, ask, head, serving
 from tests.served import served
 
@@ -67,7 +67,7 @@ def test_a_crowd_that_sends_nothing_keeps_nobody_out(stored: str, folder: Path) 
 def test_used_up_descriptors_are_a_line_in_the_log() -> None:
     script = """
 import asyncio, logging, os, resource
-from front.connections import watch_descriptors
+from core.http.connections import watch_descriptors
 logging.basicConfig(format="%(message)s")
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
 async def main():

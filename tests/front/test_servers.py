@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from api.config import Settings
 from api.main import create_app
-from app.addresses import PAGES
+from api.settings import Settings
+from app.routes import PAGES
 from tests.front.conftest import KEY
 from tests.front.programs import Server, ask, handshake, head, read
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from api.config import Settings as ApiSettings
-from app.config import AccessSettings
-from db.config import ConfigError
-from front.settings import refuse_if_open
+from api.settings import Settings as ApiSettings
+from app.settings import AccessSettings
+from core.http.settings import refuse_if_open
+from core.settings import ConfigError
 from tests.front.conftest import LOGIN
 from tests.front.programs import ROOT, ask, serving
 from tests.notify.servers import free_port

@@ -7,17 +7,17 @@ from collections.abc import Callable
 
 import pytest
 
-from collector import doctor_channels
-from collector.config import Settings
-from notify import email, opening, webhook
-from notify.channels import Channel
-from notify.email import EmailChannel
-from notify.errors import DeliveryFailed
-from notify.exchange import Limits
-from notify.message import Message
-from notify.slack import SlackChannel
-from notify.slack_bot import SlackBot
-from notify.webhook import WebhookChannel
+from collector.doctor import channels
+from collector.settings import Settings
+from core.http import client
+from core.http.client import Limits
+from health.alerts.channels import email, webhook
+from health.alerts.channels.base import DeliveryFailed, Message
+from health.alerts.channels.email import EmailChannel
+from health.alerts.channels.registry import Channel
+from health.alerts.channels.slack import SlackChannel
+from health.alerts.channels.slack_bot import SlackBot
+from health.alerts.channels.webhook import WebhookChannel
 from tests.slow_servers import ANSWERS, Pieces, drip, endless, serving
 
 MESSAGE = Message(subject="CI is broken", headline="CI on main of acme/web is broken")
@@ -30,7 +30,7 @@ MAKE: dict[str, Callable[[str], Channel]] = {
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "LIMITS", QUICK)
+    monkeypatch.setattr(client, "LIMITS", QUICK)
     monkeypatch.setattr(webhook, "LIMITS", QUICK)
     monkeypatch.setattr(email._Smtp, "patience_seconds", 1.0)
 
@@ -85,7 +85,7 @@ def test_an_answer_of_a_mail_server_comes_to_an_end(name: str) -> None:
 
 
 def test_doctor_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor_channels, "_MOST_SECONDS", 2.0)
+    monkeypatch.setattr(channels, "_MOST_SECONDS", 2.0)
     with serving(lambda: drip(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000), greets=True) as port:
         settings = Settings.load(
             slack_bot_token="xoxb-1234567890", slack_channel="C0ALERTS", slack_api_url=f"http://127.0.0.1:{port}/api/",
@@ -93,6 +93,6 @@ def test_doctor_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
             alert_email_to="a@example.com",
         )  # fmt: skip
         begun = time.monotonic()
-        checks = list(doctor_channels.check_channels(settings))
+        checks = list(channels.check_channels(settings))
     assert [each.ok for each in checks] == [False] * 3
     assert time.monotonic() - begun < 10

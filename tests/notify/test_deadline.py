@@ -7,13 +7,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from db.store.outbox import CLAIM
-from notify import email
-from notify.deadline import SEND_SECONDS, within
-from notify.email import EmailChannel
-from notify.errors import DeliveryFailed
-from notify.message import Message
-from notify.webhook import WebhookChannel, _in_seconds
+from health.alerts.channels import email
+from health.alerts.channels.base import SEND_SECONDS, DeliveryFailed, Message, within
+from health.alerts.channels.email import EmailChannel
+from health.alerts.channels.webhook import WebhookChannel, _in_seconds
+from health.alerts.storage.outbox import CLAIM
 
 MESSAGE = Message(subject="CI is broken", headline="CI on main of acme/web is broken")
 

@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from notify.email import EmailChannel, build
-from notify.errors import DeliveryFailed
-from notify.message import Message
-from notify.parcel import Event, Opening, Parcel
+from health.alerts.channels.base import DeliveryFailed, Event, Message, Opening, Parcel
+from health.alerts.channels.email import EmailChannel, build
 from tests.notify.servers import mail_server
 
 NEWS = Message(

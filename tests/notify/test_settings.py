@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from db.config import ConfigError
-from notify.channels import configured
-from notify.message import Message
-from notify.settings import ChannelSettings
-from notify.slack_bot import SlackBot
-from notify.webhook import WebhookChannel
+from core.settings import ConfigError
+from health.alerts.channels.base import Message
+from health.alerts.channels.registry import configured
+from health.alerts.channels.settings import ChannelSettings
+from health.alerts.channels.slack_bot import SlackBot
+from health.alerts.channels.webhook import WebhookChannel
 
 
 def test_without_settings_no_channel_is_configured() -> None:

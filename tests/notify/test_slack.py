@@ -8,9 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from notify.errors import DeliveryFailed
-from notify.message import Message
-from notify.slack import SlackChannel, blocks
+from health.alerts.channels.base import DeliveryFailed, Message
+from health.alerts.channels.slack import SlackChannel, blocks
 from tests.notify.servers import Slack, slack_server
 
 NEWS = Message(

@@ -8,10 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from notify.errors import DeliveryFailed
-from notify.message import Message
-from notify.parcel import Event, Opening, Parcel
-from notify.slack_bot import SlackBot
+from health.alerts.channels.base import DeliveryFailed, Event, Message, Opening, Parcel
+from health.alerts.channels.slack_bot import SlackBot
 from tests.notify.web import TOKEN, Answer, SlackApi, as_read, slack_api
 
 NEWS = Message(

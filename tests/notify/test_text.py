@@ -7,18 +7,17 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from collector.notify.deliver import Deliverer
+from core.text import clean, hide
 from db.engine import write_scope
 from db.models import Delivery
-from db.store.outbox import enqueue
-from db.telemetry.foreign import clean, hide
-from notify.channels import Channel
-from notify.email import EmailChannel
-from notify.errors import DeliveryFailed
-from notify.slack import SlackChannel
-from notify.slack_bot import SlackBot
-from notify.text import line, printable
-from notify.webhook import WebhookChannel
+from health.alerts.channels.base import DeliveryFailed, line, printable
+from health.alerts.channels.email import EmailChannel
+from health.alerts.channels.registry import Channel
+from health.alerts.channels.slack import SlackChannel
+from health.alerts.channels.slack_bot import SlackBot
+from health.alerts.channels.webhook import WebhookChannel
+from health.alerts.notifications.delivery import Deliverer
+from health.alerts.storage.outbox import enqueue
 from tests.builders import NOON
 from tests.notify.servers import mail_server, slack_server
 from tests.notify.web import TOKEN, Answer, hook, slack_api

@@ -12,11 +12,9 @@ from email.utils import format_datetime
 
 import pytest
 
-from notify import webhook
-from notify.errors import DeliveryFailed
-from notify.message import Message
-from notify.parcel import Event, Parcel
-from notify.webhook import WebhookChannel
+from health.alerts.channels import webhook
+from health.alerts.channels.base import DeliveryFailed, Event, Message, Parcel
+from health.alerts.channels.webhook import WebhookChannel
 from tests.notify.web import Answer, Hook, hook
 
 NEWS = Message(

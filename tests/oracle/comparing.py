@@ -6,12 +6,11 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
-from db import analytics
-from db.metrics.formulas import Metrics
-from db.metrics.scope import Scope
-from db.metrics.window import Window
-from db.reader import Reader
-from db.vocabulary import GroupBy, Interval
+from db.definitions.scope import Scope, Window
+from db.enums import GroupBy, Interval
+from db.replica import Reader
+from health.metrics import service
+from health.metrics.definitions.formulas import Metrics
 from tests.oracle.figures import KEYS, Broken, Filter, Found, broken, bucket, figures
 from tests.oracle.stored import StoredRun
 
@@ -30,9 +29,9 @@ def differences(
     follow when roll-ups are made."""
     scope, window = Scope(**{each.name: getattr(asked, each.name) for each in fields(asked)}), Window(since, until)
     with reader.session() as session:
-        whole = analytics.snapshot(session, scope, window, now=now)
-        points = analytics.series(session, scope, window, Interval(interval), now=now)
-        groups = {name: analytics.groups(session, scope, window, GroupBy(name), now=now) for name in by}
+        whole = service.snapshot(session, scope, window, now=now)
+        points = service.series(session, scope, window, Interval(interval), now=now)
+        groups = {name: service.groups(session, scope, window, GroupBy(name), now=now) for name in by}
     found = [*_lies(whole, since, until, pruned_before)]
     question = _Question(runs, asked, since, until, now, recovery=recovery)
     found += question.compare("metrics", whole, None)
@@ -72,7 +71,7 @@ class _Question:
         wanted = figures(_kept(self._runs, lost), self._episodes(by), self._now)
         return list(_unlike(name, answer, wanted, recovery=self._recovery and not lost))
 
-    def compare_points(self, points: Sequence[analytics.Point], interval: str) -> list[str]:
+    def compare_points(self, points: Sequence[service.Point], interval: str) -> list[str]:
         runs, episodes = defaultdict(list), defaultdict(list)
         lost = _lost(points[0].metrics)
         for run in _kept(self._runs, lost):
@@ -87,7 +86,7 @@ class _Question:
             found += _unlike(f"{interval} {point.start}", point.metrics, wanted, recovery=self._recovery and not lost)
         return found
 
-    def compare_groups(self, groups: Sequence[analytics.Group], by: str) -> list[str]:
+    def compare_groups(self, groups: Sequence[service.Group], by: str) -> list[str]:
         runs, episodes, key = defaultdict(list), defaultdict(list), KEYS[by]
         lost = _lost(groups[0].metrics) if groups else [(self._since, self._until, "*")]
         for run in _kept(self._runs, lost):

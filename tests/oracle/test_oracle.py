@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from db.reader import Reader
+from db.replica import Reader
 from tests.oracle.comparing import differences
 from tests.oracle.figures import Filter
 from tests.oracle.stored import StoredRun, read

@@ -7,15 +7,15 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
+from db.definitions.records import AttemptRecord, DetailsRecord, JobRecord, RepositoryRecord, RunRecord, WorkflowRecord
 from db.engine import session_scope, write_scope
+from db.jobs.job_writes import store_details
 from db.models import Job, Run
-from db.store.jobs import store_details
-from db.store.marks import mark_everything
-from db.store.records import AttemptRecord, DetailsRecord, JobRecord, RepositoryRecord, RunRecord, WorkflowRecord
-from db.store.repositories import get_repository, set_monitored, upsert_repository, upsert_workflows
-from db.store.retention import prune
-from db.store.rollups import forget_hours, refresh
-from db.store.runs import mark_gone, upsert_runs
+from db.repositories.repository_writes import get_repository, set_monitored, upsert_repository, upsert_workflows
+from db.runs.rollup_invalidation import mark_everything
+from db.runs.run_writes import mark_gone, upsert_runs
+from health.metrics.rollups.refresh import forget_hours, refresh
+from health.retention import prune
 
 DAYS, RETENTION = 150, timedelta(days=70)
 REPOSITORIES = {

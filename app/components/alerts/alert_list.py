@@ -1,4 +1,7 @@
-"""Alerts that fire, each with what can be done about it; those that are over as a table."""
+"""Patterns in words.
+
+Alerts that fire, each with what can be done about it; those that are over as a table.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -7,18 +10,33 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from app import alerts_data
-from app.components import cells
 from app.components.alerts.dialogs import ask_to_acknowledge, ask_to_silence
-from app.components.cells import Cell
-from app.components.table import Column, Row, table
-from app.components.text import html
-from db.alerting.place import Place
-from db.alerting.words import SEVERITIES, began, headline, measured
-from db.metrics import units
-from db.queries.alerts import AlertRow, DeliveryRow
-from db.queries.runs import RunRow
-from db.vocabulary import AlertState, DeliveryState
+from app.data import alerts
+from app.widgets import cells
+from app.widgets.cells import Cell
+from app.widgets.table import Column, Row, table
+from app.widgets.text import html
+from core import formatting
+from db.enums import AlertState, DeliveryState
+from db.runs.run_queries import RunRow
+from health.alerts.notifications.text import SEVERITIES, began, headline, measured
+from health.alerts.rules.targets import Patterns, Place
+from health.alerts.storage.alert_queries import AlertRow, DeliveryRow
+
+
+def scope_words(scope: Patterns) -> str:
+    """acme/* · workflow CI or Deploy · branch main."""
+    parts = [
+        _listed("", scope.repos) or "all repositories",
+        _listed("workflow ", scope.workflows),
+        _listed("branch ", scope.branches),
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def _listed(label: str, patterns: tuple[str, ...]) -> str:
+    return f"{label}{' or '.join(patterns)}" if patterns else ""
+
 
 _NONE: Mapping[int, RunRow] = MappingProxyType({})
 _SIGNS = {
@@ -115,14 +133,14 @@ def _card(alert: AlertRow, now: datetime, firsts: Mapping[int, RunRow] = _NONE) 
     parts = [_figures(alert), f"rule {_rule(alert)}, from {alert.threshold} on", _told(alert)]
     if alert.state == AlertState.SILENCED and alert.silenced_until:
         left = (alert.silenced_until - now).total_seconds()
-        parts.append(f"silenced for another {units.duration(max(left, 0))}")
+        parts.append(f"silenced for another {formatting.duration(max(left, 0))}")
     told = " · ".join(html(part) for part in parts if part)
     return (
         f'<div class="ph-alert ph-{colour}"><b aria-hidden="true">{sign}</b><div><div>{_link(alert)} '
         f'<span class="ph-pill ph-{colour}">{word}</span> {_severity(alert)}</div>'
         f'<div class="ph-why">{told}{_first(alert, firsts)}{_known(alert, now)}</div></div>'
-        f'<time title="since {units.timestamp(since)}; opened {units.timestamp(alert.opened_at)}">'
-        f"{units.relative((now - since).total_seconds())}</time></div>"
+        f'<time title="since {formatting.timestamp(since)}; opened {formatting.timestamp(alert.opened_at)}">'
+        f"{formatting.relative((now - since).total_seconds())}</time></div>"
     )
 
 
@@ -143,7 +161,7 @@ def _severity(alert: AlertRow) -> str:
 def _known(alert: AlertRow, now: datetime) -> str:
     if not alert.acknowledged_at:
         return ""
-    ago = units.relative((now - alert.acknowledged_at).total_seconds())
+    ago = formatting.relative((now - alert.acknowledged_at).total_seconds())
     said = f": {html(alert.acknowledged_comment)}" if alert.acknowledged_comment else ""
     return f"<br>✓ <b>{html(alert.acknowledged_by or '')}</b> knows of it, {ago}{said}"
 
@@ -196,4 +214,4 @@ def wanted() -> AlertRow | None:
     """The alert that the address names, as messages do."""
     asked = st.query_params.get("alert", "")
     number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 19 else None
-    return alerts_data.one(number) if number is not None else None
+    return alerts.one(number) if number is not None else None

@@ -5,14 +5,14 @@ from datetime import datetime
 
 import streamlit as st
 
-from app import alerts_data
-from app.components import cells
-from app.components.table import Column, Row, table
-from app.components.text import html
-from db.metrics import units
-from db.queries.alerts import MOST_DEAD, DeadDelivery, DeliveryRow
-from db.vocabulary import DeliveryState
-from notify.message import Message
+from app.data import alerts
+from app.widgets import cells
+from app.widgets.table import Column, Row, table
+from app.widgets.text import html
+from core import formatting
+from db.enums import DeliveryState
+from health.alerts.channels.base import Message
+from health.alerts.storage.alert_queries import MOST_DEAD, DeadDelivery, DeliveryRow
 
 _LABELS = {"slack": "Slack", "email": "Email", "webhook": "Webhook"}
 _REFRESH_SECONDS = 4
@@ -33,7 +33,7 @@ _DEAD = (
 @st.fragment(run_every=_REFRESH_SECONDS)
 def channels(figures: str) -> None:
     """Renews itself: a test arrives, or fails, within seconds."""
-    found = alerts_data.board()
+    found = alerts.board()
     names, tests, now = found.channels, found.tests, found.at
     if names is None:
         st.caption("The collector has not said yet which channels it has. Is it running?")
@@ -45,7 +45,7 @@ def channels(figures: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"channel-{name}"):
             st.html(_line(name, tests.get(name), now), width="stretch")
             if st.button("Send a test", key=f"test-{name}", icon=":material/send:"):
-                alerts_data.ask_for_test(name, _message(figures))
+                alerts.ask_for_test(name, _message(figures))
                 st.rerun()
 
 
@@ -72,7 +72,7 @@ def _line(name: str, last: DeliveryRow | None, now: datetime) -> str:
     if last is None:
         never = f'<b>{label}</b><div class="ph-why">no test yet</div>'
         return f'<div class="ph-alert ph-gray"><b aria-hidden="true">–</b><div>{never}</div></div>'
-    ago = units.relative((now - (last.sent_at or last.created_at)).total_seconds())
+    ago = formatting.relative((now - (last.sent_at or last.created_at)).total_seconds())
     sign, colour, told = {
         DeliveryState.SENT: ("✓", "green", f"test arrived {ago}" + (f", but: {last.note}" if last.note else "")),
         DeliveryState.DEAD: ("✕", "red", f"test failed {ago}: {last.error}"),

@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import streamlit as st
 
-from app import alerts_data, data, viewer
-from app.components.text import markdown
-from db.alerting.patterns import Patterns, exactly
-from db.queries.alerts import AlertRow
+from app import data, session
+from app.data import alerts
+from app.widgets.text import markdown
+from health.alerts.rules.targets import Patterns, exactly
+from health.alerts.storage.alert_queries import AlertRow
 
 SPANS = {
     "1 hour": timedelta(hours=1), "4 hours": timedelta(hours=4), "1 day": timedelta(days=1),
@@ -19,7 +20,7 @@ NAME, COMMENT = 100, 500
 
 def who(key: str) -> str:
     """Asked once a visit, unless a login says it."""
-    known = viewer.name()
+    known = session.name()
     if known is not None:
         st.caption(f"As {markdown(known)}")
         return known
@@ -28,7 +29,7 @@ def who(key: str) -> str:
 
 def remember(name: str) -> str:
     """Who it is to be recorded by: whoever is signed in, whatever the browser sends as a name."""
-    known = viewer.name()
+    known = session.name()
     if known is not None:
         return known
     tidy = " ".join(name.split())[:NAME]
@@ -52,7 +53,7 @@ def ask_to_acknowledge(alert_id: int, title: str) -> None:
 
 def _acknowledge(alert_id: int) -> None:
     try:
-        alerts_data.acknowledge(alert_id, remember(_said("ack-name")), usable(_said("ack-comment")))
+        alerts.acknowledge(alert_id, remember(_said("ack-name")), usable(_said("ack-comment")))
     except data.Unavailable as error:
         note_failure(str(error))
 
@@ -76,7 +77,7 @@ def _silence(alert: AlertRow) -> None:
     rule_id = None if st.session_state.get("hush-every") else alert.rule_id
     span = SPANS.get(_said("hush-span"), SPANS["1 hour"])
     try:
-        alerts_data.silence(_exactly(alert), rule_id, span, usable(_said("hush-comment")), remember(_said("hush-name")))
+        alerts.silence(_exactly(alert), rule_id, span, usable(_said("hush-comment")), remember(_said("hush-name")))
     except data.Unavailable as error:
         note_failure(str(error))
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import streamlit as st
 
-from app.components.text import markdown
-from db.alerting.kinds import KINDS, Kind, Unit
-from db.alerting.patterns import Patterns
-from db.alerting.rule import BadRule, Rule, checked
-from db.alerting.words import SEVERITIES, span
-from db.vocabulary import RuleScope, Severity
+from app.widgets.text import markdown
+from db.enums import RuleScope, Severity
+from health.alerts.notifications.text import SEVERITIES, span
+from health.alerts.rules.rules import BadRule, Rule, checked
+from health.alerts.rules.targets import Patterns
+from health.alerts.rules.types import KINDS, Kind, Unit
 
 _HOUR, _DAY = 3600.0, 86400.0
 _WINDOWS = (1800.0, _HOUR, 3 * _HOUR, 6 * _HOUR, 12 * _HOUR, _DAY, 3 * _DAY, 7 * _DAY, 14 * _DAY, 30 * _DAY)

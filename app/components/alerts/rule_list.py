@@ -1,4 +1,7 @@
-"""The rules, each with how often it would have fired."""
+"""The rules, each with how often it would have fired.
+
+Silences: what is silent until when, and a form for a new one.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -6,17 +9,20 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from app import alerts_data
-from app.components import cells
-from app.components.alerts.scope_words import scope_words
-from app.components.cells import Cell
-from app.components.table import Column, Row, long_table, table
-from app.components.text import html
-from db.alerting.kinds import written
-from db.alerting.rule import Rule
-from db.alerting.words import SEVERITIES, span
-from db.metrics import units
-from db.replays import Replay, Replayed
+from app.components.alerts.alert_list import scope_words
+from app.components.alerts.dialogs import COMMENT, SPANS, remember, usable, who
+from app.data import alerts
+from app.widgets import cells
+from app.widgets.cells import Cell
+from app.widgets.table import Column, Row, long_table, paged, table
+from app.widgets.text import html, markdown
+from core import formatting
+from db.enums import SilenceState
+from health.alerts.measurement.backtest import Replay, Replayed
+from health.alerts.notifications.text import SEVERITIES, span
+from health.alerts.rules.rules import BadRule, Rule, check_patterns
+from health.alerts.rules.targets import Patterns, Quiet
+from health.alerts.rules.types import written
 
 _COLUMNS = (
     Column("Rule"),
@@ -57,7 +63,7 @@ def preview(rule: Rule, found: Replay, zone: ZoneInfo) -> None:
     days = (found.until - found.since).days
     st.html(
         f'<div class="ph-replay" role="status"><b>{never}</b> in the last {days} days <span>'
-        f"{units.count(found.runs)} stored runs{'. ' + html(found.note) if found.note else ''}</span></div>"
+        f"{formatting.count(found.runs)} stored runs{'. ' + html(found.note) if found.note else ''}</span></div>"
     )
     if found.items:
         rows = [_time(rule, each, zone) for each in found.items[:_SHOWN]]
@@ -86,10 +92,10 @@ def about(rule: Rule) -> str:
 
 
 def _fired(rule: Rule, now: datetime) -> Cell:
-    found = alerts_data.replay(rule, now)
+    found = alerts.replay(rule, now)
     if found.note and not found.runs:
-        return Cell(f'<span title="{html(found.note)}">{units.NO_DATA}</span>', None)
-    return Cell(f"{units.count(found.fired)} ×", found.fired)
+        return Cell(f'<span title="{html(found.note)}">{formatting.NO_DATA}</span>', None)
+    return Cell(f"{formatting.count(found.fired)} ×", found.fired)
 
 
 def _time(rule: Rule, each: Replayed, zone: ZoneInfo) -> Row:
@@ -105,3 +111,65 @@ def _time(rule: Rule, each: Replayed, zone: ZoneInfo) -> Row:
 
 def named(rules: Sequence[Rule]) -> Mapping[int, str]:
     return {rule.id: rule.name for rule in rules if rule.id is not None}
+
+
+_WORDS = {SilenceState.ACTIVE: ("⊘ Active", "blue"), SilenceState.PENDING: ("◌ Not yet", "gray"),
+          SilenceState.ENDED: ("✓ Over", "gray")}  # fmt: skip
+_FIELDS = (("repos", "Repositories"), ("workflows", "Workflows"), ("branches", "Branches"))
+
+
+def silences(found: Sequence[Quiet], rules: Mapping[int, str], now: datetime) -> None:
+    for each in paged(found, "silences", "silences", size=_PAGE):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"silence-{each.id}"):
+            st.html(_card(each, rules, now), width="stretch")
+            if each.state(now) is not SilenceState.ENDED and st.button(
+                "End now", key=f"end-{each.id}", icon=":material/notifications_active:"
+            ):
+                alerts.end_silence(each.id)
+                st.rerun()
+
+
+def new_silence(options: Mapping[str, Sequence[str]]) -> None:
+    with st.form("new-silence", border=False):
+        with st.grid(3, min_column_width=220, gap="small"):
+            chosen = {
+                name: st.multiselect(
+                    label, list(options[name]), key=f"quiet-{name}", accept_new_options=True, placeholder="Any",
+                    help="Choose, or type a pattern: * and ? stand for anything, acme/* is a whole owner",
+                )
+                for name, label in _FIELDS
+            }  # fmt: skip
+            span = st.segmented_control("For", list(SPANS), default="4 hours", required=True, key="quiet-span")
+            name = who("quiet-name")
+            comment = st.text_input("Why", key="quiet-comment", max_chars=COMMENT)
+        if st.form_submit_button("Silence", icon=":material/notifications_off:", key="quiet-send"):
+            _add(Patterns(*(tuple(chosen[field]) for field, _ in _FIELDS)), str(span), comment, name)
+
+
+def _add(scope: Patterns, span: str, comment: str, name: str) -> None:
+    if scope == Patterns():
+        st.error("Say what is to be silent: at least one repository, workflow or branch. \\* is everything.")
+        return
+    try:
+        for field, _ in _FIELDS:
+            check_patterns(field, getattr(scope, field))
+    except BadRule as error:
+        st.error(markdown(f"{error.field}: {error}"))
+        return
+    alerts.silence(scope, None, SPANS[span], usable(comment), remember(name))
+    st.rerun()
+
+
+def _card(each: Quiet, rules: Mapping[int, str], now: datetime) -> str:
+    word, colour = _WORDS[each.state(now)]
+    rule = f", rule {html(rules.get(each.rule_id, str(each.rule_id)))}" if each.rule_id is not None else ""
+    ends = (each.ends_at - now).total_seconds()
+    until = f"ends in {formatting.duration(ends)}" if ends > 0 else f"ended {formatting.relative(-ends)}"
+    comment = f": {html(each.comment)}" if each.comment else ""
+    about = html(scope_words(each.scope))
+    return (
+        f'<div class="ph-alert ph-{colour}"><b aria-hidden="true">{word[0]}</b><div><div><b>{about}</b>{rule} '
+        f'<span class="ph-pill ph-{colour}">{word[2:]}</span></div>'
+        f'<div class="ph-why">by <b>{html(each.author)}</b>{comment}</div></div>'
+        f'<time title="{formatting.timestamp(each.ends_at)}">{until}</time></div>'
+    )

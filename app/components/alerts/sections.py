@@ -6,20 +6,20 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from app import alerts_data, data
-from app.alerts_data import Board
-from app.components.alerts import alert_list, channel_list, rule_form, rule_list, silence_list
-from app.components.panel import panel
-from app.components.text import markdown
-from db.alerting.kinds import KINDS
-from db.alerting.rule import Rule
-from db.metrics import units
-from db.metrics.catalogue import display
-from db.metrics.scope import Scope
-from db.metrics.window import Window
-from db.queries.alerts import AlertRow
-from db.store.alert_rules import RuleIsBuiltIn
-from db.vocabulary import AlertState, RuleKind
+from app import data
+from app.components.alerts import alert_list, channel_list, rule_form, rule_list
+from app.data import alerts as alerts_data
+from app.data.alerts import Board
+from app.widgets.panel import panel
+from app.widgets.text import markdown
+from core import formatting
+from db.definitions.scope import Scope, Window
+from db.enums import AlertState, RuleKind
+from health.alerts.rules.rules import Rule
+from health.alerts.rules.types import KINDS
+from health.alerts.storage.alert_queries import AlertRow
+from health.alerts.storage.stored_rules import RuleIsBuiltIn
+from health.metrics.definitions.catalogue import display
 
 _SHOW = ("alerts", "rules", "silences")
 _TRAIL, _FIRING_TRAIL = "alerts-trail", "firing-trail"
@@ -94,7 +94,9 @@ def _firing_pages(found: Board) -> None:
     alert_list.firing(shown.page.items, shown.firsts, found.at)
     first = len(trail) * alerts_data.MOST_FIRING
     last = first + len(shown.page.items)
-    st.caption(f"{units.count(first + 1)} to {units.count(last)} of {units.count(found.open)} alerts, newest first")
+    st.caption(
+        f"{formatting.count(first + 1)} to {formatting.count(last)} of {formatting.count(found.open)} alerts, newest first"
+    )
     _pager("firing", trail, shown.page.next)
 
 
@@ -184,16 +186,16 @@ def _edit(which: str | None) -> None:
 def silences(found: Board, version: int) -> None:
     names = rule_list.named(found.rules)
     with panel("Silences", "no messages about what they match; alerts open and close as ever"):
-        silence_list.silences(found.silences, names, found.at)
+        rule_list.silences(found.silences, names, found.at)
         if not found.silences:
             st.caption("Nothing is silent.")
         if found.ended:
             with st.expander(f"Over: the last {len(found.ended)}" if len(found.ended) > 1 else "Over: the last one"):
-                silence_list.silences(found.ended, names, found.at)
+                rule_list.silences(found.ended, names, found.at)
     with panel("Channels", "where messages go; a test takes the same way as an alert"):
         channel_list.channels(_figures(version))
     with panel("New silence", "patterns of one field are alternatives, fields narrow each other"):
-        silence_list.new_silence(_options(version))
+        rule_list.new_silence(_options(version))
 
 
 def _options(version: int) -> Mapping[str, Sequence[str]]:

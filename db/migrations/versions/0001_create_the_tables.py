@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from db.types import UtcDateTime
+from db.sql import UtcDateTime
 
 revision = "0001"
 down_revision = None

@@ -6,7 +6,7 @@ Revision: 0003, after 0002. Every day that has runs is marked, so that the colle
 import sqlalchemy as sa
 from alembic import op
 
-from db.types import UtcDateTime
+from db.sql import UtcDateTime
 
 revision = "0003"
 down_revision = "0002"

@@ -5,7 +5,7 @@ Revision: 0004, after 0003.
 
 import sqlalchemy as sa
 
-from db.migrations.gently import build_index, remove_index
+from db.migrations.online_ddl import build_index, remove_index
 
 revision = "0004"
 down_revision = "0003"

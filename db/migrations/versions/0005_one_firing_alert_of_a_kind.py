@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from alembic import op
 
-from db.types import UtcDateTime
+from db.sql import UtcDateTime
 
 revision = "0005"
 down_revision = "0004"

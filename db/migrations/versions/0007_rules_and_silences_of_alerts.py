@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from db.types import UtcDateTime
+from db.sql import UtcDateTime
 
 revision = "0007"
 down_revision = "0006"

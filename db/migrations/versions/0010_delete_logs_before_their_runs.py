@@ -5,7 +5,7 @@ Revision: 0010, after 0009.
 
 from alembic import op
 
-from db.migrations.gently import build_index, remove_index
+from db.migrations.online_ddl import build_index, remove_index
 
 revision = "0010"
 down_revision = "0009"

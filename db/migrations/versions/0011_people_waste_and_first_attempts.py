@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from db.types import UtcDateTime
+from db.sql import UtcDateTime
 
 revision = "0011"
 down_revision = "0010"

@@ -6,7 +6,7 @@ Revision: 0013, after 0012.
 import sqlalchemy as sa
 from alembic import op
 
-from db.types import UtcDateTime
+from db.sql import UtcDateTime
 
 revision = "0013"
 down_revision = "0012"

@@ -9,9 +9,10 @@ import sys
 import time
 
 import collector.__main__ as program
-from collector import claims, lease, work
-from collector.notify import deliver
-from db.store import outbox
+from collector import claims
+from core import work
+from health.alerts.notifications import delivery
+from health.alerts.storage import outbox
 from tests.chaos.hasty import hurry
 
 
@@ -19,8 +20,8 @@ def adapt(speed: float, *, hasty: bool) -> None:
     if hasty:
         hurry()
     outbox.CLAIM *= speed  # type: ignore[misc]
-    claims.uptime = work.uptime = deliver.uptime = time.monotonic
-    lease.Lease.__init__.__defaults__ = (time.monotonic, None)
+    claims.uptime = work.uptime = delivery.uptime = time.monotonic
+    claims.Lease.__init__.__defaults__ = (time.monotonic, None)
 
 
 if __name__ == "__main__":

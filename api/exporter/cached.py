@@ -1,0 +1,67 @@
+"""Everything that comes from the database, kept for some seconds: several who scrape cost as much as one."""
+
+import threading
+import time
+from datetime import datetime, timedelta
+
+from prometheus_client.core import Metric
+from sqlalchemy.orm import Session
+
+from api.exporter.collectors import collection, collectors
+from api.exporter.metrics import gauges, outbox, pipelines, rendered, storage
+from api.schema_guard import Gate
+from core import VERSION
+from db.definitions.scope import Window
+from db.replica import Reader, Standing
+from db.storage import count_marked_days, database_bytes, free_bytes, list_channels, schema_revision
+from health.completeness.collection_status import RowCounts, beats_by_collector, count_rows
+
+KEPT_SECONDS = 5.0
+# What cannot be known without reading a whole index, or all of the database's files.
+COUNTED_SECONDS = 300.0
+_SPAN = timedelta(hours=24)
+
+
+class Measures:
+    """Of the database that answers, be it a replica."""
+
+    def __init__(self, reader: Reader, gate: Gate) -> None:
+        self._reader, self._gate = reader, gate
+        self._lock = threading.Lock()
+        self._kept = b""
+        self._at = self._counted_at = float("-inf")
+        self._counts, self._size = RowCounts({}, {}), 0
+
+    def text(self, now: datetime) -> bytes:
+        """As /metrics gives it. Raises what the gate and the database raise."""
+        with self._lock:
+            # Costs nothing while the database is well.
+            self._gate.check()
+            if time.monotonic() - self._at >= KEPT_SECONDS:
+                with self._reader.session() as session:
+                    self._kept = rendered(self._read(session, now))
+                self._at = time.monotonic()
+            return self._kept
+
+    def _read(self, session: Session, now: datetime) -> list[Metric]:
+        self._count(session)
+        beats = beats_by_collector(session)
+        # Every collector of a database has the same channels, or should.
+        configured = {str(name) for beat in beats.values() for name in beat.detail.get("channels") or ()}
+        version = {(VERSION, schema_revision(session) or ""): 1.0}
+        return [
+            gauges("build_info", "The version of the API and of the database's schema", ["version", "schema"], version),
+            *pipelines(session, Window(now - _SPAN, now)),
+            *collection(session, self._counts, now),
+            *collectors(beats, now),
+            *outbox(list_channels(session, sorted(configured)), now),
+            *storage(count_marked_days(session), self._size, free_bytes(self._reader.engine), self._replica()),
+        ]
+
+    def _count(self, session: Session) -> None:
+        if time.monotonic() - self._counted_at >= COUNTED_SECONDS:
+            self._counts, self._size = count_rows(session), database_bytes(session)
+            self._counted_at = time.monotonic()
+
+    def _replica(self) -> Standing | None:
+        return self._reader.standing() if self._reader.replica is not None else None

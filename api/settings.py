@@ -1,0 +1,135 @@
+"""The API's settings: the only place in it that reads the environment."""
+
+import re
+from urllib.parse import urlsplit
+
+import limits
+import redis
+from pydantic import SecretStr, field_validator
+
+from core.http.settings import ApiAddressSettings, ServerSettings
+from core.settings import ReaderSettings, RedisSettings
+from health.alerts.channels.settings import ChannelSettings
+
+_KEY = re.compile(r"[\x21-\x7e]+")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?")
+
+
+class Settings(ReaderSettings, ChannelSettings, ApiAddressSettings, ServerSettings, RedisSettings):
+    api_keys: SecretStr | None = None
+    # Of /metrics and of what /health says of hosts and repositories; both are open without it.
+    metrics_key: SecretStr | None = None
+    api_rate_limit: str = "1200/minute"
+    api_cors_origins: str = ""
+    github_webhook_secret: SecretStr | None = None
+    poll_interval_minutes: float = 5.0
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        text = self.api_keys.get_secret_value() if self.api_keys else ""
+        return _split(text)
+
+    @property
+    def metrics_keys(self) -> tuple[str, ...]:
+        """Those that open /metrics and the details of /health; empty where both are open. Who may read everything may
+        read these."""
+        return (self.metrics_key.get_secret_value(), *self.keys) if self.metrics_key else ()
+
+    @property
+    def rate_limit(self) -> str | None:
+        return None if self.api_rate_limit == "none" else self.api_rate_limit
+
+    @property
+    def cors_origins(self) -> tuple[str, ...]:
+        return _split(self.api_cors_origins)
+
+    @property
+    def public(self) -> bool:
+        """Does API_HOST, or where the container's port is published, let other machines in?"""
+        return self.listening().is_open
+
+    @field_validator("api_keys")
+    @classmethod
+    def _keys(cls, value: SecretStr | None) -> SecretStr | None:
+        """A variable that is set but names no key must not read as "no keys wanted"."""
+        if value is None:
+            return None
+        found = _split(value.get_secret_value())
+        if not found or not all(_KEY.fullmatch(key) for key in found):
+            raise ValueError("allowed are keys of printable ASCII without spaces, separated by commas")
+        return value
+
+    @field_validator("metrics_key")
+    @classmethod
+    def _metrics_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _KEY.fullmatch(value.get_secret_value()):
+            raise ValueError("allowed is a key of printable ASCII without spaces")
+        return value
+
+    @field_validator("api_rate_limit")
+    @classmethod
+    def _rate(cls, value: str) -> str:
+        value = value.strip().lower()
+        try:
+            usable = value == "none" or limits.parse(value).amount > 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError(f"given was {value[:40]!r}; allowed is none, or a rate such as 1200/minute or 20/second")
+        return value
+
+    @field_validator("api_cors_origins")
+    @classmethod
+    def _origins(cls, value: str) -> str:
+        for origin in _split(value):
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"given was {origin[:60]!r}; allowed are origins such as https://portal.example.com, separated by "
+                    "commas, or *"
+                )
+        return value
+
+    @field_validator("poll_interval_minutes", mode="before")
+    @classmethod
+    def _minutes(cls, value: object) -> float:
+        try:
+            number = float(str(value))
+        except ValueError:
+            number = float("nan")
+        if not 0.05 <= number <= 1440:
+            raise ValueError(
+                f"given was {str(value)[:40]!r}; allowed is a number of minutes between polls from 0.05 to 1440"
+            )
+        return number
+
+    @field_validator("app_url")
+    @classmethod
+    def _app(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+        except ValueError:
+            parts = urlsplit("")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise ValueError("allowed is a URL without a user that begins with http:// or https://")
+        return value.rstrip("/")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not _is_redis(value.get_secret_value()):
+            raise ValueError("the value is no Redis URL; write redis://:PASSWORD@HOST:6379/0")
+        return value
+
+
+def _split(keys: str) -> tuple[str, ...]:
+    return tuple(key.strip() for key in keys.split(",") if key.strip())
+
+
+def _is_redis(url: str) -> bool:
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        return False
+    try:
+        redis.ConnectionPool.from_url(url)
+    except (ValueError, TypeError):
+        return False
+    return True

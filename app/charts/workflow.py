@@ -1,0 +1,118 @@
+"""Several lines over time, one a name.
+
+Runs as points: when they were created and how long they took.
+"""
+
+from typing import Any
+
+import pandas as pd
+
+from app.charts import theme, timeline
+from app.charts.trends import change_marks, duration_ticks
+
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+
+
+def rates(frame: pd.DataFrame, since: str, until: str, *, dark: bool = False) -> dict[str, Any]:
+    """Columns: at, name, rate (a share; null: nothing decided, a gap), rate_written, partial, note."""
+    return _lines(frame, "rate", (since, until), theme.axis(range=[0, 1.005], tickformat=".0%"), dark)
+
+
+def durations(frame: pd.DataFrame, since: str, until: str, *, dark: bool = False) -> dict[str, Any]:
+    """Columns: at, name, p50 (seconds; null: a gap), p50_written, partial, note."""
+    known = frame["p50"].dropna()
+    highest = float(known.max()) if len(known) else 60.0
+    ticks, labels = duration_ticks(highest)
+    yaxis = theme.axis(range=[0, highest * 1.08], tickvals=ticks, ticktext=labels)
+    return _lines(frame, "p50", (since, until), yaxis, dark)
+
+
+def _named(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    return [(str(name), part) for name, part in frame.groupby("name", sort=False)]
+
+
+def _lines(
+    frame: pd.DataFrame, column: str, span: tuple[str, str], yaxis: dict[str, Any], dark: bool
+) -> dict[str, Any]:
+    if not frame[column].notna().any():
+        return theme.empty("No branch has completed runs in this period")
+    traces = [
+        drawn
+        for place, (name, part) in enumerate(_named(frame))
+        for drawn in timeline.lines(part, timeline.plain(part[column]), _line(name, part, column, place, dark=dark),
+                                      legend=not place)
+    ]  # fmt: skip
+    return {
+        "data": traces,
+        "layout": theme.layout(
+            showlegend=True,
+            xaxis=theme.time_axis(*span, "%a %d %b %Y UTC"),
+            yaxis=yaxis,
+        ),
+    }
+
+
+def _line(name: str, part: pd.DataFrame, column: str, place: int, *, dark: bool) -> dict[str, Any]:
+    colours = theme.SERIES[dark]
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": theme.safe(name[:28]),
+        "line": {"color": colours[place % len(colours)], "width": 2, "dash": _DASHES[place % len(_DASHES)]},
+        "marker": {"size": 5},
+        "customdata": list(part[f"{column}_written"]),
+        "hovertemplate": f"%{{customdata}} {theme.safe(name[:40])}<extra></extra>",
+        "connectgaps": False,
+    }
+
+
+_KINDS = (
+    ("success", "Success", theme.SUCCESS, "circle"),
+    ("failure", "Failed", theme.FAILURE, "x"),
+    ("cancelled", "Cancelled", theme.CANCELLED, "diamond"),
+    ("other", "Other", theme.OTHER, "square"),
+)
+# SVG stays quick to about this many points; more are drawn on a canvas.
+_SVG_UP_TO = 1_000
+
+
+def runs(
+    frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC", markers: pd.DataFrame | None = None
+) -> dict[str, Any]:
+    """Columns: at, seconds, kind (success, failure, cancelled, other), address (where a click leads), hover.
+    Symbols differ, so that colour is never alone. `markers` as in the charts over time."""
+    if not len(frame):
+        return theme.empty("No completed run with a known duration in this period")
+    highest = float(frame["seconds"].max())
+    ticks, labels = duration_ticks(highest)
+    kind = "scatter" if len(frame) <= _SVG_UP_TO else "scattergl"
+    lines, notes = change_marks(markers)
+    hover = f"%a %d %b %Y, %H:%M {zone}"
+    return {
+        "data": [
+            _trace(frame[frame["kind"] == name], kind, label, colour, symbol) for name, label, colour, symbol in _KINDS
+            if (frame["kind"] == name).any()
+        ],
+        "layout": theme.layout(
+            height=270,
+            hovermode="closest",
+            showlegend=True,
+            shapes=lines,
+            annotations=notes,
+            xaxis=theme.axis(showgrid=False, type="date", range=[since, until], hoverformat=hover),
+            yaxis=theme.axis(range=[0, highest * 1.08], tickvals=ticks, ticktext=labels),
+        ),
+    }  # fmt: skip
+
+
+def _trace(frame: pd.DataFrame, kind: str, label: str, colour: str, symbol: str) -> dict[str, Any]:
+    return {
+        "type": kind,
+        "mode": "markers",
+        "name": label,
+        "x": list(frame["at"]),
+        "y": list(frame["seconds"]),
+        "marker": {"color": colour, "size": 7, "symbol": symbol, "opacity": 0.75},
+        "customdata": [list(row) for row in zip(frame["address"], map(theme.safe, frame["hover"]), strict=True)],
+        "hovertemplate": "%{customdata[1]}<extra></extra>",
+    }  # fmt: skip

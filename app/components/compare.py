@@ -1,0 +1,198 @@
+"""Runs side by side, and what changed since the last success."""
+
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from app import data
+from app.status_style import colour_group, word
+from app.widgets import cells
+from app.widgets.cells import Cell
+from app.widgets.panel import Made
+from app.widgets.table import Column, Row, long_table
+from app.widgets.text import html, short
+from core import formatting
+from db.enums import Conclusion
+from db.runs.run_queries import RunRow
+from health.metrics.workflows import Commit, ComparedJob, ComparedRun, JobState, RunComparison, SinceGreen
+
+_NAMED = 12
+# The jobs of a run with more are compared with those of the last success on demand.
+MOST_AT_ONCE = 1_000
+
+
+def wanted_runs() -> tuple[int, ...]:
+    """`?runs=1,2`; what is no number is left out."""
+    parts = st.query_params.get("runs", "").split(",")
+    return tuple(dict.fromkeys(int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 19))
+
+
+def nothing_to_compare(reason: str) -> None:
+    with st.container(border=True, key="state-no-comparison"):
+        st.markdown("### :material/compare_arrows: Nothing to compare")
+        st.markdown(reason)
+        st.page_link("views/runs.py", label="Choose two to five runs", icon=":material/list:")
+
+
+def run_heads(compared: Sequence[ComparedRun], zone: ZoneInfo) -> None:
+    cards = "".join(_head(each, compared[0].run, zone) for each in compared)
+    st.html(f'<div class="ph-tiles">{cards}</div>')
+
+
+def job_table(found: RunComparison, name: str) -> None:
+    long_table(name, _columns(found), found.jobs, job_rows, caption="Jobs side by side, most changed first",
+               what="jobs", of=tuple(each.run.id for each in found.runs))  # fmt: skip
+
+
+def jobs_file(found: RunComparison) -> tuple[Sequence[Column], list[Row]]:
+    return _columns(found), job_rows(found.jobs)
+
+
+def job_rows(jobs: Sequence[ComparedJob]) -> list[Row]:
+    return [(_name(job), *(_state(state) for state in job.states), _delta(job)) for job in jobs]
+
+
+def since_green(found: SinceGreen, zone: ZoneInfo) -> None:
+    """Commits and jobs against the last success."""
+    if found.green is None or found.comparison is None:
+        st.caption("No earlier success of this workflow is known.")
+        return
+    green, latest = found.green, found.comparison.runs[-1]
+    link = cells.anchor(f"#{green.run_number}", "run", [("run_id", green.id)])
+    both = cells.anchor("side by side", "compare", [("runs", f"{green.id},{latest.run.id}")])
+    st.html(
+        f'<div class="ph-meta"><span>last success {link} on <b>{html(green.branch or formatting.NO_DATA)}</b>, '
+        f"{cells.stamp(green.created_at, zone)}</span><span>duration {formatting.duration(green.duration_seconds)} → "
+        f"{formatting.duration(latest.run.duration_seconds)}{duration_delta(latest, green)}</span><span>{both}</span></div>"
+    )
+    if found.first_bad:
+        st.html(f'<div class="ph-meta"><span>{_since(found.first_bad, green)}</span></div>')
+    _commits(found.commits, found.first_bad, more=found.more, compare_url=latest.compare_url)
+    if found.comparison.jobs:
+        job_table(found.comparison, "since-green")
+
+
+@st.fragment
+def jobs_on_demand(run_id: int, version: int) -> None:
+    """The jobs against the last success, compared when somebody wants to see them."""
+    unfolded = st.expander("Jobs compared with the last success", on_change="rerun", key=f"since-green-{run_id}")
+    if unfolded.open:
+        found = data.since_green(run_id, version)
+        with unfolded:
+            if found and found.comparison:
+                job_table(found.comparison, "since-green")
+
+
+def since_green_csv(found: SinceGreen, run_id: int, version: int) -> tuple[str, Made] | None:
+    """For the panel, of all jobs; null where there is nothing to compare with."""
+    return ("since-success", lambda: _all_jobs(run_id, version)) if found.comparison else None
+
+
+def _all_jobs(run_id: int, version: int) -> tuple[Sequence[Column], list[Row]]:
+    found = data.since_green(run_id, version)
+    return jobs_file(found.comparison) if found and found.comparison else ((), [])
+
+
+def _since(first_bad: RunRow, green: RunRow) -> str:
+    run = cells.anchor(f"#{first_bad.run_number}", "run", [("run_id", first_bad.id)])
+    if first_bad.head_sha == green.head_sha:
+        return f"failing since {run}, on the commit of the last success <code>{html(green.head_sha[:7])}</code>"
+    return f"failing since {run}, first bad commit <code>{html(first_bad.head_sha[:7])}</code>"
+
+
+def _commits(commits: Sequence[Commit], first_bad: RunRow | None, *, more: bool, compare_url: str | None) -> None:
+    shown = named_commits(commits, first_bad.head_sha if first_bad else None)
+    rows = [_commit(each, first_bad) for each in shown]
+    others = len(commits) - len(shown)
+    if others:
+        # The first bad one, where it is older than the newest, stands behind those that are left out.
+        rows.insert(_NAMED, f'<li class="ph-dim">{others}{" or more" if more else ""} more</li>')
+    outside = (
+        f' <a href="{html(compare_url)}" target="_blank" rel="noopener">all changes on GitHub</a>'
+        if compare_url and compare_url.startswith("https://")
+        else ""
+    )
+    count = "1 commit" if len(commits) == 1 else f"{len(commits)}{'+' if more else ''} commits"
+    st.html(f'<div class="ph-commits"><b>{count} with runs since then</b>{outside}<ul>{"".join(rows)}</ul></div>')
+
+
+def _people(commit: Commit) -> str:
+    """The author, else who started the first run of the commit."""
+    return commit.author or (f"run started by {commit.actor}" if commit.actor else "")
+
+
+def named_commits(commits: Sequence[Commit], first_bad_sha: str | None) -> list[Commit]:
+    """The newest twelve; the first bad one is never cut."""
+    shown = list(commits[:_NAMED])
+    return [*shown, *(each for each in commits[_NAMED:] if each.sha == first_bad_sha)]
+
+
+def _commit(commit: Commit, first_bad: RunRow | None) -> str:
+    bad = first_bad is not None and commit.sha == first_bad.head_sha
+    mark = ' <b class="ph-red">first bad commit</b>' if bad else ""
+    return (
+        f'<li><code>{html(commit.sha[:7])}</code> {html(commit.title[:120])} <span class="ph-dim">'
+        f"{html(_people(commit))}</span>{mark}</li>"
+    )
+
+
+def _columns(found: RunComparison) -> Sequence[Column]:
+    runs = [Column(f"#{each.run.run_number}", "right", each.run.headline) for each in found.runs]
+    return [Column("Job"), *runs, Column("Change", "right", "Last against first")]
+
+
+def _head(each: ComparedRun, first: RunRow, zone: ZoneInfo) -> str:
+    run = each.run
+    title = cells.anchor(run.headline or "(no title)", "run", [("run_id", run.id)], hover=run.headline)
+    state = run.conclusion or run.status
+    return (
+        f'<div class="ph-tile"><span class="ph-label">#{run.run_number} · {html(run.repo)} / {html(run.workflow)}'
+        f'</span><span class="ph-clip">{title}</span>'
+        f"<b>{formatting.duration(run.duration_seconds)}{duration_delta(each, first)}</b>"
+        f'<span class="ph-change"><span class="ph-{colour_group(state)}">{html(word(state))}</span>'
+        f"<code>{html(run.head_sha[:7])}</code><span>{html(run.branch or formatting.NO_DATA)}</span>"
+        f"{cells.stamp(run.created_at, zone)}</span></div>"
+    )
+
+
+def _name(job: ComparedJob) -> Cell:
+    marks = (
+        (job.appeared, "new"), (job.vanished, "gone"), (job.labels_changed, "other runner"),
+        (job.conclusion_changed, "other result"),
+    )  # fmt: skip
+    told = ", ".join(mark for is_so, mark in marks if is_so)
+    small = f"<small>{told}</small>" if told else ""
+    clipped = f'<span class="ph-clip" title="{html(job.name)}"><b>{html(short(job.name))}</b></span>'
+    return Cell(f'<span class="ph-two">{clipped}{small}</span>', job.name)
+
+
+def _state(state: JobState | None) -> Cell:
+    if state is None:
+        return Cell(f'<span class="ph-dim">{formatting.NO_DATA}</span>', None)
+    name = state.conclusion or ("end_unknown" if state.end_unknown else "in_progress")
+    sign = html(word(name).partition(" ")[0])
+    shown = f'<span class="ph-{colour_group(name)}" title="{html(word(name))}">{sign}</span>'
+    return Cell(f"{shown} {formatting.duration(state.duration_seconds)}", state.duration_seconds)
+
+
+def _delta(job: ComparedJob) -> Cell:
+    first, last = job.states[0], job.states[-1]
+    seconds = last.delta_seconds if last else None
+    passed = all(state is not None and state.conclusion == Conclusion.SUCCESS for state in (first, last))
+    return Cell(_signed(seconds, coloured=passed).strip() or formatting.NO_DATA, seconds)
+
+
+def duration_delta(compared: ComparedRun, first: RunRow) -> str:
+    """How much longer or shorter than the first run it took; coloured where both succeeded."""
+    passed = all(run.conclusion == Conclusion.SUCCESS for run in (compared.run, first))
+    return _signed(compared.delta_seconds, coloured=passed)
+
+
+def _signed(seconds: float | None, *, coloured: bool) -> str:
+    """Slower or faster than the first, with a sign beside the colour. What did not succeed ended early or hung: it is
+    neither faster nor slower, and has no colour."""
+    if seconds is None or round(seconds) == 0:
+        return ""
+    tone, sign = ("red", "+") if seconds > 0 else ("green", "−")
+    return f' <small class="ph-{tone if coloured else "dim"}">{sign}{formatting.duration(abs(seconds))}</small>'

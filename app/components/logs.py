@@ -1,0 +1,192 @@
+"""The parts of the page of one log.
+
+Logs of jobs: the log itself where it is stored, else why there is none and what can be done.
+
+A log of any length: what is seen of it is asked for from the dashboard's server, window by window.
+"""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from app import data
+from app.data import RunDetail
+from app.logs.script import address
+from app.status_style import colour_group, word
+from app.widgets import cells
+from app.widgets.text import html, markdown, short
+from core import formatting
+from db.enums import LogState
+from db.logs.log_queries import JobLogRow
+from db.runs.run_queries import JobSummary, RunRow
+
+# More are not sent to the browser; the page of the run has a table of all jobs.
+_MOST_CHOICES = 300
+
+
+@dataclass(frozen=True)
+class FoundLog:
+    """`others` are the logs of the same attempt, itself included, as they are listed."""
+
+    row: JobLogRow
+    job: JobSummary | None
+    attempt: int
+    others: list[JobLogRow]
+
+
+def find(newest: RunDetail, version: int) -> FoundLog | None:
+    """The log that the address names; without a job, the first failed one of the attempt."""
+    wanted, attempt = _number("job_id"), _number("attempt")
+    known = [each.attempt for each in newest.attempts] or [newest.run.attempt]
+    for number in [attempt] if attempt in known else sorted(known, reverse=True):
+        detail = data.attempt_detail(newest, number, version)
+        rows = data.run_logs(newest.run.id, number, version) if detail else []
+        row = next((each for each in rows if wanted in (None, each.job_id)), None)
+        if detail and row:
+            job = next((each for each in detail.jobs if each.id == row.job_id), None)
+            return FoundLog(row, job, number, rows)
+    return None
+
+
+def _number(name: str) -> int | None:
+    given = st.query_params.get(name, "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 20 else None
+
+
+def no_log(run: RunRow) -> None:
+    with st.container(border=True, key="state-no-log"):
+        st.markdown("### :material/search_off: No such log")
+        st.markdown(f"Run {run.id} has no job of this number with a log of its own.")
+        st.page_link(
+            "views/run.py", label="Go to the run", icon=":material/timeline:", query_params={"run_id": str(run.id)}
+        )
+
+
+def header(run: RunRow, found: FoundLog, zone: ZoneInfo) -> None:
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="top", key="log-head"):
+        st.html(_head(run, found, zone), width="stretch")
+        with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
+            if len(found.others) > 1:
+                _choose(found)
+            url = found.job.html_url if found.job else None
+            if url and url.startswith("https://"):
+                st.link_button("View on GitHub", url, icon=":material/open_in_new:")
+
+
+def _choose(found: FoundLog) -> None:
+    """Another job of the same attempt."""
+    listed = found.others[:_MOST_CHOICES]
+    listed += [] if found.row in listed else [found.row]
+    names = {each.job_id: f"{word(each.conclusion or 'in_progress')} · {short(each.name)}" for each in listed}
+    if len(found.others) > _MOST_CHOICES:
+        st.caption(f"{formatting.count(len(names))} of {formatting.count(len(found.others))} logs to choose from")
+    chosen = st.selectbox(
+        "Log of", list(names), index=list(names).index(found.row.job_id), key=f"job-of-{found.row.job_id}", width=260,
+        format_func=lambda job_id: markdown(names[job_id]), label_visibility="collapsed",
+    )  # fmt: skip
+    if chosen != found.row.job_id:
+        st.query_params.from_dict({"run_id": st.query_params["run_id"], "job_id": str(chosen)})
+        st.rerun()
+
+
+def _head(run: RunRow, found: FoundLog, zone: ZoneInfo) -> str:
+    state = found.row.shown_state
+    back = f"run?{urlencode({'run_id': run.id, 'attempt': found.attempt})}"
+    of = f"runs?{urlencode({'repo': run.repo, 'workflow': run.workflow})}"
+    took = f"<span>{formatting.duration(found.job.duration_seconds)}</span>" if found.job else ""
+    attempt = f"<span>attempt {found.attempt}</span>" if run.attempt > 1 else ""
+    return (
+        f'<div class="ph-crumb"><a href="runs" target="_self">Runs</a> / {html(run.repo)} / '
+        f'<a href="{html(of)}" target="_self">{html(run.workflow)}</a> / '
+        f'<a href="{html(back)}" target="_self">#{run.run_number} {html(run.headline[:80])}</a></div>'
+        f'<h2 class="ph-title">{html(found.row.name)}</h2>'
+        f'<div class="ph-meta"><span class="ph-pill ph-{colour_group(state)}">{html(word(state))}</span>{took}{attempt}'
+        f"<span>{cells.when(found.job.started_at if found.job else None, zone).html}</span></div>"
+    )
+
+
+_STATES = {
+    LogState.PENDING: ":material/hourglass_empty: The collector is fetching this log; it appears here by itself.",
+    LogState.EXPIRED: ":material/delete_history: GitHub had deleted this log before it was read.",
+    LogState.PRUNED: ":material/auto_delete: This log was deleted for its age (LOG_RETENTION_DAYS); its cause is kept.",
+    LogState.MISSING: ":material/search_off: GitHub has no log for this job.",
+}
+
+
+def job_log(row: JobLogRow, run_id: int, attempt: int, html_url: str | None) -> None:
+    """On the page of a run: the cause in view."""
+    with st.container(border=True, key=f"log-{row.job_id}", gap="small"):
+        _header(row, html_url)
+        if row.error_line:
+            st.html(f'<div class="ph-cause">{html(row.error_line)}</div>')
+        if row.state == LogState.STORED:
+            log_viewer(run_id, row.job_id, row.name, embedded=True)
+        else:
+            absent(row, run_id)
+
+
+def absent(row: JobLogRow, run_id: int) -> None:
+    """Why there is no log to read, and what can be done."""
+    if row.end_unknown and row.state == LogState.MISSING:
+        st.caption(":material/help: GitHub never closed this job, so its log cannot be had.")
+    elif row.state:
+        st.caption(_STATES.get(LogState(row.state), markdown(row.state)))
+    elif not row.completed:
+        st.caption(":material/hourglass_empty: The log can be read once the job is over.")
+    else:
+        _offer(row, run_id)
+
+
+def _header(row: JobLogRow, html_url: str | None) -> None:
+    state = row.shown_state
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="small"):
+        st.markdown(f"**Log · {markdown(row.name)}** &nbsp;:{colour_group(state)}[{word(state)}]", width="content")
+        if html_url and html_url.startswith("https://"):
+            st.link_button("GitHub", html_url, icon=":material/open_in_new:", type="tertiary")
+
+
+def _offer(row: JobLogRow, run_id: int) -> None:
+    if not st.button("Fetch this log", key=f"fetch-{row.job_id}", icon=":material/download:"):
+        return
+    try:
+        data.ask_for_log(row, run_id)
+    except data.Unavailable as error:
+        st.error(markdown(error))
+        return
+    st.rerun()
+
+
+# Streamlit sends this with every viewer of a page; the program itself comes once, and stays in the browser.
+_START = """
+export default function (component) {
+  const program = import(new URL(component.data.script, document.baseURI).href);
+  const failed = "The log viewer could not be loaded; reload the page.";
+  program.then(({ show }) => show(component), () => {
+    component.parentElement.querySelector(".ph-lv").textContent = failed;
+  });
+  return () => { program.then(({ close }) => close(component), () => {}); };
+}
+"""
+_viewer = st.components.v2.component(
+    "pipeline_health_log",
+    html='<div class="ph-lv"></div>',
+    js=_START,
+    # The dashboard's keys and links see into it.
+    isolate_styles=False,
+)
+
+
+def log_viewer(run_id: int, job_id: int, name: str, *, embedded: bool, line: str = "") -> None:
+    """`embedded`: low, beginning shortly before the cause; else as high as the window, and chosen lines go into the
+    address. `line`: 12 or 12-20, to begin there."""
+    data = {
+        "script": address(),
+        "base": f"logs/{run_id}/{job_id}",
+        "page": f"log?{urlencode({'run_id': run_id, 'job_id': job_id})}",
+        "name": name,
+        "embedded": embedded,
+        "line": line,
+    }
+    _viewer(data=data, key=f"log-viewer-{job_id}")

@@ -1,0 +1,134 @@
+"""The jobs of an attempt and the steps of a job on a common clock."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from app.frames.tables import so_far
+from app.status_style import word
+from core import formatting
+from db.definitions.job_times import outcome_of
+from db.enums import Conclusion, Outcome
+from db.runs.run_queries import JobSummary, Steps
+from health.metrics.definitions.job_figures import critical_path
+
+
+def timeline(
+    jobs: Sequence[JobSummary], started_at: datetime | None, now: datetime, most: int | None = None
+) -> pd.DataFrame:
+    """Own jobs of an attempt: no copies, no phantoms, none that were skipped. `end` is null where it is unknown: such a
+    job does not go on. `critical`: on the chain of jobs that decided how long it took. Of more than `most` jobs those
+    that `foremost` picks, in the order they began."""
+    shown = drawable(jobs)
+    chain = {link.job_id for link in critical_path(shown)} if all(job.completed_at for job in shown) else set()
+    origin = started_at or min((job.started_at for job in shown if job.started_at), default=now)
+    rows = [
+        {
+            "name": job.name,
+            "queue_start": _offset(origin, job.created_at),
+            "start": _offset(origin, job.started_at) if job.status != "queued" else None,
+            "end": _offset(origin, _end(job, now)) if job.status != "queued" else None,
+            "outcome": job.conclusion or ("end_unknown" if job.end_unknown else "in_progress"),
+            "written": _written(job, now),
+            "hover": _job_hover(job) + (" · on the critical path" if job.id in chain else ""),
+            "critical": job.id in chain,
+        }
+        for job in (shown if most is None else foremost(shown, now, most, chain))
+    ]
+    return pd.DataFrame(
+        rows, columns=["name", "queue_start", "start", "end", "outcome", "written", "hover", "critical"]
+    )
+
+
+def drawable(jobs: Sequence[JobSummary]) -> list[JobSummary]:
+    """Jobs of the attempt that have a bar: no copies, no phantoms, none that were skipped."""
+    return [job for job in jobs if not job.copied and not job.phantom and job.conclusion != Conclusion.SKIPPED]
+
+
+def foremost(jobs: Sequence[JobSummary], now: datetime, most: int, chain: Collection[int] = ()) -> list[JobSummary]:
+    """At most `most` of them, in the given order: failed ones first, then those whose id is in `chain`, then the
+    longest."""
+    if len(jobs) <= most:
+        return list(jobs)
+
+    def rank(place: int) -> tuple[bool, bool, float]:
+        job = jobs[place]
+        failed = outcome_of(job.status, job.conclusion) is Outcome.FAILURE
+        end = _end(job, now)
+        ran = (end - job.started_at).total_seconds() if job.started_at and end else 0.0
+        return not failed, job.id not in chain, -(ran if job.duration_seconds is None else job.duration_seconds)
+
+    return [jobs[place] for place in sorted(sorted(range(len(jobs)), key=rank)[:most])]
+
+
+def _end(job: JobSummary, now: datetime) -> datetime | None:
+    return job.completed_at or (None if job.end_unknown else now)
+
+
+def _written(job: JobSummary, now: datetime) -> str:
+    if job.end_unknown:
+        return "end unknown"
+    return formatting.duration(job.duration_seconds) if job.completed_at else so_far(job.started_at, now)
+
+
+@dataclass(frozen=True)
+class StepSpan:
+    """A step of a job. `left` and `width`: when it ran, in percent of its job's time; 0 wide where it did not run, or
+    its times are unknown."""
+
+    name: str
+    state: str
+    duration: str
+    left: float = 0.0
+    width: float = 0.0
+
+
+def steps(job: JobSummary, listed: Steps) -> list[StepSpan]:
+    """The steps of a job, in the given order."""
+    spans = [(_moment(step.get("started_at")), _moment(step.get("completed_at"))) for step in listed]
+    origin = min((start for start, _ in spans if start), default=None)
+    whole = max(((end - origin).total_seconds() for _, end in spans if end and origin), default=0.0)
+    return [_step(job, step, span, origin, whole) for step, span in zip(listed, spans, strict=True)]
+
+
+def _step(
+    job: JobSummary, step: dict[str, Any], span: tuple[datetime | None, datetime | None], origin: datetime | None,
+    whole: float,
+) -> StepSpan:  # fmt: skip
+    name, state = str(step.get("name") or ""), _step_state(job, step)
+    start, end = span
+    # GitHub gives a skipped step times as well, at which nothing ran.
+    if start is None or end is None or origin is None or step.get("conclusion") == Conclusion.SKIPPED:
+        return StepSpan(name, state, formatting.duration(None))
+    seconds = max((end - start).total_seconds(), 0.0)
+    if not seconds or not whole:
+        return StepSpan(name, state, formatting.duration(seconds))
+    left = (start - origin).total_seconds() / whole * 100
+    return StepSpan(name, state, formatting.duration(seconds), left, seconds / whole * 100)
+
+
+def _step_state(job: JobSummary, step: dict[str, Any]) -> str:
+    status = str(step.get("status") or "queued")
+    unknown = job.end_unknown and status != "completed"
+    return str(step.get("conclusion") or ("end_unknown" if unknown else status))
+
+
+def _moment(written: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(written) if isinstance(written, str) and written else None
+    except ValueError:
+        return None
+
+
+def _offset(origin: datetime, moment: datetime | None) -> float | None:
+    return max((moment - origin) / timedelta(seconds=1), 0.0) if moment else None
+
+
+def _job_hover(job: JobSummary) -> str:
+    parts = [job.name, word(job.shown_state), formatting.duration(job.duration_seconds)]
+    parts.append(f"queued {formatting.duration(job.queue_seconds)}")
+    parts += [f"on {', '.join(job.labels)}"] if job.labels else []
+    return " · ".join(parts)

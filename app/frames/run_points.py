@@ -1,0 +1,66 @@
+"""Runs as points, and lines by branch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from app.frames.trends import UTC, cut_notes, place
+from app.status_style import word
+from core import formatting
+from db.definitions.scope import Window
+from health.metrics.workflows import BranchSeries, Dot
+
+_KINDS = ("success", "failure", "cancelled")
+
+
+def dots(listed: Sequence[Dot], zone: ZoneInfo = UTC) -> pd.DataFrame:
+    """Runs whose duration is known; a click on one leads to its page."""
+    rows = [
+        {
+            "at": place(dot.created_at, zone),
+            "seconds": dot.duration_seconds,
+            "kind": dot.outcome if dot.outcome in _KINDS else "other",
+            "address": f"run?run_id={dot.run_id}",
+            "hover": f"{word(dot.outcome)} · {formatting.duration(dot.duration_seconds)} · {dot.branch or formatting.NO_DATA} · "
+            f"#{dot.run_number} {dot.headline[:70]}",
+        }
+        for dot in listed
+        if dot.duration_seconds is not None and dot.outcome != "in_progress"
+    ]
+    return pd.DataFrame(rows, columns=["at", "seconds", "kind", "address", "hover"])
+
+
+def by_branch(
+    listed: Sequence[BranchSeries], window: Window | None = None, now: datetime | None = None
+) -> pd.DataFrame:
+    """A row for each branch and day (UTC). Rate and median are null on days without decided runs: the line has a gap
+    there. `partial` and `note` as in the charts of all runs."""
+    rows: list[dict[str, Any]] = []
+    for series in listed:
+        days = [_Day(point.start, window is not None and not _whole(point.start, window)) for point in series.points]
+        for point, day, note in zip(series.points, days, cut_notes(days, UTC, window, now), strict=True):
+            rows.append({
+                "at": place(point.start, UTC),
+                "name": series.branch,
+                "rate": point.success_rate,
+                "rate_written": f"{formatting.percent(point.success_rate)} of {point.decided}",
+                "p50": point.p50,
+                "p50_written": formatting.duration(point.p50),
+                "partial": day.partial,
+                "note": note,
+            })  # fmt: skip
+    return pd.DataFrame(rows, columns=["at", "name", "rate", "rate_written", "p50", "p50_written", "partial", "note"])
+
+
+@dataclass(frozen=True)
+class _Day:
+    start: datetime
+    partial: bool
+
+
+def _whole(day: datetime, window: Window) -> bool:
+    return window.since <= day and day + timedelta(days=1) <= window.until

@@ -1,0 +1,67 @@
+"""Who is signed in, at the foot of the sidebar, and what is shown when that ends while the page is open."""
+
+import time
+from urllib.parse import urlencode, urlsplit
+
+import streamlit as st
+
+from app import session
+from app.access.policy import Account, Refusal
+from app.routes import PAGES
+from app.widgets.text import html, markdown
+
+# The server answers with the page to sign in on, which leads back to this one. Once a minute must do where the server
+# lets somebody in and the session does not (a proxy takes the Origin away): the page says what to do, and stands still.
+_ONCE = """export default function () {
+  const last = Number(sessionStorage.getItem("pipeline_health_reload"));
+  if (Date.now() - last < 60_000) return;
+  sessionStorage.setItem("pipeline_health_reload", String(Date.now()));
+  location.reload();
+}"""
+_reload = st.components.v2.component("pipeline_health_reload", js=_ONCE, isolate_styles=False)
+
+
+def signed_in(found: Account) -> None:
+    with st.sidebar:
+        st.html(
+            f'<div class="ph-account"><span title="{html(found.name)}">{html(found.name)}</span>'
+            f'<a href="{html(_base())}/auth/logout" target="_self">Sign out</a></div>'
+        )
+
+
+def watch(found: Account) -> None:
+    """On a wall, too, where nobody would see that the figures stand still."""
+    # Looks again the moment the session ends; what only refreshes a part of the page would not.
+    st.fragment(_end, run_every=max(found.ends - time.time(), 1.0) + 1.0)()
+
+
+def signed_out(found: Refusal) -> None:
+    """In the place of everything."""
+    query = urlencode([(name, each) for name in st.query_params for each in st.query_params.get_all(name)])
+    asked = f"/{_page()}{'?' if query else ''}{query}"
+    with st.container(border=True, key="state-signed-out"):
+        st.markdown(f"### :material/lock: {'Sign in again' if found.ended else 'No access'}")
+        st.markdown(markdown(found.why))
+        link = f"{_base()}/sign-in?{urlencode({'next': asked})}"
+        st.html(f'<a class="ph-go" href="{html(link)}" target="_self">Sign in</a>', width="content")
+    if found.ended:
+        _reload(key="reload")
+
+
+def _end() -> None:
+    if isinstance(session.account(), Refusal):
+        st.rerun()
+
+
+def _page() -> str:
+    last = _path().rstrip("/").rpartition("/")[2]
+    return last if last in PAGES else ""
+
+
+def _base() -> str:
+    prefix = (st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{prefix}" if prefix else ""
+
+
+def _path() -> str:
+    return urlsplit(st.context.url or "").path

@@ -1,0 +1,181 @@
+"""What stands in the cells of a table: safe HTML to look at, and the plain value to sort by and to export."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from app.status_style import colour_group, columns_image, sparkline, strip, word
+from app.widgets.text import html
+from core import formatting
+from core.formatting import counted
+from db.runs.run_queries import RunRow
+from health.metrics.definitions.change import Change, percent_change
+from health.metrics.definitions.distribution import Distribution
+
+Value = str | float | int | None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """`value` is exported, and sorted by; null sorts last."""
+
+    html: str
+    value: Value
+
+
+def text(written: object, *, mono: bool = False) -> Cell:
+    shown = html(written)
+    return Cell(f"<code>{shown}</code>" if mono else shown, str(written))
+
+
+def muted(written: object) -> Cell:
+    return Cell(f'<span class="ph-dim">{html(written)}</span>', str(written))
+
+
+def link(written: object, page: str, query: Sequence[tuple[str, object]] = (), *, hover: str = "") -> Cell:
+    return Cell(anchor(written, page, query, hover=hover), str(written))
+
+
+def anchor(written: object, page: str, query: Sequence[tuple[str, object]] = (), *, hover: str = "") -> str:
+    """A link within the dashboard: the page changes without a reload, one entry in the history."""
+    title = f' title="{html(hover)}"' if hover else ""
+    return f'<a href="{html(address(page, query))}" target="_self"{title}>{html(written)}</a>'
+
+
+def commit(run: RunRow) -> str:
+    """Whose it is, and what for; leads to the run."""
+    by = f" {html(run.attribution)}" if run.attribution else ""
+    return f"<code>{anchor(run.head_sha[:7], 'run', [('run_id', run.id)])}</code>{by}: {html(run.headline[:110])}"
+
+
+def address(page: str, query: Sequence[tuple[str, object]] = ()) -> str:
+    return f"{page or './'}{'?' if query else ''}{urlencode([(name, str(value)) for name, value in query])}"
+
+
+def count(number: int) -> Cell:
+    return Cell(formatting.count(number), number)
+
+
+def about(number: int | None) -> Cell:
+    return Cell(formatting.NO_DATA if number is None else formatting.count(number), number)
+
+
+def size(octets: int | None) -> Cell:
+    return Cell(formatting.size(octets), octets)
+
+
+def duration(seconds: float | None) -> Cell:
+    return Cell(formatting.duration(seconds), seconds)
+
+
+def money(usd: float) -> Cell:
+    return Cell(formatting.money(usd), usd)
+
+
+def minutes(seconds: float) -> Cell:
+    return Cell(formatting.minutes(seconds), seconds)
+
+
+def rate(share: float | None, *, tone: Literal["green", "red", "blue"] = "green") -> Cell:
+    """A bar with its number beside it."""
+    width = 0.0 if share is None else share * 100
+    bar = f'<span class="ph-bar ph-{tone}" aria-hidden="true"><i style="width:{width:.1f}%"></i></span>'
+    return Cell(f'<span class="ph-rate">{bar}<span>{formatting.percent(share)}</span></span>', share)
+
+
+def changed(found: Change | None) -> Cell:
+    """A change of a figure with its samples; muted, and in fewer words than on a tile, where there are too few runs."""
+    if found is None:
+        return Cell(formatting.NO_DATA, None)
+    title = f"{counted(found.n, 'run')} now, {formatting.count(found.n_before)} before"
+    tone = {True: "ph-green", False: "ph-red", None: "ph-dim"}[found.good]
+    shown = found.text if found.enough else "few runs"
+    return Cell(f'<span class="{tone}" title="{title}">{html(shown)}</span>', found.difference)
+
+
+def median(found: Distribution) -> Cell:
+    """The median, muted and with its sample where that is small."""
+    return _percentile(found.p50, found)
+
+
+def p95(found: Distribution) -> Cell:
+    return _percentile(found.p95, found)
+
+
+def _percentile(seconds: float | None, found: Distribution) -> Cell:
+    written = formatting.duration(seconds)
+    if seconds is None or not found.small:
+        return Cell(written, seconds)
+    return Cell(f'<span class="ph-dim" title="of {counted(found.n or 0, "run")} only">{written}</span>', seconds)
+
+
+def amount_change(share: float | None) -> Cell:
+    """Of an amount (money, failures), 0.25 for a quarter more; without a colour: it follows the number of runs."""
+    if share is None:
+        return Cell(formatting.NO_DATA, None)
+    return Cell(f'<span class="ph-dim">{percent_change(1 + share)}</span>', round(share * 100, 1))
+
+
+def change(share: float | None) -> Cell:
+    """Of a duration: 0.25 is a quarter longer."""
+    return Cell(formatting.NO_DATA, None) if share is None else _longer(share * 100)
+
+
+def occurrences(now: int, before: int | None) -> Cell:
+    """How much more often something bad happened than in the previous period."""
+    if before == 0:
+        return Cell('<span class="ph-dim">new</span>', "new")
+    return amount_change(now / before - 1 if before else None)
+
+
+def _longer(percent: float) -> Cell:
+    rounded = round(percent, 1)
+    if rounded == 0:
+        return Cell('<span class="ph-dim">0.0%</span>', 0.0)
+    written = f"{rounded:+,.1f}".replace("-", "−")
+    return Cell(f'<span class="ph-{"red" if rounded > 0 else "green"}">{written}%</span>', rounded)
+
+
+def state(name: str) -> Cell:
+    return Cell(f'<span class="ph-state ph-{colour_group(name)}">{html(word(name))}</span>', name)
+
+
+def outcomes(names: Sequence[str]) -> Cell:
+    """The last outcomes, oldest left."""
+    failed = sum(1 for name in names if name == "failure")
+    label = f"Last {counted(len(names), 'run')}, oldest left; {failed} failed"
+    return Cell(f'<img class="ph-image" src="{strip(names)}" alt="{label}" title="{label}">', failed)
+
+
+def trend(values: Sequence[float | None], label: str) -> Cell:
+    known = [value for value in values if value is not None]
+    if not known:
+        return Cell("", None)
+    return Cell(f'<img class="ph-image" src="{sparkline(values)}" alt="{html(label)}">', known[-1])
+
+
+def by_day(values: Sequence[float], label: str) -> Cell:
+    """Counts, a column a day."""
+    return Cell(f'<img class="ph-image" src="{columns_image(values)}" alt="{html(label)}">', sum(values))
+
+
+def when(moment: datetime | None, zone: ZoneInfo) -> Cell:
+    """In the viewer's time, UTC on hover."""
+    if moment is None:
+        return Cell(formatting.NO_DATA, None)
+    return Cell(stamp(moment, zone), moment.isoformat())
+
+
+def ago(moment: datetime | None, now: datetime) -> Cell:
+    if moment is None:
+        return Cell(formatting.NO_DATA, None)
+    written = formatting.relative((now - moment).total_seconds())
+    return Cell(f'<time title="{formatting.timestamp(moment)}">{written}</time>', moment.isoformat())
+
+
+def stamp(moment: datetime, zone: ZoneInfo) -> str:
+    shown = moment.astimezone(zone)
+    return f'<time title="{formatting.timestamp(moment)}">{shown:%d %b, %H:%M}</time>'

@@ -1,0 +1,50 @@
+"""The little CSS that Streamlit's theme cannot say. Two colours each: for light and for dark ground.
+
+A bordered panel: bold title, grey subtitle, and a figure or table inside.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app.charts.theme import CONFIG
+from app.streamlit_patches.figure import Drawn
+from app.widgets.table import Column, Row, csv_button
+from app.widgets.text import html
+
+_FILES = ("style.css", "alerts.css")
+_CSS = "".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in _FILES)
+_CSS = f"<style>{_CSS}</style>"
+
+
+def style() -> None:
+    st.html(_CSS)
+
+
+Made = Callable[[], tuple[Sequence[Column], Sequence[Row]]]
+
+
+@contextmanager
+def panel(
+    title: str, subtitle: str = "", *, key: str | None = None, csv: tuple[str, Made] | None = None,
+    stretch: bool = False,
+) -> Iterator[None]:  # fmt: skip
+    """`csv`: the name of a file and what makes its rows; `stretch`: as high as its neighbours in a grid."""
+    with st.container(border=True, key=key, gap="small", height="stretch" if stretch else "content"):
+        head = f'<div class="ph-panel"><h3>{html(title)}</h3><span>{html(subtitle)}</span></div>'
+        if csv:
+            with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+                st.html(head, width="stretch")
+                csv_button(*csv)
+        else:
+            st.html(head)
+        yield
+
+
+def figure(spec: dict[str, Any], key: str, alt: str, *, opens: bool = False) -> None:
+    """`opens`: a click on a point leads to the address that is the first of its customdata."""
+    name = f"opens-{key}" if opens else key
+    st.plotly_chart(Drawn(spec), key=name, config=CONFIG, theme="streamlit", alt=alt)

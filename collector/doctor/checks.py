@@ -1,0 +1,196 @@
+"""python -m collector doctor: is everything there that the collector needs?"""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from collector.doctor.channels import check_channels
+from collector.doctor.completeness import check_ledger
+from collector.doctor.environment import Check, check_access, check_machine
+from collector.github.client import Client
+from collector.github.errors import Forbidden, GitHubError, Gone, NotFound
+from collector.github.pagination import fan_out
+from collector.settings import NOTHING_TO_COLLECT, Settings
+from collector.sync.targets import resolve
+from core.http.client import Limits
+from core.text import clean
+from db.engine import DatabaseUnavailable, describe_failure, make_engine
+from db.migrate import NotMigrated, check_migrated
+
+_TIMEOUT_SECONDS = 10
+_REDIS_LIMITS = Limits(seconds=20.0, size=100_000)
+_CLOCK_SECONDS = 60
+# Repositories of which jobs and logs are tried, too; that takes five requests each.
+_IN_DEPTH = 25
+_NEVER = threading.Event()
+
+
+def doctor(settings: Settings, client: Client, write: Callable[[str], None] = print) -> int:
+    """Prints a table; 0 when nothing is wrong, else 1."""
+    checks = list(run_checks(settings, client))
+    width = max(len(check.name) for check in checks)
+    for check in checks:
+        mark = {True: "ok  ", False: "FAIL", None: "–   "}[check.ok]
+        write(f"{mark}  {check.name:<{width}}  {check.detail}")
+    return 1 if any(check.ok is False for check in checks) else 0
+
+
+def run_checks(settings: Settings, client: Client) -> Iterator[Check]:
+    if settings.repos:
+        yield Check("Configuration", True, f"{len(settings.repos)} entries in GITHUB_REPOS, polled every "
+                    f"{settings.poll_interval_minutes:g} min")  # fmt: skip
+    else:
+        yield Check("Configuration", False, NOTHING_TO_COLLECT)
+    yield from _database(settings)
+    yield from _github(settings, client)
+    yield _webhooks(settings)
+    yield check_access(settings)
+    yield _redis(settings)
+    yield from check_channels(settings)
+
+
+def _database(settings: Settings) -> Iterator[Check]:
+    try:
+        engine = make_engine(settings.database_url)
+        check_migrated(engine)
+    except (DatabaseUnavailable, NotMigrated) as error:
+        yield Check("Database", False, str(error))
+        return
+    try:
+        yield from check_machine(settings, engine)
+        yield from check_ledger(engine, datetime.now(UTC))
+    except SQLAlchemyError as error:
+        yield Check("Completeness", False, describe_failure(engine, error))
+    finally:
+        engine.dispose()
+
+
+def _github(settings: Settings, client: Client) -> Iterator[Check]:
+    try:
+        scopes = client.get("/rate_limit").scopes
+    except NotFound:
+        scopes = None  # a server without limits has nothing to say here
+    except GitHubError as error:
+        yield Check("GitHub", False, str(error))
+        yield from _clock(client)
+        return
+    known = f" (scopes: {scopes or 'none'})" if scopes is not None else ""
+    yield Check("GitHub", True, f"{settings.github_api_url} with {client.auth.kind}{known}; {_limit(client)}")
+    yield from _clock(client)
+    targets = resolve(client, settings.repos)
+    for entry, reason in targets.failures.items():
+        yield Check(entry, False, reason)
+    in_depth = set(targets.names[:_IN_DEPTH])
+    found = dict(fan_out(lambda name: _repository(client, name, name in in_depth), targets.names, stop=_NEVER))
+    for name in targets.names:
+        result = found[name]
+        yield Check(name, False, str(result)) if isinstance(result, GitHubError) else result
+
+
+def _limit(client: Client) -> str:
+    rate = client.rate.state
+    if not rate.limit or rate.remaining is None:
+        return "no rate limit"
+    reserve = f", {client.rate.kept:,} of them left to others (RATE_LIMIT_RESERVE)" if client.rate.kept else ""
+    return f"{rate.remaining:,} of {rate.limit:,} requests left this hour{reserve}"
+
+
+def _clock(client: Client) -> Iterator[Check]:
+    """GitHub takes an App's signature only within a minute of its own time."""
+    ahead = client.clock_ahead
+    if ahead is None:
+        return
+    seconds = round(ahead.total_seconds())
+    if abs(seconds) <= _CLOCK_SECONDS:
+        yield Check("Clock", True, "as GitHub's")
+        return
+    told = f"this machine's clock is {abs(seconds):,} s {'ahead of' if seconds > 0 else 'behind'} GitHub's"
+    if client.auth.installed:
+        yield Check("Clock", False, f"{told}: a GitHub App's signature is not taken; set the clock by NTP")
+    else:
+        yield Check("Clock", None, f"{told}; running times of jobs that are not over are off by as much")
+
+
+def _repository(client: Client, name: str, in_depth: bool) -> Check:
+    """What the token may read there; in depth also jobs and logs, by the newest run that is over."""
+    where = f"/repos/{name}"
+    if in_depth:
+        client.get(where)
+    asked = {"per_page": 1, "status": "completed"} if in_depth else {"per_page": 1}
+    try:
+        data = client.get(f"{where}/actions/runs", params=asked).data
+    except (Forbidden, NotFound) as error:
+        return Check(name, False, _refused("runs", "Actions", error))
+    if not in_depth:
+        return Check(name, True, "runs can be read")
+    run = _first(data, "workflow_runs")
+    if run is None:
+        return Check(name, True, "runs can be read; none is over yet, so jobs and logs were not tried")
+    try:
+        job = _first(client.get(f"{where}/actions/runs/{run}/jobs", params={"per_page": 1}).data, "jobs")
+    except (Forbidden, NotFound) as error:
+        return Check(name, False, _refused("jobs", "Actions", error))
+    if job is None:
+        return Check(name, True, "runs and jobs can be read")
+    return _logs(client, name, job)
+
+
+def _logs(client: Client, name: str, job: int) -> Check:
+    try:
+        with client.download(f"/repos/{name}/actions/jobs/{job}/logs"):
+            logs = "runs, jobs and logs can be read"
+    except Forbidden as error:
+        return Check(name, False, f"runs and jobs can be read; {_refused('logs', 'Actions', error)}")
+    except (NotFound, Gone):
+        logs = "runs and jobs can be read; the newest run's log is gone, which is no matter of rights"
+    try:
+        client.get(f"/repos/{name}/check-runs/{job}/annotations", params={"per_page": 1})
+    except (Forbidden, NotFound):
+        return Check(name, True, f"{logs}; annotations cannot (right to read Checks): lost runners stay without cause")
+    return Check(name, True, logs)
+
+
+def _refused(what: str, right: str, error: GitHubError) -> str:
+    """403 says that the right is missing; 404 hides what may not even be known."""
+    if isinstance(error, Forbidden):
+        return f"{what} may not be read: the right to read {right} is missing ({error})"
+    return f"{what} cannot be found: {right} are switched off there, or may not be seen by this token ({error})"
+
+
+def _first(data: Any, key: str) -> int | None:
+    listed = data.get(key) if isinstance(data, dict) else None
+    first = listed[0] if isinstance(listed, list) and listed else None
+    return first["id"] if isinstance(first, dict) and isinstance(first.get("id"), int) else None
+
+
+def _webhooks(settings: Settings) -> Check:
+    if not settings.github_webhook_secret:
+        return Check("Webhooks", None, "GITHUB_WEBHOOK_SECRET is not set: new runs are seen by polling alone")
+    return Check("Webhooks", True, "webhooks are taken at POST /api/webhooks/github")
+
+
+def _redis(settings: Settings) -> Check:
+    if not settings.redis_url:
+        return Check("Redis", None, "REDIS_URL is not set: the API caches in its own process")
+    import redis  # the collector itself does without, and starts sooner
+
+    from core.redis_client import bounded_redis
+
+    try:
+        server = bounded_redis(settings.redis_url.get_secret_value(), _TIMEOUT_SECONDS, _REDIS_LIMITS)
+    except ValueError:
+        return Check("Redis", False, "REDIS_URL: the value is no Redis URL; write redis://:PASSWORD@HOST:6379/0")
+    try:
+        server.ping()
+    except (redis.RedisError, OSError) as error:
+        return Check("Redis", False, f"REDIS_URL: {_reason(error)}")
+    finally:
+        server.close()
+    return Check("Redis", True, "answers")
+
+
+def _reason(error: Exception) -> str:
+    return clean(getattr(error, "strerror", None) or error, 200)

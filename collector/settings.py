@@ -1,0 +1,202 @@
+"""The collector's settings: the only place in it that reads the environment."""
+
+import re
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from collector.github.auth import read_key
+from core.http.settings import ApiAddressSettings
+from core.settings import ReaderSettings, RedisSettings
+from db.definitions.prices import NO_LIST, PriceList
+from db.jobs.price_list import read_price_list
+from health.alerts.channels.settings import ChannelSettings
+from health.alerts.rules.rules import Threshold, parse_threshold
+
+_OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98})"
+_ENTRY = re.compile(rf"!?{_OWNER}/(?:[A-Za-z0-9._-]{{1,100}}|\*)", re.ASCII)
+_HOST = re.compile(r"(?:\*?\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
+_REPOS_FORMS = "allowed are owner/name, owner/* and !owner/name, separated by commas"
+
+
+# Thirty days and the same weekdays and hours five weeks earlier, so that the figures have a period to be compared with.
+_DEMO = {"poll_interval_minutes": 0.1, "backfill_days": 66}
+NOTHING_TO_COLLECT = "GITHUB_REPOS: nothing to collect; set it to owner/name or owner/* (make run shows a demo)."
+
+
+class Settings(ReaderSettings, ChannelSettings, ApiAddressSettings, RedisSettings):
+    github_token: SecretStr | None = None
+    github_app_id: str | None = None
+    github_app_private_key: SecretStr | None = None
+    github_app_installation_id: int | None = None
+    github_api_url: str = "https://api.github.com"
+    # Suffixes of the hosts where GitHub keeps logs.
+    log_hosts: str = ""
+    rate_limit_reserve: float = 10.0
+    # The API's, as are its address and DATABASE_REPLICA_URL; here they are only checked, by the doctor.
+    api_keys: SecretStr | None = None
+    github_webhook_secret: SecretStr | None = None
+    poll_interval_minutes: float = 5.0
+    backfill_days: int = 30
+    collect_logs: Literal["failed", "all", "none"] = "failed"
+    retention_days: int = 400
+    log_retention_days: int = 90
+    alert_threshold: str = "3"
+    prices_file: str | None = None
+    demo: bool = Field(False, validation_alias="pipeline_health_demo")
+
+    @property
+    def repos(self) -> tuple[str, ...]:
+        return tuple(entry.strip() for entry in self.github_repos.split(",") if entry.strip())
+
+    @property
+    def log_host_suffixes(self) -> tuple[str, ...]:
+        return tuple(
+            part.strip().removeprefix("*").strip(".").lower() for part in self.log_hosts.split(",") if part.strip()
+        )
+
+    @property
+    def threshold(self) -> Threshold:
+        return parse_threshold(self.alert_threshold)
+
+    @property
+    def prices(self) -> PriceList:
+        return read_price_list(self.prices_file) if self.prices_file else NO_LIST
+
+    @property
+    def token(self) -> str | None:
+        return self.github_token.get_secret_value().strip() or None if self.github_token else None
+
+    @field_validator("github_repos")
+    @classmethod
+    def _repos(cls, value: str) -> str:
+        for entry in (part.strip() for part in value.split(",")):
+            if entry and not _ENTRY.fullmatch(entry):
+                raise ValueError(f"{entry[:60]!r} is no repository; {_REPOS_FORMS}")
+        return value
+
+    @field_validator("github_api_url", "app_url", "demo_github_url")
+    @classmethod
+    def _url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"given was {value[:60]!r}; allowed is a URL that begins with http:// or https://")
+        if parts.username or parts.password:
+            raise ValueError("the URL must not hold a user or password; a token goes into GITHUB_TOKEN")
+        return value.rstrip("/")
+
+    @field_validator("log_hosts")
+    @classmethod
+    def _suffixes(cls, value: str) -> str:
+        for part in (part.strip() for part in value.split(",")):
+            if part and not _HOST.fullmatch(part):
+                raise ValueError(f"{part[:60]!r} is no host; write names such as blob.core.windows.net, commas "
+                                 "between; hosts below them are meant, too")  # fmt: skip
+        return value
+
+    @field_validator("github_token")
+    @classmethod
+    def _printable_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not re.fullmatch(r"[\x21-\x7e]*", value.get_secret_value().strip()):
+            raise ValueError("the token holds spaces or characters that no token has; copy it again")
+        return value
+
+    @field_validator("poll_interval_minutes", mode="before")
+    @classmethod
+    def _minutes(cls, value: object) -> float:
+        return _number("minutes between polls", value, 0.05, 1440)
+
+    @field_validator("rate_limit_reserve", mode="before")
+    @classmethod
+    def _percent(cls, value: object) -> float:
+        return _number("percent of the hourly limit", value, 0, 90)
+
+    @field_validator("backfill_days", "retention_days", "log_retention_days", mode="before")
+    @classmethod
+    def _days(cls, value: object) -> int:
+        number = _number("days", value, 1, 3650)
+        if number != int(number):
+            raise ValueError(f"given was {value!r}; allowed is a whole number of days from 1 to 3650")
+        return int(number)
+
+    @field_validator("alert_threshold")
+    @classmethod
+    def _threshold(cls, value: str) -> str:
+        parse_threshold(value)
+        return value
+
+    @field_validator("prices_file")
+    @classmethod
+    def _usable_prices(cls, value: str | None) -> str | None:
+        if value is not None:
+            read_price_list(value)
+        return value
+
+    @field_validator("github_app_id")
+    @classmethod
+    def _app(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9.]{1,40}", value.strip(), re.ASCII):
+            raise ValueError(f"given was {value[:40]!r}; allowed is the App's number or its client ID")
+        return value.strip() if value else None
+
+    @field_validator("github_app_private_key")
+    @classmethod
+    def _key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            read_key(value.get_secret_value())
+        return value
+
+    @field_validator("github_app_installation_id", mode="before")
+    @classmethod
+    def _installation(cls, value: object) -> object:
+        if value is not None and not re.fullmatch(r"[1-9]\d{0,17}", str(value).strip(), re.ASCII):
+            raise ValueError(f"given was {str(value)[:40]!r}; allowed is a number, the last part of the address of the "
+                             "installation's page on GitHub")  # fmt: skip
+        return value
+
+    @model_validator(mode="after")
+    def _app_is_whole(self) -> "Settings":
+        """Two ways to say who asks could mean two different rights: neither wins."""
+        if self.github_app_id and self.token:
+            raise ValueError("GITHUB_APP_ID: GITHUB_TOKEN is set, too; leave one of them out")
+        if self.github_app_id and not self.github_app_private_key:
+            raise ValueError("GITHUB_APP_ID: the App's key is missing; set GITHUB_APP_PRIVATE_KEY or "
+                             "GITHUB_APP_PRIVATE_KEY_FILE")  # fmt: skip
+        for name in ("github_app_private_key", "github_app_installation_id"):
+            if getattr(self, name) and not self.github_app_id:
+                raise ValueError(f"{name.upper()}: the App's number is missing; set GITHUB_APP_ID")
+        return self
+
+    @model_validator(mode="after")
+    def _token_is_encrypted(self) -> "Settings":
+        """The simulator's token is none."""
+        if (self.token or self.github_app_id) and not (self.demo_github_url and not self.repos):
+            remedy = self.without_encryption(self.github_api_url)
+            if remedy:
+                secret = "GITHUB_TOKEN" if self.token else "the GitHub App's token"
+                raise ValueError(f"GITHUB_API_URL: {secret} would be sent in clear; {remedy}")
+        return self
+
+    @model_validator(mode="after")
+    def _demo_without_repositories(self) -> "Settings":
+        """What is set for GitHub, a token above all, is not for the simulator."""
+        if self.demo_github_url and not self.repos:
+            self.github_repos, self.github_api_url, self.demo = "acme/*", self.demo_github_url, True
+            self.github_token, self.github_app_id, self.github_app_private_key = SecretStr("demo"), None, None
+            for name, value in _DEMO.items():
+                if name not in self.model_fields_set:
+                    setattr(self, name, value)
+        return self
+
+
+def _number(unit: str, value: object, lowest: float, highest: float) -> float:
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = float("nan")
+    if not lowest <= number <= highest:
+        raise ValueError(f"given was {str(value)[:40]!r}; allowed is a number of {unit} from {lowest:g} to {highest:g}")
+    return number

@@ -1,0 +1,167 @@
+"""Refusals of the front layer: RFC 9457 problem documents, for HTTP and for the handshake of a websocket.
+
+Bodies of requests: how large, how slow, of which type; and what becomes of one that nobody read.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Collection, Mapping
+from http import HTTPStatus
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.http.origins import SAFE_METHODS
+
+MEDIA_TYPE = b"application/problem+json"
+
+
+async def refuse(
+    scope: Scope, receive: Receive, send: Send, status: int, detail: str, headers: Mapping[str, str] | None = None
+) -> None:
+    """`detail` is one line: what is wrong and what to do."""
+    kind = ""
+    if scope["type"] == "websocket":
+        await receive()
+        if "websocket.http.response" not in scope.get("extensions", {}):
+            await send({"type": "websocket.close", "code": 1008, "reason": detail[:120]})
+            return
+        kind = "websocket."
+    title = HTTPStatus(status).phrase
+    body = json.dumps({"type": "about:blank", "title": title, "status": status, "detail": detail}).encode()
+    sent = {"content-length": str(len(body)), "cache-control": "no-store", **(headers or {})}
+    raw = [(b"content-type", MEDIA_TYPE), *((name.lower().encode(), value.encode()) for name, value in sent.items())]
+    await send({"type": f"{kind}http.response.start", "status": status, "headers": raw})
+    await send({"type": f"{kind}http.response.body", "body": b"" if scope.get("method") == "HEAD" else body})
+
+
+MOST_BYTES = 64 * 1024
+SECONDS = 10.0
+# A client that is refused while it sends would otherwise see its connection break instead of the answer.
+_DRAINED_BYTES, _DRAIN_SECONDS = 8 * 2**20, 2.0
+
+
+class Bodies:
+    """Reads a body before anything else does, at most MOST_BYTES in SECONDS. `own`: paths of routes that read with
+    limits of their own. `takes_forms`: is this a request that no page can have made? All others must send JSON, which a
+    form of another site cannot."""
+
+    def __init__(
+        self, app: ASGIApp, *, own: Collection[str] = (), takes_forms: Callable[[Scope], bool] = lambda _: False
+    ) -> None:
+        self._app, self._own, self._takes_forms = app, frozenset(own), takes_forms
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in self._own:
+            await self._app(scope, receive, send)
+            return
+        if _is_form(scope) and not self._takes_forms(scope):
+            await refuse(scope, receive, send, 415, "Content-Type: a body must be JSON; send application/json.")
+            return
+        if not has_body(scope):
+            await self._app(scope, receive, send)
+            return
+        try:
+            async with asyncio.timeout(SECONDS):
+                body = await _read(scope, receive)
+        except TimeoutError:
+            late = f"The body did not come within {SECONDS:.0f} seconds; send it again."
+            await refuse(scope, receive, send, 408, late)
+            return
+        except _TooLarge:
+            limit = f"{MOST_BYTES // 1024} KB"
+            await refuse(scope, receive, send, 413, f"The body is larger than the {limit} that are taken here.")
+            return
+        if body is not None:
+            await self._app(scope, _again(body, receive), send)
+
+
+class Drained:
+    """Ends a connection whose request was answered before its body had come. What still comes is thrown away for a
+    moment, so that the client gets to read the answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not has_body(scope):
+            await self._app(scope, receive, send)
+            return
+        complete = False
+
+        async def receiving() -> Message:
+            nonlocal complete
+            message = await receive()
+            complete = complete or message["type"] != "http.request" or not message.get("more_body", False)
+            return message
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start" and not complete:
+                message["headers"] = [*message["headers"], (b"connection", b"close")]
+            elif message["type"] == "http.response.body" and not message.get("more_body", False) and not complete:
+                await send({**message, "more_body": True})
+                await _drain(receiving)
+                message = {"type": "http.response.body", "body": b""}
+            await send(message)
+
+        await self._app(scope, receiving, sending)
+
+
+def has_body(scope: Scope) -> bool:
+    headers = dict(scope["headers"])
+    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0").strip(b" 0") != b""
+
+
+class _TooLarge(Exception):
+    """More than MOST_BYTES are announced or have come."""
+
+
+async def _read(scope: Scope, receive: Receive) -> bytes | None:
+    """Null where the client went away before the end."""
+    announced = dict(scope["headers"]).get(b"content-length", b"0").strip()
+    if announced.isdigit() and (len(announced) > 18 or int(announced) > MOST_BYTES):
+        raise _TooLarge
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        body += message.get("body", b"")
+        if len(body) > MOST_BYTES:
+            raise _TooLarge
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    unread = True
+
+    async def receiving() -> Message:
+        nonlocal unread
+        if unread:
+            unread = False
+            return {"type": "http.request", "body": body, "more_body": False}
+        return await receive()
+
+    return receiving
+
+
+async def _drain(receive: Receive) -> None:
+    size = 0
+    try:
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            while size < _DRAINED_BYTES:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return
+    except TimeoutError:
+        return
+
+
+def _is_form(scope: Scope) -> bool:
+    """A page's form names its type even where it sends nothing. Without a type nothing is read as JSON."""
+    kind = dict(scope["headers"]).get(b"content-type")
+    if scope["method"] in SAFE_METHODS or kind is None:
+        return False
+    name = kind.partition(b";")[0].strip().lower()
+    return not (name == b"application/json" or (name.startswith(b"application/") and name.endswith(b"+json")))

@@ -1,0 +1,249 @@
+"""Text as every database takes it.
+
+Reading a whole database as it is at one moment, while others write to it.
+
+Filling an empty database in one transaction: until its end there is nothing, whatever happens.
+"""
+
+import io
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Connection,
+    Engine,
+    LargeBinary,
+    Row,
+    String,
+    Table,
+    Text,
+    cast,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.types import TypeDecorator
+
+from db.backup.contents import Refused, filled_tables
+from db.engine import shown
+from db.models import Base
+
+# The same as for what comes from GitHub: PostgreSQL takes neither NUL nor halves of surrogate pairs.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_SUSPECT = re.compile(r"\\u(0000|[dD][89a-fA-F])|[\x00\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """With U+FFFD for what PostgreSQL refuses."""
+    return _UNSTORABLE.sub("\ufffd", text) if _UNSTORABLE.search(text) else text
+
+
+def storable_json(text: str) -> str:
+    """The same for a JSON document, where such characters may be written as escapes."""
+    if not _SUSPECT.search(text):
+        return text
+    document = json.loads(text, strict=False)
+    cleaned = _cleaned(document)
+    return text if cleaned == document else json.dumps(cleaned)
+
+
+def ascii_json(text: str) -> str:
+    """As SQLite's documents are written here, so that equal ones are equal text."""
+    return text if text.isascii() else json.dumps(json.loads(text))
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list):
+        return [_cleaned(each) for each in value]
+    if isinstance(value, dict):
+        return {storable(name): _cleaned(each) for name, each in value.items()}
+    return value
+
+
+# Rows at a time, and of tables whose rows hold whole logs and deliveries.
+_BATCH, _LARGE_BATCH = 5_000, 16
+_LARGE = frozenset({"job_logs", "inbox"})
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """A connection in one transaction that only reads, and keeps seeing what its first question saw. Writers are not
+    held up: SQLite reads beside its log of writes, PostgreSQL keeps old rows."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        yield connection
+
+
+def count(connection: Connection, table: Table) -> int:
+    return connection.scalar(select(func.count()).select_from(table)) or 0
+
+
+def batches(connection: Connection, table: Table) -> Iterator[Sequence[Row[Any]]]:
+    """All rows in the order of their key, a few at a time. JSON comes as text, so that a JSON null stays apart from
+    none; all else as the models say."""
+    columns = [cast(each, Text) if isinstance(each.type, JSON) else each for each in table.columns]
+    size = _LARGE_BATCH if table.name in _LARGE else _BATCH
+    query = select(*columns).order_by(*table.primary_key.columns).execution_options(yield_per=size)
+    with connection.execute(query) as rows:
+        yield from rows.partitions()
+
+
+def last_number(connection: Connection, table: Table) -> int:
+    """The last id that PostgreSQL gave out by itself; 0 where there is none. Rows with it may be deleted."""
+    if connection.dialect.name != "postgresql":
+        return 0
+    return connection.scalar(_LAST_NUMBER, {"table": table.name, "column": key_of(table)}) or 0
+
+
+def key_of(table: Table) -> str:
+    return next(iter(table.primary_key.columns)).name
+
+
+_LAST_NUMBER = text("SELECT pg_sequence_last_value(pg_get_serial_sequence(:table, :column)::regclass)")
+
+
+Rows = Sequence[Sequence[Any]]
+Write = Callable[[Rows], None]
+
+
+@contextmanager
+def filling(engine: Engine) -> Iterator[Connection]:
+    """A connection in a transaction that keeps other writers out, on tables that are empty and have no indexes but
+    their keys; the indexes are made at its end, which takes a third of the time. Raises Refused where rows came
+    meanwhile."""
+    # Closed first: SQLite changes its journal only while nobody else is there.
+    engine.dispose()
+    with engine.execution_options(writes=True).connect() as connection:
+        if connection.dialect.name == "sqlite":
+            _ready_for_much(connection)
+        with connection.begin():
+            _keep_others_out(connection)
+            indexes = [index for table in Base.metadata.sorted_tables for index in table.indexes]
+            for index in indexes:
+                index.drop(connection, checkfirst=True)
+            yield connection
+            for index in indexes:
+                index.create(connection)
+
+
+def writer(connection: Connection, table: Table) -> Write:
+    """Takes rows as db.backup.bulk_load gives them."""
+    return _by_copy(connection, table) if connection.dialect.name == "postgresql" else _by_insert(connection, table)
+
+
+def go_on_numbering(connection: Connection, table: Table, last: int) -> None:
+    """Has PostgreSQL give out ids above all that are stored, and above `last`."""
+    if connection.dialect.name != "postgresql":
+        return
+    key = key_of(table)
+    sequence = connection.scalar(text("SELECT pg_get_serial_sequence(:table, :key)"), {"table": table.name, "key": key})
+    if sequence:
+        highest = connection.scalar(text(f"SELECT max({key}) FROM {table.name}"))  # noqa: S608
+        if number := max(highest or 0, last):
+            connection.execute(text("SELECT setval(:sequence, :number)"), {"sequence": sequence, "number": number})
+
+
+def _ready_for_much(connection: Connection) -> None:
+    """With SQLite's older journal new pages are written once; with the log of writes twice. Whoever opens the file
+    next through db.engine has the log again."""
+    driver: Any = connection.connection.driver_connection
+    try:
+        driver.execute("PRAGMA journal_mode=DELETE")
+    except driver.OperationalError:
+        raise Refused(
+            f"--to: another program has {shown(connection.engine)} open; stop it, and start this again."
+        ) from None
+    driver.execute("PRAGMA cache_size=-131072")
+
+
+def _keep_others_out(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        names = ", ".join(Base.metadata.tables)
+        try:
+            connection.execute(text("SET LOCAL lock_timeout = '30s'"))
+            connection.execute(text("SET LOCAL client_encoding = 'UTF8'"))
+            connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
+        except OperationalError:
+            raise Refused(
+                f"--to: other programs hold tables of {shown(connection.engine)}; stop them, and start this again."
+            ) from None
+    if filled := filled_tables(connection):
+        raise Refused(f"--to: another program has just written to {shown(connection.engine)} ({filled[0]}); stop it.")
+    for table in reversed(Base.metadata.sorted_tables):
+        connection.execute(table.delete())
+
+
+def _by_insert(connection: Connection, table: Table) -> Write:
+    places = ", ".join("?" * len(table.columns))
+    statement = f"INSERT INTO {table.name} ({_names(table)}) VALUES ({places})"  # noqa: S608
+    processors = [_for_sqlite(column, connection) for column in table.columns]
+
+    def write(rows: Rows) -> None:
+        columns = [
+            values if form is None else [None if value is None else form(value) for value in values]
+            for form, values in zip(processors, zip(*rows, strict=True), strict=True)
+        ]
+        connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
+
+    return write
+
+
+def _for_sqlite(column: Column[Any], connection: Connection) -> Callable[[Any], Any] | None:
+    if isinstance(column.type, JSON):
+        return ascii_json
+    return column.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
+
+
+def _by_copy(connection: Connection, table: Table) -> Write:
+    """COPY takes a third of the time of INSERT."""
+    cursor = connection.connection.cursor()
+    statement = f"COPY {table.name} ({_names(table)}) FROM STDIN"
+    forms = [_for_copy(column) for column in table.columns]
+
+    def write(rows: Rows) -> None:
+        columns = [
+            [r"\N" if value is None else form(value) for value in values]
+            for form, values in zip(forms, zip(*rows, strict=True), strict=True)
+        ]
+        lines = "".join("\t".join(values) + "\n" for values in zip(*columns, strict=True))
+        cursor.copy_expert(statement, io.BytesIO(lines.encode()))
+
+    return write
+
+
+def _names(table: Table) -> str:
+    return ", ".join(f'"{column.name}"' for column in table.columns)
+
+
+# What COPY's text format gives a meaning to.
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
+
+def _for_copy(column: Column[Any]) -> Callable[[Any], str]:
+    kind = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
+    if isinstance(kind, JSON):
+        return lambda value: storable_json(value).translate(_ESCAPES)
+    if isinstance(kind, String):
+        # SQLite keeps to no lengths. What comes from GitHub is cut in the same way.
+        length = kind.length
+        return lambda value: storable(value)[:length].translate(_ESCAPES)
+    if isinstance(kind, LargeBinary):
+        return lambda value: rf"\\x{bytes(value).hex()}"
+    if isinstance(kind, Boolean):
+        return lambda value: "t" if value else "f"
+    return _number_or_time
+
+
+def _number_or_time(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else repr(value)

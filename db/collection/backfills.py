@@ -1,0 +1,113 @@
+"""Writing how far the reading of history has come."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.enums import BackfillPhase
+from db.models import Backfill, SyncState
+
+# The same wish said again tomorrow (`--since 90d`) goes on with yesterday's work: what was made since then is met by
+# the looks at the newest runs.
+_SAME = timedelta(days=1)
+# A scan of the windows that finds nothing new, this long after they were read, ends the doubt: GitHub's search
+# index has been seen to lag by 45 minutes.
+INDEX_LAG = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class BackfillKey:
+    repository_id: int
+    since: datetime
+    until: datetime
+
+
+def get_backfill(session: Session, key: BackfillKey) -> Backfill | None:
+    return session.get(Backfill, (key.repository_id, key.since, key.until))
+
+
+def due_backfills(session: Session, repository_id: int, now: datetime) -> list[BackfillKey]:
+    """Those that have something to do now, the newest history first."""
+    return [_key(row) for row in _unfinished(session, repository_id) if _is_due(row, now)]
+
+
+def want_history(
+    session: Session, repository_id: int, since: datetime, until: datetime, now: datetime
+) -> BackfillKey | None:
+    """The backfill that reads this span: one under way that covers it, or a new one. Null when nothing of it is
+    missing: what is known to be complete is not read again."""
+    state = session.get_one(SyncState, repository_id)
+    if state.complete_since and state.covered_to and until >= state.complete_since:
+        until = min(until, state.complete_since)
+    if since >= until:
+        return None
+    query = select(Backfill).where(Backfill.repository_id == repository_id).order_by(Backfill.since.desc())
+    for row in session.scalars(query):
+        reading = row.phase == BackfillPhase.READING
+        if row.until >= until - (_SAME if reading else timedelta(0)) and row.since < until:
+            if row.since <= since:
+                return _key(row) if reading else None
+            until = row.since  # what lies above is read there
+    row = Backfill(
+        repository_id=repository_id, since=since.replace(microsecond=0), until=until, cursor=until,
+        phase=str(BackfillPhase.READING), runs_done=0, found_late=0, started_at=now,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    return _key(row)
+
+
+def advance(session: Session, key: BackfillKey, cursor: datetime, runs: int, late: int, now: datetime) -> None:
+    """Everything from `cursor` on is stored. Where the span joins what is complete, that grows with it. `late` runs
+    of these were not known before."""
+    backfill = session.get_one(Backfill, (key.repository_id, key.since, key.until))
+    backfill.cursor = max(cursor, backfill.since)
+    if backfill.phase == BackfillPhase.READING:
+        backfill.runs_done += runs
+        state = session.get_one(SyncState, backfill.repository_id)
+        if state.complete_since and backfill.until >= state.complete_since > backfill.cursor:
+            state.complete_since = backfill.cursor
+    else:
+        backfill.found_late += late
+    if backfill.cursor <= backfill.since:
+        _next_phase(backfill, now)
+
+
+def note_expected(session: Session, key: BackfillKey, runs: int | None) -> None:
+    session.get_one(Backfill, (key.repository_id, key.since, key.until)).runs_expected = runs
+
+
+def _next_phase(backfill: Backfill, now: datetime) -> None:
+    if backfill.phase == BackfillPhase.READING:
+        backfill.phase, backfill.read_at = BackfillPhase.VERIFYING, now
+    elif backfill.found_late:
+        backfill.read_at = now
+    elif backfill.read_at and now - backfill.read_at >= INDEX_LAG:
+        backfill.phase = BackfillPhase.DONE
+    backfill.found_late, backfill.verified_at = 0, now
+    backfill.cursor = backfill.since if backfill.phase == BackfillPhase.DONE else backfill.until
+
+
+def settle_seen_in_full(session: Session, repository_id: int, reached: datetime, now: datetime) -> None:
+    """A walk through the unfiltered list went back to `reached`: what lies above needs no other proof."""
+    for row in _unfinished(session, repository_id):
+        if row.phase == BackfillPhase.VERIFYING and row.since >= reached:
+            row.phase, row.cursor, row.verified_at = str(BackfillPhase.DONE), row.since, now
+
+
+def _unfinished(session: Session, repository_id: int) -> list[Backfill]:
+    query = select(Backfill).where(Backfill.repository_id == repository_id, Backfill.phase != BackfillPhase.DONE)
+    return list(session.scalars(query.order_by(Backfill.until.desc(), Backfill.since.desc())))
+
+
+def _is_due(backfill: Backfill, now: datetime) -> bool:
+    """Reading always; a scan to verify once right away, and again when the index must have caught up."""
+    if backfill.phase == BackfillPhase.READING or backfill.cursor < backfill.until or backfill.read_at is None:
+        return True
+    return backfill.verified_at == backfill.read_at or now - backfill.read_at >= INDEX_LAG
+
+
+def _key(row: Backfill) -> BackfillKey:
+    return BackfillKey(row.repository_id, row.since, row.until)

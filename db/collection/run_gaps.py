@@ -1,0 +1,126 @@
+"""The audit of run numbers: GitHub numbers the runs of a workflow 1, 2, 3 …, so a hole means a run that was deleted
+there or never reached us."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select, tuple_
+from sqlalchemy.orm import Session
+
+from db.enums import GapState
+from db.models import Run, RunGap
+from db.sql import UtcDateTime
+
+# GitHub is asked for a gap at once and after these pauses; then the runs are taken to be deleted there.
+PAUSES = (timedelta(0), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
+
+
+# More holes than this mean that runs are deleted there all the time; the newest ones are kept.
+_MOST = 2000
+_MARGIN = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class NumberGap:
+    """Numbers first to last are missing; the runs before and after them were created at these times."""
+
+    workflow_id: int
+    first_number: int
+    last_number: int
+    created_after: datetime
+    created_before: datetime
+
+
+@dataclass(frozen=True)
+class OpenGap:
+    workflow_id: int
+    first_number: int
+    created_after: datetime
+    created_before: datetime
+
+
+def audit(session: Session, repository_id: int, since: datetime, until: datetime, now: datetime) -> int:
+    """Compares the holes between the runs created from `since` to `until` with those stored; returns how many are
+    new. A hole that was filled goes away."""
+    found = _holes(session, repository_id, since, until, _MOST)
+    known = {
+        (row.workflow_id, row.first_number): row
+        for row in session.scalars(
+            select(RunGap).where(
+                RunGap.repository_id == repository_id, RunGap.created_before >= since, RunGap.created_before <= until
+            )
+        )
+    }
+    added = 0
+    for gap in found:
+        row = known.pop((gap.workflow_id, gap.first_number), None)
+        if row is None:
+            session.add(
+                RunGap(repository_id=repository_id, state=str(GapState.OPEN), looks=0, found_at=now, **vars(gap))
+            )
+            added += 1
+        elif row.last_number != gap.last_number:
+            row.last_number, row.created_before = gap.last_number, gap.created_before
+    filled = list(known)
+    if filled:
+        keys = tuple_(RunGap.workflow_id, RunGap.first_number)
+        session.execute(delete(RunGap).where(RunGap.repository_id == repository_id, keys.in_(filled)))
+    session.flush()
+    return added
+
+
+def due_gaps(session: Session, repository_id: int, now: datetime, *, limit: int = 1000) -> list[OpenGap]:
+    """Open gaps that GitHub is to be asked for now, newest first."""
+    query = (
+        select(RunGap)
+        .where(RunGap.repository_id == repository_id, RunGap.state == GapState.OPEN)
+        .order_by(RunGap.created_before.desc())
+        .limit(limit)
+    )
+    return [
+        OpenGap(row.workflow_id, row.first_number, row.created_after, row.created_before)
+        for row in session.scalars(query)
+        if row.looked_at is None or now - row.looked_at >= PAUSES[min(row.looks, len(PAUSES) - 1)]
+    ]
+
+
+def note_looks(session: Session, repository_id: int, gaps: Collection[OpenGap], now: datetime) -> None:
+    """GitHub was asked and what it had is stored; what is still missing after the last look does not exist there."""
+    keys = [(gap.workflow_id, gap.first_number) for gap in gaps]
+    query = select(RunGap).where(
+        RunGap.repository_id == repository_id, tuple_(RunGap.workflow_id, RunGap.first_number).in_(keys)
+    )
+    for row in session.scalars(query):
+        row.looks, row.looked_at = row.looks + 1, now
+        if row.looks >= len(PAUSES):
+            row.state = str(GapState.ABSENT)
+
+
+def _holes(session: Session, repository_id: int, since: datetime, until: datetime, limit: int) -> list[NumberGap]:
+    """Holes between runs created from `since` to `until`, newest first; at most `limit`."""
+    numbered = (
+        select(
+            Run.workflow_id,
+            Run.run_number,
+            Run.created_at,
+            func.lag(Run.run_number).over(partition_by=Run.workflow_id, order_by=Run.run_number).label("before"),
+            func.lag(Run.created_at, type_=UtcDateTime())
+            .over(partition_by=Run.workflow_id, order_by=Run.run_number)
+            .label("created_after"),
+        )
+        # Numbers and times need not be in the same order to the second: neighbours beyond the ends count as seen.
+        .where(Run.repository_id == repository_id, Run.created_at >= since - _MARGIN)
+        .subquery()
+    )
+    query = (
+        select(numbered)
+        .where(numbered.c.run_number - numbered.c.before > 1)
+        .where(numbered.c.created_at >= since, numbered.c.created_at <= until)
+        .order_by(numbered.c.created_at.desc())
+        .limit(limit)
+    )
+    return [
+        NumberGap(row.workflow_id, row.before + 1, row.run_number - 1, row.created_after, row.created_at)
+        for row in session.execute(query)
+    ]

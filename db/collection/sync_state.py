@@ -1,0 +1,81 @@
+"""Writing how far the collection has come, and the collector's sign of life."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
+
+from db.models import Heartbeat, SyncState
+from db.sql import add_missing
+
+COLLECTOR = "collector"
+# The column has 63 bits.
+_FIRST_VERSION_AT, _VERSION_EVERY = datetime(2026, 1, 1, tzinfo=UTC), timedelta(seconds=0.25)
+
+
+def sync_state(session: Session, repository_id: int, *, lock: bool = False) -> SyncState:
+    """The row to read and change within this session; upsert_repository made it. With `lock` nobody else changes it
+    until the transaction ends."""
+    return session.get_one(SyncState, repository_id, with_for_update=True if lock else None)
+
+
+def set_gaps(session: Session, repository_id: int, kind: str, details: Sequence[str]) -> None:
+    """Replaces what is known to be missing for one kind of reason."""
+    state = _for_gaps(session, repository_id)
+    others = [gap for gap in state.gaps if gap["kind"] != kind]
+    gaps = others + [{"kind": kind, "detail": detail} for detail in details]
+    if gaps != state.gaps:
+        state.gaps = gaps
+
+
+def add_gap(
+    session: Session, repository_id: int, kind: str, detail: str, *,
+    since: datetime | None = None, until: datetime | None = None,
+) -> None:  # fmt: skip
+    """Once for each detail. `since` and `until` say of which runs, by created_at; without them it is a gap of every
+    window."""
+    state = _for_gaps(session, repository_id)
+    ends = {"since": since, "until": until}
+    gap = {"kind": kind, "detail": detail, **{name: end.isoformat() for name, end in ends.items() if end}}
+    if (kind, detail) not in {(known["kind"], known["detail"]) for known in state.gaps}:
+        state.gaps = [*state.gaps, gap]
+
+
+def _for_gaps(session: Session, repository_id: int) -> SyncState:
+    """All gaps are one value, which several threads read, change and write."""
+    session.flush()
+    return sync_state(session, repository_id, lock=True)
+
+
+def beat(
+    session: Session, now: datetime, detail: dict[str, Any], *, started_at: datetime | None = None,
+    name: str = COLLECTOR, stopped_at: datetime | None = None,
+) -> None:  # fmt: skip
+    """The collector is alive, or with `stopped_at` ends in order. `detail` is shown to people as it is: no secrets."""
+    row = _heartbeat(session, now, name)
+    row.seen_at, row.detail, row.stopped_at = now, detail, stopped_at
+    row.started_at = started_at or row.started_at
+
+
+def bump_data_version(session: Session, now: datetime) -> int:
+    """Stored data changed: readers that cache by version ask again. Versions grow with the time, so that none comes
+    back with other data where the database does: restored, or failed over to a replica that was behind."""
+    row = _heartbeat(session, now)
+    row.data_version = max(row.data_version + 1, (now - _FIRST_VERSION_AT) // _VERSION_EVERY)
+    return row.data_version
+
+
+def forget_beats(session: Session, before: datetime) -> None:
+    """Of collectors that ended long ago."""
+    session.execute(delete(Heartbeat).where(Heartbeat.name.like(f"{COLLECTOR}/%"), Heartbeat.seen_at < before))
+
+
+def _heartbeat(session: Session, now: datetime, name: str = COLLECTOR) -> Heartbeat:
+    row = session.get(Heartbeat, name, with_for_update=True)
+    if row is None:
+        first = {"name": name, "started_at": now, "seen_at": now, "data_version": 0, "detail": {}}
+        add_missing(session, Heartbeat, [first])
+        row = session.get_one(Heartbeat, name, with_for_update=True)
+    return row

@@ -1,0 +1,196 @@
+"""What a conclusion means for the figures: the one place that says so.
+
+Spans of jobs and attempts. Odd times become unknown (null), never negative or huge.
+
+What the attempts of a run say of it: re-runs, flakiness and the first result. Pure.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from db.enums import Conclusion, Outcome, Status
+
+_BY_CONCLUSION: dict[str, Outcome] = {
+    Conclusion.SUCCESS: Outcome.SUCCESS,
+    Conclusion.FAILURE: Outcome.FAILURE,
+    Conclusion.TIMED_OUT: Outcome.FAILURE,
+    Conclusion.STARTUP_FAILURE: Outcome.FAILURE,
+    Conclusion.CANCELLED: Outcome.CANCELLED,
+    Conclusion.SKIPPED: Outcome.SKIPPED,
+}
+
+DECIDED = (Outcome.SUCCESS, Outcome.FAILURE)
+FAILED_CONCLUSIONS = tuple(name for name, outcome in _BY_CONCLUSION.items() if outcome is Outcome.FAILURE)
+
+
+def outcome_of(status: str, conclusion: str | None) -> Outcome:
+    """Values that do not exist today count as OTHER: they are shown, never in a rate."""
+    if status != Status.COMPLETED:
+        return Outcome.IN_PROGRESS
+    return _BY_CONCLUSION.get(conclusion or "", Outcome.OTHER)
+
+
+# GitHub cancels a job after 35 days at the latest (5 on its own runners): anything longer is not a duration.
+LONGEST_SPAN = timedelta(days=36)
+_CLOCK_SKEW = timedelta(seconds=5)
+# The page of a job belongs to a run (…/actions/runs/RUN/job/JOB); that of any other check run belongs to the
+# repository alone (HOST/OWNER/NAME/runs/ID).
+_JOB_PAGE = re.compile(r"/actions/runs/\d+(?:/attempts/\d+)?/jobs?/\d+", re.ASCII)
+_CHECK_RUN_PAGE = re.compile(r"https?://[^/]+/[^/]+/[^/]+/runs/\d+/?", re.ASCII)
+# How jobs end that never started and did not wait for a runner: refused, or rejected by an approver.
+REFUSED = Conclusion.FAILURE
+
+
+@dataclass(frozen=True)
+class JobTimes:
+    """What is needed of a job to say how long it took and whose it is."""
+
+    attempt: int
+    name: str
+    started_at: datetime | None
+    completed_at: datetime | None
+    has_runner: bool
+    labels: tuple[str, ...]
+    step_count: int
+    completed: bool = True
+    skipped: bool = False
+    html_url: str | None = None
+
+
+def span_seconds(start: datetime | None, end: datetime | None) -> float | None:
+    """Seconds from start to end; a start up to 5 s after the end is skew of clocks and counts as 0."""
+    if start is None or end is None:
+        return None
+    span = end - start
+    if span < -_CLOCK_SKEW or span > LONGEST_SPAN:
+        return None
+    return max(span.total_seconds(), 0.0)
+
+
+def has_started(runner: str | None, runner_id: int | None, steps: Sequence[object]) -> bool:
+    """A job started when a runner took it: the runner's name or id is known, or at least one step. GitHub gives jobs
+    that were cancelled, refused or rejected in the queue a started_at, too."""
+    return bool(runner) or (runner_id or 0) > 0 or len(steps) > 0
+
+
+def is_phantom(job: JobTimes) -> bool:
+    """Whether this is a check run that a program (a test reporter) posted beside the run's jobs.
+
+    The address of its page decides: a job whose matrix could not be evaluated also has no labels, steps or runner and
+    lasts 0 s, and a report can be open or last any time. Servers of before 2022 gave jobs the address of check runs:
+    whatever has a runner, labels or steps is a job. Without a known address, only what ended after 0 s is a report."""
+    if job.has_runner or job.labels or job.step_count:
+        return False
+    page = (job.html_url or "").partition("?")[0].partition("#")[0]
+    if _JOB_PAGE.search(page):
+        return False
+    if _CHECK_RUN_PAGE.fullmatch(page):
+        return True
+    if not job.completed or job.skipped:
+        return False
+    return job.started_at is None or job.completed_at is None or job.completed_at <= job.started_at
+
+
+def copied(jobs: Sequence[JobTimes]) -> list[bool]:
+    """For each job: does the same (name, started_at, completed_at) stand at a lower attempt of its run?
+    "Re-run failed jobs" lists the jobs that had passed again, under new ids."""
+    first: dict[tuple[str, datetime | None, datetime | None], int] = {}
+    for job in jobs:
+        key = (job.name, job.started_at, job.completed_at)
+        first[key] = min(first.get(key, job.attempt), job.attempt)
+    return [
+        job.completed and job.started_at is not None and first[job.name, job.started_at, job.completed_at] < job.attempt
+        for job in jobs
+    ]
+
+
+def latest_end(ends: Iterable[datetime | None]) -> datetime | None:
+    return max((end for end in ends if end is not None), default=None)
+
+
+def earliest_start(starts: Iterable[datetime | None]) -> datetime | None:
+    return min((start for start in starts if start is not None), default=None)
+
+
+def queue_seconds(run_started_at: datetime | None, starts: Iterable[datetime | None]) -> float | None:
+    """Earliest start of the attempt's own jobs − run_started_at, never below 0."""
+    start = earliest_start(starts)
+    if run_started_at is None or start is None or start - run_started_at > LONGEST_SPAN:
+        return None
+    return max((start - run_started_at).total_seconds(), 0.0)
+
+
+class Waste(StrEnum):
+    """Why the compute of an attempt served nothing. FLAKY: it failed and a later attempt succeeded. CANCELLED: it was
+    cancelled. SUPERSEDED: it was re-run although it had not failed, or while nothing is known of its failure yet.
+    DEFECT: it failed and no later attempt succeeded, so it found something; counted beside the others, not waste."""
+
+    FLAKY = "flaky"
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
+    DEFECT = "defect"
+
+
+class AttemptState(NamedTuple):
+    """One attempt of a run, with GitHub's words."""
+
+    attempt: int
+    status: str
+    conclusion: str | None
+
+    @property
+    def outcome(self) -> Outcome:
+        return outcome_of(self.status, self.conclusion)
+
+
+def first_outcome(attempts: Iterable[AttemptState], latest: int) -> Outcome | None:
+    """Outcome of attempt 1 where a later attempt exists; null where attempt 1 is the latest or its end is not known."""
+    if latest <= 1:
+        return None
+    known = (each.outcome for each in attempts if each.attempt == 1 and each.outcome is not Outcome.IN_PROGRESS)
+    return next(known, None)
+
+
+def reruns(attempts: Iterable[AttemptState], latest: int) -> int:
+    """Later attempts except those that an approval created: approving a fork's pull request makes another attempt of
+    one that concluded action_required, and repeats nothing. Attempts that are not known count as re-runs."""
+    approvals = sum(each.attempt < latest and each.conclusion == Conclusion.ACTION_REQUIRED for each in attempts)
+    return max(latest - 1 - approvals, 0)
+
+
+def failed_then_rerun(attempts: Iterable[AttemptState], latest: int) -> bool:
+    return any(each.attempt < latest and each.outcome is Outcome.FAILURE for each in attempts)
+
+
+def is_flaky(attempts: Sequence[AttemptState]) -> bool:
+    """An attempt failed and a later attempt of the same run succeeded."""
+    failed = False
+    for each in sorted(attempts):
+        if failed and each.outcome is Outcome.SUCCESS:
+            return True
+        failed = failed or each.outcome is Outcome.FAILURE
+    return False
+
+
+def waste_reasons(attempts: Iterable[AttemptState], latest: int) -> dict[int, Waste]:
+    """By number, of the attempts that failed, were cancelled or were superseded; one reason each. An earlier attempt
+    that is not known was superseded, by whatever it ended with."""
+    outcomes = {each.attempt: each.outcome for each in attempts}
+    last_success = max((number for number, outcome in outcomes.items() if outcome is Outcome.SUCCESS), default=0)
+    running = outcomes.get(latest) is Outcome.IN_PROGRESS
+    found = {}
+    for number in range(1, latest + 1):
+        outcome = outcomes.get(number)
+        if outcome is Outcome.FAILURE and number < last_success:
+            found[number] = Waste.FLAKY
+        elif outcome is Outcome.FAILURE and (number == latest or not running):
+            found[number] = Waste.DEFECT
+        elif outcome is Outcome.CANCELLED:
+            found[number] = Waste.CANCELLED
+        elif number < latest:
+            found[number] = Waste.SUPERSEDED
+    return found

@@ -1,0 +1,259 @@
+"""Whose runner took a job, by the evidence that GitHub gives. Pure.
+
+GitHub's standard runners are called `GitHub Actions N` and stand in the group `GitHub Actions`; its larger runners are
+called `<label>_<hex>` (docs.github.com, "Larger runners reference"). Labels alone decide nothing where there is better
+evidence: machines and scale sets of one's own can be labelled `ubuntu-22.04` or `macos-m1`.
+
+What a job costs. Pure.
+
+Prices of GitHub's hosted runners in US dollars a minute, valid from 1 January 2026 (docs.github.com, "Actions runner
+pricing"). Each job rounds up to a whole minute, and standard runners are free in public repositories. Whose runner it
+was is decided by its name and group where they are known (db.metrics.runners), and a price that is not known is null,
+never 0.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import NamedTuple
+
+
+class Runner(NamedTuple):
+    """As GitHub names it; null or empty where that is not known."""
+
+    labels: Sequence[str]
+    name: str | None = None
+    group: str | None = None
+
+
+class Origin(StrEnum):
+    """GITHUB: one of GitHub's, by its name or group. LARGER: one of GitHub's larger runners. LABELLED: nothing is known
+    but a label that GitHub documents. OWN: of one's own. SERVICE: of another company, which sets its own price."""
+
+    GITHUB = "github"
+    LARGER = "larger"
+    LABELLED = "labelled"
+    OWN = "own"
+    SERVICE = "service"
+    UNKNOWN = "unknown"
+
+
+_GROUP, _LARGER_GROUP, _OWN_GROUP = "github actions", "default larger runners", "default"
+_STANDARD_NAME = re.compile(r"(?:github actions \d+|hosted agent)")
+# Labels that GitHub documents for its own runners, of today and of the last years.
+_DOCUMENTED = re.compile(
+    r"ubuntu-(?:latest|\d\d\.\d\d)(?:-arm)?|ubuntu-slim"
+    r"|windows-(?:latest|20\d\d)(?:-vs20\d\d)?|windows-11(?:-vs20\d\d)?-arm"
+    r"|macos-(?:latest|\d\d|10\.15)(?:-intel|-large|-xlarge)?"
+)
+_LARGER_NAME = re.compile(r"(.+)_([0-9a-f]+)")
+# A number that a machine of one's own may carry, too, is shorter.
+_LONG_HEX = 8
+# A size in a name that people chose.
+CORES = re.compile(r"(?:^|[-_. ])(\d{1,3})[-_ ]?(?:cores?|v?cpus?)(?:$|[-_. ])")
+# Depot, Blacksmith, Namespace, BuildJet, WarpBuild, RunsOn, Ubicloud, CodeBuild and Cirrus.
+_SERVICE_LABEL = re.compile(
+    r"depot-(?:ubuntu|windows|macos)|blacksmith(?:$|-)|nscloud(?:$|-)|namespace-profile|buildjet(?:$|-)"
+    r"|warp-(?:ubuntu|windows|macos|custom)|warpbuild|runs-on(?:$|[=/,-])|runner=|ubicloud(?:$|-)|codebuild-|ghcr\.io/cirruslabs"
+)
+_SERVICE_NAME = re.compile(r"blacksmith-|nsc-|nscloud-|buildjet-|warpbuild-|runs-on--|ubicloud-")
+SELF_HOSTED = "self-hosted"
+
+
+def origin_of(runner: Runner) -> Origin:
+    """UNKNOWN where the evidence is missing or says different things."""
+    name, group = (runner.name or "").strip().casefold(), (runner.group or "").strip().casefold()
+    if group == _GROUP or _STANDARD_NAME.fullmatch(name):
+        return Origin.GITHUB
+    labels = [label.casefold() for label in runner.labels]
+    if any(map(_SERVICE_LABEL.match, labels)) or _SERVICE_NAME.match(name):
+        return Origin.SERVICE
+    if SELF_HOSTED in labels:
+        return Origin.OWN
+    stem = larger_name(runner)
+    return _by_labels(labels, name, group) if stem is None else _by_size(stem, name, group)
+
+
+def documented(label: str) -> bool:
+    """Is this exactly one of the labels that GitHub documents for its own runners? In lower case."""
+    return _DOCUMENTED.fullmatch(label) is not None
+
+
+def larger_name(runner: Runner) -> str | None:
+    """The label in a name of the form of larger runners, `<label>_<hex>`, in lower case; null for other names. A job
+    that asked for a group alone has no label to compare."""
+    found = _LARGER_NAME.fullmatch((runner.name or "").strip().casefold())
+    if not found:
+        return None
+    labels = [label.casefold() for label in runner.labels]
+    return found[1] if found[1] in labels or (not labels and len(found[2]) >= _LONG_HEX) else None
+
+
+def _by_labels(labels: Sequence[str], name: str, group: str) -> Origin:
+    if group:
+        return Origin.OWN
+    known = any(map(documented, labels))
+    if name:
+        # Without its group a name that is not GitHub's may still be one that GitHub gave in other years.
+        return Origin.UNKNOWN if known else Origin.OWN
+    return Origin.LABELLED if known else Origin.UNKNOWN
+
+
+def _by_size(stem: str, name: str, group: str) -> Origin:
+    """`builder_1` is as likely a machine of one's own; then its group and a size in its name decide."""
+    if group == _LARGER_GROUP or len(name) - len(stem) - 1 >= _LONG_HEX:
+        return Origin.LARGER
+    if group == _OWN_GROUP:
+        return Origin.OWN
+    return Origin.LARGER if CORES.search(stem) else Origin.UNKNOWN
+
+
+class Price(NamedTuple):
+    """`usd_per_minute` is null where it is not known. `standard`: free in public repositories."""
+
+    usd_per_minute: float | None
+    standard: bool = False
+
+
+class Bill(NamedTuple):
+    """Of one job. Its minutes are in `unpriced_minutes`, and not in `usd`, where no price is known."""
+
+    usd: float
+    minutes: int
+    unpriced_minutes: int
+
+
+@dataclass(frozen=True)
+class PriceList:
+    """Prices of PRICES_FILE in US dollars a minute, by case-insensitive patterns with `*` and `?`. The name is looked
+    at first, then the labels, then the group; the first pattern that fits decides."""
+
+    names: Mapping[str, float] = field(default_factory=dict)
+    labels: Mapping[str, float] = field(default_factory=dict)
+    groups: Mapping[str, float] = field(default_factory=dict)
+
+    def price_of(self, runner: Runner) -> float | None:
+        """Null where the list does not name the runner."""
+        labels = [*runner.labels, ", ".join(runner.labels)] if runner.labels else []
+        for prices, values in (
+            (self.names, [runner.name or ""]), (self.labels, labels), (self.groups, [runner.group or ""]),
+        ):  # fmt: skip
+            for pattern, price in prices.items():
+                if any(value and fnmatchcase(value.casefold(), pattern.casefold()) for value in values):
+                    return price
+        return None
+
+
+NO_LIST = PriceList()
+DYNAMIC, DEPENDABOT = "dynamic", "dependabot[bot]"
+_STANDARD_NAMES = "GitHub Actions "
+_FREE, _UNKNOWN = Price(0.0), Price(None)
+_LINUX = {2: 0.006, 4: 0.012, 8: 0.022, 16: 0.042, 32: 0.082, 64: 0.162, 96: 0.252}
+_LINUX_ARM = {2: 0.005, 4: 0.008, 8: 0.014, 16: 0.026, 32: 0.050, 64: 0.098}
+_WINDOWS = {2: 0.010, 4: 0.022, 8: 0.042, 16: 0.082, 32: 0.162, 64: 0.322, 96: 0.552}
+_WINDOWS_ARM = {2: 0.008, 4: 0.014, 8: 0.026, 16: 0.050, 32: 0.098, 64: 0.194}
+_SLIM = 0.002
+_MACOS, _MACOS_LARGE, _MACOS_XLARGE = 0.062, 0.077, 0.102
+_GPU_CORES, _GPU_LINUX, _GPU_WINDOWS = 4, 0.052, 0.102
+_WORDS = re.compile(r"[-_. ]+")
+
+
+def bill(
+    seconds: float | None, runner: Runner, *, private: bool, free: bool = False, prices: PriceList = NO_LIST
+) -> Bill:
+    """Of a job that ran so long. `free`: of a run for which GitHub bills nothing, as Dependabot's own."""
+    minutes = billed_minutes(seconds or 0.0)
+    usd = usd_per_minute(runner, private=private, free=free, prices=prices)
+    return Bill(0.0, minutes, minutes) if usd is None else Bill(minutes * usd, minutes, 0)
+
+
+def usd_per_minute(runner: Runner, *, private: bool, free: bool = False, prices: PriceList = NO_LIST) -> float | None:
+    """Null where the price is not known."""
+    price, own = github_price(runner), None if prices is NO_LIST else prices.price_of(runner)
+    if price.standard and (free or not private):
+        return 0.0
+    return price.usd_per_minute if own is None else own
+
+
+class Pricing:
+    """Prices of many jobs, most of which ran on a few kinds of runners."""
+
+    def __init__(self, prices: PriceList = NO_LIST) -> None:
+        self._prices = prices
+        self._known: dict[tuple[object, ...], float | None] = {}
+
+    def usd_per_minute(
+        self, labels: tuple[str, ...], name: str | None, group: str | None, *, billed: bool
+    ) -> float | None:
+        """As the function of this name; `billed` of a private repository and a run that is not free."""
+        if not self._prices.names and name is not None and name.startswith(_STANDARD_NAMES):
+            # The number in it makes no difference.
+            name = _STANDARD_NAMES + "1"
+        key = labels, name, group, billed
+        if key not in self._known:
+            self._known[key] = usd_per_minute(Runner(labels, name, group), private=billed, prices=self._prices)
+        return self._known[key]
+
+
+def billed_minutes(seconds: float) -> int:
+    """Of one job: each rounds up to a whole minute."""
+    return math.ceil(seconds / 60) if seconds > 0 else 0
+
+
+def github_price(runner: Runner) -> Price:
+    """What GitHub takes for it; 0 for a runner of one's own."""
+    origin = origin_of(runner)
+    if origin is Origin.OWN:
+        return _FREE
+    if origin in (Origin.GITHUB, Origin.LABELLED):
+        return _of_labels(tuple(runner.labels))
+    return _larger(larger_name(runner) or "") if origin is Origin.LARGER else _UNKNOWN
+
+
+def is_free(event: str, actor: str | None) -> bool:
+    """GitHub bills nothing for the runs with which Dependabot itself makes updates (docs.github.com, "About Dependabot
+    on GitHub Actions runners"); the checks of its pull requests are billed."""
+    return event == DYNAMIC and actor == DEPENDABOT
+
+
+@lru_cache(maxsize=1000)
+def _of_labels(labels: tuple[str, ...]) -> Price:
+    """Of a runner that is GitHub's."""
+    names = [label.casefold() for label in labels]
+    standard = (_standard(name) for name in names if documented(name))
+    return next(standard, None) or next((price for price in map(_larger, names) if price != _UNKNOWN), _UNKNOWN)
+
+
+def _standard(label: str) -> Price:
+    """Of a documented label."""
+    arm = label.endswith("-arm")
+    if label.startswith("macos"):
+        if label.endswith("-xlarge"):
+            return Price(_MACOS_XLARGE)
+        return Price(_MACOS_LARGE) if label.endswith("-large") else Price(_MACOS, standard=True)
+    if label.startswith("windows"):
+        return Price((_WINDOWS_ARM if arm else _WINDOWS)[2], standard=True)
+    return Price(_SLIM if label.endswith("-slim") else (_LINUX_ARM if arm else _LINUX)[2], standard=True)
+
+
+@lru_cache(maxsize=1000)
+def _larger(name: str) -> Price:
+    """Of a larger runner, whose name people choose: its price is known where the name states the size. GitHub's
+    larger runners are Linux where the name does not say Windows; those with macOS have fixed names."""
+    label = name.casefold()
+    if documented(label):
+        return _standard(label)._replace(standard=False)
+    words = set(_WORDS.split(label))
+    windows = any(word in ("win", "windows") for word in words)
+    size = CORES.search(label)
+    if "macos" in words or not size:
+        return _UNKNOWN
+    cores = int(size[1])
+    if "gpu" in words:
+        return Price(_GPU_WINDOWS if windows else _GPU_LINUX) if cores == _GPU_CORES else _UNKNOWN
+    arm = not words.isdisjoint(("arm", "arm64", "aarch64"))
+    return Price({(0, 0): _LINUX, (0, 1): _LINUX_ARM, (1, 0): _WINDOWS, (1, 1): _WINDOWS_ARM}[windows, arm].get(cores))

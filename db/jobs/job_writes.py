@@ -1,0 +1,232 @@
+"""Writing the attempts and jobs of runs, and the sums over them that a run carries.
+
+Making the sums of stored runs anew, after a change of prices or of what counts: in batches, each a transaction.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, select, tuple_
+from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm.interfaces import ORMOption
+
+from db.collection.claims import lock_repository
+from db.definitions import job_times
+from db.definitions.prices import PriceList
+from db.definitions.records import AttemptRecord, DetailsRecord, JobRecord
+from db.engine import write_scope
+from db.enums import Conclusion, Status
+from db.jobs.pending_jobs import job_list_of, note_job_lists
+from db.jobs.price_list import PRICES, detail_of, list_of, price_list
+from db.jobs.run_sums import set_spans, sum_up
+from db.models import Attempt, Heartbeat, Job, Repository, Run
+from db.runs.rollup_invalidation import mark_runs
+from db.runs.run_writes import status_rank
+from db.sql import add_missing
+
+_JOB_FIELDS = ("attempt", "name", "status", "conclusion", "created_at", "started_at", "completed_at", "html_url")
+
+
+def store_details(session: Session, repository: Repository, details: Sequence[DetailsRecord]) -> int:
+    """Stores jobs and attempts of several runs and makes their sums anew; returns how many runs changed."""
+    lock_repository(session, repository.id)
+    run_ids = [detail.run_id for detail in details]
+    runs = {run.id: run for run in _of(session, Run, repository.id, Run.id, run_ids)}
+    attempts = _by_run(_of(session, Attempt, repository.id, Attempt.run_id, run_ids))
+    jobs = _by_run(_of(session, Job, repository.id, Job.run_id, run_ids))
+    prices = price_list(session)
+    changed = 0
+    lists = []
+    for detail in details:
+        run = runs.get(detail.run_id)
+        if run is None:
+            continue
+        ours = attempts[run.id]
+        _store_attempts(session, run, ours, detail.attempts)
+        _store_jobs(session, run, jobs[run.id], detail.jobs)
+        _mark(jobs[run.id])
+        sum_up(repository, run, ours, jobs[run.id], prices)
+        run.details_at = detail.fetched_at
+        lists.append(job_list_of(run, ours, jobs[run.id], detail))
+        run.details_pending = not lists[-1].settled
+        changed += session.is_modified(run) or bool(session.new)
+    if lists:
+        note_job_lists(session, repository.id, lists, max(detail.fetched_at for detail in details))
+    mark_runs(session, repository.id, (runs[each].created_at for each in run_ids if each in runs))
+    session.flush()
+    return changed
+
+
+def sum_up_runs(session: Session, repository: Repository, run_ids: Collection[int]) -> list[Run]:
+    """Makes the sums of these runs, and the spans of their jobs, anew from what is stored of them; returns those that
+    are known."""
+    listed, prices = list(run_ids), price_list(session)
+    runs: list[Run] = _of(session, Run, repository.id, Run.id, listed)
+    attempts = _by_run(_of(session, Attempt, repository.id, Attempt.run_id, listed))
+    jobs: dict[int, list[Job]] = _by_run(_of(session, Job, repository.id, Job.run_id, listed, defer(Job.steps)))
+    for run in runs:
+        for job in jobs[run.id]:
+            set_spans(job)
+        _mark(jobs[run.id])
+        sum_up(repository, run, attempts[run.id], jobs[run.id], prices)
+    mark_runs(session, repository.id, (run.created_at for run in runs))
+    session.flush()
+    return runs
+
+
+def _of(
+    session: Session, model: Any, repository_id: int, column: Any, run_ids: list[int], *options: ORMOption
+) -> list[Any]:
+    query = select(model).where(model.repository_id == repository_id, column.in_(run_ids))
+    return list(session.scalars(query.options(*options)))
+
+
+def _by_run(rows: list[Any]) -> dict[int, list[Any]]:
+    grouped: dict[int, list[Any]] = defaultdict(list)
+    for row in rows:
+        grouped[row.run_id].append(row)
+    return grouped
+
+
+def _store_attempts(session: Session, run: Run, known: list[Attempt], records: Sequence[AttemptRecord]) -> None:
+    by_number = {attempt.attempt: attempt for attempt in known}
+    for record in records:
+        attempt = by_number.get(record.attempt)
+        if attempt is None:
+            attempt = Attempt(repository_id=run.repository_id, run_id=run.id, attempt=record.attempt)
+            session.add(attempt)
+            known.append(attempt)
+        elif attempt.status == Status.COMPLETED and record.status != Status.COMPLETED:
+            continue
+        attempt.status, attempt.conclusion = record.status, record.conclusion
+        attempt.started_at, attempt.actor = record.started_at, record.actor
+        if record.status == Status.COMPLETED and attempt.first_completed_at is None:
+            attempt.first_completed_at = record.updated_at
+
+
+def _store_jobs(session: Session, run: Run, known: list[Job], records: Sequence[JobRecord]) -> None:
+    by_id = {job.id: job for job in known}
+    for record in records:
+        job = by_id.get(record.id)
+        if job is None:
+            job = Job(repository_id=run.repository_id, id=record.id, run_id=run.id, labels=[], steps=[])
+            session.add(job)
+            known.append(job)
+            by_id[record.id] = job
+        elif _is_stale(job, record):
+            continue
+        fill_job(job, record)
+
+
+def _is_stale(job: Job, record: JobRecord) -> bool:
+    """A finished job may be told anew with fewer steps: GitHub forgets them, and fill_job keeps them."""
+    if job.status == Status.COMPLETED:
+        return record.status != Status.COMPLETED
+    return job_progress(record) < job_progress(job)
+
+
+def job_progress(job: Job | JobRecord) -> tuple[int, int, int]:
+    """No time tells which of two states of a job is the later one."""
+    return status_rank(job.status), *_steps_done(job.steps)
+
+
+def _steps_done(steps: Sequence[dict[str, Any]]) -> tuple[int, int]:
+    return sum(step.get("status") == Status.COMPLETED for step in steps), len(steps)
+
+
+def fill_job(job: Job, record: JobRecord) -> None:
+    """Whether the record is news is for the caller to say."""
+    for name in _JOB_FIELDS:
+        setattr(job, name, getattr(record, name))
+    job.runner = record.runner or job.runner
+    job.runner_id = record.runner_id or job.runner_id
+    job.runner_group = record.runner_group or job.runner_group
+    job.labels = list(record.labels)
+    # GitHub forgets the steps of old jobs; what is stored is not lost for that.
+    if _steps_done(record.steps) >= _steps_done(job.steps):
+        job.steps = list(record.steps)
+    set_spans(job)
+
+
+def _mark(jobs: list[Job]) -> None:
+    times = [_times(job) for job in jobs]
+    for job, is_copy, spans in zip(jobs, job_times.copied(times), times, strict=True):
+        job.copied, job.phantom = is_copy, job_times.is_phantom(spans)
+
+
+def _times(job: Job) -> job_times.JobTimes:
+    return job_times.JobTimes(
+        attempt=job.attempt,
+        name=job.name,
+        started_at=job.started_at,
+        completed_at=job.completed_at,
+        has_runner=bool(job.runner or job.runner_id),
+        labels=tuple(job.labels),
+        # Of a job with a runner they are not looked at, and may not be loaded.
+        step_count=0 if job.runner else len(job.steps),
+        completed=job.status == Status.COMPLETED,
+        skipped=job.conclusion == Conclusion.SKIPPED,
+        html_url=job.html_url,
+    )
+
+
+_RUNS_AT_ONCE = 200
+Place = tuple[int, int]
+_START: Place = (0, 0)
+# In the detail of the heartbeat: repository and run up to which costs are those of the list; null where all are.
+_AFTER = "after"
+
+
+def recompute_runs(engine: Engine) -> Iterator[int]:
+    """All stored runs; yields how many were made anew, batch by batch. Their days are marked for the roll-ups."""
+    place: Place | None = _START
+    while place is not None:
+        with write_scope(engine) as session:
+            made, place = _recompute_some(session, place)
+        yield made
+
+
+def adopt_prices(session: Session, prices: PriceList, now: datetime) -> bool:
+    """Makes these the prices of the database. True where they are others than before: stored costs are then to be
+    recomputed by `reprice`."""
+    row = session.get(Heartbeat, PRICES, with_for_update=True)
+    if row is None:
+        first = {"name": PRICES, "started_at": now, "seen_at": now, "data_version": 0, "detail": {_AFTER: None}}
+        add_missing(session, Heartbeat, [first])
+        row = session.get_one(Heartbeat, PRICES, with_for_update=True)
+    row.seen_at = now
+    if list_of(row.detail) == prices:
+        return False
+    row.detail = {**detail_of(prices), _AFTER: list(_START)}
+    return True
+
+
+def reprice(engine: Engine) -> Iterator[int]:
+    """Recomputes what is left after a change of prices, batch by batch; stopped, it goes on there the next time. Yields
+    how many runs were made anew."""
+    place: Place | None = _START
+    while place is not None:
+        with write_scope(engine) as session:
+            row = session.get(Heartbeat, PRICES, with_for_update=True)
+            after = row.detail.get(_AFTER) if row else None
+            if row is None or after is None:
+                return
+            made, place = _recompute_some(session, (int(after[0]), int(after[1])))
+            row.detail = {**row.detail, _AFTER: place and list(place)}
+        yield made
+
+
+def _recompute_some(session: Session, after: Place) -> tuple[int, Place | None]:
+    """The next runs in the order of repository and id; null where there are no more."""
+    key: tuple[Any, Any] = (Run.repository_id, Run.id)
+    query = select(*key).where(tuple_(*key) > tuple_(*after)).order_by(*key).limit(_RUNS_AT_ONCE)
+    rows = [(int(repository_id), int(run_id)) for repository_id, run_id in session.execute(query)]
+    if not rows:
+        return 0, None
+    repository = session.get_one(Repository, rows[0][0])
+    lock_repository(session, repository.id)
+    ids = [run_id for repository_id, run_id in rows if repository_id == repository.id]
+    sum_up_runs(session, repository, ids)
+    return len(ids), (repository.id, ids[-1])

@@ -1,0 +1,191 @@
+"""Reading the logs of a run's jobs."""
+
+import zlib
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, case, func, literal_column, null, select
+from sqlalchemy.orm import Session
+
+from core.terminal import plain
+from db.definitions.job_times import FAILED_CONCLUSIONS
+from db.enums import Conclusion, LogState, Status
+from db.jobs.decisive_failures import allowed_to_fail, urgency
+from db.logs.pending_logs import LOGS_LAST
+from db.models import Attempt, Job, JobLog, Run
+from db.runs.run_queries import end_unknown
+
+# Texts of one answer, in bytes of the logs: a run may have hundreds of them. A kept log is at most _LONGEST_TEXT long;
+# one of an unknown size counts as _USUAL_TEXT.
+MOST_TEXT, _LONGEST_TEXT, _USUAL_TEXT = 16_000_000, 8_100_000, 1_000_000
+
+
+@dataclass(frozen=True)
+class JobLogRow:
+    """`state` is null where nobody has asked for this log yet, and it could be asked for; the log of a job whose end is
+    unknown (`end_unknown`) is missing for good.
+    `excerpt_first_line` counts from 1; `text` is null unless asked for and stored. `size_bytes` is the size of the log
+    before anything was left out of it; null where it is not known."""
+
+    repository_id: int
+    job_id: int
+    name: str
+    conclusion: str | None
+    completed: bool
+    state: str | None
+    excerpt_first_line: int | None
+    excerpt: list[str]
+    error_line: str | None
+    truncated: bool
+    text: str | None
+    end_unknown: bool = False
+    size_bytes: int | None = None
+
+    @property
+    def shown_state(self) -> str:
+        """Conclusion, or whether it is running or its end is unknown."""
+        return self.conclusion or ("end_unknown" if self.end_unknown else "in_progress")
+
+
+def list_logs(
+    session: Session, run_id: int, attempt: int, *, job_id: int | None = None, with_text: bool = True,
+    failing: bool = False,
+) -> list[JobLogRow]:  # fmt: skip
+    """Logs of the own jobs of one attempt (no copies, no phantoms, none that were skipped), that of the job which
+    decided it first. The first ones have their texts, up to MOST_TEXT bytes together; that of a single job always is
+    there. `with_text` false: neither texts nor excerpts are read. `failing`: of those jobs alone that are
+    over and did not succeed."""
+    where: list[ColumnElement[bool]] = [Job.attempt == attempt]
+    if failing:
+        where.append(Job.conclusion != Conclusion.SUCCESS)
+    if job_id is not None:
+        where.append(Job.id == job_id)
+    rows = _rows(session, run_id, where, excerpt=with_text, text=False)
+    failed, allowed = _attempt_failed(session, run_id, attempt), allowed_to_fail(session, run_id)
+    rows.sort(key=lambda row: urgency(row.name, row.conclusion, attempt_failed=failed, allowed=allowed))
+    return _with_texts(session, rows) if with_text else rows
+
+
+def _with_texts(session: Session, rows: list[JobLogRow]) -> list[JobLogRow]:
+    room, chosen = MOST_TEXT, dict[int, str | None]()
+    for row in rows:
+        size = min(_USUAL_TEXT if row.size_bytes is None else row.size_bytes, _LONGEST_TEXT)
+        if row.state == LogState.STORED and (size <= room or not chosen):
+            room -= size
+            chosen[row.job_id] = None
+    if chosen:
+        of_jobs = JobLog.repository_id == rows[0].repository_id, JobLog.job_id.in_(list(chosen))
+        for job_id, content in session.execute(select(JobLog.job_id, JobLog.content).where(*of_jobs)):
+            chosen[job_id] = _text(content)
+    return [replace(row, text=chosen[row.job_id]) if row.job_id in chosen else row for row in rows]
+
+
+def find_log(session: Session, run_id: int, job_id: int, *, with_text: bool = False) -> JobLogRow | None:
+    """Of one job, whatever attempt it belongs to; null where it has no log of its own."""
+    return next(iter(_rows(session, run_id, [Job.id == job_id], excerpt=True, text=with_text)), None)
+
+
+def _rows(
+    session: Session, run_id: int, where: list[ColumnElement[bool]], *, excerpt: bool, text: bool
+) -> list[JobLogRow]:
+    repository = select(Run.repository_id).where(Run.id == run_id).limit(1).scalar_subquery()
+    query = (
+        select(
+            Job.repository_id, Job.id, Job.name, Job.conclusion, Job.status, end_unknown().label("orphaned"),
+            JobLog.state, JobLog.excerpt_first_line, JobLog.excerpt if excerpt else null().label("excerpt"),
+            JobLog.error_line, JobLog.truncated, JobLog.size_bytes,
+            JobLog.content if text else null().label("content"),
+        )
+        .join(Run, (Run.repository_id == Job.repository_id) & (Run.id == Job.run_id))
+        .join(JobLog, (JobLog.repository_id == Job.repository_id) & (JobLog.job_id == Job.id), isouter=True)
+        .where(Job.run_id == run_id, Job.repository_id == repository, ~Job.copied, ~Job.phantom, *where)
+        .order_by(Job.id)
+    )  # fmt: skip
+    return [_row(found) for found in session.execute(query) if found.conclusion != Conclusion.SKIPPED]
+
+
+def _row(found: Row[Any]) -> JobLogRow:
+    """`found`: a job and its log, whose columns are null where there is none."""
+    unknown = found.orphaned and found.state in (None, LogState.PENDING)
+    return JobLogRow(
+        repository_id=found.repository_id,
+        job_id=found.id,
+        name=found.name,
+        conclusion=found.conclusion,
+        completed=found.status == Status.COMPLETED,
+        state=LogState.MISSING if unknown else found.state,
+        excerpt_first_line=found.excerpt_first_line,
+        excerpt=[plain(line) for line in found.excerpt or []],
+        error_line=plain(found.error_line) if found.error_line else None,
+        truncated=bool(found.truncated),
+        text=_text(found.content) if found.state == LogState.STORED else None,
+        end_unknown=bool(found.orphaned),
+        size_bytes=found.size_bytes,
+    )
+
+
+def _text(content: bytes | None) -> str | None:
+    return zlib.decompress(content).decode("utf-8", "replace") if content is not None else None
+
+
+@dataclass(frozen=True)
+class LogGaps:
+    """How many logs of failed jobs are kept, and how many are not (yet) and why."""
+
+    stored: int = 0
+    expired: int = 0
+    missing: int = 0
+    pending: int = 0
+
+
+def log_gaps(session: Session, repository_id: int, *, now: datetime | None = None) -> LogGaps:
+    """Own failed jobs of one repository by the state of their log. What was never asked for is pending; with `now`,
+    what GitHub will have deleted by its default of 90 days counts as expired."""
+    state = func.coalesce(JobLog.state, _never_asked(now))
+    query = (
+        select(state, func.count())
+        .select_from(Job)
+        .join(JobLog, and_(JobLog.repository_id == Job.repository_id, JobLog.job_id == Job.id), isouter=True)
+        .where(Job.repository_id == repository_id, Job.conclusion.in_(FAILED_CONCLUSIONS), ~Job.copied, ~Job.phantom)
+        .group_by(state)
+    )
+    counts = {str(found): count for found, count in session.execute(query)}
+    return LogGaps(*(counts.get(each, 0) for each in ("stored", "expired", "missing", "pending")))
+
+
+def _never_asked(now: datetime | None) -> ColumnElement[str]:
+    pending: ColumnElement[str] = literal_column(f"'{LogState.PENDING}'")
+    if now is None:
+        return pending
+    return case((Job.completed_at < now - LOGS_LAST, literal_column(f"'{LogState.EXPIRED}'")), else_=pending)
+
+
+def failure_of(session: Session, run_id: int, attempt: int) -> tuple[str | None, str | None]:
+    """The error line of the job that decided the attempt, as far as logs are stored, and the fingerprint that the same
+    cause has elsewhere; nulls while no log is there, and where the attempt did not fail."""
+    owner = select(Run.repository_id).where(Run.id == run_id).limit(1).scalar_subquery()
+    query = (
+        select(Job.name, Job.conclusion, JobLog.error_line, JobLog.fingerprint)
+        .join(Job, (Job.repository_id == JobLog.repository_id) & (Job.id == JobLog.job_id))
+        .where(Job.repository_id == owner, Job.run_id == run_id, Job.attempt == attempt, ~Job.copied, ~Job.phantom)
+        .where(Job.conclusion.in_((*FAILED_CONCLUSIONS, Conclusion.CANCELLED)), JobLog.error_line.is_not(None))
+        .order_by(Job.id)
+    )
+    rows = session.execute(query).all()
+    if not rows or not _attempt_failed(session, run_id, attempt):
+        return None, None
+    allowed = allowed_to_fail(session, run_id) if len(rows) > 1 else set()
+    first = min(rows, key=lambda row: urgency(row[0], row[1], attempt_failed=True, allowed=allowed))
+    return plain(first[2] or ""), first[3]
+
+
+def _attempt_failed(session: Session, run_id: int, attempt: int) -> bool:
+    """By the attempt's own conclusion; of the latest one, where only the run is known, by the run's."""
+    of_run = (Attempt.repository_id == Run.repository_id) & (Attempt.run_id == Run.id)
+    query = select(Attempt.conclusion, Run.conclusion, Run.attempt)
+    query = query.join(Attempt, of_run & (Attempt.attempt == attempt), isouter=True)
+    row = session.execute(query.where(Run.id == run_id).limit(1)).first()
+    if row is None:
+        return False
+    return (row[0] or (row[1] if row[2] == attempt else None)) in FAILED_CONCLUSIONS

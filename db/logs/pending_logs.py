@@ -1,0 +1,170 @@
+"""The logs that the collector still has to fetch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, and_, case, or_, select
+from sqlalchemy.orm import Session
+
+from db.definitions.job_times import FAILED_CONCLUSIONS
+from db.enums import Conclusion, LogState, Status
+from db.jobs.decisive_failures import cut_off
+from db.models import Attempt, Job, JobLog, Run
+
+# GitHub's default; older ones are asked for only when somebody wants to read them.
+LOGS_LAST = timedelta(days=90)
+_ABOUT_TO_EXPIRE = LOGS_LAST - timedelta(days=10)
+_JUST_NOW = timedelta(days=1)
+# How long after its first, second, … failed try a log is tried again; the last one for all that follow.
+RETRY_AFTER = (timedelta(seconds=20), timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1))
+
+
+@dataclass(frozen=True)
+class WantedLog:
+    """`failed`: a cause is looked for. The job failed, or it was cut off in an attempt that failed without any failed
+    job. `step` is when the failed step began and ended (ISO 8601 in UTC, to the second), null where none is known.
+    `attempt_over`: no job of the attempt is running any more, so that its logs can be had together."""
+
+    job_id: int
+    run_id: int
+    attempt: int
+    name: str
+    failed: bool
+    tries: int = 0
+    cause_known: bool = False
+    attempt_over: bool = False
+    step: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class FinishedJob:
+    """A job that may have a log of its own, or (`copied`) stand in an archive with the log of its original."""
+
+    id: int
+    name: str
+    copied: bool
+
+
+def wanted_logs(
+    session: Session, repository_id: int, *, collect: str, now: datetime, limit: int, run_id: int | None = None
+) -> list[WantedLog]:
+    """What somebody asked for; then jobs that failed or were cut off (`failed`): the last day's, those that GitHub
+    deletes soon, the others from the newest; then the rest (`all`), again first what is deleted soon. Nothing of what
+    is still running."""
+    found = [] if run_id is not None else _listed(session, _asked(repository_id, now), now, limit)
+    if collect != "none" and len(found) < limit:
+        query = _fresh(repository_id, now, everything=collect == "all")
+        if run_id is not None:
+            query = query.where(Job.run_id == run_id)
+        found += _listed(session, query, now, limit - len(found))
+    return found
+
+
+def finished_jobs(session: Session, repository_id: int, run_id: int, attempt: int) -> list[FinishedJob]:
+    """Of one attempt, without phantoms and what was skipped."""
+    query = select(Job.id, Job.name, Job.copied).where(
+        Job.repository_id == repository_id, Job.run_id == run_id, Job.attempt == attempt, ~Job.phantom,
+        Job.status == Status.COMPLETED, Job.conclusion != Conclusion.SKIPPED,
+    )  # fmt: skip
+    return [FinishedJob(row.id, row.name, row.copied) for row in session.execute(query.order_by(Job.id))]
+
+
+def repositories_with_requested_logs(session: Session) -> list[int]:
+    query = select(JobLog.repository_id).where(JobLog.state == LogState.PENDING).distinct()
+    return list(session.scalars(query))
+
+
+def _asked(repository_id: int, now: datetime) -> Select[Any]:
+    """Pending and due; what nobody has tried yet comes first: somebody may be waiting for it."""
+    waited: list[ColumnElement[bool]] = [
+        and_(JobLog.tries == tries, JobLog.fetched_at < now - wait) for tries, wait in enumerate(RETRY_AFTER, start=1)
+    ]
+    waited.append(and_(JobLog.tries > len(RETRY_AFTER), JobLog.fetched_at < now - RETRY_AFTER[-1]))
+    return (
+        _jobs(repository_id)
+        .join(JobLog, _log_of_job())
+        .add_columns(JobLog.tries, JobLog.error_line.is_not(None).label("cause_known"))
+        .where(JobLog.repository_id == repository_id, JobLog.state == LogState.PENDING)
+        .where(or_(JobLog.tries == 0, *waited))
+        .order_by(case((JobLog.tries == 0, 0), else_=1))
+    )
+
+
+def _fresh(repository_id: int, now: datetime, *, everything: bool) -> Select[Any]:
+    of_interest: ColumnElement[bool] = _failed()
+    if everything:
+        of_interest = Job.conclusion.is_not(None) & (Job.conclusion != Conclusion.SKIPPED)
+    return (
+        _jobs(repository_id)
+        .join(JobLog, _log_of_job(), isouter=True)
+        .add_columns(JobLog.tries, JobLog.error_line.is_not(None).label("cause_known"))
+        .where(JobLog.job_id.is_(None), of_interest, ~Job.copied, ~Job.phantom, Run.created_at >= now - LOGS_LAST)
+    )
+
+
+def _jobs(repository_id: int) -> Select[Any]:
+    return (
+        select(
+            Job.id, Job.run_id, Job.attempt, Job.name, Job.conclusion, Job.steps,
+            (Attempt.status == Status.COMPLETED).label("attempt_over"), _failed().label("failed"),
+        )
+        .join(Run, and_(Run.repository_id == Job.repository_id, Run.id == Job.run_id))
+        .join(
+            Attempt,
+            and_(
+                Attempt.repository_id == Job.repository_id,
+                Attempt.run_id == Job.run_id,
+                Attempt.attempt == Job.attempt,
+            ),
+            isouter=True,
+        )
+        .where(Job.repository_id == repository_id, Job.status == Status.COMPLETED)
+    )  # fmt: skip
+
+
+def _failed() -> ColumnElement[bool]:
+    return or_(Job.conclusion.in_(FAILED_CONCLUSIONS), cut_off())
+
+
+def _log_of_job() -> ColumnElement[bool]:
+    return and_(JobLog.repository_id == Job.repository_id, JobLog.job_id == Job.id)
+
+
+def _listed(session: Session, query: Select[Any], now: datetime, limit: int) -> list[WantedLog]:
+    failed = _failed()
+    expiring = Run.created_at < now - _ABOUT_TO_EXPIRE
+    urgency = case(
+        (and_(failed, Run.created_at >= now - _JUST_NOW), 0),
+        (and_(failed, expiring), 1),
+        (failed, 2),
+        (expiring, 3),
+        else_=4,
+    )
+    rows = session.execute(query.order_by(urgency, Run.created_at.desc(), Job.id).limit(limit))
+    return [_wanted(row) for row in rows]
+
+
+def _wanted(row: Row[Any]) -> WantedLog:
+    failed = bool(row.failed)
+    return WantedLog(
+        job_id=row.id,
+        run_id=row.run_id,
+        attempt=row.attempt,
+        name=row.name,
+        failed=failed,
+        tries=row.tries or 0,
+        cause_known=bool(row.cause_known),
+        attempt_over=bool(row.attempt_over),
+        step=_failed_step(row.steps or []) if failed else None,
+    )
+
+
+def _failed_step(steps: Sequence[dict[str, Any]]) -> tuple[str, str] | None:
+    """A step that was allowed to fail has the conclusion success."""
+    for step in steps:
+        begun, ended = step.get("started_at"), step.get("completed_at")
+        if step.get("conclusion") in (*FAILED_CONCLUSIONS, Conclusion.CANCELLED) and begun and ended:
+            return str(begun)[:19], str(ended)[:19]
+    return None

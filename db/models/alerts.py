@@ -1,0 +1,132 @@
+"""Rules, alerts, silences, and the outbox of messages."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models.base import Base
+from db.sql import Remark
+
+_FIRING = text("state = 'firing'")
+
+
+class AlertRule(Base):
+    """What is null is the usual value of the kind (health.alerts.rules.types). Empty lists of patterns do not narrow."""
+
+    __tablename__ = "alert_rules"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    kind: Mapped[str] = mapped_column(String(50))
+    open_at: Mapped[float] = mapped_column(Float)
+    close_at: Mapped[float | None] = mapped_column(Float)
+    window_seconds: Mapped[float | None] = mapped_column(Float)
+    minimum: Mapped[int | None] = mapped_column(Integer)
+    objective: Mapped[float | None] = mapped_column(Float)
+    per: Mapped[str] = mapped_column(String(20))
+    repos: Mapped[list[Any]]
+    workflows: Mapped[list[Any]]
+    branches: Mapped[list[Any]]
+    severity: Mapped[str] = mapped_column(String(20))
+    channels: Mapped[list[Any]]
+    repeat_seconds: Mapped[float | None] = mapped_column(Float)
+    enabled: Mapped[bool] = mapped_column(Boolean)
+    built_in: Mapped[bool] = mapped_column(Boolean)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Alert(Base):
+    """One episode of a rule at a place: opened once, resolved once, and only one at a time. `target` names rule and
+    place. `told_at`: the last message; `group_id`: the first of the alerts that were told in one message. `rule` is
+    the kind; name, kind and severity stay as they were when the rule is changed or deleted."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (
+        Index("ix_alerts_state_opened_at", "state", "opened_at"),
+        Index(
+            "ux_alerts_firing_target", "repository_id", "rule", "target",
+            unique=True, postgresql_where=_FIRING, sqlite_where=_FIRING,
+        ),
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    repository_id: Mapped[int] = mapped_column(ForeignKey("repositories.id", ondelete="CASCADE"))
+    workflow_id: Mapped[int | None]
+    rule: Mapped[str] = mapped_column(String(50))
+    threshold: Mapped[str] = mapped_column(String(20))
+    state: Mapped[str] = mapped_column(String(20))
+    opened_at: Mapped[datetime]
+    resolved_at: Mapped[datetime | None]
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    rule_id: Mapped[int | None]
+    rule_name: Mapped[str | None] = mapped_column(String(200))
+    severity: Mapped[str] = mapped_column(String(20), server_default="critical")
+    branch: Mapped[str | None] = mapped_column(Text)
+    target: Mapped[str] = mapped_column(Text, server_default="")
+    told_at: Mapped[datetime | None]
+    acknowledged_at: Mapped[datetime | None]
+    acknowledged_by: Mapped[str | None] = mapped_column(String(200))
+    acknowledged_comment: Mapped[str | None] = mapped_column(Text)
+    silenced_until: Mapped[datetime | None]
+    group_id: Mapped[int | None]
+
+
+class Silence(Base):
+    """No messages about what it matches, from `starts_at` up to `ends_at`. `rule_id` null: of any rule."""
+
+    __tablename__ = "silences"
+    __table_args__ = (Index("ix_silences_ends_at", "ends_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    repos: Mapped[list[Any]]
+    workflows: Mapped[list[Any]]
+    branches: Mapped[list[Any]]
+    rule_id: Mapped[int | None]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    comment: Mapped[str] = mapped_column(Text)
+    author: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime]
+
+
+class Delivery(Base):
+    """The outbox: one row a message and channel, written with the alert's state in one transaction. `alert_id` is null
+    for a test that somebody asked for; `alert_ids` are all alerts that it is about (null: `alert_id` alone).
+    `claimed_until`: a program sends it now, or died doing so. `receipt` is where the channel put it, `note` what went
+    wrong with a message that was taken. `folded_into`: the row that carries what this one says."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (Index("ix_deliveries_state_due_at", "state", "due_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    alert_id: Mapped[int | None] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"), index=True)
+    channel: Mapped[str] = mapped_column(String(20))
+    reason: Mapped[str] = mapped_column(String(20))
+    message: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(String(20))
+    tries: Mapped[int] = mapped_column(Integer, default=0)
+    created_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    error: Mapped[str | None] = mapped_column(Remark)
+    alert_ids: Mapped[list[Any] | None]
+    claimed_until: Mapped[datetime | None]
+    receipt: Mapped[dict[str, Any] | None]
+    note: Mapped[str | None] = mapped_column(Remark)
+    folded_into: Mapped[int | None] = mapped_column(index=True)
+
+
+class ChannelState(Base):
+    """How a channel fares. While `failures` in a row stand there, its messages are held until `held_until`, and one of
+    them is tried then."""
+
+    __tablename__ = "channel_states"
+
+    channel: Mapped[str] = mapped_column(String(20), primary_key=True)
+    failures: Mapped[int] = mapped_column(Integer, default=0)
+    failing_since: Mapped[datetime | None]
+    held_until: Mapped[datetime | None]
+    error: Mapped[str | None] = mapped_column(Remark)

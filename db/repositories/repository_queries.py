@@ -1,0 +1,202 @@
+"""Reading what is monitored, how complete it is, and what one can filter by."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
+
+from db.definitions.scope import Scope
+from db.models import Claim, Heartbeat, Repository, Run, SyncState, Target, Workflow
+from db.runs.run_filters import in_scope, repository_ids
+from db.sql import read
+
+# Runs whose values are offered to filter by.
+_LATEST = 20_000
+# Values to choose from that are listed.
+MOST_VALUES = 200
+
+
+@dataclass(frozen=True)
+class RepositoryRow:
+    """`error` is the last failure to read it, one line; null when the last look went well. `actions_missing_since`: the
+    repository has no GitHub Actions since then, null where it has."""
+
+    id: int
+    repo: str
+    default_branch: str
+    private: bool
+    archived: bool
+    monitored: bool
+    html_url: str
+    complete_since: datetime | None
+    synced_at: datetime | None
+    error: str | None
+    error_at: datetime | None
+    gaps: list[dict[str, Any]]
+    actions_missing_since: datetime | None = None
+
+    @property
+    def collectable(self) -> bool:
+        """False where there are no Actions and no history of any."""
+        return self.actions_missing_since is None or self.complete_since is not None
+
+
+# In the order of RepositoryRow.
+_ALL_REPOSITORIES = (
+    select(
+        Repository.id, Repository.full_name, Repository.default_branch, Repository.private, Repository.archived,
+        Repository.monitored, Repository.html_url, SyncState.complete_since, SyncState.synced_at, SyncState.error,
+        SyncState.error_at, SyncState.gaps, SyncState.actions_missing_since,
+    )
+    .join(SyncState, SyncState.repository_id == Repository.id, isouter=True)
+    .order_by(func.lower(Repository.full_name))
+)  # fmt: skip
+_MONITORED_REPOSITORIES = _ALL_REPOSITORIES.where(Repository.monitored)
+_UNREAD_TARGETS = (
+    select(Target.name, Target.error, Target.checked_at).where(Target.error.is_not(None)).order_by(Target.name)
+)
+
+
+@dataclass(frozen=True)
+class WorkflowRow:
+    repository_id: int
+    id: int
+    repo: str
+    name: str
+    path: str
+    state: str
+
+
+@dataclass(frozen=True)
+class TargetRow:
+    """A name of GITHUB_REPOS that could not be resolved or read."""
+
+    name: str
+    error: str | None
+    checked_at: datetime
+
+
+@dataclass(frozen=True)
+class HeartbeatRow:
+    """`stopped_at`: when the program ended in order; null while it runs, and after a crash."""
+
+    name: str
+    started_at: datetime
+    seen_at: datetime
+    data_version: int
+    detail: dict[str, Any]
+    stopped_at: datetime | None = None
+
+
+def heartbeat_row(row: Heartbeat) -> HeartbeatRow:
+    return HeartbeatRow(row.name, row.started_at, row.seen_at, row.data_version, dict(row.detail), row.stopped_at)
+
+
+def list_repositories(session: Session, *, monitored_only: bool = True) -> list[RepositoryRow]:
+    rows = read(session, _MONITORED_REPOSITORIES if monitored_only else _ALL_REPOSITORIES)
+    return [_repository_row(*row) for row in rows]
+
+
+def _repository_row(*columns: Any) -> RepositoryRow:
+    """Without a sync state its gaps are null."""
+    *known, gaps, missing_since = columns
+    values: list[Any] = [*known, gaps or [], missing_since]
+    return RepositoryRow(*values)
+
+
+def list_workflows(session: Session, scope: Scope) -> list[WorkflowRow]:
+    query = (
+        select(Repository.id, Workflow.id, Repository.full_name, Workflow.name, Workflow.path, Workflow.state)
+        .join(Repository, Repository.id == Workflow.repository_id)
+        .where(Repository.id.in_(repository_ids(scope)))
+        .order_by(func.lower(Repository.full_name), func.lower(Workflow.name), Workflow.id)
+    )
+    return [WorkflowRow(*row) for row in session.execute(query)]
+
+
+def list_targets(session: Session) -> list[TargetRow]:
+    """Names of GITHUB_REPOS whose last look failed."""
+    return [TargetRow(*row) for row in read(session, _UNREAD_TARGETS)]
+
+
+def list_branches(session: Session, scope: Scope, since: datetime, *, limit: int = MOST_VALUES) -> list[str]:
+    """Branches of the latest runs since then: default branches first, then the most recently used."""
+    latest = _latest(session, scope, since, Run.branch, Run.on_default_branch)
+    on_default = func.max(case((latest.on_default_branch, 1), else_=0))
+    query = select(latest.branch).group_by(latest.branch).limit(limit)
+    return list(session.scalars(query.order_by(on_default.desc(), func.max(latest.created_at).desc())))
+
+
+def distinct_values(session: Session, column: str, since: datetime, *, limit: int = MOST_VALUES) -> list[str]:
+    """Values of `event` or `actor` of the latest runs since then, the most frequent first."""
+    attribute = {"event": Run.event, "actor": Run.actor}[column]
+    value = _latest(session, Scope(), since, attribute)[column]
+    return list(session.scalars(select(value).group_by(value).order_by(func.count().desc(), value).limit(limit)))
+
+
+def _latest(session: Session, scope: Scope, since: datetime, column: Any, *more: Any) -> Any:
+    """The columns of the newest runs that have the first of them: enough to choose from, however many runs there
+    are."""
+    where = [*in_scope(session, Scope(repos=scope.repos)), Run.created_at >= since, column.is_not(None)]
+    query = select(column, *more, Run.created_at).where(*where)
+    return query.order_by(Run.created_at.desc()).limit(_LATEST).subquery().c
+
+
+def heartbeat(session: Session, name: str = "collector") -> HeartbeatRow | None:
+    row = session.get(Heartbeat, name, populate_existing=True)
+    return heartbeat_row(row) if row else None
+
+
+def data_version(session: Session) -> int:
+    """It grows with every change of the stored data, whoever made it."""
+    return session.scalar(select(Heartbeat.data_version).where(Heartbeat.name == "collector")) or 0
+
+
+def unread_targets(session: Session, repos: Collection[str]) -> list[TargetRow]:
+    """Names of GITHUB_REPOS that led to none of these repositories (owner/name)."""
+    known = {repo.lower() for repo in repos}
+    return [target for target in list_targets(session) if target.name.lower() not in known]
+
+
+def known_repositories(session: Session) -> list[str]:
+    """Every repository with stored data, also those that are not monitored any more."""
+    return list(session.scalars(select(Repository.full_name)))
+
+
+def repositories_without_actions(session: Session) -> set[int]:
+    """Ids of repositories that GitHub shows and whose Actions it does not."""
+    return set(session.scalars(select(SyncState.repository_id).where(SyncState.actions_missing_since.is_not(None))))
+
+
+def target_names(session: Session) -> list[str]:
+    """Repositories that GITHUB_REPOS stands for, as the collector last resolved it."""
+    return list(session.scalars(select(Target.name).where(Target.name.not_like("%/*")).order_by(Target.name)))
+
+
+def all_targets(session: Session) -> list[str]:
+    """Every name and entry of GITHUB_REPOS that is kept."""
+    return list(session.scalars(select(Target.name)))
+
+
+def repository_names(session: Session) -> dict[int, str]:
+    """Id to owner/name of every repository with stored data."""
+    return {row.id: row.full_name for row in session.execute(select(Repository.id, Repository.full_name))}
+
+
+def claimed_repositories(session: Session, names: Collection[str]) -> dict[int, str]:
+    """Id to owner/name of the repositories that these names of GITHUB_REPOS led to."""
+    query = (
+        select(Repository.id, Repository.full_name)
+        .join(Target, Target.repository_id == Repository.id)
+        .where(Target.name.in_(list(names)))
+    )
+    return {row.id: row.full_name for row in session.execute(query)}
+
+
+def claimed_by_anyone(session: Session) -> set[int]:
+    """Ids of the repositories that some collector looks after."""
+    query = select(Target.repository_id).join(Claim, Claim.name == Target.name)
+    return {found for found in session.scalars(query) if found is not None}

@@ -1,0 +1,176 @@
+"""Writing repositories, workflows and what each name of GITHUB_REPOS led to."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from db.collection.claims import lock_repository
+from db.definitions.records import RepositoryRecord, RunRecord, WorkflowRecord
+from db.enums import WorkflowState, is_inactive
+from db.models import Repository, Run, SyncState, Target, Workflow
+from db.runs.rollup_invalidation import mark_over_all
+from db.runs.run_writes import set_default_branch
+from db.sql import add_missing
+
+WORKFLOWS_FOLDER = ".github/workflows/"
+# A workflow whose newest run began this shortly before the list was read may be missing from it.
+LISTING_LAG = timedelta(minutes=2)
+_FIELDS = ("full_name", "default_branch", "private", "archived", "html_url")
+
+
+def upsert_repository(session: Session, record: RepositoryRecord) -> Repository:
+    """Identity is the id: a renamed repository keeps its history, and a name that moved on is not reused."""
+    repository = session.get(Repository, record.id)
+    if repository is None:
+        fields = {name: getattr(record, name) for name in _FIELDS}
+        add_missing(session, Repository, [{"id": record.id, **fields, "monitored": True}])
+        add_missing(session, SyncState, [{"repository_id": record.id, "gaps": []}])
+        repository = session.get_one(Repository, record.id)
+    moved = repository.default_branch != record.default_branch
+    for name in _FIELDS:
+        if getattr(repository, name) != getattr(record, name):
+            setattr(repository, name, getattr(record, name))
+    monitor(session, repository)
+    if moved:
+        set_default_branch(session, repository)
+    return repository
+
+
+def monitor(session: Session, repository: Repository) -> None:
+    if not repository.monitored:
+        repository.monitored = True
+        mark_over_all(session)
+    session.flush()
+
+
+def get_repository(session: Session, repository_id: int) -> Repository:
+    return session.get_one(Repository, repository_id)
+
+
+def repository_id_of(session: Session, name: str) -> int | None:
+    """The repository that a name of GITHUB_REPOS led to last time."""
+    target = session.get(Target, name)
+    if target and target.repository_id:
+        return target.repository_id
+    return session.scalar(select(Repository.id).where(func.lower(Repository.full_name) == name.lower()).limit(1))
+
+
+def ensure_workflows(session: Session, repository_id: int, records: Sequence[WorkflowRecord]) -> None:
+    """Adds workflows that only runs tell of; what GitHub's own list says of a workflow wins."""
+    unique = {record.id: record for record in records}
+    query = select(Workflow.id).where(Workflow.repository_id == repository_id, Workflow.id.in_(list(unique)))
+    for known in session.scalars(query):
+        unique.pop(known)
+    listed = sorted(unique.values(), key=lambda record: record.id)
+    add_missing(session, Workflow, [{"repository_id": repository_id, **vars(record)} for record in listed])
+
+
+def owned_by(session: Session, owners: Collection[str]) -> list[int]:
+    """Ids of the repositories of these owners, named in lower case."""
+    rows = session.execute(select(Repository.id, Repository.full_name))
+    return [row.id for row in rows if row.full_name.partition("/")[0].lower() in owners]
+
+
+def set_monitored(session: Session, repository_ids: Collection[int]) -> None:
+    """Repositories that GITHUB_REPOS no longer names keep their history and are not counted as stale."""
+    listed = list(repository_ids)
+    left_out = Repository.monitored, Repository.id.not_in(listed)
+    if session.scalar(select(Repository.id).where(*left_out).limit(1)) is None:
+        return
+    session.execute(update(Repository).where(*left_out).values(monitored=False))
+    mark_over_all(session)
+
+
+def upsert_workflows(
+    session: Session, repository_id: int, records: Sequence[WorkflowRecord], *, complete_at: datetime | None = None
+) -> int:
+    """Returns how many workflows changed. `complete_at`: the list was read in full at that time, and a workflow that it
+    does not name is DELETED; it is kept, since its runs still exist. Null: nothing is concluded from an absence."""
+    lock_repository(session, repository_id)
+    known = {row.id: row for row in session.scalars(select(Workflow).where(Workflow.repository_id == repository_id))}
+    changed = 0
+    for record in records:
+        row = known.get(record.id)
+        if row is None:
+            session.add(Workflow(repository_id=repository_id, **vars(record)))
+            changed += 1
+        elif (row.name, row.path, row.state) != (record.name, record.path, record.state):
+            row.name, row.path, row.state = record.name, record.path, record.state
+            changed += 1
+    session.flush()
+    if complete_at is not None:
+        changed += _mark_deleted(session, repository_id, complete_at, except_ids=[record.id for record in records])
+    return changed
+
+
+def settle_unlisted(session: Session, repository_id: int) -> int:
+    """A workflow that is known from its runs alone, the first of which is older than the last complete list, was not in
+    that list: it is DELETED. Returns how many were."""
+    listed_at = session.scalar(select(SyncState.workflows_at).where(SyncState.repository_id == repository_id))
+    if listed_at is None:
+        return 0
+    return _mark_deleted(session, repository_id, listed_at, Workflow.state == WorkflowState.UNLISTED)
+
+
+def want_list_of_workflows(session: Session, repository_id: int, runs: Sequence[RunRecord]) -> None:
+    """Has the list of workflows read with the next look where a workflow that is stored as deleted or disabled has a
+    run since: it was restored or enabled."""
+    listed_at = session.scalar(select(SyncState.workflows_at).where(SyncState.repository_id == repository_id))
+    newer = {run.workflow_id for run in runs if listed_at and run.created_at > listed_at}
+    if not newer:
+        return
+    known = session.scalars(
+        select(Workflow.state).where(Workflow.repository_id == repository_id, Workflow.id.in_(newer))
+    )
+    if any(map(is_inactive, known)):
+        session.get_one(SyncState, repository_id).workflows_at = None
+
+
+def _mark_deleted(
+    session: Session, repository_id: int, listed_at: datetime, *where: Any, except_ids: Sequence[int] = ()
+) -> int:
+    """Workflows whose runs are all older than that list, by some minutes: GitHub's lists can lag behind. Workflows that
+    GitHub makes itself (`dynamic/…`) and those of other repositories need not be listed, so that only their absence
+    after a listing says something."""
+    ours = or_(Workflow.state != WorkflowState.UNLISTED, Workflow.path.startswith(WORKFLOWS_FOLDER))
+    runs = select(Run.id).where(Run.repository_id == Workflow.repository_id, Run.workflow_id == Workflow.id)
+    gone = select(Workflow).where(
+        Workflow.repository_id == repository_id, Workflow.state != WorkflowState.DELETED, ours,
+        Workflow.id.not_in(list(except_ids)), *where,
+        or_(
+            Workflow.state != WorkflowState.UNLISTED,
+            runs.where(Run.created_at <= listed_at - LISTING_LAG).correlate(Workflow).exists(),
+        ),
+        ~runs.where(Run.created_at > listed_at - LISTING_LAG).correlate(Workflow).exists(),
+    )  # fmt: skip
+    rows = session.scalars(gone).all()
+    for row in rows:
+        row.state = WorkflowState.DELETED
+    session.flush()
+    return len(rows)
+
+
+def note_target(session: Session, name: str, repository_id: int | None, error: str | None, now: datetime) -> None:
+    """How the last look at one name of GITHUB_REPOS went; `error` is one line for people."""
+    target = session.get(Target, name)
+    if target is None:
+        add_missing(session, Target, [{"name": name, "checked_at": now}])
+        target = session.get_one(Target, name)
+    target.repository_id = repository_id or target.repository_id
+    target.error, target.checked_at = error, now
+
+
+def add_targets(session: Session, names: Sequence[str], now: datetime) -> None:
+    """Names that GITHUB_REPOS stands for today; what is known of them stays."""
+    known = set(session.scalars(select(Target.name).where(Target.name.in_(list(names)))))
+    add_missing(session, Target, [{"name": name, "checked_at": now} for name in sorted(set(names) - known)])
+
+
+def keep_targets(session: Session, names: Sequence[str], owners: Collection[str]) -> None:
+    """Forgets all others but those of these owners, named in lower case: what they have is not known now."""
+    known = session.scalars(select(Target.name).where(Target.name.not_in(list(names))))
+    gone = [name for name in known if name.partition("/")[0].lower() not in owners]
+    session.execute(delete(Target).where(Target.name.in_(gone)))

@@ -1,0 +1,186 @@
+"""Which of two states comes later, where no time tells.
+
+Writing runs. The state of a run only moves forward: a stale or repeated answer changes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from db.collection.claims import lock_repository
+from db.definitions.job_times import outcome_of, span_seconds
+from db.definitions.records import RunRecord
+from db.enums import Status
+from db.models import Attempt, Repository, Run
+from db.runs.rollup_invalidation import mark_repository, mark_runs
+
+# A job waits for an approval before it is queued.
+_ORDER = (Status.REQUESTED, Status.PENDING, Status.WAITING, Status.QUEUED, Status.IN_PROGRESS, Status.COMPLETED)
+_RANKS: dict[str, int] = {str(status): place for place, status in enumerate(_ORDER)}
+
+
+def status_rank(status: str) -> int:
+    """A status that GitHub invents later comes before it is running."""
+    return _RANKS.get(status, _RANKS[Status.PENDING])
+
+
+@dataclass(frozen=True)
+class Upserted:
+    inserted: int
+    updated: int
+
+    @property
+    def changed(self) -> int:
+        return self.inserted + self.updated
+
+
+_PLAIN = (
+    "workflow_id", "workflow_name", "run_number", "attempt", "title", "event", "branch", "head_sha", "actor",
+    "triggering_actor", "commit_author", "commit_message", "status", "conclusion", "created_at", "started_at",
+    "updated_at", "html_url",
+)  # fmt: skip
+# Deliveries leave these out at times, and accounts are deleted: what is stored is not lost for that.
+_KEPT_WHEN_MISSING = ("actor", "commit_author", "commit_message")
+_NEW_DETAILS = ("attempt", "status", "conclusion")
+
+
+def upsert_runs(session: Session, repository: Repository, records: Sequence[RunRecord]) -> Upserted:
+    """Stores what is new in the records; ids that occur twice (pages shift while they are read) count once."""
+    lock_repository(session, repository.id)
+    unique = {record.id: record for record in sorted(records, key=_progress)}
+    known = {
+        run.id: run
+        for run in session.scalars(select(Run).where(Run.repository_id == repository.id, Run.id.in_(list(unique))))
+    }
+    attempts = _current_attempts(session, repository.id, unique.values())
+    inserted = updated = 0
+    changed: list[datetime] = []
+    for record in unique.values():
+        run = known.get(record.id)
+        if run is None:
+            session.add(_new_run(repository, record))
+            inserted += 1
+        elif not _is_news(run, record) or not _apply(run, repository, record):
+            continue
+        else:
+            updated += 1
+        changed.append(record.created_at)
+        _upsert_attempt(session, repository.id, record, attempts.get((record.id, record.attempt)))
+    session.flush()
+    mark_runs(session, repository.id, changed)
+    return Upserted(inserted, updated)
+
+
+def set_default_branch(session: Session, repository: Repository) -> None:
+    """Marks again which runs are on the default branch, after it changed."""
+    ours = Run.repository_id == repository.id
+    on_branch = (Run.branch == repository.default_branch) & Run.event.not_like("pull_request%")
+    session.execute(update(Run).where(ours, Run.on_default_branch, ~on_branch).values(on_default_branch=False))
+    session.execute(update(Run).where(ours, ~Run.on_default_branch, on_branch).values(on_default_branch=True))
+    mark_repository(session, repository.id)
+
+
+def mark_gone(session: Session, repository_id: int, run_id: int) -> None:
+    """A run that was deleted while it ran: over, without a conclusion, and counted as "other". One whose end was told
+    meanwhile, by webhook, ended like that."""
+    lock_repository(session, repository_id)
+    run = session.get_one(Run, (repository_id, run_id))
+    if run.status == Status.COMPLETED:
+        return
+    run.status, run.conclusion, run.details_pending = Status.COMPLETED, None, False
+    run.outcome = str(outcome_of(run.status, run.conclusion))
+    mark_runs(session, repository_id, [run.created_at])
+
+
+def note_looked_at(session: Session, repository_id: int, run_id: int, now: datetime) -> None:
+    """An unfinished run was asked for by itself: its next turn is counted from here."""
+    session.execute(update(Run).where(Run.repository_id == repository_id, Run.id == run_id).values(looked_at=now))
+
+
+def mark_details_settled(session: Session, repository_id: int, run_id: int, now: datetime) -> None:
+    """The run's jobs cannot be had any more (deleted on GitHub): stop asking, keep what is stored."""
+    session.execute(
+        update(Run)
+        .where(Run.repository_id == repository_id, Run.id == run_id)
+        .values(details_pending=False, details_at=now)
+    )
+
+
+def _progress(record: RunRecord) -> tuple[int, bool, Any, int]:
+    return record.attempt, record.status == Status.COMPLETED, record.updated_at, status_rank(record.status)
+
+
+def _is_news(run: Run, record: RunRecord) -> bool:
+    """A later attempt, or the same attempt further on. Between equals the later updated_at wins, then the status."""
+    if record.attempt != run.attempt:
+        return record.attempt > run.attempt
+    if (run.status == Status.COMPLETED) != (record.status == Status.COMPLETED):
+        return record.status == Status.COMPLETED
+    return (record.updated_at, status_rank(record.status)) >= (run.updated_at, status_rank(run.status))
+
+
+def _new_run(repository: Repository, record: RunRecord) -> Run:
+    run = Run(repository_id=repository.id, id=record.id, details_pending=True, flaky=False)
+    _apply(run, repository, record)
+    return run
+
+
+def _apply(run: Run, repository: Repository, record: RunRecord) -> bool:
+    """True when something other than updated_at changed: GitHub touches old runs without any news in them."""
+    values = {name: getattr(record, name) for name in _PLAIN}
+    for name in _KEPT_WHEN_MISSING:
+        values[name] = values[name] or getattr(run, name)
+    if record.attempt == run.attempt:
+        values["triggering_actor"] = record.triggering_actor or run.triggering_actor
+    values["on_default_branch"] = is_on_default_branch(repository, record)
+    values["outcome"] = str(outcome_of(record.status, record.conclusion))
+    changed = {name for name, value in values.items() if getattr(run, name) != value}
+    if not changed - {"updated_at"}:
+        if record.status != Status.COMPLETED:
+            run.updated_at = record.updated_at  # what was said in between is stale from now on
+        return False
+    for name in changed:
+        setattr(run, name, values[name])
+    if changed.intersection(_NEW_DETAILS):
+        run.details_pending = True
+        _estimate_end(run, record)
+    return True
+
+
+def is_on_default_branch(repository: Repository, record: RunRecord) -> bool:
+    """A pull request from a fork's `main` carries that branch's name, and is not on ours."""
+    if record.from_fork or record.event.startswith("pull_request"):
+        return False
+    return record.branch == repository.default_branch
+
+
+def _estimate_end(run: Run, record: RunRecord) -> None:
+    """Until its jobs are known, a run ends at updated_at as first seen at completion."""
+    over = record.status == Status.COMPLETED
+    run.completed_at = record.updated_at if over else None
+    run.duration_seconds = span_seconds(record.started_at, run.completed_at)
+    run.queue_seconds = None
+
+
+def _current_attempts(session: Session, repository_id: int, records: Any) -> dict[tuple[int, int], Attempt]:
+    rows = session.scalars(
+        select(Attempt).where(Attempt.repository_id == repository_id, Attempt.run_id.in_([r.id for r in records]))
+    )
+    return {(row.run_id, row.attempt): row for row in rows}
+
+
+def _upsert_attempt(session: Session, repository_id: int, record: RunRecord, attempt: Attempt | None) -> None:
+    if attempt is None:
+        attempt = Attempt(repository_id=repository_id, run_id=record.id, attempt=record.attempt)
+        session.add(attempt)
+    attempt.status, attempt.conclusion = record.status, record.conclusion
+    attempt.started_at = record.started_at
+    attempt.actor = attempt.actor or record.triggering_actor
+    if record.status == Status.COMPLETED and attempt.first_completed_at is None:
+        attempt.first_completed_at = record.updated_at
+        attempt.completed_at = record.updated_at
+        attempt.duration_seconds = span_seconds(record.started_at, record.updated_at)

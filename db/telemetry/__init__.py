@@ -1,1 +1,0 @@
-"""What the programs write about themselves, in one form for all three. Imports nothing of the product."""

@@ -1,0 +1,240 @@
+"""Email by SMTP: one message to all recipients, as text and as HTML."""
+
+import html
+import logging
+import smtplib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from email.message import EmailMessage
+from email.utils import format_datetime, parseaddr
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from core.http.settings import is_loopback
+from core.text import hide
+from health.alerts.channels.base import DeliveryFailed, Message, Parcel, Receipt, line, printable
+
+log = logging.getLogger(__name__)
+TIMEOUT_SECONDS = 10
+
+
+class _Smtp(smtplib.SMTP):
+    """A server that answers our goodbye badly has the message all the same. One that takes very long is left before
+    it has the message, so that it is not sent by two at once."""
+
+    patience_seconds = 80.0
+    # Of its answers to all that it is told.
+    most_bytes = 1_000_000
+    _timer: threading.Timer | None = None
+    _received = 0
+
+    def connect(self, *args: Any, **named: Any) -> tuple[int, bytes]:
+        self._timer = threading.Timer(self.patience_seconds, self._cut)
+        self._timer.daemon = True
+        self._timer.start()
+        return super().connect(*args, **named)
+
+    def _cut(self) -> None:
+        """Whoever waits for the server gets an error at once."""
+        if self.sock is not None:
+            with suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None and self.sock is not None:
+            self.file = _CountedLines(self.sock.makefile("rb"), self._count)
+        return super().getreply()
+
+    def _count(self, size: int) -> None:
+        self._received += size
+        if self._received > self.most_bytes:
+            raise OSError(f"it answered more than {self.most_bytes:,} bytes")
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        super().close()
+
+    def __exit__(self, *args: Any) -> None:
+        with suppress(smtplib.SMTPException):
+            super().__exit__(*args)
+
+
+class _CountedLines:
+    def __init__(self, file: Any, count: Callable[[int], None]) -> None:
+        self._file, self._count = file, count
+
+    def readline(self, longest: int) -> bytes:
+        line: bytes = self._file.readline(longest)
+        self._count(len(line))
+        return line
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _SmtpTls(_Smtp, smtplib.SMTP_SSL):
+    """From the first byte."""
+
+
+class EmailChannel:
+    """smtp:// uses STARTTLS where the server offers it, and never sends a password in clear to another host that is not
+    one of `plain_hosts`; smtps:// is TLS from the first byte."""
+
+    name = "email"
+
+    def __init__(
+        self, smtp_url: str, sender: str, recipients: tuple[str, ...], plain_hosts: Collection[str] = ()
+    ) -> None:
+        url = urlsplit(smtp_url.strip())
+        self._tls = url.scheme == "smtps"
+        self._host = url.hostname or ""
+        self._port = url.port or (465 if self._tls else 587)
+        self._user = unquote(url.username) if url.username else None
+        self._password = unquote(url.password) if url.password else ""
+        hide(self._password)
+        self._sender, self._recipients = sender, recipients
+        self._may_be_plain = is_loopback(self._host) or self._host in plain_hosts
+
+    def send(self, message: Message, parcel: Parcel | None = None) -> Receipt:
+        """Taken when at least one recipient was: to send it all again would reach the others twice. Who was refused
+        stands in the note."""
+        place = f"{self._host}:{self._port}"
+        built = build(message, self._sender, self._recipients, parcel)
+        try:
+            with self._connect() as server:
+                self._log_in(server)
+                refused = server.send_message(built, to_addrs=[parseaddr(each)[1] for each in self._recipients])
+        except smtplib.SMTPAuthenticationError:
+            raise DeliveryFailed(f"The mail server {place} refused user or password; check SMTP_URL") from None
+        except smtplib.SMTPRecipientsRefused as error:
+            codes = [code for code, _ in error.recipients.values()]
+            reason = f"The mail server {place} took none of the recipients ({codes[0]}); check ALERT_EMAIL_TO"
+            raise DeliveryFailed(reason, permanent=all(code >= 500 for code in codes)) from None
+        except smtplib.SMTPResponseException as error:
+            raise DeliveryFailed(
+                f"The mail server {place} answered {error.smtp_code}{_said(error)}", permanent=error.smtp_code >= 500
+            ) from None
+        except (OSError, smtplib.SMTPException) as error:
+            cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise DeliveryFailed(f"The mail server {place} cannot be used: {line(cause)}") from None
+        note = _refused(place, refused)
+        if note:
+            log.warning("%s", note)
+        return Receipt({"message_id": str(built["Message-ID"])}, note)
+
+    def reach(self) -> str:
+        """Host and port of a server that answers, encrypted where it can be; nobody logs in. Raises DeliveryFailed."""
+        place = f"{self._host}:{self._port}"
+        try:
+            with self._connect() as server:
+                server.noop()
+        except (OSError, smtplib.SMTPException) as error:
+            cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise DeliveryFailed(f"The mail server {place} does not answer: {line(cause)}") from None
+        return place
+
+    def _connect(self) -> smtplib.SMTP:
+        context = self._tls_context()
+        if self._tls:
+            return _SmtpTls(self._host, self._port, timeout=TIMEOUT_SECONDS, context=context)
+        server = _Smtp(self._host, self._port, timeout=TIMEOUT_SECONDS)
+        try:
+            self._start_tls(server, context)
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+    def _start_tls(self, server: smtplib.SMTP, context: ssl.SSLContext) -> None:
+        server.ehlo()
+        if server.has_extn("starttls"):
+            server.starttls(context=context)
+            server.ehlo()
+        elif self._user and not self._may_be_plain:
+            raise DeliveryFailed(
+                f"The mail server {self._host} offers no TLS; the password is not sent in clear, unless "
+                "ALLOW_PLAIN_HTTP names the host"
+            )
+
+    def _tls_context(self) -> ssl.SSLContext:
+        """Nobody stands between this machine and itself, and a mail server here mostly signs its own certificate."""
+        context = ssl.create_default_context()
+        if is_loopback(self._host):
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+    def _log_in(self, server: smtplib.SMTP) -> None:
+        if not self._user:
+            return
+        try:
+            server.login(self._user, self._password)
+        except UnicodeError:
+            # Its own text would show a piece of the password.
+            raise DeliveryFailed("SMTP_URL: user or password holds characters that a login cannot take") from None
+
+
+def _said(error: smtplib.SMTPResponseException) -> str:
+    """What the server said; an answer to AUTH never comes here, so no password can stand in it."""
+    said = error.smtp_error
+    text = line(said.decode("utf-8", "replace") if isinstance(said, bytes) else said)
+    return f": {text}" if text else ""
+
+
+def _refused(place: str, refused: Mapping[str, tuple[int, bytes]]) -> str | None:
+    if not refused:
+        return None
+    who = ", ".join(f"{address} ({code})" for address, (code, _) in refused.items())
+    return f"The mail server {place} refused {who}; the others have the message"
+
+
+def build(message: Message, sender: str, recipients: tuple[str, ...], parcel: Parcel | None = None) -> EmailMessage:
+    """Names from GitHub stand in the subject: a line break there would be a header of its own. Message-ID and Date are
+    the same at every try, so that mail systems see that it is one message."""
+    parcel = parcel or Parcel()
+    mail = EmailMessage()
+    mail["Subject"] = " ".join(printable(message.subject).split())[:250]
+    mail["From"] = sender
+    mail["To"] = ", ".join(recipients)
+    mail["Date"] = format_datetime(parcel.written_at)
+    mail["Message-ID"] = f"<{parcel.key}@{parseaddr(sender)[1].rpartition('@')[2] or 'localhost'}>"
+    before = [str(known) for opening in parcel.openings if (known := opening.receipt.get("message_id"))]
+    if before:
+        mail["In-Reply-To"] = before[0]
+        mail["References"] = " ".join(before)
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(printable(as_text(message)))
+    mail.add_alternative(printable(as_html(message)), subtype="html")
+    return mail
+
+
+def as_text(message: Message) -> str:
+    width = max((len(label) for label, _ in message.fields), default=0)
+    rows = [f"{label + ':':<{width + 2}}{value}" for label, value in message.fields]
+    links = [f"{label}: {url}" for label, url in message.links]
+    parts = ([message.headline], rows, list(message.lines), links)
+    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+def as_html(message: Message) -> str:
+    colour = "#067A71" if message.resolved else "#B91C12"
+    rows = "".join(
+        f'<tr><td style="padding:2px 16px 2px 0;color:#55606C;vertical-align:top">{html.escape(label)}</td>'
+        f"<td>{html.escape(value)}</td></tr>"
+        for label, value in message.fields
+    )
+    lines = "".join(f"<p>{html.escape(line)}</p>" for line in message.lines)
+    links = " · ".join(
+        f'<a href="{html.escape(url, quote=True)}">{html.escape(label)}</a>'
+        for label, url in message.links
+        if url.startswith(("http://", "https://"))
+    )
+    return (
+        '<html><body style="font-family:sans-serif;font-size:14px;color:#0F1720">'
+        f'<h2 style="font-size:16px;color:{colour}">{html.escape(message.headline)}</h2>'
+        f"<table>{rows}</table>{lines}<p>{links}</p></body></html>"
+    )

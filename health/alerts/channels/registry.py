@@ -1,0 +1,48 @@
+"""The channels that are configured."""
+
+from typing import Protocol
+
+from health.alerts.channels.base import Message, Parcel, Receipt
+from health.alerts.channels.email import EmailChannel
+from health.alerts.channels.settings import ChannelSettings
+from health.alerts.channels.slack import SlackChannel
+from health.alerts.channels.slack_bot import SlackBot
+from health.alerts.channels.webhook import WebhookChannel
+
+
+class Channel(Protocol):
+    name: str
+
+    def send(self, message: Message, parcel: Parcel | None = None) -> Receipt:
+        """Returns when the channel took the message; raises health.alerts.channels.base.DeliveryFailed when not. Without a parcel
+        it is a test."""
+
+
+NAMES = ("slack", "email", "webhook")
+# What makes a channel, for people who have none.
+SETTINGS = "SLACK_BOT_TOKEN and SLACK_CHANNEL, SLACK_WEBHOOK_URL, SMTP_URL and ALERT_EMAIL_TO, or ALERT_WEBHOOK_URL"
+
+
+def configured(settings: ChannelSettings) -> dict[str, Channel]:
+    found: dict[str, Channel] = {}
+    slack = _slack(settings)
+    if slack:
+        found["slack"] = slack
+    if settings.smtp_url:
+        found["email"] = EmailChannel(
+            settings.smtp_url.get_secret_value(), settings.sender, settings.recipients, settings.plain_hosts
+        )
+    if settings.alert_webhook_url:
+        secret = settings.alert_webhook_secret
+        url = settings.alert_webhook_url.get_secret_value()
+        found["webhook"] = WebhookChannel(url, secret.get_secret_value() if secret else None)
+    return found
+
+
+def _slack(settings: ChannelSettings) -> Channel | None:
+    """A bot can do all that an incoming webhook can, and threads."""
+    if settings.slack_bot_token and settings.slack_channel:
+        return SlackBot(settings.slack_bot_token.get_secret_value(), settings.slack_channel, settings.slack_api_url)
+    if settings.slack_webhook_url:
+        return SlackChannel(settings.slack_webhook_url.get_secret_value())
+    return None

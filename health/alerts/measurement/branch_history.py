@@ -1,0 +1,156 @@
+"""What rules look at in runs: branches that fail, runs that do not end, and the past for a replay."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from db.definitions.job_times import DECIDED
+from db.definitions.scope import Scope
+from db.enums import Outcome, Status
+from db.models import Repository, Run, Workflow
+from db.runs.run_filters import in_scope
+from db.runs.run_queries import RunRow, select_runs
+from db.sql import epoch_seconds
+from health.alerts.rules.history import PastRun
+from health.alerts.rules.targets import matches
+from health.metrics.queries.branch_status import LOOK_BACK, Streak, inactive_workflows
+
+# A branch that saw no run for this long is not looked at any more.
+BRANCHES_FOR = timedelta(days=14)
+# GitHub ends a run after 35 days at the latest.
+_LONGEST_RUN = timedelta(days=35)
+_MOST_BRANCHES, _MOST_RUNS, _MOST_UNFINISHED = 2_000, 50_000, 1_000
+_GLOB = frozenset("*?[")
+# Waiting for somebody's approval is no fault of a machine.
+_GOING_ON = [state for state in Status if state not in (Status.COMPLETED, Status.WAITING)]
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    repository_id: int
+    run: RunRow
+
+
+@dataclass(frozen=True)
+class Since:
+    """What became of a branch since a run on it failed. `known`: that run is still there, on that branch, and not too
+    old to be looked at; `passed`: the first success since."""
+
+    known: bool
+    passed: RunRow | None = None
+
+
+@dataclass(frozen=True)
+class Past:
+    """Runs that were created since `since`, oldest end first. `whole` is false where there were more than are read."""
+
+    runs: list[PastRun]
+    since: datetime
+    whole: bool
+
+
+def matching_branches(session: Session, repos: Sequence[str], patterns: Sequence[str], since: datetime) -> list[str]:
+    """Names of branches with runs since then."""
+    if not any(_GLOB & set(each) for each in patterns):
+        return list(patterns)
+    query = select(Run.branch).where(*in_scope(session, Scope(repos=tuple(repos))), Run.created_at >= since)
+    found = session.scalars(query.where(Run.branch.is_not(None)).distinct().order_by(Run.branch).limit(_MOST_BRANCHES))
+    return [name for name in found if name is not None and matches(patterns, name)]
+
+
+def branch_streaks(session: Session, scope: Scope, now: datetime) -> list[Streak]:
+    """As failing_streaks, of each branch of the scope by itself, by the runs of the last two weeks."""
+    inactive = inactive_workflows(session)
+    query = (
+        select(Run.repository_id, Run.workflow_id, Run.branch, Run.id, Run.outcome)
+        .where(*in_scope(session, scope), Run.outcome.in_(DECIDED), Run.created_at >= now - BRANCHES_FOR)
+        .order_by(Run.created_at.desc(), Run.id.desc())
+        .limit(_MOST_RUNS)
+    )
+    passed: set[tuple[int, int, str]] = set()
+    failing: dict[tuple[int, int, str], list[int]] = defaultdict(list)
+    for repository_id, workflow_id, branch, run_id, outcome in session.execute(query):
+        key = (repository_id, workflow_id, branch or "")
+        if branch is None or key in passed or key[:2] in inactive:
+            continue
+        if outcome == Outcome.SUCCESS:
+            passed.add(key)
+        else:
+            failing[key].append(run_id)
+    runs = _by_id(session, [run_id for listed in failing.values() for run_id in listed])
+    found = [_streak(key, [runs[run_id] for run_id in reversed(ids)]) for key, ids in failing.items()]
+    return sorted(found, key=lambda streak: (-streak.length, streak.since))
+
+
+def since_failure(
+    session: Session, repository_id: int, workflow_id: int, run_id: int, now: datetime, *, branch: str | None = None
+) -> Since:
+    """Of the branch of that name, or of the default branch; in neither case of a fork's. The failed run itself may have
+    passed when it was run again."""
+    ours = Run.repository_id == repository_id, Run.workflow_id == workflow_id
+    default = session.scalar(select(Repository.default_branch).where(Repository.id == repository_id))
+    there = Run.on_default_branch if branch in (None, default) else Run.branch == branch
+    first = session.execute(select(Run.created_at, Run.id).where(*ours, there, Run.id == run_id)).first()
+    if first is None or first.created_at < now - LOOK_BACK:
+        return Since(known=False)
+    later = or_(
+        Run.created_at > first.created_at, and_(Run.created_at == first.created_at, Run.id >= first.id)
+    )  # fmt: skip
+    query = select_runs().where(*ours, there, later, Run.outcome == Outcome.SUCCESS)
+    row = session.execute(query.order_by(Run.created_at, Run.id).limit(1)).first()
+    return Since(known=True, passed=RunRow(*row) if row else None)
+
+
+def unfinished(session: Session, scope: Scope, now: datetime, older_than: timedelta) -> list[Unfinished]:
+    """Runs that go on this long after their latest attempt started, the oldest first."""
+    started = or_(Run.started_at <= now - older_than, Run.started_at.is_(None))
+    query = select_runs(Run.repository_id).where(
+        *in_scope(session, scope), Run.status.in_(_GOING_ON), Run.created_at >= now - _LONGEST_RUN,
+        Run.created_at <= now - older_than, started,
+    )  # fmt: skip
+    rows = session.execute(query.order_by(Run.created_at, Run.id).limit(_MOST_UNFINISHED))
+    return [Unfinished(row[-1], RunRow(*row[:-1])) for row in rows]
+
+
+def past_runs(
+    session: Session, scope: Scope, since: datetime, until: datetime, *, default_branch: bool, limit: int
+) -> Past:
+    """The newest runs of the scope, up to `limit`; `default_branch`: of the default branch of each repository."""
+    columns: list[Any] = [
+        Run.repository_id, Run.workflow_id, Run.branch, Run.outcome, epoch_seconds(Run.created_at),
+        epoch_seconds(Run.started_at), epoch_seconds(Run.completed_at), Run.duration_seconds, Run.queue_seconds,
+        Run.flaky, Run.id,
+    ]  # fmt: skip
+    where: list[Any] = [*in_scope(session, scope), Run.created_at >= since, Run.created_at < until]
+    if default_branch:
+        where.append(Run.on_default_branch)
+    query = select(*columns).where(*where)
+    query = query.order_by(Run.created_at.desc()).limit(limit + 1).execution_options(yield_per=20_000)
+    runs = [PastRun(*row) for row in session.execute(query)]
+    whole = len(runs) <= limit
+    reached = since if whole else datetime.fromtimestamp(runs[-1].created, since.tzinfo)
+    return Past(runs[:limit], reached, whole)
+
+
+def workflow_keys(session: Session) -> dict[tuple[int, int], str]:
+    query = select(Workflow.repository_id, Workflow.id, Workflow.name)
+    return {(row[0], row[1]): row[2] for row in session.execute(query)}
+
+
+def _by_id(session: Session, ids: Sequence[int]) -> dict[int, RunRow]:
+    found: dict[int, RunRow] = {}
+    for first in range(0, len(ids), 500):
+        query = select_runs().where(Run.id.in_(ids[first : first + 500]))
+        found |= {row[0]: RunRow(*row) for row in session.execute(query)}
+    return found
+
+
+def _streak(key: tuple[int, int, str], runs: list[RunRow]) -> Streak:
+    first = runs[0]
+    since = first.completed_at or first.created_at
+    return Streak(key[0], key[1], first.repo, runs[-1].workflow, key[2], since, runs)

@@ -1,0 +1,295 @@
+"""Reading alerts and their deliveries."""
+
+import base64
+import binascii
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tuple_
+from sqlalchemy.orm import Session
+
+from db.enums import AlertState, DeliveryState
+from db.models import Alert, Delivery, Repository, Workflow
+from db.runs.run_queries import BadCursor
+
+# Of one alert, in a list of alerts.
+MOST_DELIVERIES = 100
+
+
+@dataclass(frozen=True)
+class DeliveryRow:
+    """`note`: what went wrong with a message that was taken. `folded_into`: the message that brought its news."""
+
+    id: int
+    channel: str
+    reason: str
+    state: str
+    tries: int
+    created_at: datetime
+    sent_at: datetime | None
+    error: str | None
+    note: str | None
+    folded_into: int | None
+
+
+@dataclass(frozen=True)
+class AlertRow:
+    """`rule` is the kind. `state`: see AlertState. `told_at`: the last message, null while there was none.
+    `deliveries`: the newest of `deliveries_total`."""
+
+    id: int
+    repository_id: int
+    workflow_id: int | None
+    repo: str
+    workflow: str | None
+    branch: str | None
+    rule: str
+    rule_id: int | None
+    rule_name: str | None
+    severity: str
+    threshold: str
+    state: str
+    opened_at: datetime
+    resolved_at: datetime | None
+    told_at: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    acknowledged_comment: str | None
+    silenced_until: datetime | None
+    group_id: int | None
+    target: str
+    detail: dict[str, Any]
+    deliveries: list[DeliveryRow]
+    deliveries_total: int = 0
+
+
+@dataclass(frozen=True)
+class AlertFilter:
+    """Values of one field are alternatives, fields narrow each other; an empty field does not filter."""
+
+    states: tuple[str, ...] = ()
+    repos: tuple[str, ...] = ()
+    workflows: tuple[str, ...] = ()
+    severities: tuple[str, ...] = ()
+    rule_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class AlertPage:
+    """`next` continues after the last item; null at the end."""
+
+    items: list[AlertRow]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class DeadDelivery:
+    """A message that nobody got. A test is about no alert and no repository."""
+
+    id: int
+    alert_id: int | None
+    repo: str | None
+    channel: str
+    reason: str
+    tries: int
+    created_at: datetime
+    error: str | None
+    subject: str
+
+
+# What still fires stands first.
+# Messages given up that a page lists.
+MOST_DEAD = 50
+_OPEN = case((Alert.state == AlertState.FIRING, 1), else_=0)
+_ORDER = (_OPEN, Alert.opened_at, Alert.id)
+
+
+def list_alerts(
+    session: Session, *, states: Sequence[str] = (), repos: Sequence[str] = (), limit: int = 100
+) -> list[AlertRow]:
+    """Newest first. `states` are the stored ones, firing and resolved. Without `repos`: of those monitored now."""
+    query = _select().order_by(Alert.opened_at.desc(), Alert.id.desc()).limit(limit)
+    if states:
+        query = query.where(Alert.state.in_(list(states)))
+    return _rows(session, query.where(_of(repos)), None)
+
+
+def firing_alerts(session: Session) -> list[AlertRow]:
+    """All of those monitored now, without their messages: a rule that repeats itself writes thousands of them."""
+    query = _select().where(Alert.state == AlertState.FIRING, _of(())).order_by(Alert.opened_at.desc(), Alert.id.desc())
+    rows = session.execute(query.execution_options(populate_existing=True))
+    return [_row(alert, repo, workflow, [], 0, None) for alert, repo, workflow in rows]
+
+
+def alert_page(
+    session: Session, asked: AlertFilter, now: datetime, *, limit: int = 100, cursor: str | None = None
+) -> AlertPage:
+    """Those that fire first, then the newest."""
+    query = _select().where(*_matching(asked, now)).order_by(*(column.desc() for column in _ORDER)).limit(limit + 1)
+    if cursor:
+        query = query.where(tuple_(*_ORDER) < tuple_(*_decode(cursor)))
+    rows = _rows(session, query, now)
+    items = rows[:limit]
+    return AlertPage(items, _encode(items[-1]) if len(rows) > limit else None)
+
+
+def get_alert(session: Session, alert_id: int, now: datetime) -> AlertRow | None:
+    return next(iter(_rows(session, _select().where(Alert.id == alert_id), now)), None)
+
+
+def alerts_of_group(session: Session, group_id: int, now: datetime) -> list[AlertRow]:
+    return _rows(session, _select().where(Alert.group_id == group_id).order_by(Alert.id), now)
+
+
+def count_episodes(session: Session, alert_id: int, since: datetime) -> int:
+    """How often the same rule opened at the same place since then."""
+    one = select(Alert.repository_id, Alert.rule, Alert.target).where(Alert.id == alert_id).subquery()
+    query = select(func.count()).select_from(Alert).join(
+        one, (Alert.repository_id == one.c.repository_id) & (Alert.rule == one.c.rule) & (Alert.target == one.c.target)
+    )  # fmt: skip
+    return int(session.scalar(query.where(Alert.opened_at >= since)) or 0)
+
+
+def count_alerts(session: Session, now: datetime) -> dict[AlertState, int]:
+    """Of monitored repositories, by the state that is shown."""
+    counts = [func.sum(case((_shown_as(state, now), 1), else_=0)) for state in AlertState]
+    query = select(*counts).select_from(Alert).join(Repository, Repository.id == Alert.repository_id)
+    row = session.execute(query.where(Repository.monitored)).one()
+    return {state: int(number or 0) for state, number in zip(AlertState, row, strict=True)}
+
+
+def dead_deliveries(session: Session, since: datetime, *, limit: int = MOST_DEAD) -> list[DeadDelivery]:
+    """Messages given up since then, newest first."""
+    query = (
+        select(Delivery, Repository.full_name)
+        .join(Alert, Alert.id == Delivery.alert_id, isouter=True)
+        .join(Repository, Repository.id == Alert.repository_id, isouter=True)
+        .where(Delivery.state == DeliveryState.DEAD, Delivery.created_at >= since)
+        .order_by(Delivery.created_at.desc(), Delivery.id.desc())
+        .limit(limit)
+    )
+    return [
+        DeadDelivery(row.id, row.alert_id, repo, row.channel, row.reason, row.tries, row.created_at, row.error,
+                     str(row.message.get("subject", "")))
+        for row, repo in session.execute(query)
+    ]  # fmt: skip
+
+
+def latest_tests(session: Session) -> dict[str, DeliveryRow]:
+    """The last test message of each channel."""
+    query = select(Delivery).where(Delivery.alert_id.is_(None)).order_by(Delivery.id.desc()).limit(50)
+    found: dict[str, DeliveryRow] = {}
+    for row in session.scalars(query.execution_options(populate_existing=True)):
+        found.setdefault(row.channel, _delivery(row))
+    return found
+
+
+def _select() -> Select[Any]:
+    workflow = (Workflow.repository_id == Alert.repository_id) & (Workflow.id == Alert.workflow_id)
+    columns: list[Any] = [Alert, Repository.full_name, Workflow.name]
+    query = select(*columns).join(Repository, Repository.id == Alert.repository_id)
+    return query.join(Workflow, workflow, isouter=True)
+
+
+def _of(repos: Collection[str]) -> ColumnElement[bool]:
+    return Repository.full_name.in_(list(repos)) if repos else Repository.monitored.is_(True)
+
+
+def _matching(asked: AlertFilter, now: datetime) -> list[ColumnElement[bool]]:
+    found = [_of(asked.repos)]
+    if asked.states:
+        found.append(or_(*(_shown_as(AlertState(state), now) for state in asked.states)))
+    for column, values in (
+        (Workflow.name, asked.workflows),
+        (Alert.severity, asked.severities),
+        (Alert.rule_id, asked.rule_ids),
+    ):
+        if values:
+            found.append(column.in_(values))
+    return found
+
+
+def _shown_as(state: AlertState, now: datetime) -> ColumnElement[bool]:
+    silenced = and_(Alert.silenced_until.is_not(None), Alert.silenced_until > now)
+    firing = Alert.state == AlertState.FIRING
+    match state:
+        case AlertState.RESOLVED:
+            return Alert.state == AlertState.RESOLVED
+        case AlertState.SILENCED:
+            return and_(firing, silenced)
+        case AlertState.ACKNOWLEDGED:
+            return and_(firing, ~silenced, Alert.acknowledged_at.is_not(None))
+        case AlertState.FIRING:
+            return and_(firing, ~silenced, Alert.acknowledged_at.is_(None))
+
+
+def _rows(session: Session, query: Select[Any], now: datetime | None) -> list[AlertRow]:
+    found = session.execute(query.execution_options(populate_existing=True)).all()
+    deliveries = _deliveries(session, [alert.id for alert, _, _ in found])
+    return [_row(alert, repo, workflow, *deliveries.get(alert.id, ([], 0)), now) for alert, repo, workflow in found]
+
+
+def _deliveries(session: Session, alert_ids: list[int]) -> dict[int, tuple[list[DeliveryRow], int]]:
+    """Of each alert the newest, oldest first, and how many there are: an alert that fires for months is repeated all
+    the time."""
+    columns: list[Any] = [getattr(Delivery, name) for name in DeliveryRow.__dataclass_fields__]
+    total = func.count().over(partition_by=Delivery.alert_id).label("total")
+    newer = func.row_number().over(partition_by=Delivery.alert_id, order_by=Delivery.id.desc()).label("newer")
+    listed = select(Delivery.alert_id, total, newer, *columns).where(Delivery.alert_id.in_(alert_ids)).subquery().c
+    query = select(listed.alert_id, listed.total, *(listed[column.key] for column in columns))
+    found: dict[int, tuple[list[DeliveryRow], int]] = {}
+    for row in session.execute(query.where(listed.newer <= MOST_DELIVERIES).order_by(listed.id)):
+        found.setdefault(row[0] or 0, ([], row[1]))[0].append(DeliveryRow(*row[2:]))
+    return found
+
+
+def _delivery(row: Delivery) -> DeliveryRow:
+    return DeliveryRow(
+        row.id, row.channel, row.reason, row.state, row.tries, row.created_at, row.sent_at, row.error, row.note,
+        row.folded_into,
+    )  # fmt: skip
+
+
+def _row(
+    alert: Alert, repo: str, workflow: str | None, deliveries: list[DeliveryRow], number: int, now: datetime | None
+) -> AlertRow:
+    return AlertRow(
+        alert.id, alert.repository_id, alert.workflow_id, repo, workflow, alert.branch or _branch(alert.detail),
+        alert.rule, alert.rule_id, alert.rule_name, alert.severity, alert.threshold, _state(alert, now),
+        alert.opened_at, alert.resolved_at, alert.told_at, alert.acknowledged_at, alert.acknowledged_by,
+        alert.acknowledged_comment, alert.silenced_until, alert.group_id, alert.target, dict(alert.detail), deliveries,
+        number,
+    )  # fmt: skip
+
+
+def _branch(detail: dict[str, Any]) -> str | None:
+    """Alerts of an older version have it only there."""
+    found = detail.get("branch")
+    return found if isinstance(found, str) else None
+
+
+def _state(alert: Alert, now: datetime | None) -> AlertState:
+    if alert.state != AlertState.FIRING:
+        return AlertState.RESOLVED
+    if alert.silenced_until and (now is None or alert.silenced_until > now):
+        return AlertState.SILENCED
+    return AlertState.ACKNOWLEDGED if alert.acknowledged_at else AlertState.FIRING
+
+
+def _encode(row: AlertRow) -> str:
+    fires = int(row.state != AlertState.RESOLVED)
+    return base64.urlsafe_b64encode(f"{fires}|{row.opened_at.isoformat()}|{row.id}".encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str) -> tuple[int, datetime, int]:
+    try:
+        plain = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+        fires, opened_at, alert_id = plain.split("|")
+        place = int(fires), datetime.fromisoformat(opened_at), int(alert_id)
+    except (ValueError, binascii.Error):
+        raise BadCursor("cursor is not one that this API gave; start again without it") from None
+    if place[0] not in (0, 1) or place[1].tzinfo is None or not 0 <= place[2] < 2**63:
+        raise BadCursor("cursor is not one that this API gave; start again without it")
+    return place

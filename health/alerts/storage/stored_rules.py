@@ -1,0 +1,140 @@
+"""Reading the rules of alerts, and silences.
+
+Writing the rules of alerts.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from db.enums import AlertState, RuleKind, RuleScope, Severity
+from db.models import Alert, AlertRule, Silence
+from health.alerts.rules.rules import Rule
+from health.alerts.rules.targets import Patterns, Quiet
+
+
+def list_rules(session: Session) -> list[Rule]:
+    """The built-in one first, then by name."""
+    query = select(AlertRule).order_by(AlertRule.built_in.desc(), AlertRule.name, AlertRule.id)
+    return [_rule(row) for row in session.scalars(query.execution_options(populate_existing=True))]
+
+
+def get_rule(session: Session, rule_id: int) -> Rule | None:
+    row = session.get(AlertRule, rule_id, populate_existing=True)
+    return _rule(row) if row else None
+
+
+def list_silences(session: Session, *, not_ended_at: datetime | None = None, limit: int = 500) -> list[Quiet]:
+    """The latest end first. With `not_ended_at` only those that end after it."""
+    query = select(Silence).order_by(Silence.ends_at.desc(), Silence.id.desc()).limit(limit)
+    if not_ended_at:
+        query = query.where(Silence.ends_at > not_ended_at)
+    return [_quiet(row) for row in session.scalars(query.execution_options(populate_existing=True))]
+
+
+def get_silence(session: Session, silence_id: int) -> Quiet | None:
+    row = session.get(Silence, silence_id, populate_existing=True)
+    return _quiet(row) if row else None
+
+
+def _rule(row: AlertRule) -> Rule:
+    return Rule(
+        name=row.name,
+        kind=RuleKind(row.kind),
+        open_at=row.open_at,
+        close_at=row.close_at,
+        window_seconds=row.window_seconds,
+        minimum=row.minimum,
+        objective=row.objective,
+        per=RuleScope(row.per),
+        scope=Patterns(tuple(row.repos), tuple(row.workflows), tuple(row.branches)),
+        severity=Severity(row.severity),
+        channels=tuple(row.channels),
+        repeat_seconds=row.repeat_seconds,
+        enabled=row.enabled,
+        built_in=row.built_in,
+        id=row.id,
+        updated_at=row.updated_at,
+    )
+
+
+def _quiet(row: Silence) -> Quiet:
+    scope = Patterns(tuple(row.repos), tuple(row.workflows), tuple(row.branches))
+    return Quiet(row.id, scope, row.rule_id, row.starts_at, row.ends_at, row.comment, row.author, row.created_at)
+
+
+class RuleIsBuiltIn(ValueError):
+    """What ALERT_THRESHOLD says cannot be changed here; one line for people."""
+
+
+def add_rule(session: Session, rule: Rule, now: datetime) -> int:
+    """A checked rule."""
+    row = AlertRule(**_values(rule), built_in=rule.built_in, created_at=now, updated_at=now)
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def change_rule(session: Session, rule_id: int, rule: Rule, now: datetime) -> bool:
+    """False where there is no such rule (any more). Of the built-in one only what ALERT_THRESHOLD does not say."""
+    row = session.get(AlertRule, rule_id, with_for_update=True)
+    if row is None:
+        return False
+    values = _values(rule)
+    if row.built_in:
+        kept = ("severity", "channels", "repeat_seconds", "enabled")
+        fixed = [name for name, value in values.items() if name not in kept and getattr(row, name) != value]
+        if fixed:
+            raise RuleIsBuiltIn(
+                f"{', '.join(fixed)}: the built-in rule is what ALERT_THRESHOLD says; only {', '.join(kept)} can be "
+                "changed. Set ALERT_THRESHOLD, or make a rule of your own."
+            )
+    for name, value in values.items():
+        setattr(row, name, value)
+    row.updated_at = now
+    session.flush()
+    return True
+
+
+def delete_rule(session: Session, rule_id: int, now: datetime) -> bool:
+    """Its alerts stay as history, what still fires is closed without a message. False where there is no such rule."""
+    row = session.get(AlertRule, rule_id, with_for_update=True)
+    if row is None:
+        return False
+    if row.built_in:
+        raise RuleIsBuiltIn("The built-in rule cannot be deleted; switch it off, or set ALERT_THRESHOLD.")
+    firing = select(Alert).where(Alert.rule_id == rule_id, Alert.state == AlertState.FIRING)
+    for alert in session.scalars(firing):
+        alert.state, alert.resolved_at = AlertState.RESOLVED, now
+        alert.detail = {**alert.detail, "reason": "the rule was deleted"}
+    session.execute(update(Alert).where(Alert.rule_id == rule_id).values(rule_id=None))
+    session.execute(delete(Silence).where(Silence.rule_id == rule_id))
+    session.delete(row)
+    session.flush()
+    return True
+
+
+def keep_built_in(session: Session, rule: Rule, now: datetime) -> int:
+    """Brings the stored built-in rule to what ALERT_THRESHOLD says now; what else was set of it stays. Its id."""
+    row = session.scalar(select(AlertRule).where(AlertRule.built_in))
+    if row is None:
+        return add_rule(session, rule, now)
+    values = {"name": rule.name, "kind": rule.kind, "open_at": rule.open_at, "per": rule.per}
+    if any(getattr(row, name) != value for name, value in values.items()):
+        for name, value in values.items():
+            setattr(row, name, value)
+        row.updated_at = now
+        session.flush()
+    return row.id
+
+
+def _values(rule: Rule) -> dict[str, Any]:
+    return {
+        "name": rule.name, "kind": rule.kind, "open_at": float(rule.open_at), "close_at": rule.close_at,
+        "window_seconds": rule.window_seconds, "minimum": rule.minimum, "objective": rule.objective, "per": rule.per,
+        "repos": list(rule.scope.repos), "workflows": list(rule.scope.workflows),
+        "branches": list(rule.scope.branches), "severity": rule.severity, "channels": list(rule.channels),
+        "repeat_seconds": rule.repeat_seconds, "enabled": rule.enabled,
+    }  # fmt: skip

@@ -1,0 +1,335 @@
+"""Completeness of the data behind a figure, and its gaps.
+
+How the ledger is said, for people. Times are UTC.
+
+What is known to be complete of a repository, and what is known to be missing: the facts, and the judgement that
+UI, API and doctor share. How it is said stands in ledger_words.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.formatting import counted, day, numbers
+from db.definitions.scope import Window
+from db.enums import BackfillPhase, GapState, LedgerState
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Something known to be missing from the figures. `since` and `until` say of which runs, by created_at; null: open
+    on that side."""
+
+    repo: str
+    kind: str
+    detail: str
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """Since when every run is known (null: some repository's history is not complete), and how fresh that is."""
+
+    complete_since: datetime | None
+    synced_at: datetime | None
+    gaps: tuple[Gap, ...] = ()
+
+
+def holes_line(workflow: str, holes: int, missing: int, first: int, last: int) -> str:
+    if holes == 1:
+        verb = "is" if missing == 1 else "are"
+        return f"{numbers(first, last)} of {workflow} {verb} missing; GitHub is being asked for them"
+    return (
+        f"{counted(missing, 'run')} of {workflow} in {holes:,} places from number {first} to {last} are missing; "
+        "GitHub is being asked for them"
+    )
+
+
+def history_line(since: datetime, until: datetime, done: int, expected: int | None, *, reading: bool) -> str:
+    when = f"history from {day(since)} to {day(until)}"
+    if not reading:
+        return f"{when} is stored, and being compared once more with GitHub, whose search may lag"
+    about = f" of about {max(expected, done):,}" if expected else ""
+    return f"{when} is still being read: {done:,}{about} runs so far"
+
+
+def unfilled_line(runs: int) -> str:
+    return f"{counted(runs, 'run')} still without their jobs: their durations and costs are estimates or missing"
+
+
+def time_left(seconds: float | None) -> str:
+    """Roughly, as nobody knows: about 8 min left. Empty while it is not known."""
+    if seconds is None:
+        return ""
+    for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"about {round(seconds / size)} {name} left"
+    return "less than a minute left"
+
+
+def reading_line(done: int, expected: int | None, seconds: float | None) -> str:
+    """History: 3,400 of about 12,000 runs read, about 8 min left."""
+    about = f" of about {max(expected, done):,}" if expected else ""
+    left = time_left(seconds)
+    return f"History: {done:,}{about} runs read{', ' + left if left else ''}"
+
+
+def advice(error: str) -> str:
+    """What to do about an error that a look ended with."""
+    for mark, told in _ADVICE:
+        if mark in error:
+            return told
+    return "Nothing: it is tried again at every look. What is stored stays."
+
+
+_ADVICE = (
+    ("(401", "Renew the token or key of the collector, and restart it. What is stored stays."),
+    ("(403", "Give the token the right to read Actions of this repository; in an organisation with single sign-on, "
+             "authorise it there. What is stored stays."),
+    ("(404)", "Check the name in GITHUB_REPOS, and that the token may see the repository. Where it was deleted on "
+              "purpose, take it out of GITHUB_REPOS."),
+    ("no organisation or user", "Check the name in GITHUB_REPOS, and that the token may see its repositories."),
+    ("(451", "GitHub has closed this repository; take it out of GITHUB_REPOS."),
+)  # fmt: skip
+
+
+# Of less than this nobody can say how long the rest will take.
+_LEAST_SHARE, _LEAST_SECONDS = 0.02, 5.0
+# What is known to be missing for these reasons comes by itself, with patience.
+_ON_ITS_WAY = ("jobs", "history")
+
+
+@dataclass(frozen=True)
+class History:
+    """History that was asked for and is not proven yet: created from `since` to `until`, read newest first, down to
+    `cursor`. `runs_expected` is what GitHub said there are, roughly; null where it did not."""
+
+    since: datetime
+    until: datetime
+    cursor: datetime
+    phase: str
+    runs_done: int
+    runs_expected: int | None
+    started_at: datetime
+
+    @property
+    def reading(self) -> bool:
+        """False: all of it was read, and is compared once more with GitHub, whose search may lag."""
+        return self.phase == BackfillPhase.READING
+
+    @property
+    def share(self) -> float:
+        """How much was read, from 0 to 1: by runs where their number is known, else by time."""
+        if not self.reading:
+            return 1.0
+        if self.runs_expected:
+            return min(self.runs_done / self.runs_expected, 0.99)
+        return min((self.until - self.cursor) / (self.until - self.since), 0.99)
+
+    def seconds_left(self, now: datetime) -> float | None:
+        """At the speed since it began, pauses included; null while that is not known."""
+        return _rest(self.share, (now - self.started_at).total_seconds()) if self.reading else None
+
+
+@dataclass(frozen=True)
+class NumberHoles:
+    """Run numbers of one workflow that were never seen, all together: so many `numbers` in so many `holes`, from
+    `first` to `last`, created between `after` and `before`. `state` is one of GapState."""
+
+    workflow: str
+    state: str
+    holes: int
+    numbers: int
+    first: int
+    last: int
+    after: datetime
+    before: datetime
+
+    @property
+    def open(self) -> bool:
+        return self.state == GapState.OPEN
+
+
+@dataclass(frozen=True)
+class MissingNumbers:
+    """Run numbers `first` to `last` of a workflow, created between two runs that are stored; GitHub was asked for them
+    in `looks` looks."""
+
+    workflow: str
+    first: int
+    last: int
+    after: datetime
+    before: datetime
+    state: str
+    looks: int
+
+    @property
+    def open(self) -> bool:
+        return self.state == GapState.OPEN
+
+
+@dataclass(frozen=True)
+class Unfilled:
+    """Runs that ended and whose jobs are still to be fetched, created from `since` to `until`."""
+
+    runs: int
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True)
+class LogCounts:
+    """Logs that were asked for and are not there: `pending` ones are still being fetched."""
+
+    pending: int = 0
+    expired: int = 0
+    missing: int = 0
+
+    @property
+    def lost(self) -> int:
+        return self.expired + self.missing
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What a repository's tables say to be missing, beside what its sync noted."""
+
+    histories: tuple[History, ...] = ()
+    holes: tuple[NumberHoles, ...] = ()
+    unfilled: Unfilled | None = None
+
+
+@dataclass(frozen=True)
+class RepositoryLedger:
+    """Everything created from `complete_since` to `covered_to` is stored, but for `gaps`. `synced_at` is the last look
+    at the newest runs, `relooked_deep_at` the last one through all runs of 31 days, `audited_at` the last comparison
+    of run numbers. Null: not yet. `actions_missing_since`: the repository has no GitHub Actions since then; null where
+    it has."""
+
+    id: int
+    repo: str
+    html_url: str
+    default_branch: str
+    private: bool
+    archived: bool
+    monitored: bool
+    complete_since: datetime | None
+    covered_to: datetime | None
+    synced_at: datetime | None
+    relooked_deep_at: datetime | None
+    audited_at: datetime | None
+    error: str | None
+    error_at: datetime | None
+    noted: tuple[Gap, ...]
+    missing: Missing
+    runs: int
+    logs: LogCounts
+    actions_missing_since: datetime | None = None
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        return known_gaps(self.repo, self.error, self.synced_at, self.noted, self.missing)
+
+    @property
+    def state(self) -> LedgerState:
+        if self.error:
+            return LedgerState.FAILING
+        if any(gap.kind not in _ON_ITS_WAY for gap in self.gaps):
+            return LedgerState.GAPS
+        if self.actions_missing_since:
+            return LedgerState.NO_ACTIONS
+        if self.synced_at is None or self.complete_since is None or self.gaps:
+            return LedgerState.CATCHING_UP
+        return LedgerState.ARCHIVED if self.archived else LedgerState.COMPLETE
+
+    @property
+    def complete(self) -> bool:
+        return self.state in (LedgerState.COMPLETE, LedgerState.ARCHIVED, LedgerState.NO_ACTIONS)
+
+    @property
+    def jobs_missing(self) -> int:
+        """Runs without their jobs."""
+        return self.missing.unfilled.runs if self.missing.unfilled else 0
+
+    @property
+    def runs_absent(self) -> int:
+        """Run numbers that GitHub does not have: deleted there, or never made."""
+        return sum(each.numbers for each in self.missing.holes if not each.open)
+
+    @property
+    def reading(self) -> History | None:
+        """The history that is being read, the newest first."""
+        return next((each for each in self.missing.histories if each.reading), None)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All history that is being read, together. `expected` and `seconds_left` are null while they are not known."""
+
+    done: int
+    expected: int | None
+    share: float
+    seconds_left: float | None
+
+
+def reading_of(ledgers: Iterable[RepositoryLedger], now: datetime) -> Reading | None:
+    """Null when no history is being read."""
+    listed = [each for ledger in ledgers for each in ledger.missing.histories if each.reading]
+    if not listed:
+        return None
+    sizes = [max(each.runs_expected, each.runs_done) if each.runs_expected else None for each in listed]
+    known = [size for size in sizes if size is not None]
+    expected = sum(known) if len(known) == len(listed) else None
+    done = sum(each.runs_done for each in listed)
+    share = min(done / expected, 0.99) if expected else sum(each.share for each in listed) / len(listed)
+    began = min(each.started_at for each in listed)
+    return Reading(done, expected, share, _rest(share, (now - began).total_seconds()))
+
+
+def _rest(share: float, elapsed: float) -> float | None:
+    return elapsed * (1 - share) / share if share >= _LEAST_SHARE and elapsed >= _LEAST_SECONDS else None
+
+
+def noted_gaps(repo: str, stored: Iterable[dict[str, object]]) -> tuple[Gap, ...]:
+    """What the sync wrote down; `since` and `until` (ISO 8601) may say which runs that is about. Missing jobs are
+    counted when asked for instead: what was noted of them is old at once."""
+    return tuple(
+        Gap(repo, str(gap["kind"]), str(gap["detail"]), _moment(gap.get("since")), _moment(gap.get("until")))
+        for gap in stored
+        if gap["kind"] != "jobs"
+    )
+
+
+def known_gaps(
+    repo: str, error: str | None, synced_at: datetime | None, noted: Sequence[Gap], missing: Missing
+) -> tuple[Gap, ...]:
+    """The worst first. What GitHub does not have any more is no gap."""
+    found = [Gap(repo, "error", error, since=synced_at)] if error else []
+    found += noted
+    found += [
+        Gap(repo, "run_numbers", holes_line(each.workflow, each.holes, each.numbers, each.first, each.last),
+            each.after, each.before)
+        for each in missing.holes if each.open
+    ]  # fmt: skip
+    for each in missing.histories:
+        until = each.cursor if each.reading else each.until
+        line = history_line(each.since, until, each.runs_done, each.runs_expected, reading=each.reading)
+        found.append(Gap(repo, "history", line, each.since, until))
+    if missing.unfilled:
+        rest = missing.unfilled
+        found.append(Gap(repo, "jobs", unfilled_line(rest.runs), rest.since, rest.until))
+    return tuple(found)
+
+
+def in_window(gaps: Iterable[Gap], window: Window) -> tuple[Gap, ...]:
+    """Those that can be about runs of the window."""
+    return tuple(
+        gap
+        for gap in gaps
+        if (gap.since is None or gap.since < window.until) and (gap.until is None or gap.until >= window.since)
+    )
+
+
+def _moment(value: object) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) else None

@@ -1,0 +1,212 @@
+"""Reading what the detectors look at. Everything is bounded: by a window, by a number of rows, or by both.
+
+Fingerprints of causes that earlier rules made, made anew.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, and_, func, select, update
+from sqlalchemy.orm import Session
+
+from db.definitions.job_times import DECIDED
+from db.definitions.scope import Scope, Window
+from db.engine import write_scope
+from db.enums import Outcome, Status
+from db.jobs.decisive_failures import of_failed_attempt
+from db.models import Job, JobLog, Run
+from db.runs.run_filters import in_scope, in_window
+from db.runs.run_queries import RunRow, select_runs
+from health.insights.fingerprints import LENGTH, fingerprint
+
+Key = tuple[int, int]
+_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class FlakyRun:
+    """A run that failed and then passed."""
+
+    repository_id: int
+    workflow_id: int
+    id: int
+    attempt: int
+    created_at: datetime
+    wasted_seconds: float
+
+
+@dataclass(frozen=True)
+class FailedJob:
+    """A job of a failed attempt whose log, or annotation, named a cause. `stored` is its fingerprint in the database,
+    where that is one of earlier rules."""
+
+    repository_id: int
+    workflow_id: int
+    run_id: int
+    job_id: int
+    fingerprint: str
+    line: str
+    created_at: datetime
+    outcome: str
+    stored: str | None = None
+
+
+def list_flaky(session: Session, scope: Scope, window: Window, *, limit: int) -> list[FlakyRun]:
+    """Newest first."""
+    columns = [getattr(Run, name) for name in FlakyRun.__dataclass_fields__]
+    query = select(*columns).where(*in_scope(session, scope), *in_window(window), Run.flaky)
+    return [
+        FlakyRun(*row) for row in session.execute(query.order_by(Run.created_at.desc(), Run.id.desc()).limit(limit))
+    ]
+
+
+def same_commit(session: Session, scope: Scope, window: Window) -> dict[Key, int]:
+    """By workflow: commits on which one run failed and another one passed."""
+    by_commit = (
+        select(Run.repository_id, Run.workflow_id)
+        .where(*in_scope(session, scope), *in_window(window), Run.outcome.in_(DECIDED))
+        .group_by(Run.repository_id, Run.workflow_id, Run.head_sha)
+        .having(func.count(Run.outcome.distinct()) > 1)
+        .subquery()
+    )
+    query = select(by_commit.c.repository_id, by_commit.c.workflow_id, func.count())
+    rows = session.execute(query.group_by(by_commit.c.repository_id, by_commit.c.workflow_id))
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def list_failed_jobs(session: Session, scope: Scope, window: Window, *, limit: int) -> list[FailedJob]:
+    """Newest first."""
+    columns: list[Any] = [
+        Run.repository_id, Run.workflow_id, Run.id, JobLog.job_id, JobLog.fingerprint, JobLog.error_line,
+        Run.created_at, Run.outcome,
+    ]  # fmt: skip
+    query = (
+        select(*columns)
+        .join(JobLog, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
+        .where(*in_scope(session, scope), *in_window(window), JobLog.fingerprint.is_not(None), of_failed_attempt())
+        .order_by(Run.created_at.desc(), Run.id.desc(), JobLog.job_id)
+        .limit(limit)
+    )
+    return [FailedJob(*row) for row in session.execute(query)]
+
+
+def seen(session: Session, scope: Scope, fingerprints: Collection[str]) -> dict[str, tuple[datetime, datetime]]:
+    """By fingerprint: when the first and the last of the scope's stored runs with it were created. All of history is
+    read."""
+    if not fingerprints:
+        return {}
+    query = (
+        select(JobLog.fingerprint, func.min(Run.created_at), func.max(Run.created_at))
+        .join(Run, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
+        .where(*in_scope(session, scope, JobLog.repository_id), JobLog.fingerprint.in_(fingerprints))
+        .where(of_failed_attempt())
+        .group_by(JobLog.fingerprint)
+    )
+    return {str(row[0]): (row[1], row[2]) for row in session.execute(query)}
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Runs and workflows in which a cause was seen, and when the first of the runs was created."""
+
+    runs: int
+    workflows: int
+    first_at: datetime
+
+
+def spread(session: Session, scope: Scope, fingerprint: str) -> Spread | None:
+    """Of all stored runs of the scope; null where none has it."""
+    query = (
+        select(Run.repository_id, Run.workflow_id, func.count(Run.id.distinct()), func.min(Run.created_at))
+        .join(JobLog, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
+        .where(*in_scope(session, scope), JobLog.fingerprint == fingerprint, of_failed_attempt())
+        .group_by(Run.repository_id, Run.workflow_id)
+    )
+    rows = session.execute(query).all()
+    return Spread(sum(row[2] for row in rows), len(rows), min(row[3] for row in rows)) if rows else None
+
+
+def runs_by_fingerprint(
+    session: Session, scope: Scope, window: Window, fingerprints: Collection[str]
+) -> list[tuple[str, int]]:
+    """Fingerprint and run, once each."""
+    if not fingerprints:
+        return []
+    query = (
+        select(JobLog.fingerprint, Run.id)
+        .join(Run, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
+        .where(*in_scope(session, scope), *in_window(window), JobLog.fingerprint.in_(fingerprints), of_failed_attempt())
+        .distinct()
+    )
+    return [(str(row[0]), row[1]) for row in session.execute(query)]
+
+
+def failures_without_cause(session: Session, scope: Scope, window: Window) -> int:
+    """Failed runs of which no log named a cause."""
+    named = select(JobLog.job_id).where(
+        JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id, JobLog.fingerprint.is_not(None),
+        of_failed_attempt(),
+    )  # fmt: skip
+    query = select(func.count()).select_from(Run).where(
+        *in_scope(session, scope), *in_window(window), Run.outcome == Outcome.FAILURE, ~named.exists()
+    )  # fmt: skip
+    return session.scalar(query) or 0
+
+
+def attempts_of(session: Session, jobs: Collection[FailedJob]) -> dict[int, int]:
+    """The attempt that each of these jobs ran in, by the job's id."""
+    of_them = Job.repository_id.in_({job.repository_id for job in jobs}), Job.id.in_({job.job_id for job in jobs})
+    return {row[0]: row[1] for row in session.execute(select(Job.id, Job.attempt).where(*of_them))}
+
+
+def list_runs_by_id(session: Session, ids: Collection[int]) -> list[RunRow]:
+    """Newest first."""
+    query = select_runs().where(Run.id.in_(ids)).order_by(Run.created_at.desc(), Run.id.desc())
+    return [RunRow(*row) for row in session.execute(query)]
+
+
+def list_unfinished(session: Session, scope: Scope, window: Window, *, limit: int) -> list[RunRow]:
+    """Runs that are not over, whose latest attempt began in the window, oldest first. Waiting for a person's approval
+    is no standstill."""
+    open_ones = [Status.IN_PROGRESS, Status.QUEUED, Status.PENDING, Status.REQUESTED]
+    began = func.coalesce(Run.started_at, Run.created_at)
+    query = select_runs().where(
+        *in_scope(session, scope), Run.status.in_(open_ones), Run.created_at < window.until, began < window.until,
+        began >= window.since,
+    )  # fmt: skip
+    return [RunRow(*row) for row in session.execute(query.order_by(Run.created_at, Run.id).limit(limit))]
+
+
+_BATCH, _PAUSE_SECONDS = 500, 0.02
+
+
+def renew(engine: Engine, names_cause: Callable[[str], bool]) -> Iterator[int]:
+    """From the stored error lines, batch by batch; yields how many rows were changed. A line that is no cause by
+    `names_cause` loses its fingerprint. May be broken off and begun again at any time."""
+    place = ""
+    while True:
+        with write_scope(engine) as session:
+            query = (
+                select(JobLog.repository_id, JobLog.job_id, JobLog.error_line, JobLog.fingerprint)
+                .where(JobLog.fingerprint >= place, func.length(JobLog.fingerprint) != LENGTH)
+                .order_by(JobLog.fingerprint)
+                .limit(_BATCH)
+            )
+            rows = session.execute(query).all()
+            if rows:
+                place = rows[-1].fingerprint or ""
+                session.execute(update(JobLog), [_renewed(*row[:3], names_cause) for row in rows])
+        if not rows:
+            return
+        yield len(rows)
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _renewed(
+    repository_id: int, job_id: int, line: str | None, names_cause: Callable[[str], bool]
+) -> dict[str, int | str | None]:
+    named = fingerprint(line) if line and names_cause(line) else None
+    return {"repository_id": repository_id, "job_id": job_id, "fingerprint": named}

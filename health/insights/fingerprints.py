@@ -1,0 +1,241 @@
+"""Failures of one cause: normalised error lines that differ in a plain word or two. Pure.
+
+As Drain (He et al., ICWS 2017) groups log lines: by their number of tokens and those that cannot vary, then by the
+share of equal tokens. Unlike there a token that may be a name never varies: another name is another cause.
+
+One name for the same cause in different runs. Pure.
+
+What differs from run to run does not count: times, numbers, hashes, directories. What names a thing does: a test, a
+quoted identifier, the name behind "No module named", the code of an error; a change in any of them is another cause.
+"""
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from core import terminal
+
+# Lines of at least so many tokens are one cause where this share of them is equal.
+_TOKENS, _SIMILAR = 8, 0.85
+# Of lines that differ in their plain words alone, so many clusters are compared.
+_COMPARED = 50
+_PLAIN = re.compile(r"[a-z]{2,}[.,;!?)]*")
+# What follows such a word is a name.
+_NAMING = re.compile(
+    r"an?|the|named?|called|package|module|class|symbol|function|variable|method|crate|gem|library|command|target|task|"
+    r"job|step|image|file|type|trait|header|dependency|plugin|provider|resource|table|column|key|test|suite|spec|find|"
+    r"locate|import|resolve|load|undefined|unknown|missing|unresolved|service|host|user|branch|tag|repository",
+    re.IGNORECASE,
+)
+
+
+@dataclass
+class Cluster:
+    """`keys` are the fingerprints that are in it; the most frequent line names it."""
+
+    line: str
+    keys: list[str] = field(default_factory=list)
+
+
+def clusters(lines: Sequence[tuple[str, str]]) -> list[Cluster]:
+    """Of fingerprints and their normalised lines, the most frequent first. Greedy: each joins the first cluster whose
+    name is similar enough. Linear in the number of lines."""
+    found: list[Cluster] = []
+    buckets: dict[tuple[str, ...], list[tuple[Cluster, list[str]]]] = defaultdict(list)
+    for key, line in lines:
+        tokens = line.split(" ")
+        bucket = buckets[_shape(tokens)]
+        near = next((cluster for cluster, named in bucket if _similar(tokens, named)), None)
+        if near is not None:
+            near.keys.append(key)
+            continue
+        cluster = Cluster(line, [key])
+        found.append(cluster)
+        if len(bucket) < _COMPARED:
+            bucket.append((cluster, tokens))
+    return found
+
+
+def _shape(tokens: Sequence[str]) -> tuple[str, ...]:
+    """The tokens that cannot vary, at their places."""
+    if len(tokens) < _TOKENS:
+        return tuple(tokens)
+    before = ["", *tokens[:-1]]
+    return tuple("" if _may_vary(token, last) else token for last, token in zip(before, tokens, strict=True))
+
+
+def _may_vary(token: str, last: str) -> bool:
+    named = _NAMING.fullmatch(last) or last.endswith((":", "="))
+    return not named and _PLAIN.fullmatch(token) is not None
+
+
+def _similar(tokens: Sequence[str], others: Sequence[str]) -> bool:
+    equal = sum(one == other for one, other in zip(tokens, others, strict=True))
+    return equal >= _SIMILAR * len(tokens)
+
+
+# The length says by which rules a fingerprint was made: earlier ones, which took different names for one, had 16.
+LENGTH = 20
+# Stands between the words of one name, so that it is one token.
+JOINT = "\u00a0"
+# Excerpts have shorter lines; notes of the runner are not cut.
+_LONGEST = 10_000
+_BLANKS = (
+    (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"), "<time>"),
+    (re.compile(r"\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b"), "<time>"),
+    (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
+    (re.compile(r"\b0x[0-9a-f]+\b|\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,64}\b", re.IGNORECASE), "<hex>"),
+    (re.compile(r"(?<=-)(?=[a-z]*\d+[a-z])[a-z0-9]{5,10}\b"), "<id>"),
+    (re.compile(r"\b(running on runner) .{1,200}? (has (?:exceeded|received))\b"), r"\1 <runner> \2"),
+)
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_DURATION = re.compile(r"[(\[](?:< ?)?\d+(?:[.,]\d+)?\s?(?:ns|µs|us|ms|s|sec|secs|seconds|m|min|h)[)\]]")
+# A line and a column between the file of a test and its title: tests move within their file.
+_PLACE = re.compile(r"(?<=\w):\d+:\d+(?= )")
+# How frameworks name a test that failed.
+_TESTS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"^(?:FAILED|ERROR) (?P<name>\S+(?: ?\[[^\]]*\])?)(?: - |$)",
+        r"^--- FAIL: (?P<name>\S+)|^(?:FAIL|ERROR): (?P<name2>\S+ \(\S+\))",
+        r"^● (?P<name>.+)|^✘ Test (?P<name2>\S+)|^\[ FAILED \] (?P<name3>\S+)",
+        r"^FAIL (?P<name>\S+\.\w+.*)|^\[FAIL\] (?P<name2>.+)",
+        r"^test (?P<name>\S+) \.\.\. FAILED|^(?P<name2>[A-Za-z_][\w.$]* > .+) FAILED$|^(?P<name3>\S.*) \*\*\* FAILED",
+        r"^rspec (?P<name>\S+?)(?::\d+)?(?= |$)(?: # (?P<name2>.+))?",
+        r"^not ok \d+ (?:- )?(?P<name>.+)|^\d+\) (?P<name2>.+)|^\d+ - (?P<name3>.+) \(\w+(?: \w+)?\)",
+        r"^Failed (?P<name>.+) \[|^<?[\d:time>]+ \+\d+(?: ~\d+)? -\d+: (?P<name2>.+) \[E\]$",
+        r"^_{4,} (?P<name>.+) _{4,}$",
+        r"^(?:\[ERROR\] )?(?P<name>\S.*?),? Time elapsed: ",
+    )
+)
+# Names of things, each kept as it is: a node of a test, what stands in quotes, what stands behind such words.
+_NAMES = re.compile(
+    r"(?P<url>https?://[^\s'\"]*[\w/])"
+    r"|(?P<node>(?<![^\s'\"`(])[^\s'\"`:]{1,500}+::[^\s'\"`]+)"
+    r"|(?<![\w'])'(?P<single>[^']{1,200})'(?!\w)|\"(?P<double>[^\"]{1,200})\"|`(?P<back>[^`']{1,200})[`']"
+    r"|[‘“](?P<curly>[^’”]{1,200})[’”]"
+    r"|(?P<code>(?i:\b(?:(?:exit(?:ed)?|status|return(?:ed)?|error|response)[ _-](?:with )?(?:code|status)|code|errno|"
+    r"signal|http(?:/\d(?:\.\d)?)?|returned error:|status)\s*[:=]?\s*\(?\d{1,6}\b)|\bcurl: \(\d+\)|"
+    r"\b[45]\d\d (?=[A-Z][a-z]))"
+    r"|(?P<lead>(?i:\b(?:(?:no module named|(?:can(?:no|')t|cannot|could(?: not|n't)|unable to) (?:find|locate|import|"
+    r"resolve|load|open)|undefined|unresolved|unknown|missing|import name|no such|not found:?|named?|package|module|"
+    r"class|symbol|function|variable|method|crate|gem|library|command|target|task|job|step|image|type|trait|header|"
+    r"dependency|plugin|provider|resource|table|column|key|test|suite|spec|scenario|reference to)[:\s]\s*)+"
+    r"(?:(?:for|named|called|of)\s)?))"
+    r"(?P<named>[^\s'\"`,;:()<>]*[\w/)\]]|-l\w+)"
+    r"|(?P<path>(?:[A-Za-z]:|~|\.{1,2}|(?<![\\/]))(?:[\\/]++[\w.@+~<>-]++)++|[\w.@+-]{1,255}+(?:[\\/][\w.@+~<>-]++)++)"
+    r"|(?P<word>[A-Za-z_$][\w$-]*+)"
+    r"|(?P<number>\d+(?:[.,]\d+)*+)"
+)
+_FILE = re.compile(r"^(?:(?![A-Za-z_])[\w.@+-])*+[A-Za-z_][\w.@+-]*\.[A-Za-z]\w{0,9}$")
+_TEMPORARY = re.compile(r"(?i)(?:^|[\\/])(?:tmp|temp|_temp|folders)[\\/]")
+_SLASH = re.compile(r"[\\/]")
+# A word whose digits are part of the name: a code of an error, a test, camelCase.
+_CODE = re.compile(r"^[A-Z]{1,10}[-_]?\d{2,6}$|(?i:test)|[a-z][A-Z]")
+_COUNTED = re.compile(r"^(?P<stem>[A-Za-z]+(?:_[A-Za-z]+)*_)\d+$")
+
+
+def fingerprint(line: str | None) -> str | None:
+    """Null where there is no line to go by."""
+    return hashlib.sha256(normalised(line).encode()).hexdigest()[:LENGTH] if line else None
+
+
+def is_current(name: str) -> bool:
+    """Whether a fingerprint was made by these rules."""
+    return len(name) == LENGTH
+
+
+@lru_cache(maxsize=65_536)
+def normalised(line: str) -> str:
+    """Tokens between single spaces; the words of one name are one token."""
+    text = " ".join(terminal.plain(line[:_LONGEST]).split())
+    for pattern, blank in _BLANKS:
+        text = pattern.sub(blank, text)
+    for pattern in _TESTS:
+        if found := pattern.search(text):
+            return _around(text, found)
+    return _NAMES.sub(_kept, text)
+
+
+def _around(text: str, found: re.Match[str]) -> str:
+    """The line of a test: its name in one piece, and what stands before and behind it."""
+    pieces, place = [], 0
+    for name, value in sorted(found.groupdict().items(), key=lambda each: found.start(each[0])):
+        if value is not None:
+            pieces += [_rest(text[place : found.start(name)]), _test(value)]
+            place = found.end(name)
+    return "".join([*pieces, _rest(text[place:])]).strip()
+
+
+def _rest(text: str) -> str:
+    return _NAMES.sub(_kept, _DURATION.sub("", text))
+
+
+def _test(name: str) -> str:
+    """Without directories, its place in the file, and how long it took."""
+    words = [_based(word) for word in _PLACE.sub("", _DURATION.sub("", name)).split()]
+    return JOINT.join(words)
+
+
+def _based(word: str) -> str:
+    """A file of a test by its base name; what stands behind `::` is part of the name."""
+    path, colons, node = word.partition("::")
+    file = _SLASH.split(path)[-1] if "/" in path and _FILE.match(_SLASH.split(path)[-1]) else path
+    return file + colons + node
+
+
+def _kept(found: re.Match[str]) -> str:
+    kind = found.lastgroup or ""
+    if kind == "named":
+        return _blank(found["lead"]) + _thing(found["named"])
+    if kind in ("single", "double", "back", "curly"):
+        return found[0][0] + _quoted(found[kind]) + found[0][-1]
+    return _KINDS[kind](found[0])
+
+
+def _quoted(text: str) -> str:
+    words = text.split()
+    return _thing(text) if len(words) == 1 else JOINT.join(_NAMES.sub(_kept, " ".join(words)).split(" "))
+
+
+def _thing(name: str) -> str:
+    """A name as it is, but for directories; a number is none."""
+    if _NUMBER.fullmatch(name):
+        return "<n>"
+    return _path(name) if _SLASH.search(name) else name
+
+
+def _path(path: str) -> str:
+    """The base name of a file; of a directory nothing; a name with slashes (of a package, an image) as it is."""
+    base = _SLASH.split(path)[-1]
+    if _TEMPORARY.search(path):
+        return "<path>"
+    if _FILE.match(base):
+        return base
+    return "<path>" if path[:1] in "/\\~." or path[1:2] == ":" else path
+
+
+def _url(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{_SLASH.split(rest)[0]}/<path>"
+
+
+def _word(word: str) -> str:
+    counted = _COUNTED.match(word)
+    if _CODE.search(word):
+        return word
+    if counted:
+        return counted["stem"] + "<n>"
+    return word if "_" in word else _blank(word)
+
+
+def _blank(text: str) -> str:
+    return _NUMBER.sub("<n>", text)
+
+
+_KINDS: dict[str, Callable[[str], str]] = {
+    "url": _url, "node": _based, "code": lambda code: code, "path": _path, "word": _word, "number": _blank,
+}  # fmt: skip

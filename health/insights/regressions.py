@@ -1,0 +1,261 @@
+"""Decided runs of default branches as columns: what the detectors of changes look at.
+
+What became worse, since which run.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from sqlalchemy import case, select
+from sqlalchemy.orm import Session
+
+from core import formatting
+from db.definitions.job_times import DECIDED
+from db.definitions.scope import Scope
+from db.enums import Outcome
+from db.models import Run
+from db.runs.run_filters import in_scope
+from db.runs.run_queries import RunRow
+from db.sql import epoch_seconds
+from health.insights import finding_queries
+from health.insights.change_points import (
+    FALSE_SHARE,
+    LOOK_BACK_DAYS,
+    SuccessChanges,
+    steps,
+    success_changes,
+    worse_since,
+)
+from health.insights.statistics import Sequences, benjamini_hochberg
+from health.metrics.definitions.distribution import Ints, ratio
+
+# Repository and workflow.
+Key = tuple[int, int]
+_AT_ONCE = 20_000
+
+
+@dataclass(frozen=True)
+class DecidedRuns:
+    """`keys` name the workflows of `runs`, `ids` its rows."""
+
+    keys: list[Key]
+    ids: Ints
+    runs: Sequences
+
+
+def read_decided(session: Session, scope: Scope, since: datetime, until: datetime) -> DecidedRuns:
+    """Runs created in [since, until) on the default branch, by one statement: 48 bytes a run are held. Sorted here:
+    numbers in columns sort ten times as fast as rows in a database."""
+    parts = [np.zeros((3, 0), dtype=np.int64)]
+    measures = [np.zeros((3, 0))]
+    for rows in _portions(session, scope, since, until):
+        repositories, workflows, ids, *rest = zip(*rows, strict=True)
+        parts.append(np.asarray((repositories, workflows, ids), dtype=np.int64))
+        # Durations that are not known become NaN.
+        measures.append(np.asarray(rest, dtype=np.float64))
+    repository, workflow, run = np.concatenate(parts, axis=1)
+    created, failed, seconds = np.concatenate(measures, axis=1)
+    order = np.lexsort((run, created, workflow, repository))
+    repository, workflow = repository[order], workflow[order]
+    new = np.ones(len(order), dtype=np.bool_)
+    new[1:] = (repository[1:] != repository[:-1]) | (workflow[1:] != workflow[:-1])
+    keys = list(zip(repository[new].tolist(), workflow[new].tolist(), strict=True))
+    starts = np.append(np.nonzero(new)[0], len(order)).astype(np.int64)
+    return DecidedRuns(keys, run[order], Sequences(starts, created[order], failed[order] > 0, seconds[order]))
+
+
+def _portions(session: Session, scope: Scope, since: datetime, until: datetime) -> Iterator[Any]:
+    failed = case((Run.outcome == Outcome.FAILURE, 1), else_=0)
+    query = (
+        select(
+            Run.repository_id, Run.workflow_id, Run.id, epoch_seconds(Run.created_at), failed, Run.duration_seconds
+        )
+        .where(
+            *in_scope(session, scope), Run.on_default_branch, Run.outcome.in_(DECIDED), Run.created_at >= since,
+            Run.created_at < until,
+        )
+        .execution_options(yield_per=_AT_ONCE)
+    )  # fmt: skip
+    # Past the unit of work: hundreds of thousands of rows may be read.
+    yield from session.connection().execute(query).partitions()
+
+
+LOOK_BACK = timedelta(days=LOOK_BACK_DAYS)
+# Dates of a change are told to the day; a moment that is known better than this is not called approximate.
+_EXACT = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Regression:
+    """`kind`: "success" (shares; `p_value` of Fisher's exact test) or "duration" (medians in seconds; `t`: standard
+    errors). `first_run` is the first that is part of the change: the most probable one; with 90 % probability the
+    change began from `since_earliest` to `since_latest`. `text` says it in a sentence."""
+
+    kind: str
+    repo: str
+    workflow: str
+    workflow_id: int
+    branch: str
+    since: datetime
+    since_earliest: datetime
+    since_latest: datetime
+    first_run: RunRow
+    before: float
+    after: float
+    sample_before: int
+    sample_after: int
+    p_value: float | None
+    t: float | None
+    text: str
+
+
+@dataclass(frozen=True)
+class SuccessLook:
+    """Success rates of the workflows of a scope; `threshold` is the largest p-value that is a discovery among all
+    workflows that were looked at beside them."""
+
+    decided: DecidedRuns
+    changes: SuccessChanges
+    threshold: float
+
+    def text(self, number: int) -> str:
+        """The rates of both sides."""
+        days = int(self.changes.days[number])
+        after, before = rates(self.changes, number)
+        return (
+            f"{formatting.percent(after)} in the last {days} days, "
+            f"{formatting.percent(before)} in the {LOOK_BACK_DAYS - days} days before"
+        )
+
+
+def regressions(session: Session, scope: Scope, now: datetime) -> list[Regression]:
+    """Success first, each kind by the size of the change. On default branches, of the last 37 days."""
+    scope = scope.whole_sequence()
+    look = look_at_success(session, scope, now)
+    worse, slower = list(_worse(session, look)), list(_slower(session, look.decided))
+    return [
+        *sorted(worse, key=lambda each: each.after - each.before),
+        *sorted(slower, key=lambda each: -each.after / each.before),
+    ]
+
+
+def look_at_success(session: Session, scope: Scope, now: datetime) -> SuccessLook:
+    """Which workflows of the scope count as worse does not depend on how narrow it is: the threshold is that of all
+    monitored repositories."""
+    decided = read_decided(session, scope, now - LOOK_BACK, now)
+    changes = success_changes(decided.runs, now.timestamp())
+    own = dict(zip(decided.keys, changes.p_value.tolist(), strict=True))
+    everywhere = replace(scope, repos=(), workflows=())
+    together = own if scope == everywhere else _others(session, everywhere, now) | own
+    return SuccessLook(decided, changes, benjamini_hochberg(list(together.values()), FALSE_SHARE))
+
+
+# The p-values of all workflows by database: a narrow question asked again within ten minutes need not read all runs.
+_FAMILIES: WeakKeyDictionary[object, dict[Scope, tuple[datetime, dict[Key, float]]]] = WeakKeyDictionary()
+_FAMILY_FOR = timedelta(minutes=10)
+_MOST_FAMILIES = 64
+_lock = Lock()
+
+
+def _others(session: Session, everywhere: Scope, now: datetime) -> dict[Key, float]:
+    database = session.get_bind()
+    with _lock:
+        families = _FAMILIES.setdefault(database, {})
+        made, found = families.get(everywhere, (None, {}))
+    if made is not None and abs(now - made) < _FAMILY_FOR:
+        return found
+    decided = read_decided(session, everywhere, now - LOOK_BACK, now)
+    changes = success_changes(decided.runs, now.timestamp())
+    found = dict(zip(decided.keys, changes.p_value.tolist(), strict=True))
+    with _lock:
+        if len(families) >= _MOST_FAMILIES:
+            families.clear()
+        families[everywhere] = now, found
+    return found
+
+
+def rates(changes: SuccessChanges, number: int) -> tuple[float | None, float | None]:
+    """Success rates of the recent window and before."""
+    passed, before = int(changes.passed[number]), int(changes.passed_before[number])
+    return (
+        ratio(passed, passed + int(changes.failed[number])),
+        ratio(before, before + int(changes.failed_before[number])),
+    )
+
+
+@dataclass(frozen=True)
+class _Change:
+    """`number` of the workflow; places in its sequence of the most probable first run and of the interval; values and
+    numbers of runs before and after."""
+
+    number: int
+    first: int
+    earliest: int
+    latest: int
+    before: float
+    after: float
+    sample_before: int
+    sample_after: int
+    text: str
+    p_value: float | None = None
+    t: float | None = None
+
+
+def _worse(session: Session, look: SuccessLook) -> Iterator[Regression]:
+    decided, changes = look.decided, look.changes
+    for number in np.nonzero(changes.worse(look.threshold))[0].tolist():
+        since = worse_since(decided.runs.one(number))
+        after, before = rates(changes, number)
+        if since is None or after is None or before is None:
+            continue
+        sizes = (
+            int(changes.failed_before[number] + changes.passed_before[number]),
+            int(changes.failed[number] + changes.passed[number]),
+        )
+        text, p_value = f"Success rate {look.text(number)}", float(changes.p_value[number])
+        change = _Change(
+            number, since.first, since.earliest, since.latest, before, after, *sizes, text, p_value=p_value
+        )  # fmt: skip
+        yield from _regression(session, "success", decided, change)
+
+
+def _slower(session: Session, decided: DecidedRuns) -> Iterator[Regression]:
+    """Successful runs only: failures end early."""
+    timed = ~decided.runs.failed & (decided.runs.seconds > 0)
+    passed = DecidedRuns(decided.keys, decided.ids[timed], decided.runs.only(timed))
+    for number, step in steps(passed.runs).items():
+        text = (
+            f"Median duration {formatting.duration(step.after)}, {formatting.duration(step.before)} before: "
+            f"{step.after / step.before - 1:.0%} slower"
+        )
+        change = _Change(
+            number, step.index, step.earliest, step.latest, step.before, step.after, step.sample_before,
+            step.sample_after, text, t=step.t,
+        )  # fmt: skip
+        yield from _regression(session, "duration", passed, change)
+
+
+def _regression(session: Session, kind: str, decided: DecidedRuns, change: _Change) -> Iterator[Regression]:
+    """Nothing where its first run was deleted meanwhile."""
+    start, created = decided.runs.starts[change.number], decided.runs.created
+    earliest, latest = (
+        datetime.fromtimestamp(float(created[start + place]), UTC) for place in (change.earliest, change.latest)
+    )
+    text = change.text
+    for run in finding_queries.list_runs_by_id(session, [int(decided.ids[start + change.first])]):
+        if latest - earliest > _EXACT:
+            text += f"; since about {_day(run.created_at)} ({_day(earliest)} to {_day(latest)})"
+        yield Regression(
+            kind, run.repo, run.workflow, decided.keys[change.number][1], run.branch or formatting.NO_DATA, run.created_at,
+            earliest, latest, run, change.before, change.after, change.sample_before, change.sample_after,
+            change.p_value, change.t, text,
+        )  # fmt: skip
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.day} {moment:%b}"
