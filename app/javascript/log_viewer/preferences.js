@@ -1,6 +1,5 @@
+/** Preferences in the browser's storage. Where the browser denies access to it, they last until the page is left. */
 const PREFIX = "pipeline-health-log-";
-
-/** Preferences are kept in the browser's storage. Where the browser denies access to it, they last for the page. */
 
 /**
  * @param {"wrap" | "times"} key
