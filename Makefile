@@ -6,13 +6,13 @@ PIP_FLAGS = --disable-pip-version-check --quiet --no-compile
 INSTALL = install $(PIP_FLAGS) --require-hashes -r
 VENV = .venv/bin
 
-.PHONY: run test check lint types imports licences audit audit-strict sbom format lock compose-test chaos bench bench-detectors bench-ui bench-upgrade
+.PHONY: run test check lint types imports javascript licences audit audit-strict sbom format lock compose-test chaos bench bench-detectors bench-ui bench-upgrade
 .PHONY: pictures clean help
 
 help:
 	@echo "make run           the dashboard (a demo without GITHUB_REPOS)"
 	@echo "make test          all tests"
-	@echo "make check         lint, types, import rules, licences, known vulnerabilities and tests"
+	@echo "make check         lint, types, import rules, JavaScript, licences, known vulnerabilities and tests"
 	@echo "make audit-strict  known vulnerabilities; fails when a package could not be checked (weekly, in CI)"
 	@echo "make sbom          what the product runs on, as CycloneDX, into sbom.json"
 	@echo "make chaos         faults, kills, storms and a day of all of them, at length (some hours)"
@@ -30,7 +30,7 @@ run: .venv/.installed
 test: .venv/.installed-dev
 	@$(VENV)/python -m pytest
 
-check: lint types imports licences audit test
+check: lint types imports javascript licences audit test
 
 lint: .venv/.installed-dev
 	@$(VENV)/ruff check .
@@ -41,6 +41,20 @@ types: .venv/.installed-dev
 
 imports: .venv/.installed-dev
 	@$(VENV)/lint-imports
+
+# Only a change of the JavaScript needs Node.js: the product serves the bundles that are committed.
+javascript:
+	@if node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major > 20 || (major == 20 && minor >= 19) ? 0 : 1)' 2>/dev/null \
+		&& command -v npm >/dev/null; then \
+		$(MAKE) --no-print-directory node_modules/.installed && npm run --silent check; \
+	else \
+		echo "JavaScript: NOT CHECKED, because Node.js 20.19 or newer with npm is not installed."; \
+	fi
+
+node_modules/.installed: package.json package-lock.json .npmrc
+	@echo "Installing the tools for JavaScript …"
+	@npm ci --loglevel=error --no-audit --no-fund
+	@touch $@
 
 licences: .venv/.installed-dev
 	@$(VENV)/python -m deploy.supply.licences
@@ -102,7 +116,7 @@ compose-test: .venv/.installed-dev
 	@$(VENV)/python -m deploy.trial
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; install it, or name it: make run PYTHON=/path/to/python"; exit 1; }

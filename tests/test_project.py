@@ -1,6 +1,7 @@
 """What the documentation says of the settings is true."""
 
 import ast
+import json
 import re
 import sys
 import tomllib
@@ -44,6 +45,24 @@ def test_every_dependency_is_pinned_and_explained() -> None:
             name, _, version = line.partition("==")
             assert version, line
             assert name in architecture, name
+
+
+def test_every_javascript_tool_is_pinned_explained_and_permissive() -> None:
+    architecture = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    project = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))
+    assert "dependencies" not in project
+    for name, version in project["devDependencies"].items():
+        assert re.fullmatch(r"\d+\.\d+\.\d+", version), name
+        assert name in architecture, name
+    packages = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    assert packages.pop("")["devDependencies"] == project["devDependencies"], "run `npm install`"
+    allowed = set(tomllib.loads((ROOT / "supply" / "licences.toml").read_text(encoding="utf-8"))["allowed"])
+    # Permissive, too; no package of Python that is shipped has them.
+    allowed |= {"BlueOak-1.0.0", "ISC"}
+    for name, package in packages.items():
+        assert package["dev"], name
+        assert package["integrity"].startswith("sha512-"), name
+        assert package["license"] in allowed, name
 
 
 def _pins(file: str) -> dict[str, set[str]]:

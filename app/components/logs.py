@@ -13,6 +13,7 @@ import streamlit as st
 
 from app import data
 from app.data import RunDetail
+from app.javascript import bundle
 from app.logs.script import address
 from app.status_style import colour_group, word
 from app.widgets import cells
@@ -158,21 +159,10 @@ def _offer(row: JobLogRow, run_id: int) -> None:
     st.rerun()
 
 
-# Streamlit sends this with every viewer of a page; the program itself comes once, and stays in the browser.
-_START = """
-export default function (component) {
-  const program = import(new URL(component.data.script, document.baseURI).href);
-  const failed = "The log viewer could not be loaded; reload the page.";
-  program.then(({ show }) => show(component), () => {
-    component.parentElement.querySelector(".ph-lv").textContent = failed;
-  });
-  return () => { program.then(({ close }) => close(component), () => {}); };
-}
-"""
 _viewer = st.components.v2.component(
     "pipeline_health_log",
     html='<div class="ph-lv"></div>',
-    js=_START,
+    js=bundle("log_viewer_loader"),
     # The dashboard's keys and links see into it.
     isolate_styles=False,
 )

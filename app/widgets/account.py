@@ -7,18 +7,14 @@ import streamlit as st
 
 from app import session
 from app.access.policy import Account, Refusal
+from app.javascript import bundle
 from app.routes import PAGES
 from app.widgets.text import html, markdown
 
-# The server answers with the page to sign in on, which leads back to this one. Once a minute must do where the server
-# lets somebody in and the session does not (a proxy takes the Origin away): the page says what to do, and stands still.
-_ONCE = """export default function () {
-  const last = Number(sessionStorage.getItem("pipeline_health_reload"));
-  if (Date.now() - last < 60_000) return;
-  sessionStorage.setItem("pipeline_health_reload", String(Date.now()));
-  location.reload();
-}"""
-_reload = st.components.v2.component("pipeline_health_reload", js=_ONCE, isolate_styles=False)
+# After a reload, the server answers with the sign-in page, which leads back to this one. Where the server accepts a
+# session that the page does not (a proxy removes the Origin header), the page reloads once a minute at most and says
+# what to do.
+_reload = st.components.v2.component("pipeline_health_reload", js=bundle("session_reload"), isolate_styles=False)
 
 
 def signed_in(found: Account) -> None:

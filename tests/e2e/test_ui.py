@@ -133,9 +133,9 @@ def test_keys_change_the_page_and_find_the_search(desktop: "sync_api.BrowserCont
         assert tab.page.evaluate("document.activeElement.placeholder") == "Title, branch, commit, actor or #number"
         tab.page.evaluate("document.activeElement.blur()")
         tab.page.keyboard.press("?")
-        tab.page.get_by_role("dialog", name="Keys").get_by_text("Failures").wait_for()
+        tab.page.get_by_role("dialog", name="Keyboard shortcuts").get_by_text("Failures").wait_for()
         tab.page.keyboard.press("Escape")
-        assert tab.page.get_by_role("dialog", name="Keys").count() == 0
+        assert tab.page.get_by_role("dialog", name="Keyboard shortcuts").count() == 0
 
 
 def test_a_point_of_the_chart_leads_to_its_run(desktop: "sync_api.BrowserContext", address: str) -> None:

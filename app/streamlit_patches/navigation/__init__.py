@@ -5,10 +5,12 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.javascript import bundle
+
 _HERE = Path(__file__).parent
 _navigation = st.components.v2.component(
     "pipeline_health_navigation",
-    js=(_HERE / "navigation.js").read_text(encoding="utf-8"),
+    js=bundle("navigation"),
     css=(_HERE / "navigation.css").read_text(encoding="utf-8"),
     isolate_styles=False,
 )

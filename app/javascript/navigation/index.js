@@ -1,0 +1,40 @@
+import { linkPoints } from "./chart_links.js";
+import { installRouter } from "./router.js";
+import { installRunSelection, showRunSelection } from "./run_selection.js";
+import { installShortcuts } from "./shortcuts.js";
+import { state } from "./state.js";
+import { applySortOrder, installTableSort } from "./table_sort.js";
+
+const CHARTS = "[class*=st-key-opens-] .js-plotly-plot";
+
+let isScheduled = false;
+
+/** Applies the state to what Streamlit has rendered, once a frame. */
+const onMutation = () => {
+  if (isScheduled) return;
+  isScheduled = true;
+  requestAnimationFrame(() => {
+    isScheduled = false;
+    /** @type {NodeListOf<HTMLTableElement>} */ (document.querySelectorAll("table.ph-table")).forEach(applySortOrder);
+    showRunSelection();
+    /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(CHARTS)).forEach(linkPoints);
+  });
+};
+
+/**
+ * The component: links without a reload, keyboard shortcuts, sorted tables, selected runs. Installs the listeners of
+ * the document once, however often Streamlit mounts it.
+ * @param {{ data: { pages: Record<string, string>, keys: Record<string, string> } }} component
+ */
+export default function navigation({ data }) {
+  state.pages = data.pages;
+  state.keys = data.keys;
+  if (state.listening) return;
+  state.listening = true;
+  installRouter();
+  installShortcuts();
+  installTableSort();
+  installRunSelection();
+  const app = document.querySelector(".stApp");
+  if (app) new MutationObserver(onMutation).observe(app, { childList: true, subtree: true });
+}

@@ -1,0 +1,31 @@
+/**
+ * Streamlit may evaluate the component's script several times in one document. State and listeners belong to the
+ * document, so the state is a property of the window.
+ *
+ * @typedef {object} NavigationState
+ * @property {Record<string, string>} pages title by address, relative to the base path
+ * @property {Record<string, string>} keys address by the key that follows `g`
+ * @property {boolean} listening whether the listeners are installed
+ * @property {string | null} historyPath path of the last step through the history; null after a click on one of
+ *   Streamlit's own links
+ * @property {number} sequenceEnds time in milliseconds until which a key completes the sequence that `g` begins
+ * @property {boolean} modifierPressed whether the last click had a modifier key
+ * @property {Record<string, import("./table_sort.js").SortOrder>} sortOrders by name of the table
+ * @property {Set<string>} selectedRuns ids of the runs to compare
+ */
+
+/** @returns {NavigationState} */
+const initialState = () => ({
+  pages: {},
+  keys: {},
+  listening: false,
+  historyPath: null,
+  sequenceEnds: 0,
+  modifierPressed: false,
+  sortOrders: {},
+  selectedRuns: new Set(),
+});
+
+const target = /** @type {Window & { __pipelineHealth?: NavigationState }} */ (/** @type {unknown} */ (globalThis));
+
+export const state = (target.__pipelineHealth ??= initialState());
