@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from honcho.manager import Manager
 
-from api.settings import Settings as ApiSettings
+from api.settings import ApiSettings as ApiSettings
 from app.settings import AccessSettings
-from collector.settings import Settings as CollectorSettings
-from core.http.settings import refuse_if_open
+from collector.settings import CollectorSettings as CollectorSettings
+from core.http.settings import require_protection
 from core.settings import ConfigError, Port
 from db.engine import DatabaseUnavailable, make_engine
 from db.migrate import upgrade
@@ -31,12 +31,12 @@ def main() -> int:
     try:
         collector, api, app = CollectorSettings.load(), ApiSettings.load(), AppSettings.load()
         demo = not collector.repos
-        refuse_if_open(api, api.listening(), guarded=bool(api.keys))
+        require_protection(api, api.listen_address(), guarded=bool(api.keys))
         database = DEMO_DATABASE if demo and app.database_url is None else collector.database_url
-        _need_free_port("API_PORT", api.api_host, api.api_port)
-        _need_free_port("APP_PORT", "127.0.0.1", app.app_port)
+        _require_free_port("API_PORT", api.api_host, api.api_port)
+        _require_free_port("APP_PORT", "127.0.0.1", app.app_port)
         if demo:
-            _need_free_port("DEMO_PORT", "127.0.0.1", app.demo_port)
+            _require_free_port("DEMO_PORT", "127.0.0.1", app.demo_port)
         upgrade(make_engine(database))
     except ConfigError as error:
         print(error, file=sys.stderr)
@@ -44,14 +44,14 @@ def main() -> int:
     except DatabaseUnavailable as error:
         print(error, file=sys.stderr)
         return 1
-    _greet(demo, api, app)
+    _print_urls(demo, api, app)
     return _run(demo, app, database)
 
 
 def _run(demo: bool, app: AppSettings, database: str) -> int:
     # Of APP_PUBLISH only containers know anything: here the dashboard listens on this machine alone.
     here = {"PYTHONUNBUFFERED": "1", "APP_PUBLISH": f"127.0.0.1:{app.app_port}"}
-    environment = {**os.environ, **here, **(_demo(app, database) if demo else {})}
+    environment = {**os.environ, **here, **(_demo_environment(app, database) if demo else {})}
     manager = Manager()
     for name, command in _commands(demo, app.app_port, app.demo_port).items():
         manager.add_process(name, command, env=environment)
@@ -60,7 +60,7 @@ def _run(demo: bool, app: AppSettings, database: str) -> int:
     return 0 if manager.returncode in (None, 0, 130, 143) else int(manager.returncode)
 
 
-def _demo(app: AppSettings, database: str) -> Mapping[str, str]:
+def _demo_environment(app: AppSettings, database: str) -> Mapping[str, str]:
     """What its processes are told beside what they read themselves."""
     chosen = {} if app.database_url is not None else {"DATABASE_URL": database}
     return {"DEMO_GITHUB_URL": f"http://127.0.0.1:{app.demo_port}", **chosen}
@@ -77,7 +77,7 @@ def _commands(demo: bool, app_port: int, demo_port: int = 3999) -> Mapping[str, 
     }
 
 
-def _greet(demo: bool, api: ApiSettings, app: AppSettings) -> None:
+def _print_urls(demo: bool, api: ApiSettings, app: AppSettings) -> None:
     what = "a demo on a simulated GitHub (set GITHUB_REPOS to see your own)" if demo else "your pipelines"
     print(f"\nPipeline Health shows {what}.\n")
     print(f"  Dashboard  http://localhost:{app.app_port}")
@@ -85,7 +85,7 @@ def _greet(demo: bool, api: ApiSettings, app: AppSettings) -> None:
     print("Ctrl-C stops everything.\n", flush=True)
 
 
-def _need_free_port(name: str, host: str, port: int) -> None:
+def _require_free_port(name: str, host: str, port: int) -> None:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -5,20 +5,20 @@ import sys
 import uvicorn
 
 from api.main import create_app
-from api.settings import Settings
+from api.settings import ApiSettings
 from core.http.connections import limit_connections
-from core.logging import PROD, logging_config, tell_everything
+from core.logging import PROD, capture_warnings_and_errors, logging_config
 from core.settings import ConfigError
 
 
 def main() -> int:
     try:
-        settings = Settings.load()
+        settings = ApiSettings.load()
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
     if settings.backend_env == PROD:
-        tell_everything()
+        capture_warnings_and_errors()
     limit_connections()
     uvicorn.run(
         create_app(settings),

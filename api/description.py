@@ -8,11 +8,11 @@ from fastapi.openapi.utils import get_openapi
 from api.errors import MEDIA_TYPE
 from api.schemas import ProblemDocument
 
-TEXT = """\
+DESCRIPTION = """\
 Health of GitHub Actions pipelines. Every figure is the one that the dashboard and the messages show; what each
 means stands in docs/metrics.md. Times are UTC, durations are seconds, errors are RFC 9457 problem documents.
 """
-PROBLEMS: dict[int | str, dict[str, Any]] = {
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     422: {"model": ProblemDocument, "description": "A parameter is unknown or cannot be used"},
     429: {
         "model": ProblemDocument,
@@ -20,13 +20,13 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     },
     503: {"model": ProblemDocument, "description": "The database cannot be used now, or too much is under way"},
 }
-LOCKED: dict[int | str, dict[str, Any]] = {
+UNAUTHORIZED_RESPONSES: dict[int | str, dict[str, Any]] = {
     401: {"model": ProblemDocument, "description": "API_KEYS is set and no key was sent"},
-    **PROBLEMS,
+    **PROBLEM_RESPONSES,
 }
 # What the layers around all routes answer, whatever the route: core.http.middleware and core.http.bodies.
-_ANY = {"421": "The request is addressed to a host name that is not this API's: ALLOWED_HOSTS"}
-_WITH_BODY = {
+_COMMON_RESPONSES = {"421": "The request is addressed to a host name that is not this API's: ALLOWED_HOSTS"}
+_BODY_RESPONSES = {
     "403": "Sent by a page of another site",
     "408": "The body did not come in time",
     "413": "The body is larger than this route accepts",
@@ -50,20 +50,20 @@ _TAGS = {
 }
 
 
-def describe(app: FastAPI) -> None:
+def install_openapi(app: FastAPI) -> None:
     """Makes the document once; errors are problem documents by their true media type."""
 
     def openapi() -> dict[str, Any]:
         if not app.openapi_schema:
             tags = [{"name": name, "description": text} for name, text in _TAGS.items()]
             made = get_openapi(
-                title=app.title, version=app.version, description=TEXT, routes=app.routes, tags=tags,
+                title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes, tags=tags,
                 license_info=app.license_info,
             )  # fmt: skip
             for path, methods in made["paths"].items():
                 for method, operation in methods.items():
                     _add_common(path, method, operation["responses"])
-                    _true_media_types(operation["responses"])
+                    _set_problem_media_type(operation["responses"])
             app.openapi_schema = made
         return app.openapi_schema
 
@@ -72,7 +72,7 @@ def describe(app: FastAPI) -> None:
 
 def _add_common(path: str, method: str, responses: dict[str, Any]) -> None:
     """Where the route itself does not say more."""
-    common = _ANY | (_WITH_BODY if method in _METHODS_WITH_BODY else {})
+    common = _COMMON_RESPONSES | (_BODY_RESPONSES if method in _METHODS_WITH_BODY else {})
     if path == _WEBHOOKS:
         del common["415"]
     for status, description in common.items():
@@ -81,7 +81,7 @@ def _add_common(path: str, method: str, responses: dict[str, Any]) -> None:
         responses.setdefault(status, {"description": description, "content": content})
 
 
-def _true_media_types(responses: dict[str, Any]) -> None:
+def _set_problem_media_type(responses: dict[str, Any]) -> None:
     for status, response in responses.items():
         content = response.get("content", {})
         if status >= "400" and "application/json" in content and not _is_health(content["application/json"]):

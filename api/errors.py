@@ -12,17 +12,17 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from api.schema_guard import AWAY, Gate
+from api.schema_guard import DATABASE_UNAVAILABLE, SchemaGuard
 from db.engine import DatabaseUnavailable, describe_failure, is_locked
 from db.migrate import NotMigrated
-from db.replica import asks_again
+from db.replica import is_replica_failure
 
 log = logging.getLogger(__name__)
 # What FastAPI says of a body that is no text at all.
 _UNPARSABLE = "There was an error parsing the body"
 MEDIA_TYPE = "application/problem+json"
 # In the state of a request whose answer is not to be sent: see middleware.AskAgain.
-ASK_AGAIN = "ask_again"
+RETRY_ON_PRIMARY = "ask_again"
 
 
 @dataclass
@@ -33,51 +33,53 @@ class Problem(Exception):
     detail: str
     errors: list[dict[str, str]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
-    more: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 def bad_parameter(parameter: str, message: str) -> Problem:
     return Problem(422, f"{parameter}: {message}", [{"parameter": parameter, "message": message}])
 
 
-def answer(problem: Problem) -> JSONResponse:
+def problem_response(problem: Problem) -> JSONResponse:
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(problem.status).phrase,
         "status": problem.status,
         "detail": problem.detail,
-        **problem.more,
+        **problem.extra,
     }
     if problem.errors:
         body["errors"] = problem.errors
     return JSONResponse(body, problem.status, problem.headers, MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
-    app.add_exception_handler(Problem, lambda _, error: answer(error))
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(DatabaseUnavailable, lambda request, error: answer(_away(request, str(error))))
-    app.add_exception_handler(NotMigrated, lambda _, error: answer(unavailable(str(error))))
-    app.add_exception_handler(SQLAlchemyError, _database)
+def install_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(Problem, lambda _, error: problem_response(error))
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(
+        DatabaseUnavailable, lambda request, error: problem_response(_database_unavailable(request, str(error)))
+    )
+    app.add_exception_handler(NotMigrated, lambda _, error: problem_response(unavailable(str(error))))
+    app.add_exception_handler(SQLAlchemyError, _on_database_error)
 
 
-def unavailable(line: str) -> Problem:
-    return Problem(503, line, headers={"Retry-After": "5"})
+def unavailable(detail: str) -> Problem:
+    return Problem(503, detail, headers={"Retry-After": "5"})
 
 
-def _away(request: Request, line: str) -> Problem:
+def _database_unavailable(request: Request, detail: str) -> Problem:
     """`line` names the database's address: not to those who ask for a badge, which needs no key."""
-    return unavailable(AWAY if request.url.path.startswith("/api/badge/") else line)
+    return unavailable(DATABASE_UNAVAILABLE if request.url.path.startswith("/api/badge/") else detail)
 
 
-def unexpected(request_id: str, method: str, path: str, error: Exception) -> JSONResponse:
+def internal_error(request_id: str, method: str, path: str, error: Exception) -> JSONResponse:
     """What happened stays in the log."""
     log.error("request %s: %s %s failed", request_id, method, path, exc_info=error)
-    return answer(Problem(500, f"Something went wrong here; the log has it under request id {request_id}."))
+    return problem_response(Problem(500, f"Something went wrong here; the log has it under request id {request_id}."))
 
 
-def _invalid(_: Request, error: Exception) -> JSONResponse:
+def _on_validation_error(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     errors = [
@@ -88,47 +90,47 @@ def _invalid(_: Request, error: Exception) -> JSONResponse:
         for item in error.errors()
     ]
     detail = "; ".join(f"{item['parameter']}: {item['message']}" for item in errors)
-    return answer(Problem(422, detail, errors))
+    return problem_response(Problem(422, detail, errors))
 
 
-def _http(request: Request, error: Exception) -> JSONResponse:
+def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
     detail = str(error.detail)
     if error.status_code == 400 and detail == _UNPARSABLE:
-        return answer(bad_parameter("body", "it cannot be read as JSON in UTF-8"))
+        return problem_response(bad_parameter("body", "it cannot be read as JSON in UTF-8"))
     if error.status_code == 404 and detail == "Not Found":
         detail = f"There is no {request.url.path}; /docs lists what there is."
-    return answer(Problem(error.status_code, detail, headers=dict(error.headers or {})))
+    return problem_response(Problem(error.status_code, detail, headers=dict(error.headers or {})))
 
 
-def _busy(error: SQLAlchemyError) -> str | None:
+def _overload_detail(error: SQLAlchemyError) -> str | None:
     """What to tell where the database is well and has no room just now."""
     if isinstance(error, PoolTimeoutError):
         return "All connections to the database are in use; try again in a moment."
     return "Another program is writing to the database; try again in a moment." if is_locked(error) else None
 
 
-def _database(request: Request, error: Exception) -> JSONResponse:
+def _on_database_error(request: Request, error: Exception) -> JSONResponse:
     """A statement failed: because the database went away, because it is not migrated, or by a fault of ours."""
-    if asks_again(error):
-        request.scope.setdefault("state", {})[ASK_AGAIN] = True
-        return answer(unavailable("The replica of the database broke off; ask again."))
-    gate: Gate = request.app.state.gate
-    gate.shut()
+    if is_replica_failure(error):
+        request.scope.setdefault("state", {})[RETRY_ON_PRIMARY] = True
+        return problem_response(unavailable("The replica of the database broke off; ask again."))
+    gate: SchemaGuard = request.app.state.gate
+    gate.invalidate()
     try:
         gate.check()
     except DatabaseUnavailable as found:
-        return answer(_away(request, str(found)))
+        return problem_response(_database_unavailable(request, str(found)))
     except NotMigrated as found:
-        return answer(unavailable(str(found)))
-    if isinstance(error, SQLAlchemyError) and (line := _busy(error)):
-        return answer(unavailable(line))
+        return problem_response(unavailable(str(found)))
+    if isinstance(error, SQLAlchemyError) and (line := _overload_detail(error)):
+        return problem_response(unavailable(line))
     if isinstance(error, OperationalError | InterfaceError) or (
         isinstance(error, DBAPIError) and error.connection_invalidated
     ):
         line = describe_failure(request.app.state.reader.engine, error)
         log.error("%s", line)
-        return answer(_away(request, line))
+        return problem_response(_database_unavailable(request, line))
     state = request.scope.get("state", {})
-    return unexpected(state.get("request_id", "unknown"), request.method, request.url.path, error)
+    return internal_error(state.get("request_id", "unknown"), request.method, request.url.path, error)

@@ -21,35 +21,35 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.auth import key_of
-from api.errors import Problem, answer
+from api.auth import matching_key
+from api.errors import Problem, problem_response
 from core.http.origins import SAFE_METHODS
-from core.redis_client import ERRORS, RedisLink
+from core.redis_client import ERRORS, RedisClient
 
 # One test message in so many seconds for each channel.
-SPACING_SECONDS = 60.0
+TEST_MESSAGE_INTERVAL_SECONDS = 60.0
 
 
-class Pool:
+class WorkPool:
     """Room for `most` units of work at once; nobody waits for it. From any thread."""
 
-    def __init__(self, name: str, most: int, *, retry_seconds: int) -> None:
-        self._name, self._most, self._retry = name, most, retry_seconds
+    def __init__(self, name: str, capacity: int, *, retry_seconds: int) -> None:
+        self._name, self._capacity, self._retry = name, capacity, retry_seconds
         self._used = 0
         self._lock = threading.Lock()
 
     @contextmanager
-    def taken(self, units: int = 1) -> Iterator[None]:
+    def acquired(self, units: int = 1) -> Iterator[None]:
         """Raises Problem where there is no room."""
-        self.take(units)
+        self.acquire(units)
         try:
             yield
         finally:
-            self.give(units)
+            self.release(units)
 
-    def take(self, units: int) -> None:
+    def acquire(self, units: int) -> None:
         with self._lock:
-            if self._used + units > self._most:
+            if self._used + units > self._capacity:
                 raise Problem(
                     503,
                     f"Too many {self._name} are under way; try again in {self._retry} s.",
@@ -57,23 +57,25 @@ class Pool:
                 )
             self._used += units
 
-    def give(self, units: int) -> None:
+    def release(self, units: int) -> None:
         with self._lock:
             self._used -= units
 
 
-class MessageTimes:
+class TestMessageLimiter:
     """When a test message went to each channel."""
 
     def __init__(self) -> None:
         self._sent: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def note(self, channels: list[str]) -> None:
+    def check_and_record(self, channels: list[str]) -> None:
         """Raises Problem where one of them had a test message within SPACING_SECONDS, and notes none then."""
         now = time.monotonic()
         with self._lock:
-            waits = {each: self._sent.get(each, float("-inf")) + SPACING_SECONDS - now for each in channels}
+            waits = {
+                each: self._sent.get(each, float("-inf")) + TEST_MESSAGE_INTERVAL_SECONDS - now for each in channels
+            }
             latest = max(waits, key=lambda each: waits[each])
             if waits[latest] > 0:
                 seconds = int(waits[latest]) + 1
@@ -85,32 +87,32 @@ class MessageTimes:
             self._sent |= dict.fromkeys(channels, now)
 
 
-class Kind(NamedTuple):
+class RequestCost(NamedTuple):
     """`whole`: the room is held until the answer is sent, not only until it begins."""
 
-    pool: Pool
+    pool: WorkPool
     units: int
-    whole: bool = False
+    until_sent: bool = False
 
 
-class Loads:
+class ConcurrencyLimits:
     """The pools of one process, and the kind of each request."""
 
     def __init__(self) -> None:
-        self.writes = Pool("changes", 4, retry_seconds=2)
-        sends = Pool("test messages", 2, retry_seconds=5)
-        figures = Pool("long questions", 16, retry_seconds=2)
-        exports = Pool("exports", 4, retry_seconds=10)
-        self._write = Kind(self.writes, 1)
+        self.writes = WorkPool("changes", 4, retry_seconds=2)
+        sends = WorkPool("test messages", 2, retry_seconds=5)
+        figures = WorkPool("long questions", 16, retry_seconds=2)
+        exports = WorkPool("exports", 4, retry_seconds=10)
+        self._write = RequestCost(self.writes, 1)
         self._kinds = {
-            ("POST", "/api/alerts/test"): Kind(sends, 1),
-            ("POST", "/api/alerts/rules/replay"): Kind(figures, 8),
-            ("GET", "/api/metrics/groups"): Kind(figures, 4),
-            ("GET", "/api/metrics/series"): Kind(figures, 2),
-            ("GET", "/api/export/runs"): Kind(exports, 1, whole=True),
+            ("POST", "/api/alerts/test"): RequestCost(sends, 1),
+            ("POST", "/api/alerts/rules/replay"): RequestCost(figures, 8),
+            ("GET", "/api/metrics/groups"): RequestCost(figures, 4),
+            ("GET", "/api/metrics/series"): RequestCost(figures, 2),
+            ("GET", "/api/export/runs"): RequestCost(exports, 1, until_sent=True),
         }
 
-    def kind(self, method: str, path: str) -> Kind | None:
+    def cost_of(self, method: str, path: str) -> RequestCost | None:
         """Null for what is cheap. Deliveries of webhooks have a writer of their own."""
         known = self._kinds.get((method, path))
         if known or method in SAFE_METHODS or not path.startswith("/api/") or path.startswith("/api/webhooks/"):
@@ -118,61 +120,63 @@ class Loads:
         return self._write
 
 
-class Limited:
+class ConcurrencyLimitMiddleware:
     """Refuses at once what finds no room."""
 
-    def __init__(self, app: ASGIApp, *, loads: Loads) -> None:
-        self._app, self._loads = app, loads
+    def __init__(self, app: ASGIApp, *, limits: ConcurrencyLimits) -> None:
+        self._app, self._limits = app, limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        kind = self._loads.kind(scope["method"], scope["path"]) if scope["type"] == "http" else None
+        kind = self._limits.cost_of(scope["method"], scope["path"]) if scope["type"] == "http" else None
         if kind is None:
             await self._app(scope, receive, send)
             return
         try:
-            kind.pool.take(kind.units)
+            kind.pool.acquire(kind.units)
         except Problem as problem:
-            await answer(problem)(scope, receive, send)
+            await problem_response(problem)(scope, receive, send)
             return
         held = True
 
         async def sending(message: Message) -> None:
             nonlocal held
-            if held and not kind.whole:
+            if held and not kind.until_sent:
                 held = False
-                kind.pool.give(kind.units)
+                kind.pool.release(kind.units)
             await send(message)
 
         try:
             await self._app(scope, receive, sending)
         finally:
             if held:
-                kind.pool.give(kind.units)
+                kind.pool.release(kind.units)
 
 
-_UNLIMITED = "/api/webhooks/"
+_UNLIMITED_PREFIX = "/api/webhooks/"
 RATE_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 _RAW_HEADERS = tuple(name.lower().encode() for name in RATE_HEADERS)
 _Headers = list[tuple[bytes, bytes]]
 
 
-class Throttle:
+class RateLimitMiddleware:
     """Counts every request below /api but deliveries of webhooks, which are known by their signature. One with a
     wrong key counts for its address, which makes guessing slow."""
 
-    def __init__(self, app: ASGIApp, *, rate: str, keys: tuple[str, ...], link: RedisLink | None, name: str) -> None:
-        self._app, self._keys, self._link = app, keys, link
+    def __init__(
+        self, app: ASGIApp, *, rate: str, keys: tuple[str, ...], redis_client: RedisClient | None, name: str
+    ) -> None:
+        self._app, self._keys, self._link = app, keys, redis_client
         self._rate = parse(rate)
         self._name = hashlib.sha256(name.encode()).hexdigest()[:16]
         self._here = SlidingWindowCounterRateLimiter(MemoryStorage())
-        self._shared = _shared(link) if link else None
+        self._shared = _redis_limiter(redis_client) if redis_client else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
-        if scope["type"] != "http" or not path.startswith("/api/") or path.startswith(_UNLIMITED):
+        if scope["type"] != "http" or not path.startswith("/api/") or path.startswith(_UNLIMITED_PREFIX):
             await self._app(scope, receive, send)
             return
-        allowed, limits, wait = await self._count(_client(scope, self._keys))
+        allowed, limits, wait = await self._count(_client_id(scope, self._keys))
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -184,18 +188,18 @@ class Throttle:
             return
         problem = Problem(
             429,
-            f"More than {_words(self._rate)}: wait {wait} s. Whoever runs this API can raise API_RATE_LIMIT.",
+            f"More than {_describe(self._rate)}: wait {wait} s. Whoever runs this API can raise API_RATE_LIMIT.",
             headers={"Retry-After": str(wait)},
         )
-        await answer(problem)(scope, receive, sending)
+        await problem_response(problem)(scope, receive, sending)
 
     async def _count(self, client: str) -> tuple[bool, _Headers, int]:
-        if self._shared and self._link and self._link.is_well():
+        if self._shared and self._link and self._link.is_available():
             try:
                 return await run_in_threadpool(self._hit, self._shared, client)
             except (*ERRORS, ValueError, TypeError, ArithmeticError) as error:
                 # The last three: something else than a count has its name.
-                self._link.leave(error)
+                self._link.mark_down(error)
         return self._hit(self._here, client)
 
     def _hit(self, limiter: SlidingWindowCounterRateLimiter, client: str) -> tuple[bool, _Headers, int]:
@@ -206,16 +210,16 @@ class Throttle:
         return allowed, headers, max(1, math.ceil(state.reset_time - time.time()))
 
 
-def _client(scope: Scope, keys: tuple[str, ...]) -> str:
+def _client_id(scope: Scope, keys: tuple[str, ...]) -> str:
     """Who asks. Of a key only its hash gets to Redis."""
-    key = key_of(Headers(scope=scope), keys)
+    key = matching_key(Headers(scope=scope), keys)
     if key:
         return "key-" + hashlib.sha256(key.encode()).hexdigest()[:32]
     address = scope.get("client")
-    return f"address-{_network(address[0]) if address else 'unknown'}"
+    return f"address-{_client_network(address[0]) if address else 'unknown'}"
 
 
-def _network(address: str) -> str:
+def _client_network(address: str) -> str:
     """Of IPv6 the first half: the rest anybody chooses for themselves. What is no address is one client together."""
     try:
         parsed = ipaddress.ip_address(address)
@@ -224,11 +228,11 @@ def _network(address: str) -> str:
     return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else address
 
 
-def _shared(link: RedisLink) -> SlidingWindowCounterRateLimiter:
-    pool = link.client.connection_pool
+def _redis_limiter(redis_client: RedisClient) -> SlidingWindowCounterRateLimiter:
+    pool = redis_client.client.connection_pool
     return SlidingWindowCounterRateLimiter(RedisStorage("redis://", connection_pool=pool, key_prefix="pipeline-health"))
 
 
-def _words(rate: RateLimitItem) -> str:
+def _describe(rate: RateLimitItem) -> str:
     seconds = rate.get_expiry()
     return f"{rate.amount:,} requests in {seconds:,} s"

@@ -8,8 +8,8 @@ import time
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import ASK_AGAIN, unexpected
-from core.logging import bound
+from api.errors import RETRY_ON_PRIMARY, internal_error
+from core.logging import log_context
 
 log = logging.getLogger("api.access")
 _HEADERS = (
@@ -17,10 +17,10 @@ _HEADERS = (
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
 )
-_GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
-class Around:
+class RequestContextMiddleware:
     """`log_requests` writes a line for each: path, status and time, never the query or a header."""
 
     def __init__(self, app: ASGIApp, registry: CollectorRegistry, *, log_requests: bool = False) -> None:
@@ -46,18 +46,18 @@ class Around:
             await send(message)
 
         # The threads that answer take the fields with them.
-        with bound(request_id=request_id):
+        with log_context(request_id=request_id):
             try:
                 await self._app(scope, receive, sending)
             except Exception as error:
                 if status:
                     raise
-                response = unexpected(request_id, scope["method"], scope["path"], error)
+                response = internal_error(request_id, scope["method"], scope["path"], error)
                 await response(scope, receive, sending)
             finally:
-                self._measure(scope, status, time.perf_counter() - started)
+                self._observe(scope, status, time.perf_counter() - started)
 
-    def _measure(self, scope: Scope, status: int, seconds: float) -> None:
+    def _observe(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unknown")
         self._count.labels(route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
@@ -67,7 +67,7 @@ class Around:
             log.info("%s %s %d in %.0f ms", method, path, status, seconds * 1000, extra=fields)
 
 
-class AskAgain:
+class ReplicaRetryMiddleware:
     """What the replica broke off is asked once more, of the database itself, before anything is said of it."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -82,7 +82,7 @@ class AskAgain:
         async def sending(message: Message) -> None:
             nonlocal again
             if message["type"] == "http.response.start":
-                again = scope.get("state", {}).pop(ASK_AGAIN, False)
+                again = scope.get("state", {}).pop(RETRY_ON_PRIMARY, False)
             if not again:
                 await send(message)
 
@@ -96,7 +96,7 @@ class AskAgain:
 
 def _request_id(scope: Scope) -> str:
     given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-    return given if _GIVEN_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+    return given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
 
 
 def _add_headers(headers: list[tuple[bytes, bytes]], path: str, request_id: str) -> None:

@@ -7,23 +7,23 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db.engine import DatabaseUnavailable, describe_failure
 from db.migrate import NotMigrated, check_migrated
-from db.replica import Reader
+from db.replica import ReplicaRouter
 
 log = logging.getLogger(__name__)
-_REPEAT_SECONDS = 60.0
+_LOG_INTERVAL_SECONDS = 60.0
 # What those are told who need no key; the log has the reason, with the address of the database.
-AWAY = "DATABASE_URL: cannot use the database; the log of the API says why."
+DATABASE_UNAVAILABLE = "DATABASE_URL: cannot use the database; the log of the API says why."
 
 
-class Gate:
-    def __init__(self, reader: Reader) -> None:
-        self._reader, self._open = reader, False
-        self._said: str | None = None
-        self._said_at = 0.0
+class SchemaGuard:
+    def __init__(self, reader: ReplicaRouter) -> None:
+        self._reader, self._valid = reader, False
+        self._logged_reason: str | None = None
+        self._logged_at = 0.0
 
     def check(self) -> None:
         """Raises DatabaseUnavailable or NotMigrated; costs nothing once it was well."""
-        if self._open:
+        if self._valid:
             return
         engine = self._reader.engine
         try:
@@ -31,27 +31,27 @@ class Gate:
             if engine is not self._reader.replica:
                 check_migrated(engine)
         except (DatabaseUnavailable, NotMigrated) as error:
-            self.tell(str(error))
+            self.log_failure(str(error))
             raise
         except SQLAlchemyError as error:
             line = describe_failure(engine, error)
-            self.tell(line)
+            self.log_failure(line)
             raise DatabaseUnavailable(line) from None
-        self._open = True
-        if self._said:
+        self._valid = True
+        if self._logged_reason:
             log.info("The database can be used again.")
-            self._said = None
+            self._logged_reason = None
 
     @property
-    def is_open(self) -> bool:
-        return self._open
+    def is_valid(self) -> bool:
+        return self._valid
 
-    def shut(self) -> None:
+    def invalidate(self) -> None:
         """Something failed: the next one looks again."""
-        self._open = False
+        self._valid = False
 
-    def tell(self, line: str) -> None:
+    def log_failure(self, reason: str) -> None:
         """The reason of an outage: one line in the log, not one for every request."""
-        if line != self._said or time.monotonic() - self._said_at > _REPEAT_SECONDS:
-            log.error("%s", line)
-            self._said, self._said_at = line, time.monotonic()
+        if reason != self._logged_reason or time.monotonic() - self._logged_at > _LOG_INTERVAL_SECONDS:
+            log.error("%s", reason)
+            self._logged_reason, self._logged_at = reason, time.monotonic()

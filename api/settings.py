@@ -8,14 +8,14 @@ import redis
 from pydantic import SecretStr, field_validator
 
 from core.http.settings import ApiAddressSettings, ServerSettings
-from core.settings import ReaderSettings, RedisSettings
+from core.settings import RedisSettings, ReplicaSettings
 from health.alerts.channels.settings import ChannelSettings
 
 _KEY = re.compile(r"[\x21-\x7e]+")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?")
 
 
-class Settings(ReaderSettings, ChannelSettings, ApiAddressSettings, ServerSettings, RedisSettings):
+class ApiSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, ServerSettings, RedisSettings):
     api_keys: SecretStr | None = None
     # Of /metrics and of what /health says of hosts and repositories; both are open without it.
     metrics_key: SecretStr | None = None
@@ -44,9 +44,9 @@ class Settings(ReaderSettings, ChannelSettings, ApiAddressSettings, ServerSettin
         return _split(self.api_cors_origins)
 
     @property
-    def public(self) -> bool:
+    def is_public(self) -> bool:
         """Does API_HOST, or where the container's port is published, let other machines in?"""
-        return self.listening().is_open
+        return self.listen_address().is_open
 
     @field_validator("api_keys")
     @classmethod

@@ -12,91 +12,91 @@ from dataclasses import dataclass
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.errors import Problem, unavailable
-from api.schema_guard import Gate
-from db.engine import DatabaseUnavailable, describe_failure, eager_write_scope
+from api.schema_guard import SchemaGuard
+from db.engine import DatabaseUnavailable, describe_failure, polling_write_scope
 from db.migrate import NotMigrated
 from db.webhook_inbox import NewDelivery, inbox_engine, store_deliveries
 
 log = logging.getLogger(__name__)
 # GitHub gives up after ten seconds.
-PATIENCE_SECONDS = 8.0
-_PAUSE_SECONDS = 0.2
-_LOCK_SECONDS = 2.0
-_COMPLAIN_SECONDS = 60.0
-_MOST_WAITING = 5000
-_BATCH, _BATCH_BYTES = 500, 32 * 2**20
-_HELD_BYTES = 256 * 2**20
+STORE_TIMEOUT_SECONDS = 8.0
+_RETRY_SECONDS = 0.2
+_LOCK_TIMEOUT_SECONDS = 2.0
+_LOG_INTERVAL_SECONDS = 60.0
+_MAX_PENDING = 5000
+_BATCH_SIZE, _BATCH_BYTES = 500, 32 * 2**20
+_MAX_RESERVED_BYTES = 256 * 2**20
 
 
 @dataclass(eq=False)
-class _Waiting:
+class _QueuedDelivery:
     delivery: NewDelivery
-    answer: asyncio.Future[bool]
+    result: asyncio.Future[bool]
 
 
-class Intake:
+class WebhookBuffer:
     """One writer of its own: it waits neither for a thread nor for a connection that other routes use."""
 
-    def __init__(self, database_url: str, gate: Gate) -> None:
-        self._engine, self._gate = inbox_engine(database_url), gate
-        self._waiting: list[_Waiting] = []
+    def __init__(self, database_url: str, schema_guard: SchemaGuard) -> None:
+        self._engine, self._schema_guard = inbox_engine(database_url), schema_guard
+        self._pending: list[_QueuedDelivery] = []
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="webhooks")
-        self._writing: asyncio.Task[None] | None = None
-        self._trouble = "The database does not take webhook deliveries just now."
-        self._complained_at = float("-inf")
-        self._held = 0
+        self._write_task: asyncio.Task[None] | None = None
+        self._last_error = "The database does not take webhook deliveries just now."
+        self._logged_at = float("-inf")
+        self._reserved_bytes = 0
 
-    async def put(self, delivery: NewDelivery) -> bool:
+    async def store(self, delivery: NewDelivery) -> bool:
         """True when it was stored just now, False when it was there already. Raises Problem when it is not stored."""
-        if len(self._waiting) >= _MOST_WAITING:
-            raise self._busy()
-        waiting = _Waiting(delivery, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
-        if self._writing is None or self._writing.done():
+        if len(self._pending) >= _MAX_PENDING:
+            raise self._overloaded()
+        waiting = _QueuedDelivery(delivery, asyncio.get_running_loop().create_future())
+        self._pending.append(waiting)
+        if self._write_task is None or self._write_task.done():
             # What it says is about no request in particular.
-            self._writing = asyncio.create_task(self._write_all(), context=contextvars.Context())
+            self._write_task = asyncio.create_task(self._drain(), context=contextvars.Context())
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                return await waiting.answer
+            async with asyncio.timeout(STORE_TIMEOUT_SECONDS):
+                return await waiting.result
         except TimeoutError:
-            raise unavailable(self._trouble) from None
+            raise unavailable(self._last_error) from None
 
-    def hold(self, size: int) -> None:
+    def reserve(self, size: int) -> None:
         """Room for that many bytes of a body; raises Problem where too many are held already. See let_go."""
-        if self._held + size > _HELD_BYTES:
-            raise self._busy()
-        self._held += size
+        if self._reserved_bytes + size > _MAX_RESERVED_BYTES:
+            raise self._overloaded()
+        self._reserved_bytes += size
 
-    def let_go(self, size: int) -> None:
-        self._held -= size
+    def release(self, size: int) -> None:
+        self._reserved_bytes -= size
 
     async def close(self) -> None:
         """What still waits is written first."""
-        if self._writing and not self._writing.done():
-            await asyncio.wait([self._writing], timeout=PATIENCE_SECONDS)
-            self._writing.cancel()
+        if self._write_task and not self._write_task.done():
+            await asyncio.wait([self._write_task], timeout=STORE_TIMEOUT_SECONDS)
+            self._write_task.cancel()
         self._writer.shutdown(wait=False, cancel_futures=True)
         self._engine.dispose()
 
-    async def _write_all(self) -> None:
+    async def _drain(self) -> None:
         """Tries again while anybody waits; whoever has waited too long is gone from the next batch."""
         loop = asyncio.get_running_loop()
-        while batch := self._next():
+        while batch := self._next_batch():
             try:
                 fresh = await loop.run_in_executor(self._writer, self._write, [each.delivery for each in batch])
             except NotMigrated as error:
-                _refuse(batch, str(error))
+                _reject(batch, str(error))
             except (DatabaseUnavailable, SQLAlchemyError) as error:
-                self._complain(error)
-                await asyncio.sleep(_PAUSE_SECONDS)
+                self._log_failure(error)
+                await asyncio.sleep(_RETRY_SECONDS)
             else:
                 _resolve(batch, fresh)
 
-    def _next(self) -> list[_Waiting]:
-        self._waiting = [each for each in self._waiting if not each.answer.done()]
-        found: list[_Waiting] = []
+    def _next_batch(self) -> list[_QueuedDelivery]:
+        self._pending = [each for each in self._pending if not each.result.done()]
+        found: list[_QueuedDelivery] = []
         size = 0
-        for each in self._waiting[:_BATCH]:
+        for each in self._pending[:_BATCH_SIZE]:
             size += len(each.delivery.body)
             if found and size > _BATCH_BYTES:
                 break
@@ -104,36 +104,36 @@ class Intake:
         return found
 
     def _write(self, deliveries: Sequence[NewDelivery]) -> set[str]:
-        self._gate.check()
+        self._schema_guard.check()
         try:
-            with eager_write_scope(self._engine, patience_seconds=_LOCK_SECONDS) as session:
+            with polling_write_scope(self._engine, timeout_seconds=_LOCK_TIMEOUT_SECONDS) as session:
                 return store_deliveries(session, deliveries)
         except SQLAlchemyError:
-            self._gate.shut()
+            self._schema_guard.invalidate()
             raise
 
-    def _complain(self, error: Exception) -> None:
+    def _log_failure(self, error: Exception) -> None:
         line = describe_failure(self._engine, error) if isinstance(error, SQLAlchemyError) else str(error)
-        self._trouble = line
-        if time.monotonic() - self._complained_at > _COMPLAIN_SECONDS:
-            self._complained_at = time.monotonic()
+        self._last_error = line
+        if time.monotonic() - self._logged_at > _LOG_INTERVAL_SECONDS:
+            self._logged_at = time.monotonic()
             log.error("webhook deliveries cannot be stored: %s", line)
 
-    def _busy(self) -> Problem:
+    def _overloaded(self) -> Problem:
         return Problem(503, "Too many deliveries wait to be stored; send it again.", headers={"Retry-After": "5"})
 
 
-def _resolve(batch: Sequence[_Waiting], fresh: set[str]) -> None:
+def _resolve(batch: Sequence[_QueuedDelivery], fresh: set[str]) -> None:
     """Of two requests with the same delivery, the first one stored it."""
     left = set(fresh)
     for each in batch:
         new = each.delivery.delivery_id in left
         left.discard(each.delivery.delivery_id)
-        if not each.answer.done():
-            each.answer.set_result(new)
+        if not each.result.done():
+            each.result.set_result(new)
 
 
-def _refuse(batch: Sequence[_Waiting], line: str) -> None:
+def _reject(batch: Sequence[_QueuedDelivery], reason: str) -> None:
     for each in batch:
-        if not each.answer.done():
-            each.answer.set_exception(unavailable(line))
+        if not each.result.done():
+            each.result.set_exception(unavailable(reason))

@@ -27,7 +27,7 @@ except ConfigError as error:
     print(error, file=sys.stderr, flush=True)
     sys.exit(2)
 
-set_up_logging(_login.hidden if _login else ())
+set_up_logging(_login.secret_values if _login else ())
 limit_connections()
 # Streamlit finds the server by this very line; its settings are read by now.
 app = st.App(

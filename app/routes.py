@@ -4,4 +4,4 @@ OVERVIEW, WORKFLOW, RUNS, RUN, LOG, COMPARE = "", "workflow", "runs", "run", "lo
 FAILURES, FLAKY, COST, ALERTS, COLLECTOR = "failures", "flaky", "cost", "alerts", "collector"
 PAGES = (OVERVIEW, WORKFLOW, RUNS, FAILURES, FLAKY, COST, ALERTS, COLLECTOR, RUN, LOG, COMPARE)
 # What is drawn by Plotly, whose program is larger than everything else together.
-CHARTED = (OVERVIEW, WORKFLOW, COST, RUN)
+CHART_PAGES = (OVERVIEW, WORKFLOW, COST, RUN)

@@ -10,9 +10,9 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from db.definitions.scope import Window
 
-_WRITTEN = re.compile(r"(\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)", re.ASCII)
+_PATTERN = re.compile(r"(\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)", re.ASCII)
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2100, 1, 1)
-_LONGEST_SHOWN = 60
+_MAX_SHOWN = 60
 
 
 class BadDays(ValueError):
@@ -33,14 +33,14 @@ class Days:
         return f"{self.first:%d %b} – {self.last:%d %b}"
 
     @property
-    def written(self) -> str:
+    def query_value(self) -> str:
         return f"{self.first}..{self.last}"
 
-    def until(self, today: date) -> "Days | None":
+    def started(self, today: date) -> "Days | None":
         """The days that have begun; null where none has."""
         return Days(self.first, min(self.last, today)) if self.first <= today else None
 
-    def running(self, today: date) -> bool:
+    def includes_today(self, today: date) -> bool:
         """Do they include the day that is not over?"""
         return self.first <= today <= self.last
 
@@ -52,8 +52,8 @@ class Days:
 
 def parse(text: str) -> Days:
     """Raises BadDays."""
-    found = _WRITTEN.fullmatch(text)
-    shown = text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
+    found = _PATTERN.fullmatch(text)
+    shown = text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
     if not found:
         raise BadDays(f"dates={shown} cannot be read: two days are wanted, such as 2026-11-01..2026-11-09.")
     try:
@@ -67,7 +67,7 @@ def parse(text: str) -> Days:
     return Days(first, last)
 
 
-def future(days: Days, today: date) -> str | None:
+def future_note(days: Days, today: date) -> str | None:
     """What is to be said of days that have not begun, in one sentence; null where all have."""
     if days.first > today:
         return f"{days} has not begun (today is {today:%d %b %Y}, UTC): there are no runs to show."
@@ -77,29 +77,29 @@ def future(days: Days, today: date) -> str | None:
 
 
 @dataclass(frozen=True)
-class Unknown:
+class UnknownNames:
     """Chosen values that are not known. `all_of` is `repositories` or `workflows` where none of the chosen ones is, so
     that there is nothing to show; else empty."""
 
     repos: tuple[str, ...] = ()
     workflows: tuple[str, ...] = ()
-    all_of: str = ""
+    none_known: str = ""
 
     @property
-    def lines(self) -> list[str]:
+    def messages(self) -> list[str]:
         """A sentence for each value that is left out; none where the page itself has to say it."""
-        if self.all_of:
+        if self.none_known:
             return []
         found = [f"{repo} is not monitored: it is left out." for repo in self.repos]
         return found + [f"The chosen repositories have no workflow {name}: it is left out." for name in self.workflows]
 
 
-def unknown(
+def find_unknown_names(
     repos: Sequence[str], workflows: Sequence[str], known_repos: Mapping[str, str], known_workflows: Collection[str]
-) -> Unknown:
+) -> UnknownNames:
     """`known_repos`: by the name in lower case, since GitHub takes names in any case."""
     strange = tuple(repo for repo in repos if repo.lower() not in known_repos)
     if repos and len(strange) == len(repos):
-        return Unknown(strange, (), "repositories")
+        return UnknownNames(strange, (), "repositories")
     lost = tuple(name for name in workflows if name not in known_workflows)
-    return Unknown(strange, lost, "workflows" if workflows and len(lost) == len(workflows) else "")
+    return UnknownNames(strange, lost, "workflows" if workflows and len(lost) == len(workflows) else "")

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from app.access.login import login
-from app.access.policy import Account, Refusal
+from app.access.policy import AccessDenied, User
 from app.access.sessions import SESSIONS
 
 UTC = ZoneInfo("UTC")
@@ -24,12 +24,12 @@ def is_dark() -> bool:
     return st.context.theme.type == "dark"
 
 
-def on_wall() -> bool:
+def is_kiosk() -> bool:
     """A screen that nobody touches: `?wall=1`."""
     return st.query_params.get("wall", "") not in ("", "0")
 
 
-def account() -> Account | Refusal | None:
+def current_user() -> User | AccessDenied | None:
     """Who is signed in, as of now; null where no login is configured. Every call looks anew: sessions end."""
     known = login()
     if known is None:
@@ -37,11 +37,11 @@ def account() -> Account | Refusal | None:
     # Streamlit reads the cookie only where the browser's origin and its token against forgery are right.
     claims = st.user.to_dict()
     if claims.get("is_logged_in") is not True:
-        return Refusal("", "You are not signed in.", ended=True)
-    return SESSIONS.judge(known, claims)
+        return AccessDenied("", "You are not signed in.", session_expired=True)
+    return SESSIONS.authorize(known, claims)
 
 
-def name() -> str | None:
+def current_user_name() -> str | None:
     """By which what somebody does is recorded: nobody can type another one. Null where no login is configured."""
-    found = account()
+    found = current_user()
     return found.name if found is not None else None

@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr, field_validator, model_validator
 
-from core.http.settings import Listening, ServerSettings, is_safe
-from core.settings import ReaderSettings
+from core.http.settings import ListenAddress, ServerSettings, is_safe
+from core.settings import ReplicaSettings
 
 EVERYBODY = "*"
-SHORTEST_SECRET = 32
+MIN_SECRET_LENGTH = 32
 # The provider's part, which is there as a whole or not at all.
 _PROVIDER = ("auth_oidc_metadata_url", "auth_oidc_client_id", "auth_oidc_client_secret", "auth_cookie_secret")
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -23,13 +23,13 @@ _MICROSOFT = ("login.microsoftonline.com", "login.microsoftonline.us", "login.pa
 _ANY_TENANT = ("common", "organizations", "consumers")
 
 
-def is_of_any_tenant(address: str) -> bool:
+def is_multi_tenant(address: str) -> bool:
     """There any Microsoft account may sign in, and its owner chooses the address that is told."""
     told = urlsplit(address.strip().lower())
     return told.hostname in _MICROSOFT and told.path.lstrip("/").split("/")[0] in _ANY_TENANT
 
 
-class Settings(ReaderSettings):
+class DashboardSettings(ReplicaSettings):
     """Where the data is, and the form of the log; everything else the collector says of itself in the database."""
 
 
@@ -51,20 +51,20 @@ class AccessSettings(ServerSettings):
     def has_provider(self) -> bool:
         return self.auth_oidc_metadata_url is not None
 
-    def listening(self, bound: str) -> Listening:
+    def listen_address(self, bind_address: str) -> ListenAddress:
         """`bound`: Streamlit's server.address."""
-        return Listening(
-            bound=bound, published=self.app_publish, port=self.app_port, bound_name="--server.address",
-            published_name="APP_PUBLISH", guard="AUTH_OIDC_METADATA_URL", missing="there is no login",
+        return ListenAddress(
+            bind_address=bind_address, published=self.app_publish, port=self.app_port, bind_variable="--server.address",
+            publish_variable="APP_PUBLISH", guard="AUTH_OIDC_METADATA_URL", missing="there is no login",
         )  # fmt: skip
 
     @property
     def domains(self) -> frozenset[str]:
-        return _lowered(self.auth_allowed_domains)
+        return _lower_values(self.auth_allowed_domains)
 
     @property
     def emails(self) -> frozenset[str]:
-        return _lowered(self.auth_allowed_emails)
+        return _lower_values(self.auth_allowed_emails)
 
     @field_validator("auth_oidc_metadata_url")
     @classmethod
@@ -76,21 +76,21 @@ class AccessSettings(ServerSettings):
                 f"given was {value[:80]!r}; allowed is the https:// address of the provider's description, which ends "
                 "with /.well-known/openid-configuration"
             )
-        if is_of_any_tenant(value):
+        if is_multi_tenant(value):
             raise ValueError("this address lets any Microsoft account choose its e-mail; name your own tenant in it")
         return value
 
     @field_validator("auth_cookie_secret")
     @classmethod
     def _cookie(cls, value: SecretStr | None) -> SecretStr | None:
-        if value and len(value.get_secret_value().strip()) < SHORTEST_SECRET:
-            raise ValueError(f"it is shorter than {SHORTEST_SECRET} characters; make one with openssl rand -hex 32")
+        if value and len(value.get_secret_value().strip()) < MIN_SECRET_LENGTH:
+            raise ValueError(f"it is shorter than {MIN_SECRET_LENGTH} characters; make one with openssl rand -hex 32")
         return value
 
     @field_validator("auth_allowed_domains")
     @classmethod
     def _domains(cls, value: str) -> str:
-        for each in _lowered(value):
+        for each in _lower_values(value):
             if each != EVERYBODY and not re.fullmatch(DOMAIN, each):
                 raise ValueError(
                     f"given was {each[:60]!r}; allowed are domains such as example.com, commas between (with other "
@@ -101,7 +101,7 @@ class AccessSettings(ServerSettings):
     @field_validator("auth_allowed_emails")
     @classmethod
     def _emails(cls, value: str) -> str:
-        for each in _lowered(value):
+        for each in _lower_values(value):
             if not (each.isascii() and EMAIL.fullmatch(each)):
                 raise ValueError(
                     f"given was {each[:60]!r}; allowed are addresses such as a@example.com, commas between"
@@ -125,12 +125,12 @@ class AccessSettings(ServerSettings):
         return value.rstrip("/")
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _check_complete(self) -> Self:
         missing = [name.upper() for name in _PROVIDER if getattr(self, name) is None]
         if missing and len(missing) < len(_PROVIDER):
             raise ValueError(f"{missing[0]}: it is missing; the login needs {', '.join(map(str.upper, _PROVIDER))}")
         return self
 
 
-def _lowered(text: str) -> frozenset[str]:
+def _lower_values(text: str) -> frozenset[str]:
     return frozenset(each.strip().lower() for each in text.split(",") if each.strip())

@@ -7,12 +7,12 @@ import streamlit as st
 
 from app import data, filters, session
 from app import routes as at
-from app.access.policy import Refusal
+from app.access.policy import AccessDenied
 from app.streamlit_patches.navigation import navigation
 from app.widgets import account, states
 from app.widgets.panel import style
 from app.widgets.states import freshness
-from app.widgets.tiles import wall_style
+from app.widgets.tiles import kiosk_style
 
 _HERE = Path(__file__).parent
 _RETRY_SECONDS = 4
@@ -29,33 +29,33 @@ _KEYS = {
 
 
 @st.fragment(run_every=_RETRY_SECONDS)
-def _try_again() -> None:
+def _retry_when_down() -> None:
     try:
         data.status()
     except data.Unavailable:
         return
-    if data.outage() is None:
+    if data.current_outage() is None:
         st.rerun()
 
 
 @st.fragment(run_every=_RETRY_SECONDS)
-def _say_if_away() -> None:
+def _outage_notice() -> None:
     """Comes and goes by itself: the rest of the page is not drawn again, so that what somebody types stays."""
     with suppress(data.Unavailable):
         data.status()
-    if outage := data.outage():
-        states.away(outage)
+    if outage := data.current_outage():
+        states.outage_banner(outage)
 
 
 st.set_page_config(page_title="Pipeline Health", page_icon=str(_HERE / "static" / "icon.svg"), layout="wide")
 style()
-who = session.account()
-if isinstance(who, Refusal):
-    account.signed_out(who)
+user = session.current_user()
+if isinstance(user, AccessDenied):
+    account.signed_out(user)
     st.stop()
-wall = session.on_wall()
-if wall:
-    wall_style()
+kiosk = session.is_kiosk()
+if kiosk:
+    kiosk_style()
 st.logo(str(_HERE / "static" / "logo.svg"), size="medium", icon_image=str(_HERE / "static" / "icon.svg"))
 overview = st.Page("views/overview.py", title="Overview", icon=":material/monitoring:", default=True)
 workflow = st.Page("views/workflow.py", title="Workflows", icon=":material/account_tree:", url_path=at.WORKFLOW)
@@ -81,31 +81,31 @@ try:
     status = data.status()
     filtered = page not in (run, log, compare, alerts, collector)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="head"):
-        if filtered and not wall:
-            filters.render(status.version, page.url_path, filters.shown_on(page.url_path))
+        if filtered and not kiosk:
+            filters.render(status.version, page.url_path, filters.visible_filters(page.url_path))
         elif filtered:
-            filters.read_address()
+            filters.load_query_params()
         with st.container(width=190, key="freshness"):
             freshness(status.version, filters.trends if page is overview else None)
-    _say_if_away()
+    _outage_notice()
     if filtered:
-        states.problems(filters.problems(status.version, page.url_path))
+        states.query_problems(filters.problems(status.version, page.url_path))
     if status.demo:
         states.demo_banner()
     if status.stale:
-        states.stale(status.stale)
-    named = filtered and status.has_runs and filters.page_names(page.url_path)
-    unknown = filters.unknown(status.version) if named else None
-    if unknown and unknown.all_of:
-        states.unknown(unknown)
+        states.stale_warning(status.stale)
+    shows_names = filtered and status.has_runs and filters.page_shows_names(page.url_path)
+    unknown = filters.unknown_names(status.version) if shows_names else None
+    if unknown and unknown.none_known:
+        states.unknown_names_state(unknown)
     else:
         page.run()
-    if who:
-        account.watch(who)
-        if not wall:
-            account.signed_in(who)
-except data.Moved:
+    if user:
+        account.watch_session(user)
+        if not kiosk:
+            account.user_menu(user)
+except data.FailedOver:
     st.rerun()
 except data.Unavailable as error:
     states.unavailable(str(error))
-    _try_again()
+    _retry_when_down()

@@ -32,19 +32,21 @@ def main() -> int:
     return 0
 
 
-def report(found: Sequence[Trial]) -> None:
-    totals = [each.total for each in found]
-    print(f"alerts       {len(found)} third failures told by webhook")
+def report(latencies: Sequence[Trial]) -> None:
+    totals = [each.total for each in latencies]
+    print(f"alerts       {len(latencies)} third failures told by webhook")
     print(f"message at   p50 {percentile(totals, 50):.2f} s, p95 {percentile(totals, 95):.2f} s, "
           f"p99 {percentile(totals, 99):.2f} s, max {max(totals):.2f} s")  # fmt: skip
     steps = {
-        "stored": [each.stored for each in found],
-        "applied": [each.applied for each in found],
-        "written": [each.told for each in found],
+        "stored": [each.stored for each in latencies],
+        "applied": [each.applied for each in latencies],
+        "written": [each.told for each in latencies],
         "arrived": totals,
     }
     print(f"median       {', '.join(f'{name} {percentile(values, 50):.2f} s' for name, values in steps.items())}")
-    print(f"cause        named in {sum(CAUSE in each.text.replace(chr(0x200B), '') for each in found)} of {len(found)}")
+    print(
+        f"cause        named in {sum(CAUSE in each.text.replace(chr(0x200B), '') for each in latencies)} of {len(latencies)}"
+    )
 
 
 def percentile(values: Sequence[float], share: int) -> float:
@@ -53,9 +55,9 @@ def percentile(values: Sequence[float], share: int) -> float:
 
 
 @contextmanager
-def database(given: str | None) -> Iterator[str]:
-    if given:
-        yield given
+def database(url: str | None) -> Iterator[str]:
+    if url:
+        yield url
         return
     folder = Path(tempfile.mkdtemp(prefix="ph-bench-"))
     (folder / "run").mkdir(mode=0o700)

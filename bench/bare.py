@@ -10,5 +10,5 @@ _BODY = Path(os.environ["BODY"]).read_bytes()
 
 
 @app.get("/bare")
-async def bare() -> Response:
+async def static_body() -> Response:
     return Response(_BODY, media_type="application/json")

@@ -10,12 +10,12 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 from playwright.sync_api import TimeoutError as TookTooLong
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-_PATIENCE = 60_000
+_TIMEOUT_MS = 60_000
 # Nothing else may come for so long before a page counts as drawn.
-_QUIET = 400
-_STOPPED = "document.querySelector('[data-testid=stApp]')?.dataset.testScriptState == 'notRunning'"
+_QUIET_MS = 400
+_SCRIPT_FINISHED = "document.querySelector('[data-testid=stApp]')?.dataset.testScriptState == 'notRunning'"
 # The last element that was drawn, and what was done before that.
-_WATCH = """() => {
+_WATCH_SCRIPT = """() => {
     const seen = window.benchSeen = {done: 0, chart: 0, main: 0}
     const at = () => performance.now()
     for (const kind of ['pointerdown', 'keydown', 'popstate'])
@@ -30,27 +30,27 @@ _WATCH = """() => {
         }
     }).observe(document, {subtree: true, childList: true, attributes: true, characterData: true})
 }"""
-_DRAWN = f"""quiet => {{
+_CHARTS_DRAWN = f"""quiet => {{
     const seen = window.benchSeen, plots = [...document.querySelectorAll('.js-plotly-plot')]
-    return {_STOPPED} && seen.main > seen.done && performance.now() - seen.main > quiet
+    return {_SCRIPT_FINISHED} && seen.main > seen.done && performance.now() - seen.main > quiet
         && plots.every(each => each.querySelector('.main-svg')) && seen
 }}"""
-_FIRST = f"""charts => {{
+_FIRST_CHARTS_DRAWN = f"""charts => {{
     const plots = [...document.querySelectorAll('.js-plotly-plot')]
-    return {_STOPPED} && plots.length >= charts && plots.every(each => each.querySelector('.main-svg'))
+    return {_SCRIPT_FINISHED} && plots.length >= charts && plots.every(each => each.querySelector('.main-svg'))
         && performance.now()
 }}"""
 
 
 @dataclass
-class Measured:
+class PageTimings:
     """`kilobytes` came over the websocket for each."""
 
-    spans: list[float] = field(default_factory=list)
+    milliseconds: list[float] = field(default_factory=list)
     kilobytes: list[float] = field(default_factory=list)
 
-    def add(self, other: "Measured") -> None:
-        self.spans += other.spans
+    def add(self, other: "PageTimings") -> None:
+        self.milliseconds += other.milliseconds
         self.kilobytes += other.kilobytes
 
 
@@ -68,7 +68,7 @@ class Tab:
     def __init__(self, browser: Browser, url: str) -> None:
         self._context = browser.new_context(viewport={"width": 1440, "height": 900})
         self.page: Page = self._context.new_page()
-        self.page.set_default_timeout(_PATIENCE)
+        self.page.set_default_timeout(_TIMEOUT_MS)
         self._url, self._bytes = url, 0
         self.page.on("websocket", lambda socket: socket.on("framereceived", self._count))
 
@@ -80,49 +80,49 @@ class Tab:
 
     def open(self, path: str = "/") -> None:
         self.page.goto(self._url + path)
-        self.page.wait_for_function(_STOPPED)
-        self.page.evaluate(_WATCH)
+        self.page.wait_for_function(_SCRIPT_FINISHED)
+        self.page.evaluate(_WATCH_SCRIPT)
         self.settle()
 
     def settle(self) -> None:
-        self.page.wait_for_timeout(_QUIET)
-        self.page.wait_for_function(_STOPPED)
-        self.page.wait_for_timeout(_QUIET)
+        self.page.wait_for_timeout(_QUIET_MS)
+        self.page.wait_for_function(_SCRIPT_FINISHED)
+        self.page.wait_for_timeout(_QUIET_MS)
 
     @property
     def charts(self) -> int:
         return self.page.locator(".js-plotly-plot").count()
 
-    def visit(self, path: str, charts: int) -> Measured:
+    def visit(self, path: str, charts: int) -> PageTimings:
         """From the start of the navigation to the last chart with nothing running any more."""
         self._bytes = 0
         self.page.goto(self._url + path, wait_until="commit")
-        took = self.page.wait_for_function(_FIRST, arg=charts, polling="raf").json_value()
-        return Measured([float(took)], [self._bytes / 1024])
+        took = self.page.wait_for_function(_FIRST_CHARTS_DRAWN, arg=charts, polling="raf").json_value()
+        return PageTimings([float(took)], [self._bytes / 1024])
 
-    def press(self, control: Locator, *, charts: bool, key: str = "") -> Measured:
+    def click(self, control: Locator, *, charts: bool, key: str = "") -> PageTimings:
         """From the press to the last chart, or whatever is drawn last, that comes of it."""
         self._bytes = 0
         if key:
             control.press(key)
         else:
             control.click()
-        seen = self.page.wait_for_function(_DRAWN, arg=_QUIET, polling=50).json_value()
+        seen = self.page.wait_for_function(_CHARTS_DRAWN, arg=_QUIET_MS, polling=50).json_value()
         last = seen["chart"] if charts else seen["main"]
         if charts and not last:
             raise SystemExit("No chart was drawn again: did the filter change anything?")
-        return Measured([last - seen["done"]], [self._bytes / 1024])
+        return PageTimings([last - seen["done"]], [self._bytes / 1024])
 
-    def choose_period(self, period: str) -> Measured:
-        return self.press(self.page.get_by_text(period, exact=True).first, charts=True)
+    def choose_period(self, period: str) -> PageTimings:
+        return self.click(self.page.get_by_text(period, exact=True).first, charts=True)
 
-    def choose_repository(self, name: str) -> Measured:
+    def choose_repository(self, name: str) -> PageTimings:
         """The last press alone is measured, not the search for the name."""
         box = self.page.get_by_role("combobox", name="Repository").first
         box.click()
         box.press_sequentially(name)
         self.page.get_by_role("option", name=name).first.wait_for()
-        return self.press(box, charts=True, key="Enter")
+        return self.click(box, charts=True, key="Enter")
 
     def links(self) -> list[str]:
         """Titles of the pages in the sidebar."""
@@ -130,9 +130,9 @@ class Tab:
         found.first.wait_for()
         return [text.strip().splitlines()[-1] for text in found.all_inner_texts()]
 
-    def go(self, number: int) -> Measured:
+    def open_sidebar_page(self, index: int) -> PageTimings:
         """To the page that comes at this place in the sidebar, from 0."""
-        return self.press(self.page.locator("[data-testid=stSidebarNavLink]").nth(number), charts=False)
+        return self.click(self.page.locator("[data-testid=stSidebarNavLink]").nth(index), charts=False)
 
 
-__all__ = ["CHROMIUM", "Measured", "Tab", "TookTooLong", "chromium"]
+__all__ = ["CHROMIUM", "PageTimings", "Tab", "TookTooLong", "chromium"]

@@ -43,7 +43,7 @@ def main() -> int:
         database = options.database or f"sqlite:///{folder}/bench.db"
         seconds = sync(database, url)
         stats, truth = control(url, "stats"), from_json(control(url, "truth"))
-        report(database, truth, seconds, stats, None if options.published else reference(url, truth))
+        report(database, truth, seconds, stats, None if options.published else baseline(url, truth))
     return 0
 
 
@@ -76,7 +76,7 @@ def sync(database: str, url: str) -> float:
     return time.monotonic() - begun
 
 
-def reference(url: str, truth: Truth) -> float:
+def baseline(url: str, truth: Truth) -> float:
     """Requests a second of bare threads that ask for the jobs of every run and throw them away."""
     names = {row.id: row.full_name for row in truth.repositories.values()}
     paths = [
@@ -94,7 +94,7 @@ def reference(url: str, truth: Truth) -> float:
     return len(paths) / (time.monotonic() - begun)
 
 
-def report(database: str, truth: Truth, seconds: float, stats: dict[str, Any], bare: float | None) -> None:
+def report(database: str, truth: Truth, seconds: float, stats: dict[str, Any], baseline: float | None) -> None:
     engine = make_engine(database)
     with engine.connect() as connection:
         counts = [connection.scalar(select(func.count()).select_from(model)) or 0 for model in (Run, Attempt, Job)]
@@ -107,9 +107,9 @@ def report(database: str, truth: Truth, seconds: float, stats: dict[str, Any], b
     print(f"memory       {peak:.0f} MB at most (the larger of simulator and collector)")
     print(f"limits       {limiter['refused']} refused, {limiter['during_penalty']} during a penalty, "
           f"share used {limiter['share_used']}")  # fmt: skip
-    if bare:
+    if baseline:
         print(
-            f"reference    {bare:.0f} requests/s by bare threads that store nothing; ratio {asked / seconds / bare:.2f}"
+            f"reference    {baseline:.0f} requests/s by bare threads that store nothing; ratio {asked / seconds / baseline:.2f}"
         )
 
 

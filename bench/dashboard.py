@@ -19,30 +19,30 @@ ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
-class Served:
+class ServerProcess:
     url: str
-    process: int
+    pid: int
 
     @property
     def megabytes(self) -> float:
         """What the process and its children have in memory; what they share is counted once."""
-        return sum(_proportional(each) for each in _family(self.process))
+        return sum(_proportional_set_size(each) for each in _process_tree(self.pid))
 
     @property
     def cpu_seconds(self) -> float:
-        ticks = [Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split() for each in _family(self.process)]
+        ticks = [Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split() for each in _process_tree(self.pid)]
         return sum(int(fields[11]) + int(fields[12]) for fields in ticks) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
-def dashboard(database: str) -> Iterator[Served]:
+def dashboard(database: str) -> Iterator[ServerProcess]:
     port = free_port()
     with _serve(launch._commands(demo=False, app_port=port)["app"], port, DATABASE_URL=database) as served:
         yield served
 
 
 @contextmanager
-def plain_page() -> Iterator[Served]:
+def plain_page() -> Iterator[ServerProcess]:
     """With the dashboard's own configuration, which is found in the folder."""
     port = free_port()
     command = f'exec "{sys.executable}" -m streamlit run bench/plain_page.py --server.port {port} '
@@ -51,13 +51,13 @@ def plain_page() -> Iterator[Served]:
 
 
 @contextmanager
-def _serve(command: str, port: int, **environment: str) -> Iterator[Served]:
+def _serve(command: str, port: int, **environment: str) -> Iterator[ServerProcess]:
     given = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     process = subprocess.Popen(command, shell=True, cwd=ROOT, env=given, stdout=subprocess.DEVNULL)
     url = f"http://localhost:{port}"
     try:
         _wait(url, process)
-        yield Served(url, process.pid)
+        yield ServerProcess(url, process.pid)
     finally:
         process.terminate()
         process.wait(20)
@@ -75,12 +75,12 @@ def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
     raise SystemExit(f"{url} did not start")
 
 
-def _family(process: int) -> list[int]:
+def _process_tree(process: int) -> list[int]:
     children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    return [process, *(each for child in children for each in _family(int(child)))]
+    return [process, *(each for child in children for each in _process_tree(int(child)))]
 
 
-def _proportional(process: int) -> float:
+def _proportional_set_size(process: int) -> float:
     rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
     found = re.search(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)
     assert found

@@ -14,28 +14,28 @@ from sqlalchemy import Engine, insert, text
 
 from db.engine import write_scope
 from db.models import Job, Repository, Run, SyncState, Workflow
-from db.runs.rollup_invalidation import mark_everything
-from health.metrics.rollups.refresh import refresh
+from db.runs.rollup_invalidation import invalidate_all
+from health.metrics.rollups.refresh import refresh_rollups
 
 REPOSITORIES, WORKFLOWS, DAYS, JOBS = 50, 8, 400, 5
 _CHUNK = 100_000
 _OUTCOMES = ("success", "failure", "cancelled", "skipped")
-_SHARES = (0.78, 0.12, 0.06, 0.04)
-_EVENTS, _EVENT_SHARES = ("push", "pull_request", "schedule", "workflow_dispatch"), (0.45, 0.45, 0.07, 0.03)
+_OUTCOME_WEIGHTS = (0.78, 0.12, 0.06, 0.04)
+_EVENTS, _EVENT_WEIGHTS = ("push", "pull_request", "schedule", "workflow_dispatch"), (0.45, 0.45, 0.07, 0.03)
 
 
 @dataclass(frozen=True)
-class Built:
+class DatasetStats:
     runs: int
     jobs: int
     rows_seconds: float
     rollup_seconds: float
 
 
-def build(engine: Engine, runs: int, now: datetime, *, jobs: int = JOBS) -> Built:
+def build(engine: Engine, runs: int, now: datetime, *, jobs: int = JOBS) -> DatasetStats:
     """`runs` runs of the last 400 days with `jobs` jobs each, in an empty, migrated database."""
     begun = time.monotonic()
-    _organisation(engine, now)
+    _insert_repositories(engine, now)
     for frame in frames(runs, now):
         _copy(engine, Run.__tablename__, frame)
     if jobs:
@@ -45,10 +45,10 @@ def build(engine: Engine, runs: int, now: datetime, *, jobs: int = JOBS) -> Buil
             connection.execute(text("VACUUM ANALYZE"))
     stored = time.monotonic()
     with write_scope(engine) as session:
-        mark_everything(session, now)
-    for _ in refresh(engine, now):
+        invalidate_all(session, now)
+    for _ in refresh_rollups(engine, now):
         pass
-    return Built(runs, runs * jobs, stored - begun, time.monotonic() - stored)
+    return DatasetStats(runs, runs * jobs, stored - begun, time.monotonic() - stored)
 
 
 def frames(runs: int, now: datetime) -> Iterator[pd.DataFrame]:
@@ -62,12 +62,12 @@ def frames(runs: int, now: datetime) -> Iterator[pd.DataFrame]:
         created = pd.Series(begin + pd.to_timedelta(np.floor(share * DAYS * 86_400), unit="s"))
         repository = chance.zipf(1.3, size) % REPOSITORIES + 1
         workflow = repository * 100 + chance.integers(0, WORKFLOWS, size)
-        outcome = chance.choice(_OUTCOMES, size, p=_SHARES)
+        outcome = chance.choice(_OUTCOMES, size, p=_OUTCOME_WEIGHTS)
         decided = np.isin(outcome, _OUTCOMES[:2])
         seconds = np.round(np.exp(chance.normal(5.4, 0.8, size)) * (1 + workflow % 5))
         queue = np.round(np.exp(chance.normal(2.2, 1.1, size)))
         default = chance.random(size) < 0.4
-        event = np.where(default, "push", chance.choice(_EVENTS, size, p=_EVENT_SHARES))
+        event = np.where(default, "push", chance.choice(_EVENTS, size, p=_EVENT_WEIGHTS))
         attempt = np.where(chance.random(size) < 0.05, 2, 1)
         yield pd.DataFrame({
             "repository_id": repository, "id": 1_000_000 + np.arange(first, first + size), "workflow_id": workflow,
@@ -89,7 +89,7 @@ def frames(runs: int, now: datetime) -> Iterator[pd.DataFrame]:
         })  # fmt: skip
 
 
-def _organisation(engine: Engine, now: datetime) -> None:
+def _insert_repositories(engine: Engine, now: datetime) -> None:
     with write_scope(engine) as session:
         for number in range(1, REPOSITORIES + 1):
             name = f"acme/service-{number:03d}"
@@ -108,7 +108,7 @@ def _copy(engine: Engine, table: str, frame: pd.DataFrame) -> None:
     if engine.dialect.name != "postgresql":
         rows: list[dict[str, Any]] = []
         for record in frame.to_dict("records"):
-            rows.append({str(name): _plain(value) for name, value in record.items()})
+            rows.append({str(name): _to_python(value) for name, value in record.items()})
         with write_scope(engine) as session:
             session.execute(insert(Run), rows)
         return
@@ -124,7 +124,7 @@ def _copy(engine: Engine, table: str, frame: pd.DataFrame) -> None:
         connection.close()
 
 
-def _plain(value: Any) -> Any:
+def _to_python(value: Any) -> Any:
     if isinstance(value, pd.Timestamp):
         return value.to_pydatetime().replace(tzinfo=UTC) if value.tzinfo is None else value.to_pydatetime()
     return value.item() if isinstance(value, np.generic) else value

@@ -6,7 +6,7 @@ from db.migrate import downgrade, upgrade
 
 REPOSITORIES = 50
 _DAYS = 400
-_PORTION = 100_000
+_BATCH = 100_000
 _REPOSITORIES = """
 INSERT INTO repositories (id, full_name, default_branch, private, archived, html_url, monitored)
 SELECT n, 'acme/service-' || n, 'main', true, false, 'https://github.com/acme/service-' || n, true FROM numbers
@@ -55,7 +55,7 @@ _AT = {
 _BYTES = {"postgresql": "convert_to(repeat(md5(n::text), 60), 'UTF8')", "sqlite": "randomblob(2000)"}
 
 
-def to_first(engine: Engine) -> None:
+def downgrade_to_first(engine: Engine) -> None:
     """Empty, or back where it was filled before."""
     downgrade(engine, "0001")
     upgrade(engine, "0001")
@@ -68,8 +68,8 @@ def fill(engine: Engine, runs: int, jobs: int) -> None:
     with engine.begin() as connection:
         connection.execute(text(_numbered(kind, 1, REPOSITORIES, _REPOSITORIES)))
         connection.execute(text(_HEARTBEAT.replace("CURRENT_TIMESTAMP", "'2026-01-01 00:00:00.000000'")))
-    for first in range(1, runs + 1, _PORTION):
-        last = min(first + _PORTION - 1, runs)
+    for first in range(1, runs + 1, _BATCH):
+        last = min(first + _BATCH - 1, runs)
         tables = [_RUNS, _ATTEMPTS, _LOGS, *(_JOBS.replace("{job}", str(job)) for job in range(1, jobs + 1))]
         with engine.execution_options(writes=True).begin() as connection:
             for statement in tables:

@@ -9,39 +9,39 @@ from urllib.parse import urlsplit
 
 
 @dataclass
-class Load:
+class LoadResult:
     """Spans in milliseconds."""
 
     seconds: float = 0.0
-    spans: list[float] = field(default_factory=list)
+    milliseconds: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
     @property
     def rate(self) -> float:
-        return len(self.spans) / self.seconds
+        return len(self.milliseconds) / self.seconds
 
     def percentile(self, fraction: float) -> float:
-        return sorted(self.spans)[int(len(self.spans) * fraction)]
+        return sorted(self.milliseconds)[int(len(self.milliseconds) * fraction)]
 
     @property
     def median(self) -> float:
-        return statistics.median(self.spans)
+        return statistics.median(self.milliseconds)
 
 
-def load(url: str, path_of: Callable[[int], str], *, clients: int, seconds: float) -> Load:
+def load(url: str, path_of: Callable[[int], str], *, clients: int, seconds: float) -> LoadResult:
     """`path_of` is given the number of the request."""
     return asyncio.run(_load(url, path_of, clients, seconds))
 
 
-async def _load(url: str, path_of: Callable[[int], str], clients: int, seconds: float) -> Load:
-    found, begun = Load(), time.perf_counter()
+async def _load(url: str, path_of: Callable[[int], str], clients: int, seconds: float) -> LoadResult:
+    found, begun = LoadResult(), time.perf_counter()
     numbers = iter(range(10**9))
     await asyncio.gather(*(_client(url, path_of, numbers, begun + seconds, found) for _ in range(clients)))
     found.seconds = time.perf_counter() - begun
     return found
 
 
-async def _client(url: str, path_of: Callable[[int], str], numbers: object, end: float, found: Load) -> None:
+async def _client(url: str, path_of: Callable[[int], str], numbers: object, end: float, found: LoadResult) -> None:
     where = urlsplit(url)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
     try:
@@ -52,7 +52,7 @@ async def _client(url: str, path_of: Callable[[int], str], numbers: object, end:
             head = await reader.readuntil(b"\r\n\r\n")
             length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
             await reader.readexactly(int(length.split(b":")[1]))
-            found.spans.append((time.perf_counter() - begun) * 1000)
+            found.milliseconds.append((time.perf_counter() - begun) * 1000)
             if not head.startswith(b"HTTP/1.1 200"):
                 found.errors.append(f"{path}: {head.splitlines()[0].decode()}")
     except (OSError, asyncio.IncompleteReadError, StopIteration) as error:

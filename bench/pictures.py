@@ -32,7 +32,7 @@ class Picture:
 
     name: str
     path: str
-    shown: str
+    wait_for_text: str
 
 
 PICTURES = [
@@ -54,9 +54,9 @@ SCHEMES = ("light", "dark")
 # Width, and the greatest height: a page that is longer is cut there.
 SIZES = ((1440, 1400), (420, 1800))
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
-MOST_BYTES = 150_000
+MAX_BYTES = 150_000
 _ROOT = Path(__file__).parents[1]
-_FILLED_SECONDS, _PATIENCE = 600, 30_000
+_FILLED_SECONDS, _TIMEOUT_MS = 600, 30_000
 # Its state is told a few seconds after it.
 _SETTLED_SECONDS = 20
 _LOGS_SECONDS = 120
@@ -76,10 +76,10 @@ def main() -> int:
     FOLDER.mkdir(exist_ok=True)
     wanted = [each for each in PICTURES if not options.only or each.name in options.only]
     if options.app:
-        take(wanted, options.app, options.api)
+        take_screenshots(wanted, options.app, options.api)
         return 0
     with demo() as (app, api):
-        take(wanted, app, api)
+        take_screenshots(wanted, app, api)
     return 0
 
 
@@ -117,30 +117,30 @@ def _wait_until_filled(program: "subprocess.Popen[bytes]", url: str) -> None:
     raise SystemExit(f"The demo was not filled after {_FILLED_SECONDS} s.")
 
 
-def take(pictures: list[Picture], app: str, api: str) -> None:
-    named = _named(api)
+def take_screenshots(pictures: list[Picture], app: str, api: str) -> None:
+    named = _find_ids(api)
     with chromium() as browser:
         for picture in pictures:
             for scheme in SCHEMES:
                 for width, height in SIZES:
-                    content = _shot(browser, app + picture.path.format(**named), picture.shown, scheme,
+                    content = _screenshot(browser, app + picture.path.format(**named), picture.wait_for_text, scheme,
                                     width, height)  # fmt: skip
                     path = FOLDER / f"{picture.name}-{scheme}-{width}.png"
-                    path.write_bytes(_reduced(content))
+                    path.write_bytes(_compress(content))
                     print(f"{path.relative_to(_ROOT)}  {path.stat().st_size / 1000:.0f} kB", flush=True)
 
 
-def _named(api: str) -> dict[str, int]:
+def _find_ids(api: str) -> dict[str, int]:
     """A failed run on the default branch, a job of it with a log, its workflow and the run before it."""
     asked = {"repo": "acme/payments", "workflow": "CI", "branch": "main", "limit": "30"}
     runs = requests.get(f"{api}/api/runs", params=asked, timeout=30).json()["items"]
     failures = [each for each in runs if each["conclusion"] == "failure"]
-    failed, job = _logged(api, failures)
+    failed, job = _failure_with_log(api, failures)
     other = next(each for each in runs if each["id"] < failed["id"] and each["status"] == "completed")
     return {"failed": failed["id"], "other": other["id"], "workflow": failed["workflow_id"], "job": job}
 
 
-def _logged(api: str, failures: list[dict[str, Any]]) -> tuple[dict[str, Any], int]:
+def _failure_with_log(api: str, failures: list[dict[str, Any]]) -> tuple[dict[str, Any], int]:
     """The newest of them with a log, and its job. Logs come last, after everything that figures need."""
     end = time.monotonic() + _LOGS_SECONDS
     while time.monotonic() < end:
@@ -157,12 +157,12 @@ def _stored_log(api: str, run_id: int) -> int | None:
     return next((each["job_id"] for each in logs if each["state"] == "stored"), None)
 
 
-def _shot(browser: Browser, url: str, shown: str, scheme: str, width: int, height: int) -> bytes:
+def _screenshot(browser: Browser, url: str, shown: str, scheme: str, width: int, height: int) -> bytes:
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme="dark" if scheme == "dark" else "light"
     )
     page = context.new_page()
-    page.set_default_timeout(_PATIENCE)
+    page.set_default_timeout(_TIMEOUT_MS)
     page.goto(url)
     page.get_by_text(shown).first.wait_for()
     _settle(page)
@@ -182,13 +182,13 @@ def _settle(page: Page) -> None:
     page.wait_for_timeout(1200)
 
 
-def _reduced(content: bytes) -> bytes:
+def _compress(content: bytes) -> bytes:
     """As many colours as fit."""
     image = Image.open(io.BytesIO(content)).convert("RGB")
     for colours in (256, 128, 64, 32):
         made = io.BytesIO()
         image.quantize(colours, dither=Image.Dither.NONE).save(made, "PNG", optimize=True)
-        if made.tell() <= MOST_BYTES:
+        if made.tell() <= MAX_BYTES:
             break
     return made.getvalue()
 

@@ -36,8 +36,8 @@ from health.completeness.collection_status import list_ledger
 from health.metrics import service
 
 ROOT = Path(__file__).parents[1]
-_TIMES = 30
-_FIGURES = """
+_REPETITIONS = 30
+_FIGURES_SQL = """
 count(*), count(*) FILTER (outcome = 'success'), count(*) FILTER (outcome = 'failure'),
 count(*) FILTER (outcome = 'cancelled'), count(*) FILTER (outcome = 'skipped'), count(*) FILTER (attempt > 1),
 count(*) FILTER (flaky), sum(compute_seconds), sum(wasted_seconds), sum(cost_usd),
@@ -106,8 +106,8 @@ def report(url: str, runs: int, now: datetime) -> None:
     store = _duckdb(runs, now)
     print(f"{'question':44} {'p50 ms':>8} {'p95 ms':>8} {'cached':>8} {'DuckDB p50':>11} {'ratio':>6}")
     for name, path, sql in _questions():
-        uncached = _measure(lambda path=path: _ask(session, url, path, fresh=True))
-        cached = _measure(lambda path=path: _ask(session, url, path))
+        uncached = _measure(lambda path=path: _request(session, url, path, fresh=True))
+        cached = _measure(lambda path=path: _request(session, url, path))
         limit = _measure(lambda sql=sql: store.execute(sql).fetchall(), times=7) if sql else None
         against = f"{limit[0]:11.1f} {uncached[0] / limit[0]:6.2f}" if limit else ""
         print(f"{name:44} {uncached[0]:8.1f} {uncached[1]:8.1f} {cached[1]:8.1f} {against}")
@@ -117,13 +117,11 @@ def _questions() -> list[tuple[str, str, str | None]]:
     found: list[tuple[str, str, str | None]] = []
     for days in (30, 90, 400):
         where = f"FROM runs WHERE created_at >= now_at() - INTERVAL {days} DAY"
-        found.append((f"/api/metrics {days}d", f"/api/metrics?since={days}d", f"SELECT {_FIGURES} {where}"))
-        by_day = f"SELECT date_trunc('day', created_at) AS d, {_FIGURES} {where} GROUP BY d"
+        found.append((f"/api/metrics {days}d", f"/api/metrics?since={days}d", f"SELECT {_FIGURES_SQL} {where}"))
+        by_day = f"SELECT date_trunc('day', created_at) AS d, {_FIGURES_SQL} {where} GROUP BY d"
         found.append((f"/api/metrics/series day {days}d", f"/api/metrics/series?interval=day&since={days}d", by_day))
     for by, column in (("repo", "repository_id"), ("workflow", "workflow_id")):
-        grouped = (
-            f"SELECT {column}, {_FIGURES} FROM runs WHERE created_at >= now_at() - INTERVAL 90 DAY GROUP BY {column}"
-        )
+        grouped = f"SELECT {column}, {_FIGURES_SQL} FROM runs WHERE created_at >= now_at() - INTERVAL 90 DAY GROUP BY {column}"
         found.append((f"/api/metrics/groups {by} 90d", f"/api/metrics/groups?by={by}&since=90d", grouped))
     for name, query in (
         ("one repository 400d", "repo=acme/service-002&since=400d"), ("one workflow 400d", "workflow=201&since=400d"),
@@ -145,11 +143,11 @@ def _questions() -> list[tuple[str, str, str | None]]:
 _cursor: dict[str, str] = {}
 
 
-def _ask(session: requests.Session, url: str, path: str, *, fresh: bool = False) -> None:
+def _request(session: requests.Session, url: str, path: str, *, fresh: bool = False) -> None:
     if path == "cursor":
-        path = f"/api/runs?since=400d&cursor={_thousandth(session, url)}"
-    _fresh["second"] += fresh
-    until = _BEGUN - timedelta(seconds=_fresh["second"])
+        path = f"/api/runs?since=400d&cursor={_unique_path(session, url)}"
+    _unique_second["second"] += fresh
+    until = _START - timedelta(seconds=_unique_second["second"])
     path += f"&until={until:%Y-%m-%dT%H:%M:%SZ}"
     answer = session.get(url + path, timeout=60)
     if answer.status_code != 200:
@@ -173,8 +171,8 @@ def pages(database: str) -> None:
         for days in (30, 400):
 
             def once(work: Callable[[Session, Window], object] = work, days: int = days) -> None:
-                _fresh["second"] += 1
-                until = _BEGUN - timedelta(seconds=_fresh["second"])
+                _unique_second["second"] += 1
+                until = _START - timedelta(seconds=_unique_second["second"])
                 with session_scope(engine) as session:
                     work(session, Window(until - timedelta(days=days), until))
 
@@ -188,9 +186,9 @@ def many_clients(url: str, process: int, database: str, seconds: float) -> None:
     kept = [path for _, path, _ in _questions() if path != "cursor"]
 
     def path_of(number: int) -> str:
-        return f"{kept[number % len(kept)]}&until={_BEGUN:%Y-%m-%dT%H:%M:%SZ}"
+        return f"{kept[number % len(kept)]}&until={_START:%Y-%m-%dT%H:%M:%SZ}"
 
-    with changing(database):
+    with changing_data(database):
         load(url, path_of, clients=50, seconds=min(seconds, 20))
         before = _memory(process)
         found = load(url, path_of, clients=50, seconds=seconds)
@@ -202,7 +200,7 @@ def many_clients(url: str, process: int, database: str, seconds: float) -> None:
 
 
 @contextmanager
-def changing(database: str) -> Iterator[None]:
+def changing_data(database: str) -> Iterator[None]:
     """Every five seconds the stored data has a new version."""
     engine, over = make_engine(database), threading.Event()
 
@@ -221,7 +219,7 @@ def changing(database: str) -> Iterator[None]:
 
 def throughput(url: str, folder: Path) -> None:
     """An answer that is kept, next to a route that only sends the same bytes; in turns."""
-    path = f"/api/metrics?since=90d&until={_BEGUN:%Y-%m-%dT%H:%M:%SZ}"
+    path = f"/api/metrics?since=90d&until={_START:%Y-%m-%dT%H:%M:%SZ}"
     (folder / "body").write_bytes(requests.get(url + path, timeout=60).content)
     rates: dict[str, list[float]] = {"kept": [], "bare": []}
     with serve(["bench.bare:app"], BODY=str(folder / "body")) as (bare, _):
@@ -238,11 +236,11 @@ def _memory(process: int) -> float:
     return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
 
 
-_fresh = {"second": 0}
-_BEGUN = datetime.now(UTC)
+_unique_second = {"second": 0}
+_START = datetime.now(UTC)
 
 
-def _thousandth(session: requests.Session, url: str) -> str:
+def _unique_path(session: requests.Session, url: str) -> str:
     if url not in _cursor:
         cursor = ""
         for _ in range(100):
@@ -253,7 +251,7 @@ def _thousandth(session: requests.Session, url: str) -> str:
     return _cursor[url]
 
 
-def _measure(work: Callable[[], Any], times: int = _TIMES) -> tuple[float, float]:
+def _measure(work: Callable[[], Any], times: int = _REPETITIONS) -> tuple[float, float]:
     """Median and 95th percentile in milliseconds, after one that does not count."""
     work()
     spans = []

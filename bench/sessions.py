@@ -10,14 +10,14 @@ from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
-_MOST_BYTES = 64 * 2**20
+_MAX_BYTES = 64 * 2**20
 
 
 @dataclass
-class Busy:
+class SessionLoad:
     """Spans in milliseconds, from asking for a rerun to the message that it is finished."""
 
-    spans: list[float] = field(default_factory=list)
+    milliseconds: list[float] = field(default_factory=list)
     kilobytes: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -50,37 +50,39 @@ class Session:
                 return size / 1024, wrong
 
 
-async def opened(url: str) -> Session:
+async def open_session(url: str) -> Session:
     address = url.replace("http", "ws", 1) + "/_stcore/stream"
-    return Session(await connect(address, subprotocols=["streamlit"], max_size=_MOST_BYTES))  # type: ignore[list-item]
+    return Session(await connect(address, subprotocols=["streamlit"], max_size=_MAX_BYTES))  # type: ignore[list-item]
 
 
 async def first_runs(url: str, count: int, query: str = "") -> list[Session]:
     """That many sessions, each of which has drawn its page once, one after the other."""
     found = []
     for _ in range(count):
-        session = await opened(url)
+        session = await open_session(url)
         await session.rerun(query)
         found.append(session)
     return found
 
 
-async def busy(sessions: list[Session], query_of: Callable[[int], str], *, seconds: float, pace: float) -> Busy:
+async def rerun_sessions(
+    sessions: list[Session], query_of: Callable[[int], str], *, seconds: float, interval_seconds: float
+) -> SessionLoad:
     """Each session asks every `pace` seconds, or at once where the answer took longer. `query_of` is given the number
     of the question."""
-    found, numbers = Busy(), iter(range(10**9))
+    found, numbers = SessionLoad(), iter(range(10**9))
     end = time.perf_counter() + seconds
 
     async def one(session: Session, place: int) -> None:
-        await asyncio.sleep(pace * place / len(sessions))
+        await asyncio.sleep(interval_seconds * place / len(sessions))
         while time.perf_counter() < end:
             begun = time.perf_counter()
             size, wrong = await session.rerun(query_of(next(numbers)))
-            found.spans.append((time.perf_counter() - begun) * 1000)
+            found.milliseconds.append((time.perf_counter() - begun) * 1000)
             found.kilobytes.append(size)
             if wrong:
                 found.errors.append(wrong)
-            await asyncio.sleep(max(0.0, begun + pace - time.perf_counter()))
+            await asyncio.sleep(max(0.0, begun + interval_seconds - time.perf_counter()))
 
     await asyncio.gather(*(one(session, place) for place, session in enumerate(sessions)))
     return found

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from bench.browser import CHROMIUM, Measured, Tab, TookTooLong, chromium
-from bench.dashboard import Served, dashboard, plain_page
+from bench.browser import CHROMIUM, PageTimings, Tab, TookTooLong, chromium
+from bench.dashboard import ServerProcess, dashboard, plain_page
 from bench.dataset import REPOSITORIES, build
-from bench.sessions import busy, first_runs
+from bench.sessions import first_runs, rerun_sessions
 from db.engine import make_engine
 from db.migrate import upgrade
 
@@ -60,22 +60,22 @@ def main() -> int:
     return 0
 
 
-def visits(browser: Browser, served: Served, times: int) -> None:
+def visits(browser: Browser, served: ServerProcess, times: int) -> None:
     """The dashboard and the plain page in turns, each time in a new window."""
     with plain_page() as plain:
         charts = {plain.url: _charts(browser, plain.url), served.url: _charts(browser, served.url)}
-        found: dict[str, Measured] = {name: Measured() for name in ("plain", "kept", "new")}
+        found: dict[str, PageTimings] = {name: PageTimings() for name in ("plain", "kept", "new")}
         for number in range(times):
             fresh = f"/?repo={_repository(number)}&branch=main"
             for name, url, path in (("plain", plain.url, "/"), ("kept", served.url, "/"), ("new", served.url, fresh)):
                 tab = Tab(browser, url)
                 found[name].add(tab.visit(path, charts[url]))
                 tab.close()
-    limit = statistics.median(found["plain"].spans)
-    line("first visit: plain Streamlit page, one chart", "-", found["plain"], "")
+    limit = statistics.median(found["plain"].milliseconds)
+    print_result("first visit: plain Streamlit page, one chart", "-", found["plain"], "")
     for name in ("kept", "new"):
-        ratio = statistics.median(found[name].spans) / limit
-        line("first visit: Overview", name, found[name], f"{VISIT_RATIO} × plain; is {ratio:.2f}")
+        ratio = statistics.median(found[name].milliseconds) / limit
+        print_result("first visit: Overview", name, found[name], f"{VISIT_RATIO} × plain; is {ratio:.2f}")
 
 
 def _charts(browser: Browser, url: str) -> int:
@@ -89,17 +89,17 @@ def _charts(browser: Browser, url: str) -> int:
     return found
 
 
-def filters(browser: Browser, served: Served, times: int) -> None:
+def filters(browser: Browser, served: ServerProcess, times: int) -> None:
     tab = Tab(browser, served.url)
-    periods = {"new": Measured(), "kept": Measured()}
+    periods = {"new": PageTimings(), "kept": PageTimings()}
     for number in range(times):
         tab.open(f"/?repo={_repository(number)}")
         periods["new"].add(tab.choose_period(PERIODS[number % 3]))
         tab.choose_period("30d")
         periods["kept"].add(tab.choose_period(PERIODS[number % 3]))
     for name, measured in periods.items():
-        line("filter: period, to the last chart", name, measured, f"{FILTER_MS} ms")
-    repositories = {"new": Measured(), "kept": Measured()}
+        print_result("filter: period, to the last chart", name, measured, f"{FILTER_MS} ms")
+    repositories = {"new": PageTimings(), "kept": PageTimings()}
     try:
         for measured in repositories.values():
             for number in range(times):
@@ -108,27 +108,27 @@ def filters(browser: Browser, served: Served, times: int) -> None:
     except TookTooLong as error:
         print(f"filter: repository: not measured: {str(error).splitlines()[0]}")
     for name, measured in repositories.items():
-        line("filter: repository, to the last chart", name, measured, f"{FILTER_MS} ms")
+        print_result("filter: repository, to the last chart", name, measured, f"{FILTER_MS} ms")
     tab.close()
 
 
-def pages(browser: Browser, served: Served, times: int) -> None:
+def pages(browser: Browser, served: ServerProcess, times: int) -> None:
     """Round by round through the sidebar; in every second round all has been asked for in the one before."""
     tab = Tab(browser, served.url)
     tab.open()
     titles = tab.links()
-    found = {(title, kind): Measured() for title in titles for kind in ("new", "kept")}
+    found = {(title, kind): PageTimings() for title in titles for kind in ("new", "kept")}
     for number in range(times):
         tab.open(f"/?repo={_repository(number)}&branch=main&period=90d")
         for kind in ("new", "kept"):
             for place in [*range(1, len(titles)), 0]:
-                found[titles[place], "kept" if place == 0 else kind].add(tab.go(place))
+                found[titles[place], "kept" if place == 0 else kind].add(tab.open_sidebar_page(place))
     for (title, kind), measured in found.items():
-        line(f"page: {title}, to its last element", kind, measured, f"{PAGE_MS} ms")
+        print_result(f"page: {title}, to its last element", kind, measured, f"{PAGE_MS} ms")
     tab.close()
 
 
-async def sessions(served: Served, seconds: float, pace: float) -> None:
+async def sessions(served: ServerProcess, seconds: float, interval_seconds: float) -> None:
     """Memory is what the server has more after these sessions drew the Overview once, and after they were busy."""
     kept = [f"period={period}&repo={_repository(number)}" for period in PERIODS for number in range(5)]
     warm = (await first_runs(served.url, 1))[0]
@@ -147,10 +147,10 @@ async def sessions(served: Served, seconds: float, pace: float) -> None:
     }
     for name, query_of in asked.items():
         used = served.cpu_seconds
-        found = await busy(people, query_of, seconds=seconds, pace=pace)
-        cpu = (served.cpu_seconds - used) / len(found.spans) * 1000
-        what = f"{SESSIONS} sessions, {len(found.spans) / seconds:.0f} reruns/s, {cpu:.0f} ms CPU each"
-        line(what, name, Measured(found.spans, found.kilobytes), f"p95 {RERUN_MS} ms")
+        found = await rerun_sessions(people, query_of, seconds=seconds, interval_seconds=interval_seconds)
+        cpu = (served.cpu_seconds - used) / len(found.milliseconds) * 1000
+        what = f"{SESSIONS} sessions, {len(found.milliseconds) / seconds:.0f} reruns/s, {cpu:.0f} ms CPU each"
+        print_result(what, name, PageTimings(found.milliseconds, found.kilobytes), f"p95 {RERUN_MS} ms")
         for error in sorted(set(found.errors))[:3]:
             print(f"    {len(found.errors)} errors: {error[:200]}")
     after = (served.megabytes - before) / SESSIONS
@@ -163,12 +163,12 @@ def _repository(number: int) -> str:
     return f"acme/service-{number % REPOSITORIES + 1:03d}"
 
 
-def line(what: str, kind: str, measured: Measured, limit: str) -> None:
-    if not measured.spans:
+def print_result(label: str, kind: str, measured: PageTimings, limit: str) -> None:
+    if not measured.milliseconds:
         return
-    spans = sorted(measured.spans)
+    spans = sorted(measured.milliseconds)
     middle, slow, size = statistics.median(spans), spans[int(len(spans) * 0.95)], statistics.median(measured.kilobytes)
-    print(f"{what:44} {kind:7} {middle:8.0f} {slow:8.0f} {size:7.0f}  {limit}", flush=True)
+    print(f"{label:44} {kind:7} {middle:8.0f} {slow:8.0f} {size:7.0f}  {limit}", flush=True)
 
 
 if __name__ == "__main__":

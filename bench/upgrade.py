@@ -16,17 +16,17 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, text
 
-from bench.first_release import REPOSITORIES, fill, to_first
+from bench.first_release import REPOSITORIES, downgrade_to_first, fill
 from db.engine import make_engine
-from db.migrate import Step, current_revision, downgrade, upgrade
+from db.migrate import MigrationStep, current_revision, downgrade, upgrade
 
 _EVERY_SECONDS = 0.05
 _PAGE = """
 SELECT id, workflow_name, status, conclusion, created_at FROM runs
 WHERE created_at >= :since ORDER BY created_at DESC, id DESC LIMIT 50
 """
-_CHANGE = "UPDATE runs SET updated_at = :now, status = 'completed' WHERE repository_id = :repository AND id = :id"
-_ADD = """
+_UPDATE = "UPDATE runs SET updated_at = :now, status = 'completed' WHERE repository_id = :repository AND id = :id"
+_INSERT = """
 INSERT INTO runs (repository_id, id, workflow_id, workflow_name, run_number, attempt, title, event, branch,
     on_default_branch, head_sha, status, outcome, created_at, updated_at, flaky, compute_seconds, wasted_seconds,
     cost_usd, html_url, details_pending)
@@ -37,15 +37,15 @@ _NEW_ID = 10_000_000_000
 
 
 @dataclass
-class Asking:
+class ProbeResult:
     """One who asks again and again: when each question began, and how long it took; and what went wrong."""
 
-    spans: list[tuple[float, float]] = field(default_factory=list)
+    requests: list[tuple[float, float]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
     def longest(self, since: float, until: float) -> float:
         """The longest wait, in seconds, of what was at work in that time."""
-        return max((took for begun, took in self.spans if begun <= until and begun + took >= since), default=0.0)
+        return max((took for begun, took in self.requests if begun <= until and begun + took >= since), default=0.0)
 
 
 def main() -> int:
@@ -71,7 +71,7 @@ def main() -> int:
 
 def clear(engine: Engine) -> None:
     """Back at the first revision, without what an earlier run added."""
-    to_first(engine)
+    downgrade_to_first(engine)
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM runs WHERE id > :id"), {"id": _NEW_ID})
 
@@ -83,11 +83,11 @@ def report(engine: Engine, url: str) -> None:
     ]  # fmt: skip
     print(f"{engine.dialect.name}, from {head}")
     print(f"{'':8} {'migration':10} {'s':>7} {'reader waited s':>16} {'writer waited s':>16}")
-    with asking(url, read) as reader, asking(url, write) as writer:
+    with probe(url, read) as reader, probe(url, write) as writer:
         time.sleep(1)
         print(f"{'':8} {'none':10} {'':7} {reader.longest(0, 1e12):16.2f} {writer.longest(0, 1e12):16.2f}")
         for name, move, to in ways:
-            rows: list[tuple[Step, float]] = []
+            rows: list[tuple[MigrationStep, float]] = []
             move(engine, to, lambda step, rows=rows: rows.append((step, time.monotonic())))
             time.sleep(0.5)
             for step, ended in rows:
@@ -100,7 +100,7 @@ def report(engine: Engine, url: str) -> None:
             waited = [each.longest(since, until) for each in (reader, writer)]
             print(f"{name:8} {'all':10} {total:7.2f} {waited[0]:16.2f} {waited[1]:16.2f}", flush=True)
     for who, asked in (("reader", reader), ("writer", writer)):
-        print(f"{who}: {len(asked.spans):,} questions, {len(asked.errors)} errors {asked.errors[:2]}")
+        print(f"{who}: {len(asked.requests):,} questions, {len(asked.errors)} errors {asked.errors[:2]}")
 
 
 def read(connection: Connection, _: int) -> None:
@@ -111,14 +111,14 @@ def read(connection: Connection, _: int) -> None:
 def write(connection: Connection, number: int) -> None:
     now = datetime.now(UTC).replace(tzinfo=None)
     changed = {"repository": number % REPOSITORIES + 1, "id": number, "now": now}
-    connection.execute(text(_CHANGE), changed)
-    connection.execute(text(_ADD), {**changed, "id": _NEW_ID + number})
+    connection.execute(text(_UPDATE), changed)
+    connection.execute(text(_INSERT), {**changed, "id": _NEW_ID + number})
 
 
 @contextmanager
-def asking(url: str, question: Callable[[Connection, int], None]) -> Iterator[Asking]:
-    engine = make_engine(url).execution_options(writes=question is write)
-    asked, over = Asking(), threading.Event()
+def probe(url: str, request: Callable[[Connection, int], None]) -> Iterator[ProbeResult]:
+    engine = make_engine(url).execution_options(writes=request is write)
+    asked, over = ProbeResult(), threading.Event()
 
     def go_on() -> None:
         number = 0
@@ -127,10 +127,10 @@ def asking(url: str, question: Callable[[Connection, int], None]) -> Iterator[As
             begun = time.monotonic()
             try:
                 with engine.begin() as connection:
-                    question(connection, number)
+                    request(connection, number)
             except Exception as error:
                 asked.errors.append(str(error).splitlines()[0])
-            asked.spans.append((begun, time.monotonic() - begun))
+            asked.requests.append((begun, time.monotonic() - begun))
 
     thread = threading.Thread(target=go_on)
     thread.start()

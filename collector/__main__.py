@@ -14,60 +14,60 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from collector.bootstrap import make_client, make_passes
-from collector.claims import SETTLED_WITHIN, HasCollector, hold
+from collector.bootstrap import make_client, make_collector_jobs
+from collector.claims import SETTLE_MARGIN, CollectorAlreadyRunning, acquire_file_lock
 from collector.doctor.checks import doctor
 from collector.health import health
-from collector.jobs import History
-from collector.scheduler import Service
-from collector.settings import NOTHING_TO_COLLECT, Settings
-from collector.supervision import end_in_time, leave
-from collector.sync.engine import Outcome
-from core.logging import set_up
+from collector.jobs import BackfillRequest
+from collector.scheduler import CollectorService
+from collector.settings import NOTHING_TO_COLLECT, CollectorSettings
+from collector.supervision import enforce_shutdown_deadline, exit_process
+from collector.sync.engine import SyncResult
+from core.logging import configure_logging
 from core.settings import ConfigError
 from db.definitions.scope import parse_time
 from db.engine import DatabaseUnavailable, describe_failure, make_engine
 from db.migrate import NotMigrated, check_migrated, upgrade
 
 
-def run_backfill(settings: Settings, since: str, until: str | None, repos: list[str]) -> int:
+def run_backfill(settings: CollectorSettings, since: str, until: str | None, repos: list[str]) -> int:
     """0 when all of it is stored, 1 when something is missing, 2 for what cannot be asked."""
     try:
-        wanted = _wanted(settings, since, until, repos)
+        wanted = _backfill_request(settings, since, until, repos)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
     engine = make_engine(settings.database_url)
     upgrade(engine)
-    passes = make_passes(settings, engine, make_client(settings), bar=True)
+    passes = make_collector_jobs(settings, engine, make_client(settings), bar=True)
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: passes.stop.set())
-    end_in_time(passes.stop, passes.work)
+    enforce_shutdown_deadline(passes.stop, passes.tracker)
     try:
-        outcome = passes.read_history(wanted)
+        outcome = passes.backfill_history(wanted)
     except SQLAlchemyError as error:
         print(describe_failure(engine, error), file=sys.stderr)
         return 1
     if outcome.stopped:
-        passes.end()
+        passes.mark_stopping()
         print("Stopped before the end; what was read is stored, and the same command goes on from there.",
               file=sys.stderr)  # fmt: skip
-    return 0 if outcome.complete else 1
+    return 0 if outcome.is_complete else 1
 
 
-def _wanted(settings: Settings, since: str, until: str | None, repos: list[str]) -> History:
+def _backfill_request(settings: CollectorSettings, since: str, until: str | None, repos: list[str]) -> BackfillRequest:
     now = datetime.now(UTC)
-    begins = _time("--since", since, now)
-    ends = _time("--until", until, now) if until else None
+    begins = _parse_time("--since", since, now)
+    ends = _parse_time("--until", until, now) if until else None
     if begins >= (ends or now):
         raise ValueError(f"--since: {since[:40]} is not before {'--until' if until else 'now'}; name an earlier time.")
     for repo in repos:
         if repo.count("/") != 1 or repo.endswith("/*"):
             raise ValueError(f"--repo: {repo[:60]!r} is no repository; allowed is owner/name.")
-    return History(begins, min(ends, now) if ends else None, tuple(repos) or settings.repos)
+    return BackfillRequest(begins, min(ends, now) if ends else None, tuple(repos) or settings.repos)
 
 
-def _time(option: str, value: str, now: datetime) -> datetime:
+def _parse_time(option: str, value: str, now: datetime) -> datetime:
     try:
         return parse_time(value, now)
     except ValueError as error:
@@ -91,13 +91,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("health", help="exit 0 while the service shows signs of life, for containers")
     options = parser.parse_args(arguments)
     try:
-        settings = Settings.load()
+        settings = CollectorSettings.load()
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
     if options.command == "health":
         return health(settings)
-    set_up("collector", settings.backend_env, settings.secret_values())
+    configure_logging("collector", settings.backend_env, settings.secret_values())
     for line in settings.weak_secrets():
         # The others are the API's, which reports them.
         if line.startswith("ALERT_"):
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _collect(settings, options)
 
 
-def _collect(settings: Settings, options: argparse.Namespace) -> int:
+def _collect(settings: CollectorSettings, options: argparse.Namespace) -> int:
     if not settings.repos:
         print(
             NOTHING_TO_COLLECT,
@@ -123,36 +123,36 @@ def _collect(settings: Settings, options: argparse.Namespace) -> int:
         return 1
 
 
-def _sync(settings: Settings) -> int:
+def _sync(settings: CollectorSettings) -> int:
     engine = make_engine(settings.database_url)
     upgrade(engine)
-    passes = make_passes(settings, engine, make_client(settings), bar=True)
+    passes = make_collector_jobs(settings, engine, make_client(settings), bar=True)
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: passes.stop.set())
-    end_in_time(passes.stop, passes.work)
+    enforce_shutdown_deadline(passes.stop, passes.tracker)
     try:
-        outcome = passes.run_to_the_end()
+        outcome = passes.run_until_complete()
     except SQLAlchemyError as error:
         print(describe_failure(engine, error), file=sys.stderr)
         return 1
     if outcome.stopped:
-        passes.end()
+        passes.mark_stopping()
     return _exit_code(outcome)
 
 
-def _exit_code(outcome: Outcome) -> int:
+def _exit_code(outcome: SyncResult) -> int:
     if outcome.stopped:
         print("Stopped before the end; what was read is stored, and the next sync goes on from there.", file=sys.stderr)
         return 1
-    return 0 if outcome.complete else 1
+    return 0 if outcome.is_complete else 1
 
 
-def _serve(settings: Settings) -> int:
+def _serve(settings: CollectorSettings) -> int:
     # A migration may take its time between two statements.
     migrating = make_engine(settings.database_url)
     try:
-        lock = hold(migrating)
-    except HasCollector as error:
+        lock = acquire_file_lock(migrating)
+    except CollectorAlreadyRunning as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
@@ -162,9 +162,9 @@ def _serve(settings: Settings) -> int:
         ) from None
     _wait_for_database(migrating)
     migrating.dispose()
-    engine = make_engine(settings.database_url, settled_within=SETTLED_WITHIN)
-    passes = make_passes(settings, engine, make_client(settings))
-    service = Service(
+    engine = make_engine(settings.database_url, idle_transaction_timeout=SETTLE_MARGIN)
+    passes = make_collector_jobs(settings, engine, make_client(settings))
+    service = CollectorService(
         engine,
         passes,
         poll_seconds=settings.poll_interval_minutes * 60,
@@ -174,7 +174,7 @@ def _serve(settings: Settings) -> int:
     code = 0 if service.run() else 1
     if lock:
         lock.close()
-    leave(code, passes.work)
+    exit_process(code, passes.tracker)
     return code
 
 

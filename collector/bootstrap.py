@@ -5,41 +5,41 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
-from collector.alert_worker import Causes, Telling
-from collector.claims import Claims, holder_name
+from collector.alert_worker import AlertWorker, FailureLogPrefetcher
+from collector.claims import ClaimManager, holder_name
 from collector.github.auth import AppAuth, Auth, TokenAuth, read_key
-from collector.github.client import Client
-from collector.github.limiter import PATIENCE_SECONDS, Pace
-from collector.jobs import Passes
+from collector.github.client import GitHubClient
+from collector.github.limiter import MAX_WAIT_SECONDS, SlidingWindow
+from collector.jobs import CollectorJobs
 from collector.logs.collect import LogCollector
-from collector.maintenance import Prices
+from collector.maintenance import PriceRecalculator
 from collector.progress import Progress
-from collector.settings import Settings
-from collector.sync.engine import Sync
-from collector.sync.inbox import Inbox
+from collector.settings import CollectorSettings
+from collector.sync.engine import SyncEngine
+from collector.sync.inbox import InboxProcessor
 from core import VERSION
 from core.clock import utc_now
-from core.counters import SENDING, Count
-from core.work import Work
-from health.alerts.channels.registry import configured
+from core.counters import NOTIFICATION_RESULTS, CounterName
+from core.work import TaskTracker
+from health.alerts.channels.registry import configured_channels
 from health.alerts.evaluation import Evaluator
-from health.alerts.notifications.delivery import Deliverer
-from health.completeness.collection_status import silence_allowed
+from health.alerts.notifications.delivery import Dispatcher
+from health.completeness.collection_status import heartbeat_timeout
 
 
-def make_client(settings: Settings) -> Client:
-    return Client(
+def make_client(settings: CollectorSettings) -> GitHubClient:
+    return GitHubClient(
         settings.github_api_url,
         auth=_auth(settings),
         user_agent=f"pipeline-health/{VERSION}",
         reserve=settings.rate_limit_reserve,
-        pace=Pace(),
-        patience=PATIENCE_SECONDS,
+        sliding_window=SlidingWindow(),
+        max_wait=MAX_WAIT_SECONDS,
         log_hosts=settings.log_host_suffixes,
     )
 
 
-def _auth(settings: Settings) -> Auth:
+def _auth(settings: CollectorSettings) -> Auth:
     key = settings.github_app_private_key
     if not settings.github_app_id or key is None:
         return TokenAuth(settings.token)
@@ -47,10 +47,12 @@ def _auth(settings: Settings) -> Auth:
     return AppAuth(settings.github_app_id, read_key(key.get_secret_value()), number, utc_now)
 
 
-def make_passes(settings: Settings, engine: Engine, client: Client, *, bar: bool = False) -> Passes:
+def make_collector_jobs(
+    settings: CollectorSettings, engine: Engine, client: GitHubClient, *, bar: bool = False
+) -> CollectorJobs:
     """Nothing here talks to anybody yet."""
     stop = client.stop = threading.Event()
-    channels = configured(settings)
+    channels = configured_channels(settings)
     facts = {
         "demo": settings.demo,
         "poll_seconds": settings.poll_interval_minutes * 60,
@@ -63,18 +65,20 @@ def make_passes(settings: Settings, engine: Engine, client: Client, *, bar: bool
     # On one machine there is one collector, and the main heartbeat is its own.
     name = holder if engine.dialect.name == "postgresql" and not bar else None
     tally = client.tally
-    tally.expect(Count.NOTIFICATIONS, [f"{channel}/{result}" for channel in channels for result in SENDING])
-    work = Work()
-    progress = Progress(engine, utc_now, facts, bar=bar, name=name, tally=tally, work=None if bar else work)
-    allowed = silence_allowed(timedelta(minutes=settings.poll_interval_minutes)).total_seconds()
-    claims = Claims(engine, holder, utc_now, lambda: (work.oldest() or ("", 0.0))[1] > allowed)
+    tally.initialize(
+        CounterName.NOTIFICATIONS, [f"{channel}/{result}" for channel in channels for result in NOTIFICATION_RESULTS]
+    )
+    work = TaskTracker()
+    progress = Progress(engine, utc_now, facts, bar=bar, name=name, tally=tally, tracker=None if bar else work)
+    allowed = heartbeat_timeout(timedelta(minutes=settings.poll_interval_minutes)).total_seconds()
+    claims = ClaimManager(engine, holder, utc_now, lambda: (work.stalest() or ("", 0.0))[1] > allowed)
     # What rests on claims. The inbox and the outbox have claims of their own, which the database keeps.
     held = engine.execution_options(before_writing=claims.lease.check)
     logs = LogCollector(held, client, collect=settings.collect_logs, clock=utc_now, stop=stop, progress=progress)
-    return Passes(
+    return CollectorJobs(
         engine=held,
         client=client,
-        sync=Sync(
+        sync=SyncEngine(
             held,
             client,
             repos=settings.repos,
@@ -85,20 +89,20 @@ def make_passes(settings: Settings, engine: Engine, client: Client, *, bar: bool
             progress=progress,
         ),
         logs=logs,
-        inbox=Inbox(engine, utc_now, stop=stop, tally=tally),
+        inbox=InboxProcessor(engine, utc_now, stop=stop, tally=tally),
         claims=claims,
-        prices=Prices(held, settings.prices, utc_now, stop=stop),
+        prices=PriceRecalculator(held, settings.prices, utc_now, stop=stop),
         poll_every=timedelta(minutes=settings.poll_interval_minutes),
-        telling=Telling(
+        alert_worker=AlertWorker(
             held,
             evaluator=Evaluator(held, settings.threshold, list(channels), settings.app_url, utc_now),
-            deliverer=Deliverer(engine, channels, utc_now, tally=tally),
-            causes=Causes(held, client, logs, utc_now),
+            dispatcher=Dispatcher(engine, channels, utc_now, tally=tally),
+            prefetcher=FailureLogPrefetcher(held, client, logs, utc_now),
             claims=claims,
             stop=stop,
-            work=work,
+            tracker=work,
         ),
-        work=work,
+        tracker=work,
         progress=progress,
         clock=utc_now,
         stop=stop,

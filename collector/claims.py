@@ -26,16 +26,16 @@ from typing import IO
 from sqlalchemy import Engine
 
 from core.clock import uptime
-from core.work import current
-from db.collection.claims import LEASE, Share, others_alive, release, renew
+from core.work import current_task
+from db.collection.claims import LEASE_DURATION, Assignment, has_other_collectors, release_claims, renew_claims
 from db.engine import session_scope, write_scope
-from db.repositories.repository_queries import target_names
+from db.repositories.repository_queries import resolved_target_names
 
 # PostgreSQL ends a transaction of a collector that stands still after this long: the rest of LEASE is for it to begin.
-SETTLED_WITHIN = LEASE / 2
+SETTLE_MARGIN = LEASE_DURATION / 2
 
 
-class Lapsed(Exception):
+class LeaseExpired(Exception):
     """This process stood still for so long that its claims may be another's; the message is one line."""
 
 
@@ -43,39 +43,39 @@ class Lease:
     """Before the first renewal nothing is refused: a command that ends takes no part in the sharing. Safe to use from
     several threads. `passed` can be replaced: seconds that go on while the process stands still."""
 
-    def __init__(self, passed: Callable[[], float] = uptime, lasts: timedelta | None = None) -> None:
-        self._passed, self._lasts = passed, (lasts or LEASE - SETTLED_WITHIN).total_seconds()
+    def __init__(self, monotonic: Callable[[], float] = uptime, duration: timedelta | None = None) -> None:
+        self._passed, self._lasts = monotonic, (duration or LEASE_DURATION - SETTLE_MARGIN).total_seconds()
         self._lock = threading.Lock()
         self._renewed_at: float | None = None
         self._lapsed_at: float | None = None
 
-    def renewed(self, since: float) -> None:
+    def mark_renewed(self, since: float) -> None:
         """The claims were renewed by a statement that was sent at `since`, a moment of uptime()."""
         with self._lock:
-            if self._is_over():
+            if self._is_expired():
                 self._lapsed_at = self._passed()
             self._renewed_at = since
 
-    def given_up(self) -> None:
+    def mark_released(self) -> None:
         """The claims are left to others: what was begun before writes nothing under them."""
         with self._lock:
             self._lapsed_at = self._passed()
 
     @property
-    def is_over(self) -> bool:
+    def is_expired(self) -> bool:
         """Whether the latest renewal is too long ago."""
         with self._lock:
-            return self._is_over()
+            return self._is_expired()
 
     def check(self) -> None:
         """Raises Lapsed where the piece of work of this thread must not write."""
-        piece = current()
+        piece = current_task()
         with self._lock:
-            begun_before = piece is not None and self._lapsed_at is not None and piece.begun_at < self._lapsed_at
-            if self._is_over() or begun_before:
-                raise Lapsed("not stored: this collector stood still, and another one may hold its claims now")
+            begun_before = piece is not None and self._lapsed_at is not None and piece.started_at < self._lapsed_at
+            if self._is_expired() or begun_before:
+                raise LeaseExpired("not stored: this collector stood still, and another one may hold its claims now")
 
-    def _is_over(self) -> bool:
+    def _is_expired(self) -> bool:
         return self._renewed_at is not None and self._passed() - self._renewed_at > self._lasts
 
 
@@ -85,18 +85,18 @@ except ImportError:  # Windows, where a second collector is not noticed
     fcntl = None  # type: ignore[assignment]
 
 _SUFFIX = "-collector"
-_LONGEST = 200
+_MAX_LENGTH = 200
 # Whoever has just taken the lock writes its name a moment later.
 _TRIES, _PAUSE_SECONDS = 5, 0.05
 # What POSIX says of a lock that another process has; anything else is a file system without locks.
-_TAKEN = (errno.EACCES, errno.EAGAIN)
+_LOCKED_ERRNOS = (errno.EACCES, errno.EAGAIN)
 
 
-class HasCollector(Exception):
+class CollectorAlreadyRunning(Exception):
     """Another collector serves this file; the message is one line that says which."""
 
 
-def hold(engine: Engine) -> IO[str] | None:
+def acquire_file_lock(engine: Engine) -> IO[str] | None:
     """Keeps other collectors from the file for as long as the result lives; null for PostgreSQL, which many may share.
     Raises HasCollector, and OSError where nothing can be written or locked beside the file."""
     name = engine.url.database
@@ -109,12 +109,12 @@ def hold(engine: Engine) -> IO[str] | None:
         # Of this process alone: a child that outlives it does not keep the lock.
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        if error.errno not in _TAKEN:
+        if error.errno not in _LOCKED_ERRNOS:
             file.close()
             raise
         holder = _read(file)
         file.close()
-        raise HasCollector(
+        raise CollectorAlreadyRunning(
             f"DATABASE_URL: {name} has a collector already ({holder}); stop that one, or use PostgreSQL, which several "
             "can share."
         ) from None
@@ -127,7 +127,7 @@ def hold(engine: Engine) -> IO[str] | None:
 def _read(file: IO[str]) -> str:
     for _ in range(_TRIES):
         file.seek(0)
-        if text := " ".join(file.read(_LONGEST).split()):
+        if text := " ".join(file.read(_MAX_LENGTH).split()):
             return text
         time.sleep(_PAUSE_SECONDS)
     return "which does not say its name"
@@ -147,7 +147,7 @@ def host_name() -> str:
     return socket.gethostname()[:60]
 
 
-class Claims:
+class ClaimManager:
     """`is_stalled`: whether the work of this collector makes no progress. Another one then takes over what it holds."""
 
     def __init__(
@@ -163,19 +163,21 @@ class Claims:
         self._lock = threading.Lock()
         self._busy: frozenset[str] = frozenset()
         # Alone until told otherwise: a command that ends takes no part in the sharing.
-        self._share = Share(frozenset(), frozenset(), 1, leads=True)
+        self._share = Assignment(frozenset(), frozenset(), 1, is_leader=True)
 
     @property
-    def share(self) -> Share:
+    def assignment(self) -> Assignment:
         """What this collector holds; nothing after it stood still, until it has renewed its claims."""
         share = self._share
-        return Share(frozenset(), frozenset(), share.collectors, leads=False) if self.lease.is_over else share
+        return (
+            Assignment(frozenset(), frozenset(), share.collectors, is_leader=False) if self.lease.is_expired else share
+        )
 
-    @share.setter
-    def share(self, share: Share) -> None:
+    @assignment.setter
+    def assignment(self, share: Assignment) -> None:
         self._share = share
 
-    def renew(self) -> Share:
+    def renew(self) -> Assignment:
         """To be called every RENEW_SECONDS, whatever else goes on."""
         stalled = self._is_stalled()
         with self._lock:
@@ -183,30 +185,30 @@ class Claims:
             share = self._renew(stalled=stalled)
             # An SQLite file has one collector, and nobody takes over from it.
             if self._engine.dialect.name != "sqlite":
-                self.lease.renewed(begun)
+                self.lease.mark_renewed(begun)
             self._share = share
             return share
 
-    def _renew(self, *, stalled: bool) -> Share:
+    def _renew(self, *, stalled: bool) -> Assignment:
         with write_scope(self._engine) as session:
-            if stalled and others_alive(session, self.holder, self._clock()):
-                self.lease.given_up()
-                release(session, self.holder)
-                self._note(let_go=True)
-                return Share(frozenset(), frozenset(), self._share.collectors, leads=False)
-            self._note(let_go=False)
-            names = target_names(session)
-            return renew(session, self.holder, names, self._clock(), busy=self._busy)
+            if stalled and has_other_collectors(session, self.holder, self._clock()):
+                self.lease.mark_released()
+                release_claims(session, self.holder)
+                self._log_release(let_go=True)
+                return Assignment(frozenset(), frozenset(), self._share.collectors, is_leader=False)
+            self._log_release(let_go=False)
+            names = resolved_target_names(session)
+            return renew_claims(session, self.holder, names, self._clock(), pinned=self._busy)
 
-    def _note(self, *, let_go: bool) -> None:
+    def _log_release(self, *, let_go: bool) -> None:
         if let_go and not self._let_go:
             log.error("Work makes no progress: what this collector held is left to the others until it does.")
         self._let_go = let_go
 
-    def working_on(self, names: frozenset[str]) -> None:
+    def set_busy(self, names: frozenset[str]) -> None:
         """These are not given back now: another collector would do the same work at the same time."""
         self._busy = names
 
     def release(self) -> None:
         with self._lock, session_scope(self._engine) as session:
-            release(session, self.holder)
+            release_claims(session, self.holder)

@@ -13,18 +13,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from tqdm import tqdm
 
-from core.counters import Tally
+from core.counters import CounterRegistry
 from core.text import clean
-from core.work import Work, step
-from db.collection.claims import others_alive
-from db.collection.sync_state import COLLECTOR, beat, bump_data_version
+from core.work import TaskTracker, report_progress
+from db.collection.claims import has_other_collectors
+from db.collection.sync_state import COLLECTOR_HEARTBEAT, bump_data_version, record_heartbeat
 from db.engine import describe_failure, write_scope
 from db.repositories.repository_queries import HeartbeatRow, heartbeat
 
 log = logging.getLogger(__name__)
 _BEAT_EVERY = timedelta(seconds=2)
 # A service beats every ten seconds.
-_AT_WORK = timedelta(minutes=1)
+_ALIVE_WITHIN = timedelta(minutes=1)
 
 
 class Progress:
@@ -34,45 +34,45 @@ class Progress:
         self,
         engine: Engine,
         clock: Callable[[], datetime],
-        facts: dict[str, Any],
+        heartbeat_fields: dict[str, Any],
         *,
         bar: bool = False,
         name: str | None = None,
-        tally: Tally | None = None,
-        work: Work | None = None,
+        tally: CounterRegistry | None = None,
+        tracker: TaskTracker | None = None,
     ) -> None:  # fmt: skip
-        self._work = work or Work()
-        self._tally, self._resumed = tally or Tally(), False
+        self._work = tracker or TaskTracker()
+        self._tally, self._resumed = tally or CounterRegistry(), False
         # A command beside a service: the counters are that one's.
         self._command, self._guest = bar, False
         self._beating = threading.Lock()
-        self._engine, self._clock, self._facts = engine, clock, facts
+        self._engine, self._clock, self._facts = engine, clock, heartbeat_fields
         self._bar: tqdm[Any] | None = None
         self._with_bar = bar and sys.stderr.isatty()
         self._started_at = clock()
         self._beaten_at: datetime | None = None
         # When the database last took a sign of life.
-        self.seen_at: datetime | None = None
+        self.heartbeat_at: datetime | None = None
         self.work_since: datetime | None = None
         self._state: dict[str, Any] = {"state": "idle", "message": None, "progress": None}
         self._done = self._total = 0
         self._rest: tuple[str, str | None] = ("idle", None)
         # One of several collectors speaks for all; each speaks for itself under its own name.
-        self.leads, self.name = True, name
+        self.is_leader, self.name = True, name
         # When the program was asked to end.
         self._stopped_at: datetime | None = None
 
     def begin(self, label: str, total: int = 0) -> None:
         """A stage of work; `total` 0 is one whose size is not known."""
-        step()
+        report_progress()
         self.end()
         self._done, self._total = 0, total
         if self._with_bar:
             self._bar = tqdm(total=total or None, desc=clean(label, 100), unit="", leave=False, dynamic_ncols=True)
-        self._say("syncing", label)
+        self._set_state("syncing", label)
 
     def advance(self, by: int = 1) -> None:
-        step()
+        report_progress()
         self._done += by
         if self._bar is not None:
             self._bar.update(by)
@@ -86,34 +86,34 @@ class Progress:
             self._bar = None
         self._state["progress"] = None
 
-    def settle(self, state: str, message: str | None = None, **more: Any) -> None:
+    def finish(self, state: str, message: str | None = None, **more: Any) -> None:
         """The pass is over: `idle`, `waiting` for GitHub, or `error`."""
         self.end()
         self._facts.update(more)
         self._rest = (state, message)
-        self._say(state, message)
+        self._set_state(state, message)
 
-    def know(self, **more: Any) -> None:
+    def set_heartbeat_fields(self, **more: Any) -> None:
         """Told with the next sign of life."""
         self._facts.update(more)
 
-    def rest(self) -> None:
+    def restore_state(self) -> None:
         """Back to what the last pass came to."""
         self.end()
-        self._say(*self._rest)
+        self._set_state(*self._rest)
 
-    def say(self, line: str) -> None:
+    def log_line(self, line: str) -> None:
         """A line for the log that does not tear the bar."""
         if self._bar is not None:
             self._bar.clear()
         log.info("%s", line)
 
-    def changed(self) -> None:
+    def mark_data_changed(self) -> None:
         """Stored data changed: readers that cache ask again."""
         with write_scope(self._engine) as session:
             bump_data_version(session, self._clock())
 
-    def stop(self) -> None:
+    def mark_stopping(self) -> None:
         """The program ends in order: readers are told at once, and by every sign of life that still follows."""
         self._stopped_at = self._clock()
         self.beat(force=True)
@@ -126,52 +126,52 @@ class Progress:
         try:
             # What was counted before is added once, however many threads beat at the start.
             with self._beating, write_scope(self._engine) as session:
-                before = self._before(session)
+                before = self._previous_heartbeat(session)
                 told = {**self._facts, **self._state, "command": self._command, "tally": self._tally.as_dict()}
-                told |= self._under_way(now)
+                told |= self._oldest_task(now)
                 if before and self._guest:
                     told = {**before.detail, **self._state, "tally": before.detail.get("tally")}
                 stopped_at = None if self._guest else self._stopped_at
-                for name in self._names(session, now):
-                    beat(session, now, told, started_at=self._started_at, name=name, stopped_at=stopped_at)
-            self.seen_at = now
+                for name in self._heartbeat_names(session, now):
+                    record_heartbeat(session, now, told, started_at=self._started_at, name=name, stopped_at=stopped_at)
+            self.heartbeat_at = now
         except SQLAlchemyError as error:
             log.warning("%s", describe_failure(self._engine, error))
 
-    def _under_way(self, now: datetime) -> dict[str, Any]:
+    def _oldest_task(self, now: datetime) -> dict[str, Any]:
         """Since when the oldest piece of work has made no progress, and which it is."""
-        name, seconds = self._work.oldest() or (None, None)
+        name, seconds = self._work.stalest() or (None, None)
         self.work_since = now - timedelta(seconds=seconds) if seconds is not None else None
         return {"work": name, "work_since": self.work_since.isoformat() if self.work_since else None}
 
-    def _before(self, session: Session) -> HeartbeatRow | None:
+    def _previous_heartbeat(self, session: Session) -> HeartbeatRow | None:
         """The sign of life that is there, for who must know it."""
         if self._resumed and not self._guest:
             return None
-        before = heartbeat(session, self._own_name)
+        before = heartbeat(session, self._own_heartbeat_name)
         if not self._resumed:
-            self._guest = self._command and before is not None and self._is_of_a_service(before)
+            self._guest = self._command and before is not None and self._is_running_service(before)
             if not self._guest:
-                self._tally.resume(before.detail.get("tally") if before else None)
+                self._tally.restore(before.detail.get("tally") if before else None)
             self._resumed = True
         return before
 
-    def _is_of_a_service(self, before: HeartbeatRow) -> bool:
+    def _is_running_service(self, before: HeartbeatRow) -> bool:
         """One that is at work."""
-        at_work = before.stopped_at is None and self._clock() - before.seen_at < _AT_WORK
+        at_work = before.stopped_at is None and self._clock() - before.seen_at < _ALIVE_WITHIN
         return at_work and not before.detail.get("command")
 
     @property
-    def _own_name(self) -> str:
-        return f"{COLLECTOR}/{self.name}" if self.name else COLLECTOR
+    def _own_heartbeat_name(self) -> str:
+        return f"{COLLECTOR_HEARTBEAT}/{self.name}" if self.name else COLLECTOR_HEARTBEAT
 
-    def _names(self, session: Session, now: datetime) -> list[str]:
+    def _heartbeat_names(self, session: Session, now: datetime) -> list[str]:
         """Who ends speaks for all only where nobody else goes on."""
         if self.name is None:
-            return [COLLECTOR]
-        for_all = self.leads if self._stopped_at is None else not others_alive(session, self.name, now)
-        return [COLLECTOR] * for_all + [self._own_name]
+            return [COLLECTOR_HEARTBEAT]
+        for_all = self.is_leader if self._stopped_at is None else not has_other_collectors(session, self.name, now)
+        return [COLLECTOR_HEARTBEAT] * for_all + [self._own_heartbeat_name]
 
-    def _say(self, state: str, message: str | None) -> None:
+    def _set_state(self, state: str, message: str | None) -> None:
         self._state.update(state=state, message=None if message is None else clean(message))
         self.beat(force=True)

@@ -22,24 +22,24 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from collector import alive
 from collector.claims import RENEW_SECONDS
-from collector.jobs import Passes
-from collector.maintenance import doubt
-from collector.supervision import end_in_time, guarded
-from core.formatting import counted
-from core.work import step
-from db.collection.sync_state import forget_beats
+from collector.jobs import CollectorJobs
+from collector.maintenance import check_prune
+from collector.supervision import enforce_shutdown_deadline, log_and_continue
+from core.formatting import pluralize
+from core.work import report_progress
+from db.collection.sync_state import prune_heartbeats
 from db.engine import describe_failure, write_scope
 from db.migrate import current_revision, head_revision
-from db.webhook_inbox import KEPT, prune_inbox
-from health.completeness.collection_status import silence_allowed
-from health.metrics.rollups.refresh import forget_hours
+from db.webhook_inbox import RETENTION, prune_inbox
+from health.completeness.collection_status import heartbeat_timeout
+from health.metrics.rollups.refresh import prune_hours
 from health.retention import prune, prune_logs
 
 # A step that is smaller delays a job by no more than this.
-_MOST_STEP_SECONDS = 2.0
+_MAX_STEP_SECONDS = 2.0
 
 
-class Interval(BaseTrigger):  # type: ignore[misc]
+class MonotonicIntervalTrigger(BaseTrigger):  # type: ignore[misc]
     """Every so many seconds; times that were missed count as one."""
 
     def __init__(self, seconds: float) -> None:
@@ -53,17 +53,17 @@ class Interval(BaseTrigger):  # type: ignore[misc]
 class WallClock:
     """Notices that this machine's clock was set."""
 
-    def __init__(self, wall: Callable[[], float] = time.time, passed: Callable[[], float] = time.monotonic) -> None:
-        self._wall, self._passed = wall, passed
-        self._offset = wall() - passed()
+    def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._wall, self._passed = wall, monotonic
+        self._offset = wall() - monotonic()
 
     def was_set_back(self) -> bool:
         """Since the last time that this was asked."""
         before, self._offset = self._offset, self._wall() - self._passed()
-        return self._offset < before - _MOST_STEP_SECONDS
+        return self._offset < before - _MAX_STEP_SECONDS
 
 
-def all_due(scheduler: BaseScheduler) -> None:
+def run_all_now(scheduler: BaseScheduler) -> None:
     """Every job runs now, and by its interval from now on."""
     now = datetime.now(UTC)
     for job in scheduler.get_jobs():
@@ -74,8 +74,8 @@ log = logging.getLogger(__name__)
 # How often this machine's clock is compared with one that nobody sets.
 _CLOCK_SECONDS = 1.0
 # What two readings of one clock may be apart.
-_SAME_SECONDS = 5.0
-_FILL_SECONDS, _LOGS_SECONDS, _BEAT_SECONDS, _STANDING_SECONDS = 2, 2, 5, 10
+_CLOCK_TOLERANCE_SECONDS = 5.0
+_JOBS_SECONDS, _REQUESTED_LOGS_SECONDS, _BEAT_SECONDS, _BACKLOG_SECONDS = 2, 2, 5, 10
 # Until they are made, an answer reads the rows.
 _ROLLUPS_SECONDS = 1
 _PRICES_SECONDS = 3
@@ -85,23 +85,27 @@ _INBOX_SECONDS = 0.25
 # With what follows, less than ending.GRACE_SECONDS.
 _DRAIN_SECONDS = 7.5
 # What tells of the work is none of it.
-_ALIVE = ("renew", "schema", "beat")
-_PRUNING, _PRUNING_LOOK, _FIRST_PRUNING = timedelta(days=1), timedelta(minutes=5), timedelta(minutes=1)
+_UNTRACKED_JOBS = ("renew", "schema", "beat")
+_PRUNE_INTERVAL, _PRUNE_CHECK_INTERVAL, _FIRST_PRUNE_DELAY = (
+    timedelta(days=1),
+    timedelta(minutes=5),
+    timedelta(minutes=1),
+)
 # How soon it is tried again where the clock or the amount is not plausible.
-_DOUBTED = timedelta(hours=1)
+_BLOCKED_RETRY = timedelta(hours=1)
 # A container that is replaced leaves a heartbeat under a name that never comes back.
-_FORGOTTEN = timedelta(days=1)
+_HEARTBEAT_RETENTION = timedelta(days=1)
 
 
-class Service:
+class CollectorService:
     def __init__(
-        self, engine: Engine, passes: Passes, *, poll_seconds: float, retention_days: int, log_retention_days: int
+        self, engine: Engine, jobs: CollectorJobs, *, poll_seconds: float, retention_days: int, log_retention_days: int
     ) -> None:
-        self._engine, self._passes = engine, passes
+        self._engine, self._passes = engine, jobs
         self._poll_seconds, self._retention = poll_seconds, timedelta(days=retention_days)
         self._log_retention = timedelta(days=log_retention_days)
         self._outdated, self._told = False, True
-        self._prune_at = passes.now()
+        self._prune_at = jobs.now()
         # Ending, the scheduler holds its jobs until the last piece of work is over: none may want them any more.
         self._at_the_jobs = threading.Lock()
         self._scheduler = BackgroundScheduler(
@@ -116,48 +120,50 @@ class Service:
         stop, passes = self._passes.stop, self._passes
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: stop.set())
-        end_in_time(stop, passes.work)
+        enforce_shutdown_deadline(stop, passes.tracker)
         now = datetime.now(UTC)
         # Who reads the signs of life knows by the first of them when one is missing.
-        passes.know(beat_seconds=_BEAT_SECONDS, name=passes.claims.holder)
-        guarded(passes.forget_unwanted, self._engine, "targets")()
-        guarded(passes.renew_claims, self._engine, "renew")()
-        self._every(RENEW_SECONDS, self._renew, "renew")
-        self._every(RENEW_SECONDS, self._stay_current, "schema")
-        self._every(self._poll_seconds, passes.look, "look", first=now)
-        self._every(_FILL_SECONDS, passes.fill, "fill")
-        self._every(_INBOX_SECONDS, passes.apply_inbox, "inbox")
-        self._every(_ROLLUPS_SECONDS, passes.keep_rolling_up, "rollups")
-        self._every(_PRICES_SECONDS, passes.reprice, "prices", first=now)
-        self._every(_LOGS_SECONDS, passes.fetch_requested_logs, "logs")
+        passes.set_heartbeat_fields(beat_seconds=_BEAT_SECONDS, name=passes.claims.holder)
+        log_and_continue(passes.drop_unconfigured, self._engine, "targets")()
+        log_and_continue(passes.renew_claims, self._engine, "renew")()
+        self._schedule(RENEW_SECONDS, self._renew, "renew")
+        self._schedule(RENEW_SECONDS, self._check_schema, "schema")
+        self._schedule(self._poll_seconds, passes.sync_runs, "look", first=now)
+        self._schedule(_JOBS_SECONDS, passes.fetch_jobs, "fill")
+        self._schedule(_INBOX_SECONDS, passes.apply_inbox, "inbox")
+        self._schedule(_ROLLUPS_SECONDS, passes.run_rollups, "rollups")
+        self._schedule(_PRICES_SECONDS, passes.reprice, "prices", first=now)
+        self._schedule(_REQUESTED_LOGS_SECONDS, passes.fetch_requested_logs, "logs")
         # What comes by the clock alone: runs that do not end, silences that do, repeats.
-        self._every(_RULES_SECONDS, passes.telling.changed, "rules")
-        self._every(_BEAT_SECONDS, self._beat, "beat", first=now)
-        self._every(_STANDING_SECONDS, passes.know_standing, "standing")
-        passes.know(next_prune_at=(passes.now() + _FIRST_PRUNING).isoformat())
-        self._every(_PRUNING_LOOK.total_seconds(), self._prune, "prune", first=now + _FIRST_PRUNING)
+        self._schedule(_RULES_SECONDS, passes.alert_worker.request_evaluation, "rules")
+        self._schedule(_BEAT_SECONDS, self._beat, "beat", first=now)
+        self._schedule(_BACKLOG_SECONDS, passes.report_backlog, "standing")
+        passes.set_heartbeat_fields(next_prune_at=(passes.now() + _FIRST_PRUNE_DELAY).isoformat())
+        self._schedule(_PRUNE_CHECK_INTERVAL.total_seconds(), self._prune, "prune", first=now + _FIRST_PRUNE_DELAY)
         self._scheduler.start()
-        _thread(self._watch_clock)
-        telling = [_thread(passes.telling.keep_judging), _thread(passes.telling.keep_delivering)]
+        _start_thread(self._watch_clock)
+        telling = [_start_thread(passes.alert_worker.run_evaluator), _start_thread(passes.alert_worker.run_dispatchers)]
         stop.wait()
         log.info("stopping")
-        guarded(passes.end, self._engine, "end")()
+        log_and_continue(passes.mark_stopping, self._engine, "end")()
         with self._at_the_jobs:
             # Whoever was at them is through, and everybody else sees that it is over.
-            passes.telling.wake()
+            passes.alert_worker.wake()
         ends = time.monotonic() + _DRAIN_SECONDS
-        for thread in (_thread(self._scheduler.shutdown), *telling):
+        for thread in (_start_thread(self._scheduler.shutdown), *telling):
             thread.join(max(ends - time.monotonic(), 0))
-        guarded(passes.claims.release, self._engine, "release")()
+        log_and_continue(passes.claims.release, self._engine, "release")()
         # What was counted since the last sign of life. Of several that end together the last sees that none is left.
-        guarded(lambda: passes.beat(force=True), self._engine, "beat")()
-        alive.forget()
+        log_and_continue(lambda: passes.beat(force=True), self._engine, "beat")()
+        alive.remove()
         return not self._outdated
 
-    def _every(self, seconds: float, work: Callable[[], object], name: str, *, first: datetime | None = None) -> None:
+    def _schedule(
+        self, seconds: float, work: Callable[[], object], name: str, *, first: datetime | None = None
+    ) -> None:
         self._scheduler.add_job(
-            guarded(work, self._engine, name, self._passes.work if name not in _ALIVE else None),
-            Interval(seconds),
+            log_and_continue(work, self._engine, name, self._passes.tracker if name not in _UNTRACKED_JOBS else None),
+            MonotonicIntervalTrigger(seconds),
             id=name,
             misfire_grace_time=None,
             **({"next_run_time": first} if first else {}),
@@ -170,7 +176,7 @@ class Service:
                 continue
             with self._at_the_jobs:
                 if not self._passes.stop.is_set():
-                    all_due(self._scheduler)
+                    run_all_now(self._scheduler)
 
     def _renew(self) -> None:
         if not self._passes.renew_claims():
@@ -184,19 +190,19 @@ class Service:
         seen_at = self._passes.beat()
         if not seen_at:
             return
-        ends = (seen_at + silence_allowed(timedelta(seconds=self._poll_seconds))).timestamp()
+        ends = (seen_at + heartbeat_timeout(timedelta(seconds=self._poll_seconds))).timestamp()
         # Checks go by this machine's clock, whose jumps the collector does not follow at once.
         ahead = time.time() - self._passes.now().timestamp()
         try:
-            alive.tell(ends + ahead if abs(ahead) > _SAME_SECONDS else ends)
+            alive.touch(ends + ahead if abs(ahead) > _CLOCK_TOLERANCE_SECONDS else ends)
             self._told = True
         except OSError as error:
             if self._told:
-                log.warning("The sign of life for health checks cannot be written to %s: %s.", alive.sign(),
+                log.warning("The sign of life for health checks cannot be written to %s: %s.", alive.path(),
                             error.strerror)  # fmt: skip
             self._told = False
 
-    def _stay_current(self) -> None:
+    def _check_schema(self) -> None:
         """What this version writes may not fit what another one has made of the database."""
         revision = current_revision(self._engine)
         if revision != head_revision():
@@ -207,40 +213,40 @@ class Service:
     def _prune(self) -> None:
         """Once a day, by whoever leads then; who takes over does not know when it was, and does it soon."""
         now = self._passes.now()
-        leads = self._passes.claims.share.leads
+        leads = self._passes.claims.assignment.is_leader
         if not leads:
-            self._prune_at = now + _PRUNING_LOOK
-            self._passes.know(next_prune_at=self._prune_at.isoformat())
+            self._prune_at = now + _PRUNE_CHECK_INTERVAL
+            self._passes.set_heartbeat_fields(next_prune_at=self._prune_at.isoformat())
         if not leads or now < self._prune_at:
             return
-        self._prune_at = now + _PRUNING
+        self._prune_at = now + _PRUNE_INTERVAL
         try:
             ahead = self._passes.clock_ahead
-            if why := doubt(self._engine, now, self._retention, self._log_retention, ahead):
-                self._prune_at = now + (_PRUNING_LOOK if why.passes else _DOUBTED)
-                self._passes.know(next_prune_at=self._prune_at.isoformat())
+            if why := check_prune(self._engine, now, self._retention, self._log_retention, ahead):
+                self._prune_at = now + (_PRUNE_CHECK_INTERVAL if why.transient else _BLOCKED_RETRY)
+                self._passes.set_heartbeat_fields(next_prune_at=self._prune_at.isoformat())
                 log.warning("retention: nothing is deleted: %s", why.reason)
                 return
-            self._passes.know(next_prune_at=self._prune_at.isoformat())
-            logs = self._portions(prune_logs(self._engine, now - self._log_retention))
-            total = self._portions(prune(self._engine, now - self._retention, now))
-            forget_hours(self._engine, now)
+            self._passes.set_heartbeat_fields(next_prune_at=self._prune_at.isoformat())
+            logs = self._run_batches(prune_logs(self._engine, now - self._log_retention))
+            total = self._run_batches(prune(self._engine, now - self._retention, now))
+            prune_hours(self._engine, now)
             while self._prune_inbox(now):
                 pass
             with write_scope(self._engine) as session:
-                forget_beats(session, now - _FORGOTTEN)
+                prune_heartbeats(session, now - _HEARTBEAT_RETENTION)
         except SQLAlchemyError as error:
             log.error("%s", describe_failure(self._engine, error))
             return
-        self._passes.note_pruned(total, whole=not self._passes.stop.is_set())
+        self._passes.record_prune(total, complete=not self._passes.stop.is_set())
         if total or logs:
-            log.info("retention: %s and the text of %s deleted", counted(total, "run"), counted(logs, "log"))
+            log.info("retention: %s and the text of %s deleted", pluralize(total, "run"), pluralize(logs, "log"))
 
-    def _portions(self, work: Iterator[int]) -> int:
+    def _run_batches(self, work: Iterator[int]) -> int:
         """Until a signal: the rest is deleted after the next start."""
         total = 0
         for done in work:
-            step()
+            report_progress()
             total += done
             if self._passes.stop.is_set():
                 break
@@ -248,10 +254,10 @@ class Service:
 
     def _prune_inbox(self, now: datetime) -> int:
         with write_scope(self._engine) as session:
-            return prune_inbox(session, now - KEPT)
+            return prune_inbox(session, now - RETENTION)
 
 
-def _thread(work: Callable[[], object]) -> threading.Thread:
+def _start_thread(work: Callable[[], object]) -> threading.Thread:
     """Started; it keeps no program from ending."""
     thread = threading.Thread(target=work, daemon=True)
     thread.start()

@@ -8,8 +8,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from collector.github.auth import read_key
 from core.http.settings import ApiAddressSettings
-from core.settings import ReaderSettings, RedisSettings
-from db.definitions.prices import NO_LIST, PriceList
+from core.settings import RedisSettings, ReplicaSettings
+from db.definitions.prices import EMPTY_PRICE_LIST, PriceList
 from db.jobs.price_list import read_price_list
 from health.alerts.channels.settings import ChannelSettings
 from health.alerts.rules.rules import Threshold, parse_threshold
@@ -25,7 +25,7 @@ _DEMO = {"poll_interval_minutes": 0.1, "backfill_days": 66}
 NOTHING_TO_COLLECT = "GITHUB_REPOS: nothing to collect; set it to owner/name or owner/* (make run shows a demo)."
 
 
-class Settings(ReaderSettings, ChannelSettings, ApiAddressSettings, RedisSettings):
+class CollectorSettings(ReplicaSettings, ChannelSettings, ApiAddressSettings, RedisSettings):
     github_token: SecretStr | None = None
     github_app_id: str | None = None
     github_app_private_key: SecretStr | None = None
@@ -62,7 +62,7 @@ class Settings(ReaderSettings, ChannelSettings, ApiAddressSettings, RedisSetting
 
     @property
     def prices(self) -> PriceList:
-        return read_price_list(self.prices_file) if self.prices_file else NO_LIST
+        return read_price_list(self.prices_file) if self.prices_file else EMPTY_PRICE_LIST
 
     @property
     def token(self) -> str | None:
@@ -90,7 +90,7 @@ class Settings(ReaderSettings, ChannelSettings, ApiAddressSettings, RedisSetting
 
     @field_validator("log_hosts")
     @classmethod
-    def _suffixes(cls, value: str) -> str:
+    def _check_log_hosts(cls, value: str) -> str:
         for part in (part.strip() for part in value.split(",")):
             if part and not _HOST.fullmatch(part):
                 raise ValueError(f"{part[:60]!r} is no host; write names such as blob.core.windows.net, commas "
@@ -130,7 +130,7 @@ class Settings(ReaderSettings, ChannelSettings, ApiAddressSettings, RedisSetting
 
     @field_validator("prices_file")
     @classmethod
-    def _usable_prices(cls, value: str | None) -> str | None:
+    def _check_prices_file(cls, value: str | None) -> str | None:
         if value is not None:
             read_price_list(value)
         return value
@@ -158,7 +158,7 @@ class Settings(ReaderSettings, ChannelSettings, ApiAddressSettings, RedisSetting
         return value
 
     @model_validator(mode="after")
-    def _app_is_whole(self) -> "Settings":
+    def _check_app_settings(self) -> "CollectorSettings":
         """Two ways to say who asks could mean two different rights: neither wins."""
         if self.github_app_id and self.token:
             raise ValueError("GITHUB_APP_ID: GITHUB_TOKEN is set, too; leave one of them out")
@@ -171,17 +171,17 @@ class Settings(ReaderSettings, ChannelSettings, ApiAddressSettings, RedisSetting
         return self
 
     @model_validator(mode="after")
-    def _token_is_encrypted(self) -> "Settings":
+    def _require_https_for_token(self) -> "CollectorSettings":
         """The simulator's token is none."""
         if (self.token or self.github_app_id) and not (self.demo_github_url and not self.repos):
-            remedy = self.without_encryption(self.github_api_url)
+            remedy = self.encryption_remediation(self.github_api_url)
             if remedy:
                 secret = "GITHUB_TOKEN" if self.token else "the GitHub App's token"
                 raise ValueError(f"GITHUB_API_URL: {secret} would be sent in clear; {remedy}")
         return self
 
     @model_validator(mode="after")
-    def _demo_without_repositories(self) -> "Settings":
+    def _reset_for_demo(self) -> "CollectorSettings":
         """What is set for GitHub, a token above all, is not for the simulator."""
         if self.demo_github_url and not self.repos:
             self.github_repos, self.github_api_url, self.demo = "acme/*", self.demo_github_url, True

@@ -13,11 +13,11 @@ from datetime import UTC, datetime, timedelta
 
 log = logging.getLogger(__name__)
 # NTP steps by less than this where a clock runs badly; such steps are followed.
-MOST_STEP = timedelta(minutes=1)
+MAX_STEP = timedelta(minutes=1)
 
 
 # Of Linux; on macOS CLOCK_MONOTONIC goes on as well (clock_gettime(3) there), which time.monotonic() does not.
-_SUSPENDED_TOO: int | None = getattr(
+_SUSPEND_AWARE_CLOCK: int | None = getattr(
     time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None) if sys.platform == "darwin" else None
 )
 
@@ -28,58 +28,58 @@ def _wall() -> datetime:
 
 def uptime() -> float:
     """Seconds since some moment; they pass while the machine is suspended, too, where the system can tell."""
-    return time.monotonic() if _SUSPENDED_TOO is None else time.clock_gettime(_SUSPENDED_TOO)
+    return time.monotonic() if _SUSPEND_AWARE_CLOCK is None else time.clock_gettime(_SUSPEND_AWARE_CLOCK)
 
 
-class Clock:
+class CollectorClock:
     """Called, it returns the present moment in UTC. Safe to use from several threads. `wall` and `passed` can be
     replaced: this machine's clock, and seconds that only ever grow."""
 
-    def __init__(self, wall: Callable[[], datetime] = _wall, passed: Callable[[], float] = uptime) -> None:
-        self._wall, self._passed = wall, passed
+    def __init__(self, wall: Callable[[], datetime] = _wall, monotonic: Callable[[], float] = uptime) -> None:
+        self._wall, self._passed = wall, monotonic
         self._lock = threading.Lock()
-        self._anchor = wall(), passed()
+        self._anchor = wall(), monotonic()
         self._witness: tuple[datetime, float] | None = None
         self._reported: timedelta | None = None
 
     def __call__(self) -> datetime:
         with self._lock:
             wall, passed = self._wall(), self._passed()
-            expected = _carried(self._anchor, passed)
+            expected = _extrapolate(self._anchor, passed)
             ahead = wall - expected
-            if abs(ahead) > MOST_STEP and not self._confirms(wall, expected, passed):
+            if abs(ahead) > MAX_STEP and not self._is_confirmed(wall, expected, passed):
                 self._report(ahead)
                 return expected
             self._anchor, self._reported = (wall, passed), None
             return wall
 
-    def witness(self, moment: datetime) -> None:
+    def observe_reference(self, moment: datetime) -> None:
         """What another clock, GitHub's, said just now."""
         with self._lock:
             self._witness = moment, self._passed()
 
-    def _confirms(self, wall: datetime, expected: datetime, passed: float) -> bool:
+    def _is_confirmed(self, wall: datetime, expected: datetime, passed: float) -> bool:
         """Without another clock, this machine's is the best one."""
         if self._witness is None:
             return True
-        other = _carried(self._witness, passed)
+        other = _extrapolate(self._witness, passed)
         return abs(wall - other) < abs(expected - other)
 
     def _report(self, ahead: timedelta) -> None:
         """Once for each jump."""
-        if self._reported is None or abs(ahead - self._reported) > MOST_STEP:
+        if self._reported is None or abs(ahead - self._reported) > MAX_STEP:
             direction = "ahead" if ahead > timedelta(0) else "back"
             log.error("This machine's clock jumped %s by %s, and GitHub's did not: the collector goes on by the time "
-                      "before. Set the clock, by NTP for example.", direction, _words(abs(ahead)))  # fmt: skip
+                      "before. Set the clock, by NTP for example.", direction, _format_span(abs(ahead)))  # fmt: skip
             self._reported = ahead
 
 
-def _carried(known: tuple[datetime, float], passed: float) -> datetime:
+def _extrapolate(known: tuple[datetime, float], passed: float) -> datetime:
     """The moment that it is now, by one that was known and the seconds since."""
     return known[0] + timedelta(seconds=passed - known[1])
 
 
-def _words(span: timedelta) -> str:
+def _format_span(span: timedelta) -> str:
     hours = span / timedelta(hours=1)
     if hours >= 48:
         return f"{hours / 24:.0f} days"
@@ -87,4 +87,4 @@ def _words(span: timedelta) -> str:
 
 
 # Of this process.
-utc_now = Clock()
+utc_now = CollectorClock()

@@ -13,26 +13,26 @@ from zoneinfo import ZoneInfo, available_timezones
 from cronsim import CronSim, CronSimError
 
 # Before the stored ETag of a file: what was read of it. A file of which an older version read less is read in full.
-READ_AS = "cron+timezone:"
+ETAG_PREFIX = "cron+timezone:"
 _MINUTE = timedelta(minutes=1)
 
 
 def last_due(lines: Iterable[Any], before: datetime) -> datetime | None:
     """The latest time (UTC) before that at which one of the lines holds. A line is a text, which is UTC, or a mapping
     of `cron` and `timezone`; lines that cannot be read are left out."""
-    return max((due for line in lines if (due := _last(line, before))), default=None)
+    return max((due for line in lines if (due := _last_due_of_line(line, before))), default=None)
 
 
-def unreadable(lines: Iterable[Any]) -> list[str]:
+def invalid_lines(lines: Iterable[Any]) -> list[str]:
     """What is wrong with lines that cannot be read, one text each, for people."""
-    return [reason for line in lines if (reason := _trouble(line))]
+    return [reason for line in lines if (reason := _line_error(line))]
 
 
 def cron_of(line: Any) -> str:
     return str(line.get("cron")) if isinstance(line, dict) else str(line)
 
 
-def _trouble(line: Any) -> str | None:
+def _line_error(line: Any) -> str | None:
     if _zone_of(line) is None:
         return f"{cron_of(line)!r}: the time zone {line.get('timezone')!r} is not known"
     try:
@@ -42,7 +42,7 @@ def _trouble(line: Any) -> str | None:
     return None
 
 
-def _last(line: Any, before: datetime) -> datetime | None:
+def _last_due_of_line(line: Any, before: datetime) -> datetime | None:
     zone = _zone_of(line)
     if zone is None:
         return None

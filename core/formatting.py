@@ -53,14 +53,14 @@ def minutes(seconds: float) -> str:
     return f"{round(seconds / 60):,} min"
 
 
-def size(octets: float | None) -> str:
+def size(byte_count: float | None) -> str:
     """Bytes in decimal units: 2_100_000_000 → 2.1 GB."""
-    if octets is None:
+    if byte_count is None:
         return NO_DATA
     for step, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
-        if octets >= step * 0.9995:
-            return f"{octets / step:.1f} {name}"
-    return f"{octets / 1e3:.0f} kB"
+        if byte_count >= step * 0.9995:
+            return f"{byte_count / step:.1f} {name}"
+    return f"{byte_count / 1e3:.0f} kB"
 
 
 def timestamp(moment: datetime | None) -> str:
@@ -77,31 +77,31 @@ def relative(seconds: float) -> str:
     return f"{int(seconds)} s ago"
 
 
-def day(moment: datetime) -> str:
+def format_day(moment: datetime) -> str:
     """24 Oct 2026."""
     return f"{moment.day} {moment:%b %Y}"
 
 
-def minute(moment: datetime) -> str:
+def format_minute(moment: datetime) -> str:
     """3 Nov 10:02."""
     return f"{moment.day} {moment:%b %H:%M}"
 
 
-def at(moment: datetime, now: datetime) -> str:
+def format_time(moment: datetime, now: datetime) -> str:
     """10:02 UTC; of another day than now, 3 Nov 10:02 UTC."""
-    return f"{moment:%H:%M} UTC" if moment.date() == now.date() else f"{minute(moment)} UTC"
+    return f"{moment:%H:%M} UTC" if moment.date() == now.date() else f"{format_minute(moment)} UTC"
 
 
-def span(since: datetime, until: datetime) -> str:
+def format_time_span(since: datetime, until: datetime) -> str:
     """3 Nov 10:02 and 10:40; of two days, both are named."""
-    end = f"{until:%H:%M}" if since.date() == until.date() else minute(until)
-    return f"{minute(since)} and {end}"
+    end = f"{until:%H:%M}" if since.date() == until.date() else format_minute(until)
+    return f"{format_minute(since)} and {end}"
 
 
-def counted(number: int, one: str, many: str | None = None) -> str:
+def pluralize(number: int, singular: str, plural: str | None = None) -> str:
     """1 run, 2 runs, 1,200 runs."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
-def numbers(first: int, last: int) -> str:
+def run_numbers_text(first: int, last: int) -> str:
     return f"run number {first}" if first == last else f"run numbers {first}–{last}"

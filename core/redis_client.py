@@ -13,10 +13,10 @@ from redis.backoff import NoBackoff
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.retry import Retry
 
-from core.http.client import Exchange, Limits, TooMuch
+from core.http.client import Exchange, ResponseLimitExceeded, ResponseLimits
 
 
-def bounded_redis(url: str, timeout: float, limits: Limits) -> redis.Redis:
+def bounded_redis(url: str, timeout: float, limits: ResponseLimits) -> redis.Redis:
     """Tries once. `timeout` in seconds, to connect and between two pieces; `limits` are those of one answer. Raises
     ValueError for what is no Redis URL."""
     pool = redis.ConnectionPool.from_url(
@@ -40,11 +40,11 @@ class _Socket:
             return received
         usual = self._taken.gettimeout()
         try:
-            left = self.exchange.left()
+            left = self.exchange.remaining_seconds()
             self._taken.settimeout(left if usual is None else min(left, usual))
             received = self._taken.recv(size)
-            self.exchange.take(len(received))
-        except TooMuch as error:
+            self.exchange.count_bytes(len(received))
+        except ResponseLimitExceeded as error:
             raise OSError(f"the answer {error}") from None
         finally:
             self._taken.settimeout(usual)
@@ -54,10 +54,10 @@ class _Socket:
         return getattr(self._taken, name)
 
 
-class _Bounded:
+class _BoundedConnection:
     """Comes first among the bases of a connection."""
 
-    def __init__(self, *args: Any, limits: Limits, **named: Any) -> None:
+    def __init__(self, *args: Any, limits: ResponseLimits, **named: Any) -> None:
         self._limits = limits
         super().__init__(*args, **named)
 
@@ -75,46 +75,50 @@ class _Bounded:
             taken.exchange = None
 
 
-class _Tcp(_Bounded, Connection):
+class _RedisTcpConnection(_BoundedConnection, Connection):
     pass
 
 
-class _Tls(_Bounded, SSLConnection):
+class _RedisTlsConnection(_BoundedConnection, SSLConnection):
     pass
 
 
-class _Unix(_Bounded, UnixDomainSocketConnection):
+class _RedisUnixConnection(_BoundedConnection, UnixDomainSocketConnection):
     pass
 
 
-_BOUNDED: dict[type, type] = {Connection: _Tcp, SSLConnection: _Tls, UnixDomainSocketConnection: _Unix}
+_BOUNDED: dict[type, type] = {
+    Connection: _RedisTcpConnection,
+    SSLConnection: _RedisTlsConnection,
+    UnixDomainSocketConnection: _RedisUnixConnection,
+}
 
 
 log = logging.getLogger(__name__)
 ERRORS = (redis.RedisError, OSError)
-_WAIT_SECONDS = 0.25
+_TIMEOUT_SECONDS = 0.25
 # Of one answer: what this program keeps there is smaller, and comes from a network nearby.
-LIMITS = Limits(seconds=2.0, size=2**26)
-_PAUSE_SECONDS = 5.0
-_COMPLAIN_SECONDS = 60.0
+LIMITS = ResponseLimits(max_seconds=2.0, max_bytes=2**26)
+_RETRY_SECONDS = 5.0
+_LOG_INTERVAL_SECONDS = 60.0
 
 
-class RedisLink:
+class RedisClient:
     """After a failure nobody asks it for a few seconds, so that a Redis that hangs is not waited for by everybody."""
 
     def __init__(self, url: str) -> None:
-        self.client = bounded_redis(url, _WAIT_SECONDS, LIMITS)
-        self._complained_at = self._again_at = float("-inf")
+        self.client = bounded_redis(url, _TIMEOUT_SECONDS, LIMITS)
+        self._logged_at = self._retry_at = float("-inf")
 
-    def is_well(self) -> bool:
-        return time.monotonic() >= self._again_at
+    def is_available(self) -> bool:
+        return time.monotonic() >= self._retry_at
 
-    def leave(self, error: Exception) -> None:
+    def mark_down(self, error: Exception) -> None:
         """The name of the error says enough, its text may hold the URL."""
         now = time.monotonic()
-        self._again_at = now + _PAUSE_SECONDS
-        if now - self._complained_at > _COMPLAIN_SECONDS:
-            self._complained_at = now
+        self._retry_at = now + _RETRY_SECONDS
+        if now - self._logged_at > _LOG_INTERVAL_SECONDS:
+            self._logged_at = now
             log.warning(
                 "REDIS_URL: Redis cannot be used (%s); answers and request counts are kept in this process",
                 type(error).__name__,

@@ -24,10 +24,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from core.text import clean, hide
+from core.text import clean, register_secrets
 
 # Values of .env.example, docker-compose.yml, deploy/kubernetes/example and the documentation; compared in lower case.
-EXAMPLES = frozenset(
+EXAMPLE_SECRETS = frozenset(
     {
         "change-me", "changeme", "change_me", "xoxb-…",
         "smtp://user:password@mail.example.com:587", "redis://:password@host:6379/0",
@@ -37,29 +37,29 @@ EXAMPLES = frozenset(
 DEMO_PASSWORD = "health"  # noqa: S105 # refused in production
 # Secrets that somebody chooses for this product, and their least length in production. Those that others issue (tokens,
 # client secrets, URLs) have the form that the issuer gives them.
-SHORTEST: Mapping[str, int] = {
+MIN_LENGTHS: Mapping[str, int] = {
     "api_keys": 16, "metrics_key": 16, "github_webhook_secret": 16, "alert_webhook_secret": 16,
 }  # fmt: skip
-REMEDY = "make one with openssl rand -hex 32"
+REMEDIATION = "make one with openssl rand -hex 32"
 _PASSWORD_IN_URL = re.compile(r"://[^/@:]{0,200}+:([^@]{0,1000}+)@")
 
 
-def example_in(secret: str) -> str | None:
+def find_example(secret: str) -> str | None:
     """The example's value that a secret, one of its comma-separated parts or the password of its URL is; null for any
     other secret."""
-    return next((part for part in _parts(secret) if part.lower() in EXAMPLES), None)
+    return next((part for part in _parts(secret) if part.lower() in EXAMPLE_SECRETS), None)
 
 
 def is_short(name: str, secret: str) -> bool:
     """Whether the secret, or one of its comma-separated keys, is shorter than the least length for that setting."""
     keys = [part.strip() for part in secret.split(",") if part.strip()] if name == "api_keys" else [secret]
-    return any(len(key) < SHORTEST.get(name, 0) for key in keys)
+    return any(len(key) < MIN_LENGTHS.get(name, 0) for key in keys)
 
 
-def too_short(name: str) -> str:
+def too_short_message(name: str) -> str:
     """One clause for people: the setting's least length and the remedy."""
     which = "a key is" if name == "api_keys" else "it is"
-    return f"{which} shorter than {SHORTEST[name]} characters and can be guessed; {REMEDY}"
+    return f"{which} shorter than {MIN_LENGTHS[name]} characters and can be guessed; {REMEDIATION}"
 
 
 def _parts(secret: str) -> Iterator[str]:
@@ -91,21 +91,21 @@ class EnvironmentSettings(BaseSettings):
 
     @field_validator("*")
     @classmethod
-    def _trimmed_secret(cls, value: Any) -> Any:
+    def _strip_secret(cls, value: Any) -> Any:
         """Without the blank or line break that a shell or an editor left at its end."""
         if not isinstance(value, SecretStr):
             return value
         secret = value.get_secret_value().strip()
-        if example := example_in(secret):
+        if example := find_example(secret):
             raise ValueError(f"it is the example's {example}, which everybody knows; put the real one there")
         return SecretStr(secret)
 
     def weak_secrets(self) -> list[str]:
         """One line for each secret that is too short where other machines may guess it. A program that they reach in
         production refuses it at its start."""
-        values = {name: getattr(self, name) for name in SHORTEST if name in type(self).model_fields}
+        values = {name: getattr(self, name) for name in MIN_LENGTHS if name in type(self).model_fields}
         return [
-            f"{name.upper()}: {too_short(name)}"
+            f"{name.upper()}: {too_short_message(name)}"
             for name, value in values.items()
             if isinstance(value, SecretStr) and value.get_secret_value() and is_short(name, value.get_secret_value())
         ]
@@ -117,10 +117,10 @@ class EnvironmentSettings(BaseSettings):
         try:
             settings = cls(**values)
         except ValidationError as error:
-            raise ConfigError("\n".join(_one_line(item) for item in error.errors())) from None
+            raise ConfigError("\n".join(_format_validation_error(item) for item in error.errors())) from None
         except UnicodeDecodeError:
             raise ConfigError(".env is not readable as UTF-8 text; save it as UTF-8.") from None
-        hide(*settings.secret_values())
+        register_secrets(*settings.secret_values())
         return settings
 
     def secret_values(self) -> tuple[str, ...]:
@@ -140,14 +140,14 @@ def _port(value: object) -> int:
 Port = Annotated[int, BeforeValidator(_port)]
 
 
-class LinkSettings(EnvironmentSettings):
+class DashboardUrlSettings(EnvironmentSettings):
     """Where people reach the dashboard. Without APP_URL it is on this machine, at APP_PORT."""
 
     app_port: Port = 8501
     app_url: str = "http://localhost:8501"
 
     @model_validator(mode="after")
-    def _own_address(self) -> Self:
+    def _default_app_url(self) -> Self:
         if "app_url" not in self.model_fields_set:
             self.app_url = f"http://localhost:{self.app_port}"
         return self
@@ -164,12 +164,12 @@ class DatabaseSettings(EnvironmentSettings):
 
     @field_validator("database_url")
     @classmethod
-    def _usable_url(cls, value: str) -> str:
-        return usable_url(value)
+    def _validate_url(cls, value: str) -> str:
+        return normalize_url(value)
 
     @model_validator(mode="after")
-    def _whole_url(self) -> Self:
-        self.database_url = self._guarded_url("DATABASE_URL", self.database_url)
+    def _complete_url(self) -> Self:
+        self.database_url = self._reject_example_password("DATABASE_URL", self.database_url)
         return self
 
     def with_password(self, url: str) -> str:
@@ -183,23 +183,23 @@ class DatabaseSettings(EnvironmentSettings):
             parsed = parsed.set(password=self.database_password.get_secret_value())
         return url if parsed == make_url(url) else parsed.render_as_string(hide_password=False)
 
-    def _guarded_url(self, variable: str, url: str) -> str:
+    def _reject_example_password(self, variable: str, url: str) -> str:
         """Raises ValueError where the password is one that everybody knows. The demo's holds nothing of anybody."""
         whole = self.with_password(url)
         password = make_url(whole).password
         source = variable if make_url(url).password is not None else "DATABASE_PASSWORD"
-        if password is not None and (example := example_in(password)):
+        if password is not None and (example := find_example(password)):
             raise ValueError(f"{source}: it is the example's {example}, which everybody knows; put the real one there")
         demo = bool(self.demo_github_url) and not self.github_repos.strip(" ,")
         if password == DEMO_PASSWORD and self.backend_env == "prod" and not demo:
             raise ValueError(
-                f"{source}: the password is the demo's, which everybody knows; {REMEDY} (docker compose: "
+                f"{source}: the password is the demo's, which everybody knows; {REMEDIATION} (docker compose: "
                 "POSTGRES_PASSWORD in .env, and docs/operations.md for a database that exists)"
             )
         return whole
 
 
-class ReaderSettings(DatabaseSettings):
+class ReplicaSettings(DatabaseSettings):
     """Of a program that mostly reads. A replica of the database may answer it, a little later than the database."""
 
     database_replica_url: str | None = None
@@ -207,12 +207,12 @@ class ReaderSettings(DatabaseSettings):
 
     @field_validator("database_replica_url")
     @classmethod
-    def _usable_replica(cls, value: str | None) -> str | None:
-        return value and cls._usable_url(value)
+    def _validate_replica_url(cls, value: str | None) -> str | None:
+        return value and cls._validate_url(value)
 
     @field_validator("database_replica_max_lag", mode="before")
     @classmethod
-    def _seconds(cls, value: object) -> float:
+    def _parse_max_lag(cls, value: object) -> float:
         try:
             number = float(str(value))
         except ValueError:
@@ -222,9 +222,9 @@ class ReaderSettings(DatabaseSettings):
         return number
 
     @model_validator(mode="after")
-    def _whole_replica_url(self) -> Self:
+    def _complete_replica_url(self) -> Self:
         url = self.database_replica_url
-        self.database_replica_url = url and self._guarded_url("DATABASE_REPLICA_URL", url)
+        self.database_replica_url = url and self._reject_example_password("DATABASE_REPLICA_URL", url)
         return self
 
 
@@ -234,7 +234,7 @@ class RedisSettings(EnvironmentSettings):
     redis_password: SecretStr | None = None
 
     @model_validator(mode="after")
-    def _whole_redis_url(self) -> Self:
+    def _complete_redis_url(self) -> Self:
         if self.redis_url and self.redis_password:
             scheme, separator, rest = self.redis_url.get_secret_value().partition("://")
             user, _, host = rest.rpartition("@")
@@ -244,7 +244,7 @@ class RedisSettings(EnvironmentSettings):
         return self
 
 
-def lets_others_in(host: str) -> bool:
+def accepts_remote_connections(host: str) -> bool:
     """Does a program that listens there answer other machines? A name may mean anything."""
     if host == "localhost":
         return False
@@ -254,7 +254,7 @@ def lets_others_in(host: str) -> bool:
         return True
 
 
-def usable_url(value: str) -> str:
+def normalize_url(value: str) -> str:
     """The URL as SQLAlchemy takes it; raises ValueError, without naming the value, for what no database here has."""
     value = value.strip()
     try:
@@ -284,11 +284,11 @@ def _secrets_from_files(settings: type[EnvironmentSettings]) -> dict[str, str]:
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise ConfigError(f"{variable}: cannot read {path}: {reason}; give the path of a readable file.") from None
-        if example := example_in(found[name]):
+        if example := find_example(found[name]):
             raise ConfigError(f"{variable}: {path} holds the example's {example}; put the real one there.")
     return found
 
 
-def _one_line(error: Any) -> str:
+def _format_validation_error(error: Any) -> str:
     message = " ".join(str(error["msg"]).removeprefix("Value error, ").split())
     return f"{str(error['loc'][0]).upper()}: {message}." if error["loc"] else f"{message}."

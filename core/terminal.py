@@ -26,20 +26,20 @@ _WIDE = re.compile(
     r"|(?P<lost>\ufffd)(?=\d{1,3}(?:[;:]\d{1,3})*+m)"
 )
 # The escape character as programs write it where they make it visible.
-_WRITTEN = re.compile(
+_ESCAPED_ESCAPE = re.compile(
     r"(?:\^\[|\\(?:033|x1[bB]|e|u001[bB])|\u241b)(?:"
     r"(?P<sequence>\[(?:[0-9;:]*+m|[0-3]?[KJ]|\?[0-9;]++[hl]|[0-9]++(?:;[0-9]++)?[HfABCDG]))|\([0B]"
     r"|\][0-9]++;[^\^\\\x07\x1b\u241b\n\r]*+(?:\^G|\x07|(?:\^\[|\\(?:033|x1[bB]|e|u001[bB])|\u241b)\\))"
 )
 # Besides characters without width that turn the direction of the text around them. Line breaks, as str.splitlines
 # counts them, stay: whoever cleans a whole text keeps the numbers of its lines.
-_UNSEEN = re.compile("[\x00-\x07\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_INVISIBLE = re.compile("[\x00-\x07\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _BREAKS = re.compile("[\n\x0b\x0c\r\x1c-\x1e\x85\u2028\u2029]")
 # UTF-16 that was read as UTF-8: every other character is NUL, and its byte order mark two that are no UTF-8.
 _UTF16_MARK = re.compile("(?:\ufffd\ufffd|\ufeff)(?=\x00|[^\x00]\x00)")
 _SPECIAL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufffd\u241b]" r"|\^\[|\\(?:033|x1[bB]|e|u001[bB])[\[\](]")
 _BACKSPACED = re.compile(r"^[^\n\x08]*+\x08[^\n]*+", re.MULTILINE)
-_ERASES = re.compile(r"\x1b\[[0-3]?[KJ]")
+_ERASE_SEQUENCE = re.compile(r"\x1b\[[0-3]?[KJ]")
 
 
 def without_nul(text: str) -> str:
@@ -47,47 +47,47 @@ def without_nul(text: str) -> str:
     return _UTF16_MARK.sub("", text).replace("\x00", "") if "\x00" in text else text
 
 
-def settled(text: str) -> str:
+def normalize_escapes(text: str) -> str:
     """With 7-bit escape sequences alone: other forms of them rewritten or left out, backspaces applied, no NUL."""
     if not _SPECIAL.search(text):
         return text
-    text = _WIDE.sub(_narrow, without_nul(text))
-    text = _WRITTEN.sub(lambda found: ESC + found["sequence"] if found["sequence"] else "", text)
-    return _BACKSPACED.sub(lambda found: _backspaced(found[0]), text) if "\x08" in text else text
+    text = _WIDE.sub(_to_7bit, without_nul(text))
+    text = _ESCAPED_ESCAPE.sub(lambda found: ESC + found["sequence"] if found["sequence"] else "", text)
+    return _BACKSPACED.sub(lambda found: _apply_backspaces(found[0]), text) if "\x08" in text else text
 
 
-def visible(text: str) -> str:
+def visible_text(text: str) -> str:
     """Text of any number of lines without what is not seen; its line breaks stay where they are."""
     if not _SPECIAL.search(text):
         return text
-    return _UNSEEN.sub("", ESCAPE.sub("", settled(text)))
+    return _INVISIBLE.sub("", ESCAPE.sub("", normalize_escapes(text)))
 
 
-def shown(text: str) -> str:
+def visible_fragment(text: str) -> str:
     """The same of a piece of a line: without line breaks either."""
-    return _BREAKS.sub("", visible(text))
+    return _BREAKS.sub("", visible_text(text))
 
 
-def plain(line: str) -> str:
+def rendered_line(line: str) -> str:
     """One line as it stands on the screen at the end: of a line that was overwritten from its start (carriage return)
     what was written last."""
     line = line.rstrip("\r\n")
     if "\r" in line:
-        written = [shown(part) for part in line.split("\r")]
+        written = [visible_fragment(part) for part in line.split("\r")]
         return next((part for part in reversed(written) if part.strip()), "")
-    return shown(line)
+    return visible_fragment(line)
 
 
-def overwritten(pieces: Sequence[str], step: Callable[[], None] | None = None) -> set[int]:
+def overwritten_indices(fragments: Sequence[str], step: Callable[[], None] | None = None) -> set[int]:
     """Which pieces, each with the break that ends it, do not stand on the screen at the end: those that end with a
     carriage return and are followed by text, or by the erasure of the line. `step` is called before each."""
     found: set[int] = set()
     covered = False
-    for index in reversed(range(len(pieces))):
+    for index in reversed(range(len(fragments))):
         if step is not None:
             step()
-        covers = bool(_ERASES.search(pieces[index])) or shown(pieces[index]) != ""
-        if pieces[index].endswith("\r"):
+        covers = bool(_ERASE_SEQUENCE.search(fragments[index])) or visible_fragment(fragments[index]) != ""
+        if fragments[index].endswith("\r"):
             if covered:
                 found.add(index)
             covered = covered or covers
@@ -96,11 +96,11 @@ def overwritten(pieces: Sequence[str], step: Callable[[], None] | None = None) -
     return found
 
 
-def _narrow(found: re.Match[str]) -> str:
+def _to_7bit(found: re.Match[str]) -> str:
     return ESC + "[" if found["csi"] or found["lost"] else ""
 
 
-def _backspaced(line: str) -> str:
+def _apply_backspaces(line: str) -> str:
     """Every backspace takes back one character before it; at the end of a line nothing overwrites what it went back
     over. Escape sequences in between stay."""
     line = line.rstrip("\x08")

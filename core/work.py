@@ -15,82 +15,82 @@ from core.clock import uptime
 
 
 @dataclass(eq=False)
-class Piece:
+class TrackedTask:
     """`stepped_at` in seconds of time.monotonic: its beginning, or its latest step. `waits`: for pieces of its own,
     which then count instead. `begun_at` in seconds of uptime(), as that of the piece that began it."""
 
     name: str
-    work: "Work"
-    begun_at: float
-    stepped_at: float = field(default_factory=time.monotonic)
-    waits: int = 0
+    tracker: "TaskTracker"
+    started_at: float
+    progressed_at: float = field(default_factory=time.monotonic)
+    waiting_children: int = 0
 
 
-_current: ContextVar[Piece | None] = ContextVar("piece", default=None)
+_current_task: ContextVar[TrackedTask | None] = ContextVar("piece", default=None)
 
 
-class Work:
+class TaskTracker:
     """Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._pieces: set[Piece] = set()
+        self._pieces: set[TrackedTask] = set()
         self._lock = threading.Lock()
 
     @contextmanager
-    def piece(self, name: str, parent: Piece | None = None) -> Iterator[Piece]:
+    def track(self, name: str, parent: TrackedTask | None = None) -> Iterator[TrackedTask]:
         """What happens within, in this thread; begun by `parent`, or now."""
-        made = Piece(name, self, parent.begun_at if parent else uptime())
+        made = TrackedTask(name, self, parent.started_at if parent else uptime())
         with self._lock:
             self._pieces.add(made)
-        before = _current.set(made)
+        before = _current_task.set(made)
         try:
             yield made
         finally:
-            _current.reset(before)
+            _current_task.reset(before)
             with self._lock:
                 self._pieces.discard(made)
 
-    def oldest(self) -> tuple[str, float] | None:
+    def stalest(self) -> tuple[str, float] | None:
         """Name of the piece whose latest step is the longest ago, and how many seconds; null where nothing is under
         way."""
         with self._lock:
-            pieces = [each for each in self._pieces if not each.waits]
-        first = min(pieces, key=lambda each: each.stepped_at, default=None)
-        return (first.name, time.monotonic() - first.stepped_at) if first else None
+            pieces = [each for each in self._pieces if not each.waiting_children]
+        first = min(pieces, key=lambda each: each.progressed_at, default=None)
+        return (first.name, time.monotonic() - first.progressed_at) if first else None
 
 
-def current() -> Piece | None:
+def current_task() -> TrackedTask | None:
     """The piece of this thread."""
-    return _current.get()
+    return _current_task.get()
 
 
-def step() -> None:
+def report_progress() -> None:
     """The work of this thread goes on."""
-    piece = _current.get()
+    piece = _current_task.get()
     if piece is not None:
-        piece.stepped_at = time.monotonic()
+        piece.progressed_at = time.monotonic()
 
 
 @contextmanager
-def waiting() -> Iterator[None]:
+def waiting_for_subtasks() -> Iterator[None]:
     """The piece of this thread waits for others that it began."""
-    piece = _current.get()
+    piece = _current_task.get()
     if piece is None:
         yield
         return
-    piece.waits += 1
+    piece.waiting_children += 1
     try:
         yield
     finally:
-        piece.stepped_at = time.monotonic()
-        piece.waits -= 1
+        piece.progressed_at = time.monotonic()
+        piece.waiting_children -= 1
 
 
 @contextmanager
-def part_of(parent: Piece | None) -> Iterator[None]:
+def subtask_of(parent: TrackedTask | None) -> Iterator[None]:
     """A piece of its own in this thread, begun by that one."""
     if parent is None:
         yield
         return
-    with parent.work.piece(parent.name, parent):
+    with parent.tracker.track(parent.name, parent):
         yield

@@ -10,18 +10,18 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from tqdm import tqdm
 
-from core.settings import ConfigError, DatabaseSettings, usable_url
+from core.settings import ConfigError, DatabaseSettings, normalize_url
 from db.backup.backups import backup, restore
-from db.backup.contents import Refused
-from db.backup.copying import Counted, copy_database
+from db.backup.contents import BackupError
+from db.backup.copying import TableCopy, copy_database
 from db.backup.distribute import distribute
-from db.engine import DatabaseUnavailable, check_connection, make_engine, shown, write_scope
+from db.engine import DatabaseUnavailable, check_connection, make_engine, safe_url, write_scope
 from db.jobs.job_writes import recompute_runs
-from db.migrate import CannotGoBack, NotMigrated, Step, check_migrated, downgrade, losses, upgrade
-from db.roles import COLLECTOR, READER, NoRoles, Roles, make_passwords, make_roles, read, refresh_rights
-from db.runs.rollup_invalidation import mark_everything, waiting_marks
+from db.migrate import DowngradeError, MigrationStep, NotMigrated, check_migrated, downgrade, downgrade_losses, upgrade
+from db.roles import COLLECTOR, READER, RoleNames, RolesError, make_passwords, make_roles, read_password, refresh_rights
+from db.runs.rollup_invalidation import count_invalidations, invalidate_all
 from db.storage import vacuum
-from health.metrics.rollups.refresh import forget_hours, refresh
+from health.metrics.rollups.refresh import prune_hours, refresh_rollups
 from health.retention import prune, prune_logs
 
 
@@ -37,7 +37,7 @@ class Settings(DatabaseSettings):
         given = {COLLECTOR: self.database_collector_password, READER: self.database_reader_password}
         found = {name: secret.get_secret_value() for name, secret in given.items() if secret}
         try:
-            return found | {name: read(folder, name) for name in given if folder and name not in found}
+            return found | {name: read_password(folder, name) for name in given if folder and name not in found}
         except OSError as error:
             raise ConfigError(f"--passwords: cannot read {error.filename}: {error.strerror}; run `python -m db "
                               "passwords` on that folder first.") from None  # fmt: skip
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return _COMMANDS[options.command](Settings.load(), options)
-    except (ConfigError, Refused, CannotGoBack, NoRoles) as error:
+    except (ConfigError, BackupError, DowngradeError, RolesError) as error:
         print(error, file=sys.stderr)
         return 2
     except (DatabaseUnavailable, NotMigrated) as error:
@@ -86,28 +86,28 @@ def _parser() -> argparse.ArgumentParser:
 
 def _upgrade(settings: Settings, options: argparse.Namespace) -> int:
     engine = make_engine(settings.database_url)
-    revision = upgrade(engine, watch=_say)
-    print(f"{shown(engine)} is at revision {revision}.")
+    revision = upgrade(engine, on_step=_print_step)
+    print(f"{safe_url(engine)} is at revision {revision}.")
     passwords = settings.role_passwords(options.passwords)
     try:
         roles = make_roles(engine, passwords) if passwords else refresh_rights(engine)
-    except NoRoles as error:
+    except RolesError as error:
         # A database of somebody else: the programs then connect as DATABASE_URL says.
         print(f"No roles: {error}")
         return 0
     if roles:
-        _say_roles(roles)
+        _print_roles(roles)
     return 0
 
 
 def _roles(settings: Settings, options: argparse.Namespace) -> int:
     engine = make_engine(settings.database_url)
     check_migrated(engine)
-    _say_roles(make_roles(engine, settings.role_passwords(options.passwords)))
+    _print_roles(make_roles(engine, settings.role_passwords(options.passwords)))
     return 0
 
 
-def _say_roles(roles: Roles) -> None:
+def _print_roles(roles: RoleNames) -> None:
     print(
         f"{roles.collector} reads and writes rows; {roles.reader} reads, and writes rules, silences, acknowledgements "
         f"and requests for logs; {roles.owner} alone changes tables."
@@ -128,19 +128,19 @@ def _passwords(_settings: Settings, options: argparse.Namespace) -> int:
 def _downgrade(settings: Settings, options: argparse.Namespace) -> int:
     engine = make_engine(settings.database_url)
     check_connection(engine)
-    lost = losses(engine, options.revision)
+    lost = downgrade_losses(engine, options.revision)
     if not options.yes:
         print(
             "\n".join(["Going back loses:", *lost, "Stop all programs, make a backup, and give --yes."]),
             file=sys.stderr,
         )
         return 2
-    revision = downgrade(engine, options.revision, _say)
-    print(f"{shown(engine)} is at revision {revision}; start the version that this is of.")
+    revision = downgrade(engine, options.revision, _print_step)
+    print(f"{safe_url(engine)} is at revision {revision}; start the version that this is of.")
     return 0
 
 
-def _say(step: Step) -> None:
+def _print_step(step: MigrationStep) -> None:
     print(f"{step.revision} {step.title}: {step.seconds:,.1f} s", flush=True)
 
 
@@ -150,21 +150,21 @@ def _prune(settings: Settings, _options: argparse.Namespace) -> int:
     now = datetime.now(UTC)
     before = now - timedelta(days=settings.retention_days)
     old = now - timedelta(days=settings.log_retention_days)
-    with _bar("logs", " logs") as watch:
-        logs = _told(prune_logs(engine, old), watch)
-    with _bar("runs", " runs") as watch:
-        total = _told(prune(engine, before, now), watch)
+    with _progress_bar("logs", " logs") as watch:
+        logs = _run_with_progress(prune_logs(engine, old), watch)
+    with _progress_bar("runs", " runs") as watch:
+        total = _run_with_progress(prune(engine, before, now), watch)
     kept = settings.log_retention_days
     print(f"The text of {logs:,} logs fetched before {old:%Y-%m-%d} deleted (LOG_RETENTION_DAYS={kept}).")
     print(f"{total:,} runs created before {before:%Y-%m-%d} deleted (RETENTION_DAYS={settings.retention_days}).")
     return 0
 
 
-def _told(work: Iterator[int], watch: Callable[[int, int], None]) -> int:
+def _run_with_progress(action: Iterator[int], on_progress: Callable[[int, int], None]) -> int:
     total = 0
-    for done in work:
+    for done in action:
         total += done
-        watch(total, total)
+        on_progress(total, total)
     return total
 
 
@@ -172,7 +172,7 @@ def _vacuum(settings: Settings, _options: argparse.Namespace) -> int:
     engine = make_engine(settings.database_url)
     check_migrated(engine)
     before, after = vacuum(engine)
-    print(f"{shown(engine)} took {before / 1e6:,.1f} MB and takes {after / 1e6:,.1f} MB.")
+    print(f"{safe_url(engine)} took {before / 1e6:,.1f} MB and takes {after / 1e6:,.1f} MB.")
     return 0
 
 
@@ -180,15 +180,15 @@ def _rebuild(settings: Settings, _options: argparse.Namespace) -> int:
     engine = make_engine(settings.database_url)
     check_migrated(engine)
     now = datetime.now(UTC)
-    with _bar("runs", " runs") as watch:
-        runs = _told(recompute_runs(engine), watch)
+    with _progress_bar("runs", " runs") as watch:
+        runs = _run_with_progress(recompute_runs(engine), watch)
     with write_scope(engine) as session:
-        mark_everything(session, now)
-        total = waiting_marks(session)
+        invalidate_all(session, now)
+        total = count_invalidations(session)
     with tqdm(total=total, desc="roll-ups", unit=" days", disable=not sys.stderr.isatty()) as bar:
-        for made in refresh(engine, now):
+        for made in refresh_rollups(engine, now):
             bar.update(made)
-        forget_hours(engine, now)
+        prune_hours(engine, now)
     print(f"The sums of {runs:,} runs and the roll-ups of {total:,} days of repositories are made anew.")
     return 0
 
@@ -199,50 +199,50 @@ def _copy(settings: Settings, options: argparse.Namespace) -> int:
     if options.source:
         source = settings.with_password(_url(variable, options.source))
     from_engine, to_engine = make_engine(source, variable=variable), make_engine(target, variable="--to")
-    with _bar("rows", " rows") as watch:
+    with _progress_bar("rows", " rows") as watch:
         counted = copy_database(from_engine, to_engine, watch)
     print(_table(counted))
-    print(f"{shown(from_engine)} is copied to {shown(to_engine)}.")
+    print(f"{safe_url(from_engine)} is copied to {safe_url(to_engine)}.")
     return 0
 
 
 def _backup(settings: Settings, options: argparse.Namespace) -> int:
     engine = make_engine(settings.database_url)
-    with _bar("backup", " pages") as watch:
+    with _progress_bar("backup", " pages") as watch:
         size = backup(engine, options.file, watch, overwrite=options.overwrite)
-    print(f"{shown(engine)} is saved in {options.file} ({size / 1e6:,.1f} MB).")
+    print(f"{safe_url(engine)} is saved in {options.file} ({size / 1e6:,.1f} MB).")
     return 0
 
 
 def _restore(settings: Settings, options: argparse.Namespace) -> int:
     engine = make_engine(settings.database_url)
-    with _bar("restore", " pages") as watch:
+    with _progress_bar("restore", " pages") as watch:
         revision = restore(engine, options.file, watch, overwrite=options.overwrite)
-    print(f"{shown(engine)} holds what is in {options.file}, at revision {revision}.")
+    print(f"{safe_url(engine)} holds what is in {options.file}, at revision {revision}.")
     return 0
 
 
 def _distribute(settings: Settings, _options: argparse.Namespace) -> int:
     engine = make_engine(settings.database_url)
-    with _bar("distribute", " tables") as watch:
+    with _progress_bar("distribute", " tables") as watch:
         tables = distribute(engine, watch)
     if tables:
-        print(f"{shown(engine)}: {len(tables)} tables are distributed now. Restart all programs.")
+        print(f"{safe_url(engine)}: {len(tables)} tables are distributed now. Restart all programs.")
     else:
-        print(f"{shown(engine)}: all tables are distributed already.")
+        print(f"{safe_url(engine)}: all tables are distributed already.")
     return 0
 
 
 def _url(option: str, value: str) -> str:
     try:
-        return usable_url(value)
+        return normalize_url(value)
     except ValueError as error:
         raise ConfigError(f"{option}: {error}.") from None
 
 
 @contextmanager
-def _bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    with tqdm(total=0, desc=what, unit=unit, disable=not sys.stderr.isatty()) as bar:
+def _progress_bar(label: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    with tqdm(total=0, desc=label, unit=unit, disable=not sys.stderr.isatty()) as bar:
 
         def watch(done: int, total: int) -> None:
             bar.total = total
@@ -251,9 +251,9 @@ def _bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         yield watch
 
 
-def _table(counted: list[Counted]) -> str:
+def _table(counted: list[TableCopy]) -> str:
     """Only tables with rows, and all rows together."""
-    rows = [(each.table, each.read, each.written) for each in counted if each.read]
+    rows = [(each.table, each.rows_read, each.rows_written) for each in counted if each.rows_read]
     rows.append(("all", sum(row[1] for row in rows), sum(row[2] for row in rows)))
     lines = [f"{'table':<20} {'read':>14} {'written':>14}"]
     return "\n".join(lines + [f"{name:<20} {read:>14,} {written:>14,}" for name, read, written in rows])

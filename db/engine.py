@@ -29,7 +29,7 @@ DISTRIBUTED_TABLES = (
 SHARD_KEY = "repository_id"
 
 # A setting of Citus; a PostgreSQL without it takes it, too, and does nothing.
-SEQUENTIAL = text("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
+SEQUENTIAL_MODE = text("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
 
 # By pool, which an engine shares with those that differ from it in options alone.
 _sharded: WeakKeyDictionary[Pool, bool] = WeakKeyDictionary()
@@ -66,25 +66,25 @@ class DatabaseUnavailable(Exception):
 
 
 def make_engine(
-    url: str, *, connect_timeout_seconds: int = 5, variable: str = "DATABASE_URL", impatient: bool = False,
-    settled_within: timedelta | None = None,
+    url: str, *, connect_timeout_seconds: int = 5, variable: str = "DATABASE_URL", fail_fast: bool = False,
+    idle_transaction_timeout: timedelta | None = None,
 ) -> Engine:  # fmt: skip
     """An engine that has not connected yet. `url` is sqlite:///PATH or postgresql://…; `variable` is the one that
     named it, for messages. `impatient`: a machine that went away without a word is given up after seconds, not after a
     quarter of an hour. `settled_within`: PostgreSQL ends a transaction in which this program sends nothing for so
     long, and with it its locks, for which others wait."""
-    more: dict[str, Any] = {**_IMPATIENT} if impatient else {}
-    if settled_within is not None:
-        milliseconds = int(settled_within.total_seconds() * 1000)
-        more["options"] = f"{_OPTIONS} -c idle_in_transaction_session_timeout={milliseconds}"
+    more: dict[str, Any] = {**_FAIL_FAST_OPTIONS} if fail_fast else {}
+    if idle_transaction_timeout is not None:
+        milliseconds = int(idle_transaction_timeout.total_seconds() * 1000)
+        more["options"] = f"{_SESSION_OPTIONS} -c idle_in_transaction_session_timeout={milliseconds}"
     return _make_engine(url, connect_timeout_seconds, variable, more).execution_options(variable=variable)
 
 
-def _make_engine(url: str, connect_timeout_seconds: int, variable: str, more: dict[str, Any]) -> Engine:
+def _make_engine(url: str, connect_timeout_seconds: int, variable: str, connect_args: dict[str, Any]) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         _make_parent_folder(parsed.database, variable)
-        engine = create_engine(url, connect_args={"timeout": _PATIENCE_SECONDS, "check_same_thread": False})
+        engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_SECONDS, "check_same_thread": False})
         event.listen(engine, "do_connect", lambda *_: _make_private_file(parsed.database))
         event.listen(engine, "connect", _sqlite_pragmas)
         event.listen(engine, "begin", _sqlite_begin)
@@ -93,18 +93,18 @@ def _make_engine(url: str, connect_timeout_seconds: int, variable: str, more: di
         parsed.set(drivername="postgresql+psycopg2"),
         pool_pre_ping=True,
         pool_size=10,
-        connect_args={"connect_timeout": connect_timeout_seconds, "options": _OPTIONS, **more},
+        connect_args={"connect_timeout": connect_timeout_seconds, "options": _SESSION_OPTIONS, **connect_args},
     )
     event.listen(engine, "begin", _postgresql_begin)
     return engine
 
 
 # How long a writer waits for another one's lock on an SQLite file.
-_PATIENCE_SECONDS = 30
+_BUSY_TIMEOUT_SECONDS = 30
 # Compiling a question takes longer than the questions asked here.
-_OPTIONS = "-c timezone=utc -c jit=off"
+_SESSION_OPTIONS = "-c timezone=utc -c jit=off"
 # Of libpq, in seconds, and milliseconds.
-_IMPATIENT = {"keepalives_idle": 3, "keepalives_interval": 1, "keepalives_count": 3, "tcp_user_timeout": 6000}
+_FAIL_FAST_OPTIONS = {"keepalives_idle": 3, "keepalives_interval": 1, "keepalives_count": 3, "tcp_user_timeout": 6000}
 
 
 def check_connection(engine: Engine) -> None:
@@ -116,7 +116,7 @@ def check_connection(engine: Engine) -> None:
         raise DatabaseUnavailable(describe_failure(engine, error)) from None
 
 
-def shown(engine: Engine) -> str:
+def safe_url(engine: Engine) -> str:
     """The URL for people: without password, and without the query, where libpq takes another one."""
     kept = {name: value for name, value in engine.url.query.items() if name in ("host", "port", "sslmode")}
     return engine.url.set(query=kept).render_as_string(hide_password=True)
@@ -124,16 +124,16 @@ def shown(engine: Engine) -> str:
 
 def describe_failure(engine: Engine, error: SQLAlchemyError) -> str:
     """One line that says what is wrong with DATABASE_URL and what to do."""
-    url = shown(engine)
+    url = safe_url(engine)
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()
     reason = clean(cause[0], 300) if cause else type(error).__name__
     variable = engine.get_execution_options().get("variable", "DATABASE_URL")
     if engine.dialect.name == "sqlite":
-        return f"{variable}: cannot use {url}: {reason}; {_sqlite_advice(reason)}."
+        return f"{variable}: cannot use {url}: {reason}; {_sqlite_remediation(reason)}."
     return f"{variable}: cannot use {url}: {reason}; is the server running and reachable, and are user and name right?"
 
 
-def _sqlite_advice(reason: str) -> str:
+def _sqlite_remediation(reason: str) -> str:
     """By SQLite's own message: https://www.sqlite.org/rescode.html."""
     if "locked" in reason:
         return "another process has held its lock for too long: end that process, or try again when it is done"
@@ -164,25 +164,25 @@ def write_scope(engine: Engine) -> Iterator[Session]:
 
 
 @contextmanager
-def brief_write_scope(engine: Engine, *, patience_seconds: float = 5.0) -> Iterator[Session]:
+def interactive_write_scope(engine: Engine, *, timeout_seconds: float = 5.0) -> Iterator[Session]:
     """As write_scope, for what a person waits for: where another program holds SQLite's lock it raises OperationalError
     after `patience_seconds`, not after the half minute that collectors wait."""
     with engine.execution_options(sqlite_immediate=True).connect() as connection:
         raw = connection.connection.driver_connection if engine.dialect.name == "sqlite" else None
-        _set_patience(raw, patience_seconds)
+        _set_busy_timeout(raw, timeout_seconds)
         try:
             with connection.begin(), Session(connection, expire_on_commit=False) as session:
                 yield session
                 session.flush()
         finally:
-            _set_patience(raw, _PATIENCE_SECONDS)
+            _set_busy_timeout(raw, _BUSY_TIMEOUT_SECONDS)
 
 
 @contextmanager
-def eager_write_scope(engine: Engine, *, patience_seconds: float, pause_seconds: float = 0.002) -> Iterator[Session]:
+def polling_write_scope(engine: Engine, *, timeout_seconds: float, poll_seconds: float = 0.002) -> Iterator[Session]:
     """As write_scope, for one who must not starve: SQLite's own waiting sleeps up to 0.1 s between two tries, and
     against a busy writer that can go on for seconds. Asks for the lock every `pause_seconds` instead."""
-    ends = time.monotonic() + patience_seconds
+    ends = time.monotonic() + timeout_seconds
     with engine.execution_options(writes=True).connect() as connection:
         while True:
             try:
@@ -191,13 +191,13 @@ def eager_write_scope(engine: Engine, *, patience_seconds: float, pause_seconds:
             except OperationalError as error:
                 if "locked" not in str(error.orig) or time.monotonic() >= ends:
                     raise
-                time.sleep(pause_seconds)
+                time.sleep(poll_seconds)
         with transaction, Session(connection, expire_on_commit=False) as session:
             yield session
             session.flush()
 
 
-def _set_patience(raw: Any, seconds: float) -> None:
+def _set_busy_timeout(raw: Any, seconds: float) -> None:
     if raw is not None:
         raw.execute(f"PRAGMA busy_timeout={int(seconds * 1000)}")
 
@@ -232,7 +232,7 @@ def _sqlite_pragmas(connection: Any, _record: Any) -> None:
     # begins as a reader cannot become a writer after somebody else wrote (SQLITE_BUSY at once, no timeout).
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={_PATIENCE_SECONDS * 1000}",
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={_BUSY_TIMEOUT_SECONDS * 1000}",
                    "foreign_keys=ON"):  # fmt: skip
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
@@ -260,4 +260,4 @@ def _postgresql_begin(connection: Connection) -> None:
     """Citus refuses a write to a reference table after statements of the same transaction ran on several shards at
     once: in transactions that write they run one after the other."""
     if connection.get_execution_options().get("writes", False) and is_sharded(connection):
-        connection.execute(SEQUENTIAL)
+        connection.execute(SEQUENTIAL_MODE)

@@ -145,7 +145,7 @@ class DeliveryState(StrEnum):
     PENDING = "pending"
     SENT = "sent"
     DEAD = "dead"
-    FOLDED = "folded"
+    MERGED = "folded"
 
 
 class RuleKind(StrEnum):
@@ -189,7 +189,7 @@ class GroupBy(StrEnum):
     RUNNER = "runner"
 
 
-class Part(StrEnum):
+class Dimension(StrEnum):
     """What a roll-up may be about, beside its tile of time."""
 
     REPOSITORY = "repository_id"
@@ -202,11 +202,11 @@ class BranchKind(IntEnum):
     """NAMESAKE: a branch that has the default branch's name and is another, as a pull request from a fork's main."""
 
     OTHER = 0
-    NAMESAKE = 1
+    FORK_DEFAULT = 1
     DEFAULT = 2
 
 
-class Grain(IntEnum):
+class RollupLevel(IntEnum):
     """From the coarsest on: the first that has all that is asked for is the quickest answer."""
 
     ALL = 0

@@ -17,18 +17,18 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from db.engine import DatabaseUnavailable, check_connection, describe_failure
-from db.migrations.online_ddl import LOCK_TIMEOUT, Overtaken
+from db.migrations.online_ddl import LOCK_TIMEOUT, ConcurrentMigration
 
 log = logging.getLogger(__name__)
 _SCRIPTS = Path(__file__).parent / "migrations"
 # Any constant: programs that start at the same time take this PostgreSQL advisory lock in turn.
 _LOCK = 7_233_019
-_TURN_SECONDS = 0.1
+_LOCK_POLL_SECONDS = 0.1
 # PostgreSQL's lock_not_available and deadlock_detected: somebody else has the table for now.
-_BUSY = ("55P03", "40P01")
+_LOCK_ERRORS = ("55P03", "40P01")
 _INSUFFICIENT_PRIVILEGE = "42501"
-_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
-_PATIENCE_SECONDS = 1800.0
+_RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+_LOCK_TIMEOUT_SECONDS = 1800.0
 
 
 class NotMigrated(Exception):
@@ -39,12 +39,12 @@ class NewerSchema(NotMigrated):
     """A later version has migrated the database."""
 
 
-class CannotGoBack(Exception):
+class DowngradeError(Exception):
     """The schema cannot be brought there; the message is one line that says why."""
 
 
 @dataclass(frozen=True)
-class Step:
+class MigrationStep:
     """One migration that was done, forward to `revision` or back from it; `seconds` it took."""
 
     revision: str
@@ -52,16 +52,16 @@ class Step:
     seconds: float
 
 
-Watch = Callable[[Step], None]
+OnStep = Callable[[MigrationStep], None]
 
 
-def upgrade(engine: Engine, revision: str = "head", watch: Watch | None = None) -> str | None:
+def upgrade(engine: Engine, revision: str = "head", on_step: OnStep | None = None) -> str | None:
     """Migrates forward, safely with several programs starting at once; returns the revision reached. Raises NotMigrated
     where a newer version has migrated it, or where this role may not."""
     check_connection(engine)
     target = head_revision() if revision == "head" else revision
     try:
-        return _walk(engine, lambda current: _above(current, target), _forward, watch)
+        return _apply(engine, lambda current: _upgrade_path(current, target), _upgrade_step, on_step)
     except SQLAlchemyError as error:
         if getattr(getattr(error, "orig", None), "pgcode", None) == _INSUFFICIENT_PRIVILEGE:
             state = f"at revision {current_revision(engine)}, not {target}"
@@ -72,22 +72,22 @@ def upgrade(engine: Engine, revision: str = "head", watch: Watch | None = None) 
         raise DatabaseUnavailable(describe_failure(engine, error)) from error
 
 
-def downgrade(engine: Engine, revision: str, watch: Watch | None = None) -> str | None:
+def downgrade(engine: Engine, revision: str, on_step: OnStep | None = None) -> str | None:
     """Migrates back, in the same manner; `base` is the empty database."""
-    return _walk(engine, lambda current: _back_from(current, revision), _back, watch)
+    return _apply(engine, lambda current: _downgrade_path(current, revision), _downgrade_step, on_step)
 
 
-def losses(engine: Engine, revision: str) -> list[str]:
+def downgrade_losses(engine: Engine, revision: str) -> list[str]:
     """What going back to that revision loses, the last migration first: one line each. Raises CannotGoBack where it is
     no earlier one, and NotMigrated where a newer version has migrated the database."""
     current = current_revision(engine)
-    _refuse_newer(current)
+    _reject_newer(current)
     if revision == "base" or not is_known(revision):
         known = ", ".join(script.revision for script in reversed(_scripts()))
-        raise CannotGoBack(f"There is no revision {revision[:40]!r} to go back to; known are {known}.")
+        raise DowngradeError(f"There is no revision {revision[:40]!r} to go back to; known are {known}.")
     if current is None or revision >= current:
-        raise CannotGoBack(f"The database is at revision {current or 'none'}; {revision} is not before that.")
-    return [f"{each.revision} ({_title(each)}): {each.module.loses}" for each in _back_from(current, revision)]
+        raise DowngradeError(f"The database is at revision {current or 'none'}; {revision} is not before that.")
+    return [f"{each.revision} ({_title(each)}): {each.module.loses}" for each in _downgrade_path(current, revision)]
 
 
 def current_revision(engine: Engine) -> str | None:
@@ -112,41 +112,41 @@ def check_migrated(engine: Engine) -> None:
     """Raises DatabaseUnavailable or NotMigrated unless the schema is this version's."""
     check_connection(engine)
     found, wanted = current_revision(engine), head_revision()
-    _refuse_newer(found)
+    _reject_newer(found)
     if found != wanted:
         state = f"at revision {found}, not {wanted}" if found else "not migrated"
         raise NotMigrated(f"The database is {state}; run `python -m db upgrade` (make run does it by itself).")
 
 
-def _refuse_newer(revision: str | None) -> None:
+def _reject_newer(revision: str | None) -> None:
     if revision is not None and not is_known(revision):
         raise NewerSchema(f"The database is at revision {revision}, of a newer version; update this program.")
 
 
-def _walk(
+def _apply(
     engine: Engine,
     ahead: Callable[[str | None], list[Script]],
     move: Callable[[Connection, Script], None],
-    watch: Watch | None,
+    watch: OnStep | None,
 ) -> str | None:
     """One migration after the other, each in a transaction of its own: between two of them others get their turn."""
-    with _turn(engine) as step:
+    with _migration_lock(engine) as step:
         while True:
             begun, done = time.monotonic(), False
-            with suppress(Overtaken), step() as connection:
+            with suppress(ConcurrentMigration), step() as connection:
                 current = revision_of(connection)
-                _refuse_newer(current)
+                _reject_newer(current)
                 left = ahead(current)
                 if not left:
                     return current
-                _patiently(connection, move, left[0])
+                _with_lock_retries(connection, move, left[0])
                 done = True
             if watch and done:
-                watch(Step(left[0].revision, _title(left[0]), time.monotonic() - begun))
+                watch(MigrationStep(left[0].revision, _title(left[0]), time.monotonic() - begun))
 
 
 @contextmanager
-def _turn(engine: Engine) -> Iterator[Callable[[], AbstractContextManager[Connection]]]:
+def _migration_lock(engine: Engine) -> Iterator[Callable[[], AbstractContextManager[Connection]]]:
     """For one program at a time: gives what makes the connection of a step. On SQLite a step begins with the write
     lock, and looks only then where the schema is; PostgreSQL's lock lasts for all steps."""
     if engine.dialect.name != "postgresql":
@@ -156,7 +156,7 @@ def _turn(engine: Engine) -> Iterator[Callable[[], AbstractContextManager[Connec
         # Asked for again and again: a statement that waits would hold up the building of an index, which waits for it.
         while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}):
             connection.rollback()
-            time.sleep(_TURN_SECONDS)
+            time.sleep(_LOCK_POLL_SECONDS)
 
         @contextmanager
         def step() -> Iterator[Connection]:
@@ -166,13 +166,13 @@ def _turn(engine: Engine) -> Iterator[Callable[[], AbstractContextManager[Connec
         try:
             yield step
         finally:
-            _release(connection)
+            _unlock(connection)
 
 
 @contextmanager
 def _sqlite_step(engine: Engine) -> Iterator[Connection]:
     """Another program's migration may hold the lock for longer than SQLite waits."""
-    gives_up = time.monotonic() + _PATIENCE_SECONDS
+    gives_up = time.monotonic() + _LOCK_TIMEOUT_SECONDS
     with engine.execution_options(writes=True).connect() as connection:
         while True:
             try:
@@ -185,7 +185,7 @@ def _sqlite_step(engine: Engine) -> Iterator[Connection]:
             yield connection
 
 
-def _release(connection: Connection) -> None:
+def _unlock(connection: Connection) -> None:
     """With a connection that broke the lock is gone already."""
     if connection.invalidated or connection.closed:
         return
@@ -195,9 +195,9 @@ def _release(connection: Connection) -> None:
     connection.commit()
 
 
-def _patiently(connection: Connection, move: Callable[[Connection, Script], None], script: Script) -> None:
+def _with_lock_retries(connection: Connection, move: Callable[[Connection, Script], None], script: Script) -> None:
     """A table that somebody else has is asked for again and again, a second each, so that nobody queues behind it."""
-    gives_up = time.monotonic() + _PATIENCE_SECONDS
+    gives_up = time.monotonic() + _LOCK_TIMEOUT_SECONDS
     tries = 0
     while True:
         if connection.dialect.name == "postgresql":
@@ -210,20 +210,20 @@ def _patiently(connection: Connection, move: Callable[[Connection, Script], None
             move(connection, script)
             return
         except DBAPIError as error:
-            if getattr(error.orig, "pgcode", None) not in _BUSY or time.monotonic() >= gives_up:
+            if getattr(error.orig, "pgcode", None) not in _LOCK_ERRORS or time.monotonic() >= gives_up:
                 raise
             connection.rollback()
             if tries % 10 == 0:
                 log.warning("A long transaction (a backup?) has a table that is to be changed; trying again.")
-            time.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
+            time.sleep(_RETRY_SECONDS[min(tries, len(_RETRY_SECONDS) - 1)])
             tries += 1
 
 
-def _forward(connection: Connection, script: Script) -> None:
+def _upgrade_step(connection: Connection, script: Script) -> None:
     _run(connection, lambda current, _: _directory()._upgrade_revs(script.revision, current))
 
 
-def _back(connection: Connection, script: Script) -> None:
+def _downgrade_step(connection: Connection, script: Script) -> None:
     below = script.down_revision or "base"
     _run(connection, lambda current, _: _directory()._downgrade_revs(str(below), current))
 
@@ -246,11 +246,11 @@ def _scripts() -> list[Script]:
     return list(_directory().walk_revisions())
 
 
-def _above(current: str | None, target: str) -> list[Script]:
+def _upgrade_path(current: str | None, target: str) -> list[Script]:
     return [each for each in reversed(_scripts()) if (current or "") < each.revision <= target]
 
 
-def _back_from(current: str | None, target: str) -> list[Script]:
+def _downgrade_path(current: str | None, target: str) -> list[Script]:
     low = "" if target == "base" else target
     return [each for each in _scripts() if low < each.revision <= (current or "")]
 

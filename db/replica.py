@@ -22,31 +22,31 @@ from db.engine import describe_failure, make_engine
 from db.migrate import head_revision, revision_of
 
 log = logging.getLogger(__name__)
-DEFAULT_LAG_SECONDS = 30.0
-LOOK_SECONDS = 2.0
+DEFAULT_MAX_LAG_SECONDS = 30.0
+CHECK_INTERVAL_SECONDS = 2.0
 _CONNECT_SECONDS = 2
 # A look that does not come to an end for this long says enough of the replica.
-_SILENT_SECONDS = 8.0
+_CHECK_TIMEOUT_SECONDS = 8.0
 # Serialization (a conflict with what is replayed), deadlock, shut down, crashed, starting up; a table or a column that
 # is not there yet.
-_FAULTS = ("40001", "40P01", "57P01", "57P02", "57P03", "42P01", "42703")
+_REPLICA_SQLSTATES = ("40001", "40P01", "57P01", "57P02", "57P03", "42P01", "42703")
 # Where it has written to; and what is to be written yet of changes that are seen already (synchronous_commit = off).
-_PLACE = """
+_WRITE_POSITION = """
 SELECT pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_lsn() END, '0/0'), 0,
        pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_insert_lsn() END, '0/0')
 """
 # One that was promoted writes a log of its own.
-_REPLAYED = """
+_REPLAY_POSITION = """
 SELECT pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() END, '0/0'),
        extract(epoch FROM now() - pg_last_xact_replay_timestamp()), NULL
 """
-_BEAT = text("SELECT data_version, seen_at FROM heartbeats WHERE name = 'collector'").columns(seen_at=DateTime())
-_MARK = "ask_again"
-_UNASKED, _BROKEN = "DATABASE_REPLICA_URL: cannot use it; the log says why", "it broke off; the log says why"
+_HEARTBEAT = text("SELECT data_version, seen_at FROM heartbeats WHERE name = 'collector'").columns(seen_at=DateTime())
+_REPLICA_FAILURE_ATTRIBUTE = "ask_again"
+_UNREACHABLE, _DISCONNECTED = "DATABASE_REPLICA_URL: cannot use it; the log says why", "it broke off; the log says why"
 
 
 @dataclass(frozen=True)
-class Standing:
+class ReplicaStatus:
     """What answers, and why; `lag_seconds` is null where it is not known."""
 
     from_replica: bool
@@ -55,28 +55,28 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _DatabaseState:
     """A database at one moment. `place` in the log in bytes, `end` of what everybody sees; null where it has none.
     `idle` seconds since the last transaction that was replayed."""
 
-    place: int | None
-    end: int | None
-    idle: float
+    log_position: int | None
+    insert_position: int | None
+    idle_seconds: float
     version: int
-    beat: datetime | None
+    heartbeat_at: datetime | None
     revision: str | None
 
 
-class Reader:
+class ReplicaRouter:
     """`primary` is the database itself. Without a replica it answers everything, and nothing is looked at."""
 
     def __init__(
-        self, url: str, replica_url: str | None = None, *, max_lag_seconds: float = DEFAULT_LAG_SECONDS
+        self, url: str, replica_url: str | None = None, *, max_lag_seconds: float = DEFAULT_MAX_LAG_SECONDS
     ) -> None:
         self.primary = make_engine(url)
-        self.replica = _replica(replica_url, _CONNECT_SECONDS) if replica_url else None
-        self._most, self._every = max_lag_seconds, LOOK_SECONDS
-        self._marks: deque[tuple[float, int]] = deque(maxlen=int(2 * max_lag_seconds / LOOK_SECONDS) + 2)
+        self.replica = _replica_engine(replica_url, _CONNECT_SECONDS) if replica_url else None
+        self._most, self._every = max_lag_seconds, CHECK_INTERVAL_SECONDS
+        self._marks: deque[tuple[float, int]] = deque(maxlen=int(2 * max_lag_seconds / CHECK_INTERVAL_SECONDS) + 2)
         self._lock, self._over = threading.Lock(), threading.Event()
         self._trusted, self._reason = False, "it was not looked at yet"
         self._lag: float | None = None
@@ -88,19 +88,19 @@ class Reader:
         # The database itself is away.
         self._alone = False
         if self.replica is not None and replica_url:
-            event.listen(self.replica, "handle_error", self._broke)
-            self._primary: tuple[float, _Seen | None] | None = None
+            event.listen(self.replica, "handle_error", self._on_error)
+            self._primary: tuple[float, _DatabaseState | None] | None = None
             self._primary_asked_at = time.monotonic()
-            for look, address in ((self._keep_asking, url), (self._keep_looking, replica_url)):
+            for look, address in ((self._poll_primary, url), (self._poll_replica, replica_url)):
                 threading.Thread(target=look, args=(address,), daemon=True).start()
 
     @property
     def engine(self) -> Engine:
         """What answers now."""
         if self.replica is not None and self._trusted:
-            if time.monotonic() - self._looked_at < max(_SILENT_SECONDS, 4 * self._every):
+            if time.monotonic() - self._looked_at < max(_CHECK_TIMEOUT_SECONDS, 4 * self._every):
                 return self.replica
-            self._leave("it does not answer")
+            self._use_primary("it does not answer")
         return self.primary
 
     @contextmanager
@@ -112,24 +112,24 @@ class Reader:
             opened.info["replica"] = connection.engine is self.replica
             yield opened
 
-    def went_back(self, session: Session, version: int) -> bool:
+    def is_stale_read(self, session: Session, version: int) -> bool:
         """True where the data of this version is older than what was read before: ask again, of the database itself.
         That one is believed."""
         if session.info.get("replica") and version < self._version and not self._alone:
-            self._leave("it is behind what was shown")
+            self._use_primary("it is behind what was shown")
             return True
         self._version = version
         return False
 
-    def wrote(self) -> None:
+    def record_write(self) -> None:
         """Something was changed in the database itself: who did it shall see it."""
         with self._lock:
             if self.replica is not None:
-                self._begin_again("it catches up")
+                self._require_catch_up("it catches up")
 
-    def standing(self) -> Standing:
+    def status(self) -> ReplicaStatus:
         on_replica = self.engine is self.replica
-        return Standing(on_replica, self._lag, "" if on_replica else self._reason)
+        return ReplicaStatus(on_replica, self._lag, "" if on_replica else self._reason)
 
     def close(self) -> None:
         self._over.set()
@@ -137,113 +137,117 @@ class Reader:
             if engine is not None:
                 engine.dispose()
 
-    def look(self, primary: _Seen | None, replica: _Seen | str, asked_at: float) -> None:
+    def evaluate(self, primary: _DatabaseState | None, replica: _DatabaseState | str, checked_at: float) -> None:
         """Decides by how both stood since `asked_at`; a replica that could not be asked is told by the reason. Where
         the database itself is away, an older answer is better than none."""
         now = time.monotonic()
         if isinstance(replica, str):
-            self._leave(_UNASKED, why=replica)
+            self._use_primary(_UNREACHABLE, log_reason=replica)
             return
         self._looked_at = now
         if replica.revision != head_revision():
-            self._leave(f"its schema is at {replica.revision}")
+            self._use_primary(f"its schema is at {replica.revision}")
             return
         with self._lock:
             self._alone = primary is None
             if primary is not None:
-                self._lag = self._behind(now, asked_at, primary, replica)
+                self._lag = self._lag_behind(now, checked_at, primary, replica)
                 if self._lag > self._most:
-                    self._leave_now(f"it is {self._lag:,.0f} s behind, more than DATABASE_REPLICA_MAX_LAG")
-                elif self._trusted or self._caught_up(primary, replica, asked_at):
-                    self._trust()
+                    self._use_primary_locked(f"it is {self._lag:,.0f} s behind, more than DATABASE_REPLICA_MAX_LAG")
+                elif self._trusted or self._caught_up(primary, replica, checked_at):
+                    self._use_replica()
             else:
                 self._lag = None
-                self._trust()
+                self._use_replica()
 
-    def _behind(self, now: float, asked_at: float, primary: _Seen, replica: _Seen) -> float:
+    def _lag_behind(self, now: float, asked_at: float, primary: _DatabaseState, replica: _DatabaseState) -> float:
         """In seconds, by the log; without one by the sign of life that the collector writes."""
-        if primary.place is None or replica.place is None:
-            return max((primary.beat - replica.beat).total_seconds(), 0.0) if primary.beat and replica.beat else 0.0
+        if primary.log_position is None or replica.log_position is None:
+            return (
+                max((primary.heartbeat_at - replica.heartbeat_at).total_seconds(), 0.0)
+                if primary.heartbeat_at and replica.heartbeat_at
+                else 0.0
+            )
         if not self._marks or self._marks[-1][0] < asked_at:
-            self._marks.append((asked_at, primary.place))
-        if replica.place >= primary.place:
+            self._marks.append((asked_at, primary.log_position))
+        if replica.log_position >= primary.log_position:
             return 0.0
-        reached = [at for at, place in self._marks if place <= replica.place]
-        return now - reached[-1] if reached else max(now - self._marks[0][0], replica.idle)
+        reached = [at for at, place in self._marks if place <= replica.log_position]
+        return now - reached[-1] if reached else max(now - self._marks[0][0], replica.idle_seconds)
 
-    def _caught_up(self, primary: _Seen, replica: _Seen, asked_at: float) -> bool:
+    def _caught_up(self, primary: _DatabaseState, replica: _DatabaseState, asked_at: float) -> bool:
         if not self._must_catch_up:
             return True
         if asked_at < self._since:
             return False  # the place of the database may be that of before the change
-        self._needed = self._needed or primary.end or 0
+        self._needed = self._needed or primary.insert_position or 0
         self._reason = "it catches up"
-        return replica.version >= max(primary.version, self._version) and (replica.place or 0) >= self._needed
+        return replica.version >= max(primary.version, self._version) and (replica.log_position or 0) >= self._needed
 
-    def _trust(self) -> None:
+    def _use_replica(self) -> None:
         if not self._trusted:
             log.info("The replica answers.")
         self._trusted, self._must_catch_up, self._needed = True, False, 0
 
-    def _leave(self, reason: str, why: str = "") -> None:
+    def _use_primary(self, reason: str, log_reason: str = "") -> None:
         with self._lock:
             self._lag = None
-            self._leave_now(reason, why)
+            self._use_primary_locked(reason, log_reason)
 
-    def _leave_now(self, reason: str, why: str = "") -> None:
+    def _use_primary_locked(self, reason: str, log_reason: str = "") -> None:
         """`why` stands in the log alone: it may name addresses, and the reason is told to strangers."""
-        told = why or reason
+        told = log_reason or reason
         if self._trusted or self._logged != told:
             self._logged = told
             log.warning("The database itself answers, not its replica: %s.", told)
-        self._begin_again(reason)
+        self._require_catch_up(reason)
 
-    def _begin_again(self, reason: str) -> None:
+    def _require_catch_up(self, reason: str) -> None:
         self._trusted, self._must_catch_up, self._needed, self._reason = False, True, 0, reason
         self._since = time.monotonic()
 
     def _connect(self) -> Connection:
         engine = self.engine
         try:
-            return _in_snapshot(engine.connect())
+            return _begin_snapshot(engine.connect())
         except OperationalError:
             if engine is self.primary:
                 raise
-            return _in_snapshot(self.primary.connect())  # _broke has said why
+            return _begin_snapshot(self.primary.connect())  # _broke has said why
 
-    def _broke(self, context: ExceptionContext) -> None:
+    def _on_error(self, context: ExceptionContext) -> None:
         """A question to the replica failed in a way that the database itself would not."""
         code = getattr(context.original_exception, "pgcode", None)
-        if not context.is_disconnect and code not in _FAULTS and context.connection is not None:
+        if not context.is_disconnect and code not in _REPLICA_SQLSTATES and context.connection is not None:
             return
-        self._leave(_BROKEN, why=str(context.original_exception).strip().splitlines()[0])
+        self._use_primary(_DISCONNECTED, log_reason=str(context.original_exception).strip().splitlines()[0])
         if context.sqlalchemy_exception is not None:
-            setattr(context.sqlalchemy_exception, _MARK, True)
+            setattr(context.sqlalchemy_exception, _REPLICA_FAILURE_ATTRIBUTE, True)
 
-    def _keep_asking(self, url: str) -> None:
+    def _poll_primary(self, url: str) -> None:
         """How the database itself stands. One that takes the question and does not answer keeps only this waiting."""
-        primary = _replica(url, _CONNECT_SECONDS)
+        primary = _replica_engine(url, _CONNECT_SECONDS)
         while not self._over.is_set():
             self._primary_asked_at = time.monotonic()
-            there = _ask(primary, _PLACE)
-            self._primary = self._primary_asked_at, there if isinstance(there, _Seen) else None
+            there = _probe(primary, _WRITE_POSITION)
+            self._primary = self._primary_asked_at, there if isinstance(there, _DatabaseState) else None
             self._over.wait(self._every)
         primary.dispose()
 
-    def _keep_looking(self, replica_url: str) -> None:
+    def _poll_replica(self, replica_url: str) -> None:
         """With connections of its own: those of the questions may all be in use."""
-        replica = _replica(replica_url, _CONNECT_SECONDS)
+        replica = _replica_engine(replica_url, _CONNECT_SECONDS)
         while not self._over.is_set():
             told = self._primary
-            silent = time.monotonic() - self._primary_asked_at > max(_SILENT_SECONDS, 4 * self._every)
+            silent = time.monotonic() - self._primary_asked_at > max(_CHECK_TIMEOUT_SECONDS, 4 * self._every)
             if told is not None or silent:
                 asked_at, primary = (time.monotonic(), None) if told is None or silent else told
-                self.look(primary, _ask(replica, _REPLAYED), asked_at)
+                self.evaluate(primary, _probe(replica, _REPLAY_POSITION), asked_at)
             self._over.wait(self._every if told is not None else min(self._every, 0.05))
         replica.dispose()
 
 
-def _in_snapshot(connection: Connection) -> Connection:
+def _begin_snapshot(connection: Connection) -> Connection:
     """PostgreSQL takes one at the first statement of a transaction and keeps it; SQLite with a write-ahead log always
     does."""
     if connection.dialect.name == "postgresql":
@@ -251,25 +255,25 @@ def _in_snapshot(connection: Connection) -> Connection:
     return connection
 
 
-def asks_again(error: BaseException) -> bool:
+def is_replica_failure(error: BaseException) -> bool:
     """The replica is to blame, and is not asked any more for now: the same question may be asked again."""
-    return bool(getattr(error, _MARK, False))
+    return bool(getattr(error, _REPLICA_FAILURE_ATTRIBUTE, False))
 
 
-def _replica(url: str, seconds: int) -> Engine:
-    return make_engine(url, connect_timeout_seconds=seconds, variable="DATABASE_REPLICA_URL", impatient=True)
+def _replica_engine(url: str, seconds: int) -> Engine:
+    return make_engine(url, connect_timeout_seconds=seconds, variable="DATABASE_REPLICA_URL", fail_fast=True)
 
 
-def _ask(engine: Engine, place_of: str) -> _Seen | str:
+def _probe(engine: Engine, position_sql: str) -> _DatabaseState | str:
     """How it stands, or the one line that says why it cannot be asked."""
     try:
         with engine.connect() as connection:
             place, end, idle = None, None, 0.0
             if connection.dialect.name == "postgresql":
-                found = connection.execute(text(place_of)).one()
+                found = connection.execute(text(position_sql)).one()
                 place, end = (None if each is None else int(each) for each in (found[0], found[2]))
                 idle = float(found[1] or 0.0)
-            beat: Any = connection.execute(_BEAT).first() or (0, None)
-            return _Seen(place, end, idle, int(beat[0]), beat[1], revision_of(connection))
+            beat: Any = connection.execute(_HEARTBEAT).first() or (0, None)
+            return _DatabaseState(place, end, idle, int(beat[0]), beat[1], revision_of(connection))
     except SQLAlchemyError as error:
         return describe_failure(engine, error)

@@ -19,20 +19,20 @@ from psycopg2.extensions import encrypt_password
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
 
-from db.engine import DatabaseUnavailable, describe_failure, shown
+from db.engine import DatabaseUnavailable, describe_failure, safe_url
 
 _Result = TypeVar("_Result")
 COLLECTOR, READER = "collector", "reader"
 # Beside those of db.migrate and db.collection.claims.
 _LOCK = 7_233_023
-_TURN = text("SELECT pg_advisory_xact_lock(:key)")
+_LOCK_STATEMENT = text("SELECT pg_advisory_xact_lock(:key)")
 _PAUSES_SECONDS = (0.1, 0.3, 1.0, 2.0)
-_AT_THE_SAME_TIME = ("tuple concurrently", "pg_authid_rolname_index", "deadlock detected")
-_LONGEST_NAME = 63  # bytes of an identifier
+_CONCURRENT_ERRORS = ("tuple concurrently", "pg_authid_rolname_index", "deadlock detected")
+_MAX_NAME_LENGTH = 63  # bytes of an identifier
 _INSUFFICIENT_PRIVILEGE = "42501"
-_ROWS = "SELECT, INSERT, UPDATE, DELETE"
+_ROW_PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE"
 # What people do by API and dashboard, what GitHub sends to the API, and what both remember of logins and caches.
-READER_WRITES: Mapping[str, str] = {
+READER_PRIVILEGES: Mapping[str, str] = {
     "alert_rules": "INSERT, UPDATE, DELETE",
     "alerts": "UPDATE",
     "inbox": "INSERT",
@@ -43,71 +43,71 @@ READER_WRITES: Mapping[str, str] = {
 }
 
 
-class Roles(NamedTuple):
+class RoleNames(NamedTuple):
     owner: str
     collector: str
     reader: str
 
 
-class NoRoles(Exception):
+class RolesError(Exception):
     """Roles cannot be made or changed here; the message is one line with the remedy."""
 
 
-def make_roles(engine: Engine, passwords: Mapping[str, str]) -> Roles:
+def make_roles(engine: Engine, passwords: Mapping[str, str]) -> RoleNames:
     """Makes the roles that are missing and gives both the rights of this version; may be repeated. `passwords`: by
     COLLECTOR and READER; a role without one keeps what it has. Raises NoRoles, DatabaseUnavailable."""
     if engine.dialect.name != "postgresql":
-        raise NoRoles(f"{shown(engine)}: SQLite has no roles; whoever may write the file may do everything.")
+        raise RolesError(f"{safe_url(engine)}: SQLite has no roles; whoever may write the file may do everything.")
     try:
-        return _patiently(lambda: _make_roles(engine, passwords))
+        return _with_retries(lambda: _make_roles(engine, passwords))
     except ProgrammingError as error:
         if getattr(error.orig, "pgcode", None) != _INSUFFICIENT_PRIVILEGE:
             raise DatabaseUnavailable(describe_failure(engine, error)) from error
         user = engine.url.username or "this user"
-        raise NoRoles(
-            f"{shown(engine)}: {user} may not make roles; ALTER ROLE {user} CREATEROLE, or run `python -m db roles` as "
+        raise RolesError(
+            f"{safe_url(engine)}: {user} may not make roles; ALTER ROLE {user} CREATEROLE, or run `python -m db roles` as "
             "a role that may and that migrates."
         ) from None
     except SQLAlchemyError as error:
         raise DatabaseUnavailable(describe_failure(engine, error)) from error
 
 
-def refresh_rights(engine: Engine) -> Roles | None:
+def refresh_rights(engine: Engine) -> RoleNames | None:
     """Gives roles that exist the rights of this version, as is needed after an upgrade; null where there are none."""
     if engine.dialect.name != "postgresql":
         return None
     try:
-        return _patiently(lambda: _refresh(engine))
+        return _with_retries(lambda: _refresh(engine))
     except SQLAlchemyError as error:
         raise DatabaseUnavailable(describe_failure(engine, error)) from error
 
 
-def _patiently(work: Callable[[], _Result]) -> _Result:
+def _with_retries(work: Callable[[], _Result]) -> _Result:
     """Roles belong to the server: programs of its other databases may change the same ones at the same time, whom no
     lock of this database keeps out."""
     for pause in _PAUSES_SECONDS:
         try:
             return work()
         except DBAPIError as error:
-            if not any(each in str(error.orig) for each in _AT_THE_SAME_TIME):
+            if not any(each in str(error.orig) for each in _CONCURRENT_ERRORS):
                 raise
             time.sleep(pause)
     return work()
 
 
-def _make_roles(engine: Engine, passwords: Mapping[str, str]) -> Roles:
+def _make_roles(engine: Engine, passwords: Mapping[str, str]) -> RoleNames:
     with engine.begin() as connection:
-        connection.execute(_TURN, {"key": _LOCK})
+        connection.execute(_LOCK_STATEMENT, {"key": _LOCK})
         roles = _names(connection)
         for name, password in ((roles.collector, passwords.get(COLLECTOR)), (roles.reader, passwords.get(READER))):
-            _make(connection, name, password)
+            _create_role(connection, name, password)
         _grant(connection, roles)
         return roles
 
 
-def _refresh(engine: Engine) -> Roles | None:
+def _refresh(engine: Engine) -> RoleNames | None:
     with engine.begin() as connection:
-        connection.execute(_TURN, {"key": _LOCK})
+        connection.execute(_LOCK_STATEMENT, {"key": _LOCK})
         roles = _names(connection)
         if not (_exists(connection, roles.collector) and _exists(connection, roles.reader)):
             return None
@@ -115,11 +115,13 @@ def _refresh(engine: Engine) -> Roles | None:
         return roles
 
 
-def _names(connection: Connection) -> Roles:
+def _names(connection: Connection) -> RoleNames:
     owner = str(connection.scalar(text("SELECT current_user")))
-    found = Roles(owner, f"{owner}_{COLLECTOR}", f"{owner}_{READER}")
-    if any(len(name.encode()) > _LONGEST_NAME for name in found):
-        raise NoRoles(f"The name of the role {owner!r} is too long to make others of it; migrate with a shorter one.")
+    found = RoleNames(owner, f"{owner}_{COLLECTOR}", f"{owner}_{READER}")
+    if any(len(name.encode()) > _MAX_NAME_LENGTH for name in found):
+        raise RolesError(
+            f"The name of the role {owner!r} is too long to make others of it; migrate with a shorter one."
+        )
     return found
 
 
@@ -127,7 +129,7 @@ def _exists(connection: Connection, name: str) -> bool:
     return bool(connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :name"), {"name": name}))
 
 
-def _make(connection: Connection, name: str, password: str | None) -> None:
+def _create_role(connection: Connection, name: str, password: str | None) -> None:
     role = connection.dialect.identifier_preparer.quote(name)
     if not _exists(connection, name):
         connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE")
@@ -138,7 +140,7 @@ def _make(connection: Connection, name: str, password: str | None) -> None:
         connection.exec_driver_sql(f"ALTER ROLE {role} PASSWORD '{verifier}'")
 
 
-def _grant(connection: Connection, roles: Roles) -> None:
+def _grant(connection: Connection, roles: RoleNames) -> None:
     """Starts from nothing, so that a right of an earlier version does not stay. Tables that a later version adds can be
     read at once by both, and written by the collector."""
     quote = connection.dialect.identifier_preparer.quote
@@ -152,13 +154,13 @@ def _grant(connection: Connection, roles: Roles) -> None:
         f"REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC",
         f"GRANT USAGE ON SCHEMA {schema} TO {both}",
         f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {both}",
-        f"GRANT {_ROWS} ON ALL TABLES IN SCHEMA {schema} TO {collector}",
+        f"GRANT {_ROW_PRIVILEGES} ON ALL TABLES IN SCHEMA {schema} TO {collector}",
         f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {reader}",
         f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {both}",
-        *(f"GRANT {rights} ON {schema}.{table} TO {reader}" for table, rights in READER_WRITES.items()),
+        *(f"GRANT {rights} ON {schema}.{table} TO {reader}" for table, rights in READER_PRIVILEGES.items()),
         # Nobody but the owner says where the schema is.
         f"REVOKE INSERT, UPDATE, DELETE ON {schema}.alembic_version FROM {both}",
-        f"{mine} GRANT {_ROWS} ON TABLES TO {collector}",
+        f"{mine} GRANT {_ROW_PRIVILEGES} ON TABLES TO {collector}",
         f"{mine} GRANT SELECT ON TABLES TO {reader}",
         f"{mine} GRANT USAGE ON SEQUENCES TO {both}",
     ]
@@ -180,11 +182,11 @@ def make_passwords(folder: Path) -> list[Path]:
         if not file.exists():
             _write(file, secrets.token_hex(_BYTES))
             made.append(file)
-    _write(folder / REDIS / REDIS_CONF, f"requirepass {read(folder, REDIS)}\n")
+    _write(folder / REDIS / REDIS_CONF, f"requirepass {read_password(folder, REDIS)}\n")
     return made
 
 
-def read(folder: Path, name: str) -> str:
+def read_password(folder: Path, name: str) -> str:
     """Raises OSError where make_passwords has not made it."""
     return (folder / name / PASSWORD).read_text("ascii").strip()
 

@@ -54,14 +54,14 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        return None if value is None else _in_utc(value)
+        return None if value is None else _as_utc(value)
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], datetime | None] | None:
         """One call a value where SQLite stores text: of a page of runs, times are most of the work."""
-        return _of_text if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+        return _parse_text if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
 
 
-class Remark(TypeDecorator[str]):
+class ErrorText(TypeDecorator[str]):
     """One line on what went wrong, which may repeat what a server said: cleaned before it is stored."""
 
     impl = Text
@@ -71,16 +71,16 @@ class Remark(TypeDecorator[str]):
         return None if value is None else clean(value)
 
 
-def stored_moment(value: str) -> datetime:
+def parse_stored_time(value: str) -> datetime:
     """Of a time as SQLite stores it."""
-    return _in_utc(datetime.fromisoformat(value))
+    return _as_utc(datetime.fromisoformat(value))
 
 
-def _of_text(value: str | None) -> datetime | None:
-    return None if value is None else stored_moment(value)
+def _parse_text(value: str | None) -> datetime | None:
+    return None if value is None else parse_stored_time(value)
 
 
-def _in_utc(moment: datetime) -> datetime:
+def _as_utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
@@ -89,7 +89,7 @@ def epoch_seconds(column: Any) -> ColumnElement[float]:
     return cast(extract("epoch", column), Float)
 
 
-def read(
+def execute(
     session: Session, statement: Executable, parameters: Mapping[str, Any] | None = None
 ) -> CursorResult[*tuple[Any, ...]]:
     """The rows of a statement of columns, in the session's transaction and after its pending changes. A statement that
@@ -101,13 +101,13 @@ def read(
 _ESCAPE = "/"
 
 
-def contains_text(column: Any, words: str) -> ColumnElement[bool]:
+def contains_text(column: Any, needle: str) -> ColumnElement[bool]:
     """True where the column's text holds the words, letters of all scripts compared without their case. SQLite's own
     comparison knows the case of ASCII only: for other words it calls Python for each row, which takes longer."""
-    if words.isascii():
-        found: ColumnElement[bool] = column.icontains(words, autoescape=True)
+    if needle.isascii():
+        found: ColumnElement[bool] = column.icontains(needle, autoescape=True)
         return found
-    escaped = "".join(f"{_ESCAPE}{each}" if each in f"%_{_ESCAPE}" else each for each in words)
+    escaped = "".join(f"{_ESCAPE}{each}" if each in f"%_{_ESCAPE}" else each for each in needle)
     return _Like(column, literal(f"%{escaped}%"))
 
 
@@ -119,18 +119,18 @@ class _Like(FunctionElement[bool]):
 
 
 @compiles(_Like)
-def _usual(element: _Like, compiler: Any, **more: Any) -> str:
+def _compile_default(element: _Like, compiler: Any, **more: Any) -> str:
     text, pattern = (compiler.process(each, **more) for each in element.clauses)
     return f"({text} ILIKE {pattern} ESCAPE '{_ESCAPE}')"
 
 
 @compiles(_Like, "sqlite")
-def _on_sqlite(element: _Like, compiler: Any, **more: Any) -> str:
+def _compile_sqlite(element: _Like, compiler: Any, **more: Any) -> str:
     text, pattern = (f"{UNICODE_LOWER}({compiler.process(each, **more)})" for each in element.clauses)
     return f"({text} LIKE {pattern} ESCAPE '{_ESCAPE}')"
 
 
-def add_missing(session: Session, model: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]) -> int:
+def insert_ignore(session: Session, model: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]) -> int:
     """Adds those whose key is not there, and returns how many. To look first and add then is not enough: PostgreSQL
     lets two do so at once, and breaks off the one that comes second."""
     if not rows:

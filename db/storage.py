@@ -18,7 +18,7 @@ from db.definitions.time_buckets import day_of, start_of_day
 from db.engine import check_connection
 from db.enums import DeliveryState, LogState
 from db.migrate import revision_of
-from db.models import Base, ChannelState, Delivery, Heartbeat, JobLog, RollupMark, Run
+from db.models import Base, ChannelState, Heartbeat, JobLog, Notification, RollupInvalidation, Run
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class ChannelQueue:
     """Messages that wait for a channel. `failures` in a row it has now, since when, and the reason of the last one."""
 
     channel: str
-    waiting: int = 0
+    pending: int = 0
     oldest_at: datetime | None = None
     failures: int = 0
     failing_since: datetime | None = None
@@ -38,9 +38,9 @@ def list_channels(session: Session, configured: list[str]) -> list[ChannelQueue]
     waiting = {
         row[0]: (row[1], row[2])
         for row in session.execute(
-            select(Delivery.channel, func.count(), func.min(Delivery.created_at))
-            .where(Delivery.state == DeliveryState.PENDING)
-            .group_by(Delivery.channel)
+            select(Notification.channel, func.count(), func.min(Notification.created_at))
+            .where(Notification.state == DeliveryState.PENDING)
+            .group_by(Notification.channel)
         )
     }
     states = {row.channel: row for row in session.scalars(select(ChannelState))}
@@ -53,9 +53,9 @@ def list_channels(session: Session, configured: list[str]) -> list[ChannelQueue]
     return found
 
 
-def count_marked_days(session: Session) -> int:
+def count_invalidated_days(session: Session) -> int:
     """Days of a repository whose sums are still to be made anew."""
-    return session.scalar(select(func.count()).select_from(RollupMark)) or 0
+    return session.scalar(select(func.count()).select_from(RollupInvalidation)) or 0
 
 
 def schema_revision(session: Session) -> str | None:
@@ -98,9 +98,9 @@ def replica_lag(primary: Session, replica: Session) -> float | None:
 
 
 # More are told as "at least".
-MOST_COUNTED = 100_000
+MAX_COUNTED = 100_000
 # SQLite says what each table takes only after a look at every page.
-_LOOKED_THROUGH_BYTES = 100_000_000
+_MAX_SCANNED_BYTES = 100_000_000
 _POSTGRESQL = """
 SELECT relname, CASE WHEN reltuples >= 0 THEN CAST(reltuples AS bigint) END, pg_table_size(oid), pg_indexes_size(oid)
 FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace AND relname = ANY(:names)
@@ -123,7 +123,7 @@ class TableSize:
 
 
 @dataclass(frozen=True)
-class Storage:
+class StorageSize:
     """`free_bytes` of the whole can be used again, and are not given back by themselves. `last_day` is the number of
     runs created within 24 hours before."""
 
@@ -132,7 +132,7 @@ class Storage:
     free_bytes: int
     oldest_run: datetime | None
     oldest_log: datetime | None
-    last_day: int
+    runs_last_day: int
 
     def largest(self, number: int) -> list[TableSize]:
         """The others are added up to one."""
@@ -147,35 +147,40 @@ class Storage:
 
 
 @dataclass(frozen=True)
-class Doomed:
+class PendingDeletion:
     """What the next pruning deletes, counted up to MOST_COUNTED unless asked for otherwise."""
 
     runs: int
     logs: int
 
 
-def storage(session: Session, now: datetime) -> Storage:
+def storage(session: Session, now: datetime) -> StorageSize:
     """Tables with the largest first; those that hold nothing are left out."""
     tables, total, free = (_postgresql if session.get_bind().dialect.name == "postgresql" else _sqlite)(session)
     day = select(literal(1)).where(Run.created_at >= now - timedelta(days=1), Run.created_at < now)
     listed = sorted(tables, key=lambda each: (-(each.table_bytes or 0) - (each.index_bytes or 0), -(each.rows or 0)))
-    return Storage(
+    return StorageSize(
         tables=tuple(each for each in listed if each.rows != 0),
         total_bytes=total,
         free_bytes=free,
         oldest_run=session.scalar(select(func.min(Run.created_at))),
         oldest_log=session.scalar(select(func.min(JobLog.fetched_at)).where(JobLog.state == LogState.STORED)),
-        last_day=_count(session, day),
+        runs_last_day=_count(session, day),
     )
 
 
-def doomed(
-    session: Session, at: datetime, retention: timedelta, log_retention: timedelta, *, most: int | None = MOST_COUNTED
-) -> Doomed:
+def pending_deletion(
+    session: Session,
+    prune_at: datetime,
+    retention: timedelta,
+    log_retention: timedelta,
+    *,
+    count_limit: int | None = MAX_COUNTED,
+) -> PendingDeletion:
     """By a pruning at that time. `most` null: all are counted."""
-    runs = select(literal(1)).where(Run.created_at < start_of_day(day_of(at - retention)))
-    logs = select(literal(1)).where(JobLog.state == LogState.STORED, JobLog.fetched_at < at - log_retention)
-    return Doomed(_count(session, runs, most), _count(session, logs, most))
+    runs = select(literal(1)).where(Run.created_at < start_of_day(day_of(prune_at - retention)))
+    logs = select(literal(1)).where(JobLog.state == LogState.STORED, JobLog.fetched_at < prune_at - log_retention)
+    return PendingDeletion(_count(session, runs, count_limit), _count(session, logs, count_limit))
 
 
 def runs_and_logs(session: Session) -> tuple[int, int]:
@@ -184,7 +189,7 @@ def runs_and_logs(session: Session) -> tuple[int, int]:
     return session.scalars(select(func.count()).select_from(Run)).one(), session.scalars(logs).one()
 
 
-def _count(session: Session, rows: Select[int], most: int | None = MOST_COUNTED) -> int:
+def _count(session: Session, rows: Select[int], most: int | None = MAX_COUNTED) -> int:
     return session.scalar(select(func.count()).select_from(rows.limit(most).subquery())) or 0
 
 
@@ -198,7 +203,7 @@ def _sqlite(session: Session) -> tuple[list[TableSize], int, int]:
         session.scalar(text(f"PRAGMA {name}")) or 0 for name in ("page_size", "page_count", "freelist_count")
     )
     measured: dict[str, tuple[int, int]] = {}
-    if size * pages <= _LOOKED_THROUGH_BYTES and _knows_pages(session):
+    if size * pages <= _MAX_SCANNED_BYTES and _has_dbstat(session):
         measured = {row[0]: (row[1], row[2]) for row in session.execute(text(_SQLITE))}
     tables = []
     for table in Base.metadata.sorted_tables:
@@ -211,7 +216,7 @@ def _sqlite(session: Session) -> tuple[list[TableSize], int, int]:
     return tables, size * pages, size * free
 
 
-def _knows_pages(session: Session) -> bool:
+def _has_dbstat(session: Session) -> bool:
     options = session.scalars(text("SELECT compile_options FROM pragma_compile_options"))
     return "ENABLE_DBSTAT_VTAB" in set(options)
 

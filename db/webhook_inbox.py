@@ -29,7 +29,7 @@ class PendingDelivery:
     received_at: datetime
 
     @property
-    def place(self) -> tuple[datetime, str]:
+    def position(self) -> tuple[datetime, str]:
         return self.received_at, self.delivery_id
 
 
@@ -43,7 +43,7 @@ class InboxSummary:
 
 
 def pending_deliveries(
-    session: Session, *, after: tuple[datetime, str] | None = None, limit: int = 200, most_bytes: int = 32 * 2**20
+    session: Session, *, after: tuple[datetime, str] | None = None, limit: int = 200, max_bytes: int = 32 * 2**20
 ) -> list[PendingDelivery]:
     """The next ones in the order in which they came, behind the place `after`; fewer than `limit` where they are
     large, but at least one."""
@@ -52,7 +52,7 @@ def pending_deliveries(
         place = tuple_(literal(after[0], InboxItem.received_at.type), literal(after[1]))
         query = query.where(tuple_(InboxItem.received_at, InboxItem.delivery_id) > place)
     query = query.order_by(InboxItem.received_at, InboxItem.delivery_id).limit(limit)
-    ids = _that_fit((tuple(row) for row in session.execute(query)), most_bytes)
+    ids = _within_limit((tuple(row) for row in session.execute(query)), max_bytes)
     if not ids:
         return []
     rows = session.execute(
@@ -71,7 +71,7 @@ def inbox_summary(session: Session) -> InboxSummary:
     return InboxSummary(pending, oldest, failed or 0)
 
 
-def _that_fit(sizes: Iterable[tuple[str, int]], most_bytes: int) -> list[str]:
+def _within_limit(sizes: Iterable[tuple[str, int]], most_bytes: int) -> list[str]:
     found: list[str] = []
     for delivery_id, size in sizes:
         most_bytes -= size
@@ -82,12 +82,12 @@ def _that_fit(sizes: Iterable[tuple[str, int]], most_bytes: int) -> list[str]:
 
 
 # A delivery that cannot be applied this often never will be.
-MAX_TRIES = 5
+MAX_ATTEMPTS = 5
 # How long settled deliveries are kept: GitHub sends again for three days when asked to.
-KEPT = timedelta(days=7)
+RETENTION = timedelta(days=7)
 # Whoever writes asks for the lock again by itself (eager_write_scope).
 _BUSY_MILLISECONDS = 1
-_LONGEST_REASON = 500
+_MAX_REASON_LENGTH = 500
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class NewDelivery:
 
 
 @dataclass(frozen=True)
-class Settled:
+class DeliveryResult:
     """What became of a delivery; `reason` is one line for people, null where it was applied."""
 
     delivery_id: str
@@ -115,7 +115,7 @@ def inbox_engine(url: str) -> Engine:
     it does not send again by itself; and whoever waits for SQLite's write lock gives up soon enough to be told."""
     engine = make_engine(url, connect_timeout_seconds=2)
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _durable)
+        event.listen(engine, "connect", _set_synchronous)
     return engine
 
 
@@ -131,7 +131,7 @@ def store_deliveries(session: Session, deliveries: Sequence[NewDelivery]) -> set
     return set(fresh)
 
 
-def claim(session: Session, delivery_ids: Collection[str]) -> set[str]:
+def claim_deliveries(session: Session, delivery_ids: Collection[str]) -> set[str]:
     """Those of them that are still to be applied, and that nobody else applies before this transaction is over. On
     SQLite the write lock sees to that."""
     query = select(InboxItem.delivery_id).where(
@@ -140,18 +140,18 @@ def claim(session: Session, delivery_ids: Collection[str]) -> set[str]:
     return set(session.scalars(query.with_for_update(skip_locked=True)))
 
 
-def settle(session: Session, settled: Sequence[Settled], now: datetime) -> None:
+def record_results(session: Session, results: Sequence[DeliveryResult], now: datetime) -> None:
     """The bodies of failed ones are kept to be looked at, the others have done their work. Whose the applied ones were
     is not kept: one statement for all of them."""
     groups: dict[tuple[InboxState, int | None, str | None], list[str]] = defaultdict(list)
-    for each in settled:
+    for each in results:
         applied = each.state is InboxState.APPLIED
         groups[each.state, None if applied else each.repository_id, each.reason].append(each.delivery_id)
     for (state, repository_id, reason), delivery_ids in groups.items():
         values: dict[str, Any] = {
             "state": str(state),
             "repository_id": repository_id,
-            "error": reason and reason[:_LONGEST_REASON],
+            "error": reason and reason[:_MAX_REASON_LENGTH],
             "applied_at": now,
         }
         if state is not InboxState.FAILED:
@@ -159,23 +159,23 @@ def settle(session: Session, settled: Sequence[Settled], now: datetime) -> None:
         session.execute(update(InboxItem).where(InboxItem.delivery_id.in_(delivery_ids)).values(values))
 
 
-def note_failed_try(session: Session, delivery_id: str, reason: str, now: datetime) -> bool:
+def record_failed_attempt(session: Session, delivery_id: str, reason: str, now: datetime) -> bool:
     """It could not be applied; True when that was the last try."""
     item = session.get_one(InboxItem, delivery_id)
-    item.tries, item.error = item.tries + 1, reason[:_LONGEST_REASON]
-    if item.tries >= MAX_TRIES:
+    item.tries, item.error = item.tries + 1, reason[:_MAX_REASON_LENGTH]
+    if item.tries >= MAX_ATTEMPTS:
         item.state, item.applied_at = str(InboxState.FAILED), now
     session.flush()
-    return item.tries >= MAX_TRIES
+    return item.tries >= MAX_ATTEMPTS
 
 
-def prune_inbox(session: Session, before: datetime, *, limit: int = 500) -> int:
+def prune_inbox(session: Session, older_than: datetime, *, limit: int = 500) -> int:
     """Deletes up to `limit` deliveries that were settled before that time; returns how many. Call it until it is 0."""
     over = [str(state) for state in InboxState if state is not InboxState.PENDING]
     # received_at comes before applied_at and stands in the index.
     old = (
         select(InboxItem.delivery_id)
-        .where(InboxItem.state.in_(over), InboxItem.received_at < before, InboxItem.applied_at < before)
+        .where(InboxItem.state.in_(over), InboxItem.received_at < older_than, InboxItem.applied_at < older_than)
         .limit(limit)
     )
     delivery_ids = list(session.scalars(old))
@@ -190,7 +190,7 @@ def _insert(session: Session) -> Any:
     return dialect.insert(InboxItem.__table__).on_conflict_do_nothing()
 
 
-def _durable(connection: Any, _record: Any) -> None:
+def _set_synchronous(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute(f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}")

@@ -11,31 +11,31 @@ from sqlalchemy.orm import Session
 
 from db.engine import write_scope
 from db.enums import AlertState, LogState
-from db.models import Alert, Attempt, BrokenEpisode, Delivery, Job, JobLog, Run, RunGap, Silence
-from db.runs.rollup_invalidation import note_pruned, start_of_day
-from health.metrics.rollups.broken_episodes import is_over_before
-from health.metrics.rollups.refresh import refresh
+from db.models import Alert, AlertSilence, Attempt, BrokenEpisode, Job, JobLog, Notification, Run, RunGap
+from db.runs.rollup_invalidation import record_pruning, start_of_day
+from health.metrics.rollups.broken_episodes import is_recovered_before
+from health.metrics.rollups.refresh import refresh_rollups
 
-BATCH = 200
+RUN_BATCH = 200
 # Of logs: their bytes are read and written once more.
 _LOG_BATCH = 200
 # Whoever waits for SQLite's write lock gets it now.
 _PAUSE_SECONDS = 0.02
 
 
-def prune(engine: Engine, before: datetime, now: datetime) -> Iterator[int]:
+def prune(engine: Engine, older_than: datetime, now: datetime) -> Iterator[int]:
     """Deletes runs created before the start of that day with all that hangs on them; yields the runs deleted, batch by
     batch. Their roll-ups are made before and stay, and so do broken episodes that no run before that day ended."""
-    before = start_of_day(before)
-    for _ in refresh(engine, now):
+    older_than = start_of_day(older_than)
+    for _ in refresh_rollups(engine, now):
         pass
     with write_scope(engine) as session:
-        note_pruned(session, before, now)
+        record_pruning(session, older_than, now)
     # While the runs are there that say which branches are broken beyond that day.
-    _delete(engine, BrokenEpisode, BrokenEpisode.created_at < before, is_over_before(before))
+    _delete(engine, BrokenEpisode, BrokenEpisode.created_at < older_than, is_recovered_before(older_than))
     while True:
         with write_scope(engine) as session:
-            query = select(Run.repository_id, Run.id).where(Run.created_at < before).limit(BATCH)
+            query = select(Run.repository_id, Run.id).where(Run.created_at < older_than).limit(RUN_BATCH)
             keys = [(row.repository_id, row.id) for row in session.execute(query)]
             _delete_logs(session, keys)
             for model in (Job, Attempt):
@@ -45,21 +45,21 @@ def prune(engine: Engine, before: datetime, now: datetime) -> Iterator[int]:
             break
         yield len(keys)
         time.sleep(_PAUSE_SECONDS)
-    over = select(Alert.id).where(Alert.state == AlertState.RESOLVED, Alert.opened_at < before)
-    _delete(engine, RunGap, RunGap.created_before < before)
-    _delete(engine, Delivery, Delivery.alert_id.in_(over))
-    _delete(engine, Delivery, Delivery.alert_id.is_(None), Delivery.created_at < before)
-    _delete(engine, Alert, Alert.state == AlertState.RESOLVED, Alert.opened_at < before)
-    _delete(engine, Silence, Silence.ends_at < before)
+    over = select(Alert.id).where(Alert.state == AlertState.RESOLVED, Alert.opened_at < older_than)
+    _delete(engine, RunGap, RunGap.created_before < older_than)
+    _delete(engine, Notification, Notification.alert_id.in_(over))
+    _delete(engine, Notification, Notification.alert_id.is_(None), Notification.created_at < older_than)
+    _delete(engine, Alert, Alert.state == AlertState.RESOLVED, Alert.opened_at < older_than)
+    _delete(engine, AlertSilence, AlertSilence.ends_at < older_than)
 
 
-def prune_logs(engine: Engine, before: datetime) -> Iterator[int]:
+def prune_logs(engine: Engine, older_than: datetime) -> Iterator[int]:
     """Deletes the text of logs that were fetched before that time; yields how many, batch by batch. Excerpts, error
     lines and fingerprints stay as long as their runs, so that a cause can be followed."""
     while True:
         with write_scope(engine) as session:
             query = select(JobLog.repository_id, JobLog.job_id)
-            old = query.where(JobLog.state == LogState.STORED, JobLog.fetched_at < before).limit(_LOG_BATCH)
+            old = query.where(JobLog.state == LogState.STORED, JobLog.fetched_at < older_than).limit(_LOG_BATCH)
             keys = [(row.repository_id, row.job_id) for row in session.execute(old)]
             session.execute(
                 update(JobLog)
@@ -76,8 +76,8 @@ def _delete_logs(session: Session, runs: Sequence[tuple[int, int]]) -> None:
     """By the keys of their jobs: no index knows the logs of a run."""
     query = select(Job.repository_id, Job.id).where(tuple_(Job.repository_id, Job.run_id).in_(runs))
     keys = [tuple(row) for row in session.execute(query)]
-    for first in range(0, len(keys), BATCH):
-        some = keys[first : first + BATCH]
+    for first in range(0, len(keys), RUN_BATCH):
+        some = keys[first : first + RUN_BATCH]
         session.execute(delete(JobLog).where(tuple_(JobLog.repository_id, JobLog.job_id).in_(some)))
 
 
@@ -85,11 +85,11 @@ def _delete(engine: Engine, model: Any, *where: Any) -> None:
     key = list(inspect(model).primary_key)
     while True:
         with write_scope(engine) as session:
-            found = [tuple(row) for row in session.execute(select(*key).where(*where).limit(BATCH))]
+            found = [tuple(row) for row in session.execute(select(*key).where(*where).limit(RUN_BATCH))]
             if found:
                 one = len(key) == 1
                 chosen = key[0].in_([row[0] for row in found]) if one else tuple_(*key).in_(found)
                 session.execute(delete(model).where(chosen))
-        if len(found) < BATCH:
+        if len(found) < RUN_BATCH:
             return
         time.sleep(_PAUSE_SECONDS)

@@ -5,12 +5,19 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from db.definitions.records import AttemptRecord, DetailsRecord, JobRecord, RepositoryRecord, RunRecord, WorkflowRecord
+from db.definitions.records import (
+    AttemptRecord,
+    JobRecord,
+    RepositoryRecord,
+    RunDetailsRecord,
+    RunRecord,
+    WorkflowRecord,
+)
 from db.engine import write_scope
-from db.jobs.job_writes import store_details
+from db.jobs.job_writes import store_run_details
 from db.repositories.repository_writes import get_repository, upsert_repository, upsert_workflows
-from db.runs.run_writes import Upserted, upsert_runs
-from health.metrics.rollups.refresh import refresh
+from db.runs.run_writes import UpsertResult, upsert_runs
+from health.metrics.rollups.refresh import refresh_rollups
 
 NOON = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)
 REPO = RepositoryRecord(1, "acme/web", "main", True, False, "https://github.com/acme/web")
@@ -54,7 +61,7 @@ def attempt(number: int, conclusion: str | None, *, start: float = 0, end: float
     )
 
 
-def store_runs(engine: Engine, *records: RunRecord, repository_id: int = 1) -> Upserted:
+def store_runs(engine: Engine, *records: RunRecord, repository_id: int = 1) -> UpsertResult:
     with write_scope(engine) as session:
         stored = upsert_runs(session, get_repository(session, repository_id), records)
     roll_up(engine)
@@ -65,13 +72,13 @@ def store_jobs(
     engine: Engine, run_id: int, *jobs: JobRecord, attempts: tuple[AttemptRecord, ...] = (), fetched_at: datetime = NOON
 ) -> int:
     with write_scope(engine) as session:
-        details = DetailsRecord(run_id, attempts, jobs, fetched_at)
-        changed = store_details(session, get_repository(session, 1), [details])
+        details = RunDetailsRecord(run_id, attempts, jobs, fetched_at)
+        changed = store_run_details(session, get_repository(session, 1), [details])
     roll_up(engine)
     return changed
 
 
 def roll_up(engine: Engine, now: datetime = NOON) -> None:
     """As the collector does in the wake of what it stored."""
-    for _ in refresh(engine, now):
+    for _ in refresh_rollups(engine, now):
         pass

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine
 from xdist.scheduler import LoadScopeScheduling
 
-from core.text import forget_secrets
+from core.text import clear_secrets
 from db.engine import make_engine
 from db.migrate import upgrade
 from tests import sharding
@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Neither the developer's environment nor a .env decides what a test sees, nor the secrets of another test."""
-    forget_secrets()
+    clear_secrets()
     monkeypatch.chdir(tmp_path)
     for name in list(os.environ):
         if name.startswith(("GITHUB_", "SLACK_", "SMTP_", "ALERT_", "API_", "APP_", "REDIS_", "POLL_", "BACKFILL_")):

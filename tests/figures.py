@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from health.completeness.gaps import Completeness
-from health.metrics.definitions.aggregates import facts_of
+from health.metrics.definitions.aggregates import aggregates_of
 from health.metrics.definitions.formulas import Metrics, metrics
-from health.metrics.definitions.table import RunFact, fold, of_recoveries, of_runs, stack
+from health.metrics.definitions.table import RunFact, concat_tables, from_recoveries, from_runs, sum_rows
 
 
 def fact(outcome: str, **changed: object) -> RunFact:
@@ -21,7 +21,7 @@ def fact(outcome: str, **changed: object) -> RunFact:
 
 
 def figures(facts: Sequence[RunFact], recoveries: Sequence[float | None] = ()) -> Metrics:
-    runs = of_runs(facts, np.zeros(len(facts), dtype=np.int64), 1)
-    episodes = of_recoveries(recoveries, np.zeros(len(recoveries), dtype=np.int64), 1)
-    together = fold(stack([runs, episodes]), np.zeros(2, dtype=np.int64), 1)
-    return metrics(facts_of(together)[0], Completeness(None, None))
+    runs = from_runs(facts, np.zeros(len(facts), dtype=np.int64), 1)
+    episodes = from_recoveries(recoveries, np.zeros(len(recoveries), dtype=np.int64), 1)
+    together = sum_rows(concat_tables([runs, episodes]), np.zeros(2, dtype=np.int64), 1)
+    return metrics(aggregates_of(together)[0], Completeness(None, None))

@@ -5,18 +5,18 @@ import socket
 import pytest
 
 import launch
-from api.settings import Settings as ApiSettings
-from collector.settings import Settings as CollectorSettings
+from api.settings import ApiSettings as ApiSettings
+from collector.settings import CollectorSettings as CollectorSettings
 from launch import AppSettings
 from tests.notify.servers import free_port
 
 
 def test_the_demo_has_a_database_of_its_own_unless_one_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = launch._demo(AppSettings.load(), launch.DEMO_DATABASE)
+    told = launch._demo_environment(AppSettings.load(), launch.DEMO_DATABASE)
     assert told == {"DEMO_GITHUB_URL": "http://127.0.0.1:3999", "DATABASE_URL": "sqlite:///data/demo.db"}
     monkeypatch.setenv("DATABASE_URL", "sqlite:///data/pipeline_health.db")
     monkeypatch.setenv("DEMO_PORT", "4001")
-    assert launch._demo(AppSettings.load(), "sqlite:///x") == {"DEMO_GITHUB_URL": "http://127.0.0.1:4001"}
+    assert launch._demo_environment(AppSettings.load(), "sqlite:///x") == {"DEMO_GITHUB_URL": "http://127.0.0.1:4001"}
     assert "--port 4001" in launch._commands(True, 8501, 4001)["github"]
     assert "github" not in launch._commands(False, 8501, 4001)
 

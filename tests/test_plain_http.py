@@ -2,7 +2,7 @@
 
 import pytest
 
-from collector.settings import Settings
+from collector.settings import CollectorSettings
 from core.http.settings import is_loopback, is_safe
 from core.settings import ConfigError
 
@@ -24,10 +24,10 @@ KEY = {"github_repos": "acme/web"}
 )
 def test_a_secret_in_clear_is_refused_unless_the_host_is_named(settings: dict[str, str], variable: str) -> None:
     with pytest.raises(ConfigError, match=rf"^{variable}: .*https://.*ALLOW_PLAIN_HTTP") as caught:
-        Settings.load(**settings)
+        CollectorSettings.load(**settings)
     assert "\n" not in str(caught.value)
     hosts = "other.example, ghes.example,slack.example,hooks.example,Hook.Example"
-    Settings.load(**settings, allow_plain_http=hosts)
+    CollectorSettings.load(**settings, allow_plain_http=hosts)
     here = {
         name: value.replace("ghes.example", "127.0.0.1:99")
         .replace("hooks.example", "localhost:99")
@@ -35,30 +35,30 @@ def test_a_secret_in_clear_is_refused_unless_the_host_is_named(settings: dict[st
         .replace("hook.example", "127.9.9.9")
         for name, value in settings.items()
     }
-    Settings.load(**here)
-    Settings.load(**{name: value.replace("http://", "https://") for name, value in settings.items()})
+    CollectorSettings.load(**here)
+    CollectorSettings.load(**{name: value.replace("http://", "https://") for name, value in settings.items()})
 
 
 def test_without_a_secret_plain_http_is_taken() -> None:
-    Settings.load(**KEY, github_api_url="http://ghes.example/api/v3")
-    Settings.load(alert_webhook_url="http://hook.example/x")
-    Settings.load(demo_github_url="http://github-demo:3999", github_token="ghp_secret")
+    CollectorSettings.load(**KEY, github_api_url="http://ghes.example/api/v3")
+    CollectorSettings.load(alert_webhook_url="http://hook.example/x")
+    CollectorSettings.load(demo_github_url="http://github-demo:3999", github_token="ghp_secret")
 
 
 @pytest.mark.parametrize("hosts", ["http://a.example", "a.example:80", "a b", "a.example/x"])
 def test_what_is_no_host_is_refused(hosts: str) -> None:
     with pytest.raises(ConfigError, match=r"^ALLOW_PLAIN_HTTP: "):
-        Settings.load(allow_plain_http=hosts)
+        CollectorSettings.load(allow_plain_http=hosts)
 
 
 @pytest.mark.parametrize("hosts", ["https://blob.core.windows.net", "a/b", "a b", "a:443"])
 def test_a_host_of_logs_is_a_name(hosts: str) -> None:
     with pytest.raises(ConfigError, match=r"^LOG_HOSTS: "):
-        Settings.load(log_hosts=hosts)
+        CollectorSettings.load(log_hosts=hosts)
 
 
 def test_hosts_of_logs_are_suffixes() -> None:
-    assert Settings.load(log_hosts="*.blob.example, .Logs.example").log_host_suffixes == (
+    assert CollectorSettings.load(log_hosts="*.blob.example, .Logs.example").log_host_suffixes == (
         "blob.example",
         "logs.example",
     )

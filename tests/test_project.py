@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from api.settings import Settings as ApiSettings
-from collector.settings import Settings as CollectorSettings
+from api.settings import ApiSettings as ApiSettings
+from collector.settings import CollectorSettings as CollectorSettings
 from core import VERSION
 from db.__main__ import Settings as DatabaseSettings
 from launch import AppSettings

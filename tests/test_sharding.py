@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select
 
-from db.backup.contents import Refused
+from db.backup.contents import BackupError
 from db.backup.distribute import distribute
 from db.definitions.records import WorkflowRecord
 from db.definitions.scope import Scope, Window
@@ -88,10 +88,10 @@ def test_asked_by_repository_the_episodes_are_the_same(engine: Engine, monkeypat
 def test_a_plain_database_is_not_distributed(engine: Engine) -> None:
     with session_scope(engine) as session:
         assert not is_sharded(session.connection())
-    with pytest.raises(Refused, match=r"is not a PostgreSQL with the extension citus; nothing was changed"):
+    with pytest.raises(BackupError, match=r"is not a PostgreSQL with the extension citus; nothing was changed"):
         distribute(engine, lambda done, total: None)
 
 
 def test_a_file_is_not_distributed(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="nothing was changed"):
+    with pytest.raises(BackupError, match="nothing was changed"):
         distribute(make_engine(f"sqlite:///{tmp_path}/x.db"), lambda done, total: None)

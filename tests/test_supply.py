@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from deploy.supply.audit import main as audit
-from deploy.supply.audit import verdict
-from deploy.supply.licences import faults, is_allowed, licence, main
+from deploy.supply.audit import summarize
+from deploy.supply.licences import is_allowed, licence, main, violations
 from deploy.supply.shipped import REQUIREMENTS, shipped
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +38,7 @@ def test_of_alternatives_one_and_of_parts_all_must_be_allowed(told: str, allowed
 
 def test_an_exception_has_a_name_and_is_needed() -> None:
     found = {"a": "MIT", "b": "GPL-3.0-only", "c": "LGPL-3.0-only"}
-    lines = list(faults(found, ALLOWED, {"c": "why", "a": "why", "d": "why"}))
+    lines = list(violations(found, ALLOWED, {"c": "why", "a": "why", "d": "why"}))
     assert [line.split(" ")[0] for line in lines] == ["b", "a", "d"]
     assert "'GPL-3.0-only'" in lines[0]
 
@@ -64,7 +64,7 @@ def test_a_known_vulnerability_fails_and_an_unknown_package_is_reported(
     packages: list[dict[str, object]], status: int, strict_status: int, line: str
 ) -> None:
     for strict, expected in ((False, status), (True, strict_status)):
-        code, lines = verdict(json.dumps({"dependencies": packages}), "", strict=strict)
+        code, lines = summarize(json.dumps({"dependencies": packages}), "", strict=strict)
         assert code == expected
         assert line in "\n".join(lines)
 
@@ -72,8 +72,8 @@ def test_a_known_vulnerability_fails_and_an_unknown_package_is_reported(
 def test_an_audit_without_an_index_is_one_line_and_fails_only_when_strict() -> None:
     error = "Traceback\nConnectionError: no way to pypi.org"
     line = "Vulnerabilities: NOT CHECKED: ConnectionError: no way to pypi.org"
-    assert verdict("", error) == (0, [line])
-    assert verdict("", error, strict=True) == (1, [line])
+    assert summarize("", error) == (0, [line])
+    assert summarize("", error, strict=True) == (1, [line])
 
 
 @pytest.mark.parametrize("python", ["/nonexistent/python", sys.executable])

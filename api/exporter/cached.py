@@ -8,60 +8,60 @@ from prometheus_client.core import Metric
 from sqlalchemy.orm import Session
 
 from api.exporter.collectors import collection, collectors
-from api.exporter.metrics import gauges, outbox, pipelines, rendered, storage
-from api.schema_guard import Gate
+from api.exporter.metrics import gauges, outbox, pipelines, render, storage
+from api.schema_guard import SchemaGuard
 from core import VERSION
 from db.definitions.scope import Window
-from db.replica import Reader, Standing
-from db.storage import count_marked_days, database_bytes, free_bytes, list_channels, schema_revision
-from health.completeness.collection_status import RowCounts, beats_by_collector, count_rows
+from db.replica import ReplicaRouter, ReplicaStatus
+from db.storage import count_invalidated_days, database_bytes, free_bytes, list_channels, schema_revision
+from health.completeness.collection_status import RowCounts, count_rows, heartbeats_by_collector
 
-KEPT_SECONDS = 5.0
+CACHE_SECONDS = 5.0
 # What cannot be known without reading a whole index, or all of the database's files.
-COUNTED_SECONDS = 300.0
-_SPAN = timedelta(hours=24)
+COUNT_INTERVAL_SECONDS = 300.0
+_LOOKBACK = timedelta(hours=24)
 
 
-class Measures:
+class CachedExporter:
     """Of the database that answers, be it a replica."""
 
-    def __init__(self, reader: Reader, gate: Gate) -> None:
-        self._reader, self._gate = reader, gate
+    def __init__(self, reader: ReplicaRouter, schema_guard: SchemaGuard) -> None:
+        self._reader, self._schema_guard = reader, schema_guard
         self._lock = threading.Lock()
-        self._kept = b""
-        self._at = self._counted_at = float("-inf")
+        self._text = b""
+        self._rendered_at = self._counted_at = float("-inf")
         self._counts, self._size = RowCounts({}, {}), 0
 
-    def text(self, now: datetime) -> bytes:
+    def render(self, now: datetime) -> bytes:
         """As /metrics gives it. Raises what the gate and the database raise."""
         with self._lock:
             # Costs nothing while the database is well.
-            self._gate.check()
-            if time.monotonic() - self._at >= KEPT_SECONDS:
+            self._schema_guard.check()
+            if time.monotonic() - self._rendered_at >= CACHE_SECONDS:
                 with self._reader.session() as session:
-                    self._kept = rendered(self._read(session, now))
-                self._at = time.monotonic()
-            return self._kept
+                    self._text = render(self._read(session, now))
+                self._rendered_at = time.monotonic()
+            return self._text
 
     def _read(self, session: Session, now: datetime) -> list[Metric]:
         self._count(session)
-        beats = beats_by_collector(session)
+        beats = heartbeats_by_collector(session)
         # Every collector of a database has the same channels, or should.
         configured = {str(name) for beat in beats.values() for name in beat.detail.get("channels") or ()}
         version = {(VERSION, schema_revision(session) or ""): 1.0}
         return [
             gauges("build_info", "The version of the API and of the database's schema", ["version", "schema"], version),
-            *pipelines(session, Window(now - _SPAN, now)),
+            *pipelines(session, Window(now - _LOOKBACK, now)),
             *collection(session, self._counts, now),
             *collectors(beats, now),
             *outbox(list_channels(session, sorted(configured)), now),
-            *storage(count_marked_days(session), self._size, free_bytes(self._reader.engine), self._replica()),
+            *storage(count_invalidated_days(session), self._size, free_bytes(self._reader.engine), self._replica()),
         ]
 
     def _count(self, session: Session) -> None:
-        if time.monotonic() - self._counted_at >= COUNTED_SECONDS:
+        if time.monotonic() - self._counted_at >= COUNT_INTERVAL_SECONDS:
             self._counts, self._size = count_rows(session), database_bytes(session)
             self._counted_at = time.monotonic()
 
-    def _replica(self) -> Standing | None:
-        return self._reader.standing() if self._reader.replica is not None else None
+    def _replica(self) -> ReplicaStatus | None:
+        return self._reader.status() if self._reader.replica is not None else None

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from db.definitions.scope import Scope, Window
 from db.enums import GroupBy
-from db.replica import Standing
+from db.replica import ReplicaStatus
 from db.storage import ChannelQueue
 from health.metrics import service
 
@@ -26,27 +26,27 @@ Samples = Mapping[Any, float | None]
 
 
 def gauge(
-    name: str, what: str, values: Mapping[Any, float | None] | float | None, label: str | None = None
+    name: str, documentation: str, values: Mapping[Any, float | None] | float | None, label: str | None = None
 ) -> GaugeMetricFamily:
     """`values` by the label's value; null ones are left out."""
-    family = GaugeMetricFamily(PREFIX + name, what, labels=[label] if label else None)
+    family = GaugeMetricFamily(PREFIX + name, documentation, labels=[label] if label else None)
     for key, value in values.items() if isinstance(values, Mapping) else [(None, values)]:
         if value is not None:
             family.add_metric([str(key)] if label else [], value)
     return family
 
 
-def gauges(name: str, what: str, labels: Iterable[str], samples: Samples) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(PREFIX + name, what, labels=list(labels))
+def gauges(name: str, documentation: str, labels: Iterable[str], samples: Samples) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(PREFIX + name, documentation, labels=list(labels))
     for values, number in samples.items():
         if number is not None:
             family.add_metric(values, number)
     return family
 
 
-def counter(name: str, what: str, labels: Iterable[str], samples: Samples) -> Metric:
+def counter(name: str, documentation: str, labels: Iterable[str], samples: Samples) -> Metric:
     """`name` without _total, which the format adds."""
-    family = CounterMetricFamily(PREFIX + name, what, labels=list(labels))
+    family = CounterMetricFamily(PREFIX + name, documentation, labels=list(labels))
     for values, number in samples.items():
         if number is not None:
             family.add_metric(values, number)
@@ -54,21 +54,21 @@ def counter(name: str, what: str, labels: Iterable[str], samples: Samples) -> Me
 
 
 def summary(
-    name: str, what: str, labels: Iterable[str], samples: Mapping[tuple[str, ...], tuple[float, float]]
+    name: str, documentation: str, labels: Iterable[str], samples: Mapping[tuple[str, ...], tuple[float, float]]
 ) -> Metric:
     """How often, and seconds in all."""
-    family = SummaryMetricFamily(PREFIX + name, what, labels=list(labels))
+    family = SummaryMetricFamily(PREFIX + name, documentation, labels=list(labels))
     for values, (often, total) in samples.items():
         family.add_metric(values, count_value=int(often), sum_value=total)
     return family
 
 
-def rendered(families: Iterable[Metric]) -> bytes:
+def render(families: Iterable[Metric]) -> bytes:
     """In Prometheus' text format."""
-    return generate_latest(_Fixed(families))
+    return generate_latest(_StaticCollector(families))
 
 
-class _Fixed:
+class _StaticCollector:
     """Families that are already there, in the shape that generate_latest reads."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
@@ -78,7 +78,7 @@ class _Fixed:
         return iter(self._families)
 
 
-def stamp(moment: datetime | None) -> float | None:
+def timestamp(moment: datetime | None) -> float | None:
     return moment.timestamp() if moment else None
 
 
@@ -88,7 +88,7 @@ def outbox(channels: Sequence[ChannelQueue], now: datetime) -> list[Metric]:
 
     return [
         gauge("outbox_waiting", "Messages that their channel has not taken yet",
-              {each.channel: each.waiting for each in channels}, "channel"),
+              {each.channel: each.pending for each in channels}, "channel"),
         gauge("outbox_lag_seconds", "Since the oldest waiting message was written; 0 when none waits",
               {each.channel: lag(each) for each in channels}, "channel"),
         gauge("channel_failures", "Failures in a row; 0 while the channel takes messages",
@@ -96,7 +96,7 @@ def outbox(channels: Sequence[ChannelQueue], now: datetime) -> list[Metric]:
     ]  # fmt: skip
 
 
-def storage(marked_days: int, size: int, free: int | None, replica: Standing | None) -> list[Metric]:
+def storage(marked_days: int, size: int, free: int | None, replica: ReplicaStatus | None) -> list[Metric]:
     """`replica` is null where there is none."""
     return [
         gauge("rollup_marks_waiting", "Days of a repository whose sums are to be made anew", marked_days),

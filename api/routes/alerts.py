@@ -9,32 +9,32 @@ from api.cache import with_etag
 from api.deps import (
     NowDep,
     SessionDep,
-    known_id,
-    known_scope,
     not_found,
-    only_known_parameters,
     open_session,
-    usable,
-    writing,
+    parse_list,
+    reject_unknown_parameters,
+    repo_scope,
+    validate_id,
+    write_session,
 )
 from api.errors import Problem, bad_parameter
-from api.settings import Settings
+from api.settings import ApiSettings
 from db.definitions.scope import DEFAULT_SPAN, Scope, Window
 from db.enums import AlertState, Severity
-from db.runs.run_queries import BadCursor
-from health.alerts.channels.base import SEND_SECONDS, DeliveryFailed, Message, within
-from health.alerts.channels.registry import SETTINGS, Channel, configured
+from db.runs.run_queries import InvalidCursor
+from health.alerts.channels.base import SEND_SECONDS, DeliveryFailed, Message, run_with_timeout
+from health.alerts.channels.registry import CHANNEL_SETTINGS, Channel, configured_channels
 from health.alerts.storage.alert_queries import AlertFilter, AlertRow, alert_page, get_alert
 from health.alerts.storage.alert_writes import acknowledge
 from health.metrics import service
 from health.metrics.definitions.catalogue import FIGURES, display
 
-router = APIRouter(prefix="/api/alerts", tags=["Alerts"], dependencies=[Depends(only_known_parameters)])
+router = APIRouter(prefix="/api/alerts", tags=["Alerts"], dependencies=[Depends(reject_unknown_parameters)])
 AlertId = Annotated[int, Path(examples=[12])]
-_UNKNOWN: dict[int | str, dict[str, Any]] = {
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {
     404: {"model": schemas.ProblemDocument, "description": "There is no such alert"}
 }
-_SHOWN = ("success_rate", "runs", "success_duration_p50", "recovery_p50")
+_TEST_FIGURES = ("success_rate", "runs", "success_duration_p50", "recovery_p50")
 
 
 @router.get(
@@ -55,16 +55,16 @@ def alerts(  # noqa: PLR0913, PLR0917 - its filters
     """Each alert is in one state: `silenced` and `acknowledged` ones fire, too."""
     asked = AlertFilter(
         states=tuple(state or ()),
-        repos=known_scope(session, repo or []).repos,
-        workflows=usable("workflow", workflow or []),
+        repos=repo_scope(session, repo or []).repos,
+        workflows=parse_list("workflow", workflow or []),
         severities=tuple(severity or ()),
-        rule_ids=tuple(known_id(each) for each in rule or ()),
+        rule_ids=tuple(validate_id(each) for each in rule or ()),
     )
     try:
         page = alert_page(session, asked, now, limit=limit, cursor=cursor)
-    except BadCursor as error:
+    except InvalidCursor as error:
         raise bad_parameter("cursor", str(error)) from None
-    items = [schemas.alert(row) for row in page.items]
+    items = [schemas.alert_fields(row) for row in page.items]
     return with_etag(request, schemas.Alerts.model_validate({"items": items, "next": page.next}))
 
 
@@ -90,19 +90,19 @@ def send_test(
 ) -> Any:
     """Goes out at once, past the outbox: whoever asks wants to see whether it arrives. At most one a minute for each
     channel."""
-    settings: Settings = request.app.state.settings
-    channels = configured(settings)
+    settings: ApiSettings = request.app.state.settings
+    channels = configured_channels(settings)
     if not channels:
-        raise Problem(409, f"No channel is configured; set {SETTINGS}.")
+        raise Problem(409, f"No channel is configured; set {CHANNEL_SETTINGS}.")
     names = list(dict.fromkeys(channel or channels))
     for name in names:
         if name not in channels:
             raise Problem(409, f"The channel {name} is not configured; configured: {', '.join(channels)}.")
     request.app.state.test_messages.note(names)
-    message = _message(request, Window(now - DEFAULT_SPAN, now), settings.app_url)
-    results = [_try(channels[name], message) for name in names]
+    message = _test_message(request, Window(now - DEFAULT_SPAN, now), settings.app_url)
+    results = [_send_to_channel(channels[name], message) for name in names]
     if not any(result["ok"] for result in results):
-        raise Problem(502, "No channel took the message.", more={"results": results})
+        raise Problem(502, "No channel took the message.", extra={"results": results})
     return {"results": results}
 
 
@@ -111,10 +111,10 @@ def send_test(
     operation_id="get_alert",
     response_model=schemas.Alert,
     summary="One alert with its messages",
-    responses=_UNKNOWN,
+    responses=_NOT_FOUND,
 )
 def alert(request: Request, session: SessionDep, now: NowDep, alert_id: AlertId) -> Response:
-    return with_etag(request, _shown(get_alert(session, known_id(alert_id), now), alert_id))
+    return with_etag(request, _alert_response(get_alert(session, validate_id(alert_id), now), alert_id))
 
 
 @router.post(
@@ -123,7 +123,7 @@ def alert(request: Request, session: SessionDep, now: NowDep, alert_id: AlertId)
     response_model=schemas.Alert,
     summary="Say that somebody knows",
     responses={
-        **_UNKNOWN,
+        **_NOT_FOUND,
         403: {"model": schemas.ProblemDocument, "description": "Sent by a page of another site"},
         409: {"model": schemas.ProblemDocument, "description": "It is over"},
     },
@@ -133,36 +133,36 @@ def acknowledge_alert(
 ) -> schemas.Alert:
     """No repeats from now on; the recovery is told. Who says so last stands there."""
     said = body or schemas.Acknowledgement()
-    with writing(request) as session:
-        known = acknowledge(session, known_id(alert_id), said.by, said.comment, now)
-        found = _shown(get_alert(session, known_id(alert_id), now), alert_id)
+    with write_session(request) as session:
+        known = acknowledge(session, validate_id(alert_id), said.by, said.comment, now)
+        found = _alert_response(get_alert(session, validate_id(alert_id), now), alert_id)
     if not known:
         raise Problem(409, f"Alert {alert_id} is over.")
     return found
 
 
-def _shown(row: AlertRow | None, alert_id: int) -> schemas.Alert:
+def _alert_response(row: AlertRow | None, alert_id: int) -> schemas.Alert:
     if row is None:
         raise not_found(f"alert {alert_id}")
-    return schemas.Alert.model_validate(schemas.alert(row))
+    return schemas.Alert.model_validate(schemas.alert_fields(row))
 
 
-def _try(channel: Channel, message: Message) -> dict[str, Any]:
+def _send_to_channel(channel: Channel, message: Message) -> dict[str, Any]:
     try:
-        receipt = within(SEND_SECONDS, lambda: channel.send(message))
+        receipt = run_with_timeout(SEND_SECONDS, lambda: channel.send(message))
     except DeliveryFailed as error:
         return {"channel": channel.name, "ok": False, "error": str(error)}
     return {"channel": channel.name, "ok": True, "error": receipt.note}
 
 
-def _message(request: Request, window: Window, app_url: str) -> Message:
+def _test_message(request: Request, window: Window, app_url: str) -> Message:
     """With the figures of the dashboard, so that a person can compare them. Holds no session while it is sent."""
     with open_session(request) as session:
         written = display(service.snapshot(session, Scope(), window, commits=False))
     return Message(
         subject="Pipeline Health: test message",
         headline="This is a test: alerts of Pipeline Health arrive here",
-        fields=tuple((f"{FIGURES[name].label}, 30 days", written[name]) for name in _SHOWN),
+        fields=tuple((f"{FIGURES[name].label}, 30 days", written[name]) for name in _TEST_FIGURES),
         links=(("Dashboard", app_url),),
         resolved=True,
     )

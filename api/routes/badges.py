@@ -11,26 +11,26 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy.orm import Session
 
-from api.cache import has, tag_of
-from api.deps import NowDep, SessionDep, only_known_parameters, plain_text
+from api.cache import etag_matches, etag_of
+from api.deps import NowDep, SessionDep, reject_unknown_parameters, validate_text
 from db.definitions.scope import DEFAULT_SPAN, Scope, Window
 from db.repositories.repository_queries import list_repositories
 from health.metrics import service
 from health.metrics.definitions.catalogue import display
-from health.metrics.definitions.episodes import Standing, together
-from health.metrics.queries.branch_status import catching_up, standings
+from health.metrics.definitions.episodes import WorkflowStatus, combined_status
+from health.metrics.queries.branch_status import catching_up, workflow_statuses
 
 # Widths of Verdana at 11 px, in tenths of a pixel, by class of character; the text is stretched to the sum, so that a
 # font that is missing changes nothing.
-_NARROW, _WIDE, _USUAL = 42, 98, 69
-_SLIM = set("ijl.,:;'|!()[]{}It fr/\\-`")
-_LONGEST = 60
+_NARROW, _WIDE, _REGULAR = 42, 98, 69
+_NARROW_CHARACTERS = set("ijl.,:;'|!()[]{}It fr/\\-`")
+_MAX_LENGTH = 60
 PASSING, FAILING, UNKNOWN = "#1f7a3d", "#b3261e", "#6b7280"
 
 
 def badge(label: str, message: str, color: str) -> str:
     """`label` and `message` are plain text from anybody."""
-    label, message = _short(label), _short(message)
+    label, message = _truncate(label), _truncate(message)
     left, right = _width(label) + 10, _width(message) + 10
     spoken = escape(f"{label}: {message}")
     texts = _text(label, 5, left - 10) + _text(message, left + 5, right - 10)
@@ -48,29 +48,29 @@ def _text(text: str, x: int, width: int) -> str:
     return f'<text x="{x}" y="14" textLength="{width}" lengthAdjust="spacingAndGlyphs">{escape(text)}</text>'
 
 
-def _short(text: str) -> str:
+def _truncate(text: str) -> str:
     """Without what XML does not take."""
     plain = "".join(char if char.isprintable() else " " for char in text).strip() or " "
-    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
+    return plain if len(plain) <= _MAX_LENGTH else plain[: _MAX_LENGTH - 1] + "…"
 
 
 def _width(text: str) -> int:
-    tenths = sum(_NARROW if char in _SLIM else _WIDE if char in "mwMW@%" or ord(char) > 0x2E80 else _USUAL
+    tenths = sum(_NARROW if char in _NARROW_CHARACTERS else _WIDE if char in "mwMW@%" or ord(char) > 0x2E80 else _REGULAR
                  for char in text)  # fmt: skip
     return (tenths + 9) // 10
 
 
-router = APIRouter(prefix="/api/badge", tags=["Badges"], dependencies=[Depends(only_known_parameters)])
+router = APIRouter(prefix="/api/badge", tags=["Badges"], dependencies=[Depends(reject_unknown_parameters)])
 # Long enough for the many readers of a page, short enough to be true; GitHub's image proxy keeps to it.
 _HEADERS = {"Cache-Control": "public, max-age=60", "Content-Security-Policy": "default-src 'none'; style-src 'none'"}
-_WORDS = {
-    Standing.FAILING: ("failing", FAILING),
-    Standing.PASSING: ("passing", PASSING),
-    Standing.NO_RUNS: ("no runs", UNKNOWN),
-    Standing.DISABLED: ("disabled", UNKNOWN),
-    Standing.DELETED: ("deleted", UNKNOWN),
-    Standing.ARCHIVED: ("archived", UNKNOWN),
-    Standing.CATCHING_UP: ("catching up", UNKNOWN),
+_BADGES = {
+    WorkflowStatus.FAILING: ("failing", FAILING),
+    WorkflowStatus.PASSING: ("passing", PASSING),
+    WorkflowStatus.NO_RUNS: ("no runs", UNKNOWN),
+    WorkflowStatus.DISABLED: ("disabled", UNKNOWN),
+    WorkflowStatus.DELETED: ("deleted", UNKNOWN),
+    WorkflowStatus.ARCHIVED: ("archived", UNKNOWN),
+    WorkflowStatus.CATCHING_UP: ("catching up", UNKNOWN),
 }
 
 
@@ -104,7 +104,7 @@ def get_badge(
     branch failed; `no runs`: none was decided there in the last 90 days; `disabled`, `deleted`, `archived`: the
     workflow cannot run; `catching up`: runs are still being read, and none read so far failed. A badge is green only
     when all runs of the last 90 days have been read."""
-    wanted, text = plain_text("workflow", workflow or ""), plain_text("label", label or "")
+    wanted, text = validate_text("workflow", workflow or ""), validate_text("label", label or "")
     known = {row.repo.lower(): row for row in list_repositories(session)}
     repo = known.get(f"{owner}/{name}".lower())
     left = text or wanted or "pipeline health"
@@ -118,20 +118,20 @@ def get_badge(
         else _state(session, scope, now, incomplete=incomplete)
     )
     body = badge(left, *shown)
-    tag = tag_of(body.encode())
+    tag = etag_of(body.encode())
     headers = {**_HEADERS, "ETag": f'W/"{tag}"'}
-    if has(request.headers.get("if-none-match", ""), tag):
+    if etag_matches(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
     return Response(body, 200, headers, "image/svg+xml")
 
 
 def _state(session: Session, scope: Scope, now: datetime, *, incomplete: bool) -> tuple[str, str]:
     """The words and the colour. `incomplete`: runs of the repository are still being read."""
-    states = [each.standing for each in standings(session, scope, now).values()]
-    failing = states.count(Standing.FAILING)
+    states = [each.status for each in workflow_statuses(session, scope, now).values()]
+    failing = states.count(WorkflowStatus.FAILING)
     if failing > 1:
         return f"{failing} failing", FAILING
-    return _WORDS[together(states, catching_up=incomplete)]
+    return _BADGES[combined_status(states, catching_up=incomplete)]
 
 
 def _rate(session: Session, scope: Scope, branch: str, now: datetime, *, incomplete: bool) -> tuple[str, str]:

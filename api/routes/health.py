@@ -9,10 +9,10 @@ from fastapi.responses import JSONResponse
 from api import schemas
 from api.auth import is_allowed
 from api.deps import NowDep
-from api.health import Check, check_collection, check_database, check_replica, overall, schema_revision
-from api.settings import Settings
+from api.health import HealthCheck, check_collection, check_database, check_replica, overall, schema_revision
+from api.settings import ApiSettings
 from core import VERSION
-from db.replica import Reader
+from db.replica import ReplicaRouter
 
 router = APIRouter(prefix="/health", tags=["Health"])
 
@@ -27,17 +27,17 @@ router = APIRouter(prefix="/health", tags=["Health"])
 def health(request: Request, now: NowDep) -> JSONResponse:
     """`degraded` answers 200: figures are there, but may be out of date; the checks say why. Where METRICS_KEY is set,
     names of hosts and repositories are given only with `Authorization: Bearer METRICS_KEY`."""
-    settings: Settings = request.app.state.settings
+    settings: ApiSettings = request.app.state.settings
     details = is_allowed(request.headers, settings.metrics_keys)
-    reader: Reader = request.app.state.reader
+    reader: ReplicaRouter = request.app.state.reader
     checks = {"database": check_database(reader.primary, request.app.state.gate)}
     if reader.replica is not None:
         checks["replica"] = check_replica(reader)
-    if checks["database"].status != "error" or reader.standing().from_replica:
+    if checks["database"].status != "error" or reader.status().from_replica:
         poll = timedelta(minutes=settings.poll_interval_minutes)
         checks |= check_collection(reader, request.app.state.gate, now, poll, details=details)
     else:
-        unknown = Check("degraded", "Not known while the database cannot be used.")
+        unknown = HealthCheck("degraded", "Not known while the database cannot be used.")
         checks |= {"collector": unknown, "inbox": unknown}
     status = overall(list(checks.values()))
     body = {
@@ -49,7 +49,9 @@ def health(request: Request, now: NowDep) -> JSONResponse:
     return _answer(body, status)
 
 
-@router.get("/live", operation_id="get_liveness", response_model=schemas.Alive, summary="The process answers")
+@router.get(
+    "/live", operation_id="get_liveness", response_model=schemas.LivenessResponse, summary="The process answers"
+)
 async def live() -> JSONResponse:
     """Answers while all threads wait for something else."""
     return _answer({"status": "ok"}, "ok")
@@ -63,11 +65,11 @@ async def live() -> JSONResponse:
     responses={503: {"model": schemas.Check, "description": "It cannot"}},
 )
 def ready(request: Request) -> JSONResponse:
-    reader: Reader = request.app.state.reader
+    reader: ReplicaRouter = request.app.state.reader
     if reader.engine is reader.replica:
         check = check_replica(reader)
     else:
-        check = check_database(reader.primary, request.app.state.gate, reads=True)
+        check = check_database(reader.primary, request.app.state.gate, probe_rows=True)
     return _answer(check.as_dict(), check.status)
 
 

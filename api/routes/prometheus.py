@@ -6,12 +6,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.auth import require_metrics_key
 from api.deps import NowDep
-from api.exporter.cached import Measures
-from api.exporter.metrics import gauge, rendered
+from api.exporter.cached import CachedExporter
+from api.exporter.metrics import gauge, render
 from api.schemas import ProblemDocument
 from db.engine import DatabaseUnavailable
 from db.migrate import NotMigrated
-from db.replica import asks_again
+from db.replica import is_replica_failure
 
 router = APIRouter(tags=["Prometheus"])
 _EXAMPLE = 'pipeline_health_runs_24h{conclusion="failure",repo="acme/web-app",workflow="CI"} 3.0'
@@ -31,14 +31,14 @@ _EXAMPLE = 'pipeline_health_runs_24h{conclusion="failure",repo="acme/web-app",wo
 def metrics(request: Request, now: NowDep) -> Response:
     """The last 24 hours by repository and workflow, the state of collection, collectors, queues and database, and this
     process. Answers without the database too: pipeline_health_database_up is 0 then."""
-    measures: Measures = request.app.state.measures
+    measures: CachedExporter = request.app.state.measures
     try:
-        stored, up = measures.text(now), 1
+        stored, up = measures.render(now), 1
     except (DatabaseUnavailable, NotMigrated, SQLAlchemyError) as error:
-        if asks_again(error):
+        if is_replica_failure(error):
             raise
         request.app.state.gate.shut()
         stored, up = b"", 0
-    said = rendered([gauge("database_up", "1 where the database can be used", up)])
+    said = render([gauge("database_up", "1 where the database can be used", up)])
     own = generate_latest(request.app.state.registry)
     return Response(said + stored + own, media_type=CONTENT_TYPE_LATEST)

@@ -6,11 +6,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api import schemas
 from api.cache import with_etag
-from api.deps import NowDep, SessionDep, known_scope, only_known_parameters
-from db.repositories.repository_queries import heartbeat, list_workflows, unread_targets
+from api.deps import NowDep, SessionDep, reject_unknown_parameters, repo_scope
+from db.repositories.repository_queries import heartbeat, list_workflows, unresolved_targets
 from health.completeness.collection_status import list_ledger
 
-router = APIRouter(prefix="/api", tags=["Repositories"], dependencies=[Depends(only_known_parameters)])
+router = APIRouter(prefix="/api", tags=["Repositories"], dependencies=[Depends(reject_unknown_parameters)])
 
 
 @router.get(
@@ -23,8 +23,8 @@ def repositories(request: Request, session: SessionDep, now: NowDep) -> Response
     """By name. `summary` says in a sentence whether everything is there; what the states and gaps mean, and what to
     do, stands in docs/operations.md."""
     ledgers, beat = list_ledger(session), heartbeat(session)
-    unread = unread_targets(session, [each.repo for each in ledgers])
-    found = schemas.repositories(ledgers, unread, now, beat=beat)
+    unread = unresolved_targets(session, [each.repo for each in ledgers])
+    found = schemas.repository_fields(ledgers, unread, now, heartbeat=beat)
     return with_etag(request, schemas.Repositories.model_validate(found))
 
 
@@ -39,5 +39,5 @@ def workflows(
     session: SessionDep,
     repo: Annotated[list[str] | None, Query(description="owner/name; repeatable")] = None,
 ) -> Response:
-    found = list_workflows(session, known_scope(session, repo or []))
+    found = list_workflows(session, repo_scope(session, repo or []))
     return with_etag(request, schemas.Workflows.model_validate({"items": found}))

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from api import schemas
-from api.cache import cached, with_etag
+from api.cache import cached_response, with_etag
 from api.deps import (
     AttemptNumber,
     FilterDep,
@@ -14,23 +14,23 @@ from api.deps import (
     SessionDep,
     TextQuery,
     not_found,
-    only_known_parameters,
-    plain_text,
+    reject_unknown_parameters,
+    validate_text,
 )
 from api.errors import bad_parameter
 from db.enums import Conclusion
 from db.runs.run_queries import (
     AttemptRow,
-    BadCursor,
+    InvalidCursor,
     RunRow,
     get_run,
     list_attempts,
     list_jobs,
+    list_jobs_page,
     list_runs,
-    page_of_jobs,
 )
 
-router = APIRouter(tags=["Runs"], dependencies=[Depends(only_known_parameters)])
+router = APIRouter(tags=["Runs"], dependencies=[Depends(reject_unknown_parameters)])
 _MISSING: dict[int | str, dict[str, Any]] = {
     404: {"model": schemas.ProblemDocument, "description": "There is no such run or attempt"}
 }
@@ -40,7 +40,7 @@ _MISSING: dict[int | str, dict[str, Any]] = {
 def runs(
     request: Request,
     session: SessionDep,
-    asked: FilterDep,
+    query: FilterDep,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     cursor: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
     q: TextQuery = "",
@@ -49,12 +49,12 @@ def runs(
 
     def make() -> schemas.RunPage:
         try:
-            page = list_runs(session, asked.scope, asked.window, limit=limit, cursor=cursor, text=plain_text("q", q))
-        except BadCursor as error:
+            page = list_runs(session, query.scope, query.window, limit=limit, cursor=cursor, text=validate_text("q", q))
+        except InvalidCursor as error:
             raise bad_parameter("cursor", str(error)) from None
         return schemas.RunPage.model_validate(page)
 
-    return cached(request, session, make)
+    return cached_response(request, session, make)
 
 
 @router.get(
@@ -101,7 +101,7 @@ def jobs(
     """Jobs of one attempt with their steps, by ascending id."""
     found = _run(session, run_id)
     _, number = _attempts(session, found, attempt)
-    page = page_of_jobs(session, run_id, number, limit=limit, after=cursor, conclusions=conclusion or ())
+    page = list_jobs_page(session, run_id, number, limit=limit, after=cursor, conclusions=conclusion or ())
     return with_etag(request, schemas.JobPage.model_validate({"attempt": number, **vars(page)}))
 
 

@@ -6,16 +6,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request
 
 from api import schemas
-from api.deps import NowDep, SessionDep, known_id, not_found, only_known_parameters, writing
+from api.deps import NowDep, SessionDep, not_found, reject_unknown_parameters, validate_id, write_session
 from api.errors import Problem, bad_parameter
 from db.enums import SilenceState
-from health.alerts.rules.rules import BadRule, check_patterns
+from health.alerts.rules.rules import InvalidRule, check_patterns
 from health.alerts.rules.targets import Patterns
 from health.alerts.storage.alert_writes import add_silence, end_silence
 from health.alerts.storage.stored_rules import get_rule, get_silence, list_silences
 
-router = APIRouter(prefix="/api/alerts/silences", tags=["Alerts"], dependencies=[Depends(only_known_parameters)])
-_LONGEST = timedelta(days=366)
+router = APIRouter(prefix="/api/alerts/silences", tags=["Alerts"], dependencies=[Depends(reject_unknown_parameters)])
+_MAX_SPAN = timedelta(days=366)
 _FORBIDDEN: dict[str, Any] = {"model": schemas.ProblemDocument, "description": "Sent by a page of another site"}
 
 
@@ -28,7 +28,7 @@ def silences(
     """The newest 500."""
     wanted = state or [SilenceState.ACTIVE, SilenceState.PENDING]
     found = list_silences(session, not_ended_at=None if SilenceState.ENDED in wanted else now)
-    return {"items": [schemas.silence(each, now) for each in found if each.state(now) in wanted]}
+    return {"items": [schemas.silence_fields(each, now) for each in found if each.state(now) in wanted]}
 
 
 @router.post(
@@ -42,13 +42,13 @@ def silences(
 def add(request: Request, now: NowDep, body: schemas.SilenceBody) -> Any:
     """Alerts open and close as ever and show as silenced; what still fires at the end is told then."""
     scope, (starts_at, ends_at) = _scope(body), _span(body, now)
-    with writing(request) as session:
-        if body.rule_id is not None and get_rule(session, known_id(body.rule_id)) is None:
+    with write_session(request) as session:
+        if body.rule_id is not None and get_rule(session, validate_id(body.rule_id)) is None:
             raise bad_parameter("rule_id", f"there is no rule {body.rule_id}")
         silence_id = add_silence(
             session, scope, body.rule_id, starts_at, ends_at, comment=body.comment, author=body.author, now=now
         )
-        return _shown(get_silence(session, silence_id), silence_id, now)
+        return _silence_response(get_silence(session, silence_id), silence_id, now)
 
 
 @router.delete(
@@ -63,9 +63,9 @@ def add(request: Request, now: NowDep, body: schemas.SilenceBody) -> Any:
     },
 )
 def end(request: Request, now: NowDep, silence_id: Annotated[int, Path(examples=[4])]) -> Any:
-    with writing(request) as session:
-        ended = end_silence(session, known_id(silence_id), now)
-        found = _shown(get_silence(session, known_id(silence_id)), silence_id, now)
+    with write_session(request) as session:
+        ended = end_silence(session, validate_id(silence_id), now)
+        found = _silence_response(get_silence(session, validate_id(silence_id)), silence_id, now)
         if not ended:
             raise Problem(409, f"Silence {silence_id} has ended.")
         return found
@@ -78,7 +78,7 @@ def _scope(body: schemas.SilenceBody) -> Patterns:
     for field in ("repos", "workflows", "branches"):
         try:
             check_patterns(field, getattr(scope, field))
-        except BadRule as error:
+        except InvalidRule as error:
             raise bad_parameter(field, str(error)) from None
     return scope
 
@@ -91,7 +91,7 @@ def _span(body: schemas.SilenceBody, now: datetime) -> tuple[datetime, datetime]
         ends_at = _utc(body.ends_at) if body.ends_at else starts_at + timedelta(seconds=body.duration_seconds or 0)
     except (OverflowError, ValueError):
         raise bad_parameter("duration_seconds", "allowed is a length of at most 366 days") from None
-    if not max(starts_at, now) < ends_at <= now + _LONGEST:
+    if not max(starts_at, now) < ends_at <= now + _MAX_SPAN:
         name = "ends_at" if body.ends_at else "duration_seconds"
         raise bad_parameter(name, "it must end after its start and after now, and within 366 days")
     return starts_at, ends_at
@@ -101,7 +101,7 @@ def _utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _shown(found: Any, silence_id: int, now: datetime) -> dict[str, Any]:
-    if found is None:
+def _silence_response(row: Any, silence_id: int, now: datetime) -> dict[str, Any]:
+    if row is None:
         raise not_found(f"silence {silence_id}")
-    return schemas.silence(found, now)
+    return schemas.silence_fields(row, now)

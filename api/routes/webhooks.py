@@ -13,17 +13,17 @@ from starlette.requests import ClientDisconnect
 
 from api import schemas
 from api.errors import Problem, bad_parameter
-from api.settings import Settings
-from api.webhook_buffer import Intake
-from core.logging import note
+from api.settings import ApiSettings
+from api.webhook_buffer import WebhookBuffer
+from core.logging import bind
 from db.webhook_inbox import NewDelivery
 
 router = APIRouter(tags=["Webhooks"])
 PATH = "/api/webhooks/github"
 EVENTS = ("workflow_run", "workflow_job")
 # GitHub sends at most 25 MB.
-MOST_BYTES = 25 * 2**20
-_READ_SECONDS = 10.0
+MAX_BYTES = 25 * 2**20
+_READ_TIMEOUT_SECONDS = 10.0
 _NAME = re.compile(r"[\x21-\x7e]{1,100}")
 _TEXT = {"type": "string"}
 _HEADERS = [
@@ -77,8 +77,8 @@ async def received_at() -> datetime:
 async def receive(request: Request, moment: Annotated[datetime, Depends(received_at)]) -> JSONResponse:
     """Stores `workflow_run` and `workflow_job`, and answers once that is committed; the collector applies them. Other
     events, `ping` among them, are acknowledged and not stored. A delivery that was stored before changes nothing."""
-    settings: Settings = request.app.state.settings
-    intake: Intake | None = request.app.state.intake
+    settings: ApiSettings = request.app.state.settings
+    intake: WebhookBuffer | None = request.app.state.intake
     if settings.github_webhook_secret is None or intake is None:
         raise Problem(404, "Webhooks are not taken here: GITHUB_WEBHOOK_SECRET is not set.")
     signature = request.headers.get("x-hub-signature-256")
@@ -91,26 +91,26 @@ async def receive(request: Request, moment: Annotated[datetime, Depends(received
         if not hmac.compare_digest(b"sha256=" + mac.hexdigest().encode(), signature.encode("latin-1", "replace")):
             raise Problem(401, "The signature is not that of this body: the secrets here and on GitHub differ.")
         event, delivery = _header(request, "X-GitHub-Event"), _header(request, "X-GitHub-Delivery")
-        note(delivery_id=delivery, event=event)
+        bind(delivery_id=delivery, event=event)
         if event not in EVENTS:
-            return _answer("ignored", delivery)
-        fresh = await intake.put(NewDelivery(delivery, event, bytes(body), moment))
-        return _answer("stored" if fresh else "duplicate", delivery)
+            return _receipt("ignored", delivery)
+        fresh = await intake.store(NewDelivery(delivery, event, bytes(body), moment))
+        return _receipt("stored" if fresh else "duplicate", delivery)
     finally:
-        intake.let_go(len(body))
+        intake.release(len(body))
 
 
-async def _read(request: Request, intake: Intake, body: bytearray, mac: hmac.HMAC) -> None:
+async def _read(request: Request, buffer: WebhookBuffer, body: bytearray, mac: hmac.HMAC) -> None:
     """Fills `body`; reads no further than it has to."""
     announced = request.headers.get("content-length", "")
-    if announced.isascii() and announced.isdigit() and int(announced[:20]) > MOST_BYTES:
+    if announced.isascii() and announced.isdigit() and int(announced[:20]) > MAX_BYTES:
         raise _too_large()
     try:
-        async with asyncio.timeout(_READ_SECONDS):
+        async with asyncio.timeout(_READ_TIMEOUT_SECONDS):
             async for chunk in request.stream():
-                if len(body) + len(chunk) > MOST_BYTES:
+                if len(body) + len(chunk) > MAX_BYTES:
                     raise _too_large()
-                intake.hold(len(chunk))
+                buffer.reserve(len(chunk))
                 body += chunk
                 mac.update(chunk)
     except TimeoutError:
@@ -130,6 +130,6 @@ def _header(request: Request, name: str) -> str:
     return value
 
 
-def _answer(status: str, delivery: str) -> JSONResponse:
-    note(outcome=status)
+def _receipt(status: str, delivery: str) -> JSONResponse:
+    bind(outcome=status)
     return JSONResponse({"status": status, "delivery": delivery}, 202)

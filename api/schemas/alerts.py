@@ -5,10 +5,10 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, field_serializer
 
-from api.schemas.base import Line, ProblemDocument, Prose, Schema, Time, example
+from api.schemas.base import MultiLineText, ProblemDocument, Schema, SingleLineText, Time, example
 from db.enums import AlertState
-from health.alerts.notifications.text import headline, measured
-from health.alerts.rules.targets import Place
+from health.alerts.notifications.text import headline, measurement_text
+from health.alerts.rules.targets import AlertTarget
 from health.alerts.storage.alert_queries import AlertRow
 
 _ALERT: dict[str, Any] = {
@@ -94,9 +94,9 @@ class Alerts(Schema):
     next: str | None = Field(description="The cursor of the next page; null at the end")
 
 
-def alert(row: AlertRow) -> dict[str, Any]:
+def alert_fields(row: AlertRow) -> dict[str, Any]:
     """What Alert validates."""
-    place = Place(row.repository_id, row.repo, row.workflow_id, row.workflow, row.branch)
+    place = AlertTarget(row.repository_id, row.repo, row.workflow_id, row.workflow, row.branch)
     over = row.state == AlertState.RESOLVED
     known = None
     if row.acknowledged_at:
@@ -107,8 +107,8 @@ def alert(row: AlertRow) -> dict[str, Any]:
         }
     return {
         **vars(row),
-        "headline": headline(row.rule, place, row.detail, over=over),
-        "measured": measured(row.rule, row.detail),
+        "headline": headline(row.rule, place, row.detail, resolved=over),
+        "measured": measurement_text(row.rule, row.detail),
         "acknowledged": known,
     }
 
@@ -119,8 +119,8 @@ class Acknowledgement(Schema):
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"example": {"by": "ann", "comment": "reverting #1234"}}
     )
-    by: Line = "API"
-    comment: Prose = ""
+    by: SingleLineText = "API"
+    comment: MultiLineText = ""
 
 
 class TestResult(Schema):

@@ -17,7 +17,7 @@ Time = Annotated[datetime, PlainSerializer(iso, return_type=str), Field(json_sch
 
 def _printable(text: str) -> str:
     """PostgreSQL takes no NUL, and no database takes half a surrogate pair."""
-    if _UNUSABLE.search(text):
+    if _INVALID_CHARACTERS.search(text):
         raise ValueError("the text holds characters that cannot be stored")
     return text
 
@@ -28,9 +28,9 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-_UNUSABLE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]")
-Line = Annotated[str, Field(max_length=200), AfterValidator(_printable), AfterValidator(_one_line)]
-Prose = Annotated[str, Field(max_length=1000), AfterValidator(_printable)]
+_INVALID_CHARACTERS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]")
+SingleLineText = Annotated[str, Field(max_length=200), AfterValidator(_printable), AfterValidator(_one_line)]
+MultiLineText = Annotated[str, Field(max_length=1000), AfterValidator(_printable)]
 
 
 class Schema(BaseModel):

@@ -133,6 +133,6 @@ class Health(Schema):
     checks: Checks
 
 
-class Alive(Schema):
+class LivenessResponse(Schema):
     model_config = example({"status": "ok"})
     status: str

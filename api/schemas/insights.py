@@ -240,7 +240,7 @@ class Attention(Schema):
     first: Run | None = Field(description="The first bad run, with its commit; null where there is none")
 
 
-class Needs(Schema):
+class AttentionList(Schema):
     model_config = example(
         {"at": "2026-11-23T12:00:00Z", "items": [_ATTENTION], "total": 1, "note": None, "data": _DATA}
     )

@@ -15,7 +15,7 @@ from health.metrics.definitions.formulas import Metrics as MetricsFigures
 from health.metrics.service import Comparison
 
 # Figures of several parts. `data` stays as it is: it is that of all items of an answer.
-_PARTED = (
+_NESTED_FIGURES = (
     "runs", "duration_seconds", "queue_seconds", "recovery_seconds", "success_duration_seconds",
     "failure_duration_seconds", "first_attempts", "commits", "waste",
 )  # fmt: skip
@@ -218,11 +218,11 @@ class Groups(Schema):
     data: Data = Field(description=_DATA)
 
 
-def figures(metrics: MetricsFigures) -> dict[str, Any]:
+def figure_fields(metrics: MetricsFigures) -> dict[str, Any]:
     """Ready for the schemas above. Parts of a figure are plain dictionaries, too: a long series has thousands of them,
     and a dataclass takes twice as long to be written as JSON."""
     found = dict(vars(metrics))
-    for name in _PARTED:
+    for name in _NESTED_FIGURES:
         if found[name] is not None:
             found[name] = vars(found[name])
     return found
@@ -286,25 +286,25 @@ class ComparedMetrics(Schema):
     )
 
 
-def compared(found: Comparison) -> dict[str, Any]:
+def comparison_fields(comparison: Comparison) -> dict[str, Any]:
     """Ready for the schema above."""
     return {
-        "window": found.window,
-        "previous_window": found.window_before,
-        "comparable": found.comparable,
-        "current": figures(found.now),
-        "previous": figures(found.before) if found.comparable else None,
-        "changes": {name: _change(name, found.change(name)) for name in FIGURES},
-        "duration_change": found.duration_change,
+        "window": comparison.window,
+        "previous_window": comparison.previous_window,
+        "comparable": comparison.comparable,
+        "current": figure_fields(comparison.current),
+        "previous": figure_fields(comparison.previous) if comparison.comparable else None,
+        "changes": {name: _change_fields(name, comparison.change(name)) for name in FIGURES},
+        "duration_change": comparison.duration_change,
     }
 
 
-def _change(name: str, found: ChangeFigures | None) -> dict[str, Any] | None:
-    if found is None:
+def _change_fields(name: str, change: ChangeFigures | None) -> dict[str, Any] | None:
+    if change is None:
         return None
-    verdict = "undecided" if found.good is None else "better" if found.good else "worse"
+    verdict = "undecided" if change.is_improvement is None else "better" if change.is_improvement else "worse"
     return {
-        **{field: getattr(found, field) for field in ("difference", "text", "n", "n_before", "interval")},
+        **{field: getattr(change, field) for field in ("difference", "text", "n", "n_before", "interval")},
         "unit": "pp" if FIGURES[name].is_rate else "%",
-        "verdict": verdict if found.enough else "not_enough",
+        "verdict": verdict if change.has_enough_runs else "not_enough",
     }

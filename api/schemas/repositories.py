@@ -10,8 +10,8 @@ from api.schemas.base import Schema, Time, example
 from db.enums import LedgerState, Liveness
 from db.repositories.repository_queries import HeartbeatRow, TargetRow
 from health.completeness.collection_status import liveness
-from health.completeness.gaps import RepositoryLedger, advice, reading_of
-from health.completeness.status import Tone, totals, verdict
+from health.completeness.gaps import RepositoryLedger, backfill_progress, remediation
+from health.completeness.status import Tone, completeness_status, ledger_totals
 
 _REFUSED = "GitHub refuses it (403): Resource not accessible by personal access token"
 _HISTORY: dict[str, Any] = {"done": 12400, "expected": 61000, "share": 0.203, "seconds_left": 910.0}
@@ -36,7 +36,7 @@ _SUMMARY: dict[str, Any] = {
     "history": _HISTORY,
 }  # fmt: skip
 _UNREADABLE: dict[str, Any] = {
-    "name": "acme/old-name", "error": _REFUSED, "advice": advice(_REFUSED), "checked_at": "2026-11-23T12:00:00Z",
+    "name": "acme/old-name", "error": _REFUSED, "advice": remediation(_REFUSED), "checked_at": "2026-11-23T12:00:00Z",
 }  # fmt: skip
 
 
@@ -126,17 +126,26 @@ class Repositories(Schema):
     summary: Summary
 
 
-def repositories(
-    ledgers: Sequence[RepositoryLedger], unread: Sequence[TargetRow], now: datetime, *, beat: HeartbeatRow | None
+def repository_fields(
+    ledgers: Sequence[RepositoryLedger],
+    unresolved: Sequence[TargetRow],
+    now: datetime,
+    *,
+    heartbeat: HeartbeatRow | None,
 ) -> dict[str, Any]:
     """Ready for Repositories; `beat`: the last sign of life of the collectors."""
     return {
         "items": [_repository(each, now) for each in ledgers],
         "unreadable": [
-            {"name": each.name, "error": each.error, "advice": advice(each.error or ""), "checked_at": each.checked_at}
-            for each in unread
+            {
+                "name": each.name,
+                "error": each.error,
+                "advice": remediation(each.error or ""),
+                "checked_at": each.checked_at,
+            }
+            for each in unresolved
         ],
-        "summary": _summary(ledgers, len(unread), now, beat),
+        "summary": _summary(ledgers, len(unresolved), now, heartbeat),
     }
 
 
@@ -145,22 +154,22 @@ def _repository(ledger: RepositoryLedger, now: datetime) -> dict[str, Any]:
             "covered_to", "synced_at", "relooked_deep_at", "audited_at", "error", "error_at", "actions_missing_since",
             "gaps", "runs", "runs_absent", "logs")  # fmt: skip
     return {name: getattr(ledger, name) for name in same} | {
-        "advice": advice(ledger.error) if ledger.error else None,
-        "runs_without_jobs": ledger.jobs_missing,
-        "history": reading_of([ledger], now),
+        "advice": remediation(ledger.error) if ledger.error else None,
+        "runs_without_jobs": ledger.runs_without_jobs,
+        "history": backfill_progress([ledger], now),
     }
 
 
 def _summary(
-    ledgers: Sequence[RepositoryLedger], unread: int, now: datetime, beat: HeartbeatRow | None
+    ledgers: Sequence[RepositoryLedger], unresolved: int, now: datetime, heartbeat: HeartbeatRow | None
 ) -> dict[str, Any]:
-    silent, stopped_at = liveness(beat, now) is not Liveness.LIVE, beat.stopped_at if beat else None
-    said = verdict(ledgers, unread, now, silent=silent, stopped_at=stopped_at)
-    counted = totals(ledgers, unread, now)
+    silent, stopped_at = liveness(heartbeat, now) is not Liveness.LIVE, heartbeat.stopped_at if heartbeat else None
+    said = completeness_status(ledgers, unresolved, now, is_stale=silent, stopped_at=stopped_at)
+    counted = ledger_totals(ledgers, unresolved, now)
     return {
         "complete": said.tone == Tone.GOOD,
         "headline": said.headline,
-        "detail": said.more,
+        "detail": said.detail,
         "states": counted.states,
-        "history": counted.reading,
+        "history": counted.backfill,
     }

@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from api.schemas.base import Line, Prose, Schema, Time, example
+from api.schemas.base import MultiLineText, Schema, SingleLineText, Time, example
 from db.enums import RuleKind, RuleScope, Severity
-from health.alerts.measurement.backtest import Replay as Replayed
+from health.alerts.measurement.backtest import Backtest as Replayed
 from health.alerts.rules import rules
 from health.alerts.rules.targets import Patterns, Quiet
-from health.alerts.rules.types import KINDS, written
+from health.alerts.rules.types import RULE_TYPES, format_value
 
 _BODY: dict[str, Any] = {
     "name": "Main fails too often", "kind": "failure_rate", "open_at": 0.25, "close_at": 0.15, "window_seconds": 43200,
@@ -30,7 +30,7 @@ class RuleBody(Schema):
     """What is null or left out is the usual value of the kind (docs/alerts.md)."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _BODY})
-    name: Line
+    name: SingleLineText
     kind: RuleKind
     open_at: float | None = Field(None, description="An alert opens from this value on")
     close_at: float | None = Field(None, description="It goes on firing while the value is at least this")
@@ -46,14 +46,14 @@ class RuleBody(Schema):
     repeat_seconds: float | None = Field(None, description="Null: told once")
     enabled: bool = True
 
-    def rule(self) -> rules.Rule:
+    def to_rule(self) -> rules.Rule:
         """Raises BadRule for what cannot be used."""
-        spec = KINDS[self.kind]
-        return rules.checked(
+        spec = RULE_TYPES[self.kind]
+        return rules.validate_rule(
             rules.Rule(
                 name=self.name,
                 kind=self.kind,
-                open_at=spec.open_at if self.open_at is None else self.open_at,
+                open_at=spec.default_threshold if self.open_at is None else self.open_at,
                 close_at=self.close_at,
                 window_seconds=self.window_seconds,
                 minimum=self.minimum,
@@ -133,24 +133,24 @@ class Replay(Schema):
     items: list[ReplayedAlert] = Field(description="The newest 200")
 
 
-def rule(row: rules.Rule) -> dict[str, Any]:
+def rule_fields(row: rules.Rule) -> dict[str, Any]:
     """What Rule validates."""
     scope = {
         "repos": list(row.scope.repos),
         "workflows": list(row.scope.workflows),
         "branches": list(row.scope.branches),
     }
-    derived = {"label": row.spec.label, "threshold": row.threshold, "closes_at": row.closes_at}
+    derived = {"label": row.rule_type.label, "threshold": row.threshold, "closes_at": row.resolve_threshold}
     return {**vars(row), **scope, **derived, "channels": list(row.channels)}
 
 
-def replay(kind: RuleKind, found: Replayed) -> dict[str, Any]:
+def replay_fields(kind: RuleKind, result: Replayed) -> dict[str, Any]:
     """What Replay validates."""
     items = [
-        {**vars(each.place), **vars(each), "measured": written(kind, each.value)}
-        for each in found.items
+        {**vars(each.target), **vars(each), "measured": format_value(kind, each.value)}
+        for each in result.items
     ]  # fmt: skip
-    return {**vars(found), "items": items}
+    return {**vars(result), "items": items}
 
 
 _BODY_SILENCES: dict[str, Any] = {
@@ -176,8 +176,8 @@ class SilenceBody(Schema):
     starts_at: datetime | None = Field(None, description="Now without it; a time without a zone is UTC")
     ends_at: datetime | None = None
     duration_seconds: float | None = None
-    comment: Prose = ""
-    author: Line = "API"
+    comment: MultiLineText = ""
+    author: SingleLineText = "API"
 
 
 class Silence(Schema):
@@ -200,7 +200,7 @@ class Silences(Schema):
     items: list[Silence]
 
 
-def silence(row: Quiet, now: datetime) -> dict[str, Any]:
+def silence_fields(row: Quiet, now: datetime) -> dict[str, Any]:
     """What Silence validates."""
     return {
         **vars(row),

@@ -12,42 +12,42 @@ import streamlit as st
 from streamlit import config
 from streamlit.errors import StreamlitSecretNotFoundError
 
-from app.access.policy import Account, Refusal, Rules, judge
-from app.settings import EVERYBODY, SHORTEST_SECRET, AccessSettings, is_of_any_tenant
+from app.access.policy import AccessDenied, AccessPolicy, User, authorize
+from app.settings import EVERYBODY, MIN_SECRET_LENGTH, AccessSettings, is_multi_tenant
 from core.http.settings import is_safe
-from core.settings import ConfigError, example_in
+from core.settings import ConfigError, find_example
 
 CALLBACK = "/oauth2callback"
-_NEEDED = ("client_id", "client_secret", "server_metadata_url")
-_KNOWN = {"accounts.google.com": "Google", "login.microsoftonline.com": "Microsoft"}
+_REQUIRED = ("client_id", "client_secret", "server_metadata_url")
+_PROVIDER_LABELS = {"accounts.google.com": "Google", "login.microsoftonline.com": "Microsoft"}
 
 
 @dataclass(frozen=True)
-class Login:
+class LoginConfig:
     """`origin`: scheme and host that the cookies are for. `base`: the path below it, empty or like /x. `providers`:
     names by which Streamlit knows them, to what people call them. `secrets`: what Streamlit is told of it, if it does
     not know by itself."""
 
-    rules: Rules
+    policy: AccessPolicy
     origin: str
     base: str
     providers: Mapping[str, str]
     secrets: Mapping[str, Any] | None
-    hidden: tuple[str, ...]
+    secret_values: tuple[str, ...]
 
     @property
     def encrypted(self) -> bool:
         return self.origin.startswith("https:")
 
-    def judge(self, claims: Mapping[str, Any]) -> Account | Refusal:
-        return judge(claims, self.rules, time.time())
+    def authorize(self, claims: Mapping[str, Any]) -> User | AccessDenied:
+        return authorize(claims, self.policy, time.time())
 
 
 @cache
-def login() -> Login | None:
+def login() -> LoginConfig | None:
     """Read once, at the start: what is taken out of a file later locks out, and opens nothing. Raises ConfigError."""
     settings = AccessSettings.load()
-    written = _written()
+    written = _secrets_file_section()
     if written and settings.has_provider:
         raise ConfigError("AUTH_OIDC_METADATA_URL: Streamlit's secrets have an [auth] section, too; keep one of them.")
     if not written and not settings.has_provider:
@@ -56,19 +56,19 @@ def login() -> Login | None:
             raise ConfigError(f"{name}: it is set without a login; set AUTH_OIDC_METADATA_URL and what belongs to it.")
         return None
     auth = written or _section(settings)
-    found = _login(settings, auth, known=bool(written))
+    found = _login(settings, auth, in_secrets_file=bool(written))
     # Streamlit signs the way to the provider and back with this one, before it reads its secrets.
     config.set_option("server.cookieSecret", auth["cookie_secret"])
     return found
 
 
-def _login(settings: AccessSettings, auth: Mapping[str, Any], *, known: bool) -> Login:
+def _login(settings: AccessSettings, auth: Mapping[str, Any], *, in_secrets_file: bool) -> LoginConfig:
     base = (st.get_option("server.baseUrlPath") or "").strip("/")
     redirect = urlsplit(str(auth["redirect_uri"]))
-    if redirect.netloc != _as_browsers_say(redirect):
+    if redirect.netloc != _normalize_netloc(redirect):
         raise ConfigError(
             f"APP_URL: a login's cookies are for the address as browsers write it; its host must be "
-            f"{_as_browsers_say(redirect)} (also in [auth] redirect_uri)."
+            f"{_normalize_netloc(redirect)} (also in [auth] redirect_uri)."
         )
     if redirect.path.removesuffix(CALLBACK).strip("/") != base:
         raise ConfigError(
@@ -76,24 +76,24 @@ def _login(settings: AccessSettings, auth: Mapping[str, Any], *, known: bool) ->
             "server.baseUrlPath) where there is a login."
         )
     providers = _providers(auth)
-    _check_rules(settings, [str(each["server_metadata_url"]) for each in providers.values()])
-    return Login(
-        Rules(settings.domains, settings.emails, settings.auth_session_hours * 3600),
+    _check_policy(settings, [str(each["server_metadata_url"]) for each in providers.values()])
+    return LoginConfig(
+        AccessPolicy(settings.domains, settings.emails, settings.auth_session_hours * 3600),
         f"{redirect.scheme}://{redirect.netloc}",
         f"/{base}" if base else "",
         {name: _label(str(each["server_metadata_url"])) for name, each in providers.items()},
-        None if known else {"auth": dict(auth)},
+        None if in_secrets_file else {"auth": dict(auth)},
         (str(auth["cookie_secret"]), *(str(each["client_secret"]) for each in providers.values())),
     )
 
 
-def _as_browsers_say(url: SplitResult) -> str:
+def _normalize_netloc(url: SplitResult) -> str:
     """In an Origin header: lower case, without the usual port."""
     usual = {"https": ":443", "http": ":80"}.get(url.scheme, "")
     return url.netloc.lower().removesuffix(usual)
 
 
-def _check_rules(settings: AccessSettings, addresses: list[str]) -> None:
+def _check_policy(settings: AccessSettings, addresses: list[str]) -> None:
     if not settings.domains and not settings.emails:
         raise ConfigError(
             "AUTH_ALLOWED_DOMAINS: it is missing; name the e-mail domains that may sign in, or * for everybody whom "
@@ -116,7 +116,7 @@ def _section(settings: AccessSettings) -> dict[str, Any]:
     }
 
 
-def _written() -> dict[str, Any] | None:
+def _secrets_file_section() -> dict[str, Any] | None:
     """Streamlit goes on without secrets where it cannot read them: here that would open the door."""
     files = [str(each) for each in st.get_option("secrets.files")]
     if not any(Path(each).exists() for each in files):
@@ -133,8 +133,8 @@ def _written() -> dict[str, Any] | None:
         raise ConfigError(f"secrets.toml: [auth] needs redirect_uri, the dashboard's address and {CALLBACK}.")
     if not is_safe(str(found["redirect_uri"])):
         raise ConfigError("secrets.toml: [auth] redirect_uri must begin with https:// (or http://localhost).")
-    if len(str(found.get("cookie_secret", ""))) < SHORTEST_SECRET:
-        raise ConfigError(f"secrets.toml: [auth] needs cookie_secret, at least {SHORTEST_SECRET} characters.")
+    if len(str(found.get("cookie_secret", ""))) < MIN_SECRET_LENGTH:
+        raise ConfigError(f"secrets.toml: [auth] needs cookie_secret, at least {MIN_SECRET_LENGTH} characters.")
     return found
 
 
@@ -147,12 +147,12 @@ def _providers(auth: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     if not found:
         raise ConfigError("secrets.toml: [auth] names no provider: client_id, client_secret, server_metadata_url.")
     for name, each in found.items():
-        missing = [key for key in _NEEDED if not each.get(key)]
+        missing = [key for key in _REQUIRED if not each.get(key)]
         if missing:
             raise ConfigError(f"secrets.toml: [auth] {name} needs {', '.join(missing)}.")
-        if any(example_in(str(each.get(key, ""))) for key in ("client_secret", "cookie_secret")):
+        if any(find_example(str(each.get(key, ""))) for key in ("client_secret", "cookie_secret")):
             raise ConfigError(f"secrets.toml: [auth] {name} holds a secret of an example; put the real one there.")
-        if is_of_any_tenant(str(each["server_metadata_url"])):
+        if is_multi_tenant(str(each["server_metadata_url"])):
             raise ConfigError(
                 f"secrets.toml: [auth] {name}: server_metadata_url lets any Microsoft account choose its e-mail; name "
                 "your own tenant in it."
@@ -164,4 +164,4 @@ def _providers(auth: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 def _label(address: str) -> str:
     host = urlsplit(address).hostname or ""
-    return _KNOWN.get(host, "Okta" if host.endswith(".okta.com") else host)
+    return _PROVIDER_LABELS.get(host, "Okta" if host.endswith(".okta.com") else host)

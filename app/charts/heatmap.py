@@ -21,7 +21,7 @@ def failure_rate(frame: pd.DataFrame, *, dark: bool = False) -> dict[str, Any]:
     hovers = [[""] * 24 for _ in _DAYS]
     for weekday, hour, rate, hover in zip(*(frame[name] for name in ("weekday", "hour", "rate", "hover")), strict=True):
         rates[weekday][hour] = None if pd.isna(rate) else float(rate)
-        hovers[weekday][hour] = theme.safe(hover)
+        hovers[weekday][hour] = theme.escape_label(hover)
     colours = theme.HEAT_DARK if dark else theme.HEAT
     steps = [[index / (len(colours) - 1), colour] for index, colour in enumerate(colours)]
     trace = {
@@ -56,7 +56,7 @@ def minutes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -
     if not frame[["used", "defect", "wasted"]].to_numpy().sum():
         return theme.empty("No job ran in this period")
     shown = (
-        ("used", "Used", theme.USED),
+        ("used", "Used", theme.USED_MINUTES),
         ("defect", "Found a defect", theme.CANCELLED),
         ("wasted", "Waste", theme.TIMED_OUT),
     )
@@ -94,12 +94,12 @@ def queues(frame: pd.DataFrame, labels: list[str], *, dark: bool = False) -> dic
     for label, hour, p95, hover in zip(*(frame[name] for name in ("label", "hour", "p95", "hover")), strict=True):
         row = labels.index(label)
         waits[row][hour] = None if pd.isna(p95) else float(p95)
-        hovers[row][hour] = theme.safe(hover)
+        hovers[row][hour] = theme.escape_label(hover)
     highest = max((value for row in waits for value in row if value is not None), default=60.0)
     ticks, written = duration_ticks(highest)
     colours = theme.HEAT_DARK if dark else theme.HEAT
     trace = {
-        "type": "heatmap", "z": waits, "x": list(range(24)), "y": [theme.safe(label[:40]) for label in labels],
+        "type": "heatmap", "z": waits, "x": list(range(24)), "y": [theme.escape_label(label[:40]) for label in labels],
         "colorscale": [[index / (len(colours) - 1), colour] for index, colour in enumerate(colours)], "zmin": 0,
         "zmax": highest or 1.0,
         "xgap": 2, "ygap": 2, "text": hovers, "hovertemplate": "%{text}<extra></extra>", "hoverongaps": False,

@@ -6,13 +6,13 @@ from typing import Any
 
 SUCCESS, FAILURE, TIMED_OUT = "#08A69E", "#D3261C", "#DC861C"
 CANCELLED, SKIPPED, RUNNING, OTHER = "#69727D", "#A9B2BD", "#1A6FCB", "#7457D1"
-USED = "rgba(26,111,203,0.55)"
+USED_MINUTES = "rgba(26,111,203,0.55)"
 SUCCESS_FAINT = "rgba(8,166,158,0.10)"
-BEFORE = "rgba(122,135,150,0.65)"
-MARKS = {"bad": FAILURE, "good": SUCCESS}
+PREVIOUS_PERIOD = "rgba(122,135,150,0.65)"
+MARKER_COLOURS = {"bad": FAILURE, "good": SUCCESS}
 SUCCESS_SOFT, QUEUE_SOFT = "rgba(8,166,158,0.55)", "rgba(122,135,150,0.30)"
 REFERENCE = "#8A93A0"
-PATH = "#8A93A0"
+CRITICAL_PATH = "#8A93A0"
 GRID = "rgba(128,140,155,0.22)"
 AXIS_TEXT = "#7A8696"
 HEAT_DARK = [
@@ -70,11 +70,11 @@ def layout(**more: Any) -> dict[str, Any]:
     return base | more
 
 
-def empty(words: str) -> dict[str, Any]:
+def empty(message: str) -> dict[str, Any]:
     """A figure without axes that says in words why it shows nothing."""
     hidden = axis(visible=False, showgrid=False, range=[0, 1])
     note = {
-        "text": safe(words), "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False,
+        "text": escape_label(message), "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False,
         "font": {"size": 13, "color": AXIS_TEXT},
     }  # fmt: skip
     return {"data": [], "layout": layout(hovermode=False, xaxis=hidden, yaxis=hidden, annotations=[note])}
@@ -106,6 +106,6 @@ def time_axis(since: str, until: str, hoverformat: str) -> dict[str, Any]:
     return axis(showgrid=False, type="date", range=[since, until], hoverformat=hoverformat, **spike)
 
 
-def safe(text: object) -> str:
+def escape_label(text: object) -> str:
     """Plotly reads a kind of HTML in labels and hovers; names from GitHub must stay text."""
     return escape(str(text), quote=False)

@@ -15,20 +15,22 @@ from app.frames.trends import SO_FAR
 _HATCH = {"shape": "/", "size": 5, "solidity": 0.35}
 
 
-def plain(column: "pd.Series[Any]") -> list[Any]:
+def with_none(column: "pd.Series[Any]") -> list[Any]:
     """Nulls as None: Plotly leaves a gap there."""
     return [None if pd.isna(value) else value for value in column.tolist()]
 
 
-def marked(frame: pd.DataFrame) -> list[bool]:
+def partial_mask(frame: pd.DataFrame) -> list[bool]:
     """Which rows are unfinished buckets; frames without the column have none."""
     return [bool(value) for value in frame["partial"]] if "partial" in frame else [False] * len(frame)
 
 
-def notes(frame: pd.DataFrame) -> list[str]:
+def hover_notes(frame: pd.DataFrame) -> list[str]:
     """What is added to the hover of each row: ` · so far`, ` · from 10:19 on`, or nothing."""
     return (
-        [f" · {theme.safe(note)}" if note else "" for note in frame["note"]] if "note" in frame else [""] * len(frame)
+        [f" · {theme.escape_label(note)}" if note else "" for note in frame["note"]]
+        if "note" in frame
+        else [""] * len(frame)
     )
 
 
@@ -37,13 +39,13 @@ def lines(
 ) -> list[dict[str, Any]]:
     """`trace` is a line without x and y. Unfinished buckets leave it: a dashed line leads to an open circle for each of
     them. Whole buckets alone are joined by the solid line."""
-    at, partial = list(frame["at"]), marked(frame)
+    at, partial = list(frame["at"]), partial_mask(frame)
     solid = [None if cut else value for value, cut in zip(values, partial, strict=True)]
     whole = {**trace, "x": at, "y": solid}
     open_ones = [row for row, cut in enumerate(partial) if cut and values[row] is not None]
     if not open_ones:
         return [whole]
-    colour, told = trace["line"]["color"], notes(frame)
+    colour, told = trace["line"]["color"], hover_notes(frame)
     x, y = _connections(at, values, open_ones)
     dashed = {
         "type": "scatter", "mode": "lines", "x": x, "y": y, "hoverinfo": "skip", "showlegend": False,
@@ -65,7 +67,7 @@ def lines(
 def bars(frame: pd.DataFrame, values: Sequence[Any], trace: dict[str, Any]) -> list[dict[str, Any]]:
     """`trace` is a bar without x and y. Unfinished buckets become a hatched one of the same name beside it: the legend
     shows the pattern of a trace's first bar, whichever that is."""
-    at, partial, told = list(frame["at"]), marked(frame), notes(frame)
+    at, partial, told = list(frame["at"]), partial_mask(frame), hover_notes(frame)
     if not any(partial):
         return [{**trace, "x": at, "y": list(values)}]
     whole, cut = ([row for row, each in enumerate(partial) if each is wanted] for wanted in (False, True))
@@ -86,7 +88,7 @@ def bars(frame: pd.DataFrame, values: Sequence[Any], trace: dict[str, Any]) -> l
 
 def legend_entry(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """An empty bar that says in the legend what hatching means; none where no bucket is running."""
-    if not _runs_still(frame):
+    if not _has_running(frame):
         return []
     return [
         {
@@ -96,7 +98,7 @@ def legend_entry(frame: pd.DataFrame) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _runs_still(frame: pd.DataFrame) -> bool:
+def _has_running(frame: pd.DataFrame) -> bool:
     return "note" in frame and SO_FAR in set(frame["note"])
 
 
@@ -119,12 +121,15 @@ def timeline(frame: pd.DataFrame) -> dict[str, Any]:
     """Columns: name, queue_start, start, end (seconds from the start of the attempt; start and end null where it did
     not run, end alone where it is unknown), outcome, written (its duration), hover,
     critical (outlined). One row a bar, the first one on top."""
-    names = [theme.safe(str(name)[:60]) + mark for name, mark in zip(frame["name"], _marks(len(frame)), strict=True)]
+    names = [
+        theme.escape_label(str(name)[:60]) + mark
+        for name, mark in zip(frame["name"], _row_labels(len(frame)), strict=True)
+    ]
     ran = [not pd.isna(value) for value in frame["start"]]
     starts = [float(value) if ok else 0.0 for value, ok in zip(frame["start"], ran, strict=True)]
     ends = [start if pd.isna(value) else float(value) for value, start in zip(frame["end"], starts, strict=True)]
     queued = [0.0 if pd.isna(value) else float(value) for value in frame["queue_start"]]
-    hovers = [theme.safe(text) for text in frame["hover"]]
+    hovers = [theme.escape_label(text) for text in frame["hover"]]
     waits = {
         "type": "bar",
         "orientation": "h",
@@ -145,7 +150,7 @@ def timeline(frame: pd.DataFrame) -> dict[str, Any]:
         "marker": {
             "color": [theme.colour_of(outcome) for outcome in frame["outcome"]],
             "cornerradius": 3,
-            "line": {"color": theme.PATH, "width": [2 if on else 0 for on in frame["critical"]]},
+            "line": {"color": theme.CRITICAL_PATH, "width": [2 if on else 0 for on in frame["critical"]]},
         },
         "text": list(frame["written"]),
         "textposition": "outside",
@@ -170,7 +175,7 @@ def timeline(frame: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _marks(rows: int) -> list[str]:
+def _row_labels(rows: int) -> list[str]:
     """Two jobs may have one name, and Plotly draws bars of one name in one row. The number of the row, in invisible
     characters for binary digits, keeps them apart; its length grows with the logarithm of the rows."""
     digits = str.maketrans("01", "\u200b\u200c")
@@ -178,8 +183,8 @@ def _marks(rows: int) -> list[str]:
     return [format(row, f"0{width}b").translate(digits) for row in range(rows)]
 
 
-def _ticks(longest: float) -> tuple[list[int], list[str]]:
+def _ticks(max_seconds: float) -> tuple[list[int], list[str]]:
     steps = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600)
-    step = next((each for each in steps if longest / each <= 6), 43200)
-    values = list(range(0, int(longest) + 1, step))
+    step = next((each for each in steps if max_seconds / each <= 6), 43200)
+    values = list(range(0, int(max_seconds) + 1, step))
     return values, [f"+{value // 60}m {value % 60:02d}s" if value else "0s" for value in values]

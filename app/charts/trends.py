@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from app.charts import theme, timeline
-from app.charts.timeline import plain as _plain
+from app.charts.timeline import with_none as _plain
 
 
 def success_rate(
@@ -33,9 +33,9 @@ def success_rate(
         "connectgaps": False,
     }
     drawn = timeline.lines(frame, _plain(frame["success_rate"]), line)
-    lines, notes = change_marks(markers)
+    lines, notes = change_markers(markers)
     return {
-        "data": [*_before(frame, "before_rate", earlier), *drawn],
+        "data": [*_previous_trace(frame, "before_rate", earlier), *drawn],
         "layout": theme.layout(
             showlegend=len(drawn) > 1 or bool(earlier),
             xaxis=_time_axis(since, until, zone),
@@ -58,9 +58,9 @@ def durations(
         return theme.empty("No run with a known duration in this period")
     highest = max([*known, *earlier])
     ticks, labels = duration_ticks(highest)
-    lines, notes = change_marks(markers)
+    lines, notes = change_markers(markers)
     traces = [
-        *_before(frame, "before_p50", earlier),
+        *_previous_trace(frame, "before_p50", earlier),
         *_duration_traces(frame, "p95", "p95", theme.P95[dark], "dot", legend=False),
         *_duration_traces(frame, "p50", "median", theme.P50[dark], "solid"),
     ]
@@ -115,9 +115,9 @@ def _bar(label: str, colour: str) -> dict[str, Any]:
     }
 
 
-def _before(frame: pd.DataFrame, column: str, known: list[Any]) -> list[dict[str, Any]]:
+def _previous_trace(frame: pd.DataFrame, column: str, hover: list[Any]) -> list[dict[str, Any]]:
     """The same buckets of the period before, as a thin grey line; nothing where that was not collected."""
-    if not known:
+    if not hover:
         return []
     return [
         {
@@ -126,7 +126,7 @@ def _before(frame: pd.DataFrame, column: str, known: list[Any]) -> list[dict[str
             "name": "before",
             "x": list(frame["at"]),
             "y": _plain(frame[column]),
-            "line": {"color": theme.BEFORE, "width": 1.5},
+            "line": {"color": theme.PREVIOUS_PERIOD, "width": 1.5},
             "customdata": list(frame[f"{column}_written"]),
             "hovertemplate": "%{customdata} in the period before<extra></extra>",
             "connectgaps": False,
@@ -134,20 +134,20 @@ def _before(frame: pd.DataFrame, column: str, known: list[Any]) -> list[dict[str
     ]
 
 
-def change_marks(markers: pd.DataFrame | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def change_markers(markers: pd.DataFrame | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """A thin line and a sign for each moment when something changed; what it was is in its hover."""
     if markers is None or not len(markers):
         return [], []
     lines, notes = [], []
     for mark in markers.to_dict("records"):
-        colour = theme.MARKS.get(mark["tone"], theme.REFERENCE)
+        colour = theme.MARKER_COLOURS.get(mark["tone"], theme.REFERENCE)
         lines.append({
             "type": "line", "yref": "paper", "x0": mark["at"], "x1": mark["at"], "y0": 0, "y1": 1,
             "line": {"color": colour, "width": 1, "dash": "dot"},
         })  # fmt: skip
         notes.append({
             "x": mark["at"], "y": 1.0, "yref": "paper", "yanchor": "bottom", "showarrow": False, "text": "▼",
-            "font": {"size": 11, "color": colour}, "hovertext": theme.safe(mark["label"]), "captureevents": True,
+            "font": {"size": 11, "color": colour}, "hovertext": theme.escape_label(mark["label"]), "captureevents": True,
         })  # fmt: skip
     return lines, notes
 
@@ -172,10 +172,10 @@ def duration_ticks(highest: float) -> tuple[list[float], list[str]]:
     steps = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
     step = next((each for each in steps if highest / each <= 5), 86400 * 2)
     values = [float(value) for value in range(0, int(highest * 1.08) + 1, step)]
-    return values, [_clock(value) for value in values]
+    return values, [_duration_label(value) for value in values]
 
 
-def _clock(seconds: float) -> str:
+def _duration_label(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.0f}s"
     minutes, rest = divmod(int(seconds), 60)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from app.charts import theme, timeline
-from app.charts.trends import change_marks, duration_ticks
+from app.charts.trends import change_markers, duration_ticks
 
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
@@ -39,7 +39,7 @@ def _lines(
     traces = [
         drawn
         for place, (name, part) in enumerate(_named(frame))
-        for drawn in timeline.lines(part, timeline.plain(part[column]), _line(name, part, column, place, dark=dark),
+        for drawn in timeline.lines(part, timeline.with_none(part[column]), _line(name, part, column, place, dark=dark),
                                       legend=not place)
     ]  # fmt: skip
     return {
@@ -52,16 +52,16 @@ def _lines(
     }
 
 
-def _line(name: str, part: pd.DataFrame, column: str, place: int, *, dark: bool) -> dict[str, Any]:
+def _line(name: str, part: pd.DataFrame, column: str, index: int, *, dark: bool) -> dict[str, Any]:
     colours = theme.SERIES[dark]
     return {
         "type": "scatter",
         "mode": "lines+markers",
-        "name": theme.safe(name[:28]),
-        "line": {"color": colours[place % len(colours)], "width": 2, "dash": _DASHES[place % len(_DASHES)]},
+        "name": theme.escape_label(name[:28]),
+        "line": {"color": colours[index % len(colours)], "width": 2, "dash": _DASHES[index % len(_DASHES)]},
         "marker": {"size": 5},
         "customdata": list(part[f"{column}_written"]),
-        "hovertemplate": f"%{{customdata}} {theme.safe(name[:40])}<extra></extra>",
+        "hovertemplate": f"%{{customdata}} {theme.escape_label(name[:40])}<extra></extra>",
         "connectgaps": False,
     }
 
@@ -86,7 +86,7 @@ def runs(
     highest = float(frame["seconds"].max())
     ticks, labels = duration_ticks(highest)
     kind = "scatter" if len(frame) <= _SVG_UP_TO else "scattergl"
-    lines, notes = change_marks(markers)
+    lines, notes = change_markers(markers)
     hover = f"%a %d %b %Y, %H:%M {zone}"
     return {
         "data": [
@@ -113,6 +113,6 @@ def _trace(frame: pd.DataFrame, kind: str, label: str, colour: str, symbol: str)
         "x": list(frame["at"]),
         "y": list(frame["seconds"]),
         "marker": {"color": colour, "size": 7, "symbol": symbol, "opacity": 0.75},
-        "customdata": [list(row) for row in zip(frame["address"], map(theme.safe, frame["hover"]), strict=True)],
+        "customdata": [list(row) for row in zip(frame["address"], map(theme.escape_label, frame["hover"]), strict=True)],
         "hovertemplate": "%{customdata[1]}<extra></extra>",
     }  # fmt: skip

@@ -6,23 +6,30 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from app import data
-from app.status_style import colour_group, word
+from app.status_style import colour_group, outcome_label
 from app.widgets import cells
 from app.widgets.cells import Cell
-from app.widgets.panel import Made
+from app.widgets.panel import CsvBuilder
 from app.widgets.table import Column, Row, long_table
-from app.widgets.text import html, short
+from app.widgets.text import html, truncate
 from core import formatting
 from db.enums import Conclusion
 from db.runs.run_queries import RunRow
-from health.metrics.workflows import Commit, ComparedJob, ComparedRun, JobState, RunComparison, SinceGreen
+from health.metrics.workflows import (
+    ChangesSinceGreen,
+    Commit,
+    ComparedJob,
+    ComparedJobState,
+    ComparedRun,
+    RunComparison,
+)
 
-_NAMED = 12
+_MAX_COMMITS = 12
 # The jobs of a run with more are compared with those of the last success on demand.
-MOST_AT_ONCE = 1_000
+MAX_INLINE_JOBS = 1_000
 
 
-def wanted_runs() -> tuple[int, ...]:
+def requested_run_ids() -> tuple[int, ...]:
     """`?runs=1,2`; what is no number is left out."""
     parts = st.query_params.get("runs", "").split(",")
     return tuple(dict.fromkeys(int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 19))
@@ -40,25 +47,25 @@ def run_heads(compared: Sequence[ComparedRun], zone: ZoneInfo) -> None:
     st.html(f'<div class="ph-tiles">{cards}</div>')
 
 
-def job_table(found: RunComparison, name: str) -> None:
-    long_table(name, _columns(found), found.jobs, job_rows, caption="Jobs side by side, most changed first",
-               what="jobs", of=tuple(each.run.id for each in found.runs))  # fmt: skip
+def job_table(comparison: RunComparison, name: str) -> None:
+    long_table(name, _columns(comparison), comparison.jobs, job_rows, caption="Jobs side by side, most changed first",
+               noun="jobs", reset_key=tuple(each.run.id for each in comparison.runs))  # fmt: skip
 
 
-def jobs_file(found: RunComparison) -> tuple[Sequence[Column], list[Row]]:
-    return _columns(found), job_rows(found.jobs)
+def jobs_csv(comparison: RunComparison) -> tuple[Sequence[Column], list[Row]]:
+    return _columns(comparison), job_rows(comparison.jobs)
 
 
 def job_rows(jobs: Sequence[ComparedJob]) -> list[Row]:
-    return [(_name(job), *(_state(state) for state in job.states), _delta(job)) for job in jobs]
+    return [(_name(job), *(_state(state) for state in job.states), _delta_cell(job)) for job in jobs]
 
 
-def since_green(found: SinceGreen, zone: ZoneInfo) -> None:
+def since_green(changes: ChangesSinceGreen, zone: ZoneInfo) -> None:
     """Commits and jobs against the last success."""
-    if found.green is None or found.comparison is None:
+    if changes.last_success is None or changes.comparison is None:
         st.caption("No earlier success of this workflow is known.")
         return
-    green, latest = found.green, found.comparison.runs[-1]
+    green, latest = changes.last_success, changes.comparison.runs[-1]
     link = cells.anchor(f"#{green.run_number}", "run", [("run_id", green.id)])
     both = cells.anchor("side by side", "compare", [("runs", f"{green.id},{latest.run.id}")])
     st.html(
@@ -66,15 +73,15 @@ def since_green(found: SinceGreen, zone: ZoneInfo) -> None:
         f"{cells.stamp(green.created_at, zone)}</span><span>duration {formatting.duration(green.duration_seconds)} → "
         f"{formatting.duration(latest.run.duration_seconds)}{duration_delta(latest, green)}</span><span>{both}</span></div>"
     )
-    if found.first_bad:
-        st.html(f'<div class="ph-meta"><span>{_since(found.first_bad, green)}</span></div>')
-    _commits(found.commits, found.first_bad, more=found.more, compare_url=latest.compare_url)
-    if found.comparison.jobs:
-        job_table(found.comparison, "since-green")
+    if changes.first_failure:
+        st.html(f'<div class="ph-meta"><span>{_since(changes.first_failure, green)}</span></div>')
+    _commits(changes.commits, changes.first_failure, more=changes.has_more_commits, compare_url=latest.compare_url)
+    if changes.comparison.jobs:
+        job_table(changes.comparison, "since-green")
 
 
 @st.fragment
-def jobs_on_demand(run_id: int, version: int) -> None:
+def deferred_jobs(run_id: int, version: int) -> None:
     """The jobs against the last success, compared when somebody wants to see them."""
     unfolded = st.expander("Jobs compared with the last success", on_change="rerun", key=f"since-green-{run_id}")
     if unfolded.open:
@@ -84,14 +91,14 @@ def jobs_on_demand(run_id: int, version: int) -> None:
                 job_table(found.comparison, "since-green")
 
 
-def since_green_csv(found: SinceGreen, run_id: int, version: int) -> tuple[str, Made] | None:
+def since_green_csv(changes: ChangesSinceGreen, run_id: int, version: int) -> tuple[str, CsvBuilder] | None:
     """For the panel, of all jobs; null where there is nothing to compare with."""
-    return ("since-success", lambda: _all_jobs(run_id, version)) if found.comparison else None
+    return ("since-success", lambda: _all_jobs(run_id, version)) if changes.comparison else None
 
 
 def _all_jobs(run_id: int, version: int) -> tuple[Sequence[Column], list[Row]]:
     found = data.since_green(run_id, version)
-    return jobs_file(found.comparison) if found and found.comparison else ((), [])
+    return jobs_csv(found.comparison) if found and found.comparison else ((), [])
 
 
 def _since(first_bad: RunRow, green: RunRow) -> str:
@@ -107,7 +114,7 @@ def _commits(commits: Sequence[Commit], first_bad: RunRow | None, *, more: bool,
     others = len(commits) - len(shown)
     if others:
         # The first bad one, where it is older than the newest, stands behind those that are left out.
-        rows.insert(_NAMED, f'<li class="ph-dim">{others}{" or more" if more else ""} more</li>')
+        rows.insert(_MAX_COMMITS, f'<li class="ph-dim">{others}{" or more" if more else ""} more</li>')
     outside = (
         f' <a href="{html(compare_url)}" target="_blank" rel="noopener">all changes on GitHub</a>'
         if compare_url and compare_url.startswith("https://")
@@ -117,15 +124,15 @@ def _commits(commits: Sequence[Commit], first_bad: RunRow | None, *, more: bool,
     st.html(f'<div class="ph-commits"><b>{count} with runs since then</b>{outside}<ul>{"".join(rows)}</ul></div>')
 
 
-def _people(commit: Commit) -> str:
+def _author(commit: Commit) -> str:
     """The author, else who started the first run of the commit."""
     return commit.author or (f"run started by {commit.actor}" if commit.actor else "")
 
 
 def named_commits(commits: Sequence[Commit], first_bad_sha: str | None) -> list[Commit]:
     """The newest twelve; the first bad one is never cut."""
-    shown = list(commits[:_NAMED])
-    return [*shown, *(each for each in commits[_NAMED:] if each.sha == first_bad_sha)]
+    shown = list(commits[:_MAX_COMMITS])
+    return [*shown, *(each for each in commits[_MAX_COMMITS:] if each.sha == first_bad_sha)]
 
 
 def _commit(commit: Commit, first_bad: RunRow | None) -> str:
@@ -133,24 +140,24 @@ def _commit(commit: Commit, first_bad: RunRow | None) -> str:
     mark = ' <b class="ph-red">first bad commit</b>' if bad else ""
     return (
         f'<li><code>{html(commit.sha[:7])}</code> {html(commit.title[:120])} <span class="ph-dim">'
-        f"{html(_people(commit))}</span>{mark}</li>"
+        f"{html(_author(commit))}</span>{mark}</li>"
     )
 
 
-def _columns(found: RunComparison) -> Sequence[Column]:
-    runs = [Column(f"#{each.run.run_number}", "right", each.run.headline) for each in found.runs]
+def _columns(comparison: RunComparison) -> Sequence[Column]:
+    runs = [Column(f"#{each.run.run_number}", "right", each.run.headline) for each in comparison.runs]
     return [Column("Job"), *runs, Column("Change", "right", "Last against first")]
 
 
-def _head(each: ComparedRun, first: RunRow, zone: ZoneInfo) -> str:
-    run = each.run
+def _head(compared: ComparedRun, first: RunRow, zone: ZoneInfo) -> str:
+    run = compared.run
     title = cells.anchor(run.headline or "(no title)", "run", [("run_id", run.id)], hover=run.headline)
     state = run.conclusion or run.status
     return (
         f'<div class="ph-tile"><span class="ph-label">#{run.run_number} · {html(run.repo)} / {html(run.workflow)}'
         f'</span><span class="ph-clip">{title}</span>'
-        f"<b>{formatting.duration(run.duration_seconds)}{duration_delta(each, first)}</b>"
-        f'<span class="ph-change"><span class="ph-{colour_group(state)}">{html(word(state))}</span>'
+        f"<b>{formatting.duration(run.duration_seconds)}{duration_delta(compared, first)}</b>"
+        f'<span class="ph-change"><span class="ph-{colour_group(state)}">{html(outcome_label(state))}</span>'
         f"<code>{html(run.head_sha[:7])}</code><span>{html(run.branch or formatting.NO_DATA)}</span>"
         f"{cells.stamp(run.created_at, zone)}</span></div>"
     )
@@ -158,38 +165,38 @@ def _head(each: ComparedRun, first: RunRow, zone: ZoneInfo) -> str:
 
 def _name(job: ComparedJob) -> Cell:
     marks = (
-        (job.appeared, "new"), (job.vanished, "gone"), (job.labels_changed, "other runner"),
+        (job.appeared, "new"), (job.disappeared, "gone"), (job.labels_changed, "other runner"),
         (job.conclusion_changed, "other result"),
     )  # fmt: skip
     told = ", ".join(mark for is_so, mark in marks if is_so)
     small = f"<small>{told}</small>" if told else ""
-    clipped = f'<span class="ph-clip" title="{html(job.name)}"><b>{html(short(job.name))}</b></span>'
+    clipped = f'<span class="ph-clip" title="{html(job.name)}"><b>{html(truncate(job.name))}</b></span>'
     return Cell(f'<span class="ph-two">{clipped}{small}</span>', job.name)
 
 
-def _state(state: JobState | None) -> Cell:
+def _state(state: ComparedJobState | None) -> Cell:
     if state is None:
         return Cell(f'<span class="ph-dim">{formatting.NO_DATA}</span>', None)
     name = state.conclusion or ("end_unknown" if state.end_unknown else "in_progress")
-    sign = html(word(name).partition(" ")[0])
-    shown = f'<span class="ph-{colour_group(name)}" title="{html(word(name))}">{sign}</span>'
+    sign = html(outcome_label(name).partition(" ")[0])
+    shown = f'<span class="ph-{colour_group(name)}" title="{html(outcome_label(name))}">{sign}</span>'
     return Cell(f"{shown} {formatting.duration(state.duration_seconds)}", state.duration_seconds)
 
 
-def _delta(job: ComparedJob) -> Cell:
+def _delta_cell(job: ComparedJob) -> Cell:
     first, last = job.states[0], job.states[-1]
     seconds = last.delta_seconds if last else None
     passed = all(state is not None and state.conclusion == Conclusion.SUCCESS for state in (first, last))
-    return Cell(_signed(seconds, coloured=passed).strip() or formatting.NO_DATA, seconds)
+    return Cell(_signed_duration(seconds, coloured=passed).strip() or formatting.NO_DATA, seconds)
 
 
 def duration_delta(compared: ComparedRun, first: RunRow) -> str:
     """How much longer or shorter than the first run it took; coloured where both succeeded."""
     passed = all(run.conclusion == Conclusion.SUCCESS for run in (compared.run, first))
-    return _signed(compared.delta_seconds, coloured=passed)
+    return _signed_duration(compared.delta_seconds, coloured=passed)
 
 
-def _signed(seconds: float | None, *, coloured: bool) -> str:
+def _signed_duration(seconds: float | None, *, coloured: bool) -> str:
     """Slower or faster than the first, with a sign beside the colour. What did not succeed ended early or hung: it is
     neither faster nor slower, and has no colour."""
     if seconds is None or round(seconds) == 0:

@@ -12,14 +12,14 @@ from app.widgets import cells
 from app.widgets.cells import Cell
 from app.widgets.table import Column, Row, long_table
 from app.widgets.text import html
-from app.widgets.tiles import Card
+from app.widgets.tiles import MetricCard
 from core import formatting
-from core.formatting import counted
+from core.formatting import pluralize
 from health.metrics.capacity import RunnerQueue
-from health.metrics.cost import Spend, SpendBy, Spending, Waste, Wasted
+from health.metrics.cost import CostBreakdown, CostGroup, CostGroupBy, WastedMinutes, WorkflowWaste
 from health.metrics.definitions.distribution import ratio
 
-_SPEND = (
+_SPEND_COLUMNS = (
     Column("Where", fluid=True),
     Column("Cost", "right", "Price a minute × minutes rounded up per job; jobs without a known price are left out",
            unit="USD"),
@@ -36,7 +36,7 @@ _SPEND = (
     Column("Jobs", "right", show="desk_only"),
     Column("Runs", "right", show="desk_only"),
 )  # fmt: skip
-_WASTED = (
+_WASTED_COLUMNS = (
     Column("Workflow", fluid=True),
     Column("Waste", "right", "Flaky + cancelled + superseded", unit="min"),
     Column("Waste cost", "right", "Estimate: the cost by runner in proportion to its wasted time", unit="USD"),
@@ -48,7 +48,7 @@ _WASTED = (
            "wide_only", unit="min"),
     Column("Never started", "right", "Jobs that no runner took: no compute, no cost", "desk_only", unit="jobs"),
 )  # fmt: skip
-_QUEUES = (
+_QUEUE_COLUMNS = (
     Column("Runner", fluid=True),
     Column("Jobs", "right"),
     Column("Median wait", "right", "Jobs that never started waited until they ended", unit="s"),
@@ -58,20 +58,20 @@ _QUEUES = (
     Column("At once", "right", "Most jobs that ran at the same time in it", "wide_only"),
 )
 # Labels that a note names.
-_NAMED = 5
-BY = {"Repository": SpendBy.REPO, "Workflow": SpendBy.WORKFLOW, "Runner": SpendBy.RUNNER}
+_MAX_NAMES = 5
+SPEND_GROUPS = {"Repository": CostGroupBy.REPO, "Workflow": CostGroupBy.WORKFLOW, "Runner": CostGroupBy.RUNNER}
 
 
-def spend_table(found: Spending, time: Query) -> None:
-    long_table("spend", _SPEND, found.items, lambda items: spend_rows(items, time),
-               caption="Cost, the most expensive first", what="rows", of=time)  # fmt: skip
+def spend_table(spending: CostBreakdown, time: Query) -> None:
+    long_table("spend", _SPEND_COLUMNS, spending.items, lambda items: spend_rows(items, time),
+               caption="Cost, the most expensive first", noun="rows", reset_key=time)  # fmt: skip
 
 
-def spend_file(found: Spending) -> tuple[Sequence[Column], list[Row]]:
-    return _SPEND, spend_rows(found.items, ())
+def spend_csv(spending: CostBreakdown) -> tuple[Sequence[Column], list[Row]]:
+    return _SPEND_COLUMNS, spend_rows(spending.items, ())
 
 
-def spend_rows(items: Sequence[Spend], time: Query) -> list[Row]:
+def spend_rows(items: Sequence[CostGroup], time: Query) -> list[Row]:
     return [
         (
             _where(each, time),
@@ -89,12 +89,12 @@ def spend_rows(items: Sequence[Spend], time: Query) -> list[Row]:
     ]
 
 
-def wasted_table(found: Wasted, time: Query) -> None:
-    long_table("wasted", _WASTED, found.items, lambda items: wasted_rows(items, time),
-               caption="Waste and defects, most waste first", what="workflows", of=time)  # fmt: skip
+def wasted_table(wasted: WastedMinutes, time: Query) -> None:
+    long_table("wasted", _WASTED_COLUMNS, wasted.items, lambda items: wasted_rows(items, time),
+               caption="Waste and defects, most waste first", noun="workflows", reset_key=time)  # fmt: skip
 
 
-def wasted_rows(items: Sequence[Waste], time: Query) -> list[Row]:
+def wasted_rows(items: Sequence[WorkflowWaste], time: Query) -> list[Row]:
     return [
         (
             workflow_link(each.repo, each.workflow, each.workflow_id, time),
@@ -111,50 +111,50 @@ def wasted_rows(items: Sequence[Waste], time: Query) -> list[Row]:
     ]
 
 
-def waste_card(found: Wasted, trend: Sequence[float | None]) -> Card:
+def waste_card(wasted: WastedMinutes, trend: Sequence[float | None]) -> MetricCard:
     """`trend` in minutes."""
-    share = ratio(found.wasted_seconds, found.compute_seconds)
-    parts = (("flaky", found.flaky_seconds), ("cancelled", found.cancelled_seconds),
-             ("superseded", found.superseded_seconds))  # fmt: skip
+    share = ratio(wasted.wasted_seconds, wasted.compute_seconds)
+    parts = (("flaky", wasted.flaky_seconds), ("cancelled", wasted.cancelled_seconds),
+             ("superseded", wasted.superseded_seconds))  # fmt: skip
     note = " · ".join(f"{name} {formatting.minutes(seconds)}" for name, seconds in parts)
-    price = f" · ≈ {formatting.money(found.wasted_usd)}" if found.wasted_usd else ""
-    return Card(
-        "waste", "Waste", formatting.minutes(found.wasted_seconds), f"{formatting.percent(share)} of compute{price} · {note}",
+    price = f" · ≈ {formatting.money(wasted.wasted_usd)}" if wasted.wasted_usd else ""
+    return MetricCard(
+        "waste", "Waste", formatting.minutes(wasted.wasted_seconds), f"{formatting.percent(share)} of compute{price} · {note}",
         "Job time of attempts that were flaky, cancelled or superseded by a re-run, and its share of compute. "
         "The money is an estimate: the cost by runner in proportion to its wasted time.", trend,
     )  # fmt: skip
 
 
-def defect_card(found: Wasted, trend: Sequence[float | None]) -> Card:
+def defect_card(wasted: WastedMinutes, trend: Sequence[float | None]) -> MetricCard:
     """`trend` in minutes."""
-    never = f"never started: {counted(found.never_started, 'job')}" if found.never_started else "not waste"
-    return Card(
-        "defects", "Found a defect", formatting.minutes(found.defect_seconds), never,
+    never = f"never started: {pluralize(wasted.never_started, 'job')}" if wasted.never_started else "not waste"
+    return MetricCard(
+        "defects", "Found a defect", formatting.minutes(wasted.defect_seconds), never,
         "Job time of attempts that failed without a later success of their run: they did what they are for. Jobs that "
         "no runner took have no job time and no cost.", trend,
     )  # fmt: skip
 
 
-def unpriced(found: Wasted) -> None:
+def unpriced_note(wasted: WastedMinutes) -> None:
     """Says which minutes are not in the cost."""
-    if not found.unpriced:
+    if not wasted.unpriced:
         return
     shown = ", ".join(
         f"{formatting.count(minutes)} min on {html(label or 'runners without a label')}"
-        for label, minutes in found.unpriced[:_NAMED]
+        for label, minutes in wasted.unpriced[:_MAX_NAMES]
     )
-    more = f" and {len(found.unpriced) - _NAMED} more" if len(found.unpriced) > _NAMED else ""
+    more = f" and {len(wasted.unpriced) - _MAX_NAMES} more" if len(wasted.unpriced) > _MAX_NAMES else ""
     st.html(f'<div class="ph-rest" data-note="unpriced"><span>Price unknown: <b>{shown}{more}</b></span>'
             "<span>not in the cost; PRICES_FILE can give the price</span></div>")  # fmt: skip
 
 
-def wasted_file(found: Wasted) -> tuple[Sequence[Column], list[Row]]:
-    return _WASTED, wasted_rows(found.items, ())
+def wasted_csv(wasted: WastedMinutes) -> tuple[Sequence[Column], list[Row]]:
+    return _WASTED_COLUMNS, wasted_rows(wasted.items, ())
 
 
 def queue_table(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> None:
-    long_table("queues", _QUEUES, runners, lambda items: queue_rows(items, zone), caption="Waiting for runners",
-               what="runners")  # fmt: skip
+    long_table("queues", _QUEUE_COLUMNS, runners, lambda items: queue_rows(items, zone), caption="Waiting for runners",
+               noun="runners")  # fmt: skip
 
 
 def queue_rows(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> list[Row]:
@@ -164,7 +164,7 @@ def queue_rows(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> list[Row]:
             cells.count(each.jobs),
             _seconds(each.p50),
             _seconds(each.p95),
-            cells.when(each.busiest_hour, zone),
+            cells.timestamp(each.busiest_hour, zone),
             cells.count(each.busiest_jobs),
             Cell(formatting.NO_DATA, None) if each.peak is None else cells.count(each.peak),
         )
@@ -172,31 +172,31 @@ def queue_rows(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> list[Row]:
     ]
 
 
-def queue_file(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> tuple[Sequence[Column], list[Row]]:
-    return _QUEUES, queue_rows(runners, zone)
+def queue_csv(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> tuple[Sequence[Column], list[Row]]:
+    return _QUEUE_COLUMNS, queue_rows(runners, zone)
 
 
-def limited(found: Spending) -> None:
+def truncation_note(spending: CostBreakdown) -> None:
     """Says where not everything could be read."""
-    if found.since:
-        since = formatting.timestamp(found.since)
+    if spending.since:
+        since = formatting.timestamp(spending.since)
         st.caption(f"Minutes and waste are of runs since {since} only: the others are deleted, or too many to read.")
 
 
-def _where(each: Spend, time: Query) -> Cell:
-    if each.workflow_id is not None:
-        return workflow_link(each.repo or "", each.key or "", each.workflow_id, time)
-    if each.repo is None and each.runs is not None and each.key:
-        return cells.link(each.key, "", [("repo", each.key), *time])
-    shown = html(each.key or "no label")
-    return Cell(f'<span class="ph-clip" title="{shown}">{shown}</span>', each.key)
+def _where(item: CostGroup, time: Query) -> Cell:
+    if item.workflow_id is not None:
+        return workflow_link(item.repo or "", item.key or "", item.workflow_id, time)
+    if item.repo is None and item.runs is not None and item.key:
+        return cells.link(item.key, "", [("repo", item.key), *time])
+    shown = html(item.key or "no label")
+    return Cell(f'<span class="ph-clip" title="{shown}">{shown}</span>', item.key)
 
 
-def _cost(each: Spend) -> Cell:
+def _cost(item: CostGroup) -> Cell:
     """Unknown where the price of no billed minute is known."""
-    if 0 < each.minutes <= each.unpriced_minutes:
+    if 0 < item.minutes <= item.unpriced_minutes:
         return Cell(formatting.NO_DATA, None)
-    return Cell(formatting.money(each.cost_usd), round(each.cost_usd, 4))
+    return Cell(formatting.money(item.cost_usd), round(item.cost_usd, 4))
 
 
 def _estimate(usd: float | None) -> Cell:

@@ -8,17 +8,17 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from app.status_style import word
+from app.status_style import outcome_label
 from app.widgets import cells
 from app.widgets.cells import Cell
-from app.widgets.panel import Made
-from app.widgets.table import Column, Row, paged, table
-from app.widgets.text import html, short
+from app.widgets.panel import CsvBuilder
+from app.widgets.table import Column, Row, paginate, table
+from app.widgets.text import html, truncate
 from core import formatting
 from db.definitions.job_times import outcome_of
 from db.enums import Outcome
 from db.runs.run_queries import JobSummary
-from health.metrics.definitions.job_groups import JobGroup, job_groups, worst_first
+from health.metrics.definitions.job_groups import JobGroup, job_groups, sort_by_outcome
 
 _COLUMNS = (
     Column("Status", width="124px"),
@@ -37,8 +37,8 @@ _GROUPS = (
     Column("Slowest", "right", "Duration of the longest job"),
 )
 _BY_GROUP, _FAILED, _ALL = "Groups", "Failed", "All jobs"
-_LONGEST_KEY = 80
-_COUNTED = {
+_MAX_KEY_LENGTH = 80
+_COUNT_LABELS = {
     Outcome.FAILURE: "failed", Outcome.IN_PROGRESS: "not over", Outcome.CANCELLED: "cancelled", Outcome.OTHER: "other",
     Outcome.SUCCESS: "passed", Outcome.SKIPPED: "skipped",
 }  # fmt: skip
@@ -56,12 +56,12 @@ def job_list(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneIn
     if wanted.strip():
         _jobs(matching(jobs, wanted), "matching jobs", wanted, run_id, attempt, zone)
     elif view == _BY_GROUP and chosen:
-        _legs(groups, chosen, run_id, attempt, zone)
+        _group_jobs(groups, chosen, run_id, attempt, zone)
     elif view == _BY_GROUP:
-        shown = paged(groups, "job-groups", "groups", of=(run_id, attempt))
+        shown = paginate(groups, "job-groups", "groups", reset_key=(run_id, attempt))
         table("job-groups", _GROUPS, group_rows(shown, run_id, attempt), caption="Groups of jobs, failed ones first")
     else:
-        listed = worst_first(failed if view == _FAILED else jobs)
+        listed = sort_by_outcome(failed if view == _FAILED else jobs)
         _jobs(listed, "failed jobs" if view == _FAILED else "jobs", view, run_id, attempt, zone)
 
 
@@ -81,40 +81,46 @@ def _view(run_id: int, sizes: dict[str, int], *, grouped: bool) -> str:
 
 
 def _jobs(
-    listed: Sequence[JobSummary], what: str, of: str, run_id: int, attempt: int, zone: ZoneInfo, name: str = "run-jobs"
+    jobs: Sequence[JobSummary],
+    noun: str,
+    reset_key: str,
+    run_id: int,
+    attempt: int,
+    zone: ZoneInfo,
+    name: str = "run-jobs",
 ) -> None:
-    if not listed:
+    if not jobs:
         st.caption("No job of this attempt has that in its name, runner or labels.")
         return
-    shown = paged(listed, name, what, of=(of, run_id, attempt))
+    shown = paginate(jobs, name, noun, reset_key=(reset_key, run_id, attempt))
     table(name, _COLUMNS, job_rows(shown, run_id, attempt, zone), caption="Jobs of the run, failed ones first")
 
 
-def _legs(groups: Sequence[JobGroup[JobSummary]], chosen: str, run_id: int, attempt: int, zone: ZoneInfo) -> None:
+def _group_jobs(groups: Sequence[JobGroup[JobSummary]], chosen: str, run_id: int, attempt: int, zone: ZoneInfo) -> None:
     """The jobs of the group that the address names."""
     group = next((each for each in groups if group_key(each.name) == chosen), None)
     every = cells.anchor("All groups", "run", [("run_id", run_id), ("attempt", attempt)])
     named = html(group.name) if group else "no job of this attempt is in this group"
     st.html(f'<div class="ph-crumb">{every} / {named}</div>')
     if group:
-        _jobs(group.jobs, f"jobs of {group.name[:_LONGEST_KEY]}", chosen, run_id, attempt, zone)
+        _jobs(group.jobs, f"jobs of {group.name[:_MAX_KEY_LENGTH]}", chosen, run_id, attempt, zone)
 
 
 def group_key(name: str) -> str:
     """What an address names a group by: its name, shortened where it is long."""
-    if len(name) <= _LONGEST_KEY:
+    if len(name) <= _MAX_KEY_LENGTH:
         return name
     return f"{name[:40]}~{sha256(name.encode(errors='replace')).hexdigest()[:12]}"
 
 
-def matching(jobs: Sequence[JobSummary], wanted: str) -> list[JobSummary]:
+def matching(jobs: Sequence[JobSummary], search: str) -> list[JobSummary]:
     """Failed ones first, then those that run; each kind in the order they began."""
-    low = wanted.strip().lower()
+    low = search.strip().lower()
     found = [job for job in jobs if not low or low in " ".join((job.name, job.runner or "", *job.labels)).lower()]
-    return worst_first(found)
+    return sort_by_outcome(found)
 
 
-def jobs_csv(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneInfo) -> tuple[str, Made]:
+def jobs_csv(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneInfo) -> tuple[str, CsvBuilder]:
     """All of them, whatever a page shows."""
     return "run-jobs", lambda: (_COLUMNS, job_rows(matching(jobs, ""), run_id, attempt, zone))
 
@@ -122,7 +128,7 @@ def jobs_csv(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneIn
 def group_rows(groups: Sequence[JobGroup[JobSummary]], run_id: int, attempt: int) -> list[Row]:
     return [
         (
-            cells.state(group.jobs[0].shown_state),
+            cells.state(group.jobs[0].display_state),
             _group_name(group, run_id, attempt),
             cells.count(len(group.jobs)),
             cells.count(group.failed),
@@ -136,12 +142,12 @@ def group_rows(groups: Sequence[JobGroup[JobSummary]], run_id: int, attempt: int
 def job_rows(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneInfo) -> list[Row]:
     return [
         (
-            cells.state(job.shown_state),
+            cells.state(job.display_state),
             _name(job, run_id, attempt),
             cells.duration(job.duration_seconds),
             cells.duration(job.queue_seconds),
             _runner(job),
-            cells.when(job.started_at, zone),
+            cells.timestamp(job.started_at, zone),
         )
         for job in jobs
     ]
@@ -156,7 +162,7 @@ def _group_name(group: JobGroup[JobSummary], run_id: int, attempt: int) -> Cell:
     if len(group.jobs) == 1:
         return _name(group.jobs[0], run_id, attempt)
     query = [("run_id", run_id), ("attempt", attempt), ("group", group_key(group.name))]
-    link = cells.anchor(short(group.name), "run", query, hover=f"{group.name}: its jobs")
+    link = cells.anchor(truncate(group.name), "run", query, hover=f"{group.name}: its jobs")
     told = f"<small>{html(_counts(group))}</small>"
     return Cell(f'<span class="ph-two"><span class="ph-clip">{link}</span>{told}</span>', group.name)
 
@@ -164,8 +170,10 @@ def _group_name(group: JobGroup[JobSummary], run_id: int, attempt: int) -> Cell:
 def _counts(group: JobGroup[JobSummary]) -> str:
     """2 failed · 30 passed."""
     outcomes = [_outcome(job) for job in group.jobs]
-    counts = {outcome: outcomes.count(outcome) for outcome in _COUNTED}
-    return " · ".join(f"{formatting.count(number)} {_COUNTED[outcome]}" for outcome, number in counts.items() if number)
+    counts = {outcome: outcomes.count(outcome) for outcome in _COUNT_LABELS}
+    return " · ".join(
+        f"{formatting.count(number)} {_COUNT_LABELS[outcome]}" for outcome, number in counts.items() if number
+    )
 
 
 def _median(group: JobGroup[JobSummary]) -> float | None:
@@ -187,10 +195,12 @@ def _name(job: JobSummary, run_id: int, attempt: int) -> Cell:
         " · carried over from an earlier attempt" if job.copied else " · report without a runner" if job.phantom else ""
     )
     if job.copied or job.phantom or not job.completed_at:
-        link = f'<span title="{html(job.name)}">{html(short(job.name))}</span>'
+        link = f'<span title="{html(job.name)}">{html(truncate(job.name))}</span>'
     else:
         query = [("run_id", run_id), ("attempt", attempt), ("job_id", job.id)]
-        link = cells.anchor(short(job.name), "log", query, hover=f"{job.name}: {word(job.shown_state)}, its log")
+        link = cells.anchor(
+            truncate(job.name), "log", query, hover=f"{job.name}: {outcome_label(job.display_state)}, its log"
+        )
     return Cell(f'<span class="ph-clip">{link}</span><small class="ph-dim">{told}</small>', job.name)
 
 

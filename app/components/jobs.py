@@ -11,11 +11,11 @@ import streamlit as st
 from app.widgets import cells
 from app.widgets.cells import Cell
 from app.widgets.table import Column, Row, long_table, table
-from app.widgets.text import html, short
+from app.widgets.text import html, truncate
 from core import formatting
-from core.formatting import counted
+from core.formatting import pluralize
 from health.insights.regressions import Regression
-from health.metrics.workflows import Changed, JobFigures, Slowdown, StepFigures
+from health.metrics.workflows import DurationDelta, JobFigures, Slowdown, StepFigures
 
 _JOBS = (
     Column("Job", fluid=True),
@@ -38,22 +38,22 @@ _STEPS = (
     Column("Change", "right", "Median against the period before", "wide_only"),
     Column("p95", "right", show="wide_only"),
 )
-_PAGE = 50
+_PAGE_SIZE = 50
 
 
 def job_table(figures: Sequence[JobFigures]) -> None:
-    long_table("jobs", _JOBS, figures, job_rows, caption="Jobs, most time first", what="jobs", size=_PAGE)
+    long_table("jobs", _JOBS, figures, job_rows, caption="Jobs, most time first", noun="jobs", size=_PAGE_SIZE)
 
 
 def step_table(figures: Sequence[StepFigures]) -> None:
-    long_table("steps", _STEPS, figures, step_rows, caption="Steps, most time first", what="steps", size=_PAGE)
+    long_table("steps", _STEPS, figures, step_rows, caption="Steps, most time first", noun="steps", size=_PAGE_SIZE)
 
 
-def jobs_file(figures: Sequence[JobFigures]) -> tuple[Sequence[Column], Sequence[Row]]:
+def jobs_csv(figures: Sequence[JobFigures]) -> tuple[Sequence[Column], Sequence[Row]]:
     return _JOBS, job_rows(figures)
 
 
-def steps_file(figures: Sequence[StepFigures]) -> tuple[Sequence[Column], Sequence[Row]]:
+def steps_csv(figures: Sequence[StepFigures]) -> tuple[Sequence[Column], Sequence[Row]]:
     return _STEPS, step_rows(figures)
 
 
@@ -79,7 +79,7 @@ def job_rows(figures: Sequence[JobFigures]) -> list[Row]:
 def step_rows(figures: Sequence[StepFigures]) -> list[Row]:
     return [
         (
-            _within(each.name, each.job),
+            _job_cell(each.name, each.job),
             cells.count(each.runs),
             cells.count(each.failed),
             cells.duration(each.p50),
@@ -91,12 +91,12 @@ def step_rows(figures: Sequence[StepFigures]) -> list[Row]:
 
 
 def _clipped(name: str) -> Cell:
-    return Cell(f'<span class="ph-clip" title="{html(name)}"><b>{html(short(name))}</b></span>', name)
+    return Cell(f'<span class="ph-clip" title="{html(name)}"><b>{html(truncate(name))}</b></span>', name)
 
 
-def _within(name: str, job: str) -> Cell:
-    shown = f'<span class="ph-two"><span class="ph-clip" title="{html(name)}"><b>{html(short(name))}</b></span>'
-    return Cell(f"{shown}<small>{html(short(job))}</small></span>", f"{job} / {name}")
+def _job_cell(name: str, job: str) -> Cell:
+    shown = f'<span class="ph-two"><span class="ph-clip" title="{html(name)}"><b>{html(truncate(name))}</b></span>'
+    return Cell(f"{shown}<small>{html(truncate(job))}</small></span>", f"{job} / {name}")
 
 
 _COLUMNS = (
@@ -108,23 +108,23 @@ _COLUMNS = (
     Column("Runs", "right", "Before and after", "wide_only"),
     Column("Trend", help="Median over the period", show="wide_only"),
 )
-_MOST = 12
+_MAX_ROWS = 12
 _LIMITS = (
     "Jobs run side by side: their differences do not add up to that of the run. The figures say where the time went, "
     "not why: a slower runner and more work look alike. The commit named is the first slow one that had a run."
 )
 
 
-def words(found: Slowdown, slower: Regression, zone: ZoneInfo) -> str:
-    moment = slower.since.astimezone(zone)
+def slowdown_text(slowdown: Slowdown, regression: Regression, zone: ZoneInfo) -> str:
+    moment = regression.since.astimezone(zone)
     return (
-        f"since {moment:%d %b, %H:%M} on {slower.branch}, against the time before in this period · "
-        f"{counted(found.runs_before, 'run')} before, {formatting.count(found.runs_after)} after"
+        f"since {moment:%d %b, %H:%M} on {regression.branch}, against the time before in this period · "
+        f"{pluralize(slowdown.runs_before, 'run')} before, {formatting.count(slowdown.runs_after)} after"
     )
 
 
-def slowdown_table(found: Slowdown) -> None:
-    rows = slowdown_rows(_foremost(found))
+def slowdown_table(slowdown: Slowdown) -> None:
+    rows = slowdown_rows(_top_changes(slowdown))
     if rows:
         table("slowdown", _COLUMNS, rows, caption="Jobs and steps by how much slower they are")
     else:
@@ -132,11 +132,11 @@ def slowdown_table(found: Slowdown) -> None:
     st.caption(_LIMITS)
 
 
-def exported(found: Slowdown) -> tuple[Sequence[Column], list[Row]]:
-    return _COLUMNS, slowdown_rows([*found.jobs, *found.steps])
+def export_rows(slowdown: Slowdown) -> tuple[Sequence[Column], list[Row]]:
+    return _COLUMNS, slowdown_rows([*slowdown.jobs, *slowdown.steps])
 
 
-def slowdown_rows(listed: Sequence[Changed]) -> list[Row]:
+def slowdown_rows(changes: Sequence[DurationDelta]) -> list[Row]:
     return [
         (
             _name(each),
@@ -147,24 +147,24 @@ def slowdown_rows(listed: Sequence[Changed]) -> list[Row]:
             Cell(f"{formatting.count(each.runs_before)} · {formatting.count(each.runs_after)}", each.runs_after),
             cells.trend(each.trend, f"Median of {each.step or each.job} over the period"),
         )
-        for each in listed
+        for each in changes
     ]
 
 
-def _foremost(found: Slowdown) -> list[Changed]:
+def _top_changes(slowdown: Slowdown) -> list[DurationDelta]:
     """The jobs that changed most, each followed by those of its steps that did."""
-    shown: list[Changed] = []
-    for job in found.jobs[:_MOST]:
+    shown: list[DurationDelta] = []
+    for job in slowdown.jobs[:_MAX_ROWS]:
         shown.append(job)
-        shown += [step for step in found.steps if step.job == job.job and step.delta and step.delta >= 1][:3]
+        shown += [step for step in slowdown.steps if step.job == job.job and step.delta and step.delta >= 1][:3]
     return shown
 
 
-def _name(each: Changed) -> Cell:
-    shown = html(each.step or each.job)
-    small = f"<small>step of {html(each.job)}</small>" if each.step else "<small>job</small>"
+def _name(change: DurationDelta) -> Cell:
+    shown = html(change.step or change.job)
+    small = f"<small>step of {html(change.job)}</small>" if change.step else "<small>job</small>"
     label = f'<span class="ph-two"><span class="ph-clip" title="{shown}"><b>{shown}</b></span>{small}</span>'
-    return Cell(label, f"{each.job} / {each.step}" if each.step else each.job)
+    return Cell(label, f"{change.job} / {change.step}" if change.step else change.job)
 
 
 def _difference(seconds: float | None) -> Cell:

@@ -12,32 +12,32 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from app import data
-from app.data import RunDetail
+from app.data import RunWithJobs
 from app.javascript import bundle
-from app.logs.script import address
-from app.status_style import colour_group, word
+from app.logs.script import script_path
+from app.status_style import colour_group, outcome_label
 from app.widgets import cells
-from app.widgets.text import html, markdown, short
+from app.widgets.text import html, markdown, truncate
 from core import formatting
 from db.enums import LogState
 from db.logs.log_queries import JobLogRow
 from db.runs.run_queries import JobSummary, RunRow
 
 # More are not sent to the browser; the page of the run has a table of all jobs.
-_MOST_CHOICES = 300
+_MAX_CHOICES = 300
 
 
 @dataclass(frozen=True)
-class FoundLog:
+class SelectedLog:
     """`others` are the logs of the same attempt, itself included, as they are listed."""
 
     row: JobLogRow
     job: JobSummary | None
     attempt: int
-    others: list[JobLogRow]
+    attempt_logs: list[JobLogRow]
 
 
-def find(newest: RunDetail, version: int) -> FoundLog | None:
+def select_log(newest: RunWithJobs, version: int) -> SelectedLog | None:
     """The log that the address names; without a job, the first failed one of the attempt."""
     wanted, attempt = _number("job_id"), _number("attempt")
     known = [each.attempt for each in newest.attempts] or [newest.run.attempt]
@@ -47,7 +47,7 @@ def find(newest: RunDetail, version: int) -> FoundLog | None:
         row = next((each for each in rows if wanted in (None, each.job_id)), None)
         if detail and row:
             job = next((each for each in detail.jobs if each.id == row.job_id), None)
-            return FoundLog(row, job, number, rows)
+            return SelectedLog(row, job, number, rows)
     return None
 
 
@@ -65,46 +65,50 @@ def no_log(run: RunRow) -> None:
         )
 
 
-def header(run: RunRow, found: FoundLog, zone: ZoneInfo) -> None:
+def header(run: RunRow, selected: SelectedLog, zone: ZoneInfo) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="top", key="log-head"):
-        st.html(_head(run, found, zone), width="stretch")
+        st.html(_head(run, selected, zone), width="stretch")
         with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
-            if len(found.others) > 1:
-                _choose(found)
-            url = found.job.html_url if found.job else None
+            if len(selected.attempt_logs) > 1:
+                _job_selector(selected)
+            url = selected.job.html_url if selected.job else None
             if url and url.startswith("https://"):
                 st.link_button("View on GitHub", url, icon=":material/open_in_new:")
 
 
-def _choose(found: FoundLog) -> None:
+def _job_selector(selected: SelectedLog) -> None:
     """Another job of the same attempt."""
-    listed = found.others[:_MOST_CHOICES]
-    listed += [] if found.row in listed else [found.row]
-    names = {each.job_id: f"{word(each.conclusion or 'in_progress')} · {short(each.name)}" for each in listed}
-    if len(found.others) > _MOST_CHOICES:
-        st.caption(f"{formatting.count(len(names))} of {formatting.count(len(found.others))} logs to choose from")
+    listed = selected.attempt_logs[:_MAX_CHOICES]
+    listed += [] if selected.row in listed else [selected.row]
+    names = {
+        each.job_id: f"{outcome_label(each.conclusion or 'in_progress')} · {truncate(each.name)}" for each in listed
+    }
+    if len(selected.attempt_logs) > _MAX_CHOICES:
+        st.caption(
+            f"{formatting.count(len(names))} of {formatting.count(len(selected.attempt_logs))} logs to choose from"
+        )
     chosen = st.selectbox(
-        "Log of", list(names), index=list(names).index(found.row.job_id), key=f"job-of-{found.row.job_id}", width=260,
+        "Log of", list(names), index=list(names).index(selected.row.job_id), key=f"job-of-{selected.row.job_id}", width=260,
         format_func=lambda job_id: markdown(names[job_id]), label_visibility="collapsed",
     )  # fmt: skip
-    if chosen != found.row.job_id:
+    if chosen != selected.row.job_id:
         st.query_params.from_dict({"run_id": st.query_params["run_id"], "job_id": str(chosen)})
         st.rerun()
 
 
-def _head(run: RunRow, found: FoundLog, zone: ZoneInfo) -> str:
-    state = found.row.shown_state
-    back = f"run?{urlencode({'run_id': run.id, 'attempt': found.attempt})}"
+def _head(run: RunRow, selected: SelectedLog, zone: ZoneInfo) -> str:
+    state = selected.row.display_state
+    back = f"run?{urlencode({'run_id': run.id, 'attempt': selected.attempt})}"
     of = f"runs?{urlencode({'repo': run.repo, 'workflow': run.workflow})}"
-    took = f"<span>{formatting.duration(found.job.duration_seconds)}</span>" if found.job else ""
-    attempt = f"<span>attempt {found.attempt}</span>" if run.attempt > 1 else ""
+    took = f"<span>{formatting.duration(selected.job.duration_seconds)}</span>" if selected.job else ""
+    attempt = f"<span>attempt {selected.attempt}</span>" if run.attempt > 1 else ""
     return (
         f'<div class="ph-crumb"><a href="runs" target="_self">Runs</a> / {html(run.repo)} / '
         f'<a href="{html(of)}" target="_self">{html(run.workflow)}</a> / '
         f'<a href="{html(back)}" target="_self">#{run.run_number} {html(run.headline[:80])}</a></div>'
-        f'<h2 class="ph-title">{html(found.row.name)}</h2>'
-        f'<div class="ph-meta"><span class="ph-pill ph-{colour_group(state)}">{html(word(state))}</span>{took}{attempt}'
-        f"<span>{cells.when(found.job.started_at if found.job else None, zone).html}</span></div>"
+        f'<h2 class="ph-title">{html(selected.row.name)}</h2>'
+        f'<div class="ph-meta"><span class="ph-pill ph-{colour_group(state)}">{html(outcome_label(state))}</span>{took}{attempt}'
+        f"<span>{cells.timestamp(selected.job.started_at if selected.job else None, zone).html}</span></div>"
     )
 
 
@@ -125,10 +129,10 @@ def job_log(row: JobLogRow, run_id: int, attempt: int, html_url: str | None) -> 
         if row.state == LogState.STORED:
             log_viewer(run_id, row.job_id, row.name, embedded=True)
         else:
-            absent(row, run_id)
+            missing_log(row, run_id)
 
 
-def absent(row: JobLogRow, run_id: int) -> None:
+def missing_log(row: JobLogRow, run_id: int) -> None:
     """Why there is no log to read, and what can be done."""
     if row.end_unknown and row.state == LogState.MISSING:
         st.caption(":material/help: GitHub never closed this job, so its log cannot be had.")
@@ -137,22 +141,24 @@ def absent(row: JobLogRow, run_id: int) -> None:
     elif not row.completed:
         st.caption(":material/hourglass_empty: The log can be read once the job is over.")
     else:
-        _offer(row, run_id)
+        _fetch_button(row, run_id)
 
 
 def _header(row: JobLogRow, html_url: str | None) -> None:
-    state = row.shown_state
+    state = row.display_state
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="small"):
-        st.markdown(f"**Log · {markdown(row.name)}** &nbsp;:{colour_group(state)}[{word(state)}]", width="content")
+        st.markdown(
+            f"**Log · {markdown(row.name)}** &nbsp;:{colour_group(state)}[{outcome_label(state)}]", width="content"
+        )
         if html_url and html_url.startswith("https://"):
             st.link_button("GitHub", html_url, icon=":material/open_in_new:", type="tertiary")
 
 
-def _offer(row: JobLogRow, run_id: int) -> None:
+def _fetch_button(row: JobLogRow, run_id: int) -> None:
     if not st.button("Fetch this log", key=f"fetch-{row.job_id}", icon=":material/download:"):
         return
     try:
-        data.ask_for_log(row, run_id)
+        data.request_log(row, run_id)
     except data.Unavailable as error:
         st.error(markdown(error))
         return
@@ -172,7 +178,7 @@ def log_viewer(run_id: int, job_id: int, name: str, *, embedded: bool, line: str
     """`embedded`: low, beginning shortly before the cause; else as high as the window, and chosen lines go into the
     address. `line`: 12 or 12-20, to begin there."""
     data = {
-        "script": address(),
+        "script": script_path(),
         "base": f"logs/{run_id}/{job_id}",
         "page": f"log?{urlencode({'run_id': run_id, 'job_id': job_id})}",
         "name": name,

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 import streamlit as st
 
 from app import data, frames, session
-from app.data import RunDetail, clock
-from app.status_style import colour_group, word
+from app.data import RunWithJobs, utc_now
+from app.status_style import colour_group, outcome_label
 from app.widgets.cells import anchor, stamp
-from app.widgets.table import paged
-from app.widgets.text import html, markdown, short
+from app.widgets.table import paginate
+from app.widgets.text import html, markdown, truncate
 from core import formatting
-from core.formatting import counted
+from core.formatting import pluralize
 from db.definitions.job_times import FAILED_CONCLUSIONS, outcome_of
 from db.definitions.scope import Window
 from db.enums import Conclusion, Outcome
@@ -21,28 +21,28 @@ from db.logs.log_queries import JobLogRow
 from db.runs.run_queries import JobSummary, RunRow, Steps
 from health.insights.causes import RunCause
 
-_BIGGEST = 2**63 - 1
-_NAMED = 12
+_MAX_ID = 2**63 - 1
+_MAX_NAMES = 12
 # What a page opens at once, whatever the number of jobs: bars, jobs that can be unfolded, logs and causes.
-MOST_BARS, _MOST_JOBS, _MOST_LOGS, _MOST_CAUSES = 100, 25, 8, 20
+MAX_BARS, _MAX_JOBS, _MAX_LOGS, _MAX_CAUSES = 100, 25, 8, 20
 # More steps, or more jobs, and the steps of a job are read and sent when it is unfolded.
-_MOST_STEPS = 500
-_MOST_BUTTONS = 12
+_MAX_STEPS = 500
+_MAX_BUTTONS = 12
 
 
-def wanted_run() -> int | None:
+def requested_run_id() -> int | None:
     given = st.query_params.get("run_id", "")
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 20 and int(given) <= _BIGGEST else None
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 20 and int(given) <= _MAX_ID else None
 
 
-def nothing_chosen() -> None:
+def no_run_selected() -> None:
     with st.container(border=True, key="state-no-run"):
         st.markdown("### :material/ads_click: No run chosen")
         st.markdown("Open one from the list of runs, or add `?run_id=` and its number to the address.")
         st.page_link("views/runs.py", label="Go to the runs", icon=":material/list:")
 
 
-def unknown(run_id: int) -> None:
+def unknown_run(run_id: int) -> None:
     with st.container(border=True, key="state-unknown-run"):
         st.markdown(f"### :material/search_off: Run {run_id} is not known")
         st.markdown("It may be older than the history that was read, or belong to a repository that is not monitored.")
@@ -68,18 +68,19 @@ def _head(run: RunRow) -> str:
     return (
         f'<div class="ph-crumb">{repo} / {workflow} / #{run.run_number}</div>'
         f'<h2 class="ph-title">{html(run.headline)}</h2>'
-        f'<div class="ph-meta"><span class="ph-pill ph-{colour_group(state)}">{html(word(state))}</span>{flaky}'
+        f'<div class="ph-meta"><span class="ph-pill ph-{colour_group(state)}">{html(outcome_label(state))}</span>{flaky}'
         f"<code>{html(run.head_sha[:7])}</code>{branch}<span>{html(run.event)}</span>{by}{started}{rerun}"
         f"<span>{stamp(run.created_at, session.zone())}</span></div>"
     )
 
 
-def choose_attempt(newest: RunDetail) -> int:
+def attempt_choice(newest: RunWithJobs) -> int:
     numbers = [each.attempt for each in newest.attempts] or [newest.run.attempt]
     if len(numbers) == 1:
         return numbers[0]
     written = {
-        each.attempt: f"Attempt {each.attempt} {word(each.conclusion or each.status)}" for each in newest.attempts
+        each.attempt: f"Attempt {each.attempt} {outcome_label(each.conclusion or each.status)}"
+        for each in newest.attempts
     }
     given = st.query_params.get("attempt", "")
     asked = int(given) if given.isascii() and given.isdigit() and len(given) < 6 else numbers[-1]
@@ -89,15 +90,15 @@ def choose_attempt(newest: RunDetail) -> int:
     return chosen if chosen in numbers else numbers[-1]
 
 
-def _attempt_control(run_id: int, written: Mapping[int, str], shown: int) -> int:
+def _attempt_control(run_id: int, labels: Mapping[int, str], selected: int) -> int:
     """Not bound to the address by the widget: that would write its label there."""
     key = f"attempt-{run_id}"
-    if len(written) <= _MOST_BUTTONS:
-        return st.segmented_control("Attempt", list(written), default=shown, required=True, key=key,
-                                    format_func=written.__getitem__, label_visibility="collapsed")  # fmt: skip
-    newest_first = list(written)[::-1]
-    return st.selectbox(f"One of {formatting.count(len(written))} attempts", newest_first, index=newest_first.index(shown),
-                        key=key, format_func=written.__getitem__, width=330)  # fmt: skip
+    if len(labels) <= _MAX_BUTTONS:
+        return st.segmented_control("Attempt", list(labels), default=selected, required=True, key=key,
+                                    format_func=labels.__getitem__, label_visibility="collapsed")  # fmt: skip
+    newest_first = list(labels)[::-1]
+    return st.selectbox(f"One of {formatting.count(len(labels))} attempts", newest_first, index=newest_first.index(selected),
+                        key=key, format_func=labels.__getitem__, width=330)  # fmt: skip
 
 
 def window_of(run: RunRow) -> Window:
@@ -105,16 +106,16 @@ def window_of(run: RunRow) -> Window:
     return Window(run.created_at, run.created_at + timedelta(seconds=1))
 
 
-def started_at(found: RunDetail, attempt: int) -> datetime | None:
-    return next((each.started_at for each in found.attempts if each.attempt == attempt), None)
+def started_at(detail: RunWithJobs, attempt: int) -> datetime | None:
+    return next((each.started_at for each in detail.attempts if each.attempt == attempt), None)
 
 
-def facts(run: RunRow, found: RunDetail, attempt: int) -> None:
-    shown = next((each for each in found.attempts if each.attempt == attempt), None)
+def facts(run: RunRow, detail: RunWithJobs, attempt: int) -> None:
+    shown = next((each for each in detail.attempts if each.attempt == attempt), None)
     duration = shown.duration_seconds if shown else run.duration_seconds
     queue = shown.queue_seconds if shown else run.queue_seconds
     began = shown.started_at if shown else run.started_at
-    own = [job for job in found.jobs if not job.copied and not job.phantom]
+    own = [job for job in detail.jobs if not job.copied and not job.phantom]
     fact_row(
         ("Duration", formatting.duration(duration), "To the end of the last own job"),
         ("Queue", formatting.duration(queue), "Until the first job of the attempt started"),
@@ -133,53 +134,53 @@ def fact_row(*shown: tuple[str, str, str]) -> None:
     st.html(f'<div class="ph-tiles ph-facts-row">{cards}</div>')
 
 
-def causes(found: RunDetail, logs: Sequence[JobLogRow], attempt: int, shared: RunCause | None) -> None:
+def causes(detail: RunWithJobs, logs: Sequence[JobLogRow], attempt: int, shared: RunCause | None) -> None:
     """Why it failed, in one line a job, before anything else; a click leads to the line in its log. Of a run of many
     jobs, in one row a line. Then how many runs failed of the same, which leads to them."""
     told = [row for row in logs if row.error_line and row.conclusion not in ("success", None)]
-    same = Counter(row.error_line for row in told) if many(found.jobs) else Counter()
+    same = Counter(row.error_line for row in told) if has_many_jobs(detail.jobs) else Counter()
     listed = list({row.error_line: row for row in reversed(told)}.values())[::-1] if same else told
-    rows = "".join(_cause(row, found.run.id, attempt, same[row.error_line] - 1) for row in listed[:_MOST_CAUSES])
-    if len(listed) > _MOST_CAUSES:
-        left = counted(len(listed) - _MOST_CAUSES, "more error")
+    rows = "".join(_cause(row, detail.run.id, attempt, same[row.error_line] - 1) for row in listed[:_MAX_CAUSES])
+    if len(listed) > _MAX_CAUSES:
+        left = pluralize(len(listed) - _MAX_CAUSES, "more error")
         rows += f'<div class="ph-need"><b class="ph-sign"></b><div>and {left}</div></div>'
     if rows:
-        more = _spread(shared) if shared else ""
+        more = _shared_causes(shared) if shared else ""
         st.html(f'<div class="ph-attention" role="region" aria-label="Why it failed">{rows}{more}</div>')
-    elif _failed(found, attempt) and not [job for job in found.jobs if not job.phantom]:
+    elif _failed_jobs(detail, attempt) and not [job for job in detail.jobs if not job.phantom]:
         st.caption("No cause is known: the run ended before any job began, or its jobs are still being read.")
 
 
-def _cause(row: JobLogRow, run_id: int, attempt: int, others: int) -> str:
+def _cause(row: JobLogRow, run_id: int, attempt: int, same_cause_jobs: int) -> str:
     """`others`: how many more jobs failed with the same line."""
-    log = anchor(short(row.name), "log", [("run_id", run_id), ("attempt", attempt), ("job_id", row.job_id)])
-    more = f' <span class="ph-dim">and {counted(others, "more job")}</span>' if others > 0 else ""
+    log = anchor(truncate(row.name), "log", [("run_id", run_id), ("attempt", attempt), ("job_id", row.job_id)])
+    more = f' <span class="ph-dim">and {pluralize(same_cause_jobs, "more job")}</span>' if same_cause_jobs > 0 else ""
     return (
         f'<div class="ph-need ph-red"><b class="ph-sign" aria-hidden="true">✕</b><div>{log}{more}'
-        f'<div class="ph-why"><code>{html(short(row.error_line or "", 500))}</code></div></div></div>'
+        f'<div class="ph-why"><code>{html(truncate(row.error_line or "", 500))}</code></div></div></div>'
     )
 
 
-def _failed(found: RunDetail, attempt: int) -> bool:
-    shown = next((each for each in found.attempts if each.attempt == attempt), None)
-    status, conclusion = (shown.status, shown.conclusion) if shown else (found.run.status, found.run.conclusion)
+def _failed_jobs(detail: RunWithJobs, attempt: int) -> bool:
+    shown = next((each for each in detail.attempts if each.attempt == attempt), None)
+    status, conclusion = (shown.status, shown.conclusion) if shown else (detail.run.status, detail.run.conclusion)
     return outcome_of(status, conclusion) is Outcome.FAILURE
 
 
-def _spread(shared: RunCause) -> str:
+def _shared_causes(shared: RunCause) -> str:
     """The link takes the time along that the figures are of."""
     if shared.runs == 1:
         return '<div class="ph-meta ph-spread"><span>No other stored run failed with this error.</span></div>'
-    where = f"{counted(shared.runs, 'run')} in {counted(shared.workflows, 'workflow')}"
+    where = f"{pluralize(shared.runs, 'run')} in {pluralize(shared.workflows, 'workflow')}"
     told = f"{where} failed with this error since {shared.first_at:%d %b %Y}"
-    days = f"{shared.first_at:%Y-%m-%d}..{clock():%Y-%m-%d}"
+    days = f"{shared.first_at:%Y-%m-%d}..{utc_now():%Y-%m-%d}"
     link = anchor(told, "failures", [("cause", shared.fingerprint), ("dates", days)])
     return f'<div class="ph-meta ph-spread"><span>{link}</span></div>'
 
 
 def logs_in_view(rows: Sequence[JobLogRow]) -> tuple[list[JobLogRow], list[JobLogRow]]:
     """Logs that the page opens, which are the first of the jobs that did not succeed; and all others."""
-    failing = [row for row in rows if row.conclusion not in ("success", None)][:_MOST_LOGS]
+    failing = [row for row in rows if row.conclusion not in ("success", None)][:_MAX_LOGS]
     shown = {row.job_id for row in failing}
     return failing, [row for row in rows if row.job_id not in shown]
 
@@ -187,66 +188,66 @@ def logs_in_view(rows: Sequence[JobLogRow]) -> tuple[list[JobLogRow], list[JobLo
 def other_logs(rows: Sequence[JobLogRow], run_id: int, attempt: int) -> None:
     """Links, not the logs themselves. A run of many jobs has them in the table of its jobs."""
     links = "".join(
-        f'<li class="ph-{colour_group(row.shown_state)}">'
-        f"{html(word(row.shown_state).partition(' ')[0])} "
-        f"{anchor(short(row.name), 'log', [('run_id', run_id), ('attempt', attempt), ('job_id', row.job_id)])}</li>"
+        f'<li class="ph-{colour_group(row.display_state)}">'
+        f"{html(outcome_label(row.display_state).partition(' ')[0])} "
+        f"{anchor(truncate(row.name), 'log', [('run_id', run_id), ('attempt', attempt), ('job_id', row.job_id)])}</li>"
         for row in rows
     )
     st.html(f'<div class="ph-commits"><b>Logs of the other jobs</b><ul class="ph-columns">{links}</ul></div>')
 
 
-def many(jobs: Sequence[JobSummary]) -> bool:
+def has_many_jobs(jobs: Sequence[JobSummary]) -> bool:
     """Are there more jobs than a page can open one by one?"""
-    return len(jobs) > _MOST_JOBS
+    return len(jobs) > _MAX_JOBS
 
 
-def timeline_words(drawn: int, total: int) -> str:
+def timeline_subtitle(bars: int, total: int) -> str:
     """What the timeline shows, and what of it is left out."""
     told = "pale: waiting for a runner · outlined: the chain that decided how long it took"
-    if drawn >= total:
+    if bars >= total:
         return told
-    return f"{formatting.count(drawn)} of {formatting.count(total)} jobs: failed ones first, then the longest · {told}"
+    return f"{formatting.count(bars)} of {formatting.count(total)} jobs: failed ones first, then the longest · {told}"
 
 
-def left_out(found: RunDetail) -> None:
+def omitted_jobs_note(detail: RunWithJobs) -> None:
     """Says what is not in the timeline, so that nothing seems to be missing."""
     kinds = (
-        ("Carried over from an earlier attempt, not run again", [job for job in found.jobs if job.copied]),
-        ("Check runs from reporters", [job for job in found.jobs if job.phantom]),
+        ("Carried over from an earlier attempt, not run again", [job for job in detail.jobs if job.copied]),
+        ("Check runs from reporters", [job for job in detail.jobs if job.phantom]),
         (
             "Skipped",
-            [job for job in found.jobs if job.conclusion == Conclusion.SKIPPED and not job.copied and not job.phantom],
+            [job for job in detail.jobs if job.conclusion == Conclusion.SKIPPED and not job.copied and not job.phantom],
         ),
     )
     for what, jobs in kinds:
         if jobs:
-            more = f" and {formatting.count(len(jobs) - _NAMED)} more" if len(jobs) > _NAMED else ""
-            st.caption(f"{what}: " + ", ".join(_named(job) for job in jobs[:_NAMED]) + more + ".")
+            more = f" and {formatting.count(len(jobs) - _MAX_NAMES)} more" if len(jobs) > _MAX_NAMES else ""
+            st.caption(f"{what}: " + ", ".join(_job_name(job) for job in jobs[:_MAX_NAMES]) + more + ".")
 
 
-def _named(job: JobSummary) -> str:
+def _job_name(job: JobSummary) -> str:
     """With its outcome where that is no success: a carried over failure is why such an attempt failed."""
     bad = outcome_of(job.status, job.conclusion) in (Outcome.FAILURE, Outcome.CANCELLED)
-    state = job.shown_state
-    name = markdown(short(job.name))
-    return f"{name} :{colour_group(state)}[{word(state)}]" if bad else name
+    state = job.display_state
+    name = markdown(truncate(job.name))
+    return f"{name} :{colour_group(state)}[{outcome_label(state)}]" if bad else name
 
 
 @st.fragment
-def steps(found: RunDetail, attempt: int, version: int) -> None:
+def steps(detail: RunWithJobs, attempt: int, version: int) -> None:
     """The steps of each job; those of failed jobs are open. Of many jobs those that failed, then the longest, all of
     them folded."""
-    jobs = [job for job in found.jobs if job.has_started and not job.copied and not job.phantom]
-    shown = frames.foremost(jobs, clock(), _MOST_JOBS)
+    jobs = [job for job in detail.jobs if job.has_started and not job.copied and not job.phantom]
+    shown = frames.select_jobs(jobs, utc_now(), _MAX_JOBS)
     if len(shown) < len(jobs):
         st.caption(f"Steps of {formatting.count(len(shown))} of {formatting.count(len(jobs))} jobs: failed ones first, then the "
                    "longest. All jobs are in the table above.")  # fmt: skip
-    at_once = _steps_at_once(found.run.id, shown, version) if len(shown) == len(jobs) else None
+    at_once = _all_steps(detail.run.id, shown, version) if len(shown) == len(jobs) else None
     opened = 0
     for job in shown if at_once is None else [job for job in shown if at_once.get(job.id)]:
         failed = outcome_of(job.status, job.conclusion) is Outcome.FAILURE
         opened += failed
-        expanded = failed and opened <= _MOST_LOGS and not many(found.jobs)
+        expanded = failed and opened <= _MAX_LOGS and not has_many_jobs(detail.jobs)
         if at_once is not None:
             with st.expander(_job_label(job), expanded=expanded):
                 _steps_of(job, at_once[job.id])
@@ -254,32 +255,32 @@ def steps(found: RunDetail, attempt: int, version: int) -> None:
         unfolded = st.expander(_job_label(job), expanded=expanded, on_change="rerun", key=f"steps-{attempt}-{job.id}")
         if unfolded.open:
             with unfolded:
-                _steps_of(job, data.job_steps(found.run.id, (job.id,), version).get(job.id, []))
+                _steps_of(job, data.job_steps(detail.run.id, (job.id,), version).get(job.id, []))
 
 
-def _steps_at_once(run_id: int, jobs: Sequence[JobSummary], version: int) -> Mapping[int, Steps] | None:
+def _all_steps(run_id: int, jobs: Sequence[JobSummary], version: int) -> Mapping[int, Steps] | None:
     """The steps of all of these jobs by their id, where they are few enough to send them whether somebody looks at
     them or not; else null."""
     listed = data.job_steps(run_id, tuple(job.id for job in jobs), version)
-    return listed if sum(map(len, listed.values())) <= _MOST_STEPS else None
+    return listed if sum(map(len, listed.values())) <= _MAX_STEPS else None
 
 
 def _job_label(job: JobSummary) -> str:
-    state = job.shown_state
-    name = markdown(short(job.name))
-    return f"{name} · :{colour_group(state)}[{word(state)}] · {formatting.duration(job.duration_seconds)}"
+    state = job.display_state
+    name = markdown(truncate(job.name))
+    return f"{name} · :{colour_group(state)}[{outcome_label(state)}] · {formatting.duration(job.duration_seconds)}"
 
 
-def _steps_of(job: JobSummary, listed: Steps) -> None:
+def _steps_of(job: JobSummary, steps: Steps) -> None:
     where = ", ".join(job.labels) or "no label"
     st.caption(f"Runner {markdown(job.runner or 'unknown')} · {markdown(where)} · "
                f"queued {formatting.duration(job.queue_seconds)}")  # fmt: skip
-    spans = frames.steps(job, listed)
+    spans = frames.steps(job, steps)
     if not spans:
         st.caption("No step of this job is known.")
         return
     failed = next((place for place, span in enumerate(spans) if span.state in FAILED_CONCLUSIONS), 0)
-    st.html(steps_html(paged(spans, f"steps-{job.id}", "steps", default=failed)))
+    st.html(steps_html(paginate(spans, f"steps-{job.id}", "steps", default=failed)))
 
 
 def steps_html(spans: Sequence[frames.StepSpan]) -> str:
@@ -288,16 +289,16 @@ def steps_html(spans: Sequence[frames.StepSpan]) -> str:
 
 
 def _step(span: frames.StepSpan) -> str:
-    sign, _, name = word(span.state).partition(" ")
+    sign, _, name = outcome_label(span.state).partition(" ")
     colour = f"ph-{colour_group(span.state)}"
     bar = f'<i style="left:{span.left:.1f}%;width:{span.width:.1f}%"></i>' if span.width else ""
     return (
         f'<div class="ph-step" role="listitem"><span class="{colour}" aria-hidden="true">{sign}</span>'
-        f'<span class="ph-name">{html(short(span.name, 300))}</span><span class="ph-word {colour}">{html(name)}</span>'
+        f'<span class="ph-name">{html(truncate(span.name, 300))}</span><span class="ph-word {colour}">{html(name)}</span>'
         f'<span class="ph-track {colour}" aria-hidden="true">{bar}</span>'
         f'<span class="ph-time">{span.duration}</span></div>'
     )
 
 
 def _ago(moment: datetime | None) -> str:
-    return formatting.relative((clock() - moment).total_seconds()) if moment else formatting.NO_DATA
+    return formatting.relative((utc_now() - moment).total_seconds()) if moment else formatting.NO_DATA

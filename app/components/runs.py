@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from app.components.workflows import workflow_link
-from app.status_style import STATES, colour_group, ledger_colours, word
+from app.status_style import STATES, colour_group, ledger_colours, outcome_label
 from app.widgets import cells
 from app.widgets.cells import Cell
 from app.widgets.table import Column, Row, table
@@ -19,7 +19,7 @@ from app.widgets.text import html
 from core import formatting
 from db.runs.run_queries import RunRow
 
-_PICK = Column("", width="28px", show="wide_only")
+_SELECT_COLUMN = Column("", width="28px", show="wide_only")
 _COLUMNS = (
     Column("Status", width="104px"),
     Column("Run", fluid=True),
@@ -35,13 +35,13 @@ _EXPORTED = ("id", "repo", "workflow", "run_number", "attempt", "title", "event"
              "status", "conclusion", "created_at", "duration_seconds", "queue_seconds", "html_url")  # fmt: skip
 
 
-def run_table(name: str, listed: Sequence[RunRow], now: datetime, zone: ZoneInfo, *, pick: bool = False) -> None:
-    rows = run_rows(listed, now, zone)
-    if not pick:
+def run_table(name: str, runs: Sequence[RunRow], now: datetime, zone: ZoneInfo, *, selectable: bool = False) -> None:
+    rows = run_rows(runs, now, zone)
+    if not selectable:
         table(name, _COLUMNS, rows, caption="Runs, newest first")
         return
-    picked = [(_box(run), *row) for run, row in zip(listed, rows, strict=True)]
-    table(name, (_PICK, *_COLUMNS), picked, caption="Runs, newest first")
+    picked = [(_checkbox(run), *row) for run, row in zip(runs, rows, strict=True)]
+    table(name, (_SELECT_COLUMN, *_COLUMNS), picked, caption="Runs, newest first")
 
 
 def compare_bar() -> None:
@@ -50,18 +50,18 @@ def compare_bar() -> None:
             "</button></div>")  # fmt: skip
 
 
-def exported(listed: Sequence[RunRow]) -> tuple[Sequence[Column], list[Row]]:
+def export_rows(runs: Sequence[RunRow]) -> tuple[Sequence[Column], list[Row]]:
     """Every field, as the API names it."""
-    rows: list[Row] = [tuple(Cell("", _exported(getattr(run, name))) for name in _EXPORTED) for run in listed]
+    rows: list[Row] = [tuple(Cell("", _export_value(getattr(run, name))) for name in _EXPORTED) for run in runs]
     return [Column(name) for name in _EXPORTED], rows
 
 
-def _exported(value: object) -> cells.Value:
+def _export_value(value: object) -> cells.Value:
     return value if isinstance(value, str | float | int | None) else str(value)
 
 
-def run_rows(listed: Sequence[RunRow], now: datetime, zone: ZoneInfo) -> list[Row]:
-    return [_row(run, now, zone) for run in listed]
+def run_rows(runs: Sequence[RunRow], now: datetime, zone: ZoneInfo) -> list[Row]:
+    return [_row(run, now, zone) for run in runs]
 
 
 def _row(run: RunRow, now: datetime, zone: ZoneInfo) -> Row:
@@ -79,11 +79,11 @@ def _row(run: RunRow, now: datetime, zone: ZoneInfo) -> Row:
         _started_by(run),
         _duration(run, now),
         cells.duration(run.queue_seconds),
-        cells.when(run.created_at, zone),
+        cells.timestamp(run.created_at, zone),
     )
 
 
-def _box(run: RunRow) -> Cell:
+def _checkbox(run: RunRow) -> Cell:
     label = html(f"Choose #{run.run_number} to compare")
     return Cell(f'<input type="checkbox" class="ph-pick" value="{run.id}" aria-label="{label}">', None)
 
@@ -122,7 +122,7 @@ def _duration(run: RunRow, now: datetime) -> Cell:
 
 
 _ROW = 34
-_HIGHEST = 22
+_MAX_ROWS = 22
 
 
 def workflows(frame: pd.DataFrame) -> None:
@@ -131,7 +131,7 @@ def workflows(frame: pd.DataFrame) -> None:
         frame,
         hide_index=True,
         row_height=_ROW,
-        height=min(len(frame), _HIGHEST) * _ROW + 40,
+        height=min(len(frame), _MAX_ROWS) * _ROW + 40,
         key="workflows",
         column_order=["repo", "workflow", "state", "success_rate", "recent", "trend", "runs", "failed", "p50", "p95",
                       "queue", "last"],
@@ -202,7 +202,7 @@ def ledger(frame: pd.DataFrame) -> None:
         frame,
         hide_index=True,
         row_height=_ROW,
-        height=(min(len(frame), _HIGHEST) + 1) * _ROW + 3,
+        height=(min(len(frame), _MAX_ROWS) + 1) * _ROW + 3,
         key="ledger",
         column_config={
             "state": column.MultiselectColumn("State", width=150, options=list(colours), color=list(colours.values())),
@@ -225,6 +225,6 @@ def _state_column(label: str, width: int):  # type: ignore[no-untyped-def]
     return st.column_config.MultiselectColumn(
         label,
         width=width,
-        options=[word(state) for state in STATES],
+        options=[outcome_label(state) for state in STATES],
         color=[colour_group(state) for state in STATES],
     )

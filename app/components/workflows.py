@@ -9,29 +9,29 @@ from typing import Any
 
 import streamlit as st
 
-from app.data import Trends, Workflows
-from app.status_style import standing_colour, standing_reason, standing_word
+from app.data import Trends, WorkflowList
+from app.status_style import standing_colour, standing_label, standing_reason
 from app.widgets import cells
 from app.widgets.cells import Cell, anchor
 from app.widgets.table import Column, Row, csv_button, long_table, table
 from app.widgets.text import html, markdown
 from core import formatting
-from core.formatting import counted
+from core.formatting import pluralize
 from db.repositories.repository_queries import WorkflowRow
 from health.metrics.definitions.catalogue import FIGURES
 from health.metrics.definitions.change import change
-from health.metrics.definitions.episodes import Standing, WorkflowStanding
+from health.metrics.definitions.episodes import BranchStatus, WorkflowStatus
 from health.metrics.service import WorkflowHealth
 
-_BIGGEST = 2**63 - 1
+_MAX_ID = 2**63 - 1
 
 
-def wanted_workflow() -> int | None:
+def requested_workflow_id() -> int | None:
     given = st.query_params.get("id", "")
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 20 and int(given) <= _BIGGEST else None
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 20 and int(given) <= _MAX_ID else None
 
 
-def unknown(workflow_id: int) -> None:
+def unknown_workflow(workflow_id: int) -> None:
     with st.container(border=True, key="state-unknown-workflow"):
         st.markdown(f"### :material/search_off: Workflow {workflow_id} is not known")
         st.markdown("It may have been deleted, or belong to a repository that is not monitored.")
@@ -39,23 +39,25 @@ def unknown(workflow_id: int) -> None:
 
 
 def header(
-    workflow: WorkflowRow, stands: WorkflowStanding | None, schedule_trouble: str | None, github_url: str | None
+    workflow: WorkflowRow, workflow_standing: BranchStatus | None, schedule_problem: str | None, github_url: str | None
 ) -> None:
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="top", key="workflow-head"
     ):
-        st.html(_head(workflow, stands), width="stretch")
+        st.html(_head(workflow, workflow_standing), width="stretch")
         if github_url and github_url.startswith("https://"):
             url = f"{github_url}/actions/workflows/{workflow.path.rpartition('/')[2]}"
             st.link_button("View on GitHub", url, icon=":material/open_in_new:")
-    if schedule_trouble:
-        st.caption(f":orange[●] Its schedule is not judged in full: {markdown(schedule_trouble)}")
+    if schedule_problem:
+        st.caption(f":orange[●] Its schedule is not judged in full: {markdown(schedule_problem)}")
 
 
-def _head(workflow: WorkflowRow, stands: WorkflowStanding | None) -> str:
-    standing, branch = (stands.standing, stands.branch) if stands else (Standing.CATCHING_UP, "")
+def _head(workflow: WorkflowRow, workflow_standing: BranchStatus | None) -> str:
+    standing, branch = (
+        (workflow_standing.status, workflow_standing.branch) if workflow_standing else (WorkflowStatus.CATCHING_UP, "")
+    )
     state, word = f"ph-{standing_colour(standing)}", standing_reason(standing, branch, workflow.state)
-    word += " on the default branch" if standing in (Standing.PASSING, Standing.FAILING) else ""
+    word += " on the default branch" if standing in (WorkflowStatus.PASSING, WorkflowStatus.FAILING) else ""
     runs = anchor("all its runs", "runs", [("repo", workflow.repo), ("workflow", workflow.name)])
     repo = anchor(workflow.repo, "", [("repo", workflow.repo)])
     return (
@@ -66,19 +68,21 @@ def _head(workflow: WorkflowRow, stands: WorkflowStanding | None) -> str:
     )
 
 
-def shown_of(found_dots: int, total: int) -> str:
+def drawn_note(drawn: int, total: int) -> str:
     """Says what is not drawn."""
-    return "" if found_dots >= total else f" · the newest {formatting.count(found_dots)} of {formatting.count(total)}"
+    return "" if drawn >= total else f" · the newest {formatting.count(drawn)} of {formatting.count(total)}"
 
 
-def read_of(runs: int, total: int) -> str:
+def sample_note(runs: int, total: int) -> str:
     """Of how many runs jobs and steps are."""
-    known = f"the newest {formatting.count(runs)} of {counted(total, 'run')}" if runs < total else counted(runs, "run")
+    known = (
+        f"the newest {formatting.count(runs)} of {pluralize(total, 'run')}" if runs < total else pluralize(runs, "run")
+    )
     return f"{known} · most time first"
 
 
-def nothing(found: Trends, period: str) -> bool:
-    if found.comparison.now.runs.total:
+def no_runs(trends: Trends, period: str) -> bool:
+    if trends.comparison.current.runs.total:
         return False
     st.info(f"No run in {period}.", icon=":material/info:")
     return True
@@ -110,8 +114,8 @@ _COLUMNS = (
     Column("Last run", "right", show="wide_only"),
 )
 Query = Sequence[tuple[str, object]]
-_PAGE = 50
-ORDERS: dict[str, Callable[[WorkflowHealth], Any]] = {
+_PAGE_SIZE = 50
+SORT_ORDERS: dict[str, Callable[[WorkflowHealth], Any]] = {
     "Worst first": lambda each: 0,
     "Most runs": lambda each: -each.metrics.runs.total,
     "Most failures": lambda each: -each.metrics.runs.failure,
@@ -121,33 +125,33 @@ ORDERS: dict[str, Callable[[WorkflowHealth], Any]] = {
 }
 
 
-def worst(found: Workflows, now: datetime, time: Query, shown: int) -> None:
+def top_failing(workflows: WorkflowList, now: datetime, time: Query, limit: int) -> None:
     """The first ones, and where to find the rest."""
-    table("workflows", _COLUMNS, _rows(found.listed[:shown], found, now, time), caption="Workflows, worst first")
-    if len(found.listed) > shown:
-        every = cells.anchor(f"All {formatting.count(len(found.listed))} workflows", "workflow", time)
+    table("workflows", _COLUMNS, _rows(workflows.items[:limit], workflows, now, time), caption="Workflows, worst first")
+    if len(workflows.items) > limit:
+        every = cells.anchor(f"All {formatting.count(len(workflows.items))} workflows", "workflow", time)
         st.html(f'<div class="ph-more">{every}</div>')
 
 
-def browser(found: Workflows, now: datetime, time: Query) -> None:
+def searchable_table(workflows: WorkflowList, now: datetime, time: Query) -> None:
     """All of them, searched, ordered and paged."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="workflow-filters"):
         wanted = st.text_input("Search workflows", key="workflow-q", placeholder="Repository or workflow",
                                icon=":material/search:", label_visibility="collapsed", width=330)  # fmt: skip
-        order = st.selectbox("Order", list(ORDERS), key="workflow-order", label_visibility="collapsed", width=190)
-    listed = [each for each in found.listed if wanted.lower() in f"{each.repo} / {each.workflow}".lower()]
-    listed.sort(key=ORDERS[order])
+        order = st.selectbox("Order", list(SORT_ORDERS), key="workflow-order", label_visibility="collapsed", width=190)
+    listed = [each for each in workflows.items if wanted.lower() in f"{each.repo} / {each.workflow}".lower()]
+    listed.sort(key=SORT_ORDERS[order])
     if not listed:
         st.caption("No workflow of that name ran in this period.")
         return
-    long_table("all-workflows", _COLUMNS, listed, lambda shown: _rows(shown, found, now, time), caption="Workflows",
-               what="workflows", of=(order, wanted, time), size=_PAGE)  # fmt: skip
-    csv_button("workflows", lambda: exported(found, now))
+    long_table("all-workflows", _COLUMNS, listed, lambda shown: _rows(shown, workflows, now, time), caption="Workflows",
+               noun="workflows", reset_key=(order, wanted, time), size=_PAGE_SIZE)  # fmt: skip
+    csv_button("workflows", lambda: export_rows(workflows, now))
 
 
-def exported(found: Workflows, now: datetime) -> tuple[Sequence[Column], Sequence[Row]]:
+def export_rows(workflows: WorkflowList, now: datetime) -> tuple[Sequence[Column], Sequence[Row]]:
     """All of them, whatever a page shows."""
-    return _COLUMNS, _rows(found.listed, found, now, ())
+    return _COLUMNS, _rows(workflows.items, workflows, now, ())
 
 
 def workflow_link(repo: str, workflow: str, workflow_id: int, time: Query) -> Cell:
@@ -157,27 +161,27 @@ def workflow_link(repo: str, workflow: str, workflow_id: int, time: Query) -> Ce
     return Cell(shown, f"{repo} / {workflow}")
 
 
-def _rows(listed: Sequence[WorkflowHealth], found: Workflows, now: datetime, time: Query) -> list[Row]:
-    return [_row(each, found, now, time) for each in listed]
+def _rows(items: Sequence[WorkflowHealth], workflows: WorkflowList, now: datetime, time: Query) -> list[Row]:
+    return [_row(each, workflows, now, time) for each in items]
 
 
-def _row(each: WorkflowHealth, found: Workflows, now: datetime, time: Query) -> Row:
-    figures, past = each.metrics, found.before.get((each.repo, each.workflow_id))
-    stands = found.standing(each.repo, each.workflow_id)
-    word = html(standing_word(stands.standing, stands.branch))
+def _row(item: WorkflowHealth, workflows: WorkflowList, now: datetime, time: Query) -> Row:
+    figures, past = item.metrics, workflows.previous.get((item.repo, item.workflow_id))
+    stands = workflows.standing(item.repo, item.workflow_id)
+    word = html(standing_label(stands.status, stands.branch))
     durations = figures.success_duration_seconds
     return (
-        workflow_link(each.repo, each.workflow, each.workflow_id, time),
-        Cell(f'<span class="ph-{standing_colour(stands.standing)}">{word}</span>', stands.standing),
+        workflow_link(item.repo, item.workflow, item.workflow_id, time),
+        Cell(f'<span class="ph-{standing_colour(stands.status)}">{word}</span>', stands.status),
         cells.rate(figures.success_rate),
-        cells.changed(change(FIGURES["success_rate"], figures, past) if past else None),
-        cells.outcomes([outcome for _, outcome in each.recent]),
-        cells.trend(each.trend, f"Success rate of {each.workflow} over the period"),
+        cells.change_cell(change(FIGURES["success_rate"], figures, past) if past else None),
+        cells.outcomes([outcome for _, outcome in item.recent_outcomes]),
+        cells.trend(item.trend, f"Success rate of {item.workflow} over the period"),
         cells.count(figures.runs.total),
         cells.count(figures.runs.failure),
         cells.median(durations),
-        cells.changed(change(FIGURES["success_duration_p50"], figures, past) if past else None),
+        cells.change_cell(change(FIGURES["success_duration_p50"], figures, past) if past else None),
         cells.p95(durations),
         cells.p95(figures.queue_seconds),
-        cells.ago(each.last_run_at, now),
+        cells.ago(item.last_run_at, now),
     )

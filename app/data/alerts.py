@@ -8,14 +8,14 @@ import streamlit as st
 from sqlalchemy.orm import Session
 
 from app import data
-from app.data import lasting
+from app.data import serve_stale
 from db.definitions.scope import Scope, Window
 from db.enums import AlertState
 from db.repositories.repository_queries import heartbeat
 from db.runs.run_queries import RunRow
 from health.alerts.channels.base import Message
-from health.alerts.measurement.backtest import Replay
-from health.alerts.measurement.backtest import replay as replayed
+from health.alerts.measurement.backtest import Backtest
+from health.alerts.measurement.backtest import backtest as replayed
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import Patterns, Quiet
 from health.alerts.storage import alert_writes, stored_rules
@@ -23,26 +23,26 @@ from health.alerts.storage.alert_queries import (
     AlertFilter,
     AlertPage,
     AlertRow,
-    DeadDelivery,
-    DeliveryRow,
+    DeadNotification,
+    NotificationRow,
     alert_page,
     count_alerts,
-    dead_deliveries,
+    dead_notifications,
     get_alert,
-    latest_tests,
+    latest_test_notifications,
 )
 from health.alerts.storage.stored_rules import list_rules, list_silences
 from health.insights.finding_queries import list_runs_by_id
 from health.metrics import service
 from health.metrics.definitions.formulas import Metrics
 
-MOST_FIRING, _PAGE, _ENDED = 50, 25, 10
-_DEAD_FOR = timedelta(days=30)
-_OPEN = (AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.SILENCED)
+MAX_FIRING, _PAGE_SIZE, _MAX_ENDED = 50, 25, 10
+_DEAD_WINDOW = timedelta(days=30)
+_OPEN_STATES = (AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.SILENCED)
 
 
 @dataclass(frozen=True)
-class Board:
+class AlertOverview:
     """How alerting stands. `firing` are the newest of all that fire, whatever their state. `channels` are those that
     the collector has; null while it never said. `firsts`: the first bad runs of those that fire, by their ids."""
 
@@ -51,86 +51,86 @@ class Board:
     firing: list[AlertRow]
     rules: list[Rule]
     silences: list[Quiet]
-    ended: list[Quiet]
-    dead: list[DeadDelivery]
+    ended_silences: list[Quiet]
+    undelivered: list[DeadNotification]
     channels: list[str] | None
-    tests: dict[str, DeliveryRow]
-    firsts: dict[int, RunRow]
+    test_deliveries: dict[str, NotificationRow]
+    first_bad_runs: dict[int, RunRow]
 
     @property
-    def open(self) -> int:
-        return sum(self.counts[state] for state in _OPEN)
+    def open_count(self) -> int:
+        return sum(self.counts[state] for state in _OPEN_STATES)
 
 
-@lasting
+@serve_stale
 @st.cache_data(ttl=3, max_entries=1, show_spinner=False)
-def board() -> Board:
-    now = data.clock()
+def alert_overview() -> AlertOverview:
+    now = data.utc_now()
     with data.session() as session:
         known = list_silences(session)
         beat = heartbeat(session)
         channels = beat.detail.get("channels") if beat else None
-        open_now = alert_page(session, AlertFilter(states=_OPEN), now, limit=MOST_FIRING).items
-        return Board(
+        open_now = alert_page(session, AlertFilter(states=_OPEN_STATES), now, limit=MAX_FIRING).items
+        return AlertOverview(
             at=now,
             counts=count_alerts(session, now),
             firing=open_now,
             rules=list_rules(session),
             silences=[each for each in known if each.ends_at > now],
-            ended=[each for each in known if each.ends_at <= now][:_ENDED],
-            dead=dead_deliveries(session, now - _DEAD_FOR),
+            ended_silences=[each for each in known if each.ends_at <= now][:_MAX_ENDED],
+            undelivered=dead_notifications(session, now - _DEAD_WINDOW),
             channels=[str(name) for name in channels] if isinstance(channels, list) else None,
-            tests=latest_tests(session),
-            firsts=_firsts(session, open_now),
+            test_deliveries=latest_test_notifications(session),
+            first_bad_runs=_first_bad_runs(session, open_now),
         )
 
 
-def _firsts(session: Session, listed: Sequence[AlertRow]) -> dict[int, RunRow]:
-    named = [each.detail.get("first_bad_run") for each in listed]
+def _first_bad_runs(session: Session, rows: Sequence[AlertRow]) -> dict[int, RunRow]:
+    named = [each.detail.get("first_bad_run") for each in rows]
     wanted = [each for each in named if isinstance(each, int)]
     return {run.id: run for run in list_runs_by_id(session, wanted)} if wanted else {}
 
 
 @dataclass(frozen=True)
-class Firing:
+class FiringPage:
     """A page of the alerts that fire, whatever their state, newest first; `firsts` as in Board."""
 
     page: AlertPage
-    firsts: dict[int, RunRow]
+    first_bad_runs: dict[int, RunRow]
 
 
-@lasting
+@serve_stale
 @st.cache_data(ttl=3, max_entries=64, show_spinner=False)
-def firing(cursor: str | None) -> Firing:
+def firing_page(cursor: str | None) -> FiringPage:
     with data.session() as session:
-        page = alert_page(session, AlertFilter(states=_OPEN), data.clock(), limit=MOST_FIRING, cursor=cursor)
-        return Firing(page, _firsts(session, page.items))
+        page = alert_page(session, AlertFilter(states=_OPEN_STATES), data.utc_now(), limit=MAX_FIRING, cursor=cursor)
+        return FiringPage(page, _first_bad_runs(session, page.items))
 
 
-@lasting
+@serve_stale
 @st.cache_data(ttl=3, max_entries=64, show_spinner=False)
-def history(cursor: str | None) -> AlertPage:
+def history_page(cursor: str | None) -> AlertPage:
     with data.session() as session:
-        return alert_page(session, AlertFilter(states=(AlertState.RESOLVED,)), data.clock(), limit=_PAGE, cursor=cursor)
+        return alert_page(session, AlertFilter(states=(AlertState.RESOLVED,)), data.utc_now(), limit=_PAGE_SIZE, cursor=cursor)
 
 
-@lasting
+@serve_stale
 @st.cache_data(ttl=3, max_entries=64, show_spinner=False)
-def one(alert_id: int) -> AlertRow | None:
+def alert_by_id(alert_id: int) -> AlertRow | None:
     with data.session() as session:
-        return get_alert(session, alert_id, data.clock())
+        return get_alert(session, alert_id, data.utc_now())
 
 
-@lasting
+@serve_stale
 @st.cache_data(ttl=3600, max_entries=128, show_spinner=False)
-def replay(rule: Rule, now: datetime) -> Replay:
+def backtest(rule: Rule, now: datetime) -> Backtest:
     with data.session() as session:
         return replayed(session, rule, now)
 
 
-@lasting
+@serve_stale
 @st.cache_data(ttl=600, max_entries=8, show_spinner=False)
-def figures(window: Window, version: int) -> Metrics:
+def overall_metrics(window: Window, version: int) -> Metrics:
     """Of everything."""
     with data.session() as session:
         return service.snapshot(session, Scope(), window, commits=False)
@@ -138,48 +138,48 @@ def figures(window: Window, version: int) -> Metrics:
 
 def acknowledge(alert_id: int, by: str, comment: str) -> bool:
     """False where it is over."""
-    with data.writing() as session:
-        known = alert_writes.acknowledge(session, alert_id, by, comment, data.clock())
-    _anew()
+    with data.write_session() as session:
+        known = alert_writes.acknowledge(session, alert_id, by, comment, data.utc_now())
+    _invalidate()
     return known
 
 
-def silence(scope: Patterns, rule_id: int | None, span: timedelta, comment: str, author: str) -> None:
-    now = data.clock()
-    with data.writing() as session:
+def add_silence(scope: Patterns, rule_id: int | None, span: timedelta, comment: str, author: str) -> None:
+    now = data.utc_now()
+    with data.write_session() as session:
         alert_writes.add_silence(session, scope, rule_id, now, now + span, comment=comment, author=author, now=now)
-    _anew()
+    _invalidate()
 
 
 def end_silence(silence_id: int) -> None:
-    with data.writing() as session:
-        alert_writes.end_silence(session, silence_id, data.clock())
-    _anew()
+    with data.write_session() as session:
+        alert_writes.end_silence(session, silence_id, data.utc_now())
+    _invalidate()
 
 
 def save_rule(rule: Rule) -> None:
     """A checked rule, new where it has no id. Raises RuleIsBuiltIn."""
-    with data.writing() as session:
+    with data.write_session() as session:
         if rule.id is None:
-            stored_rules.add_rule(session, rule, data.clock())
+            stored_rules.add_rule(session, rule, data.utc_now())
         else:
-            stored_rules.change_rule(session, rule.id, rule, data.clock())
-    _anew()
+            stored_rules.update_rule(session, rule.id, rule, data.utc_now())
+    _invalidate()
 
 
 def delete_rule(rule_id: int) -> None:
-    with data.writing() as session:
-        stored_rules.delete_rule(session, rule_id, data.clock())
-    _anew()
+    with data.write_session() as session:
+        stored_rules.delete_rule(session, rule_id, data.utc_now())
+    _invalidate()
 
 
-def ask_for_test(channel: str, message: Message) -> None:
+def request_test(channel: str, message: Message) -> None:
     """The collector sends it within seconds, as it sends alerts."""
-    with data.writing() as session:
-        alert_writes.enqueue(session, None, "test", {channel: message.to_dict()}, data.clock())
-    _anew()
+    with data.write_session() as session:
+        alert_writes.enqueue(session, None, "test", {channel: message.to_dict()}, data.utc_now())
+    _invalidate()
 
 
-def _anew() -> None:
-    for kept in (board, firing, history, one):
+def _invalidate() -> None:
+    for kept in (alert_overview, firing_page, history_page, alert_by_id):
         kept.clear()

@@ -9,15 +9,15 @@ from typing import Any
 
 import streamlit as st
 
-from app.data.connection import clock, session
-from app.data.outages import lasting
+from app.data.connection import utc_now, session
+from app.data.outages import serve_stale
 from db import storage as sizes
 from db.enums import Liveness
 from db.repositories import repository_queries
 from health.completeness import collection_status
 from health.completeness.descriptions import ServiceFact, next_prune, storage_facts
-from health.completeness.gaps import MissingNumbers, Reading, RepositoryLedger, reading_of
-from health.completeness.status import Verdict, verdict
+from health.completeness.gaps import MissingRunNumbers, BackfillProgress, RepositoryLedger, backfill_progress
+from health.completeness.status import CompletenessStatus, completeness_status
 
 
 @dataclass(frozen=True)
@@ -26,63 +26,63 @@ class Collection:
 
     at: datetime
     ledgers: list[RepositoryLedger]
-    service: collection_status.Service
-    unread: list[repository_queries.TargetRow]
+    service: collection_status.CollectionService
+    unresolved: list[repository_queries.TargetRow]
 
     @property
-    def silent(self) -> bool:
-        return collection_status.liveness(self.service.beat, self.at) is not Liveness.LIVE
+    def heartbeat_stale(self) -> bool:
+        return collection_status.liveness(self.service.heartbeat, self.at) is not Liveness.LIVE
 
     @property
     def stall(self) -> str | None:
-        return collection_status.stall(self.service.beat, self.at) if self.service.beat else None
+        return collection_status.stall_message(self.service.heartbeat, self.at) if self.service.heartbeat else None
 
     @property
-    def verdict(self) -> Verdict:
-        stopped_at = self.service.beat.stopped_at if self.service.beat else None
-        return verdict(self.ledgers, len(self.unread), self.at, silent=self.silent, stopped_at=stopped_at)
+    def completeness(self) -> CompletenessStatus:
+        stopped_at = self.service.heartbeat.stopped_at if self.service.heartbeat else None
+        return completeness_status(self.ledgers, len(self.unresolved), self.at, is_stale=self.heartbeat_stale, stopped_at=stopped_at)
 
     @property
-    def reading(self) -> Reading | None:
-        return reading_of(self.ledgers, self.at)
+    def backfill(self) -> BackfillProgress | None:
+        return backfill_progress(self.ledgers, self.at)
 
 
-@lasting
+@serve_stale
 @st.cache_data(ttl=3, max_entries=1, show_spinner=False)
 def collection() -> Collection:
     with session() as found:
         ledgers = collection_status.list_ledger(found)
         return Collection(
-            at=clock(),
+            at=utc_now(),
             ledgers=ledgers,
-            service=collection_status.service(found, clock()),
-            unread=repository_queries.unread_targets(found, [each.repo for each in ledgers]),
+            service=collection_status.service(found, utc_now()),
+            unresolved=repository_queries.unresolved_targets(found, [each.repo for each in ledgers]),
         )
 
 
-@lasting
+@serve_stale
 @st.cache_data(ttl=3, max_entries=64, show_spinner=False)
-def missing_numbers(repository_id: int) -> list[MissingNumbers]:
+def missing_numbers(repository_id: int) -> list[MissingRunNumbers]:
     with session() as found:
         return collection_status.list_missing_numbers(found, repository_id)
 
 
 @dataclass(frozen=True)
-class Stored:
+class StorageOverview:
     at: datetime
-    storage: sizes.Storage
-    doomed: sizes.Doomed | None
+    storage: sizes.StorageSize
+    pending_deletion: sizes.PendingDeletion | None
     detail: dict[str, Any]
 
     @property
     def facts(self) -> list[ServiceFact]:
-        return storage_facts(self.storage, self.detail, self.doomed, self.at, most=sizes.MOST_COUNTED)
+        return storage_facts(self.storage, self.detail, self.pending_deletion, self.at, count_limit=sizes.MAX_COUNTED)
 
 
-@lasting
+@serve_stale
 @st.cache_data(ttl=60, max_entries=1, show_spinner=False)
-def stored() -> Stored:
-    now = clock()
+def storage_overview() -> StorageOverview:
+    now = utc_now()
     with session() as found:
         beat = repository_queries.heartbeat(found)
         detail = beat.detail if beat else {}
@@ -90,5 +90,5 @@ def stored() -> Stored:
         moment = next_prune(detail) if at else None
         doomed = None
         if moment and days and log_days:
-            doomed = sizes.doomed(found, moment, timedelta(days=days), timedelta(days=log_days))
-        return Stored(now, sizes.storage(found, now), doomed, detail)
+            doomed = sizes.pending_deletion(found, moment, timedelta(days=days), timedelta(days=log_days))
+        return StorageOverview(now, sizes.storage(found, now), doomed, detail)

@@ -11,17 +11,17 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from app.data.connection import clock, session
-from app.data.outages import lasting
+from app.data.connection import utc_now, session
+from app.data.outages import serve_stale
 from app.data.status import now
 from db.definitions.scope import Scope, Window
 from db.enums import GroupBy, Interval
 from db.repositories import repository_queries
-from db.repositories.schedules import schedule_trouble as trouble_of
+from db.repositories.schedules import schedule_error as trouble_of
 from health.completeness import service as completeness_queries
 from health.completeness.gaps import Completeness
 from health.metrics import capacity, cost, service
-from health.metrics.definitions.episodes import Standing, WorkflowStanding
+from health.metrics.definitions.episodes import WorkflowStatus, BranchStatus
 from health.metrics.definitions.formulas import Metrics
 from health.metrics.queries import branch_status
 
@@ -32,26 +32,26 @@ class Trends:
 
     comparison: service.Comparison
     points: list[service.Point]
-    before: list[service.Point]
+    previous: list[service.Point]
 
 
 @dataclass(frozen=True)
-class Workflows:
+class WorkflowList:
     """`before`: the figures of the previous period, empty where it was not collected; `standings`: how each stands on its
     default branch now; both by repository and workflow id. Broken ones come first, whatever branch the figures are
     of."""
 
-    listed: list[service.WorkflowHealth]
-    before: dict[tuple[str, int], Metrics]
-    standings: Mapping[tuple[str, int], WorkflowStanding] = field(default_factory=dict)
+    items: list[service.WorkflowHealth]
+    previous: dict[tuple[str, int], Metrics]
+    standings: Mapping[tuple[str, int], BranchStatus] = field(default_factory=dict)
 
-    def standing(self, repo: str, workflow_id: int) -> WorkflowStanding:
-        unknown = WorkflowStanding(repo, workflow_id, "", Standing.CATCHING_UP)
+    def standing(self, repo: str, workflow_id: int) -> BranchStatus:
+        unknown = BranchStatus(repo, workflow_id, "", WorkflowStatus.CATCHING_UP)
         return self.standings.get((repo, workflow_id), unknown)
 
 
 @dataclass(frozen=True)
-class Options:
+class FilterOptions:
     repos: list[str]
     workflows: list[str]
     branches: list[str]
@@ -59,34 +59,34 @@ class Options:
     actors: list[str]
 
 
-@lasting
+@serve_stale
 @st.cache_resource(ttl=120, max_entries=64, show_spinner=False)
-def options(scope: Scope, since: datetime, version: int) -> Options:
+def filter_options(scope: Scope, since: datetime, version: int) -> FilterOptions:
     """Values to filter by; branches and workflows of the chosen repositories only."""
     with session(version) as found:
-        return Options(
+        return FilterOptions(
             repos=[row.repo for row in repository_queries.list_repositories(found)],
             workflows=sorted({row.name for row in repository_queries.list_workflows(found, scope)}, key=str.lower),
             branches=repository_queries.list_branches(found, scope, since),
-            events=repository_queries.distinct_values(found, "event", since),
-            actors=repository_queries.distinct_values(found, "actor", since),
+            events=repository_queries.frequent_values(found, "event", since),
+            actors=repository_queries.frequent_values(found, "actor", since),
         )
 
 
-@lasting
+@serve_stale
 @st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
 def trends(scope: Scope, window: Window, interval: Interval, version: int, *, commits: bool = False) -> Trends:
     """`commits`: with the success rate by commit, which is read from the runs."""
     with session(version) as found:
-        now = clock()
+        now = utc_now()
         comparison = service.compare(found, scope, window, commits=commits, now=now)
         before = service.series(found, scope, window.before(), interval, now=now) if comparison.comparable else []
         return Trends(comparison, service.series(found, scope, window, interval, now=now), before)
 
 
-@lasting
+@serve_stale
 @st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
-def hours(
+def failure_hours(
     scope: Scope, window: Window, zone: ZoneInfo, version: int
 ) -> tuple[list[service.HourCell] | None, list[service.HourCell]]:
     """Of the zone, null where they cannot be told; and, where they cannot, of UTC."""
@@ -95,28 +95,28 @@ def hours(
         return local, [] if local is not None else service.weekday_hours(found, scope, window)
 
 
-@lasting
+@serve_stale
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
-def workflows(scope: Scope, window: Window, version: int) -> Workflows:
+def workflows(scope: Scope, window: Window, version: int) -> WorkflowList:
     with session(version) as found:
         listed = service.workflows(found, scope, window, window.until)
         known = service.was_collected(found, scope, window)
         past = service.groups(found, scope, window.before(), GroupBy.WORKFLOW) if known else []
-        stand = branch_status.standings(found, scope, now(version))
-    failing = {key for key, each in stand.items() if each.standing is Standing.FAILING}
+        stand = branch_status.workflow_statuses(found, scope, now(version))
+    failing = {key for key, each in stand.items() if each.status is WorkflowStatus.FAILING}
     listed.sort(key=lambda each: (each.repo, each.workflow_id) not in failing)
-    return Workflows(listed, {(each.repo or "", each.workflow_id or 0): each.metrics for each in past}, stand)
+    return WorkflowList(listed, {(each.repo or "", each.workflow_id or 0): each.metrics for each in past}, stand)
 
 
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
-def standing(repo: str, workflow_id: int, version: int) -> WorkflowStanding | None:
+def standing(repo: str, workflow_id: int, version: int) -> BranchStatus | None:
     """Of one workflow; null where it is not known."""
     with session() as found:
         scope = Scope(repos=(repo,), workflows=(str(workflow_id),))
-        return branch_status.standings(found, scope, now(version)).get((repo, workflow_id))
+        return branch_status.workflow_statuses(found, scope, now(version)).get((repo, workflow_id))
 
 
-@lasting
+@serve_stale
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def workflow_names(version: int) -> dict[int, repository_queries.WorkflowRow]:
     with session() as found:
@@ -132,7 +132,7 @@ class KnownNames:
     workflows: frozenset[str]
 
 
-@lasting
+@serve_stale
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
 def known_names(scope: Scope, version: int) -> KnownNames:
     with session() as found:
@@ -143,19 +143,19 @@ def known_names(scope: Scope, version: int) -> KnownNames:
 
 
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
-def broken(scope: Scope, at: datetime, version: int) -> list[service.Streak]:
+def broken_workflows(scope: Scope, at: datetime, version: int) -> list[service.Streak]:
     with session() as found:
         return service.failing_streaks(found, scope, at)
 
 
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
-def schedule_trouble(workflow: repository_queries.WorkflowRow, version: int) -> str | None:
+def schedule_problem(workflow: repository_queries.WorkflowRow, version: int) -> str | None:
     """Why the workflow's schedule, or a part of it, cannot be judged; null where it can."""
     with session() as found:
         return trouble_of(found, workflow.repository_id, workflow.id)
 
 
-@lasting
+@serve_stale
 @st.cache_resource(ttl=60, max_entries=128, show_spinner=False)
 def completeness(scope: Scope, window: Window | None, version: int) -> Completeness:
     """Of the runs of a window, for pages whose figures do not carry it."""
@@ -164,25 +164,25 @@ def completeness(scope: Scope, window: Window | None, version: int) -> Completen
 
 
 @dataclass(frozen=True)
-class Capacity:
-    series: list[cost.SpendPoint]
+class RunnerUsage:
+    series: list[cost.CostPoint]
     queues: capacity.Queues
-    wasted: cost.Wasted
+    wasted: cost.WastedMinutes
 
 
-@lasting
+@serve_stale
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
-def spend(scope: Scope, window: Window, by: cost.SpendBy, version: int) -> cost.Spending:
+def cost_breakdown(scope: Scope, window: Window, by: cost.CostGroupBy, version: int) -> cost.CostBreakdown:
     with session(version) as found:
-        return cost.spend(found, scope, window, by)
+        return cost.cost_by_group(found, scope, window, by)
 
 
-@lasting
+@serve_stale
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
-def use(scope: Scope, window: Window, interval: Interval, version: int) -> Capacity:
+def runner_usage(scope: Scope, window: Window, interval: Interval, version: int) -> RunnerUsage:
     with session(version) as found:
-        return Capacity(
-            cost.spend_series(found, scope, window, interval),
+        return RunnerUsage(
+            cost.cost_series(found, scope, window, interval),
             capacity.queues(found, scope, window),
-            cost.wasted(found, scope, window),
+            cost.wasted_minutes(found, scope, window),
         )

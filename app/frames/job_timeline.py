@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from app.frames.tables import so_far
-from app.status_style import word
+from app.frames.tables import elapsed
+from app.status_style import outcome_label
 from core import formatting
 from db.definitions.job_times import outcome_of
 from db.enums import Conclusion, Outcome
@@ -17,7 +17,7 @@ from health.metrics.definitions.job_figures import critical_path
 
 
 def timeline(
-    jobs: Sequence[JobSummary], started_at: datetime | None, now: datetime, most: int | None = None
+    jobs: Sequence[JobSummary], started_at: datetime | None, now: datetime, limit: int | None = None
 ) -> pd.DataFrame:
     """Own jobs of an attempt: no copies, no phantoms, none that were skipped. `end` is null where it is unknown: such a
     job does not go on. `critical`: on the chain of jobs that decided how long it took. Of more than `most` jobs those
@@ -32,11 +32,11 @@ def timeline(
             "start": _offset(origin, job.started_at) if job.status != "queued" else None,
             "end": _offset(origin, _end(job, now)) if job.status != "queued" else None,
             "outcome": job.conclusion or ("end_unknown" if job.end_unknown else "in_progress"),
-            "written": _written(job, now),
+            "written": _duration_text(job, now),
             "hover": _job_hover(job) + (" · on the critical path" if job.id in chain else ""),
             "critical": job.id in chain,
         }
-        for job in (shown if most is None else foremost(shown, now, most, chain))
+        for job in (shown if limit is None else select_jobs(shown, now, limit, chain))
     ]
     return pd.DataFrame(
         rows, columns=["name", "queue_start", "start", "end", "outcome", "written", "hover", "critical"]
@@ -48,10 +48,12 @@ def drawable(jobs: Sequence[JobSummary]) -> list[JobSummary]:
     return [job for job in jobs if not job.copied and not job.phantom and job.conclusion != Conclusion.SKIPPED]
 
 
-def foremost(jobs: Sequence[JobSummary], now: datetime, most: int, chain: Collection[int] = ()) -> list[JobSummary]:
+def select_jobs(
+    jobs: Sequence[JobSummary], now: datetime, limit: int, critical_path: Collection[int] = ()
+) -> list[JobSummary]:
     """At most `most` of them, in the given order: failed ones first, then those whose id is in `chain`, then the
     longest."""
-    if len(jobs) <= most:
+    if len(jobs) <= limit:
         return list(jobs)
 
     def rank(place: int) -> tuple[bool, bool, float]:
@@ -59,19 +61,19 @@ def foremost(jobs: Sequence[JobSummary], now: datetime, most: int, chain: Collec
         failed = outcome_of(job.status, job.conclusion) is Outcome.FAILURE
         end = _end(job, now)
         ran = (end - job.started_at).total_seconds() if job.started_at and end else 0.0
-        return not failed, job.id not in chain, -(ran if job.duration_seconds is None else job.duration_seconds)
+        return not failed, job.id not in critical_path, -(ran if job.duration_seconds is None else job.duration_seconds)
 
-    return [jobs[place] for place in sorted(sorted(range(len(jobs)), key=rank)[:most])]
+    return [jobs[place] for place in sorted(sorted(range(len(jobs)), key=rank)[:limit])]
 
 
 def _end(job: JobSummary, now: datetime) -> datetime | None:
     return job.completed_at or (None if job.end_unknown else now)
 
 
-def _written(job: JobSummary, now: datetime) -> str:
+def _duration_text(job: JobSummary, now: datetime) -> str:
     if job.end_unknown:
         return "end unknown"
-    return formatting.duration(job.duration_seconds) if job.completed_at else so_far(job.started_at, now)
+    return formatting.duration(job.duration_seconds) if job.completed_at else elapsed(job.started_at, now)
 
 
 @dataclass(frozen=True)
@@ -86,17 +88,17 @@ class StepSpan:
     width: float = 0.0
 
 
-def steps(job: JobSummary, listed: Steps) -> list[StepSpan]:
+def steps(job: JobSummary, job_steps: Steps) -> list[StepSpan]:
     """The steps of a job, in the given order."""
-    spans = [(_moment(step.get("started_at")), _moment(step.get("completed_at"))) for step in listed]
+    spans = [(_moment(step.get("started_at")), _moment(step.get("completed_at"))) for step in job_steps]
     origin = min((start for start, _ in spans if start), default=None)
     whole = max(((end - origin).total_seconds() for _, end in spans if end and origin), default=0.0)
-    return [_step(job, step, span, origin, whole) for step, span in zip(listed, spans, strict=True)]
+    return [_step(job, step, span, origin, whole) for step, span in zip(job_steps, spans, strict=True)]
 
 
 def _step(
     job: JobSummary, step: dict[str, Any], span: tuple[datetime | None, datetime | None], origin: datetime | None,
-    whole: float,
+    total_seconds: float,
 ) -> StepSpan:  # fmt: skip
     name, state = str(step.get("name") or ""), _step_state(job, step)
     start, end = span
@@ -104,10 +106,10 @@ def _step(
     if start is None or end is None or origin is None or step.get("conclusion") == Conclusion.SKIPPED:
         return StepSpan(name, state, formatting.duration(None))
     seconds = max((end - start).total_seconds(), 0.0)
-    if not seconds or not whole:
+    if not seconds or not total_seconds:
         return StepSpan(name, state, formatting.duration(seconds))
-    left = (start - origin).total_seconds() / whole * 100
-    return StepSpan(name, state, formatting.duration(seconds), left, seconds / whole * 100)
+    left = (start - origin).total_seconds() / total_seconds * 100
+    return StepSpan(name, state, formatting.duration(seconds), left, seconds / total_seconds * 100)
 
 
 def _step_state(job: JobSummary, step: dict[str, Any]) -> str:
@@ -128,7 +130,7 @@ def _offset(origin: datetime, moment: datetime | None) -> float | None:
 
 
 def _job_hover(job: JobSummary) -> str:
-    parts = [job.name, word(job.shown_state), formatting.duration(job.duration_seconds)]
+    parts = [job.name, outcome_label(job.display_state), formatting.duration(job.duration_seconds)]
     parts.append(f"queued {formatting.duration(job.queue_seconds)}")
     parts += [f"on {', '.join(job.labels)}"] if job.labels else []
     return " · ".join(parts)

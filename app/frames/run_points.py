@@ -8,43 +8,45 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from app.frames.trends import UTC, cut_notes, place
-from app.status_style import word
+from app.frames.trends import UTC, axis_time, partial_notes
+from app.status_style import outcome_label
 from core import formatting
 from db.definitions.scope import Window
-from health.metrics.workflows import BranchSeries, Dot
+from health.metrics.workflows import BranchSeries, RunPoint
 
 _KINDS = ("success", "failure", "cancelled")
 
 
-def dots(listed: Sequence[Dot], zone: ZoneInfo = UTC) -> pd.DataFrame:
+def run_points(points: Sequence[RunPoint], zone: ZoneInfo = UTC) -> pd.DataFrame:
     """Runs whose duration is known; a click on one leads to its page."""
     rows = [
         {
-            "at": place(dot.created_at, zone),
+            "at": axis_time(dot.created_at, zone),
             "seconds": dot.duration_seconds,
             "kind": dot.outcome if dot.outcome in _KINDS else "other",
             "address": f"run?run_id={dot.run_id}",
-            "hover": f"{word(dot.outcome)} · {formatting.duration(dot.duration_seconds)} · {dot.branch or formatting.NO_DATA} · "
+            "hover": f"{outcome_label(dot.outcome)} · {formatting.duration(dot.duration_seconds)} · {dot.branch or formatting.NO_DATA} · "
             f"#{dot.run_number} {dot.headline[:70]}",
         }
-        for dot in listed
+        for dot in points
         if dot.duration_seconds is not None and dot.outcome != "in_progress"
     ]
     return pd.DataFrame(rows, columns=["at", "seconds", "kind", "address", "hover"])
 
 
 def by_branch(
-    listed: Sequence[BranchSeries], window: Window | None = None, now: datetime | None = None
+    branches: Sequence[BranchSeries], window: Window | None = None, now: datetime | None = None
 ) -> pd.DataFrame:
     """A row for each branch and day (UTC). Rate and median are null on days without decided runs: the line has a gap
     there. `partial` and `note` as in the charts of all runs."""
     rows: list[dict[str, Any]] = []
-    for series in listed:
-        days = [_Day(point.start, window is not None and not _whole(point.start, window)) for point in series.points]
-        for point, day, note in zip(series.points, days, cut_notes(days, UTC, window, now), strict=True):
+    for series in branches:
+        days = [
+            _Day(point.start, window is not None and not _is_complete(point.start, window)) for point in series.points
+        ]
+        for point, day, note in zip(series.points, days, partial_notes(days, UTC, window, now), strict=True):
             rows.append({
-                "at": place(point.start, UTC),
+                "at": axis_time(point.start, UTC),
                 "name": series.branch,
                 "rate": point.success_rate,
                 "rate_written": f"{formatting.percent(point.success_rate)} of {point.decided}",
@@ -62,5 +64,5 @@ class _Day:
     partial: bool
 
 
-def _whole(day: datetime, window: Window) -> bool:
+def _is_complete(day: datetime, window: Window) -> bool:
     return window.since <= day and day + timedelta(days=1) <= window.until

@@ -9,36 +9,36 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from app.frames.trends import UTC, cut_notes, place
-from app.status_style import ledger_word
+from app.frames.trends import UTC, axis_time, partial_notes
+from app.status_style import ledger_label
 from core import formatting
-from core.formatting import counted
+from core.formatting import pluralize
 from db.definitions.scope import Window
 from db.enums import LedgerState
 from db.repositories.repository_queries import TargetRow
 from health.completeness.gaps import RepositoryLedger
 from health.metrics.capacity import QueueCell
-from health.metrics.cost import SpendPoint
+from health.metrics.cost import CostPoint
 
 
-def ledger(listed: Sequence[RepositoryLedger | TargetRow], now: datetime) -> pd.DataFrame:
+def ledger(entries: Sequence[RepositoryLedger | TargetRow], now: datetime) -> pd.DataFrame:
     """A row for each repository, and for each name of GITHUB_REPOS that led to none."""
     rows = [
-        {"state": [ledger_word(LedgerState.FAILING)], "repo": each.name, "error": each.error or ""}
+        {"state": [ledger_label(LedgerState.FAILING)], "repo": each.name, "error": each.error or ""}
         if isinstance(each, TargetRow)
         else {
-            "state": [ledger_word(each.state)],
+            "state": [ledger_label(each.state)],
             "repo": each.repo,
             "since": each.complete_since,
             "looked": _ago(each.synced_at, now),
             "deep": _ago(each.relooked_deep_at, now),
             "runs": each.runs,
             "gaps": len(each.gaps),
-            "jobs": each.jobs_missing,
+            "jobs": each.runs_without_jobs,
             "expired": each.logs.lost,
             "error": each.error or "",
         }
-        for each in listed
+        for each in entries
     ]
     return pd.DataFrame(rows, columns=["state", "repo", "since", "looked", "deep", "runs", "gaps", "jobs", "expired",
                                        "error"])  # fmt: skip
@@ -48,7 +48,7 @@ def _ago(moment: datetime | None, now: datetime) -> str:
     return formatting.relative((now - moment).total_seconds()) if moment else formatting.NO_DATA
 
 
-def so_far(started_at: datetime | None, now: datetime) -> str:
+def elapsed(started_at: datetime | None, now: datetime) -> str:
     return (
         f"{formatting.duration(max((now - started_at).total_seconds(), 0.0))} so far"
         if started_at
@@ -56,20 +56,20 @@ def so_far(started_at: datetime | None, now: datetime) -> str:
     )
 
 
-_ENOUGH = 5
+_MIN_SAMPLES = 5
 _NO_LABEL = "no label"
 
 
 def spending(
-    points: Sequence[SpendPoint], zone: ZoneInfo = UTC, *, window: Window | None = None, now: datetime | None = None
+    points: Sequence[CostPoint], zone: ZoneInfo = UTC, *, window: Window | None = None, now: datetime | None = None
 ) -> pd.DataFrame:
     """Columns: at; used, defect and wasted in minutes (used: what served, or all where the others are not known); all
     three as they are written; partial and note (of buckets that the window cuts short)."""
     rows = []
-    for point, note in zip(points, cut_notes(points, zone, window, now), strict=True):
+    for point, note in zip(points, partial_notes(points, zone, window, now), strict=True):
         wasted, defect = point.wasted_seconds or 0.0, point.defect_seconds or 0.0
         rows.append({
-            "at": place(point.start, zone),
+            "at": axis_time(point.start, zone),
             "used": max(point.compute_seconds - wasted - defect, 0.0) / 60,
             "defect": defect / 60,
             "wasted": wasted / 60,
@@ -83,8 +83,8 @@ def spending(
     return pd.DataFrame(rows, columns=["at", *names, *(f"{name}_written" for name in names), "partial", "note"])
 
 
-def labels(named: Sequence[str | None]) -> list[str]:
-    return [label or _NO_LABEL for label in named]
+def runner_labels(names: Sequence[str | None]) -> list[str]:
+    return [label or _NO_LABEL for label in names]
 
 
 def queue_cells(cells: Sequence[QueueCell], labels: Sequence[str | None], shift: int, zone: str) -> pd.DataFrame:
@@ -98,7 +98,7 @@ def queue_cells(cells: Sequence[QueueCell], labels: Sequence[str | None], shift:
         rows.append({
             "label": cell.label or _NO_LABEL,
             "hour": hour,
-            "p95": cell.p95 if cell.jobs >= _ENOUGH else None,
-            "hover": f"{told}{formatting.duration(cell.p50)}, {counted(cell.jobs, 'job')}",
+            "p95": cell.p95 if cell.jobs >= _MIN_SAMPLES else None,
+            "hover": f"{told}{formatting.duration(cell.p50)}, {pluralize(cell.jobs, 'job')}",
         })  # fmt: skip
     return pd.DataFrame(rows, columns=["label", "hour", "p95", "hover"])

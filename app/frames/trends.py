@@ -12,15 +12,15 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from core import formatting
-from db.definitions.scope import LENGTHS, Window, bucket_start
+from db.definitions.scope import INTERVAL_LENGTHS, Window, bucket_start
 from db.enums import Interval
 from health.insights.regressions import Regression
 from health.metrics.definitions.distribution import ratio
-from health.metrics.queries.local_hours import stretches
+from health.metrics.queries.local_hours import offset_periods
 from health.metrics.service import HourCell, Point
 
 # A rate of fewer runs than this is noise: the cell stays empty.
-_ENOUGH = 5
+_MIN_SAMPLES = 5
 UTC = ZoneInfo("UTC")
 SO_FAR = "so far"
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -34,9 +34,9 @@ def series(
     short, `note` says how: see `cut_note`. `before` holds the same bucket of the period before. `at` is where it stands
     on the axis, which shows the viewer's time."""
     earlier: Sequence[Point | None] = before if len(before) == len(points) else [None] * len(points)
-    cuts = cut_notes(points, zone, window, now)
+    cuts = partial_notes(points, zone, window, now)
     rows = [
-        _bucket(point, zone) | _past(past) | {"partial": point.partial, "note": note}
+        _bucket(point, zone) | _previous_values(past) | {"partial": point.partial, "note": note}
         for point, past, note in zip(points, earlier, cuts, strict=True)
     ]
     return pd.DataFrame(rows)
@@ -52,15 +52,15 @@ class Bucket(Protocol):
     def partial(self) -> bool: ...
 
 
-def cut_notes(
+def partial_notes(
     points: Sequence[Bucket], zone: ZoneInfo, window: Window | None = None, now: datetime | None = None
 ) -> list[str]:
     """Of each bucket: empty where it is whole, `so far` where it still runs, `from 30 Nov 10:19` or `until …` where the
     window begins or ends in it. Without a window the last bucket is taken to be the running one."""
-    return [_cut_note(point, point is points[-1], zone, window, now) if point.partial else "" for point in points]
+    return [_partial_note(point, point is points[-1], zone, window, now) if point.partial else "" for point in points]
 
 
-def _cut_note(point: Bucket, last: bool, zone: ZoneInfo, window: Window | None, now: datetime | None) -> str:
+def _partial_note(point: Bucket, last: bool, zone: ZoneInfo, window: Window | None, now: datetime | None) -> str:
     if last and (window is None or now is None or window.until >= now):
         return SO_FAR
     if window is None:
@@ -73,7 +73,7 @@ def _cut_note(point: Bucket, last: bool, zone: ZoneInfo, window: Window | None, 
 def _bucket(point: Point, zone: ZoneInfo) -> dict[str, Any]:
     found = point.metrics
     return {
-        "at": place(point.start, zone),
+        "at": axis_time(point.start, zone),
         "success_rate": found.success_rate,
         "written": formatting.percent(found.success_rate),
         "decided": found.runs.success + found.runs.failure,
@@ -96,7 +96,7 @@ def _bucket(point: Point, zone: ZoneInfo) -> dict[str, Any]:
     }
 
 
-def _past(point: Point | None) -> dict[str, Any]:
+def _previous_values(point: Point | None) -> dict[str, Any]:
     return {
         "before_rate": point.metrics.success_rate if point else None,
         "before_rate_written": formatting.percent(point.metrics.success_rate) if point else "",
@@ -105,7 +105,7 @@ def _past(point: Point | None) -> dict[str, Any]:
     }
 
 
-def place(moment: datetime, zone: ZoneInfo) -> str:
+def axis_time(moment: datetime, zone: ZoneInfo) -> str:
     """Where a moment stands on a time axis: in the viewer's time, which Plotly is not told."""
     return moment.astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S")
 
@@ -113,21 +113,21 @@ def place(moment: datetime, zone: ZoneInfo) -> str:
 def axis(window: Window, zone: ZoneInfo = UTC, interval: Interval = Interval.HOUR) -> tuple[str, str]:
     """The window in whole hours: a chart whose axis moved every minute would be drawn anew every time. A bar stands
     around the start of its bucket: there is room for half an `interval` around the first and the last one."""
-    half = LENGTHS[interval] / 2
+    half = INTERVAL_LENGTHS[interval] / 2
     since = window.since.replace(minute=0, second=0, microsecond=0) - half
     until = (window.until + timedelta(hours=1)).replace(minute=0, second=0, microsecond=0)
     if window.until > window.since:
         since = min(since, bucket_start(window.since, interval) - half)
         until = max(until, bucket_start(window.until - timedelta(microseconds=1), interval) + half)
-    return place(since, zone), place(until, zone)
+    return axis_time(since, zone), axis_time(until, zone)
 
 
-def bucket_words(interval: Interval, frame: pd.DataFrame, mark: str = "hatched") -> str:
+def bucket_text(interval: Interval, frame: pd.DataFrame, partial_style: str = "hatched") -> str:
     """How a chart is divided, for its subtitle, and what its marked buckets are."""
     cut = set(frame["note"]) - {""} if len(frame) else set()
     how = [SO_FAR] if SO_FAR in cut else []
     how += ["cut off by the period"] if cut - {SO_FAR} else []
-    return f"by {interval}" + (f" · {mark}: {' or '.join(how)}" if how else "")
+    return f"by {interval}" + (f" · {partial_style}: {' or '.join(how)}" if how else "")
 
 
 def bucket_zone(interval: Interval, zone: ZoneInfo) -> ZoneInfo:
@@ -144,27 +144,27 @@ class LocalWeek:
 
 
 @dataclass(frozen=True)
-class Clock:
+class ViewerClock:
     """The viewer's: so many whole hours ahead of UTC. UTC itself where no such number holds."""
 
     hours: int
     zone: str
 
 
-def clock_shift(zone: ZoneInfo, window: Window) -> Clock:
+def clock_shift(zone: ZoneInfo, window: Window) -> ViewerClock:
     """UTC, too, where the viewer's clock was set within the window: hours of the day are stored by UTC, and one shift
     would be wrong for a part of them."""
-    found = stretches(window, zone)
-    hours = found[0].whole_hours if len(found) == 1 else None
-    return Clock(0, "UTC") if hours is None else Clock(hours, str(zone))
+    found = offset_periods(window, zone)
+    hours = found[0].offset_hours if len(found) == 1 else None
+    return ViewerClock(0, "UTC") if hours is None else ViewerClock(hours, str(zone))
 
 
 def local_week(cells: Sequence[HourCell] | None, utc: Sequence[HourCell], zone: ZoneInfo) -> LocalWeek:
     """`cells` are those of the zone; where they are not known, those of UTC are shown and named so."""
-    return LocalWeek(heat(utc), "UTC") if cells is None else LocalWeek(heat(cells, 0, str(zone)), str(zone))
+    return LocalWeek(heatmap(utc), "UTC") if cells is None else LocalWeek(heatmap(cells, 0, str(zone)), str(zone))
 
 
-def heat(cells: Sequence[HourCell], shift: int = 0, zone: str = "UTC") -> pd.DataFrame:
+def heatmap(cells: Sequence[HourCell], shift: int = 0, zone: str = "UTC") -> pd.DataFrame:
     """`shift`: hours that the viewer's clock is ahead of UTC, `zone` its name."""
     rows = []
     for cell in cells:
@@ -174,22 +174,22 @@ def heat(cells: Sequence[HourCell], shift: int = 0, zone: str = "UTC") -> pd.Dat
         rows.append({
             "weekday": weekday,
             "hour": hour,
-            "rate": cell.failure_rate if cell.decided >= _ENOUGH else None,
+            "rate": cell.failure_rate if cell.decided >= _MIN_SAMPLES else None,
             "hover": f"{told}: {formatting.percent(cell.failure_rate)} failed "
             f"({cell.failure} of {cell.decided} decided runs)",
         })  # fmt: skip
     return pd.DataFrame(rows, columns=["weekday", "hour", "rate", "hover"])
 
 
-def markers(found: Sequence[Regression], kind: str, window: Window, zone: ZoneInfo = UTC) -> pd.DataFrame:
+def markers(regressions: Sequence[Regression], kind: str, window: Window, zone: ZoneInfo = UTC) -> pd.DataFrame:
     """Columns: at, label, tone. Of one kind, within the window."""
     rows = [
         {
-            "at": place(each.since, zone),
+            "at": axis_time(each.since, zone),
             "label": f"{each.workflow} of {each.repo}: {each.text} ({each.first_run.head_sha[:7]})",
             "tone": "bad",
         }
-        for each in found
+        for each in regressions
         if each.kind == kind and window.since <= each.since < window.until
     ]
     return pd.DataFrame(rows, columns=["at", "label", "tone"])

@@ -14,16 +14,16 @@ from functools import cached_property
 
 import numpy as np
 
-from app.logs.ansi import Style, pieces, plain
-from core.terminal import visible
+from app.logs.ansi import Style, strip_codes, styled_segments
+from core.terminal import visible_text
 
 TIMESTAMP = r"\ufeff?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z ?\ufeff?"
 KINDS = ("error", "warning", "notice", "debug", "command", "section", "group", "endgroup")
 # What a window shows of one line; the whole of it is in the download.
-LONGEST = 5_000
+MAX_LENGTH = 5_000
 _TIMESTAMP = re.compile(TIMESTAMP)
 _KIND = re.compile(rf"(?:##)?\[({'|'.join(KINDS)})\]")
-_WITHOUT_HASHES = ("command",)
+_KINDS_WITHOUT_HASHES = ("command",)
 _MARK_TEXT = 200
 
 
@@ -33,24 +33,24 @@ class Line:
 
     at: int | None
     kind: str
-    pieces: list[tuple[str, Style]]
-    cut: int
+    segments: list[tuple[str, Style]]
+    omitted: int
 
 
-def read(raw: str) -> Line:
+def parse_line(raw: str) -> Line:
     written, kind, body = _parts(raw)
-    shown = pieces(body[:LONGEST])
-    return Line(_milliseconds(written), kind, shown, max(len(body) - LONGEST, 0))
+    shown = styled_segments(body[:MAX_LENGTH])
+    return Line(_milliseconds(written), kind, shown, max(len(body) - MAX_LENGTH, 0))
 
 
-def text_of(raw: str) -> str:
+def plain_text(raw: str) -> str:
     """Without its time, its mark and its colours."""
-    return plain(_parts(raw)[2])
+    return strip_codes(_parts(raw)[2])
 
 
 def summary(raw: str) -> str:
     """For a list of marks."""
-    return text_of(raw[: 10 * _MARK_TEXT]).strip()[:_MARK_TEXT]
+    return plain_text(raw[: 10 * _MARK_TEXT]).strip()[:_MARK_TEXT]
 
 
 def _parts(raw: str) -> tuple[str, str, str]:
@@ -58,7 +58,7 @@ def _parts(raw: str) -> tuple[str, str, str]:
     written = stamp[0] if stamp else ""
     body = raw[len(written) :]
     mark = _KIND.match(body)
-    if mark is None or (not body.startswith("##") and mark[1] not in _WITHOUT_HASHES):
+    if mark is None or (not body.startswith("##") and mark[1] not in _KINDS_WITHOUT_HASHES):
         return written, "", body
     return written, mark[1], body[mark.end() :]
 
@@ -76,8 +76,8 @@ def _milliseconds(written: str) -> int | None:
 
 
 # A browser's page can be about 16 million pixels high.
-MOST_LINES = 750_000
-_MOST_GROUPS, _MOST_MARKS = 20_000, 1_000
+MAX_LINES = 750_000
+_MAX_GROUPS, _MAX_MARKS = 20_000, 1_000
 _STAMP = TIMESTAMP.replace(r"\ufeff", r"(?:\xef\xbb\xbf)").encode()
 # Looked for by what is rare, and only then by where it stands: six times as fast as from the start of every line.
 _MARKED = re.compile(rb"##\[(group|endgroup|error|warning)\]")
@@ -93,12 +93,12 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """`lines` are the first of `count` that match; `more`: it was not counted to the end."""
 
     count: int
     lines: list[int]
-    more: bool
+    is_partial: bool
 
 
 class LogIndex:
@@ -106,8 +106,8 @@ class LogIndex:
 
     def __init__(self, text: str) -> None:
         self._text = "\n".join(text.splitlines()).encode("utf-8", "replace")
-        self._starts = _starts(self._text)
-        self.lines = len(self._starts) if self._text else 0
+        self._line_starts = _line_offsets(self._text)
+        self.lines = len(self._line_starts) if self._text else 0
         self.groups: list[tuple[int, int]] = []
         self.marks: list[Mark] = []
         self.errors = self.warnings = 0
@@ -116,57 +116,57 @@ class LogIndex:
     @property
     def size_bytes(self) -> int:
         """Of memory, with what the first search adds."""
-        return 2 * (len(self._text) + self._starts.nbytes)
+        return 2 * (len(self._text) + self._line_starts.nbytes)
 
     def window(self, first: int, count: int) -> list[Line]:
-        return [read(each) for each in self._raw(first, count)]
+        return [parse_line(each) for each in self._raw(first, count)]
 
-    def plain(self) -> Iterator[str]:
+    def plain_lines(self) -> Iterator[str]:
         """Every line as it is read."""
         for first in range(1, self.lines + 1, 1_000):
             for each in self._raw(first, 1_000):
-                yield text_of(each)
+                yield plain_text(each)
 
-    def search(self, wanted: str, *, most: int, counted: int) -> Found:
+    def search(self, query: str, *, limit: int, count_limit: int) -> SearchResult:
         """Lines that hold this text, whatever its case: the first `most` of them, of up to `counted`."""
-        needle, (text, starts) = wanted.lower().encode("utf-8", "replace"), self._searched
+        needle, (text, starts) = query.lower().encode("utf-8", "replace"), self._search_text
         found: list[int] = []
         place, count = 0, 0
         while needle and (place := text.find(needle, place)) >= 0:
-            if count == counted:
-                return Found(count, found, more=True)
+            if count == count_limit:
+                return SearchResult(count, found, is_partial=True)
             line = int(np.searchsorted(starts, place, side="right"))
             count += 1
-            if len(found) < most:
+            if len(found) < limit:
                 found.append(line)
             if line >= len(starts):
                 break
             place = int(starts[line])
-        return Found(count, found, more=False)
+        return SearchResult(count, found, is_partial=False)
 
-    def find_line(self, excerpt: Sequence[str], first: int, wanted: str | None) -> int | None:
+    def find_line(self, excerpt: Sequence[str], first: int, error_line: str | None) -> int | None:
         """The number of the line that an excerpt, which begins at `first`, gives as the cause."""
-        if not wanted:
+        if not error_line:
             return None
         for number, each in enumerate(excerpt, start=first):
-            if text_of(each).strip()[:500] == wanted and number <= self.lines:
+            if plain_text(each).strip()[:500] == error_line and number <= self.lines:
                 return number
         return None
 
     @cached_property
-    def _searched(self) -> tuple[bytes, "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
-        text = visible(_AT_START.sub(b"", self._text).decode("utf-8", "replace")).lower().encode()
-        return text, _starts(text)
+    def _search_text(self) -> tuple[bytes, "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
+        text = visible_text(_AT_START.sub(b"", self._text).decode("utf-8", "replace")).lower().encode()
+        return text, _line_offsets(text)
 
     def _raw(self, first: int, count: int) -> list[str]:
         last = min(first - 1 + count, self.lines)
         if first > last:
             return []
-        stop = int(self._starts[last]) - 1 if last < len(self._starts) else len(self._text)
-        return self._text[int(self._starts[first - 1]) : stop].decode("utf-8", "replace").split("\n")
+        stop = int(self._line_starts[last]) - 1 if last < len(self._line_starts) else len(self._text)
+        return self._text[int(self._line_starts[first - 1]) : stop].decode("utf-8", "replace").split("\n")
 
     def _read_marks(self) -> None:
-        starts, opened = self._starts.tolist(), None
+        starts, opened = self._line_starts.tolist(), None
         for found in _MARKED.finditer(self._text):
             number, kind = bisect_right(starts, found.start()), found[1].decode()
             if not _BEFORE_MARK.fullmatch(self._text, starts[number - 1], found.start()):
@@ -181,7 +181,7 @@ class LogIndex:
             self._add_group(opened, self.lines)
 
     def _add_group(self, first: int, last: int) -> None:
-        if last > first and len(self.groups) < _MOST_GROUPS:
+        if last > first and len(self.groups) < _MAX_GROUPS:
             self.groups.append((first, last))
 
     def _add_mark(self, number: int, kind: str) -> None:
@@ -189,11 +189,11 @@ class LogIndex:
             self.errors += 1
         else:
             self.warnings += 1
-        if len(self.marks) < _MOST_MARKS:
+        if len(self.marks) < _MAX_MARKS:
             self.marks.append(Mark(number, kind, summary(self._raw(number, 1)[0])))
 
 
-def _starts(text: bytes) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+def _line_offsets(text: bytes) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
     """Where each line begins."""
     breaks = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n"))
     return np.concatenate(([0], breaks + 1)).astype(np.int64)

@@ -11,6 +11,6 @@ def script() -> str:
 
 
 @cache
-def address() -> str:
+def script_path() -> str:
     """The script's URL below the dashboard's base URL. It contains a hash, so every change has its own URL."""
     return f"log-viewer-{sha256(script().encode()).hexdigest()[:16]}.js"

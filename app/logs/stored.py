@@ -18,37 +18,37 @@ from db.logs.log_queries import JobLogRow, find_log
 Key = tuple[int, int]
 
 
-class Shelf:
+class LRUCache:
     """The least recently read log goes first; the one being read is kept whatever its size."""
 
-    def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
-        self._kept: OrderedDict[Key, LogIndex] = OrderedDict()
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._entries: OrderedDict[Key, LogIndex] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, key: Key, make: Callable[[], LogIndex]) -> LogIndex:
+    def get(self, key: Key, load: Callable[[], LogIndex]) -> LogIndex:
         """One is made at a time, and once for all who ask for it."""
         with self._lock:
-            found = self._kept.pop(key, None) or make()
-            self._kept[key] = found
-            while len(self._kept) > 1 and self.size_bytes > self._most_bytes:
-                self._kept.popitem(last=False)
+            found = self._entries.pop(key, None) or load()
+            self._entries[key] = found
+            while len(self._entries) > 1 and self.size_bytes > self._max_bytes:
+                self._entries.popitem(last=False)
             return found
 
     @property
     def size_bytes(self) -> int:
-        return sum(each.size_bytes for each in self._kept.values())
+        return sum(each.size_bytes for each in self._entries.values())
 
 
 # A log of 100,000 lines takes 20 MB.
-_MOST_BYTES = 64_000_000
+_MAX_BYTES = 64_000_000
 
 
-class NoLog(Exception):
+class LogUnavailable(Exception):
     """There is none to read: one line for people, and the HTTP status that says the same."""
 
-    def __init__(self, status: int, line: str) -> None:
-        super().__init__(line)
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
         self.status = status
 
 
@@ -63,18 +63,20 @@ class StoredLog:
         return self.index.find_line(self.row.excerpt, self.row.excerpt_first_line or 1, self.row.error_line)
 
 
-def find(run_id: int, job_id: int) -> StoredLog:
+def load_log(run_id: int, job_id: int) -> StoredLog:
     with data.session() as session:
         row = find_log(session, run_id, job_id)
     if row is None:
-        raise NoLog(404, f"Run {run_id} has no job {job_id} with a log of its own.")
+        raise LogUnavailable(404, f"Run {run_id} has no job {job_id} with a log of its own.")
     if row.state == LogState.EXPIRED:
-        raise NoLog(410, f"GitHub had deleted the log of job {job_id} before it was read.")
+        raise LogUnavailable(410, f"GitHub had deleted the log of job {job_id} before it was read.")
     if row.state == LogState.PRUNED:
-        raise NoLog(410, f"The log of job {job_id} was deleted for its age (LOG_RETENTION_DAYS).")
+        raise LogUnavailable(410, f"The log of job {job_id} was deleted for its age (LOG_RETENTION_DAYS).")
     if row.state != LogState.STORED:
-        raise NoLog(404, f"The log of job {job_id} is not stored{' yet' if row.state == LogState.PENDING else ''}.")
-    return StoredLog(row, _shelf().get((run_id, job_id), lambda: LogIndex(text(run_id, job_id))))
+        raise LogUnavailable(
+            404, f"The log of job {job_id} is not stored{' yet' if row.state == LogState.PENDING else ''}."
+        )
+    return StoredLog(row, _log_cache().get((run_id, job_id), lambda: LogIndex(text(run_id, job_id))))
 
 
 def text(run_id: int, job_id: int) -> str:
@@ -85,5 +87,5 @@ def text(run_id: int, job_id: int) -> str:
 
 
 @st.cache_resource(show_spinner=False)
-def _shelf() -> Shelf:
-    return Shelf(_MOST_BYTES)
+def _log_cache() -> LRUCache:
+    return LRUCache(_MAX_BYTES)

@@ -17,8 +17,8 @@ import streamlit as st
 from anyio import to_thread
 
 from app import charts, components, data, filters, frames, session
-from app.server.middleware import pack_all
-from app.server.oidc import install, limit_answers
+from app.server.middleware import compress_all
+from app.server.oidc import install, limit_responses
 from core.http.connections import watch_descriptors
 from core.text import clean
 from db.definitions.scope import Scope, Window
@@ -27,7 +27,7 @@ from db.enums import Interval
 log = logging.getLogger(__name__)
 
 
-def warm() -> None:
+def warm_up() -> None:
     """A database that is away is no reason not to start, and neither is a figure that cannot be made: pages say so,
     and try again."""
     _import_all()
@@ -57,19 +57,19 @@ def _first_page(version: int) -> None:
     scope, window = Scope(), Window(until - filters.PERIODS[filters.DEFAULT_PERIOD], until)
     data.attention(scope, until, version)
     data.trends(scope, window, Interval.DAY, version)
-    data.hours(scope, window, session.UTC, version)
+    data.failure_hours(scope, window, session.UTC, version)
     data.workflows(scope, window, version)
-    data.options(scope, until - filters.PERIODS["90d"], version)
+    data.filter_options(scope, until - filters.PERIODS["90d"], version)
 
 
 _LOGIN_LOG = "streamlit.web.server.starlette.starlette_auth_routes"
-_LONGEST = 200
+_MAX_LENGTH = 200
 
 
-def in_one_line(record: logging.LogRecord) -> bool:
+def collapse_login_error(record: logging.LogRecord) -> bool:
     """A login that failed is one line with the reason, not fifty: anybody can make one fail."""
     if record.exc_info and record.exc_info[1] is not None:
-        why = clean(record.exc_info[1], _LONGEST) or type(record.exc_info[1]).__name__
+        why = clean(record.exc_info[1], _MAX_LENGTH) or type(record.exc_info[1]).__name__
         record.msg, record.args, record.exc_info = f"{record.getMessage()} {why}", (), None
     return True
 
@@ -78,11 +78,11 @@ def in_one_line(record: logging.LogRecord) -> bool:
 async def lifespan(_: st.App) -> AsyncIterator[None]:
 
     install()
-    logging.getLogger(_LOGIN_LOG).addFilter(in_one_line)
-    limit_answers()
+    logging.getLogger(_LOGIN_LOG).addFilter(collapse_login_error)
+    limit_responses()
     # zlib works beside Python, so this costs the start nothing; whoever comes first compresses what is still missing.
-    Thread(target=pack_all, name="pack", daemon=True).start()
-    await to_thread.run_sync(warm)
+    Thread(target=compress_all, name="pack", daemon=True).start()
+    await to_thread.run_sync(warm_up)
     log.info("the dashboard is ready on port %s", st.get_option("server.port"))
     watch = asyncio.create_task(watch_descriptors())
     yield

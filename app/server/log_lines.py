@@ -6,19 +6,19 @@ from collections.abc import Iterable
 
 from streamlit import logger as streamlit_logger
 
-from app.settings import AccessSettings, Settings
-from core.logging import set_up
+from app.settings import AccessSettings, DashboardSettings
+from core.logging import configure_logging
 from core.settings import ConfigError
 
 
-def set_up_logging(hidden: Iterable[str] = ()) -> None:
+def set_up_logging(redacted: Iterable[str] = ()) -> None:
     """`hidden` are the secrets of a login, wherever they are written. Settings that cannot be used are told
     by every page."""
     try:
-        settings, secrets = Settings.load(), (*secret_values(), *hidden)
+        settings, secrets = DashboardSettings.load(), (*secret_values(), *redacted)
     except ConfigError:
         return
-    set_up("app", settings.backend_env, secrets)
+    configure_logging("app", settings.backend_env, secrets)
     # Streamlit gives each of its loggers a handler of its own when it is first asked for, now and later.
     streamlit_logger.setup_formatter = _to_root
     streamlit_logger.update_formatter()
@@ -26,7 +26,7 @@ def set_up_logging(hidden: Iterable[str] = ()) -> None:
 
 def secret_values() -> tuple[str, ...]:
     """Of the database and of the login."""
-    return Settings.load().secret_values() + AccessSettings.load().secret_values()
+    return DashboardSettings.load().secret_values() + AccessSettings.load().secret_values()
 
 
 def _to_root(logger: logging.Logger) -> None:

@@ -10,24 +10,24 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from app import data
 from app.logs import stored
 from app.logs.ansi import Style
-from app.logs.index import MOST_LINES, Line, Mark
+from app.logs.index import MAX_LINES, Line, Mark
 from app.logs.stored import StoredLog
 
-_MOST_COUNT = 1_000
-_LONGEST_SEARCH = 200
-_MOST_FOUND, _MOST_COUNTED = 10_000, 50_000
-_BIGGEST = 2**63 - 1
+_MAX_LINES = 1_000
+_MAX_SEARCH_LENGTH = 200
+_MAX_MATCHES, _MAX_COUNTED = 10_000, 50_000
+_MAX_ID = 2**63 - 1
 _HEADERS = {"cache-control": "no-store"}
 # A number's default, least and most.
 Parameters = Mapping[str, tuple[int, int, int]]
 Part = Callable[[StoredLog, dict[str, int], str], Response]
 
 
-class Refused(Exception):
+class InvalidParameter(Exception):
     """A parameter that cannot be used; the message names it and what is allowed."""
 
 
-def outline(log: StoredLog, numbers: dict[str, int], wanted: str) -> Response:
+def outline(log: StoredLog, numbers: dict[str, int], search_text: str) -> Response:
     """What the viewer needs to know before any line: how many there are, what folds, and where errors are."""
     index, errors, marks = log.index, log.index.errors, list(log.index.marks)
     if log.cause and all(each.line != log.cause for each in marks):
@@ -36,8 +36,8 @@ def outline(log: StoredLog, numbers: dict[str, int], wanted: str) -> Response:
         errors += 1
     return _json({
         "name": log.row.name,
-        "lines": min(index.lines, MOST_LINES),
-        "left_out": max(index.lines - MOST_LINES, 0),
+        "lines": min(index.lines, MAX_LINES),
+        "left_out": max(index.lines - MAX_LINES, 0),
         "truncated": log.row.truncated,
         "cause": log.cause,
         "groups": index.groups,
@@ -47,24 +47,24 @@ def outline(log: StoredLog, numbers: dict[str, int], wanted: str) -> Response:
     })  # fmt: skip
 
 
-def lines(log: StoredLog, numbers: dict[str, int], wanted: str) -> Response:
+def lines(log: StoredLog, numbers: dict[str, int], search_text: str) -> Response:
     """Styles stand beside the lines, once each: a piece of text names its style by its place there."""
     styles: dict[Style, int] = {}
-    found = [_line(each, styles) for each in log.index.window(numbers["from"], numbers["count"])]
-    return _json({"from": numbers["from"], "lines": found, "styles": [_style(each) for each in styles]})
+    found = [_encode_line(each, styles) for each in log.index.window(numbers["from"], numbers["count"])]
+    return _json({"from": numbers["from"], "lines": found, "styles": [_encode_style(each) for each in styles]})
 
 
-def search(log: StoredLog, numbers: dict[str, int], wanted: str) -> Response:
-    if not wanted or len(wanted) > _LONGEST_SEARCH:
-        raise Refused(f"q: from 1 to {_LONGEST_SEARCH} characters are looked for; got {len(wanted)}.")
-    found = log.index.search(wanted, most=_MOST_FOUND, counted=_MOST_COUNTED)
-    return _json({"count": found.count, "more": found.more, "lines": found.lines})
+def search(log: StoredLog, numbers: dict[str, int], search_text: str) -> Response:
+    if not search_text or len(search_text) > _MAX_SEARCH_LENGTH:
+        raise InvalidParameter(f"q: from 1 to {_MAX_SEARCH_LENGTH} characters are looked for; got {len(search_text)}.")
+    found = log.index.search(search_text, limit=_MAX_MATCHES, count_limit=_MAX_COUNTED)
+    return _json({"count": found.count, "more": found.is_partial, "lines": found.lines})
 
 
-def text(log: StoredLog, numbers: dict[str, int], wanted: str) -> Response:
+def text(log: StoredLog, numbers: dict[str, int], search_text: str) -> Response:
     """As GitHub wrote it, or with plain=1 as it is read."""
     if numbers["plain"]:
-        return PlainTextResponse("\n".join(log.index.plain()), headers=_HEADERS)
+        return PlainTextResponse("\n".join(log.index.plain_lines()), headers=_HEADERS)
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", log.row.name).strip("-.")[:60] or "job"
     disposition = f'attachment; filename="{name}-{log.row.job_id}.log"'
     content = stored.text(numbers["run_id"], numbers["job_id"])
@@ -73,51 +73,51 @@ def text(log: StoredLog, numbers: dict[str, int], wanted: str) -> Response:
 
 _PARTS: dict[str, tuple[Part, Parameters]] = {
     "outline": (outline, {}),
-    "lines": (lines, {"from": (1, 1, _BIGGEST), "count": (200, 1, _MOST_COUNT)}),
+    "lines": (lines, {"from": (1, 1, _MAX_ID), "count": (200, 1, _MAX_LINES)}),
     "search": (search, {}),
     "text": (text, {"plain": (0, 0, 1)}),
 }
 
 
-def answer(request: Request) -> Response:
+def log_response(request: Request) -> Response:
     """What is wrong becomes one line and its status."""
     try:
-        return _answer(request.path_params, request.query_params)
-    except Refused as error:
+        return _part_response(request.path_params, request.query_params)
+    except InvalidParameter as error:
         return _json({"detail": str(error)}, 422)
-    except stored.NoLog as error:
+    except stored.LogUnavailable as error:
         return _json({"detail": str(error)}, error.status)
-    except data.Moved:
-        return answer(request)
+    except data.FailedOver:
+        return log_response(request)
     except data.Unavailable as error:
         return _json({"detail": str(error)}, 503)
 
 
-def _answer(path: Mapping[str, str], query: Mapping[str, str]) -> Response:
+def _part_response(path: Mapping[str, str], query: Mapping[str, str]) -> Response:
     if path["part"] not in _PARTS:
-        raise stored.NoLog(404, f"A log has no part of this name; it has {', '.join(_PARTS)}.")
+        raise stored.LogUnavailable(404, f"A log has no part of this name; it has {', '.join(_PARTS)}.")
     part, allowed = _PARTS[path["part"]]
-    numbers = {name: _number(name, path[name], 0, _BIGGEST) for name in ("run_id", "job_id")}
+    numbers = {name: _parse_integer(name, path[name], 0, _MAX_ID) for name in ("run_id", "job_id")}
     for name, (default, least, most) in allowed.items():
-        numbers[name] = _number(name, query.get(name, str(default)), least, most)
-    return part(stored.find(numbers["run_id"], numbers["job_id"]), numbers, query.get("q", ""))
+        numbers[name] = _parse_integer(name, query.get(name, str(default)), least, most)
+    return part(stored.load_log(numbers["run_id"], numbers["job_id"]), numbers, query.get("q", ""))
 
 
-def _number(name: str, given: str, least: int, most: int) -> int:
-    usable = given.isascii() and given.isdigit() and len(given) < 20
-    if not usable or not least <= int(given) <= most:
-        raise Refused(f"{name}: a whole number from {least} to {most} is wanted; got {given[:40]!r}.")
-    return int(given)
+def _parse_integer(name: str, value: str, minimum: int, maximum: int) -> int:
+    usable = value.isascii() and value.isdigit() and len(value) < 20
+    if not usable or not minimum <= int(value) <= maximum:
+        raise InvalidParameter(f"{name}: a whole number from {minimum} to {maximum} is wanted; got {value[:40]!r}.")
+    return int(value)
 
 
-def _line(line: Line, styles: dict[Style, int]) -> list[Any]:
+def _encode_line(line: Line, styles: dict[Style, int]) -> list[Any]:
     """[time, kind, text or [[piece, style], …], characters left out]"""
-    pieces = [[text, styles.setdefault(style, len(styles))] for text, style in line.pieces]
-    plain = len(line.pieces) == 1 and line.pieces[0][1] == Style()
-    return [line.at, line.kind, line.pieces[0][0] if plain else pieces, line.cut]
+    pieces = [[text, styles.setdefault(style, len(styles))] for text, style in line.segments]
+    plain = len(line.segments) == 1 and line.segments[0][1] == Style()
+    return [line.at, line.kind, line.segments[0][0] if plain else pieces, line.omitted]
 
 
-def _style(style: Style) -> dict[str, Any]:
+def _encode_style(style: Style) -> dict[str, Any]:
     """Colours as [on light, on dark]; what does not hold is left out."""
     text, ground = style.colours()
     flags = ("bold", "dim", "italic", "underline", "strike")

@@ -17,18 +17,18 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.routes import PAGES
-from app.server.guard import Guard
-from app.server.requests import Front, Known
+from app.server.guard import LoginMiddleware
+from app.server.requests import AllowedPathsMiddleware, FrontMiddleware
 from app.streamlit_patches.document import STREAMLIT, document, script
-from core.http.bodies import Bodies
+from core.http.bodies import RequestBodyMiddleware
 
 _INLINE = re.compile(r"<script>([^<]*+(?:<(?!/?script>)[^<]*+)*+)</script>", re.DOTALL)
-_PACKED = (".css", ".js", ".json", ".svg")
-_WORTH_PACKING = 1_000
+_COMPRESSIBLE_SUFFIXES = (".css", ".js", ".json", ".svg")
+_MIN_COMPRESS_BYTES = 1_000
 # The names of these files change with their content; our own keep their names.
-FOREVER = "public, immutable, max-age=31536000"
-_A_DAY = "public, max-age=86400"
-_GZIP = 16 + zlib.MAX_WBITS
+CACHE_IMMUTABLE = "public, immutable, max-age=31536000"
+_CACHE_ONE_DAY = "public, max-age=86400"
+_GZIP_WBITS = 16 + zlib.MAX_WBITS
 
 
 def content_security_policy() -> str:
@@ -57,7 +57,7 @@ def _hash(script: str) -> str:
     return f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
 
 
-class SecurityHeaders:
+class SecurityHeadersMiddleware:
     """On every HTTP answer; websockets pass untouched."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -82,13 +82,13 @@ class SecurityHeaders:
                 for name, value in self._headers.items():
                     headers[name] = value
                 if "/app/static/" in scope["path"] and message["status"] == 200:
-                    headers["cache-control"] = _A_DAY
+                    headers["cache-control"] = _CACHE_ONE_DAY
             await send(message)
 
         await self._app(scope, receive, sending)
 
 
-class Documents:
+class PageDocumentMiddleware:
     """The first document of each page, packed once. What Streamlit would redirect or refuse is left to it."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -102,21 +102,21 @@ class Documents:
         if page is None or scope["method"] not in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
-        packed = takes_gzip(Headers(scope=scope).get("accept-encoding", ""))
-        content = _packed_document(page) if packed else document(page)
+        packed = accepts_gzip(Headers(scope=scope).get("accept-encoding", ""))
+        content = _compressed_document(page) if packed else document(page)
         headers = {"cache-control": "no-cache", "vary": "accept-encoding"}
         headers |= {"content-encoding": "gzip"} if packed else {}
         await Response(content, media_type="text/html", headers=headers)(scope, receive, send)
 
 
-class PackedFiles:
+class PrecompressedFiles:
     """Streamlit's own files from memory, scripts and styles gzipped once (6 MB in all): Streamlit reads each from the
     disk in a thread and sends it as it is, four times the bytes, and a page asks for a hundred of them. Only known
     names are looked up, so no path leads elsewhere."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._files = packable()
+        self._files = compressible()
         self._kept: dict[str, Response] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,7 +126,7 @@ class PackedFiles:
         if scope["type"] != "http" or found is None or scope["method"] not in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
-        if not takes_gzip(Headers(scope=scope).get("accept-encoding", "")):
+        if not accepts_gzip(Headers(scope=scope).get("accept-encoding", "")):
             await self._app(scope, receive, send)
             return
         response = self._kept.get(known)
@@ -137,47 +137,49 @@ class PackedFiles:
 
 def _response(file: Path) -> Response:
     """Of a font, which is packed already, as it is."""
-    headers = {"cache-control": FOREVER}
-    packed = _is_worth_packing(file)
+    headers = {"cache-control": CACHE_IMMUTABLE}
+    packed = _is_compressible(file)
     headers |= {"content-encoding": "gzip", "vary": "accept-encoding"} if packed else {}
-    return Response(pack(file) if packed else file.read_bytes(), media_type=guess_type(file.name)[0], headers=headers)
+    return Response(
+        compress_file(file) if packed else file.read_bytes(), media_type=guess_type(file.name)[0], headers=headers
+    )
 
 
-def packable() -> dict[str, Path]:
+def compressible() -> dict[str, Path]:
     """Path below the dashboard's address to file."""
-    files = (each for each in (STREAMLIT / "static").rglob("*") if each.suffix in (*_PACKED, ".woff2"))
+    files = (each for each in (STREAMLIT / "static").rglob("*") if each.suffix in (*_COMPRESSIBLE_SUFFIXES, ".woff2"))
     return {f"/{each.relative_to(STREAMLIT).as_posix()}": each for each in files}
 
 
-def _is_worth_packing(file: Path) -> bool:
-    return file.suffix in _PACKED and file.stat().st_size >= _WORTH_PACKING
+def _is_compressible(file: Path) -> bool:
+    return file.suffix in _COMPRESSIBLE_SUFFIXES and file.stat().st_size >= _MIN_COMPRESS_BYTES
 
 
 @cache
-def pack(file: Path) -> bytes:
+def compress_file(file: Path) -> bytes:
     return _gzip(file.read_bytes())
 
 
 @cache
-def _packed_document(page: str) -> bytes:
+def _compressed_document(page: str) -> bytes:
     return _gzip(document(page))
 
 
 def _gzip(content: bytes) -> bytes:
-    packer = zlib.compressobj(6, zlib.DEFLATED, _GZIP)
+    packer = zlib.compressobj(6, zlib.DEFLATED, _GZIP_WBITS)
     return packer.compress(content) + packer.flush()
 
 
-def pack_all() -> None:
+def compress_all() -> None:
     for page in PAGES:
-        _packed_document(page)
-    for file in packable().values():
-        if _is_worth_packing(file):
-            pack(file)
+        _compressed_document(page)
+    for file in compressible().values():
+        if _is_compressible(file):
+            compress_file(file)
 
 
-def takes_gzip(accepted: str) -> bool:
-    for each in accepted.lower().split(","):
+def accepts_gzip(accept_encoding: str) -> bool:
+    for each in accept_encoding.lower().split(","):
         name, _, quality = each.partition(";")
         if name.strip() in ("gzip", "*"):
             return quality.replace(" ", "").rstrip("0").rstrip(".") != "q="
@@ -185,13 +187,13 @@ def takes_gzip(accepted: str) -> bool:
 
 
 MIDDLEWARE = [
-    Middleware(SecurityHeaders),
-    Middleware(Front),
-    Middleware(Guard),
-    Middleware(Known),
-    Middleware(Bodies),
-    Middleware(PackedFiles),
-    Middleware(Documents),
+    Middleware(SecurityHeadersMiddleware),
+    Middleware(FrontMiddleware),
+    Middleware(LoginMiddleware),
+    Middleware(AllowedPathsMiddleware),
+    Middleware(RequestBodyMiddleware),
+    Middleware(PrecompressedFiles),
+    Middleware(PageDocumentMiddleware),
     # What Streamlit leaves as it is.
-    Middleware(GZipMiddleware, minimum_size=_WORTH_PACKING, compresslevel=5),
+    Middleware(GZipMiddleware, minimum_size=_MIN_COMPRESS_BYTES, compresslevel=5),
 ]

@@ -10,20 +10,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.access.login import CALLBACK, login
 from app.routes import PAGES
 from app.settings import AccessSettings
-from core.http.bodies import refuse
-from core.http.middleware import Door
+from core.http.bodies import send_problem
+from core.http.middleware import HostOriginMiddleware
 from core.http.origins import SAFE_METHODS
-from core.http.settings import Listening, refuse_if_open, rules
+from core.http.settings import ListenAddress, host_policy, require_protection
 
-_STREAM = "/_stcore/stream"
-_WHOLE = frozenset(
+_WEBSOCKET_PATH = "/_stcore/stream"
+_EXACT_PATHS = frozenset(
     ("/health/live", "/health/ready", "/_stcore/health", "/_stcore/host-config", "/favicon.png", "/manifest.json")
 )
-_OF_LOGIN = frozenset(("/sign-in", "/sign-in/failed", "/auth/login", "/auth/logout", CALLBACK))
-_BEGINNINGS = ("/static/", "/app/static/", "/media/", "/logs/", "/log-viewer-")
+_LOGIN_PATHS = frozenset(("/sign-in", "/sign-in/failed", "/auth/login", "/auth/logout", CALLBACK))
+_PATH_PREFIXES = ("/static/", "/app/static/", "/media/", "/logs/", "/log-viewer-")
 
 
-class Known:
+class AllowedPathsMiddleware:
     """Of HTTP and of websockets; nothing of a request is read."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -36,21 +36,23 @@ class Known:
             await self._app(scope, receive, send)
             return
         path = scope["path"].removeprefix(self._base)
-        is_known = path == _STREAM if scope["type"] == "websocket" else is_address(path)
+        is_known = path == _WEBSOCKET_PATH if scope["type"] == "websocket" else is_allowed_path(path)
         if not is_known:
-            await refuse(scope, receive, send, 404, "There is nothing at this address; the dashboard begins at /.")
+            await send_problem(
+                scope, receive, send, 404, "There is nothing at this address; the dashboard begins at /."
+            )
         elif scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
             allowed = {"allow": ", ".join(SAFE_METHODS)}
-            await refuse(scope, receive, send, 405, "Nothing is sent to this address; it can be read.", allowed)
+            await send_problem(scope, receive, send, 405, "Nothing is sent to this address; it can be read.", allowed)
         else:
             await self._app(scope, receive, send)
 
 
-def is_address(path: str) -> bool:
+def is_allowed_path(path: str) -> bool:
     """`path` below the base. A page's trailing slash is Streamlit's to take away."""
-    if path in _WHOLE or path.startswith(_BEGINNINGS):
+    if path in _EXACT_PATHS or path.startswith(_PATH_PREFIXES):
         return True
-    if path in _OF_LOGIN:
+    if path in _LOGIN_PATHS:
         return login() is not None
     return not path.startswith("//") and path.removesuffix("/").removeprefix("/") in PAGES
 
@@ -58,29 +60,29 @@ def is_address(path: str) -> bool:
 _ANY_ADDRESS = "::"
 
 
-def listening(settings: AccessSettings) -> Listening:
+def listen_address(settings: AccessSettings) -> ListenAddress:
     """By what Streamlit was told; without a word it listens at all addresses."""
-    return settings.listening(str(st.get_option("server.address") or _ANY_ADDRESS))
+    return settings.listen_address(str(st.get_option("server.address") or _ANY_ADDRESS))
 
 
 def check_access() -> None:
     """Raises ConfigError where others reach a dashboard that nothing guards."""
     settings = AccessSettings.load()
-    refuse_if_open(settings, listening(settings), guarded=login() is not None)
+    require_protection(settings, listen_address(settings), guarded=login() is not None)
 
 
-class Front:
+class FrontMiddleware:
     def __init__(self, app: ASGIApp) -> None:
         settings, known = AccessSettings.load(), login()
         shown = known.origin if known else settings.app_url
-        found = rules(settings, listening(settings), guarded=known is not None, public=shown)
-        self._app = Door(_named_as_browsers_do(app), rules=found)
+        found = host_policy(settings, listen_address(settings), guarded=known is not None, public=shown)
+        self._app = HostOriginMiddleware(_normalize_host(app), policy=found)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
 
 
-def _named_as_browsers_do(app: ASGIApp) -> ASGIApp:
+def _normalize_host(app: ASGIApp) -> ASGIApp:
     """Streamlit compares a websocket's Origin with its Host as texts, and asks the internet for this machine's address
     where they differ. Here they are known to belong together."""
 

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from app.logs.script import address, script
-from app.server.middleware import FOREVER
+from app.logs.script import script, script_path
+from app.server.middleware import CACHE_IMMUTABLE
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +27,9 @@ def ready(request: Request) -> JSONResponse:
     headers = {"cache-control": "no-store"}
     try:
         data.status()
-        if data.outage():
-            raise data.Away("The database does not answer. The log of the dashboard says why.")
-    except data.Moved:
+        if data.current_outage():
+            raise data.DatabaseDown("The database does not answer. The log of the dashboard says why.")
+    except data.FailedOver:
         return ready(request)
     except data.Unavailable as error:
         if login() is None:
@@ -42,13 +42,13 @@ def ready(request: Request) -> JSONResponse:
 def log_part(request: Request) -> Response:
     from app.server import logs
 
-    return logs.answer(request)
+    return logs.log_response(request)
 
 
 async def viewer(request: Request) -> Response:
-    if request.path_params["name"] != address().removeprefix("log-viewer-"):
+    if request.path_params["name"] != script_path().removeprefix("log-viewer-"):
         return PlainTextResponse("The dashboard has changed meanwhile: reload the page.", 404)
-    return Response(script(), media_type="text/javascript", headers={"cache-control": FOREVER})
+    return Response(script(), media_type="text/javascript", headers={"cache-control": CACHE_IMMUTABLE})
 
 
 def routes() -> list[Route]:

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.routes import CHARTED, PAGES
+from app.routes import CHART_PAGES, PAGES
 
 STREAMLIT = Path(st.__file__).parent / "static"
 _SCRIPTS = STREAMLIT / "static" / "js"
 # Parts of Streamlit's program that every page uses, and the one that draws charts, by the beginnings of their names.
-_USUAL, _CHARTS = ("BidiComponent", "Html", "ButtonGroup", "Multiselect"), ("PlotlyChart",)
+_COMMON_COMPONENTS, _CHART_COMPONENTS = ("BidiComponent", "Html", "ButtonGroup", "Multiselect"), ("PlotlyChart",)
 # Imports stand at the beginning of a file.
 _HEAD_BYTES = 20_000
 _IMPORT = re.compile(r"""(?:from|import)\s*["']\./([\w.-]+\.js)["']""")
-_NAMED = re.compile(r"\./static/js/([\w.-]+\.js)")
-_OTHER_FONT = re.compile(r"<link\s[^<>]{0,500}SourceSans[^<>]{0,500}>", re.DOTALL)
+_SCRIPT_REFERENCE = re.compile(r"\./static/js/([\w.-]+\.js)")
+_DEFAULT_FONT = re.compile(r"<link\s[^<>]{0,500}SourceSans[^<>]{0,500}>", re.DOTALL)
 # Streamlit's "bypass": a page that is told where its server is connects at once, and asks for the rest beside it.
-_CONNECT = """(() => {
+_CONNECT_SCRIPT = """(() => {
   const pages = %s
   const path = location.pathname.replace(/\\/+$/, ""), end = path.lastIndexOf("/")
   const base = pages.includes(path.slice(end + 1)) ? path.slice(0, end) : path
@@ -32,7 +32,7 @@ _CONNECT = """(() => {
 })()"""
 # What draws charts is larger than everything else together: it comes while the page waits for its first words, not
 # before them.
-_LATER = """
+_PREFETCH_SCRIPT = """
 addEventListener("load", () => {
   const link = document.createElement("link")
   Object.assign(link, {rel: "modulepreload", crossOrigin: "", href: "./static/js/%s"})
@@ -44,24 +44,24 @@ addEventListener("load", () => {
 def document(page: str) -> bytes:
     """HTML, the same for everyone. What is not found in Streamlit's own document is left as it is there."""
     plain = (STREAMLIT / "index.html").read_text("utf-8")
-    known = set(_NAMED.findall(plain))
-    wanted = [each for each in needed(*_USUAL) if each not in known]
+    known = set(_SCRIPT_REFERENCE.findall(plain))
+    wanted = [each for each in preload_assets(*_COMMON_COMPONENTS) if each not in known]
     links = "".join(f'<link rel="modulepreload" crossorigin href="./static/js/{each}">' for each in wanted)
     links += '<link rel="preload" href="./app/static/inter-latin.woff2" as="font" type="font/woff2" crossorigin>'
-    without = _OTHER_FONT.sub("", plain)
+    without = _DEFAULT_FONT.sub("", plain)
     with_script = without.replace("<head>", f"<head><script>{script(page)}</script>", 1)
     return with_script.replace("</head>", f"{links}</head>", 1).encode()
 
 
 def script(page: str) -> str:
     """The page stands at the root or below a path that a proxy adds."""
-    told = _CONNECT % json.dumps([each for each in PAGES if each])
-    charts = needed(*_CHARTS) if page in CHARTED else ()
-    return told + (_LATER % charts[0] if charts else "")
+    told = _CONNECT_SCRIPT % json.dumps([each for each in PAGES if each])
+    charts = preload_assets(*_CHART_COMPONENTS) if page in CHART_PAGES else ()
+    return told + (_PREFETCH_SCRIPT % charts[0] if charts else "")
 
 
 @cache
-def needed(*beginnings: str) -> tuple[str, ...]:
+def preload_assets(*beginnings: str) -> tuple[str, ...]:
     """File names of these parts and of all that they import."""
     found: dict[str, None] = {}
     waiting = [each.name for start in beginnings for each in sorted(_SCRIPTS.glob(f"{start}.*.js"))]

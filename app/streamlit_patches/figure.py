@@ -8,7 +8,7 @@ import plotly.io as pio
 from plotly.basedatatypes import BaseFigure
 
 
-class Drawn(BaseFigure):  # type: ignore[misc] # Plotly has no types
+class UncheckedFigure(BaseFigure):  # type: ignore[misc] # Plotly has no types
     """Taken for a checked figure. Colours and fonts that it leaves open are those of the default template."""
 
     def __init__(self, spec: dict[str, Any]) -> None:

@@ -7,12 +7,12 @@ from app.widgets.states import completeness
 from db.definitions.scope import Scope
 
 status = data.status()
-found = alerts.board()
+found = alerts.alert_overview()
 dialogs.show_failure()
-chosen = alert_list.wanted()
+chosen = alert_list.requested_alert()
 if chosen is not None:
-    sections.one(chosen, found.at, session.zone())
-shown = sections.choose(found)
+    sections.alert_panel(chosen, found.at, session.zone())
+shown = sections.section_choice(found)
 completeness(data.completeness(Scope(), None, status.version), None)
 if shown == "rules":
     sections.rules(found, data.now(status.version), session.zone(), status.version)
@@ -20,4 +20,4 @@ elif shown == "silences":
     sections.silences(found, status.version)
 else:
     nothing = None if status.has_runs else "No run is stored yet."
-    sections.alerts(found, session.zone(), status.doubt or nothing)
+    sections.alerts(found, session.zone(), status.caveat or nothing)

@@ -8,15 +8,15 @@ from app.widgets.panel import panel
 from app.widgets.text import markdown
 
 status = data.status()
-wanted = compare.wanted_runs()
+wanted = compare.requested_run_ids()
 try:
     found = data.comparison(wanted, status.version)
-except data.CannotCompare as error:
+except data.ComparisonError as error:
     compare.nothing_to_compare(markdown(f"{error}."))
     st.stop()
 
 st.html('<h2 class="ph-title">Runs side by side</h2>')
 compare.run_heads(found.runs, session.zone())
 told = "most changed first · change: last against first"
-with panel("Jobs", told, csv=("compared-jobs", lambda: compare.jobs_file(found))):
+with panel("Jobs", told, csv=("compared-jobs", lambda: compare.jobs_csv(found))):
     compare.job_table(found, "compared")

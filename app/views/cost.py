@@ -8,7 +8,7 @@ from app.components import cost
 from app.widgets import states
 from app.widgets.panel import figure, panel
 from app.widgets.states import completeness
-from app.widgets.tiles import SPENT, tiles
+from app.widgets.tiles import COST_TILES, tiles
 
 status = data.status()
 if not status.has_runs:
@@ -17,47 +17,49 @@ if not status.has_runs:
 
 now = data.now(status.version)
 scope, window, time = filters.scope(), filters.window(now), filters.time_query()
-use = data.use(scope, window, filters.interval(), status.version)
-by = filters.spend_by(cost.BY)
-spent = data.spend(scope, window, cost.BY[by], status.version)
+use = data.runner_usage(scope, window, filters.interval(), status.version)
+by = filters.spend_by(cost.SPEND_GROUPS)
+spent = data.cost_breakdown(scope, window, cost.SPEND_GROUPS[by], status.version)
 if not spent.items:
     completeness(data.completeness(scope, window, status.version), window.since, scope.repos)
-    states.nothing_matches()
+    states.no_matches()
     st.stop()
 
 clock = frames.bucket_zone(filters.interval(), session.zone())
 found = filters.trends(status.version)
-series = frames.series(found.points, found.before, clock, window=window, now=now)
+series = frames.series(found.points, found.previous, clock, window=window, now=now)
 minutes = frames.spending(use.series, clock, window=window, now=now)
 cards = (
     cost.waste_card(use.wasted, minutes["wasted"].tolist()),
     cost.defect_card(use.wasted, minutes["defect"].tolist()),
 )
-tiles(found.comparison, found.points, filters.span(), now, SPENT, cards)
-completeness(found.comparison.now.data, window.since, scope.repos)
-cost.unpriced(use.wasted)
+tiles(found.comparison, found.points, filters.period_length(), now, COST_TILES, cards)
+completeness(found.comparison.current.data, window.since, scope.repos)
+cost.unpriced_note(use.wasted)
 since, until = frames.axis(window, clock, filters.interval())
 week = frames.clock_shift(session.zone(), window)
 labels = [runner.label for runner in use.queues.runners[:8]]
 with st.grid(2, min_column_width=320, gap="small"):
     with panel(
-        "Compute minutes", f"of all jobs, not rounded, {frames.bucket_words(filters.interval(), series)}", stretch=True
+        "Compute minutes", f"of all jobs, not rounded, {frames.bucket_text(filters.interval(), series)}", stretch=True
     ):
         figure(heatmap.minutes(minutes, since, until, zone=str(clock)), "minutes",
                "Compute minutes of all jobs: used, of attempts that found a defect, and waste")  # fmt: skip
     with panel("Waiting for a runner", f"p95 by hour of the day, {week.zone} · empty: fewer than 5 jobs", stretch=True):
         cells = frames.queue_cells(use.queues.cells, labels, week.hours, week.zone)
-        figure(heatmap.queues(cells, frames.labels(labels), dark=session.is_dark()), "queues", "Queue time by hour")
+        figure(
+            heatmap.queues(cells, frames.runner_labels(labels), dark=session.is_dark()), "queues", "Queue time by hour"
+        )
 
-with panel("Where it goes", filters.in_words(), csv=("spend", lambda: cost.spend_file(spent))):
-    filters.spend_choice(cost.BY)
+with panel("Where it goes", filters.describe(), csv=("spend", lambda: cost.spend_csv(spent))):
+    filters.spend_choice(cost.SPEND_GROUPS)
     cost.spend_table(spent, time)
-    cost.limited(spent)
+    cost.truncation_note(spent)
 with panel(
     "Waste and defects",
     "most waste first · a failed attempt that no re-run turned green found a defect",
-    csv=("waste", lambda: cost.wasted_file(use.wasted)),
+    csv=("waste", lambda: cost.wasted_csv(use.wasted)),
 ):
     cost.wasted_table(use.wasted, time)
-with panel("Runners", "most jobs first", csv=("queues", lambda: cost.queue_file(use.queues.runners, session.zone()))):
+with panel("Runners", "most jobs first", csv=("queues", lambda: cost.queue_csv(use.queues.runners, session.zone()))):
     cost.queue_table(use.queues.runners, session.zone())

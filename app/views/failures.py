@@ -21,18 +21,18 @@ completeness(data.completeness(scope, window, status.version), window.since, sco
 if wanted:
     chosen = data.cause_runs(wanted[:64], scope, window, now, status.version)
     if chosen is None:
-        failures.unknown(filters.in_words())
+        failures.unknown_cause(filters.describe())
         st.stop()
-    failures.head(chosen, time)
-    rows = ("cause-runs", lambda: failures.runs_file(chosen, session.zone()))
+    failures.cause_head(chosen, time)
+    rows = ("cause-runs", lambda: failures.runs_csv(chosen, session.zone()))
     with panel("Runs", f"newest first · {session.zone()}", csv=rows):
         failures.run_list(chosen, session.zone())
     st.stop()
 
 found = data.causes(scope, window, now, status.version)
-told = f"{formatting.count(found.looked_at)} failed jobs of {filters.in_words()}"
+told = f"{formatting.count(found.looked_at)} failed jobs of {filters.describe()}"
 told += f" · {formatting.count(found.unnamed)} failed runs without a known cause"
-with panel("Causes of failures", told, csv=("causes", lambda: failures.causes_file(found, now))):
+with panel("Causes of failures", told, csv=("causes", lambda: failures.causes_csv(found, now))):
     if found.items:
         failures.cause_table(found, now, time)
     else:

@@ -7,7 +7,7 @@ from app.components import failures
 from app.widgets import states
 from app.widgets.panel import panel
 from app.widgets.states import completeness
-from health.insights.flaky import NOT_RIPE
+from health.insights.flaky import RERUN_DELAY
 
 status = data.status()
 if not status.has_runs:
@@ -18,11 +18,11 @@ now = data.now(status.version)
 scope, window = filters.scope(), filters.window(now)
 found = data.flaky(scope, window, status.version)
 completeness(data.completeness(scope, window, status.version), window.since, scope.repos)
-told = f"failed, then passed without a change, in {filters.in_words()} · the surest first"
-with panel("Flaky", told, csv=("flaky", lambda: failures.flaky_file(found, now))):
+told = f"failed, then passed without a change, in {filters.describe()} · the surest first"
+with panel("Flaky", told, csv=("flaky", lambda: failures.flaky_csv(found, now))):
     if found:
         failures.flaky_table(found, now, filters.time_query())
-        if filters.window(now).until > now - NOT_RIPE:
+        if filters.window(now).until > now - RERUN_DELAY:
             st.caption("Runs of the last 24 hours may still be re-run: their number of flaky ones is not final.")
     else:
         st.caption("Nothing failed and then passed on the same code in this time.")

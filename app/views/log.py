@@ -4,21 +4,21 @@ import streamlit as st
 
 from app import data, session
 from app.components import logs, run
-from app.components.logs import absent, log_viewer
+from app.components.logs import log_viewer, missing_log
 from db.enums import LogState
 
 status = data.status()
-run_id = run.wanted_run()
+run_id = run.requested_run_id()
 if run_id is None:
-    run.nothing_chosen()
+    run.no_run_selected()
     st.stop()
 
 newest = data.run_detail(run_id, None, status.version)
 if newest is None:
-    run.unknown(run_id)
+    run.unknown_run(run_id)
     st.stop()
 
-found = logs.find(newest, status.version)
+found = logs.select_log(newest, status.version)
 if found is None:
     logs.no_log(newest.run)
     st.stop()
@@ -27,4 +27,4 @@ logs.header(newest.run, found, session.zone())
 if found.row.state == LogState.STORED:
     log_viewer(run_id, found.row.job_id, found.row.name, embedded=False, line=st.query_params.get("line", ""))
 else:
-    absent(found.row, run_id)
+    missing_log(found.row, run_id)

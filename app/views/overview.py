@@ -10,7 +10,7 @@ from app.widgets import states
 from app.widgets import tiles as wall
 from app.widgets.panel import figure, panel
 from app.widgets.states import completeness
-from app.widgets.tiles import health, period_before, rest, tiles
+from app.widgets.tiles import health_tiles, previous_period, secondary_metrics, tiles
 
 status = data.status()
 if not status.has_runs:
@@ -21,32 +21,32 @@ now = data.now(status.version)
 scope, window, interval = filters.scope(), filters.window(now), filters.interval()
 needs = st.container()
 found = filters.trends(status.version)
-if session.on_wall() or not found.comparison.now.runs.total:
+if session.is_kiosk() or not found.comparison.current.runs.total:
     with needs:
-        attention(data.attention(scope, now, status.version), now, doubt=status.doubt, large=session.on_wall())
-if not found.comparison.now.runs.total:
-    completeness(found.comparison.now.data, window.since, scope.repos)
-    states.nothing_matches()
+        attention(data.attention(scope, now, status.version), now, caveat=status.caveat, large=session.is_kiosk())
+if not found.comparison.current.runs.total:
+    completeness(found.comparison.current.data, window.since, scope.repos)
+    states.no_matches()
     st.stop()
 
-if session.on_wall():
-    wall.figures(found.comparison, filters.period())
-    completeness(found.comparison.now.data, window.since, scope.repos)
-    wall.fields(data.workflows(scope, window, status.version))
+if session.is_kiosk():
+    wall.kiosk_figures(found.comparison, filters.period())
+    completeness(found.comparison.current.data, window.since, scope.repos)
+    wall.workflow_tiles(data.workflows(scope, window, status.version))
     st.stop()
 
 clock = frames.bucket_zone(interval, session.zone())
-series = frames.series(found.points, found.before, clock, window=window, now=now)
+series = frames.series(found.points, found.previous, clock, window=window, now=now)
 since, until = frames.axis(window, clock, interval)
-bucket, worse = frames.bucket_words(interval, series, "dashed"), data.regressions(scope, now)
+bucket, worse = frames.bucket_text(interval, series, "dashed"), data.regressions(scope, now)
 filters.rate_choice()
-tiles(found.comparison, found.points, filters.span(), now, health(filters.RATES[filters.rate()].figure))
+tiles(found.comparison, found.points, filters.period_length(), now, health_tiles(filters.RATES[filters.rate()].figure))
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="footing"):
-    rest(found.comparison, now)
-    completeness(found.comparison.now.data, window.since, scope.repos)
+    secondary_metrics(found.comparison, now)
+    completeness(found.comparison.current.data, window.since, scope.repos)
 
 with st.grid(2, min_column_width=320, gap="small"):
-    before = f" · grey: {period_before(found.comparison, filters.span())}" if found.before else ""
+    before = f" · grey: {previous_period(found.comparison, filters.period_length())}" if found.previous else ""
     with panel("Success rate", f"share of decided runs, {bucket}{before} · ▼ got worse", stretch=True):
         marks = frames.markers(worse, "success", window, clock)
         figure(trends.success_rate(series, since, until, zone=str(clock), markers=marks), "success-rate",
@@ -60,9 +60,9 @@ with st.grid(2, min_column_width=320, gap="small"):
             "durations",
             "Median and 95th percentile of run duration",
         )  # fmt: skip
-    with panel("Runs by outcome", f"stacked, {frames.bucket_words(interval, series)}", stretch=True):
+    with panel("Runs by outcome", f"stacked, {frames.bucket_text(interval, series)}", stretch=True):
         figure(trends.outcomes(series, since, until, zone=str(clock)), "outcomes", "Runs by outcome over time")
-    local = frames.local_week(*data.hours(scope, window, session.zone(), status.version), session.zone())
+    local = frames.local_week(*data.failure_hours(scope, window, session.zone(), status.version), session.zone())
     same = local.zone == str(session.zone())
     clock_words = local.zone if same else f"UTC: hours of {session.zone()} are not stored"
     with panel("Failure rate by hour", f"{clock_words}, weekday × hour · empty: fewer than 5 runs", stretch=True):
@@ -70,8 +70,8 @@ with st.grid(2, min_column_width=320, gap="small"):
 
 # What the eye meets first is asked for after the charts: it looks at more, and they need not wait for it.
 with needs:
-    attention(data.attention(scope, now, status.version), now, doubt=status.doubt)
+    attention(data.attention(scope, now, status.version), now, caveat=status.caveat)
 listed = data.workflows(scope, window, status.version)
-csv = "workflows", lambda: workflows.exported(listed, now)
+csv = "workflows", lambda: workflows.export_rows(listed, now)
 with panel("Workflows", "broken ones first, then by lowest success rate", key="workflow-panel", csv=csv):
-    workflows.worst(listed, now, filters.time_query(), 15)
+    workflows.top_failing(listed, now, filters.time_query(), 15)

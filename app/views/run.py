@@ -11,37 +11,37 @@ from app.widgets.states import completeness
 from db.definitions.scope import Scope
 
 status = data.status()
-run_id = run.wanted_run()
+run_id = run.requested_run_id()
 if run_id is None:
-    run.nothing_chosen()
+    run.no_run_selected()
     st.stop()
 
 newest = data.run_detail(run_id, None, status.version)
 if newest is None:
-    run.unknown(run_id)
+    run.unknown_run(run_id)
     st.stop()
 
 run.header(newest.run)
-attempt = run.choose_attempt(newest)
+attempt = run.attempt_choice(newest)
 found = data.attempt_detail(newest, attempt, status.version) or newest
-logs = data.run_logs(run_id, attempt, status.version, failing=run.many(found.jobs))
+logs = data.run_logs(run_id, attempt, status.version, failing=run.has_many_jobs(found.jobs))
 run.causes(found, logs, attempt, data.run_cause(run_id, attempt, status.version))
 run.facts(newest.run, found, attempt)
 repo = Scope(repos=(newest.run.repo,))
 completeness(data.completeness(repo, run.window_of(newest.run), status.version), newest.run.created_at, repo.repos)
 
-if run.many(found.jobs):
+if run.has_many_jobs(found.jobs):
     with panel("All jobs", "failed ones first · a job leads to its log",
                csv=job_list.jobs_csv(found.jobs, run_id, attempt, session.zone())):  # fmt: skip
         job_list.job_list(found.jobs, run_id, attempt, session.zone())
 jobs = frames.drawable(found.jobs)
-frame = frames.timeline(found.jobs, run.started_at(found, attempt), data.clock(), run.MOST_BARS)
-with panel("Timeline" if run.many(found.jobs) else "Jobs", run.timeline_words(len(frame), len(jobs))):
+frame = frames.timeline(found.jobs, run.started_at(found, attempt), data.utc_now(), run.MAX_BARS)
+with panel("Timeline" if run.has_many_jobs(found.jobs) else "Jobs", run.timeline_subtitle(len(frame), len(jobs))):
     if len(frame):
         figure(timeline(frame), "timeline", "Jobs of the run over time")
     else:
         st.caption("No job of this attempt is known: it never started, or its jobs are still being read.")
-    run.left_out(found)
+    run.omitted_jobs_note(found)
     run.steps(found, attempt, status.version)
 
 failing, others = run.logs_in_view(logs)
@@ -49,14 +49,14 @@ urls = {job.id: job.html_url for job in found.jobs}
 for row in failing:
     job_log(row, run_id, attempt, urls.get(row.job_id))
 if newest.run.conclusion:
-    on_demand = len(found.jobs) > compare.MOST_AT_ONCE
+    on_demand = len(found.jobs) > compare.MAX_INLINE_JOBS
     changes = data.since_green(run_id, status.version, jobs=not on_demand)
     if changes:
         told = "what changed: commits and jobs" + (" of the latest attempt" if attempt != newest.run.attempt else "")
         with panel("Since the last success", told, csv=compare.since_green_csv(changes, run_id, status.version)):
             compare.since_green(changes, session.zone())
-            if on_demand and changes.green:
-                compare.jobs_on_demand(run_id, status.version)
+            if on_demand and changes.last_success:
+                compare.deferred_jobs(run_id, status.version)
 
-if others and not run.many(found.jobs):
+if others and not run.has_many_jobs(found.jobs):
     run.other_logs(others, run_id, attempt)

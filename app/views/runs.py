@@ -3,11 +3,11 @@
 import streamlit as st
 
 from app import data, filters, session
-from app.components.runs import compare_bar, exported, run_table
+from app.components.runs import compare_bar, export_rows, run_table
 from app.widgets import states
 from app.widgets.panel import panel
 from app.widgets.states import completeness
-from app.widgets.table import cursor, pager
+from app.widgets.table import current_cursor, pager
 from core import formatting
 
 _LIVE_SECONDS = 5
@@ -25,15 +25,15 @@ def listed() -> None:
     """Renews itself: the newest runs, and how long running ones have been at it."""
     version = data.status().version
     window = filters.window(data.now(version))
-    place = cursor((scope, filters.period(), filters.text()))
-    page, total = data.run_page(scope, window, filters.text(), place, version)
+    place = current_cursor((scope, filters.period(), filters.search_text()))
+    page, total = data.run_page(scope, window, filters.search_text(), place, version)
     if not page.items:
-        states.nothing_matches()
+        states.no_matches()
         return
-    told = f"{formatting.count(total)} in {filters.in_words()} · newest first · times in {session.zone()}"
-    with panel("Runs", told, csv=("runs", lambda: exported(page.items))):
+    told = f"{formatting.count(total)} in {filters.describe()} · newest first · times in {session.zone()}"
+    with panel("Runs", told, csv=("runs", lambda: export_rows(page.items))):
         compare_bar()
-        run_table("runs", page.items, data.clock(), session.zone(), pick=True)
+        run_table("runs", page.items, data.utc_now(), session.zone(), selectable=True)
         pager(page.next, len(page.items), total)
     completeness(data.completeness(filters.scope(), window, version), window.since, scope.repos)
 

@@ -9,11 +9,11 @@ from app.components import failures, workflows
 from app.components import jobs as job_tables
 from app.components import jobs as slowdown_table
 from app.components.attention import attention
-from app.components.runs import exported, run_table
+from app.components.runs import export_rows, run_table
 from app.widgets import states
 from app.widgets.panel import figure, panel
 from app.widgets.states import completeness
-from app.widgets.tiles import rest, tiles
+from app.widgets.tiles import secondary_metrics, tiles
 from db.enums import Interval
 
 status = data.status()
@@ -22,58 +22,58 @@ if not status.has_runs:
     st.stop()
 
 now = data.now(status.version)
-window, wanted = filters.window(now), workflows.wanted_workflow()
+window, wanted = filters.window(now), workflows.requested_workflow_id()
 if wanted is None:
     chosen = filters.scope()
     completeness(data.completeness(chosen, window, status.version), window.since, chosen.repos)
-    with panel("Workflows", filters.in_words()):
-        workflows.browser(data.workflows(chosen, window, status.version), now, filters.time_query())
+    with panel("Workflows", filters.describe()):
+        workflows.searchable_table(data.workflows(chosen, window, status.version), now, filters.time_query())
     st.stop()
 
 workflow = data.workflow_names(status.version).get(wanted)
 if workflow is None:
-    workflows.unknown(wanted)
+    workflows.unknown_workflow(wanted)
     st.stop()
 
 scope = filters.workflow_scope(workflow)
 needs = data.attention(filters.workflow_scope(workflow, branches=()), now, status.version)
 stands = data.standing(workflow.repo, workflow.id, status.version)
 workflows.header(
-    workflow, stands, data.schedule_trouble(workflow, status.version), data.repository_url(workflow.repo, status)
+    workflow, stands, data.schedule_problem(workflow, status.version), data.repository_url(workflow.repo, status)
 )
 if needs:
     attention(needs, now)
 found = data.trends(scope, window, filters.interval(), status.version)
-if workflows.nothing(found, filters.in_words()):
+if workflows.no_runs(found, filters.describe()):
     st.stop()
 
 clock = frames.bucket_zone(filters.interval(), session.zone())
-series = frames.series(found.points, found.before, clock, window=window, now=now)
-tiles(found.comparison, found.points, filters.span(), now)
-rest(found.comparison, now)
-completeness(found.comparison.now.data, window.since, scope.repos)
+series = frames.series(found.points, found.previous, clock, window=window, now=now)
+tiles(found.comparison, found.points, filters.period_length(), now)
+secondary_metrics(found.comparison, now)
+completeness(found.comparison.current.data, window.since, scope.repos)
 
 slower = next((each for each in data.regressions(scope, now)
                if each.kind == "duration" and each.workflow_id == workflow.id), None)  # fmt: skip
 runs = data.scatter(scope, window, status.version)
 since, until = frames.axis(window, session.zone())
-more = workflows.shown_of(len(runs.dots), runs.total)
+more = workflows.drawn_note(len(runs.points), runs.total)
 with panel("Runs", f"each by its start and duration · click one to open it · {session.zone()}{more}"):
     marks = frames.markers([slower] if slower else [], "duration", window, session.zone())
-    dots = frames.dots(runs.dots, session.zone())
+    dots = frames.run_points(runs.points, session.zone())
     figure(scatter.runs(dots, since, until, zone=str(session.zone()), markers=marks), "dots",
            "Runs by start and duration", opens=True)  # fmt: skip
 if slower and window.since < slower.since < window.until:
     found_slow = data.slowdown(workflow.repo, workflow.id, slower.branch, window, slower.since, status.version)
-    csv_slow = "slowdown", lambda: slowdown_table.exported(found_slow)
-    with panel("What got slower", slowdown_table.words(found_slow, slower, session.zone()), csv=csv_slow):
+    csv_slow = "slowdown", lambda: slowdown_table.export_rows(found_slow)
+    with panel("What got slower", slowdown_table.slowdown_text(found_slow, slower, session.zone()), csv=csv_slow):
         slowdown_table.slowdown_table(found_slow)
 
 branches = frames.by_branch(
     data.branches(filters.workflow_scope(workflow, branches=()), window, status.version), window, now
 )
 since, until = frames.axis(window, interval=Interval.DAY)
-by_day = frames.bucket_words(Interval.DAY, branches, "dashed")
+by_day = frames.bucket_text(Interval.DAY, branches, "dashed")
 with st.grid(2, min_column_width=320, gap="small"):
     with panel("Success rate by branch", f"the busiest, {by_day}", stretch=True):
         figure(lines.rates(branches, since, until, dark=session.is_dark()), "branch-rates", "Success rate by branch")
@@ -81,19 +81,19 @@ with st.grid(2, min_column_width=320, gap="small"):
         figure(lines.durations(branches, since, until, dark=session.is_dark()), "branch-durations",
                "Median duration by branch")  # fmt: skip
 
-anatomy = data.anatomy(workflow.repo, workflow.id, filters.one_branch(), window, status.version)
+anatomy = data.job_breakdown(workflow.repo, workflow.id, filters.single_branch(), window, status.version)
 jobs, steps = anatomy.jobs, anatomy.steps
-with panel("Jobs", workflows.read_of(jobs.runs, jobs.total), csv=("jobs", lambda: job_tables.jobs_file(jobs.items))):
+with panel("Jobs", workflows.sample_note(jobs.runs, jobs.total), csv=("jobs", lambda: job_tables.jobs_csv(jobs.items))):
     job_tables.job_table(jobs.items)
-told = workflows.read_of(steps.runs, steps.total)
-with panel("Steps", told, csv=("steps", lambda: job_tables.steps_file(steps.items))):
+told = workflows.sample_note(steps.runs, steps.total)
+with panel("Steps", told, csv=("steps", lambda: job_tables.steps_csv(steps.items))):
     job_tables.step_table(steps.items)
 
 causes = data.causes(scope, window, now, status.version)
 if causes.items:
-    with panel("Causes of failures", "most frequent first", csv=("causes", lambda: failures.causes_file(causes, now))):
+    with panel("Causes of failures", "most frequent first", csv=("causes", lambda: failures.causes_csv(causes, now))):
         failures.cause_table(causes, now, filters.time_query())
 
 page, _ = data.run_page(scope, window, "", None, status.version)
-with panel("Latest runs", "", csv=("latest-runs", lambda: exported(page.items))):
-    run_table("latest-runs", page.items[:15], data.clock(), session.zone())
+with panel("Latest runs", "", csv=("latest-runs", lambda: export_rows(page.items))):
+    run_table("latest-runs", page.items[:15], data.utc_now(), session.zone())

@@ -6,7 +6,7 @@ from urllib.parse import urlencode, urlsplit
 import streamlit as st
 
 from app import session
-from app.access.policy import Account, Refusal
+from app.access.policy import AccessDenied, User
 from app.javascript import bundle
 from app.routes import PAGES
 from app.widgets.text import html, markdown
@@ -17,35 +17,35 @@ from app.widgets.text import html, markdown
 _reload = st.components.v2.component("pipeline_health_reload", js=bundle("session_reload"), isolate_styles=False)
 
 
-def signed_in(found: Account) -> None:
+def user_menu(user: User) -> None:
     with st.sidebar:
         st.html(
-            f'<div class="ph-account"><span title="{html(found.name)}">{html(found.name)}</span>'
+            f'<div class="ph-account"><span title="{html(user.name)}">{html(user.name)}</span>'
             f'<a href="{html(_base())}/auth/logout" target="_self">Sign out</a></div>'
         )
 
 
-def watch(found: Account) -> None:
+def watch_session(user: User) -> None:
     """On a wall, too, where nobody would see that the figures stand still."""
     # Looks again the moment the session ends; what only refreshes a part of the page would not.
-    st.fragment(_end, run_every=max(found.ends - time.time(), 1.0) + 1.0)()
+    st.fragment(_sign_out, run_every=max(user.expires_at - time.time(), 1.0) + 1.0)()
 
 
-def signed_out(found: Refusal) -> None:
+def signed_out(denied: AccessDenied) -> None:
     """In the place of everything."""
     query = urlencode([(name, each) for name in st.query_params for each in st.query_params.get_all(name)])
     asked = f"/{_page()}{'?' if query else ''}{query}"
     with st.container(border=True, key="state-signed-out"):
-        st.markdown(f"### :material/lock: {'Sign in again' if found.ended else 'No access'}")
-        st.markdown(markdown(found.why))
+        st.markdown(f"### :material/lock: {'Sign in again' if denied.session_expired else 'No access'}")
+        st.markdown(markdown(denied.reason))
         link = f"{_base()}/sign-in?{urlencode({'next': asked})}"
         st.html(f'<a class="ph-go" href="{html(link)}" target="_self">Sign in</a>', width="content")
-    if found.ended:
+    if denied.session_expired:
         _reload(key="reload")
 
 
-def _end() -> None:
-    if isinstance(session.account(), Refusal):
+def _sign_out() -> None:
+    if isinstance(session.current_user(), AccessDenied):
         st.rerun()
 
 

@@ -7,10 +7,10 @@ from typing import Literal
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from app.status_style import colour_group, columns_image, sparkline, strip, word
+from app.status_style import colour_group, column_sparkline, outcome_label, outcome_strip, sparkline
 from app.widgets.text import html
 from core import formatting
-from core.formatting import counted
+from core.formatting import pluralize
 from db.runs.run_queries import RunRow
 from health.metrics.definitions.change import Change, percent_change
 from health.metrics.definitions.distribution import Distribution
@@ -26,23 +26,23 @@ class Cell:
     value: Value
 
 
-def text(written: object, *, mono: bool = False) -> Cell:
-    shown = html(written)
-    return Cell(f"<code>{shown}</code>" if mono else shown, str(written))
+def text(content: object, *, mono: bool = False) -> Cell:
+    shown = html(content)
+    return Cell(f"<code>{shown}</code>" if mono else shown, str(content))
 
 
-def muted(written: object) -> Cell:
-    return Cell(f'<span class="ph-dim">{html(written)}</span>', str(written))
+def muted(content: object) -> Cell:
+    return Cell(f'<span class="ph-dim">{html(content)}</span>', str(content))
 
 
-def link(written: object, page: str, query: Sequence[tuple[str, object]] = (), *, hover: str = "") -> Cell:
-    return Cell(anchor(written, page, query, hover=hover), str(written))
+def link(label: object, page: str, query: Sequence[tuple[str, object]] = (), *, hover: str = "") -> Cell:
+    return Cell(anchor(label, page, query, hover=hover), str(label))
 
 
-def anchor(written: object, page: str, query: Sequence[tuple[str, object]] = (), *, hover: str = "") -> str:
+def anchor(label: object, page: str, query: Sequence[tuple[str, object]] = (), *, hover: str = "") -> str:
     """A link within the dashboard: the page changes without a reload, one entry in the history."""
     title = f' title="{html(hover)}"' if hover else ""
-    return f'<a href="{html(address(page, query))}" target="_self"{title}>{html(written)}</a>'
+    return f'<a href="{html(address(page, query))}" target="_self"{title}>{html(label)}</a>'
 
 
 def commit(run: RunRow) -> str:
@@ -59,12 +59,12 @@ def count(number: int) -> Cell:
     return Cell(formatting.count(number), number)
 
 
-def about(number: int | None) -> Cell:
+def approximate_count(number: int | None) -> Cell:
     return Cell(formatting.NO_DATA if number is None else formatting.count(number), number)
 
 
-def size(octets: int | None) -> Cell:
-    return Cell(formatting.size(octets), octets)
+def size(size_bytes: int | None) -> Cell:
+    return Cell(formatting.size(size_bytes), size_bytes)
 
 
 def duration(seconds: float | None) -> Cell:
@@ -86,30 +86,32 @@ def rate(share: float | None, *, tone: Literal["green", "red", "blue"] = "green"
     return Cell(f'<span class="ph-rate">{bar}<span>{formatting.percent(share)}</span></span>', share)
 
 
-def changed(found: Change | None) -> Cell:
+def change_cell(delta: Change | None) -> Cell:
     """A change of a figure with its samples; muted, and in fewer words than on a tile, where there are too few runs."""
-    if found is None:
+    if delta is None:
         return Cell(formatting.NO_DATA, None)
-    title = f"{counted(found.n, 'run')} now, {formatting.count(found.n_before)} before"
-    tone = {True: "ph-green", False: "ph-red", None: "ph-dim"}[found.good]
-    shown = found.text if found.enough else "few runs"
-    return Cell(f'<span class="{tone}" title="{title}">{html(shown)}</span>', found.difference)
+    title = f"{pluralize(delta.n, 'run')} now, {formatting.count(delta.n_before)} before"
+    tone = {True: "ph-green", False: "ph-red", None: "ph-dim"}[delta.is_improvement]
+    shown = delta.text if delta.has_enough_runs else "few runs"
+    return Cell(f'<span class="{tone}" title="{title}">{html(shown)}</span>', delta.difference)
 
 
-def median(found: Distribution) -> Cell:
+def median(distribution: Distribution) -> Cell:
     """The median, muted and with its sample where that is small."""
-    return _percentile(found.p50, found)
+    return _percentile(distribution.p50, distribution)
 
 
-def p95(found: Distribution) -> Cell:
-    return _percentile(found.p95, found)
+def p95(distribution: Distribution) -> Cell:
+    return _percentile(distribution.p95, distribution)
 
 
-def _percentile(seconds: float | None, found: Distribution) -> Cell:
+def _percentile(seconds: float | None, distribution: Distribution) -> Cell:
     written = formatting.duration(seconds)
-    if seconds is None or not found.small:
+    if seconds is None or not distribution.is_small:
         return Cell(written, seconds)
-    return Cell(f'<span class="ph-dim" title="of {counted(found.n or 0, "run")} only">{written}</span>', seconds)
+    return Cell(
+        f'<span class="ph-dim" title="of {pluralize(distribution.n or 0, "run")} only">{written}</span>', seconds
+    )
 
 
 def amount_change(share: float | None) -> Cell:
@@ -140,14 +142,14 @@ def _longer(percent: float) -> Cell:
 
 
 def state(name: str) -> Cell:
-    return Cell(f'<span class="ph-state ph-{colour_group(name)}">{html(word(name))}</span>', name)
+    return Cell(f'<span class="ph-state ph-{colour_group(name)}">{html(outcome_label(name))}</span>', name)
 
 
 def outcomes(names: Sequence[str]) -> Cell:
     """The last outcomes, oldest left."""
     failed = sum(1 for name in names if name == "failure")
-    label = f"Last {counted(len(names), 'run')}, oldest left; {failed} failed"
-    return Cell(f'<img class="ph-image" src="{strip(names)}" alt="{label}" title="{label}">', failed)
+    label = f"Last {pluralize(len(names), 'run')}, oldest left; {failed} failed"
+    return Cell(f'<img class="ph-image" src="{outcome_strip(names)}" alt="{label}" title="{label}">', failed)
 
 
 def trend(values: Sequence[float | None], label: str) -> Cell:
@@ -159,10 +161,10 @@ def trend(values: Sequence[float | None], label: str) -> Cell:
 
 def by_day(values: Sequence[float], label: str) -> Cell:
     """Counts, a column a day."""
-    return Cell(f'<img class="ph-image" src="{columns_image(values)}" alt="{html(label)}">', sum(values))
+    return Cell(f'<img class="ph-image" src="{column_sparkline(values)}" alt="{html(label)}">', sum(values))
 
 
-def when(moment: datetime | None, zone: ZoneInfo) -> Cell:
+def timestamp(moment: datetime | None, zone: ZoneInfo) -> Cell:
     """In the viewer's time, UTC on hover."""
     if moment is None:
         return Cell(formatting.NO_DATA, None)

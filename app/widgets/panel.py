@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 from app.charts.theme import CONFIG
-from app.streamlit_patches.figure import Drawn
+from app.streamlit_patches.figure import UncheckedFigure
 from app.widgets.table import Column, Row, csv_button
 from app.widgets.text import html
 
@@ -24,12 +24,12 @@ def style() -> None:
     st.html(_CSS)
 
 
-Made = Callable[[], tuple[Sequence[Column], Sequence[Row]]]
+CsvBuilder = Callable[[], tuple[Sequence[Column], Sequence[Row]]]
 
 
 @contextmanager
 def panel(
-    title: str, subtitle: str = "", *, key: str | None = None, csv: tuple[str, Made] | None = None,
+    title: str, subtitle: str = "", *, key: str | None = None, csv: tuple[str, CsvBuilder] | None = None,
     stretch: bool = False,
 ) -> Iterator[None]:  # fmt: skip
     """`csv`: the name of a file and what makes its rows; `stretch`: as high as its neighbours in a grid."""
@@ -47,4 +47,4 @@ def panel(
 def figure(spec: dict[str, Any], key: str, alt: str, *, opens: bool = False) -> None:
     """`opens`: a click on a point leads to the address that is the first of its customdata."""
     name = f"opens-{key}" if opens else key
-    st.plotly_chart(Drawn(spec), key=name, config=CONFIG, theme="streamlit", alt=alt)
+    st.plotly_chart(UncheckedFigure(spec), key=name, config=CONFIG, theme="streamlit", alt=alt)

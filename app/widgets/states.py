@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 import streamlit as st
 
 from app import data, filters, session
-from app.data import Outage, Status, clock
-from app.selection import Unknown
+from app.data import CollectionStatus, Outage, utc_now
+from app.selection import UnknownNames
 from app.widgets.text import markdown
 from core import formatting
 from db.repositories.repository_queries import RepositoryRow
 from health.completeness.gaps import Completeness
 
-_NAMED = 3
+_MAX_NAMES = 3
 
 
 def demo_banner() -> None:
@@ -26,21 +26,21 @@ def demo_banner() -> None:
     )
 
 
-def stale(reason: str) -> None:
+def stale_warning(reason: str) -> None:
     st.warning(markdown(reason), icon=":material/history:")
 
 
-def problems(lines: Sequence[str]) -> None:
+def query_problems(messages: Sequence[str]) -> None:
     """What of the address cannot be shown as it stands."""
-    if lines:
-        st.warning("  \n".join(markdown(line) for line in lines), icon=":material/filter_alt_off:")
+    if messages:
+        st.warning("  \n".join(markdown(line) for line in messages), icon=":material/filter_alt_off:")
 
 
-def away(outage: Outage) -> None:
+def outage_banner(outage: Outage) -> None:
     """The figures that were read last stay on the page."""
     told = f"Database unavailable since {_clock(outage.since)}"
-    if outage.figures_of:
-        told += f"; showing figures of {_clock(outage.figures_of)}"
+    if outage.last_success_at:
+        told += f"; showing figures of {_clock(outage.last_success_at)}"
     st.error(f"{told}. This page tries again every few seconds.", icon=":material/database_off:")
 
 
@@ -58,7 +58,7 @@ def unavailable(reason: str) -> None:
         st.caption("Nothing stored is lost. This page tries again every few seconds.")
 
 
-def nothing_collected(status: Status) -> None:
+def nothing_collected(status: CollectionStatus) -> None:
     """Why there are no runs at all; it agrees with the line above the page."""
     with st.container(border=True, key="state-empty"):
         read = [row for row in status.repositories if row.complete_since and row.synced_at]
@@ -86,13 +86,13 @@ def nothing_collected(status: Status) -> None:
             st.markdown("Set `GITHUB_REPOS=owner/name` (and `GITHUB_TOKEN`), then start the collector: `make run`.")
 
 
-def _no_runs(status: Status) -> str:
+def _no_runs(status: CollectionStatus) -> str:
     """Which repositories were read, and how far back."""
-    names = [markdown(row.repo) for row in status.repositories[:_NAMED]]
+    names = [markdown(row.repo) for row in status.repositories[:_MAX_NAMES]]
     rest = len(status.repositories) - len(names)
     where = ", ".join(names) + (f" and {rest:,} more" if rest else "")
     since = max(row.complete_since for row in status.repositories if row.complete_since)
-    days = max(round((clock() - since).total_seconds() / 86400), 1)
+    days = max(round((utc_now() - since).total_seconds() / 86400), 1)
     span = "day" if days == 1 else f"{days:,} days"
     return (
         f"No workflow runs found in {where} for the last {span}. They appear within a poll of the first run; "
@@ -100,11 +100,11 @@ def _no_runs(status: Status) -> str:
     )
 
 
-def unknown(found: Unknown) -> None:
+def unknown_names_state(missing: UnknownNames) -> None:
     """In the place of the page: none of what the address chose is known, so that an empty page would read as health."""
-    names = ", ".join(markdown(name) for name in (found.repos or found.workflows)[:_NAMED])
+    names = ", ".join(markdown(name) for name in (missing.repos or missing.workflows)[:_MAX_NAMES])
     with st.container(border=True, key="state-unknown"):
-        if found.all_of == "repositories":
+        if missing.none_known == "repositories":
             st.markdown(f"### :material/search_off: {names} is not monitored")
             st.markdown("No repository of that name is known here. Check its spelling, or add it to `GITHUB_REPOS`.")
         else:
@@ -113,7 +113,7 @@ def unknown(found: Unknown) -> None:
         st.button("Clear filters", on_click=filters.clear, type="primary", icon=":material/close:", key="clear-unknown")
 
 
-def nothing_matches() -> None:
+def no_matches() -> None:
     with st.container(border=True, key="state-no-match"):
         st.markdown("### :material/filter_alt_off: Nothing matches these filters")
         st.markdown("No run of the chosen period fits all of them.")
@@ -121,11 +121,11 @@ def nothing_matches() -> None:
 
 
 _REFRESH_SECONDS = 5
-_LISTED = 30
+_MAX_LISTED = 30
 # The history begins a little later than the start of the window that was asked for.
 _SLACK = timedelta(hours=1)
 # Kinds of gaps that close by themselves, and that of a name that leads to no repository.
-_ON_THE_WAY, _UNREADABLE = ("history", "jobs"), "unreadable"
+_PENDING_KINDS, _UNREADABLE_KIND = ("history", "jobs"), "unreadable"
 
 
 @st.fragment(run_every=_REFRESH_SECONDS)
@@ -144,49 +144,51 @@ def freshness(seen_version: int, prepare: Callable[[int], object] | None) -> Non
         done, total = status.progress
         st.caption(f":material/sync: {markdown(status.syncing)} · {done:,} of {total:,}")
     elif status.synced_at:
-        ago = formatting.relative((data.clock() - status.synced_at).total_seconds())
-        said = f"{markdown(status.standing)} · " if status.standing else ""
+        ago = formatting.relative((data.utc_now() - status.synced_at).total_seconds())
+        said = f"{markdown(status.summary)} · " if status.summary else ""
         st.caption(f":{status.tone}[●] {said}synced {ago}", help=formatting.timestamp(status.synced_at))
     else:
         st.caption(":material/hourglass_empty: not synced yet")
 
 
-def completeness(found: Completeness, since: datetime | None, repos: Sequence[str] = ()) -> None:
+def completeness(coverage: Completeness, since: datetime | None, repos: Sequence[str] = ()) -> None:
     """Beside every figure that depends on it: whether all runs behind it are known, of the chosen repositories or of
     all monitored ones; what is known to be missing, one click away. `since`: where the figures begin."""
     listed = [row for row in data.status().repositories if not repos or row.repo in repos]
-    told, icon = complete_words(found, since, listed)
+    told, icon = completeness_text(coverage, since, listed)
     if not told:
         return
-    if not found.gaps:
+    if not coverage.gaps:
         st.caption(f"{icon} {told} · 0 gaps", width="content")
         return
-    word = "1 gap" if len(found.gaps) == 1 else f"{len(found.gaps)} gaps"
+    word = "1 gap" if len(coverage.gaps) == 1 else f"{len(coverage.gaps)} gaps"
     with st.popover(f"{told} · {word}", icon=":material/report:", type="tertiary"):
-        for gap in found.gaps[:_LISTED]:
+        for gap in coverage.gaps[:_MAX_LISTED]:
             st.markdown(f"**{markdown(gap.repo)}** {markdown(gap.detail)}")
-        if len(found.gaps) > _LISTED:
-            st.caption(f"and {len(found.gaps) - _LISTED} more")
+        if len(coverage.gaps) > _MAX_LISTED:
+            st.caption(f"and {len(coverage.gaps) - _MAX_LISTED} more")
         st.page_link("views/collector.py", label="All that is known of it", icon=":material/cloud_sync:")
 
 
-def complete_words(found: Completeness, since: datetime | None, listed: Sequence[RepositoryRow]) -> tuple[str, str]:
+def completeness_text(
+    coverage: Completeness, since: datetime | None, repositories: Sequence[RepositoryRow]
+) -> tuple[str, str]:
     """The line and its icon; empty where nothing is monitored."""
-    strange = {gap.repo for gap in found.gaps if gap.kind == _UNREADABLE}
-    total = len(listed) + len(strange)
+    strange = {gap.repo for gap in coverage.gaps if gap.kind == _UNREADABLE_KIND}
+    total = len(repositories) + len(strange)
     if not total:
         return "", ""
-    late = {gap.repo for gap in found.gaps if gap.kind in _ON_THE_WAY} - strange
-    behind = late | {row.repo for row in listed if row.complete_since is None or row.synced_at is None}
+    late = {gap.repo for gap in coverage.gaps if gap.kind in _PENDING_KINDS} - strange
+    behind = late | {row.repo for row in repositories if row.complete_since is None or row.synced_at is None}
     if behind:
         who = "the repository is" if total == 1 else f"{len(behind):,} of {total:,} repositories"
         told = f"Provisional: {who} still catching up"
-        if found.complete_since is None:
+        if coverage.complete_since is None:
             told = f"The history is still being read. {told}"
         return told, ":material/hourglass_top:"
-    if found.complete_since is None:
+    if coverage.complete_since is None:
         return f"{len(strange):,} of {total:,} repositories cannot be read", ":material/report:"
-    day = f"{found.complete_since:%d %b %Y} (UTC)"
-    if since is not None and found.complete_since > since + _SLACK:
+    day = f"{coverage.complete_since:%d %b %Y} (UTC)"
+    if since is not None and coverage.complete_since > since + _SLACK:
         return f"Complete only since {day}", ":material/history_toggle_off:"
     return f"Complete since {day}", ":material/verified:"

@@ -17,15 +17,15 @@ import streamlit as st
 from app.widgets.cells import Cell
 from app.widgets.text import html
 from core import formatting
-from core.text import as_text
+from core.text import escape_formula
 
-PAGE = 100
-_KEY, _OF = "paging-trail", "paging-of"
+PAGE_SIZE = 100
+_CURSORS_KEY, _RESET_KEY = "paging-trail", "paging-of"
 T = TypeVar("T")
 
 
-def paged(
-    items: Sequence[T], name: str, what: str, *, of: Hashable = None, default: int = 0, size: int = PAGE
+def paginate(
+    items: Sequence[T], name: str, noun: str, *, reset_key: Hashable = None, default: int = 0, size: int = PAGE_SIZE
 ) -> Sequence[T]:
     """The page that is chosen, after a line that says which of how many items it has; all of them, and no line, where
     they fit on one page. `name` is that of the list, `what` the plural of its items. Another `of`, such as the text
@@ -33,46 +33,52 @@ def paged(
     if len(items) <= size:
         return items
     pages = -(-len(items) // size)
-    question = sha256(repr(of).encode()).hexdigest()[:12]
+    question = sha256(repr(reset_key).encode()).hexdigest()[:12]
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"pages-{name}"):
         place = st.pagination(pages, default=min(default // size + 1, pages), key=f"page-{name}-{question}")
         first = (place - 1) * size
         shown = items[first : first + size]
-        st.caption(_words(first, len(shown), len(items), what), width="content")
+        st.caption(_range_text(first, len(shown), len(items), noun), width="content")
     return shown
 
 
-def _words(first: int, shown: int, total: int, what: str) -> str:
-    return f"{formatting.count(first + 1)} to {formatting.count(first + shown)} of {formatting.count(total)} {what}"
+def _range_text(first: int, shown: int, total: int, noun: str) -> str:
+    return f"{formatting.count(first + 1)} to {formatting.count(first + shown)} of {formatting.count(total)} {noun}"
 
 
-def cursor(question: Hashable) -> str | None:
+def current_cursor(reset_key: Hashable) -> str | None:
     """Where the page begins; another question starts at the newest again."""
-    if st.session_state.get(_OF) != question:
-        st.session_state[_OF], st.session_state[_KEY] = question, []
-    trail: list[str] = st.session_state[_KEY]
+    if st.session_state.get(_RESET_KEY) != reset_key:
+        st.session_state[_RESET_KEY], st.session_state[_CURSORS_KEY] = reset_key, []
+    trail: list[str] = st.session_state[_CURSORS_KEY]
     return trail[-1] if trail else None
 
 
-def pager(following: str | None, shown: int, total: int) -> None:
-    trail: list[str] = st.session_state[_KEY]
+def pager(next_cursor: str | None, listed: int, total: int) -> None:
+    trail: list[str] = st.session_state[_CURSORS_KEY]
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="pager"):
-        st.button("Newer", disabled=not trail, on_click=_back, icon=":material/chevron_left:")
-        st.button("Older", disabled=following is None, on_click=_on, args=(following,), icon=":material/chevron_right:")
-        st.caption(f"Page {len(trail) + 1} · {shown} of {total:,} runs")
+        st.button("Newer", disabled=not trail, on_click=_previous_page, icon=":material/chevron_left:")
+        st.button(
+            "Older",
+            disabled=next_cursor is None,
+            on_click=_next_page,
+            args=(next_cursor,),
+            icon=":material/chevron_right:",
+        )
+        st.caption(f"Page {len(trail) + 1} · {listed} of {total:,} runs")
 
 
-def _back() -> None:
-    st.session_state[_KEY].pop()
+def _previous_page() -> None:
+    st.session_state[_CURSORS_KEY].pop()
 
 
-def _on(following: str) -> None:
-    st.session_state[_KEY].append(following)
+def _next_page(next_cursor: str) -> None:
+    st.session_state[_CURSORS_KEY].append(next_cursor)
 
 
 Row = Sequence[Cell]
 # Rows are sorted in the browser by so many characters of a text.
-_SORTED_BY = 200
+_MAX_SORT_KEY = 200
 
 
 @dataclass(frozen=True)
@@ -98,11 +104,11 @@ def table(name: str, columns: Sequence[Column], rows: Sequence[Row], *, caption:
 @st.fragment
 def long_table(
     name: str, columns: Sequence[Column], items: Sequence[T], rows: Callable[[Sequence[T]], Sequence[Row]], *,
-    caption: str, what: str, of: Hashable = None, size: int = PAGE,
+    caption: str, noun: str, reset_key: Hashable = None, size: int = PAGE_SIZE,
 ) -> None:  # fmt: skip
     """A table of any length, page by page. `rows` makes the rows of a page; `what` is the plural of the items; another
     `of`, such as an order or a search, starts at the first page again."""
-    table(name, columns, rows(paged(items, name, what, of=of, size=size)), caption=caption)
+    table(name, columns, rows(paginate(items, name, noun, reset_key=reset_key, size=size)), caption=caption)
 
 
 def table_html(name: str, columns: Sequence[Column], rows: Sequence[Row], caption: str) -> str:
@@ -120,22 +126,22 @@ def as_csv(columns: Sequence[Column], rows: Sequence[Row]) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(f"{column.label} ({column.unit})" if column.unit else column.label for column in columns)
-    writer.writerows([_plain(cell) for cell in row] for row in rows)
+    writer.writerows([_csv_value(cell) for cell in row] for row in rows)
     return out.getvalue()
 
 
-def csv_button(name: str, made: Callable[[], tuple[Sequence[Column], Sequence[Row]]]) -> None:
+def csv_button(name: str, build: Callable[[], tuple[Sequence[Column], Sequence[Row]]]) -> None:
     """The rows are made when they are asked for."""
     st.download_button(
-        "CSV", lambda: as_csv(*made()), f"{name}.csv", "text/csv", key=f"csv-{name}", icon=":material/download:",
+        "CSV", lambda: as_csv(*build()), f"{name}.csv", "text/csv", key=f"csv-{name}", icon=":material/download:",
         type="tertiary", on_click="ignore", help="These rows as a file",
     )  # fmt: skip
 
 
-def _plain(cell: Cell) -> str | float | int:
+def _csv_value(cell: Cell) -> str | float | int:
     if cell.value is None:
         return ""
-    return as_text(cell.value) if isinstance(cell.value, str) else cell.value
+    return escape_formula(cell.value) if isinstance(cell.value, str) else cell.value
 
 
 def _head(column: Column) -> str:
@@ -147,14 +153,14 @@ def _head(column: Column) -> str:
 
 def _row(columns: Sequence[Column], row: Row) -> str:
     cells = "".join(
-        f'<td class="{_classes(column)}" data-value="{html(_sorted_by(cell))}">{cell.html}</td>'
+        f'<td class="{_classes(column)}" data-value="{html(_sort_attribute(cell))}">{cell.html}</td>'
         for column, cell in zip(columns, row, strict=True)
     )
     return f"<tr>{cells}</tr>"
 
 
-def _sorted_by(cell: Cell) -> str | float | int:
-    return "" if cell.value is None else cell.value[:_SORTED_BY] if isinstance(cell.value, str) else cell.value
+def _sort_attribute(cell: Cell) -> str | float | int:
+    return "" if cell.value is None else cell.value[:_MAX_SORT_KEY] if isinstance(cell.value, str) else cell.value
 
 
 def _classes(column: Column) -> str:

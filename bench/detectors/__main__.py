@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 
 from bench.detectors import flakes, regressions
-from bench.detectors.table import Row, printed
+from bench.detectors.table import ResultRow, format_table
 
 
-def rows(seed: int, workflows: int, *, quick: bool) -> Iterator[Row]:
+def rows(seed: int, workflows: int, *, quick: bool) -> Iterator[ResultRow]:
     dice = np.random.default_rng(seed)
-    yield from regressions.success(dice, workflows, quick=quick)
-    yield from regressions.speed(dice, workflows, quick=quick)
-    yield from flakes.runners(dice, quick=quick)
-    yield from flakes.flaky(dice, quick=quick)
+    yield from regressions.success_benchmark(dice, workflows, quick=quick)
+    yield from regressions.duration_benchmark(dice, workflows, quick=quick)
+    yield from flakes.queue_benchmark(dice, quick=quick)
+    yield from flakes.flaky_benchmark(dice, quick=quick)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
     for seed in given.seeds:
         began = time.monotonic()
         found = list(rows(seed, 20 if given.quick else given.workflows, quick=given.quick))
-        print(f"seed {seed}, {time.monotonic() - began:.0f} s\n{printed(found)}\n")
+        print(f"seed {seed}, {time.monotonic() - began:.0f} s\n{format_table(found)}\n")
 
 
 if __name__ == "__main__":

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from health.insights.statistics import DAY, Mask, Sequences, fisher_worse_each
-from health.metrics.definitions.distribution import Floats, percentile_of
+from health.insights.statistics import DAY, Mask, RunSequences, fisher_exact_greater_many
+from health.metrics.definitions.distribution import Floats, percentile_of_list
 
 _RECENT, _LOOK_BACK = 7 * DAY, 37 * DAY
-_MOST_RUNS, _MOST_WORKFLOWS, _LEAST, _MOST_BEFORE, _T = 160, 60, 12, 24, 7.0
+_MAX_RUNS, _MAX_WORKFLOWS, _MIN_RUNS, _MAX_RUNS_BEFORE, _MIN_T = 160, 60, 12, 24, 7.0
 
 
-def less_successful(runs: Sequences, now: float) -> Mask:
+def detect_success_drops(runs: RunSequences, now: float) -> Mask:
     """400 tests at p < 0.05, at least 5 points and 3 failures: the last 7 days against the 30 before."""
     runs = runs.between(now - _LOOK_BACK, now)
     group, recent, size = runs.group, now - runs.created < _RECENT, len(runs)
@@ -19,7 +19,7 @@ def less_successful(runs: Sequences, now: float) -> Mask:
         np.bincount(group[mask], minlength=size)
         for mask in (runs.failed & recent, ~runs.failed & recent, runs.failed & ~recent, ~runs.failed & ~recent)
     )
-    p = fisher_worse_each(failed, passed, failed_before, passed_before)
+    p = fisher_exact_greater_many(failed, passed, failed_before, passed_before)
     before = passed_before / np.maximum(passed_before + failed_before, 1)
     found: Mask = (
         (p < 0.05) & (before - passed / np.maximum(passed + failed, 1) >= 0.05) & (failed >= 3)
@@ -28,7 +28,7 @@ def less_successful(runs: Sequences, now: float) -> Mask:
     return found
 
 
-def first_failure(runs: Sequences, now: float) -> float | None:
+def first_failure(runs: RunSequences, now: float) -> float | None:
     """When the first bad run of one workflow was created: CUSUM over the last 7 days against the earlier rate."""
     early = runs.between(now - _LOOK_BACK, now - _RECENT)
     late = runs.between(now - _RECENT, now)
@@ -46,22 +46,22 @@ def first_failure(runs: Sequences, now: float) -> float | None:
     return float(late.created[later[0]]) if len(later) else None
 
 
-def slower(runs: Sequences, now: float) -> Mask:
+def detect_slowdowns(runs: RunSequences, now: float) -> Mask:
     """Perfherder's t over the newest 160 runs, of the 60 workflows whose daily means rose most."""
     runs = runs.between(now - _LOOK_BACK, now)
     found = np.zeros(len(runs), dtype=np.bool_)
     hints = {}
     for number in range(len(runs)):
-        one = runs.one(number)
+        one = runs.workflow(number)
         hint = _hint(one, now)
         if hint > 1:
             hints[number] = hint
-    for number in sorted(hints, key=lambda each: -hints[each])[:_MOST_WORKFLOWS]:
-        found[number] = _has_step(runs.one(number).seconds[-_MOST_RUNS:])
+    for number in sorted(hints, key=lambda each: -hints[each])[:_MAX_WORKFLOWS]:
+        found[number] = _has_step(runs.workflow(number).seconds[-_MAX_RUNS:])
     return found
 
 
-def _hint(runs: Sequences, now: float) -> float:
+def _hint(runs: RunSequences, now: float) -> float:
     if not len(runs.seconds):
         return 0.0
     span = ((now - runs.created) // DAY).astype(np.int64)[::-1]
@@ -79,11 +79,11 @@ def _hint(runs: Sequences, now: float) -> float:
 
 def _has_step(seconds: Floats) -> bool:
     size = len(seconds)
-    if size < 2 * _LEAST:
+    if size < 2 * _MIN_RUNS:
         return False
     total, squares = (np.concatenate(([0.0], np.cumsum(each))) for each in (seconds, seconds * seconds))
-    index = np.arange(_LEAST, size - _LEAST + 1)
-    low, high = np.maximum(index - _MOST_BEFORE, 0), index + _LEAST
+    index = np.arange(_MIN_RUNS, size - _MIN_RUNS + 1)
+    low, high = np.maximum(index - _MAX_RUNS_BEFORE, 0), index + _MIN_RUNS
 
     def side(first: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         number = end - first
@@ -94,19 +94,20 @@ def _has_step(seconds: Floats) -> bool:
     (before, error_before), (after, error_after) = side(low, index), side(index, high)
     t = (after - before) / np.sqrt(error_before + error_after)
     best = int(np.argmax(t))
-    if t[best] <= _T:
+    if t[best] <= _MIN_T:
         return False
     old, new, latest = (
-        float(np.median(part)) for part in (seconds[low[best] : index[best]], seconds[index[best] :], seconds[-_LEAST:])
+        float(np.median(part))
+        for part in (seconds[low[best] : index[best]], seconds[index[best] :], seconds[-_MIN_RUNS:])
     )
     return min(new, latest) >= max(old * 1.2, old + 60.0)
 
 
-def runs_wait(recent: Sequence[float], week: Sequence[float]) -> bool:
+def queue_alert(recent: Sequence[float], week: Sequence[float]) -> bool:
     """p95 of the last 3 hours, 5 minutes and three times that of the week before."""
-    p95, usual = percentile_of(sorted(recent), 0.95) or 0.0, percentile_of(sorted(week), 0.95) or 0.0
+    p95, usual = percentile_of_list(sorted(recent), 0.95) or 0.0, percentile_of_list(sorted(week), 0.95) or 0.0
     return len(recent) >= 5 and p95 >= max(300.0, 3 * usual)
 
 
-def called_flaky(flaky_in_14_days: int) -> bool:
+def classified_flaky(flaky_in_14_days: int) -> bool:
     return flaky_in_14_days >= 3

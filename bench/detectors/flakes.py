@@ -5,45 +5,45 @@ from collections.abc import Iterator
 import numpy as np
 
 from bench.detectors import first
-from bench.detectors.table import Row
+from bench.detectors.table import ResultRow
 from bench.detectors.worlds import HOUR, pool
 from health.insights.flaky import flakiness
-from health.insights.statistics import shortage
+from health.insights.statistics import find_shortage
 from health.metrics.definitions.distribution import Floats
 
 _WEEK, _SPAN = 168 * HOUR, 3 * HOUR
 _POOLS = (2, 4, 6, 8, 10, 15, 20, 30, 40, 60)
-_LOOKS_EVERY = 600.0
+_CHECK_INTERVAL = 600.0
 
 
-def runners(dice: np.random.Generator, *, quick: bool) -> Iterator[Row]:
+def queue_benchmark(rng: np.random.Generator, *, quick: bool) -> Iterator[ResultRow]:
     days = 9 if quick else 29
     asked = days - 8
     old = new = 0
     for rate in _POOLS:
-        reports = _reports(*pool(dice, rate, days), 8 * 24 * HOUR, days * 24 * HOUR)
+        reports = _report_times(*pool(rng, rate, days), 8 * 24 * HOUR, days * 24 * HOUR)
         old, new = old + len(reports[0]), new + len(reports[1])
     alarms = (f"{number * 7 / asked:.1f}" for number in (old, new))
-    yield Row("ten unchanged pools, 4 % cold starts", "false alarms a week", *alarms)
+    yield ResultRow("ten unchanged pools, 4 % cold starts", "false alarms a week", *alarms)
     since, pools = (14 * 24 + 10) * HOUR, 3 if quick else 10
     for rate in (4, 10, 60):
         seen: tuple[list[float], list[float]] = [], []
         for _ in range(pools):
-            queued, waits = pool(dice, rate, 15, short_from=since)
-            for hours, reports in zip(seen, _reports(queued, waits, since, since + 8 * HOUR), strict=True):
+            queued, waits = pool(rng, rate, 15, short_from=since)
+            for hours, reports in zip(seen, _report_times(queued, waits, since, since + 8 * HOUR), strict=True):
                 hours.extend([(reports[0] - since) / HOUR] if reports else [])
-        yield Row(
+        yield ResultRow(
             f"60 % of the jobs wait, {rate} an hour", "power within 8 h, hours", *(
                 f"{len(hours) / pools:.0%}, {np.median(hours):.1f} h" if hours else "0%" for hours in seen
             ),
         )  # fmt: skip
 
 
-def _reports(queued: Floats, waits: Floats, since: float, until: float) -> tuple[list[float], list[float]]:
+def _report_times(queued: Floats, waits: Floats, since: float, until: float) -> tuple[list[float], list[float]]:
     """When each method began to report, asked every ten minutes."""
     began: tuple[list[float], list[float]] = [], []
     standing = [False, False]
-    for now in np.arange(since, until, _LOOKS_EVERY).tolist():
+    for now in np.arange(since, until, _CHECK_INTERVAL).tolist():
         recent, before, week = (
             slice(*np.searchsorted(queued, edges))
             for edges in (
@@ -55,8 +55,8 @@ def _reports(queued: Floats, waits: Floats, since: float, until: float) -> tuple
         pairs = list(zip(queued[recent].tolist(), waits[recent].tolist(), strict=True))
         tall = sum(seconds >= 300 for _, seconds in pairs) > 0
         found = (
-            tall and first.runs_wait(waits[recent].tolist(), waits[week].tolist()),
-            shortage(pairs, waits[before].tolist(), now) is not None,
+            tall and first.queue_alert(waits[recent].tolist(), waits[week].tolist()),
+            find_shortage(pairs, waits[before].tolist(), now) is not None,
         )
         for method, fires in enumerate(found):
             if fires and not standing[method]:
@@ -65,17 +65,17 @@ def _reports(queued: Floats, waits: Floats, since: float, until: float) -> tuple
     return began
 
 
-def flaky(dice: np.random.Generator, *, quick: bool) -> Iterator[Row]:
+def flaky_benchmark(rng: np.random.Generator, *, quick: bool) -> Iterator[ResultRow]:
     """28 days, beside 5 % of runs that fail for a reason and do so again."""
     workflows = 20 if quick else 400
     for share, rate, habit in (
         (0.0, 200, 0.5), (0.002, 200, 0.5), (0.002, 10, 0.5), (0.01, 200, 0.5), (0.01, 50, 0.5), (0.05, 10, 0.5),
         (0.16, 2, 0.5), (0.16, 10, 0.1), (0.16, 10, 0.5), (0.16, 200, 0.1),
     ):  # fmt: skip
-        decided = dice.poisson(rate * 28, workflows)
-        flakes, defects = dice.binomial(decided, share), dice.binomial(decided, 0.05)
-        seen, in_vain = dice.binomial(flakes, habit), dice.binomial(defects, habit)
-        in_14_days = dice.binomial(seen, 0.5)
+        decided = rng.poisson(rate * 28, workflows)
+        flakes, defects = rng.binomial(decided, share), rng.binomial(decided, 0.05)
+        seen, in_vain = rng.binomial(flakes, habit), rng.binomial(defects, habit)
+        in_14_days = rng.binomial(seen, 0.5)
         found = [
             flakiness(*each) for each in zip(
                 seen.tolist(), (seen + in_vain).tolist(), (flakes + defects).tolist(), decided.tolist(), strict=True
@@ -84,8 +84,8 @@ def flaky(dice: np.random.Generator, *, quick: bool) -> Iterator[Row]:
         called = np.mean([each.called for each in found])
         estimate = np.median([each.estimate or 0.0 for each in found])
         per_run = np.median(seen / np.maximum(decided, 1))
-        yield Row(
+        yield ResultRow(
             f"{share:.1%} flakes, {rate} a day, {habit:.0%} re-run", "called flaky, rate shown",
-            f"{np.mean([first.called_flaky(int(number)) for number in in_14_days]):.0%}, {per_run:.1%}",
+            f"{np.mean([first.classified_flaky(int(number)) for number in in_14_days]):.0%}, {per_run:.1%}",
             f"{called:.0%}, {estimate:.1%}",
         )  # fmt: skip

@@ -5,39 +5,39 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from health.insights.statistics import DAY, Mask, Sequences
+from health.insights.statistics import DAY, Mask, RunSequences
 
-Look = Callable[[Sequences, float], Mask]
+Detector = Callable[[RunSequences, float], Mask]
 
 
 @dataclass(frozen=True)
-class Row:
+class ResultRow:
     """`first` and `now` of the method of the first release and of the product."""
 
     world: str
     measure: str
-    first: str
-    now: str
+    first_release: str
+    current: str
 
 
-def new_a_week(look: Look, runs: Sequences, days: Iterable[int]) -> float:
+def new_reports_per_week(detector: Detector, runs: RunSequences, days: Iterable[int]) -> float:
     """Reports that were not there the day before, a week; asked once a day."""
     known = np.zeros(len(runs), dtype=np.bool_)
     new = asked = 0
     for day in days:
-        found = look(runs, day * DAY)
+        found = detector(runs, day * DAY)
         new += int((found & ~known).sum())
         known, asked = found, asked + 1
     return new * 7 / max(asked, 1)
 
 
-def power(look: Look, runs: Sequences, planted: int, since: float, after: Sequence[int]) -> str:
+def power(detector: Detector, runs: RunSequences, planted: int, since: float, after: Sequence[int]) -> str:
     """Shares of the planted workflows that are reported so many days later."""
-    return " / ".join(f"{look(runs, (since + days) * DAY)[:planted].mean():.0%}" for days in after)
+    return " / ".join(f"{detector(runs, (since + days) * DAY)[:planted].mean():.0%}" for days in after)
 
 
-def printed(rows: Sequence[Row]) -> str:
-    heads = Row("world", "measure", "first release", "now")
+def format_table(rows: Sequence[ResultRow]) -> str:
+    heads = ResultRow("world", "measure", "first release", "now")
     widths = [max(len(getattr(row, name)) for row in (heads, *rows)) for name in vars(heads)]
     lines = ["  ".join(value.ljust(width) for value, width in zip(vars(row).values(), widths, strict=True)).rstrip()
              for row in (heads, *rows)]  # fmt: skip

@@ -9,26 +9,26 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from collector.doctor.channels import check_channels
 from collector.doctor.completeness import check_ledger
-from collector.doctor.environment import Check, check_access, check_machine
-from collector.github.client import Client
+from collector.doctor.environment import DoctorCheck, check_access, check_machine
+from collector.github.client import GitHubClient
 from collector.github.errors import Forbidden, GitHubError, Gone, NotFound
 from collector.github.pagination import fan_out
-from collector.settings import NOTHING_TO_COLLECT, Settings
-from collector.sync.targets import resolve
-from core.http.client import Limits
+from collector.settings import NOTHING_TO_COLLECT, CollectorSettings
+from collector.sync.targets import resolve_targets
+from core.http.client import ResponseLimits
 from core.text import clean
 from db.engine import DatabaseUnavailable, describe_failure, make_engine
 from db.migrate import NotMigrated, check_migrated
 
 _TIMEOUT_SECONDS = 10
-_REDIS_LIMITS = Limits(seconds=20.0, size=100_000)
+_REDIS_LIMITS = ResponseLimits(max_seconds=20.0, max_bytes=100_000)
 _CLOCK_SECONDS = 60
 # Repositories of which jobs and logs are tried, too; that takes five requests each.
-_IN_DEPTH = 25
-_NEVER = threading.Event()
+_MAX_DEEP_CHECKS = 25
+_NEVER_SET = threading.Event()
 
 
-def doctor(settings: Settings, client: Client, write: Callable[[str], None] = print) -> int:
+def doctor(settings: CollectorSettings, client: GitHubClient, write: Callable[[str], None] = print) -> int:
     """Prints a table; 0 when nothing is wrong, else 1."""
     checks = list(run_checks(settings, client))
     width = max(len(check.name) for check in checks)
@@ -38,12 +38,12 @@ def doctor(settings: Settings, client: Client, write: Callable[[str], None] = pr
     return 1 if any(check.ok is False for check in checks) else 0
 
 
-def run_checks(settings: Settings, client: Client) -> Iterator[Check]:
+def run_checks(settings: CollectorSettings, client: GitHubClient) -> Iterator[DoctorCheck]:
     if settings.repos:
-        yield Check("Configuration", True, f"{len(settings.repos)} entries in GITHUB_REPOS, polled every "
+        yield DoctorCheck("Configuration", True, f"{len(settings.repos)} entries in GITHUB_REPOS, polled every "
                     f"{settings.poll_interval_minutes:g} min")  # fmt: skip
     else:
-        yield Check("Configuration", False, NOTHING_TO_COLLECT)
+        yield DoctorCheck("Configuration", False, NOTHING_TO_COLLECT)
     yield from _database(settings)
     yield from _github(settings, client)
     yield _webhooks(settings)
@@ -52,69 +52,71 @@ def run_checks(settings: Settings, client: Client) -> Iterator[Check]:
     yield from check_channels(settings)
 
 
-def _database(settings: Settings) -> Iterator[Check]:
+def _database(settings: CollectorSettings) -> Iterator[DoctorCheck]:
     try:
         engine = make_engine(settings.database_url)
         check_migrated(engine)
     except (DatabaseUnavailable, NotMigrated) as error:
-        yield Check("Database", False, str(error))
+        yield DoctorCheck("Database", False, str(error))
         return
     try:
         yield from check_machine(settings, engine)
         yield from check_ledger(engine, datetime.now(UTC))
     except SQLAlchemyError as error:
-        yield Check("Completeness", False, describe_failure(engine, error))
+        yield DoctorCheck("Completeness", False, describe_failure(engine, error))
     finally:
         engine.dispose()
 
 
-def _github(settings: Settings, client: Client) -> Iterator[Check]:
+def _github(settings: CollectorSettings, client: GitHubClient) -> Iterator[DoctorCheck]:
     try:
         scopes = client.get("/rate_limit").scopes
     except NotFound:
         scopes = None  # a server without limits has nothing to say here
     except GitHubError as error:
-        yield Check("GitHub", False, str(error))
+        yield DoctorCheck("GitHub", False, str(error))
         yield from _clock(client)
         return
     known = f" (scopes: {scopes or 'none'})" if scopes is not None else ""
-    yield Check("GitHub", True, f"{settings.github_api_url} with {client.auth.kind}{known}; {_limit(client)}")
+    yield DoctorCheck(
+        "GitHub", True, f"{settings.github_api_url} with {client.auth.description}{known}; {_limit(client)}"
+    )
     yield from _clock(client)
-    targets = resolve(client, settings.repos)
+    targets = resolve_targets(client, settings.repos)
     for entry, reason in targets.failures.items():
-        yield Check(entry, False, reason)
-    in_depth = set(targets.names[:_IN_DEPTH])
-    found = dict(fan_out(lambda name: _repository(client, name, name in in_depth), targets.names, stop=_NEVER))
+        yield DoctorCheck(entry, False, reason)
+    in_depth = set(targets.names[:_MAX_DEEP_CHECKS])
+    found = dict(fan_out(lambda name: _repository(client, name, name in in_depth), targets.names, stop=_NEVER_SET))
     for name in targets.names:
         result = found[name]
-        yield Check(name, False, str(result)) if isinstance(result, GitHubError) else result
+        yield DoctorCheck(name, False, str(result)) if isinstance(result, GitHubError) else result
 
 
-def _limit(client: Client) -> str:
+def _limit(client: GitHubClient) -> str:
     rate = client.rate.state
     if not rate.limit or rate.remaining is None:
         return "no rate limit"
-    reserve = f", {client.rate.kept:,} of them left to others (RATE_LIMIT_RESERVE)" if client.rate.kept else ""
+    reserve = f", {client.rate.reserved:,} of them left to others (RATE_LIMIT_RESERVE)" if client.rate.reserved else ""
     return f"{rate.remaining:,} of {rate.limit:,} requests left this hour{reserve}"
 
 
-def _clock(client: Client) -> Iterator[Check]:
+def _clock(client: GitHubClient) -> Iterator[DoctorCheck]:
     """GitHub takes an App's signature only within a minute of its own time."""
     ahead = client.clock_ahead
     if ahead is None:
         return
     seconds = round(ahead.total_seconds())
     if abs(seconds) <= _CLOCK_SECONDS:
-        yield Check("Clock", True, "as GitHub's")
+        yield DoctorCheck("Clock", True, "as GitHub's")
         return
     told = f"this machine's clock is {abs(seconds):,} s {'ahead of' if seconds > 0 else 'behind'} GitHub's"
-    if client.auth.installed:
-        yield Check("Clock", False, f"{told}: a GitHub App's signature is not taken; set the clock by NTP")
+    if client.auth.is_installation:
+        yield DoctorCheck("Clock", False, f"{told}: a GitHub App's signature is not taken; set the clock by NTP")
     else:
-        yield Check("Clock", None, f"{told}; running times of jobs that are not over are off by as much")
+        yield DoctorCheck("Clock", None, f"{told}; running times of jobs that are not over are off by as much")
 
 
-def _repository(client: Client, name: str, in_depth: bool) -> Check:
+def _repository(client: GitHubClient, name: str, in_depth: bool) -> DoctorCheck:
     """What the token may read there; in depth also jobs and logs, by the newest run that is over."""
     where = f"/repos/{name}"
     if in_depth:
@@ -123,37 +125,39 @@ def _repository(client: Client, name: str, in_depth: bool) -> Check:
     try:
         data = client.get(f"{where}/actions/runs", params=asked).data
     except (Forbidden, NotFound) as error:
-        return Check(name, False, _refused("runs", "Actions", error))
+        return DoctorCheck(name, False, _permission_error("runs", "Actions", error))
     if not in_depth:
-        return Check(name, True, "runs can be read")
+        return DoctorCheck(name, True, "runs can be read")
     run = _first(data, "workflow_runs")
     if run is None:
-        return Check(name, True, "runs can be read; none is over yet, so jobs and logs were not tried")
+        return DoctorCheck(name, True, "runs can be read; none is over yet, so jobs and logs were not tried")
     try:
         job = _first(client.get(f"{where}/actions/runs/{run}/jobs", params={"per_page": 1}).data, "jobs")
     except (Forbidden, NotFound) as error:
-        return Check(name, False, _refused("jobs", "Actions", error))
+        return DoctorCheck(name, False, _permission_error("jobs", "Actions", error))
     if job is None:
-        return Check(name, True, "runs and jobs can be read")
+        return DoctorCheck(name, True, "runs and jobs can be read")
     return _logs(client, name, job)
 
 
-def _logs(client: Client, name: str, job: int) -> Check:
+def _logs(client: GitHubClient, name: str, job: int) -> DoctorCheck:
     try:
         with client.download(f"/repos/{name}/actions/jobs/{job}/logs"):
             logs = "runs, jobs and logs can be read"
     except Forbidden as error:
-        return Check(name, False, f"runs and jobs can be read; {_refused('logs', 'Actions', error)}")
+        return DoctorCheck(name, False, f"runs and jobs can be read; {_permission_error('logs', 'Actions', error)}")
     except (NotFound, Gone):
         logs = "runs and jobs can be read; the newest run's log is gone, which is no matter of rights"
     try:
         client.get(f"/repos/{name}/check-runs/{job}/annotations", params={"per_page": 1})
     except (Forbidden, NotFound):
-        return Check(name, True, f"{logs}; annotations cannot (right to read Checks): lost runners stay without cause")
-    return Check(name, True, logs)
+        return DoctorCheck(
+            name, True, f"{logs}; annotations cannot (right to read Checks): lost runners stay without cause"
+        )
+    return DoctorCheck(name, True, logs)
 
 
-def _refused(what: str, right: str, error: GitHubError) -> str:
+def _permission_error(what: str, right: str, error: GitHubError) -> str:
     """403 says that the right is missing; 404 hides what may not even be known."""
     if isinstance(error, Forbidden):
         return f"{what} may not be read: the right to read {right} is missing ({error})"
@@ -166,15 +170,15 @@ def _first(data: Any, key: str) -> int | None:
     return first["id"] if isinstance(first, dict) and isinstance(first.get("id"), int) else None
 
 
-def _webhooks(settings: Settings) -> Check:
+def _webhooks(settings: CollectorSettings) -> DoctorCheck:
     if not settings.github_webhook_secret:
-        return Check("Webhooks", None, "GITHUB_WEBHOOK_SECRET is not set: new runs are seen by polling alone")
-    return Check("Webhooks", True, "webhooks are taken at POST /api/webhooks/github")
+        return DoctorCheck("Webhooks", None, "GITHUB_WEBHOOK_SECRET is not set: new runs are seen by polling alone")
+    return DoctorCheck("Webhooks", True, "webhooks are taken at POST /api/webhooks/github")
 
 
-def _redis(settings: Settings) -> Check:
+def _redis(settings: CollectorSettings) -> DoctorCheck:
     if not settings.redis_url:
-        return Check("Redis", None, "REDIS_URL is not set: the API caches in its own process")
+        return DoctorCheck("Redis", None, "REDIS_URL is not set: the API caches in its own process")
     import redis  # the collector itself does without, and starts sooner
 
     from core.redis_client import bounded_redis
@@ -182,14 +186,14 @@ def _redis(settings: Settings) -> Check:
     try:
         server = bounded_redis(settings.redis_url.get_secret_value(), _TIMEOUT_SECONDS, _REDIS_LIMITS)
     except ValueError:
-        return Check("Redis", False, "REDIS_URL: the value is no Redis URL; write redis://:PASSWORD@HOST:6379/0")
+        return DoctorCheck("Redis", False, "REDIS_URL: the value is no Redis URL; write redis://:PASSWORD@HOST:6379/0")
     try:
         server.ping()
     except (redis.RedisError, OSError) as error:
-        return Check("Redis", False, f"REDIS_URL: {_reason(error)}")
+        return DoctorCheck("Redis", False, f"REDIS_URL: {_reason(error)}")
     finally:
         server.close()
-    return Check("Redis", True, "answers")
+    return DoctorCheck("Redis", True, "answers")
 
 
 def _reason(error: Exception) -> str:

@@ -12,21 +12,21 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from collector.settings import Settings
+from collector.settings import CollectorSettings
 from core import formatting
-from core.http.settings import refuse_if_open
+from core.http.settings import require_protection
 from core.settings import ConfigError
 from core.text import clean
-from db.engine import DatabaseUnavailable, describe_failure, make_engine, session_scope, shown
+from db.engine import DatabaseUnavailable, describe_failure, make_engine, safe_url, session_scope
 from db.migrate import NotMigrated, check_migrated
 from db.storage import database_bytes, free_bytes, replica_lag, schema_revision, server_version
 
 # Several repositories and what is wrong with them fit.
-_LONGEST = 4_000
+_MAX_LENGTH = 4_000
 
 
 @dataclass(frozen=True)
-class Check:
+class DoctorCheck:
     """`ok` is null where there is nothing to check, or nothing that somebody must do. `name` and `detail` may repeat
     what servers say: they are cleaned."""
 
@@ -36,74 +36,84 @@ class Check:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", clean(self.name, 200))
-        object.__setattr__(self, "detail", clean(self.detail, _LONGEST))
+        object.__setattr__(self, "detail", clean(self.detail, _MAX_LENGTH))
 
 
 # A day of a large organisation fits, with the room that a migration needs for the largest index.
-_LEAST_FREE = 10**9
+_MIN_FREE_BYTES = 10**9
 # Two archives of logs at once.
-_LEAST_TEMPORARY = 10**9
+_MIN_TEMP_BYTES = 10**9
 
 
-def check_machine(settings: Settings, engine: Engine) -> Iterator[Check]:
+def check_machine(settings: CollectorSettings, engine: Engine) -> Iterator[DoctorCheck]:
     """Of a database that is there and migrated."""
     with session_scope(engine) as session:
         size = database_bytes(session)
         kept = f"{server_version(session)}, schema {schema_revision(session)}, {formatting.size(size)}"
-    yield Check("Database", True, f"{shown(engine)}, migrated; {kept}")
+    yield DoctorCheck("Database", True, f"{safe_url(engine)}, migrated; {kept}")
     if settings.database_replica_url:
         yield _replica(settings.database_replica_url, settings.database_replica_max_lag, engine)
     yield from _disk(engine)
 
 
-def _replica(url: str, most_lag_seconds: float, engine: Engine) -> Check:
+def _replica(url: str, most_lag_seconds: float, engine: Engine) -> DoctorCheck:
     replica = make_engine(url, variable="DATABASE_REPLICA_URL")
     try:
         check_migrated(replica)
         with session_scope(engine) as primary, session_scope(replica) as copy:
             lag = replica_lag(primary, copy)
     except (DatabaseUnavailable, NotMigrated) as error:
-        return Check("Replica", False, str(error))
+        return DoctorCheck("Replica", False, str(error))
     except SQLAlchemyError as error:
-        return Check("Replica", False, describe_failure(replica, error))
+        return DoctorCheck("Replica", False, describe_failure(replica, error))
     finally:
         replica.dispose()
     if lag is None:
-        return Check("Replica", None, f"{shown(replica)} can be read; how far it is behind shows once a collector ran")
-    told = f"{shown(replica)} is {formatting.duration(lag)} behind" if lag >= 1 else f"{shown(replica)} is up to date"
+        return DoctorCheck(
+            "Replica", None, f"{safe_url(replica)} can be read; how far it is behind shows once a collector ran"
+        )
+    told = (
+        f"{safe_url(replica)} is {formatting.duration(lag)} behind"
+        if lag >= 1
+        else f"{safe_url(replica)} is up to date"
+    )
     if lag > most_lag_seconds:
-        return Check("Replica", False, f"{told} and does not answer until it is near; look whether replication runs")
-    return Check("Replica", True, told)
+        return DoctorCheck(
+            "Replica", False, f"{told} and does not answer until it is near; look whether replication runs"
+        )
+    return DoctorCheck("Replica", True, told)
 
 
-def _disk(engine: Engine) -> Iterator[Check]:
+def _disk(engine: Engine) -> Iterator[DoctorCheck]:
     free = free_bytes(engine)
     if free is not None:
         folder = Path(engine.url.database or "").resolve().parent
-        ok = free >= _LEAST_FREE
+        ok = free >= _MIN_FREE_BYTES
         remedy = "" if ok else ": make room, or shorten RETENTION_DAYS; a full disk stops the collection"
-        yield Check("Disk", ok, f"{formatting.size(free)} free in {folder}{remedy}")
+        yield DoctorCheck("Disk", ok, f"{formatting.size(free)} free in {folder}{remedy}")
     folder = Path(tempfile.gettempdir())
     free = shutil.disk_usage(folder).free
     told = f"{formatting.size(free)} free in {folder}"
-    if free >= _LEAST_TEMPORARY:
-        yield Check("Temporary files", True, told)
+    if free >= _MIN_TEMP_BYTES:
+        yield DoctorCheck("Temporary files", True, told)
     else:
-        yield Check("Temporary files", None, f"{told}: large archives of logs do not fit, and logs are fetched one by "
+        yield DoctorCheck("Temporary files", None, f"{told}: large archives of logs do not fit, and logs are fetched one by "
                     "one; set TMPDIR to a folder with more room")  # fmt: skip
 
 
-def check_access(settings: Settings) -> Check:
+def check_access(settings: CollectorSettings) -> DoctorCheck:
     """By the rule by which the API starts. Only where this program is given the API's settings, too: in containers they
     are the API's alone."""
-    listening = settings.listening()
+    listening = settings.listen_address()
     try:
-        refuse_if_open(settings, listening, guarded=bool(settings.api_keys))
+        require_protection(settings, listening, guarded=bool(settings.api_keys))
     except ConfigError as error:
-        return Check("API access", False, str(error))
+        return DoctorCheck("API access", False, str(error))
     if settings.api_keys:
-        return Check("API access", True, "API_KEYS is set: every /api route wants a key")
+        return DoctorCheck("API access", True, "API_KEYS is set: every /api route wants a key")
     if settings.access_by_proxy:
-        return Check("API access", None, "ACCESS_BY_PROXY is set: whoever the proxy in front lets through may read all")
-    return Check("API access", None, f"API_KEYS is not set here: whoever reaches {listening.place} may read all; "
+        return DoctorCheck(
+            "API access", None, "ACCESS_BY_PROXY is set: whoever the proxy in front lets through may read all"
+        )
+    return DoctorCheck("API access", None, f"API_KEYS is not set here: whoever reaches {listening.display_address} may read all; "
                  "set it where a proxy or a published port lets others in")  # fmt: skip

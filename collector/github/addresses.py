@@ -14,21 +14,21 @@ import requests
 from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import NewConnectionError
 
-from collector.github.errors import BadAnswer, Unreachable
-from core.http.client import BoundedAdapter, Limits, bounded_pools, limited
+from collector.github.errors import InvalidResponse, Unreachable
+from core.http.client import BoundedAdapter, ResponseLimits, bounded_pools, limited
 
 GITHUB_COM = "api.github.com"
 # Where github.com keeps logs and archives (docs.github.com, "Self-hosted runners reference", domains).
-GITHUBS_LOG_HOSTS = ("actions.githubusercontent.com", "blob.core.windows.net", "codeload.github.com")
+GITHUB_LOG_HOSTS = ("actions.githubusercontent.com", "blob.core.windows.net", "codeload.github.com")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _GLOBAL = "public"
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def kind_of(address: Address) -> str:
+def address_scope(address: Address) -> str:
     """`public`, `loopback`, `link-local`, `private`, or `reserved` for all the rest, of the IPv4 address within one of
     IPv6 where it stands for one."""
-    address = _within(address)
+    address = _embedded_ipv4(address)
     if address.is_loopback:
         return "loopback"
     if address.is_link_local:
@@ -40,7 +40,7 @@ def kind_of(address: Address) -> str:
     return "private" if address.is_private else "reserved"
 
 
-def _within(address: Address) -> Address:
+def _embedded_ipv4(address: Address) -> Address:
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address in _NAT64:
@@ -55,10 +55,10 @@ class LogHosts:
     def __init__(self, api_url: str, allowed: Sequence[str] = ()) -> None:
         parts = urlsplit(api_url)
         self._scheme, self._api_host = parts.scheme, parts.hostname or ""
-        usual = GITHUBS_LOG_HOSTS if self._api_host == GITHUB_COM else ()
+        usual = GITHUB_LOG_HOSTS if self._api_host == GITHUB_COM else ()
         self._allowed = tuple(each.lower().strip(".") for each in allowed) or usual
 
-    def check(self, url: str) -> None:
+    def check_url(self, url: str) -> None:
         """Raises BadAnswer where no connection may be made for this URL, whatever its host resolves to."""
         try:
             parts = urlsplit(url)
@@ -66,37 +66,43 @@ class LogHosts:
         except ValueError:
             host = ""
         if not host or parts.scheme not in ("http", "https"):
-            raise BadAnswer("GitHub redirected a download to nowhere")
+            raise InvalidResponse("GitHub redirected a download to nowhere")
         if parts.scheme != "https" and self._scheme == "https":
-            raise BadAnswer(f"GitHub redirected a download to {host} without https; not followed")
+            raise InvalidResponse(f"GitHub redirected a download to {host} without https; not followed")
         if parts.username or parts.password:
-            raise BadAnswer(f"GitHub redirected a download to {host} with a password; not followed")
+            raise InvalidResponse(f"GitHub redirected a download to {host} with a password; not followed")
         own_host = host == self._api_host
         if self._allowed and not own_host and not any(_is_under(host, each) for each in self._allowed):
-            raise BadAnswer(f"GitHub redirected a download to {host}, which LOG_HOSTS does not name; not followed")
+            raise InvalidResponse(
+                f"GitHub redirected a download to {host}, which LOG_HOSTS does not name; not followed"
+            )
 
-    def addresses(self, host: str, port: int) -> list[str]:
+    def resolve(self, host: str, port: int) -> list[str]:
         """Those of the host, every one of them checked. Raises BadAnswer, and OSError where the name is unknown."""
-        found = _resolved(host, port)
-        allowed = {_GLOBAL, *self._kinds_of_api()} if any(kind_of(each) != _GLOBAL for each in found) else {_GLOBAL}
+        found = _resolve(host, port)
+        allowed = (
+            {_GLOBAL, *self._api_address_scopes()}
+            if any(address_scope(each) != _GLOBAL for each in found)
+            else {_GLOBAL}
+        )
         for address in found:
-            if kind_of(address) not in allowed:
-                raise BadAnswer(
-                    f"GitHub redirected a download to {host}, a {kind_of(address)} address ({address}); not followed"
+            if address_scope(address) not in allowed:
+                raise InvalidResponse(
+                    f"GitHub redirected a download to {host}, a {address_scope(address)} address ({address}); not followed"
                 )
         return [str(each) for each in found]
 
     def check_behind_proxy(self, host: str) -> None:
         """A proxy resolves the name; what this machine knows of it is checked all the same. Raises BadAnswer."""
         try:
-            self.addresses(host, 443)
+            self.resolve(host, 443)
         except OSError:
             return
 
-    def _kinds_of_api(self) -> set[str]:
+    def _api_address_scopes(self) -> set[str]:
         """A server in a private network keeps its logs there, too."""
         try:
-            return {kind_of(each) for each in _resolved(self._api_host, 443)}
+            return {address_scope(each) for each in _resolve(self._api_host, 443)}
         except OSError:
             raise Unreachable(f"{self._api_host} cannot be resolved") from None
 
@@ -105,18 +111,18 @@ def _is_under(host: str, suffix: str) -> bool:
     return host == suffix or host.endswith(f".{suffix}")
 
 
-def _resolved(host: str, port: int) -> list[Address]:
+def _resolve(host: str, port: int) -> list[Address]:
     found: Iterable[str] = (str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     return [ipaddress.ip_address(each.partition("%")[0]) for each in dict.fromkeys(found)]
 
 
-REDIRECTS = 3
+MAX_REDIRECTS = 3
 _REDIRECTED = (301, 302, 303, 307, 308)
 # Slower than this, a download is given up; so is one that takes longer than half an hour.
-LIMITS = Limits(seconds=60.0, size=4_100_000_000, bytes_per_second=10_000.0, longest=1800.0)
+LIMITS = ResponseLimits(max_seconds=60.0, max_bytes=4_100_000_000, bytes_per_second=10_000.0, max_total_seconds=1800.0)
 
 
-class Storage:
+class LogStorage:
     """Any host that the rules allow; shared by all threads, so without cookies."""
 
     def __init__(self, hosts: LogHosts, headers: Mapping[str, str], verify: str | bool, connections: int) -> None:
@@ -125,20 +131,22 @@ class Storage:
 
     def get(self, url: str, timeout: tuple[float, float]) -> requests.Response:
         """The first answer that is no redirect, streamed. Raises BadAnswer, TooMuch and what requests raises."""
-        for _ in range(REDIRECTS + 1):
-            response = self._once(url, timeout)
+        for _ in range(MAX_REDIRECTS + 1):
+            response = self._send(url, timeout)
             if response.status_code not in _REDIRECTED:
                 return response
             with response:
                 url = urljoin(url, response.headers.get("location", ""))
-        raise BadAnswer(f"a download is redirected more than {REDIRECTS} times, the last to {urlsplit(url).hostname}")
+        raise InvalidResponse(
+            f"a download is redirected more than {MAX_REDIRECTS} times, the last to {urlsplit(url).hostname}"
+        )
 
-    def _once(self, url: str, timeout: tuple[float, float]) -> requests.Response:
-        self._hosts.check(url)
+    def _send(self, url: str, timeout: tuple[float, float]) -> requests.Response:
+        self._hosts.check_url(url)
         request = requests.Request("GET", url, headers=self._headers).prepare()
         # requests and urllib3 may read an address differently: the host that is connected to is the one that counts.
         final = request.url or ""
-        self._hosts.check(final)
+        self._hosts.check_url(final)
         proxies = dict(get_environ_proxies(final))
         if select_proxy(final, proxies):
             self._hosts.check_behind_proxy(urlsplit(final).hostname or "")
@@ -160,7 +168,7 @@ class _CheckedAdapter(BoundedAdapter):
             def _new_conn(self: Any) -> Any:
                 name, last = self.host, None
                 try:
-                    addresses = hosts.addresses(name, self.port)
+                    addresses = hosts.resolve(name, self.port)
                 except OSError as error:
                     raise NewConnectionError(self, f"{name} cannot be resolved: {error.strerror}") from error
                 for address in addresses:

@@ -12,16 +12,16 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from collector.github import errors
-from core.text import hide
+from core.text import register_secrets
 
 # GitHub takes ten minutes at most; nine leave a minute for clocks that differ.
-_BACKDATED, _SIGNED_FOR = timedelta(seconds=60), timedelta(minutes=9)
+_JWT_BACKDATE, _JWT_LIFETIME = timedelta(seconds=60), timedelta(minutes=9)
 _RENEW_BEFORE = timedelta(minutes=5)
 # GitHub's servers learn of a new token one after the other; until then some of them refuse it.
-_NEW_FOR = timedelta(seconds=15)
+_FRESH_FOR = timedelta(seconds=15)
 
 # Method, path and Authorization in, the JSON of a good answer out; raises the errors of collector.github.errors.
-Ask = Callable[[str, str, str], Any]
+AppRequest = Callable[[str, str, str], Any]
 
 
 class Auth(Protocol):
@@ -30,76 +30,76 @@ class Auth(Protocol):
     not know it yet. `who` and `advice`: who was refused then, and what to look at. `personal`: it may belong to
     a user; `installed`: to an App's installation."""
 
-    personal: bool
-    installed: bool
-    kind: str
-    who: str
-    advice: str
+    is_user_token: bool
+    is_installation: bool
+    description: str
+    principal: str
+    remediation: str
 
-    def header(self, ask: Ask) -> str | None: ...
+    def authorization(self, request: AppRequest) -> str | None: ...
 
-    def renew(self, header: str | None) -> bool: ...
+    def invalidate(self, header: str | None) -> bool: ...
 
-    def is_new(self, header: str | None) -> bool: ...
+    def is_fresh(self, header: str | None) -> bool: ...
 
 
 class TokenAuth:
-    installed = False
+    is_installation = False
 
     def __init__(self, token: str | None) -> None:
-        hide(token)
+        register_secrets(token)
         self._header = f"Bearer {token}" if token else None
-        self.personal = token is not None
-        self.kind = "a token" if token else "no token: public repositories only, 60 requests an hour"
-        self.who = "the token" if token else "a request without a token"
-        self.advice = "check GITHUB_TOKEN" if token else "set GITHUB_TOKEN"
+        self.is_user_token = token is not None
+        self.description = "a token" if token else "no token: public repositories only, 60 requests an hour"
+        self.principal = "the token" if token else "a request without a token"
+        self.remediation = "check GITHUB_TOKEN" if token else "set GITHUB_TOKEN"
 
-    def header(self, ask: Ask) -> str | None:
+    def authorization(self, request: AppRequest) -> str | None:
         return self._header
 
-    def renew(self, header: str | None) -> bool:
+    def invalidate(self, header: str | None) -> bool:
         return False
 
-    def is_new(self, header: str | None) -> bool:
+    def is_fresh(self, header: str | None) -> bool:
         return False
 
 
 @dataclass(frozen=True)
-class _Installed:
-    header: str
+class _InstallationToken:
+    authorization: str
     expires_at: datetime
-    made_at: datetime
+    created_at: datetime
 
 
 class AppAuth:
     """Tokens of one installation, an hour each, renewed five minutes before they end, and after a 401. Of several
     threads one renews; those that still have a good token do not wait for it."""
 
-    personal, installed = False, True
+    is_user_token, is_installation = False, True
 
     def __init__(
         self, app_id: str, key: RSAPrivateKey, installation_id: int | None, clock: Callable[[], datetime]
     ) -> None:
-        self.kind = f"an installation of GitHub App {app_id}"
-        self.who = f"GitHub App {app_id}"
-        self.advice = "check GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY, and this machine's clock"
+        self.description = f"an installation of GitHub App {app_id}"
+        self.principal = f"GitHub App {app_id}"
+        self.remediation = "check GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY, and this machine's clock"
         self.app_id, self.installation_id = app_id, installation_id
         self._key, self._clock = key, clock
-        self._installed: _Installed | None = None
+        self._installed: _InstallationToken | None = None
         self._renewing = threading.Lock()
 
-    def header(self, ask: Ask) -> str:
-        if (held := self._good(_RENEW_BEFORE)) is not None:
+    def authorization(self, request: AppRequest) -> str:
+        if (held := self._valid_authorization(_RENEW_BEFORE)) is not None:
             return held
-        spare = self._good(timedelta(0))
+        spare = self._valid_authorization(timedelta(0))
         if not self._renewing.acquire(blocking=spare is None) and spare is not None:
             return spare
         try:
-            held = self._good(_RENEW_BEFORE)  # somebody else may have renewed it meanwhile
+            held = self._valid_authorization(_RENEW_BEFORE)  # somebody else may have renewed it meanwhile
             if held is None:
-                self._installed = self._renewed(ask)
-                held = self._installed.header
-        except (errors.Unreachable, errors.RateLimited, errors.BadAnswer):
+                self._installed = self._request_token(request)
+                held = self._installed.authorization
+        except (errors.Unreachable, errors.RateLimited, errors.InvalidResponse):
             if spare is None:
                 raise
             held = spare
@@ -107,26 +107,26 @@ class AppAuth:
             self._renewing.release()
         return held
 
-    def renew(self, header: str | None) -> bool:
+    def invalidate(self, header: str | None) -> bool:
         installed = self._installed
-        if installed is not None and installed.header == header:
+        if installed is not None and installed.authorization == header:
             self._installed = None
         return True
 
-    def is_new(self, header: str | None) -> bool:
+    def is_fresh(self, header: str | None) -> bool:
         installed = self._installed
-        if installed is None or installed.header != header:
+        if installed is None or installed.authorization != header:
             return False
-        return self._clock() - installed.made_at < _NEW_FOR
+        return self._clock() - installed.created_at < _FRESH_FOR
 
-    def _good(self, margin: timedelta) -> str | None:
+    def _valid_authorization(self, margin: timedelta) -> str | None:
         installed = self._installed
-        return installed.header if installed and self._clock() < installed.expires_at - margin else None
+        return installed.authorization if installed and self._clock() < installed.expires_at - margin else None
 
-    def _renewed(self, ask: Ask) -> _Installed:
-        number = self.installation_id or self._find(ask)
+    def _request_token(self, ask: AppRequest) -> _InstallationToken:
+        number = self.installation_id or self._find_installation(ask)
         try:
-            answer = ask("POST", f"/app/installations/{number}/access_tokens", self._signed())
+            answer = ask("POST", f"/app/installations/{number}/access_tokens", self._signed_jwt())
         except errors.NotFound:
             raise errors.Unauthorized(
                 f"GitHub knows no installation {number} of GitHub App {self.app_id}; check GITHUB_APP_ID and "
@@ -139,21 +139,21 @@ class AppAuth:
             ends = datetime.fromisoformat(answer["expires_at"])
             ends = ends if ends.tzinfo else ends.replace(tzinfo=UTC)
             token = str(answer["token"])
-            hide(token, renewed=True)
-            return _Installed(f"Bearer {token}", ends, self._clock())
+            register_secrets(token, expires=True)
+            return _InstallationToken(f"Bearer {token}", ends, self._clock())
         except (TypeError, KeyError, ValueError):
-            raise errors.BadAnswer("GitHub answered without an installation's token") from None
+            raise errors.InvalidResponse("GitHub answered without an installation's token") from None
 
-    def _find(self, ask: Ask) -> int:
+    def _find_installation(self, ask: AppRequest) -> int:
         """The only installation there is."""
         try:
-            listed = ask("GET", "/app/installations?per_page=100", self._signed())
+            listed = ask("GET", "/app/installations?per_page=100", self._signed_jwt())
         except errors.NotFound:
             raise errors.Unauthorized(f"GitHub knows no GitHub App {self.app_id}; check GITHUB_APP_ID") from None
         try:
             found = {int(each["id"]): str((each.get("account") or {}).get("login")) for each in listed}
         except (TypeError, KeyError, ValueError, AttributeError):
-            raise errors.BadAnswer("GitHub's list of installations cannot be read") from None
+            raise errors.InvalidResponse("GitHub's list of installations cannot be read") from None
         if not found:
             raise errors.Unauthorized(f"GitHub App {self.app_id} is not installed anywhere; install it on GitHub first")
         if len(found) > 1:
@@ -163,9 +163,9 @@ class AppAuth:
             )
         return next(iter(found))
 
-    def _signed(self) -> str:
+    def _signed_jwt(self) -> str:
         now = self._clock()
-        claims = {"iat": int((now - _BACKDATED).timestamp()), "exp": int((now + _SIGNED_FOR).timestamp())}
+        claims = {"iat": int((now - _JWT_BACKDATE).timestamp()), "exp": int((now + _JWT_LIFETIME).timestamp())}
         return f"Bearer {jwt.encode({**claims, 'iss': self.app_id}, self._key, algorithm='RS256')}"
 
 

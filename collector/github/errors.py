@@ -45,17 +45,17 @@ class Unprocessable(GitHubError):
 class Unreachable(GitHubError):
     """`lasting`: trying again changes nothing, as with a certificate that is not trusted."""
 
-    def __init__(self, message: str, *, lasting: bool = False) -> None:
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
         super().__init__(message)
-        self.lasting = lasting
+        self.permanent = permanent
 
 
-class BadAnswer(GitHubError):
+class InvalidResponse(GitHubError):
     """`server_side` is true for a 5xx: a smaller page may still work. `passing`: the next answer may be a good one."""
 
-    def __init__(self, message: str, *, server_side: bool = False, passing: bool = False) -> None:
+    def __init__(self, message: str, *, server_side: bool = False, transient: bool = False) -> None:
         super().__init__(message)
-        self.server_side, self.passing = server_side, passing or server_side
+        self.server_side, self.transient = server_side, transient or server_side
 
 
 class RateLimited(GitHubError):

@@ -11,10 +11,10 @@ from itertools import islice
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
-from collector.github.client import TRIES, Answer, Client
-from collector.github.errors import BadAnswer, GitHubError
-from collector.github.payloads import Payload, read
-from core.work import current, part_of, waiting
+from collector.github.client import MAX_ATTEMPTS, GitHubClient, GitHubResponse
+from collector.github.errors import GitHubError, InvalidResponse
+from collector.github.payloads import Payload, parse_payload
+from core.work import current_task, subtask_of, waiting_for_subtasks
 
 WORKERS = 8
 T = TypeVar("T")
@@ -22,19 +22,19 @@ R = TypeVar("R")
 
 
 def fan_out(
-    fetch: Callable[[T], R], wanted: Iterable[T], *, stop: threading.Event, workers: int = WORKERS
+    fetch: Callable[[T], R], items: Iterable[T], *, stop: threading.Event, workers: int = WORKERS
 ) -> Iterator[tuple[T, R | GitHubError]]:
     """Pairs of what was wanted and what came, as they come. After `stop` is set nothing new is asked for."""
-    parent, queue = current(), iter(wanted)
+    parent, queue = current_task(), iter(items)
 
     def piece(item: T) -> R:
-        with part_of(parent):
+        with subtask_of(parent):
             return fetch(item)
 
     with ThreadPoolExecutor(workers, thread_name_prefix="fetch") as pool:
         running: dict[Future[R], T] = {pool.submit(piece, item): item for item in islice(queue, workers)}
         while running:
-            with waiting():
+            with waiting_for_subtasks():
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 item = running.pop(future)
@@ -50,28 +50,28 @@ def fan_out(
 
 
 PER_PAGE = 100
-_SMALLEST_PAGE = 10
+_MIN_PER_PAGE = 10
 # A 5xx at this size is asked for again so often before the size is halved.
-_TRIES = 2
+_MAX_SERVER_ERRORS = 2
 P = TypeVar("P", bound=Payload)
 
 
 @dataclass(frozen=True)
-class Page(Generic[P]):
+class ResultPage(Generic[P]):
     """`unreadable` has one line for each item whose shape was not what the API promises."""
 
     items: list[P]
     etag: str | None = None
     total_count: int | None = None
     not_modified: bool = False
-    unreadable: list[str] = field(default_factory=list)
+    invalid_items: list[str] = field(default_factory=list)
     next_url: str | None = None
 
 
 def pages(
-    client: Client, path: str, key: str | None, model: type[P], *, params: dict[str, Any] | None = None,
-    etag: str | None = None, per_page: int = PER_PAGE, memory: MutableMapping[str, Page[P]] | None = None,
-) -> Iterator[Page[P]]:  # fmt: skip
+    client: GitHubClient, path: str, key: str | None, model: type[P], *, params: dict[str, Any] | None = None,
+    etag: str | None = None, per_page: int = PER_PAGE, cache: MutableMapping[str, ResultPage[P]] | None = None,
+) -> Iterator[ResultPage[P]]:  # fmt: skip
     """Pages of the list under `key` (the answer itself where key is null), following Link headers verbatim.
 
     A list that answers 5xx is asked again for half as many items a page, down to 10: big runs do that. The smaller
@@ -82,39 +82,39 @@ def pages(
     following: str | None = None
     while True:
         url = following or f"{path}?{urlencode({**(params or {}), 'per_page': size, 'page': page}, doseq=True)}"
-        tries = _TRIES if size > _SMALLEST_PAGE else TRIES
-        known = memory.get(url) if memory is not None else None
+        tries = _MAX_SERVER_ERRORS if size > _MIN_PER_PAGE else MAX_ATTEMPTS
+        known = cache.get(url) if cache is not None else None
         try:
-            answer = client.get(url, etag=known.etag if known else None if following else etag, tries=tries)
-        except BadAnswer as error:
-            if not error.server_side or size <= _SMALLEST_PAGE:
+            answer = client.get(url, etag=known.etag if known else None if following else etag, max_attempts=tries)
+        except InvalidResponse as error:
+            if not error.server_side or size <= _MIN_PER_PAGE:
                 raise
-            before, size = (page - 1) * size, max(size // 2, _SMALLEST_PAGE)
+            before, size = (page - 1) * size, max(size // 2, _MIN_PER_PAGE)
             page, following = before // size + 1, None
             continue
         found = known if known and answer.not_modified else _page(answer, key, model)
-        if memory is not None and found.etag and not found.not_modified:
-            memory[url] = found
+        if cache is not None and found.etag and not found.not_modified:
+            cache[url] = found
         yield found
         if found.next_url is None:
             return
         following, page = found.next_url, page + 1
 
 
-def _page(answer: Answer, key: str | None, model: type[P]) -> Page[P]:
+def _page(answer: GitHubResponse, key: str | None, model: type[P]) -> ResultPage[P]:
     if answer.not_modified:
-        return Page([], answer.etag, not_modified=True)
+        return ResultPage([], answer.etag, not_modified=True)
     listed = answer.data
     if key:
         listed = answer.data.get(key) if isinstance(answer.data, dict) else None
     if not isinstance(listed, list):
-        raise BadAnswer(f"GitHub answered without the list {key!r}")
-    results = [read(model, item) for item in listed]
+        raise InvalidResponse(f"GitHub answered without the list {key!r}")
+    results = [parse_payload(model, item) for item in listed]
     total = answer.data.get("total_count") if isinstance(answer.data, dict) else None
-    return Page(
+    return ResultPage(
         items=[item for item in results if not isinstance(item, str)],
         etag=answer.etag,
         total_count=total if isinstance(total, int) else None,
-        unreadable=[item for item in results if isinstance(item, str)],
+        invalid_items=[item for item in results if isinstance(item, str)],
         next_url=answer.next_url,
     )

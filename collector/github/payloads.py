@@ -17,18 +17,18 @@ from core.text import clean
 
 # A NUL byte and halves of surrogate pairs come out of JSON, and neither fits into a database's text; the other control
 # characters but tabs and line breaks are obeyed by terminals. Each is replaced, so that no name turns into another one.
-_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL_CHARS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_UNSTORABLE_CHARS = re.compile("[\x00\ud800-\udfff]")
 
 
-def _storable(value: Any) -> Any:
-    return _UNFIT.sub("\ufffd", value) if isinstance(value, str) else value
+def _replace_control_chars(value: Any) -> Any:
+    return _CONTROL_CHARS.sub("\ufffd", value) if isinstance(value, str) else value
 
 
-def _without_unstorable(value: Any) -> Any:
-    return _UNSTORABLE.sub("\ufffd", value) if isinstance(value, str) else value
+def _strip_unstorable(value: Any) -> Any:
+    return _UNSTORABLE_CHARS.sub("\ufffd", value) if isinstance(value, str) else value
 
 
 def _utc(value: datetime) -> datetime:
@@ -38,9 +38,9 @@ def _utc(value: datetime) -> datetime:
         raise ValueError("the time lies outside of the calendar") from None
 
 
-Text = Annotated[str, BeforeValidator(_storable)]
+Text = Annotated[str, BeforeValidator(_replace_control_chars)]
 # What has a column of limited length is cut to it: one strange value must not keep everything else from being stored.
-Word = Annotated[Text, AfterValidator(lambda value: value[:50])]
+ShortText = Annotated[Text, AfterValidator(lambda value: value[:50])]
 Event = Annotated[Text, AfterValidator(lambda value: value[:100])]
 Login = Annotated[Text, AfterValidator(lambda value: value[:200])]
 Sha = Annotated[Text, AfterValidator(lambda value: value[:64])]
@@ -48,13 +48,13 @@ Name = Annotated[Text, AfterValidator(lambda value: value[:300])]
 Branch = Annotated[Text, AfterValidator(lambda value: value[:500])]
 # Nothing of GitHub's is nearly as long; what is longer is shown by its beginning.
 Line = Annotated[Text, AfterValidator(lambda value: value[:1_000])]
-Address = Annotated[Text, AfterValidator(lambda value: value[:4_000])]
+Url = Annotated[Text, AfterValidator(lambda value: value[:4_000])]
 # What a job printed: who reads it takes escape sequences out as a whole.
-Output = Annotated[str, BeforeValidator(_without_unstorable), AfterValidator(lambda value: value[:20_000])]
+LongText = Annotated[str, BeforeValidator(_strip_unstorable), AfterValidator(lambda value: value[:20_000])]
 Message = Annotated[Text, AfterValidator(lambda value: value[:20_000])]
 Labels = Annotated[list[Line], AfterValidator(lambda value: value[:100])]
 Id = Annotated[int, Field(ge=0, lt=2**63)]
-Small = Annotated[int, Field(ge=0, lt=2**31)]
+Int31 = Annotated[int, Field(ge=0, lt=2**31)]
 Time = Annotated[datetime, AfterValidator(_utc)]
 # 0 and negative numbers stand for "no runner"; an id that no column can hold says no more than none.
 RunnerId = Annotated[int | None, AfterValidator(lambda value: value if value and 0 < value < 2**63 else None)]
@@ -64,19 +64,19 @@ class Payload(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
 
 
-class Account(Payload):
+class AccountPayload(Payload):
     login: Login | None = None
 
 
-class CommitAuthor(Payload):
+class CommitAuthorPayload(Payload):
     """Of a commit. The e-mail address is not read."""
 
     name: Login | None = None
 
 
-class HeadCommit(Payload):
+class HeadCommitPayload(Payload):
     message: Message | None = None
-    author: CommitAuthor | None = None
+    author: CommitAuthorPayload | None = None
 
 
 class RepositoryPayload(Payload):
@@ -85,10 +85,10 @@ class RepositoryPayload(Payload):
     default_branch: Branch | None = None
     private: bool = False
     archived: bool = False
-    html_url: Address = ""
+    html_url: Url = ""
 
 
-class RepositoryReference(Payload):
+class RepositoryReferencePayload(Payload):
     id: Id
     full_name: Name | None = None
 
@@ -101,8 +101,8 @@ class FilePayload(Payload):
 class WorkflowPayload(Payload):
     id: Id
     name: Line
-    path: Address = ""
-    state: Word = "active"
+    path: Url = ""
+    state: ShortText = "active"
 
 
 class RunPayload(Payload):
@@ -111,31 +111,31 @@ class RunPayload(Payload):
     id: Id
     workflow_id: Id
     name: Line | None = None
-    path: Address | None = None
+    path: Url | None = None
     display_title: Line | None = None
-    run_number: Small
+    run_number: Int31
     run_attempt: Annotated[int, Field(ge=1, lt=2**31)] | None = None
     event: Event
-    status: Word | None = None
-    conclusion: Word | None = None
+    status: ShortText | None = None
+    conclusion: ShortText | None = None
     head_branch: Text | None = None
     head_sha: Sha = ""
-    actor: Account | None = None
-    triggering_actor: Account | None = None
-    head_commit: HeadCommit | None = None
+    actor: AccountPayload | None = None
+    triggering_actor: AccountPayload | None = None
+    head_commit: HeadCommitPayload | None = None
     created_at: Time
     updated_at: Time
     run_started_at: Time | None = None
-    html_url: Address = ""
-    head_repository: RepositoryReference | None = None
-    repository: RepositoryReference | None = None
+    html_url: Url = ""
+    head_repository: RepositoryReferencePayload | None = None
+    repository: RepositoryReferencePayload | None = None
 
 
 class StepPayload(Payload):
     number: int = 0
     name: Line = ""
-    status: Word | None = None
-    conclusion: Word | None = None
+    status: ShortText | None = None
+    conclusion: ShortText | None = None
     started_at: Time | None = None
     completed_at: Time | None = None
 
@@ -145,8 +145,8 @@ class JobPayload(Payload):
     run_id: Id
     run_attempt: Annotated[int, Field(ge=1, lt=2**31)] | None = None
     name: Line
-    status: Word | None = None
-    conclusion: Word | None = None
+    status: ShortText | None = None
+    conclusion: ShortText | None = None
     created_at: Time | None = None
     started_at: Time | None = None
     completed_at: Time | None = None
@@ -155,19 +155,19 @@ class JobPayload(Payload):
     runner_group_name: Line | None = None
     labels: Labels | None = None
     steps: list[StepPayload] | None = None
-    html_url: Address | None = None
+    html_url: Url | None = None
 
 
 class AnnotationPayload(Payload):
     annotation_level: Text | None = None
-    message: Output | None = None
-    title: Output | None = None
+    message: LongText | None = None
+    title: LongText | None = None
 
 
 P = TypeVar("P", bound=Payload)
 
 
-def read(model: type[P], item: Any) -> P | str:
+def parse_payload(model: type[P], item: Any) -> P | str:
     """The checked item, or one line that says what is wrong with it."""
     try:
         return model.model_validate(item)
@@ -180,17 +180,17 @@ def read(model: type[P], item: Any) -> P | str:
 
 
 # A form has one field; more than a few are not GitHub's.
-_FIELDS = 10
+_MAX_FORM_FIELDS = 10
 
 
-class Unreadable(Exception):
+class InvalidPayload(Exception):
     """The delivery cannot be used; the message is one line that says why."""
 
     def __init__(self, message: str) -> None:
         super().__init__(clean(message))
 
 
-class NotOfInterest(Exception):
+class IgnoredEvent(Exception):
     """The delivery is as it should be and tells nothing; the message is one line that says why."""
 
     def __init__(self, message: str) -> None:
@@ -217,27 +217,27 @@ class JobEvent:
     job: JobPayload
 
 
-def read_event(event: str, body: bytes) -> RunEvent | JobEvent:
+def parse_event(event: str, body: bytes) -> RunEvent | JobEvent:
     """Raises Unreadable or NotOfInterest."""
     if event not in ("workflow_run", "workflow_job"):
-        raise NotOfInterest(f"the event {event} is not used")
+        raise IgnoredEvent(f"the event {event} is not used")
     data = _decode(body)
     subject = data.get(event)
     if subject is None:
-        raise NotOfInterest(f"{event} is null")
-    repository = read(EventRepository, data.get("repository"))
+        raise IgnoredEvent(f"{event} is null")
+    repository = parse_payload(EventRepository, data.get("repository"))
     if isinstance(repository, str):
-        raise Unreadable(f"repository: {repository}")
+        raise InvalidPayload(f"repository: {repository}")
     if event == "workflow_job":
-        job = read(JobPayload, subject)
+        job = parse_payload(JobPayload, subject)
         if isinstance(job, str):
-            raise Unreadable(job)
+            raise InvalidPayload(job)
         return JobEvent(repository, job)
     return _run_event(repository, subject, data.get("workflow"))
 
 
 def _run_event(repository: EventRepository, subject: Any, told: Any) -> RunEvent:
-    workflow = read(WorkflowPayload, told)
+    workflow = parse_payload(WorkflowPayload, told)
     found = None if isinstance(workflow, str) else workflow
     if isinstance(subject, dict):
         subject = {**subject, "repository": subject.get("repository") or {"id": repository.id}}
@@ -245,9 +245,9 @@ def _run_event(repository: EventRepository, subject: Any, told: Any) -> RunEvent
             # The run's own name is often empty here.
             for name, value in (("workflow_id", found.id), ("name", found.name), ("path", found.path)):
                 subject[name] = subject.get(name) or value
-    run = read(RunPayload, subject)
+    run = parse_payload(RunPayload, subject)
     if isinstance(run, str):
-        raise Unreadable(run)
+        raise InvalidPayload(run)
     return RunEvent(repository, run, found if found and found.id == run.workflow_id else None)
 
 
@@ -255,11 +255,11 @@ def _decode(body: bytes) -> dict[str, Any]:
     """JSON, or a form with the JSON in its field payload."""
     try:
         if not body.lstrip().startswith(b"{"):
-            fields = parse_qs(body.decode("ascii"), max_num_fields=_FIELDS)
+            fields = parse_qs(body.decode("ascii"), max_num_fields=_MAX_FORM_FIELDS)
             body = fields.get("payload", [body.decode("ascii")])[0].encode("utf-8", "replace")
         data = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Unreadable(f"the body is no JSON: {str(error).splitlines()[0][:200]}") from None
+        raise InvalidPayload(f"the body is no JSON: {str(error).splitlines()[0][:200]}") from None
     if not isinstance(data, dict):
-        raise Unreadable("the body is JSON, but no object")
+        raise InvalidPayload("the body is JSON, but no object")
     return data

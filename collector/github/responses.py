@@ -13,26 +13,26 @@ from collector.github.auth import Auth
 from core.text import clean
 
 # GitHub's own have a few hundred bytes.
-_LONGEST_REFUSAL = 1_000_000
+_MAX_ERROR_BYTES = 1_000_000
 # Of the largest real answers, a hundred thousand; each takes some hundred bytes of memory.
-_MOST_VALUES = 2_000_000
+_MAX_VALUES = 2_000_000
 
 
-def parsed(response: requests.Response) -> Any:
+def parse_json(response: requests.Response) -> Any:
     """The body's JSON, whole. Raises BadAnswer where it is none, or only its beginning, which both pass by themselves,
     and where it holds more values than any real answer."""
     body = response.content
-    if body.count(b",") + body.count(b"[") + body.count(b"{") > _MOST_VALUES:
-        raise errors.BadAnswer(f"{where(response)} answered with more than {_MOST_VALUES:,} values")
+    if body.count(b",") + body.count(b"[") + body.count(b"{") > _MAX_VALUES:
+        raise errors.InvalidResponse(f"{request_path(response)} answered with more than {_MAX_VALUES:,} values")
     try:
-        return _json(body)
+        return _decode_json(body)
     except (ValueError, RecursionError):
-        raise errors.BadAnswer(
-            f"{where(response)} did not answer with JSON; does GITHUB_API_URL name a GitHub API?", passing=True
+        raise errors.InvalidResponse(
+            f"{request_path(response)} did not answer with JSON; does GITHUB_API_URL name a GitHub API?", transient=True
         ) from None
 
 
-def _json(body: bytes) -> Any:
+def _decode_json(body: bytes) -> Any:
     try:
         # Twice as fast as json, and of a thousand jobs' names of fields it keeps one.
         return from_json(body, cache_strings="keys")
@@ -47,10 +47,10 @@ def next_link(header: str | None) -> str | None:
     return next((link["url"] for link in parse_header_links(header) if link.get("rel") == "next"), None)
 
 
-def raise_for(response: requests.Response, auth: Auth) -> NoReturn:
-    status, message, place = response.status_code, refusal_message(response), where(response)
+def raise_for_status(response: requests.Response, auth: Auth) -> NoReturn:
+    status, message, place = response.status_code, error_message(response), request_path(response)
     if status == 401:
-        raise errors.Unauthorized(f"GitHub refused {auth.who} (401 {message}); {auth.advice}")
+        raise errors.Unauthorized(f"GitHub refused {auth.principal} (401 {message}); {auth.remediation}")
     if status in (403, 451):
         raise errors.Forbidden(f"GitHub refuses {place} ({status}: {message})")
     if status == 404:
@@ -59,18 +59,20 @@ def raise_for(response: requests.Response, auth: Auth) -> NoReturn:
         raise errors.Gone(f"{place} has expired (410)")
     if status == 422:
         raise errors.Unprocessable(f"GitHub refuses {place} (422: {message})")
-    raise errors.BadAnswer(f"{place} answered {status}: {message}", server_side=status >= 500, passing=status >= 500)
+    raise errors.InvalidResponse(
+        f"{place} answered {status}: {message}", server_side=status >= 500, transient=status >= 500
+    )
 
 
-def refusal_message(response: requests.Response) -> str:
+def error_message(response: requests.Response) -> str:
     """One line, in the server's words."""
     try:
-        body = _json(response.content) if len(response.content) <= _LONGEST_REFUSAL else None
+        body = _decode_json(response.content) if len(response.content) <= _MAX_ERROR_BYTES else None
     except (ValueError, RecursionError, requests.RequestException):
         body = None
     text = body.get("message") if isinstance(body, dict) else None
     return clean(text or response.reason or "no reason given", 200)
 
 
-def where(response: requests.Response) -> str:
+def request_path(response: requests.Response) -> str:
     return clean(urlsplit(response.request.url or "").path or "/", 300)

@@ -27,15 +27,15 @@ _CUT_FROM = 85
 
 
 @dataclass(frozen=True)
-class Matching:
+class ArchiveMatches:
     """`certain`: a job and its file, each the only one for the other. `doubtful`: files of which one may be the job's,
     if its log says so itself."""
 
-    certain: Mapping[int, str]
-    doubtful: Mapping[int, tuple[str, ...]]
+    exact: Mapping[int, str]
+    ambiguous: Mapping[int, tuple[str, ...]]
 
 
-def match(files: Sequence[str], jobs: Sequence[tuple[int, str]]) -> Matching:
+def match(files: Sequence[str], jobs: Sequence[tuple[int, str]]) -> ArchiveMatches:
     """`files` are names of all entries, `jobs` ids and names of all jobs of the attempt. What lies in folders (steps,
     system.txt, and whatever else) is nobody's."""
     bases = {file: found[1] for file in files if (found := _FILE.match(file))}
@@ -47,33 +47,33 @@ def match(files: Sequence[str], jobs: Sequence[tuple[int, str]]) -> Matching:
         by_name[name].append(job)
     for file, base in bases.items():
         whole, owners = _strict(base), list(by_name.get(_strict(base), ()))
-        if _units(base) >= _CUT_FROM:
+        if _utf16_length(base) >= _CUT_FROM:
             owners += [job for job, name in names.items() if name.startswith(whole) and name != whole]
         for job in owners:
             of_job[job].append(file)
             of_file[file].append(job)
     certain = {job: found[0] for job, found in of_job.items() if len(found) == 1 and len(of_file[found[0]]) == 1}
     doubtful = {job: tuple(found) for job, found in of_job.items() if job not in certain}
-    doubtful |= _loosely(bases, jobs, of_job, of_file)
+    doubtful |= _match_loosely(bases, jobs, of_job, of_file)
     # Two jobs of one name could both be meant by a log's own word.
     alone = Counter(_spaced(name) for _, name in jobs)
-    return Matching(
+    return ArchiveMatches(
         certain, {job: doubtful[job] for job, name in jobs if job in doubtful and alone[_spaced(name)] == 1}
     )
 
 
-def own_name(text: bytes | bytearray) -> str | None:
+def name_in_log(text: bytes | bytearray) -> str | None:
     """What a log calls its job, near its beginning."""
     found = _OWN_NAME.search(text, 0, 65_536)
     return _spaced(found[1].decode("utf-8", "replace")) if found else None
 
 
-def same_name(told: str, name: str) -> bool:
+def is_same_name(logged: str, name: str) -> bool:
     """Whether a log's own name is the job's; only white space does not count."""
-    return _spaced(told) == _spaced(name)
+    return _spaced(logged) == _spaced(name)
 
 
-def _loosely(
+def _match_loosely(
     bases: Mapping[str, str],
     jobs: Sequence[tuple[int, str]],
     of_job: Mapping[int, Sequence[str]],
@@ -100,7 +100,7 @@ def _loose(name: str) -> str:
     return "".join(each for each in name.casefold() if each.isalnum())
 
 
-def _units(name: str) -> int:
+def _utf16_length(name: str) -> int:
     """Length in UTF-16, as GitHub counts."""
     return len(name.encode("utf-16-le", "replace")) // 2
 
@@ -110,18 +110,18 @@ MAX_ENTRIES = 20_000
 MAX_LOG_BYTES, MAX_TOTAL_BYTES = 2_000_000_000, 8_000_000_000
 # Logs shrink to a tenth or a fiftieth; a file this much larger than its packed form is none, from this size on.
 MAX_RATIO, _RATIO_FROM = 300, 50_000_000
-_PIECE, _HEAD = 65_536, 65_536
+_CHUNK_BYTES, _HEAD_BYTES = 65_536, 65_536
 _MAX_DIRECTORY_BYTES = 16_000_000
 _END = struct.Struct("<4s4H2LH")
 _KNOWN_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
+_READ_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
 
 
-class BadArchive(Exception):
+class InvalidArchive(Exception):
     """What is wrong with it, for the log."""
 
 
-class Archive:
+class LogArchive:
     """Open until closed. May be read from several threads; `read` gives one log without ever holding it whole."""
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -132,46 +132,46 @@ class Archive:
             self._zip = zipfile.ZipFile(file)
             self._entries = {_name(info): info for info in self._zip.infolist()}
             _check_sizes(self._zip.infolist())
-        except BadArchive:
+        except InvalidArchive:
             file.close()
             raise
-        except _UNREADABLE as error:
+        except _READ_ERRORS as error:
             file.close()
-            raise BadArchive(f"it cannot be read ({_reason(error)})") from None
+            raise InvalidArchive(f"it cannot be read ({_reason(error)})") from None
 
     def close(self) -> None:
         self._zip.close()
         self._file.close()
 
-    def matching(self, jobs: Sequence[tuple[int, str]]) -> Matching:
+    def matching(self, jobs: Sequence[tuple[int, str]]) -> ArchiveMatches:
         return match(list(self._entries), jobs)
 
-    def log_of(self, matching: Matching, job_id: int, name: str) -> LogBuffer | None:
+    def log_for_job(self, matching: ArchiveMatches, job_id: int, name: str) -> LogBuffer | None:
         """The log of a job; null where it is not in here, or nothing proves that it is this one. Raises BadArchive."""
-        if certain := matching.certain.get(job_id):
+        if certain := matching.exact.get(job_id):
             told = self._own_name(certain)
-            return self._read(certain) if told is None or same_name(told, name) else None
-        told_by = {file: self._own_name(file) for file in matching.doubtful.get(job_id, ())}
-        proven = [file for file, told in told_by.items() if told is not None and same_name(told, name)]
+            return self._read(certain) if told is None or is_same_name(told, name) else None
+        told_by = {file: self._own_name(file) for file in matching.ambiguous.get(job_id, ())}
+        proven = [file for file, told in told_by.items() if told is not None and is_same_name(told, name)]
         return self._read(proven[0]) if len(proven) == 1 else None
 
     def _own_name(self, file: str) -> str | None:
         try:
             with self._zip.open(self._entries[file]) as entry:
-                return own_name(entry.read(_HEAD))
-        except _UNREADABLE as error:
-            raise BadArchive(f"{file[:100]!r} cannot be read ({_reason(error)})") from None
+                return name_in_log(entry.read(_HEAD_BYTES))
+        except _READ_ERRORS as error:
+            raise InvalidArchive(f"{file[:100]!r} cannot be read ({_reason(error)})") from None
 
     def _read(self, file: str) -> LogBuffer:
         buffer = LogBuffer()
         try:
             with self._zip.open(self._entries[file]) as entry:
-                while piece := entry.read(_PIECE):
+                while piece := entry.read(_CHUNK_BYTES):
                     buffer.add(piece)
                     if buffer.size > MAX_LOG_BYTES:
-                        raise BadArchive(f"{file[:100]!r} is larger than {MAX_LOG_BYTES:,} bytes")
-        except _UNREADABLE as error:
-            raise BadArchive(f"{file[:100]!r} cannot be read ({_reason(error)})") from None
+                        raise InvalidArchive(f"{file[:100]!r} is larger than {MAX_LOG_BYTES:,} bytes")
+        except _READ_ERRORS as error:
+            raise InvalidArchive(f"{file[:100]!r} cannot be read ({_reason(error)})") from None
         return buffer
 
 
@@ -184,28 +184,28 @@ def _check_directory(file: IO[bytes]) -> None:
     tail = file.read()
     place = tail.rfind(b"PK\x05\x06")
     if place < 0 or len(tail) - place < _END.size:
-        raise BadArchive("it is no zip archive, or is cut off")
+        raise InvalidArchive("it is no zip archive, or is cut off")
     if tail[max(place - 20, 0) : place].startswith(b"PK\x06\x07"):
-        raise BadArchive("it is larger than any archive of logs should be (zip64)")
+        raise InvalidArchive("it is larger than any archive of logs should be (zip64)")
     *_, entries, directory, _, _ = _END.unpack_from(tail, place)
     if entries > MAX_ENTRIES or directory > _MAX_DIRECTORY_BYTES:
-        raise BadArchive(f"it has {entries:,} entries in a list of {directory:,} bytes, more than is allowed")
+        raise InvalidArchive(f"it has {entries:,} entries in a list of {directory:,} bytes, more than is allowed")
 
 
 def _check_sizes(infos: Sequence[zipfile.ZipInfo]) -> None:
     if len(infos) > MAX_ENTRIES:
-        raise BadArchive(f"it has {len(infos):,} entries; {MAX_ENTRIES:,} are allowed")
+        raise InvalidArchive(f"it has {len(infos):,} entries; {MAX_ENTRIES:,} are allowed")
     if sum(info.file_size for info in infos) > MAX_TOTAL_BYTES:
-        raise BadArchive(f"it would unpack to more than {MAX_TOTAL_BYTES:,} bytes")
+        raise InvalidArchive(f"it would unpack to more than {MAX_TOTAL_BYTES:,} bytes")
     for info in infos:
         if info.flag_bits & 0x1:
-            raise BadArchive("it is encrypted")
+            raise InvalidArchive("it is encrypted")
         if info.compress_type not in _KNOWN_METHODS:
-            raise BadArchive(f"it is packed by method {info.compress_type}, which GitHub does not use")
+            raise InvalidArchive(f"it is packed by method {info.compress_type}, which GitHub does not use")
         if info.file_size > MAX_LOG_BYTES:
-            raise BadArchive(f"an entry would unpack to {info.file_size:,} bytes")
+            raise InvalidArchive(f"an entry would unpack to {info.file_size:,} bytes")
         if info.file_size > max(_RATIO_FROM, MAX_RATIO * info.compress_size):
-            raise BadArchive(f"an entry of {info.compress_size:,} bytes would unpack to {info.file_size:,}")
+            raise InvalidArchive(f"an entry of {info.compress_size:,} bytes would unpack to {info.file_size:,}")
 
 
 def _name(info: zipfile.ZipInfo) -> str:

@@ -8,12 +8,12 @@ from core.terminal import without_nul
 
 # The set-up and the failure; what lies between is on GitHub.
 HEAD_BYTES, TAIL_BYTES = 2_000_000, 6_000_000
-_PIECE = 65_536
+_CHUNK_BYTES = 65_536
 # What the next piece may belong to: a carriage return, the byte order mark of UTF-16 and the letter behind it.
 _OPEN_END = re.compile("(?:\r\x00?|(?:\ufeff|\ufffd\ufffd?)[^\n]?)\\Z")
 _LONGEST_OPEN_END = 3
 # Of a line longer than twice this many characters, its first and its last ones are stored.
-LINE_END = 2_000
+LINE_EDGE_CHARS = 2_000
 # As str.splitlines ends lines, and so everything that reads a log.
 _LINE_ENDS = frozenset("\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
 
@@ -36,11 +36,11 @@ class LogBuffer:
 
     def add(self, sent: bytes) -> None:
         self.size += len(sent)
-        self._keep(self._cleaned(self._decoder.decode(sent)))
+        self._append(self._clean(self._decoder.decode(sent)))
 
     def finish(self) -> tuple[bytearray, bool]:
         """The kept text, and whether the middle was left out: then its place is marked on a line of its own."""
-        self._keep(self._cleaned(self._decoder.decode(b"", final=True), final=True))
+        self._append(self._clean(self._decoder.decode(b"", final=True), final=True))
         cut = self._left_out > 0
         kept = self._head
         if not cut:
@@ -48,7 +48,7 @@ class LogBuffer:
             return kept, cut
         older, newer = memoryview(self._tail)[self._oldest :], memoryview(self._tail)[: self._oldest]
         whole_lines = kept.rfind(b"\n") + 1 or _at_character(kept)
-        begin = _line_or_character(bytes(older[:_PIECE]) + bytes(newer[: max(_PIECE - len(older), 0)]))
+        begin = _line_or_character(bytes(older[:_CHUNK_BYTES]) + bytes(newer[: max(_CHUNK_BYTES - len(older), 0)]))
         skipped = self._left_out + len(kept) - whole_lines + begin
         del kept[whole_lines:]
         gap = "" if kept.endswith(b"\n") else "\n"
@@ -58,7 +58,7 @@ class LogBuffer:
         self._tail = bytearray()
         return kept, cut
 
-    def _cleaned(self, text: str, *, final: bool = False) -> bytes:
+    def _clean(self, text: str, *, final: bool = False) -> bytes:
         if not text and not final:
             return b""
         text = self._held + text
@@ -71,7 +71,7 @@ class LogBuffer:
             text = text[: -len(end[0])]
         return self._lines.cut(without_nul(text).replace("\r\n", "\n"), final=final).encode()
 
-    def _keep(self, clean: bytes) -> None:
+    def _append(self, clean: bytes) -> None:
         room = max(HEAD_BYTES - len(self._head), 0) if not self._tail else 0
         self._head += clean[:room]
         rest = memoryview(clean)[room:]
@@ -100,32 +100,32 @@ class _LineCutter:
             ended = line[-1] in _LINE_ENDS
             self._extend(line[:-1] if ended else line)
             if ended:
-                lines.append(self._take() + line[-1])
+                lines.append(self._flush() + line[-1])
         if final:
-            lines.append(self._take())
+            lines.append(self._flush())
         return "".join(lines)
 
     def _extend(self, text: str) -> None:
         self._open += text
-        excess = len(self._open) - 2 * LINE_END
+        excess = len(self._open) - 2 * LINE_EDGE_CHARS
         if excess > 0:
             self._left_out += excess
-            self._open = self._open[:LINE_END] + self._open[-LINE_END:]
+            self._open = self._open[:LINE_EDGE_CHARS] + self._open[-LINE_EDGE_CHARS:]
 
-    def _take(self) -> str:
+    def _flush(self) -> str:
         line = self._open
         if self._left_out:
             mark = f" [… {self._left_out:,} characters left out …] "
-            line = line[:LINE_END] + mark + line[LINE_END:]
+            line = line[:LINE_EDGE_CHARS] + mark + line[LINE_EDGE_CHARS:]
         self._open, self._left_out = "", 0
         return line
 
 
-def compressed(text: bytes | bytearray) -> bytes:
+def compress(text: bytes | bytearray) -> bytes:
     """As job_logs.content holds it; in pieces, so that no second copy of the text is made."""
     packer, packed, view = zlib.compressobj(), bytearray(), memoryview(text)
-    for start in range(0, len(view), _PIECE):
-        packed += packer.compress(view[start : start + _PIECE])
+    for start in range(0, len(view), _CHUNK_BYTES):
+        packed += packer.compress(view[start : start + _CHUNK_BYTES])
     packed += packer.flush()
     return bytes(packed)
 

@@ -4,27 +4,27 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from collector.logs.cause_line import Budget, choose
+from collector.logs.cause_line import CpuBudget, find_cause_line
 from collector.logs.patterns import CANCELED, CLOSING
 from core import terminal
 
-BEFORE, AFTER = 24, 8
+LINES_BEFORE, LINES_AFTER = 24, 8
 # Where the end of the step follows this soon after the cause, the excerpt goes on to it.
-REACH = 40
-LONGEST_LINE = 2_000
-SEARCHED = 4_000
+LOOKBACK_LINES = 40
+MAX_LINE_LENGTH = 2_000
+SEARCHED_LINES = 4_000
 _BYTES_SEARCHED = 1_000_000
-_BYTES_AFTER, _PIECE = 65_536, 65_536
+_BYTES_AFTER, _CHUNK_BYTES = 65_536, 65_536
 
 _TIMESTAMP = re.compile(r"^\ufeff?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z ?\ufeff?")
 _ERROR = "##[error]"
-_STAMPED = re.compile(rb"^(?:\xef\xbb\xbf)?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z ?", re.MULTILINE)
+_TIMESTAMPED = re.compile(rb"^(?:\xef\xbb\xbf)?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z ?", re.MULTILINE)
 # With these lines the next step begins, or the job cleans up.
-_NEXT = re.compile(rb"##\[group\]Run |Post job cleanup\.|Cleaning up orphan processes")
+_NEXT_STEP = re.compile(rb"##\[group\]Run |Post job cleanup\.|Cleaning up orphan processes")
 
 
 @dataclass(frozen=True)
-class Excerpt:
+class LogExcerpt:
     """`first_line` counts from 1 within the whole log; `error_line` is the text to show in one line, null where
     nothing looks like a cause. `weak`: no rule names it as one, it is the last thing that the step said, or that it was
     cancelled. `closing` is what the runner wrote at the end of the failed step, null where it wrote nothing: a runner
@@ -34,49 +34,49 @@ class Excerpt:
     lines: tuple[str, ...]
     error_line: str | None
     closing: str | None = None
-    weak: bool = False
+    is_fallback: bool = False
 
 
 # When the failed step began and ended, as ISO 8601 in UTC to the second.
-Span = tuple[str, str]
+StepSpan = tuple[str, str]
 
 
-def plain(line: str) -> str:
+def plain_line(line: str) -> str:
     """As a terminal shows it, without the runner's timestamp."""
-    return terminal.plain(_TIMESTAMP.sub("", line)).rstrip()
+    return terminal.rendered_line(_TIMESTAMP.sub("", line)).rstrip()
 
 
-def excerpt(lines: Sequence[str], step: Span | None = None) -> Excerpt:
+def excerpt_lines(lines: Sequence[str], step: StepSpan | None = None) -> LogExcerpt:
     """As `excerpt_of`, of the lines of a whole log."""
-    return excerpt_of("\n".join(lines).encode(), step)
+    return excerpt_text("\n".join(lines).encode(), step)
 
 
-def excerpt_of(text: bytes | bytearray, step: Span | None = None, budget: Budget | None = None) -> Excerpt:
+def excerpt_text(text: bytes | bytearray, step: StepSpan | None = None, budget: CpuBudget | None = None) -> LogExcerpt:
     """Of a whole log in UTF-8 with \\n between lines; decodes only what it looks at: the last 4,000 lines up to the end
     of the failed `step` (without one: up to the first closing error). What follows is cleaning up. Raises
     OverBudget."""
-    budget = budget or Budget()
+    budget = budget or CpuBudget()
     place, closed = _end_of_step(text, step, budget)
-    start = _lines_back(text, place, SEARCHED, max(place - _BYTES_SEARCHED, 0))
+    start = _lines_back(text, place, SEARCHED_LINES, max(place - _BYTES_SEARCHED, 0))
     stop = _lines_on(text, place, 200, min(place + _BYTES_AFTER, len(text)))
-    before, rest = _pieces(text[start:place]), _pieces(text[place:stop])
-    raw = [*before, *rest[: REACH + AFTER]]
+    before, rest = _split_lines(text[start:place]), _split_lines(text[place:stop])
+    raw = [*before, *rest[: LOOKBACK_LINES + LINES_AFTER]]
     if not raw:
-        return Excerpt(1, (), None)
+        return LogExcerpt(1, (), None)
     end = len(before) if rest else len(before) - 1
     lines = _plain_lines(raw, budget)
-    hidden = terminal.overwritten(raw, budget.step) if any(line.endswith("\r") for line in raw) else set()
+    hidden = terminal.overwritten_indices(raw, budget.step) if any(line.endswith("\r") for line in raw) else set()
     begin = _start_of_step(raw, lines, end, step)
-    chosen = choose(lines, begin, end, closed=closed, hidden=hidden, budget=budget)
+    chosen = find_cause_line(lines, begin, end, closed=closed, hidden=hidden, budget=budget)
     focus = chosen.index if chosen else end
-    first = max(focus - BEFORE, 0)
-    last = end if focus <= end <= focus + REACH else focus
-    return Excerpt(
+    first = max(focus - LINES_BEFORE, 0)
+    last = end if focus <= end <= focus + LOOKBACK_LINES else focus
+    return LogExcerpt(
         _count(text, start, budget) + first + 1,
-        tuple(lines[first : last + AFTER + 1]),
-        _shown(lines[chosen.index]) if chosen else None,
-        _shown(lines[end]) if CLOSING.match(lines[end]) else None,
-        weak=chosen.weak if chosen else False,
+        tuple(lines[first : last + LINES_AFTER + 1]),
+        _display_line(lines[chosen.index]) if chosen else None,
+        _display_line(lines[end]) if CLOSING.match(lines[end]) else None,
+        is_fallback=chosen.is_fallback if chosen else False,
     )
 
 
@@ -91,22 +91,22 @@ def is_canceled(line: str) -> bool:
     return bool(CANCELED.match(line if line.startswith(_ERROR) else _ERROR + line))
 
 
-def _plain_lines(raw: Sequence[str], budget: Budget) -> list[str]:
+def _plain_lines(raw: Sequence[str], budget: CpuBudget) -> list[str]:
     found = []
     for line in raw:
         budget.step()
-        found.append(plain(line[: LONGEST_LINE * 4])[:LONGEST_LINE])
+        found.append(plain_line(line[: MAX_LINE_LENGTH * 4])[:MAX_LINE_LENGTH])
     return found
 
 
-def _end_of_step(text: bytes | bytearray, step: Span | None, budget: Budget) -> tuple[int, bool]:
+def _end_of_step(text: bytes | bytearray, step: StepSpan | None, budget: CpuBudget) -> tuple[int, bool]:
     """Where the line begins that ends the failed step, and whether the runner closed it with an error: its first
     closing error; without one its last error, its last line, the first closing error of all, the end of the text."""
     first = error = None
     for begin, line in _error_lines(text):
         budget.step()
-        within = step is not None and _within(line, step)
-        if CLOSING.match(plain(line)):
+        within = step is not None and _is_within(line, step)
+        if CLOSING.match(plain_line(line)):
             if step is None or within:
                 return begin, True
             first = begin if first is None else first
@@ -128,20 +128,20 @@ def _error_lines(text: bytes | bytearray) -> Iterator[tuple[int, str]]:
         begin = text.rfind(b"\n", 0, place) + 1
         end = text.find(b"\n", place)
         end = end if end >= 0 else len(text)
-        yield begin, text[begin : min(end, begin + LONGEST_LINE)].decode("utf-8", "replace")
+        yield begin, text[begin : min(end, begin + MAX_LINE_LENGTH)].decode("utf-8", "replace")
         place = text.find(mark, end)
 
 
-def _last_line(text: bytes | bytearray, step: Span, budget: Budget) -> int | None:
+def _last_line(text: bytes | bytearray, step: StepSpan, budget: CpuBudget) -> int | None:
     """Where the last line with a time within the step begins. In its last second the next step may have begun, too."""
     last, headers = None, 0
-    for found in _STAMPED.finditer(text):
+    for found in _TIMESTAMPED.finditer(text):
         budget.step()
         stamp = found[1].decode()
         if stamp > step[1]:
             break
         if stamp >= step[0]:
-            next_begins = _NEXT.match(text, found.end()) is not None
+            next_begins = _NEXT_STEP.match(text, found.end()) is not None
             if next_begins and headers and stamp == step[1]:
                 break
             headers += next_begins
@@ -149,11 +149,11 @@ def _last_line(text: bytes | bytearray, step: Span, budget: Budget) -> int | Non
     return last
 
 
-def _pieces(text: bytes | bytearray) -> list[str]:
+def _split_lines(text: bytes | bytearray) -> list[str]:
     return text.decode("utf-8", "replace").splitlines(keepends=True)
 
 
-def _within(line: str, step: Span) -> bool:
+def _is_within(line: str, step: StepSpan) -> bool:
     return step[0] <= line.lstrip("\ufeff")[:19] <= step[1]
 
 
@@ -178,23 +178,23 @@ def _lines_on(text: bytes | bytearray, begin: int, count: int, limit: int) -> in
     return place
 
 
-def _count(text: bytes | bytearray, stop: int, budget: Budget) -> int:
+def _count(text: bytes | bytearray, stop: int, budget: CpuBudget) -> int:
     """Lines before `stop`, as str.splitlines counts them for whoever shows the log; `stop` is the start of a line."""
     total = place = 0
     while place < stop:
         budget.check()
-        end = text.find(b"\n", min(place + _PIECE, stop) - 1, stop) + 1 or stop
+        end = text.find(b"\n", min(place + _CHUNK_BYTES, stop) - 1, stop) + 1 or stop
         total += len(text[place:end].decode("utf-8", "replace").splitlines())
         place = end
     return total
 
 
-def _start_of_step(raw: Sequence[str], lines: Sequence[str], end: int, step: Span | None) -> int:
+def _start_of_step(raw: Sequence[str], lines: Sequence[str], end: int, step: StepSpan | None) -> int:
     """Behind the header of the last `##[group]Run …` before the end (the header quotes the script, whose text may hold
     any word), and not before the step began by its times."""
     begin = 0
-    if step is not None and _within(raw[end], step):
-        begin = next((index for index, line in enumerate(raw[: end + 1]) if _within(line, step)), 0)
+    if step is not None and _is_within(raw[end], step):
+        begin = next((index for index, line in enumerate(raw[: end + 1]) if _is_within(line, step)), 0)
     for index in range(end, begin - 1, -1):
         if lines[index].startswith("##[group]Run "):
             header = range(index, min(index + 200, end))
@@ -202,5 +202,5 @@ def _start_of_step(raw: Sequence[str], lines: Sequence[str], end: int, step: Spa
     return begin
 
 
-def _shown(line: str) -> str:
+def _display_line(line: str) -> str:
     return line.removeprefix(_ERROR).strip()[:500]

@@ -10,20 +10,20 @@ from typing import IO, TypeVar
 
 import requests
 
-from collector.github.client import Client
-from collector.github.errors import BadAnswer, Forbidden, Gone, NotFound, Unreachable
+from collector.github.client import GitHubClient
+from collector.github.errors import Forbidden, Gone, InvalidResponse, NotFound, Unreachable
 from collector.github.pagination import pages
 from collector.github.payloads import AnnotationPayload
-from collector.logs.archive import Archive, BadArchive
-from collector.logs.buffer import LogBuffer, compressed
-from collector.logs.cause_line import CPU_BUDGET, Budget, OverBudget
-from collector.logs.excerpt import Excerpt, excerpt_of, is_canceled, is_closing
+from collector.logs.archive import InvalidArchive, LogArchive
+from collector.logs.buffer import LogBuffer, compress
+from collector.logs.cause_line import CPU_BUDGET, CpuBudget, CpuBudgetExceeded
+from collector.logs.excerpt import LogExcerpt, excerpt_text, is_canceled, is_closing
 from core import terminal
-from core.http.client import TooMuch
-from core.work import step
+from core.http.client import ResponseLimitExceeded
+from core.work import report_progress
 from db.definitions.records import LogRecord
 from db.enums import LogState
-from db.logs.pending_logs import WantedLog
+from db.logs.pending_logs import PendingLog
 from health.insights.fingerprints import fingerprint
 
 logger = logging.getLogger(__name__)
@@ -33,12 +33,12 @@ MAX_ARCHIVE_BYTES = 500_000_000
 MAX_LOG_BYTES = 4_000_000_000
 _CHUNK = 65_536
 # One log at a time is put into its final form: that takes a core and, for a moment, twice the room of the log.
-_FINISHING = threading.Lock()
+_FINISH_LOCK = threading.Lock()
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Fetched:
+class FetchedLog:
     """`content` is the stored text, zlib-compressed: a log waits for its turn to be stored in this form. The state
     MISSING says that there is no such log (yet): right after a job's end, and for ever for some cancelled ones."""
 
@@ -46,32 +46,32 @@ class Fetched:
     content: bytes | None = None
 
 
-class Stopped(Unreachable):
+class DownloadStopped(Unreachable):
     """The program is about to end."""
 
 
-def fetch_log(client: Client, repo: str, wanted: WantedLog, stop: threading.Event) -> Fetched:
+def fetch_log(client: GitHubClient, repo: str, log: PendingLog, stop: threading.Event) -> FetchedLog:
     """Raises the errors of collector.github.errors."""
-    path = f"/repos/{repo}/actions/jobs/{wanted.job_id}/logs"
+    path = f"/repos/{repo}/actions/jobs/{log.job_id}/logs"
 
     def read() -> LogBuffer:
         buffer = LogBuffer()
         for chunk in _chunks(client, path, stop):
             buffer.add(chunk)
             if buffer.size > MAX_LOG_BYTES:
-                raise BadAnswer(f"the log of job {wanted.job_id} is larger than {MAX_LOG_BYTES:,} bytes")
+                raise InvalidResponse(f"the log of job {log.job_id} is larger than {MAX_LOG_BYTES:,} bytes")
         return buffer
 
     try:
-        buffer = _asked_twice(read)
+        buffer = _retry_once(read)
     except NotFound:
-        return without_log(client, repo, wanted, LogState.MISSING)
+        return log_without_text(client, repo, log, LogState.MISSING)
     except Gone:
-        return without_log(client, repo, wanted, LogState.EXPIRED)
-    return with_log(client, repo, wanted, buffer)
+        return log_without_text(client, repo, log, LogState.EXPIRED)
+    return log_from_buffer(client, repo, log, buffer)
 
 
-def fetch_archive(client: Client, repo: str, run_id: int, attempt: int, stop: threading.Event) -> Archive:
+def fetch_archive(client: GitHubClient, repo: str, run_id: int, attempt: int, stop: threading.Event) -> LogArchive:
     """To be closed by the caller. It lies in a file without a name, gone with the program. Raises BadArchive where it
     cannot be used, and the errors of collector.github.errors."""
     path = f"/repos/{repo}/actions/runs/{run_id}/attempts/{attempt}/logs"
@@ -82,37 +82,37 @@ def fetch_archive(client: Client, repo: str, run_id: int, attempt: int, stop: th
             for chunk in _chunks(client, path, stop):
                 file.write(chunk)
                 if file.tell() > MAX_ARCHIVE_BYTES:
-                    raise BadArchive(f"it is larger than {MAX_ARCHIVE_BYTES:,} bytes")
+                    raise InvalidArchive(f"it is larger than {MAX_ARCHIVE_BYTES:,} bytes")
             file.flush()
         except OSError as error:
             file.close()
-            raise BadArchive(f"there is no room for it in {tempfile.gettempdir()} ({error.strerror})") from None
+            raise InvalidArchive(f"there is no room for it in {tempfile.gettempdir()} ({error.strerror})") from None
         except BaseException:
             file.close()
             raise
         return file
 
-    return Archive(_asked_twice(read))
+    return LogArchive(_retry_once(read))
 
 
-def with_log(client: Client, repo: str, wanted: WantedLog, buffer: LogBuffer) -> Fetched:
-    with _FINISHING:
-        budget = Budget()
+def log_from_buffer(client: GitHubClient, repo: str, log: PendingLog, buffer: LogBuffer) -> FetchedLog:
+    with _FINISH_LOCK:
+        budget = CpuBudget()
         text, cut = buffer.finish()
         try:
-            found = excerpt_of(text, wanted.step, budget)
-        except OverBudget:
+            found = excerpt_text(text, log.step, budget)
+        except CpuBudgetExceeded:
             logger.warning(
                 "%s: no excerpt of the log of job %s: it took more than %g s of CPU time; the log is stored", repo,
-                wanted.job_id, CPU_BUDGET,
+                log.job_id, CPU_BUDGET,
             )  # fmt: skip
-            found = Excerpt(1, (), None)
-        content = compressed(text)
+            found = LogExcerpt(1, (), None)
+        content = compress(text)
         del text
-    error_line = _cause(client, repo, wanted, found) if wanted.failed else None
+    error_line = _cause_line(client, repo, log, found) if log.failed else None
     record = LogRecord(
-        job_id=wanted.job_id,
-        run_id=wanted.run_id,
+        job_id=log.job_id,
+        run_id=log.run_id,
         state=LogState.STORED,
         size_bytes=buffer.size,
         truncated=cut,
@@ -121,19 +121,19 @@ def with_log(client: Client, repo: str, wanted: WantedLog, buffer: LogBuffer) ->
         error_line=error_line,
         fingerprint=_fingerprint(error_line),
     )
-    return Fetched(record, content)
+    return FetchedLog(record, content)
 
 
-def without_log(client: Client, repo: str, wanted: WantedLog, state: LogState) -> Fetched:
+def log_without_text(client: GitHubClient, repo: str, log: PendingLog, state: LogState) -> FetchedLog:
     """GitHub keeps what it noted about a job longer than the job's log."""
     line = None
-    if wanted.failed and not wanted.cause_known:
-        line = next(annotations(client, repo, wanted.job_id), None)
-    record = LogRecord(wanted.job_id, wanted.run_id, state, error_line=line, fingerprint=_fingerprint(line))
-    return Fetched(record)
+    if log.failed and not log.cause_known:
+        line = next(annotations(client, repo, log.job_id), None)
+    record = LogRecord(log.job_id, log.run_id, state, error_line=line, fingerprint=_fingerprint(line))
+    return FetchedLog(record)
 
 
-def annotations(client: Client, repo: str, job_id: int) -> Iterator[str]:
+def annotations(client: GitHubClient, repo: str, job_id: int) -> Iterator[str]:
     """What GitHub noted as a failure of the job, in one line each; what only says that it was cancelled, or that it
     ended, comes last."""
     path = f"/repos/{repo}/check-runs/{job_id}/annotations"
@@ -156,13 +156,13 @@ def annotations(client: Client, repo: str, job_id: int) -> Iterator[str]:
 
 
 def _one_line(message: str) -> str:
-    return " ".join(" ".join(terminal.plain(line) for line in message.splitlines()).split())[:500]
+    return " ".join(" ".join(terminal.rendered_line(line) for line in message.splitlines()).split())[:500]
 
 
-def _cause(client: Client, repo: str, wanted: WantedLog, found: Excerpt) -> str | None:
+def _cause_line(client: GitHubClient, repo: str, wanted: PendingLog, found: LogExcerpt) -> str | None:
     """What the log names. When a runner dies, its log just ends; where time is over, it says that the job was
     cancelled: the reason stands in the annotations of the check run alone, and before any guess at a line."""
-    if found.error_line and not found.weak:
+    if found.error_line and not found.is_fallback:
         return found.error_line
     noted = next(annotations(client, repo, wanted.job_id), None)
     if noted and not is_closing(noted) and not is_canceled(noted):
@@ -179,28 +179,28 @@ def _fingerprint(line: str | None) -> str | None:
     return fingerprint(line) if line and names_cause(line) else None
 
 
-def _chunks(client: Client, path: str, stop: threading.Event) -> Iterator[bytes]:
+def _chunks(client: GitHubClient, path: str, stop: threading.Event) -> Iterator[bytes]:
     try:
         with client.download(path) as response:
             for chunk in response.iter_content(_CHUNK):
                 if stop.is_set():
-                    raise Stopped("the program is about to end")
-                step()
+                    raise DownloadStopped("the program is about to end")
+                report_progress()
                 yield chunk
-    except TooMuch as error:
-        raise BadAnswer(f"the download of a log {error}") from None
+    except ResponseLimitExceeded as error:
+        raise InvalidResponse(f"the download of a log {error}") from None
     except requests.RequestException:
         raise Unreachable("the download of a log broke off") from None
 
 
-def _asked_twice(read: Callable[[], T]) -> T:
+def _retry_once(read: Callable[[], T]) -> T:
     """Once more for a download that breaks off, or an address that is too old (403 from the storage): GitHub gives a
     fresh one each time."""
     try:
         return read()
-    except Stopped:
+    except DownloadStopped:
         raise
-    except (Unreachable, BadAnswer) as error:
-        if isinstance(error, BadAnswer) and not error.server_side:
+    except (Unreachable, InvalidResponse) as error:
+        if isinstance(error, InvalidResponse) and not error.server_side:
             raise
     return read()

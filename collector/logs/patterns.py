@@ -62,7 +62,7 @@ PREFIX = re.compile(
     r"^(?:##\[error\](?=\S)|#\d+ (?:\d+\.\d+ )?|[\w.-]+[-_]\d+\s+\| ?|\s*\[(?:junit|exec|java|javac|ant:\w+)\]\s?)+"
 )
 # Words of failure in lines that tell of none: warnings, counters at zero, what passed, a shell's trace, options.
-HARMLESS = Pattern(
+IGNORED = Pattern(
     r"^##\[(?:warning|notice|debug|command|group|endgroup|section)\]|^\++ |^\s*(?:hint|note|warning|info|help): |"
     r"\b(?:0|no|zero) (?:tests? |of them )?(?:failed|failures?|errors?|timeouts?)\b|"
     r"(?i:\b(?:fail(?:ed|ures?)|errors?|timeouts?)(?: \w+)?\s*[:=]?\s+0\b)|"
@@ -115,24 +115,24 @@ PASSED_ON = Pattern(
 
 
 @dataclass(frozen=True)
-class Rule:
+class CauseRule:
     """A pattern of lines that name a failure. `needs`: it counts only where a line of the step matches this one.
     `whole_line`: it is matched with the prefix."""
 
     pattern: Pattern
-    needs: Pattern | None = None
+    requires: Pattern | None = None
     whole_line: bool = False
 
 
-def _any(*patterns: str, needs: str | None = None, whole_line: bool = False) -> Rule:
-    return Rule(Pattern("|".join(patterns)), Pattern(needs) if needs else None, whole_line)
+def _any_of(*patterns: str, needs: str | None = None, whole_line: bool = False) -> CauseRule:
+    return CauseRule(Pattern("|".join(patterns)), Pattern(needs) if needs else None, whole_line)
 
 
-TELLING = (
+CAUSE_RULES = (
     # The runner's own words, and lines that a problem matcher of the step chose.
-    _any(r"^##\[error\](?!Exception in thread)", whole_line=True),
+    _any_of(r"^##\[error\](?!Exception in thread)", whole_line=True),
     # A test that failed, as its framework names it.
-    _any(
+    _any_of(
         r"^FAILED \S*::|^FAILED \S+\.\w+",  # pytest
         r"^\s*\[FAIL\] \S",  # Ginkgo
         r"^\s*--- FAIL: |^\s*● .+ › |^\s*FAIL\s+\S+\.\w+|^\s+\d+\) \[[\w -]+\] › ",  # Go, Jest, Vitest, Playwright
@@ -149,11 +149,11 @@ TELLING = (
         r"^//\S+:\S+ .*\bFAILED\b|^\S.* \.\.\. FAILED \(|^Test \S+ failed$|^FAILED: \S+ \(|^test \S+ failed$|"
         r"^Test [Cc]ase '.*' failed\b",
     ),
-    _any(r"^\s{2,}\d+\) \S", needs=r"^\s*\d+ failing\b|\bmocha\b"),  # Mocha
-    _any(r"(?<!\.)\.{4,}+\s?\*\*\*(?:Failed|Timeout|Exception)|(?<!\.)\.{5,}+\s?Failed$"),  # CTest, pre-commit
-    _any(r"^_{4,} (?!ERROR )\S.* _{4,}$|^\s*● "),
+    _any_of(r"^\s{2,}\d+\) \S", needs=r"^\s*\d+ failing\b|\bmocha\b"),  # Mocha
+    _any_of(r"(?<!\.)\.{4,}+\s?\*\*\*(?:Failed|Timeout|Exception)|(?<!\.)\.{5,}+\s?Failed$"),  # CTest, pre-commit
+    _any_of(r"^_{4,} (?!ERROR )\S.* _{4,}$|^\s*● "),
     # A compiler, a linter or a tool that names an error.
-    _any(
+    _any_of(
         r": (?:fatal )?error:? |\berror (?:TS|C|CS|FS|LNK|MSB|E|NU|NETSDK|CA|SA|IDE)\d+|^error\[E\d+\]|"
         r"^(?:[│╷] )?Error: (?!\s*$)|^\s*error: |^\s*ERROR: |^\[ERROR\] |^\[error\] (?!\s*$)|^ERROR in \S|"
         r"^npm (?:ERR!|error) |^fatal: |Error response from daemon|undefined reference to|^e: (?:file|/)|"
@@ -167,17 +167,17 @@ TELLING = (
         r"^\S+: command not found$|: command not found$|^sh: .*: not found$|: No such file or directory$|"
         r"^\s*×\s\S|^ResolvePackageNotFound|^toomanyrequests:|^CMake Error[ :]|^\s*Error \(\w+\) \S|^E\d{4,}: |^Error: "
     ),
-    _any(r"^\[warn\] (?!Code style)\S+$", needs=r"^\[warn\] Code style issues"),  # Prettier
-    _any(r"^[A-Z]{1,5}\d{3,4} (?:\[\*\] )?\S", needs=r"^\s+--> \S+:\d+:\d+$"),  # Ruff
+    _any_of(r"^\[warn\] (?!Code style)\S+$", needs=r"^\[warn\] Code style issues"),  # Prettier
+    _any_of(r"^[A-Z]{1,5}\d{3,4} (?:\[\*\] )?\S", needs=r"^\s+--> \S+:\d+:\d+$"),  # Ruff
     # An exception.
-    _any(
+    _any_of(
         r"^(?:[\w$]+\.)*\w*(?:Error|Exception|Interrupt|Exit)\b(?:: |$)|^E\s{2,}\S|"
         r"^(?:Caused by: |Exception in thread |Unhandled exception)|^Segmentation fault|^\s*[A-Z]\w+Error: |"
         r"^thread '.*' panicked at |^panic: |terminating (?:with|due to) uncaught exception|"
         r"^\s*(?:[\w$]+\.)+\w+(?:Exception|Error): "
     ),
     # A place in a file and what is wrong there.
-    _any(
+    _any_of(
         r"^(?!at |from )(?:[A-Za-z]:)?[^\s:()]+\.\w+:\d+(?::\d++(?:-\d++)?)?+:\s?(?!\s*(?:"
         r"\[?(?:warning|note|info)\b|in\s|\w+(?:Error|Exception|Interrupt|Exit)$))\S",
         r"^[\w./-]+:\d+:\d+: (?!\[?(?:warning|note|info))\S",
@@ -185,13 +185,15 @@ TELLING = (
         r"^\S+:\d+(?::\d+)? (?:- )?(?:[A-Z]{1,4}\d{2,5}\b|lint/|format |Unknown word|error)",
         r"^In \S+ line \d+:$|^>>> Lint for \S",
     ),
-    _any(
+    _any_of(
         r"(?i)no space left on device|out of memory|oom.?kill|\bkilled\b|exit(?: status| code)? 137|"
         r"\btimed? ?out\b|returning 124|connection (?:refused|reset)|could not resolve host|permission denied|"
         r"rate limit exceeded|too many requests"
     ),
-    _any(r"^> (?!Task |Run with|Get more|Configure )\S.*", needs=r"^\* What went wrong:"),
-    _any(r"^!{4,} .+ !{4,}$|\bFAIL(?:ED|URE)?:? (?!code)|^\S+: \S.*\b(?:[Cc]ould not|[Cc]annot|[Uu]nable to|denied)\b"),
+    _any_of(r"^> (?!Task |Run with|Get more|Configure )\S.*", needs=r"^\* What went wrong:"),
+    _any_of(
+        r"^!{4,} .+ !{4,}$|\bFAIL(?:ED|URE)?:? (?!code)|^\S+: \S.*\b(?:[Cc]ould not|[Cc]annot|[Uu]nable to|denied)\b"
+    ),
 )
 # Lines that a step prints whether it goes well or not, frames of a stack, and quoted source: not the last word where
 # no rule fits.
@@ -205,4 +207,4 @@ IMPLAUSIBLE = Pattern(
     r"Statements|Branches|Functions|Lines)\b|^\d+ actionable tasks|^[=─━═*-]{5,}|(?<![=─━═*-])[=─━═*-]{12,}+$"
 )
 # In a log that just ends.
-WORD_OF_FAILURE = re.compile(r"\b(?:failed|failure|error)\b", re.IGNORECASE)
+FAILURE_WORD = re.compile(r"\b(?:failed|failure|error)\b", re.IGNORECASE)

@@ -11,12 +11,19 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from collector.github.client import Client
+from collector.github.client import GitHubClient
 from collector.progress import Progress
-from collector.sync.repository import RepositoryReader
-from collector.sync.scan_plan import Window, count, is_due, next_span, read_windows
-from db.collection.backfills import BackfillKey, advance, due_backfills, get_backfill, note_expected, want_history
-from db.collection.run_gaps import OpenGap, audit, due_gaps, note_looks
+from collector.sync.repository import RepositorySync
+from collector.sync.scan_plan import BackfillWindow, count_runs, is_due, next_span, read_windows
+from db.collection.backfills import (
+    BackfillKey,
+    advance,
+    due_backfills,
+    get_backfill,
+    request_backfill,
+    set_expected_runs,
+)
+from db.collection.run_gaps import OpenGap, audit_run_numbers, due_gaps, record_checks
 from db.collection.sync_state import add_gap, sync_state
 from db.engine import session_scope, write_scope
 
@@ -25,7 +32,7 @@ _SECOND = timedelta(seconds=1)
 
 
 @dataclass
-class _Leaf:
+class _WindowCount:
     """What one window held so far."""
 
     runs: int = 0
@@ -36,8 +43,8 @@ class Backfiller:
     def __init__(
         self,
         engine: Engine,
-        client: Client,
-        reader: RepositoryReader,
+        client: GitHubClient,
+        reader: RepositorySync,
         *,
         clock: Callable[[], datetime],
         stop: threading.Event,
@@ -46,11 +53,11 @@ class Backfiller:
         self._engine, self._client, self._reader = engine, client, reader
         self._clock, self._stop, self._progress = clock, stop, progress
 
-    def want(self, repository_id: int, since: datetime, until: datetime | None = None) -> BackfillKey | None:
+    def request(self, repository_id: int, since: datetime, until: datetime | None = None) -> BackfillKey | None:
         """Notes that this history is wanted. Null when none of it is missing."""
         now = self._clock()
         with write_scope(self._engine) as session:
-            return want_history(session, repository_id, since, until or now, now)
+            return request_backfill(session, repository_id, since, until or now, now)
 
     def run(self, repository_id: int, repo: str) -> int:
         """Everything that is due for the repository; returns how many runs were new or changed. What was read before
@@ -60,7 +67,7 @@ class Backfiller:
         return sum(self._read(key, repo) for key in due)
 
     def _read(self, key: BackfillKey, repo: str) -> int:
-        self._announce(key, repo)
+        self._report_total(key, repo)
         with session_scope(self._engine) as session:
             row = get_backfill(session, key)
         changed, span = 0, _FIRST_SPAN
@@ -78,7 +85,7 @@ class Backfiller:
                 break
         return changed
 
-    def _announce(self, key: BackfillKey, repo: str) -> None:
+    def _report_total(self, key: BackfillKey, repo: str) -> None:
         """How many runs there will be, for people who wait."""
         with session_scope(self._engine) as session:
             row = get_backfill(session, key)
@@ -86,53 +93,53 @@ class Backfiller:
             return
         expected = row.runs_expected
         if expected is None:
-            expected = count(self._client, repo, key.since, key.until)
+            expected = count_runs(self._client, repo, key.since, key.until)
             with write_scope(self._engine) as session:
-                note_expected(session, key, expected)
+                set_expected_runs(session, key, expected)
         self._progress.begin(f"Reading history of {repo}", expected or 0)
         self._progress.advance(row.runs_done)
 
     def _read_span(self, key: BackfillKey, repo: str, since: datetime, until: datetime) -> tuple[int, int]:
         """Runs met and runs changed from `since` to `until`; the cursor moves after each window."""
         met = changed = 0
-        leaf = _Leaf()
+        leaf = _WindowCount()
         for window, payloads, last in read_windows(self._client, repo, since, until):
             stored = self._reader.store(key.repository_id, payloads)
             leaf.runs, leaf.inserted = leaf.runs + len(payloads), leaf.inserted + stored.inserted
             met, changed = met + len(payloads), changed + stored.changed
             self._progress.advance(len(payloads))
             if last:
-                self._note(key, window, leaf)
-                leaf = _Leaf()
+                self._save_progress(key, window, leaf)
+                leaf = _WindowCount()
             if self._stop.is_set():
                 break
         return met, changed
 
-    def _note(self, key: BackfillKey, window: Window, leaf: _Leaf) -> None:
+    def _save_progress(self, key: BackfillKey, window: BackfillWindow, count: _WindowCount) -> None:
         with write_scope(self._engine) as session:
             # A window that came up short is doubtful: the scan that verifies must see it again.
-            late = max(leaf.inserted, 1 if window.short else 0)
+            late = max(count.inserted, 1 if window.is_incomplete else 0)
             # First, as a look does that ends meanwhile: in another order they would wait for each other.
             sync_state(session, key.repository_id, lock=True)
-            advance(session, key, window.since, leaf.runs, late, self._clock())
+            advance(session, key, window.since, count.runs, late, self._clock())
             if window.over_cap:
                 second = f"{window.since:%Y-%m-%d %H:%M:%S} UTC"
                 line = f"more than 1,000 runs at {second}: GitHub lists no more of one second"
                 add_gap(session, key.repository_id, "capped", line, since=window.since, until=window.until)
-            for line in window.unreadable[:20]:
+            for line in window.invalid_items[:20]:
                 add_gap(session, key.repository_id, "unreadable", line, since=window.since, until=window.until)
 
 
 AUDIT_EVERY = timedelta(hours=1)
 # Runs of the last moments may still be on their way into the lists.
-_TOO_YOUNG = timedelta(minutes=2)
+_MIN_AGE = timedelta(minutes=2)
 # Holes nearer to each other than this are looked for with one question.
-_NEAR = timedelta(hours=1)
-_WINDOWS_A_PASS = 20
+_MERGE_DISTANCE = timedelta(hours=1)
+_WINDOWS_PER_PASS = 20
 
 
 @dataclass
-class Search:
+class GapSearch:
     """Holes that one window of created_at covers."""
 
     since: datetime
@@ -140,12 +147,12 @@ class Search:
     gaps: list[OpenGap]
 
 
-class Auditor:
+class RunNumberAuditor:
     def __init__(
         self,
         engine: Engine,
-        client: Client,
-        reader: RepositoryReader,
+        client: GitHubClient,
+        reader: RepositorySync,
         *,
         clock: Callable[[], datetime],
         stop: threading.Event,
@@ -159,15 +166,15 @@ class Auditor:
         if not self._compare(repository_id, now, force=force):
             return 0
         with session_scope(self._engine) as session:
-            searches = grouped(due_gaps(session, repository_id, now))
+            searches = group_gaps(due_gaps(session, repository_id, now))
         found = 0
-        for search in searches[:_WINDOWS_A_PASS]:
+        for search in searches[:_WINDOWS_PER_PASS]:
             if self._stop.is_set():
                 break
             for _, payloads, _ in read_windows(self._client, repo, search.since, search.until):
                 found += self._reader.store(repository_id, payloads).inserted
             with write_scope(self._engine) as session:
-                note_looks(session, repository_id, search.gaps, now)
+                record_checks(session, repository_id, search.gaps, now)
         if found:
             self._compare(repository_id, now, force=True)
         return found
@@ -180,19 +187,19 @@ class Auditor:
             if not force and not is_due(state.audited_at, AUDIT_EVERY, now):
                 # Between audits the open holes are still asked for when their turn comes.
                 return True
-            audit(session, repository_id, state.complete_since, min(state.covered_to, now - _TOO_YOUNG), now)
+            audit_run_numbers(session, repository_id, state.complete_since, min(state.covered_to, now - _MIN_AGE), now)
             state.audited_at = now
         return True
 
 
-def grouped(gaps: Sequence[OpenGap]) -> list[Search]:
+def group_gaps(gaps: Sequence[OpenGap]) -> list[GapSearch]:
     """Newest first; holes that overlap or nearly touch are searched for together."""
-    searches: list[Search] = []
+    searches: list[GapSearch] = []
     for gap in sorted(gaps, key=lambda each: each.created_before, reverse=True):
         last = searches[-1] if searches else None
-        if last and gap.created_before >= last.since - _NEAR:
+        if last and gap.created_before >= last.since - _MERGE_DISTANCE:
             last.since = min(last.since, gap.created_after)
             last.gaps.append(gap)
         else:
-            searches.append(Search(gap.created_after, gap.created_before, [gap]))
+            searches.append(GapSearch(gap.created_after, gap.created_before, [gap]))
     return searches

@@ -3,7 +3,7 @@
 import re
 
 from collector.github.payloads import (
-    HeadCommit,
+    HeadCommitPayload,
     JobPayload,
     RepositoryPayload,
     RunPayload,
@@ -15,7 +15,7 @@ from db.enums import Status, WorkflowState
 
 UNKNOWN_TITLE = "(no title)"
 # Longer commit messages are cut: a page shows the first line.
-_LONGEST_MESSAGE = 2_000
+_MAX_MESSAGE_LENGTH = 2_000
 # Trailers such as "Co-authored-by: Ann <ann@example.org>", and names that are an address: addresses are never stored.
 _ADDRESS = re.compile(r"\s?<[^<>\s@]{1,200}@[^<>\s@]{1,200}>|[^\s<>@]{1,64}@[^\s<>@]{1,200}\.[A-Za-z]{2,24}")
 
@@ -35,7 +35,7 @@ def workflow_record(payload: WorkflowPayload) -> WorkflowRecord:
     return WorkflowRecord(payload.id, payload.name, payload.path, payload.state)
 
 
-def workflow_of(payload: RunPayload) -> WorkflowRecord:
+def workflow_record_from_run(payload: RunPayload) -> WorkflowRecord:
     """What a run tells of its workflow: enough where GitHub no longer lists it."""
     return WorkflowRecord(payload.workflow_id, _workflow_name(payload), payload.path or "", WorkflowState.UNLISTED)
 
@@ -53,7 +53,7 @@ def run_record(payload: RunPayload) -> RunRecord:
         branch=payload.head_branch,
         head_sha=payload.head_sha,
         actor=payload.actor.login if payload.actor else None,
-        triggering_actor=_started_by(payload),
+        triggering_actor=_triggering_login(payload),
         commit_author=_author_name(commit),
         commit_message=_commit_message(commit),
         status=_status(payload.status, payload.conclusion),
@@ -73,26 +73,26 @@ def attempt_record(payload: RunPayload) -> AttemptRecord:
         conclusion=payload.conclusion,
         started_at=payload.run_started_at or payload.created_at,
         updated_at=payload.updated_at,
-        actor=_started_by(payload),
+        actor=_triggering_login(payload),
     )
 
 
-def _started_by(payload: RunPayload) -> str | None:
+def _triggering_login(payload: RunPayload) -> str | None:
     """The login of whoever started the latest attempt. `actor` started the first one; who re-ran a later attempt is
     unknown where GitHub does not name a triggering actor."""
     account = payload.triggering_actor or (payload.actor if (payload.run_attempt or 1) == 1 else None)
     return account.login if account else None
 
 
-def _author_name(commit: HeadCommit | None) -> str | None:
+def _author_name(commit: HeadCommitPayload | None) -> str | None:
     """The commit author's name. Of a name that is an e-mail address only the part before the @ remains."""
     name = commit.author.name.strip() if commit and commit.author and commit.author.name else ""
     return _ADDRESS.sub("", name).strip() or name.strip("<>").partition("@")[0].strip() or None
 
 
-def _commit_message(commit: HeadCommit | None) -> str | None:
+def _commit_message(commit: HeadCommitPayload | None) -> str | None:
     message = _ADDRESS.sub("", commit.message).strip() if commit and commit.message else ""
-    return message[:_LONGEST_MESSAGE] or None
+    return message[:_MAX_MESSAGE_LENGTH] or None
 
 
 def job_record(payload: JobPayload) -> JobRecord:

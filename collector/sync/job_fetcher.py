@@ -12,25 +12,27 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from collector.github.client import Client
-from collector.github.errors import BadAnswer, GitHubError, NotFound, RateLimited
+from collector.github.client import GitHubClient
+from collector.github.errors import GitHubError, InvalidResponse, NotFound, RateLimited
 from collector.github.pagination import fan_out, pages
-from collector.github.payloads import JobPayload, RunPayload, read
+from collector.github.payloads import JobPayload, RunPayload, parse_payload
 from collector.progress import Progress
 from collector.sync.convert import attempt_record, job_record
-from collector.sync.failures import why_unread, why_unseen
+from collector.sync.failures import diagnose_missing_repository, diagnose_missing_run
 from db.collection.sync_state import set_gaps
-from db.definitions.records import AttemptRecord, DetailsRecord, JobRecord
+from db.definitions.records import AttemptRecord, JobRecord, RunDetailsRecord
 from db.engine import session_scope, write_scope
 from db.enums import Status
-from db.jobs.job_writes import store_details
-from db.jobs.pending_jobs import WantedDetails, count_wanted_details, pending_details, wanted_details
+from db.jobs.job_writes import store_run_details
+from db.jobs.pending_jobs import PendingJobs, count_pending_jobs, pending_jobs, runs_pending_jobs
 from db.repositories.repository_writes import get_repository
-from db.runs.run_writes import mark_details_settled
-from health.completeness.gaps import unfilled_line
+from db.runs.run_writes import mark_details_unavailable
+from health.completeness.gaps import runs_without_jobs_text
 
 
-def fetch_details(client: Client, repo: str, wanted: WantedDetails, clock: Callable[[], datetime]) -> DetailsRecord:
+def fetch_run_jobs(
+    client: GitHubClient, repo: str, wanted: PendingJobs, clock: Callable[[], datetime]
+) -> RunDetailsRecord:
     """All attempts' jobs come in one list (filter=all): `latest` may leave out jobs that were not run again."""
     run = f"/repos/{repo}/actions/runs/{wanted.run_id}"
     fetched_at = clock()
@@ -38,8 +40,8 @@ def fetch_details(client: Client, repo: str, wanted: WantedDetails, clock: Calla
     count: int | None = None
     repeated = 0
     for page in pages(client, f"{run}/jobs", "jobs", JobPayload, params={"filter": "all"}):
-        if page.unreadable:
-            raise BadAnswer(f"a job cannot be read: {page.unreadable[0]}")
+        if page.invalid_items:
+            raise InvalidResponse(f"a job cannot be read: {page.invalid_items[0]}")
         if page.total_count is not None:
             count = max(count or 0, page.total_count)
         # A job that one page lists twice is counted twice; between pages jobs repeat because the pages shift.
@@ -48,86 +50,86 @@ def fetch_details(client: Client, repo: str, wanted: WantedDetails, clock: Calla
             job = job_record(payload)
             known = jobs.get(job.id)
             # GitHub can list one job twice, once with its steps cut short.
-            if known is None or _fullness(job) >= _fullness(known):
+            if known is None or _completeness_key(job) >= _completeness_key(known):
                 jobs[job.id] = job
     attempts = [_attempt(client, f"{run}/attempts/{number}") for number in wanted.missing_attempts]
-    return DetailsRecord(
+    return RunDetailsRecord(
         wanted.run_id,
         tuple(attempt for attempt in attempts if attempt),
         tuple(jobs.values()),
         fetched_at,
         attempt=wanted.attempt,
-        over=wanted.over,
+        run_completed=wanted.completed,
         job_count=None if count is None else count - repeated,
     )
 
 
-def _fullness(job: JobRecord) -> tuple[bool, int]:
+def _completeness_key(job: JobRecord) -> tuple[bool, int]:
     return job.status == Status.COMPLETED, len(job.steps)
 
 
-def _attempt(client: Client, path: str) -> AttemptRecord | None:
+def _attempt(client: GitHubClient, path: str) -> AttemptRecord | None:
     try:
-        payload = read(RunPayload, client.get(path).data)
+        payload = parse_payload(RunPayload, client.get(path).data)
     except NotFound:
         return None  # GitHub forgot it; its jobs still tell what is known
     if isinstance(payload, str):
-        raise BadAnswer(f"an attempt cannot be read: {payload}")
+        raise InvalidResponse(f"an attempt cannot be read: {payload}")
     return attempt_record(payload)
 
 
 # Runs between two looks at what is most urgent, and runs stored in one transaction: short, so that webhooks and
 # readers need not wait for the write lock.
-_ROUND, _BATCH = 400, 50
+_PENDING_LIMIT, _WRITE_BATCH = 400, 50
 WORKERS = 32
-_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
+_FIRST_PAUSE, _MAX_PAUSE = timedelta(minutes=1), timedelta(hours=1)
 # Between two looks at the jobs of a run that ended just now and whose jobs are not all there, or not all over.
-_FIRST_LOOK, _LONGEST_LOOK = timedelta(seconds=10), timedelta(minutes=4)
+_FIRST_RECHECK, _MAX_RECHECK = timedelta(seconds=10), timedelta(minutes=4)
 
 
 @dataclass
-class Filled:
+class JobFetchResult:
     """`failures` maps a repository to one line; `waiting` is set when GitHub asked to wait."""
 
     changed: int = 0
     failures: dict[str, str] = field(default_factory=dict)
-    waiting: RateLimited | None = None
+    rate_limited: RateLimited | None = None
 
 
 @dataclass
-class _Trouble:
+class _RetryState:
     tries: int
-    again_at: datetime
+    retry_at: datetime
 
 
 @dataclass
-class _Pass:
+class _FetchPass:
     """`repositories` maps ids to owner/name. `missing` are runs whose jobs GitHub knew nothing of (404), `lost`
     repositories that turned out not to be seen: nothing more is asked of them in this pass."""
 
     repositories: Mapping[int, str]
-    patient: bool
-    filled: Filled = field(default_factory=Filled)
-    batch: dict[int, list[DetailsRecord]] = field(default_factory=lambda: defaultdict(list))
+    use_backoff: bool
+    result: JobFetchResult = field(default_factory=JobFetchResult)
+    batch: dict[int, list[RunDetailsRecord]] = field(default_factory=lambda: defaultdict(list))
     missing: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
-    lost: set[int] = field(default_factory=set)
+    unavailable: set[int] = field(default_factory=set)
 
     @property
-    def waiting_to_be_stored(self) -> int:
+    def unsaved_count(self) -> int:
         return sum(map(len, self.batch.values())) + sum(map(len, self.missing.values()))
 
     def note_failure(self, repository_id: int, line: str) -> None:
-        self.filled.failures.setdefault(self.repositories[repository_id], line)
+        self.result.failures.setdefault(self.repositories[repository_id], line)
 
 
-class Filler:
+class JobFetcher:
     """Remembers between calls which runs and repositories could not be read, so that a broken one is not asked for all
     the time."""
 
     def __init__(
         self,
         engine: Engine,
-        client: Client,
+        client: GitHubClient,
         *,
         clock: Callable[[], datetime],
         stop: threading.Event,
@@ -136,135 +138,141 @@ class Filler:
     ) -> None:
         self._engine, self._client, self._clock = engine, client, clock
         self._stop, self._progress, self._workers = stop, progress, workers
-        self._trouble: dict[int, _Trouble] = {}
+        self._trouble: dict[int, _RetryState] = {}
         # By run and attempt: a new attempt is asked for at once.
-        self._unsettled: dict[tuple[int, int], _Trouble] = {}
-        self._unseen: dict[int, _Trouble] = {}
+        self._unsettled: dict[tuple[int, int], _RetryState] = {}
+        self._unseen: dict[int, _RetryState] = {}
 
-    def run(self, repositories: Mapping[int, str], *, live: bool = True, patient: bool = False) -> Filled:
+    def run(
+        self, repositories: Mapping[int, str], *, include_running: bool = True, use_backoff: bool = False
+    ) -> JobFetchResult:
         """Everything that is wanted of these repositories (id to owner/name). Without `live` running runs are left
         alone unless there is news of them. `patient` waits longer after each failure of a run, and each answer that is
         not GitHub's last word; otherwise it is asked for once in every call."""
-        current = _Pass(repositories, patient)
+        current = _FetchPass(repositories, use_backoff)
         if not repositories:
-            return current.filled
+            return current.result
         with session_scope(self._engine) as session:
-            left = count_wanted_details(session, repositories, self._clock())
+            left = count_pending_jobs(session, repositories, self._clock())
         if left:
             self._progress.begin("Reading jobs", sum(left.values()))
-        wanted = self._wanted(current, live)
+        wanted = self._pending_runs(current, include_running)
         for item, result in fan_out(
-            lambda each: fetch_details(self._client, repositories[each.repository_id], each, self._clock),
+            lambda each: fetch_run_jobs(self._client, repositories[each.repository_id], each, self._clock),
             wanted, stop=self._stop, workers=self._workers,
         ):  # fmt: skip
             if isinstance(result, RateLimited):
-                current.filled.waiting = current.filled.waiting or result
+                current.result.rate_limited = current.result.rate_limited or result
             else:
-                self._take(item, result, current)
-            if current.waiting_to_be_stored >= _BATCH:
+                self._handle_result(item, result, current)
+            if current.unsaved_count >= _WRITE_BATCH:
                 self._store(current)
-            if current.filled.waiting:
+            if current.result.rate_limited:
                 wanted.close()
         self._store(current)
-        self._note_gaps(repositories, left)
-        return current.filled
+        self._record_gaps(repositories, left)
+        return current.result
 
-    def _wanted(self, current: _Pass, live: bool) -> Generator[WantedDetails, None, None]:
+    def _pending_runs(self, current: _FetchPass, live: bool) -> Generator[PendingJobs, None, None]:
         """Looks again after each round: what failed meanwhile comes first."""
         asked: set[int] = set()
         while not self._stop.is_set():
             now = self._clock()
-            seen = [each for each in current.repositories if self._may(self._unseen.get(each), now, current.patient)]
+            seen = [
+                each
+                for each in current.repositories
+                if self._is_retry_due(self._unseen.get(each), now, current.use_backoff)
+            ]
             with session_scope(self._engine) as session:
                 # What is on its way, or failed, is still wanted in the database.
-                limit = _ROUND + self._workers + 2 * _BATCH + len(self._trouble) + len(self._unsettled)
-                listed = wanted_details(session, set(seen) - current.lost, now, limit, live=live)
+                limit = _PENDING_LIMIT + self._workers + 2 * _WRITE_BATCH + len(self._trouble) + len(self._unsettled)
+                listed = pending_jobs(session, set(seen) - current.unavailable, now, limit, include_unfinished=live)
             fresh = [each for each in listed if each.run_id not in asked]
-            fresh = [each for each in fresh if self._is_due(each, now, current.patient)]
+            fresh = [each for each in fresh if self._is_due(each, now, current.use_backoff)]
             if not fresh:
                 return
-            for each in fresh[:_ROUND]:
+            for each in fresh[:_PENDING_LIMIT]:
                 asked.add(each.run_id)
-                if each.repository_id not in current.lost:
+                if each.repository_id not in current.unavailable:
                     yield each
 
-    def _is_due(self, run: WantedDetails, now: datetime, patient: bool) -> bool:
+    def _is_due(self, run: PendingJobs, now: datetime, patient: bool) -> bool:
         pauses = self._trouble.get(run.run_id), self._unsettled.get((run.run_id, run.attempt))
-        return all(self._may(pause, now, patient) for pause in pauses)
+        return all(self._is_retry_due(pause, now, patient) for pause in pauses)
 
-    def _may(self, trouble: _Trouble | None, now: datetime, patient: bool) -> bool:
-        return trouble is None or not patient or now >= trouble.again_at
+    def _is_retry_due(self, trouble: _RetryState | None, now: datetime, patient: bool) -> bool:
+        return trouble is None or not patient or now >= trouble.retry_at
 
-    def _take(self, item: WantedDetails, result: DetailsRecord | GitHubError, current: _Pass) -> None:
-        if isinstance(result, DetailsRecord):
+    def _handle_result(self, item: PendingJobs, result: RunDetailsRecord | GitHubError, current: _FetchPass) -> None:
+        if isinstance(result, RunDetailsRecord):
             self._trouble.pop(item.run_id, None)
             self._unseen.pop(item.repository_id, None)
             current.batch[item.repository_id].append(result)
         elif isinstance(result, NotFound):
             current.missing[item.repository_id].append(item.run_id)
         else:
-            self._note_trouble(item.repository_id, item.run_id, result, current)
+            self._record_failure(item.repository_id, item.run_id, result, current)
 
-    def _note_trouble(self, repository_id: int, run_id: int, error: GitHubError, current: _Pass) -> None:
-        self._trouble[run_id] = self._again(self._trouble.get(run_id))
+    def _record_failure(self, repository_id: int, run_id: int, error: GitHubError, current: _FetchPass) -> None:
+        self._trouble[run_id] = self._next_retry(self._trouble.get(run_id))
         current.note_failure(repository_id, f"jobs of run {run_id}: {error}")
 
-    def _again(
-        self, before: _Trouble | None, first: timedelta = _FIRST_PAUSE, longest: timedelta = _LONGEST_PAUSE
-    ) -> _Trouble:
+    def _next_retry(
+        self, before: _RetryState | None, first: timedelta = _FIRST_PAUSE, longest: timedelta = _MAX_PAUSE
+    ) -> _RetryState:
         tries = before.tries + 1 if before else 1
         pause = min(first * 2 ** min(tries - 1, 10), longest)
-        return _Trouble(tries, self._clock() + pause)
+        return _RetryState(tries, self._clock() + pause)
 
-    def _note_unsettled(self, details: list[DetailsRecord], pending: set[int]) -> None:
+    def _record_unsettled(self, details: list[RunDetailsRecord], pending: set[int]) -> None:
         """Runs whose jobs GitHub is still completing: after growing pauses their lists are read again."""
         for detail in details:
             key = detail.run_id, detail.attempt or 1
             before = self._unsettled.pop(key, None)
-            if detail.over and detail.run_id in pending:
-                self._unsettled[key] = self._again(before, _FIRST_LOOK, _LONGEST_LOOK)
+            if detail.run_completed and detail.run_id in pending:
+                self._unsettled[key] = self._next_retry(before, _FIRST_RECHECK, _MAX_RECHECK)
 
-    def _store(self, current: _Pass) -> None:
+    def _store(self, current: _FetchPass) -> None:
         for repository_id, details in current.batch.items():
             with write_scope(self._engine) as session:
-                changed = store_details(session, get_repository(session, repository_id), details)
-                pending = pending_details(session, repository_id, [detail.run_id for detail in details])
-            self._note_unsettled(details, pending)
-            current.filled.changed += changed
+                changed = store_run_details(session, get_repository(session, repository_id), details)
+                pending = runs_pending_jobs(session, repository_id, [detail.run_id for detail in details])
+            self._record_unsettled(details, pending)
+            current.result.changed += changed
             self._progress.advance(len(details))
             if changed:
-                self._progress.changed()
+                self._progress.mark_data_changed()
         current.batch.clear()
         try:
             for repository_id, run_ids in current.missing.items():
-                self._settle(repository_id, run_ids, current)
+                self._resolve_missing(repository_id, run_ids, current)
         except RateLimited as error:
-            current.filled.waiting = current.filled.waiting or error
+            current.result.rate_limited = current.result.rate_limited or error
         current.missing.clear()
 
-    def _settle(self, repository_id: int, run_ids: list[int], current: _Pass) -> None:
+    def _resolve_missing(self, repository_id: int, run_ids: list[int], current: _FetchPass) -> None:
         """Runs that are gone have no jobs to wait for. Whether they are is asked after the 404, and of the repository
         first: where the token lost it, all of its runs answer like this, and none of them is gone."""
         repo = current.repositories[repository_id]
-        if unseen := why_unseen(self._client, repository_id, repo):
-            current.lost.add(repository_id)
-            self._unseen[repository_id] = self._again(self._unseen.get(repository_id))
+        if unseen := diagnose_missing_repository(self._client, repository_id, repo):
+            current.unavailable.add(repository_id)
+            self._unseen[repository_id] = self._next_retry(self._unseen.get(repository_id))
             current.note_failure(repository_id, str(unseen))
             return
         self._unseen.pop(repository_id, None)
         for run_id in run_ids:
-            if error := why_unread(self._client, repo, run_id):
-                self._note_trouble(repository_id, run_id, error, current)
+            if error := diagnose_missing_run(self._client, repo, run_id):
+                self._record_failure(repository_id, run_id, error, current)
                 continue
             with write_scope(self._engine) as session:
-                mark_details_settled(session, repository_id, run_id, self._clock())
+                mark_details_unavailable(session, repository_id, run_id, self._clock())
 
-    def _note_gaps(self, repositories: Mapping[int, str], before: Mapping[int, int]) -> None:
+    def _record_gaps(self, repositories: Mapping[int, str], before: Mapping[int, int]) -> None:
         if not before:
             return
         with session_scope(self._engine) as session:
-            left = count_wanted_details(session, repositories, self._clock())
+            left = count_pending_jobs(session, repositories, self._clock())
         for repository_id in before:
             missing = left.get(repository_id, 0)
             with write_scope(self._engine) as session:
-                set_gaps(session, repository_id, "jobs", [unfilled_line(missing)] if missing else [])
+                set_gaps(session, repository_id, "jobs", [runs_without_jobs_text(missing)] if missing else [])

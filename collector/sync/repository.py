@@ -13,69 +13,71 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from collector.github.client import Client
-from collector.github.errors import BadAnswer, Forbidden, GitHubError, NotFound, Unprocessable
-from collector.github.pagination import Page, pages
-from collector.github.payloads import RepositoryPayload, RunPayload, WorkflowPayload, read
-from collector.sync.convert import repository_record, run_record, workflow_of, workflow_record
-from collector.sync.failures import lacks_actions
-from collector.sync.scan_plan import DEEPEST, LOOKS, Known, Walk, is_due, plan
+from collector.github.client import GitHubClient
+from collector.github.errors import Forbidden, GitHubError, InvalidResponse, NotFound, Unprocessable
+from collector.github.pagination import ResultPage, pages
+from collector.github.payloads import RepositoryPayload, RunPayload, WorkflowPayload, parse_payload
+from collector.sync.convert import repository_record, run_record, workflow_record, workflow_record_from_run
+from collector.sync.failures import has_no_actions
+from collector.sync.scan_plan import DEEPEST_RESCAN, RESCAN_LEVELS, RunCoverage, ScanPlan, is_due, plan_scan
 from collector.sync.schedules import ScheduleReader
-from db.collection.backfills import settle_seen_in_full
+from db.collection.backfills import close_covered_backfills
 from db.collection.claims import lock_repository
 from db.collection.sync_state import set_gaps, sync_state
 from db.engine import session_scope, write_scope
-from db.jobs.pending_jobs import due_job_lists, reopen_job_lists, unfinished_runs
+from db.jobs.pending_jobs import job_lists_to_recheck, reopen_job_lists, unfinished_runs
 from db.repositories.repository_writes import (
     ensure_workflows,
     get_repository,
-    monitor,
-    note_target,
+    mark_unlisted_deleted,
+    record_target,
     repository_id_of,
-    settle_unlisted,
+    request_workflow_list,
+    start_monitoring,
     upsert_repository,
     upsert_workflows,
-    want_list_of_workflows,
 )
-from db.runs.run_writes import Upserted, mark_gone, note_looked_at, upsert_runs
+from db.runs.run_writes import UpsertResult, mark_deleted, record_check, upsert_runs
 
 
 @dataclass
-class Seen:
+class ListProgress:
     """What the walk met so far. `capped`: GitHub's list ended before the walk did."""
 
     newest: datetime | None = None
     oldest: datetime | None = None
     etag: str | None = None
     unchanged: bool = False
-    capped: bool = False
+    truncated: bool = False
     ids: set[int] = field(default_factory=set)
-    unreadable: list[str] = field(default_factory=list)
+    invalid_items: list[str] = field(default_factory=list)
 
 
-def walk(client: Client, repo: str, plan: Walk, etag: str | None, seen: Seen) -> Iterator[list[RunPayload]]:
+def list_runs(
+    client: GitHubClient, repo: str, plan: ScanPlan, etag: str | None, progress: ListProgress
+) -> Iterator[list[RunPayload]]:
     """Batches of runs, one a page. Unfiltered on purpose: filtered lists come from a search index that can be
     stale or partial for minutes, unfiltered ones are correct."""
     path = f"/repos/{repo}/actions/runs"
     try:
-        for page in pages(client, path, "workflow_runs", RunPayload, etag=etag if plan.plain else None):
+        for page in pages(client, path, "workflow_runs", RunPayload, etag=etag if plan.is_incremental else None):
             if page.not_modified:
-                seen.unchanged = True
+                progress.unchanged = True
                 return
-            seen.etag = seen.etag or page.etag
-            seen.unreadable += page.unreadable
-            _note(seen, page.items)
+            progress.etag = progress.etag or page.etag
+            progress.invalid_items += page.invalid_items
+            _update_progress(progress, page.items)
             yield page.items
-            if seen.oldest and seen.oldest < plan.until:
+            if progress.oldest and progress.oldest < plan.until:
                 return
     except Unprocessable:
         # GitHub ends an unfiltered list at about 40,000 runs; what is older is read by windows of created_at.
-        if seen.oldest is None:
+        if progress.oldest is None:
             raise
-        seen.capped = True
+        progress.truncated = True
 
 
-def _note(seen: Seen, runs: list[RunPayload]) -> None:
+def _update_progress(seen: ListProgress, runs: list[RunPayload]) -> None:
     times = [run.created_at for run in runs]
     if times:
         seen.newest = max([*times, seen.newest] if seen.newest else times)
@@ -87,13 +89,13 @@ log = logging.getLogger(__name__)
 WORKFLOWS_EVERY = timedelta(hours=1)
 # A new name or default branch is noticed this late; the list of runs works under the old name meanwhile.
 IDENTIFY_EVERY = timedelta(hours=1)
-_UNFINISHED_LIMIT = 200
+_MAX_UNFINISHED = 200
 # Page 1 shows this many of the newest runs: an unchanged page 1 says that none of them changed.
 _FIRST_PAGE = 100
 
 
 @dataclass(frozen=True)
-class Reading:
+class RepositoryResult:
     """What a look at a repository changed; `stopped` when it was interrupted before it was complete."""
 
     repository_id: int
@@ -102,53 +104,55 @@ class Reading:
     stopped: bool = False
 
 
-class RepositoryReader:
+class RepositorySync:
     def __init__(
         self,
         engine: Engine,
-        client: Client,
+        client: GitHubClient,
         clock: Callable[[], datetime],
         stop: threading.Event,
         on_runs: Callable[[int], None],
-        kept: timedelta,
+        retention: timedelta,
     ) -> None:
         """Runs older than `kept` are not looked at again."""
         self._engine, self._client, self._clock, self._stop = engine, client, clock, stop
-        self._on_runs, self._kept = on_runs, kept
+        self._on_runs, self._kept = on_runs, retention
         self._schedules = ScheduleReader(engine, client, clock)
         # Pages of the lists of workflows by repository: unchanged ones cost nothing of the rate limit.
-        self._lists: dict[int, dict[str, Page[WorkflowPayload]]] = {}
+        self._lists: dict[int, dict[str, ResultPage[WorkflowPayload]]] = {}
 
-    def read(self, name: str, backfill_from: datetime) -> Reading:
+    def read(self, name: str, backfill_from: datetime) -> RepositoryResult:
         """One look at a repository. Each page is stored before the next is asked for; covered_to moves only when
         the walk came to its end, so an interruption leaves no hole."""
         repository_id, repo = self._identify(name)
         try:
             return self._read(repository_id, repo, backfill_from)
         except (NotFound, Forbidden) as error:
-            if not self._note_missing_actions(repository_id, repo, error):
+            if not self._record_missing_actions(repository_id, repo, error):
                 raise
-            return Reading(repository_id, repo, 0)
+            return RepositoryResult(repository_id, repo, 0)
 
-    def _read(self, repository_id: int, repo: str, backfill_from: datetime) -> Reading:
+    def _read(self, repository_id: int, repo: str, backfill_from: datetime) -> RepositoryResult:
         changed = self._read_workflows(repository_id, repo)
-        known, etag = self._known(repository_id)
+        known, etag = self._run_coverage(repository_id)
         now = self._clock()
-        walk_plan = plan(known, backfill_from, now, now - self._kept)
-        seen = Seen()
-        for payloads in walk(self._client, repo, walk_plan, etag, seen):
+        walk_plan = plan_scan(known, backfill_from, now, now - self._kept)
+        seen = ListProgress()
+        for payloads in list_runs(self._client, repo, walk_plan, etag, seen):
             kept = [each for each in payloads if each.created_at >= now - self._kept]
-            changed += self.store(repository_id, kept, first_walk=seen if walk_plan.first else None).changed
+            changed += self.store(repository_id, kept, initial_progress=seen if walk_plan.is_initial else None).changed
             self._on_runs(len(payloads))
             if self._stop.is_set():
-                return Reading(repository_id, repo, changed, stopped=True)
-        changed += self._follow_unfinished(repository_id, repo, seen)
+                return RepositoryResult(repository_id, repo, changed, stopped=True)
+        changed += self._refresh_unfinished(repository_id, repo, seen)
         self._reopen_job_lists(repository_id)
-        self._note_complete(repository_id, walk_plan, seen)
+        self._record_complete(repository_id, walk_plan, seen)
         self._schedules.read(repository_id, repo)
-        return Reading(repository_id, repo, changed)
+        return RepositoryResult(repository_id, repo, changed)
 
-    def store(self, repository_id: int, payloads: list[RunPayload], *, first_walk: Seen | None = None) -> Upserted:
+    def store(
+        self, repository_id: int, payloads: list[RunPayload], *, initial_progress: ListProgress | None = None
+    ) -> UpsertResult:
         """Stores runs. A first walk moves complete_since down with each page: what it has read stays read."""
         ours = [each for each in payloads if each.repository is None or each.repository.id == repository_id]
         with write_scope(self._engine) as session:
@@ -159,15 +163,15 @@ class RepositoryReader:
             if names - {repository.full_name}:
                 # It has a new name; or the name is another repository's now, whose runs must not be put under this one.
                 sync_state(session, repository_id).identified_at = None
-            ensure_workflows(session, repository_id, [workflow_of(each) for each in ours])
+            ensure_workflows(session, repository_id, [workflow_record_from_run(each) for each in ours])
             records = [run_record(each) for each in ours]
             stored = upsert_runs(session, repository, records)
-            settle_unlisted(session, repository_id)
-            want_list_of_workflows(session, repository_id, records)
-            if first_walk and first_walk.newest:
+            mark_unlisted_deleted(session, repository_id)
+            request_workflow_list(session, repository_id, records)
+            if initial_progress and initial_progress.newest:
                 state = sync_state(session, repository_id)
-                state.covered_to = state.covered_to or first_walk.newest
-                state.complete_since = first_walk.oldest
+                state.covered_to = state.covered_to or initial_progress.newest
+                state.complete_since = initial_progress.oldest
             return stored
 
     def identify(self, name: str) -> None:
@@ -178,25 +182,25 @@ class RepositoryReader:
         """GET of the repository, once an hour: the way to notice a new name or default branch."""
         now = self._clock()
         with write_scope(self._engine) as session:
-            known, etag = self._recall(session, name, now)
+            known, etag = self._cached_identity(session, name, now)
             if known and etag is None:
                 return known
         answer = self._client.get(f"/repos/{name}", etag=etag or None)
         with write_scope(self._engine) as session:
             if answer.not_modified and known:
                 repository = get_repository(session, known[0])
-                monitor(session, repository)
+                start_monitoring(session, repository)
             else:
-                payload = read(RepositoryPayload, answer.data)
+                payload = parse_payload(RepositoryPayload, answer.data)
                 if isinstance(payload, str):
-                    raise BadAnswer(f"GitHub's answer about {name} cannot be read ({payload})")
+                    raise InvalidResponse(f"GitHub's answer about {name} cannot be read ({payload})")
                 repository = upsert_repository(session, repository_record(payload))
                 sync_state(session, repository.id).repository_etag = answer.etag
             sync_state(session, repository.id).identified_at = now
-            note_target(session, name, repository.id, None, now)
+            record_target(session, name, repository.id, None, now)
             return repository.id, repository.full_name
 
-    def _recall(self, session: Session, name: str, now: datetime) -> tuple[tuple[int, str] | None, str | None]:
+    def _cached_identity(self, session: Session, name: str, now: datetime) -> tuple[tuple[int, str] | None, str | None]:
         """Who it was last time, and the ETag to ask again with; null where there is no need to ask yet."""
         repository_id = repository_id_of(session, name)
         if repository_id is None:
@@ -204,8 +208,8 @@ class RepositoryReader:
         state, repository = sync_state(session, repository_id), get_repository(session, repository_id)
         known = (repository_id, repository.full_name)
         if not is_due(state.identified_at, IDENTIFY_EVERY, now) and state.error is None:
-            monitor(session, repository)
-            note_target(session, name, repository_id, None, now)
+            start_monitoring(session, repository)
+            record_target(session, name, repository_id, None, now)
             return known, None
         return known, state.repository_etag or ""
 
@@ -217,7 +221,7 @@ class RepositoryReader:
             return 0
         memory = self._lists.setdefault(repository_id, {})
         path = f"/repos/{repo}/actions/workflows"
-        listed = list(pages(self._client, path, "workflows", WorkflowPayload, memory=memory))
+        listed = list(pages(self._client, path, "workflows", WorkflowPayload, cache=memory))
         records = {payload.id: workflow_record(payload) for page in listed for payload in page.items}
         complete = _is_complete(listed, len(records))
         with write_scope(self._engine) as session:
@@ -227,43 +231,43 @@ class RepositoryReader:
             sync_state(session, repository_id).workflows_at = now if complete else None
         return changed
 
-    def _known(self, repository_id: int) -> tuple[Known, str | None]:
+    def _run_coverage(self, repository_id: int) -> tuple[RunCoverage, str | None]:
         with session_scope(self._engine) as session:
             state = sync_state(session, repository_id)
-            looked = {look.name: getattr(state, look.name) for look in LOOKS}
-            return Known(state.complete_since, state.covered_to, looked), state.runs_etag
+            looked = {look.column: getattr(state, look.column) for look in RESCAN_LEVELS}
+            return RunCoverage(state.complete_since, state.covered_to, looked), state.runs_etag
 
-    def _follow_unfinished(self, repository_id: int, repo: str, seen: Seen) -> int:
+    def _refresh_unfinished(self, repository_id: int, repo: str, seen: ListProgress) -> int:
         """Runs that were running and that this walk did not meet are asked for one by one, the old ones rarely."""
         now = self._clock()
         with session_scope(self._engine) as session:
             newest = _FIRST_PAGE if seen.unchanged else 0
-            limit = _UNFINISHED_LIMIT
+            limit = _MAX_UNFINISHED
             wanted = unfinished_runs(session, repository_id, seen.ids, now, skip_newest=newest, limit=limit)
         changed = 0
         for run_id in wanted:
             if self._stop.is_set():
                 break
-            changed += self._follow(repository_id, repo, run_id)
+            changed += self._refresh_run(repository_id, repo, run_id)
             with write_scope(self._engine) as session:
-                note_looked_at(session, repository_id, run_id, now)
+                record_check(session, repository_id, run_id, now)
         return changed
 
-    def _follow(self, repository_id: int, repo: str, run_id: int) -> int:
+    def _refresh_run(self, repository_id: int, repo: str, run_id: int) -> int:
         try:
-            payload = read(RunPayload, self._client.get(f"/repos/{repo}/actions/runs/{run_id}").data)
+            payload = parse_payload(RunPayload, self._client.get(f"/repos/{repo}/actions/runs/{run_id}").data)
         except NotFound:
             with write_scope(self._engine) as session:
-                mark_gone(session, repository_id, run_id)
+                mark_deleted(session, repository_id, run_id)
             return 1
         return 0 if isinstance(payload, str) else self.store(repository_id, [payload]).changed
 
-    def _note_missing_actions(self, repository_id: int, repo: str, error: GitHubError) -> bool:
+    def _record_missing_actions(self, repository_id: int, repo: str, error: GitHubError) -> bool:
         """Whether the repository has no Actions: then there is nothing to collect until a later look finds some. That
         it is still there is asked once; after that _identify notices its end."""
         with session_scope(self._engine) as session:
             known = sync_state(session, repository_id).actions_missing_since
-        if not (known and isinstance(error, NotFound)) and not lacks_actions(self._client, repository_id, repo, error):
+        if not (known and isinstance(error, NotFound)) and not has_no_actions(self._client, repository_id, repo, error):
             return False
         now = self._clock()
         with write_scope(self._engine) as session:
@@ -280,13 +284,13 @@ class RepositoryReader:
         """Lists of jobs that were short when they were last read are read again, rarely, with the next jobs."""
         now = self._clock()
         with session_scope(self._engine) as session:
-            due = due_job_lists(session, repository_id, now)
+            due = job_lists_to_recheck(session, repository_id, now)
         if due:
             with write_scope(self._engine) as session:
                 lock_repository(session, repository_id)
                 reopen_job_lists(session, repository_id, due)
 
-    def _note_complete(self, repository_id: int, walk_plan: Walk, seen: Seen) -> None:
+    def _record_complete(self, repository_id: int, walk_plan: ScanPlan, seen: ListProgress) -> None:
         now = self._clock()
         with write_scope(self._engine) as session:
             state = sync_state(session, repository_id, lock=True)
@@ -297,28 +301,28 @@ class RepositoryReader:
             # An empty repository is covered up to now.
             state.covered_to = max(filter(None, (seen.newest, state.covered_to)), default=now)
             state.runs_etag = seen.etag
-            reached = seen.oldest if seen.capped and seen.oldest else walk_plan.until
-            if walk_plan.first:
+            reached = seen.oldest if seen.truncated and seen.oldest else walk_plan.until
+            if walk_plan.is_initial:
                 state.complete_since = reached
-            for look in walk_plan.looks:
-                setattr(state, look.name, now)
-            if DEEPEST in walk_plan.looks:
-                settle_seen_in_full(session, repository_id, reached, now)
-            if DEEPEST in walk_plan.looks or seen.unreadable:
-                set_gaps(session, repository_id, "unreadable", seen.unreadable[:20])
+            for look in walk_plan.rescan_levels:
+                setattr(state, look.column, now)
+            if DEEPEST_RESCAN in walk_plan.rescan_levels:
+                close_covered_backfills(session, repository_id, reached, now)
+            if DEEPEST_RESCAN in walk_plan.rescan_levels or seen.invalid_items:
+                set_gaps(session, repository_id, "unreadable", seen.invalid_items[:20])
 
 
-def _is_complete(listed: Sequence[Page[WorkflowPayload]], number: int) -> bool:
+def _is_complete(listed: Sequence[ResultPage[WorkflowPayload]], number: int) -> bool:
     """Every workflow of the list was read: as many as GitHub counts, and none that cannot be read."""
     total = max((page.total_count for page in listed if page.total_count is not None), default=None)
-    return total is not None and number >= total and not any(page.unreadable for page in listed)
+    return total is not None and number >= total and not any(page.invalid_items for page in listed)
 
 
-def note_failure(engine: Engine, name: str, error: GitHubError, now: datetime) -> None:
+def record_failure(engine: Engine, name: str, error: GitHubError, now: datetime) -> None:
     """What is stored stays; the failure stands beside it until a look goes well."""
     with write_scope(engine) as session:
         repository_id = repository_id_of(session, name)
-        note_target(session, name, repository_id, str(error), now)
+        record_target(session, name, repository_id, str(error), now)
         if repository_id:
             state: Any = sync_state(session, repository_id)
             state.error, state.error_at = str(error)[:1000], now

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from collector.github.client import Client
+from collector.github.client import GitHubClient
 from collector.github.errors import Forbidden, GitHubError, NotFound, RateLimited, Unauthorized
 from collector.github.pagination import pages
 from collector.github.payloads import RepositoryPayload
@@ -16,7 +16,7 @@ class Targets:
     failures: dict[str, str]
 
 
-def is_wanted(entries: tuple[str, ...], name: str) -> bool:
+def is_configured(entries: tuple[str, ...], name: str) -> bool:
     """Whether GITHUB_REPOS can stand for this repository, or entry, without asking GitHub."""
     name = name.lower()
     owner = f"{name.partition('/')[0]}/*"
@@ -24,7 +24,7 @@ def is_wanted(entries: tuple[str, ...], name: str) -> bool:
     return not {f"!{name}", f"!{owner}"} & listed and bool({name, owner} & listed)
 
 
-def resolve(client: Client, entries: tuple[str, ...]) -> Targets:
+def resolve_targets(client: GitHubClient, entries: tuple[str, ...]) -> Targets:
     """Wildcards are asked for each time: a new repository of the organisation is monitored without a restart. A list
     that did not change costs nothing of the hourly limit."""
     excluded = {entry.removeprefix("!").lower() for entry in entries if entry.startswith("!")}
@@ -38,7 +38,7 @@ def resolve(client: Client, entries: tuple[str, ...]) -> Targets:
             names.setdefault(entry.lower(), entry)
             continue
         try:
-            for repository in _owned(client, entry.removesuffix("/*")):
+            for repository in _owner_repositories(client, entry.removesuffix("/*")):
                 if repository.id not in ids:
                     ids.add(repository.id)
                     names.setdefault(repository.full_name.lower(), repository.full_name)
@@ -50,36 +50,40 @@ def resolve(client: Client, entries: tuple[str, ...]) -> Targets:
     return Targets(left, failures)
 
 
-def _owned(client: Client, owner: str) -> list[RepositoryPayload]:
+def _owner_repositories(client: GitHubClient, owner: str) -> list[RepositoryPayload]:
     """Repositories of an organisation or user, archived ones left out: nothing runs there. An App sees the private
     ones of its installation in a list of their own."""
     found: list[RepositoryPayload] = []
     missing: NotFound | None = None
     try:
-        found = _of_account(client, owner)
+        found = _account_repositories(client, owner)
     except NotFound:
         missing = NotFound(f"there is no organisation or user {owner}, or it may not be seen")
-    if client.auth.installed:
-        listed = _listed(client, "/installation/repositories", "repositories")
+    if client.auth.is_installation:
+        listed = _list_repositories(client, "/installation/repositories", "repositories")
         found += [each for each in listed if each.full_name.lower().startswith(f"{owner.lower()}/")]
     if missing and not found:
         raise missing
     return [each for each in found if not each.archived]
 
 
-def _of_account(client: Client, owner: str) -> list[RepositoryPayload]:
+def _account_repositories(client: GitHubClient, owner: str) -> list[RepositoryPayload]:
     """What kind of account it is, is remembered: a wrong guess costs a request."""
-    path: str = client.memory.get(f"lists of {owner}") or f"/orgs/{owner}/repos"
+    path: str = client.page_cache.get(f"lists of {owner}") or f"/orgs/{owner}/repos"
     try:
-        found = _listed(client, path)
+        found = _list_repositories(client, path)
     except NotFound:
-        path = "/user/repos" if client.auth.personal and _login(client) == owner.lower() else f"/users/{owner}/repos"
-        found = _listed(client, path)
-    client.memory[f"lists of {owner}"] = path
+        path = (
+            "/user/repos"
+            if client.auth.is_user_token and _token_login(client) == owner.lower()
+            else f"/users/{owner}/repos"
+        )
+        found = _list_repositories(client, path)
+    client.page_cache[f"lists of {owner}"] = path
     return found
 
 
-def _login(client: Client) -> str | None:
+def _token_login(client: GitHubClient) -> str | None:
     """Whose token it is: only the owner is shown a user's private repositories, and only under /user."""
     try:
         data = client.get("/user").data
@@ -89,7 +93,7 @@ def _login(client: Client) -> str | None:
     return login.lower() if isinstance(login, str) else None
 
 
-def _listed(client: Client, path: str, key: str | None = None) -> list[RepositoryPayload]:
+def _list_repositories(client: GitHubClient, path: str, key: str | None = None) -> list[RepositoryPayload]:
     params = {"affiliation": "owner"} if path == "/user/repos" else None
-    found = pages(client, path, key, RepositoryPayload, params=params, memory=client.memory)
+    found = pages(client, path, key, RepositoryPayload, params=params, cache=client.page_cache)
     return [repository for page in found for repository in page.items]

@@ -15,7 +15,7 @@ from core.http.origins import SAFE_METHODS
 MEDIA_TYPE = b"application/problem+json"
 
 
-async def refuse(
+async def send_problem(
     scope: Scope, receive: Receive, send: Send, status: int, detail: str, headers: Mapping[str, str] | None = None
 ) -> None:
     """`detail` is one line: what is wrong and what to do."""
@@ -34,48 +34,52 @@ async def refuse(
     await send({"type": f"{kind}http.response.body", "body": b"" if scope.get("method") == "HEAD" else body})
 
 
-MOST_BYTES = 64 * 1024
-SECONDS = 10.0
+MAX_BYTES = 64 * 1024
+READ_TIMEOUT_SECONDS = 10.0
 # A client that is refused while it sends would otherwise see its connection break instead of the answer.
-_DRAINED_BYTES, _DRAIN_SECONDS = 8 * 2**20, 2.0
+_DRAIN_BYTES, _DRAIN_SECONDS = 8 * 2**20, 2.0
 
 
-class Bodies:
+class RequestBodyMiddleware:
     """Reads a body before anything else does, at most MOST_BYTES in SECONDS. `own`: paths of routes that read with
     limits of their own. `takes_forms`: is this a request that no page can have made? All others must send JSON, which a
     form of another site cannot."""
 
     def __init__(
-        self, app: ASGIApp, *, own: Collection[str] = (), takes_forms: Callable[[Scope], bool] = lambda _: False
+        self,
+        app: ASGIApp,
+        *,
+        exempt_paths: Collection[str] = (),
+        allow_forms: Callable[[Scope], bool] = lambda _: False,
     ) -> None:
-        self._app, self._own, self._takes_forms = app, frozenset(own), takes_forms
+        self._app, self._exempt_paths, self._allow_forms = app, frozenset(exempt_paths), allow_forms
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in self._own:
+        if scope["type"] != "http" or scope["path"] in self._exempt_paths:
             await self._app(scope, receive, send)
             return
-        if _is_form(scope) and not self._takes_forms(scope):
-            await refuse(scope, receive, send, 415, "Content-Type: a body must be JSON; send application/json.")
+        if _is_form(scope) and not self._allow_forms(scope):
+            await send_problem(scope, receive, send, 415, "Content-Type: a body must be JSON; send application/json.")
             return
         if not has_body(scope):
             await self._app(scope, receive, send)
             return
         try:
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(READ_TIMEOUT_SECONDS):
                 body = await _read(scope, receive)
         except TimeoutError:
-            late = f"The body did not come within {SECONDS:.0f} seconds; send it again."
-            await refuse(scope, receive, send, 408, late)
+            late = f"The body did not come within {READ_TIMEOUT_SECONDS:.0f} seconds; send it again."
+            await send_problem(scope, receive, send, 408, late)
             return
         except _TooLarge:
-            limit = f"{MOST_BYTES // 1024} KB"
-            await refuse(scope, receive, send, 413, f"The body is larger than the {limit} that are taken here.")
+            limit = f"{MAX_BYTES // 1024} KB"
+            await send_problem(scope, receive, send, 413, f"The body is larger than the {limit} that are taken here.")
             return
         if body is not None:
-            await self._app(scope, _again(body, receive), send)
+            await self._app(scope, _replay_body(body, receive), send)
 
 
-class Drained:
+class BodyDrainMiddleware:
     """Ends a connection whose request was answered before its body had come. What still comes is thrown away for a
     moment, so that the client gets to read the answer."""
 
@@ -118,7 +122,7 @@ class _TooLarge(Exception):
 async def _read(scope: Scope, receive: Receive) -> bytes | None:
     """Null where the client went away before the end."""
     announced = dict(scope["headers"]).get(b"content-length", b"0").strip()
-    if announced.isdigit() and (len(announced) > 18 or int(announced) > MOST_BYTES):
+    if announced.isdigit() and (len(announced) > 18 or int(announced) > MAX_BYTES):
         raise _TooLarge
     body = bytearray()
     while True:
@@ -126,13 +130,13 @@ async def _read(scope: Scope, receive: Receive) -> bytes | None:
         if message["type"] != "http.request":
             return None
         body += message.get("body", b"")
-        if len(body) > MOST_BYTES:
+        if len(body) > MAX_BYTES:
             raise _TooLarge
         if not message.get("more_body", False):
             return bytes(body)
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
+def _replay_body(body: bytes, receive: Receive) -> Receive:
     unread = True
 
     async def receiving() -> Message:
@@ -149,7 +153,7 @@ async def _drain(receive: Receive) -> None:
     size = 0
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):
-            while size < _DRAINED_BYTES:
+            while size < _DRAIN_BYTES:
                 message = await receive()
                 size += len(message.get("body", b""))
                 if message["type"] != "http.request" or not message.get("more_body", False):

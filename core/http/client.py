@@ -36,48 +36,48 @@ from requests.adapters import HTTPAdapter
 
 # One of several encodings would be unpacked several times over.
 _ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
-_PIECE = 65_536
+_CHUNK_BYTES = 65_536
 
 
-class TooMuch(Exception):
+class ResponseLimitExceeded(Exception):
     """An answer beyond its limits; the message is what was exceeded, in words that follow "the answer …"."""
 
 
 @dataclass(frozen=True)
-class Limits:
+class ResponseLimits:
     """An answer takes `seconds` at most; where `bytes_per_second` is given, as much longer as its bytes take at that
     rate, up to `longest` seconds. It has `size` bytes at most, as sent and unpacked."""
 
-    seconds: float
-    size: int
+    max_seconds: float
+    max_bytes: int
     bytes_per_second: float | None = None
-    longest: float = 0.0
+    max_total_seconds: float = 0.0
 
 
 class Exchange:
     """One request and its answer."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ResponseLimits) -> None:
         self.limits = limits
         self._begun, self._received = time.monotonic(), 0
 
-    def left(self) -> float:
+    def remaining_seconds(self) -> float:
         """Seconds. Raises TooMuch where none are left."""
-        limits, allowed = self.limits, self.limits.seconds
+        limits, allowed = self.limits, self.limits.max_seconds
         if limits.bytes_per_second:
-            allowed = min(allowed + self._received / limits.bytes_per_second, limits.longest)
+            allowed = min(allowed + self._received / limits.bytes_per_second, limits.max_total_seconds)
         left = self._begun + allowed - time.monotonic()
         if left <= 0:
-            raise TooMuch(f"was not complete after {allowed:.0f} s")
+            raise ResponseLimitExceeded(f"was not complete after {allowed:.0f} s")
         return left
 
-    def take(self, count: int) -> None:
+    def count_bytes(self, count: int) -> None:
         self._received += count
-        self.check_size(self._received)
+        self.check_length(self._received)
 
-    def check_size(self, size: int) -> None:
-        if size > self.limits.size:
-            raise TooMuch(f"is larger than {self.limits.size:,} bytes")
+    def check_length(self, size: int) -> None:
+        if size > self.limits.max_bytes:
+            raise ResponseLimitExceeded(f"is larger than {self.limits.max_bytes:,} bytes")
 
 
 class _Thread(threading.local):
@@ -88,7 +88,7 @@ _thread = _Thread()
 
 
 @contextmanager
-def limited(limits: Limits) -> Iterator[Exchange]:
+def limited(limits: ResponseLimits) -> Iterator[Exchange]:
     """The request that is sent within by a BoundedAdapter, or a connection of `response_class`, has these limits."""
     before, _thread.exchange = _thread.exchange, Exchange(limits)
     try:
@@ -104,7 +104,7 @@ class CountedResponse(HTTPResponse):
         super().__init__(sock, *args, **named)
         if _thread.exchange is not None:
             # http.client and urllib3 read all of an answer from here: head, sizes of chunks, body and trailers.
-            self.fp = io.BufferedReader(_Counted(self.fp.detach(), sock, _thread.exchange), _PIECE)
+            self.fp = io.BufferedReader(_Counted(self.fp.detach(), sock, _thread.exchange), _CHUNK_BYTES)
 
 
 class _Counted(io.RawIOBase):
@@ -117,14 +117,14 @@ class _Counted(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        left = self._exchange.left()
+        left = self._exchange.remaining_seconds()
         self._sock.settimeout(left if self._timeout is None else min(left, self._timeout))
         try:
             count = int(self._raw.readinto(buffer) or 0)
         except TimeoutError:
-            self._exchange.left()
+            self._exchange.remaining_seconds()
             raise
-        self._exchange.take(count)
+        self._exchange.count_bytes(count)
         return count
 
     def close(self) -> None:
@@ -141,11 +141,11 @@ class BoundedResponse(requests.Response):
     def iter_content(self, chunk_size: int | None = 1, decode_unicode: bool = False) -> Iterator[Any]:
         encoding = self.headers.get("Content-Encoding", "").strip().lower()
         if encoding not in _ENCODINGS:
-            raise TooMuch(f"is packed as {encoding[:40]!r}, which nobody asked for")
+            raise ResponseLimitExceeded(f"is packed as {encoding[:40]!r}, which nobody asked for")
         size = 0
         for piece in super().iter_content(chunk_size, decode_unicode):
             size += len(piece)
-            self.exchange.check_size(size)
+            self.exchange.check_length(size)
             yield piece
 
 
@@ -188,7 +188,7 @@ def _bounded(pool: Any, mixins: tuple[type, ...]) -> Any:
 
 
 # Of a channel's answer as a whole: what it says in a line, or a page of a proxy.
-LIMITS = Limits(seconds=30.0, size=1_000_000)
+LIMITS = ResponseLimits(max_seconds=30.0, max_bytes=1_000_000)
 
 
 class _Connection(http.client.HTTPConnection):
@@ -199,12 +199,12 @@ class _TlsConnection(http.client.HTTPSConnection):
     response_class = CountedResponse
 
 
-class _Plain(HTTPHandler):
+class _HttpHandler(HTTPHandler):
     def http_open(self, req: Request) -> Any:
         return self.do_open(_Connection, req)
 
 
-class _Tls(HTTPSHandler):
+class _HttpsHandler(HTTPSHandler):
     def https_open(self, req: Request) -> Any:
         return self.do_open(_TlsConnection, req, context=ssl.create_default_context())
 
@@ -213,13 +213,13 @@ class _Tls(HTTPSHandler):
 def _opener() -> OpenerDirector:
     """As urllib's own, for http and https alone, wherever a redirect leads."""
     made = OpenerDirector()
-    for handler in (ProxyHandler, UnknownHandler, _Plain, _Tls, HTTPDefaultErrorHandler, HTTPRedirectHandler,
+    for handler in (ProxyHandler, UnknownHandler, _HttpHandler, _HttpsHandler, HTTPDefaultErrorHandler, HTTPRedirectHandler,
                     HTTPErrorProcessor):  # fmt: skip
         made.add_handler(handler())
     return made
 
 
-def opened(request: Request, timeout: float) -> Any:
+def open_url(request: Request, timeout: float) -> Any:
     """The answer, as of urllib.request.urlopen, to be used within `core.http.client.limited`; raises the same, and
     TooMuch. The body of an HTTPError has been read."""
     try:
@@ -230,9 +230,9 @@ def opened(request: Request, timeout: float) -> Any:
         raise HTTPError(error.url, error.code, error.msg, error.headers, body) from None
 
 
-def decoded(answer: Any) -> str:
+def read_text(response: Any) -> str:
     """Its body, and it is closed. Raises LookupError and UnicodeError where its encoding is none."""
-    charset: str = answer.headers.get_content_charset() or "utf-8"
-    with answer:
-        body: bytes = answer.read()
+    charset: str = response.headers.get_content_charset() or "utf-8"
+    with response:
+        body: bytes = response.read()
     return body.decode(charset)

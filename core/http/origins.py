@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from starlette.types import Scope
 
 _AUTHORITY = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]{2,45})\]|(?P<name>[A-Za-z0-9._-]{1,253}))(?::(?P<port>\d{0,5}))?")
-_USUAL_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
-LOCAL = ("localhost", "127.0.0.1", "::1")
+_DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Authority:
     port: int | None
 
     def port_for(self, scheme: str) -> int:
-        return self.port if self.port is not None else _USUAL_PORTS.get(scheme, 0)
+        return self.port if self.port is not None else _DEFAULT_PORTS.get(scheme, 0)
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Origin:
     port: int
 
 
-def authority(text: str) -> Authority | None:
+def parse_authority(text: str) -> Authority | None:
     """The value of a Host header; null for what is none."""
     found = _AUTHORITY.fullmatch(text)
     if found is None:
@@ -53,22 +53,22 @@ def authority(text: str) -> Authority | None:
         return None
 
 
-def origin(text: str) -> Origin | None:
+def parse_origin(text: str) -> Origin | None:
     """Of an Origin header or a URL; null for `null` and for what is none."""
     try:
         parts = urlsplit(text)
     except ValueError:
         return None
-    known = authority(parts.netloc)
+    known = parse_authority(parts.netloc)
     if parts.scheme not in ("http", "https") or known is None:
         return None
     return Origin(parts.scheme, known.host, known.port_for(parts.scheme))
 
 
-def of_request(scope: Scope) -> Authority | None:
+def request_authority(scope: Scope) -> Authority | None:
     """Null where the request has no Host header, several, or an unusable one."""
     values = [value for name, value in scope["headers"] if name == b"host"]
-    return authority(values[0].decode("latin-1")) if len(values) == 1 else None
+    return parse_authority(values[0].decode("latin-1")) if len(values) == 1 else None
 
 
 def is_reachable(scope: Scope) -> bool:
@@ -77,19 +77,19 @@ def is_reachable(scope: Scope) -> bool:
     return address is not None and not address.is_loopback
 
 
-class Hosts:
+class AllowedHosts:
     """`names` are further ones beside those of this machine. The port is never looked at: a rebound name keeps it."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
-        self._names = frozenset(LOCAL) | frozenset(names)
+        self._names = frozenset(LOCAL_NAMES) | frozenset(names)
 
-    def has(self, asked: Authority, scope: Scope) -> bool:
+    def allows(self, authority: Authority, scope: Scope) -> bool:
         """An address that the connection itself came to is one, too: probes of Kubernetes name the pod's, and no
         page's name can be rebound to look like an address."""
-        if asked.host in self._names:
+        if authority.host in self._names:
             return True
         own = _own_address(scope)
-        return own is not None and asked.host == str(own)
+        return own is not None and authority.host == str(own)
 
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -114,7 +114,7 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _OWN_SITE = (b"same-origin", b"none")
 
 
-def is_foreign(scope: Scope, asked: Authority, public: frozenset[Origin] = frozenset()) -> bool:
+def is_cross_site(scope: Scope, authority: Authority, public_origins: frozenset[Origin] = frozenset()) -> bool:
     """`asked`: the host of the request. `public`: origins under which a proxy shows this server, whatever Host it
     sends. Ports of one host are different sites; so are http and https where the server knows that it is https."""
     origins, sites = _values(scope, b"origin"), _values(scope, b"sec-fetch-site")
@@ -124,15 +124,17 @@ def is_foreign(scope: Scope, asked: Authority, public: frozenset[Origin] = froze
         return False
     if len(origins) > 1:
         return True
-    known = origin(origins[0].decode("latin-1"))
-    return known is None or not (known in public or _is_of(known, asked, scope.get("scheme", "http")))
+    known = parse_origin(origins[0].decode("latin-1"))
+    return known is None or not (
+        known in public_origins or _matches_host(known, authority, scope.get("scheme", "http"))
+    )
 
 
-def _is_of(known: Origin, asked: Authority, scheme: str) -> bool:
+def _matches_host(origin: Origin, authority: Authority, scheme: str) -> bool:
     """A server behind a proxy that ends TLS takes itself for http: an https origin of the same host is its own."""
-    if scheme in ("https", "wss") and known.scheme != "https":
+    if scheme in ("https", "wss") and origin.scheme != "https":
         return False
-    return (known.host, known.port) == (asked.host, asked.port_for(known.scheme))
+    return (origin.host, origin.port) == (authority.host, authority.port_for(origin.scheme))
 
 
 def _values(scope: Scope, name: bytes) -> list[bytes]:

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, field_validator
 
-from core.http.middleware import Rules
-from core.http.origins import Hosts, Origin, origin
-from core.settings import ConfigError, EnvironmentSettings, LinkSettings, Port, lets_others_in
+from core.http.middleware import HostPolicy
+from core.http.origins import AllowedHosts, Origin, parse_origin
+from core.settings import ConfigError, DashboardUrlSettings, EnvironmentSettings, Port, accepts_remote_connections
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[?[0-9A-Fa-f:.]{2,45}\]?", re.ASCII)
 
@@ -51,13 +51,13 @@ class PlainHttpSettings(EnvironmentSettings):
 
     @field_validator("allow_plain_http")
     @classmethod
-    def _hosts(cls, value: str) -> str:
+    def _validate_hosts(cls, value: str) -> str:
         for part in (part.strip() for part in value.split(",")):
             if part and not _HOST.fullmatch(part):
                 raise ValueError(f"{part[:60]!r} is no host; write names without scheme and port, commas between")
         return value
 
-    def without_encryption(self, url: str) -> str | None:
+    def encryption_remediation(self, url: str) -> str | None:
         """What is to be done where a secret must not be sent to this URL; null where it may be."""
         if is_safe(url, self.plain_hosts):
             return None
@@ -78,7 +78,7 @@ def _flag(value: object) -> bool:
     return _FLAGS[text]
 
 
-class ProxySettings(LinkSettings):
+class ProxySettings(DashboardUrlSettings):
     access_by_proxy: Annotated[bool, BeforeValidator(_flag)] = False
 
 
@@ -101,15 +101,15 @@ class ServerSettings(ProxySettings):
 
 
 @dataclass(frozen=True)
-class Listening:
+class ListenAddress:
     """Where a program listens, by the settings that say so. `bound`: the address, null where nobody knows it.
     `published`: ADDRESS:PORT of its container, empty where it is in none. `guard`: the setting that guards it."""
 
-    bound: str | None
+    bind_address: str | None
     published: str
     port: int
-    bound_name: str
-    published_name: str
+    bind_variable: str
+    publish_variable: str
     guard: str
     missing: str
 
@@ -117,16 +117,20 @@ class Listening:
     def is_open(self) -> bool:
         """Do other machines reach it?"""
         if self.published:
-            return lets_others_in(_published_at(self.published))
-        return self.bound is not None and lets_others_in(self.bound)
+            return accepts_remote_connections(_published_at(self.published))
+        return self.bind_address is not None and accepts_remote_connections(self.bind_address)
 
     @property
-    def place(self) -> str:
+    def display_address(self) -> str:
         """Where it is published, or listens."""
-        return self.published or self.bound or "it"
+        return self.published or self.bind_address or "it"
 
     def advice(self) -> str:
-        name, value = (self.published_name, self.published) if self.published else (self.bound_name, self.bound or "it")
+        name, value = (
+            (self.publish_variable, self.published)
+            if self.published
+            else (self.bind_variable, self.bind_address or "it")
+        )
         local = f"127.0.0.1:{self.port}" if self.published else "127.0.0.1"
         return (
             f"{self.guard}: {name}={value} lets other machines in and {self.missing}; set {self.guard}, or {name} to "
@@ -142,11 +146,11 @@ class ApiAddressSettings(ProxySettings):
     # In a container API_HOST says nothing: this is where its port is published, ADDRESS:PORT.
     api_publish: str = ""
 
-    def listening(self, *, bound: str | None = "") -> Listening:
+    def listen_address(self, *, bind_address: str | None = "") -> ListenAddress:
         """`bound`: the address where it is not API_HOST; null where nobody knows it."""
-        return Listening(
-            bound=self.api_host if bound == "" else bound, published=self.api_publish, port=self.api_port,
-            bound_name="API_HOST" if bound == "" else "--host", published_name="API_PUBLISH", guard="API_KEYS",
+        return ListenAddress(
+            bind_address=self.api_host if bind_address == "" else bind_address, published=self.api_publish, port=self.api_port,
+            bind_variable="API_HOST" if bind_address == "" else "--host", publish_variable="API_PUBLISH", guard="API_KEYS",
             missing="no key is set",
         )  # fmt: skip
 
@@ -158,33 +162,39 @@ class ApiAddressSettings(ProxySettings):
         return value
 
 
-def refuse_if_open(settings: ProxySettings, listening: Listening, *, guarded: bool) -> None:
+def require_protection(settings: ProxySettings, address: ListenAddress, *, guarded: bool) -> None:
     """One rule for all programs, whatever BACKEND_ENV says: raises ConfigError where other machines reach one that
     neither keys nor a login nor a proxy guards, or in production one whose keys or secrets can be guessed."""
-    if not listening.is_open:
+    if not address.is_open:
         return
     if not guarded and not settings.access_by_proxy:
-        raise ConfigError(listening.advice())
+        raise ConfigError(address.advice())
     if settings.backend_env == "prod" and (weak := settings.weak_secrets()):
         raise ConfigError(f"{weak[0]}.")
 
 
-def rules(settings: ServerSettings, listening: Listening, *, guarded: bool, public: str = "") -> Rules:
+def host_policy(settings: ServerSettings, address: ListenAddress, *, guarded: bool, public: str = "") -> HostPolicy:
     """`public`: a URL under which a proxy shows this program. Where nobody knows at which address the program listens,
     and nothing guards it, connections of other machines are refused one by one."""
-    shown = origin(public)
-    own = [each for each in (listening.bound, _published_at(listening.published)) if each and lets_others_in(each)]
-    unknown = not guarded and not settings.access_by_proxy and not listening.published
-    return Rules(
-        hosts=Hosts([*settings.hosts, *(_host(each) for each in own if not _is_any(each)), *_names(shown)]),
-        public=frozenset([shown]) if shown is not None and not is_loopback(shown.host) else frozenset(),
+    shown = parse_origin(public)
+    own = [
+        each
+        for each in (address.bind_address, _published_at(address.published))
+        if each and accepts_remote_connections(each)
+    ]
+    unknown = not guarded and not settings.access_by_proxy and not address.published
+    return HostPolicy(
+        hosts=AllowedHosts([*settings.hosts, *(_host(each) for each in own if not _is_wildcard(each)), *_names(shown)]),
+        public_origins=frozenset([shown]) if shown is not None and not is_loopback(shown.host) else frozenset(),
         behind_proxy=bool(settings.forwarded_allow_ips.strip()),
-        closed=f"{listening.guard}: {listening.missing}, so that this machine alone is answered." if unknown else None,
+        refusal_reason=f"{address.guard}: {address.missing}, so that this machine alone is answered."
+        if unknown
+        else None,
     )
 
 
-def _names(shown: Origin | None) -> list[str]:
-    return [shown.host] if shown else []
+def _names(public_origin: Origin | None) -> list[str]:
+    return [public_origin.host] if public_origin else []
 
 
 def _published_at(published: str) -> str:
@@ -192,7 +202,7 @@ def _published_at(published: str) -> str:
     return published.rpartition(":")[0].strip("[]")
 
 
-def _is_any(host: str) -> bool:
+def _is_wildcard(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:

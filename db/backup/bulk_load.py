@@ -32,26 +32,26 @@ from sqlalchemy import (
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.types import TypeDecorator
 
-from db.backup.contents import Refused, filled_tables
-from db.engine import shown
+from db.backup.contents import BackupError, nonempty_tables
+from db.engine import safe_url
 from db.models import Base
 
 # The same as for what comes from GitHub: PostgreSQL takes neither NUL nor halves of surrogate pairs.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_SUSPECT = re.compile(r"\\u(0000|[dD][89a-fA-F])|[\x00\ud800-\udfff]")
+_UNSTORABLE_ESCAPE = re.compile(r"\\u(0000|[dD][89a-fA-F])|[\x00\ud800-\udfff]")
 
 
-def storable(text: str) -> str:
+def sanitize_text(text: str) -> str:
     """With U+FFFD for what PostgreSQL refuses."""
     return _UNSTORABLE.sub("\ufffd", text) if _UNSTORABLE.search(text) else text
 
 
-def storable_json(text: str) -> str:
+def sanitize_json(text: str) -> str:
     """The same for a JSON document, where such characters may be written as escapes."""
-    if not _SUSPECT.search(text):
+    if not _UNSTORABLE_ESCAPE.search(text):
         return text
     document = json.loads(text, strict=False)
-    cleaned = _cleaned(document)
+    cleaned = _sanitize_value(document)
     return text if cleaned == document else json.dumps(cleaned)
 
 
@@ -60,19 +60,19 @@ def ascii_json(text: str) -> str:
     return text if text.isascii() else json.dumps(json.loads(text))
 
 
-def _cleaned(value: Any) -> Any:
+def _sanitize_value(value: Any) -> Any:
     if isinstance(value, str):
-        return storable(value)
+        return sanitize_text(value)
     if isinstance(value, list):
-        return [_cleaned(each) for each in value]
+        return [_sanitize_value(each) for each in value]
     if isinstance(value, dict):
-        return {storable(name): _cleaned(each) for name, each in value.items()}
+        return {sanitize_text(name): _sanitize_value(each) for name, each in value.items()}
     return value
 
 
 # Rows at a time, and of tables whose rows hold whole logs and deliveries.
 _BATCH, _LARGE_BATCH = 5_000, 16
-_LARGE = frozenset({"job_logs", "inbox"})
+_LARGE_TABLES = frozenset({"job_logs", "inbox"})
 
 
 @contextmanager
@@ -93,32 +93,32 @@ def batches(connection: Connection, table: Table) -> Iterator[Sequence[Row[Any]]
     """All rows in the order of their key, a few at a time. JSON comes as text, so that a JSON null stays apart from
     none; all else as the models say."""
     columns = [cast(each, Text) if isinstance(each.type, JSON) else each for each in table.columns]
-    size = _LARGE_BATCH if table.name in _LARGE else _BATCH
+    size = _LARGE_BATCH if table.name in _LARGE_TABLES else _BATCH
     query = select(*columns).order_by(*table.primary_key.columns).execution_options(yield_per=size)
     with connection.execute(query) as rows:
         yield from rows.partitions()
 
 
-def last_number(connection: Connection, table: Table) -> int:
+def last_sequence_value(connection: Connection, table: Table) -> int:
     """The last id that PostgreSQL gave out by itself; 0 where there is none. Rows with it may be deleted."""
     if connection.dialect.name != "postgresql":
         return 0
-    return connection.scalar(_LAST_NUMBER, {"table": table.name, "column": key_of(table)}) or 0
+    return connection.scalar(_LAST_SEQUENCE_VALUE, {"table": table.name, "column": primary_key_columns(table)}) or 0
 
 
-def key_of(table: Table) -> str:
+def primary_key_columns(table: Table) -> str:
     return next(iter(table.primary_key.columns)).name
 
 
-_LAST_NUMBER = text("SELECT pg_sequence_last_value(pg_get_serial_sequence(:table, :column)::regclass)")
+_LAST_SEQUENCE_VALUE = text("SELECT pg_sequence_last_value(pg_get_serial_sequence(:table, :column)::regclass)")
 
 
 Rows = Sequence[Sequence[Any]]
-Write = Callable[[Rows], None]
+RowWriter = Callable[[Rows], None]
 
 
 @contextmanager
-def filling(engine: Engine) -> Iterator[Connection]:
+def bulk_load(engine: Engine) -> Iterator[Connection]:
     """A connection in a transaction that keeps other writers out, on tables that are empty and have no indexes but
     their keys; the indexes are made at its end, which takes a third of the time. Raises Refused where rows came
     meanwhile."""
@@ -126,9 +126,9 @@ def filling(engine: Engine) -> Iterator[Connection]:
     engine.dispose()
     with engine.execution_options(writes=True).connect() as connection:
         if connection.dialect.name == "sqlite":
-            _ready_for_much(connection)
+            _prepare_sqlite(connection)
         with connection.begin():
-            _keep_others_out(connection)
+            _lock_tables(connection)
             indexes = [index for table in Base.metadata.sorted_tables for index in table.indexes]
             for index in indexes:
                 index.drop(connection, checkfirst=True)
@@ -137,37 +137,41 @@ def filling(engine: Engine) -> Iterator[Connection]:
                 index.create(connection)
 
 
-def writer(connection: Connection, table: Table) -> Write:
+def row_writer(connection: Connection, table: Table) -> RowWriter:
     """Takes rows as db.backup.bulk_load gives them."""
-    return _by_copy(connection, table) if connection.dialect.name == "postgresql" else _by_insert(connection, table)
+    return (
+        _copy_writer(connection, table)
+        if connection.dialect.name == "postgresql"
+        else _insert_writer(connection, table)
+    )
 
 
-def go_on_numbering(connection: Connection, table: Table, last: int) -> None:
+def continue_sequence(connection: Connection, table: Table, last_id: int) -> None:
     """Has PostgreSQL give out ids above all that are stored, and above `last`."""
     if connection.dialect.name != "postgresql":
         return
-    key = key_of(table)
+    key = primary_key_columns(table)
     sequence = connection.scalar(text("SELECT pg_get_serial_sequence(:table, :key)"), {"table": table.name, "key": key})
     if sequence:
         highest = connection.scalar(text(f"SELECT max({key}) FROM {table.name}"))  # noqa: S608
-        if number := max(highest or 0, last):
+        if number := max(highest or 0, last_id):
             connection.execute(text("SELECT setval(:sequence, :number)"), {"sequence": sequence, "number": number})
 
 
-def _ready_for_much(connection: Connection) -> None:
+def _prepare_sqlite(connection: Connection) -> None:
     """With SQLite's older journal new pages are written once; with the log of writes twice. Whoever opens the file
     next through db.engine has the log again."""
     driver: Any = connection.connection.driver_connection
     try:
         driver.execute("PRAGMA journal_mode=DELETE")
     except driver.OperationalError:
-        raise Refused(
-            f"--to: another program has {shown(connection.engine)} open; stop it, and start this again."
+        raise BackupError(
+            f"--to: another program has {safe_url(connection.engine)} open; stop it, and start this again."
         ) from None
     driver.execute("PRAGMA cache_size=-131072")
 
 
-def _keep_others_out(connection: Connection) -> None:
+def _lock_tables(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         names = ", ".join(Base.metadata.tables)
         try:
@@ -175,19 +179,21 @@ def _keep_others_out(connection: Connection) -> None:
             connection.execute(text("SET LOCAL client_encoding = 'UTF8'"))
             connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
         except OperationalError:
-            raise Refused(
-                f"--to: other programs hold tables of {shown(connection.engine)}; stop them, and start this again."
+            raise BackupError(
+                f"--to: other programs hold tables of {safe_url(connection.engine)}; stop them, and start this again."
             ) from None
-    if filled := filled_tables(connection):
-        raise Refused(f"--to: another program has just written to {shown(connection.engine)} ({filled[0]}); stop it.")
+    if filled := nonempty_tables(connection):
+        raise BackupError(
+            f"--to: another program has just written to {safe_url(connection.engine)} ({filled[0]}); stop it."
+        )
     for table in reversed(Base.metadata.sorted_tables):
         connection.execute(table.delete())
 
 
-def _by_insert(connection: Connection, table: Table) -> Write:
+def _insert_writer(connection: Connection, table: Table) -> RowWriter:
     places = ", ".join("?" * len(table.columns))
-    statement = f"INSERT INTO {table.name} ({_names(table)}) VALUES ({places})"  # noqa: S608
-    processors = [_for_sqlite(column, connection) for column in table.columns]
+    statement = f"INSERT INTO {table.name} ({_column_list(table)}) VALUES ({places})"  # noqa: S608
+    processors = [_sqlite_converter(column, connection) for column in table.columns]
 
     def write(rows: Rows) -> None:
         columns = [
@@ -199,17 +205,17 @@ def _by_insert(connection: Connection, table: Table) -> Write:
     return write
 
 
-def _for_sqlite(column: Column[Any], connection: Connection) -> Callable[[Any], Any] | None:
+def _sqlite_converter(column: Column[Any], connection: Connection) -> Callable[[Any], Any] | None:
     if isinstance(column.type, JSON):
         return ascii_json
     return column.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
 
 
-def _by_copy(connection: Connection, table: Table) -> Write:
+def _copy_writer(connection: Connection, table: Table) -> RowWriter:
     """COPY takes a third of the time of INSERT."""
     cursor = connection.connection.cursor()
-    statement = f"COPY {table.name} ({_names(table)}) FROM STDIN"
-    forms = [_for_copy(column) for column in table.columns]
+    statement = f"COPY {table.name} ({_column_list(table)}) FROM STDIN"
+    forms = [_copy_converter(column) for column in table.columns]
 
     def write(rows: Rows) -> None:
         columns = [
@@ -222,7 +228,7 @@ def _by_copy(connection: Connection, table: Table) -> Write:
     return write
 
 
-def _names(table: Table) -> str:
+def _column_list(table: Table) -> str:
     return ", ".join(f'"{column.name}"' for column in table.columns)
 
 
@@ -230,20 +236,20 @@ def _names(table: Table) -> str:
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
-def _for_copy(column: Column[Any]) -> Callable[[Any], str]:
+def _copy_converter(column: Column[Any]) -> Callable[[Any], str]:
     kind = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
     if isinstance(kind, JSON):
-        return lambda value: storable_json(value).translate(_ESCAPES)
+        return lambda value: sanitize_json(value).translate(_ESCAPES)
     if isinstance(kind, String):
         # SQLite keeps to no lengths. What comes from GitHub is cut in the same way.
         length = kind.length
-        return lambda value: storable(value)[:length].translate(_ESCAPES)
+        return lambda value: sanitize_text(value)[:length].translate(_ESCAPES)
     if isinstance(kind, LargeBinary):
         return lambda value: rf"\\x{bytes(value).hex()}"
     if isinstance(kind, Boolean):
         return lambda value: "t" if value else "f"
-    return _number_or_time
+    return _plain_text
 
 
-def _number_or_time(value: Any) -> str:
+def _plain_text(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else repr(value)

@@ -12,27 +12,27 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from db.engine import DatabaseUnavailable, check_connection, describe_failure, shown
+from db.engine import DatabaseUnavailable, check_connection, describe_failure, safe_url
 from db.migrate import is_known, revision_of
 from db.models import Base
 
-REVISIONS = "alembic_version"
-OWN_TABLES = frozenset({*Base.metadata.tables, REVISIONS})
+REVISION_TABLE = "alembic_version"
+OWN_TABLES = frozenset({*Base.metadata.tables, REVISION_TABLE})
 # Programs that only read make these by themselves.
-_MADE_BY_ITSELF = frozenset({REVISIONS, "installation_keys"})
+_AUTOCREATED_TABLES = frozenset({REVISION_TABLE, "installation_keys"})
 # Migrations add the rules that everybody has; nobody has changed them yet.
 _CHANGED_RULES = "SELECT 1 FROM alert_rules WHERE NOT built_in OR updated_at <> created_at"
 
 
-class Refused(Exception):
+class BackupError(Exception):
     """What was asked for cannot be done, or would lose something; the message is one line with the remedy."""
 
 
-def filled_tables(connection: Connection) -> list[str]:
+def nonempty_tables(connection: Connection) -> list[str]:
     """The tables with rows, by name, but for what the programs put there by themselves."""
     quote = connection.dialect.identifier_preparer.quote
     found = []
-    for name in sorted(set(inspect(connection).get_table_names()) - _MADE_BY_ITSELF):
+    for name in sorted(set(inspect(connection).get_table_names()) - _AUTOCREATED_TABLES):
         rows = _CHANGED_RULES if name == "alert_rules" else f"SELECT 1 FROM {quote(name)}"  # noqa: S608
         if connection.scalar(text(f"{rows} LIMIT 1")):
             found.append(name)
@@ -43,30 +43,30 @@ def own_tables(connection: Connection) -> list[str]:
     return sorted(OWN_TABLES & set(inspect(connection).get_table_names()))
 
 
-def check_source(engine: Engine) -> None:
+def require_product_database(engine: Engine) -> None:
     """Raises Refused where nothing of this product is, before SQLite makes an empty file of a mistyped name."""
     path = sqlite_file(engine)
     if path is not None and not path.is_file():
-        raise Refused(f"{_named(engine)}: there is no file {path}; name the database that is to be read.")
+        raise BackupError(f"{_describe(engine)}: there is no file {path}; name the database that is to be read.")
     check_connection(engine)
-    with reading(engine) as connection:
+    with readable_connection(engine) as connection:
         revision = revision_of(connection)
     if revision is None:
-        raise Refused(f"{_named(engine)}: {shown(engine)} is no database of Pipeline Health.")
+        raise BackupError(f"{_describe(engine)}: {safe_url(engine)} is no database of Pipeline Health.")
     if not is_known(revision):
-        raise Refused(newer(f"{_named(engine)}: {shown(engine)}", revision))
+        raise BackupError(newer_revision_message(f"{_describe(engine)}: {safe_url(engine)}", revision))
 
 
-def check_empty(engine: Engine, remedy: str) -> None:
+def require_empty(engine: Engine, hint: str) -> None:
     """Raises Refused where rows would be lost."""
-    with reading(engine) as connection:
-        filled = filled_tables(connection)
+    with readable_connection(engine) as connection:
+        filled = nonempty_tables(connection)
     if filled:
-        raise Refused(f"{_named(engine)}: {shown(engine)} is not empty ({_list(filled)}); {remedy}")
+        raise BackupError(f"{_describe(engine)}: {safe_url(engine)} is not empty ({_join_names(filled)}); {hint}")
 
 
-def newer(what: str, revision: str) -> str:
-    return f"{what} is at revision {revision}, which this version does not know: update this program first."
+def newer_revision_message(subject: str, revision: str) -> str:
+    return f"{subject} is at revision {revision}, which this version does not know: update this program first."
 
 
 def sqlite_file(engine: Engine) -> Path | None:
@@ -74,12 +74,12 @@ def sqlite_file(engine: Engine) -> Path | None:
     if engine.dialect.name != "sqlite":
         return None
     if not engine.url.database or engine.url.database == ":memory:":
-        raise Refused(f"{_named(engine)}: a database in memory ends with its program; name a file.")
+        raise BackupError(f"{_describe(engine)}: a database in memory ends with its program; name a file.")
     return Path(engine.url.database)
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
+def readable_connection(engine: Engine) -> Iterator[Connection]:
     """A connection whose failures are told in one line."""
     try:
         with engine.connect() as connection:
@@ -88,31 +88,31 @@ def reading(engine: Engine) -> Iterator[Connection]:
         raise DatabaseUnavailable(describe_failure(engine, error)) from None
 
 
-def _named(engine: Engine) -> str:
+def _describe(engine: Engine) -> str:
     return str(engine.get_execution_options().get("variable", "DATABASE_URL"))
 
 
-def _list(names: list[str]) -> str:
+def _join_names(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-SQLITE, DUMP = b"SQLite format 3\x00", b"PGDMP"
+SQLITE_MAGIC, PG_DUMP = b"SQLite format 3\x00", b"PGDMP"
 
 
 @contextmanager
 def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
     """A temporary file beside `path`, readable for its owner alone, that takes its name when the block ends well.
     Raises Refused where there is a file of that name, or no folder to write to."""
-    _check_free(path, overwrite)
+    _require_absent(path, overwrite)
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     except OSError as error:
-        raise Refused(f"{path}: cannot write there: {error.strerror}; name a file in a folder of yours.") from None
+        raise BackupError(f"{path}: cannot write there: {error.strerror}; name a file in a folder of yours.") from None
     temporary = Path(name)
     os.close(handle)
     try:
         yield temporary
-        _check_free(path, overwrite)
+        _require_absent(path, overwrite)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -120,17 +120,17 @@ def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def beginning(path: Path) -> bytes:
+def read_magic(path: Path) -> bytes:
     """What tells the kind of a file; raises Refused where it cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(16)
     except OSError as error:
-        raise Refused(f"{path}: cannot be read: {error.strerror}; name a file that db backup made.") from None
+        raise BackupError(f"{path}: cannot be read: {error.strerror}; name a file that db backup made.") from None
 
 
-def _check_free(path: Path, overwrite: bool) -> None:
+def _require_absent(path: Path, overwrite: bool) -> None:
     if path.is_dir():
-        raise Refused(f"{path} is a folder; name a file in it.")
+        raise BackupError(f"{path} is a folder; name a file in it.")
     if path.exists() and not overwrite:
-        raise Refused(f"{path} exists; name another file, or add --overwrite.")
+        raise BackupError(f"{path} exists; name another file, or add --overwrite.")

@@ -12,30 +12,33 @@ from typing import IO
 from sqlalchemy import Engine
 
 from core.text import clean
-from db.backup.contents import REVISIONS, Refused, own_tables, reading
-from db.engine import DatabaseUnavailable, shown
+from db.backup.contents import REVISION_TABLE, BackupError, own_tables, readable_connection
+from db.engine import DatabaseUnavailable, safe_url
 
-_FORMS = ("--no-owner", "--no-privileges")
-_WANTED = frozenset({REVISIONS, "repositories", "runs", "jobs"})
+_DUMP_OPTIONS = ("--no-owner", "--no-privileges")
+_REQUIRED_TABLES = frozenset({REVISION_TABLE, "repositories", "runs", "jobs"})
 # Written by pg_restore of 17 and later, also for servers that do not know it.
-_TOO_NEW, _PREAMBLE_LINES = b"SET transaction_timeout = 0;\n", 40
+_UNSUPPORTED_SETTING, _PREAMBLE_LINES = b"SET transaction_timeout = 0;\n", 40
 
 
 def backup(engine: Engine, file: Path) -> None:
     """This product's tables as they are at one moment, while others write."""
-    with reading(engine) as connection:
+    with readable_connection(engine) as connection:
         tables = [f"--table={name}" for name in own_tables(connection)]
-    dump = _tool("pg_dump", _server_version(engine))
-    _run([dump, "--format=custom", *_FORMS, "--no-password", f"--file={file}", *tables, _target(engine)], engine)
+    dump = _find_tool("pg_dump", _server_version(engine))
+    _run(
+        [dump, "--format=custom", *_DUMP_OPTIONS, "--no-password", f"--file={file}", *tables, _connection_uri(engine)],
+        engine,
+    )
 
 
 def revision_of(engine: Engine, file: Path) -> str | None:
     """Of the database that the dump was made of; null where it was not of this product."""
-    restore = _tool("pg_restore", 0)
+    restore = _find_tool("pg_restore", 0)
     listed = _run([restore, "--list", str(file)], engine)
-    if not set(re.findall(r" TABLE DATA \S+ (\S+) ", listed)) >= _WANTED:
+    if not set(re.findall(r" TABLE DATA \S+ (\S+) ", listed)) >= _REQUIRED_TABLES:
         return None
-    rows = _run([restore, "--data-only", f"--table={REVISIONS}", "--file=-", str(file)], engine)
+    rows = _run([restore, "--data-only", f"--table={REVISION_TABLE}", "--file=-", str(file)], engine)
     found = re.search(r"^COPY .*;\n(\S+)\n", rows, re.MULTILINE)
     return found[1] if found and found[1] != "\\." else None
 
@@ -43,20 +46,25 @@ def revision_of(engine: Engine, file: Path) -> str | None:
 def restore(engine: Engine, file: Path) -> None:
     """In one transaction, in place of this product's tables that are there; what fails changes nothing."""
     server = _server_version(engine)
-    pg_restore, psql = _tool("pg_restore", server), _tool("psql", server)
-    with reading(engine) as connection:
+    pg_restore, psql = _find_tool("pg_restore", server), _find_tool("psql", server)
+    with readable_connection(engine) as connection:
         there = own_tables(connection)
     engine.dispose()
     clear = [f"--command=DROP TABLE {', '.join(there)}"] if there else []
     into = [psql, "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--single-transaction",
-            f"--dbname={_target(engine)}", "--command=SET lock_timeout = '30s'", *clear, "--file=-"]  # fmt: skip
-    out = [pg_restore, *_FORMS, "--file=-", str(file)]
+            f"--dbname={_connection_uri(engine)}", "--command=SET lock_timeout = '30s'", *clear, "--file=-"]  # fmt: skip
+    out = [pg_restore, *_DUMP_OPTIONS, "--file=-", str(file)]
     with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as taken:
-        _pipe(out, into, (told, taken), engine, leave_out=_TOO_NEW if server < 17 else b"")
+        _pipe(out, into, (told, taken), engine, drop_unsupported=_UNSUPPORTED_SETTING if server < 17 else b"")
 
 
 def _pipe(
-    out: Sequence[str], into: Sequence[str], errors: tuple[IO[bytes], IO[bytes]], engine: Engine, *, leave_out: bytes
+    out: Sequence[str],
+    into: Sequence[str],
+    errors: tuple[IO[bytes], IO[bytes]],
+    engine: Engine,
+    *,
+    drop_unsupported: bytes,
 ) -> None:
     """psql commits when its input ends, so that it must not end when the other one fails."""
     environment = _environment(engine)
@@ -68,7 +76,7 @@ def _pipe(
     ):
         whole = False
         try:
-            _pass_on(reader, writer, leave_out)
+            _filter_stream(reader, writer, drop_unsupported)
             whole = reader.wait() == 0
         except BrokenPipeError:
             # psql has ended, and says why.
@@ -77,12 +85,12 @@ def _pipe(
             reader.kill()
             if not whole:
                 writer.kill()
-        taken = _ended_well(writer)
+        taken = _exited_cleanly(writer)
     if not (whole and taken):
-        raise DatabaseUnavailable(_failed(errors[1] if whole else errors[0], engine))
+        raise DatabaseUnavailable(_failure_message(errors[1] if whole else errors[0], engine))
 
 
-def _pass_on(reader: subprocess.Popen[bytes], writer: subprocess.Popen[bytes], leave_out: bytes) -> None:
+def _filter_stream(reader: subprocess.Popen[bytes], writer: subprocess.Popen[bytes], leave_out: bytes) -> None:
     if reader.stdout is None or writer.stdin is None:
         raise ValueError("both programs need pipes")
     for _ in range(_PREAMBLE_LINES):
@@ -92,7 +100,7 @@ def _pass_on(reader: subprocess.Popen[bytes], writer: subprocess.Popen[bytes], l
     writer.stdin.flush()
 
 
-def _ended_well(writer: subprocess.Popen[bytes]) -> bool:
+def _exited_cleanly(writer: subprocess.Popen[bytes]) -> bool:
     try:
         if writer.stdin:
             writer.stdin.close()
@@ -101,9 +109,9 @@ def _ended_well(writer: subprocess.Popen[bytes]) -> bool:
     return writer.wait() == 0
 
 
-def _failed(errors: IO[bytes], engine: Engine) -> str:
+def _failure_message(errors: IO[bytes], engine: Engine) -> str:
     errors.seek(0)
-    return f"{_reason(errors.read().decode(errors='replace'))}; {shown(engine)} is as it was."
+    return f"{_last_line(errors.read().decode(errors='replace'))}; {safe_url(engine)} is as it was."
 
 
 def _run(command: Sequence[str], engine: Engine) -> str:
@@ -111,18 +119,18 @@ def _run(command: Sequence[str], engine: Engine) -> str:
         command, env=_environment(engine), capture_output=True, text=True, errors="replace", check=False
     )
     if done.returncode:
-        raise DatabaseUnavailable(f"{Path(command[0]).name}: {_reason(done.stderr)}.")
+        raise DatabaseUnavailable(f"{Path(command[0]).name}: {_last_line(done.stderr)}.")
     return done.stdout
 
 
-def _reason(told: str) -> str:
+def _last_line(told: str) -> str:
     lines = [line.strip() for line in told.splitlines() if line.strip()]
     first = next((line for line in lines if "error" in line.lower()), lines[0] if lines else "it ended with an error")
     said = re.sub(r"^\S*(pg_dump|pg_restore|psql)(:<stdin>:\d+)?: ((error|ERROR): +)?", "", first)
     return clean(said.rstrip("."), 300)
 
 
-def _target(engine: Engine) -> str:
+def _connection_uri(engine: Engine) -> str:
     """The address without the password: whoever lists the processes sees it."""
     query = {name: value for name, value in engine.url.query.items() if name != "password"}
     plain = engine.url.set(drivername="postgresql", query=query)
@@ -135,21 +143,21 @@ def _environment(engine: Engine) -> dict[str, str]:
 
 
 def _server_version(engine: Engine) -> int:
-    with reading(engine) as connection:
+    with readable_connection(engine) as connection:
         return int(connection.exec_driver_sql("SHOW server_version_num").scalar_one()) // 10_000
 
 
-def _tool(name: str, server: int) -> str:
+def _find_tool(name: str, server: int) -> str:
     path = shutil.which(name)
     remedy = (
         f"install postgresql-client{f'-{server}' if server else ''}, or see docs/operations.md for doing it in the "
         "database's container, or copy to SQLite by python -m db copy"
     )
     if path is None:
-        raise Refused(f"{name} is not installed: {remedy}.")
+        raise BackupError(f"{name} is not installed: {remedy}.")
     said = subprocess.run([path, "--version"], capture_output=True, text=True, errors="replace", check=False)
     found = re.search(r"\) (\d+)", said.stdout)
     version = int(found[1]) if found else 0
     if version < server:
-        raise Refused(f"{name} here is of PostgreSQL {version}, the server of {server}: {remedy}.")
+        raise BackupError(f"{name} here is of PostgreSQL {version}, the server of {server}: {remedy}.")
     return path

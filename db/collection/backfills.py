@@ -11,10 +11,10 @@ from db.models import Backfill, SyncState
 
 # The same wish said again tomorrow (`--since 90d`) goes on with yesterday's work: what was made since then is met by
 # the looks at the newest runs.
-_SAME = timedelta(days=1)
+_SAME_SPAN_TOLERANCE = timedelta(days=1)
 # A scan of the windows that finds nothing new, this long after they were read, ends the doubt: GitHub's search
 # index has been seen to lag by 45 minutes.
-INDEX_LAG = timedelta(hours=1)
+SEARCH_INDEX_LAG = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def due_backfills(session: Session, repository_id: int, now: datetime) -> list[B
     return [_key(row) for row in _unfinished(session, repository_id) if _is_due(row, now)]
 
 
-def want_history(
+def request_backfill(
     session: Session, repository_id: int, since: datetime, until: datetime, now: datetime
 ) -> BackfillKey | None:
     """The backfill that reads this span: one under way that covers it, or a new one. Null when nothing of it is
@@ -46,7 +46,7 @@ def want_history(
     query = select(Backfill).where(Backfill.repository_id == repository_id).order_by(Backfill.since.desc())
     for row in session.scalars(query):
         reading = row.phase == BackfillPhase.READING
-        if row.until >= until - (_SAME if reading else timedelta(0)) and row.since < until:
+        if row.until >= until - (_SAME_SPAN_TOLERANCE if reading else timedelta(0)) and row.since < until:
             if row.since <= since:
                 return _key(row) if reading else None
             until = row.since  # what lies above is read there
@@ -59,7 +59,7 @@ def want_history(
     return _key(row)
 
 
-def advance(session: Session, key: BackfillKey, cursor: datetime, runs: int, late: int, now: datetime) -> None:
+def advance(session: Session, key: BackfillKey, cursor: datetime, runs: int, late_runs: int, now: datetime) -> None:
     """Everything from `cursor` on is stored. Where the span joins what is complete, that grows with it. `late` runs
     of these were not known before."""
     backfill = session.get_one(Backfill, (key.repository_id, key.since, key.until))
@@ -70,30 +70,30 @@ def advance(session: Session, key: BackfillKey, cursor: datetime, runs: int, lat
         if state.complete_since and backfill.until >= state.complete_since > backfill.cursor:
             state.complete_since = backfill.cursor
     else:
-        backfill.found_late += late
+        backfill.found_late += late_runs
     if backfill.cursor <= backfill.since:
-        _next_phase(backfill, now)
+        _advance_phase(backfill, now)
 
 
-def note_expected(session: Session, key: BackfillKey, runs: int | None) -> None:
+def set_expected_runs(session: Session, key: BackfillKey, runs: int | None) -> None:
     session.get_one(Backfill, (key.repository_id, key.since, key.until)).runs_expected = runs
 
 
-def _next_phase(backfill: Backfill, now: datetime) -> None:
+def _advance_phase(backfill: Backfill, now: datetime) -> None:
     if backfill.phase == BackfillPhase.READING:
         backfill.phase, backfill.read_at = BackfillPhase.VERIFYING, now
     elif backfill.found_late:
         backfill.read_at = now
-    elif backfill.read_at and now - backfill.read_at >= INDEX_LAG:
+    elif backfill.read_at and now - backfill.read_at >= SEARCH_INDEX_LAG:
         backfill.phase = BackfillPhase.DONE
     backfill.found_late, backfill.verified_at = 0, now
     backfill.cursor = backfill.since if backfill.phase == BackfillPhase.DONE else backfill.until
 
 
-def settle_seen_in_full(session: Session, repository_id: int, reached: datetime, now: datetime) -> None:
+def close_covered_backfills(session: Session, repository_id: int, scanned_back_to: datetime, now: datetime) -> None:
     """A walk through the unfiltered list went back to `reached`: what lies above needs no other proof."""
     for row in _unfinished(session, repository_id):
-        if row.phase == BackfillPhase.VERIFYING and row.since >= reached:
+        if row.phase == BackfillPhase.VERIFYING and row.since >= scanned_back_to:
             row.phase, row.cursor, row.verified_at = str(BackfillPhase.DONE), row.since, now
 
 
@@ -106,7 +106,7 @@ def _is_due(backfill: Backfill, now: datetime) -> bool:
     """Reading always; a scan to verify once right away, and again when the index must have caught up."""
     if backfill.phase == BackfillPhase.READING or backfill.cursor < backfill.until or backfill.read_at is None:
         return True
-    return backfill.verified_at == backfill.read_at or now - backfill.read_at >= INDEX_LAG
+    return backfill.verified_at == backfill.read_at or now - backfill.read_at >= SEARCH_INDEX_LAG
 
 
 def _key(row: Backfill) -> BackfillKey:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from db.models import Claim, Repository
 
 
-class Chore(IntEnum):
+class AdvisoryLock(IntEnum):
     """Keys of PostgreSQL's advisory locks: any numbers, as long as they stay."""
 
     CLAIMS = 7_233_020
@@ -23,10 +23,10 @@ class Chore(IntEnum):
     ALERTS = 7_233_022
 
 
-def take_turn(session: Session, chore: Chore) -> None:
+def acquire_lock(session: Session, lock: AdvisoryLock) -> None:
     """Waits for others who are at it, until the transaction ends. On SQLite write_scope does that."""
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": int(chore)})
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": int(lock)})
 
 
 def lock_repositories(session: Session, repository_ids: Collection[int]) -> dict[int, Repository]:
@@ -42,64 +42,66 @@ def lock_repository(session: Session, repository_id: int) -> None:
 
 
 # A collector that dies is taken over after this long, plus the time between two renewals.
-LEASE = timedelta(seconds=30)
-CHORES = "*chores"
-_ALIVE = "*alive/"
+LEASE_DURATION = timedelta(seconds=30)
+LEADER_CLAIM = "*chores"
+_ALIVE_PREFIX = "*alive/"
 
 
 @dataclass(frozen=True)
-class Share:
+class Assignment:
     """What this collector holds now; `gained` since the last time. `collectors` are alive, this one included; `leads`:
     this one does the chores that only one may do."""
 
     names: frozenset[str]
     gained: frozenset[str]
     collectors: int
-    leads: bool
+    is_leader: bool
 
 
-def renew(session: Session, holder: str, wanted: Sequence[str], now: datetime, *, busy: Collection[str] = ()) -> Share:
+def renew_claims(
+    session: Session, holder: str, repositories: Sequence[str], now: datetime, *, pinned: Collection[str] = ()
+) -> Assignment:
     """Keeps what is held, takes what is free up to a fair share, gives back what is above it unless it is `busy`.
     `now` is used on SQLite; several machines agree on PostgreSQL's own clock."""
-    take_turn(session, Chore.CLAIMS)
+    acquire_lock(session, AdvisoryLock.CLAIMS)
     if session.get_bind().dialect.name == "postgresql":
         now = session.scalar(select(func.clock_timestamp())) or now
     session.execute(delete(Claim).where(Claim.held_until < now))
     held = {row.name: row for row in session.scalars(select(Claim))}
-    _hold(session, held, _ALIVE + holder, holder, now)
-    collectors = sum(name.startswith(_ALIVE) for name in held)
+    _claim(session, held, _ALIVE_PREFIX + holder, holder, now)
+    collectors = sum(name.startswith(_ALIVE_PREFIX) for name in held)
     before = {name for name, row in held.items() if row.holder == holder}
-    fair = math.ceil(len(wanted) / collectors)
-    mine = [name for name in wanted if name in before]
-    for name in [name for name in reversed(mine) if name not in busy][: max(len(mine) - fair, 0)]:
+    fair = math.ceil(len(repositories) / collectors)
+    mine = [name for name in repositories if name in before]
+    for name in [name for name in reversed(mine) if name not in pinned][: max(len(mine) - fair, 0)]:
         mine.remove(name)
         session.delete(held[name])
-    mine += [name for name in wanted if name not in held][: max(fair - len(mine), 0)]
+    mine += [name for name in repositories if name not in held][: max(fair - len(mine), 0)]
     for name in mine:
-        _hold(session, held, name, holder, now)
-    leads = CHORES not in held or held[CHORES].holder == holder
+        _claim(session, held, name, holder, now)
+    leads = LEADER_CLAIM not in held or held[LEADER_CLAIM].holder == holder
     if leads:
-        _hold(session, held, CHORES, holder, now)
+        _claim(session, held, LEADER_CLAIM, holder, now)
     session.flush()
-    return Share(frozenset(mine), frozenset(mine) - before, collectors, leads)
+    return Assignment(frozenset(mine), frozenset(mine) - before, collectors, leads)
 
 
-def others_alive(session: Session, holder: str, now: datetime) -> bool:
+def has_other_collectors(session: Session, holder: str, now: datetime) -> bool:
     """Whether another collector renews its claims. `now` is used on SQLite."""
     if session.get_bind().dialect.name == "postgresql":
         now = session.scalar(select(func.clock_timestamp())) or now
-    others = Claim.name.startswith(_ALIVE, autoescape=True), Claim.holder != holder, Claim.held_until >= now
+    others = Claim.name.startswith(_ALIVE_PREFIX, autoescape=True), Claim.holder != holder, Claim.held_until >= now
     return session.scalar(select(Claim.name).where(*others).limit(1)) is not None
 
 
-def release(session: Session, holder: str) -> None:
+def release_claims(session: Session, holder: str) -> None:
     """The holder ends in order: others need not wait for its claims to run out."""
     session.execute(delete(Claim).where(Claim.holder == holder))
 
 
-def _hold(session: Session, held: dict[str, Claim], name: str, holder: str, now: datetime) -> None:
+def _claim(session: Session, held: dict[str, Claim], name: str, holder: str, now: datetime) -> None:
     row = held.get(name)
     if row is None:
-        row = held[name] = Claim(name=name, holder=holder, held_until=now + LEASE)
+        row = held[name] = Claim(name=name, holder=holder, held_until=now + LEASE_DURATION)
         session.add(row)
-    row.held_until = now + LEASE
+    row.held_until = now + LEASE_DURATION

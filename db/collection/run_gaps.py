@@ -13,16 +13,16 @@ from db.models import Run, RunGap
 from db.sql import UtcDateTime
 
 # GitHub is asked for a gap at once and after these pauses; then the runs are taken to be deleted there.
-PAUSES = (timedelta(0), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
+RECHECK_DELAYS = (timedelta(0), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
 
 
 # More holes than this mean that runs are deleted there all the time; the newest ones are kept.
-_MOST = 2000
+_MAX_GAPS = 2000
 _MARGIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class NumberGap:
+class NewRunGap:
     """Numbers first to last are missing; the runs before and after them were created at these times."""
 
     workflow_id: int
@@ -40,10 +40,10 @@ class OpenGap:
     created_before: datetime
 
 
-def audit(session: Session, repository_id: int, since: datetime, until: datetime, now: datetime) -> int:
+def audit_run_numbers(session: Session, repository_id: int, since: datetime, until: datetime, now: datetime) -> int:
     """Compares the holes between the runs created from `since` to `until` with those stored; returns how many are
     new. A hole that was filled goes away."""
-    found = _holes(session, repository_id, since, until, _MOST)
+    found = _find_gaps(session, repository_id, since, until, _MAX_GAPS)
     known = {
         (row.workflow_id, row.first_number): row
         for row in session.scalars(
@@ -81,11 +81,11 @@ def due_gaps(session: Session, repository_id: int, now: datetime, *, limit: int 
     return [
         OpenGap(row.workflow_id, row.first_number, row.created_after, row.created_before)
         for row in session.scalars(query)
-        if row.looked_at is None or now - row.looked_at >= PAUSES[min(row.looks, len(PAUSES) - 1)]
+        if row.looked_at is None or now - row.looked_at >= RECHECK_DELAYS[min(row.looks, len(RECHECK_DELAYS) - 1)]
     ]
 
 
-def note_looks(session: Session, repository_id: int, gaps: Collection[OpenGap], now: datetime) -> None:
+def record_checks(session: Session, repository_id: int, gaps: Collection[OpenGap], now: datetime) -> None:
     """GitHub was asked and what it had is stored; what is still missing after the last look does not exist there."""
     keys = [(gap.workflow_id, gap.first_number) for gap in gaps]
     query = select(RunGap).where(
@@ -93,11 +93,11 @@ def note_looks(session: Session, repository_id: int, gaps: Collection[OpenGap], 
     )
     for row in session.scalars(query):
         row.looks, row.looked_at = row.looks + 1, now
-        if row.looks >= len(PAUSES):
+        if row.looks >= len(RECHECK_DELAYS):
             row.state = str(GapState.ABSENT)
 
 
-def _holes(session: Session, repository_id: int, since: datetime, until: datetime, limit: int) -> list[NumberGap]:
+def _find_gaps(session: Session, repository_id: int, since: datetime, until: datetime, limit: int) -> list[NewRunGap]:
     """Holes between runs created from `since` to `until`, newest first; at most `limit`."""
     numbered = (
         select(
@@ -121,6 +121,6 @@ def _holes(session: Session, repository_id: int, since: datetime, until: datetim
         .limit(limit)
     )
     return [
-        NumberGap(row.workflow_id, row.before + 1, row.run_number - 1, row.created_after, row.created_at)
+        NewRunGap(row.workflow_id, row.before + 1, row.run_number - 1, row.created_after, row.created_at)
         for row in session.execute(query)
     ]

@@ -8,11 +8,11 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from db.models import Heartbeat, SyncState
-from db.sql import add_missing
+from db.sql import insert_ignore
 
-COLLECTOR = "collector"
+COLLECTOR_HEARTBEAT = "collector"
 # The column has 63 bits.
-_FIRST_VERSION_AT, _VERSION_EVERY = datetime(2026, 1, 1, tzinfo=UTC), timedelta(seconds=0.25)
+_FIRST_VERSION_AT, _VERSION_STEP = datetime(2026, 1, 1, tzinfo=UTC), timedelta(seconds=0.25)
 
 
 def sync_state(session: Session, repository_id: int, *, lock: bool = False) -> SyncState:
@@ -23,7 +23,7 @@ def sync_state(session: Session, repository_id: int, *, lock: bool = False) -> S
 
 def set_gaps(session: Session, repository_id: int, kind: str, details: Sequence[str]) -> None:
     """Replaces what is known to be missing for one kind of reason."""
-    state = _for_gaps(session, repository_id)
+    state = _locked_state(session, repository_id)
     others = [gap for gap in state.gaps if gap["kind"] != kind]
     gaps = others + [{"kind": kind, "detail": detail} for detail in details]
     if gaps != state.gaps:
@@ -36,22 +36,22 @@ def add_gap(
 ) -> None:  # fmt: skip
     """Once for each detail. `since` and `until` say of which runs, by created_at; without them it is a gap of every
     window."""
-    state = _for_gaps(session, repository_id)
+    state = _locked_state(session, repository_id)
     ends = {"since": since, "until": until}
     gap = {"kind": kind, "detail": detail, **{name: end.isoformat() for name, end in ends.items() if end}}
     if (kind, detail) not in {(known["kind"], known["detail"]) for known in state.gaps}:
         state.gaps = [*state.gaps, gap]
 
 
-def _for_gaps(session: Session, repository_id: int) -> SyncState:
+def _locked_state(session: Session, repository_id: int) -> SyncState:
     """All gaps are one value, which several threads read, change and write."""
     session.flush()
     return sync_state(session, repository_id, lock=True)
 
 
-def beat(
+def record_heartbeat(
     session: Session, now: datetime, detail: dict[str, Any], *, started_at: datetime | None = None,
-    name: str = COLLECTOR, stopped_at: datetime | None = None,
+    name: str = COLLECTOR_HEARTBEAT, stopped_at: datetime | None = None,
 ) -> None:  # fmt: skip
     """The collector is alive, or with `stopped_at` ends in order. `detail` is shown to people as it is: no secrets."""
     row = _heartbeat(session, now, name)
@@ -63,19 +63,21 @@ def bump_data_version(session: Session, now: datetime) -> int:
     """Stored data changed: readers that cache by version ask again. Versions grow with the time, so that none comes
     back with other data where the database does: restored, or failed over to a replica that was behind."""
     row = _heartbeat(session, now)
-    row.data_version = max(row.data_version + 1, (now - _FIRST_VERSION_AT) // _VERSION_EVERY)
+    row.data_version = max(row.data_version + 1, (now - _FIRST_VERSION_AT) // _VERSION_STEP)
     return row.data_version
 
 
-def forget_beats(session: Session, before: datetime) -> None:
+def prune_heartbeats(session: Session, older_than: datetime) -> None:
     """Of collectors that ended long ago."""
-    session.execute(delete(Heartbeat).where(Heartbeat.name.like(f"{COLLECTOR}/%"), Heartbeat.seen_at < before))
+    session.execute(
+        delete(Heartbeat).where(Heartbeat.name.like(f"{COLLECTOR_HEARTBEAT}/%"), Heartbeat.seen_at < older_than)
+    )
 
 
-def _heartbeat(session: Session, now: datetime, name: str = COLLECTOR) -> Heartbeat:
+def _heartbeat(session: Session, now: datetime, name: str = COLLECTOR_HEARTBEAT) -> Heartbeat:
     row = session.get(Heartbeat, name, with_for_update=True)
     if row is None:
         first = {"name": name, "started_at": now, "seen_at": now, "data_version": 0, "detail": {}}
-        add_missing(session, Heartbeat, [first])
+        insert_ignore(session, Heartbeat, [first])
         row = session.get_one(Heartbeat, name, with_for_update=True)
     return row

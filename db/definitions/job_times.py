@@ -35,14 +35,14 @@ def outcome_of(status: str, conclusion: str | None) -> Outcome:
 
 
 # GitHub cancels a job after 35 days at the latest (5 on its own runners): anything longer is not a duration.
-LONGEST_SPAN = timedelta(days=36)
+MAX_SPAN = timedelta(days=36)
 _CLOCK_SKEW = timedelta(seconds=5)
 # The page of a job belongs to a run (…/actions/runs/RUN/job/JOB); that of any other check run belongs to the
 # repository alone (HOST/OWNER/NAME/runs/ID).
 _JOB_PAGE = re.compile(r"/actions/runs/\d+(?:/attempts/\d+)?/jobs?/\d+", re.ASCII)
 _CHECK_RUN_PAGE = re.compile(r"https?://[^/]+/[^/]+/[^/]+/runs/\d+/?", re.ASCII)
 # How jobs end that never started and did not wait for a runner: refused, or rejected by an approver.
-REFUSED = Conclusion.FAILURE
+NEVER_STARTED_CONCLUSION = Conclusion.FAILURE
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def span_seconds(start: datetime | None, end: datetime | None) -> float | None:
     if start is None or end is None:
         return None
     span = end - start
-    if span < -_CLOCK_SKEW or span > LONGEST_SPAN:
+    if span < -_CLOCK_SKEW or span > MAX_SPAN:
         return None
     return max(span.total_seconds(), 0.0)
 
@@ -95,7 +95,7 @@ def is_phantom(job: JobTimes) -> bool:
     return job.started_at is None or job.completed_at is None or job.completed_at <= job.started_at
 
 
-def copied(jobs: Sequence[JobTimes]) -> list[bool]:
+def mark_copies(jobs: Sequence[JobTimes]) -> list[bool]:
     """For each job: does the same (name, started_at, completed_at) stand at a lower attempt of its run?
     "Re-run failed jobs" lists the jobs that had passed again, under new ids."""
     first: dict[tuple[str, datetime | None, datetime | None], int] = {}
@@ -119,12 +119,12 @@ def earliest_start(starts: Iterable[datetime | None]) -> datetime | None:
 def queue_seconds(run_started_at: datetime | None, starts: Iterable[datetime | None]) -> float | None:
     """Earliest start of the attempt's own jobs − run_started_at, never below 0."""
     start = earliest_start(starts)
-    if run_started_at is None or start is None or start - run_started_at > LONGEST_SPAN:
+    if run_started_at is None or start is None or start - run_started_at > MAX_SPAN:
         return None
     return max((start - run_started_at).total_seconds(), 0.0)
 
 
-class Waste(StrEnum):
+class WasteReason(StrEnum):
     """Why the compute of an attempt served nothing. FLAKY: it failed and a later attempt succeeded. CANCELLED: it was
     cancelled. SUPERSEDED: it was re-run although it had not failed, or while nothing is known of its failure yet.
     DEFECT: it failed and no later attempt succeeded, so it found something; counted beside the others, not waste."""
@@ -176,7 +176,7 @@ def is_flaky(attempts: Sequence[AttemptState]) -> bool:
     return False
 
 
-def waste_reasons(attempts: Iterable[AttemptState], latest: int) -> dict[int, Waste]:
+def waste_reasons(attempts: Iterable[AttemptState], latest: int) -> dict[int, WasteReason]:
     """By number, of the attempts that failed, were cancelled or were superseded; one reason each. An earlier attempt
     that is not known was superseded, by whatever it ended with."""
     outcomes = {each.attempt: each.outcome for each in attempts}
@@ -186,11 +186,11 @@ def waste_reasons(attempts: Iterable[AttemptState], latest: int) -> dict[int, Wa
     for number in range(1, latest + 1):
         outcome = outcomes.get(number)
         if outcome is Outcome.FAILURE and number < last_success:
-            found[number] = Waste.FLAKY
+            found[number] = WasteReason.FLAKY
         elif outcome is Outcome.FAILURE and (number == latest or not running):
-            found[number] = Waste.DEFECT
+            found[number] = WasteReason.DEFECT
         elif outcome is Outcome.CANCELLED:
-            found[number] = Waste.CANCELLED
+            found[number] = WasteReason.CANCELLED
         elif number < latest:
-            found[number] = Waste.SUPERSEDED
+            found[number] = WasteReason.SUPERSEDED
     return found

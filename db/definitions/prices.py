@@ -36,13 +36,13 @@ class Origin(StrEnum):
 
     GITHUB = "github"
     LARGER = "larger"
-    LABELLED = "labelled"
-    OWN = "own"
+    STANDARD_LABEL = "labelled"
+    SELF_HOSTED = "own"
     SERVICE = "service"
     UNKNOWN = "unknown"
 
 
-_GROUP, _LARGER_GROUP, _OWN_GROUP = "github actions", "default larger runners", "default"
+_GROUP, _LARGER_GROUP, _DEFAULT_GROUP = "github actions", "default larger runners", "default"
 _STANDARD_NAME = re.compile(r"(?:github actions \d+|hosted agent)")
 # Labels that GitHub documents for its own runners, of today and of the last years.
 _DOCUMENTED = re.compile(
@@ -73,17 +73,17 @@ def origin_of(runner: Runner) -> Origin:
     if any(map(_SERVICE_LABEL.match, labels)) or _SERVICE_NAME.match(name):
         return Origin.SERVICE
     if SELF_HOSTED in labels:
-        return Origin.OWN
-    stem = larger_name(runner)
-    return _by_labels(labels, name, group) if stem is None else _by_size(stem, name, group)
+        return Origin.SELF_HOSTED
+    stem = larger_runner_label(runner)
+    return _origin_by_labels(labels, name, group) if stem is None else _origin_by_size(stem, name, group)
 
 
-def documented(label: str) -> bool:
+def is_documented_label(label: str) -> bool:
     """Is this exactly one of the labels that GitHub documents for its own runners? In lower case."""
     return _DOCUMENTED.fullmatch(label) is not None
 
 
-def larger_name(runner: Runner) -> str | None:
+def larger_runner_label(runner: Runner) -> str | None:
     """The label in a name of the form of larger runners, `<label>_<hex>`, in lower case; null for other names. A job
     that asked for a group alone has no label to compare."""
     found = _LARGER_NAME.fullmatch((runner.name or "").strip().casefold())
@@ -93,22 +93,22 @@ def larger_name(runner: Runner) -> str | None:
     return found[1] if found[1] in labels or (not labels and len(found[2]) >= _LONG_HEX) else None
 
 
-def _by_labels(labels: Sequence[str], name: str, group: str) -> Origin:
+def _origin_by_labels(labels: Sequence[str], name: str, group: str) -> Origin:
     if group:
-        return Origin.OWN
-    known = any(map(documented, labels))
+        return Origin.SELF_HOSTED
+    known = any(map(is_documented_label, labels))
     if name:
         # Without its group a name that is not GitHub's may still be one that GitHub gave in other years.
-        return Origin.UNKNOWN if known else Origin.OWN
-    return Origin.LABELLED if known else Origin.UNKNOWN
+        return Origin.UNKNOWN if known else Origin.SELF_HOSTED
+    return Origin.STANDARD_LABEL if known else Origin.UNKNOWN
 
 
-def _by_size(stem: str, name: str, group: str) -> Origin:
+def _origin_by_size(stem: str, name: str, group: str) -> Origin:
     """`builder_1` is as likely a machine of one's own; then its group and a size in its name decide."""
     if group == _LARGER_GROUP or len(name) - len(stem) - 1 >= _LONG_HEX:
         return Origin.LARGER
-    if group == _OWN_GROUP:
-        return Origin.OWN
+    if group == _DEFAULT_GROUP:
+        return Origin.SELF_HOSTED
     return Origin.LARGER if CORES.search(stem) else Origin.UNKNOWN
 
 
@@ -148,7 +148,7 @@ class PriceList:
         return None
 
 
-NO_LIST = PriceList()
+EMPTY_PRICE_LIST = PriceList()
 DYNAMIC, DEPENDABOT = "dynamic", "dependabot[bot]"
 _STANDARD_NAMES = "GitHub Actions "
 _FREE, _UNKNOWN = Price(0.0), Price(None)
@@ -159,11 +159,11 @@ _WINDOWS_ARM = {2: 0.008, 4: 0.014, 8: 0.026, 16: 0.050, 32: 0.098, 64: 0.194}
 _SLIM = 0.002
 _MACOS, _MACOS_LARGE, _MACOS_XLARGE = 0.062, 0.077, 0.102
 _GPU_CORES, _GPU_LINUX, _GPU_WINDOWS = 4, 0.052, 0.102
-_WORDS = re.compile(r"[-_. ]+")
+_WORD_SEPARATOR = re.compile(r"[-_. ]+")
 
 
 def bill(
-    seconds: float | None, runner: Runner, *, private: bool, free: bool = False, prices: PriceList = NO_LIST
+    seconds: float | None, runner: Runner, *, private: bool, free: bool = False, prices: PriceList = EMPTY_PRICE_LIST
 ) -> Bill:
     """Of a job that ran so long. `free`: of a run for which GitHub bills nothing, as Dependabot's own."""
     minutes = billed_minutes(seconds or 0.0)
@@ -171,9 +171,11 @@ def bill(
     return Bill(0.0, minutes, minutes) if usd is None else Bill(minutes * usd, minutes, 0)
 
 
-def usd_per_minute(runner: Runner, *, private: bool, free: bool = False, prices: PriceList = NO_LIST) -> float | None:
+def usd_per_minute(
+    runner: Runner, *, private: bool, free: bool = False, prices: PriceList = EMPTY_PRICE_LIST
+) -> float | None:
     """Null where the price is not known."""
-    price, own = github_price(runner), None if prices is NO_LIST else prices.price_of(runner)
+    price, own = github_price(runner), None if prices is EMPTY_PRICE_LIST else prices.price_of(runner)
     if price.standard and (free or not private):
         return 0.0
     return price.usd_per_minute if own is None else own
@@ -182,7 +184,7 @@ def usd_per_minute(runner: Runner, *, private: bool, free: bool = False, prices:
 class Pricing:
     """Prices of many jobs, most of which ran on a few kinds of runners."""
 
-    def __init__(self, prices: PriceList = NO_LIST) -> None:
+    def __init__(self, prices: PriceList = EMPTY_PRICE_LIST) -> None:
         self._prices = prices
         self._known: dict[tuple[object, ...], float | None] = {}
 
@@ -207,11 +209,11 @@ def billed_minutes(seconds: float) -> int:
 def github_price(runner: Runner) -> Price:
     """What GitHub takes for it; 0 for a runner of one's own."""
     origin = origin_of(runner)
-    if origin is Origin.OWN:
+    if origin is Origin.SELF_HOSTED:
         return _FREE
-    if origin in (Origin.GITHUB, Origin.LABELLED):
-        return _of_labels(tuple(runner.labels))
-    return _larger(larger_name(runner) or "") if origin is Origin.LARGER else _UNKNOWN
+    if origin in (Origin.GITHUB, Origin.STANDARD_LABEL):
+        return _price_by_labels(tuple(runner.labels))
+    return _larger_runner_price(larger_runner_label(runner) or "") if origin is Origin.LARGER else _UNKNOWN
 
 
 def is_free(event: str, actor: str | None) -> bool:
@@ -221,14 +223,16 @@ def is_free(event: str, actor: str | None) -> bool:
 
 
 @lru_cache(maxsize=1000)
-def _of_labels(labels: tuple[str, ...]) -> Price:
+def _price_by_labels(labels: tuple[str, ...]) -> Price:
     """Of a runner that is GitHub's."""
     names = [label.casefold() for label in labels]
-    standard = (_standard(name) for name in names if documented(name))
-    return next(standard, None) or next((price for price in map(_larger, names) if price != _UNKNOWN), _UNKNOWN)
+    standard = (_standard_price(name) for name in names if is_documented_label(name))
+    return next(standard, None) or next(
+        (price for price in map(_larger_runner_price, names) if price != _UNKNOWN), _UNKNOWN
+    )
 
 
-def _standard(label: str) -> Price:
+def _standard_price(label: str) -> Price:
     """Of a documented label."""
     arm = label.endswith("-arm")
     if label.startswith("macos"):
@@ -241,13 +245,13 @@ def _standard(label: str) -> Price:
 
 
 @lru_cache(maxsize=1000)
-def _larger(name: str) -> Price:
+def _larger_runner_price(name: str) -> Price:
     """Of a larger runner, whose name people choose: its price is known where the name states the size. GitHub's
     larger runners are Linux where the name does not say Windows; those with macOS have fixed names."""
     label = name.casefold()
-    if documented(label):
-        return _standard(label)._replace(standard=False)
-    words = set(_WORDS.split(label))
+    if is_documented_label(label):
+        return _standard_price(label)._replace(standard=False)
+    words = set(_WORD_SEPARATOR.split(label))
     windows = any(word in ("win", "windows") for word in words)
     size = CORES.search(label)
     if "macos" in words or not size:

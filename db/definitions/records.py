@@ -97,7 +97,7 @@ class LogRecord:
 
 
 @dataclass(frozen=True)
-class DetailsRecord:
+class RunDetailsRecord:
     """Everything that hangs on one run: attempts and jobs, as known at `fetched_at`. `attempt` and `over` are what was
     known of the run before they were asked for: jobs of a run that was not over yet are not its last word. `job_count`
     is how many jobs of all attempts GitHub counts (total_count); null where it did not say."""
@@ -107,5 +107,5 @@ class DetailsRecord:
     jobs: tuple[JobRecord, ...]
     fetched_at: datetime
     attempt: int | None = None
-    over: bool = True
+    run_completed: bool = True
     job_count: int | None = None

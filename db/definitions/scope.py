@@ -26,7 +26,7 @@ class Scope:
     statuses: tuple[str, ...] = ()
     own_branches: bool = False
 
-    def whole_sequence(self) -> "Scope":
+    def for_sequences(self) -> "Scope":
         """Without what would hide the other side of a failure and its recovery."""
         return replace(self, conclusions=(), statuses=())
 
@@ -34,7 +34,11 @@ class Scope:
 DEFAULT_SPAN = timedelta(days=30)
 _RELATIVE = re.compile(r"(\d{1,6})\s*([mhdw])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-LENGTHS = {Interval.HOUR: timedelta(hours=1), Interval.DAY: timedelta(days=1), Interval.WEEK: timedelta(weeks=1)}
+INTERVAL_LENGTHS = {
+    Interval.HOUR: timedelta(hours=1),
+    Interval.DAY: timedelta(days=1),
+    Interval.WEEK: timedelta(weeks=1),
+}
 _WEEK = timedelta(weeks=1)
 _EARLIEST, _LATEST = datetime(2008, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC)
 
@@ -64,7 +68,7 @@ class Window:
 
     def buckets(self, interval: Interval) -> list[datetime]:
         """Starts of the hours, days or ISO weeks (UTC) that the window touches, in order."""
-        step = LENGTHS[interval]
+        step = INTERVAL_LENGTHS[interval]
         start = bucket_start(self.since, interval)
         found = []
         while start < self.until:

@@ -12,12 +12,12 @@ from db.enums import Conclusion, Outcome
 from db.models import Attempt, Job, JobLog, Run
 
 # Successful runs of a workflow that are looked at for jobs that may fail, and how far back.
-_RUNS = 100
+_MAX_RUNS = 100
 _LOOK_BACK = timedelta(days=90)
-_LAST = 5
+_MAX_GREEN_RUNS = 5
 
 
-def of_failed_attempt() -> ColumnElement[bool]:
+def in_failed_attempt() -> ColumnElement[bool]:
     """Whether the job of a log, joined with its run, ran in an attempt that failed: what fails in a green one was
     allowed to. Only of runs with several attempts does that need more than the run."""
     own = (
@@ -36,7 +36,7 @@ def of_failed_attempt() -> ColumnElement[bool]:
     return or_(and_(Run.attempt == 1, Run.outcome == Outcome.FAILURE), and_(Run.attempt > 1, own.exists()))
 
 
-def cut_off() -> ColumnElement[bool]:
+def caused_by_cancellation() -> ColumnElement[bool]:
     """Whether a job, joined with its run and, where it is known, its attempt, was cancelled and is why the attempt
     failed: no other job of it failed. So GitHub ends jobs whose time is over, and jobs that no runner took."""
     other = aliased(Job)
@@ -48,7 +48,7 @@ def cut_off() -> ColumnElement[bool]:
     return and_(Job.conclusion == Conclusion.CANCELLED, attempt_failed, ~failed)
 
 
-def allowed_to_fail(session: Session, run_id: int) -> set[str]:
+def jobs_allowed_to_fail(session: Session, run_id: int) -> set[str]:
     """Names of jobs of this run's workflow that failed in one of its latest successful runs."""
     run = session.execute(
         select(Run.repository_id, Run.workflow_id, Run.created_at).where(Run.id == run_id).limit(1)
@@ -60,7 +60,7 @@ def allowed_to_fail(session: Session, run_id: int) -> set[str]:
         .where(Run.repository_id == run[0], Run.workflow_id == run[1], Run.outcome == Outcome.SUCCESS)
         .where(Run.attempt == 1, Run.created_at >= run[2] - _LOOK_BACK)
         .order_by(Run.created_at.desc())
-        .limit(_RUNS)
+        .limit(_MAX_RUNS)
         .scalar_subquery()
     )
     query = select(Job.name).where(
@@ -69,11 +69,11 @@ def allowed_to_fail(session: Session, run_id: int) -> set[str]:
     return set(session.scalars(query.distinct()))
 
 
-def urgency(name: str, conclusion: str | None, *, attempt_failed: bool, allowed: Collection[str] = ()) -> int:
+def decisiveness(name: str, conclusion: str | None, *, attempt_failed: bool, allowed: Collection[str] = ()) -> int:
     """The place of a job among those of its attempt, from the one that decided it: failed, timed out, failed but
     allowed to, cancelled in an attempt that failed, others, passed or not over."""
     if conclusion in FAILED_CONCLUSIONS:
         return 2 if name in allowed else 1 if conclusion == Conclusion.TIMED_OUT else 0
     if conclusion in (Conclusion.SUCCESS, None):
-        return _LAST
+        return _MAX_GREEN_RUNS
     return 3 if conclusion == Conclusion.CANCELLED and attempt_failed else 4

@@ -15,27 +15,27 @@ from sqlalchemy.orm.interfaces import ORMOption
 from db.collection.claims import lock_repository
 from db.definitions import job_times
 from db.definitions.prices import PriceList
-from db.definitions.records import AttemptRecord, DetailsRecord, JobRecord
+from db.definitions.records import AttemptRecord, JobRecord, RunDetailsRecord
 from db.engine import write_scope
 from db.enums import Conclusion, Status
-from db.jobs.pending_jobs import job_list_of, note_job_lists
-from db.jobs.price_list import PRICES, detail_of, list_of, price_list
-from db.jobs.run_sums import set_spans, sum_up
+from db.jobs.pending_jobs import job_list_of, record_job_lists
+from db.jobs.price_list import PRICES_HEARTBEAT, price_list, price_list_detail, price_list_from_detail
+from db.jobs.run_sums import recompute_run, set_spans
 from db.models import Attempt, Heartbeat, Job, Repository, Run
-from db.runs.rollup_invalidation import mark_runs
+from db.runs.rollup_invalidation import invalidate_runs
 from db.runs.run_writes import status_rank
-from db.sql import add_missing
+from db.sql import insert_ignore
 
 _JOB_FIELDS = ("attempt", "name", "status", "conclusion", "created_at", "started_at", "completed_at", "html_url")
 
 
-def store_details(session: Session, repository: Repository, details: Sequence[DetailsRecord]) -> int:
+def store_run_details(session: Session, repository: Repository, details: Sequence[RunDetailsRecord]) -> int:
     """Stores jobs and attempts of several runs and makes their sums anew; returns how many runs changed."""
     lock_repository(session, repository.id)
     run_ids = [detail.run_id for detail in details]
-    runs = {run.id: run for run in _of(session, Run, repository.id, Run.id, run_ids)}
-    attempts = _by_run(_of(session, Attempt, repository.id, Attempt.run_id, run_ids))
-    jobs = _by_run(_of(session, Job, repository.id, Job.run_id, run_ids))
+    runs = {run.id: run for run in _rows_of_runs(session, Run, repository.id, Run.id, run_ids)}
+    attempts = _by_run(_rows_of_runs(session, Attempt, repository.id, Attempt.run_id, run_ids))
+    jobs = _by_run(_rows_of_runs(session, Job, repository.id, Job.run_id, run_ids))
     prices = price_list(session)
     changed = 0
     lists = []
@@ -46,37 +46,39 @@ def store_details(session: Session, repository: Repository, details: Sequence[De
         ours = attempts[run.id]
         _store_attempts(session, run, ours, detail.attempts)
         _store_jobs(session, run, jobs[run.id], detail.jobs)
-        _mark(jobs[run.id])
-        sum_up(repository, run, ours, jobs[run.id], prices)
+        _mark_copies(jobs[run.id])
+        recompute_run(repository, run, ours, jobs[run.id], prices)
         run.details_at = detail.fetched_at
         lists.append(job_list_of(run, ours, jobs[run.id], detail))
         run.details_pending = not lists[-1].settled
         changed += session.is_modified(run) or bool(session.new)
     if lists:
-        note_job_lists(session, repository.id, lists, max(detail.fetched_at for detail in details))
-    mark_runs(session, repository.id, (runs[each].created_at for each in run_ids if each in runs))
+        record_job_lists(session, repository.id, lists, max(detail.fetched_at for detail in details))
+    invalidate_runs(session, repository.id, (runs[each].created_at for each in run_ids if each in runs))
     session.flush()
     return changed
 
 
-def sum_up_runs(session: Session, repository: Repository, run_ids: Collection[int]) -> list[Run]:
+def recompute_sums(session: Session, repository: Repository, run_ids: Collection[int]) -> list[Run]:
     """Makes the sums of these runs, and the spans of their jobs, anew from what is stored of them; returns those that
     are known."""
     listed, prices = list(run_ids), price_list(session)
-    runs: list[Run] = _of(session, Run, repository.id, Run.id, listed)
-    attempts = _by_run(_of(session, Attempt, repository.id, Attempt.run_id, listed))
-    jobs: dict[int, list[Job]] = _by_run(_of(session, Job, repository.id, Job.run_id, listed, defer(Job.steps)))
+    runs: list[Run] = _rows_of_runs(session, Run, repository.id, Run.id, listed)
+    attempts = _by_run(_rows_of_runs(session, Attempt, repository.id, Attempt.run_id, listed))
+    jobs: dict[int, list[Job]] = _by_run(
+        _rows_of_runs(session, Job, repository.id, Job.run_id, listed, defer(Job.steps))
+    )
     for run in runs:
         for job in jobs[run.id]:
             set_spans(job)
-        _mark(jobs[run.id])
-        sum_up(repository, run, attempts[run.id], jobs[run.id], prices)
-    mark_runs(session, repository.id, (run.created_at for run in runs))
+        _mark_copies(jobs[run.id])
+        recompute_run(repository, run, attempts[run.id], jobs[run.id], prices)
+    invalidate_runs(session, repository.id, (run.created_at for run in runs))
     session.flush()
     return runs
 
 
-def _of(
+def _rows_of_runs(
     session: Session, model: Any, repository_id: int, column: Any, run_ids: list[int], *options: ORMOption
 ) -> list[Any]:
     query = select(model).where(model.repository_id == repository_id, column.in_(run_ids))
@@ -150,13 +152,13 @@ def fill_job(job: Job, record: JobRecord) -> None:
     set_spans(job)
 
 
-def _mark(jobs: list[Job]) -> None:
-    times = [_times(job) for job in jobs]
-    for job, is_copy, spans in zip(jobs, job_times.copied(times), times, strict=True):
+def _mark_copies(jobs: list[Job]) -> None:
+    times = [_job_times(job) for job in jobs]
+    for job, is_copy, spans in zip(jobs, job_times.mark_copies(times), times, strict=True):
         job.copied, job.phantom = is_copy, job_times.is_phantom(spans)
 
 
-def _times(job: Job) -> job_times.JobTimes:
+def _job_times(job: Job) -> job_times.JobTimes:
     return job_times.JobTimes(
         attempt=job.attempt,
         name=job.name,
@@ -173,52 +175,58 @@ def _times(job: Job) -> job_times.JobTimes:
 
 
 _RUNS_AT_ONCE = 200
-Place = tuple[int, int]
-_START: Place = (0, 0)
+Position = tuple[int, int]
+_START: Position = (0, 0)
 # In the detail of the heartbeat: repository and run up to which costs are those of the list; null where all are.
-_AFTER = "after"
+_POSITION_KEY = "after"
 
 
 def recompute_runs(engine: Engine) -> Iterator[int]:
     """All stored runs; yields how many were made anew, batch by batch. Their days are marked for the roll-ups."""
-    place: Place | None = _START
+    place: Position | None = _START
     while place is not None:
         with write_scope(engine) as session:
-            made, place = _recompute_some(session, place)
+            made, place = _recompute_batch(session, place)
         yield made
 
 
-def adopt_prices(session: Session, prices: PriceList, now: datetime) -> bool:
+def store_prices(session: Session, prices: PriceList, now: datetime) -> bool:
     """Makes these the prices of the database. True where they are others than before: stored costs are then to be
     recomputed by `reprice`."""
-    row = session.get(Heartbeat, PRICES, with_for_update=True)
+    row = session.get(Heartbeat, PRICES_HEARTBEAT, with_for_update=True)
     if row is None:
-        first = {"name": PRICES, "started_at": now, "seen_at": now, "data_version": 0, "detail": {_AFTER: None}}
-        add_missing(session, Heartbeat, [first])
-        row = session.get_one(Heartbeat, PRICES, with_for_update=True)
+        first = {
+            "name": PRICES_HEARTBEAT,
+            "started_at": now,
+            "seen_at": now,
+            "data_version": 0,
+            "detail": {_POSITION_KEY: None},
+        }
+        insert_ignore(session, Heartbeat, [first])
+        row = session.get_one(Heartbeat, PRICES_HEARTBEAT, with_for_update=True)
     row.seen_at = now
-    if list_of(row.detail) == prices:
+    if price_list_from_detail(row.detail) == prices:
         return False
-    row.detail = {**detail_of(prices), _AFTER: list(_START)}
+    row.detail = {**price_list_detail(prices), _POSITION_KEY: list(_START)}
     return True
 
 
-def reprice(engine: Engine) -> Iterator[int]:
+def resume_repricing(engine: Engine) -> Iterator[int]:
     """Recomputes what is left after a change of prices, batch by batch; stopped, it goes on there the next time. Yields
     how many runs were made anew."""
-    place: Place | None = _START
+    place: Position | None = _START
     while place is not None:
         with write_scope(engine) as session:
-            row = session.get(Heartbeat, PRICES, with_for_update=True)
-            after = row.detail.get(_AFTER) if row else None
+            row = session.get(Heartbeat, PRICES_HEARTBEAT, with_for_update=True)
+            after = row.detail.get(_POSITION_KEY) if row else None
             if row is None or after is None:
                 return
-            made, place = _recompute_some(session, (int(after[0]), int(after[1])))
-            row.detail = {**row.detail, _AFTER: place and list(place)}
+            made, place = _recompute_batch(session, (int(after[0]), int(after[1])))
+            row.detail = {**row.detail, _POSITION_KEY: place and list(place)}
         yield made
 
 
-def _recompute_some(session: Session, after: Place) -> tuple[int, Place | None]:
+def _recompute_batch(session: Session, after: Position) -> tuple[int, Position | None]:
     """The next runs in the order of repository and id; null where there are no more."""
     key: tuple[Any, Any] = (Run.repository_id, Run.id)
     query = select(*key).where(tuple_(*key) > tuple_(*after)).order_by(*key).limit(_RUNS_AT_ONCE)
@@ -228,5 +236,5 @@ def _recompute_some(session: Session, after: Place) -> tuple[int, Place | None]:
     repository = session.get_one(Repository, rows[0][0])
     lock_repository(session, repository.id)
     ids = [run_id for repository_id, run_id in rows if repository_id == repository.id]
-    sum_up_runs(session, repository, ids)
+    recompute_sums(session, repository, ids)
     return len(ids), (repository.id, ids[-1])

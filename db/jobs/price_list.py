@@ -10,32 +10,32 @@ import yaml
 from sqlalchemy.orm import Session
 
 from core.text import clean
-from db.definitions.prices import NO_LIST, PriceList
+from db.definitions.prices import EMPTY_PRICE_LIST, PriceList
 from db.models import Heartbeat
 
 # The row of table heartbeats; its detail is the list.
-PRICES = "prices"
+PRICES_HEARTBEAT = "prices"
 _SECTIONS = ("labels", "groups", "names")
-_LARGEST_FILE, _HIGHEST_USD = 1_000_000, 1000.0
-_CACHED = "price list"
+_MAX_FILE_BYTES, _MAX_USD = 1_000_000, 1000.0
+_SESSION_KEY = "price list"
 
 
 def price_list(session: Session) -> PriceList:
     """As the collector wrote it; empty where it never did. Read once a session."""
-    found: PriceList | None = session.info.get(_CACHED)
+    found: PriceList | None = session.info.get(_SESSION_KEY)
     if found is None:
-        row = session.get(Heartbeat, PRICES)
-        found = session.info[_CACHED] = list_of(row.detail) if row else NO_LIST
+        row = session.get(Heartbeat, PRICES_HEARTBEAT)
+        found = session.info[_SESSION_KEY] = price_list_from_detail(row.detail) if row else EMPTY_PRICE_LIST
     return found
 
 
-def list_of(detail: dict[str, Any]) -> PriceList:
+def price_list_from_detail(detail: dict[str, Any]) -> PriceList:
     """Of the detail of a heartbeat."""
     found = PriceList(**{name: dict(detail.get(name) or {}) for name in _SECTIONS})
-    return found if any(detail.get(name) for name in _SECTIONS) else NO_LIST
+    return found if any(detail.get(name) for name in _SECTIONS) else EMPTY_PRICE_LIST
 
 
-def detail_of(prices: PriceList) -> dict[str, Any]:
+def price_list_detail(prices: PriceList) -> dict[str, Any]:
     return asdict(prices)
 
 
@@ -43,19 +43,19 @@ def read_price_list(path: str) -> PriceList:
     """Raises ValueError, in one line, where the file cannot be read or is not a list of prices."""
     try:
         with Path(path).open("rb") as file:
-            data = file.read(_LARGEST_FILE + 1)
+            data = file.read(_MAX_FILE_BYTES + 1)
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}; give the path of a readable file") from None
-    if len(data) > _LARGEST_FILE:
-        raise ValueError(f"{path} is larger than {_LARGEST_FILE:,} bytes; it is no list of prices")
+    if len(data) > _MAX_FILE_BYTES:
+        raise ValueError(f"{path} is larger than {_MAX_FILE_BYTES:,} bytes; it is no list of prices")
     try:
         parsed = yaml.safe_load(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not UTF-8 text; save it as UTF-8") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ValueError(f"{path} is not YAML{_place(error)}") from None
+        raise ValueError(f"{path} is not YAML{_error_position(error)}") from None
     if parsed is None:
-        return NO_LIST
+        return EMPTY_PRICE_LIST
     sections = _mapping(path, "the file", parsed)
     unknown = next((name for name in sections if name not in _SECTIONS), None)
     if unknown is not None:
@@ -70,10 +70,10 @@ def _prices(path: str, section: str, value: object) -> dict[str, float]:
         if not pattern:
             raise ValueError(f"{path}: {section}: a name is empty; give a runner's, or a pattern with * and ?")
         number = isinstance(price, (int, float)) and not isinstance(price, bool)
-        if not number or not math.isfinite(price) or not 0 <= price <= _HIGHEST_USD:
+        if not number or not math.isfinite(price) or not 0 <= price <= _MAX_USD:
             raise ValueError(
                 f"{path}: {section}: {pattern[:60]!r}: given was {str(price)[:40]!r}; allowed is a number of US "
-                f"dollars a minute from 0 to {_HIGHEST_USD:g}"
+                f"dollars a minute from 0 to {_MAX_USD:g}"
             )
         prices[pattern] = float(price)
     return prices
@@ -85,7 +85,7 @@ def _mapping(path: str, section: str, value: object) -> dict[Any, Any]:
     return value
 
 
-def _place(error: Exception) -> str:
+def _error_position(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     reason = getattr(error, "problem", None)
     where = f" at line {mark.line + 1}" if mark else ""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from db.definitions import job_times
 from db.definitions.job_times import (
     AttemptState,
-    Waste,
+    WasteReason,
     failed_then_rerun,
     first_outcome,
     is_flaky,
@@ -18,7 +18,7 @@ from db.enums import Conclusion, Status
 from db.models import Attempt, Job, Repository, Run
 
 
-def sum_up(
+def recompute_run(
     repository: Repository, run: Run, attempts: Sequence[Attempt], jobs: Iterable[Job], prices: PriceList
 ) -> None:
     """Sets the run's sums, and the times of its attempts. Jobs are marked as copies and phantoms already."""
@@ -78,13 +78,13 @@ def _time_attempt(attempt: Attempt, jobs: Sequence[Job]) -> None:
 
 def _sum_compute(run: Run, states: Sequence[AttemptState], own: Mapping[int, Sequence[Job]]) -> None:
     compute = {number: float(sum(job.duration_seconds or 0.0 for job in jobs)) for number, jobs in own.items()}
-    wasted = dict.fromkeys(Waste, 0.0)
+    wasted = dict.fromkeys(WasteReason, 0.0)
     for number, reason in waste_reasons(states, run.attempt).items():
         wasted[reason] += compute.get(number, 0.0)
     run.compute_seconds = sum(compute.values())
     run.wasted_seconds = sum(wasted.values())
-    run.wasted_flaky_seconds, run.wasted_cancelled_seconds = wasted[Waste.FLAKY], wasted[Waste.CANCELLED]
-    run.wasted_superseded_seconds, run.defect_seconds = wasted[Waste.SUPERSEDED], wasted[Waste.DEFECT]
+    run.wasted_flaky_seconds, run.wasted_cancelled_seconds = wasted[WasteReason.FLAKY], wasted[WasteReason.CANCELLED]
+    run.wasted_superseded_seconds, run.defect_seconds = wasted[WasteReason.SUPERSEDED], wasted[WasteReason.DEFECT]
 
 
 def _sum_cost(repository: Repository, run: Run, own: Mapping[int, Sequence[Job]], prices: PriceList) -> None:

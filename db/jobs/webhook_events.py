@@ -8,13 +8,13 @@ from sqlalchemy.orm import Session
 
 from db.definitions.records import JobRecord, RunRecord
 from db.enums import Status
-from db.jobs.job_writes import fill_job, job_progress, sum_up_runs
+from db.jobs.job_writes import fill_job, job_progress, recompute_sums
 from db.models import Attempt, Job, Repository
 from db.runs.run_writes import status_rank, upsert_runs
 
 
 @dataclass(frozen=True)
-class JobNews:
+class JobUpdate:
     """The state of one job. Its run may not be known yet: the job waits for it then."""
 
     run_id: int
@@ -22,35 +22,35 @@ class JobNews:
 
 
 @dataclass(frozen=True)
-class EventsStored:
+class StoredEvents:
     """`wanting` are the runs among them that are over and whose jobs are to be fetched, `unknown` those that only a
     job told of."""
 
     changed: int
-    wanting: frozenset[int]
-    unknown: frozenset[int]
+    runs_to_fetch: frozenset[int]
+    unknown_run_ids: frozenset[int]
 
 
 def store_events(
-    session: Session, repository: Repository, runs: Sequence[RunRecord], jobs: Sequence[JobNews]
-) -> EventsStored:
+    session: Session, repository: Repository, runs: Sequence[RunRecord], jobs: Sequence[JobUpdate]
+) -> StoredEvents:
     """One repository's events. The repository is locked (lock_repositories) until the transaction ends."""
     changed = upsert_runs(session, repository, runs).changed if runs else 0
     news = _store_jobs(session, repository.id, jobs)
     changed += news.jobs
     ids = {record.id for record in runs} | {each.run_id for each in jobs}
-    known = {run.id: run for run in sum_up_runs(session, repository, ids)}
+    known = {run.id: run for run in recompute_sums(session, repository, ids)}
     late = [record for record in runs if record.attempt < known[record.id].attempt]
     if late:
         changed += _store_earlier_attempts(session, repository.id, late)
-        sum_up_runs(session, repository, {record.id for record in late})
+        recompute_sums(session, repository, {record.id for record in late})
     for run_id, attempt in news.added:
         run = known.get(run_id)
         if run is not None and run.status == Status.COMPLETED and attempt <= run.attempt:
             # The list of a finished run did not hold this job when it was read: it was short.
             run.details_pending = True
     wanting = (run.id for run in known.values() if run.details_pending and run.status == Status.COMPLETED)
-    return EventsStored(changed, frozenset(wanting), frozenset(ids - set(known)))
+    return StoredEvents(changed, frozenset(wanting), frozenset(ids - set(known)))
 
 
 def _store_earlier_attempts(session: Session, repository_id: int, records: Sequence[RunRecord]) -> int:
@@ -58,7 +58,7 @@ def _store_earlier_attempts(session: Session, repository_id: int, records: Seque
     late: dict[tuple[int, int], RunRecord] = {}
     for record in records:
         key = record.id, record.attempt
-        if key not in late or _rank(late[key]) < _rank(record):
+        if key not in late or _progress_key(late[key]) < _progress_key(record):
             late[key] = record
     query = select(Attempt).where(
         Attempt.repository_id == repository_id, Attempt.run_id.in_({run_id for run_id, _ in late})
@@ -71,7 +71,7 @@ def _store_attempt(session: Session, repository_id: int, record: RunRecord, atte
     if attempt is None:
         attempt = Attempt(repository_id=repository_id, run_id=record.id, attempt=record.attempt)
         session.add(attempt)
-    elif status_rank(attempt.status) >= _rank(record):
+    elif status_rank(attempt.status) >= _progress_key(record):
         return False
     attempt.status, attempt.conclusion = record.status, record.conclusion
     attempt.started_at, attempt.actor = record.started_at, record.triggering_actor or attempt.actor
@@ -80,7 +80,7 @@ def _store_attempt(session: Session, repository_id: int, record: RunRecord, atte
     return True
 
 
-def _rank(record: RunRecord) -> int:
+def _progress_key(record: RunRecord) -> int:
     return status_rank(record.status)
 
 
@@ -92,10 +92,10 @@ class _StoredJobs:
     added: frozenset[tuple[int, int]] = frozenset()
 
 
-def _store_jobs(session: Session, repository_id: int, jobs: Sequence[JobNews]) -> _StoredJobs:
+def _store_jobs(session: Session, repository_id: int, jobs: Sequence[JobUpdate]) -> _StoredJobs:
     if not jobs:
         return _StoredJobs()
-    latest: dict[int, JobNews] = {}
+    latest: dict[int, JobUpdate] = {}
     for each in jobs:
         before = latest.get(each.job.id)
         if before is None or job_progress(before.job) < job_progress(each.job):

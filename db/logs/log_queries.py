@@ -8,17 +8,17 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, case, func, literal_column, null, select
 from sqlalchemy.orm import Session
 
-from core.terminal import plain
+from core.terminal import rendered_line
 from db.definitions.job_times import FAILED_CONCLUSIONS
 from db.enums import Conclusion, LogState, Status
-from db.jobs.decisive_failures import allowed_to_fail, urgency
-from db.logs.pending_logs import LOGS_LAST
+from db.jobs.decisive_failures import decisiveness, jobs_allowed_to_fail
+from db.logs.pending_logs import LOG_RETENTION
 from db.models import Attempt, Job, JobLog, Run
 from db.runs.run_queries import end_unknown
 
 # Texts of one answer, in bytes of the logs: a run may have hundreds of them. A kept log is at most _LONGEST_TEXT long;
 # one of an unknown size counts as _USUAL_TEXT.
-MOST_TEXT, _LONGEST_TEXT, _USUAL_TEXT = 16_000_000, 8_100_000, 1_000_000
+MAX_TEXT_BYTES, _MAX_LOG_BYTES, _ASSUMED_LOG_BYTES = 16_000_000, 8_100_000, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class JobLogRow:
     size_bytes: int | None = None
 
     @property
-    def shown_state(self) -> str:
+    def display_state(self) -> str:
         """Conclusion, or whether it is running or its end is unknown."""
         return self.conclusion or ("end_unknown" if self.end_unknown else "in_progress")
 
@@ -62,15 +62,15 @@ def list_logs(
     if job_id is not None:
         where.append(Job.id == job_id)
     rows = _rows(session, run_id, where, excerpt=with_text, text=False)
-    failed, allowed = _attempt_failed(session, run_id, attempt), allowed_to_fail(session, run_id)
-    rows.sort(key=lambda row: urgency(row.name, row.conclusion, attempt_failed=failed, allowed=allowed))
+    failed, allowed = _attempt_failed(session, run_id, attempt), jobs_allowed_to_fail(session, run_id)
+    rows.sort(key=lambda row: decisiveness(row.name, row.conclusion, attempt_failed=failed, allowed=allowed))
     return _with_texts(session, rows) if with_text else rows
 
 
 def _with_texts(session: Session, rows: list[JobLogRow]) -> list[JobLogRow]:
-    room, chosen = MOST_TEXT, dict[int, str | None]()
+    room, chosen = MAX_TEXT_BYTES, dict[int, str | None]()
     for row in rows:
-        size = min(_USUAL_TEXT if row.size_bytes is None else row.size_bytes, _LONGEST_TEXT)
+        size = min(_ASSUMED_LOG_BYTES if row.size_bytes is None else row.size_bytes, _MAX_LOG_BYTES)
         if row.state == LogState.STORED and (size <= room or not chosen):
             room -= size
             chosen[row.job_id] = None
@@ -116,8 +116,8 @@ def _row(found: Row[Any]) -> JobLogRow:
         completed=found.status == Status.COMPLETED,
         state=LogState.MISSING if unknown else found.state,
         excerpt_first_line=found.excerpt_first_line,
-        excerpt=[plain(line) for line in found.excerpt or []],
-        error_line=plain(found.error_line) if found.error_line else None,
+        excerpt=[rendered_line(line) for line in found.excerpt or []],
+        error_line=rendered_line(found.error_line) if found.error_line else None,
         truncated=bool(found.truncated),
         text=_text(found.content) if found.state == LogState.STORED else None,
         end_unknown=bool(found.orphaned),
@@ -130,7 +130,7 @@ def _text(content: bytes | None) -> str | None:
 
 
 @dataclass(frozen=True)
-class LogGaps:
+class LogStateCounts:
     """How many logs of failed jobs are kept, and how many are not (yet) and why."""
 
     stored: int = 0
@@ -139,10 +139,10 @@ class LogGaps:
     pending: int = 0
 
 
-def log_gaps(session: Session, repository_id: int, *, now: datetime | None = None) -> LogGaps:
+def log_gaps(session: Session, repository_id: int, *, now: datetime | None = None) -> LogStateCounts:
     """Own failed jobs of one repository by the state of their log. What was never asked for is pending; with `now`,
     what GitHub will have deleted by its default of 90 days counts as expired."""
-    state = func.coalesce(JobLog.state, _never_asked(now))
+    state = func.coalesce(JobLog.state, _unrequested_state(now))
     query = (
         select(state, func.count())
         .select_from(Job)
@@ -151,17 +151,17 @@ def log_gaps(session: Session, repository_id: int, *, now: datetime | None = Non
         .group_by(state)
     )
     counts = {str(found): count for found, count in session.execute(query)}
-    return LogGaps(*(counts.get(each, 0) for each in ("stored", "expired", "missing", "pending")))
+    return LogStateCounts(*(counts.get(each, 0) for each in ("stored", "expired", "missing", "pending")))
 
 
-def _never_asked(now: datetime | None) -> ColumnElement[str]:
+def _unrequested_state(now: datetime | None) -> ColumnElement[str]:
     pending: ColumnElement[str] = literal_column(f"'{LogState.PENDING}'")
     if now is None:
         return pending
-    return case((Job.completed_at < now - LOGS_LAST, literal_column(f"'{LogState.EXPIRED}'")), else_=pending)
+    return case((Job.completed_at < now - LOG_RETENTION, literal_column(f"'{LogState.EXPIRED}'")), else_=pending)
 
 
-def failure_of(session: Session, run_id: int, attempt: int) -> tuple[str | None, str | None]:
+def failure_cause(session: Session, run_id: int, attempt: int) -> tuple[str | None, str | None]:
     """The error line of the job that decided the attempt, as far as logs are stored, and the fingerprint that the same
     cause has elsewhere; nulls while no log is there, and where the attempt did not fail."""
     owner = select(Run.repository_id).where(Run.id == run_id).limit(1).scalar_subquery()
@@ -175,9 +175,9 @@ def failure_of(session: Session, run_id: int, attempt: int) -> tuple[str | None,
     rows = session.execute(query).all()
     if not rows or not _attempt_failed(session, run_id, attempt):
         return None, None
-    allowed = allowed_to_fail(session, run_id) if len(rows) > 1 else set()
-    first = min(rows, key=lambda row: urgency(row[0], row[1], attempt_failed=True, allowed=allowed))
-    return plain(first[2] or ""), first[3]
+    allowed = jobs_allowed_to_fail(session, run_id) if len(rows) > 1 else set()
+    first = min(rows, key=lambda row: decisiveness(row[0], row[1], attempt_failed=True, allowed=allowed))
+    return rendered_line(first[2] or ""), first[3]
 
 
 def _attempt_failed(session: Session, run_id: int, attempt: int) -> bool:

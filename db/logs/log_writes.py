@@ -9,14 +9,14 @@ from sqlalchemy.orm import Session
 from db.definitions.records import LogRecord
 from db.enums import LogState
 from db.models import JobLog
-from db.sql import add_missing
+from db.sql import insert_ignore
 
 # A log that GitHub does not have this often does not exist; over an hour passes between the first and the last try.
-MAX_TRIES = 5
+MAX_ATTEMPTS = 5
 # Where not the log but GitHub or its storage fails, tries go on for about a day.
-PATIENCE = 30
+MAX_TEMPORARY_FAILURES = 30
 # A log that was missing once may be asked for again after this long.
-ASK_AGAIN_AFTER = timedelta(hours=24)
+RETRY_MISSING_AFTER = timedelta(hours=24)
 
 
 def store_log(
@@ -36,18 +36,18 @@ def store_log(
         row.content = content
     row.size_bytes, row.truncated = record.size_bytes, record.truncated
     row.excerpt_first_line, row.excerpt = record.excerpt_first_line, list(record.excerpt)
-    _keep_cause(row, record.error_line, record.fingerprint)
+    _set_cause(row, record.error_line, record.fingerprint)
     session.flush()
 
 
-def note_failed_try(
+def record_failed_fetch(
     session: Session,
     repository_id: int,
     job_id: int,
     run_id: int,
     now: datetime,
     *,
-    patience: int = MAX_TRIES,
+    max_attempts: int = MAX_ATTEMPTS,
     error_line: str | None = None,
     fingerprint: str | None = None,
 ) -> None:
@@ -57,9 +57,9 @@ def note_failed_try(
     if row.state in (LogState.STORED, LogState.EXPIRED, LogState.PRUNED):
         return
     row.tries = (row.tries or 0) + 1
-    row.state = LogState.MISSING if row.tries >= patience else LogState.PENDING
+    row.state = LogState.MISSING if row.tries >= max_attempts else LogState.PENDING
     row.fetched_at = now
-    _keep_cause(row, error_line, fingerprint)
+    _set_cause(row, error_line, fingerprint)
     session.flush()
 
 
@@ -69,13 +69,13 @@ def request_logs(session: Session, repository_id: int, run_id: int, job_ids: Seq
     asked = []
     # In one order: two who ask for the same logs must not wait for each other.
     for job_id in sorted(set(job_ids)):
-        if _add(session, repository_id, job_id, run_id, now):
+        if _insert_pending(session, repository_id, job_id, run_id, now):
             asked.append(job_id)
             continue
         row = session.get_one(JobLog, (repository_id, job_id), with_for_update=True)
-        if row.state == LogState.MISSING and (row.fetched_at is None or row.fetched_at <= now - ASK_AGAIN_AFTER):
+        if row.state == LogState.MISSING and (row.fetched_at is None or row.fetched_at <= now - RETRY_MISSING_AFTER):
             # One more try: the next 404 makes it missing again.
-            row.state, row.tries, row.requested_at = LogState.PENDING, MAX_TRIES - 1, now
+            row.state, row.tries, row.requested_at = LogState.PENDING, MAX_ATTEMPTS - 1, now
             asked.append(job_id)
     session.flush()
     return asked
@@ -83,16 +83,18 @@ def request_logs(session: Session, repository_id: int, run_id: int, job_ids: Seq
 
 def _row(session: Session, repository_id: int, job_id: int, run_id: int, now: datetime) -> JobLog:
     """Held until the transaction ends: whoever compares its state and writes it must not cross another."""
-    _add(session, repository_id, job_id, run_id, now)
+    _insert_pending(session, repository_id, job_id, run_id, now)
     return session.get_one(JobLog, (repository_id, job_id), with_for_update=True)
 
 
-def _add(session: Session, repository_id: int, job_id: int, run_id: int, now: datetime) -> bool:
+def _insert_pending(session: Session, repository_id: int, job_id: int, run_id: int, now: datetime) -> bool:
     """False when it is there already."""
     row = {"repository_id": repository_id, "job_id": job_id, "run_id": run_id, "requested_at": now}
-    return add_missing(session, JobLog, [{**row, "state": str(LogState.PENDING), "tries": 0, "truncated": False}]) == 1
+    return (
+        insert_ignore(session, JobLog, [{**row, "state": str(LogState.PENDING), "tries": 0, "truncated": False}]) == 1
+    )
 
 
-def _keep_cause(row: JobLog, error_line: str | None, fingerprint: str | None) -> None:
+def _set_cause(row: JobLog, error_line: str | None, fingerprint: str | None) -> None:
     if error_line is not None or row.state == LogState.STORED:
         row.error_line, row.fingerprint = error_line, fingerprint

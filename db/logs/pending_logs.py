@@ -10,19 +10,19 @@ from sqlalchemy.orm import Session
 
 from db.definitions.job_times import FAILED_CONCLUSIONS
 from db.enums import Conclusion, LogState, Status
-from db.jobs.decisive_failures import cut_off
+from db.jobs.decisive_failures import caused_by_cancellation
 from db.models import Attempt, Job, JobLog, Run
 
 # GitHub's default; older ones are asked for only when somebody wants to read them.
-LOGS_LAST = timedelta(days=90)
-_ABOUT_TO_EXPIRE = LOGS_LAST - timedelta(days=10)
-_JUST_NOW = timedelta(days=1)
+LOG_RETENTION = timedelta(days=90)
+_EXPIRING_AGE = LOG_RETENTION - timedelta(days=10)
+_FRESH_AGE = timedelta(days=1)
 # How long after its first, second, … failed try a log is tried again; the last one for all that follow.
 RETRY_AFTER = (timedelta(seconds=20), timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1))
 
 
 @dataclass(frozen=True)
-class WantedLog:
+class PendingLog:
     """`failed`: a cause is looked for. The job failed, or it was cut off in an attempt that failed without any failed
     job. `step` is when the failed step began and ended (ISO 8601 in UTC, to the second), null where none is known.
     `attempt_over`: no job of the attempt is running any more, so that its logs can be had together."""
@@ -34,7 +34,7 @@ class WantedLog:
     failed: bool
     tries: int = 0
     cause_known: bool = False
-    attempt_over: bool = False
+    attempt_completed: bool = False
     step: tuple[str, str] | None = None
 
 
@@ -47,18 +47,18 @@ class FinishedJob:
     copied: bool
 
 
-def wanted_logs(
+def pending_logs(
     session: Session, repository_id: int, *, collect: str, now: datetime, limit: int, run_id: int | None = None
-) -> list[WantedLog]:
+) -> list[PendingLog]:
     """What somebody asked for; then jobs that failed or were cut off (`failed`): the last day's, those that GitHub
     deletes soon, the others from the newest; then the rest (`all`), again first what is deleted soon. Nothing of what
     is still running."""
-    found = [] if run_id is not None else _listed(session, _asked(repository_id, now), now, limit)
+    found = [] if run_id is not None else _read_logs(session, _select_requested(repository_id, now), now, limit)
     if collect != "none" and len(found) < limit:
-        query = _fresh(repository_id, now, everything=collect == "all")
+        query = _select_unrequested(repository_id, now, all_jobs=collect == "all")
         if run_id is not None:
             query = query.where(Job.run_id == run_id)
-        found += _listed(session, query, now, limit - len(found))
+        found += _read_logs(session, query, now, limit - len(found))
     return found
 
 
@@ -76,7 +76,7 @@ def repositories_with_requested_logs(session: Session) -> list[int]:
     return list(session.scalars(query))
 
 
-def _asked(repository_id: int, now: datetime) -> Select[Any]:
+def _select_requested(repository_id: int, now: datetime) -> Select[Any]:
     """Pending and due; what nobody has tried yet comes first: somebody may be waiting for it."""
     waited: list[ColumnElement[bool]] = [
         and_(JobLog.tries == tries, JobLog.fetched_at < now - wait) for tries, wait in enumerate(RETRY_AFTER, start=1)
@@ -92,15 +92,15 @@ def _asked(repository_id: int, now: datetime) -> Select[Any]:
     )
 
 
-def _fresh(repository_id: int, now: datetime, *, everything: bool) -> Select[Any]:
+def _select_unrequested(repository_id: int, now: datetime, *, all_jobs: bool) -> Select[Any]:
     of_interest: ColumnElement[bool] = _failed()
-    if everything:
+    if all_jobs:
         of_interest = Job.conclusion.is_not(None) & (Job.conclusion != Conclusion.SKIPPED)
     return (
         _jobs(repository_id)
         .join(JobLog, _log_of_job(), isouter=True)
         .add_columns(JobLog.tries, JobLog.error_line.is_not(None).label("cause_known"))
-        .where(JobLog.job_id.is_(None), of_interest, ~Job.copied, ~Job.phantom, Run.created_at >= now - LOGS_LAST)
+        .where(JobLog.job_id.is_(None), of_interest, ~Job.copied, ~Job.phantom, Run.created_at >= now - LOG_RETENTION)
     )
 
 
@@ -125,30 +125,30 @@ def _jobs(repository_id: int) -> Select[Any]:
 
 
 def _failed() -> ColumnElement[bool]:
-    return or_(Job.conclusion.in_(FAILED_CONCLUSIONS), cut_off())
+    return or_(Job.conclusion.in_(FAILED_CONCLUSIONS), caused_by_cancellation())
 
 
 def _log_of_job() -> ColumnElement[bool]:
     return and_(JobLog.repository_id == Job.repository_id, JobLog.job_id == Job.id)
 
 
-def _listed(session: Session, query: Select[Any], now: datetime, limit: int) -> list[WantedLog]:
+def _read_logs(session: Session, query: Select[Any], now: datetime, limit: int) -> list[PendingLog]:
     failed = _failed()
-    expiring = Run.created_at < now - _ABOUT_TO_EXPIRE
+    expiring = Run.created_at < now - _EXPIRING_AGE
     urgency = case(
-        (and_(failed, Run.created_at >= now - _JUST_NOW), 0),
+        (and_(failed, Run.created_at >= now - _FRESH_AGE), 0),
         (and_(failed, expiring), 1),
         (failed, 2),
         (expiring, 3),
         else_=4,
     )
     rows = session.execute(query.order_by(urgency, Run.created_at.desc(), Job.id).limit(limit))
-    return [_wanted(row) for row in rows]
+    return [_pending_log(row) for row in rows]
 
 
-def _wanted(row: Row[Any]) -> WantedLog:
+def _pending_log(row: Row[Any]) -> PendingLog:
     failed = bool(row.failed)
-    return WantedLog(
+    return PendingLog(
         job_id=row.id,
         run_id=row.run_id,
         attempt=row.attempt,
@@ -156,7 +156,7 @@ def _wanted(row: Row[Any]) -> WantedLog:
         failed=failed,
         tries=row.tries or 0,
         cause_known=bool(row.cause_known),
-        attempt_over=bool(row.attempt_over),
+        attempt_completed=bool(row.attempt_over),
         step=_failed_step(row.steps or []) if failed else None,
     )
 

@@ -4,7 +4,7 @@ Every table that grows carries repository_id first in its primary key, so that i
 sharded by repository without a change to any query.
 """
 
-from db.models.alerts import Alert, AlertRule, ChannelState, Delivery, Silence
+from db.models.alerts import Alert, AlertRule, AlertSilence, ChannelState, Notification
 from db.models.base import Base
 from db.models.collection import (
     Backfill,
@@ -17,7 +17,7 @@ from db.models.collection import (
     SyncState,
     Target,
 )
-from db.models.rollups import BrokenEpisode, Rollup, RollupMark, RollupState, UsageRollup
+from db.models.rollups import BrokenEpisode, Rollup, RollupInvalidation, RollupState, UsageRollup
 from db.models.runs import Attempt, Job, JobLog, Repository, Run, Workflow, WorkflowSchedule
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
     "BrokenEpisode",
     "ChannelState",
     "Claim",
-    "Delivery",
+    "Notification",
     "Heartbeat",
     "InboxItem",
     "InstallationKey",
@@ -37,12 +37,12 @@ __all__ = [
     "JobLog",
     "Repository",
     "Rollup",
-    "RollupMark",
+    "RollupInvalidation",
     "RollupState",
     "Run",
     "RunGap",
     "SessionGeneration",
-    "Silence",
+    "AlertSilence",
     "SyncState",
     "Target",
     "UsageRollup",

@@ -7,7 +7,7 @@ from sqlalchemy import Boolean, Float, ForeignKey, Index, Integer, String, Text,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base
-from db.sql import Remark
+from db.sql import ErrorText
 
 _FIRING = text("state = 'firing'")
 
@@ -74,7 +74,7 @@ class Alert(Base):
     group_id: Mapped[int | None]
 
 
-class Silence(Base):
+class AlertSilence(Base):
     """No messages about what it matches, from `starts_at` up to `ends_at`. `rule_id` null: of any rule."""
 
     __tablename__ = "silences"
@@ -92,7 +92,7 @@ class Silence(Base):
     created_at: Mapped[datetime]
 
 
-class Delivery(Base):
+class Notification(Base):
     """The outbox: one row a message and channel, written with the alert's state in one transaction. `alert_id` is null
     for a test that somebody asked for; `alert_ids` are all alerts that it is about (null: `alert_id` alone).
     `claimed_until`: a program sends it now, or died doing so. `receipt` is where the channel put it, `note` what went
@@ -111,11 +111,11 @@ class Delivery(Base):
     created_at: Mapped[datetime]
     due_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
-    error: Mapped[str | None] = mapped_column(Remark)
+    error: Mapped[str | None] = mapped_column(ErrorText)
     alert_ids: Mapped[list[Any] | None]
     claimed_until: Mapped[datetime | None]
     receipt: Mapped[dict[str, Any] | None]
-    note: Mapped[str | None] = mapped_column(Remark)
+    note: Mapped[str | None] = mapped_column(ErrorText)
     folded_into: Mapped[int | None] = mapped_column(index=True)
 
 
@@ -129,4 +129,4 @@ class ChannelState(Base):
     failures: Mapped[int] = mapped_column(Integer, default=0)
     failing_since: Mapped[datetime | None]
     held_until: Mapped[datetime | None]
-    error: Mapped[str | None] = mapped_column(Remark)
+    error: Mapped[str | None] = mapped_column(ErrorText)

@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base
-from db.sql import Remark
+from db.sql import ErrorText
 
 
 class InstallationKey(Base):
@@ -52,7 +52,7 @@ class SyncState(Base):
     workflows_at: Mapped[datetime | None]
     repository_etag: Mapped[str | None] = mapped_column(Text)
     runs_etag: Mapped[str | None] = mapped_column(Text)
-    error: Mapped[str | None] = mapped_column(Remark)
+    error: Mapped[str | None] = mapped_column(ErrorText)
     error_at: Mapped[datetime | None]
     gaps: Mapped[list[Any]] = mapped_column(default=list)
     actions_missing_since: Mapped[datetime | None]
@@ -65,7 +65,7 @@ class Target(Base):
 
     name: Mapped[str] = mapped_column(String(300), primary_key=True)
     repository_id: Mapped[int | None]
-    error: Mapped[str | None] = mapped_column(Remark)
+    error: Mapped[str | None] = mapped_column(ErrorText)
     checked_at: Mapped[datetime]
 
 
@@ -101,7 +101,7 @@ class Backfill(Base):
     started_at: Mapped[datetime]
     read_at: Mapped[datetime | None]
     verified_at: Mapped[datetime | None]
-    error: Mapped[str | None] = mapped_column(Remark)
+    error: Mapped[str | None] = mapped_column(ErrorText)
 
 
 class RunGap(Base):
@@ -147,4 +147,4 @@ class InboxItem(Base):
     tries: Mapped[int] = mapped_column(Integer, default=0)
     received_at: Mapped[datetime]
     applied_at: Mapped[datetime | None]
-    error: Mapped[str | None] = mapped_column(Remark)
+    error: Mapped[str | None] = mapped_column(ErrorText)

@@ -82,7 +82,7 @@ class UsageRollup(Base):
     waits: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
-class RollupMark(Base):
+class RollupInvalidation(Base):
     """A day (whole days since 1970) whose roll-ups are not those of its rows any more; bit k of `hours` is set where
     hour k is. `changes` tells whether it was marked again while they were made. Repository 0: the sums over all."""
 

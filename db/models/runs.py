@@ -27,7 +27,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db.definitions import job_times, prices
 from db.models.base import Base
-from db.sql import Remark
+from db.sql import ErrorText
 
 
 class WorkflowSchedule(Base):
@@ -43,7 +43,7 @@ class WorkflowSchedule(Base):
     since: Mapped[datetime]
     read_at: Mapped[datetime]
     etag: Mapped[str | None] = mapped_column(Text)
-    error: Mapped[str | None] = mapped_column(Remark)
+    error: Mapped[str | None] = mapped_column(ErrorText)
 
 
 class Repository(Base):

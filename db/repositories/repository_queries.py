@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 from db.definitions.scope import Scope
 from db.models import Claim, Heartbeat, Repository, Run, SyncState, Target, Workflow
 from db.runs.run_filters import in_scope, repository_ids
-from db.sql import read
+from db.sql import execute
 
 # Runs whose values are offered to filter by.
-_LATEST = 20_000
+_MAX_RUNS = 20_000
 # Values to choose from that are listed.
-MOST_VALUES = 200
+MAX_VALUES = 200
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class RepositoryRow:
     actions_missing_since: datetime | None = None
 
     @property
-    def collectable(self) -> bool:
+    def is_collectable(self) -> bool:
         """False where there are no Actions and no history of any."""
         return self.actions_missing_since is None or self.complete_since is not None
 
@@ -55,7 +55,7 @@ _ALL_REPOSITORIES = (
     .order_by(func.lower(Repository.full_name))
 )  # fmt: skip
 _MONITORED_REPOSITORIES = _ALL_REPOSITORIES.where(Repository.monitored)
-_UNREAD_TARGETS = (
+_UNRESOLVED_TARGETS = (
     select(Target.name, Target.error, Target.checked_at).where(Target.error.is_not(None)).order_by(Target.name)
 )
 
@@ -96,7 +96,7 @@ def heartbeat_row(row: Heartbeat) -> HeartbeatRow:
 
 
 def list_repositories(session: Session, *, monitored_only: bool = True) -> list[RepositoryRow]:
-    rows = read(session, _MONITORED_REPOSITORIES if monitored_only else _ALL_REPOSITORIES)
+    rows = execute(session, _MONITORED_REPOSITORIES if monitored_only else _ALL_REPOSITORIES)
     return [_repository_row(*row) for row in rows]
 
 
@@ -119,30 +119,30 @@ def list_workflows(session: Session, scope: Scope) -> list[WorkflowRow]:
 
 def list_targets(session: Session) -> list[TargetRow]:
     """Names of GITHUB_REPOS whose last look failed."""
-    return [TargetRow(*row) for row in read(session, _UNREAD_TARGETS)]
+    return [TargetRow(*row) for row in execute(session, _UNRESOLVED_TARGETS)]
 
 
-def list_branches(session: Session, scope: Scope, since: datetime, *, limit: int = MOST_VALUES) -> list[str]:
+def list_branches(session: Session, scope: Scope, since: datetime, *, limit: int = MAX_VALUES) -> list[str]:
     """Branches of the latest runs since then: default branches first, then the most recently used."""
-    latest = _latest(session, scope, since, Run.branch, Run.on_default_branch)
+    latest = _latest_values(session, scope, since, Run.branch, Run.on_default_branch)
     on_default = func.max(case((latest.on_default_branch, 1), else_=0))
     query = select(latest.branch).group_by(latest.branch).limit(limit)
     return list(session.scalars(query.order_by(on_default.desc(), func.max(latest.created_at).desc())))
 
 
-def distinct_values(session: Session, column: str, since: datetime, *, limit: int = MOST_VALUES) -> list[str]:
+def frequent_values(session: Session, column: str, since: datetime, *, limit: int = MAX_VALUES) -> list[str]:
     """Values of `event` or `actor` of the latest runs since then, the most frequent first."""
     attribute = {"event": Run.event, "actor": Run.actor}[column]
-    value = _latest(session, Scope(), since, attribute)[column]
+    value = _latest_values(session, Scope(), since, attribute)[column]
     return list(session.scalars(select(value).group_by(value).order_by(func.count().desc(), value).limit(limit)))
 
 
-def _latest(session: Session, scope: Scope, since: datetime, column: Any, *more: Any) -> Any:
+def _latest_values(session: Session, scope: Scope, since: datetime, column: Any, *more: Any) -> Any:
     """The columns of the newest runs that have the first of them: enough to choose from, however many runs there
     are."""
     where = [*in_scope(session, Scope(repos=scope.repos)), Run.created_at >= since, column.is_not(None)]
     query = select(column, *more, Run.created_at).where(*where)
-    return query.order_by(Run.created_at.desc()).limit(_LATEST).subquery().c
+    return query.order_by(Run.created_at.desc()).limit(_MAX_RUNS).subquery().c
 
 
 def heartbeat(session: Session, name: str = "collector") -> HeartbeatRow | None:
@@ -155,7 +155,7 @@ def data_version(session: Session) -> int:
     return session.scalar(select(Heartbeat.data_version).where(Heartbeat.name == "collector")) or 0
 
 
-def unread_targets(session: Session, repos: Collection[str]) -> list[TargetRow]:
+def unresolved_targets(session: Session, repos: Collection[str]) -> list[TargetRow]:
     """Names of GITHUB_REPOS that led to none of these repositories (owner/name)."""
     known = {repo.lower() for repo in repos}
     return [target for target in list_targets(session) if target.name.lower() not in known]
@@ -171,12 +171,12 @@ def repositories_without_actions(session: Session) -> set[int]:
     return set(session.scalars(select(SyncState.repository_id).where(SyncState.actions_missing_since.is_not(None))))
 
 
-def target_names(session: Session) -> list[str]:
+def resolved_target_names(session: Session) -> list[str]:
     """Repositories that GITHUB_REPOS stands for, as the collector last resolved it."""
     return list(session.scalars(select(Target.name).where(Target.name.not_like("%/*")).order_by(Target.name)))
 
 
-def all_targets(session: Session) -> list[str]:
+def target_entries(session: Session) -> list[str]:
     """Every name and entry of GITHUB_REPOS that is kept."""
     return list(session.scalars(select(Target.name)))
 
@@ -186,7 +186,7 @@ def repository_names(session: Session) -> dict[int, str]:
     return {row.id: row.full_name for row in session.execute(select(Repository.id, Repository.full_name))}
 
 
-def claimed_repositories(session: Session, names: Collection[str]) -> dict[int, str]:
+def resolved_repositories(session: Session, names: Collection[str]) -> dict[int, str]:
     """Id to owner/name of the repositories that these names of GITHUB_REPOS led to."""
     query = (
         select(Repository.id, Repository.full_name)
@@ -196,7 +196,7 @@ def claimed_repositories(session: Session, names: Collection[str]) -> dict[int, 
     return {row.id: row.full_name for row in session.execute(query)}
 
 
-def claimed_by_anyone(session: Session) -> set[int]:
+def claimed_repository_ids(session: Session) -> set[int]:
     """Ids of the repositories that some collector looks after."""
     query = select(Target.repository_id).join(Claim, Claim.name == Target.name)
     return {found for found in session.scalars(query) if found is not None}

@@ -11,13 +11,13 @@ from db.collection.claims import lock_repository
 from db.definitions.records import RepositoryRecord, RunRecord, WorkflowRecord
 from db.enums import WorkflowState, is_inactive
 from db.models import Repository, Run, SyncState, Target, Workflow
-from db.runs.rollup_invalidation import mark_over_all
+from db.runs.rollup_invalidation import invalidate_totals
 from db.runs.run_writes import set_default_branch
-from db.sql import add_missing
+from db.sql import insert_ignore
 
 WORKFLOWS_FOLDER = ".github/workflows/"
 # A workflow whose newest run began this shortly before the list was read may be missing from it.
-LISTING_LAG = timedelta(minutes=2)
+LIST_LAG = timedelta(minutes=2)
 _FIELDS = ("full_name", "default_branch", "private", "archived", "html_url")
 
 
@@ -26,23 +26,23 @@ def upsert_repository(session: Session, record: RepositoryRecord) -> Repository:
     repository = session.get(Repository, record.id)
     if repository is None:
         fields = {name: getattr(record, name) for name in _FIELDS}
-        add_missing(session, Repository, [{"id": record.id, **fields, "monitored": True}])
-        add_missing(session, SyncState, [{"repository_id": record.id, "gaps": []}])
+        insert_ignore(session, Repository, [{"id": record.id, **fields, "monitored": True}])
+        insert_ignore(session, SyncState, [{"repository_id": record.id, "gaps": []}])
         repository = session.get_one(Repository, record.id)
     moved = repository.default_branch != record.default_branch
     for name in _FIELDS:
         if getattr(repository, name) != getattr(record, name):
             setattr(repository, name, getattr(record, name))
-    monitor(session, repository)
+    start_monitoring(session, repository)
     if moved:
         set_default_branch(session, repository)
     return repository
 
 
-def monitor(session: Session, repository: Repository) -> None:
+def start_monitoring(session: Session, repository: Repository) -> None:
     if not repository.monitored:
         repository.monitored = True
-        mark_over_all(session)
+        invalidate_totals(session)
     session.flush()
 
 
@@ -65,23 +65,23 @@ def ensure_workflows(session: Session, repository_id: int, records: Sequence[Wor
     for known in session.scalars(query):
         unique.pop(known)
     listed = sorted(unique.values(), key=lambda record: record.id)
-    add_missing(session, Workflow, [{"repository_id": repository_id, **vars(record)} for record in listed])
+    insert_ignore(session, Workflow, [{"repository_id": repository_id, **vars(record)} for record in listed])
 
 
-def owned_by(session: Session, owners: Collection[str]) -> list[int]:
+def repository_ids_of_owners(session: Session, owners: Collection[str]) -> list[int]:
     """Ids of the repositories of these owners, named in lower case."""
     rows = session.execute(select(Repository.id, Repository.full_name))
     return [row.id for row in rows if row.full_name.partition("/")[0].lower() in owners]
 
 
-def set_monitored(session: Session, repository_ids: Collection[int]) -> None:
+def limit_monitoring(session: Session, repository_ids: Collection[int]) -> None:
     """Repositories that GITHUB_REPOS no longer names keep their history and are not counted as stale."""
     listed = list(repository_ids)
     left_out = Repository.monitored, Repository.id.not_in(listed)
     if session.scalar(select(Repository.id).where(*left_out).limit(1)) is None:
         return
     session.execute(update(Repository).where(*left_out).values(monitored=False))
-    mark_over_all(session)
+    invalidate_totals(session)
 
 
 def upsert_workflows(
@@ -106,7 +106,7 @@ def upsert_workflows(
     return changed
 
 
-def settle_unlisted(session: Session, repository_id: int) -> int:
+def mark_unlisted_deleted(session: Session, repository_id: int) -> int:
     """A workflow that is known from its runs alone, the first of which is older than the last complete list, was not in
     that list: it is DELETED. Returns how many were."""
     listed_at = session.scalar(select(SyncState.workflows_at).where(SyncState.repository_id == repository_id))
@@ -115,7 +115,7 @@ def settle_unlisted(session: Session, repository_id: int) -> int:
     return _mark_deleted(session, repository_id, listed_at, Workflow.state == WorkflowState.UNLISTED)
 
 
-def want_list_of_workflows(session: Session, repository_id: int, runs: Sequence[RunRecord]) -> None:
+def request_workflow_list(session: Session, repository_id: int, runs: Sequence[RunRecord]) -> None:
     """Has the list of workflows read with the next look where a workflow that is stored as deleted or disabled has a
     run since: it was restored or enabled."""
     listed_at = session.scalar(select(SyncState.workflows_at).where(SyncState.repository_id == repository_id))
@@ -142,9 +142,9 @@ def _mark_deleted(
         Workflow.id.not_in(list(except_ids)), *where,
         or_(
             Workflow.state != WorkflowState.UNLISTED,
-            runs.where(Run.created_at <= listed_at - LISTING_LAG).correlate(Workflow).exists(),
+            runs.where(Run.created_at <= listed_at - LIST_LAG).correlate(Workflow).exists(),
         ),
-        ~runs.where(Run.created_at > listed_at - LISTING_LAG).correlate(Workflow).exists(),
+        ~runs.where(Run.created_at > listed_at - LIST_LAG).correlate(Workflow).exists(),
     )  # fmt: skip
     rows = session.scalars(gone).all()
     for row in rows:
@@ -153,11 +153,11 @@ def _mark_deleted(
     return len(rows)
 
 
-def note_target(session: Session, name: str, repository_id: int | None, error: str | None, now: datetime) -> None:
+def record_target(session: Session, name: str, repository_id: int | None, error: str | None, now: datetime) -> None:
     """How the last look at one name of GITHUB_REPOS went; `error` is one line for people."""
     target = session.get(Target, name)
     if target is None:
-        add_missing(session, Target, [{"name": name, "checked_at": now}])
+        insert_ignore(session, Target, [{"name": name, "checked_at": now}])
         target = session.get_one(Target, name)
     target.repository_id = repository_id or target.repository_id
     target.error, target.checked_at = error, now
@@ -166,10 +166,10 @@ def note_target(session: Session, name: str, repository_id: int | None, error: s
 def add_targets(session: Session, names: Sequence[str], now: datetime) -> None:
     """Names that GITHUB_REPOS stands for today; what is known of them stays."""
     known = set(session.scalars(select(Target.name).where(Target.name.in_(list(names)))))
-    add_missing(session, Target, [{"name": name, "checked_at": now} for name in sorted(set(names) - known)])
+    insert_ignore(session, Target, [{"name": name, "checked_at": now} for name in sorted(set(names) - known)])
 
 
-def keep_targets(session: Session, names: Sequence[str], owners: Collection[str]) -> None:
+def delete_other_targets(session: Session, names: Sequence[str], owners: Collection[str]) -> None:
     """Forgets all others but those of these owners, named in lower case: what they have is not known now."""
     known = session.scalars(select(Target.name).where(Target.name.not_in(list(names))))
     gone = [name for name in known if name.partition("/")[0].lower() not in owners]

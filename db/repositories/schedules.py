@@ -12,94 +12,96 @@ from typing import Any
 from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import Session
 
-from core.cron import READ_AS, unreadable
+from core.cron import ETAG_PREFIX, invalid_lines
 from db.enums import RuleKind
 from db.models import AlertRule, Repository, Run, SyncState, Workflow, WorkflowSchedule
-from db.sql import add_missing
+from db.sql import insert_ignore
 
 Key = tuple[int, int]
 # A file during whose reading a collector ended, for whatever reason, is tried again after this long.
-_SKIPPED_FOR = timedelta(days=1)
-_BEING_READ = re.compile(
+_SKIP_DURATION = timedelta(days=1)
+_PARSE_MARKER = re.compile(
     r"the collector ended while it read this file \(content ([0-9a-f]{16}), begun ([0-9T:+.-]{1,40})\)"
 )
 
 
-def note_schedule(session: Session, key: Key, crons: Sequence[Any], etag: str | None, now: datetime) -> None:
+def store_schedule(session: Session, key: Key, crons: Sequence[Any], etag: str | None, now: datetime) -> None:
     """`crons`: see WorkflowSchedule. Lines that cannot be read are told as the error."""
     row = _row(session, key, now)
     if row.crons != list(crons):
         row.crons, row.since = list(crons), now
-    row.etag = READ_AS + etag if etag else None
-    row.read_at, row.error = now, _trouble(crons)
+    row.etag = ETAG_PREFIX + etag if etag else None
+    row.read_at, row.error = now, _cron_error(crons)
     session.flush()
 
 
-def note_unchanged(session: Session, key: Key, now: datetime) -> None:
+def record_unchanged(session: Session, key: Key, now: datetime) -> None:
     row = _row(session, key, now)
-    row.read_at, row.error = now, _trouble(row.crons)
+    row.read_at, row.error = now, _cron_error(row.crons)
     session.flush()
 
 
-def note_removed(session: Session, key: Key, error: str, now: datetime) -> None:
+def record_removed(session: Session, key: Key, error: str, now: datetime) -> None:
     """The file is gone, and its schedule with it. It is read anew when it is back."""
-    note_schedule(session, key, [], None, now)
-    session.execute(_of(key).values(error=error[:500]))
+    store_schedule(session, key, [], None, now)
+    session.execute(_key_conditions(key).values(error=error[:500]))
 
 
-def _trouble(crons: Sequence[Any]) -> str | None:
-    return "; ".join(unreadable(crons))[:500] or None
+def _cron_error(crons: Sequence[Any]) -> str | None:
+    return "; ".join(invalid_lines(crons))[:500] or None
 
 
-def note_unreadable(session: Session, key: Key, error: str, now: datetime) -> None:
+def record_unreadable(session: Session, key: Key, error: str, now: datetime) -> None:
     """What was read before holds until the file can be read again."""
     _row(session, key, now)
-    session.execute(_of(key).values(read_at=now, error=error[:500]))
+    session.execute(_key_conditions(key).values(read_at=now, error=error[:500]))
 
 
-def note_being_read(session: Session, key: Key, digest: str, now: datetime) -> None:
+def record_parse_start(session: Session, key: Key, digest: str, now: datetime) -> None:
     """Before the content with this digest is parsed. Whatever is noted afterwards takes its place; what stays is of a
     collector that did not come to the end."""
     begun = now.astimezone(UTC).isoformat(timespec="seconds")
-    note_unreadable(session, key, f"the collector ended while it read this file (content {digest}, begun {begun})", now)
+    record_unreadable(
+        session, key, f"the collector ended while it read this file (content {digest}, begun {begun})", now
+    )
 
 
-def reading_ended_it(error: str | None, digest: str, now: datetime) -> bool:
+def crashed_while_parsing(error: str | None, digest: str, now: datetime) -> bool:
     """Whether the error tells of a collector that ended less than a day ago while it read this same content."""
-    noted = _BEING_READ.match(error or "")
-    return noted is not None and noted[1] == digest and now - datetime.fromisoformat(noted[2]) < _SKIPPED_FOR
+    noted = _PARSE_MARKER.match(error or "")
+    return noted is not None and noted[1] == digest and now - datetime.fromisoformat(noted[2]) < _SKIP_DURATION
 
 
 def _row(session: Session, key: Key, now: datetime) -> WorkflowSchedule:
     values = {"repository_id": key[0], "workflow_id": key[1], "crons": [], "since": now, "read_at": now}
-    add_missing(session, WorkflowSchedule, [values])
+    insert_ignore(session, WorkflowSchedule, [values])
     return session.get_one(WorkflowSchedule, key, populate_existing=True)
 
 
-def _of(key: Key):  # type: ignore[no-untyped-def]
+def _key_conditions(key: Key):  # type: ignore[no-untyped-def]
     return update(WorkflowSchedule).where(
         WorkflowSchedule.repository_id == key[0], WorkflowSchedule.workflow_id == key[1]
     )
 
 
 # A file is looked at again after this long; while it is unchanged that costs nothing of the rate limit.
-_EVERY = timedelta(hours=1)
+_READ_INTERVAL = timedelta(hours=1)
 # A workflow that ran by the clock this lately may still be meant to.
-_LATELY = timedelta(days=60)
+_RECENT = timedelta(days=60)
 # GitHub's clock and that of a run's creation differ a little.
-EARLY = timedelta(minutes=1)
+EARLY_TOLERANCE = timedelta(minutes=1)
 _FOLDER, _ACTIVE, _EVENT = ".github/workflows/", "active", "schedule"
 
 
 @dataclass(frozen=True)
-class WantedFile:
+class PendingWorkflowFile:
     workflow_id: int
     path: str
     etag: str | None
 
 
 @dataclass(frozen=True)
-class Scheduled:
+class ScheduledWorkflow:
     """`last_run`: when the newest run by the clock was created; `synced_at`: up to when that is known."""
 
     repository_id: int
@@ -113,29 +115,31 @@ class Scheduled:
     synced_at: datetime | None
 
 
-def wanted_files(session: Session, repository_id: int, now: datetime) -> list[WantedFile]:
+def pending_workflow_files(session: Session, repository_id: int, now: datetime) -> list[PendingWorkflowFile]:
     """Files of active workflows that ran by the clock lately; none where no rule asks for schedules."""
     asks = AlertRule.enabled, AlertRule.kind == RuleKind.MISSING_RUN
     if session.scalar(select(AlertRule.id).where(*asks).limit(1)) is None:
         return []
     by_clock = select(Run.id).where(
         Run.repository_id == Workflow.repository_id, Run.workflow_id == Workflow.id, Run.event == _EVENT,
-        Run.created_at >= now - _LATELY,
+        Run.created_at >= now - _RECENT,
     )  # fmt: skip
     query = (
         select(Workflow.id, Workflow.path, WorkflowSchedule.etag)
-        .join(WorkflowSchedule, _ours(), isouter=True)
+        .join(WorkflowSchedule, _monitored_active(), isouter=True)
         .where(Workflow.repository_id == repository_id, Workflow.state == _ACTIVE, Workflow.path.startswith(_FOLDER))
-        .where(by_clock.exists(), func.coalesce(WorkflowSchedule.read_at <= now - _EVERY, True))
+        .where(by_clock.exists(), func.coalesce(WorkflowSchedule.read_at <= now - _READ_INTERVAL, True))
         .order_by(Workflow.id)
     )
     return [
-        WantedFile(row.id, row.path, row.etag.removeprefix(READ_AS) if (row.etag or "").startswith(READ_AS) else None)
+        PendingWorkflowFile(
+            row.id, row.path, row.etag.removeprefix(ETAG_PREFIX) if (row.etag or "").startswith(ETAG_PREFIX) else None
+        )
         for row in session.execute(query)
     ]
 
 
-def list_scheduled(session: Session) -> list[Scheduled]:
+def list_scheduled(session: Session) -> list[ScheduledWorkflow]:
     """Active workflows of monitored repositories whose files have a schedule."""
     last: Any = (
         select(func.max(Run.created_at))
@@ -149,23 +153,23 @@ def list_scheduled(session: Session) -> list[Scheduled]:
             WorkflowSchedule.crons, WorkflowSchedule.since, last, SyncState.synced_at,
         )
         .join(Workflow, Workflow.repository_id == Repository.id)
-        .join(WorkflowSchedule, _ours())
+        .join(WorkflowSchedule, _monitored_active())
         .join(SyncState, SyncState.repository_id == Repository.id, isouter=True)
         .where(Repository.monitored, Workflow.state == _ACTIVE)
     )  # fmt: skip
-    return [Scheduled(*row) for row in session.execute(query) if row[5]]
+    return [ScheduledWorkflow(*row) for row in session.execute(query) if row[5]]
 
 
-def came_since(session: Session, repository_id: int, workflow_id: int, due: datetime) -> bool:
+def scheduled_run_exists(session: Session, repository_id: int, workflow_id: int, due: datetime) -> bool:
     """Whether a run by the clock was created for that time or later."""
     query = select(Run.id).where(
         Run.repository_id == repository_id, Run.workflow_id == workflow_id, Run.event == _EVENT,
-        Run.created_at >= due - EARLY,
+        Run.created_at >= due - EARLY_TOLERANCE,
     )  # fmt: skip
     return session.scalar(query.limit(1)) is not None
 
 
-def schedule_trouble(session: Session, repository_id: int, workflow_id: int) -> str | None:
+def schedule_error(session: Session, repository_id: int, workflow_id: int) -> str | None:
     """Why the schedule of a workflow, or a part of it, is not judged; null where nothing is known to be wrong."""
     return session.scalar(
         select(WorkflowSchedule.error).where(
@@ -174,5 +178,5 @@ def schedule_trouble(session: Session, repository_id: int, workflow_id: int) -> 
     )
 
 
-def _ours() -> Any:
+def _monitored_active() -> Any:
     return and_(WorkflowSchedule.repository_id == Workflow.repository_id, WorkflowSchedule.workflow_id == Workflow.id)

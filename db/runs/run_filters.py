@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from db.definitions.scope import Scope, Window
 from db.models import Repository, Run, Workflow
-from db.sql import read
+from db.sql import execute
 
-_BIGGEST_ID = 2**63 - 1
+_MAX_ID = 2**63 - 1
 _MONITORED = select(Repository.id).where(Repository.monitored)
 _NOT_MONITORED = select(Repository.id).where(~Repository.monitored)
 
@@ -24,12 +24,14 @@ def in_scope(session: Session, scope: Scope, repository: Any = Run.repository_id
     """Without a named repository: those that are monitored now. Names are looked up first: with plain ids in their
     place databases see which index finds the fewest rows, and in which order it gives them. `repository` is the column
     that names the repository."""
-    found = _of_repositories(session, scope, repository)
+    found = _repository_conditions(session, scope, repository)
     if scope.workflows:
-        found.append(_one_of(Run.workflow_id, read(session, workflow_ids(scope.workflows)).scalars().unique().all()))
+        found.append(
+            _equals_any(Run.workflow_id, execute(session, workflow_ids(scope.workflows)).scalars().unique().all())
+        )
     if scope.own_branches:
         found.append(_own_branches(session, scope))
-    return [*found, *of_runs(scope)]
+    return [*found, *run_conditions(scope)]
 
 
 def _own_branches(session: Session, scope: Scope) -> ColumnElement[bool]:
@@ -45,7 +47,7 @@ def _own_branches(session: Session, scope: Scope) -> ColumnElement[bool]:
     return or_(Run.on_default_branch, Run.branch.is_(None), Run.branch != default)
 
 
-def of_runs(scope: Scope) -> list[ColumnElement[bool]]:
+def run_conditions(scope: Scope) -> list[ColumnElement[bool]]:
     """What the scope says beside repositories and workflows."""
     found = []
     for column, values in (
@@ -56,18 +58,18 @@ def of_runs(scope: Scope) -> list[ColumnElement[bool]]:
         (Run.status, scope.statuses),
     ):
         if values:
-            found.append(_one_of(column, values))
+            found.append(_equals_any(column, values))
     return found
 
 
-def _of_repositories(session: Session, scope: Scope, column: Any) -> list[ColumnElement[bool]]:
+def _repository_conditions(session: Session, scope: Scope, column: Any) -> list[ColumnElement[bool]]:
     if scope.repos:
-        return [_one_of(column, read(session, repository_ids(scope)).scalars().all())]
-    left_out = read(session, _NOT_MONITORED).scalars().all()
+        return [_equals_any(column, execute(session, repository_ids(scope)).scalars().all())]
+    left_out = execute(session, _NOT_MONITORED).scalars().all()
     return [column.not_in(left_out)] if left_out else []
 
 
-def _one_of(column: Any, values: Sequence[Any]) -> ColumnElement[bool]:
+def _equals_any(column: Any, values: Sequence[Any]) -> ColumnElement[bool]:
     """An equation where it can be one: only then an index over (column, created_at) gives the rows in their order."""
     found: ColumnElement[bool] = column == values[0] if len(values) == 1 else column.in_(values)
     return found
@@ -82,10 +84,10 @@ def in_windows(column: Any, windows: Sequence[Window]) -> ColumnElement[bool]:
     return or_(*((column >= each.since) & (column < each.until) for each in windows))
 
 
-def in_some_windows(column: Any, number: int) -> ColumnElement[bool]:
+def in_parameterized_windows(column: Any, count: int) -> ColumnElement[bool]:
     """As in_windows, for a statement that is built once: the windows are given as window_parameters."""
     bounds: list[tuple[Any, Any]] = [
-        (bindparam(f"since_{place}"), bindparam(f"until_{place}")) for place in range(number)
+        (bindparam(f"since_{place}"), bindparam(f"until_{place}")) for place in range(count)
     ]
     return or_(*((column >= since) & (column < until) for since, until in bounds))
 
@@ -99,13 +101,13 @@ def repository_ids(scope: Scope) -> Select[Any]:
     return select(Repository.id).where(Repository.full_name.in_(scope.repos)) if scope.repos else _MONITORED
 
 
-def workflow_ids(named: tuple[str, ...]) -> Select[Any]:
-    numbers = [int(value) for value in named if value.isascii() and value.isdigit() and int(value) <= _BIGGEST_ID]
-    return select(Workflow.id).where(or_(Workflow.name.in_(named), Workflow.id.in_(numbers)))
+def workflow_ids(names: tuple[str, ...]) -> Select[Any]:
+    numbers = [int(value) for value in names if value.isascii() and value.isdigit() and int(value) <= _MAX_ID]
+    return select(Workflow.id).where(or_(Workflow.name.in_(names), Workflow.id.in_(numbers)))
 
 
 # Runs whose branches are counted.
-_LATEST = 20_000
+_MAX_RUNS = 20_000
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def busiest_branches(session: Session, scope: Scope, window: Window, limit: int)
     """At most `limit`, by their runs among the newest 20,000; the commonest default branch first, whether it has any or
     not, unless the scope leaves it out."""
     where = [*in_scope(session, scope), *in_window(window), Run.branch.is_not(None)]
-    newest = select(Run.branch).where(*where).order_by(Run.created_at.desc()).limit(_LATEST).subquery()
+    newest = select(Run.branch).where(*where).order_by(Run.created_at.desc()).limit(_MAX_RUNS).subquery()
     runs = func.count().desc()
     busiest = select(newest.c.branch).group_by(newest.c.branch).order_by(runs, newest.c.branch).limit(limit)
     names = list(session.scalars(busiest))

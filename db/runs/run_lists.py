@@ -18,12 +18,12 @@ from sqlalchemy.orm import Session
 from db.definitions.scope import Scope, Window
 from db.models import Run, Workflow
 from db.runs.run_filters import in_scope, in_window
-from db.runs.run_queries import RunRow, matching, select_runs, titled
-from db.sql import BigId, read, stored_moment
+from db.runs.run_queries import RunRow, run_title, select_runs, text_conditions
+from db.sql import BigId, execute, parse_stored_time
 
 
 @dataclass(frozen=True)
-class Dot:
+class RunPoint:
     """A run as a point in a picture."""
 
     run_id: int
@@ -44,23 +44,23 @@ class Dot:
     @property
     def headline(self) -> str:
         """As RunRow.headline."""
-        return titled(self.title, self.workflow_name, self.commit_message)
+        return run_title(self.title, self.workflow_name, self.commit_message)
 
 
 _COLUMNS: list[Any] = [
-    getattr(Run, {"run_id": "id", "sha": "head_sha"}.get(name, name)) for name in Dot.__dataclass_fields__
+    getattr(Run, {"run_id": "id", "sha": "head_sha"}.get(name, name)) for name in RunPoint.__dataclass_fields__
 ]
 
 
-def newest_dots(session: Session, scope: Scope, window: Window, limit: int) -> list[Dot]:
+def newest_run_points(session: Session, scope: Scope, window: Window, limit: int) -> list[RunPoint]:
     """Newest first."""
     query = select(*_COLUMNS).where(*in_scope(session, scope), *in_window(window))
     rows = session.connection().execute(query.order_by(Run.created_at.desc(), Run.id.desc()).limit(limit))
-    return [Dot(*row) for row in rows]
+    return [RunPoint(*row) for row in rows]
 
 
 @dataclass(frozen=True)
-class Recent:
+class RecentRuns:
     """The last runs of a workflow, oldest first: ids and outcomes."""
 
     runs: list[tuple[int, str]]
@@ -69,7 +69,7 @@ class Recent:
 
 def recent_outcomes(
     session: Session, scope: Scope, window: Window, keys: Collection[tuple[int, int]], *, limit: int = 20
-) -> dict[tuple[int, int], Recent]:
+) -> dict[tuple[int, int], RecentRuns]:
     """Of the workflows (repository id, workflow id) that have runs. An index leads to the last runs of each, so that
     the window may hold any number of them."""
     where = [*in_scope(session, scope), *in_window(window)]
@@ -80,36 +80,40 @@ def recent_outcomes(
 
 def _recent_by_lateral(
     session: Session, where: Sequence[Any], keys: Collection[tuple[int, int]], limit: int
-) -> dict[tuple[int, int], Recent]:
+) -> dict[tuple[int, int], RecentRuns]:
     newest: dict[tuple[int, int], list[Any]] = {}
-    latest = _latest(where, Workflow.repository_id, Workflow.id, limit).lateral()
+    latest = _select_latest(where, Workflow.repository_id, Workflow.id, limit).lateral()
     query = select(Workflow.repository_id, Workflow.id, latest).select_from(Workflow).join(latest, true())
-    for row in read(session, query.where(Workflow.repository_id.in_({key[0] for key in keys}))):
+    for row in execute(session, query.where(Workflow.repository_id.in_({key[0] for key in keys}))):
         newest.setdefault((row[0], row[1]), []).append(row)
-    return {key: Recent([(row[3], row[4]) for row in reversed(listed)], listed[0][2]) for key, listed in newest.items()}
+    return {
+        key: RecentRuns([(row[3], row[4]) for row in reversed(listed)], listed[0][2]) for key, listed in newest.items()
+    }
 
 
 def _recent_by_json(
     session: Session, where: Sequence[Any], keys: Collection[tuple[int, int]], limit: int
-) -> dict[tuple[int, int], Recent]:
+) -> dict[tuple[int, int], RecentRuns]:
     """One statement that gives a JSON array a workflow: SQLite has no lateral join, and one statement a workflow takes
     most of the time of the whole table."""
     asked = func.json_each(json.dumps(list(keys))).table_valued("value")
     repository_id, workflow_id = (func.json_extract(asked.c.value, f"$[{place}]", type_=BigId) for place in (0, 1))
-    latest = _latest(where, repository_id, workflow_id, limit).correlate(asked).subquery().c
+    latest = _select_latest(where, repository_id, workflow_id, limit).correlate(asked).subquery().c
     # Times as they are stored, which has them in the order of time.
     packed = func.json_array(type_coerce(latest.created_at, Text), latest.id, latest.outcome)
     runs = select(func.json_group_array(packed)).correlate(asked).scalar_subquery()
     found = {}
-    for repository, workflow, text in read(session, select(repository_id, workflow_id, runs)):
+    for repository, workflow, text in execute(session, select(repository_id, workflow_id, runs)):
         # SQLite does not promise that a group keeps the order of its rows.
         listed = sorted(json.loads(text))
         if listed:
-            found[repository, workflow] = Recent([(each[1], each[2]) for each in listed], stored_moment(listed[-1][0]))
+            found[repository, workflow] = RecentRuns(
+                [(each[1], each[2]) for each in listed], parse_stored_time(listed[-1][0])
+            )
     return found
 
 
-def _latest(where: Sequence[Any], repository_id: Any, workflow_id: Any, limit: int) -> Select[Any]:
+def _select_latest(where: Sequence[Any], repository_id: Any, workflow_id: Any, limit: int) -> Select[Any]:
     """When they were created, their ids and outcomes."""
     columns: list[Any] = [Run.created_at, Run.id, Run.outcome]
     return (
@@ -121,11 +125,11 @@ def _latest(where: Sequence[Any], repository_id: Any, workflow_id: Any, limit: i
 
 
 # So large is a portion of runs, about: what a reader who takes nothing has the server keep.
-PORTION_BYTES = 192 * 1024
+BATCH_BYTES = 192 * 1024
 # Of a run beside its texts: numbers, times, and the names of its fields where a line has them.
 _ROW_BYTES = 400
 # Rows that the driver fetches at once.
-_AT_ONCE = 50
+_FETCH_ROWS = 50
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,7 @@ def export_runs(
     *,
     text: str = "",
     size: int = 1_000,
-    most_bytes: int = PORTION_BYTES,
+    max_bytes: int = BATCH_BYTES,
 ) -> Iterator[list[ExportRow]]:
     """Portions of at most `size` runs, newest first, that end with the run that makes them `most_bytes` large or more:
     a commit message can be as large as a thousand ordinary runs. Each has a transaction of its own, so that one who
@@ -165,11 +169,11 @@ def export_runs(
     after = None
     while True:
         with open_session() as session:
-            where = [*in_scope(session, scope), *in_window(window), *matching(text)]
+            where = [*in_scope(session, scope), *in_window(window), *text_conditions(text)]
             if after:
                 where.append(tuple_(Run.created_at, Run.id) < tuple_(*after))
             query = select_runs(*_SUMS).where(*where).order_by(Run.created_at.desc(), Run.id.desc()).limit(size)
-            rows, ended = _portion(session, query, most_bytes)
+            rows, ended = _batch(session, query, max_bytes)
         over = ended and len(rows) < size
         if rows:
             after = (rows[-1].created_at, rows[-1].id)
@@ -181,18 +185,18 @@ def export_runs(
             return
 
 
-def _portion(session: Session, query: Select[Any], most_bytes: int) -> tuple[list[ExportRow], bool]:
+def _batch(session: Session, query: Select[Any], max_bytes: int) -> tuple[list[ExportRow], bool]:
     """Rows up to that size, and whether those are all that the query has."""
     rows, taken = [], 0
-    with read(session, query.execution_options(yield_per=_AT_ONCE)) as result:
+    with execute(session, query.execution_options(yield_per=_FETCH_ROWS)) as result:
         for row in result:
             rows.append(ExportRow(*row))
-            taken += _ROW_BYTES + sum(_bytes_of(each) for each in row if isinstance(each, str))
-            if taken >= most_bytes:
+            taken += _ROW_BYTES + sum(_utf8_length(each) for each in row if isinstance(each, str))
+            if taken >= max_bytes:
                 return rows, False
     return rows, True
 
 
-def _bytes_of(text: str) -> int:
+def _utf8_length(text: str) -> int:
     """In UTF-8, at most."""
     return len(text) if text.isascii() else 4 * len(text)

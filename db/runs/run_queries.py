@@ -57,7 +57,7 @@ class RunRow:
     def headline(self) -> str:
         """What the run is about. GitHub titles runs that no commit or pull request started by their workflow: for
         those the commit's title says more."""
-        return titled(self.title, self.workflow, self.commit_message)
+        return run_title(self.title, self.workflow, self.commit_message)
 
     @property
     def rerun_by(self) -> str | None:
@@ -79,7 +79,7 @@ def first_line(message: str | None) -> str | None:
     return lines[0].strip() if lines else None
 
 
-def titled(title: str, workflow: str, message: str | None) -> str:
+def run_title(title: str, workflow: str, message: str | None) -> str:
     """The run's title, or the commit's where the run's is only the name of its workflow."""
     return (first_line(message) or title) if title in (workflow, "") else title
 
@@ -121,7 +121,7 @@ class JobSummary:
     end_unknown: bool = False
 
     @property
-    def shown_state(self) -> str:
+    def display_state(self) -> str:
         """Conclusion, status or `end_unknown`."""
         return self.conclusion or ("end_unknown" if self.end_unknown else self.status)
 
@@ -152,13 +152,13 @@ class RunPage:
     next: str | None
 
 
-class BadCursor(ValueError):
+class InvalidCursor(ValueError):
     """The cursor was not made by this API."""
 
 
 # In a search: runs of which an attempt failed and a later one passed.
-FLAKY = "is:flaky"
-_LAST = datetime.max.replace(tzinfo=UTC)
+FLAKY_FILTER = "is:flaky"
+_MAX_TIME = datetime.max.replace(tzinfo=UTC)
 _SHA = re.compile(r"(?=.*[0-9])[0-9a-fA-F]{7,64}")
 _WORKFLOW = func.coalesce(Workflow.name, Run.workflow_name).label("workflow")
 _OWN_COLUMNS: dict[str, Any] = {"repo": Repository.full_name.label("repo"), "workflow": _WORKFLOW}
@@ -187,7 +187,7 @@ def list_runs(
     """Newest first; `flaky`: only those that failed and then passed. `text` looks in title, branch, actor and run
     number; seven or more hexadecimal digits with a number among them are the start of a commit's sha, and `is:flaky`
     is the same as `flaky`."""
-    query = select_runs().where(*in_scope(session, scope), *in_window(window), *matching(text))
+    query = select_runs().where(*in_scope(session, scope), *in_window(window), *text_conditions(text))
     if flaky:
         query = query.where(Run.flaky)
     if cursor:
@@ -200,7 +200,7 @@ def list_runs(
 
 
 def count_rows(session: Session, scope: Scope, window: Window, *, text: str = "") -> int:
-    where = [*in_scope(session, scope), *in_window(window), *matching(text)]
+    where = [*in_scope(session, scope), *in_window(window), *text_conditions(text)]
     return session.scalar(select(func.count()).select_from(Run).where(*where)) or 0
 
 
@@ -209,29 +209,31 @@ def get_run(session: Session, run_id: int) -> RunRow | None:
     return RunRow(*row) if row else None
 
 
-def list_runs_of(session: Session, run_ids: Collection[int]) -> list[RunRow]:
+def list_runs_with_ids(session: Session, run_ids: Collection[int]) -> list[RunRow]:
     """Those that are known."""
     return [RunRow(*row) for row in session.execute(select_runs().where(Run.id.in_(list(run_ids))))]
 
 
 def list_attempts(session: Session, run_id: int) -> list[AttemptRow]:
     columns = [getattr(Attempt, name) for name in AttemptRow.__dataclass_fields__]
-    query = select(*columns).where(*_of_run(Attempt, run_id)).order_by(Attempt.attempt)
+    query = select(*columns).where(*_select_by_run(Attempt, run_id)).order_by(Attempt.attempt)
     return [AttemptRow(*row) for row in session.execute(query)]
 
 
 def list_jobs(session: Session, run_id: int, attempt: int) -> list[JobRow]:
     """Jobs of one attempt with their steps, copies and phantoms included and marked, in the order they began."""
-    return sorted((JobRow(*row) for row in session.execute(_jobs_of_attempt(JobRow, run_id, attempt))), key=_by_start)
+    return sorted(
+        (JobRow(*row) for row in session.execute(_jobs_of_attempt(JobRow, run_id, attempt))), key=_start_order
+    )
 
 
 def list_job_summaries(session: Session, run_id: int, attempt: int) -> list[JobSummary]:
     """As list_jobs, without the steps, which are most of the stored data of a job."""
     rows = session.execute(_jobs_of_attempt(JobSummary, run_id, attempt))
-    return sorted((JobSummary(*row) for row in rows), key=_by_start)
+    return sorted((JobSummary(*row) for row in rows), key=_start_order)
 
 
-def page_of_jobs(
+def list_jobs_page(
     session: Session, run_id: int, attempt: int, *, limit: int, after: int | None = None,
     conclusions: Collection[str] = (),
 ) -> JobPage:  # fmt: skip
@@ -248,23 +250,23 @@ def page_of_jobs(
 
 
 def has_jobs(session: Session, run_id: int, attempt: int) -> bool:
-    query = select(Job.id).where(*_of_run(Job, run_id), Job.attempt == attempt).limit(1)
+    query = select(Job.id).where(*_select_by_run(Job, run_id), Job.attempt == attempt).limit(1)
     return session.scalar(query) is not None
 
 
 def job_steps(session: Session, run_id: int, job_ids: Collection[int]) -> dict[int, Steps]:
     """The steps of these jobs of a run, by the id of the job."""
-    query = select(Job.id, Job.steps).where(*_of_run(Job, run_id), Job.id.in_(list(job_ids)))
+    query = select(Job.id, Job.steps).where(*_select_by_run(Job, run_id), Job.id.in_(list(job_ids)))
     return {row.id: row.steps for row in session.execute(query)}
 
 
 def _jobs_of_attempt(row: type[JobSummary], run_id: int, attempt: int) -> Select[Any]:
     query = select(*_job_columns(row)).join(Run, RUN_OF_JOB)
-    return query.where(*_of_run(Job, run_id), Job.attempt == attempt)
+    return query.where(*_select_by_run(Job, run_id), Job.attempt == attempt)
 
 
-def _by_start(job: JobSummary) -> tuple[datetime, int]:
-    return job.started_at or _LAST, job.id
+def _start_order(job: JobSummary) -> tuple[datetime, int]:
+    return job.started_at or _MAX_TIME, job.id
 
 
 def select_runs(*extra: Any) -> Select[Any]:
@@ -277,20 +279,20 @@ def select_runs(*extra: Any) -> Select[Any]:
     )
 
 
-def _of_run(model: Any, run_id: int) -> Sequence[Any]:
+def _select_by_run(model: Any, run_id: int) -> Sequence[Any]:
     """By the repository too: it leads every index."""
     owner = select(Run.repository_id).where(Run.id == run_id).limit(1).scalar_subquery()
     return model.repository_id == owner, model.run_id == run_id
 
 
-def matching(text: str) -> list[ColumnElement[bool]]:
+def text_conditions(text: str) -> list[ColumnElement[bool]]:
     given = text.strip()[:200].split()
-    words = " ".join(word for word in given if word.lower() != FLAKY)
+    words = " ".join(word for word in given if word.lower() != FLAKY_FILTER)
     flaky: list[ColumnElement[bool]] = [Run.flaky.is_(True)] if len(given) > len(words.split()) else []
-    return [*flaky, *_with_words(words)]
+    return [*flaky, *_word_conditions(words)]
 
 
-def _with_words(words: str) -> list[ColumnElement[bool]]:
+def _word_conditions(words: str) -> list[ColumnElement[bool]]:
     if not words:
         return []
     if _SHA.fullmatch(words):
@@ -314,13 +316,13 @@ def _decode(cursor: str) -> tuple[datetime, int]:
         moment = datetime.fromisoformat(created_at)
         number = int(run_id)
     except (ValueError, binascii.Error):
-        raise BadCursor("cursor is not one that this API gave; start again without it") from None
+        raise InvalidCursor("cursor is not one that this API gave; start again without it") from None
     if moment.tzinfo is None or not 0 <= number < 2**63:
-        raise BadCursor("cursor is not one that this API gave; start again without it")
+        raise InvalidCursor("cursor is not one that this API gave; start again without it")
     return moment, number
 
 
-def failed_between(session: Session, scope: Scope, window: Window) -> tuple[RunRow, RunRow] | None:
+def first_and_last_failure(session: Session, scope: Scope, window: Window) -> tuple[RunRow, RunRow] | None:
     """The first and the last failed run that were created then; null where none was."""
     where = [*in_scope(session, scope), Run.created_at >= window.since, Run.created_at < window.until]
     query = select_runs().where(*where, Run.outcome == Outcome.FAILURE)
@@ -329,7 +331,7 @@ def failed_between(session: Session, scope: Scope, window: Window) -> tuple[RunR
     return (RunRow(*first), RunRow(*last)) if first and last else None
 
 
-def any_run(session: Session) -> bool:
+def has_runs(session: Session) -> bool:
     """Is there a run of a monitored repository at all?"""
     query = select(Run.id).where(Run.repository_id.in_(select(Repository.id).where(Repository.monitored))).limit(1)
     return session.scalar(query) is not None

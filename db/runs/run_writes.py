@@ -16,7 +16,7 @@ from db.definitions.job_times import outcome_of, span_seconds
 from db.definitions.records import RunRecord
 from db.enums import Status
 from db.models import Attempt, Repository, Run
-from db.runs.rollup_invalidation import mark_repository, mark_runs
+from db.runs.rollup_invalidation import invalidate_repository, invalidate_runs
 
 # A job waits for an approval before it is queued.
 _ORDER = (Status.REQUESTED, Status.PENDING, Status.WAITING, Status.QUEUED, Status.IN_PROGRESS, Status.COMPLETED)
@@ -29,7 +29,7 @@ def status_rank(status: str) -> int:
 
 
 @dataclass(frozen=True)
-class Upserted:
+class UpsertResult:
     inserted: int
     updated: int
 
@@ -38,17 +38,17 @@ class Upserted:
         return self.inserted + self.updated
 
 
-_PLAIN = (
+_COPIED_FIELDS = (
     "workflow_id", "workflow_name", "run_number", "attempt", "title", "event", "branch", "head_sha", "actor",
     "triggering_actor", "commit_author", "commit_message", "status", "conclusion", "created_at", "started_at",
     "updated_at", "html_url",
 )  # fmt: skip
 # Deliveries leave these out at times, and accounts are deleted: what is stored is not lost for that.
-_KEPT_WHEN_MISSING = ("actor", "commit_author", "commit_message")
-_NEW_DETAILS = ("attempt", "status", "conclusion")
+_STICKY_FIELDS = ("actor", "commit_author", "commit_message")
+_DETAIL_TRIGGERS = ("attempt", "status", "conclusion")
 
 
-def upsert_runs(session: Session, repository: Repository, records: Sequence[RunRecord]) -> Upserted:
+def upsert_runs(session: Session, repository: Repository, records: Sequence[RunRecord]) -> UpsertResult:
     """Stores what is new in the records; ids that occur twice (pages shift while they are read) count once."""
     lock_repository(session, repository.id)
     unique = {record.id: record for record in sorted(records, key=_progress)}
@@ -64,15 +64,15 @@ def upsert_runs(session: Session, repository: Repository, records: Sequence[RunR
         if run is None:
             session.add(_new_run(repository, record))
             inserted += 1
-        elif not _is_news(run, record) or not _apply(run, repository, record):
+        elif not _is_newer(run, record) or not _apply(run, repository, record):
             continue
         else:
             updated += 1
         changed.append(record.created_at)
         _upsert_attempt(session, repository.id, record, attempts.get((record.id, record.attempt)))
     session.flush()
-    mark_runs(session, repository.id, changed)
-    return Upserted(inserted, updated)
+    invalidate_runs(session, repository.id, changed)
+    return UpsertResult(inserted, updated)
 
 
 def set_default_branch(session: Session, repository: Repository) -> None:
@@ -81,10 +81,10 @@ def set_default_branch(session: Session, repository: Repository) -> None:
     on_branch = (Run.branch == repository.default_branch) & Run.event.not_like("pull_request%")
     session.execute(update(Run).where(ours, Run.on_default_branch, ~on_branch).values(on_default_branch=False))
     session.execute(update(Run).where(ours, ~Run.on_default_branch, on_branch).values(on_default_branch=True))
-    mark_repository(session, repository.id)
+    invalidate_repository(session, repository.id)
 
 
-def mark_gone(session: Session, repository_id: int, run_id: int) -> None:
+def mark_deleted(session: Session, repository_id: int, run_id: int) -> None:
     """A run that was deleted while it ran: over, without a conclusion, and counted as "other". One whose end was told
     meanwhile, by webhook, ended like that."""
     lock_repository(session, repository_id)
@@ -93,15 +93,15 @@ def mark_gone(session: Session, repository_id: int, run_id: int) -> None:
         return
     run.status, run.conclusion, run.details_pending = Status.COMPLETED, None, False
     run.outcome = str(outcome_of(run.status, run.conclusion))
-    mark_runs(session, repository_id, [run.created_at])
+    invalidate_runs(session, repository_id, [run.created_at])
 
 
-def note_looked_at(session: Session, repository_id: int, run_id: int, now: datetime) -> None:
+def record_check(session: Session, repository_id: int, run_id: int, now: datetime) -> None:
     """An unfinished run was asked for by itself: its next turn is counted from here."""
     session.execute(update(Run).where(Run.repository_id == repository_id, Run.id == run_id).values(looked_at=now))
 
 
-def mark_details_settled(session: Session, repository_id: int, run_id: int, now: datetime) -> None:
+def mark_details_unavailable(session: Session, repository_id: int, run_id: int, now: datetime) -> None:
     """The run's jobs cannot be had any more (deleted on GitHub): stop asking, keep what is stored."""
     session.execute(
         update(Run)
@@ -114,7 +114,7 @@ def _progress(record: RunRecord) -> tuple[int, bool, Any, int]:
     return record.attempt, record.status == Status.COMPLETED, record.updated_at, status_rank(record.status)
 
 
-def _is_news(run: Run, record: RunRecord) -> bool:
+def _is_newer(run: Run, record: RunRecord) -> bool:
     """A later attempt, or the same attempt further on. Between equals the later updated_at wins, then the status."""
     if record.attempt != run.attempt:
         return record.attempt > run.attempt
@@ -131,8 +131,8 @@ def _new_run(repository: Repository, record: RunRecord) -> Run:
 
 def _apply(run: Run, repository: Repository, record: RunRecord) -> bool:
     """True when something other than updated_at changed: GitHub touches old runs without any news in them."""
-    values = {name: getattr(record, name) for name in _PLAIN}
-    for name in _KEPT_WHEN_MISSING:
+    values = {name: getattr(record, name) for name in _COPIED_FIELDS}
+    for name in _STICKY_FIELDS:
         values[name] = values[name] or getattr(run, name)
     if record.attempt == run.attempt:
         values["triggering_actor"] = record.triggering_actor or run.triggering_actor
@@ -145,7 +145,7 @@ def _apply(run: Run, repository: Repository, record: RunRecord) -> bool:
         return False
     for name in changed:
         setattr(run, name, values[name])
-    if changed.intersection(_NEW_DETAILS):
+    if changed.intersection(_DETAIL_TRIGGERS):
         run.details_pending = True
         _estimate_end(run, record)
     return True

@@ -38,15 +38,15 @@ FILES = (
 
 def main(site: Path) -> int:
     before = _size(site)
-    for folder in list(_found(site, FOLDERS)):
+    for folder in list(_matches(site, FOLDERS)):
         shutil.rmtree(folder, ignore_errors=True)
-    for file in list(_found(site, FILES)):
+    for file in list(_matches(site, FILES)):
         file.unlink(missing_ok=True)
     print(f"{site}: {before / 1e6:.0f} MB, now {_size(site) / 1e6:.0f} MB")
     return 0
 
 
-def _found(site: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
+def _matches(site: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
     for pattern in patterns:
         yield from site.glob(pattern)
 

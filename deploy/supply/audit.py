@@ -13,8 +13,8 @@ from typing import Any
 
 from deploy.supply.shipped import REQUIREMENTS, pins
 
-_SECONDS = 120
-_SHOWN = 5
+_TIMEOUT_SECONDS = 120
+_MAX_SHOWN = 5
 AUDIT_PYTHON = Path(".venv/audit/bin/python")
 INSTALL_LOG = Path(".venv/audit.log")
 
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str], python: Path = AUDIT_PYTHON) -> int:
         file.write(pins(REQUIREMENTS))
         file.flush()
         output, error = _pip_audit(python, file.name)
-    status, lines = verdict(output, error, strict="--strict" in arguments)
+    status, lines = summarize(output, error, strict="--strict" in arguments)
     print("\n".join(lines), file=sys.stderr if status else sys.stdout)
     return status
 
@@ -34,10 +34,14 @@ def _pip_audit(python: Path, file: str) -> tuple[str, str]:
     command = [str(python), "-m", "pip_audit", "-r", file, "--no-deps", "--disable-pip", "--format", "json"]
     try:
         done = subprocess.run(
-            [*command, "--progress-spinner", "off"], capture_output=True, text=True, timeout=_SECONDS, check=False
+            [*command, "--progress-spinner", "off"],
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired:
-        return "", f"no answer within {_SECONDS} s"
+        return "", f"no answer within {_TIMEOUT_SECONDS} s"
     except OSError:
         return "", f"pip-audit could not be installed; {INSTALL_LOG} says why"
     if "No module named pip_audit" in done.stderr:
@@ -45,7 +49,7 @@ def _pip_audit(python: Path, file: str) -> tuple[str, str]:
     return done.stdout, done.stderr
 
 
-def verdict(output: str, error: str, *, strict: bool = False) -> tuple[int, list[str]]:
+def summarize(output: str, error: str, *, strict: bool = False) -> tuple[int, list[str]]:
     """(exit code, lines) for what pip-audit printed."""
     unchecked = int(strict)
     try:
@@ -64,9 +68,9 @@ def verdict(output: str, error: str, *, strict: bool = False) -> tuple[int, list
         return unchecked, ["Vulnerabilities: NOT CHECKED: no index that is reachable here knows any of the packages."]
     lines = known or [f"Vulnerabilities: none known in {len(packages) - len(unknown)} packages."]
     if unknown:
-        more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
+        more = f" and {len(unknown) - _MAX_SHOWN} more" if len(unknown) > _MAX_SHOWN else ""
         lines.append(
-            f"Vulnerabilities: NOT CHECKED, the index does not know them: {', '.join(unknown[:_SHOWN])}{more}."
+            f"Vulnerabilities: NOT CHECKED, the index does not know them: {', '.join(unknown[:_MAX_SHOWN])}{more}."
         )
     return (1 if known or (unknown and strict) else 0), lines
 

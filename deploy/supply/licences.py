@@ -8,13 +8,13 @@ from pathlib import Path
 
 from deploy.supply.shipped import REQUIREMENTS, shipped
 
-_LONGEST_NAME = 60
+_MAX_NAME_LENGTH = 60
 
 
 def main() -> int:
     rules = tomllib.loads((Path(__file__).parent / "licences.toml").read_text("utf-8"))
     found = {name: licence(each) for name, each in shipped(REQUIREMENTS).items()}
-    wrong = list(faults(found, rules["allowed"], rules["exceptions"]))
+    wrong = list(violations(found, rules["allowed"], rules["exceptions"]))
     for line in wrong:
         print(line, file=sys.stderr)
     if not wrong:
@@ -22,19 +22,19 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def faults(found: Mapping[str, str], allowed: Iterable[str], exceptions: Mapping[str, str]) -> Iterator[str]:
+def violations(licences: Mapping[str, str], allowed: Iterable[str], exceptions: Mapping[str, str]) -> Iterator[str]:
     """`found`: package to licence. One line each, with what to do."""
     known = set(allowed)
-    for name, told in found.items():
+    for name, told in licences.items():
         if name not in exceptions and not is_allowed(told, known):
             yield (
                 f"{name} stands under {told!r}, which deploy/supply/licences.toml does not allow: use another package, or "
                 "write down there why this one may stay."
             )
     for name in exceptions:
-        if name not in found:
+        if name not in licences:
             yield f"{name} is excepted in deploy/supply/licences.toml, but nothing brings it along: take it out."
-        elif is_allowed(found[name], known):
+        elif is_allowed(licences[name], known):
             yield f"{name} is excepted in deploy/supply/licences.toml, but its licence is allowed: take it out."
 
 
@@ -43,7 +43,7 @@ def licence(package: Distribution) -> str:
     for name in ("License-Expression", "License"):
         said = " ".join(package.metadata.get_all(name) or ()).strip()
         # Some put the whole text there.
-        if said and len(said) <= _LONGEST_NAME and "\n" not in said:
+        if said and len(said) <= _MAX_NAME_LENGTH and "\n" not in said:
             return said
     lines = package.metadata.get_all("Classifier") or []
     return " AND ".join(each.rpartition("::")[2].strip() for each in lines if each.startswith("License ::")) or "none"

@@ -19,8 +19,8 @@ def shipped(requirements: Path) -> dict[str, Distribution]:
     seen: set[tuple[str, frozenset[str]]] = set()
     while waiting:
         wanted = waiting.pop()
-        key = (_normal(wanted.name), frozenset(wanted.extras))
-        if key in seen or not _holds(wanted, ("",)):
+        key = (_normalized_name(wanted.name), frozenset(wanted.extras))
+        if key in seen or not _applies(wanted, ("",)):
             continue
         seen.add(key)
         try:
@@ -28,21 +28,21 @@ def shipped(requirements: Path) -> dict[str, Distribution]:
         except PackageNotFoundError:
             raise SystemExit(f"{wanted.name} is not installed: pip install -r {requirements.name}") from None
         needs = map(Requirement, found[key[0]].requires or ())
-        waiting += [_unmarked(each) for each in needs if _holds(each, key[1] or ("",))]
+        waiting += [_without_marker(each) for each in needs if _applies(each, key[1] or ("",))]
     return dict(sorted(found.items()))
 
 
-def _holds(wanted: Requirement, extras: Iterable[str]) -> bool:
-    return wanted.marker is None or any(wanted.marker.evaluate({"extra": each}) for each in extras)
+def _applies(requirement: Requirement, extras: Iterable[str]) -> bool:
+    return requirement.marker is None or any(requirement.marker.evaluate({"extra": each}) for each in extras)
 
 
-def _unmarked(wanted: Requirement) -> Requirement:
+def _without_marker(requirement: Requirement) -> Requirement:
     """It holds: its mark may name an extra, which it would not be asked for again."""
-    wanted.marker = None
-    return wanted
+    requirement.marker = None
+    return requirement
 
 
-def _normal(name: str) -> str:
+def _normalized_name(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -12,48 +12,48 @@ from functools import partial
 from playwright.sync_api import Page
 
 from deploy.trial import visitor
-from deploy.trial.containers import IMAGES, SERVICES, Compose, Failed, build, docker, megabytes, wait_for
+from deploy.trial.containers import IMAGES, SERVICES, Compose, TrialFailed, build, docker, megabytes, wait_for
 
 _OUTAGE_SECONDS = 30
-_OURS = ("collector", "api", "app", "github-demo")
+_BUILT_SERVICES = ("collector", "api", "app", "github-demo")
 
 
 def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     compose = Compose()
     try:
-        say(f"Compose {compose.version} ({' '.join(compose.command)})")
+        report(f"Compose {compose.version} ({' '.join(compose.command)})")
         build()
         for image in IMAGES:
             size, own = megabytes(image)
-            say(f"{image}: {size:.0f} MB, {own:.0f} MB of them on top of the base")
+            report(f"{image}: {size:.0f} MB, {own:.0f} MB of them on top of the base")
         compose.take_down()
         with visitor.browser_page() as page:
-            _try(compose, page)
+            _first_use(compose, page)
         compose.take_down()
-        if left := compose.left():
-            raise Failed(f"left behind: {left}")
-        say("taken down; no container, volume or network is left")
-        say("passed")
+        if left := compose.leftovers():
+            raise TrialFailed(f"left behind: {left}")
+        report("taken down; no container, volume or network is left")
+        report("passed")
         return 0
-    except Failed as error:
-        say(f"FAILED: {error}")
+    except TrialFailed as error:
+        report(f"FAILED: {error}")
         print(compose.run("ps", "-a", check=False).stdout, compose.run("logs", "--tail", "30", check=False).stdout)
         compose.take_down()
         return 1
     except KeyboardInterrupt:
-        say("interrupted; taking it down")
+        report("interrupted; taking it down")
         compose.take_down()
         return 130
     finally:
         compose.close()
 
 
-def say(line: str) -> None:
-    print(f"{datetime.now():%H:%M:%S}  {line}", flush=True)
+def report(message: str) -> None:
+    print(f"{datetime.now():%H:%M:%S}  {message}", flush=True)
 
 
-def _try(compose: Compose, page: Page) -> None:
+def _first_use(compose: Compose, page: Page) -> None:
     _first_chart(compose, page)
     _isolation(compose)
     _roles(compose)
@@ -67,59 +67,59 @@ def _try(compose: Compose, page: Page) -> None:
 def _first_chart(compose: Compose, page: Page) -> None:
     started = time.monotonic()
     compose.run("up", "-d", "--no-build")
-    say(f"up -d has returned: {time.monotonic() - started:.1f} s")
+    report(f"up -d has returned: {time.monotonic() - started:.1f} s")
     visitor.wait_for_chart(page, 180)
-    say(f"first chart in the browser: {time.monotonic() - started:.1f} s after up -d")
+    report(f"first chart in the browser: {time.monotonic() - started:.1f} s after up -d")
     visitor.wait_for_api("runs by the API", 60)
-    say(f"the API answers with {visitor.run_count():,} runs: {time.monotonic() - started:.1f} s")
+    report(f"the API answers with {visitor.run_count():,} runs: {time.monotonic() - started:.1f} s")
     wait_for("every container healthy", 240, compose.healthy)
-    say(f"every container is healthy: {time.monotonic() - started:.1f} s")
+    report(f"every container is healthy: {time.monotonic() - started:.1f} s")
     visitor.check_banner(page)
-    say(f"every page says that it is a demo: {', '.join('/' + each for each in visitor.PAGES)}")
-    for service in _OURS:
+    report(f"every page says that it is a demo: {', '.join('/' + each for each in visitor.PAGES)}")
+    for service in _BUILT_SERVICES:
         if "Traceback" in compose.run("logs", service).stdout:
-            raise Failed(f"{service} complains in its log")
+            raise TrialFailed(f"{service} complains in its log")
 
 
 def _isolation(compose: Compose) -> None:
-    for service in _OURS:
+    for service in _BUILT_SERVICES:
         found = compose.inspect(service)
         if docker("exec", found["Id"], "python", "-c", "import os; print(os.getuid(), os.getgid())") != "10001 10001":
-            raise Failed(f"{service} runs as another user")
+            raise TrialFailed(f"{service} runs as another user")
         write = "import errno\ntry: open('/srv/x', 'w')\nexcept OSError as e: print(errno.errorcode[e.errno])"
         if docker("exec", found["Id"], "python", "-c", write) != "EROFS":
-            raise Failed(f"{service} can write to its file system")
+            raise TrialFailed(f"{service} can write to its file system")
     for service in SERVICES:
         host = compose.inspect(service)["HostConfig"]
         if not (host["Memory"] and host["NanoCpus"] and host["PidsLimit"]):
-            raise Failed(f"{service} has no limits")
+            raise TrialFailed(f"{service} has no limits")
         ports = [each["HostIp"] for bound in (host["PortBindings"] or {}).values() for each in bound]
         if ports != (["127.0.0.1"] if service in ("api", "app") else []):
-            raise Failed(f"{service} is published on {ports}")
+            raise TrialFailed(f"{service} is published on {ports}")
         if (
             not host["ReadonlyRootfs"]
             or host["CapDrop"] != ["ALL"]
             or host["SecurityOpt"] != ["no-new-privileges:true"]
         ):
-            raise Failed(f"{service} may do more than it must: {host['CapDrop']} {host['SecurityOpt']}")
-    say("ours run as 10001:10001; all are read-only, without capabilities, and have limits")
-    say("api and app alone are published, on loopback")
+            raise TrialFailed(f"{service} may do more than it must: {host['CapDrop']} {host['SecurityOpt']}")
+    report("ours run as 10001:10001; all are read-only, without capabilities, and have limits")
+    report("api and app alone are published, on loopback")
     for service in ("db", "redis", "github-demo"):
         networks = compose.inspect(service)["NetworkSettings"]["Networks"]
         if any(docker("network", "inspect", "-f", "{{.Internal}}", each) != "true" for each in networks):
-            raise Failed(f"{service} is on a network with a way out")
-    say("database, Redis and simulator are on networks without a way out")
+            raise TrialFailed(f"{service} is on a network with a way out")
+    report("database, Redis and simulator are on networks without a way out")
 
 
 def _roles(compose: Compose) -> None:
     query = "SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = 'health' AND pid <> pg_backend_pid()"
     users = docker("exec", compose.container("db"), "psql", "-U", "health", "-d", "health", "-Atc", query).split()
     if set(users) != {"health_collector", "health_reader"}:
-        raise Failed(f"programs are connected as {users}")
+        raise TrialFailed(f"programs are connected as {users}")
     answer = docker("exec", compose.container("redis"), "redis-cli", "dbsize")
     if "NOAUTH" not in answer:
-        raise Failed(f"Redis answers without a password: {answer}")
-    say("programs are connected as health_collector and health_reader; Redis wants its password")
+        raise TrialFailed(f"Redis answers without a password: {answer}")
+    report("programs are connected as health_collector and health_reader; Redis wants its password")
 
 
 def _migrations_at_once(compose: Compose) -> None:
@@ -128,9 +128,9 @@ def _migrations_at_once(compose: Compose) -> None:
     started = [compose.start("run", "--rm", "-T", "-e", url, "migrate") for _ in range(3)]
     said = [process.communicate(timeout=120)[0] for process in started]
     if any(process.returncode for process in started):
-        raise Failed(f"of three migrations at once: {said}")
+        raise TrialFailed(f"of three migrations at once: {said}")
     docker("exec", compose.container("db"), "dropdb", "-U", "health", "second")
-    say("three migrations of one empty database at the same time: all end with 0")
+    report("three migrations of one empty database at the same time: all end with 0")
 
 
 def _restarts(compose: Compose) -> None:
@@ -139,17 +139,17 @@ def _restarts(compose: Compose) -> None:
         took = wait_for(f"{service} healthy again", 180, partial(compose.healthy, [service]))
         visitor.wait_for_api(f"the API after a restart of {service}", 60)
         visitor.wait_for_app(f"the dashboard after a restart of {service}", 60)
-        say(f"{service} restarted: healthy after {took:.1f} s, API and dashboard answer")
+        report(f"{service} restarted: healthy after {took:.1f} s, API and dashboard answer")
 
 
 def _without_redis(compose: Compose) -> None:
     docker("stop", compose.container("redis"))
     for path in ("/api/metrics", "/api/runs?limit=5", "/api/repositories"):
         began = time.monotonic()
-        status, _ = visitor.ask(path)
+        status, _ = visitor.fetch(path)
         if status != 200:
-            raise Failed(f"without Redis {path} answers {status}")
-        say(f"without Redis: {path} answers 200 in {time.monotonic() - began:.2f} s")
+            raise TrialFailed(f"without Redis {path} answers {status}")
+        report(f"without Redis: {path} answers 200 in {time.monotonic() - began:.2f} s")
     docker("start", compose.container("redis"))
     wait_for("redis healthy", 30, lambda: compose.healthy(["redis"]))
 
@@ -157,31 +157,33 @@ def _without_redis(compose: Compose) -> None:
 def _without_database(compose: Compose, page: Page) -> None:
     page.goto(visitor.APP)
     visitor.wait_for_chart(page, 60)
-    before, counted = compose.starts(), visitor.run_count()
+    before, counted = compose.restart_counts(), visitor.run_count()
     docker("kill", compose.container("db"))
     killed = time.monotonic()
-    took = wait_for("/health says so", 20, lambda: visitor.ask("/health")[0] == 503)
-    status, body = visitor.ask("/health")
+    took = wait_for("/health says so", 20, lambda: visitor.fetch("/health")[0] == 503)
+    status, body = visitor.fetch("/health")
     told = f"“{body.get('status')}”: {body['checks']['database']['detail']}"
-    say(f"db killed: after {took:.1f} s /health is {status} {told}")
-    took = wait_for("the dashboard's check says so", 20, lambda: visitor.ask("/health/ready", visitor.APP)[0] == 503)
-    say(f"db killed: the dashboard's /health/ready is 503 after {took:.1f} s")
-    visitor.see(page, "Database unavailable since", 60)
-    say("db killed: the open page says that the database is unavailable")
+    report(f"db killed: after {took:.1f} s /health is {status} {told}")
+    took = wait_for("the dashboard's check says so", 20, lambda: visitor.fetch("/health/ready", visitor.APP)[0] == 503)
+    report(f"db killed: the dashboard's /health/ready is 503 after {took:.1f} s")
+    visitor.expect_text(page, "Database unavailable since", 60)
+    report("db killed: the open page says that the database is unavailable")
     time.sleep(max(0.0, _OUTAGE_SECONDS - (time.monotonic() - killed)))
     docker("start", compose.container("db"))
     back = time.monotonic()
     visitor.wait_for_api("the API", 60)
-    say(f"db back after {back - killed:.0f} s: the API answers {time.monotonic() - back:.1f} s later")
+    report(f"db back after {back - killed:.0f} s: the API answers {time.monotonic() - back:.1f} s later")
     visitor.wait_for_app("the dashboard", 60)
     visitor.wait_for_chart(page, 60)
-    say(f"db back: the open page shows its charts {time.monotonic() - back:.1f} s later, without a reload")
+    report(f"db back: the open page shows its charts {time.monotonic() - back:.1f} s later, without a reload")
     wait_for("everything healthy", 240, compose.healthy)
     wait_for("new runs", 120, lambda: visitor.run_count() > counted)
-    say(f"db back: everything healthy, and new runs collected, {time.monotonic() - back:.1f} s later")
-    if restarted := [name for name, moment in compose.starts().items() if name != "db" and moment != before[name]]:
-        raise Failed(f"restarted meanwhile: {restarted}")
-    say("no other container was restarted meanwhile")
+    report(f"db back: everything healthy, and new runs collected, {time.monotonic() - back:.1f} s later")
+    if restarted := [
+        name for name, moment in compose.restart_counts().items() if name != "db" and moment != before[name]
+    ]:
+        raise TrialFailed(f"restarted meanwhile: {restarted}")
+    report("no other container was restarted meanwhile")
 
 
 def _stops(compose: Compose, page: Page) -> None:
@@ -192,9 +194,9 @@ def _stops(compose: Compose, page: Page) -> None:
         began = time.monotonic()
         docker("stop", "-t", "30", compose.container(service))
         took, code = time.monotonic() - began, compose.inspect(service)["State"]["ExitCode"]
-        say(f"SIGTERM: {service} ended with {code} after {took:.1f} s")
-        if took > 10 or (service in _OURS and code):
-            raise Failed(f"{service} does not stop in order within 10 s")
+        report(f"SIGTERM: {service} ended with {code} after {took:.1f} s")
+        if took > 10 or (service in _BUILT_SERVICES and code):
+            raise TrialFailed(f"{service} does not stop in order within 10 s")
     client.close()
 
 

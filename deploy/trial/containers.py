@@ -16,14 +16,14 @@ IMAGES = {"pipeline-health-collector": "Dockerfile.collector", "pipeline-health-
 SERVICES = ("db", "redis", "github-demo", "collector", "api", "app")
 
 
-class Failed(Exception):
+class TrialFailed(Exception):
     """Something is not as it should be; the message says what."""
 
 
 def docker(*arguments: str) -> str:
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, cwd=ROOT)
     if done.returncode:
-        raise Failed(f"docker {' '.join(arguments[:6])}: {done.stderr.strip()[-600:]}")
+        raise TrialFailed(f"docker {' '.join(arguments[:6])}: {done.stderr.strip()[-600:]}")
     return done.stdout.strip()
 
 
@@ -40,12 +40,12 @@ def megabytes(image: str) -> tuple[float, float]:
     return size / 1e6, (size - int(base)) / 1e6
 
 
-def wait_for(what: str, seconds: float, ready: Callable[[], bool]) -> float:
+def wait_for(description: str, seconds: float, ready: Callable[[], bool]) -> float:
     """How long it took, in seconds; raises Failed when it takes longer than `seconds`."""
     started = time.monotonic()
     while not ready():
         if time.monotonic() - started > seconds:
-            raise Failed(f"{what}: not after {seconds:.0f} s")
+            raise TrialFailed(f"{description}: not after {seconds:.0f} s")
         time.sleep(0.25)
     return time.monotonic() - started
 
@@ -71,7 +71,7 @@ class Compose:
             cwd=ROOT, env=self._environment,
         )  # fmt: skip
         if check and done.returncode:
-            raise Failed(f"compose {' '.join(arguments)}: {done.stderr.strip()[-800:]}")
+            raise TrialFailed(f"compose {' '.join(arguments)}: {done.stderr.strip()[-800:]}")
         return done
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
@@ -101,10 +101,10 @@ class Compose:
         states = [self.inspect(service)["State"] for service in services]
         return all(state["Running"] and state.get("Health", {}).get("Status") == "healthy" for state in states)
 
-    def starts(self) -> dict[str, datetime]:
+    def restart_counts(self) -> dict[str, datetime]:
         return {each: datetime.fromisoformat(self.inspect(each)["State"]["StartedAt"][:19]) for each in SERVICES}
 
-    def left(self) -> list[str]:
+    def leftovers(self) -> list[str]:
         """Containers, volumes and networks of the set that are still there."""
         label = f"label=com.docker.compose.project={PROJECT}"
         kinds = (["ps", "-aq"], ["volume", "ls", "-q"], ["network", "ls", "-q"])

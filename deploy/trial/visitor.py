@@ -11,15 +11,15 @@ from urllib.parse import urlsplit
 import requests
 from playwright.sync_api import Error, Page, sync_playwright
 
-from deploy.trial.containers import Failed, wait_for
+from deploy.trial.containers import TrialFailed, wait_for
 
 APP, API = "http://127.0.0.1:8501", "http://127.0.0.1:3000"
 CHROMIUM = Path("/usr/bin/chromium")
 PAGES = ("", "workflow", "runs", "failures", "flaky", "cost", "alerts", "collector")
-_DRAWN = ".js-plotly-plot .main-svg .trace"
+_CHART_TRACE = ".js-plotly-plot .main-svg .trace"
 
 
-def ask(path: str, base: str = API) -> tuple[int, dict[str, Any]]:
+def fetch(path: str, base: str = API) -> tuple[int, dict[str, Any]]:
     """(status, answer); status 0 where nobody answers."""
     try:
         answer = requests.get(base + path, timeout=6)
@@ -32,7 +32,7 @@ def ask(path: str, base: str = API) -> tuple[int, dict[str, Any]]:
 
 
 def run_count() -> int:
-    return int(ask("/api/metrics")[1].get("runs", {}).get("total", 0))
+    return int(fetch("/api/metrics")[1].get("runs", {}).get("total", 0))
 
 
 @contextmanager
@@ -51,12 +51,12 @@ def wait_for_chart(page: Page, seconds: float) -> None:
     while time.monotonic() < ends:
         try:
             if page.url.startswith(APP) or page.goto(APP, wait_until="commit", timeout=5000):
-                page.locator(_DRAWN).first.wait_for(timeout=5000, state="attached")
+                page.locator(_CHART_TRACE).first.wait_for(timeout=5000, state="attached")
                 return
         except Error:
             if not page.url.startswith(APP):
                 time.sleep(0.3)
-    raise Failed(f"no chart after {seconds:.0f} s; the page says: {page.inner_text('body')[:300]}")
+    raise TrialFailed(f"no chart after {seconds:.0f} s; the page says: {page.inner_text('body')[:300]}")
 
 
 def check_banner(page: Page) -> None:
@@ -65,14 +65,14 @@ def check_banner(page: Page) -> None:
         try:
             page.locator(".ph-demo").first.wait_for(timeout=30_000)
         except Error as error:
-            raise Failed(f"/{path} does not say that it is a demo") from error
+            raise TrialFailed(f"/{path} does not say that it is a demo") from error
 
 
-def see(page: Page, text: str, seconds: float) -> None:
+def expect_text(page: Page, text: str, seconds: float) -> None:
     try:
         page.get_by_text(text).first.wait_for(timeout=seconds * 1000)
     except Error as error:
-        raise Failed(f"the open page does not show “{text}” within {seconds:.0f} s") from error
+        raise TrialFailed(f"the open page does not show “{text}” within {seconds:.0f} s") from error
 
 
 def open_request() -> socket.socket:
@@ -85,9 +85,9 @@ def open_request() -> socket.socket:
     return connection
 
 
-def wait_for_api(what: str, seconds: float) -> float:
-    return wait_for(what, seconds, lambda: ask("/health")[0] == 200 and run_count() > 0)
+def wait_for_api(description: str, seconds: float) -> float:
+    return wait_for(description, seconds, lambda: fetch("/health")[0] == 200 and run_count() > 0)
 
 
-def wait_for_app(what: str, seconds: float) -> float:
-    return wait_for(what, seconds, lambda: ask("/health/ready", APP)[0] == 200)
+def wait_for_app(description: str, seconds: float) -> float:
+    return wait_for(description, seconds, lambda: fetch("/health/ready", APP)[0] == 200)

@@ -13,31 +13,31 @@ from sqlalchemy.orm import Session
 from core import formatting
 from db.definitions.scope import Scope, Window
 from db.enums import AlertState, GroupBy, RuleKind, Severity, Status
-from db.runs.run_lists import newest_dots
+from db.runs.run_lists import newest_run_points
 from db.runs.run_queries import RunRow
 from health.alerts.notifications import text
-from health.alerts.rules.targets import Place
+from health.alerts.rules.targets import AlertTarget
 from health.alerts.storage.alert_queries import AlertFilter, AlertRow, alert_page
 from health.insights import finding_queries
 from health.insights.regressions import Regression, regressions
-from health.insights.statistics import HOURS, may_be_short, shortage
+from health.insights.statistics import HOURS, find_shortage, may_be_short
 from health.metrics.definitions.distribution import percentile
 from health.metrics.queries import executor
 from health.metrics.queries.branch_status import Streak, failing_streaks, inactive_names
-from health.metrics.queries.grouping import Question
+from health.metrics.queries.grouping import MetricsQuery
 from health.metrics.queries.job_queries import job_waits
 
 # Points of each term at most.
-BASE = {Severity.CRITICAL: 50.0, Severity.WARNING: 35.0, Severity.INFO: 15.0}
-FRESH, ACTIVITY, STREAK, ACKNOWLEDGED = 30.0, 20.0, 10.0, -60.0
-TONES = {Severity.CRITICAL: "red", Severity.WARNING: "orange", Severity.INFO: "blue"}
+SEVERITY_SCORES = {Severity.CRITICAL: 50.0, Severity.WARNING: 35.0, Severity.INFO: 15.0}
+RECENCY_SCORE, ACTIVITY_SCORE, STREAK_SCORE, ACKNOWLEDGED_SCORE = 30.0, 20.0, 10.0, -60.0
+SEVERITY_COLORS = {Severity.CRITICAL: "red", Severity.WARNING: "orange", Severity.INFO: "blue"}
 # Half of what is fresh after so long; a workflow of 1,000 runs a week, or 32 failures in a row, has all points.
 _HALF_LIFE = timedelta(days=2)
-_BUSY, _LONG = 1_000, 32
+_MAX_RUNS_A_WEEK, _MAX_STREAK = 1_000, 32
 # A run that fails once has failed; a branch is broken when the next one fails too.
-_BROKEN_FROM = 2
+_CRITICAL_STREAK = 2
 # No run for so long, and for so many of its usual pauses: nobody works on it.
-_QUIET, _PAUSES = timedelta(days=7), 3
+_IDLE_LIMIT, _IDLE_FACTOR = timedelta(days=7), 3
 
 
 @dataclass(frozen=True)
@@ -54,37 +54,37 @@ class Impact:
     def score(self) -> float:
         """0 to 110, one decimal: severity + how new it is + how much runs there + failures in a row − 60 where somebody
         knows of it."""
-        fresh: float = FRESH * 0.5 ** (max(self.age, timedelta()) / _HALF_LIFE)
-        activity = ACTIVITY * min(log10(1 + self.runs_a_week) / log10(1 + _BUSY), 1.0)
-        streak = STREAK * min(log2(max(self.failures, 1)) / log2(_LONG), 1.0)
-        known = ACKNOWLEDGED if self.acknowledged else 0.0
-        return round(max(BASE[self.severity] + fresh + activity + streak + known, 0.0), 1)
+        fresh: float = RECENCY_SCORE * 0.5 ** (max(self.age, timedelta()) / _HALF_LIFE)
+        activity = ACTIVITY_SCORE * min(log10(1 + self.runs_a_week) / log10(1 + _MAX_RUNS_A_WEEK), 1.0)
+        streak = STREAK_SCORE * min(log2(max(self.failures, 1)) / log2(_MAX_STREAK), 1.0)
+        known = ACKNOWLEDGED_SCORE if self.acknowledged else 0.0
+        return round(max(SEVERITY_SCORES[self.severity] + fresh + activity + streak + known, 0.0), 1)
 
 
 def severity_of_streak(failures: int, span: timedelta, idle: timedelta) -> Severity:
     """Of failures in a row, from the first to the last of which `span` passed; `idle`: since the last one. One failure
     is a warning. So is a branch on which nothing ran for a week and three of its usual pauses."""
-    if failures < _BROKEN_FROM:
-        return Severity.INFO if idle >= _QUIET else Severity.WARNING
+    if failures < _CRITICAL_STREAK:
+        return Severity.INFO if idle >= _IDLE_LIMIT else Severity.WARNING
     pause = span / (failures - 1)
-    return Severity.WARNING if idle >= max(_QUIET, _PAUSES * pause) else Severity.CRITICAL
+    return Severity.WARNING if idle >= max(_IDLE_LIMIT, _IDLE_FACTOR * pause) else Severity.CRITICAL
 
 
 # A run stands still when it takes three times as long as 19 of 20 did, and half an hour.
-_STUCK_TIMES, _STUCK_AT_LEAST = 3, timedelta(minutes=30)
-_GIVEN_UP = timedelta(days=7)
+_STUCK_FACTOR, _STUCK_MINIMUM = 3, timedelta(minutes=30)
+_STUCK_MAX_AGE = timedelta(days=7)
 # What a run that has not begun waits for, by GitHub's state of it.
-_WAITS = {
+_WAITING_TEXT = {
     Status.QUEUED: "waits for a runner",
     Status.PENDING: "waits for another run of its concurrency group",
 }
 _WEEK = timedelta(days=7)
 # Alerts of these kinds are about what is listed here by itself.
-_LISTED_AS = {
+_KIND_OF_RULE = {
     RuleKind.CONSECUTIVE_FAILURES: "broken", RuleKind.SUCCESS_REGRESSION: "success",
     RuleKind.DURATION_REGRESSION: "duration", RuleKind.STUCK_RUN: "stuck",
 }  # fmt: skip
-_MOST_STUCK, _MOST_DOTS, _MOST_ALERTS = 50, 200, 200
+_MAX_STUCK, _MAX_POINTS, _MAX_ALERTS = 50, 200, 200
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,11 @@ class Attention:
     @property
     def tone(self) -> str:
         """The colour of its severity: red, orange or blue."""
-        return TONES[self.severity]
+        return SEVERITY_COLORS[self.severity]
 
 
 def attention(
-    session: Session, scope: Scope, now: datetime, *, worse: Sequence[Regression] | None = None
+    session: Session, scope: Scope, now: datetime, *, known_regressions: Sequence[Regression] | None = None
 ) -> list[Attention]:
     """Broken default branches, firing alerts, what got worse, what stands still, what waits; of the highest score
     first. Of workflows that cannot run only what stands still. `worse` where it is known already: it changes slowly."""
@@ -133,30 +133,30 @@ def attention(
     inactive = inactive_names(session)
     listed = {(each.repo, each.workflow_id) for each in streaks} | inactive
     alerts = _alerts(session, scope, now)
-    activity = _Activity(session, scope, now)
+    activity = _WeeklyRunCounts(session, scope, now)
     found = [_broken(each, now) for each in streaks]
     found += [
         _alert(each) for each in alerts
-        if each.rule not in _LISTED_AS and (each.repo, each.workflow_id or 0) not in listed
+        if each.rule not in _KIND_OF_RULE and (each.repo, each.workflow_id or 0) not in listed
     ]  # fmt: skip
-    worse = regressions(session, scope, now) if worse is None else worse
+    known_regressions = regressions(session, scope, now) if known_regressions is None else known_regressions
     found += [
         _regression(each)
-        for each in worse
+        for each in known_regressions
         if (each.repo, each.workflow_id) not in (inactive if each.kind == "duration" else listed)
     ]
     found += _stuck(session, scope, now)
     found += _queues(session, scope, now)
-    known = _acknowledged(alerts)
-    ranked = [_ranked(each, activity, known, now) for each in found]
+    known = _acknowledged_alerts(alerts)
+    ranked = [_with_score(each, activity, known, now) for each in found]
     return sorted(ranked, key=lambda each: (-each.score, -each.since.timestamp(), each.headline))
 
 
-class _Activity:
+class _WeeklyRunCounts:
     """Runs of the last 7 days by repository, workflow and in all."""
 
     def __init__(self, session: Session, scope: Scope, now: datetime) -> None:
-        week = Question(scope.whole_sequence(), Window(now - _WEEK, now), GroupBy.WORKFLOW)
+        week = MetricsQuery(scope.for_sequences(), Window(now - _WEEK, now), GroupBy.WORKFLOW)
         names = executor.repository_names(session)
         self._by_workflow: dict[tuple[str, int], int] = {}
         self._by_repo: dict[str, int] = {}
@@ -165,7 +165,7 @@ class _Activity:
             self._by_workflow[repo, key[1]] = runs
             self._by_repo[repo] = self._by_repo.get(repo, 0) + runs
 
-    def of(self, item: Attention) -> int:
+    def runs_for(self, item: Attention) -> int:
         """What it is about: a workflow, a repository, or runners, which are everybody's."""
         if item.repo is None:
             return sum(self._by_repo.values())
@@ -174,12 +174,12 @@ class _Activity:
         return self._by_workflow.get((item.repo, item.workflow_id), 0)
 
 
-def _ranked(
-    item: Attention, activity: _Activity, known: dict[tuple[str, str, int], AlertRow], now: datetime
+def _with_score(
+    item: Attention, activity: _WeeklyRunCounts, known: dict[tuple[str, str, int], AlertRow], now: datetime
 ) -> Attention:
     alert = known.get((item.kind, item.repo or "", item.workflow_id or 0))
     acknowledged = _acknowledgement(alert) if alert else item.acknowledged
-    impact = Impact(item.severity, now - item.since, activity.of(item), item.failures, acknowledged is not None)
+    impact = Impact(item.severity, now - item.since, activity.runs_for(item), item.failures, acknowledged is not None)
     alert_id = alert.id if alert else item.alert_id
     return replace(item, score=impact.score, acknowledged=acknowledged, alert_id=alert_id)
 
@@ -190,34 +190,34 @@ def _broken(streak: Streak, now: datetime) -> Attention:
     place = f"{streak.workflow} {{}} on {streak.branch} of {streak.repo}"
     headline = place.format("failed once" if streak.length == 1 else "is broken")
     return Attention(
-        "broken", severity, headline, text.in_a_row(streak.length), streak.since, streak.repo, streak.workflow,
-        streak.workflow_id, last.id, streak.first_bad, failures=streak.length,
+        "broken", severity, headline, text.failures_text(streak.length), streak.since, streak.repo, streak.workflow,
+        streak.workflow_id, last.id, streak.first_failure, failures=streak.length,
     )  # fmt: skip
 
 
 def _alerts(session: Session, scope: Scope, now: datetime) -> list[AlertRow]:
     """Firing and not silenced, acknowledged or not. They know no event and no actor: those do not narrow them."""
     states = (AlertState.FIRING, AlertState.ACKNOWLEDGED)
-    page = alert_page(session, AlertFilter(states=states, repos=scope.repos), now, limit=_MOST_ALERTS)
-    return [each for each in page.items if _is_of(each, scope)]
+    page = alert_page(session, AlertFilter(states=states, repos=scope.repos), now, limit=_MAX_ALERTS)
+    return [each for each in page.items if _matches_scope(each, scope)]
 
 
-def _acknowledged(alerts: Iterable[AlertRow]) -> dict[tuple[str, str, int], AlertRow]:
+def _acknowledged_alerts(alerts: Iterable[AlertRow]) -> dict[tuple[str, str, int], AlertRow]:
     """Acknowledged alerts by the kind, repository and workflow of what they are about here. An alert about the failures
     of a workflow is about its broken branch, too."""
     found: dict[tuple[str, str, int], AlertRow] = {}
     for each in alerts:
-        kind = _LISTED_AS.get(RuleKind(each.rule)) if each.rule in list(RuleKind) else None
+        kind = _KIND_OF_RULE.get(RuleKind(each.rule)) if each.rule in list(RuleKind) else None
         if each.acknowledged_at is None:
             continue
         if kind:
             found[kind, each.repo, each.workflow_id or 0] = each
-        elif each.rule in _OF_FAILURES:
+        elif each.rule in _FAILURE_RULES:
             found.setdefault(("broken", each.repo, each.workflow_id or 0), each)
     return found
 
 
-_OF_FAILURES = (RuleKind.FAILURE_RATE, RuleKind.ERROR_BUDGET)
+_FAILURE_RULES = (RuleKind.FAILURE_RATE, RuleKind.ERROR_BUDGET)
 
 
 def _acknowledgement(alert: AlertRow) -> Acknowledgement | None:
@@ -226,7 +226,7 @@ def _acknowledgement(alert: AlertRow) -> Acknowledgement | None:
     return Acknowledgement(alert.acknowledged_at, alert.acknowledged_by or "", alert.acknowledged_comment or "")
 
 
-def _is_of(alert: AlertRow, scope: Scope) -> bool:
+def _matches_scope(alert: AlertRow, scope: Scope) -> bool:
     """An alert over a whole repository, or over several branches together, is about each of them."""
     names = {alert.workflow, str(alert.workflow_id)}
     return (not scope.workflows or alert.workflow_id is None or not names.isdisjoint(scope.workflows)) and (
@@ -235,9 +235,9 @@ def _is_of(alert: AlertRow, scope: Scope) -> bool:
 
 
 def _alert(alert: AlertRow) -> Attention:
-    place = Place(alert.repository_id, alert.repo, alert.workflow_id, alert.workflow, alert.branch)
+    place = AlertTarget(alert.repository_id, alert.repo, alert.workflow_id, alert.workflow, alert.branch)
     headline = text.headline(alert.rule, place, alert.detail)
-    why = text.measured(alert.rule, alert.detail) or f"threshold {alert.threshold}"
+    why = text.measurement_text(alert.rule, alert.detail) or f"threshold {alert.threshold}"
     severity = Severity(alert.severity) if alert.severity in list(Severity) else Severity.WARNING
     return Attention(
         "alert", severity, headline, why, alert.opened_at, alert.repo, alert.workflow, alert.workflow_id,
@@ -254,17 +254,17 @@ def _regression(change: Regression) -> Attention:
 
 def _stuck(session: Session, scope: Scope, now: datetime) -> Iterator[Attention]:
     usual: dict[tuple[str, int], float] = {}
-    began = Window(now - _GIVEN_UP, now - _STUCK_AT_LEAST)
-    for run in finding_queries.list_unfinished(session, scope, began, limit=_MOST_STUCK):
+    began = Window(now - _STUCK_MAX_AGE, now - _STUCK_MINIMUM)
+    for run in finding_queries.list_unfinished(session, scope, began, limit=_MAX_STUCK):
         since = run.started_at or run.created_at
         waiting = run.status != Status.IN_PROGRESS
         key = run.repo, run.workflow_id
         if key not in usual:
-            usual[key] = _usual(session, run, now)
+            usual[key] = _usual_duration(session, run, now)
         took = (now - since).total_seconds()
-        if not waiting and took < _STUCK_TIMES * usual[key]:
+        if not waiting and took < _STUCK_FACTOR * usual[key]:
             continue
-        word = _WAITS.get(Status(run.status), "has not started") if waiting else "is still running"
+        word = _WAITING_TEXT.get(Status(run.status), "has not started") if waiting else "is still running"
         usually = f" · 19 of 20 are over within {formatting.duration(usual[key])}" if usual[key] else ""
         yield Attention(
             "stuck", Severity.INFO, f"{run.workflow} #{run.run_number} of {run.repo} {word}",
@@ -272,10 +272,10 @@ def _stuck(session: Session, scope: Scope, now: datetime) -> Iterator[Attention]
         )  # fmt: skip
 
 
-def _usual(session: Session, run: RunRow, now: datetime) -> float:
+def _usual_duration(session: Session, run: RunRow, now: datetime) -> float:
     """The 95th percentile of the workflow's last durations, in seconds; 0 where none is known."""
     scope = Scope(repos=(run.repo,), workflows=(str(run.workflow_id),))
-    dots = newest_dots(session, scope, Window(now - timedelta(days=30), now), _MOST_DOTS)
+    dots = newest_run_points(session, scope, Window(now - timedelta(days=30), now), _MAX_POINTS)
     return percentile(sorted(dot.duration_seconds for dot in dots if dot.duration_seconds is not None), 0.95) or 0.0
 
 
@@ -288,7 +288,7 @@ def _queues(session: Session, scope: Scope, now: datetime) -> Iterator[Attention
     before = job_waits(session, scope, Window(lately.since - _WEEK, lately.until - _WEEK))
     for label, waits in sorted(recent.items()):
         earlier = [seconds for _, seconds in before.get(label, ())]
-        short = shortage(waits, earlier, now.timestamp())
+        short = find_shortage(waits, earlier, now.timestamp())
         if short:
             usual = (
                 f"p95 {formatting.duration(short.usual_p95)} in the same hours a week before" if short.usual_p95 is not None
@@ -296,7 +296,7 @@ def _queues(session: Session, scope: Scope, now: datetime) -> Iterator[Attention
             )  # fmt: skip
             yield Attention(
                 "queue", Severity.INFO, f"Jobs wait {formatting.duration(short.p95)} for {label or 'a runner'}",
-                f"p95 of the last {HOURS} hours, {short.waited} of {short.jobs} jobs waited 5 minutes or longer · "
+                f"p95 of the last {HOURS} hours, {short.waiting_jobs} of {short.jobs} jobs waited 5 minutes or longer · "
                 f"{usual}",
                 lately.since,
             )  # fmt: skip

@@ -10,25 +10,25 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from core.formatting import at
+from core.formatting import format_time
 from db.enums import BackfillPhase, InboxState, Liveness, LogState
 from db.models import Backfill, Claim, Heartbeat, InboxItem, JobLog, Repository, Run, RunGap, SyncState, Workflow
 from db.repositories.repository_queries import HeartbeatRow, heartbeat_row
 from db.webhook_inbox import InboxSummary, inbox_summary
-from health.completeness.gaps import LogCounts, Missing, MissingNumbers, RepositoryLedger, noted_gaps
+from health.completeness.gaps import LogCounts, MissingData, MissingRunNumbers, RepositoryLedger, recorded_gaps
 from health.completeness.service import find_missing
 
-_MAIN, _ALIVE = "collector", "*alive/"
+_MAIN_HEARTBEAT, _ALIVE_PREFIX = "collector", "*alive/"
 _DEFAULT_POLL = timedelta(minutes=5)
 _GRACE = timedelta(seconds=60)
 # A beat waits while others write; several in a row do not.
-_BEATS_MISSED, _BEAT_GRACE = 4, timedelta(seconds=10)
+_MAX_MISSED_BEATS, _BEAT_GRACE = 4, timedelta(seconds=10)
 # Collectors that ended are shown for this long.
-_REMEMBERED = timedelta(hours=1)
+_STOPPED_COLLECTOR_TTL = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Collector:
+class CollectorStatus:
     """One of several on this database; `repositories` it looks after now. `alive`: it renews its claims and did not
     stop. `stopped_at`: when it ended in order."""
 
@@ -41,21 +41,21 @@ class Collector:
 
 
 @dataclass(frozen=True)
-class Service:
+class CollectionService:
     """What the collection says of itself. `beat` is null where no collector ever ran; `webhook_at` is when the latest
     delivery came that is still known."""
 
-    beat: HeartbeatRow | None
-    collectors: tuple[Collector, ...]
+    heartbeat: HeartbeatRow | None
+    collectors: tuple[CollectorStatus, ...]
     inbox: InboxSummary
     webhook_at: datetime | None
 
 
 @dataclass(frozen=True)
-class CatchingUp:
+class CatchUpCount:
     """`number` of `total` monitored repositories have history or jobs that are still to be read."""
 
-    number: int
+    repositories: int
     total: int
 
 
@@ -75,17 +75,17 @@ def liveness(beat: HeartbeatRow | None, now: datetime, poll: timedelta = _DEFAUL
         return Liveness.NEVER
     if beat.stopped_at is not None:
         return Liveness.STOPPED
-    if _is_unheard(beat, now, poll) or stalled_since(beat, now, poll) is not None:
+    if _is_heartbeat_overdue(beat, now, poll) or stalled_since(beat, now, poll) is not None:
         return Liveness.STALE
     return Liveness.LIVE
 
 
-def _is_unheard(beat: HeartbeatRow, now: datetime, poll: timedelta) -> bool:
-    beats, polls = _seconds(beat, "beat_seconds"), _seconds(beat, "poll_seconds")
+def _is_heartbeat_overdue(beat: HeartbeatRow, now: datetime, poll: timedelta) -> bool:
+    beats, polls = _detail_seconds(beat, "beat_seconds"), _detail_seconds(beat, "poll_seconds")
     if beats and not beat.detail.get("command"):
-        allowed = _BEATS_MISSED * beats + _BEAT_GRACE
+        allowed = _MAX_MISSED_BEATS * beats + _BEAT_GRACE
     else:
-        allowed = silence_allowed(polls or poll)
+        allowed = heartbeat_timeout(polls or poll)
     return now - beat.seen_at > allowed
 
 
@@ -97,29 +97,31 @@ def stalled_since(beat: HeartbeatRow, now: datetime, poll: timedelta = _DEFAULT_
     except ValueError:
         return None
     since = since if since.tzinfo else since.replace(tzinfo=UTC)
-    return since if now - since > silence_allowed(_seconds(beat, "poll_seconds") or poll) else None
+    return since if now - since > heartbeat_timeout(_detail_seconds(beat, "poll_seconds") or poll) else None
 
 
-def stall(beat: HeartbeatRow, now: datetime, poll: timedelta = _DEFAULT_POLL, *, named: bool = True) -> str | None:
+def stall_message(
+    beat: HeartbeatRow, now: datetime, poll: timedelta = _DEFAULT_POLL, *, with_names: bool = True
+) -> str | None:
     """A sentence on the work of a collector that is heard of and makes no progress: since when, and which where `named`
     (it may hold a repository's name). Null for one that does, that stopped, or that is not heard of at all."""
     since = stalled_since(beat, now, poll)
-    if since is None or beat.stopped_at is not None or _is_unheard(beat, now, poll):
+    if since is None or beat.stopped_at is not None or _is_heartbeat_overdue(beat, now, poll):
         return None
-    which = f" ({beat.detail.get('work')})" if named else ""
-    return f"The collector has made no progress since {at(since, now)}{which}."
+    which = f" ({beat.detail.get('work')})" if with_names else ""
+    return f"The collector has made no progress since {format_time(since, now)}{which}."
 
 
-def is_silent(beat: HeartbeatRow, now: datetime, poll: timedelta = _DEFAULT_POLL) -> bool:
+def is_heartbeat_stale(beat: HeartbeatRow, now: datetime, poll: timedelta = _DEFAULT_POLL) -> bool:
     """Stopped, or not seen for longer than it should be: see liveness."""
     return liveness(beat, now, poll) is not Liveness.LIVE
 
 
-def silence_allowed(poll: timedelta) -> timedelta:
+def heartbeat_timeout(poll: timedelta) -> timedelta:
     return 3 * poll + _GRACE
 
 
-def _seconds(beat: HeartbeatRow, name: str) -> timedelta | None:
+def _detail_seconds(beat: HeartbeatRow, name: str) -> timedelta | None:
     told = beat.detail.get(name)
     return timedelta(seconds=told) if isinstance(told, int | float) and told > 0 else None
 
@@ -127,7 +129,7 @@ def _seconds(beat: HeartbeatRow, name: str) -> timedelta | None:
 _STATES = select(SyncState.repository_id, SyncState.error, SyncState.synced_at, SyncState.complete_since)
 
 
-def count_catching_up(session: Session, beat: HeartbeatRow | None) -> CatchingUp:
+def count_catching_up(session: Session, beat: HeartbeatRow | None) -> CatchUpCount:
     """By what sync states and histories say, without reading runs; the collector, which does, tells in its heartbeat
     how many there are with those whose jobs are still to be fetched."""
     monitored = set(session.scalars(select(Repository.id).where(Repository.monitored)))
@@ -142,10 +144,10 @@ def count_catching_up(session: Session, beat: HeartbeatRow | None) -> CatchingUp
     number = len(monitored - failing - (settled - reading))
     counted = beat.detail.get("catching_up") if beat else None
     total = len(monitored)
-    return CatchingUp(min(max(number, counted if isinstance(counted, int) else 0), total), total)
+    return CatchUpCount(min(max(number, counted if isinstance(counted, int) else 0), total), total)
 
 
-NOT_COUNTED = RowCounts({}, {})
+NO_COUNTS = RowCounts({}, {})
 
 
 def count_rows(session: Session) -> RowCounts:
@@ -171,7 +173,7 @@ def list_ledger(session: Session, counts: RowCounts | None = None) -> list[Repos
     ]
 
 
-def list_missing_numbers(session: Session, repository_id: int, *, limit: int = 50) -> list[MissingNumbers]:
+def list_missing_numbers(session: Session, repository_id: int, *, limit: int = 50) -> list[MissingRunNumbers]:
     """Those that GitHub is still asked for first, then the newest."""
     query = (
         select(RunGap, Workflow.name)
@@ -185,7 +187,7 @@ def list_missing_numbers(session: Session, repository_id: int, *, limit: int = 5
         .limit(limit)
     )
     return [
-        MissingNumbers(
+        MissingRunNumbers(
             name or str(gap.workflow_id), gap.first_number, gap.last_number, gap.created_after, gap.created_before,
             gap.state, gap.looks,
         )
@@ -193,27 +195,27 @@ def list_missing_numbers(session: Session, repository_id: int, *, limit: int = 5
     ]  # fmt: skip
 
 
-def service(session: Session, now: datetime) -> Service:
-    beats = {beat.name: beat for beat in _beats(session, _MAIN)}
-    main = beats.pop(_MAIN, None)
+def service(session: Session, now: datetime) -> CollectionService:
+    beats = {beat.name: beat for beat in _heartbeats(session, _MAIN_HEARTBEAT)}
+    main = beats.pop(_MAIN_HEARTBEAT, None)
     collectors = _collectors(session, beats.values(), main, now)
-    return Service(main, collectors, inbox_summary(session), _latest_delivery(session))
+    return CollectionService(main, collectors, inbox_summary(session), _latest_delivery(session))
 
 
-def beats_by_collector(session: Session) -> dict[str, HeartbeatRow]:
+def heartbeats_by_collector(session: Session) -> dict[str, HeartbeatRow]:
     """Of collectors that speak for themselves; where none does, as on SQLite, the main one's, as `main`."""
-    beats = {beat.name: beat for beat in _beats(session, _MAIN)}
-    main = beats.pop(_MAIN, None)
-    own = {name.removeprefix(f"{_MAIN}/"): beat for name, beat in beats.items()}
+    beats = {beat.name: beat for beat in _heartbeats(session, _MAIN_HEARTBEAT)}
+    main = beats.pop(_MAIN_HEARTBEAT, None)
+    own = {name.removeprefix(f"{_MAIN_HEARTBEAT}/"): beat for name, beat in beats.items()}
     return own or ({"main": main} if main else {})
 
 
-def latest_beat(session: Session, host: str) -> HeartbeatRow | None:
+def latest_heartbeat(session: Session, host: str) -> HeartbeatRow | None:
     """Of the collectors on this machine that speak for themselves: there may be several, and those that ended."""
-    return max(_beats(session, f"{_MAIN}/{host}/"), key=lambda beat: beat.seen_at, default=None)
+    return max(_heartbeats(session, f"{_MAIN_HEARTBEAT}/{host}/"), key=lambda beat: beat.seen_at, default=None)
 
 
-def _beats(session: Session, beginning: str) -> list[HeartbeatRow]:
+def _heartbeats(session: Session, beginning: str) -> list[HeartbeatRow]:
     rows = session.scalars(
         select(Heartbeat)
         .where(Heartbeat.name.startswith(beginning, autoescape=True))
@@ -225,22 +227,22 @@ def _beats(session: Session, beginning: str) -> list[HeartbeatRow]:
 
 def _collectors(
     session: Session, beats: Iterable[HeartbeatRow], main: HeartbeatRow | None, now: datetime
-) -> tuple[Collector, ...]:
+) -> tuple[CollectorStatus, ...]:
     """The only one of an SQLite file has no heartbeat but the main one."""
     held: dict[str, int] = defaultdict(int)
     alive: set[str] = set()
     for name, holder in session.execute(select(Claim.name, Claim.holder).where(Claim.held_until >= now)):
-        if name.startswith(_ALIVE):
+        if name.startswith(_ALIVE_PREFIX):
             alive.add(holder)
         elif not name.startswith("*"):
             held[holder] += 1
-    told = {beat.name.removeprefix(f"{_MAIN}/"): beat for beat in beats}
+    told = {beat.name.removeprefix(f"{_MAIN_HEARTBEAT}/"): beat for beat in beats}
     if main and not told and not main.detail.get("command"):
         only = next(iter(alive)) if len(alive) == 1 else main.detail.get("name")
         told = {str(only): main} if only else {}
-    names = alive | {name for name, beat in told.items() if now - beat.seen_at < _REMEMBERED}
+    names = alive | {name for name, beat in told.items() if now - beat.seen_at < _STOPPED_COLLECTOR_TTL}
     return tuple(
-        Collector(
+        CollectorStatus(
             name,
             told[name].seen_at if name in told else None,
             name in alive and not (name in told and told[name].stopped_at),
@@ -283,7 +285,7 @@ def _log_counts(session: Session) -> dict[int, LogCounts]:
 
 
 def _ledger(
-    repository: Repository, state: SyncState | None, missing: Missing, runs: int, logs: LogCounts
+    repository: Repository, state: SyncState | None, missing: MissingData, runs: int, logs: LogCounts
 ) -> RepositoryLedger:
     return RepositoryLedger(
         id=repository.id,
@@ -300,7 +302,7 @@ def _ledger(
         audited_at=state.audited_at if state else None,
         error=state.error if state else None,
         error_at=state.error_at if state else None,
-        noted=noted_gaps(repository.full_name, state.gaps) if state else (),
+        recorded_gaps=recorded_gaps(repository.full_name, state.gaps) if state else (),
         missing=missing,
         runs=runs,
         logs=logs,

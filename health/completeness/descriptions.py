@@ -9,17 +9,17 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from core import formatting
-from core.formatting import at, counted
+from core.formatting import format_time, pluralize
 
 
 @dataclass(frozen=True)
 class ServiceFact:
     label: str
     value: str
-    more: str = ""
+    note: str = ""
 
 
-class _Beat(Protocol):
+class _Heartbeat(Protocol):
     @property
     def seen_at(self) -> datetime: ...
     @property
@@ -48,7 +48,7 @@ class _Collector(Protocol):
 
 class _Service(Protocol):
     @property
-    def beat(self) -> _Beat | None: ...
+    def heartbeat(self) -> _Heartbeat | None: ...
     @property
     def collectors(self) -> Sequence[_Collector]: ...
     @property
@@ -57,21 +57,21 @@ class _Service(Protocol):
     def webhook_at(self) -> datetime | None: ...
 
 
-def service_facts(service: _Service, now: datetime, *, silent: bool, stall: str | None = None) -> list[ServiceFact]:
+def service_facts(
+    service: _Service, now: datetime, *, is_stale: bool, stall_text: str | None = None
+) -> list[ServiceFact]:
     """The collector, GitHub's rate limit, webhooks, and, of several collectors, what each does. `silent` and `stall`:
     see health.completeness.collection_status."""
-    return [_collector(service.beat, now, silent, stall), _rate_limit(service.beat, now), _webhooks(service, now),
-            *_several(service.collectors, now)]  # fmt: skip
+    return [_collector(service.heartbeat, now, is_stale, stall_text), _rate_limit(service.heartbeat, now), _webhooks(service, now),
+            *_collector_items(service.collectors, now)]  # fmt: skip
 
 
-def _collector(beat: _Beat | None, now: datetime, silent: bool, stall: str | None) -> ServiceFact:
+def _collector(beat: _Heartbeat | None, now: datetime, silent: bool, stall: str | None) -> ServiceFact:
     if beat is None:
         return ServiceFact("Collector", "Never started", "Start it: make run, or python -m collector.")
     seen = formatting.relative((now - beat.seen_at).total_seconds())
     if beat.stopped_at:
-        ended = (
-            f"Stopped at {at(beat.stopped_at, now)}, {formatting.relative((now - beat.stopped_at).total_seconds())}."
-        )
+        ended = f"Stopped at {format_time(beat.stopped_at, now)}, {formatting.relative((now - beat.stopped_at).total_seconds())}."
         return ServiceFact("Collector", "Stopped", f"{ended} Start it: make run, or python -m collector.")
     if stall:
         return ServiceFact("Collector", "Making no progress", f"{stall} Check its log and restart it.")
@@ -84,13 +84,17 @@ def _collector(beat: _Beat | None, now: datetime, silent: bool, stall: str | Non
     return ServiceFact("Collector", words.get(str(beat.detail.get("state")), "Running"), str(message or every))
 
 
-def _rate_limit(beat: _Beat | None, now: datetime) -> ServiceFact:
+def _rate_limit(beat: _Heartbeat | None, now: datetime) -> ServiceFact:
     found = (beat.detail.get("rate_limit") if beat else None) or {}
     limit, remaining = found.get("limit"), found.get("remaining")
     if limit is None or remaining is None:
         return ServiceFact("GitHub's rate limit", "None named", "The server names none, or was not asked yet.")
     reset, kept = found.get("reset_at"), found.get("reserve")
-    more = [f"full again in {formatting.duration(_until(reset, now))}"] if reset and _until(reset, now) else []
+    more = (
+        [f"full again in {formatting.duration(_seconds_until(reset, now))}"]
+        if reset and _seconds_until(reset, now)
+        else []
+    )
     more += [f"{int(kept):,} kept for others"] if kept else []
     return ServiceFact("GitHub's rate limit", f"{int(remaining):,} of {int(limit):,} left", ", ".join(more))
 
@@ -100,23 +104,23 @@ def _webhooks(service: _Service, now: datetime) -> ServiceFact:
     if service.webhook_at is None:
         return ServiceFact("Webhooks", "None received", "Runs show with the next look; with webhooks within a second.")
     last = formatting.relative((now - service.webhook_at).total_seconds())
-    failed = f", {counted(inbox.failed, 'delivery', 'deliveries')} could not be applied" if inbox.failed else ""
+    failed = f", {pluralize(inbox.failed, 'delivery', 'deliveries')} could not be applied" if inbox.failed else ""
     return ServiceFact("Webhooks", f"Last {last}", f"{inbox.pending:,} waiting{failed}")
 
 
-def _several(collectors: Sequence[_Collector], now: datetime) -> Iterator[ServiceFact]:
+def _collector_items(collectors: Sequence[_Collector], now: datetime) -> Iterator[ServiceFact]:
     if len(collectors) < 2:
         return
     for each in collectors:
-        held = counted(each.repositories, "repository", "repositories")
+        held = pluralize(each.repositories, "repository", "repositories")
         if each.alive:
             yield ServiceFact(f"Collector {each.name}", "Running", f"looks after {held}")
             continue
-        word = f"Stopped at {at(each.stopped_at, now)}" if each.stopped_at else "Gone"
+        word = f"Stopped at {format_time(each.stopped_at, now)}" if each.stopped_at else "Gone"
         yield ServiceFact(f"Collector {each.name}", word, "Others look after its repositories.")
 
 
-def _until(written: object, now: datetime) -> float:
+def _seconds_until(written: object, now: datetime) -> float:
     """Seconds; 0 for what is past or no time."""
     try:
         return max((datetime.fromisoformat(str(written)) - now).total_seconds(), 0.0)
@@ -143,10 +147,10 @@ class _Storage(Protocol):
     @property
     def oldest_log(self) -> datetime | None: ...
     @property
-    def last_day(self) -> int: ...
+    def runs_last_day(self) -> int: ...
 
 
-class _Doomed(Protocol):
+class _PendingDeletion(Protocol):
     @property
     def runs(self) -> int: ...
     @property
@@ -154,29 +158,39 @@ class _Doomed(Protocol):
 
 
 def storage_facts(
-    found: _Storage, detail: Mapping[str, Any], doomed: _Doomed | None, now: datetime, *, most: int
+    storage: _Storage,
+    detail: Mapping[str, Any],
+    pending_deletion: _PendingDeletion | None,
+    now: datetime,
+    *,
+    count_limit: int,
 ) -> list[ServiceFact]:
     """`detail` is what the collector says of itself; `most` is how far was counted."""
-    return [_size(found), _growth(found), _kept(found, detail), _next(detail, doomed, now, most)]
+    return [
+        _size_item(storage),
+        _growth_item(storage),
+        _retention_item(storage, detail),
+        _next_prune_item(detail, pending_deletion, now, count_limit),
+    ]
 
 
-def _size(found: _Storage) -> ServiceFact:
+def _size_item(found: _Storage) -> ServiceFact:
     free = f"{formatting.size(found.free_bytes)} of it free for what comes" if found.free_bytes else ""
     return ServiceFact("Size of the database", formatting.size(found.total_bytes), free)
 
 
-def _growth(found: _Storage) -> ServiceFact:
+def _growth_item(found: _Storage) -> ServiceFact:
     """A day of runs takes what the runs that are there take on average."""
     runs = next((each.rows for each in found.tables if each.name == "runs"), None)
     if not runs:
         return ServiceFact("Growth", formatting.NO_DATA, "No runs are stored yet.")
-    grown = found.total_bytes / runs * found.last_day
+    grown = found.total_bytes / runs * found.runs_last_day
     return ServiceFact(
-        "Growth", f"about {formatting.size(grown)} a day", f"{found.last_day:,} runs in the last 24 hours"
+        "Growth", f"about {formatting.size(grown)} a day", f"{found.runs_last_day:,} runs in the last 24 hours"
     )
 
 
-def _kept(found: _Storage, detail: Mapping[str, Any]) -> ServiceFact:
+def _retention_item(found: _Storage, detail: Mapping[str, Any]) -> ServiceFact:
     runs = f"{found.oldest_run:%d %b %Y}" if found.oldest_run else formatting.NO_DATA
     days, log_days = detail.get("retention_days"), detail.get("log_retention_days")
     parts = [f"logs from {found.oldest_log:%d %b %Y}"] if found.oldest_log else []
@@ -184,7 +198,9 @@ def _kept(found: _Storage, detail: Mapping[str, Any]) -> ServiceFact:
     return ServiceFact("Oldest run", runs, "; ".join(parts))
 
 
-def _next(detail: Mapping[str, Any], doomed: _Doomed | None, now: datetime, most: int) -> ServiceFact:
+def _next_prune_item(
+    detail: Mapping[str, Any], doomed: _PendingDeletion | None, now: datetime, most: int
+) -> ServiceFact:
     at = next_prune(detail)
     if at is None or doomed is None:
         return ServiceFact("Next pruning", formatting.NO_DATA, "The collector that is running has not said when.")
@@ -193,7 +209,7 @@ def _next(detail: Mapping[str, Any], doomed: _Doomed | None, now: datetime, most
     if not doomed.runs and not doomed.logs:
         return ServiceFact("Next pruning", when, "Nothing is old enough.")
     told = [
-        f"{'at least ' if number >= most else ''}{counted(number, name)}"
+        f"{'at least ' if number >= most else ''}{pluralize(number, name)}"
         for number, name in ((doomed.runs, "run"), (doomed.logs, "log"))
         if number
     ]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.formatting import counted, day, numbers
+from core.formatting import format_day, pluralize, run_numbers_text
 from db.definitions.scope import Window
 from db.enums import BackfillPhase, GapState, LedgerState
 
@@ -36,26 +36,26 @@ class Completeness:
     gaps: tuple[Gap, ...] = ()
 
 
-def holes_line(workflow: str, holes: int, missing: int, first: int, last: int) -> str:
-    if holes == 1:
+def run_number_gaps_text(workflow: str, gaps: int, missing: int, first: int, last: int) -> str:
+    if gaps == 1:
         verb = "is" if missing == 1 else "are"
-        return f"{numbers(first, last)} of {workflow} {verb} missing; GitHub is being asked for them"
+        return f"{run_numbers_text(first, last)} of {workflow} {verb} missing; GitHub is being asked for them"
     return (
-        f"{counted(missing, 'run')} of {workflow} in {holes:,} places from number {first} to {last} are missing; "
+        f"{pluralize(missing, 'run')} of {workflow} in {gaps:,} places from number {first} to {last} are missing; "
         "GitHub is being asked for them"
     )
 
 
-def history_line(since: datetime, until: datetime, done: int, expected: int | None, *, reading: bool) -> str:
-    when = f"history from {day(since)} to {day(until)}"
-    if not reading:
+def backfill_text(since: datetime, until: datetime, done: int, expected: int | None, *, is_reading: bool) -> str:
+    when = f"history from {format_day(since)} to {format_day(until)}"
+    if not is_reading:
         return f"{when} is stored, and being compared once more with GitHub, whose search may lag"
     about = f" of about {max(expected, done):,}" if expected else ""
     return f"{when} is still being read: {done:,}{about} runs so far"
 
 
-def unfilled_line(runs: int) -> str:
-    return f"{counted(runs, 'run')} still without their jobs: their durations and costs are estimates or missing"
+def runs_without_jobs_text(runs: int) -> str:
+    return f"{pluralize(runs, 'run')} still without their jobs: their durations and costs are estimates or missing"
 
 
 def time_left(seconds: float | None) -> str:
@@ -68,22 +68,22 @@ def time_left(seconds: float | None) -> str:
     return "less than a minute left"
 
 
-def reading_line(done: int, expected: int | None, seconds: float | None) -> str:
+def backfill_progress_text(done: int, expected: int | None, seconds: float | None) -> str:
     """History: 3,400 of about 12,000 runs read, about 8 min left."""
     about = f" of about {max(expected, done):,}" if expected else ""
     left = time_left(seconds)
     return f"History: {done:,}{about} runs read{', ' + left if left else ''}"
 
 
-def advice(error: str) -> str:
+def remediation(error: str) -> str:
     """What to do about an error that a look ended with."""
-    for mark, told in _ADVICE:
+    for mark, told in _REMEDIATIONS:
         if mark in error:
             return told
     return "Nothing: it is tried again at every look. What is stored stays."
 
 
-_ADVICE = (
+_REMEDIATIONS = (
     ("(401", "Renew the token or key of the collector, and restart it. What is stored stays."),
     ("(403", "Give the token the right to read Actions of this repository; in an organisation with single sign-on, "
              "authorise it there. What is stored stays."),
@@ -95,13 +95,13 @@ _ADVICE = (
 
 
 # Of less than this nobody can say how long the rest will take.
-_LEAST_SHARE, _LEAST_SECONDS = 0.02, 5.0
+_MIN_ESTIMATE_SHARE, _MIN_ESTIMATE_SECONDS = 0.02, 5.0
 # What is known to be missing for these reasons comes by itself, with patience.
-_ON_ITS_WAY = ("jobs", "history")
+_SELF_RESOLVING_GAPS = ("jobs", "history")
 
 
 @dataclass(frozen=True)
-class History:
+class BackfillStatus:
     """History that was asked for and is not proven yet: created from `since` to `until`, read newest first, down to
     `cursor`. `runs_expected` is what GitHub said there are, roughly; null where it did not."""
 
@@ -114,14 +114,14 @@ class History:
     started_at: datetime
 
     @property
-    def reading(self) -> bool:
+    def is_reading(self) -> bool:
         """False: all of it was read, and is compared once more with GitHub, whose search may lag."""
         return self.phase == BackfillPhase.READING
 
     @property
-    def share(self) -> float:
+    def progress(self) -> float:
         """How much was read, from 0 to 1: by runs where their number is known, else by time."""
-        if not self.reading:
+        if not self.is_reading:
             return 1.0
         if self.runs_expected:
             return min(self.runs_done / self.runs_expected, 0.99)
@@ -129,48 +129,48 @@ class History:
 
     def seconds_left(self, now: datetime) -> float | None:
         """At the speed since it began, pauses included; null while that is not known."""
-        return _rest(self.share, (now - self.started_at).total_seconds()) if self.reading else None
+        return _seconds_left(self.progress, (now - self.started_at).total_seconds()) if self.is_reading else None
 
 
 @dataclass(frozen=True)
-class NumberHoles:
+class RunNumberGaps:
     """Run numbers of one workflow that were never seen, all together: so many `numbers` in so many `holes`, from
     `first` to `last`, created between `after` and `before`. `state` is one of GapState."""
 
     workflow: str
     state: str
-    holes: int
-    numbers: int
+    gap_count: int
+    missing_numbers: int
     first: int
     last: int
-    after: datetime
-    before: datetime
+    created_after: datetime
+    created_before: datetime
 
     @property
-    def open(self) -> bool:
+    def is_open(self) -> bool:
         return self.state == GapState.OPEN
 
 
 @dataclass(frozen=True)
-class MissingNumbers:
+class MissingRunNumbers:
     """Run numbers `first` to `last` of a workflow, created between two runs that are stored; GitHub was asked for them
     in `looks` looks."""
 
     workflow: str
     first: int
     last: int
-    after: datetime
-    before: datetime
+    created_after: datetime
+    created_before: datetime
     state: str
-    looks: int
+    checks: int
 
     @property
-    def open(self) -> bool:
+    def is_open(self) -> bool:
         return self.state == GapState.OPEN
 
 
 @dataclass(frozen=True)
-class Unfilled:
+class RunsWithoutJobs:
     """Runs that ended and whose jobs are still to be fetched, created from `since` to `until`."""
 
     runs: int
@@ -192,12 +192,12 @@ class LogCounts:
 
 
 @dataclass(frozen=True)
-class Missing:
+class MissingData:
     """What a repository's tables say to be missing, beside what its sync noted."""
 
-    histories: tuple[History, ...] = ()
-    holes: tuple[NumberHoles, ...] = ()
-    unfilled: Unfilled | None = None
+    backfills: tuple[BackfillStatus, ...] = ()
+    number_gaps: tuple[RunNumberGaps, ...] = ()
+    runs_without_jobs: RunsWithoutJobs | None = None
 
 
 @dataclass(frozen=True)
@@ -221,21 +221,21 @@ class RepositoryLedger:
     audited_at: datetime | None
     error: str | None
     error_at: datetime | None
-    noted: tuple[Gap, ...]
-    missing: Missing
+    recorded_gaps: tuple[Gap, ...]
+    missing: MissingData
     runs: int
     logs: LogCounts
     actions_missing_since: datetime | None = None
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
-        return known_gaps(self.repo, self.error, self.synced_at, self.noted, self.missing)
+        return list_gaps(self.repo, self.error, self.synced_at, self.recorded_gaps, self.missing)
 
     @property
     def state(self) -> LedgerState:
         if self.error:
             return LedgerState.FAILING
-        if any(gap.kind not in _ON_ITS_WAY for gap in self.gaps):
+        if any(gap.kind not in _SELF_RESOLVING_GAPS for gap in self.gaps):
             return LedgerState.GAPS
         if self.actions_missing_since:
             return LedgerState.NO_ACTIONS
@@ -244,27 +244,27 @@ class RepositoryLedger:
         return LedgerState.ARCHIVED if self.archived else LedgerState.COMPLETE
 
     @property
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         return self.state in (LedgerState.COMPLETE, LedgerState.ARCHIVED, LedgerState.NO_ACTIONS)
 
     @property
-    def jobs_missing(self) -> int:
+    def runs_without_jobs(self) -> int:
         """Runs without their jobs."""
-        return self.missing.unfilled.runs if self.missing.unfilled else 0
+        return self.missing.runs_without_jobs.runs if self.missing.runs_without_jobs else 0
 
     @property
     def runs_absent(self) -> int:
         """Run numbers that GitHub does not have: deleted there, or never made."""
-        return sum(each.numbers for each in self.missing.holes if not each.open)
+        return sum(each.missing_numbers for each in self.missing.number_gaps if not each.is_open)
 
     @property
-    def reading(self) -> History | None:
+    def active_backfill(self) -> BackfillStatus | None:
         """The history that is being read, the newest first."""
-        return next((each for each in self.missing.histories if each.reading), None)
+        return next((each for each in self.missing.backfills if each.is_reading), None)
 
 
 @dataclass(frozen=True)
-class Reading:
+class BackfillProgress:
     """All history that is being read, together. `expected` and `seconds_left` are null while they are not known."""
 
     done: int
@@ -273,56 +273,56 @@ class Reading:
     seconds_left: float | None
 
 
-def reading_of(ledgers: Iterable[RepositoryLedger], now: datetime) -> Reading | None:
+def backfill_progress(ledgers: Iterable[RepositoryLedger], now: datetime) -> BackfillProgress | None:
     """Null when no history is being read."""
-    listed = [each for ledger in ledgers for each in ledger.missing.histories if each.reading]
+    listed = [each for ledger in ledgers for each in ledger.missing.backfills if each.is_reading]
     if not listed:
         return None
     sizes = [max(each.runs_expected, each.runs_done) if each.runs_expected else None for each in listed]
     known = [size for size in sizes if size is not None]
     expected = sum(known) if len(known) == len(listed) else None
     done = sum(each.runs_done for each in listed)
-    share = min(done / expected, 0.99) if expected else sum(each.share for each in listed) / len(listed)
+    share = min(done / expected, 0.99) if expected else sum(each.progress for each in listed) / len(listed)
     began = min(each.started_at for each in listed)
-    return Reading(done, expected, share, _rest(share, (now - began).total_seconds()))
+    return BackfillProgress(done, expected, share, _seconds_left(share, (now - began).total_seconds()))
 
 
-def _rest(share: float, elapsed: float) -> float | None:
-    return elapsed * (1 - share) / share if share >= _LEAST_SHARE and elapsed >= _LEAST_SECONDS else None
+def _seconds_left(share: float, elapsed: float) -> float | None:
+    return elapsed * (1 - share) / share if share >= _MIN_ESTIMATE_SHARE and elapsed >= _MIN_ESTIMATE_SECONDS else None
 
 
-def noted_gaps(repo: str, stored: Iterable[dict[str, object]]) -> tuple[Gap, ...]:
+def recorded_gaps(repo: str, rows: Iterable[dict[str, object]]) -> tuple[Gap, ...]:
     """What the sync wrote down; `since` and `until` (ISO 8601) may say which runs that is about. Missing jobs are
     counted when asked for instead: what was noted of them is old at once."""
     return tuple(
-        Gap(repo, str(gap["kind"]), str(gap["detail"]), _moment(gap.get("since")), _moment(gap.get("until")))
-        for gap in stored
+        Gap(repo, str(gap["kind"]), str(gap["detail"]), _parse_time(gap.get("since")), _parse_time(gap.get("until")))
+        for gap in rows
         if gap["kind"] != "jobs"
     )
 
 
-def known_gaps(
-    repo: str, error: str | None, synced_at: datetime | None, noted: Sequence[Gap], missing: Missing
+def list_gaps(
+    repo: str, error: str | None, synced_at: datetime | None, recorded: Sequence[Gap], missing: MissingData
 ) -> tuple[Gap, ...]:
     """The worst first. What GitHub does not have any more is no gap."""
     found = [Gap(repo, "error", error, since=synced_at)] if error else []
-    found += noted
+    found += recorded
     found += [
-        Gap(repo, "run_numbers", holes_line(each.workflow, each.holes, each.numbers, each.first, each.last),
-            each.after, each.before)
-        for each in missing.holes if each.open
+        Gap(repo, "run_numbers", run_number_gaps_text(each.workflow, each.gap_count, each.missing_numbers, each.first, each.last),
+            each.created_after, each.created_before)
+        for each in missing.number_gaps if each.is_open
     ]  # fmt: skip
-    for each in missing.histories:
-        until = each.cursor if each.reading else each.until
-        line = history_line(each.since, until, each.runs_done, each.runs_expected, reading=each.reading)
+    for each in missing.backfills:
+        until = each.cursor if each.is_reading else each.until
+        line = backfill_text(each.since, until, each.runs_done, each.runs_expected, is_reading=each.is_reading)
         found.append(Gap(repo, "history", line, each.since, until))
-    if missing.unfilled:
-        rest = missing.unfilled
-        found.append(Gap(repo, "jobs", unfilled_line(rest.runs), rest.since, rest.until))
+    if missing.runs_without_jobs:
+        rest = missing.runs_without_jobs
+        found.append(Gap(repo, "jobs", runs_without_jobs_text(rest.runs), rest.since, rest.until))
     return tuple(found)
 
 
-def in_window(gaps: Iterable[Gap], window: Window) -> tuple[Gap, ...]:
+def gaps_in_window(gaps: Iterable[Gap], window: Window) -> tuple[Gap, ...]:
     """Those that can be about runs of the window."""
     return tuple(
         gap
@@ -331,5 +331,5 @@ def in_window(gaps: Iterable[Gap], window: Window) -> tuple[Gap, ...]:
     )
 
 
-def _moment(value: object) -> datetime | None:
+def _parse_time(value: object) -> datetime | None:
     return datetime.fromisoformat(value) if isinstance(value, str) else None

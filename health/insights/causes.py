@@ -13,28 +13,28 @@ from sqlalchemy.orm import Session
 from core import terminal
 from db.definitions.scope import Scope, Window, bucket_start
 from db.enums import Interval
-from db.logs.log_queries import failure_of
+from db.logs.log_queries import failure_cause
 from db.runs.run_queries import RunRow
 from health.insights import finding_queries
 from health.insights.finding_queries import FailedJob
-from health.insights.fingerprints import clusters, is_current, normalised
+from health.insights.fingerprints import clusters, is_current, normalize
 from health.insights.fingerprints import fingerprint as make_fingerprint
 from health.metrics.queries import executor
 from health.metrics.queries.branch_status import failing_streaks
 from health.metrics.service import was_collected
 
 
-def by_day(moments: Iterable[datetime], window: Window) -> list[int]:
+def daily_counts(times: Iterable[datetime], window: Window) -> list[int]:
     """One count for each day (UTC) that the window touches."""
     days = dict.fromkeys(window.buckets(Interval.DAY), 0)
-    for moment in moments:
+    for moment in times:
         day = bucket_start(moment, Interval.DAY)
         if day in days:
             days[day] += 1
     return list(days.values())
 
 
-MOST_JOBS = 20_000
+MAX_JOBS = 20_000
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Causes:
     items: list[Cause]
     looked_at: int
     unnamed: int
-    cut: bool
+    truncated: bool
     total: int
 
 
@@ -78,7 +78,7 @@ class CauseRuns:
 
     cause: Cause
     runs: list[tuple[RunRow, FailedJob]]
-    cut: bool
+    truncated: bool
     attempts: dict[int, int]
 
 
@@ -96,8 +96,8 @@ class RunCause:
 
 def cause_of_run(session: Session, run_id: int, attempt: int) -> RunCause | None:
     """Null where the attempt did not fail, or no cause of it is known that other runs could share."""
-    line, fingerprint = failure_of(session, run_id, attempt)
-    found = finding_queries.spread(session, Scope(), fingerprint) if fingerprint else None
+    line, fingerprint = failure_cause(session, run_id, attempt)
+    found = finding_queries.cause_spread(session, Scope(), fingerprint) if fingerprint else None
     if line is None or fingerprint is None or found is None:
         return None
     return RunCause(fingerprint, line, found.runs, found.workflows, found.first_at)
@@ -108,10 +108,12 @@ def causes(session: Session, scope: Scope, window: Window, now: datetime, *, lim
     found, cut = _failed_jobs(session, scope, window)
     unnamed = finding_queries.failures_without_cause(session, scope, window)
     broken = {run.id for streak in failing_streaks(session, scope, now) for run in streak.runs[-1:]}
-    names, grouped = _Names(session), _clustered(found)
+    names, grouped = _Names(session), _group_by_cluster(found)
     items = [_cause(names, key, jobs, window, broken) for key, jobs in grouped.items()]
     items.sort(key=lambda each: (-each.runs, -each.last_at.timestamp()))
-    listed = _before(session, scope, window, _ever_seen(session, scope, items[:limit], grouped), grouped)
+    listed = _with_previous_counts(
+        session, scope, window, _with_history(session, scope, items[:limit], grouped), grouped
+    )
     return Causes(listed, len(found), unnamed, cut, len(items))
 
 
@@ -120,17 +122,22 @@ def cause_runs(
 ) -> CauseRuns | None:
     """Null where nothing in the window has this cause."""
     looked_at, cut = _failed_jobs(session, scope, window)
-    found = _clustered(looked_at)
+    found = _group_by_cluster(looked_at)
     key = next(
-        (key for key, jobs in found.items() if any(fingerprint in (job.fingerprint, job.stored) for job in jobs)), None
+        (
+            key
+            for key, jobs in found.items()
+            if any(fingerprint in (job.fingerprint, job.stored_fingerprint) for job in jobs)
+        ),
+        None,
     )
     if key is None:
         return None
     jobs = {job.run_id: job for job in reversed(found[key])}
     broken = {run.id for streak in failing_streaks(session, scope, now) for run in streak.runs[-1:]}
-    (cause,) = _ever_seen(session, scope, [_cause(_Names(session), key, found[key], window, broken)], found)
+    (cause,) = _with_history(session, scope, [_cause(_Names(session), key, found[key], window, broken)], found)
     newest = sorted(jobs, key=lambda run_id: jobs[run_id].created_at, reverse=True)[:limit]
-    attempts = finding_queries.attempts_of(session, [jobs[run_id] for run_id in newest])
+    attempts = finding_queries.attempts_by_job(session, [jobs[run_id] for run_id in newest])
     runs = [(run, jobs[run.id]) for run in finding_queries.list_runs_by_id(session, newest)]
     return CauseRuns(cause, runs, cut, attempts)
 
@@ -138,21 +145,21 @@ def cause_runs(
 def _failed_jobs(session: Session, scope: Scope, window: Window) -> tuple[list[FailedJob], bool]:
     """The newest, and whether there are more. Fingerprints of earlier rules are made anew from the line: the collector
     does the same with those that are stored, which takes a moment after an upgrade."""
-    found = finding_queries.list_failed_jobs(session, scope, window, limit=MOST_JOBS + 1)
-    return [_renewed(job) for job in found[:MOST_JOBS]], len(found) > MOST_JOBS
+    found = finding_queries.list_failed_jobs(session, scope, window, limit=MAX_JOBS + 1)
+    return [_with_current_fingerprint(job) for job in found[:MAX_JOBS]], len(found) > MAX_JOBS
 
 
-def _renewed(job: FailedJob) -> FailedJob:
+def _with_current_fingerprint(job: FailedJob) -> FailedJob:
     named = None if is_current(job.fingerprint) else make_fingerprint(job.line)
-    return replace(job, fingerprint=named, stored=job.fingerprint) if named else job
+    return replace(job, fingerprint=named, stored_fingerprint=job.fingerprint) if named else job
 
 
-def _clustered(found: Sequence[FailedJob]) -> dict[str, list[FailedJob]]:
+def _group_by_cluster(found: Sequence[FailedJob]) -> dict[str, list[FailedJob]]:
     """Jobs, newest first, by the fingerprint that names their cluster."""
     counted = Counter(job.fingerprint for job in found)
     lines = {job.fingerprint: job.line for job in reversed(found)}
-    ranked = [(key, normalised(lines[key])) for key, _ in sorted(counted.items(), key=lambda each: (-each[1], each[0]))]
-    name_of = {key: cluster.keys[0] for cluster in clusters(ranked) for key in cluster.keys}
+    ranked = [(key, normalize(lines[key])) for key, _ in sorted(counted.items(), key=lambda each: (-each[1], each[0]))]
+    name_of = {key: cluster.fingerprints[0] for cluster in clusters(ranked) for key in cluster.fingerprints}
     grouped: dict[str, list[FailedJob]] = defaultdict(list)
     for job in found:
         grouped[name_of[job.fingerprint]].append(job)
@@ -163,17 +170,17 @@ class _Names:
     def __init__(self, session: Session) -> None:
         self.repositories, self.workflows = executor.repository_names(session), executor.workflow_names(session)
 
-    def place(self, job: FailedJob) -> tuple[str, str, int]:
+    def workflow_of(self, job: FailedJob) -> tuple[str, str, int]:
         key = job.repository_id, job.workflow_id
         return self.repositories.get(key[0], ""), self.workflows.get(key, str(key[1])), key[1]
 
 
-def _ever_seen(
+def _with_history(
     session: Session, scope: Scope, found: Sequence[Cause], grouped: dict[str, list[FailedJob]]
 ) -> list[Cause]:
     """With the times of all their lines, those before and after the window too."""
     lines = {each.fingerprint: {job.fingerprint for job in grouped[each.fingerprint]} for each in found}
-    seen = finding_queries.seen(session, scope, set().union(*lines.values()))
+    seen = finding_queries.first_and_last_seen(session, scope, set().union(*lines.values()))
     return [
         replace(
             each,
@@ -184,7 +191,7 @@ def _ever_seen(
     ]
 
 
-def _before(
+def _with_previous_counts(
     session: Session, scope: Scope, window: Window, found: Sequence[Cause], grouped: dict[str, list[FailedJob]]
 ) -> list[Cause]:
     """With their runs in the period before."""
@@ -199,10 +206,10 @@ def _before(
 
 def _cause(names: _Names, key: str, jobs: Sequence[FailedJob], window: Window, broken: set[int]) -> Cause:
     runs = {job.run_id: job.created_at for job in jobs}
-    places = list(dict.fromkeys(names.place(job) for job in jobs))
+    places = list(dict.fromkeys(names.workflow_of(job) for job in jobs))
     return Cause(
         fingerprint=key,
-        line=terminal.plain(jobs[0].line),
+        line=terminal.rendered_line(jobs[0].line),
         jobs=len(jobs),
         runs=len(runs),
         repos=list(dict.fromkeys(repo for repo, _, _ in places)),
@@ -211,6 +218,6 @@ def _cause(names: _Names, key: str, jobs: Sequence[FailedJob], window: Window, b
         last_at=jobs[0].created_at,
         last_run_id=jobs[0].run_id,
         last_job_id=jobs[0].job_id,
-        by_day=by_day(runs.values(), window),
+        by_day=daily_counts(runs.values(), window),
         open=not broken.isdisjoint(runs),
     )

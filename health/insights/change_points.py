@@ -18,30 +18,30 @@ import numpy as np
 from health.insights.statistics import (
     DAY,
     Mask,
-    Sequences,
+    RunSequences,
     benjamini_hochberg,
-    fisher_worse_each,
+    fisher_exact_greater_many,
     log_factorials,
     simes,
 )
 from health.metrics.definitions.distribution import Floats, Ints
 
 # Sides of a step: so many runs at least; at most so many, or all of so many days where those are more.
-LEAST_RUNS, MOST_RUNS, MOST_DAYS = 12, 60, 10
+MIN_RUNS, MAX_RUNS, MAX_DAYS = 12, 60, 10
 # In standard errors of a normal distribution. The largest of hundreds of cuts of hundreds of workflows is taken.
-_CERTAIN = 5.0
-LEAST_SHARE, LEAST_SECONDS = 1.2, 60.0
+_MIN_T = 5.0
+MIN_RATIO, MIN_SECONDS = 1.2, 60.0
 # GitHub writes whole seconds, and no runner is more even than this share.
-_LEAST_SPREAD = 0.01
-_CREDIBLE = 0.9
+_MIN_STANDARD_DEVIATION = 0.01
+_CREDIBILITY = 0.9
 # Further apart than any two runs that are looked at.
-_APART = 1000 * DAY
+_WORKFLOW_OFFSET = 1000 * DAY
 # Cuts of which the medians are compared.
-_LOOKED_AT = 5
+_MAX_CANDIDATES = 5
 
 
 @dataclass(frozen=True)
-class Step:
+class DurationStep:
     """`index` is the first value after the change, which lies from `earliest` to `latest` with 90 % probability;
     `before` and `after` are medians in seconds; `t`: the difference of the mean logarithms in standard errors."""
 
@@ -55,20 +55,20 @@ class Step:
     t: float
 
 
-def steps(runs: Sequences) -> dict[int, Step]:
+def find_duration_steps(runs: RunSequences) -> dict[int, DurationStep]:
     """By workflow, the surest step up that still holds: at least 20 % and a minute slower, then and in the latest
     twelve runs. `runs` are successful ones with a known duration above 0; indexes count from the workflow's start."""
     if not len(runs.seconds):
         return {}
     cuts = _cuts(runs)
-    t = _certainty(runs, cuts)
+    t = _t_values(runs, cuts)
     found = {}
-    for number in np.unique(cuts.group[t > _CERTAIN]).tolist():
+    for number in np.unique(cuts.group[t > _MIN_T]).tolist():
         start, end = int(runs.starts[number]), int(runs.starts[number + 1])
         mine = slice(*np.searchsorted(cuts.at, (start, end)))
         # The next surest where medians do not bear out the surest: at most a few are looked at.
-        for place in np.argsort(-t[mine], kind="stable")[:_LOOKED_AT].tolist():
-            if t[mine][place] <= _CERTAIN:
+        for place in np.argsort(-t[mine], kind="stable")[:_MAX_CANDIDATES].tolist():
+            if t[mine][place] <= _MIN_T:
                 break
             step = _step(runs.seconds[start:end], cuts, mine, place, start, t[mine])
             if step:
@@ -86,21 +86,21 @@ class _Cuts(NamedTuple):
     group: Ints
 
 
-def _cuts(runs: Sequences) -> _Cuts:
+def _cuts(runs: RunSequences) -> _Cuts:
     rows, group = np.arange(len(runs.seconds)), runs.group
     first, last = runs.starts[group], runs.starts[group + 1]
-    at = rows[(rows - first >= LEAST_RUNS) & (last - rows >= LEAST_RUNS)]
+    at = rows[(rows - first >= MIN_RUNS) & (last - rows >= MIN_RUNS)]
     group, first, last = group[at], first[at], last[at]
     # Ascending over all workflows, so that one search finds the day's edges of each.
-    clock = runs.created + runs.group * _APART
-    by_days_low = np.searchsorted(clock, clock[at] - MOST_DAYS * DAY)
-    by_days_high = np.searchsorted(clock, clock[at] + MOST_DAYS * DAY)
-    low = np.maximum(np.minimum(at - MOST_RUNS, by_days_low), first)
-    high = np.minimum(np.maximum(at + MOST_RUNS, by_days_high), last)
+    clock = runs.created + runs.group * _WORKFLOW_OFFSET
+    by_days_low = np.searchsorted(clock, clock[at] - MAX_DAYS * DAY)
+    by_days_high = np.searchsorted(clock, clock[at] + MAX_DAYS * DAY)
+    low = np.maximum(np.minimum(at - MAX_RUNS, by_days_low), first)
+    high = np.minimum(np.maximum(at + MAX_RUNS, by_days_high), last)
     return _Cuts(at, low, high, group)
 
 
-def _certainty(runs: Sequences, cuts: _Cuts) -> Floats:
+def _t_values(runs: RunSequences, cuts: _Cuts) -> Floats:
     """The difference of the two sides in standard errors; 0 where the means are not apart enough to matter."""
     logs = np.log(runs.seconds)
     total = np.concatenate(([0.0], np.cumsum(logs)))
@@ -109,7 +109,7 @@ def _certainty(runs: Sequences, cuts: _Cuts) -> Floats:
     after = (total[cuts.high] - total[cuts.at]) / runs_after
     days = _days(runs, logs)
     within, within_freedom = days.within[cuts.group], days.within_freedom[cuts.group]
-    between, freedom = days.between(runs, cuts, within)
+    between, freedom = days.between_day_variance(runs, cuts, within)
     per_day = days.runs_a_day[cuts.group]
     days_before, days_after = (np.maximum(each / per_day, 1.0) for each in (runs_before, runs_after))
     by_run = within * (1 / runs_before + 1 / runs_after)
@@ -118,10 +118,10 @@ def _certainty(runs: Sequences, cuts: _Cuts) -> Floats:
     t = (after - before) / np.sqrt(error)
     # Satterthwaite (1946): the degrees of freedom of a sum of two variances.
     degrees = error**2 / (by_run**2 / np.maximum(within_freedom, 1) + by_day**2 / np.maximum(freedom, 1))
-    return np.where(after > before, _normal(t, degrees), 0.0)
+    return np.where(after > before, _normal_score(t, degrees), 0.0)
 
 
-def _normal(t: Floats, degrees: Floats) -> Floats:
+def _normal_score(t: Floats, degrees: Floats) -> Floats:
     """Student's t as standard errors of a normal distribution (D. L. Wallace, "Bounds on Normal Approximations to
     Student's and the Chi-Square Distributions", 1959)."""
     found: Floats = (8 * degrees + 1) / (8 * degrees + 3) * np.sqrt(degrees * np.log1p(t * t / degrees)) * np.sign(t)
@@ -136,14 +136,14 @@ class _Days(NamedTuple):
     within_freedom: Ints
     runs_a_day: Floats
     sums: Floats
-    of: Ints
+    day: Ints
     first: Ints
 
-    def between(self, runs: Sequences, cuts: _Cuts, within: Floats) -> tuple[Floats, Ints]:
+    def between_day_variance(self, runs: RunSequences, cuts: _Cuts, within: Floats) -> tuple[Floats, Ints]:
         """The variance of what runs of a day have in common, by the means of the whole days before and after each cut;
         and its degrees of freedom."""
         first, end = self.first[cuts.group], self.first[cuts.group + 1]
-        day = self.of[cuts.at]
+        day = self.day[cuts.at]
         squares = np.zeros(len(cuts.at))
         inverse, number, freedom = (
             np.zeros(len(cuts.at)),
@@ -163,7 +163,7 @@ class _Days(NamedTuple):
         return found, freedom
 
 
-def _days(runs: Sequences, logs: Floats) -> _Days:
+def _days(runs: RunSequences, logs: Floats) -> _Days:
     day, group = np.floor(runs.created / DAY), runs.group
     new = np.ones(len(logs), dtype=np.bool_)
     new[1:] = (day[1:] != day[:-1]) | (group[1:] != group[:-1])
@@ -180,24 +180,28 @@ def _days(runs: Sequences, logs: Floats) -> _Days:
     np.cumsum(np.column_stack((mean, mean * mean, 1 / count)), axis=0, out=sums[1:])
     first = np.concatenate(([0], np.cumsum(days)))
     a_day = np.diff(runs.starts) / np.maximum(days, 1)
-    return _Days(np.maximum(within, _LEAST_SPREAD**2), freedom, np.maximum(a_day, 1.0), sums, of, first)
+    return _Days(np.maximum(within, _MIN_STANDARD_DEVIATION**2), freedom, np.maximum(a_day, 1.0), sums, of, first)
 
 
-def _step(seconds: Floats, cuts: _Cuts, mine: slice, place: int, start: int, t: Floats) -> Step | None:
+def _step(seconds: Floats, cuts: _Cuts, cut_indices: slice, cut: int, start: int, t: Floats) -> DurationStep | None:
     """Null where the medians are not far enough apart."""
-    index, low = int(cuts.at[mine][place]) - start, int(cuts.low[mine][place]) - start
-    before, after, latest = seconds[low:index], seconds[index:], seconds[-LEAST_RUNS:]
+    index, low = int(cuts.at[cut_indices][cut]) - start, int(cuts.low[cut_indices][cut]) - start
+    before, after, latest = seconds[low:index], seconds[index:], seconds[-MIN_RUNS:]
     old, new, last = (float(np.median(each)) for each in (before, after, latest))
-    if min(new, last) < max(old * LEAST_SHARE, old + LEAST_SECONDS):
+    if min(new, last) < max(old * MIN_RATIO, old + MIN_SECONDS):
         return None
     # The likelihood of a cut of normal values is exp(t² / 2), up to a factor; other steps of the sequence are left out.
-    near = (cuts.at[mine] > cuts.low[mine][place]) & (cuts.at[mine] < cuts.high[mine][place]) & (t <= t[place])
-    chance = np.where(near & (t > 0), np.exp((t * t - t[place] * t[place]) / 2), 0.0)
+    near = (
+        (cuts.at[cut_indices] > cuts.low[cut_indices][cut])
+        & (cuts.at[cut_indices] < cuts.high[cut_indices][cut])
+        & (t <= t[cut])
+    )
+    chance = np.where(near & (t > 0), np.exp((t * t - t[cut] * t[cut]) / 2), 0.0)
     likeliest = np.argsort(-chance, kind="stable")
-    enough = int(np.searchsorted(np.cumsum(chance[likeliest]), _CREDIBLE * chance.sum())) + 1
-    credible = cuts.at[mine][likeliest[:enough]] - start
-    return Step(
-        index, int(credible.min()), int(credible.max()), old, new, len(before), len(after), float(t[place])
+    enough = int(np.searchsorted(np.cumsum(chance[likeliest]), _CREDIBILITY * chance.sum())) + 1
+    credible = cuts.at[cut_indices][likeliest[:enough]] - start
+    return DurationStep(
+        index, int(credible.min()), int(credible.max()), old, new, len(before), len(after), float(t[cut])
     )  # fmt: skip
 
 
@@ -205,8 +209,8 @@ LOOK_BACK_DAYS = 37
 # The last 7 days against the 30 before; the longer ones so that a change is still one after two weeks.
 RECENT_DAYS = (7, 14, 21)
 # At most this share of the reported changes may be false.
-FALSE_SHARE = 0.1
-LEAST_POINTS, LEAST_STREAKS = 0.05, 3
+FALSE_DISCOVERY_RATE = 0.1
+MIN_DROP, MIN_STREAKS = 0.05, 3
 
 
 @dataclass(frozen=True)
@@ -228,18 +232,18 @@ class SuccessChanges:
 
     def threshold(self) -> float:
         """The largest p-value that is a discovery among all of these workflows (Benjamini, Hochberg)."""
-        return benjamini_hochberg(self.p_value, FALSE_SHARE)
+        return benjamini_hochberg(self.p_value, FALSE_DISCOVERY_RATE)
 
-    def worse(self, threshold: float) -> Mask:
+    def is_worse(self, threshold: float) -> Mask:
         found: Mask = (
-            (self.p_value <= threshold) & (threshold > 0) & (self.drop >= LEAST_POINTS)
-            & (self.streaks >= LEAST_STREAKS)
+            (self.p_value <= threshold) & (threshold > 0) & (self.drop >= MIN_DROP)
+            & (self.streaks >= MIN_STREAKS)
         )  # fmt: skip
         return found
 
 
 @dataclass(frozen=True)
-class Since:
+class ChangePoint:
     """Places in a sequence: `first` is the first failure of the change; with 90 % probability the change lies from
     `earliest` to `latest`."""
 
@@ -248,7 +252,7 @@ class Since:
     latest: int
 
 
-def success_changes(runs: Sequences, now: float) -> SuccessChanges:
+def success_changes(runs: RunSequences, now: float) -> SuccessChanges:
     """Of the runs created in the 37 days up to `now`."""
     runs = runs.between(now - LOOK_BACK_DAYS * DAY, now)
     age, size, group = now - runs.created, len(runs), runs.group
@@ -259,21 +263,21 @@ def success_changes(runs: Sequences, now: float) -> SuccessChanges:
         for kind, mask in enumerate(kinds):
             tables[place, 0, kind] = np.bincount(group[mask & ~before], minlength=size)
             tables[place, 1, kind] = np.bincount(group[mask & before], minlength=size)
-    return _judged(tables)
+    return _select_windows(tables)
 
 
-def _judged(tables: Ints) -> SuccessChanges:
+def _select_windows(tables: Ints) -> SuccessChanges:
     """`tables` by window; recent or before; failed, passed, streaks or passes after a pass; and workflow."""
     failed, passed, streaks, held = (tables[:, :, kind] for kind in range(4))
     p_values = np.stack([
-        fisher_worse_each(streaks[place, 0], held[place, 0], streaks[place, 1], held[place, 1], mid=True)
+        fisher_exact_greater_many(streaks[place, 0], held[place, 0], streaks[place, 1], held[place, 1], mid=True)
         for place in range(len(RECENT_DAYS))
     ])  # fmt: skip
-    drops = np.minimum(_drop(failed, passed), _drop(streaks, held))
+    drops = np.minimum(_rate_drop(failed, passed), _rate_drop(streaks, held))
     # What is over again is no longer worse, whatever the last weeks say.
     latest = np.stack((np.broadcast_to(failed[0, 0], failed[:, 1].shape), failed[:, 1]), axis=1)
     latest_passed = np.stack((np.broadcast_to(passed[0, 0], passed[:, 1].shape), passed[:, 1]), axis=1)
-    drops = np.minimum(drops, _drop(latest, latest_passed))
+    drops = np.minimum(drops, _rate_drop(latest, latest_passed))
     best = np.argmin(np.where(np.isnan(drops), 2.0, p_values), axis=0)
     at = best, np.arange(tables.shape[-1])
     recent, before = tables[:, 0], tables[:, 1]
@@ -283,14 +287,14 @@ def _judged(tables: Ints) -> SuccessChanges:
     )  # fmt: skip
 
 
-def _drop(bad: Ints, good: Ints) -> Floats:
+def _rate_drop(bad: Ints, good: Ints) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         rates = good / (good + bad)
     found: Floats = rates[:, 1] - rates[:, 0]
     return found
 
 
-def worse_since(runs: Sequences) -> Since | None:
+def locate_drop(runs: RunSequences) -> ChangePoint | None:
     """Where one workflow began to fail more often: the most probable of all cuts into two rates of failure, each
     unknown (A. F. M. Smith, "A Bayesian Approach to Inference about a Change-Point", 1975; uniform priors, so that the
     likelihood of a side is f! p! / (f + p + 1)!). By collapsed counts over all runs given. Null without a cut that has
@@ -309,11 +313,11 @@ def worse_since(runs: Sequences) -> Since | None:
         return None
     chance = np.where(rises, np.exp(weight - weight[rises].max()), 0.0)
     likeliest = np.argsort(-chance, kind="stable")
-    enough = int(np.searchsorted(np.cumsum(chance[likeliest]), _CREDIBLE * chance.sum())) + 1
+    enough = int(np.searchsorted(np.cumsum(chance[likeliest]), _CREDIBILITY * chance.sum())) + 1
     credible = cuts[likeliest[:enough]]
     failures = places[bad]
     first = failures[np.searchsorted(failures, places[cuts[likeliest[0]]])]
-    return Since(int(first), int(places[credible.min()]), int(places[credible.max()]))
+    return ChangePoint(int(first), int(places[credible.min()]), int(places[credible.max()]))
 
 
 def _likelihood(logs: Floats, failed: Ints, passed: Ints) -> Floats:

@@ -16,7 +16,7 @@ from db.definitions.job_times import DECIDED
 from db.definitions.scope import Scope, Window
 from db.engine import write_scope
 from db.enums import Outcome, Status
-from db.jobs.decisive_failures import of_failed_attempt
+from db.jobs.decisive_failures import in_failed_attempt
 from db.models import Job, JobLog, Run
 from db.runs.run_filters import in_scope, in_window
 from db.runs.run_queries import RunRow, select_runs
@@ -51,10 +51,10 @@ class FailedJob:
     line: str
     created_at: datetime
     outcome: str
-    stored: str | None = None
+    stored_fingerprint: str | None = None
 
 
-def list_flaky(session: Session, scope: Scope, window: Window, *, limit: int) -> list[FlakyRun]:
+def list_flaky_runs(session: Session, scope: Scope, window: Window, *, limit: int) -> list[FlakyRun]:
     """Newest first."""
     columns = [getattr(Run, name) for name in FlakyRun.__dataclass_fields__]
     query = select(*columns).where(*in_scope(session, scope), *in_window(window), Run.flaky)
@@ -63,7 +63,7 @@ def list_flaky(session: Session, scope: Scope, window: Window, *, limit: int) ->
     ]
 
 
-def same_commit(session: Session, scope: Scope, window: Window) -> dict[Key, int]:
+def count_same_commit_flakes(session: Session, scope: Scope, window: Window) -> dict[Key, int]:
     """By workflow: commits on which one run failed and another one passed."""
     by_commit = (
         select(Run.repository_id, Run.workflow_id)
@@ -86,14 +86,16 @@ def list_failed_jobs(session: Session, scope: Scope, window: Window, *, limit: i
     query = (
         select(*columns)
         .join(JobLog, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
-        .where(*in_scope(session, scope), *in_window(window), JobLog.fingerprint.is_not(None), of_failed_attempt())
+        .where(*in_scope(session, scope), *in_window(window), JobLog.fingerprint.is_not(None), in_failed_attempt())
         .order_by(Run.created_at.desc(), Run.id.desc(), JobLog.job_id)
         .limit(limit)
     )
     return [FailedJob(*row) for row in session.execute(query)]
 
 
-def seen(session: Session, scope: Scope, fingerprints: Collection[str]) -> dict[str, tuple[datetime, datetime]]:
+def first_and_last_seen(
+    session: Session, scope: Scope, fingerprints: Collection[str]
+) -> dict[str, tuple[datetime, datetime]]:
     """By fingerprint: when the first and the last of the scope's stored runs with it were created. All of history is
     read."""
     if not fingerprints:
@@ -102,14 +104,14 @@ def seen(session: Session, scope: Scope, fingerprints: Collection[str]) -> dict[
         select(JobLog.fingerprint, func.min(Run.created_at), func.max(Run.created_at))
         .join(Run, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
         .where(*in_scope(session, scope, JobLog.repository_id), JobLog.fingerprint.in_(fingerprints))
-        .where(of_failed_attempt())
+        .where(in_failed_attempt())
         .group_by(JobLog.fingerprint)
     )
     return {str(row[0]): (row[1], row[2]) for row in session.execute(query)}
 
 
 @dataclass(frozen=True)
-class Spread:
+class CauseSpread:
     """Runs and workflows in which a cause was seen, and when the first of the runs was created."""
 
     runs: int
@@ -117,16 +119,16 @@ class Spread:
     first_at: datetime
 
 
-def spread(session: Session, scope: Scope, fingerprint: str) -> Spread | None:
+def cause_spread(session: Session, scope: Scope, fingerprint: str) -> CauseSpread | None:
     """Of all stored runs of the scope; null where none has it."""
     query = (
         select(Run.repository_id, Run.workflow_id, func.count(Run.id.distinct()), func.min(Run.created_at))
         .join(JobLog, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
-        .where(*in_scope(session, scope), JobLog.fingerprint == fingerprint, of_failed_attempt())
+        .where(*in_scope(session, scope), JobLog.fingerprint == fingerprint, in_failed_attempt())
         .group_by(Run.repository_id, Run.workflow_id)
     )
     rows = session.execute(query).all()
-    return Spread(sum(row[2] for row in rows), len(rows), min(row[3] for row in rows)) if rows else None
+    return CauseSpread(sum(row[2] for row in rows), len(rows), min(row[3] for row in rows)) if rows else None
 
 
 def runs_by_fingerprint(
@@ -138,7 +140,7 @@ def runs_by_fingerprint(
     query = (
         select(JobLog.fingerprint, Run.id)
         .join(Run, and_(JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id))
-        .where(*in_scope(session, scope), *in_window(window), JobLog.fingerprint.in_(fingerprints), of_failed_attempt())
+        .where(*in_scope(session, scope), *in_window(window), JobLog.fingerprint.in_(fingerprints), in_failed_attempt())
         .distinct()
     )
     return [(str(row[0]), row[1]) for row in session.execute(query)]
@@ -148,7 +150,7 @@ def failures_without_cause(session: Session, scope: Scope, window: Window) -> in
     """Failed runs of which no log named a cause."""
     named = select(JobLog.job_id).where(
         JobLog.repository_id == Run.repository_id, JobLog.run_id == Run.id, JobLog.fingerprint.is_not(None),
-        of_failed_attempt(),
+        in_failed_attempt(),
     )  # fmt: skip
     query = select(func.count()).select_from(Run).where(
         *in_scope(session, scope), *in_window(window), Run.outcome == Outcome.FAILURE, ~named.exists()
@@ -156,7 +158,7 @@ def failures_without_cause(session: Session, scope: Scope, window: Window) -> in
     return session.scalar(query) or 0
 
 
-def attempts_of(session: Session, jobs: Collection[FailedJob]) -> dict[int, int]:
+def attempts_by_job(session: Session, jobs: Collection[FailedJob]) -> dict[int, int]:
     """The attempt that each of these jobs ran in, by the job's id."""
     of_them = Job.repository_id.in_({job.repository_id for job in jobs}), Job.id.in_({job.job_id for job in jobs})
     return {row[0]: row[1] for row in session.execute(select(Job.id, Job.attempt).where(*of_them))}
@@ -183,7 +185,7 @@ def list_unfinished(session: Session, scope: Scope, window: Window, *, limit: in
 _BATCH, _PAUSE_SECONDS = 500, 0.02
 
 
-def renew(engine: Engine, names_cause: Callable[[str], bool]) -> Iterator[int]:
+def refresh_fingerprints(engine: Engine, is_cause: Callable[[str], bool]) -> Iterator[int]:
     """From the stored error lines, batch by batch; yields how many rows were changed. A line that is no cause by
     `names_cause` loses its fingerprint. May be broken off and begun again at any time."""
     place = ""
@@ -198,14 +200,14 @@ def renew(engine: Engine, names_cause: Callable[[str], bool]) -> Iterator[int]:
             rows = session.execute(query).all()
             if rows:
                 place = rows[-1].fingerprint or ""
-                session.execute(update(JobLog), [_renewed(*row[:3], names_cause) for row in rows])
+                session.execute(update(JobLog), [_refreshed_values(*row[:3], is_cause) for row in rows])
         if not rows:
             return
         yield len(rows)
         time.sleep(_PAUSE_SECONDS)
 
 
-def _renewed(
+def _refreshed_values(
     repository_id: int, job_id: int, line: str | None, names_cause: Callable[[str], bool]
 ) -> dict[str, int | str | None]:
     named = fingerprint(line) if line and names_cause(line) else None

@@ -19,12 +19,12 @@ from functools import lru_cache
 from core import terminal
 
 # Lines of at least so many tokens are one cause where this share of them is equal.
-_TOKENS, _SIMILAR = 8, 0.85
+_MIN_TOKENS, _MIN_SIMILARITY = 8, 0.85
 # Of lines that differ in their plain words alone, so many clusters are compared.
-_COMPARED = 50
-_PLAIN = re.compile(r"[a-z]{2,}[.,;!?)]*")
+_MAX_COMPARISONS = 50
+_PLAIN_WORD = re.compile(r"[a-z]{2,}[.,;!?)]*")
 # What follows such a word is a name.
-_NAMING = re.compile(
+_NAME_MARKER = re.compile(
     r"an?|the|named?|called|package|module|class|symbol|function|variable|method|crate|gem|library|command|target|task|"
     r"job|step|image|file|type|trait|header|dependency|plugin|provider|resource|table|column|key|test|suite|spec|find|"
     r"locate|import|resolve|load|undefined|unknown|missing|unresolved|service|host|user|branch|tag|repository",
@@ -37,7 +37,7 @@ class Cluster:
     """`keys` are the fingerprints that are in it; the most frequent line names it."""
 
     line: str
-    keys: list[str] = field(default_factory=list)
+    fingerprints: list[str] = field(default_factory=list)
 
 
 def clusters(lines: Sequence[tuple[str, str]]) -> list[Cluster]:
@@ -48,42 +48,42 @@ def clusters(lines: Sequence[tuple[str, str]]) -> list[Cluster]:
     for key, line in lines:
         tokens = line.split(" ")
         bucket = buckets[_shape(tokens)]
-        near = next((cluster for cluster, named in bucket if _similar(tokens, named)), None)
+        near = next((cluster for cluster, named in bucket if _similarity_reached(tokens, named)), None)
         if near is not None:
-            near.keys.append(key)
+            near.fingerprints.append(key)
             continue
         cluster = Cluster(line, [key])
         found.append(cluster)
-        if len(bucket) < _COMPARED:
+        if len(bucket) < _MAX_COMPARISONS:
             bucket.append((cluster, tokens))
     return found
 
 
 def _shape(tokens: Sequence[str]) -> tuple[str, ...]:
     """The tokens that cannot vary, at their places."""
-    if len(tokens) < _TOKENS:
+    if len(tokens) < _MIN_TOKENS:
         return tuple(tokens)
     before = ["", *tokens[:-1]]
     return tuple("" if _may_vary(token, last) else token for last, token in zip(before, tokens, strict=True))
 
 
 def _may_vary(token: str, last: str) -> bool:
-    named = _NAMING.fullmatch(last) or last.endswith((":", "="))
-    return not named and _PLAIN.fullmatch(token) is not None
+    named = _NAME_MARKER.fullmatch(last) or last.endswith((":", "="))
+    return not named and _PLAIN_WORD.fullmatch(token) is not None
 
 
-def _similar(tokens: Sequence[str], others: Sequence[str]) -> bool:
+def _similarity_reached(tokens: Sequence[str], others: Sequence[str]) -> bool:
     equal = sum(one == other for one, other in zip(tokens, others, strict=True))
-    return equal >= _SIMILAR * len(tokens)
+    return equal >= _MIN_SIMILARITY * len(tokens)
 
 
 # The length says by which rules a fingerprint was made: earlier ones, which took different names for one, had 16.
 LENGTH = 20
 # Stands between the words of one name, so that it is one token.
-JOINT = "\u00a0"
+TOKEN_JOINER = "\u00a0"
 # Excerpts have shorter lines; notes of the runner are not cut.
-_LONGEST = 10_000
-_BLANKS = (
+_MAX_LENGTH = 10_000
+_VARIABLE_PATTERNS = (
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"), "<time>"),
     (re.compile(r"\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b"), "<time>"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
@@ -94,7 +94,7 @@ _BLANKS = (
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _DURATION = re.compile(r"[(\[](?:< ?)?\d+(?:[.,]\d+)?\s?(?:ns|µs|us|ms|s|sec|secs|seconds|m|min|h)[)\]]")
 # A line and a column between the file of a test and its title: tests move within their file.
-_PLACE = re.compile(r"(?<=\w):\d+:\d+(?= )")
+_SOURCE_POSITION = re.compile(r"(?<=\w):\d+:\d+(?= )")
 # How frameworks name a test that failed.
 _TESTS = tuple(
     re.compile(pattern)
@@ -135,80 +135,84 @@ _TEMPORARY = re.compile(r"(?i)(?:^|[\\/])(?:tmp|temp|_temp|folders)[\\/]")
 _SLASH = re.compile(r"[\\/]")
 # A word whose digits are part of the name: a code of an error, a test, camelCase.
 _CODE = re.compile(r"^[A-Z]{1,10}[-_]?\d{2,6}$|(?i:test)|[a-z][A-Z]")
-_COUNTED = re.compile(r"^(?P<stem>[A-Za-z]+(?:_[A-Za-z]+)*_)\d+$")
+_NUMBERED_NAME = re.compile(r"^(?P<stem>[A-Za-z]+(?:_[A-Za-z]+)*_)\d+$")
 
 
 def fingerprint(line: str | None) -> str | None:
     """Null where there is no line to go by."""
-    return hashlib.sha256(normalised(line).encode()).hexdigest()[:LENGTH] if line else None
+    return hashlib.sha256(normalize(line).encode()).hexdigest()[:LENGTH] if line else None
 
 
-def is_current(name: str) -> bool:
+def is_current(fingerprint: str) -> bool:
     """Whether a fingerprint was made by these rules."""
-    return len(name) == LENGTH
+    return len(fingerprint) == LENGTH
 
 
 @lru_cache(maxsize=65_536)
-def normalised(line: str) -> str:
+def normalize(line: str) -> str:
     """Tokens between single spaces; the words of one name are one token."""
-    text = " ".join(terminal.plain(line[:_LONGEST]).split())
-    for pattern, blank in _BLANKS:
+    text = " ".join(terminal.rendered_line(line[:_MAX_LENGTH]).split())
+    for pattern, blank in _VARIABLE_PATTERNS:
         text = pattern.sub(blank, text)
     for pattern in _TESTS:
         if found := pattern.search(text):
-            return _around(text, found)
-    return _NAMES.sub(_kept, text)
+            return _normalize_test_line(text, found)
+    return _NAMES.sub(_replace_name, text)
 
 
-def _around(text: str, found: re.Match[str]) -> str:
+def _normalize_test_line(text: str, found: re.Match[str]) -> str:
     """The line of a test: its name in one piece, and what stands before and behind it."""
     pieces, place = [], 0
     for name, value in sorted(found.groupdict().items(), key=lambda each: found.start(each[0])):
         if value is not None:
-            pieces += [_rest(text[place : found.start(name)]), _test(value)]
+            pieces += [_normalize_plain(text[place : found.start(name)]), _normalize_test_name(value)]
             place = found.end(name)
-    return "".join([*pieces, _rest(text[place:])]).strip()
+    return "".join([*pieces, _normalize_plain(text[place:])]).strip()
 
 
-def _rest(text: str) -> str:
-    return _NAMES.sub(_kept, _DURATION.sub("", text))
+def _normalize_plain(text: str) -> str:
+    return _NAMES.sub(_replace_name, _DURATION.sub("", text))
 
 
-def _test(name: str) -> str:
+def _normalize_test_name(name: str) -> str:
     """Without directories, its place in the file, and how long it took."""
-    words = [_based(word) for word in _PLACE.sub("", _DURATION.sub("", name)).split()]
-    return JOINT.join(words)
+    words = [_base_name_of_node(word) for word in _SOURCE_POSITION.sub("", _DURATION.sub("", name)).split()]
+    return TOKEN_JOINER.join(words)
 
 
-def _based(word: str) -> str:
+def _base_name_of_node(word: str) -> str:
     """A file of a test by its base name; what stands behind `::` is part of the name."""
     path, colons, node = word.partition("::")
     file = _SLASH.split(path)[-1] if "/" in path and _FILE.match(_SLASH.split(path)[-1]) else path
     return file + colons + node
 
 
-def _kept(found: re.Match[str]) -> str:
+def _replace_name(found: re.Match[str]) -> str:
     kind = found.lastgroup or ""
     if kind == "named":
-        return _blank(found["lead"]) + _thing(found["named"])
+        return _mask_variables(found["lead"]) + _normalize_name(found["named"])
     if kind in ("single", "double", "back", "curly"):
-        return found[0][0] + _quoted(found[kind]) + found[0][-1]
-    return _KINDS[kind](found[0])
+        return found[0][0] + _normalize_quoted(found[kind]) + found[0][-1]
+    return _NORMALIZERS[kind](found[0])
 
 
-def _quoted(text: str) -> str:
+def _normalize_quoted(text: str) -> str:
     words = text.split()
-    return _thing(text) if len(words) == 1 else JOINT.join(_NAMES.sub(_kept, " ".join(words)).split(" "))
+    return (
+        _normalize_name(text)
+        if len(words) == 1
+        else TOKEN_JOINER.join(_NAMES.sub(_replace_name, " ".join(words)).split(" "))
+    )
 
 
-def _thing(name: str) -> str:
+def _normalize_name(name: str) -> str:
     """A name as it is, but for directories; a number is none."""
     if _NUMBER.fullmatch(name):
         return "<n>"
-    return _path(name) if _SLASH.search(name) else name
+    return _normalize_path(name) if _SLASH.search(name) else name
 
 
-def _path(path: str) -> str:
+def _normalize_path(path: str) -> str:
     """The base name of a file; of a directory nothing; a name with slashes (of a package, an image) as it is."""
     base = _SLASH.split(path)[-1]
     if _TEMPORARY.search(path):
@@ -218,24 +222,24 @@ def _path(path: str) -> str:
     return "<path>" if path[:1] in "/\\~." or path[1:2] == ":" else path
 
 
-def _url(url: str) -> str:
+def _normalize_url(url: str) -> str:
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{_SLASH.split(rest)[0]}/<path>"
 
 
-def _word(word: str) -> str:
-    counted = _COUNTED.match(word)
+def _normalize_word(word: str) -> str:
+    counted = _NUMBERED_NAME.match(word)
     if _CODE.search(word):
         return word
     if counted:
         return counted["stem"] + "<n>"
-    return word if "_" in word else _blank(word)
+    return word if "_" in word else _mask_variables(word)
 
 
-def _blank(text: str) -> str:
+def _mask_variables(text: str) -> str:
     return _NUMBER.sub("<n>", text)
 
 
-_KINDS: dict[str, Callable[[str], str]] = {
-    "url": _url, "node": _based, "code": lambda code: code, "path": _path, "word": _word, "number": _blank,
+_NORMALIZERS: dict[str, Callable[[str], str]] = {
+    "url": _normalize_url, "node": _base_name_of_node, "code": lambda code: code, "path": _normalize_path, "word": _normalize_word, "number": _mask_variables,
 }  # fmt: skip

@@ -19,20 +19,20 @@ from health.insights import finding_queries
 from health.insights.finding_queries import Key
 from health.insights.flaky_queries import (
     FlakyCounts,
-    allowed_to_fail,
     count_first_failures,
     count_flaky,
     flaky_jobs,
+    jobs_allowed_to_fail_by_workflow,
     newest_flaky,
 )
 from health.metrics.definitions.change import wilson
 from health.metrics.definitions.distribution import ratio
 from health.metrics.queries import executor
-from health.metrics.queries.grouping import Question
+from health.metrics.queries.grouping import MetricsQuery
 from health.metrics.service import was_collected
 
 # Called flaky where at least this share of runs flakes, certain to 97.5 % for each factor, by two runs or more.
-CALLED_FROM, LEAST_RUNS = 0.01, 2
+FLAKY_THRESHOLD, MIN_FLAKY_RUNS = 0.01, 2
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,15 @@ def flakiness(flaky: int, rerun_failures: int, failed_first: int, decided: int) 
     low, high = wilson(flaky, rerun_failures)
     estimate = None if per_rerun is None or fails is None else per_rerun * fails
     bound = low * wilson(failed_first, decided)[0]
-    return Flakiness(per_rerun, low, high, estimate, bound, flaky >= LEAST_RUNS and bound >= CALLED_FROM)
+    return Flakiness(per_rerun, low, high, estimate, bound, flaky >= MIN_FLAKY_RUNS and bound >= FLAKY_THRESHOLD)
 
 
 # Called flaky by the runs of so many last days of the window.
-CALLED_WITHIN = timedelta(days=28)
-SAME_COMMIT_WITHIN = timedelta(days=14)
-MOST_FOR_JOBS, _MOST_WORKFLOWS_FOR_JOBS = 1_000, 100
+CLASSIFICATION_WINDOW = timedelta(days=28)
+SAME_COMMIT_WINDOW = timedelta(days=14)
+MAX_RUNS_FOR_JOBS, _MAX_WORKFLOWS_FOR_JOBS = 1_000, 100
 # A run of the last day may still be run again: of its final number 84 % were known at the time, in simulated accounts.
-NOT_RIPE = timedelta(days=1)
+RERUN_DELAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -112,12 +112,12 @@ def flaky(session: Session, scope: Scope, window: Window) -> list[FlakyWorkflow]
     counted = {key: counts for key, counts in count_flaky(session, scope, window).items() if counts.flaky}
     if not counted:
         return []
-    ended = executor.outcomes(session, Question(scope, window, GroupBy.WORKFLOW))
+    ended = executor.outcomes(session, MetricsQuery(scope, window, GroupBy.WORKFLOW))
     decided = {key: counts[Outcome.SUCCESS] + counts[Outcome.FAILURE] for (key, _), counts in ended.items()}
-    lately = Window(max(window.since, window.until - SAME_COMMIT_WITHIN), window.until)
-    commits = finding_queries.same_commit(session, scope, lately)
+    lately = Window(max(window.since, window.until - SAME_COMMIT_WINDOW), window.until)
+    commits = finding_queries.count_same_commit_flakes(session, scope, lately)
     newest, jobs = newest_flaky(session, scope, window), _jobs(session, scope, window)
-    sure, before = _sure(session, scope, window, counted), _before(session, scope, window)
+    sure, before = _classify(session, scope, window, counted), _previous_counts(session, scope, window)
     repos, names = executor.repository_names(session), executor.workflow_names(session)
     listed = []
     for key, counts in counted.items():
@@ -129,16 +129,18 @@ def flaky(session: Session, scope: Scope, window: Window) -> list[FlakyWorkflow]
             flaky_runs=counts.flaky, decided=whole, rate=ratio(counts.flaky, whole), lower_bound=low, upper_bound=high,
             rerun_failures=counts.rerun_failures, rate_per_rerun=ratio(counts.flaky, counts.rerun_failures),
             estimate=sure[key].estimate, estimate_low=sure[key].estimate_low, called=sure[key].called,
-            same_commit=commits.get(key, 0), jobs=_most_often(jobs[key]),
+            same_commit=commits.get(key, 0), jobs=_top_jobs(jobs[key]),
             last_at=newest[key][1], last_run_id=newest[key][0], by_day=[counts.by_day.get(day, 0) for day in days],
             wasted_seconds=counts.wasted_seconds, before=before[key] if before is not None else None,
         ))  # fmt: skip
     return sorted(listed, key=lambda each: (-each.estimate_low, -each.lower_bound, each.repo, each.workflow))
 
 
-def _sure(session: Session, scope: Scope, window: Window, counted: Mapping[Key, FlakyCounts]) -> dict[Key, Flakiness]:
+def _classify(
+    session: Session, scope: Scope, window: Window, counted: Mapping[Key, FlakyCounts]
+) -> dict[Key, Flakiness]:
     """Of the last 28 days: numerator and denominator of the same runs."""
-    recent = Window(max(window.since, window.until - CALLED_WITHIN), window.until)
+    recent = Window(max(window.since, window.until - CLASSIFICATION_WINDOW), window.until)
     lately = counted if recent == window else count_flaky(session, scope, recent)
     firsts = count_first_failures(session, scope, recent)
     nothing = FlakyCounts()
@@ -150,7 +152,7 @@ def _sure(session: Session, scope: Scope, window: Window, counted: Mapping[Key, 
     }
 
 
-def _before(session: Session, scope: Scope, window: Window) -> Counter[Key] | None:
+def _previous_counts(session: Session, scope: Scope, window: Window) -> Counter[Key] | None:
     """Flaky runs by workflow; null where they were not collected."""
     if not was_collected(session, scope, window):
         return None
@@ -160,10 +162,10 @@ def _before(session: Session, scope: Scope, window: Window) -> Counter[Key] | No
 
 def _jobs(session: Session, scope: Scope, window: Window) -> dict[Key, Counter[str]]:
     """How many runs each job made flaky, by workflow."""
-    newest = finding_queries.list_flaky(session, scope, window, limit=MOST_FOR_JOBS)
+    newest = finding_queries.list_flaky_runs(session, scope, window, limit=MAX_RUNS_FOR_JOBS)
     workflow_of = {(run.repository_id, run.id): (run.repository_id, run.workflow_id) for run in newest}
-    workflows = list(dict.fromkeys(workflow_of.values()))[:_MOST_WORKFLOWS_FOR_JOBS]
-    allowed = allowed_to_fail(session, workflows, window)
+    workflows = list(dict.fromkeys(workflow_of.values()))[:_MAX_WORKFLOWS_FOR_JOBS]
+    allowed = jobs_allowed_to_fail_by_workflow(session, workflows, window)
     counted: dict[Key, Counter[str]] = defaultdict(Counter)
     for repository_id, run_id, name in flaky_jobs(session, newest):
         key = workflow_of[repository_id, run_id]
@@ -172,7 +174,7 @@ def _jobs(session: Session, scope: Scope, window: Window) -> dict[Key, Counter[s
     return counted
 
 
-def _most_often(jobs: Counter[str]) -> list[FlakyJob]:
+def _top_jobs(jobs: Counter[str]) -> list[FlakyJob]:
     """Ten at most; of the same number, by name."""
     ranked = sorted(jobs.items(), key=lambda each: (-each[1], each[0]))
     return [FlakyJob(*each) for each in ranked[:10]]

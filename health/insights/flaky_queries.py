@@ -19,9 +19,9 @@ from health.insights.finding_queries import FlakyRun, Key
 
 _DAY = 86_400
 # A failed job whose run passed nevertheless was allowed to fail. So many newest green runs are looked at for them.
-_GREEN_RUNS = 100
+_MAX_GREEN_RUNS = 100
 _FAILED = ("failure", "timed_out")
-_OWN = (Job.conclusion.in_(_FAILED), ~Job.phantom)
+_FAILED_OWN_JOB = (Job.conclusion.in_(_FAILED), ~Job.phantom)
 
 
 @dataclass
@@ -104,7 +104,7 @@ def flaky_jobs(session: Session, runs: Sequence[FlakyRun]) -> set[tuple[int, int
     query = (
         select(Job.repository_id, Job.run_id, Job.name, Job.copied, passed)
         .join(Attempt, same)
-        .where(Job.repository_id.in_(repositories), Job.run_id.in_(ids), *_OWN)
+        .where(Job.repository_id.in_(repositories), Job.run_id.in_(ids), *_FAILED_OWN_JOB)
     )
     failed: set[tuple[int, int, str]] = set()
     allowed: set[tuple[int, int, str]] = set()
@@ -116,7 +116,7 @@ def flaky_jobs(session: Session, runs: Sequence[FlakyRun]) -> set[tuple[int, int
     return failed - allowed
 
 
-def allowed_to_fail(session: Session, keys: Collection[Key], window: Window) -> set[tuple[Key, str]]:
+def jobs_allowed_to_fail_by_workflow(session: Session, keys: Collection[Key], window: Window) -> set[tuple[Key, str]]:
     """Names of jobs that failed in runs that passed, of the newest 100 green runs of each workflow in the window."""
     found: set[tuple[Key, str]] = set()
     for repository_id, workflow_id in keys:
@@ -126,14 +126,14 @@ def allowed_to_fail(session: Session, keys: Collection[Key], window: Window) -> 
                 Run.repository_id == repository_id, Run.workflow_id == workflow_id, *in_window(window),
                 Run.outcome == Outcome.SUCCESS,
             )
-            .order_by(Run.created_at.desc()).limit(_GREEN_RUNS).subquery()
+            .order_by(Run.created_at.desc()).limit(_MAX_GREEN_RUNS).subquery()
         )  # fmt: skip
         query = (
             select(Job.name)
             .select_from(green)
             .join(Job, and_(Job.repository_id == repository_id, Job.run_id == green.c.id,
                             Job.attempt == green.c.attempt))
-            .where(*_OWN)
+            .where(*_FAILED_OWN_JOB)
             .distinct()
         )  # fmt: skip
         found |= {((repository_id, workflow_id), name) for name in session.scalars(query)}

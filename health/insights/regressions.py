@@ -24,19 +24,19 @@ from db.runs.run_queries import RunRow
 from db.sql import epoch_seconds
 from health.insights import finding_queries
 from health.insights.change_points import (
-    FALSE_SHARE,
+    FALSE_DISCOVERY_RATE,
     LOOK_BACK_DAYS,
     SuccessChanges,
-    steps,
+    find_duration_steps,
+    locate_drop,
     success_changes,
-    worse_since,
 )
-from health.insights.statistics import Sequences, benjamini_hochberg
+from health.insights.statistics import RunSequences, benjamini_hochberg
 from health.metrics.definitions.distribution import Ints, ratio
 
 # Repository and workflow.
 Key = tuple[int, int]
-_AT_ONCE = 20_000
+_BATCH_SIZE = 20_000
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,15 @@ class DecidedRuns:
 
     keys: list[Key]
     ids: Ints
-    runs: Sequences
+    runs: RunSequences
 
 
-def read_decided(session: Session, scope: Scope, since: datetime, until: datetime) -> DecidedRuns:
+def read_decided_runs(session: Session, scope: Scope, since: datetime, until: datetime) -> DecidedRuns:
     """Runs created in [since, until) on the default branch, by one statement: 48 bytes a run are held. Sorted here:
     numbers in columns sort ten times as fast as rows in a database."""
     parts = [np.zeros((3, 0), dtype=np.int64)]
     measures = [np.zeros((3, 0))]
-    for rows in _portions(session, scope, since, until):
+    for rows in _batches(session, scope, since, until):
         repositories, workflows, ids, *rest = zip(*rows, strict=True)
         parts.append(np.asarray((repositories, workflows, ids), dtype=np.int64))
         # Durations that are not known become NaN.
@@ -66,10 +66,10 @@ def read_decided(session: Session, scope: Scope, since: datetime, until: datetim
     new[1:] = (repository[1:] != repository[:-1]) | (workflow[1:] != workflow[:-1])
     keys = list(zip(repository[new].tolist(), workflow[new].tolist(), strict=True))
     starts = np.append(np.nonzero(new)[0], len(order)).astype(np.int64)
-    return DecidedRuns(keys, run[order], Sequences(starts, created[order], failed[order] > 0, seconds[order]))
+    return DecidedRuns(keys, run[order], RunSequences(starts, created[order], failed[order] > 0, seconds[order]))
 
 
-def _portions(session: Session, scope: Scope, since: datetime, until: datetime) -> Iterator[Any]:
+def _batches(session: Session, scope: Scope, since: datetime, until: datetime) -> Iterator[Any]:
     failed = case((Run.outcome == Outcome.FAILURE, 1), else_=0)
     query = (
         select(
@@ -79,7 +79,7 @@ def _portions(session: Session, scope: Scope, since: datetime, until: datetime) 
             *in_scope(session, scope), Run.on_default_branch, Run.outcome.in_(DECIDED), Run.created_at >= since,
             Run.created_at < until,
         )
-        .execution_options(yield_per=_AT_ONCE)
+        .execution_options(yield_per=_BATCH_SIZE)
     )  # fmt: skip
     # Past the unit of work: hundreds of thousands of rows may be read.
     yield from session.connection().execute(query).partitions()
@@ -87,7 +87,7 @@ def _portions(session: Session, scope: Scope, since: datetime, until: datetime) 
 
 LOOK_BACK = timedelta(days=LOOK_BACK_DAYS)
 # Dates of a change are told to the day; a moment that is known better than this is not called approximate.
-_EXACT = timedelta(days=1)
+_DATE_PRECISION = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Regression:
 
 
 @dataclass(frozen=True)
-class SuccessLook:
+class SuccessScan:
     """Success rates of the workflows of a scope; `threshold` is the largest p-value that is a discovery among all
     workflows that were looked at beside them."""
 
@@ -123,10 +123,10 @@ class SuccessLook:
     changes: SuccessChanges
     threshold: float
 
-    def text(self, number: int) -> str:
+    def describe(self, index: int) -> str:
         """The rates of both sides."""
-        days = int(self.changes.days[number])
-        after, before = rates(self.changes, number)
+        days = int(self.changes.days[index])
+        after, before = rates(self.changes, index)
         return (
             f"{formatting.percent(after)} in the last {days} days, "
             f"{formatting.percent(before)} in the {LOOK_BACK_DAYS - days} days before"
@@ -135,65 +135,65 @@ class SuccessLook:
 
 def regressions(session: Session, scope: Scope, now: datetime) -> list[Regression]:
     """Success first, each kind by the size of the change. On default branches, of the last 37 days."""
-    scope = scope.whole_sequence()
-    look = look_at_success(session, scope, now)
-    worse, slower = list(_worse(session, look)), list(_slower(session, look.decided))
+    scope = scope.for_sequences()
+    look = scan_success(session, scope, now)
+    worse, slower = list(_success_regressions(session, look)), list(_duration_regressions(session, look.decided))
     return [
         *sorted(worse, key=lambda each: each.after - each.before),
         *sorted(slower, key=lambda each: -each.after / each.before),
     ]
 
 
-def look_at_success(session: Session, scope: Scope, now: datetime) -> SuccessLook:
+def scan_success(session: Session, scope: Scope, now: datetime) -> SuccessScan:
     """Which workflows of the scope count as worse does not depend on how narrow it is: the threshold is that of all
     monitored repositories."""
-    decided = read_decided(session, scope, now - LOOK_BACK, now)
+    decided = read_decided_runs(session, scope, now - LOOK_BACK, now)
     changes = success_changes(decided.runs, now.timestamp())
     own = dict(zip(decided.keys, changes.p_value.tolist(), strict=True))
     everywhere = replace(scope, repos=(), workflows=())
-    together = own if scope == everywhere else _others(session, everywhere, now) | own
-    return SuccessLook(decided, changes, benjamini_hochberg(list(together.values()), FALSE_SHARE))
+    together = own if scope == everywhere else _cached_p_values(session, everywhere, now) | own
+    return SuccessScan(decided, changes, benjamini_hochberg(list(together.values()), FALSE_DISCOVERY_RATE))
 
 
 # The p-values of all workflows by database: a narrow question asked again within ten minutes need not read all runs.
-_FAMILIES: WeakKeyDictionary[object, dict[Scope, tuple[datetime, dict[Key, float]]]] = WeakKeyDictionary()
-_FAMILY_FOR = timedelta(minutes=10)
-_MOST_FAMILIES = 64
+_P_VALUE_CACHE: WeakKeyDictionary[object, dict[Scope, tuple[datetime, dict[Key, float]]]] = WeakKeyDictionary()
+_P_VALUE_CACHE_TTL = timedelta(minutes=10)
+_P_VALUE_CACHE_SIZE = 64
 _lock = Lock()
 
 
-def _others(session: Session, everywhere: Scope, now: datetime) -> dict[Key, float]:
+def _cached_p_values(session: Session, unrestricted_scope: Scope, now: datetime) -> dict[Key, float]:
     database = session.get_bind()
     with _lock:
-        families = _FAMILIES.setdefault(database, {})
-        made, found = families.get(everywhere, (None, {}))
-    if made is not None and abs(now - made) < _FAMILY_FOR:
+        families = _P_VALUE_CACHE.setdefault(database, {})
+        made, found = families.get(unrestricted_scope, (None, {}))
+    if made is not None and abs(now - made) < _P_VALUE_CACHE_TTL:
         return found
-    decided = read_decided(session, everywhere, now - LOOK_BACK, now)
+    decided = read_decided_runs(session, unrestricted_scope, now - LOOK_BACK, now)
     changes = success_changes(decided.runs, now.timestamp())
     found = dict(zip(decided.keys, changes.p_value.tolist(), strict=True))
     with _lock:
-        if len(families) >= _MOST_FAMILIES:
+        if len(families) >= _P_VALUE_CACHE_SIZE:
             families.clear()
-        families[everywhere] = now, found
+        families[unrestricted_scope] = now, found
     return found
 
 
-def rates(changes: SuccessChanges, number: int) -> tuple[float | None, float | None]:
+def rates(changes: SuccessChanges, index: int) -> tuple[float | None, float | None]:
     """Success rates of the recent window and before."""
-    passed, before = int(changes.passed[number]), int(changes.passed_before[number])
+    passed, before = int(changes.passed[index]), int(changes.passed_before[index])
     return (
-        ratio(passed, passed + int(changes.failed[number])),
-        ratio(before, before + int(changes.failed_before[number])),
+        ratio(passed, passed + int(changes.failed[index])),
+        ratio(before, before + int(changes.failed_before[index])),
     )
 
 
 @dataclass(frozen=True)
-class _Change:
+class _ChangePoint:
     """`number` of the workflow; places in its sequence of the most probable first run and of the interval; values and
     numbers of runs before and after."""
 
-    number: int
+    workflow_index: int
     first: int
     earliest: int
     latest: int
@@ -206,10 +206,10 @@ class _Change:
     t: float | None = None
 
 
-def _worse(session: Session, look: SuccessLook) -> Iterator[Regression]:
+def _success_regressions(session: Session, look: SuccessScan) -> Iterator[Regression]:
     decided, changes = look.decided, look.changes
-    for number in np.nonzero(changes.worse(look.threshold))[0].tolist():
-        since = worse_since(decided.runs.one(number))
+    for number in np.nonzero(changes.is_worse(look.threshold))[0].tolist():
+        since = locate_drop(decided.runs.workflow(number))
         after, before = rates(changes, number)
         if since is None or after is None or before is None:
             continue
@@ -217,45 +217,45 @@ def _worse(session: Session, look: SuccessLook) -> Iterator[Regression]:
             int(changes.failed_before[number] + changes.passed_before[number]),
             int(changes.failed[number] + changes.passed[number]),
         )
-        text, p_value = f"Success rate {look.text(number)}", float(changes.p_value[number])
-        change = _Change(
+        text, p_value = f"Success rate {look.describe(number)}", float(changes.p_value[number])
+        change = _ChangePoint(
             number, since.first, since.earliest, since.latest, before, after, *sizes, text, p_value=p_value
         )  # fmt: skip
         yield from _regression(session, "success", decided, change)
 
 
-def _slower(session: Session, decided: DecidedRuns) -> Iterator[Regression]:
+def _duration_regressions(session: Session, decided: DecidedRuns) -> Iterator[Regression]:
     """Successful runs only: failures end early."""
     timed = ~decided.runs.failed & (decided.runs.seconds > 0)
-    passed = DecidedRuns(decided.keys, decided.ids[timed], decided.runs.only(timed))
-    for number, step in steps(passed.runs).items():
+    passed = DecidedRuns(decided.keys, decided.ids[timed], decided.runs.where(timed))
+    for number, step in find_duration_steps(passed.runs).items():
         text = (
             f"Median duration {formatting.duration(step.after)}, {formatting.duration(step.before)} before: "
             f"{step.after / step.before - 1:.0%} slower"
         )
-        change = _Change(
+        change = _ChangePoint(
             number, step.index, step.earliest, step.latest, step.before, step.after, step.sample_before,
             step.sample_after, text, t=step.t,
         )  # fmt: skip
         yield from _regression(session, "duration", passed, change)
 
 
-def _regression(session: Session, kind: str, decided: DecidedRuns, change: _Change) -> Iterator[Regression]:
+def _regression(session: Session, kind: str, decided: DecidedRuns, change: _ChangePoint) -> Iterator[Regression]:
     """Nothing where its first run was deleted meanwhile."""
-    start, created = decided.runs.starts[change.number], decided.runs.created
+    start, created = decided.runs.starts[change.workflow_index], decided.runs.created
     earliest, latest = (
         datetime.fromtimestamp(float(created[start + place]), UTC) for place in (change.earliest, change.latest)
     )
     text = change.text
     for run in finding_queries.list_runs_by_id(session, [int(decided.ids[start + change.first])]):
-        if latest - earliest > _EXACT:
-            text += f"; since about {_day(run.created_at)} ({_day(earliest)} to {_day(latest)})"
+        if latest - earliest > _DATE_PRECISION:
+            text += f"; since about {_format_day(run.created_at)} ({_format_day(earliest)} to {_format_day(latest)})"
         yield Regression(
-            kind, run.repo, run.workflow, decided.keys[change.number][1], run.branch or formatting.NO_DATA, run.created_at,
+            kind, run.repo, run.workflow, decided.keys[change.workflow_index][1], run.branch or formatting.NO_DATA, run.created_at,
             earliest, latest, run, change.before, change.after, change.sample_before, change.sample_after,
             change.p_value, change.t, text,
         )  # fmt: skip
 
 
-def _day(moment: datetime) -> str:
+def _format_day(moment: datetime) -> str:
     return f"{moment.day} {moment:%b}"

@@ -14,33 +14,33 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from health.metrics.definitions.distribution import Floats, Ints, percentile_of
+from health.metrics.definitions.distribution import Floats, Ints, percentile_of_list
 
 # Terms of a sum below this share of 1 change no decision.
 _NEGLIGIBLE = 1e-15
 
 
-def fisher_worse(failed: int, passed: int, failed_before: int, passed_before: int) -> float:
+def fisher_exact_greater(failed: int, passed: int, failed_before: int, passed_before: int) -> float:
     """The p-value of Fisher's exact test, one-sided: how likely at least so many of the failures are now, if nothing
     had changed (R. A. Fisher, "The Design of Experiments", 1935)."""
     one = [np.asarray([each], dtype=np.int64) for each in (failed, passed, failed_before, passed_before)]
-    return float(fisher_worse_each(*one)[0])
+    return float(fisher_exact_greater_many(*one)[0])
 
 
-def fisher_worse_each(
+def fisher_exact_greater_many(
     failed: Ints, passed: Ints, failed_before: Ints, passed_before: Ints, *, mid: bool = False
 ) -> Floats:
     """As fisher_worse, of many tables. `mid`: the mid-p-value, which counts half of the table itself; the test of few
     runs is else far below its level (H. O. Lancaster, "Significance Tests in Discrete Distributions", 1961)."""
     now, before, failures = failed + passed, failed_before + passed_before, failed + failed_before
     logs = log_factorials(int((now + before).max(initial=0)))
-    constant = _log_ways(logs, now + before, failures)
+    constant = _log_binomial(logs, now + before, failures)
     most = np.minimum(now, failures)
     total = np.zeros(len(failed))
     first = np.maximum(failed, failures - before)
     for step in range(int((most - first).max(initial=-1)) + 1):
         term_at = np.minimum(first + step, most)
-        ways = _log_ways(logs, now, term_at) + _log_ways(logs, before, failures - term_at)
+        ways = _log_binomial(logs, now, term_at) + _log_binomial(logs, before, failures - term_at)
         term = np.where(first + step <= most, np.exp(ways - constant), 0.0)
         total += term / 2 if mid and step == 0 else term
         # Beyond the mode the terms only fall.
@@ -67,12 +67,12 @@ def simes(p_values: Floats) -> Floats:
     return found
 
 
-def log_factorials(most: int) -> Floats:
+def log_factorials(maximum: int) -> Floats:
     """The logarithms of 0! to most!."""
-    return np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, most + 1)))))
+    return np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, maximum + 1)))))
 
 
-def _log_ways(logs: Floats, whole: Ints, part: Ints) -> Floats:
+def _log_binomial(logs: Floats, whole: Ints, part: Ints) -> Floats:
     """The logarithm of "whole choose part"."""
     found: Floats = logs[whole] - logs[part] - logs[whole - part]
     return found
@@ -83,7 +83,7 @@ DAY = 86_400.0
 
 
 @dataclass(frozen=True)
-class Sequences:
+class RunSequences:
     """Workflow k has the rows `starts[k]` to `starts[k + 1]`, in the order of creation. `created` in seconds since
     1970, UTC; `seconds` is the duration, NaN where unknown."""
 
@@ -101,20 +101,20 @@ class Sequences:
         """The workflow of each row."""
         return np.repeat(np.arange(len(self)), np.diff(self.starts))
 
-    def only(self, mask: Mask) -> "Sequences":
+    def where(self, mask: Mask) -> "RunSequences":
         """The rows of the mask; every workflow stays, possibly without a row."""
         before = np.concatenate(([0], np.cumsum(mask)))
-        return Sequences(before[self.starts], self.created[mask], self.failed[mask], self.seconds[mask])
+        return RunSequences(before[self.starts], self.created[mask], self.failed[mask], self.seconds[mask])
 
-    def between(self, since: float, until: float) -> "Sequences":
+    def between(self, since: float, until: float) -> "RunSequences":
         """Runs created in [since, until)."""
-        return self.only((self.created >= since) & (self.created < until))
+        return self.where((self.created >= since) & (self.created < until))
 
-    def one(self, number: int) -> "Sequences":
+    def workflow(self, index: int) -> "RunSequences":
         """A single workflow."""
-        rows = slice(self.starts[number], self.starts[number + 1])
+        rows = slice(self.starts[index], self.starts[index + 1])
         size = np.asarray([0, rows.stop - rows.start])
-        return Sequences(size, self.created[rows], self.failed[rows], self.seconds[rows])
+        return RunSequences(size, self.created[rows], self.failed[rows], self.seconds[rows])
 
     def streak_starts(self) -> Mask:
         """Failures that do not follow a failure of the same workflow."""
@@ -130,13 +130,13 @@ class Sequences:
         return found
 
 
-def sequences(workflows: Iterable[Sequence[tuple[float, bool, float | None]]]) -> Sequences:
+def build_sequences(workflows: Iterable[Sequence[tuple[float, bool, float | None]]]) -> RunSequences:
     """Of lists of (created, failed, seconds) in the order of creation."""
     listed = list(workflows)
     rows = [row for each in listed for row in each]
     starts = np.concatenate(([0], np.cumsum([len(each) for each in listed], dtype=np.int64)))
     seconds = [np.nan if row[2] is None else row[2] for row in rows]
-    return Sequences(
+    return RunSequences(
         starts, np.asarray([row[0] for row in rows], dtype=np.float64),
         np.asarray([row[1] for row in rows], dtype=np.bool_), np.asarray(seconds, dtype=np.float64),
     )  # fmt: skip
@@ -144,55 +144,55 @@ def sequences(workflows: Iterable[Sequence[tuple[float, bool, float | None]]]) -
 
 HOUR = 3600.0
 # The hours looked at, of which so many must each have the share of waiting jobs.
-HOURS, LASTING_HOURS = 3, 2
-WAITED_SECONDS, LEAST_SHARE, LEAST_WAITED = 300.0, 0.25, 5
-_CERTAIN = 0.001
+HOURS, MIN_LASTING_HOURS = 3, 2
+LONG_WAIT_SECONDS, MIN_WAITING_SHARE, MIN_WAITING_JOBS = 300.0, 0.25, 5
+_MAX_P_VALUE = 0.001
 # With fewer jobs to compare with, most jobs must have waited.
-LEAST_BEFORE, _SHARE_ALONE = 5, 0.5
+MIN_JOBS_BEFORE, _SHARE_WITHOUT_HISTORY = 5, 0.5
 
 
 @dataclass(frozen=True)
-class Shortage:
+class RunnerShortage:
     """Of the `jobs` of the last 3 hours `waited` waited for 5 minutes or longer. Seconds; `usual_p95` of the jobs
     before, null where there are too few."""
 
     jobs: int
-    waited: int
+    waiting_jobs: int
     p95: float
     usual_p95: float | None
     jobs_before: int
 
 
-def shortage(recent: Sequence[tuple[float, float]], before: Sequence[float], now: float) -> Shortage | None:
+def find_shortage(recent: Sequence[tuple[float, float]], before: Sequence[float], now: float) -> RunnerShortage | None:
     """`recent`: when each job of the last 3 hours was queued, in seconds since 1970, and how long it waited or has
     waited up to now; `before`: waits of jobs of the same hours a week before. Null where runners are not short."""
     if not may_be_short(recent, now):
         return None
     waits = sorted(seconds for _, seconds in recent)
-    waited = _waited(waits)
-    known = len(before) >= LEAST_BEFORE
-    if not known and waited < _SHARE_ALONE * len(waits):
+    waited = _count_long_waits(waits)
+    known = len(before) >= MIN_JOBS_BEFORE
+    if not known and waited < _SHARE_WITHOUT_HISTORY * len(waits):
         return None
-    earlier = _waited(before)
-    if known and fisher_worse(waited, len(waits) - waited, earlier, len(before) - earlier) >= _CERTAIN:
+    earlier = _count_long_waits(before)
+    if known and fisher_exact_greater(waited, len(waits) - waited, earlier, len(before) - earlier) >= _MAX_P_VALUE:
         return None
-    usual = percentile_of(sorted(before), 0.95) if known else None
-    return Shortage(len(waits), waited, percentile_of(waits, 0.95) or 0.0, usual, len(before))
+    usual = percentile_of_list(sorted(before), 0.95) if known else None
+    return RunnerShortage(len(waits), waited, percentile_of_list(waits, 0.95) or 0.0, usual, len(before))
 
 
 def may_be_short(recent: Sequence[tuple[float, float]], now: float) -> bool:
     """Did a large share wait, and did it last? What it was before decides."""
-    waited = _waited([seconds for _, seconds in recent])
-    if waited < LEAST_WAITED or waited < LEAST_SHARE * len(recent):
+    waited = _count_long_waits([seconds for _, seconds in recent])
+    if waited < MIN_WAITING_JOBS or waited < MIN_WAITING_SHARE * len(recent):
         return False
-    return sum(_is_short(recent, now, hour) for hour in range(HOURS)) >= LASTING_HOURS
+    return sum(_is_short(recent, now, hour) for hour in range(HOURS)) >= MIN_LASTING_HOURS
 
 
 def _is_short(recent: Sequence[tuple[float, float]], now: float, hour: int) -> bool:
     """In the hour that began `hour` + 1 hours ago."""
     waits = [seconds for queued, seconds in recent if hour * HOUR <= now - queued < (hour + 1) * HOUR]
-    return bool(waits) and _waited(waits) >= LEAST_SHARE * len(waits)
+    return bool(waits) and _count_long_waits(waits) >= MIN_WAITING_SHARE * len(waits)
 
 
-def _waited(waits: Sequence[float]) -> int:
-    return sum(seconds >= WAITED_SECONDS for seconds in waits)
+def _count_long_waits(waits: Sequence[float]) -> int:
+    return sum(seconds >= LONG_WAIT_SECONDS for seconds in waits)

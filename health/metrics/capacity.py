@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.orm import Session
 
 from db.definitions.scope import Scope, Window
-from health.metrics.definitions.usage import SUMS, busiest_hours, label_of, most_at_once, waits_by_hour
+from health.metrics.definitions.usage import SUMS, busiest_hours, peak_concurrency, runner_label, waits_by_hour
 from health.metrics.definitions.usage import waits_by_label as waits_of
 from health.metrics.queries import usage_queries as queries
 
@@ -60,19 +60,21 @@ class Queues:
 
 
 # Labels whose busiest hour is looked at.
-_LOOKED_AT = 8
+_MAX_BUSIEST_LABELS = 8
 _HOUR = 3600
 
 
 def queues(session: Session, scope: Scope, window: Window) -> Queues:
     """By the labels of runners. The busiest hour is looked at for the 8 of them with most jobs."""
-    used = queries.waits(session, scope, window)
+    used = queries.waits_by_bucket(session, scope, window)
     jobs: Counter[str] = Counter()
     for key, row in zip(used.usage.keys, used.usage.sums, strict=True):
         jobs[key.label] += int(row[SUMS.index("jobs")])
     labels = sorted(jobs, key=lambda label: (-jobs[label], label))
     hours = busiest_hours(used.usage)
-    load = _load(session, scope, {label: hours[label] for label in labels[:_LOOKED_AT] if label in hours})
+    load = _busiest_hours(
+        session, scope, {label: hours[label] for label in labels[:_MAX_BUSIEST_LABELS] if label in hours}
+    )
     whole, by_hour = waits_of(used.usage, labels), waits_by_hour(used.usage, labels)
     runners = [
         RunnerQueue(label or None, jobs[label], wait.p50, wait.p95, *load.get(label, (None, 0, None)))
@@ -88,7 +90,7 @@ def queues(session: Session, scope: Scope, window: Window) -> Queues:
 def waits_by_label(session: Session, scope: Scope, window: Window) -> list[LabelWaits]:
     """Of the jobs of runs created in the window; the label with most jobs first. Compare with `week_before(window)`:
     waits depend on the weekday and the hour."""
-    usage = queries.waits(session, scope, window).usage
+    usage = queries.waits_by_bucket(session, scope, window).usage
     labels = sorted({key.label for key in usage.keys})
     found = [
         LabelWaits(label or None, wait.jobs, wait.p50, wait.p95)
@@ -102,16 +104,16 @@ def week_before(window: Window) -> Window:
     return Window(window.since - timedelta(days=7), window.until - timedelta(days=7))
 
 
-def _load(session: Session, scope: Scope, hours: Mapping[str, int]) -> dict[str, tuple[datetime, int, int]]:
+def _busiest_hours(session: Session, scope: Scope, hours: Mapping[str, int]) -> dict[str, tuple[datetime, int, int]]:
     """Of each label its busiest hour, how many jobs were queued in it, and how many at most ran at once."""
     moments = {hour: datetime.fromtimestamp(hour * _HOUR, UTC) for hour in hours.values()}
-    jobs: dict[str, list[queries.Busy]] = defaultdict(list)
-    for job in queries.busy_jobs(session, scope, sorted(moments.values())):
-        jobs[label_of(job.labels)].append(job)
+    jobs: dict[str, list[queries.JobInterval]] = defaultdict(list)
+    for job in queries.jobs_in_hours(session, scope, sorted(moments.values())):
+        jobs[runner_label(job.labels)].append(job)
     found = {}
     for label, hour in hours.items():
         since, until = hour * _HOUR, (hour + 1) * _HOUR
         queued = sum(since <= job.queued < until for job in jobs[label] if job.queued is not None)
         ran = [(job.started, job.ended) for job in jobs[label] if job.started is not None]
-        found[label] = moments[hour], queued, most_at_once(ran, since, until)
+        found[label] = moments[hour], queued, peak_concurrency(ran, since, until)
     return found

@@ -7,29 +7,29 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from db.definitions.scope import LENGTHS, Scope, Window
+from db.definitions.scope import INTERVAL_LENGTHS, Scope, Window
 from db.enums import GroupBy, Interval
 from db.runs.run_lists import recent_outcomes
 from db.runs.run_queries import count_rows
 from health.completeness.gaps import Completeness
-from health.completeness.service import completeness, one_reading
-from health.metrics.definitions.aggregates import Facts, no_facts
+from health.completeness.service import completeness, overview_cache
+from health.metrics.definitions.aggregates import Aggregates, empty_aggregates
 from health.metrics.definitions.catalogue import FIGURES
 from health.metrics.definitions.change import (
     MIN_SAMPLES,
     Change,
     DurationChange,
-    Pair,
+    DurationPair,
     change,
     duration_change,
-    standardised,
+    standardized_change,
 )
 from health.metrics.definitions.distribution import UNKNOWN, ratio
 from health.metrics.definitions.formulas import Metrics, metrics, with_losses
 from health.metrics.queries import executor as queries
 from health.metrics.queries.branch_status import Streak, failing_streaks
-from health.metrics.queries.grouping import Question
-from health.metrics.queries.largest import commits_passed, largest
+from health.metrics.queries.grouping import MetricsQuery
+from health.metrics.queries.largest import count_passed_commits, largest_aggregates
 from health.metrics.queries.local_hours import local_hours
 
 __all__ = [
@@ -56,11 +56,11 @@ __all__ = [
 
 
 # The median of several workflows is a mixture, which changes with their shares.
-STANDARDISED = "success_duration_p50"
+STANDARDIZED_FIGURE = "success_duration_p50"
 # The history is read from a moment that lies a little later than the start of the window asked for.
-_SLACK = timedelta(hours=1)
+_COVERAGE_TOLERANCE = timedelta(hours=1)
 # Longer windows show a trend by weeks.
-_DAILY_UP_TO = timedelta(days=62)
+_MAX_DAILY_TREND = timedelta(days=62)
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,10 @@ class Comparison:
     is known to be complete: a change against a part of the runs would be wrong. `duration_change` is that of the same
     workflows; null where no workflow has enough successes on both sides, or the periods are not comparable."""
 
-    now: Metrics
-    before: Metrics
+    current: Metrics
+    previous: Metrics
     window: Window
-    window_before: Window
+    previous_window: Window
     comparable: bool
     duration_change: DurationChange | None = None
 
@@ -112,10 +112,10 @@ class Comparison:
         figure = FIGURES[name]
         if not self.comparable:
             return None
-        if name == STANDARDISED:
-            samples = (figure.sample(each) for each in (self.now, self.before))
-            return standardised(figure, self.duration_change, *samples)
-        return change(figure, self.now, self.before)
+        if name == STANDARDIZED_FIGURE:
+            samples = (figure.sample(each) for each in (self.current, self.previous))
+            return standardized_change(figure, self.duration_change, *samples)
+        return change(figure, self.current, self.previous)
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,9 @@ class WorkflowHealth:
     workflow_id: int
     metrics: Metrics
     trend: list[float | None]
-    recent: list[tuple[int, str]]
+    recent_outcomes: list[tuple[int, str]]
     last_run_at: datetime
-    failing: Streak | None
+    streak: Streak | None
 
 
 def snapshot(
@@ -150,9 +150,9 @@ def snapshot(
     """The figures of all runs that the scope and the window hold. `commits` false saves the statement that groups the
     runs by commit; those figures are null then. `now`: until when open episodes have lasted; null: until the window's
     end."""
-    found = queries.facts(session, Question(scope, window, now=now))
-    passed = commits_passed(session, scope, window) if commits else None
-    return metrics(found.get((None, None), no_facts()), _data(session, scope, window), passed)
+    found = queries.aggregates(session, MetricsQuery(scope, window, now=now))
+    passed = count_passed_commits(session, scope, window) if commits else None
+    return metrics(found.get((None, None), empty_aggregates()), _completeness(session, scope, window), passed)
 
 
 def compare(
@@ -160,7 +160,7 @@ def compare(
 ) -> Comparison:
     """The window and the previous period, aligned on weekday and hour. `commits` and `now` as in snapshot."""
     before = window.before()
-    with one_reading(session):
+    with overview_cache(session):
         current, past = (snapshot(session, scope, each, commits=commits, now=now) for each in (window, before))
     comparable = is_comparable(past.data.complete_since, before)
     changed = _duration_change(session, scope, window, before) if comparable else None
@@ -169,22 +169,25 @@ def compare(
 
 def _duration_change(session: Session, scope: Scope, window: Window, before: Window) -> DurationChange | None:
     now, then = (
-        queries.success_medians(session, scope, each, GroupBy.WORKFLOW, least=MIN_SAMPLES) for each in (window, before)
+        queries.success_medians(session, scope, each, GroupBy.WORKFLOW, min_size=MIN_SAMPLES)
+        for each in (window, before)
     )
     unknown = 0, UNKNOWN
-    return duration_change([Pair(runs, spread, then.get(key, unknown)[1]) for key, (runs, spread) in now.items()])
+    return duration_change(
+        [DurationPair(runs, spread, then.get(key, unknown)[1]) for key, (runs, spread) in now.items()]
+    )
 
 
 def is_comparable(complete_since: datetime | None, before: Window) -> bool:
     """Is every run of the previous period known?"""
-    return complete_since is not None and complete_since <= before.since + _SLACK
+    return complete_since is not None and complete_since <= before.since + _COVERAGE_TOLERANCE
 
 
-def was_collected(session: Session, scope: Scope, window: Window, *, by_sums: bool = False) -> bool:
+def was_collected(session: Session, scope: Scope, window: Window, *, rollups_suffice: bool = False) -> bool:
     """Is every run of the previous period known? `by_sums`: its roll-ups suffice where its runs are deleted."""
     before = window.before()
     # Only rows tell actors apart.
-    data = _data(session, scope, before, None if by_sums else GroupBy.ACTOR)
+    data = _completeness(session, scope, before, None if rollups_suffice else GroupBy.ACTOR)
     return is_comparable(data.complete_since, before)
 
 
@@ -192,13 +195,13 @@ def series(
     session: Session, scope: Scope, window: Window, interval: Interval, *, now: datetime | None = None
 ) -> list[Point]:
     """One point a bucket; a bucket without runs is a point with zero runs and null rates. `now` as in snapshot."""
-    data = _data(session, scope, window, interval=interval)
-    found = queries.facts(session, Question(scope, window, interval=interval, now=now))
-    empty = no_facts()
+    data = _completeness(session, scope, window, interval=interval)
+    found = queries.aggregates(session, MetricsQuery(scope, window, interval=interval, now=now))
+    empty = empty_aggregates()
     return [
         Point(
             start,
-            partial=start < window.since or start + LENGTHS[interval] > window.until,
+            partial=start < window.since or start + INTERVAL_LENGTHS[interval] > window.until,
             metrics=metrics(found.get((None, start), empty), data),
         )
         for start in window.buckets(interval)
@@ -207,19 +210,19 @@ def series(
 
 def count_runs(session: Session, scope: Scope, window: Window, *, text: str = "") -> int:
     """How many runs a list of them would hold: deleted ones are in no list."""
-    if text or not queries.by_rollups(session, scope, window) or queries.is_pruned(session, window.since):
+    if text or not queries.uses_rollups(session, scope, window) or queries.is_pruned(session, window.since):
         return count_rows(session, scope, window, text=text)
-    return sum(sum(ended.values()) for ended in queries.outcomes(session, Question(scope, window)).values())
+    return sum(sum(ended.values()) for ended in queries.outcomes(session, MetricsQuery(scope, window)).values())
 
 
 def groups(session: Session, scope: Scope, window: Window, by: GroupBy, *, now: datetime | None = None) -> list[Group]:
     """The largest group first. Recovery is not known for actors and runners: they do not see the sequence of a
     branch's runs. For an event it is that of episodes which a run of that event began. `now` as in snapshot."""
-    data = _data(session, scope, window, by)
-    found = queries.facts(session, Question(scope, window, by, now=now))
+    data = _completeness(session, scope, window, by)
+    found = queries.aggregates(session, MetricsQuery(scope, window, by, now=now))
     names = _Names(session)
-    ours = [(key, facts) for (key, _), facts in found.items() if _runs(facts)]
-    ours.sort(key=lambda each: (-_runs(each[1]), names.order(by, each[0])))
+    ours = [(key, facts) for (key, _), facts in found.items() if _run_count(facts)]
+    ours.sort(key=lambda each: (-_run_count(each[1]), names.order(by, each[0])))
     return [names.group(by, key, metrics(facts, data)) for key, facts in ours]
 
 
@@ -227,10 +230,12 @@ def largest_groups(
     session: Session, scope: Scope, window: Window, by: GroupBy, *, limit: int, now: datetime | None = None
 ) -> LargestGroups:
     """As groups, for an answer of a bounded size: there may be as many branches as runs."""
-    data = _data(session, scope, window, by)
+    data = _completeness(session, scope, window, by)
     names = _Names(session)
-    found = largest(session, Question(scope, window, by, now=now), limit, lambda key: names.order(by, key))
-    listed = [names.group(by, key, metrics(facts, data)) for key, facts in found.facts.items()]
+    found = largest_aggregates(
+        session, MetricsQuery(scope, window, by, now=now), limit, lambda key: names.order(by, key)
+    )
+    listed = [names.group(by, key, metrics(facts, data)) for key, facts in found.aggregates.items()]
     return LargestGroups(listed, metrics(found.rest, data) if found.rest else None, found.total, data)
 
 
@@ -238,7 +243,7 @@ def weekday_hours(session: Session, scope: Scope, window: Window) -> list[HourCe
     """All 168 hours of a week, by the run's created_at in UTC."""
     return [
         HourCell(place // 24, place % 24, decided, failed, ratio(failed, decided))
-        for place, (decided, failed) in enumerate(queries.hours(session, scope, window))
+        for place, (decided, failed) in enumerate(queries.hours_of_week(session, scope, window))
     ]
 
 
@@ -256,9 +261,9 @@ def local_weekday_hours(session: Session, scope: Scope, window: Window, zone: Zo
 
 def workflows(session: Session, scope: Scope, window: Window, now: datetime) -> list[WorkflowHealth]:
     """Workflows with runs in the window: those broken on the default branch first, then the least successful."""
-    data = _data(session, scope, window, GroupBy.WORKFLOW)
-    question = Question(scope, window, GroupBy.WORKFLOW, now=now)
-    found = queries.facts(session, question)
+    data = _completeness(session, scope, window, GroupBy.WORKFLOW)
+    question = MetricsQuery(scope, window, GroupBy.WORKFLOW, now=now)
+    found = queries.aggregates(session, question)
     trends = _trends(session, question)
     recent = recent_outcomes(session, scope, window, [key for key, _ in found])
     failing = {(each.repository_id, each.workflow_id): each for each in failing_streaks(session, scope, now)}
@@ -270,31 +275,31 @@ def workflows(session: Session, scope: Scope, window: Window, now: datetime) -> 
             workflow_id=key[1],
             metrics=metrics(facts, data),
             trend=trends[key],
-            recent=recent[key].runs,
+            recent_outcomes=recent[key].runs,
             last_run_at=recent[key].last_at,
-            failing=failing.get(key),
+            streak=failing.get(key),
         )
         for (key, _), facts in found.items()
         if key in recent
     ]
-    return sorted(listed, key=_worst_first)
+    return sorted(listed, key=_severity_key)
 
 
-def _data(
+def _completeness(
     session: Session, scope: Scope, window: Window, by: GroupBy | None = None, interval: Interval | None = None
 ) -> Completeness:
     """With what the answer lacks because runs were deleted."""
     found = completeness(session, scope, window)
-    return with_losses(found, queries.losses(session, scope, window, by, interval))
+    return with_losses(found, queries.find_losses(session, scope, window, by, interval))
 
 
-def _trends(session: Session, question: Question) -> dict[tuple[int, int], list[float | None]]:
+def _trends(session: Session, question: MetricsQuery) -> dict[tuple[int, int], list[float | None]]:
     """The success rate of each workflow by day, of long windows by week."""
-    interval = Interval.DAY if question.window.span <= _DAILY_UP_TO else Interval.WEEK
+    interval = Interval.DAY if question.window.span <= _MAX_DAILY_TREND else Interval.WEEK
     return queries.success_rates(session, replace(question, interval=interval))
 
 
-def _runs(facts: Facts) -> int:
+def _run_count(facts: Aggregates) -> int:
     return sum(facts.outcomes.values())
 
 
@@ -318,6 +323,6 @@ class _Names:
         return Group(self.repositories.get(key) if by is GroupBy.REPO else key, figures)
 
 
-def _worst_first(health: WorkflowHealth) -> tuple[bool, float, str, str]:
+def _severity_key(health: WorkflowHealth) -> tuple[bool, float, str, str]:
     rate = health.metrics.success_rate
-    return health.failing is None, 2.0 if rate is None else rate, health.repo, health.workflow
+    return health.streak is None, 2.0 if rate is None else rate, health.repo, health.workflow

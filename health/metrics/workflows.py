@@ -12,31 +12,37 @@ from db.definitions.scope import Scope, Window
 from db.enums import Interval, Outcome
 from db.jobs.price_list import price_list
 from db.runs.comparison import (
-    CannotCompare,
+    ChangesSinceGreen,
     Commit,
     ComparedJob,
+    ComparedJobState,
     ComparedRun,
-    JobState,
+    ComparisonError,
     RunComparison,
-    SinceGreen,
+    changes_since_success,
     compare_runs,
-    last_green,
-    since_green,
+    last_success,
 )
 from db.runs.run_filters import Branch, busiest_branches
-from db.runs.run_lists import Dot, newest_dots
+from db.runs.run_lists import RunPoint, newest_run_points
 from health.metrics import service
-from health.metrics.definitions.aggregates import Facts, no_facts
-from health.metrics.definitions.attribution import Changed, Sample, attribute, job_samples, step_samples
+from health.metrics.definitions.aggregates import Aggregates, empty_aggregates
+from health.metrics.definitions.attribution import (
+    DurationDelta,
+    DurationSample,
+    job_samples,
+    rank_duration_deltas,
+    step_samples,
+)
 from health.metrics.definitions.distribution import ratio
 from health.metrics.definitions.job_figures import JobFigures, StepFigures, job_figures, step_figures
-from health.metrics.queries.executor import facts
-from health.metrics.queries.grouping import Question
+from health.metrics.queries.executor import aggregates
+from health.metrics.queries.grouping import MetricsQuery
 from health.metrics.queries.job_queries import newest_runs, read_jobs, read_steps
 
-__all__ = ["BranchPoint", "BranchSeries", "CannotCompare", "Changed", "Commit", "ComparedJob", "ComparedRun", "Dot",
-           "JobFigures", "JobState", "Jobs", "RunComparison", "Scatter", "SinceGreen", "Slowdown", "StepFigures",
-           "Steps", "branches", "compare_runs", "jobs", "last_green", "scatter", "since_green", "slowdown",
+__all__ = ["BranchPoint", "BranchSeries", "ComparisonError", "DurationDelta", "Commit", "ComparedJob", "ComparedRun", "RunPoint",
+           "JobFigures", "ComparedJobState", "Jobs", "RunComparison", "Scatter", "ChangesSinceGreen", "Slowdown", "StepFigures",
+           "Steps", "branches", "compare_runs", "jobs", "last_success", "scatter", "changes_since_success", "slowdown",
            "steps"]  # fmt: skip
 
 
@@ -62,8 +68,8 @@ class Steps:
 class Slowdown:
     """Jobs and steps by how much longer their median is from `since` on, and of how many runs on each side they are."""
 
-    jobs: list[Changed]
-    steps: list[Changed]
+    jobs: list[DurationDelta]
+    steps: list[DurationDelta]
     since: datetime
     runs_before: int
     runs_after: int
@@ -73,7 +79,7 @@ class Slowdown:
 class Scatter:
     """The newest runs first, of `total` in the window."""
 
-    dots: list[Dot]
+    points: list[RunPoint]
     total: int
 
 
@@ -103,7 +109,7 @@ def jobs(
 ) -> Jobs:
     """Of the newest runs of a workflow, on one branch or on all: at most `runs`, and fewer where they have more than
     20,000 jobs."""
-    scope = _workflow(repo, workflow_id, branch)
+    scope = _workflow_scope(repo, workflow_id, branch)
     now, then = (newest_runs(session, repo, scope, each, runs) for each in (window, window.before()))
     if now is None or then is None:
         return Jobs([], 0, 0)
@@ -119,7 +125,7 @@ def steps(
 ) -> Steps:
     """Of the newest runs of a workflow, on one branch or on all: at most `runs`, and fewer where they have more than
     2,000 jobs."""
-    scope = _workflow(repo, workflow_id, branch)
+    scope = _workflow_scope(repo, workflow_id, branch)
     now, then = (newest_runs(session, repo, scope, each, runs) for each in (window, window.before()))
     if now is None or then is None:
         return Steps([], 0, 0)
@@ -134,27 +140,27 @@ def slowdown(
 ) -> Slowdown:  # fmt: skip
     """What changed at `since`, a moment within the window: of the newest `runs` runs on each side of it, fewer where
     they have more than 2,000 jobs."""
-    scope = _workflow(repo, workflow_id, branch)
+    scope = _workflow_scope(repo, workflow_id, branch)
     sides = [
         newest_runs(session, repo, scope, side, runs)
         for side in (Window(window.since, since), Window(since, window.until))
     ]
-    jobs: list[Sample] = []
-    steps: list[Sample] = []
+    jobs: list[DurationSample] = []
+    steps: list[DurationSample] = []
     read = [0, 0]
     for place, side in enumerate(sides):
         if side is not None:
             of_steps, read[place] = read_steps(session, side)
             # Of the same runs, so that jobs and steps can be set beside each other.
             of_jobs, _ = read_jobs(session, replace(side, ids=side.ids[: read[place]]))
-            jobs += job_samples(of_jobs, late=bool(place))
-            steps += step_samples(of_steps, late=bool(place))
-    return Slowdown(attribute(jobs, window), attribute(steps, window), since, read[0], read[1])
+            jobs += job_samples(of_jobs, after_change=bool(place))
+            steps += step_samples(of_steps, after_change=bool(place))
+    return Slowdown(rank_duration_deltas(jobs, window), rank_duration_deltas(steps, window), since, read[0], read[1])
 
 
 def scatter(session: Session, scope: Scope, window: Window, *, limit: int = 1500) -> Scatter:
     """At most `limit` runs."""
-    dots = newest_dots(session, scope, window, limit)
+    dots = newest_run_points(session, scope, window, limit)
     return Scatter(dots, _total(session, scope, window, len(dots), limit))
 
 
@@ -162,35 +168,35 @@ def branches(session: Session, scope: Scope, window: Window, *, limit: int = 8) 
     """The default branch first, then those with the most runs among the newest 20,000."""
     found = []
     for branch in busiest_branches(session, scope, window, limit):
-        question = Question(
+        question = MetricsQuery(
             replace(scope, branches=(branch.name,)), window, interval=Interval.DAY, histograms=("durations",),
             recoveries=False,
         )  # fmt: skip
-        found.append(_series(branch, window, facts(session, question)))
+        found.append(_series(branch, window, aggregates(session, question)))
     return found
 
 
-def _series(branch: Branch, window: Window, by_day: Mapping[tuple[Any, datetime | None], Facts]) -> BranchSeries:
-    empty = no_facts()
+def _series(branch: Branch, window: Window, by_day: Mapping[tuple[Any, datetime | None], Aggregates]) -> BranchSeries:
+    empty = empty_aggregates()
     points = []
     for start in window.buckets(Interval.DAY):
         of_day = by_day.get((None, start), empty)
-        passed, decided = of_day.outcomes[Outcome.SUCCESS], _decided(of_day)
+        passed, decided = of_day.outcomes[Outcome.SUCCESS], _decided_count(of_day)
         points.append(BranchPoint(start, decided, ratio(passed, decided), of_day.duration_seconds.p50))
     passed = sum(each.outcomes[Outcome.SUCCESS] for each in by_day.values())
     runs = sum(sum(each.outcomes.values()) for each in by_day.values())
-    rate = ratio(passed, sum(_decided(each) for each in by_day.values()))
+    rate = ratio(passed, sum(_decided_count(each) for each in by_day.values()))
     return BranchSeries(branch.name, branch.default, runs, rate, points)
 
 
-def _decided(found: Facts) -> int:
+def _decided_count(found: Aggregates) -> int:
     return sum(found.outcomes[outcome] for outcome in DECIDED)
 
 
-def _workflow(repo: str, workflow_id: int, branch: str | None) -> Scope:
+def _workflow_scope(repo: str, workflow_id: int, branch: str | None) -> Scope:
     return Scope(repos=(repo,), workflows=(str(workflow_id),), branches=() if branch is None else (branch,))
 
 
-def _total(session: Session, scope: Scope, window: Window, read: int, limit: int) -> int:
+def _total(session: Session, scope: Scope, window: Window, row_count: int, limit: int) -> int:
     """Counted only where there may be more than were read."""
-    return read if read < limit else service.count_runs(session, scope, window)
+    return row_count if row_count < limit else service.count_runs(session, scope, window)

@@ -5,16 +5,24 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from db.enums import RuleKind, RuleScope
-from health.alerts.notifications.text import headline, measured, span
-from health.alerts.rules.conditions import Measure, fires
-from health.alerts.rules.rules import BadRule, Rule, checked
-from health.alerts.rules.targets import Patterns, Place, Quiet, exactly, matches, silenced_until
-from health.alerts.rules.transitions import STORM, News, Previous, Reason, bundle, is_told, needs_update
-from health.alerts.rules.types import KINDS, written
+from health.alerts.notifications.text import format_span, headline, measurement_text
+from health.alerts.rules.conditions import Measurement, condition_met
+from health.alerts.rules.rules import InvalidRule, Rule, validate_rule
+from health.alerts.rules.targets import AlertTarget, Patterns, Quiet, escape_pattern, matches, silenced_until
+from health.alerts.rules.transitions import (
+    GROUP_THRESHOLD,
+    AlertEvent,
+    PreviousState,
+    Reason,
+    group_events,
+    needs_update,
+    should_notify,
+)
+from health.alerts.rules.types import RULE_TYPES, format_value
 
 NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-TOLD = Previous(told_at=NOW - HOUR)
+TOLD = PreviousState(notified_at=NOW - HOUR)
 RATE = Rule("rate", RuleKind.FAILURE_RATE, 0.2)
 BURN = Rule("burn", RuleKind.ERROR_BUDGET, 6)
 
@@ -22,73 +30,78 @@ BURN = Rule("burn", RuleKind.ERROR_BUDGET, 6)
 @pytest.mark.parametrize(
     ("previous", "fires_now", "silenced", "repeat", "reason", "told"),
     [
-        (None, False, False, None, Reason.QUIET, False),
+        (None, False, False, None, Reason.NONE, False),
         (None, True, False, None, Reason.FIRST, True),
         (None, True, True, None, Reason.FIRST, False),
-        (TOLD, True, False, None, Reason.STILL, False),
-        (TOLD, True, False, 2 * HOUR, Reason.STILL, False),
+        (TOLD, True, False, None, Reason.ONGOING, False),
+        (TOLD, True, False, 2 * HOUR, Reason.ONGOING, False),
         (TOLD, True, False, HOUR, Reason.REPEAT, True),
-        (TOLD, True, True, HOUR, Reason.STILL, False),
+        (TOLD, True, True, HOUR, Reason.ONGOING, False),
         (TOLD, False, False, None, Reason.RESOLVED, True),
         (TOLD, False, True, None, Reason.RESOLVED, False),
         # Acknowledged: no repeats, but the recovery.
-        (Previous(NOW - HOUR, acknowledged=True), True, False, HOUR, Reason.STILL, False),
-        (Previous(NOW - HOUR, acknowledged=True), False, False, HOUR, Reason.RESOLVED, True),
+        (PreviousState(NOW - HOUR, acknowledged=True), True, False, HOUR, Reason.ONGOING, False),
+        (PreviousState(NOW - HOUR, acknowledged=True), False, False, HOUR, Reason.RESOLVED, True),
         # A silence is over: told, whether or not it was told before.
-        (Previous(None, was_silenced=True), True, False, None, Reason.FIRST, True),
-        (Previous(NOW - HOUR, was_silenced=True), True, False, None, Reason.REPEAT, True),
-        (Previous(None, acknowledged=True, was_silenced=True), True, False, None, Reason.STILL, False),
+        (PreviousState(None, was_silenced=True), True, False, None, Reason.FIRST, True),
+        (PreviousState(NOW - HOUR, was_silenced=True), True, False, None, Reason.REPEAT, True),
+        (PreviousState(None, acknowledged=True, was_silenced=True), True, False, None, Reason.ONGOING, False),
         # Who never heard of it need not hear that it is over.
-        (Previous(None, was_silenced=True), False, False, None, Reason.RESOLVED, False),
+        (PreviousState(None, was_silenced=True), False, False, None, Reason.RESOLVED, False),
     ],
 )
 def test_what_people_are_told_and_why(
-    previous: Previous | None, fires_now: bool, silenced: bool, repeat: timedelta | None, reason: Reason, told: bool
+    previous: PreviousState | None,
+    fires_now: bool,
+    silenced: bool,
+    repeat: timedelta | None,
+    reason: Reason,
+    told: bool,
 ) -> None:
-    found = needs_update(previous, fires=fires_now, now=NOW, silenced=silenced, repeat=repeat)
-    assert (found, is_told(found, previous, silenced=silenced)) == (reason, told)
+    found = needs_update(previous, firing=fires_now, now=NOW, silenced=silenced, repeat=repeat)
+    assert (found, should_notify(found, previous, silenced=silenced)) == (reason, told)
 
 
 @pytest.mark.parametrize(
     ("rule", "measure", "opens", "goes_on"),
     [
-        (Rule("row", RuleKind.CONSECUTIVE_FAILURES, 3), Measure(3, 3), True, True),
-        (Rule("row", RuleKind.CONSECUTIVE_FAILURES, 3), Measure(2, 2), False, True),
-        (Rule("row", RuleKind.CONSECUTIVE_FAILURES, 3), Measure(0, 0), False, False),
-        (RATE, Measure(0.2, 5), True, True),
-        (RATE, Measure(0.17, 100), False, True),
-        (RATE, Measure(0.15, 100), False, False),
-        (RATE, Measure(1.0, 4), False, True),
-        (RATE, Measure(0.0, 4), False, False),
-        (RATE, Measure(None), False, False),
-        (Rule("rate", RuleKind.FAILURE_RATE, 0.2, close_at=0.1), Measure(0.11, 9), False, True),
-        (Rule("rate", RuleKind.FAILURE_RATE, 0.2, minimum=2), Measure(0.5, 2), True, True),
-        (Rule("queue", RuleKind.QUEUE_TIME, 600), Measure(500, 9), False, True),
-        (Rule("stuck", RuleKind.STUCK_RUN, 600), Measure(599, 1), False, False),
-        (BURN, Measure(7, 20, recent=8), True, True),
-        (BURN, Measure(7, 20, recent=2), False, False),
-        (BURN, Measure(7, 20, recent=None), False, True),
-        (BURN, Measure(5, 20, recent=5), False, True),
-        (BURN, Measure(7, 9, recent=8), False, True),
-        (Rule("worse", RuleKind.SUCCESS_REGRESSION, 0.05), Measure(0.2, 9, certain=False), False, True),
-        (Rule("worse", RuleKind.SUCCESS_REGRESSION, 0.05), Measure(0.02, 9), False, False),
+        (Rule("row", RuleKind.CONSECUTIVE_FAILURES, 3), Measurement(3, 3), True, True),
+        (Rule("row", RuleKind.CONSECUTIVE_FAILURES, 3), Measurement(2, 2), False, True),
+        (Rule("row", RuleKind.CONSECUTIVE_FAILURES, 3), Measurement(0, 0), False, False),
+        (RATE, Measurement(0.2, 5), True, True),
+        (RATE, Measurement(0.17, 100), False, True),
+        (RATE, Measurement(0.15, 100), False, False),
+        (RATE, Measurement(1.0, 4), False, True),
+        (RATE, Measurement(0.0, 4), False, False),
+        (RATE, Measurement(None), False, False),
+        (Rule("rate", RuleKind.FAILURE_RATE, 0.2, close_at=0.1), Measurement(0.11, 9), False, True),
+        (Rule("rate", RuleKind.FAILURE_RATE, 0.2, minimum=2), Measurement(0.5, 2), True, True),
+        (Rule("queue", RuleKind.QUEUE_TIME, 600), Measurement(500, 9), False, True),
+        (Rule("stuck", RuleKind.STUCK_RUN, 600), Measurement(599, 1), False, False),
+        (BURN, Measurement(7, 20, short_window_value=8), True, True),
+        (BURN, Measurement(7, 20, short_window_value=2), False, False),
+        (BURN, Measurement(7, 20, short_window_value=None), False, True),
+        (BURN, Measurement(5, 20, short_window_value=5), False, True),
+        (BURN, Measurement(7, 9, short_window_value=8), False, True),
+        (Rule("worse", RuleKind.SUCCESS_REGRESSION, 0.05), Measurement(0.2, 9, significant=False), False, True),
+        (Rule("worse", RuleKind.SUCCESS_REGRESSION, 0.05), Measurement(0.02, 9), False, False),
     ],
 )
-def test_opening_takes_more_than_going_on(rule: Rule, measure: Measure, opens: bool, goes_on: bool) -> None:
-    assert (fires(rule, measure, firing=False), fires(rule, measure, firing=True)) == (opens, goes_on)
+def test_opening_takes_more_than_going_on(rule: Rule, measure: Measurement, opens: bool, goes_on: bool) -> None:
+    assert (condition_met(rule, measure, firing=False), condition_met(rule, measure, firing=True)) == (opens, goes_on)
 
 
 @pytest.mark.parametrize("kind", RuleKind)
 def test_every_kind_can_be_used_as_it_comes_and_has_words(kind: RuleKind) -> None:
-    spec = KINDS[kind]
-    rule = checked(Rule("  one   rule ", kind, spec.open_at, per=spec.scopes[0]))
+    spec = RULE_TYPES[kind]
+    rule = validate_rule(Rule("  one   rule ", kind, spec.default_threshold, per=spec.scopes[0]))
     assert rule.name == "one rule"
-    assert 0 < rule.closes_at <= rule.open_at
+    assert 0 < rule.resolve_threshold <= rule.open_at
     assert 0 < len(rule.threshold) <= 20
     assert "CI of acme/web" in headline(kind, "CI of acme/web", {})
-    assert headline(kind, "x", {}) != headline(kind, "x", {}, over=True)
-    assert "still" in headline(kind, "x", {}, still=True)
-    assert isinstance(measured(kind, {}), str)
+    assert headline(kind, "x", {}) != headline(kind, "x", {}, resolved=True)
+    assert "still" in headline(kind, "x", {}, ongoing=True)
+    assert isinstance(measurement_text(kind, {}), str)
 
 
 @pytest.mark.parametrize(
@@ -115,8 +128,8 @@ def test_every_kind_can_be_used_as_it_comes_and_has_words(kind: RuleKind) -> Non
 )
 def test_what_cannot_be_used_is_named(field: str, changed: dict[str, object]) -> None:
     values: dict[str, object] = {"name": "rate", "kind": RuleKind.FAILURE_RATE, "open_at": 0.2}
-    with pytest.raises(BadRule) as error:
-        checked(Rule(**(values | changed)))  # type: ignore[arg-type]
+    with pytest.raises(InvalidRule) as error:
+        validate_rule(Rule(**(values | changed)))  # type: ignore[arg-type]
     assert error.value.field == field
 
 
@@ -130,12 +143,12 @@ def test_what_cannot_be_used_is_named(field: str, changed: dict[str, object]) ->
         (("Acme/W?b",), "acme/web", True),
         (("beta/*", "acme/[vw]eb"), "acme/web", True),
         (("acme/web",), "acme/web-2", False),
-        ((exactly("a[b]*"),), "a[b]*", True),
-        ((exactly("a[b]*"),), "ab1", False),
+        ((escape_pattern("a[b]*"),), "a[b]*", True),
+        ((escape_pattern("a[b]*"),), "ab1", False),
     ],
 )
 def test_patterns_are_those_of_a_shell(patterns: tuple[str, ...], name: str | None, found: bool) -> None:
-    assert matches(patterns, name, fold=True) is found
+    assert matches(patterns, name, ignore_case=True) is found
     assert matches(("CI",), "ci") is False
 
 
@@ -151,47 +164,57 @@ def test_a_silence_holds_for_its_time_and_its_places() -> None:
 
 
 def test_a_storm_is_one_message_and_what_was_told_together_ends_together() -> None:
-    few = [News(n, 1, Reason.FIRST) for n in range(STORM)]
-    assert [len(each) for each in bundle(few)] == [1] * STORM
-    assert [len(each) for each in bundle([*few, News(9, 1, Reason.FIRST)])] == [STORM + 1]
-    assert [len(each) for each in bundle([*few, News(9, 2, Reason.FIRST)])] == [1] * (STORM + 1)
+    few = [AlertEvent(n, 1, Reason.FIRST) for n in range(GROUP_THRESHOLD)]
+    assert [len(each) for each in group_events(few)] == [1] * GROUP_THRESHOLD
+    assert [len(each) for each in group_events([*few, AlertEvent(9, 1, Reason.FIRST)])] == [GROUP_THRESHOLD + 1]
+    assert [len(each) for each in group_events([*few, AlertEvent(9, 2, Reason.FIRST)])] == [1] * (GROUP_THRESHOLD + 1)
     caused = [
-        News(1, 1, Reason.FIRST, cause="a"),
-        News(2, 1, Reason.FIRST, cause="b"),
-        News(3, 1, Reason.FIRST, cause="a"),
+        AlertEvent(1, 1, Reason.FIRST, cause="a"),
+        AlertEvent(2, 1, Reason.FIRST, cause="b"),
+        AlertEvent(3, 1, Reason.FIRST, cause="a"),
     ]
-    assert [[each.alert_id for each in group] for group in bundle(caused)] == [[1, 3], [2]]
-    grouped = [News(n, 1, Reason.REPEAT, group_id=4) for n in (4, 5)]
-    assert [len(each) for each in bundle([*grouped, News(6, 1, Reason.REPEAT)])] == [2, 1]
+    assert [[each.alert_id for each in group] for group in group_events(caused)] == [[1, 3], [2]]
+    grouped = [AlertEvent(n, 1, Reason.REPEAT, group_id=4) for n in (4, 5)]
+    assert [len(each) for each in group_events([*grouped, AlertEvent(6, 1, Reason.REPEAT)])] == [2, 1]
 
 
 def test_one_place_is_one_target_whatever_its_default_branch_is_called() -> None:
-    assert Place(1, "a/b", 5, "CI", "main").target(3) == Place(1, "a/b", 5, "CI", "trunk").target(3) == "3/1/5/"
-    assert Place(1, "a/b", 5, "CI", "x", own_branch=True).target(3) == "3/1/5/x"
-    assert Place(1, "a/b", 5, "CI", "x").words == "CI on x of a/b"
-    assert Place(1, "a/b").words == "a/b"
-    assert Place(1, "a/b", branch="x").words == "x of a/b"
+    assert (
+        AlertTarget(1, "a/b", 5, "CI", "main").target(3)
+        == AlertTarget(1, "a/b", 5, "CI", "trunk").target(3)
+        == "3/1/5/"
+    )
+    assert AlertTarget(1, "a/b", 5, "CI", "x", per_branch=True).target(3) == "3/1/5/x"
+    assert AlertTarget(1, "a/b", 5, "CI", "x").label == "CI on x of a/b"
+    assert AlertTarget(1, "a/b").label == "a/b"
+    assert AlertTarget(1, "a/b", branch="x").label == "x of a/b"
 
 
 @pytest.mark.parametrize(
     ("place", "said"),
     [
-        (Place(1, "a/b", branch="x"), "on x of a/b"),
-        (Place(1, "a/b", 5, "on CI", "x"), "of on CI on x of a/b"),
-        (Place(1, "a/b"), "of a/b"),
+        (AlertTarget(1, "a/b", branch="x"), "on x of a/b"),
+        (AlertTarget(1, "a/b", 5, "on CI", "x"), "of on CI on x of a/b"),
+        (AlertTarget(1, "a/b"), "of a/b"),
     ],
 )
-def test_a_rate_is_high_somewhere(place: Place, said: str) -> None:
+def test_a_rate_is_high_somewhere(place: AlertTarget, said: str) -> None:
     assert headline(RuleKind.FAILURE_RATE, place, {}) == f"High failure rate {said}"
-    assert headline(RuleKind.FAILURE_RATE, place, {}, still=True) == f"The failure rate {said} is still high"
-    assert headline(RuleKind.FAILURE_RATE, place, {}, over=True) == f"The failure rate {said} is back to normal"
+    assert headline(RuleKind.FAILURE_RATE, place, {}, ongoing=True) == f"The failure rate {said} is still high"
+    assert headline(RuleKind.FAILURE_RATE, place, {}, resolved=True) == f"The failure rate {said} is back to normal"
     assert not headline(RuleKind.ERROR_BUDGET, place, {}).startswith("on x")
 
 
 def test_values_read_as_people_write_them() -> None:
-    assert written(RuleKind.FAILURE_RATE, 0.125) == "12.5%"
-    assert written(RuleKind.QUEUE_TIME, 600) == "10m 00s"
-    assert written(RuleKind.ERROR_BUDGET, 14.4) == "14.4×"
-    assert [span(each) for each in (600, 3600, 86400, 14 * 86400, 90)] == ["10 min", "1 h", "24 h", "14 days", "1m 30s"]
+    assert format_value(RuleKind.FAILURE_RATE, 0.125) == "12.5%"
+    assert format_value(RuleKind.QUEUE_TIME, 600) == "10m 00s"
+    assert format_value(RuleKind.ERROR_BUDGET, 14.4) == "14.4×"
+    assert [format_span(each) for each in (600, 3600, 86400, 14 * 86400, 90)] == [
+        "10 min",
+        "1 h",
+        "24 h",
+        "14 days",
+        "1m 30s",
+    ]
     detail = {"failed": 3, "decided": 5, "window_seconds": 86400}
-    assert measured(RuleKind.FAILURE_RATE, detail) == "60.0%, 3 of 5 decided runs in 24 h"
+    assert measurement_text(RuleKind.FAILURE_RATE, detail) == "60.0%, 3 of 5 decided runs in 24 h"

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from core.cron import last_due, unreadable
+from core.cron import invalid_lines, last_due
 
 
 def utc(text: str) -> datetime:
@@ -63,11 +63,13 @@ def test_the_latest_of_lines_with_different_zones_counts() -> None:
 def test_a_line_whose_zone_is_none_is_left_out_and_told(zone: str) -> None:
     assert last_due([line("0 9 * * *", zone)], utc("2026-11-18 12:00")) is None
     assert last_due([line("0 9 * * *", zone), "0 3 * * *"], utc("2026-11-18 12:00")) == utc("2026-11-18 03:00")
-    assert unreadable([line("0 9 * * *", zone), "0 3 * * *"]) == [f"'0 9 * * *': the time zone {zone!r} is not known"]
+    assert invalid_lines([line("0 9 * * *", zone), "0 3 * * *"]) == [
+        f"'0 9 * * *': the time zone {zone!r} is not known"
+    ]
 
 
 def test_a_line_that_is_no_cron_line_is_told() -> None:
-    (reason,) = unreadable(["61 * * * *", "0 3 * * *", line("0 3 * * *", "UTC")])
+    (reason,) = invalid_lines(["61 * * * *", "0 3 * * *", line("0 3 * * *", "UTC")])
     assert "'61 * * * *' is no cron line" in reason
 
 

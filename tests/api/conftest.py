@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from api.deps import now as api_now
 from api.main import create_app
-from api.settings import Settings
+from api.settings import ApiSettings
 from tests.builders import NOON, add_repository
 from tests.notify.servers import free_port
 
@@ -35,7 +35,7 @@ def make_client(database_url: str) -> Iterator[MakeClient]:
     with ExitStack() as stack:
 
         def make(now: datetime = NOW, **settings: Any) -> TestClient:
-            app = create_app(Settings(**{"database_url": database_url, **settings}))
+            app = create_app(ApiSettings(**{"database_url": database_url, **settings}))
             app.dependency_overrides[api_now] = lambda: now
             return stack.enter_context(TestClient(app, base_url="http://localhost"))
 

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from db.engine import write_scope
 from db.enums import RuleKind
 from health.alerts.storage.alert_writes import AlertScope, open_alert, resolve_alert
-from health.alerts.storage.outbox import claim_due, enqueue, note_sent
+from health.alerts.storage.outbox import claim_due_notifications, enqueue, mark_sent
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import NOON, add_repository, run, store_runs
 from tests.notify.servers import Mail, Slack, free_port, mail_server, slack_server
@@ -193,8 +193,8 @@ def test_what_was_folded_shows_what_carries_it(client: TestClient, engine: Engin
         enqueue(session, number, "first", {"slack": {}}, NOON)
         enqueue(session, number, "resolved", {"slack": {}}, NOON)
         resolve_alert(session, number, {}, NOON)
-        (claimed,) = claim_due(session, NOON, ["slack"])
-        note_sent(session, claimed.id, NOON, note="one of two refused")
+        (claimed,) = claim_due_notifications(session, NOON, ["slack"])
+        mark_sent(session, claimed.id, NOON, note="one of two refused")
     opening, ending = client.get(f"/api/alerts/{number}").json()["deliveries"]
     assert (opening["state"], opening["folded_into"]) == ("folded", ending["id"])
     assert (ending["state"], ending["note"], ending["folded_into"]) == ("sent", "one of two refused", None)

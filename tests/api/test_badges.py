@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, update
 
 from api.routes.badges import UNKNOWN, badge
-from db.collection.sync_state import beat, sync_state
+from db.collection.sync_state import record_heartbeat, sync_state
 from db.definitions.records import WorkflowRecord
 from db.engine import write_scope
 from db.models import Backfill, Workflow
@@ -39,7 +39,7 @@ def test_it_says_how_the_default_branch_is(client: TestClient, engine: Engine) -
 def test_it_is_not_green_before_everything_of_90_days_is_read(client: TestClient, engine: Engine) -> None:
     store_runs(engine, run(1, minutes=1))
     with write_scope(engine) as session:
-        beat(session, NOW, {"state": "syncing"})
+        record_heartbeat(session, NOW, {"state": "syncing"})
     assert texts(client)[1] == "catching up"
     assert texts(client, f"{PATH}?show=success_rate")[1] == "100.0% so far"
     assert UNKNOWN in client.get(f"{PATH}?show=success_rate").text

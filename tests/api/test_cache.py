@@ -10,9 +10,9 @@ import pytest
 import redis
 from sqlalchemy import Engine
 
-from api.cache import Answer, Cache, sealed, tag_of
-from api.response_cache import FRESH_SECONDS
-from core.redis_client import RedisLink
+from api.cache import CachedResponse, ResponseCache, etag_of, sign
+from api.response_cache import VERSION_TTL_SECONDS
+from core.redis_client import RedisClient
 from db.collection.sync_state import bump_data_version
 from db.engine import write_scope
 from tests.api.conftest import NOW, MakeClient, TestClient
@@ -81,11 +81,11 @@ def test_a_kept_answer_still_wants_a_key(make_client: MakeClient, engine: Engine
 
 
 def test_two_installations_in_one_redis_do_not_read_each_other(redis_url: str) -> None:
-    link = RedisLink(redis_url)
-    answer = Answer.of(b"answer" * 1000)
-    Cache(link, "one", key).put("question", answer)
-    assert Cache(link, "one", key).get("question") == answer
-    assert Cache(link, "other", key).get("question") is None
+    link = RedisClient(redis_url)
+    answer = CachedResponse.from_body(b"answer" * 1000)
+    ResponseCache(link, "one", key).store("question", answer)
+    assert ResponseCache(link, "one", key).get("question") == answer
+    assert ResponseCache(link, "other", key).get("question") is None
     link.close()
 
 
@@ -105,11 +105,11 @@ def test_without_redis_answers_are_kept_here_with_one_warning(
 
 def test_a_redis_that_hangs_slows_but_does_not_break() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        link = RedisLink(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
-        cache, answer = Cache(link, "", key), Answer.of(b"answer")
+        link = RedisClient(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        cache, answer = ResponseCache(link, "", key), CachedResponse.from_body(b"answer")
         began = time.monotonic()
         for _ in range(20):
-            cache.put("question", answer)
+            cache.store("question", answer)
             assert cache.get("question") == answer
         assert time.monotonic() - began < 2
         link.close()
@@ -133,21 +133,21 @@ def _news(engine: Engine) -> None:
     """Until it is seen: the version of the data is asked for four times a second."""
     with write_scope(engine) as session:
         bump_data_version(session, NOW)
-    time.sleep(FRESH_SECONDS)
+    time.sleep(VERSION_TTL_SECONDS)
 
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_an_answer_of_more_than_a_megabyte_is_not_kept(request: pytest.FixtureRequest, shared: bool) -> None:
     """As it is kept: a long answer that packs well is."""
-    link = RedisLink(request.getfixturevalue("redis_url")) if shared else None
-    cache, reader = (Cache(link, key=lambda: b"a key of both") for _ in range(2))
-    packed, noise = Answer.of(b"[0]" * 2**20), b"[" + random.Random("answers").randbytes(2**20)
-    large, largest = (Answer(tag_of(body), body) for body in (noise, noise[:-1]))
+    link = RedisClient(request.getfixturevalue("redis_url")) if shared else None
+    cache, reader = (ResponseCache(link, key=lambda: b"a key of both") for _ in range(2))
+    packed, noise = CachedResponse.from_body(b"[0]" * 2**20), b"[" + random.Random("answers").randbytes(2**20)
+    large, largest = (CachedResponse(etag_of(body), body) for body in (noise, noise[:-1]))
     for key, answer in (("packed", packed), ("large", large), ("largest", largest)):
-        cache.put(key, answer)
+        cache.store(key, answer)
     assert len(packed.body) > 2**20
     for name, kept in (("packed", True), ("large", False), ("largest", True)):
-        assert (cache.here(name) is not None) == kept
+        assert (cache.get_local(name) is not None) == kept
         assert (reader.get(name) is not None) == (kept and shared)
     if link:
         link.close()
@@ -164,13 +164,13 @@ def bomb(size: int) -> bytes:
 def forged(kind: str, stored: bytes) -> bytes:
     """What somebody could put in the place of an entry who has Redis alone."""
     body = b'{"runs": {"total": 777}}'
-    tag = tag_of(body).encode()
+    tag = etag_of(body).encode()
     return {
         "garbage": b"garbage", "empty": b"", "short": stored[:20], "text": "schön ∑".encode() * 30,
         # As entries were before they had seals.
         "json": tag + body, "line breaks": b"\r\nset-cookie: a=b\r\n" + b"x" * 14 + body,
         "bad gzip": tag + b"\x1f\x8b" + b"garbage" * 40, "bomb": tag + (bomb(2**30) if kind == "bomb" else b""),
-        "sealed by another": sealed(b"other" * 8, "name", tag + body), "body changed": stored[:-1] + b"?",
+        "sealed by another": sign(b"other" * 8, "name", tag + body), "body changed": stored[:-1] + b"?",
         "seal changed": bytes([stored[0] ^ 1]) + stored[1:],
     }[kind]  # fmt: skip
 

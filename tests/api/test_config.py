@@ -1,6 +1,6 @@
 import pytest
 
-from api.settings import Settings
+from api.settings import ApiSettings
 from core.settings import ConfigError
 from tests.api.conftest import MakeClient
 
@@ -29,14 +29,14 @@ def test_an_unusable_value_is_one_line_that_names_the_variable(
 ) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(ConfigError) as failed:
-        Settings.load()
+        ApiSettings.load()
     assert str(failed.value).startswith(f"{variable}: ")
     assert "\n" not in str(failed.value)
     assert "s3cr3t" not in str(failed.value)
 
 
 def test_the_defaults_are_the_contracts() -> None:
-    settings = Settings.load()
+    settings = ApiSettings.load()
     assert (settings.api_host, settings.api_port, settings.backend_env) == ("127.0.0.1", 3000, "dev")
     assert settings.database_url == "sqlite:///data/pipeline_health.db"
     assert settings.keys == ()
@@ -44,7 +44,7 @@ def test_the_defaults_are_the_contracts() -> None:
 
 def test_node_env_is_taken_for_backend_env(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NODE_ENV", "prod")
-    assert Settings.load().backend_env == "prod"
+    assert ApiSettings.load().backend_env == "prod"
 
 
 def test_keys_can_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
@@ -52,7 +52,7 @@ def test_keys_can_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: obj
     with open(path, "w") as file:
         file.write("one,two\n")
     monkeypatch.setenv("API_KEYS_FILE", path)
-    assert Settings.load().keys == ("one", "two")
+    assert ApiSettings.load().keys == ("one", "two")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_keys_can_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: obj
      ("10.0.0.5", True), ("build-host", True)],
 )  # fmt: skip
 def test_an_address_that_lets_others_in_is_known(host: str, public: bool) -> None:
-    assert Settings.load(api_host=host).public is public
+    assert ApiSettings.load(api_host=host).is_public is public
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_an_address_that_lets_others_in_is_known(host: str, public: bool) -> Non
      ("192.168.1.5:3000", True)],
 )  # fmt: skip
 def test_in_a_container_it_counts_where_the_port_is_published(published: str, public: bool) -> None:
-    assert Settings.load(api_host="0.0.0.0", api_publish=published).public is public
+    assert ApiSettings.load(api_host="0.0.0.0", api_publish=published).is_public is public
 
 
 def test_a_short_key_is_reported_once_in_development(make_client: MakeClient, caplog: pytest.LogCaptureFixture) -> None:

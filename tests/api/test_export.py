@@ -18,12 +18,12 @@ from sqlalchemy import Engine, text
 from api.deps import now as api_now
 from api.main import create_app
 from api.routes.export import as_csv, as_ndjson, as_parquet
-from api.settings import Settings
+from api.settings import ApiSettings
 from core.http import connections
 from db.definitions.scope import Scope, Window
 from db.engine import session_scope
 from db.models import Run
-from db.runs.run_lists import PORTION_BYTES, export_runs
+from db.runs.run_lists import BATCH_BYTES, export_runs
 from tests.api.conftest import NOW, TestClient
 from tests.builders import NOON, add_repository, run, store_runs
 from tests.served import served
@@ -140,7 +140,7 @@ def test_portions_and_pieces_are_as_large_as_their_bytes(client: TestClient, eng
     portions, whole = [], 0
     for rows in export_runs(lambda: session_scope(engine), Scope(), WIDE):
         written = sum(map(len, write([rows])))
-        assert written < 2 * PORTION_BYTES + 40_000
+        assert written < 2 * BATCH_BYTES + 40_000
         portions.append(len(rows))
         whole += written
     assert sum(portions) == 601
@@ -170,7 +170,7 @@ def test_readers_who_take_nothing_hold_a_portion_each_and_are_ended(
     store_runs(engine, run(1))
     # 24 MB, which is more than the buffers of both ends take.
     _multiply(engine, 1_200, commit_message="m" * 20_000)
-    app = create_app(Settings(database_url=database_url))
+    app = create_app(ApiSettings(database_url=database_url))
     app.dependency_overrides[api_now] = lambda: NOW
     with served(app) as port, ExitStack() as readers:
         # What the first request loads is kept for no reader.

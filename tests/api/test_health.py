@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import Engine, event, select, text
 
 from core import VERSION
-from db.collection.sync_state import beat, sync_state
+from db.collection.sync_state import record_heartbeat, sync_state
 from db.definitions.records import RepositoryRecord
 from db.engine import make_engine, session_scope, write_scope
 from db.migrate import head_revision, upgrade
 from db.models import Claim, JobLog
-from db.repositories.repository_writes import note_target
+from db.repositories.repository_writes import record_target
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import add_repository, job, run, store_jobs, store_runs
 from tests.ledgers import add, delivery
@@ -21,7 +21,7 @@ from tests.ledgers import add, delivery
 def collector(engine: Engine, *, ago: float = 1, **detail: Any) -> None:
     """Its last sign of life, so many seconds before now."""
     with write_scope(engine) as session:
-        beat(session, NOW - timedelta(seconds=ago), detail)
+        record_heartbeat(session, NOW - timedelta(seconds=ago), detail)
 
 
 def check(client: TestClient) -> tuple[int, str, str]:
@@ -79,14 +79,14 @@ def test_a_repository_or_name_that_cannot_be_read_is_named_with_the_reason(clien
     collector(engine, state="idle")
     with write_scope(engine) as session:
         sync_state(session, 1).error = "GitHub answered 500"
-        note_target(session, "acme/gone", None, "not found", NOW)
+        record_target(session, "acme/gone", None, "not found", NOW)
     assert check(client) == (200, "degraded", "acme/web: GitHub answered 500; acme/gone: not found")
 
 
 def test_the_collectors_that_share_the_work_are_told(client: TestClient, engine: Engine) -> None:
     collector(engine, state="idle")
     with write_scope(engine) as session:
-        beat(session, NOW, {"state": "waiting", "message": "rate limit\nused up"}, name="collector/two/7")
+        record_heartbeat(session, NOW, {"state": "waiting", "message": "rate limit\nused up"}, name="collector/two/7")
     held = NOW + timedelta(seconds=20)
     add(engine, *[Claim(name=name, holder="two/7", held_until=held) for name in ("*alive/two/7", "acme/web")])
     assert client.get("/health").json()["checks"]["collector"]["collectors"] == [
@@ -151,7 +151,7 @@ def test_a_collector_that_was_stopped_is_told_apart_from_one_that_crashed(client
     assert body["detail"] == "The collector has not been seen for 31 s; is it running?"
     assert [(each["alive"], each["state"]) for each in body["collectors"]] == [(False, "stale")]
     with write_scope(engine) as session:
-        beat(session, NOW, {"beat_seconds": 5, "name": "here"}, stopped_at=NOW - timedelta(seconds=1))
+        record_heartbeat(session, NOW, {"beat_seconds": 5, "name": "here"}, stopped_at=NOW - timedelta(seconds=1))
     body = client.get("/health").json()["checks"]["collector"]
     assert (body["status"], body["state"], body["stopped_at"]) == ("degraded", "stopped", "2026-11-18T17:59:59Z")
     assert body["detail"] == "The collector stopped at 17:59 UTC; start it with python -m collector."
@@ -315,11 +315,11 @@ def test_names_are_told_only_with_the_metrics_key(make_client: MakeClient, engin
     with write_scope(engine) as session:
         message = "acme/secret-project: asked too often" if kind == "waiting" else ""
         state = {"state": "waiting" if message else "idle", "message": message}
-        beat(session, NOW, state)
-        beat(session, NOW, state, name="build-host-7/4242")
+        record_heartbeat(session, NOW, state)
+        record_heartbeat(session, NOW, state, name="build-host-7/4242")
         if kind == "unreadable":
             sync_state(session, 1).error = "GitHub answered 500"
-            note_target(session, "acme/gone", None, "not found", NOW)
+            record_target(session, "acme/gone", None, "not found", NOW)
     client = make_client(metrics_key=METRICS_KEY, api_keys="api-0123456789abcdef")
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {METRICS_KEY}"}):
         answer = client.get("/health", headers=headers)

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, insert, update
 from sqlalchemy.orm import Session
 
 from api import schemas
-from api.response_cache import FRESH_SECONDS, PATHS
+from api.response_cache import CACHED_PATHS, VERSION_TTL_SECONDS
 from db.collection.sync_state import bump_data_version
 from db.definitions.scope import DEFAULT_SPAN, Scope, Window
 from db.engine import session_scope, write_scope
@@ -17,8 +17,8 @@ from health.alerts import attention as attention_list
 from health.insights import causes as failure_causes
 from health.insights import flaky as flaky_workflows
 from health.insights import regressions as regression_detector
-from health.insights.causes import MOST_JOBS
-from health.insights.flaky import MOST_FOR_JOBS
+from health.insights.causes import MAX_JOBS
+from health.insights.flaky import MAX_RUNS_FOR_JOBS
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import run, store_runs
 from tests.findings import (
@@ -37,7 +37,7 @@ from tests.findings import (
 from tests.kept import Kept
 
 LISTS = ["/api/insights/flaky", "/api/insights/failures", "/api/insights/regressions", "/api/insights/attention"]
-SCHEMAS = dict(zip(LISTS, (schemas.Flaky, schemas.Failures, schemas.Regressions, schemas.Needs), strict=True))
+SCHEMAS = dict(zip(LISTS, (schemas.Flaky, schemas.Failures, schemas.Regressions, schemas.AttentionList), strict=True))
 ONE = f"/api/insights/failures/{CAUSE}"
 T = TypeVar("T")
 WINDOW = Window(NOW - DEFAULT_SPAN, NOW)
@@ -234,26 +234,26 @@ def test_jobs_that_were_not_looked_at_are_told(filled: TestClient, engine: Engin
     rows = [
         {"repository_id": 1, "job_id": number, "run_id": LATEST, "state": "stored", "error_line": LINE,
          "fingerprint": CAUSE, "truncated": False, "tries": 1, "requested_at": NOW}
-        for number in range(10_000, 10_000 + MOST_JOBS)
+        for number in range(10_000, 10_000 + MAX_JOBS)
     ]  # fmt: skip
     with write_scope(engine) as session:
         session.execute(insert(JobLog), rows)
     told = "Only the newest 20,000 failed jobs of the window were looked at."
     body = asked(filled, LISTS[1])
-    assert (body["looked_at"], body["note"]) == (MOST_JOBS, told)
+    assert (body["looked_at"], body["note"]) == (MAX_JOBS, told)
     assert asked(filled, ONE)["note"] == told
     assert asked(filled, LISTS[1], until="20h", since="21h")["note"] is None
 
 
 def test_flaky_runs_that_were_not_looked_at_are_told(filled: TestClient, engine: Engine) -> None:
-    store_runs(engine, *(run(20_000 + k, minutes=-k, branch="feature", attempt=2) for k in range(MOST_FOR_JOBS)))
+    store_runs(engine, *(run(20_000 + k, minutes=-k, branch="feature", attempt=2) for k in range(MAX_RUNS_FOR_JOBS)))
     with write_scope(engine) as session:
         session.execute(update(Run).where(Run.id >= 20_000).values(flaky=True))
     body = asked(filled, LISTS[0], until="2d")
     assert body["items"][0]["flaky_runs"] == 1
     assert body["note"] is None
     body = asked(filled, LISTS[0])
-    assert body["items"][0]["flaky_runs"] == MOST_FOR_JOBS + 1
+    assert body["items"][0]["flaky_runs"] == MAX_RUNS_FOR_JOBS + 1
     assert body["note"] == (
         "For jobs only the newest 1,000 flaky runs were looked at. "
         "Runs of the last 24 hours may still be re-run: their number of flaky ones is not final."
@@ -353,12 +353,12 @@ def test_findings_are_kept_until_the_stored_data_changes(filled: TestClient, eng
     assert (kept.status_code, kept.content) == (304, b"")
     with write_scope(engine) as session:
         bump_data_version(session, NOW)
-    time.sleep(FRESH_SECONDS)
+    time.sleep(VERSION_TTL_SECONDS)
     again = filled.get(path)
     # Also where no item changed: the new run has no jobs yet, and `data` names that gap.
     assert again.headers["etag"] != first.headers["etag"]
     assert {gap["kind"] for gap in again.json()["data"]["gaps"]} == {"jobs"}
-    assert set(LISTS) <= set(PATHS)
+    assert set(LISTS) <= set(CACHED_PATHS)
 
 
 @pytest.mark.parametrize("path", [*LISTS, ONE])
@@ -368,7 +368,7 @@ def test_findings_say_how_complete_their_data_are(filled: TestClient, engine: En
         moment = NOW - timedelta(days=90)
         session.execute(update(SyncState).values(complete_since=moment, synced_at=moment))
         bump_data_version(session, NOW)
-    time.sleep(FRESH_SECONDS)
+    time.sleep(VERSION_TTL_SECONDS)
     assert filled.get(path).json()["data"]["complete_since"] == f"{NOW - timedelta(days=90):%Y-%m-%dT%H:%M:%SZ}"
 
 

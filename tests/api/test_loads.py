@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from api.errors import Problem
-from api.limits import Loads, MessageTimes, Pool
+from api.limits import ConcurrencyLimits, TestMessageLimiter, WorkPool
 from tests.api.conftest import MakeClient
 from tests.front.programs import API, Answer, Server, ask, serving
 
@@ -70,38 +70,38 @@ def stored_url(tmp_path: Path, sqlite_template: Path) -> str:
 
 
 def test_a_pool_refuses_what_finds_no_room_and_takes_it_afterwards() -> None:
-    pool = Pool("things", 4, retry_seconds=3)
-    with pool.taken(3):
+    pool = WorkPool("things", 4, retry_seconds=3)
+    with pool.acquired(3):
         with pytest.raises(Problem) as refused:
-            pool.take(2)
+            pool.acquire(2)
         assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "3"})
-        pool.take(1)
-        pool.give(1)
-    pool.take(4)
+        pool.acquire(1)
+        pool.release(1)
+    pool.acquire(4)
 
 
 def test_every_kind_of_work_that_waits_has_a_limit() -> None:
-    loads = Loads()
+    loads = ConcurrencyLimits()
     limited = [
         ("POST", "/api/alerts/test"), ("POST", "/api/alerts/rules/replay"), ("PUT", "/api/alerts/rules/1"),
         ("DELETE", "/api/alerts/silences/1"), ("GET", "/api/metrics/groups"), ("GET", "/api/metrics/series"),
         ("GET", "/api/export/runs"),
     ]  # fmt: skip
     for method, path in limited:
-        assert loads.kind(method, path) is not None, path
+        assert loads.cost_of(method, path) is not None, path
     for method, path in (("GET", "/health/live"), ("POST", "/api/webhooks/github"), ("GET", "/api/runs")):
-        assert loads.kind(method, path) is None
+        assert loads.cost_of(method, path) is None
 
 
 def test_a_channel_has_one_test_message_a_minute() -> None:
-    times = MessageTimes()
-    times.note(["slack"])
-    times.note(["email"])
+    times = TestMessageLimiter()
+    times.check_and_record(["slack"])
+    times.check_and_record(["email"])
     with pytest.raises(Problem) as refused:
-        times.note(["slack", "webhook"])
+        times.check_and_record(["slack", "webhook"])
     assert refused.value.status == 429
     assert 0 < int(refused.value.headers["Retry-After"]) <= 60
-    times.note(["webhook"])
+    times.check_and_record(["webhook"])
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -3,14 +3,14 @@ from datetime import timedelta
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, event
 
-from core.counters import Count, Last, Tally, Took
-from db.collection.sync_state import beat, sync_state
+from core.counters import CounterName, CounterRegistry, SummaryName, TimestampName
+from db.collection.sync_state import record_heartbeat, sync_state
 from db.definitions.records import RepositoryRecord, WorkflowRecord
 from db.engine import write_scope
 from db.enums import GapKind, LedgerState
 from db.logs.log_writes import request_logs
 from db.models import ChannelState, Claim
-from db.repositories.repository_writes import note_target
+from db.repositories.repository_writes import record_target
 from health.alerts.storage.outbox import enqueue
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
@@ -71,7 +71,7 @@ def test_two_workflows_of_one_name_are_two_series(client: TestClient, engine: En
 
 def test_the_state_of_collection_is_there(client: TestClient, engine: Engine) -> None:
     with write_scope(engine) as session:
-        beat(session, NOW, {})
+        record_heartbeat(session, NOW, {})
         state = sync_state(session, 1)
         state.synced_at, state.error = NOW, "GitHub answered 500"
     found = samples(client)
@@ -89,7 +89,7 @@ def test_how_complete_everything_is_is_there_in_totals(client: TestClient, engin
     complete(engine, 2, error="GitHub has blocked it (451)")
     add(engine, hole(118, 121), hole(130, 130), hole(7, 8, "absent"), history(started_at=NOW - timedelta(minutes=10)))
     with write_scope(engine) as session:
-        note_target(session, "acme/gone", None, "not found (404)", NOON)
+        record_target(session, "acme/gone", None, "not found (404)", NOON)
         request_logs(session, 1, 2, [2], NOON)
     found = samples(client)
     states = {state: found["pipeline_health_repositories", labels(state=state)] for state in LedgerState}
@@ -137,7 +137,7 @@ def test_the_inbox_and_the_collectors_at_work_are_there(client: TestClient, engi
 def test_what_waits_for_channels_is_there_and_zero_where_nothing_does(client: TestClient, engine: Engine) -> None:
     written = NOW - timedelta(minutes=7)
     with write_scope(engine) as session:
-        beat(session, NOW, {"channels": ["slack", "email"]})
+        record_heartbeat(session, NOW, {"channels": ["slack", "email"]})
         enqueue(session, None, "test", {"slack": {}, "gone": {}}, written)
         enqueue(session, None, "test", {"slack": {}}, NOW)
         session.add(ChannelState(channel="slack", failures=4))
@@ -155,18 +155,18 @@ def test_collectors_are_counted_apart_and_an_hour_that_is_over_is_full_again(
     client: TestClient, engine: Engine
 ) -> None:
     for name, minutes in (("one/1", 5), ("two/1", -5)):
-        tally = Tally()
-        tally.count(Count.SYNCS, "ok", 3)
-        tally.count(Count.NOTIFICATIONS, "slack/sent")
-        tally.time(Took.SYNC, 1.5)
-        tally.note(Last.SYNC, NOW)
+        tally = CounterRegistry()
+        tally.increment(CounterName.SYNCS, "ok", 3)
+        tally.increment(CounterName.NOTIFICATIONS, "slack/sent")
+        tally.observe(SummaryName.SYNC, 1.5)
+        tally.set_timestamp(TimestampName.SYNC, NOW)
         reset = (NOW + timedelta(minutes=minutes)).isoformat()
         limit = {"limit": 5000, "remaining": 40, "reserve": 500, "reset_at": reset}
         with write_scope(engine) as session:
-            beat(session, NOW, {"tally": tally.as_dict(), "rate_limit": limit}, name=f"collector/{name}")
+            record_heartbeat(session, NOW, {"tally": tally.as_dict(), "rate_limit": limit}, name=f"collector/{name}")
     with write_scope(engine) as session:
-        beat(session, NOW, {"tally": tally.as_dict()})
-        beat(
+        record_heartbeat(session, NOW, {"tally": tally.as_dict()})
+        record_heartbeat(
             session,
             NOW,
             {"tally": {"counts": [], "took": {"sync": "x"}, "last": {"sync": "?"}}},
@@ -187,8 +187,8 @@ def test_collectors_are_counted_apart_and_an_hour_that_is_over_is_full_again(
 
 def test_an_upgrade_is_over_when_the_collectors_before_it_are_gone(client: TestClient, engine: Engine) -> None:
     with write_scope(engine) as session:
-        beat(session, NOW - timedelta(hours=20), {"version": "0.0.9"}, name="collector/before/1")
-        beat(session, NOW, {"version": "0.1.0"}, name="collector/after/1")
+        record_heartbeat(session, NOW - timedelta(hours=20), {"version": "0.0.9"}, name="collector/before/1")
+        record_heartbeat(session, NOW, {"version": "0.1.0"}, name="collector/after/1")
     versions = [dict(named) for name, named in samples(client) if name == "pipeline_health_collector_info"]
     assert versions == [{"collector": "after/1", "version": "0.1.0"}]
 

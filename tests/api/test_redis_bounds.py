@@ -8,17 +8,17 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from api.cache import Answer, Cache, tag_of
+from api.cache import CachedResponse, ResponseCache, etag_of
 from collector.doctor.checks import _redis
-from collector.settings import Settings
+from collector.settings import CollectorSettings
 from core import redis_client
-from core.http.client import Limits
-from core.redis_client import RedisLink, bounded_redis
+from core.http.client import ResponseLimits
+from core.redis_client import RedisClient, bounded_redis
 from tests.slow_servers import Pieces, drip, endless, serving
 
 # Of the seals of entries.
 KEY = b"k" * 32
-QUICK = Limits(seconds=1.0, size=1_000_000)
+QUICK = ResponseLimits(max_seconds=1.0, max_bytes=1_000_000)
 ANSWERS: dict[str, Callable[[], Pieces]] = {
     "a word that drips": lambda: drip(b"+" + b"x" * 1_000),
     "a word without end": lambda: endless(b"+" + b"x" * 60_000),
@@ -42,16 +42,16 @@ def test_an_answer_of_redis_comes_to_an_end(name: str) -> None:
 def test_answers_come_without_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_client, "LIMITS", QUICK)
     with serving(ANSWERS[name]) as port:
-        link, begun = RedisLink(f"redis://127.0.0.1:{port}/0"), time.monotonic()
-        assert Cache(link, key=lambda: KEY).get("x") is None
-        assert not link.is_well()
+        link, begun = RedisClient(f"redis://127.0.0.1:{port}/0"), time.monotonic()
+        assert ResponseCache(link, key=lambda: KEY).get("x") is None
+        assert not link.is_available()
         link.close()
     assert time.monotonic() - begun < 8
 
 
 def test_doctor_says_so() -> None:
     with serving(ANSWERS["a word without end"]) as port:
-        found = _redis(Settings.load(redis_url=f"redis://127.0.0.1:{port}/0"))
+        found = _redis(CollectorSettings.load(redis_url=f"redis://127.0.0.1:{port}/0"))
     assert found.ok is False
     assert "larger than 100,000 bytes" in found.detail
 
@@ -62,18 +62,18 @@ def test_doctor_says_so() -> None:
         b"garbage",
         b"x" * 32 + b"{}",
         b"x" * 32 + gzip.compress(b" " * 1_000_000_000, 9),
-        tag_of(b"{}").encode() + gzip.compress(b"{}")[:-4],
-        tag_of(b"{}").encode() + b"\x1f\x8b no gzip",
+        etag_of(b"{}").encode() + gzip.compress(b"{}")[:-4],
+        etag_of(b"{}").encode() + b"\x1f\x8b no gzip",
     ],
     ids=["short", "another tag", "a gigabyte", "cut off", "no gzip"],
 )
 def test_what_is_no_answer_of_ours_is_made_anew(redis_url: str, stored: bytes) -> None:
-    link = RedisLink(redis_url)
-    cache = Cache(link, key=lambda: KEY)
-    link.client.set(cache._full("x"), stored)
+    link = RedisClient(redis_url)
+    cache = ResponseCache(link, key=lambda: KEY)
+    link.client.set(cache._redis_key("x"), stored)
     assert cache.get("x") is None
-    Cache(link, key=lambda: KEY).put("x", Answer.of(b"[]" * 5_000))
-    found = Cache(link, key=lambda: KEY).get("x")
+    ResponseCache(link, key=lambda: KEY).store("x", CachedResponse.from_body(b"[]" * 5_000))
+    found = ResponseCache(link, key=lambda: KEY).get("x")
     assert found is not None
     assert found.body == b"[]" * 5_000
     link.close()

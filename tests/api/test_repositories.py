@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from db.collection.sync_state import add_gap, beat
+from db.collection.sync_state import add_gap, record_heartbeat
 from db.definitions.records import RepositoryRecord
 from db.engine import write_scope
 from db.logs.log_writes import request_logs
-from db.repositories.repository_writes import note_target
+from db.repositories.repository_writes import record_target
 from tests.api.conftest import NOW, TestClient
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
 from tests.ledgers import DAY, add, complete, history, hole
@@ -27,7 +27,7 @@ def _complete(client: TestClient, engine: Engine) -> None:
 
 def seen(engine: Engine, ago: timedelta = timedelta(0)) -> None:
     with write_scope(engine) as session:
-        beat(session, NOW - ago, {"state": "idle", "poll_seconds": 300})
+        record_heartbeat(session, NOW - ago, {"state": "idle", "poll_seconds": 300})
 
 
 def fetch(client: TestClient) -> dict[str, Any]:
@@ -114,8 +114,8 @@ def test_history_that_is_being_read_tells_how_far_it_is(client: TestClient, engi
 def test_what_cannot_be_read_comes_with_what_to_do(client: TestClient, engine: Engine) -> None:
     complete(engine, error=REFUSED, error_at=NOW)
     with write_scope(engine) as session:
-        note_target(session, "acme/gone", None, "GitHub knows no /repos/acme/gone (404)", NOW)
-        note_target(session, "acme/web", 1, REFUSED, NOW)
+        record_target(session, "acme/gone", None, "GitHub knows no /repos/acme/gone (404)", NOW)
+        record_target(session, "acme/web", 1, REFUSED, NOW)
     found = fetch(client)
     (repository,), (unreadable,) = found["items"], found["unreadable"]
     assert (repository["state"], repository["error"]) == ("failing", REFUSED)
@@ -171,7 +171,7 @@ def test_the_figures_name_a_repository_that_was_never_read_unless_others_are_ask
     client: TestClient, engine: Engine
 ) -> None:
     with write_scope(engine) as session:
-        note_target(session, "acme/blocked", None, "GitHub has blocked it (451)", NOW)
+        record_target(session, "acme/blocked", None, "GitHub has blocked it (451)", NOW)
     (gap,) = gaps(client)
     assert (gap["repo"], gap["kind"], gap["since"], gap["until"]) == ("acme/blocked", "unreadable", None, None)
     assert kinds(client, repo="acme/web") == []

@@ -13,8 +13,8 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import ignored_auth, negative_data_rejection, positive_data_acceptance
 
 from api.main import create_app
-from api.settings import Settings
-from db.collection.sync_state import beat
+from api.settings import ApiSettings
+from db.collection.sync_state import record_heartbeat
 from db.engine import make_engine, write_scope
 from db.migrate import upgrade
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
@@ -23,7 +23,7 @@ _EXAMPLES = int(os.environ.get("SCHEMA_EXAMPLES", "10"))
 # Well-formed values may name what is not there; no key is set here, and the document says that one may be.
 _LEFT_OUT = [positive_data_acceptance, negative_data_rejection, ignored_auth]
 
-_PATHS = create_app(Settings(database_url="sqlite://")).openapi()["paths"]
+_PATHS = create_app(ApiSettings(database_url="sqlite://")).openapi()["paths"]
 # What takes no parameters cannot be given wrong ones.
 _ASKED = sorted(
     (mode.name, method.upper(), path)
@@ -46,9 +46,9 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Any:
     store_runs(engine, *(run(n, minutes=ago - 60 * n, conclusion=ends[n % 3]) for n in range(1, 60)))
     store_jobs(engine, 1, job(9, start=30, end=500, at=now - timedelta(hours=1)), attempts=(attempt(1, "success"),))
     with write_scope(engine) as session:
-        beat(session, now, {})
+        record_heartbeat(session, now, {})
     engine.dispose()
-    settings = Settings(
+    settings = ApiSettings(
         database_url=url, api_rate_limit="none", github_webhook_secret="secret", allowed_hosts="testserver"
     )
     return schemathesis.openapi.from_asgi("/openapi.json", create_app(settings))

@@ -6,12 +6,12 @@ import time
 import pytest
 from sqlalchemy import Engine, text
 
-from api.cache import InstallationKey
+from api.cache import InstallationKeyCache
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_one_waits_for_a_database_that_does_not_answer_and_all_others_go_on(engine: Engine) -> None:
-    key, keys = InstallationKey(engine), list[bytes | None]()
+    key, keys = InstallationKeyCache(engine), list[bytes | None]()
     first = threading.Thread(target=lambda: keys.append(key()))
     with engine.begin() as other:
         other.execute(text("LOCK TABLE installation_keys IN ACCESS EXCLUSIVE MODE"))

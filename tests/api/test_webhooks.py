@@ -15,13 +15,13 @@ import pytest
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
-from api.routes.webhooks import MOST_BYTES
-from api.settings import Settings
-from api.webhook_buffer import PATIENCE_SECONDS
+from api.routes.webhooks import MAX_BYTES
+from api.settings import ApiSettings
+from api.webhook_buffer import STORE_TIMEOUT_SECONDS
 from db.engine import make_engine, write_scope
 from db.enums import InboxState
 from db.models import InboxItem
-from db.webhook_inbox import Settled, settle
+from db.webhook_inbox import DeliveryResult, record_results
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.api.test_process import running, wait_for
 from tests.api.webhooks import PATH, SECRET, request, sign
@@ -138,14 +138,14 @@ def test_a_delivery_counts_once(hook: TestClient, session: Session) -> None:
 def test_a_delivery_that_was_applied_is_not_taken_again(hook: TestClient, engine: Engine, session: Session) -> None:
     hook.post(PATH, **request(b"{}"))
     with write_scope(engine) as writing:
-        settle(writing, [Settled("d-1", InboxState.APPLIED, 1)], NOW)
+        record_results(writing, [DeliveryResult("d-1", InboxState.APPLIED, 1)], NOW)
     assert hook.post(PATH, **request(b"{}")).json() == {"status": "duplicate", "delivery": "d-1"}
     assert session.get_one(InboxItem, "d-1").state == "applied"
 
 
 @only_sqlite
 def test_a_body_larger_than_github_sends_is_refused(hook: TestClient, session: Session) -> None:
-    largest = b" " * MOST_BYTES
+    largest = b" " * MAX_BYTES
     assert hook.post(PATH, **request(largest + b" ")).status_code == 413
     assert stored(session) == []
     assert hook.post(PATH, **request(largest)).status_code == 202
@@ -166,7 +166,7 @@ def test_the_secret_stands_in_a_file_too(monkeypatch: pytest.MonkeyPatch, tmp_pa
     with open(path, "w") as file:
         file.write(SECRET + "\n")
     monkeypatch.setenv("GITHUB_WEBHOOK_SECRET_FILE", path)
-    settings = Settings.load()
+    settings = ApiSettings.load()
     assert settings.github_webhook_secret is not None
     assert settings.github_webhook_secret.get_secret_value() == SECRET
     assert SECRET not in repr(settings)
@@ -184,7 +184,7 @@ def test_a_database_that_is_not_migrated_is_a_503_at_once(make_client: MakeClien
 def test_a_database_that_cannot_be_written_is_a_503_before_github_gives_up(
     hook: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert PATIENCE_SECONDS < 10
+    assert STORE_TIMEOUT_SECONDS < 10
     monkeypatch.setattr("api.webhook_buffer.PATIENCE_SECONDS", 2.5)
     with caplog.at_level(logging.INFO), write_scope(engine) as writing:
         writing.execute(text("SELECT 1"))

@@ -86,7 +86,7 @@ def _fresh_caches() -> Iterator[None]:
     from app import data
 
     yield
-    data.forget()
+    data.reset_engine()
 
 
 @pytest.fixture

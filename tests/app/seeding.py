@@ -6,19 +6,19 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from db.collection.sync_state import beat, bump_data_version, sync_state
+from db.collection.sync_state import bump_data_version, record_heartbeat, sync_state
 from db.definitions.records import (
     AttemptRecord,
-    DetailsRecord,
     JobRecord,
     LogRecord,
     RepositoryRecord,
+    RunDetailsRecord,
     RunRecord,
     WorkflowRecord,
 )
 from db.engine import write_scope
 from db.enums import LogState
-from db.jobs.job_writes import store_details
+from db.jobs.job_writes import store_run_details
 from db.logs.log_writes import store_log
 from db.repositories.repository_writes import get_repository, upsert_repository, upsert_workflows
 from db.runs.run_writes import upsert_runs
@@ -52,7 +52,9 @@ def seed(engine: Engine, *, demo: bool = True) -> Seeded:
 
 def heartbeat(engine: Engine, seen_at: datetime, **detail: Any) -> None:
     with write_scope(engine) as session:
-        beat(session, seen_at, {"demo": False, "state": "idle", "poll_seconds": 300.0, "version": "0.1.0"} | detail)
+        record_heartbeat(
+            session, seen_at, {"demo": False, "state": "idle", "poll_seconds": 300.0, "version": "0.1.0"} | detail
+        )
         bump_data_version(session, seen_at)
 
 
@@ -125,7 +127,7 @@ def job(job_id: int, name: str, at: datetime, *, attempt: int = 1, seconds: floa
 def _fill(engine: Engine, repository_id: int, records: list[RunRecord], now: datetime) -> None:
     """One job each, as long as the run."""
     details = [
-        DetailsRecord(
+        RunDetailsRecord(
             record.id, (),
             (job(record.id * 100, "build", record.created_at, conclusion=record.conclusion,
                  seconds=(record.updated_at - record.created_at).total_seconds() - 5),),
@@ -134,13 +136,13 @@ def _fill(engine: Engine, repository_id: int, records: list[RunRecord], now: dat
         for record in records
     ]  # fmt: skip
     with write_scope(engine) as session:
-        store_details(session, get_repository(session, repository_id), details)
+        store_run_details(session, get_repository(session, repository_id), details)
 
 
 def _details(engine: Engine, now: datetime) -> None:
     first, second = now - timedelta(hours=2), now - timedelta(hours=1)
     lint = job(1, "lint", first)
-    rerun = DetailsRecord(
+    rerun = RunDetailsRecord(
         RERUN,
         (AttemptRecord(1, "completed", "failure", first, first + timedelta(minutes=3), "alice"),
          AttemptRecord(2, "completed", "failure", second, second + timedelta(minutes=3), "alice")),
@@ -150,12 +152,12 @@ def _details(engine: Engine, now: datetime) -> None:
     )  # fmt: skip
     began = now - timedelta(hours=3)
     others = [
-        DetailsRecord(number, (), (job(number * 10, "build", began, conclusion="failure"),), now)
+        RunDetailsRecord(number, (), (job(number * 10, "build", began, conclusion="failure"),), now)
         for number in (UNREAD, EXPIRED)
     ]
     lines = [f"line {k}" for k in range(60)] + [SECRET_LINE, "##[error]Process completed with exit code 1."]
     log = LogRecord(4, RERUN, LogState.STORED, "\n".join(lines), 900, False, 31, tuple(lines[30:]), SECRET_LINE, "f")
     with write_scope(engine) as session:
-        store_details(session, get_repository(session, 1), [rerun, *others])
+        store_run_details(session, get_repository(session, 1), [rerun, *others])
         store_log(session, 1, log, now)
         store_log(session, 1, LogRecord(EXPIRED * 10, EXPIRED, LogState.EXPIRED), now)

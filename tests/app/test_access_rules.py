@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from app.access.policy import Account, Refusal, Rules, judge
+from app.access.policy import AccessDenied, AccessPolicy, User, authorize
 
 NOW = 1_795_000_000.0
-RULES = Rules(frozenset({"example.com", "gmail.com"}), frozenset({"guest@elsewhere.org"}), 12 * 3600)
+RULES = AccessPolicy(frozenset({"example.com", "gmail.com"}), frozenset({"guest@elsewhere.org"}), 12 * 3600)
 ALICE: dict[str, Any] = {"iss": "https://id.example", "sub": "7", "email": "alice@example.com", "iat": NOW - 60}
 GOOGLE = {"iss": "https://accounts.google.com"}
 
@@ -20,7 +20,7 @@ GOOGLE = {"iss": "https://accounts.google.com"}
 )  # fmt: skip
 def test_who_is_on_the_lists_may_in_until_the_session_ends(more: dict[str, Any]) -> None:
     claims = ALICE | more
-    assert judge(claims, RULES, NOW) == Account(claims["email"], claims["iat"] + 12 * 3600)
+    assert authorize(claims, RULES, NOW) == User(claims["email"], claims["iat"] + 12 * 3600)
 
 
 @pytest.mark.parametrize(
@@ -35,9 +35,9 @@ def test_who_is_on_the_lists_may_in_until_the_session_ends(more: dict[str, Any])
      ["alice@example.com"]],
 )  # fmt: skip
 def test_what_only_looks_like_an_address_of_the_list_may_not(email: object) -> None:
-    found = judge(ALICE | {"email": email}, RULES, NOW)
-    assert isinstance(found, Refusal)
-    assert not found.ended
+    found = authorize(ALICE | {"email": email}, RULES, NOW)
+    assert isinstance(found, AccessDenied)
+    assert not found.session_expired
 
 
 @pytest.mark.parametrize(
@@ -50,9 +50,9 @@ def test_what_only_looks_like_an_address_of_the_list_may_not(email: object) -> N
      ({"email": "guest@elsewhere.org", "email_verified": False}, "not verified")],
 )  # fmt: skip
 def test_an_address_must_be_proven_and_of_the_organisation(more: dict[str, Any], why: str) -> None:
-    found = judge(ALICE | more, RULES, NOW)
-    assert isinstance(found, Refusal)
-    assert why in found.why
+    found = authorize(ALICE | more, RULES, NOW)
+    assert isinstance(found, AccessDenied)
+    assert why in found.reason
     # Nobody is called by an address that is not theirs.
     assert "@" not in found.name or why != "not verified"
 
@@ -63,13 +63,13 @@ def test_an_address_must_be_proven_and_of_the_organisation(more: dict[str, Any],
      ("1795000000", False), (float("nan"), True), (float("inf"), False)],
 )  # fmt: skip
 def test_a_session_ends_and_no_time_makes_it_longer(issued: object, ended: bool) -> None:
-    found = judge(ALICE | {"iat": issued}, RULES, NOW)
-    assert isinstance(found, Refusal)
-    assert found.ended is ended
+    found = authorize(ALICE | {"iat": issued}, RULES, NOW)
+    assert isinstance(found, AccessDenied)
+    assert found.session_expired is ended
 
 
 def test_everybody_is_everybody_whom_the_provider_signs_in() -> None:
-    rules = Rules(frozenset({"*"}), frozenset(), 3600)
-    assert judge({"sub": "9", "iat": NOW}, rules, NOW) == Account("9", NOW + 3600)
+    rules = AccessPolicy(frozenset({"*"}), frozenset(), 3600)
+    assert authorize({"sub": "9", "iat": NOW}, rules, NOW) == User("9", NOW + 3600)
     forged = {"sub": "9", "iat": NOW, "email": "boss@example.com", "email_verified": False, "name": "boss@example.com"}
-    assert judge(forged, rules, NOW) == Account("9", NOW + 3600)
+    assert authorize(forged, rules, NOW) == User("9", NOW + 3600)

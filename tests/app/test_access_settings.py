@@ -11,7 +11,7 @@ from streamlit.runtime.secrets import secrets_singleton
 from app.access.login import login
 from app.server.log_lines import secret_values
 from core.settings import ConfigError
-from core.text import redaction
+from core.text import make_redactor
 
 PROVIDER = {
     "AUTH_OIDC_METADATA_URL": "https://id.example.com/.well-known/openid-configuration",
@@ -58,7 +58,7 @@ def given(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
 
 def test_the_secrets_of_the_login_are_kept_out_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     given(monkeypatch, PROVIDER | {"DATABASE_URL": "postgresql://me:hunter2hunter2@h/n"})
-    redact = redaction(secret_values())
+    redact = make_redactor(secret_values())
     for secret in (PROVIDER["AUTH_OIDC_CLIENT_SECRET"], PROVIDER["AUTH_COOKIE_SECRET"], "hunter2hunter2"):
         assert redact(f"it is {secret}") == "it is ***"
 
@@ -74,7 +74,7 @@ def test_a_whole_configuration_is_told_to_streamlit(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("AUTH_COOKIE_SECRET_FILE", str(tmp_path / "key"))
     found = login()
     assert found is not None
-    assert found.rules.domains == {"example.com", "example.org"}
+    assert found.policy.domains == {"example.com", "example.org"}
     assert (found.origin, found.base, found.encrypted) == ("https://health.example.com", "", True)
     assert dict(found.providers) == {"default": "id.example.com"}
     assert found.secrets is not None
@@ -134,7 +134,7 @@ def test_a_section_that_was_written_for_streamlit_counts(monkeypatch: pytest.Mon
     assert dict(found.providers) == {"google": "Google", "company": "Okta"}
     assert found.secrets is None
     assert st.secrets["auth"]["google"]["client_id"] == "a"
-    redact = redaction(found.hidden)
+    redact = make_redactor(found.secret_values)
     for secret in ("secret-of-google", "secret-of-company", "very-secret-cookie-very-secret-cookie"):
         assert redact(f"it is {secret}") == "it is ***"
 

@@ -16,10 +16,10 @@ from app import data
 from db.engine import make_engine, write_scope
 from db.enums import RuleKind
 from health.alerts.evaluation import Evaluator
-from health.alerts.rules.rules import Rule, checked, parse_threshold
+from health.alerts.rules.rules import Rule, parse_threshold, validate_rule
 from health.alerts.rules.targets import Patterns
-from health.alerts.storage.alert_queries import AlertRow, latest_tests, list_alerts
-from health.alerts.storage.alert_writes import add_silence, claim_due, enqueue, note_failed, resolve_alert
+from health.alerts.storage.alert_queries import AlertRow, latest_test_notifications, list_alerts
+from health.alerts.storage.alert_writes import add_silence, claim_due_notifications, enqueue, mark_failed, resolve_alert
 from health.alerts.storage.stored_rules import add_rule, list_rules, list_silences
 from tests.app.conftest import Open
 from tests.app.reading import everything, table
@@ -138,7 +138,7 @@ def test_a_rule_shows_what_it_would_have_done_before_it_is_saved(fired: Seeded, 
 
 def test_a_rule_is_changed_in_its_own_units_and_deleted(fired: Seeded, open_page: Open) -> None:
     with write_scope(fired.engine) as session:
-        rule = checked(Rule("Queues", RuleKind.QUEUE_TIME, 600, scope=Patterns(repos=("acme/*",))))
+        rule = validate_rule(Rule("Queues", RuleKind.QUEUE_TIME, 600, scope=Patterns(repos=("acme/*",))))
         rule_id = add_rule(session, rule, fired.now)
     page = open_page("alerts", show="rules", rule=rule_id)
     tag = f"{rule_id}-queue_time"
@@ -171,15 +171,15 @@ def test_the_built_in_rule_can_only_be_told_otherwise(fired: Seeded, open_page: 
 def test_a_test_message_goes_the_way_of_alerts(fired: Seeded, open_page: Open) -> None:
     assert "has not said yet" in everything(open_page("alerts", show="silences"))
     heartbeat(fired.engine, fired.now, channels=["slack"])
-    data.forget()
+    data.reset_engine()
     page = press(open_page("alerts", show="silences"), "test-slack")
     assert "test asked for" in everything(page)
     with write_scope(fired.engine) as session:
-        claimed = claim_due(session, fired.now + timedelta(hours=1), ["slack"])
+        claimed = claim_due_notifications(session, fired.now + timedelta(hours=1), ["slack"])
         test = next(each for each in claimed if each.reason == "test")
-        note_failed(session, test, "no_service", fired.now, permanent=True)
-    assert read(fired.engine, latest_tests)["slack"].state == "dead"
-    data.forget()
+        mark_failed(session, test, "no_service", fired.now, permanent=True)
+    assert read(fired.engine, latest_test_notifications)["slack"].state == "dead"
+    data.reset_engine()
     assert "test failed" in everything(open_page("alerts", show="silences"))
 
 
@@ -187,8 +187,8 @@ def test_history_and_messages_that_nobody_got(fired: Seeded, open_page: Open) ->
     (alert,) = alerts(fired.engine)
     with write_scope(fired.engine) as session:
         enqueue(session, alert.id, "repeat", {"email": {"subject": HOSTILE}}, fired.now)
-        (claimed,) = claim_due(session, fired.now, ["email"])
-        note_failed(session, claimed, "550 <b>refused</b>", fired.now, permanent=True)
+        (claimed,) = claim_due_notifications(session, fired.now, ["email"])
+        mark_failed(session, claimed, "550 <b>refused</b>", fired.now, permanent=True)
         resolve_alert(session, alert.id, dict(alert.detail), fired.now + timedelta(minutes=30))
     page = open_page("alerts", alert=alert.id)
     assert "Nothing fires" in everything(page)

@@ -15,7 +15,7 @@ from app.frames import job_timeline
 from db.definitions.scope import Window
 from db.enums import Interval
 from db.runs.run_queries import JobRow
-from health.metrics.cost import SpendPoint
+from health.metrics.cost import CostPoint
 from health.metrics.definitions.formulas import Metrics
 from health.metrics.service import HourCell, Point
 from health.metrics.workflows import BranchPoint, BranchSeries
@@ -85,15 +85,15 @@ def test_what_the_window_begins_in_is_no_running_bucket() -> None:
     points[0] = replace(points[0], partial=True)
     frame = frames.series(points, window=Window(since, now), now=now)
     assert list(frame["note"]) == ["from 02 Nov 10:19 on", "", "so far"]
-    assert frames.bucket_words(Interval.DAY, frame) == "by day · hatched: so far or cut off by the period"
+    assert frames.bucket_text(Interval.DAY, frame) == "by day · hatched: so far or cut off by the period"
     over = frames.series(points, window=Window(since, now), now=now + timedelta(days=9))
     assert list(over["note"]) == ["from 02 Nov 10:19 on", "", "until 04 Nov 03:00"]
 
 
 def test_minutes_have_the_running_bucket_too() -> None:
     points = [
-        SpendPoint(START, False, 600.0, 60.0, 0.0, 1.0),
-        SpendPoint(START + timedelta(days=1), True, 1200.0, 0.0, 0.0, 2.0),
+        CostPoint(START, False, 600.0, 60.0, 0.0, 1.0),
+        CostPoint(START + timedelta(days=1), True, 1200.0, 0.0, 0.0, 2.0),
     ]
     whole, running = heatmap.minutes(frames.spending(points), SINCE, UNTIL)["data"][:2]
     assert (whole["y"], running["y"]) == ([9.0], [20.0])
@@ -168,7 +168,7 @@ def test_outcomes_that_do_not_occur_have_no_entry() -> None:
 
 def test_a_rate_of_few_runs_is_not_drawn() -> None:
     cells = [HourCell(0, 3, 4, 4, 1.0), HourCell(6, 23, 5, 1, 0.2)]
-    figure = heatmap.failure_rate(frames.heat(cells))
+    figure = heatmap.failure_rate(frames.heatmap(cells))
     assert figure["data"][0]["z"][0][3] is None
     assert figure["data"][0]["z"][6][23] == 0.2
 
@@ -233,7 +233,7 @@ def test_every_figure_is_plain_json_without_a_network_reference() -> None:
         trends.success_rate(series, SINCE, UNTIL),
         trends.durations(series, SINCE, UNTIL, dark=True),
         trends.outcomes(series, SINCE, UNTIL),
-        heatmap.failure_rate(frames.heat([HourCell(1, 1, 9, 3, 1 / 3)]), dark=True),
+        heatmap.failure_rate(frames.heatmap([HourCell(1, 1, 9, 3, 1 / 3)]), dark=True),
     ]
     for figure in figures:
         written = json.dumps(figure)
@@ -256,7 +256,7 @@ def test_a_skipped_step_has_no_length() -> None:
 
 
 def test_the_scale_of_shares_begins_at_zero_even_for_a_single_cell() -> None:
-    (trace,) = heatmap.failure_rate(frames.heat([HourCell(1, 1, 8, 2, 0.25)]))["data"]
+    (trace,) = heatmap.failure_rate(frames.heatmap([HourCell(1, 1, 8, 2, 0.25)]))["data"]
     assert (trace["zmin"], trace["zmax"]) == (0, 0.25)
-    (trace,) = heatmap.failure_rate(frames.heat([HourCell(1, 1, 8, 0, 0.0)]))["data"]
+    (trace,) = heatmap.failure_rate(frames.heatmap([HourCell(1, 1, 8, 0, 0.0)]))["data"]
     assert (trace["zmin"], trace["zmax"]) == (0, 1.0)

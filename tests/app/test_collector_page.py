@@ -5,10 +5,10 @@ from datetime import timedelta
 
 from streamlit.testing.v1 import AppTest
 
-from db.collection.backfills import want_history
-from db.collection.sync_state import add_gap, beat, sync_state
+from db.collection.backfills import request_backfill
+from db.collection.sync_state import add_gap, record_heartbeat, sync_state
 from db.engine import write_scope
-from db.repositories.repository_writes import note_target
+from db.repositories.repository_writes import record_target
 from tests.app.conftest import Open
 from tests.app.seeding import Seeded, add_repository, heartbeat
 
@@ -49,7 +49,7 @@ def test_a_gap_is_named_in_the_ledger_of_its_repository(seeded: Seeded, open_pag
 def test_history_that_is_read_shows_how_far(seeded: Seeded, open_page: Open) -> None:
     with write_scope(seeded.engine) as session:
         since = seeded.now - timedelta(days=400)
-        want_history(session, 1, since, seeded.now, seeded.now)
+        request_backfill(session, 1, since, seeded.now, seeded.now)
     page = open_page("collector", of="acme/web")
     assert "History from" in told(page)
     assert "catching up" in told(page)
@@ -65,7 +65,7 @@ def test_a_silent_collector_is_said_so(seeded: Seeded, open_page: Open) -> None:
 
 def test_one_that_stopped_says_when(seeded: Seeded, open_page: Open) -> None:
     with write_scope(seeded.engine) as session:
-        beat(session, seeded.now, {"beat_seconds": 5}, stopped_at=seeded.now)
+        record_heartbeat(session, seeded.now, {"beat_seconds": 5}, stopped_at=seeded.now)
     page = told(open_page("collector"))
     assert f"Stopped at {seeded.now:%H:%M} UTC" in page
     assert f"the collector stopped at {seeded.now:%H:%M} UTC" in page
@@ -74,7 +74,7 @@ def test_one_that_stopped_says_when(seeded: Seeded, open_page: Open) -> None:
 def test_several_collectors_are_listed(seeded: Seeded, open_page: Open) -> None:
     with write_scope(seeded.engine) as session:
         for name in ("one/1", "two/2"):
-            beat(session, seeded.now, {"state": "idle"}, name=f"collector/{name}")
+            record_heartbeat(session, seeded.now, {"state": "idle"}, name=f"collector/{name}")
     page = open_page("collector")
     assert "Collector one/1" in told(page)
     assert "Collector two/2" in told(page)
@@ -88,7 +88,7 @@ def test_names_are_text(seeded: Seeded, open_page: Open) -> None:
 
 def test_a_name_that_leads_nowhere_is_listed(seeded: Seeded, open_page: Open) -> None:
     with write_scope(seeded.engine) as session:
-        note_target(session, "acme/gone", None, "GitHub knows no /repos/acme/gone (404)", seeded.now)
+        record_target(session, "acme/gone", None, "GitHub knows no /repos/acme/gone (404)", seeded.now)
     page = open_page("collector")
     assert "acme/gone" in list(page.dataframe[0].value["repo"])
     assert "1 of 3 repositories cannot be read" in told(page)
@@ -103,7 +103,7 @@ def test_without_any_repository_it_says_what_to_set(empty: object, open_page: Op
 def test_it_says_what_the_stored_data_takes_and_what_goes_next(seeded: Seeded, open_page: Open) -> None:
     soon = (seeded.now + timedelta(hours=5)).isoformat()
     with write_scope(seeded.engine) as session:
-        beat(session, seeded.now, {"retention_days": 30, "log_retention_days": 7, "next_prune_at": soon})
+        record_heartbeat(session, seeded.now, {"retention_days": 30, "log_retention_days": 7, "next_prune_at": soon})
     page = told(open_page("collector"))
     assert "Size of the database" in page
     assert "runs are kept 30 days, logs 7" in page

@@ -7,15 +7,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.components import compare
-from app.components.cost import queue_rows, spend_file, wasted_file
+from app.components.cost import queue_rows, spend_csv, wasted_csv
 from app.widgets.table import as_csv
-from db.definitions.records import AttemptRecord, DetailsRecord
+from db.definitions.records import AttemptRecord, RunDetailsRecord
 from db.engine import write_scope
-from db.jobs.job_writes import store_details
+from db.jobs.job_writes import store_run_details
 from db.repositories.repository_writes import get_repository
 from db.runs.run_queries import RunRow
 from health.metrics.capacity import RunnerQueue
-from health.metrics.cost import Spend, Spending, Waste, Wasted
+from health.metrics.cost import CostBreakdown, CostGroup, WastedMinutes, WorkflowWaste
 from health.metrics.workflows import ComparedRun
 from tests.app.conftest import Open
 from tests.app.reading import everything, html, markdown, table, tiles
@@ -52,8 +52,8 @@ def _make_flaky(seeded: Seeded, number: int) -> None:
     )
     jobs = (job(number * 10, "e2e <b>", at, conclusion="failure"), job(number * 10 + 1, "e2e <b>", at, attempt=2))
     with write_scope(seeded.engine) as session:
-        details = [DetailsRecord(number, attempts, jobs, seeded.now)]
-        store_details(session, get_repository(session, 2), details)
+        details = [RunDetailsRecord(number, attempts, jobs, seeded.now)]
+        store_run_details(session, get_repository(session, 2), details)
 
 
 def test_what_failed_and_then_passed_is_called_flaky_with_its_job(seeded: Seeded, open_page: Open) -> None:
@@ -63,7 +63,7 @@ def test_what_failed_and_then_passed_is_called_flaky_with_its_job(seeded: Seeded
     roll_up(seeded.engine, seeded.now)
     from app import data
 
-    data.forget()
+    data.reset_engine()
     row = table(open_page("flaky"), "flaky")[0]
     assert row["Workflow"].value == "acme/api / CI"
     assert row["Verdict"].text == "↻ Flaky"
@@ -96,11 +96,11 @@ def test_waste_defects_and_minutes_without_a_price_stand_apart(seeded: Seeded, o
         repository = get_repository(session, 2)
         for number, made in ((80_001, job(800_010, "unit", at, conclusion="failure", **service)),
                              (80_002, job(800_020, "unit", at, **nobody))):  # fmt: skip
-            store_details(session, repository, [DetailsRecord(number, (), (made,), seeded.now)])
+            store_run_details(session, repository, [RunDetailsRecord(number, (), (made,), seeded.now)])
     roll_up(seeded.engine, seeded.now)
     from app import data
 
-    data.forget()
+    data.reset_engine()
     page = open_page("cost", repo=["acme/api"])
     note = next(block for block in html(page) if 'data-note="unpriced"' in block)
     assert "Price unknown: <b>" in note
@@ -115,24 +115,28 @@ def test_waste_defects_and_minutes_without_a_price_stand_apart(seeded: Seeded, o
 
 
 def test_files_of_money_have_one_unit_a_column_and_no_noise() -> None:
-    third = Spend("acme/x", None, None, 3, 7, 28, 1650.0000000000091, 20.0 / 3, 1.0, 0.1 + 0.2, 4, 1, 1 / 3, -0.0625)
-    head, line = as_csv(*spend_file(Spending([third], None))).splitlines()
+    third = CostGroup(
+        "acme/x", None, None, 3, 7, 28, 1650.0000000000091, 20.0 / 3, 1.0, 0.1 + 0.2, 4, 1, 1 / 3, -0.0625
+    )
+    head, line = as_csv(*spend_csv(CostBreakdown([third], None))).splitlines()
     assert head == ("Where,Cost (USD),Price unknown (min),Share (%),Change (%),Billed minutes (min),Compute (min),"
                     "Waste (min),Jobs,Runs")  # fmt: skip
     assert line == "acme/x,0.3,4,33.33,-6.2,28,27.5,0.11,7,3"
-    waste = Waste("acme/x", "CI", 5, 60.0, 30.0, 0.0, 90.0, 0.123456, 3.0, 2, 0.25)
-    head, line = as_csv(*wasted_file(Wasted([waste], 60, 30, 0, 90, 0.12, 3, 360, 2, [], None))).splitlines()
+    waste = WorkflowWaste("acme/x", "CI", 5, 60.0, 30.0, 0.0, 90.0, 0.123456, 3.0, 2, 0.25)
+    head, line = as_csv(*wasted_csv(WastedMinutes([waste], 60, 30, 0, 90, 0.12, 3, 360, 2, [], None))).splitlines()
     assert head.endswith("Found a defect (min),Never started (jobs)")
     assert line == "acme/x / CI,1.5,0.1235,25.0,1.0,0.5,0.0,0.05,2"
 
 
 def test_money_of_minutes_without_any_known_price_is_unknown() -> None:
-    dear = Spend("acme/x", None, None, 3, 7, 28, 1650.0, 400.0, 1.0, 0.0, 28, 1, 0.5, None)
-    assert as_csv(*spend_file(Spending([dear], None))).splitlines()[1] == "acme/x,,28,50.0,,28,27.5,6.67,7,3"
+    dear = CostGroup("acme/x", None, None, 3, 7, 28, 1650.0, 400.0, 1.0, 0.0, 28, 1, 0.5, None)
+    assert as_csv(*spend_csv(CostBreakdown([dear], None))).splitlines()[1] == "acme/x,,28,50.0,,28,27.5,6.67,7,3"
     free = replace(dear, unpriced_minutes=0)
-    assert as_csv(*spend_file(Spending([free], None))).splitlines()[1].startswith("acme/x,0.0,0,")
-    waste = Waste("acme/x", "CI", 5, 60.0, 30.0, 0.0, 90.0, None, 3.0, 2, 0.25)
-    line = as_csv(*wasted_file(Wasted([waste], 60, 30, 0, 90, 0.0, 3, 360, 2, [("big", 28)], None))).splitlines()[1]
+    assert as_csv(*spend_csv(CostBreakdown([free], None))).splitlines()[1].startswith("acme/x,0.0,0,")
+    waste = WorkflowWaste("acme/x", "CI", 5, 60.0, 30.0, 0.0, 90.0, None, 3.0, 2, 0.25)
+    line = as_csv(*wasted_csv(WastedMinutes([waste], 60, 30, 0, 90, 0.0, 3, 360, 2, [("big", 28)], None))).splitlines()[
+        1
+    ]
     assert line == "acme/x / CI,1.5,,25.0,1.0,0.5,0.0,0.05,2"
 
 

@@ -22,11 +22,11 @@ from streamlit.auth_util import set_cookie_with_chunks
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 
 from app import data
-from app.access.sessions import CLAIM, SESSIONS, Sessions, person
+from app.access.sessions import CLAIM, SESSIONS, Sessions, person_id
 from app.routes import PAGES
 from app.server import guard, middleware
 from app.server.routes import routes
-from app.server.sign_in import ATTEMPTS, MOST, Attempts
+from app.server.sign_in import MAX_ATTEMPTS, SIGN_IN_LIMITER, SignInLimiter
 from db.access import end_sessions
 from db.engine import write_scope
 from tests.app.conftest import AUTH, Open, TestClient
@@ -46,7 +46,7 @@ SHUT = [f"/logs/{RERUN}/4/outline", f"/logs/{RERUN}/4/text", "/_stcore/metrics",
 
 @pytest.fixture
 def client(with_login: None) -> Iterator[TestClient]:
-    ATTEMPTS.forget()
+    SIGN_IN_LIMITER.clear()
     rest = [Route("/{rest:path}", _rest, methods=["GET", "POST"]), WebSocketRoute("/_stcore/stream", _echo)]
     with TestClient(Starlette(routes=[*routes(), *rest], middleware=middleware.MIDDLEWARE), base_url=ORIGIN,
                     follow_redirects=False) as found:  # fmt: skip
@@ -131,7 +131,7 @@ def test_health_is_open_and_so_is_what_the_page_for_signing_in_needs(client: Tes
 def test_strangers_are_told_nothing_of_the_database(
     client: TestClient, empty: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    data.forget()
+    data.reset_engine()
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'nothing.db'}")
     response = ask(client, "/health/ready")
     assert (response.status_code, response.json()) == (503, {"status": "error"})
@@ -271,7 +271,7 @@ def test_pages_show_nothing_to_a_session_without_a_login(
 
 def test_a_cookie_of_a_lower_generation_has_ended(client: TestClient, empty: Engine) -> None:
     """Written by a session before the person signed out, here or in another process."""
-    data.forget()
+    data.reset_engine()
     mine, newer, others = cookies(ALICE), cookies(ALICE, **{CLAIM: 1}), cookies(ALICE | {"sub": "9"})
     for sent in (mine, newer, others):
         assert ask(client, "/media/0123.csv", sent).status_code == 200
@@ -280,29 +280,29 @@ def test_a_cookie_of_a_lower_generation_has_ended(client: TestClient, empty: Eng
     assert "You have signed out." in ask(client, "/runs", mine).text
     # Raised elsewhere: known here soon after.
     with write_scope(empty) as session:
-        assert end_sessions(session, person(ALICE), datetime.now(UTC)) == 2
-    SESSIONS.forget()
+        assert end_sessions(session, person_id(ALICE), datetime.now(UTC)) == 2
+    SESSIONS.clear()
     assert ask(client, "/media/0123.csv", newer).status_code == 401
     assert ask(client, "/media/0123.csv", cookies(ALICE, **{CLAIM: 2})).status_code == 200
     # Neither text nor more than it was.
     assert ask(client, "/media/0123.csv", cookies(ALICE, **{CLAIM: "9"})).status_code == 401
-    data.forget()
+    data.reset_engine()
 
 
 def test_without_the_database_what_was_known_last_counts(client: TestClient, empty: Engine) -> None:
-    data.forget()
+    data.reset_engine()
     mine = cookies(ALICE)
     ask(client, "/auth/logout", mine)
-    SESSIONS._known = {who: (generation, 0.0) for who, (generation, _) in SESSIONS._known.items()}
+    SESSIONS._generations = {who: (generation, 0.0) for who, (generation, _) in SESSIONS._generations.items()}
     with empty.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE session_generations RENAME TO away")
     assert ask(client, "/media/0123.csv", mine).status_code == 401
-    data.forget()
+    data.reset_engine()
 
 
 def test_one_address_signs_in_only_so_often(client: TestClient) -> None:
     """Each asks the provider, or signs something: strangers may not do that without end."""
-    answers = [ask(client, "/auth/login?provider=x") for _ in range(MOST + 1)]
+    answers = [ask(client, "/auth/login?provider=x") for _ in range(MAX_ATTEMPTS + 1)]
     assert 429 not in [each.status_code for each in answers[:-1]]
     assert answers[-1].status_code == 429
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
@@ -313,17 +313,17 @@ def test_one_address_signs_in_only_so_often(client: TestClient) -> None:
 
 
 def test_attempts_are_counted_by_address_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    counter = Attempts()
+    counter = SignInLimiter()
     clock = [1000.0]
     monkeypatch.setattr("app.server.sign_in.time.monotonic", lambda: clock[0])
-    assert [counter.wait("a") for _ in range(MOST + 2)] == [0] * MOST + [60, 60]
-    assert counter.wait("b") == 0
+    assert [counter.retry_after("a") for _ in range(MAX_ATTEMPTS + 2)] == [0] * MAX_ATTEMPTS + [60, 60]
+    assert counter.retry_after("b") == 0
     clock[0] += 59
-    assert counter.wait("a") == 1
+    assert counter.retry_after("a") == 1
     clock[0] += 1
-    assert counter.wait("a") == 0
+    assert counter.retry_after("a") == 0
     for number in range(20_000):
-        counter.wait(str(number))
+        counter.retry_after(str(number))
     assert len(counter._counts) == 10_000
 
 
@@ -335,16 +335,16 @@ def test_a_database_that_is_away_is_waited_for_once_and_not_by_everybody() -> No
         return None if away[0] else 3
 
     sessions = Sessions()
-    sessions.use(read, read)
+    sessions.set_store(read, read)
     people = [{"iss": "https://id.example.com", "sub": str(number)} for number in range(50)]
     assert sessions.generation(people[0]) == 3
     away[0] = True
-    sessions._known = {person(people[0]): (3, 0.0)}
+    sessions._generations = {person_id(people[0]): (3, 0.0)}
     reads.clear()
     assert [sessions.generation(each) for each in people] == [3] + [0] * 49
     assert len(reads) == 1
-    assert all(map(sessions.is_fresh, people))
+    assert all(map(sessions.is_cached, people))
     # Whoever signs in is worth a try, and says that it is back.
     away[0] = False
-    assert sessions.generation(people[7], anew=True) == 3
+    assert sessions.generation(people[7], refresh=True) == 3
     assert sessions.generation(people[8]) == 3

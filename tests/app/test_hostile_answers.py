@@ -16,10 +16,10 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.main import create_app as create_api
-from api.settings import Settings as ApiSettings
-from collector.bootstrap import make_passes
-from collector.github.client import Client
-from collector.settings import Settings
+from api.settings import ApiSettings as ApiSettings
+from collector.bootstrap import make_collector_jobs
+from collector.github.client import GitHubClient
+from collector.settings import CollectorSettings
 from db.models import Base
 from demo.app import create_app
 from demo.serve import running
@@ -111,13 +111,13 @@ def check(where: str, text: str) -> None:
 def test_what_a_server_repeats_is_shown_nowhere(empty: Engine, open_page: Open, status: int) -> None:
     database = str(empty.url)
     with hostile(status) as url:
-        settings = Settings.load(
+        settings = CollectorSettings.load(
             database_url=database, github_token=TOKEN, github_api_url=url,
             github_repos=",".join([*(f"acme/{name}" for name in KINDS), "evil/*"]),
         )  # fmt: skip
-        passes = make_passes(settings, empty, Client(url, TOKEN, sleep=lambda seconds: None))
+        passes = make_collector_jobs(settings, empty, GitHubClient(url, TOKEN, sleep=lambda seconds: None))
         outcome = passes.run()
-    assert outcome.failures or outcome.waiting
+    assert outcome.failures or outcome.rate_limited
     check("database", stored(empty))
     with TestClient(create_api(ApiSettings(database_url=database)), base_url="http://localhost") as client:
         for path in ("/health", "/health/ready", "/api/repositories", "/api/runs", "/metrics"):
@@ -128,7 +128,7 @@ def test_what_a_server_repeats_is_shown_nowhere(empty: Engine, open_page: Open, 
     check("page", "\n".join(each.proto.body for each in page.get("html")))
     check("page", "\n".join(str(each.value) for each in page.markdown))
     tables = "\n".join(each.value.to_csv() for each in page.dataframe)
-    assert str(status) in tables or outcome.waiting
+    assert str(status) in tables or outcome.rate_limited
     check("page", tables)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
-from app.logs.script import address
+from app.logs.script import script_path
 from app.server.routes import routes
 from db.definitions.records import LogRecord
 from db.engine import write_scope
@@ -65,7 +65,7 @@ def test_the_whole_text_is_a_file_with_a_harmless_name(client: TestClient, seede
 
 
 def test_the_viewer_is_kept_until_it_changes(client: TestClient) -> None:
-    answer = client.get(f"/{address()}")
+    answer = client.get(f"/{script_path()}")
     assert "immutable" in answer.headers["cache-control"]
     assert answer.headers["content-type"].startswith("text/javascript")
     assert "innerHTML" not in answer.text

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 from streamlit.testing.v1 import AppTest
 
-from app.server.lifespan import warm
+from app.server.lifespan import warm_up
 from db.engine import make_engine
 from tests.app.conftest import MAIN, Open, TestClient
 from tests.app.reading import everything
@@ -48,7 +48,7 @@ def switch(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iterator[Switch]:
     made.on()
     from app import data
 
-    data.forget()
+    data.reset_engine()
     shelf.put_back()
 
 
@@ -160,10 +160,10 @@ def test_the_end_of_every_window_stands_still_meanwhile(switch: Switch, open_pag
     switch.off()
     time.sleep(2.1)
     data.status()
-    outage = data.outage()
+    outage = data.current_outage()
     assert outage
-    assert outage.figures_of
-    assert outage.figures_of <= outage.since <= datetime.now(UTC)
+    assert outage.last_success_at
+    assert outage.last_success_at <= outage.since <= datetime.now(UTC)
     st.cache_data.clear()
     assert data.now(version) == end
 
@@ -171,7 +171,7 @@ def test_the_end_of_every_window_stands_still_meanwhile(switch: Switch, open_pag
 def test_a_figure_that_cannot_be_made_does_not_stop_the_start(
     damaged: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    warm()
+    warm_up()
     assert "could not be made" in caplog.text
 
 

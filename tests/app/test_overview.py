@@ -85,7 +85,7 @@ def test_figures_over_a_time_that_is_not_complete_say_so(seeded: Seeded, open_pa
     assert "Complete only since" in markdown(open_page())
     with write_scope(seeded.engine) as session:
         sync_state(session, 1).complete_since = None
-    data.forget()
+    data.reset_engine()
     assert "The history is still being read" in markdown(open_page())
 
 

@@ -21,7 +21,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def ask(address: str) -> httpx2.Response:
-    async with bounds._Limited() as client:
+    async with bounds._LimitedClient() as client:
         answer: httpx2.Response = await client.request("GET", address, withhold_token=True)
         return answer
 
@@ -50,7 +50,7 @@ def test_a_good_answer_is_read() -> None:
 
 def test_streamlit_asks_a_provider_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(StarletteOAuth2App, "client_cls", StarletteOAuth2App.client_cls)
-    bounds.limit_answers()
+    bounds.limit_responses()
     registry = OAuth()
     with serving(ANSWERS["a body that drips"]) as port:
         registry.register("default", server_metadata_url=f"http://127.0.0.1:{port}/", client_id="dashboard")

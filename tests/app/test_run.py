@@ -3,10 +3,10 @@ from datetime import timedelta
 
 import pytest
 
-from db.definitions.records import DetailsRecord, LogRecord
+from db.definitions.records import LogRecord, RunDetailsRecord
 from db.engine import session_scope, write_scope
 from db.enums import LogState
-from db.jobs.job_writes import store_details
+from db.jobs.job_writes import store_run_details
 from db.logs.log_queries import list_logs
 from db.logs.log_writes import store_log
 from db.repositories.repository_writes import get_repository
@@ -128,7 +128,7 @@ def test_a_run_of_many_jobs_is_cut_and_says_so(seeded: Seeded, open_page: Open) 
         for k in range(total)
     ]
     with write_scope(seeded.engine) as session:
-        store_details(session, get_repository(session, 1), [DetailsRecord(number, (), tuple(jobs), seeded.now)])
+        store_run_details(session, get_repository(session, 1), [RunDetailsRecord(number, (), tuple(jobs), seeded.now)])
     page = open_page("run", run_id=number)
     told = everything(page)
     assert "100 of 700 jobs: failed ones first, then the longest" in told

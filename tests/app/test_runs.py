@@ -1,8 +1,8 @@
 import re
 from datetime import timedelta
 
-from app.components.runs import exported
-from app.data import clock, run_page
+from app.components.runs import export_rows
+from app.data import run_page, utc_now
 from app.widgets.table import as_csv
 from db.definitions.scope import Scope, Window
 from tests.app.conftest import Open
@@ -68,8 +68,8 @@ def test_a_search_without_a_hit_says_so(seeded: Seeded, open_page: Open) -> None
 
 def test_the_list_as_a_file_has_every_field_and_no_formula(seeded: Seeded, open_page: Open) -> None:
     open_page("runs")
-    page, _ = run_page(Scope(), Window(seeded.now - timedelta(days=90), clock()), "", None, 0)
-    written = as_csv(*exported([page.items[0].__class__(**(vars(page.items[0]) | {"title": "=1+1"}))]))
+    page, _ = run_page(Scope(), Window(seeded.now - timedelta(days=90), utc_now()), "", None, 0)
+    written = as_csv(*export_rows([page.items[0].__class__(**(vars(page.items[0]) | {"title": "=1+1"}))]))
     head, row = written.splitlines()
     assert head.startswith("id,repo,workflow,run_number,attempt,title")
     assert f"{RUNNING},acme/web,CI,{RUNNING},1,'=1+1" in row

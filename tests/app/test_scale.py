@@ -10,7 +10,7 @@ from db.enums import AlertState, RuleKind
 from db.models import Alert
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import Patterns
-from health.alerts.rules.types import KINDS
+from health.alerts.rules.types import RULE_TYPES
 from health.alerts.storage.alert_writes import add_silence
 from health.alerts.storage.stored_rules import add_rule
 from tests.app.conftest import Open
@@ -66,7 +66,7 @@ def test_rules_and_silences_are_listed_page_by_page(
     empty: Engine, moment: datetime, open_page: Open, show: str, what: str
 ) -> None:
     add_repository(empty, 1, "acme/web", moment)
-    open_at = KINDS[RuleKind.FAILURE_RATE].open_at
+    open_at = RULE_TYPES[RuleKind.FAILURE_RATE].default_threshold
     with write_scope(empty) as session:
         for number in range(60):
             add_rule(session, Rule(f"Rule {number}", RuleKind.FAILURE_RATE, open_at), moment)

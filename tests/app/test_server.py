@@ -13,15 +13,15 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from app.routes import CHARTED, PAGES
+from app.routes import CHART_PAGES, PAGES
 from app.server import middleware
-from app.server.lifespan import warm
+from app.server.lifespan import warm_up
 from app.server.routes import routes
 from app.streamlit_patches import document
 from tests.app.conftest import Open, TestClient
 from tests.app.seeding import Seeded
 
-SCRIPT = next(iter(sorted(path for path in middleware.packable() if path.endswith(".js"))))
+SCRIPT = next(iter(sorted(path for path in middleware.compressible() if path.endswith(".js"))))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_scripts_are_sent_packed_and_kept_for_good(client: TestClient) -> None:
     assert "immutable" in response.headers["cache-control"]
     assert response.headers["vary"] == "accept-encoding"
     assert "javascript" in response.headers["content-type"]
-    assert gzip.decompress(packed) == middleware.packable()[SCRIPT].read_bytes()
+    assert gzip.decompress(packed) == middleware.compressible()[SCRIPT].read_bytes()
 
 
 @pytest.mark.parametrize("accepted", ["identity", "br"])
@@ -62,7 +62,7 @@ def test_who_does_not_take_gzip_gets_what_streamlit_sends(client: TestClient, ac
     response = client.get(SCRIPT, headers={"accept-encoding": accepted})
     assert "content-encoding" not in response.headers
     assert response.text.startswith("plain")
-    assert not middleware.takes_gzip("gzip;q=0, br")
+    assert not middleware.accepts_gzip("gzip;q=0, br")
 
 
 def test_no_path_leads_out_of_the_known_files(client: TestClient) -> None:
@@ -82,7 +82,7 @@ def test_the_first_document_names_what_its_page_is_made_of(client: TestClient, p
     named = re.findall(r'(?:href|src)="\./(static/[^"]+)"', response.text)
     assert len(named) == len(set(named)) > 60
     assert all((document.STREAMLIT / each).is_file() for each in named)
-    assert ("PlotlyChart" in response.text) is (page in CHARTED)
+    assert ("PlotlyChart" in response.text) is (page in CHART_PAGES)
     assert any("BidiComponent" in each for each in named)
     assert "SourceSans" not in response.text
 
@@ -108,7 +108,7 @@ def test_health_tells_the_process_from_the_database(
     assert client.get("/health/ready").json() == {"status": "ok"}
     from app import data
 
-    data.forget()
+    data.reset_engine()
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'nothing.db'}")
     response = client.get("/health/ready")
     assert response.status_code == 503
@@ -118,10 +118,10 @@ def test_health_tells_the_process_from_the_database(
 
 def test_a_warm_start_leaves_the_first_overview_nothing_to_ask(seeded: Seeded, open_page: Open) -> None:
     asked: list[str] = []
-    warm()
+    warm_up()
     from app import data
 
-    engine = data.engine()
+    engine = data.current_engine()
     event.listen(engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
     open_page()
     # How the collection stands is asked for every two seconds, and with it whether there is any run.
@@ -133,5 +133,5 @@ def test_a_database_that_is_away_does_not_stop_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'nothing.db'}")
-    warm()
+    warm_up()
     assert "python -m db upgrade" in caplog.text

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, event
 
-from db.collection.sync_state import beat, bump_data_version, sync_state
+from db.collection.sync_state import bump_data_version, record_heartbeat, sync_state
 from db.engine import write_scope
 from db.models import Target
 from tests.app.conftest import Open
@@ -68,7 +68,7 @@ def test_a_collector_within_three_polls_and_a_minute_is_not_stale(seeded: Seeded
 @pytest.mark.parametrize("page", ALL_PAGES)
 def test_a_collector_that_stopped_is_said_at_once(seeded: Seeded, open_page: Open, page: str) -> None:
     with write_scope(seeded.engine) as session:
-        beat(session, seeded.now, {"beat_seconds": 5, "poll_seconds": 300.0}, stopped_at=seeded.now)
+        record_heartbeat(session, seeded.now, {"beat_seconds": 5, "poll_seconds": 300.0}, stopped_at=seeded.now)
     shown = open_page(page)
     line = f"stopped at {seeded.now:%H:%M} UTC"
     assert f"The collector {line}" in shown.warning[0].value.replace("\\", "")
@@ -166,9 +166,9 @@ def test_what_is_complete_is_read_once_for_a_page(seeded: Seeded, open_page: Ope
     from app import data
 
     page, seen = open_page(), []
-    data.forget()
+    data.reset_engine()
     data.reader()
-    event.listen(data.engine(), "before_cursor_execute", lambda *given: seen.append(given[2]))
+    event.listen(data.current_engine(), "before_cursor_execute", lambda *given: seen.append(given[2]))
     page.run()
     assert sum(each.startswith("SELECT backfills.") for each in seen) <= 1
     assert sum("FROM run_gaps" in each for each in seen) <= 1
@@ -229,7 +229,7 @@ def test_no_problem_in_old_or_partial_data_is_no_all_clear(
     values = {"beat_seconds": 5, "poll_seconds": 300.0, **detail}
     moment = datetime.now(UTC)
     with write_scope(seeded.engine) as session:
-        beat(session, moment, values, stopped_at=moment if stopped else None)
+        record_heartbeat(session, moment, values, stopped_at=moment if stopped else None)
     shown = everything(open_page(repo="acme/api", **wall))
     assert line in shown
     assert ("✓ Nothing needs attention" in shown) == (not detail and not stopped)

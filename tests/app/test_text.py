@@ -3,7 +3,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from app.status_style import STATES, columns_image, sparkline, strip, word
+from app.status_style import STATES, column_sparkline, outcome_label, outcome_strip, sparkline
 from app.widgets.text import html, markdown
 
 
@@ -45,17 +45,17 @@ def test_html_in_names_is_shown_not_read() -> None:
 
 @pytest.mark.parametrize("state", STATES)
 def test_every_state_has_a_sign_and_a_word(state: str) -> None:
-    sign, _, name = word(state).partition(" ")
+    sign, _, name = outcome_label(state).partition(" ")
     assert len(sign) == 1
     assert name
 
 
 def test_a_state_that_nobody_knows_is_shown_as_it_is() -> None:
-    assert word("brand_new") == "· Brand new"
+    assert outcome_label("brand_new") == "· Brand new"
 
 
 def test_the_strip_tells_failures_apart_without_colour() -> None:
-    svg = unquote(strip(["success", "failure", "skipped"]))
+    svg = unquote(outcome_strip(["success", "failure", "skipped"]))
     assert len(set(re.findall(r"v(\d+)h-", svg))) == 3
 
 
@@ -65,6 +65,6 @@ def test_a_line_is_broken_where_nothing_is_known() -> None:
 
 
 def test_pictures_hold_nothing_that_could_end_an_attribute() -> None:
-    for picture in (strip(["success"]), sparkline([1.0, 2.0]), columns_image([0, 3])):
+    for picture in (outcome_strip(["success"]), sparkline([1.0, 2.0]), column_sparkline([0, 3])):
         assert picture.startswith("data:image/svg+xml,")
         assert not set(picture) & set('"<>')

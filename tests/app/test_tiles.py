@@ -29,7 +29,7 @@ def _drawn(monkeypatch: pytest.MonkeyPatch, now: Metrics, before: Metrics, days:
     window = Window(NOW - timedelta(days=days), NOW)
     comparison = Comparison(now, before, window, window.before(), comparable=True)
     tiles.tiles(comparison, [Point(window.since, partial=False, metrics=now)], "30d", NOW)
-    tiles.rest(comparison, NOW)
+    tiles.secondary_metrics(comparison, NOW)
     cards = re.findall(r'data-figure="(\w+)">(.*?)<img', drawn[0])
     found = {name: unescape(re.sub("<[^>]+>", " ", body)) for name, body in cards}
     return found | {"rest": unescape(re.sub("<[^>]+>", " ", drawn[1]))}
@@ -80,11 +80,11 @@ def test_a_figure_is_provisional_while_half_of_its_window_may_change() -> None:
 
 def test_a_cell_is_coloured_only_where_the_change_is_more_than_chance() -> None:
     rate = FIGURES["success_rate"]
-    worse = cells.changed(change(rate, _metrics(160, 40), _metrics(190, 10)))
+    worse = cells.change_cell(change(rate, _metrics(160, 40), _metrics(190, 10)))
     assert "ph-red" in worse.html
     assert "200 runs now, 200 before" in worse.html
-    assert "ph-dim" in cells.changed(change(rate, _metrics(45, 5), _metrics(48, 2))).html
-    assert cells.changed(change(rate, _metrics(1), _metrics(90))).value is None
+    assert "ph-dim" in cells.change_cell(change(rate, _metrics(45, 5), _metrics(48, 2))).html
+    assert cells.change_cell(change(rate, _metrics(1), _metrics(90))).value is None
 
 
 def test_an_amount_in_a_table_has_no_colour_however_much_it_grew() -> None:

@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import text
 
 from db.collection.sync_state import bump_data_version, sync_state
-from db.definitions.records import DetailsRecord, RunRecord, WorkflowRecord
+from db.definitions.records import RunDetailsRecord, RunRecord, WorkflowRecord
 from db.engine import write_scope
-from db.jobs.job_writes import store_details
+from db.jobs.job_writes import store_run_details
 from db.repositories.repository_writes import get_repository, upsert_workflows
-from db.repositories.schedules import note_schedule
+from db.repositories.schedules import store_schedule
 from tests.app.conftest import Open
 from tests.app.reading import charts, everything, html, markdown, table, tiles
 from tests.app.seeding import Seeded, add_repository, job, run, store
@@ -81,7 +81,7 @@ def test_a_workflow_that_cannot_run_is_neither_broken_nor_passing(
 def test_a_schedule_that_cannot_be_judged_is_told(seeded: Seeded, open_page: Open) -> None:
     with write_scope(seeded.engine) as session:
         crons = [{"cron": "0 9 * * *", "timezone": "Asia/<b>Nowhere"}]
-        note_schedule(session, (1, 10), crons, None, seeded.now)
+        store_schedule(session, (1, 10), crons, None, seeded.now)
         bump_data_version(session, seeded.now)
     told = markdown(open_page("workflow", id=10))
     assert "schedule is not judged in full" in told
@@ -168,7 +168,9 @@ def test_a_slower_workflow_shows_which_job_and_step_it_is(seeded: Seeded, open_p
                      "completed_at": (at + timedelta(seconds=seconds)).isoformat()}  # fmt: skip
         made = job(record.id * 10, "build", at, seconds=seconds, steps=(compiling,))
         with write_scope(seeded.engine) as session:
-            store_details(session, get_repository(session, 1), [DetailsRecord(record.id, (), (made,), seeded.now)])
+            store_run_details(
+                session, get_repository(session, 1), [RunDetailsRecord(record.id, (), (made,), seeded.now)]
+            )
     roll_up(seeded.engine, seeded.now)
     page = open_page("workflow", id=16)
     rows = table(page, "slowdown")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from collector.github.client import Client
-from collector.sync.engine import Outcome
+from collector.github.client import GitHubClient
+from collector.sync.engine import SyncResult
 from core.clock import utc_now
 from demo.app import Simulator, create_app
 from demo.control import MovableClock
@@ -37,11 +37,11 @@ class Account:
     url: str
     clock: MovableClock
 
-    def client(self) -> Client:
+    def client(self) -> GitHubClient:
         """Waits for penalties as the service does; not paced, as the tests would take hours."""
-        return Client(self.url, "good", clock=self.clock, patience=90)
+        return GitHubClient(self.url, "good", clock=self.clock, max_wait=90)
 
-    def sync(self, engine: Engine, **more: Any) -> Outcome:
+    def sync(self, engine: Engine, **more: Any) -> SyncResult:
         return sync(engine, self.url, ("scale/*",), clock=self.clock, client=self.client(), **more)
 
     def differences(self, engine: Engine) -> list[str]:

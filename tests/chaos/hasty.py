@@ -15,14 +15,14 @@ LEASE, RENEW_SECONDS, CLAIM = timedelta(seconds=3), 0.5, timedelta(seconds=8)
 
 
 def hurry() -> None:
-    stored.LEASE = claims.LEASE = LEASE  # type: ignore[misc]
-    claims.SETTLED_WITHIN = program.SETTLED_WITHIN = LEASE / 2  # type: ignore[misc]
+    stored.LEASE_DURATION = claims.LEASE_DURATION = LEASE  # type: ignore[misc]
+    claims.SETTLE_MARGIN = program.SETTLE_MARGIN = LEASE / 2  # type: ignore[misc]
     claims.RENEW_SECONDS = scheduler.RENEW_SECONDS = RENEW_SECONDS
-    outbox.CLAIM = CLAIM
-    delivery._LATEST_SECONDS = 3.0
+    outbox.CLAIM_DURATION = CLAIM
+    delivery._MAX_CLAIM_AGE_SECONDS = 3.0
     delivery.SEND_SECONDS = 4.0
     outbox._FIRST_DELAY, outbox._LONGEST_DELAY = timedelta(seconds=0.5), timedelta(seconds=2)
-    client._LONGEST_PAUSE_SECONDS, client.TRIES = 0.5, 2
+    client._MAX_PAUSE_SECONDS, client.MAX_ATTEMPTS = 0.5, 2
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from core.clock import utc_now
-from db.models import Delivery, InboxItem, Run
+from db.models import InboxItem, Notification, Run
 from demo.app import create_app
 from demo.hooks import deliveries, send
 from demo.serve import running as serving
@@ -75,7 +75,7 @@ class Line:
         time.sleep(0.05)
         with Session(self.engine) as session:
             item = session.get_one(InboxItem, delivery_id)
-            row = session.scalars(select(Delivery).where(Delivery.alert_id == taken.alert)).one()
+            row = session.scalars(select(Notification).where(Notification.alert_id == taken.alert)).one()
         assert item.applied_at
         steps = [item.received_at, item.applied_at, row.created_at]
         passed = [moment.timestamp() - posted for moment in steps]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine
 
-from collector.github.payloads import RunPayload, read
+from collector.github.payloads import RunPayload, parse_payload
 from collector.sync.convert import run_record
 from db.definitions.records import RepositoryRecord, RunRecord, WorkflowRecord
 from db.engine import write_scope
@@ -44,7 +44,7 @@ class Happening:
     def record(self) -> RunRecord:
         """As the collector reads it from GitHub's answer."""
         answer = github_json.run(self.run, self.moment, "https://api.github.com", self.attempt)
-        payload = read(RunPayload, answer | {"created_at": github_json.time(self.run.created)})
+        payload = parse_payload(RunPayload, answer | {"created_at": github_json.time(self.run.created)})
         assert isinstance(payload, RunPayload), payload
         return run_record(payload)
 

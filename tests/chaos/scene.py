@@ -18,7 +18,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 from starlette.types import Receive, Scope, Send
 
-from db.models import Alert, Delivery
+from db.models import Alert, Notification
 from demo.app import Simulator, create_app
 from demo.serve import running
 from demo.truth import truth
@@ -166,7 +166,7 @@ class Scene:
         def settled() -> bool:
             rows = self.alerts()
             with Session(self.engine) as session:
-                states = set(session.scalars(select(Delivery.state)))
+                states = set(session.scalars(select(Notification.state)))
             over = sum(each.resolved_at is not None for each in rows)
             return (len(rows), over) == (alerts, resolved) and states <= {"sent"}
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from core.clock import utc_now
 from db.engine import make_engine
-from health.alerts.channels.slack import SlackChannel
+from health.alerts.channels.slack import SlackWebhookChannel
 from health.alerts.evaluation import Evaluator
-from health.alerts.notifications.delivery import Deliverer
+from health.alerts.notifications.delivery import Dispatcher
 from health.alerts.rules.rules import parse_threshold
 
 
@@ -21,7 +21,7 @@ def main(database_url: str, slack_url: str) -> None:
     engine, stop, done = make_engine(database_url), threading.Event(), Counter[str]()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     evaluator = Evaluator(engine, parse_threshold("3"), ["slack"], "http://dash", utc_now)
-    deliverer = Deliverer(engine, {"slack": SlackChannel(slack_url)}, utc_now)
+    deliverer = Dispatcher(engine, {"slack": SlackWebhookChannel(slack_url)}, utc_now)
 
     def judge() -> None:
         evaluated = evaluator.run()

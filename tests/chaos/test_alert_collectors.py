@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from db.definitions.records import RunRecord, WorkflowRecord
 from db.engine import write_scope
-from db.models import Alert, Delivery
+from db.models import Alert, Notification
 from db.repositories.repository_writes import get_repository
 from db.runs.run_writes import upsert_runs
 from tests.builders import REPO, add_repository, run
@@ -65,7 +65,7 @@ def test_two_processes_that_judge_and_deliver_at_once_tell_everything_once(engin
         done = [end(program) for program in programs]
     with Session(engine) as session:
         rows = session.scalars(select(Alert)).all()
-        deliveries = session.scalars(select(Delivery)).all()
+        deliveries = session.scalars(select(Notification)).all()
     assert Counter(each.workflow_id for each in rows) == Counter(range(100, 100 + EPISODES))
     assert {each.state for each in rows} == {"resolved"}
     assert len(deliveries) == len(channel.taken)
@@ -86,7 +86,7 @@ def alerts(engine: Engine, *states: str) -> int:
 
 def unsent(engine: Engine) -> int:
     with Session(engine) as session:
-        return len(session.scalars(select(Delivery.id).where(Delivery.state != "sent")).all())
+        return len(session.scalars(select(Notification.id).where(Notification.state != "sent")).all())
 
 
 def wait_for(what: Callable[[], bool]) -> None:

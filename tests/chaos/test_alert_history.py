@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 from db.models import Alert
 from demo.scenario import Episode
 from demo.world import World
-from health.alerts.channels.slack import SlackChannel
+from health.alerts.channels.slack import SlackWebhookChannel
 from health.alerts.evaluation import Evaluator
-from health.alerts.measurement.backtest import replay
-from health.alerts.notifications.delivery import Deliverer
+from health.alerts.measurement.backtest import backtest
+from health.alerts.notifications.delivery import Dispatcher
 from health.alerts.rules.rules import built_in, parse_threshold
 from tests.api.conftest import MakeClient, TestClient, make_client
 from tests.chaos.account import FULL
@@ -68,7 +68,7 @@ def live_through(engine: Engine, listed: list[Happening], threshold: int, slack:
     """Rules and delivery after every run on main."""
     clock = Clock()
     evaluator = Evaluator(engine, parse_threshold(str(threshold)), ["slack"], "http://dash", clock)
-    deliverer = Deliverer(engine, {"slack": SlackChannel(slack.url)}, clock)
+    deliverer = Dispatcher(engine, {"slack": SlackWebhookChannel(slack.url)}, clock)
     waiting: list[Happening] = []
     for each in listed:
         waiting.append(each)
@@ -143,9 +143,9 @@ def holds(told: Told, failed: list[Happening]) -> bool:
 def replayed(engine: Engine, threshold: int) -> list[Told]:
     rule = built_in(parse_threshold(str(threshold)))
     with Session(engine) as session:
-        found = replay(session, rule, MONDAY, span=timedelta(days=DAYS))
+        found = backtest(session, rule, MONDAY, span=timedelta(days=DAYS))
     assert found.note is None
-    return sorted(Told(each.opened_at, each.place.workflow_id or 0, each.resolved_at) for each in found.items)
+    return sorted(Told(each.opened_at, each.target.workflow_id or 0, each.resolved_at) for each in found.items)
 
 
 def replayed_by_the_api(client: TestClient, world: World, threshold: int) -> list[Told]:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from core.clock import utc_now
 from db.engine import write_scope
-from db.models import Alert, Claim, Delivery, Heartbeat
+from db.models import Alert, Claim, Heartbeat, Notification
 from db.webhook_inbox import NewDelivery, store_deliveries
 from demo.app import create_app
 from demo.hooks import deliveries
@@ -82,12 +82,12 @@ class Scene:
     def settled(self) -> bool:
         """Is every message that is due noted as sent?"""
         with Session(self.engine) as session:
-            rows = session.scalars(select(Delivery.state)).all()
+            rows = session.scalars(select(Notification.state)).all()
         return len(rows) == self._told and set(rows) <= {"sent"}
 
     def messages(self) -> int:
         with Session(self.engine) as session:
-            return len(session.scalars(select(Delivery.id)).all())
+            return len(session.scalars(select(Notification.id)).all())
 
     def bury(self, how: str) -> None:
         """After a kill: whoever it held is let go, and its leases have run out."""
@@ -95,11 +95,11 @@ class Scene:
         self.slack.let_go(lost=True)
         time.sleep(0.1)
         with write_scope(self.engine) as session:
-            waiting = session.scalars(select(Delivery).where(Delivery.state == "pending")).all()
+            waiting = session.scalars(select(Notification).where(Notification.state == "pending")).all()
             taken = self.slack.counts()
             self.unnoted += sum(taken[each.alert_id or 0, each.reason == "resolved"] > 0 for each in waiting)
             session.execute(delete(Claim))
-            session.execute(update(Delivery).where(Delivery.state == "pending").values(due_at=utc_now()))
+            session.execute(update(Notification).where(Notification.state == "pending").values(due_at=utc_now()))
 
 
 Event = Callable[[], None]
@@ -109,7 +109,7 @@ def before_it_was_written(scene: Scene, event: Event, kill: Callable[[], None]) 
     """The alert is in the transaction already, its message not yet."""
     with scene.engine.connect() as connection, connection.begin():
         if scene.engine.dialect.name == "postgresql":
-            connection.execute(text(f"LOCK TABLE {Delivery.__tablename__} IN SHARE ROW EXCLUSIVE MODE"))
+            connection.execute(text(f"LOCK TABLE {Notification.__tablename__} IN SHARE ROW EXCLUSIVE MODE"))
             event()
             until(lambda: _is_inserting(scene))
         else:
@@ -121,7 +121,7 @@ def before_it_was_written(scene: Scene, event: Event, kill: Callable[[], None]) 
 def _is_inserting(scene: Scene) -> bool:
     query = text("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ILIKE :insert")
     with Session(scene.engine) as session:
-        return bool(session.scalar(query, {"insert": f"insert into {Delivery.__tablename__}%"}))
+        return bool(session.scalar(query, {"insert": f"insert into {Notification.__tablename__}%"}))
 
 
 def before_it_was_claimed(scene: Scene, event: Event, kill: Callable[[], None]) -> None:

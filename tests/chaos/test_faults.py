@@ -33,7 +33,7 @@ def test_after_all_kinds_of_faults_one_more_sync_makes_it_right(
         chaos.stop()
         print(f"{sum(chaos.counts.values())} faults: {dict(chaos.counts)}")
         assert len(chaos.counts) >= (8 if FULL else 6)
-        assert github.sync(engine).complete
+        assert github.sync(engine).is_complete
         assert github.differences(engine) == []
 
 
@@ -42,7 +42,7 @@ def test_history_read_from_stale_lists_is_made_right_by_one_more_sync(engine: En
     """The first look is stopped after a page, so that the rest is read by windows, from an index that lies."""
     with account(2, 300 if FULL else 120, seed="stale") as github:
         github.world.faults.add(r"/actions/runs\?.*[?&]page=([2-9]|\d\d)", status=502, times=10_000)
-        assert not github.sync(engine).complete
+        assert not github.sync(engine).is_complete
         github.world.faults.clear()
         chaos = Chaos("stale", rates=Rates.only(stale_list=0.8))
         github.world.chaos = chaos
@@ -50,5 +50,5 @@ def test_history_read_from_stale_lists_is_made_right_by_one_more_sync(engine: En
         assert chaos.counts
         chaos.stop()
         github.forward(minutes=5)
-        assert github.sync(engine).complete
+        assert github.sync(engine).is_complete
         assert github.differences(engine) == []

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from api.response_cache import FRESH_SECONDS
+from api.response_cache import VERSION_TTL_SECONDS
 from db.collection.sync_state import bump_data_version
 from db.engine import write_scope
 from demo.world import utc_now
@@ -78,7 +78,7 @@ class Reader:
         store_runs(self._engine, run(self.stored, minutes=-60))
         with write_scope(self._engine) as session:
             bump_data_version(session, utc_now())
-        time.sleep(FRESH_SECONDS)
+        time.sleep(VERSION_TTL_SECONDS)
         for address in self._addresses * 2:
             begun = time.monotonic()
             answer = httpx.get(f"{address}/api/metrics?since=3650d", timeout=20)

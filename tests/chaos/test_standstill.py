@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
-from db.collection.claims import CHORES, Chore
+from db.collection.claims import LEADER_CLAIM, AdvisoryLock
 from db.models import Claim
 from tests.chaos.account import FULL
 from tests.chaos.scene import REPO, Running, Scene, scene, until
@@ -76,7 +76,7 @@ def in_a_look(made: Scene, first: Running) -> None:
 def in_the_turn_of_all(made: Scene, first: Running) -> None:
     """Its server process has the lock that everybody waits for who renews claims."""
     with made.engine.connect() as connection, connection.begin():
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": int(Chore.CLAIMS)})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": int(AdvisoryLock.CLAIMS)})
         waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory' "
                        "AND application_name = 'first'")  # fmt: skip
         with made.engine.connect() as looking:
@@ -97,7 +97,7 @@ def both(made: Scene) -> Iterator[dict[str, Running]]:
     pids = {}
     for name in ("first", "second"):
         pids[name] = made.start(MODULE, name, PGAPPNAME=name)
-        until(lambda name=name: holders(made.engine, CHORES) != set(), 30, "a leader")  # type: ignore[misc]
+        until(lambda name=name: holders(made.engine, LEADER_CLAIM) != set(), 30, "a leader")  # type: ignore[misc]
     yield pids
     for program in pids.values():
         code, _ = made.end(program)
@@ -112,7 +112,7 @@ def test_who_stood_still_writes_nothing_of_what_another_one_took_over(
         with both(made) as programs:
             first, second = programs["first"], programs["second"]
             pids = {name: program.pid for name, program in programs.items()}
-            names = REPO, SECOND_REPO, CHORES
+            names = REPO, SECOND_REPO, LEADER_CLAIM
             until(lambda: len(holders(watched, REPO, SECOND_REPO)) == 2, 60, "shared")
             made.wait_until_equal()
             told = 0

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import Engine
 from starlette.applications import Starlette
 
-from collector.bootstrap import make_client, make_passes
-from collector.jobs import Passes
-from collector.settings import Settings
+from collector.bootstrap import make_client, make_collector_jobs
+from collector.jobs import CollectorJobs
+from collector.settings import CollectorSettings
 from demo.app import create_app
 from demo.serve import running
 from demo.world import World
@@ -65,11 +65,11 @@ def jobs_of(github: GitHub) -> list[int]:
 
 
 @pytest.fixture
-def settings(database_url: str) -> Settings:
-    return Settings.load(database_url=database_url, github_repos="acme/web", github_token="good")
+def settings(database_url: str) -> CollectorSettings:
+    return CollectorSettings.load(database_url=database_url, github_repos="acme/web", github_token="good")
 
 
 @pytest.fixture
-def passes(settings: Settings, engine: Engine) -> Passes:
+def passes(settings: CollectorSettings, engine: Engine) -> CollectorJobs:
     """Of a collector whose GitHub is never reached."""
-    return make_passes(settings, engine, make_client(settings))
+    return make_collector_jobs(settings, engine, make_client(settings))

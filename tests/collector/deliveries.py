@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from collector.sync.inbox import Applied, Inbox
+from collector.sync.inbox import InboxProcessor, InboxResult
 from db.engine import write_scope
 from db.webhook_inbox import NewDelivery, store_deliveries
 from tests.builders import NOON
@@ -89,8 +89,8 @@ def deliver(engine: Engine, *events: Event | tuple[str, bytes]) -> list[str]:
     return [each.delivery_id for each in deliveries]
 
 
-def apply(engine: Engine, *, batch: int = 400) -> Applied:
-    return Inbox(engine, lambda: NOON, batch=batch).apply()
+def apply(engine: Engine, *, batch: int = 400) -> InboxResult:
+    return InboxProcessor(engine, lambda: NOON, batch=batch).apply()
 
 
 def values(row: Any, *without: str) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from db.enums import LogState, RuleKind
 from db.logs.log_writes import store_log
 from health.alerts.channels.registry import Channel
 from health.alerts.evaluation import Evaluator
-from health.alerts.notifications.delivery import Deliverer
-from health.alerts.rules.rules import Rule, checked, parse_threshold
+from health.alerts.notifications.delivery import Dispatcher
+from health.alerts.rules.rules import Rule, parse_threshold, validate_rule
 from health.alerts.storage.alert_queries import AlertRow, list_alerts
 from health.alerts.storage.stored_rules import add_rule
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
@@ -30,7 +30,7 @@ class Station:
     ) -> None:
         self.engine, self.clock = engine, clock
         self.evaluator = Evaluator(engine, parse_threshold(threshold), list(channels), "http://dash:8501", clock)
-        self.deliverer = Deliverer(engine, channels, clock)
+        self.deliverer = Dispatcher(engine, channels, clock)
         self._number = 0
         if new:
             workflows = [WorkflowRecord(100 + k, f"W{k}", f"{k}.yml", "active") for k in range(MANY)]
@@ -38,7 +38,7 @@ class Station:
 
     def rule(self, kind: RuleKind, open_at: float, **more: Any) -> int:
         with write_scope(self.engine) as session:
-            return add_rule(session, checked(Rule("mine", kind, open_at, **more)), self.clock())
+            return add_rule(session, validate_rule(Rule("mine", kind, open_at, **more)), self.clock())
 
     def ends(self, workflow: int, *conclusions: str, **more: Any) -> int:
         """Runs of a workflow that end now, a second apart; the id of the last."""

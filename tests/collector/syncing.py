@@ -6,21 +6,21 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Engine
 
-from collector.github.client import Client
+from collector.github.client import GitHubClient
 from collector.logs.collect import LogCollector
 from collector.progress import Progress
-from collector.sync.engine import Outcome, Sync
+from collector.sync.engine import SyncEngine, SyncResult
 
 
-def make_client(url: str, clock: Callable[[], datetime], token: str | None = "good") -> Client:
-    return Client(url, token, clock=clock, sleep=lambda seconds: None)
+def make_client(url: str, clock: Callable[[], datetime], token: str | None = "good") -> GitHubClient:
+    return GitHubClient(url, token, clock=clock, sleep=lambda seconds: None)
 
 
 def sync(
     engine: Engine, base_url: str, repos: tuple[str, ...], *, clock: Callable[[], datetime], backfill_days: int = 30,
-    retention_days: int = 3650, client: Client | None = None, stop: threading.Event | None = None,
-) -> Outcome:  # fmt: skip
-    return Sync(
+    retention_days: int = 3650, client: GitHubClient | None = None, stop: threading.Event | None = None,
+) -> SyncResult:  # fmt: skip
+    return SyncEngine(
         engine,
         client or make_client(base_url, clock),
         repos=repos,

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from health.alerts.channels import slack as slack_module
 from health.alerts.channels.email import EmailChannel
-from health.alerts.channels.slack import SlackChannel
+from health.alerts.channels.slack import SlackWebhookChannel
 from tests.builders import add_repository, store_runs
 from tests.collector.conftest import Clock
 from tests.collector.test_alerts import Station, fail
@@ -94,7 +94,7 @@ def test_a_message_outlasts_what_is_wrong_with_slack_and_arrives_once(
     add_repository(engine)
     clock.forward(hours=1)
     with raw_server() as slack:
-        station = Station(engine, clock, {"slack": SlackChannel(slack.url)})
+        station = Station(engine, clock, {"slack": SlackWebhookChannel(slack.url)})
         slack.answer = FAULTS[fault]
         store_runs(engine, fail(1, 1), fail(2, 2), fail(3, 3))
         assert station.run() == (1, 0, 0)

@@ -13,14 +13,14 @@ from db.definitions.records import LogRecord, RepositoryRecord, WorkflowRecord
 from db.engine import write_scope
 from db.enums import LogState, RuleKind, RuleScope, Severity
 from db.logs.log_writes import store_log
-from db.models import Delivery
+from db.models import Notification
 from health.alerts.evaluation import Evaluator
-from health.alerts.rules.rules import Rule, checked, parse_threshold
+from health.alerts.rules.rules import Rule, parse_threshold, validate_rule
 from health.alerts.rules.targets import Patterns
-from health.alerts.rules.transitions import STORM
+from health.alerts.rules.transitions import GROUP_THRESHOLD
 from health.alerts.storage.alert_queries import AlertRow, list_alerts
 from health.alerts.storage.alert_writes import acknowledge, add_silence, end_silence
-from health.alerts.storage.stored_rules import add_rule, change_rule, delete_rule
+from health.alerts.storage.stored_rules import add_rule, delete_rule, update_rule
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, attempt, job, run, store_jobs, store_runs
 from tests.collector.conftest import Clock
 
@@ -38,7 +38,7 @@ class Station:
 
     def rule(self, kind: RuleKind, open_at: float, **more: Any) -> int:
         with write_scope(self.engine) as session:
-            return add_rule(session, checked(Rule("mine", kind, open_at, **more)), self.clock())
+            return add_rule(session, validate_rule(Rule("mine", kind, open_at, **more)), self.clock())
 
     def write(self, work: Callable[[Session], Any]) -> Any:
         with write_scope(self.engine) as session:
@@ -48,7 +48,7 @@ class Station:
         """Evaluates; the new messages as channel, reason and headline."""
         self.evaluator.run()
         with Session(self.engine) as session:
-            rows = session.query(Delivery).order_by(Delivery.id).all()
+            rows = session.query(Notification).order_by(Notification.id).all()
         new, self._read = rows[self._read :], len(rows)
         return [(row.channel, row.reason, row.message["headline"]) for row in new]
 
@@ -148,7 +148,7 @@ def runs_of_many(number: int, first: int, minutes: float, conclusion: str) -> li
 
 
 def test_a_storm_is_one_message_and_so_is_its_end(engine: Engine, station: Station) -> None:
-    size = STORM + 2
+    size = GROUP_THRESHOLD + 2
     many(engine, size)
     store_runs(engine, *runs_of_many(size, 1000, 1, "failure"), repository_id=2)
     assert station.slack() == [("first", f"{size} alerts of the rule ALERT_THRESHOLD fire at once")]
@@ -171,7 +171,7 @@ def test_one_cause_in_two_places_is_one_message_that_names_it(engine: Engine, st
     ((reason, headline),) = station.slack()
     assert (reason, headline) == ("first", "2 alerts of the rule ALERT_THRESHOLD fire at once")
     with Session(engine) as session:
-        message = session.query(Delivery).first().message  # type: ignore[union-attr]
+        message = session.query(Notification).first().message  # type: ignore[union-attr]
     assert ["Common cause", "no space left on device"] in message["fields"]
     assert any("E2E on main of acme/web: 3 failed runs in a row" in line for line in message["lines"])
 
@@ -180,8 +180,8 @@ def test_a_rule_that_no_longer_covers_a_place_closes_its_alert_quietly(engine: E
     rule_id = station.rule(RuleKind.CONSECUTIVE_FAILURES, 2)
     broken(engine)
     station.told()
-    elsewhere = checked(Rule("mine", RuleKind.CONSECUTIVE_FAILURES, 2, scope=Patterns(repos=("beta/*",))))
-    station.write(lambda session: change_rule(session, rule_id, elsewhere, station.clock()))
+    elsewhere = validate_rule(Rule("mine", RuleKind.CONSECUTIVE_FAILURES, 2, scope=Patterns(repos=("beta/*",))))
+    station.write(lambda session: update_rule(session, rule_id, elsewhere, station.clock()))
     assert station.told() == []
     states = {alert.rule_name: (alert.state, alert.detail.get("reason")) for alert in station.alerts()}
     assert states == {"ALERT_THRESHOLD": ("firing", None), "mine": ("resolved", "the rule changed")}
@@ -308,19 +308,19 @@ def test_failures_that_passed_when_they_were_run_again_end_nothing_while_later_o
 
 def test_of_what_was_told_together_the_end_is_told_though_one_is_silenced(engine: Engine, clock: Clock) -> None:
     clock.forward(hours=1)
-    workflows = [WorkflowRecord(50 + k, f"W{k}", f"{k}.yml", "active") for k in range(STORM + 1)]
+    workflows = [WorkflowRecord(50 + k, f"W{k}", f"{k}.yml", "active") for k in range(GROUP_THRESHOLD + 1)]
     add_repository(engine, REPO, *workflows)
     station = Station(engine, clock)
-    for k, minute in ((k, minute) for k in range(STORM + 1) for minute in (1, 2, 3)):
+    for k, minute in ((k, minute) for k in range(GROUP_THRESHOLD + 1) for minute in (1, 2, 3)):
         store_runs(engine, fail(10 * k + minute, minute, workflow_id=50 + k, workflow_name=f"W{k}"))
     assert [reason for reason, _ in station.slack()] == ["first"]
     now, scope = clock(), Patterns((), ("W0",), ())
     ends = now + timedelta(hours=2)
     station.write(lambda session: add_silence(session, scope, None, now, ends, comment="", author="ann", now=now))
-    for k in range(1, STORM + 1):
+    for k in range(1, GROUP_THRESHOLD + 1):
         store_runs(engine, run(80 + k, minutes=10, workflow_id=50 + k, workflow_name=f"W{k}"))
-    assert station.slack() == [("resolved", f"{STORM} alerts of the rule ALERT_THRESHOLD are over")]
+    assert station.slack() == [("resolved", f"{GROUP_THRESHOLD} alerts of the rule ALERT_THRESHOLD are over")]
     clock.forward(hours=3)
     assert station.slack() == [("repeat", "W0 on main of acme/web is still broken")]
     store_runs(engine, run(99, minutes=200, workflow_id=50, workflow_name="W0"))
-    assert station.slack() == [("resolved", f"{STORM + 1} alerts of the rule ALERT_THRESHOLD are over")]
+    assert station.slack() == [("resolved", f"{GROUP_THRESHOLD + 1} alerts of the rule ALERT_THRESHOLD are over")]

@@ -22,10 +22,10 @@ from db.enums import RuleKind
 from db.repositories.repository_writes import get_repository
 from db.runs.run_writes import set_default_branch
 from health.alerts.channels.email import EmailChannel
-from health.alerts.channels.slack import SlackChannel
+from health.alerts.channels.slack import SlackWebhookChannel
 from health.alerts.evaluation import Evaluator
-from health.alerts.notifications.delivery import Deliverer
-from health.alerts.rules.conditions import Measure, fires
+from health.alerts.notifications.delivery import Dispatcher
+from health.alerts.rules.conditions import Measurement, condition_met
 from health.alerts.rules.rules import built_in, parse_threshold
 from health.alerts.storage.alert_queries import list_alerts
 from health.alerts.storage.alert_writes import AlertScope, open_alert, resolve_alert
@@ -70,7 +70,7 @@ class Station:
     def __init__(self, engine: Engine, clock: Clock, channels: dict[str, Any], threshold: str = "3") -> None:
         self.engine, self.clock = engine, clock
         self.evaluator = Evaluator(engine, parse_threshold(threshold), list(channels), "http://dash:8501", clock)
-        self.deliverer = Deliverer(engine, channels, clock)
+        self.deliverer = Dispatcher(engine, channels, clock)
 
     def run(self) -> tuple[int, int, int]:
         evaluated = self.evaluator.run()
@@ -85,7 +85,7 @@ class Station:
 def station(engine: Engine, clock: Clock, slack: Received) -> Station:
     add_repository(engine)
     clock.forward(hours=1)
-    return Station(engine, clock, {"slack": SlackChannel(slack.url)})
+    return Station(engine, clock, {"slack": SlackWebhookChannel(slack.url)})
 
 
 def fail(number: int, minutes: float, **changed: Any) -> Any:
@@ -227,7 +227,7 @@ def test_a_program_without_the_channel_leaves_its_messages_to_others_for_a_day(
     slack.answer(500)
     store_runs(engine, fail(1, 1), fail(2, 2), fail(3, 3))
     assert station.run() == (1, 0, 0)
-    without = Deliverer(engine, {}, station.clock)
+    without = Dispatcher(engine, {}, station.clock)
     station.clock.forward(hours=23)
     assert without.run() == 0
     assert station.alerts()[0].deliveries[0].state == "pending"
@@ -272,7 +272,7 @@ def test_a_failure_rate_opens_with_enough_runs_and_closes_when_clearly_better(
 ) -> None:
     add_repository(engine)
     clock.forward(hours=1)
-    station = Station(engine, clock, {"slack": SlackChannel(slack.url)}, threshold="50%")
+    station = Station(engine, clock, {"slack": SlackWebhookChannel(slack.url)}, threshold="50%")
     store_runs(engine, fail(1, 1), fail(2, 2), fail(3, 3))
     assert station.run() == (0, 0, 0)
     store_runs(engine, run(4, minutes=4), run(5, minutes=5))
@@ -289,7 +289,7 @@ def test_another_kind_of_threshold_closes_the_old_alerts_quietly(
 ) -> None:
     store_runs(engine, fail(1, 1), fail(2, 2), fail(3, 3))
     station.run()
-    other = Station(engine, station.clock, {"slack": SlackChannel(slack.url)}, threshold="90%")
+    other = Station(engine, station.clock, {"slack": SlackWebhookChannel(slack.url)}, threshold="90%")
     other.run()
     assert [alert.state for alert in station.alerts()] == ["resolved"]
     assert len(slack.bodies) == 1
@@ -303,18 +303,18 @@ def test_an_unusable_threshold_says_what_is_allowed(text: str) -> None:
 
 def test_rules_have_a_wider_gate_for_closing() -> None:
     rate, row = built_in(parse_threshold("20%")), built_in(parse_threshold("3"))
-    assert fires(rate, Measure(0.2, 10), firing=False)
-    assert not fires(rate, Measure(1.0, 4), firing=False)
-    assert fires(rate, Measure(0.17, 100), firing=True)
-    assert not fires(rate, Measure(0.15, 100), firing=True)
-    assert fires(row, Measure(1, 1), firing=True)
-    assert not fires(row, Measure(2, 2), firing=False)
+    assert condition_met(rate, Measurement(0.2, 10), firing=False)
+    assert not condition_met(rate, Measurement(1.0, 4), firing=False)
+    assert condition_met(rate, Measurement(0.17, 100), firing=True)
+    assert not condition_met(rate, Measurement(0.15, 100), firing=True)
+    assert condition_met(row, Measurement(1, 1), firing=True)
+    assert not condition_met(row, Measurement(2, 2), firing=False)
 
 
 def test_a_failed_run_that_is_run_again_has_not_recovered_yet(
     engine: Engine, clock: Clock, station: Station, slack: Received
 ) -> None:
-    single = Station(engine, clock, {"slack": SlackChannel(slack.url)}, threshold="1")
+    single = Station(engine, clock, {"slack": SlackWebhookChannel(slack.url)}, threshold="1")
     store_runs(engine, run(1), fail(2, 1))
     assert single.run() == (1, 0, 1)
     again = {"attempt": 2, "started_at": NOON + timedelta(minutes=5), "updated_at": NOON + timedelta(minutes=5)}

@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 from collector.bootstrap import make_client
 from collector.github import errors
 from collector.github.auth import AppAuth, read_key
-from collector.github.client import Client
-from collector.settings import Settings
+from collector.github.client import GitHubClient
+from collector.settings import CollectorSettings
 from core.settings import ConfigError
 from demo.app import create_app
 from demo.app_access import AppAccess
@@ -51,9 +51,9 @@ def installed(clock: Clock, access: AppAccess) -> Iterator[GitHub]:
         yield github
 
 
-def as_app(github: GitHub, *, app_id: str = str(APP), installation: int | None = INSTALLATION) -> Client:
+def as_app(github: GitHub, *, app_id: str = str(APP), installation: int | None = INSTALLATION) -> GitHubClient:
     auth = AppAuth(app_id, app_key(), installation, github.clock)
-    return Client(github.url, auth=auth, clock=github.clock, sleep=lambda _: None)
+    return GitHubClient(github.url, auth=auth, clock=github.clock, sleep=lambda _: None)
 
 
 def renewals(github: GitHub) -> int:
@@ -92,7 +92,7 @@ def test_an_app_that_is_refused_with_a_fresh_token_is_told_so_and_not_asked_for_
 
     server = StandIn(respond)
     with server.serve() as url:
-        client = Client(url, auth=AppAuth("12", app_key(), 77, Clock()), sleep=lambda _: None)
+        client = GitHubClient(url, auth=AppAuth("12", app_key(), 77, Clock()), sleep=lambda _: None)
         with pytest.raises(errors.Unauthorized, match=r"GitHub App 12 .*GITHUB_APP_PRIVATE_KEY") as caught:
             client.get("/x")
     assert [each.method for each in server.asked] == 2 * ["POST", "GET", "GET", "GET", "GET"]
@@ -144,7 +144,7 @@ def test_a_new_token_that_is_refused_for_seconds_is_sent_again(
 ) -> None:
     github, sleep = Lagging(status, message, times), Sleep(clock)
     with github.server.serve() as url:
-        client = Client(url, auth=AppAuth("12", app_key(), 77, clock), clock=clock, sleep=sleep)
+        client = GitHubClient(url, auth=AppAuth("12", app_key(), 77, clock), clock=clock, sleep=sleep)
         assert client.get("/x").data == {"id": 1}
         assert (github.tokens(), sleep.slept) == (1, seconds)
         # The same at each renewal.
@@ -157,7 +157,7 @@ def test_a_new_token_that_is_refused_for_seconds_is_sent_again(
 def test_a_token_that_is_no_longer_new_is_not_waited_for(clock: Clock) -> None:
     github, sleep = Lagging(403, "Resource not accessible by integration", 0), Sleep(clock)
     with github.server.serve() as url:
-        client = Client(url, auth=AppAuth("12", app_key(), 77, clock), clock=clock, sleep=sleep)
+        client = GitHubClient(url, auth=AppAuth("12", app_key(), 77, clock), clock=clock, sleep=sleep)
         client.get("/x")
         github.times = 99
         clock.forward(seconds=16)
@@ -188,7 +188,7 @@ def test_while_one_renews_the_others_go_on_with_what_is_still_good() -> None:
 
     server = StandIn(respond)
     with server.serve() as url:
-        client = Client(url, auth=AppAuth("12", app_key(), 77, clock))
+        client = GitHubClient(url, auth=AppAuth("12", app_key(), 77, clock))
         client.get("/first")
         with ThreadPoolExecutor(8) as pool:
             for done in [pool.submit(client.get, "/x") for _ in range(8)]:
@@ -205,7 +205,7 @@ def test_a_renewal_that_fails_is_no_trouble_while_the_token_is_still_good(instal
     installed.world.faults.add("access_tokens", status=503, times=99)
     assert client.get(f"/repos/{REPO}").data["full_name"] == REPO
     installed.clock.forward(minutes=5)
-    with pytest.raises(errors.BadAnswer, match="503"):
+    with pytest.raises(errors.InvalidResponse, match="503"):
         client.get(f"/repos/{REPO}")
 
 
@@ -241,7 +241,7 @@ def test_a_key_of_another_app_is_told(clock: Clock) -> None:
 def test_none_or_several_installations_are_listed_in_one_line(listed: list[object], told: str) -> None:
     server = StandIn(lambda _: as_json(listed))
     with server.serve() as url:
-        client = Client(url, auth=AppAuth("12", app_key(), None, Clock()))
+        client = GitHubClient(url, auth=AppAuth("12", app_key(), None, Clock()))
         with pytest.raises(errors.Unauthorized, match=told) as caught:
             client.get("/x")
     assert "\n" not in str(caught.value)
@@ -255,7 +255,7 @@ def test_the_apps_own_questions_say_nothing_of_the_installations_budget() -> Non
 
     server = StandIn(respond)
     with server.serve() as url:
-        client = Client(url, auth=AppAuth("12", app_key(), 77, Clock()))
+        client = GitHubClient(url, auth=AppAuth("12", app_key(), 77, Clock()))
         client.get("/x")
         assert client.rate.state.remaining == 4000
 
@@ -265,10 +265,10 @@ def test_a_sync_as_an_app_goes_on_when_its_token_changes_and_etags_no_longer_fit
 ) -> None:
     installed.world.add_run(REPO, "CI")
     client = as_app(installed)
-    assert sync(engine, installed.url, (REPO,), clock=installed.clock, client=client).complete
+    assert sync(engine, installed.url, (REPO,), clock=installed.clock, client=client).is_complete
     installed.clock.forward(minutes=57)
     installed.asked()
-    assert sync(engine, installed.url, (REPO,), clock=installed.clock, client=client).complete
+    assert sync(engine, installed.url, (REPO,), clock=installed.clock, client=client).is_complete
     assert renewals(installed) == 1
     assert {each.status for each in installed.app.state.requests} <= {200, 201, 304}
 
@@ -285,8 +285,8 @@ def test_the_key_may_be_written_in_one_line_or_stand_in_a_file(tmp_path: Path, m
     for name, value in ways:
         with monkeypatch.context() as here:
             here.setenv(name, value)
-            client = make_client(Settings.load())
-        assert client.auth.kind == "an installation of GitHub App 12"
+            client = make_client(CollectorSettings.load())
+        assert client.auth.description == "an installation of GitHub App 12"
         assert "PRIVATE" not in repr(client.auth)
 
 
@@ -297,7 +297,7 @@ def test_keys_that_cannot_be_used_are_told_without_showing_them(
     half = private_pem()[:400]
     for text, told in ((private_pem(b"hush"), "passphrase"), (half, ".pem"), (public_pem(), ".pem")):
         with pytest.raises(ConfigError, match=told) as caught:
-            Settings.load(github_app_id="12", github_app_private_key=text)
+            CollectorSettings.load(github_app_id="12", github_app_private_key=text)
         assert str(caught.value).startswith("GITHUB_APP_PRIVATE_KEY: ")
         assert "MII" not in str(caught.value)
         with pytest.raises(ValueError, match=told):

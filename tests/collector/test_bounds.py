@@ -10,18 +10,18 @@ from contextlib import contextmanager
 import pytest
 
 from collector.github import addresses, transport
-from collector.github.addresses import LogHosts, kind_of
-from collector.github.client import Client
-from collector.github.errors import BadAnswer, GitHubError
-from core.http.client import Limits
+from collector.github.addresses import LogHosts, address_scope
+from collector.github.client import GitHubClient
+from collector.github.errors import GitHubError, InvalidResponse
+from core.http.client import ResponseLimits
 from tests.collector.servers import Asked, Reply, StandIn, as_json
 from tests.slow_servers import ANSWERS, HEAD, after_head, serving
 
 
 @pytest.fixture
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "LIMITS", Limits(seconds=1.0, size=2_000_000))
-    quick = Limits(seconds=1.0, size=2_000_000, bytes_per_second=10_000.0, longest=3.0)
+    monkeypatch.setattr(transport, "LIMITS", ResponseLimits(max_seconds=1.0, max_bytes=2_000_000))
+    quick = ResponseLimits(max_seconds=1.0, max_bytes=2_000_000, bytes_per_second=10_000.0, max_total_seconds=3.0)
     monkeypatch.setattr(transport, "DOWNLOAD_LIMITS", quick)
     monkeypatch.setattr(addresses, "LIMITS", quick)
 
@@ -30,7 +30,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", ANSWERS)
 def test_an_answer_of_the_api_comes_to_an_end(name: str) -> None:
     with serving(ANSWERS[name]) as port:
-        client, begun = Client(f"http://127.0.0.1:{port}", "t", sleep=lambda _: None), time.monotonic()
+        client, begun = GitHubClient(f"http://127.0.0.1:{port}", "t", sleep=lambda _: None), time.monotonic()
         with pytest.raises(GitHubError) as caught:
             client.get("/repos/acme/web")
     assert time.monotonic() - begun < 8
@@ -42,7 +42,10 @@ def test_an_answer_of_the_api_comes_to_an_end(name: str) -> None:
 def test_a_download_comes_to_an_end(name: str) -> None:
     with serving(ANSWERS[name]) as port, redirecting(f"http://127.0.0.1:{port}/log") as url:
         begun = time.monotonic()
-        with pytest.raises(Exception, match=r"."), Client(url, "t", sleep=lambda _: None).download("/log") as response:
+        with (
+            pytest.raises(Exception, match=r"."),
+            GitHubClient(url, "t", sleep=lambda _: None).download("/log") as response,
+        ):
             for _ in response.iter_content(65_536):
                 pass
     assert time.monotonic() - begun < 8
@@ -53,7 +56,7 @@ def test_a_slow_download_within_the_least_rate_is_waited_for() -> None:
     body = b"x" * 200_000
     answer = after_head(HEAD + b"Content-Length: 200000\r\n\r\n", lambda: ((0.15, body[:20_000]) for _ in range(10)))
     with serving(answer) as port, redirecting(f"http://127.0.0.1:{port}/log") as url:  # noqa: SIM117
-        with Client(url).download("/log") as response:
+        with GitHubClient(url).download("/log") as response:
             assert sum(map(len, response.iter_content(65_536))) == 200_000
 
 
@@ -73,8 +76,8 @@ def test_what_an_answer_unpacks_to_is_limited(name: str) -> None:
     body = make()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     stand_in = StandIn(lambda _: Reply(200, {"Content-Type": "application/json", "Content-Encoding": packed}, body))
-    with stand_in.serve() as url, pytest.raises(BadAnswer, match=reason):
-        Client(url, sleep=lambda _: None).get("/repos/acme/web")
+    with stand_in.serve() as url, pytest.raises(InvalidResponse, match=reason):
+        GitHubClient(url, sleep=lambda _: None).get("/repos/acme/web")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400_000
 
 
@@ -85,7 +88,7 @@ def test_what_an_answer_unpacks_to_is_limited(name: str) -> None:
 )
 def test_a_refusal_that_is_no_text_is_one_line(body: bytes) -> None:
     with StandIn(lambda _: Reply(422, {}, body)).serve() as url, pytest.raises(GitHubError) as caught:
-        Client(url).get("/repos/acme/web")
+        GitHubClient(url).get("/repos/acme/web")
     assert "\n" not in str(caught.value)
 
 
@@ -110,10 +113,14 @@ def hops(count: int) -> StandIn:
 
 def test_three_redirects_are_followed_and_none_sees_the_token() -> None:
     stand_in = hops(3)
-    with stand_in.serve() as url, Client(url, "s3cret").download("/log") as response:
+    with stand_in.serve() as url, GitHubClient(url, "s3cret").download("/log") as response:
         assert response.content == b"the log"
     assert [each.headers.get("authorization") for each in stand_in.asked] == ["Bearer s3cret", None, None, None, None]
-    with hops(4).serve() as url, pytest.raises(BadAnswer, match="more than 3 times"), Client(url).download("/log"):
+    with (
+        hops(4).serve() as url,
+        pytest.raises(InvalidResponse, match="more than 3 times"),
+        GitHubClient(url).download("/log"),
+    ):
         pass
 
 
@@ -134,7 +141,7 @@ def test_three_redirects_are_followed_and_none_sees_the_token() -> None:
     ],
 )
 def test_a_download_leads_to_no_other_network(target: str, reason: str) -> None:
-    with redirecting(target) as url, pytest.raises(BadAnswer, match=reason), Client(url).download("/log"):
+    with redirecting(target) as url, pytest.raises(InvalidResponse, match=reason), GitHubClient(url).download("/log"):
         pass
 
 
@@ -142,15 +149,15 @@ def test_each_hop_is_checked() -> None:
     def respond(asked: Asked) -> Reply:
         return Reply(302, {"Location": "/on" if asked.path == "/log" else "http://169.254.169.254/"}, b"")
 
-    with StandIn(respond).serve() as url, pytest.raises(BadAnswer, match="link-local"):  # noqa: SIM117
-        with Client(url).download("/log"):
+    with StandIn(respond).serve() as url, pytest.raises(InvalidResponse, match="link-local"):  # noqa: SIM117
+        with GitHubClient(url).download("/log"):
             pass
 
 
 def test_the_address_that_was_checked_is_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that means another host the second time."""
     answers = iter([["127.0.0.1"], ["169.254.169.254"]])
-    resolved = addresses._resolved
+    resolved = addresses._resolve
 
     def rebinding(host: str, port: int) -> list[addresses.Address]:
         return [ipaddress.ip_address(each) for each in next(answers)] if host == "logs.test" else resolved(host, port)
@@ -158,7 +165,7 @@ def test_the_address_that_was_checked_is_connected_to(monkeypatch: pytest.Monkey
     monkeypatch.setattr(addresses, "_resolved", rebinding)
     log = StandIn(lambda _: Reply(200, {}, b"the log"))
     with log.serve() as there, redirecting(f"http://logs.test:{there.rpartition(':')[2]}/x") as url:  # noqa: SIM117
-        with Client(url).download("/log") as response:
+        with GitHubClient(url).download("/log") as response:
             assert response.content == b"the log"
     assert log.asked[0].headers["host"].startswith("logs.test:")
 
@@ -184,10 +191,10 @@ def test_the_address_that_was_checked_is_connected_to(monkeypatch: pytest.Monkey
 def test_where_downloads_may_lead_by_name(api: str, allowed: tuple[str, ...], target: str, follows: bool) -> None:
     hosts = LogHosts(api, allowed)
     if follows:
-        hosts.check(target)
+        hosts.check_url(target)
     else:
-        with pytest.raises(BadAnswer, match="not followed"):
-            hosts.check(target)
+        with pytest.raises(InvalidResponse, match="not followed"):
+            hosts.check_url(target)
 
 
 @pytest.mark.parametrize(
@@ -207,10 +214,10 @@ def test_where_downloads_may_lead_by_name(api: str, allowed: tuple[str, ...], ta
 def test_an_address_is_public_or_of_the_apis_own_kind(api: str, target: str, follows: bool) -> None:
     hosts = LogHosts(f"http://{api}/api/v3")
     if follows:
-        assert hosts.addresses(target.strip("[]"), 80)
+        assert hosts.resolve(target.strip("[]"), 80)
     else:
-        with pytest.raises(BadAnswer, match="not followed"):
-            hosts.addresses(target.strip("[]"), 80)
+        with pytest.raises(InvalidResponse, match="not followed"):
+            hosts.resolve(target.strip("[]"), 80)
 
 
 @pytest.mark.parametrize(
@@ -229,10 +236,10 @@ def test_an_address_is_public_or_of_the_apis_own_kind(api: str, target: str, fol
     ],
 )
 def test_kinds_of_addresses(address: str, kind: str) -> None:
-    assert kind_of(ipaddress.ip_address(address)) == kind
+    assert address_scope(ipaddress.ip_address(address)) == kind
 
 
 def test_answers_within_the_limits_are_taken() -> None:
     content = [{"id": number, "name": "x" * 50} for number in range(10_000)]
     with StandIn(lambda _: as_json(content)).serve() as url:
-        assert Client(url).get("/repos/acme/web").data == content
+        assert GitHubClient(url).get("/repos/acme/web").data == content

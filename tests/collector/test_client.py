@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from collector.github import errors
-from collector.github.client import TRIES, Client
-from collector.github.limiter import RateLimit
+from collector.github.client import MAX_ATTEMPTS, GitHubClient
+from collector.github.limiter import RateLimiter
 from tests.collector.conftest import REPO, Clock, GitHub, jobs_of
 from tests.collector.recordings import Recordings
 from tests.collector.syncing import make_client
@@ -40,9 +40,9 @@ def test_a_dropped_connection_and_a_5xx_are_tried_again(github: GitHub) -> None:
 
 def test_an_answer_in_another_tongue_is_not_tried_for_ever(github: GitHub) -> None:
     github.world.faults.add(f"^/repos/{REPO}$", status=200, body="<html>", times=9)
-    with pytest.raises(errors.BadAnswer, match="GITHUB_API_URL"):
+    with pytest.raises(errors.InvalidResponse, match="GITHUB_API_URL"):
         make_client(github.url, github.clock).get(f"/repos/{REPO}")
-    assert len(github.asked()) == TRIES
+    assert len(github.asked()) == MAX_ATTEMPTS
 
 
 @pytest.mark.parametrize(
@@ -78,10 +78,10 @@ def test_after_a_refusal_nothing_is_asked_until_the_time_is_over(github: GitHub)
 
 
 def test_a_reserve_is_left_for_others_who_use_the_token(clock: Clock) -> None:
-    rate = RateLimit(clock, reserve=2)
+    rate = RateLimiter(clock, reserve=2)
     reset = int((clock.now + timedelta(minutes=20)).timestamp())
     headers = {"x-ratelimit-limit": "5000", "x-ratelimit-remaining": "100", "x-ratelimit-reset": str(reset)}
-    rate.note(headers)
+    rate.update(headers)
     with pytest.raises(errors.RateLimited) as caught:
         rate.check()
     assert int(caught.value.until.timestamp()) == reset
@@ -90,10 +90,10 @@ def test_a_reserve_is_left_for_others_who_use_the_token(clock: Clock) -> None:
 
 
 def test_answers_out_of_order_do_not_refill_the_budget(clock: Clock) -> None:
-    rate = RateLimit(clock)
+    rate = RateLimiter(clock)
     reset = str(int((clock.now + timedelta(minutes=20)).timestamp()))
     for remaining in ("10", "12"):
-        rate.note({"x-ratelimit-limit": "60", "x-ratelimit-remaining": remaining, "x-ratelimit-reset": reset})
+        rate.update({"x-ratelimit-limit": "60", "x-ratelimit-remaining": remaining, "x-ratelimit-reset": reset})
     assert rate.state.remaining == 10
 
 
@@ -101,14 +101,14 @@ def test_a_server_without_limit_headers_is_not_limited(clock: Clock) -> None:
     recordings = Recordings()
     recordings.json("/x", {"a": 1})
     with recordings.serve() as url:
-        client = Client(url, clock=clock)
+        client = GitHubClient(url, clock=clock)
         for _ in range(5):
             assert client.get("/x").data == {"a": 1}
     assert client.rate.state.remaining is None
 
 
 def test_a_next_page_on_another_host_is_not_followed(github: GitHub) -> None:
-    with pytest.raises(errors.BadAnswer, match="another host"):
+    with pytest.raises(errors.InvalidResponse, match="another host"):
         make_client(github.url, github.clock).get("http://evil.example/next")
 
 

@@ -8,10 +8,10 @@ from email.utils import format_datetime
 import pytest
 
 from collector import alive
-from collector.github.client import Client
-from collector.scheduler import Interval, WallClock
-from collector.sync.scan_plan import LOOKS, Known, is_due, plan
-from core.clock import Clock
+from collector.github.client import GitHubClient
+from collector.scheduler import MonotonicIntervalTrigger, WallClock
+from collector.sync.scan_plan import RESCAN_LEVELS, RunCoverage, is_due, plan_scan
+from core.clock import CollectorClock
 from tests.collector.servers import StandIn, as_json
 
 START = datetime(2026, 5, 4, 8, tzinfo=UTC)
@@ -32,15 +32,15 @@ class Machine:
     def shown(self) -> float:
         return self.wall.timestamp()
 
-    def clock(self) -> Clock:
-        return Clock(lambda: self.wall, lambda: self.passed)
+    def clock(self) -> CollectorClock:
+        return CollectorClock(lambda: self.wall, lambda: self.passed)
 
 
 @pytest.mark.parametrize("jump", [DAYS, -DAYS, timedelta(hours=2), -timedelta(minutes=5)])
 def test_a_jump_that_github_does_not_confirm_is_not_followed(jump: timedelta, caplog: pytest.LogCaptureFixture) -> None:
     machine = Machine()
     clock = machine.clock()
-    clock.witness(START)
+    clock.observe_reference(START)
     machine.passes(30)
     assert clock() == START + timedelta(seconds=30)
     machine.wall += jump
@@ -58,7 +58,7 @@ def test_a_jump_that_github_does_not_confirm_is_not_followed(jump: timedelta, ca
 def test_a_clock_that_was_wrong_and_is_set_is_followed_as_soon_as_github_confirms_it() -> None:
     machine = Machine(wall=START - DAYS)
     clock = machine.clock()
-    clock.witness(START)
+    clock.observe_reference(START)
     assert clock() == START - DAYS
     machine.wall = START
     assert clock() == START
@@ -75,14 +75,14 @@ def test_without_another_clock_this_machines_counts() -> None:
 def test_small_steps_are_followed(seconds: int) -> None:
     machine = Machine()
     clock = machine.clock()
-    clock.witness(START)
+    clock.observe_reference(START)
     for number in range(1, 5):
         machine.wall += timedelta(seconds=seconds)
         assert clock() == START + number * timedelta(seconds=seconds)
 
 
 def test_times_that_a_job_missed_count_as_one() -> None:
-    trigger = Interval(0.25)
+    trigger = MonotonicIntervalTrigger(0.25)
     assert trigger.get_next_fire_time(None, START) == START + timedelta(seconds=0.25)
     assert trigger.get_next_fire_time(START, START) == START + timedelta(seconds=0.25)
     assert trigger.get_next_fire_time(START, START + DAYS) == START + DAYS + timedelta(seconds=0.25)
@@ -104,9 +104,9 @@ def test_what_was_done_in_the_future_is_due(last: datetime | None) -> None:
 
 
 def test_deep_looks_noted_under_a_clock_that_was_ahead_are_taken_again() -> None:
-    looked = {look.name: START + DAYS for look in LOOKS}
-    walk = plan(Known(START - timedelta(days=60), START - timedelta(hours=1), looked), START, START)
-    assert walk.looks == LOOKS
+    looked = {look.column: START + DAYS for look in RESCAN_LEVELS}
+    walk = plan_scan(RunCoverage(START - timedelta(days=60), START - timedelta(hours=1), looked), START, START)
+    assert walk.rescan_levels == RESCAN_LEVELS
     assert walk.until == START - timedelta(days=31)
 
 
@@ -116,9 +116,9 @@ def test_a_sign_of_life_of_a_clock_that_was_ahead_counts_no_longer(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     now = START.timestamp()
     monkeypatch.setattr("time.time", lambda: now)
-    alive.tell(now + 960)
+    alive.touch(now + 960)
     assert alive.main() == 0
-    alive.tell(now + DAYS.total_seconds())
+    alive.touch(now + DAYS.total_seconds())
     assert alive.main() == 1
     assert capsys.readouterr().out == "The collector shows no sign of life.\n"
 
@@ -126,7 +126,7 @@ def test_a_sign_of_life_of_a_clock_that_was_ahead_counts_no_longer(
 def test_every_jump_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     machine = Machine()
     clock = machine.clock()
-    clock.witness(START)
+    clock.observe_reference(START)
     for jump in (DAYS, -DAYS, -DAYS):
         machine.wall += jump
         for _ in range(3):
@@ -145,7 +145,7 @@ def test_the_first_answer_after_a_pause_says_which_clock_is_right() -> None:
     github = [START]
     stand_in = StandIn(lambda _: as_json({}, Date=format_datetime(github[0], usegmt=True)))
     with stand_in.serve() as url:
-        client = Client(url, clock=clock)
+        client = GitHubClient(url, clock=clock)
         client.get("/rate_limit")
         machine.wall += timedelta(hours=8)
         assert clock() == START

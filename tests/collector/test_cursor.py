@@ -5,32 +5,32 @@ from datetime import timedelta
 
 import pytest
 
-from collector.sync.scan_plan import LOOKS, OVERLAP, Known, plan
+from collector.sync.scan_plan import OVERLAP, RESCAN_LEVELS, RunCoverage, plan_scan
 from tests.builders import NOON
 
 BACKFILL = NOON - timedelta(days=30)
 RECENTLY = NOON - timedelta(minutes=5)
-LOOKED = {look.name: RECENTLY for look in LOOKS}
-KNOWN = Known(BACKFILL, RECENTLY, LOOKED)
+LOOKED = {look.column: RECENTLY for look in RESCAN_LEVELS}
+KNOWN = RunCoverage(BACKFILL, RECENTLY, LOOKED)
 
 
-def looked(name: str, ago: timedelta) -> Known:
+def looked(name: str, ago: timedelta) -> RunCoverage:
     return replace(KNOWN, looked={**LOOKED, name: NOON - ago})
 
 
 def test_the_first_look_goes_back_to_the_beginning_of_the_history() -> None:
-    walk = plan(Known(None, None), BACKFILL, NOON)
-    assert (walk.until, walk.first, walk.plain) == (BACKFILL, True, False)
+    walk = plan_scan(RunCoverage(None, None), BACKFILL, NOON)
+    assert (walk.until, walk.is_initial, walk.is_incremental) == (BACKFILL, True, False)
 
 
 def test_an_interrupted_first_look_is_not_begun_again() -> None:
-    walk = plan(Known(NOON - timedelta(days=4), RECENTLY), BACKFILL, NOON)
-    assert (walk.first, walk.until) == (False, NOON - timedelta(days=4))
+    walk = plan_scan(RunCoverage(NOON - timedelta(days=4), RECENTLY), BACKFILL, NOON)
+    assert (walk.is_initial, walk.until) == (False, NOON - timedelta(days=4))
 
 
 def test_a_normal_look_ends_where_the_last_one_began_with_some_overlap() -> None:
-    walk = plan(KNOWN, BACKFILL, NOON)
-    assert walk.plain
+    walk = plan_scan(KNOWN, BACKFILL, NOON)
+    assert walk.is_incremental
     assert walk.until == RECENTLY - OVERLAP
 
 
@@ -43,16 +43,16 @@ def test_a_normal_look_ends_where_the_last_one_began_with_some_overlap() -> None
     ],
 )
 def test_the_deeper_the_rarer_pages_are_read_again(name: str, every: timedelta, days: int, looks: int) -> None:
-    assert plan(looked(name, every - timedelta(minutes=1)), BACKFILL, NOON).plain
-    walk = plan(looked(name, every), BACKFILL, NOON)
+    assert plan_scan(looked(name, every - timedelta(minutes=1)), BACKFILL, NOON).is_incremental
+    walk = plan_scan(looked(name, every), BACKFILL, NOON)
     assert walk.until == NOON - timedelta(days=days)
-    assert len(walk.looks) == looks
+    assert len(walk.rescan_levels) == looks
 
 
 def test_a_longer_history_is_not_a_matter_of_the_walk() -> None:
-    assert plan(KNOWN, NOON - timedelta(days=90), NOON).plain
+    assert plan_scan(KNOWN, NOON - timedelta(days=90), NOON).is_incremental
 
 
 def test_after_a_long_pause_the_tail_is_read_as_far_as_needed() -> None:
     known = replace(KNOWN, covered_to=NOON - timedelta(days=20))
-    assert plan(known, BACKFILL, NOON).until == NOON - timedelta(days=20) - OVERLAP
+    assert plan_scan(known, BACKFILL, NOON).until == NOON - timedelta(days=20) - OVERLAP

@@ -12,8 +12,8 @@ import pytest
 
 from collector.bootstrap import make_client
 from collector.doctor.checks import run_checks
-from collector.doctor.environment import Check
-from collector.settings import Settings
+from collector.doctor.environment import DoctorCheck
+from collector.settings import CollectorSettings
 from tests.collector.keys import private_pem
 from tests.collector.servers import Reply, StandIn, as_json, limit_headers
 from tests.notify.web import TOKEN, Answer, hook, slack_api
@@ -34,7 +34,7 @@ WELL = {
     NOTES: as_json([]),
 }
 
-Examine = Callable[..., dict[str, Check]]
+Examine = Callable[..., dict[str, DoctorCheck]]
 
 
 @pytest.fixture
@@ -42,12 +42,12 @@ def examine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Examine:
     """The checks by name, of an account that answers well but for `changed`."""
     monkeypatch.chdir(tmp_path)
 
-    def run(changed: dict[str, Reply] | None = None, **settings: object) -> dict[str, Check]:
+    def run(changed: dict[str, Reply] | None = None, **settings: object) -> dict[str, DoctorCheck]:
         answers = {**WELL, **(changed or {})}
         server = StandIn(lambda asked: answers.get(asked.path.partition("?")[0], NOT_FOUND))
         given = {"github_repos": REPO, "github_token": "good", "database_url": f"sqlite:///{tmp_path}/x.db"}
         with server.serve() as url:
-            made = Settings.load(github_api_url=url, **{**given, **settings})
+            made = CollectorSettings.load(github_api_url=url, **{**given, **settings})
             return {check.name: check for check in run_checks(made, make_client(made))}
 
     return run
@@ -57,8 +57,8 @@ def test_what_is_well_is_said_with_the_limit_and_its_reserve(examine: Examine) -
     found = examine()
     assert found["GitHub"].ok
     assert "4,200 of 5,000 requests left this hour, 500 of them left to others" in found["GitHub"].detail
-    assert found["Clock"] == Check("Clock", True, "as GitHub's")
-    assert found[REPO] == Check(REPO, True, "runs, jobs and logs can be read")
+    assert found["Clock"] == DoctorCheck("Clock", True, "as GitHub's")
+    assert found[REPO] == DoctorCheck(REPO, True, "runs, jobs and logs can be read")
 
 
 def test_a_server_without_limits_is_well(examine: Examine) -> None:
@@ -145,7 +145,7 @@ def test_the_webhook_secret_and_redis_are_optional(examine: Examine) -> None:
     found = examine()
     assert (found["Webhooks"].ok, found["Redis"].ok) == (None, None)
     found = examine(github_webhook_secret="hush", redis_url="redis://:hidden@127.0.0.1:1/0")
-    assert found["Webhooks"] == Check("Webhooks", True, "webhooks are taken at POST /api/webhooks/github")
+    assert found["Webhooks"] == DoctorCheck("Webhooks", True, "webhooks are taken at POST /api/webhooks/github")
     assert found["Redis"].ok is False
     assert "hidden" not in found["Redis"].detail
     assert examine(redis_url="http://x")["Redis"].ok is False
@@ -178,7 +178,7 @@ def _listens(port: int) -> bool:
 
 
 def test_a_redis_that_is_there_answers(examine: Examine, redis_url: str) -> None:
-    assert examine(redis_url=redis_url)["Redis"] == Check("Redis", True, "answers")
+    assert examine(redis_url=redis_url)["Redis"] == DoctorCheck("Redis", True, "answers")
 
 
 def test_a_slack_bot_is_asked_who_it_is_and_posts_nothing(examine: Examine) -> None:
@@ -190,7 +190,7 @@ def test_a_slack_bot_is_asked_who_it_is_and_posts_nothing(examine: Examine) -> N
             "health in Acme posts to C0ALERTS; SLACK_WEBHOOK_URL is not used beside it; POST /api/alerts/test"
         )
         wrong = examine(slack_bot_token="xoxb-s3cr3t-other", **given)["Slack"]
-        assert wrong == Check("Slack", False, "Slack says invalid_auth; check SLACK_BOT_TOKEN")
+        assert wrong == DoctorCheck("Slack", False, "Slack says invalid_auth; check SLACK_BOT_TOKEN")
         assert {method for method, _ in slack.calls} == {"auth.test"}
 
 

@@ -8,13 +8,13 @@ from sqlalchemy import Engine
 from collector.bootstrap import make_client
 from collector.doctor.checks import doctor
 from collector.doctor.completeness import check_ledger
-from collector.doctor.environment import Check
-from collector.settings import Settings
-from db.collection.sync_state import beat
+from collector.doctor.environment import DoctorCheck
+from collector.settings import CollectorSettings
+from db.collection.sync_state import record_heartbeat
 from db.definitions.records import RepositoryRecord
 from db.engine import write_scope
 from db.models import Claim
-from db.repositories.repository_writes import note_target
+from db.repositories.repository_writes import record_target
 from tests.builders import NOON, add_repository
 from tests.collector.servers import StandIn, as_json
 from tests.ledgers import add, complete, delivery, history, hole
@@ -25,7 +25,7 @@ LATER = NOON + timedelta(seconds=30)
 
 def at_work(engine: Engine, ago: timedelta = timedelta(seconds=30)) -> None:
     with write_scope(engine) as session:
-        beat(session, LATER - ago, {"state": "idle", "poll_seconds": 300})
+        record_heartbeat(session, LATER - ago, {"state": "idle", "poll_seconds": 300})
 
 
 def repository(engine: Engine, number: int = 1, **state: object) -> None:
@@ -33,15 +33,17 @@ def repository(engine: Engine, number: int = 1, **state: object) -> None:
     complete(engine, number, **state)
 
 
-def checks(engine: Engine) -> dict[str, Check]:
+def checks(engine: Engine) -> dict[str, DoctorCheck]:
     """In their order, by name."""
     return {check.name: check for check in check_ledger(engine, LATER)}
 
 
 def test_an_empty_database_is_no_fault(engine: Engine) -> None:
     assert checks(engine) == {
-        "Collector": Check("Collector", None, "has not run yet; start it with python -m collector"),
-        "Completeness": Check("Completeness", None, "nothing is stored yet; the collector's first look brings it"),
+        "Collector": DoctorCheck("Collector", None, "has not run yet; start it with python -m collector"),
+        "Completeness": DoctorCheck(
+            "Completeness", None, "nothing is stored yet; the collector's first look brings it"
+        ),
     }
 
 
@@ -50,7 +52,7 @@ def test_where_everything_is_complete_one_sentence_says_so(engine: Engine) -> No
     at_work(engine)
     found = checks(engine)
     assert list(found) == ["Collector", "Completeness"]
-    assert found["Collector"] == Check("Collector", True, "at work, last seen 30 s ago")
+    assert found["Collector"] == DoctorCheck("Collector", True, "at work, last seen 30 s ago")
     assert found["Completeness"].ok
     assert found["Completeness"].detail.startswith("Everything since 19 Oct 2026 is complete, last look 30 s ago. ")
 
@@ -63,7 +65,7 @@ def test_repositories_with_trouble_are_told_the_worst_first_with_what_to_do(engi
     add(engine, history(repository_id=1), hole(118, 121, repository_id=2), hole(3, 4, repository_id=3))
     add(engine, hole(8, 9, repository_id=3), hole(7, 7, "absent", repository_id=4))
     with write_scope(engine) as session:
-        note_target(session, "acme/gone", None, "GitHub knows no /repos/acme/gone (404)", NOON)
+        record_target(session, "acme/gone", None, "GitHub knows no /repos/acme/gone (404)", NOON)
     found = checks(engine)
     assert found["Completeness"].ok is False
     assert found["Completeness"].detail.startswith("2 of 6 repositories cannot be read, 2 have gaps, 1 is catching up.")
@@ -85,7 +87,7 @@ def test_repositories_with_trouble_are_told_the_worst_first_with_what_to_do(engi
 def test_an_owner_that_is_not_there_comes_with_what_to_do(engine: Engine) -> None:
     at_work(engine)
     with write_scope(engine) as session:
-        note_target(session, "acme/*", None, "there is no organisation or user acme, or it may not be seen", NOON)
+        record_target(session, "acme/*", None, "there is no organisation or user acme, or it may not be seen", NOON)
     assert checks(engine)["Data of acme/*"].detail.endswith(
         "or it may not be seen. Check the name in GITHUB_REPOS, and that the token may see its repositories."
     )
@@ -97,7 +99,7 @@ def test_of_many_ten_are_named(engine: Engine) -> None:
     at_work(engine)
     found = checks(engine)
     assert len([name for name in found if name.startswith("Data of ")]) == 10
-    assert found["Data"] == Check("Data", None, "and 4 more; GET /api/repositories lists all of them")
+    assert found["Data"] == DoctorCheck("Data", None, "and 4 more; GET /api/repositories lists all of them")
 
 
 def test_gaps_alone_are_told_and_are_nothing_that_somebody_must_do(engine: Engine) -> None:
@@ -113,7 +115,7 @@ def test_what_a_collector_that_is_gone_could_not_read_is_no_fault_of_today(engin
     repository(engine, error=REFUSED, error_at=NOON)
     at_work(engine, timedelta(hours=3))
     found = checks(engine)
-    assert found["Collector"] == Check(
+    assert found["Collector"] == DoctorCheck(
         "Collector", None, "is not running, last seen 3 h ago; start it, and look at its log"
     )
     assert [check.ok for check in found.values()] == [None, None, None]
@@ -133,7 +135,7 @@ def test_collectors_that_share_the_work_are_named(engine: Engine) -> None:
 def test_deliveries_that_could_not_be_applied_are_told_where_webhooks_are_used(engine: Engine) -> None:
     assert "Deliveries" not in checks(engine)
     add(engine, delivery("a", "applied"))
-    assert checks(engine)["Deliveries"] == Check("Deliveries", True, "the latest delivery came 30 s ago, 0 wait")
+    assert checks(engine)["Deliveries"] == DoctorCheck("Deliveries", True, "the latest delivery came 30 s ago, 0 wait")
     add(engine, delivery("b", "failed"), delivery("c"))
     found = checks(engine)["Deliveries"]
     assert found.ok is None
@@ -146,13 +148,13 @@ def test_the_doctor_prints_them_and_ends_by_them(
 ) -> None:
     repository(engine, error=error, error_at=NOON)
     with write_scope(engine) as session:
-        beat(session, datetime.now(UTC), {"state": "idle"})
+        record_heartbeat(session, datetime.now(UTC), {"state": "idle"})
     answers = {"/rate_limit": as_json({}), "/repos/acme/r1": as_json({"id": 1, "full_name": "acme/r1"})}
     answers["/repos/acme/r1/actions/runs"] = as_json({"total_count": 0, "workflow_runs": []})
     missing = as_json({"message": "Not Found"}, 404)
     lines: list[str] = []
     with StandIn(lambda asked: answers.get(asked.path.partition("?")[0], missing)).serve() as url:
-        settings = Settings.load(
+        settings = CollectorSettings.load(
             github_api_url=url, github_repos="acme/r1", github_token="good", database_url=database_url
         )
         assert doctor(settings, make_client(settings), lines.append) == code

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from api.settings import Settings as ApiSettings
+from api.settings import ApiSettings as ApiSettings
 from collector.doctor.completeness import check_ledger
-from collector.doctor.environment import Check, check_access, check_machine
-from collector.settings import Settings
-from core.http.settings import refuse_if_open
+from collector.doctor.environment import DoctorCheck, check_access, check_machine
+from collector.settings import CollectorSettings
+from core.http.settings import require_protection
 from core.settings import ConfigError
-from db.collection.sync_state import beat
+from db.collection.sync_state import record_heartbeat
 from db.engine import make_engine, write_scope
 from db.migrate import head_revision, upgrade
 from db.models import ChannelState, Claim
@@ -22,9 +22,9 @@ from tests.builders import NOON
 from tests.ledgers import add, delivery
 
 
-def machine(engine: Engine, **settings: str) -> dict[str, Check]:
+def machine(engine: Engine, **settings: str) -> dict[str, DoctorCheck]:
     url = engine.url.render_as_string(hide_password=False)
-    return {check.name: check for check in check_machine(Settings.load(database_url=url, **settings), engine)}
+    return {check.name: check for check in check_machine(CollectorSettings.load(database_url=url, **settings), engine)}
 
 
 def test_database_and_room_are_told_in_numbers(engine: Engine) -> None:
@@ -58,7 +58,7 @@ def test_a_replica_is_told_with_its_lag(engine: Engine, tmp_path: Path) -> None:
     for lag, ok in ((0, True), (20, True), (600, False)):
         for each, moment in ((engine, NOON), (copy, NOON - timedelta(seconds=lag))):
             with write_scope(each) as session:
-                beat(session, moment, {})
+                record_heartbeat(session, moment, {})
         found = machine(engine, database_replica_url=url)["Replica"]
         assert found.ok is ok
     assert "10m 00s behind and does not answer until it is near" in found.detail
@@ -75,9 +75,9 @@ def test_a_replica_that_is_away_is_named_without_its_password(engine: Engine) ->
 def test_what_waits_too_long_fails_while_the_collector_runs(engine: Engine) -> None:
     now = datetime.now(UTC)
 
-    def found(ago: float) -> dict[str, Check]:
+    def found(ago: float) -> dict[str, DoctorCheck]:
         with write_scope(engine) as session:
-            beat(session, now - timedelta(hours=ago), {"poll_seconds": 300})
+            record_heartbeat(session, now - timedelta(hours=ago), {"poll_seconds": 300})
         return {check.name: check for check in check_ledger(engine, now)}
 
     assert not [name for name in found(0) if name.startswith(("Messages", "Deliveries"))]
@@ -99,9 +99,9 @@ def test_collectors_of_another_version_are_named(engine: Engine) -> None:
     now = datetime.now(UTC)
     for name, version in (("one/1", "0.0.9"), ("two/1", "0.0.8")):
         with write_scope(engine) as session:
-            beat(session, now, {"version": version}, name=f"collector/{name}")
+            record_heartbeat(session, now, {"version": version}, name=f"collector/{name}")
     with write_scope(engine) as session:
-        beat(session, now, {})
+        record_heartbeat(session, now, {})
     add(engine, Claim(name="*alive/one/1", holder="one/1", held_until=now + timedelta(seconds=20)))
     found = {check.name: check for check in check_ledger(engine, now)}["Version"]
     assert found.ok is None
@@ -122,14 +122,14 @@ def test_collectors_of_another_version_are_named(engine: Engine) -> None:
     ],
 )
 def test_an_open_api_fails(settings: dict[str, str], ok: bool | None, told: str) -> None:
-    found = check_access(Settings.load(**settings))
+    found = check_access(CollectorSettings.load(**settings))
     assert found.ok is ok
     api = ApiSettings.load(**settings)
     if ok is False:
         # The API does not start so either, for the same reason.
         with pytest.raises(ConfigError, match=re.escape(found.detail)):
-            refuse_if_open(api, api.listening(), guarded=bool(api.keys))
+            require_protection(api, api.listen_address(), guarded=bool(api.keys))
     else:
-        refuse_if_open(api, api.listening(), guarded=bool(api.keys))
+        require_protection(api, api.listen_address(), guarded=bool(api.keys))
     assert told in found.detail
     assert "s3cr3t" not in found.detail

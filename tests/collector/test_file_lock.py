@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from collector.__main__ import main
-from collector.claims import HasCollector, hold
+from collector.claims import CollectorAlreadyRunning, acquire_file_lock
 from db.engine import make_engine
 from tests.notify.servers import free_port
 
@@ -76,12 +76,12 @@ def test_a_second_collector_says_which_one_has_the_file_and_ends(tmp_path: Path,
 
 def test_the_lock_is_for_its_owner_alone_and_for_files(tmp_path: Path) -> None:
     engine = make_engine(f"sqlite:///{tmp_path}/x.db")
-    held = hold(engine)
+    held = acquire_file_lock(engine)
     assert held
     assert Path(f"{tmp_path}/x.db-collector").stat().st_mode & 0o777 == 0o600
     held.close()
-    assert hold(create_engine("sqlite://")) is None
-    assert hold(create_engine("postgresql+psycopg2://nobody@127.0.0.1/x")) is None
+    assert acquire_file_lock(create_engine("sqlite://")) is None
+    assert acquire_file_lock(create_engine("postgresql+psycopg2://nobody@127.0.0.1/x")) is None
 
 
 def test_a_lock_that_says_nothing_is_named_so(tmp_path: Path) -> None:
@@ -97,10 +97,10 @@ def test_a_lock_that_says_nothing_is_named_so(tmp_path: Path) -> None:
     )
     assert other.stdout
     assert other.stdout.readline() == "locked\n"
-    with pytest.raises(HasCollector, match="which does not say its name"):
-        hold(make_engine(f"sqlite:///{tmp_path}/x.db"))
+    with pytest.raises(CollectorAlreadyRunning, match="which does not say its name"):
+        acquire_file_lock(make_engine(f"sqlite:///{tmp_path}/x.db"))
     other.communicate()
-    held = hold(make_engine(f"sqlite:///{tmp_path}/x.db"))
+    held = acquire_file_lock(make_engine(f"sqlite:///{tmp_path}/x.db"))
     assert held
     held.close()
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from collector.progress import Progress
-from collector.sync.job_fetcher import Filler
+from collector.sync.job_fetcher import JobFetcher
 from db.collection.sync_state import sync_state
 from db.models import Run
 from tests.builders import add_repository, run, store_runs
@@ -65,9 +65,9 @@ def account(engine: Engine) -> Account:
     return Account()
 
 
-def filler(engine: Engine, url: str, clock: Clock) -> Filler:
+def filler(engine: Engine, url: str, clock: Clock) -> JobFetcher:
     progress = Progress(engine, clock, {})
-    return Filler(engine, make_client(url, clock), clock=clock, stop=threading.Event(), progress=progress)
+    return JobFetcher(engine, make_client(url, clock), clock=clock, stop=threading.Event(), progress=progress)
 
 
 def pending(engine: Engine) -> list[int]:
@@ -86,17 +86,17 @@ def test_while_the_token_may_not_see_a_repository_none_of_its_runs_is_given_up(
     account.seen = False
     with account.server.serve() as url:
         made = filler(engine, url, clock)
-        filled = made.run(WEB, patient=True)
+        filled = made.run(WEB, use_backoff=True)
         assert list(filled.failures) == ["acme/web"]
         assert "404" in filled.failures["acme/web"]
         assert (pending(engine), gaps(engine)) == ([100, 101, 102], ["jobs"])
         # Once for all of its runs, and not again before a pause.
         assert [path for path in account.asked() if not path.endswith("/jobs")] == [""]
-        assert made.run(WEB, patient=True).failures == {}
+        assert made.run(WEB, use_backoff=True).failures == {}
         assert account.asked() == []
         account.seen = True
         clock.forward(minutes=2)
-        assert made.run(WEB, patient=True).failures == {}
+        assert made.run(WEB, use_backoff=True).failures == {}
     assert (pending(engine), gaps(engine)) == ([], [])
 
 
@@ -149,19 +149,19 @@ def test_a_short_list_is_read_again_after_growing_pauses_until_it_is_whole(
     clock.forward(minutes=2, seconds=5)
     with account.server.serve() as url:
         made = filler(engine, url, clock)
-        made.run(WEB, patient=True)
+        made.run(WEB, use_backoff=True)
         assert (pending(engine), gaps(engine)) == ([101], ["job_lists", "jobs"])
         account.asked()
         pauses = []
         for _ in range(300):
             clock.forward(seconds=2)
-            made.run(WEB, patient=True)
+            made.run(WEB, use_backoff=True)
             pauses += [clock.now] if account.asked() else []
         waits = [(later - before).total_seconds() for before, later in itertools.pairwise(pauses)]
         assert waits == [20, 40, 80, 160, 240]
         account.lists[101] = ([1010, 1011, 1012], 3)
         clock.forward(minutes=4)
-        made.run(WEB, patient=True)
+        made.run(WEB, use_backoff=True)
     assert (pending(engine), gaps(engine)) == ([], [])
 
 

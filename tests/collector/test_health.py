@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 from collector import alive
 from collector.claims import host_name
 from collector.health import health
-from collector.jobs import Passes
-from collector.scheduler import Service
-from collector.settings import Settings
-from db.collection.claims import Share
-from db.collection.sync_state import beat
+from collector.jobs import CollectorJobs
+from collector.scheduler import CollectorService
+from collector.settings import CollectorSettings
+from db.collection.claims import Assignment
+from db.collection.sync_state import record_heartbeat
 from db.engine import write_scope
 from db.models import Heartbeat
 
@@ -27,16 +27,16 @@ POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=Tr
 
 def beaten(engine: Engine, ago: timedelta, name: str = "collector") -> None:
     with write_scope(engine) as session:
-        beat(session, datetime.now(UTC) - ago, {"poll_seconds": 300}, name=name)
+        record_heartbeat(session, datetime.now(UTC) - ago, {"poll_seconds": 300}, name=name)
 
 
 def own(pid: int = 7) -> str:
     return f"collector/{host_name()}/{pid}"
 
 
-def leads(passes: Passes, leads: bool) -> None:
-    passes.claims.share = Share(frozenset(), frozenset(), 2, leads)
-    passes._progress.leads = leads
+def leads(passes: CollectorJobs, leads: bool) -> None:
+    passes.claims.assignment = Assignment(frozenset(), frozenset(), 2, leads)
+    passes._progress.is_leader = leads
 
 
 def names(engine: Engine) -> list[str]:
@@ -45,7 +45,7 @@ def names(engine: Engine) -> list[str]:
 
 
 def test_a_collector_that_beats_is_healthy_whether_it_leads_or_not(
-    settings: Settings, passes: Passes, engine: Engine
+    settings: CollectorSettings, passes: CollectorJobs, engine: Engine
 ) -> None:
     assert health(settings) == 1
     # An SQLite file has one collector, which leads.
@@ -56,19 +56,21 @@ def test_a_collector_that_beats_is_healthy_whether_it_leads_or_not(
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(("ago", "code"), [(FRESH, 0), (STALE, 1)])
-def test_on_sqlite_the_only_heartbeat_counts(settings: Settings, engine: Engine, ago: timedelta, code: int) -> None:
+def test_on_sqlite_the_only_heartbeat_counts(
+    settings: CollectorSettings, engine: Engine, ago: timedelta, code: int
+) -> None:
     beaten(engine, ago)
     assert health(settings) == code
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_one_that_stopped_says_when(
-    settings: Settings, engine: Engine, passes: Passes, capsys: pytest.CaptureFixture[str]
+    settings: CollectorSettings, engine: Engine, passes: CollectorJobs, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    passes.know(beat_seconds=5)
+    passes.set_heartbeat_fields(beat_seconds=5)
     passes.beat(force=True)
     assert health(settings) == 0
-    passes.end()
+    passes.mark_stopping()
     assert health(settings) == 1
     assert "The collector stopped at " in capsys.readouterr().out
 
@@ -76,16 +78,18 @@ def test_one_that_stopped_says_when(
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(("seconds", "code"), [(25, 0), (35, 1)])
 def test_a_service_that_tells_how_often_it_beats_is_missed_soon(
-    settings: Settings, engine: Engine, seconds: float, code: int
+    settings: CollectorSettings, engine: Engine, seconds: float, code: int
 ) -> None:
     with write_scope(engine) as session:
-        beat(session, datetime.now(UTC) - timedelta(seconds=seconds), {"poll_seconds": 300, "beat_seconds": 5})
+        record_heartbeat(
+            session, datetime.now(UTC) - timedelta(seconds=seconds), {"poll_seconds": 300, "beat_seconds": 5}
+        )
     assert health(settings) == code
 
 
 @POSTGRESQL
 def test_one_that_hangs_is_unhealthy_though_another_leads(
-    settings: Settings, engine: Engine, capsys: pytest.CaptureFixture[str]
+    settings: CollectorSettings, engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     beaten(engine, FRESH)
     beaten(engine, FRESH, "collector/elsewhere/7")
@@ -96,7 +100,9 @@ def test_one_that_hangs_is_unhealthy_though_another_leads(
 
 
 @POSTGRESQL
-def test_one_that_does_not_lead_is_healthy_though_the_leader_is_gone(settings: Settings, engine: Engine) -> None:
+def test_one_that_does_not_lead_is_healthy_though_the_leader_is_gone(
+    settings: CollectorSettings, engine: Engine
+) -> None:
     beaten(engine, STALE)
     beaten(engine, STALE, "collector/elsewhere/7")
     beaten(engine, FRESH, own())
@@ -104,7 +110,9 @@ def test_one_that_does_not_lead_is_healthy_though_the_leader_is_gone(settings: S
 
 
 @POSTGRESQL
-def test_what_an_earlier_process_of_the_container_left_does_not_count(settings: Settings, engine: Engine) -> None:
+def test_what_an_earlier_process_of_the_container_left_does_not_count(
+    settings: CollectorSettings, engine: Engine
+) -> None:
     beaten(engine, STALE, own(7))
     beaten(engine, FRESH, own(9))
     assert health(settings) == 0
@@ -112,8 +120,8 @@ def test_what_an_earlier_process_of_the_container_left_does_not_count(settings: 
 
 def test_a_database_that_cannot_be_used_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     url = f"sqlite:///{tmp_path / 'new.db'}"
-    assert health(Settings.load(database_url=url)) == 1
-    assert health(Settings.load(database_url="postgresql://u:hunter2@127.0.0.1:1/x")) == 1
+    assert health(CollectorSettings.load(database_url=url)) == 1
+    assert health(CollectorSettings.load(database_url="postgresql://u:hunter2@127.0.0.1:1/x")) == 1
     told = capsys.readouterr().out
     assert told.count("\n") == 2
     assert "python -m db upgrade" in told
@@ -121,20 +129,22 @@ def test_a_database_that_cannot_be_used_is_one_line(tmp_path: Path, capsys: pyte
 
 
 @pytest.mark.parametrize("leading", [True, False])
-def test_the_leader_forgets_collectors_that_ended_long_ago(engine: Engine, passes: Passes, leading: bool) -> None:
+def test_the_leader_forgets_collectors_that_ended_long_ago(
+    engine: Engine, passes: CollectorJobs, leading: bool
+) -> None:
     old = timedelta(hours=25)
     for name in ("collector", "collector/gone/1"):
         beaten(engine, old, name)
     beaten(engine, timedelta(hours=23), "collector/late/1")
     leads(passes, leading)
-    Service(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)._prune()
+    CollectorService(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)._prune()
     left = ["collector", "collector/late/1"] if leading else ["collector", "collector/gone/1", "collector/late/1"]
     assert names(engine) == left
 
 
-def test_who_takes_over_the_lead_prunes_soon_and_then_once_a_day(engine: Engine, passes: Passes) -> None:
+def test_who_takes_over_the_lead_prunes_soon_and_then_once_a_day(engine: Engine, passes: CollectorJobs) -> None:
     leads(passes, False)
-    service = Service(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)
+    service = CollectorService(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)
     service._prune()
     assert "retention" not in passes._client.tally.as_dict()["last"]
     assert service._prune_at - datetime.now(UTC) <= timedelta(minutes=5)
@@ -148,70 +158,80 @@ def test_who_takes_over_the_lead_prunes_soon_and_then_once_a_day(engine: Engine,
 
 
 @pytest.mark.parametrize("stopped", [True, False])
-def test_retention_that_was_broken_off_does_not_count_as_done(engine: Engine, passes: Passes, stopped: bool) -> None:
+def test_retention_that_was_broken_off_does_not_count_as_done(
+    engine: Engine, passes: CollectorJobs, stopped: bool
+) -> None:
     leads(passes, True)
     if stopped:
         passes.stop.set()
-    Service(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)._prune()
+    CollectorService(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)._prune()
     assert ("retention" in passes._client.tally.as_dict()["last"]) is not stopped
 
 
 def test_a_collector_ends_when_another_version_migrates_the_database(
-    engine: Engine, passes: Passes, caplog: pytest.LogCaptureFixture
+    engine: Engine, passes: CollectorJobs, caplog: pytest.LogCaptureFixture
 ) -> None:
-    service = Service(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)
-    service._stay_current()
+    service = CollectorService(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)
+    service._check_schema()
     assert not passes.stop.is_set()
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-    service._stay_current()
+    service._check_schema()
     assert passes.stop.is_set()
     assert "revision 9999, of another version" in caplog.text
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_containers_check_tells_the_same_by_a_file(
-    passes: Passes, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    passes: CollectorJobs,
+    engine: Engine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert (alive.main(), capsys.readouterr().out) == (1, NO_SIGN)
-    service = Service(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)
+    service = CollectorService(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)
     service._beat()
     assert alive.main() == 0
-    ends = float(alive.sign().read_text())
+    ends = float(alive.path().read_text())
     assert ends - time.time() == pytest.approx(16 * 60, abs=5)
     engine.dispose()
     Path(str(engine.url.database)).rename(tmp_path / "away.db")
     passes._progress._beaten_at = None
     service._beat()
-    assert float(alive.sign().read_text()) == ends
+    assert float(alive.path().read_text()) == ends
     monkeypatch.setattr(time, "time", lambda: ends)
     assert alive.main() == 1
-    assert [path.name for path in tmp_path.glob("*.alive*")] == [alive.sign().name]
+    assert [path.name for path in tmp_path.glob("*.alive*")] == [alive.path().name]
 
 
 @pytest.mark.parametrize("days", [500, -500])
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_jump_of_the_clock_that_is_not_followed_makes_no_collector_unhealthy(
-    passes: Passes, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int
+    passes: CollectorJobs, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int
 ) -> None:
     """A check that fails starts it anew: under the wrong clock."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     passes._clock = passes._progress._clock = lambda: datetime.now(UTC) - timedelta(days=days)
-    Service(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)._beat()
-    assert float(alive.sign().read_text()) - time.time() == pytest.approx(16 * 60, abs=5)
+    CollectorService(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)._beat()
+    assert float(alive.path().read_text()) - time.time() == pytest.approx(16 * 60, abs=5)
     assert alive.main() == 0
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_sign_that_cannot_be_written_is_told_once_and_leaves_nothing(
-    passes: Passes, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    passes: CollectorJobs,
+    engine: Engine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    alive.sign().mkdir()
-    service = Service(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)
+    alive.path().mkdir()
+    service = CollectorService(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)
     for _ in range(3):
         passes._progress._beaten_at = None
         service._beat()
     assert caplog.text.count("cannot be written") == 1
-    assert [path.name for path in tmp_path.glob("*.alive*")] == [alive.sign().name]
+    assert [path.name for path in tmp_path.glob("*.alive*")] == [alive.path().name]

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from collector.sync.scan_plan import LONGEST, SHORTEST, Window, halves, next_span, read_windows
-from db.collection.backfills import want_history
+from collector.sync.scan_plan import MAX_SPAN, MIN_SPAN, BackfillWindow, next_span, read_windows, split_window
+from db.collection.backfills import request_backfill
 from db.models import Backfill, Run, RunGap, SyncState
 from demo.paging import FILTERED_CAP
 from tests.builders import NOON
@@ -28,17 +28,17 @@ def numbers(engine: Engine) -> list[int]:
 
 
 def test_halves_meet_without_a_hole_and_without_an_overlap() -> None:
-    newer, older = halves(Window(NOON, NOON + 3 * SECOND)) or (None, None)
+    newer, older = split_window(BackfillWindow(NOON, NOON + 3 * SECOND)) or (None, None)
     assert newer
     assert older
     assert (older.since, older.until, newer.since, newer.until) == (
         NOON, NOON + SECOND, NOON + 2 * SECOND, NOON + 3 * SECOND,
     )  # fmt: skip
-    assert halves(Window(NOON, NOON)) is None
+    assert split_window(BackfillWindow(NOON, NOON)) is None
 
 
 def test_windows_are_asked_for_in_utc() -> None:
-    assert Window(NOON, NOON + SECOND).filter == "2026-11-18T12:00:00Z..2026-11-18T12:00:01Z"
+    assert BackfillWindow(NOON, NOON + SECOND).filter == "2026-11-18T12:00:00Z..2026-11-18T12:00:01Z"
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def test_windows_are_asked_for_in_utc() -> None:
         (timedelta(days=4), 10, timedelta(days=8)),
         (timedelta(days=4), 500, timedelta(days=4)),
         (timedelta(days=4), 999, timedelta(days=2)),
-        (LONGEST, 0, LONGEST),
-        (SHORTEST, 5000, SHORTEST),
+        (MAX_SPAN, 0, MAX_SPAN),
+        (MIN_SPAN, 5000, MIN_SPAN),
     ],
 )
 def test_the_next_window_follows_how_busy_the_last_one_was(span: timedelta, runs: int, expected: timedelta) -> None:
@@ -118,13 +118,13 @@ def test_what_is_complete_is_not_wanted_again(engine: Engine, github: GitHub) ->
     now = github.clock()
     with Session(engine) as session, session.begin():
         repository_id = session.scalars(select(SyncState.repository_id)).one()
-        assert want_history(session, repository_id, now - timedelta(days=20), now, now) is None
-        wanted = want_history(session, repository_id, now - timedelta(days=90), now, now)
+        assert request_backfill(session, repository_id, now - timedelta(days=20), now, now) is None
+        wanted = request_backfill(session, repository_id, now - timedelta(days=90), now, now)
         assert wanted
         assert wanted.until == now - timedelta(days=30)
         # Said again tomorrow, it is the same wish.
         later = now + timedelta(hours=20)
-        assert want_history(session, repository_id, later - timedelta(days=90), later, later) == wanted
+        assert request_backfill(session, repository_id, later - timedelta(days=90), later, later) == wanted
 
 
 def test_a_run_that_a_list_left_out_is_found_by_its_number(engine: Engine, github: GitHub) -> None:

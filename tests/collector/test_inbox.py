@@ -118,7 +118,7 @@ def test_so_it_is_one_delivery_at_a_time(engine: Engine, session: Session, story
 def test_a_run_told_by_webhook_is_what_polling_would_have_stored(engine: Engine, session: Session) -> None:
     deliver(engine, *once(1))
     applied = apply(engine)
-    assert (applied.applied, applied.wanting, applied.unknown) == (5, {(1, 1)}, set())
+    assert (applied.applied, applied.runs_without_jobs, applied.unknown_runs) == (5, {(1, 1)}, set())
     stored = session.get_one(Run, (1, 1))
     assert (stored.workflow_name, stored.branch, stored.on_default_branch) == ("CI", "main", True)
     assert (stored.status, stored.conclusion, stored.outcome) == ("completed", "success", "success")
@@ -200,7 +200,7 @@ def test_polling_that_is_behind_the_events_changes_nothing(engine: Engine, sessi
 
 def test_jobs_wait_for_a_run_that_polling_brings_later(engine: Engine, session: Session) -> None:
     deliver(engine, job_event(), job_event(2, status="in_progress", name="test"))
-    assert apply(engine).unknown == {(1, 100)}
+    assert apply(engine).unknown_runs == {(1, 100)}
     store_runs(engine, run())
     store_jobs(engine, 100, job(end=55), job(2, name="test", end=80))
     stored = session.scalars(select(Run)).one()

@@ -66,9 +66,9 @@ def test_shuffled_doubled_forged_and_nulled_deliveries_and_a_poll_end_in_what_a_
     assert (applied.applied, applied.failed, applied.ignored) == (len(distinct), 0, 0)
     polled = make_engine(f"sqlite:///{tmp_path / 'polled.db'}")
     upgrade(polled)
-    assert sync(polled, github.url, (REPO,), clock=github.clock).complete
+    assert sync(polled, github.url, (REPO,), clock=github.clock).is_complete
     assert states(engine) == states(polled)
-    assert sync(engine, github.url, (REPO,), clock=github.clock).complete
+    assert sync(engine, github.url, (REPO,), clock=github.clock).is_complete
     assert everything(engine) == everything(polled)
     polled.dispose()
 

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from db.engine import make_engine, write_scope
 from db.models import InboxItem, Job, Repository, Run
-from db.webhook_inbox import MAX_TRIES
+from db.webhook_inbox import MAX_ATTEMPTS
 from tests.builders import add_repository, run, store_runs
 from tests.collector.deliveries import Event, apply, deliver, job_event, once, run_event
 
@@ -102,9 +102,9 @@ def test_what_the_database_refuses_is_given_up_after_some_tries(
     engine: Engine, session: Session, fields: dict[str, Any]
 ) -> None:
     first, poison, last = deliver(engine, run_event(1), run_event(2, **fields), run_event(3))
-    tries = [apply(engine) for _ in range(MAX_TRIES)]
+    tries = [apply(engine) for _ in range(MAX_ATTEMPTS)]
     assert [each.applied for each in tries] == [2, 0, 0, 0, 0]
-    assert [each.put_off for each in tries] == [1, 1, 1, 1, 0]
+    assert [each.deferred for each in tries] == [1, 1, 1, 1, 0]
     assert [each.failed for each in tries] == [0, 0, 0, 0, 1]
     rows = session.execute(select(InboxItem.delivery_id, InboxItem.state))
     states = {row.delivery_id: row.state for row in rows}

@@ -6,7 +6,7 @@ import zlib
 import pytest
 
 from collector.logs import buffer
-from collector.logs.buffer import LogBuffer, compressed
+from collector.logs.buffer import LogBuffer, compress
 
 
 def kept(sent: bytes, pieces: int = 7) -> tuple[str, bool, int]:
@@ -14,7 +14,7 @@ def kept(sent: bytes, pieces: int = 7) -> tuple[str, bool, int]:
     for start in range(0, len(sent), pieces):
         taking.add(sent[start : start + pieces])
     text, cut = taking.finish()
-    assert zlib.decompress(compressed(text)) == text
+    assert zlib.decompress(compress(text)) == text
     return bytes(text).decode(), cut, taking.size
 
 

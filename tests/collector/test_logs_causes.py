@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from collector.github.client import Client
-from collector.logs.fetch import Fetched, fetch_log
-from db.logs.pending_logs import WantedLog
+from collector.github.client import GitHubClient
+from collector.logs.fetch import FetchedLog, fetch_log
+from db.logs.pending_logs import PendingLog
 from health.insights.fingerprints import fingerprint
 from tests.collector.servers import Asked, Reply, StandIn, as_json
 
@@ -18,7 +18,7 @@ LIMIT = "The job has exceeded the maximum execution time of 30m0s"
 NOT_TAKEN = "The job was not acquired by Runner of type hosted even after multiple attempts"
 
 
-def fetched(log: str | None, *messages: str) -> Fetched:
+def fetched(log: str | None, *messages: str) -> FetchedLog:
     def respond(asked: Asked) -> Reply:
         if asked.path.endswith("/logs"):
             return Reply(404) if log is None else Reply(body=log.encode())
@@ -26,8 +26,8 @@ def fetched(log: str | None, *messages: str) -> Fetched:
         return as_json([*noted, {"annotation_level": "warning", "message": "Node.js 16 is deprecated"}])
 
     with StandIn(respond).serve() as url:
-        client = Client(url, "good", sleep=lambda _: None)
-        return fetch_log(client, "acme/web", WantedLog(7, 1, 1, "test", failed=True), threading.Event())
+        client = GitHubClient(url, "good", sleep=lambda _: None)
+        return fetch_log(client, "acme/web", PendingLog(7, 1, 1, "test", failed=True), threading.Event())
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ class Said(Progress):
         super().__init__(engine, github.clock, {})
         self.lines: list[str] = []
 
-    def say(self, line: str) -> None:
+    def log_line(self, line: str) -> None:
         self.lines.append(line)
 
 

@@ -5,9 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from collector.logs.excerpt import AFTER, BEFORE, LONGEST_LINE, SEARCHED, excerpt, excerpt_of, is_closing, plain
+from collector.logs.excerpt import (
+    LINES_AFTER,
+    LINES_BEFORE,
+    MAX_LINE_LENGTH,
+    SEARCHED_LINES,
+    excerpt_lines,
+    excerpt_text,
+    is_closing,
+    plain_line,
+)
 from collector.logs.patterns import Pattern
-from health.insights.fingerprints import fingerprint, normalised
+from health.insights.fingerprints import fingerprint, normalize
 from tests.collector.recordings import FOLDER, MISSING
 from tests.growth import SUBQUADRATIC, growth
 
@@ -29,17 +38,17 @@ END = "##[error]Process completed with exit code 1."
     ],
 )  # fmt: skip
 def test_the_line_to_see_first(lines: list[str], expected: str | None) -> None:
-    assert excerpt(lines).error_line == expected
+    assert excerpt_lines(lines).error_line == expected
 
 
 def test_a_line_is_plain_without_time_and_colour() -> None:
-    assert plain("\ufeff2026-11-18T12:00:00.1234567Z \x1b[31mred\x1b[0m \x1b]8;;http://x\x07link") == "red link"
+    assert plain_line("\ufeff2026-11-18T12:00:00.1234567Z \x1b[31mred\x1b[0m \x1b]8;;http://x\x07link") == "red link"
 
 
 def test_the_same_cause_has_the_same_fingerprint_in_every_run() -> None:
     first = "Failed to connect to 10.0.0.7 port 443 after 129 ms at 2026-11-18T12:00:00Z (req 7f3a9c01de)"
     second = "Failed to connect to 10.0.0.9 port 443 after 7 ms at 2026-11-19T01:10:59Z (req a91b22c0ff)"
-    assert normalised(first) == normalised(second)
+    assert normalize(first) == normalize(second)
     assert fingerprint(first) == fingerprint(second)
     assert fingerprint("another cause") != fingerprint(first)
     assert fingerprint(None) is None
@@ -69,7 +78,7 @@ def test_the_same_cause_has_the_same_fingerprint_in_every_run() -> None:
     ],
 )  # fmt: skip
 def test_words_of_failure_that_tell_of_none_are_passed_over(lines: list[str], expected: str | None) -> None:
-    assert excerpt(lines).error_line == expected
+    assert excerpt_lines(lines).error_line == expected
 
 
 TRIES = ["Fetch of the index: attempt 2 of 5 failed, trying again", "14 images pulled, 0 failed", "cache restored"]
@@ -119,7 +128,7 @@ TRIES = ["Fetch of the index: attempt 2 of 5 failed, trying again", "14 images p
     ],
 )  # fmt: skip
 def test_the_line_of_a_tool_is_the_cause_and_no_try_before_it_that_was_repeated(said: list[str], place: int) -> None:
-    found = excerpt(["##[group]Run ./ci.sh", "./ci.sh", "##[endgroup]", *TRIES, *said, END])
+    found = excerpt_lines(["##[group]Run ./ci.sh", "./ci.sh", "##[endgroup]", *TRIES, *said, END])
     assert found.error_line == said[place].removeprefix("##[error]").strip()
 
 
@@ -137,7 +146,7 @@ def test_the_line_of_a_tool_is_the_cause_and_no_try_before_it_that_was_repeated(
     ],
 )  # fmt: skip
 def test_without_a_rule_the_last_word_of_the_step_is_the_cause(lines: list[str], expected: str | None) -> None:
-    assert excerpt(lines).error_line == expected
+    assert excerpt_lines(lines).error_line == expected
 
 
 def test_the_alternatives_of_a_pattern_are_told_apart() -> None:
@@ -151,21 +160,21 @@ def test_the_time_to_read_lines_grows_with_their_number_and_their_length() -> No
     def lines(count: int, times: int) -> list[str]:
         return [*(f"{k} " + "at some.package.name.Error of a-b/c.d:12 (x) " * times for k in range(count)), END]
 
-    assert excerpt(lines(SEARCHED, 4)).weak
-    assert growth(excerpt, lambda size: lines(size, 10), 100) < SUBQUADRATIC
-    assert growth(excerpt, lambda size: lines(100, size), 10) < SUBQUADRATIC
+    assert excerpt_lines(lines(SEARCHED_LINES, 4)).is_fallback
+    assert growth(excerpt_lines, lambda size: lines(size, 10), 100) < SUBQUADRATIC
+    assert growth(excerpt_lines, lambda size: lines(100, size), 10) < SUBQUADRATIC
 
 
 def test_a_line_that_no_rule_names_is_weak() -> None:
-    assert excerpt(["the badge is stale", END]).weak
-    assert not excerpt(["error: the badge is stale", END]).weak
-    assert excerpt(["error: one try", "##[error]The operation was canceled."]).weak
+    assert excerpt_lines(["the badge is stale", END]).is_fallback
+    assert not excerpt_lines(["error: the badge is stale", END]).is_fallback
+    assert excerpt_lines(["error: one try", "##[error]The operation was canceled."]).is_fallback
 
 
 def test_no_line_of_another_step_is_the_cause_of_a_step_that_said_something() -> None:
     before = ["##[group]Run audit", "audit", "##[endgroup]", "ERROR: audit level high exceeded", "audit: ignored"]
     lines = [*before, "##[group]Run badge", "badge", "##[endgroup]", "the badge is stale", END]
-    assert excerpt(lines).error_line == "the badge is stale"
+    assert excerpt_lines(lines).error_line == "the badge is stale"
 
 
 def test_a_step_without_a_closing_error_ends_by_its_times() -> None:
@@ -179,15 +188,15 @@ def test_a_step_without_a_closing_error_ends_by_its_times() -> None:
         "2026-11-18T12:00:04.0000000Z error: nothing to upload",
     ]
     step = ("2026-11-18T12:00:01", "2026-11-18T12:00:03")
-    assert excerpt(lines, step).error_line == "fatal: unable to access the remote"
+    assert excerpt_lines(lines, step).error_line == "fatal: unable to access the remote"
     without = [line for line in lines if "##[error]" not in line]
-    assert excerpt(without, step).error_line == "fatal: unable to access the remote"
+    assert excerpt_lines(without, step).error_line == "fatal: unable to access the remote"
 
 
 def test_what_a_carriage_return_overwrites_is_no_cause() -> None:
-    assert excerpt(["error: mirror 1\r               \rerror: mirror 2", END]).error_line == "error: mirror 2"
-    assert excerpt(["error: mirror 1\rno mirror is left", END]).error_line == "no mirror is left"
-    assert excerpt(["error: mirror 1\r\x1b[Kno mirror is left", END]).error_line == "no mirror is left"
+    assert excerpt_lines(["error: mirror 1\r               \rerror: mirror 2", END]).error_line == "error: mirror 2"
+    assert excerpt_lines(["error: mirror 1\rno mirror is left", END]).error_line == "no mirror is left"
+    assert excerpt_lines(["error: mirror 1\r\x1b[Kno mirror is left", END]).error_line == "no mirror is left"
 
 
 def test_the_step_that_failed_is_found_by_its_times_where_an_earlier_one_was_allowed_to_fail() -> None:
@@ -200,10 +209,13 @@ def test_the_step_that_failed_is_found_by_its_times_where_an_earlier_one_was_all
         f"2026-11-18T12:05:04.0000000Z {END}",
     ]
     failed = ("2026-11-18T12:05:01", "2026-11-18T12:05:04")
-    assert excerpt(lines).error_line == "error: a nightly compiler is missing"
-    assert excerpt(lines, failed).error_line == "error: no rule for this"
-    assert excerpt_of("\n".join(lines).encode(), failed).error_line == "error: no rule for this"
-    assert excerpt(lines, ("2020-01-01T00:00:00", "2020-01-01T00:00:09")).error_line == excerpt(lines).error_line
+    assert excerpt_lines(lines).error_line == "error: a nightly compiler is missing"
+    assert excerpt_lines(lines, failed).error_line == "error: no rule for this"
+    assert excerpt_text("\n".join(lines).encode(), failed).error_line == "error: no rule for this"
+    assert (
+        excerpt_lines(lines, ("2020-01-01T00:00:00", "2020-01-01T00:00:09")).error_line
+        == excerpt_lines(lines).error_line
+    )
 
 
 @pytest.mark.parametrize("breaks", ["", "a form\x0cfeed", "a bar 1%\r2%\r3%"])
@@ -211,9 +223,9 @@ def test_an_excerpt_of_the_bytes_counts_lines_as_the_whole_text_does(breaks: str
     lines = [f"line {number} ü🚀{breaks}" for number in range(30_000)]
     lines[20_000], lines[20_010] = "error: here", END
     text = "\n".join(lines)
-    found = excerpt_of(text.encode())
+    found = excerpt_text(text.encode())
     shown = text.splitlines()[found.first_line - 1 :]
-    assert tuple(plain(line) for line in shown[: len(found.lines)]) == found.lines
+    assert tuple(plain_line(line) for line in shown[: len(found.lines)]) == found.lines
     assert found.error_line == "error: here"
     assert "error: here" in found.lines
 
@@ -221,23 +233,26 @@ def test_an_excerpt_of_the_bytes_counts_lines_as_the_whole_text_does(breaks: str
 def test_an_excerpt_is_short_and_goes_on_to_the_end_of_the_step_where_that_is_near() -> None:
     far = ["error: here"] + ["noise"] * 1_000 + [END, "after"]
     near = ["before"] * 100 + ["error: here"] + ["noise"] * 20 + [END] + ["cleaning up"] * 100
-    assert len(excerpt(far).lines) == 1 + AFTER
-    assert END in excerpt(near).lines
-    assert len(excerpt(near).lines) == BEFORE + 1 + 20 + 1 + AFTER
-    assert excerpt(near).closing == "Process completed with exit code 1."
+    assert len(excerpt_lines(far).lines) == 1 + LINES_AFTER
+    assert END in excerpt_lines(near).lines
+    assert len(excerpt_lines(near).lines) == LINES_BEFORE + 1 + 20 + 1 + LINES_AFTER
+    assert excerpt_lines(near).closing == "Process completed with exit code 1."
 
 
 def test_lines_of_megabytes_are_cut_for_display() -> None:
     huge = "error: " + "x" * 5_000_000
-    for found in (excerpt(["a", huge[:900_000], END]), excerpt_of("\n".join(["a", huge[:500_000], END]).encode())):
-        assert max(len(line) for line in found.lines) == LONGEST_LINE
+    for found in (
+        excerpt_lines(["a", huge[:900_000], END]),
+        excerpt_text("\n".join(["a", huge[:500_000], END]).encode()),
+    ):
+        assert max(len(line) for line in found.lines) == MAX_LINE_LENGTH
         assert found.error_line is not None
         assert len(found.error_line) == 500
 
 
 def test_what_lies_far_before_the_end_is_not_searched() -> None:
-    assert excerpt(["error: long ago"] + ["fine"] * SEARCHED + [END]).error_line == "fine"
-    assert excerpt(["error: long ago"] + ["fine"] * (SEARCHED - 2) + [END]).error_line == "error: long ago"
+    assert excerpt_lines(["error: long ago"] + ["fine"] * SEARCHED_LINES + [END]).error_line == "fine"
+    assert excerpt_lines(["error: long ago"] + ["fine"] * (SEARCHED_LINES - 2) + [END]).error_line == "error: long ago"
 
 
 def test_only_words_that_give_no_reason_are_called_closing() -> None:
@@ -270,9 +285,9 @@ def marked_logs() -> Iterator[tuple[list[str], int]]:
 def test_in_real_logs_the_marked_line_is_chosen_or_at_least_shown() -> None:
     logs = exact = shown = 0
     for lines, place in marked_logs():
-        found = excerpt(lines)
+        found = excerpt_lines(lines)
         logs += 1
-        chosen = found.error_line == plain(lines[place]).removeprefix("##[error]").strip()[:500]
+        chosen = found.error_line == plain_line(lines[place]).removeprefix("##[error]").strip()[:500]
         exact += chosen
         shown += chosen or found.first_line <= place + 1 < found.first_line + len(found.lines)
     assert logs == 21
@@ -283,4 +298,4 @@ def test_in_real_logs_the_marked_line_is_chosen_or_at_least_shown() -> None:
 @pytest.mark.skipif(not FOLDER.exists(), reason=MISSING)
 def test_no_cause_is_made_up_for_logs_that_just_end() -> None:
     (path,) = (FOLDER / "runner_died").glob("*.log")
-    assert excerpt(path.read_text("utf-8").splitlines()).error_line is None
+    assert excerpt_lines(path.read_text("utf-8").splitlines()).error_line is None

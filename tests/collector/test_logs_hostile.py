@@ -7,8 +7,8 @@ from time import thread_time
 import pytest
 
 from collector.logs.buffer import LogBuffer
-from collector.logs.cause_line import CPU_BUDGET, Budget, OverBudget
-from collector.logs.excerpt import excerpt_of
+from collector.logs.cause_line import CPU_BUDGET, CpuBudget, CpuBudgetExceeded
+from collector.logs.excerpt import excerpt_text
 
 SIZE = 2_000_000
 STAMP = "2026-11-18T12:00:00.0000000Z "
@@ -54,14 +54,14 @@ def test_a_hostile_log_is_read_within_its_time_and_kept(name: str, step: tuple[s
     buffer = LogBuffer()
     buffer.add(LOGS[name]().encode())
     begun = thread_time()
-    limit = Budget()
+    limit = CpuBudget()
     text, _ = buffer.finish()
     assert len(text) > SIZE // 2
     try:
-        found = excerpt_of(text, step, limit)
+        found = excerpt_text(text, step, limit)
         assert len(found.lines) <= 100
         assert all(len(line) <= 2_000 for line in found.lines)
-    except OverBudget:
+    except CpuBudgetExceeded:
         pass
     assert thread_time() - begun < MOST
 
@@ -69,5 +69,5 @@ def test_a_hostile_log_is_read_within_its_time_and_kept(name: str, step: tuple[s
 def test_every_stage_is_within_the_budget() -> None:
     """With none left, the first stage that has anything to do ends it."""
     for log in (f"{STAMP}a\n" * 100, "##[error]no\n" * 100, "a\n" * 100):
-        with pytest.raises(OverBudget):
-            excerpt_of(log.encode(), SPAN, Budget(0))
+        with pytest.raises(CpuBudgetExceeded):
+            excerpt_text(log.encode(), SPAN, CpuBudget(0))

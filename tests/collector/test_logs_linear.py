@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from collector.logs.buffer import LogBuffer
-from collector.logs.excerpt import excerpt_of
-from core.text import redaction
+from collector.logs.excerpt import excerpt_text
+from core.text import make_redactor
 
 # Eight times the text; of quadratic work 64 times the time.
 SHORT, LONG, MOST_TIMES = 125_000, 1_000_000, 24
@@ -42,10 +42,10 @@ def seconds(action: Callable[[], object]) -> float:
 def read(text: str) -> None:
     buffer = LogBuffer()
     buffer.add(text.encode())
-    excerpt_of(buffer.finish()[0], None)
+    excerpt_text(buffer.finish()[0], None)
 
 
-@pytest.mark.parametrize("work", [read, redaction(["hunter2-and-more"])], ids=["excerpt", "redaction"])
+@pytest.mark.parametrize("work", [read, make_redactor(["hunter2-and-more"])], ids=["excerpt", "redaction"])
 @pytest.mark.parametrize("name", TEXTS)
 def test_eight_times_the_text_takes_about_eight_times_as_long(name: str, work: Callable[[str], object]) -> None:
     make = TEXTS[name]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from collector.logs.archive import match, own_name
+from collector.logs.archive import match, name_in_log
 from tests.collector.recordings import FOLDER, MISSING
 
 LONG = "build and test everything on a very large machine with a very long name, that of the"
@@ -25,8 +25,8 @@ LONG = "build and test everything on a very large machine with a very long name,
 )
 def test_a_file_is_known_by_its_jobs_name(file: str, name: str) -> None:
     found = match([file, "system.txt", f"{name}/system.txt", "other/1_Set up job.txt"], [(1, name), (2, "another job")])
-    assert found.certain == {1: file}
-    assert found.doubtful == {}
+    assert found.exact == {1: file}
+    assert found.ambiguous == {}
 
 
 @pytest.mark.parametrize(
@@ -35,37 +35,37 @@ def test_a_file_is_known_by_its_jobs_name(file: str, name: str) -> None:
 )
 def test_what_is_not_a_jobs_file_is_nobodys(file: str) -> None:
     found = match([file], [(1, "build")])
-    assert (found.certain, found.doubtful) == ({}, {})
+    assert (found.exact, found.ambiguous) == ({}, {})
 
 
 def test_names_that_were_cut_to_the_same_are_doubtful() -> None:
     files = [f"0_{LONG} x.txt", f"1_{LONG} x.txt"]
     found = match(files, [(1, f"{LONG} x86"), (2, f"{LONG} xenon"), (3, "lint")])
-    assert found.certain == {}
-    assert found.doubtful == {1: tuple(files), 2: tuple(files)}
+    assert found.exact == {}
+    assert found.ambiguous == {1: tuple(files), 2: tuple(files)}
 
 
 def test_jobs_of_one_name_cannot_be_told_apart() -> None:
     found = match(["0_test.txt", "1_test.txt", "2_lint.txt"], [(1, "test"), (2, "test"), (3, "lint")])
-    assert found.certain == {3: "2_lint.txt"}
-    assert found.doubtful == {}
+    assert found.exact == {3: "2_lint.txt"}
+    assert found.ambiguous == {}
 
 
 def test_names_alike_but_for_signs_are_doubtful() -> None:
     found = match(["0_C__.txt"], [(1, "C++"), (2, "C#")])
-    assert found.certain == {}
-    assert found.doubtful == {1: ("0_C__.txt",), 2: ("0_C__.txt",)}
+    assert found.exact == {}
+    assert found.ambiguous == {1: ("0_C__.txt",), 2: ("0_C__.txt",)}
 
 
 def test_the_preparation_of_a_matrix_is_no_job() -> None:
     found = match(["1_test.txt", "1_test (3.8).txt", "2_test (3.9).txt"], [(1, "test (3.8)"), (2, "test (3.9)")])
-    assert found.certain == {1: "1_test (3.8).txt", 2: "2_test (3.9).txt"}
+    assert found.exact == {1: "1_test (3.8).txt", 2: "2_test (3.9).txt"}
 
 
 def test_a_log_says_whose_it_is() -> None:
     line = "2026-11-18T12:00:00.1234567Z Complete job name: test (3.12,  py)\r\n"
-    assert own_name(f"\ufeffa\n{line}b".encode()) == "test (3.12, py)"
-    assert own_name(b"2026 echo says: Incomplete job names: none") is None
+    assert name_in_log(f"\ufeffa\n{line}b".encode()) == "test (3.12, py)"
+    assert name_in_log(b"2026 echo says: Incomplete job names: none") is None
 
 
 @pytest.mark.skipif(not FOLDER.exists(), reason=MISSING)
@@ -78,11 +78,11 @@ def test_in_real_archives_of_six_years_every_job_is_found() -> None:
         files = [str(path.relative_to(archive)) for path in sorted(archive.rglob("*.txt"))]
         jobs = list(enumerate(sorted(path.name for path in archive.iterdir() if path.is_dir())))
         found = match(files, jobs)
-        assert {job: file.partition("_")[2] for job, file in found.certain.items()} == {
+        assert {job: file.partition("_")[2] for job, file in found.exact.items()} == {
             job: f"{name}.txt" for job, name in jobs
         }
-        for job, file in found.certain.items():
-            assert own_name((archive / file).read_bytes()) in (None, dict(jobs)[job])
+        for job, file in found.exact.items():
+            assert name_in_log((archive / file).read_bytes()) in (None, dict(jobs)[job])
         jobs_found += len(jobs)
     assert len(archives) > 10
     assert jobs_found > 60

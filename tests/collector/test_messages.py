@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from db.enums import RuleKind, RuleScope
 from health.alerts.channels.base import Message
 from health.alerts.channels.email import EmailChannel
-from health.alerts.channels.slack_bot import SlackBot
+from health.alerts.channels.slack_bot import SlackBotChannel
 from health.alerts.channels.webhook import WebhookChannel
 from health.alerts.rules.targets import Patterns
 from tests.builders import NOON, attempt, job, run, store_jobs, store_runs
@@ -32,7 +32,7 @@ class Room:
         self.station = Station(
             engine, clock,
             {
-                "slack": SlackBot(TOKEN, slack.channel, slack.url),
+                "slack": SlackBotChannel(TOKEN, slack.channel, slack.url),
                 "email": EmailChannel(f"smtp://127.0.0.1:{mail.port}", "health@example.com", ("ann@example.com",)),
                 "webhook": WebhookChannel(receiver.url),
             },

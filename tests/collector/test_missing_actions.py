@@ -12,7 +12,7 @@ from db.models import SyncState
 from db.repositories.repository_queries import list_repositories
 from health.completeness.collection_status import list_ledger
 from health.completeness.service import completeness
-from health.completeness.status import verdict
+from health.completeness.status import completeness_status
 from tests.collector.conftest import Clock
 from tests.collector.servers import Asked, Reply, StandIn, as_json
 from tests.collector.syncing import make_client, sync
@@ -60,7 +60,7 @@ def test_a_repository_without_actions_is_no_failure_and_said_once(
         client = make_client(url, clock)
         for _ in range(3):
             outcome = sync(engine, url, (WEB, FORK), clock=clock, client=client)
-            assert (outcome.failures, outcome.complete) == ({}, True)
+            assert (outcome.failures, outcome.is_complete) == ({}, True)
             clock.forward(minutes=5)
     said = [record for record in caplog.records if "has no GitHub Actions" in record.getMessage()]
     assert [(record.levelno, FORK in record.getMessage()) for record in said] == [(logging.INFO, True)]
@@ -71,7 +71,7 @@ def test_a_repository_without_actions_is_no_failure_and_said_once(
         assert [row.error for row in list_repositories(session)] == [None, None]
         # What the repository does not have makes no figure of the others incomplete.
         assert completeness(session, Scope()).complete_since is not None
-        assert verdict(list_ledger(session), 0, clock.now).headline.startswith("Everything")
+        assert completeness_status(list_ledger(session), 0, clock.now).headline.startswith("Everything")
 
 
 def test_once_there_are_actions_they_are_collected(engine: Engine, clock: Clock) -> None:
@@ -80,7 +80,7 @@ def test_once_there_are_actions_they_are_collected(engine: Engine, clock: Clock)
         sync(engine, url, (FORK,), clock=clock)
         owner.actions = EMPTY
         clock.forward(minutes=5)
-        assert sync(engine, url, (FORK,), clock=clock).complete
+        assert sync(engine, url, (FORK,), clock=clock).is_complete
     assert missing_since(engine) is None
     with Session(engine) as session:
         (ledger,) = list_ledger(session)
@@ -110,7 +110,7 @@ def test_a_missing_right_and_a_lost_repository_stay_failures(engine: Engine, clo
 def test_a_repository_that_is_lost_after_its_actions_were_missing_is_a_failure(engine: Engine, clock: Clock) -> None:
     owner = Owner(NOT_FOUND)
     with owner.server.serve() as url:
-        assert sync(engine, url, (FORK,), clock=clock).complete
+        assert sync(engine, url, (FORK,), clock=clock).is_complete
         owner.fork = NOT_FOUND
         clock.forward(hours=2)
         assert list(sync(engine, url, (FORK,), clock=clock).failures) == [FORK]

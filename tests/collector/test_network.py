@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from collector.github import errors, transport
-from collector.github.client import TRIES, Client
+from collector.github.client import MAX_ATTEMPTS, GitHubClient
 from collector.github.pagination import pages
 from collector.github.payloads import RunPayload
 from demo.app import create_app
@@ -51,8 +51,8 @@ def bundle(tmp_path: Path) -> str:
     return str(tmp_path / "ca.pem")
 
 
-def client(url: str) -> Client:
-    return Client(url, "good", sleep=lambda _: None)
+def client(url: str) -> GitHubClient:
+    return GitHubClient(url, "good", sleep=lambda _: None)
 
 
 def redirecting(target: str, status: int = 301) -> StandIn:
@@ -94,17 +94,17 @@ def test_no_other_host_is_asked_anything(status: int, hello: StandIn) -> None:
     with (
         hello.serve() as elsewhere,
         redirecting(f"{elsewhere}/new", status).serve() as url,
-        pytest.raises(errors.BadAnswer, match="another host"),
+        pytest.raises(errors.InvalidResponse, match="another host"),
     ):
         client(url).get("/old")
     assert hello.asked == []
 
 
 def test_a_redirect_that_leaves_the_api_or_never_ends_is_told(hello: StandIn) -> None:
-    with redirecting("/old").serve() as url, pytest.raises(errors.BadAnswer, match="circle"):
+    with redirecting("/old").serve() as url, pytest.raises(errors.InvalidResponse, match="circle"):
         client(url).get("/old")
     server = StandIn(lambda _: Reply(302, {"Location": "/login"}))
-    with server.serve() as url, pytest.raises(errors.BadAnswer, match=r"outside its API .*GITHUB_API_URL"):
+    with server.serve() as url, pytest.raises(errors.InvalidResponse, match=r"outside its API .*GITHUB_API_URL"):
         client(f"{url}/api/v3").get("/x")
     assert server.paths == ["/api/v3/x"]
 
@@ -232,6 +232,6 @@ def test_a_server_that_stalls_is_given_up_and_asked_again(monkeypatch: pytest.Mo
 def test_nobody_at_home_is_one_line_after_a_few_tries() -> None:
     paused: list[float] = []
     with pytest.raises(errors.Unreachable, match=r"cannot reach http://127\.0\.0\.1:1: Connection refused"):
-        Client("http://127.0.0.1:1", sleep=paused.append).get("/x")
+        GitHubClient("http://127.0.0.1:1", sleep=paused.append).get("/x")
     # Long pauses are taken in small parts.
-    assert len(paused) >= TRIES - 1
+    assert len(paused) >= MAX_ATTEMPTS - 1

@@ -10,18 +10,18 @@ from urllib.parse import parse_qsl, quote
 import pytest
 from sqlalchemy import Engine, select
 
-from collector.claims import Claims
+from collector.claims import ClaimManager
 from collector.github.errors import RateLimited
-from collector.github.limiter import RateLimit
-from collector.github.payloads import RunPayload, read
+from collector.github.limiter import RateLimiter
+from collector.github.payloads import RunPayload, parse_payload
 from collector.progress import Progress
-from collector.sync.engine import Outcome, Sync
-from collector.sync.scan_plan import Window, read_windows
-from db.collection.backfills import advance, want_history
+from collector.sync.engine import SyncEngine, SyncResult
+from collector.sync.scan_plan import BackfillWindow, read_windows
+from db.collection.backfills import advance, request_backfill
 from db.collection.sync_state import sync_state
-from db.engine import make_engine, session_scope, shown, write_scope
+from db.engine import make_engine, safe_url, session_scope, write_scope
 from db.models import Run, SyncState
-from db.repositories.repository_writes import note_target
+from db.repositories.repository_writes import record_target
 from health.retention import prune
 from tests.builders import NOON, add_repository
 from tests.collector.conftest import REPO, GitHub
@@ -60,8 +60,8 @@ def account(listed: Callable[[str], Reply], *names: str) -> Callable[[Asked], Re
 def test_a_list_of_an_organisation_that_fails_hides_none_of_its_repositories(engine: Engine) -> None:
     add_repository(engine)
     with write_scope(engine) as session:
-        note_target(session, "acme/web", 1, None, NOON)
-        note_target(session, "other/gone", None, "not there", NOON)
+        record_target(session, "acme/web", 1, None, NOON)
+        record_target(session, "other/gone", None, "not there", NOON)
         session.get_one(SyncState, 1).identified_at = NOON
 
     def respond(asked: Asked) -> Reply:
@@ -70,13 +70,13 @@ def test_a_list_of_an_organisation_that_fails_hides_none_of_its_repositories(eng
     looked = []
     with StandIn(respond).serve() as url:
         syncing = _sync(engine, url, "acme/*")
-        claims = Claims(engine, "me", clock)
+        claims = ClaimManager(engine, "me", clock)
         for _ in range(3):
-            outcome = Outcome()
-            targets = syncing.resolve(outcome)
+            outcome = SyncResult()
+            targets = syncing.resolve_targets(outcome)
             looked.append(sorted(claims.renew().names))
-            syncing.look(looked[-1], outcome)
-            syncing.tidy(targets, outcome)
+            syncing.sync_runs(looked[-1], outcome)
+            syncing.prune_targets(targets, outcome)
     assert looked[1:] == [["acme/web"]] * 2
 
 
@@ -85,7 +85,7 @@ def test_the_rate_limit_in_the_list_of_an_organisation_is_waited_for(engine: Eng
     used_up = as_json({"message": "API rate limit exceeded"}, 403, **limit_headers(0, reset=reset))
     with StandIn(lambda _: used_up).serve() as url:
         outcome = _sync(engine, url, "acme/*").run()
-    assert outcome.waiting is not None
+    assert outcome.rate_limited is not None
     assert outcome.failures == {}
 
 
@@ -101,7 +101,7 @@ def test_an_answer_that_breaks_off_is_that_repositorys_trouble_alone(engine: Eng
     with StandIn(account(listed, *names)).serve() as url:
         outcome = _sync(engine, url, *(f"acme/{name}" for name in names)).run()
     assert list(outcome.failures) == ["acme/r00"]
-    assert len(outcome.read) == 11
+    assert len(outcome.repository_results) == 11
 
 
 def test_text_that_is_too_long_for_its_column_is_cut(engine: Engine) -> None:
@@ -121,19 +121,19 @@ def test_text_that_is_too_long_for_its_column_is_cut(engine: Engine) -> None:
 
 
 def test_a_time_outside_of_the_calendar_is_refused_with_its_run_alone() -> None:
-    refused = read(RunPayload, run_json(7, updated_at="0001-01-01T00:00:00+01:00"))
+    refused = parse_payload(RunPayload, run_json(7, updated_at="0001-01-01T00:00:00+01:00"))
     assert isinstance(refused, str)
     assert "run 7: updated_at" in refused
 
 
 def test_no_header_stops_asking_for_much_longer_than_an_hour() -> None:
-    rate = RateLimit(clock)
-    rate.note({"x-ratelimit-limit": "5000", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "99999999999"})
+    rate = RateLimiter(clock)
+    rate.update({"x-ratelimit-limit": "5000", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "99999999999"})
     with pytest.raises(RateLimited) as refused:
         rate.check()
     assert refused.value.until == NOON + timedelta(minutes=65)
-    rate = RateLimit(clock, patience=90)
-    assert rate.refused({"retry-after": "99999999999"}).until == NOON + timedelta(hours=1)
+    rate = RateLimiter(clock, max_wait=90)
+    assert rate.record_refusal({"retry-after": "99999999999"}).until == NOON + timedelta(hours=1)
 
 
 def test_a_day_more_of_history_is_read(engine: Engine) -> None:
@@ -141,12 +141,12 @@ def test_a_day_more_of_history_is_read(engine: Engine) -> None:
 
     def want(days: int) -> object:
         with write_scope(engine) as session:
-            return want_history(session, 1, NOON - timedelta(days=days), NOON, NOON)
+            return request_backfill(session, 1, NOON - timedelta(days=days), NOON, NOON)
 
     with write_scope(engine) as session:
         state = sync_state(session, 1)
         state.complete_since, state.covered_to = NOON - timedelta(days=30), NOON
-        key = want_history(session, 1, NOON - timedelta(days=60), NOON, NOON)
+        key = request_backfill(session, 1, NOON - timedelta(days=60), NOON, NOON)
         assert key
     missing = want(61)
     assert (missing.since, missing.until) == (NOON - timedelta(days=61), key.since)  # type: ignore[attr-defined]
@@ -172,13 +172,13 @@ def test_a_window_that_holds_more_than_github_said_is_cut() -> None:
         return Reply(200, {**reply.headers, **({"Link": more} if page * 100 < number else {})}, reply.body)
 
     with StandIn(respond).serve() as url:
-        ended: list[Window] = [
+        ended: list[BackfillWindow] = [
             window
             for window, _, last in read_windows(make_client(url, clock), REPO, NOON - timedelta(days=4), NOON)
             if last
         ]
     assert len(ended) > 1
-    assert not any(window.over_cap or window.read >= 1000 for window in ended)
+    assert not any(window.over_cap or window.read_count >= 1000 for window in ended)
 
 
 def test_what_is_deleted_for_its_age_is_not_read_again(engine: Engine, github: GitHub) -> None:
@@ -197,12 +197,12 @@ def test_what_is_deleted_for_its_age_is_not_read_again(engine: Engine, github: G
 def test_a_database_url_is_shown_without_any_password() -> None:
     for url in ("postgresql://u:s3cret@h/x", "postgresql://u@h/x?password=s3cret&sslmode=require&sslpassword=s3cret"):
         engine = make_engine(url)
-        assert "s3cret" not in shown(engine)
-        assert "h/x" in shown(engine)
+        assert "s3cret" not in safe_url(engine)
+        assert "h/x" in safe_url(engine)
 
 
-def _sync(engine: Engine, url: str, *repos: str) -> Sync:
-    return Sync(
+def _sync(engine: Engine, url: str, *repos: str) -> SyncEngine:
+    return SyncEngine(
         engine, make_client(url, clock), repos=repos, backfill_days=30, retention_days=400, clock=clock,
         stop=threading.Event(), progress=Progress(engine, clock, {}),
     )  # fmt: skip

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from db.enums import RuleKind
 from health.alerts.channels.email import EmailChannel
-from health.alerts.channels.slack_bot import SlackBot
+from health.alerts.channels.slack_bot import SlackBotChannel
 from health.alerts.channels.webhook import WebhookChannel
 from tests.collector.conftest import Clock
 from tests.collector.station import Station
@@ -24,7 +24,7 @@ class Town:
     def __init__(self, engine: Engine, clock: Clock, slack: SlackApi, receiver: Hook, mail: Mail) -> None:
         self.slack, self.receiver, self.mail, self.clock = slack, receiver, mail, clock
         self.channels: dict[str, Any] = {
-            "slack": SlackBot(TOKEN, slack.channel, slack.url),
+            "slack": SlackBotChannel(TOKEN, slack.channel, slack.url),
             "email": EmailChannel(f"smtp://127.0.0.1:{mail.port}", "health@example.com", ("ann@example.com",)),
             "webhook": WebhookChannel(receiver.url, "s3cr3t-key"),
         }
@@ -107,7 +107,7 @@ def test_slack_is_down_for_an_hour_and_people_read_how_things_stand(
     assert body["alert"]["resolved_at"]
     states = {(each.channel, each.reason): each for each in station.alerts()[-2].deliveries}
     assert states["slack", "first"].state == "folded"
-    assert states["slack", "first"].folded_into == states["slack", "resolved"].id
+    assert states["slack", "first"].merged_into == states["slack", "resolved"].id
     assert "s3cr3t" not in caplog.text
 
 
@@ -140,7 +140,7 @@ def test_many_that_came_and_went_are_one_digest(town: Town) -> None:
     assert len(town.mail.messages) == 2
     folded = [each for alert in town.station.alerts() for each in alert.deliveries if each.state == "folded"]
     assert len(folded) == 3 * 11
-    assert len({(each.channel, each.folded_into) for each in folded}) == 3
+    assert len({(each.channel, each.merged_into) for each in folded}) == 3
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from collector.github.payloads import RunPayload, read
+from collector.github.payloads import RunPayload, parse_payload
 from collector.sync.convert import attempt_record, run_record
 from db.definitions.records import RunRecord
 from db.runs.run_queries import get_run, list_attempts
@@ -24,7 +24,7 @@ def payload(**changed: Any) -> RunPayload:
         "head_commit": {"message": "Round half to even\n\nAs in the books.", "author": {"name": "Hana Sato",
                                                                                       "email": "hana@acme.test"}},
     }  # fmt: skip
-    found = read(RunPayload, values | changed)
+    found = parse_payload(RunPayload, values | changed)
     assert isinstance(found, RunPayload), found
     return found
 

@@ -7,15 +7,15 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from collector.maintenance import Prices
-from collector.settings import Settings
+from collector.maintenance import PriceRecalculator
+from collector.settings import CollectorSettings
 from core.settings import ConfigError
 from db.models import Run
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
 
 
-def settings(path: Path) -> Settings:
-    return Settings.load(github_repos="acme/web", prices_file=str(path))
+def settings(path: Path) -> CollectorSettings:
+    return CollectorSettings.load(github_repos="acme/web", prices_file=str(path))
 
 
 def cost(engine: Engine) -> float:
@@ -31,12 +31,12 @@ def test_costs_follow_the_file_at_each_start(engine: Engine, tmp_path: Path) -> 
     file = tmp_path / "prices.yml"
     for text, usd in (("groups:\n  macs: 0.1\n", 0.3), ("names:\n  lab-*: 0.01\n", 0.03), ("", 0.0)):
         file.write_text(text, encoding="utf-8")
-        started = Prices(engine, settings(file).prices, lambda: NOON, stop=threading.Event())
+        started = PriceRecalculator(engine, settings(file).prices, lambda: NOON, stop=threading.Event())
         assert started.recompute() == 0  # not before they are adopted
-        started.adopt()
+        started.apply_price_list()
         assert started.recompute() == 1
         assert cost(engine) == pytest.approx(usd)
-        started.adopt()
+        started.apply_price_list()
         assert started.recompute() == 0
 
 
@@ -47,11 +47,11 @@ def test_a_stop_leaves_the_rest_for_the_next_start(engine: Engine, tmp_path: Pat
     file.write_text("labels:\n  x: 1\n", encoding="utf-8")
     stop = threading.Event()
     stop.set()
-    stopped = Prices(engine, settings(file).prices, lambda: NOON, stop=stop)
-    stopped.adopt()
+    stopped = PriceRecalculator(engine, settings(file).prices, lambda: NOON, stop=stop)
+    stopped.apply_price_list()
     assert stopped.recompute() == 1
-    again = Prices(engine, settings(file).prices, lambda: NOON, stop=threading.Event())
-    again.adopt()
+    again = PriceRecalculator(engine, settings(file).prices, lambda: NOON, stop=threading.Event())
+    again.apply_price_list()
     assert again.recompute(seconds=0) == 0
 
 

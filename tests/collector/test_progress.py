@@ -6,9 +6,9 @@ import time
 import pytest
 from sqlalchemy import Engine, event
 
-from collector.claims import Claims
+from collector.claims import ClaimManager
 from collector.progress import Progress
-from core.counters import Count, Tally
+from core.counters import CounterName, CounterRegistry
 from db.engine import session_scope
 from db.repositories.repository_queries import HeartbeatRow, heartbeat
 from tests.collector.conftest import Clock
@@ -27,8 +27,8 @@ def stored(engine: Engine) -> HeartbeatRow:
 
 def started(engine: Engine, clock: Clock, *, often: int = 0, command: bool = False) -> Progress:
     """One that has counted so many looks since its start."""
-    tally = Tally()
-    tally.count(Count.SYNCS, "ok", often)
+    tally = CounterRegistry()
+    tally.increment(CounterName.SYNCS, "ok", often)
     return Progress(engine, clock, {"poll_seconds": 300.0}, bar=command, tally=tally)
 
 
@@ -53,7 +53,7 @@ def test_threads_that_beat_at_once_after_a_start_count_on_from_what_was_counted(
 def test_a_command_beside_a_service_leaves_its_counters_and_facts_alone(engine: Engine) -> None:
     clock = Clock()
     service, command = started(engine, clock, often=5), started(engine, clock, often=1, command=True)
-    service.know(next_prune_at="2026-11-19T00:00:00+00:00")
+    service.set_heartbeat_fields(next_prune_at="2026-11-19T00:00:00+00:00")
     service.beat(force=True)
     for _ in range(2):
         command.begin("history")
@@ -77,7 +77,7 @@ def test_who_ends_in_order_is_stopped_at_once_and_stays_so(engine: Engine) -> No
     service = started(engine, clock)
     service.beat(force=True)
     clock.forward(seconds=1)
-    service.stop()
+    service.mark_stopping()
     stopped = clock()
     clock.forward(seconds=5)
     service.beat(force=True)
@@ -92,9 +92,9 @@ def test_a_command_beside_a_service_does_not_stop_it_and_one_after_it_is_no_gues
     service, command = started(engine, clock), started(engine, clock, command=True)
     service.beat(force=True)
     command.begin("history")
-    command.stop()
+    command.mark_stopping()
     assert stored(engine).stopped_at is None
-    service.stop()
+    service.mark_stopping()
     late = started(engine, clock, command=True)
     late.begin("history")
     assert (stored(engine).stopped_at, stored(engine).detail["command"]) == (None, True)
@@ -104,16 +104,16 @@ def test_a_command_beside_a_service_does_not_stop_it_and_one_after_it_is_no_gues
 def test_of_several_the_last_one_stops_for_all(engine: Engine) -> None:
     clock = Clock()
     one, two = (Progress(engine, clock, {}, name=name) for name in ("a/1", "b/2"))
-    two.leads = False
-    claims = {name: Claims(engine, name, clock) for name in ("a/1", "b/2")}
+    two.is_leader = False
+    claims = {name: ClaimManager(engine, name, clock) for name in ("a/1", "b/2")}
     for name, progress in (("a/1", one), ("b/2", two)):
         claims[name].renew()
         progress.beat(force=True)
-    one.stop()
+    one.mark_stopping()
     assert named(engine, "collector/a/1").stopped_at == clock()
     assert stored(engine).stopped_at is None
     claims["a/1"].release()
-    two.stop()
+    two.mark_stopping()
     assert stored(engine).stopped_at == clock()
 
 

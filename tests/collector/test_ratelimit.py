@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from collector.github import errors
-from collector.github.client import TRIES, Client
-from collector.github.limiter import CONCURRENT, Pace, RateLimit, is_rate_limit
+from collector.github.client import MAX_ATTEMPTS, GitHubClient
+from collector.github.limiter import MAX_CONCURRENT, RateLimiter, SlidingWindow, is_rate_limit
 from collector.github.pagination import pages
 from collector.github.payloads import RepositoryPayload
 from core.clock import utc_now
@@ -36,11 +36,13 @@ def limited(_: Asked) -> Reply:
     return as_json({}, **limit_headers())
 
 
-def quick(url: str, patience: float = 30, pace: Pace | None = None, clock: Callable[[], datetime] = utc_now) -> Client:
-    return Client(url, "good", clock=clock, sleep=lambda _: None, pace=pace, patience=patience)
+def quick(
+    url: str, patience: float = 30, pace: SlidingWindow | None = None, clock: Callable[[], datetime] = utc_now
+) -> GitHubClient:
+    return GitHubClient(url, "good", clock=clock, sleep=lambda _: None, sliding_window=pace, max_wait=patience)
 
 
-def ask_often(client: Client, times: int, threads: int = 32) -> None:
+def ask_often(client: GitHubClient, times: int, threads: int = 32) -> None:
     with ThreadPoolExecutor(threads) as pool:
         for done in [pool.submit(client.get, f"/x/{number}") for number in range(times)]:
             done.result()
@@ -48,14 +50,14 @@ def ask_often(client: Client, times: int, threads: int = 32) -> None:
 
 def test_a_window_of_points_slides_from_the_answer_on() -> None:
     clock = Seconds()
-    pace = Pace(points=3, seconds=60, clock=clock)
+    pace = SlidingWindow(points=3, seconds=60, clock=clock)
     for _ in range(3):
         assert pace.delay() == 0
-        pace.sent()
+        pace.reserve()
     assert pace.delay() == math.inf
     for moment in (5.0, 7.0, 9.0):
         clock.now = moment
-        pace.answered()
+        pace.complete()
     assert pace.delay() == 56
     assert pace.delay(2) == 58
     clock.now = 65
@@ -63,18 +65,18 @@ def test_a_window_of_points_slides_from_the_answer_on() -> None:
 
 
 def test_a_share_of_the_points_is_what_is_left_for_one_of_several_collectors() -> None:
-    pace = Pace(points=10, seconds=60, clock=Seconds())
+    pace = SlidingWindow(points=10, seconds=60, clock=Seconds())
     for _ in range(5):
-        assert pace.delay(share=2) == 0
-        pace.sent()
-    assert pace.delay(share=2) == math.inf
+        assert pace.delay(collector_count=2) == 0
+        pace.reserve()
+    assert pace.delay(collector_count=2) == math.inf
     assert pace.delay() == 0
 
 
 def test_a_server_never_sees_more_than_the_limit_in_any_window_and_gets_most_of_it() -> None:
     server = StandIn(lambda asked: time.sleep(0.02 if asked.path.endswith("7") else 0) or limited(asked))
     with server.serve() as url:
-        client = quick(url, pace=Pace(POINTS, SECONDS))
+        client = quick(url, pace=SlidingWindow(POINTS, SECONDS))
         client.get("/x/0")
         ask_often(client, 3 * POINTS - 1)
     assert len(server.asked) == 3 * POINTS
@@ -86,14 +88,14 @@ def test_a_server_never_sees_more_than_the_limit_in_any_window_and_gets_most_of_
 def test_what_is_allowed_goes_at_once() -> None:
     server = StandIn(limited)
     with server.serve() as url:
-        ask_often(quick(url, pace=Pace(500, 3600)), 300)
+        ask_often(quick(url, pace=SlidingWindow(500, 3600)), 300)
     assert len(server.asked) == 300
 
 
 def test_a_server_that_names_no_limit_is_asked_as_fast_as_it_answers() -> None:
     server = StandIn(lambda _: as_json({}))
     with server.serve() as url:
-        ask_often(quick(url, pace=Pace(POINTS, 3600)), 10 * POINTS)
+        ask_often(quick(url, pace=SlidingWindow(POINTS, 3600)), 10 * POINTS)
     assert len(server.asked) == 10 * POINTS
 
 
@@ -104,16 +106,16 @@ def test_there_are_never_more_at_once_than_github_allows_and_a_share_lowers_that
         client = quick(url)
         with ThreadPoolExecutor(120) as pool:
             asked = [pool.submit(client.get, "/x") for _ in range(120)]
-            while len(server.asked) < CONCURRENT:
+            while len(server.asked) < MAX_CONCURRENT:
                 wait(asked, timeout=0.01)
             wait(asked, timeout=0.6)
-            assert len(server.asked) == CONCURRENT
+            assert len(server.asked) == MAX_CONCURRENT
             together.set()
         assert len(server.asked) == 120
-        client.rate.set_share(30)
+        client.rate.set_collector_count(30)
         server.highest_at_once = 0
         ask_often(client, 60)
-    assert server.highest_at_once <= CONCURRENT // 30
+    assert server.highest_at_once <= MAX_CONCURRENT // 30
 
 
 def test_during_a_penalty_nothing_leaves_and_afterwards_everything_is_answered() -> None:
@@ -129,7 +131,7 @@ def test_during_a_penalty_nothing_leaves_and_afterwards_everything_is_answered()
 
     server = StandIn(respond)
     with server.serve() as url:
-        ask_often(quick(url, pace=Pace(20, 1)), 40)
+        ask_often(quick(url, pace=SlidingWindow(20, 1)), 40)
     first = next(each.at for each in server.asked if each.path == "/x/5")
     assert len([each for each in server.asked if each.path == "/x/5"]) == 2
     # Those that had left by then do not count: they arrive at once, the next at the earliest after the two seconds.
@@ -164,60 +166,60 @@ def test_stopping_ends_a_wait() -> None:
 
 
 def test_a_refusal_that_several_threads_meet_counts_once(clock: Clock) -> None:
-    rate = RateLimit(clock)
-    with rate.passage() as first, rate.passage() as second:
-        one, two = rate.refused({}, first), rate.refused({}, second)
+    rate = RateLimiter(clock)
+    with rate.acquire() as first, rate.acquire() as second:
+        one, two = rate.record_refusal({}, first), rate.record_refusal({}, second)
     assert one.until == two.until
     assert 60 <= (one.until - clock.now).total_seconds() <= 72
 
 
 def test_penalties_without_a_time_grow_until_something_goes_well(clock: Clock) -> None:
-    rate, spans = RateLimit(clock), []
+    rate, spans = RateLimiter(clock), []
     for _ in range(5):
-        with rate.passage() as ticket:
-            until = rate.refused({}, ticket).until
+        with rate.acquire() as ticket:
+            until = rate.record_refusal({}, ticket).until
         spans.append((until - clock.now).total_seconds())
         clock.now = until
     assert [round(math.log2(span / 66)) for span in spans] == [0, 1, 2, 3, 4]
-    with rate.passage() as ticket:
-        rate.note_success(ticket)
-    with rate.passage() as ticket:
-        assert (rate.refused({}, ticket).until - clock.now).total_seconds() <= 72
+    with rate.acquire() as ticket:
+        rate.record_success(ticket)
+    with rate.acquire() as ticket:
+        assert (rate.record_refusal({}, ticket).until - clock.now).total_seconds() <= 72
 
 
 def test_a_good_answer_from_before_a_penalty_does_not_make_the_next_one_short(clock: Clock) -> None:
-    rate = RateLimit(clock)
-    with rate.passage() as early, rate.passage() as late:
-        clock.now = rate.refused({}, late).until
-        rate.note_success(early)
-        with rate.passage() as next_one:
-            assert (rate.refused({}, next_one).until - clock.now).total_seconds() >= 120
+    rate = RateLimiter(clock)
+    with rate.acquire() as early, rate.acquire() as late:
+        clock.now = rate.record_refusal({}, late).until
+        rate.record_success(early)
+        with rate.acquire() as next_one:
+            assert (rate.record_refusal({}, next_one).until - clock.now).total_seconds() >= 120
 
 
 def test_a_later_retry_after_lengthens_the_same_penalty_and_an_earlier_one_does_not_end_it(clock: Clock) -> None:
-    rate = RateLimit(clock)
-    with rate.passage() as a, rate.passage() as b, rate.passage() as c:
-        rate.refused({"retry-after": "10"}, a)
-        assert rate.refused({"retry-after": "30"}, b).until == clock.now + timedelta(seconds=30)
-        assert rate.refused({"retry-after": "5"}, c).until == clock.now + timedelta(seconds=30)
+    rate = RateLimiter(clock)
+    with rate.acquire() as a, rate.acquire() as b, rate.acquire() as c:
+        rate.record_refusal({"retry-after": "10"}, a)
+        assert rate.record_refusal({"retry-after": "30"}, b).until == clock.now + timedelta(seconds=30)
+        assert rate.record_refusal({"retry-after": "5"}, c).until == clock.now + timedelta(seconds=30)
 
 
 def test_a_used_up_hour_is_waited_for_until_its_reset(clock: Clock) -> None:
     reset = clock.now + timedelta(minutes=20)
-    rate = RateLimit(clock)
-    with rate.passage() as ticket:
-        assert rate.refused(limit_headers(0, reset=reset.timestamp()), ticket).until == reset
+    rate = RateLimiter(clock)
+    with rate.acquire() as ticket:
+        assert rate.record_refusal(limit_headers(0, reset=reset.timestamp()), ticket).until == reset
     clock.now = reset
     rate.check()
 
 
 @pytest.mark.parametrize(("reserve", "last"), [(0, 1), (10, 501), (90, 4501)])
 def test_the_reserve_is_a_part_of_the_hourly_limit(clock: Clock, reserve: int, last: int) -> None:
-    rate = RateLimit(clock, reserve=reserve)
+    rate = RateLimiter(clock, reserve=reserve)
     reset = (clock.now + timedelta(minutes=20)).timestamp()
-    rate.note(limit_headers(last, reset=reset))
+    rate.update(limit_headers(last, reset=reset))
     rate.check()
-    rate.note(limit_headers(last - 1, reset=reset))
+    rate.update(limit_headers(last - 1, reset=reset))
     with pytest.raises(errors.RateLimited, match="used up"):
         rate.check()
 
@@ -235,7 +237,7 @@ def test_threads_at_once_do_not_spend_the_reserve() -> None:
 
     server = StandIn(respond)
     with server.serve() as url:
-        client = Client(url, "good", reserve=10)
+        client = GitHubClient(url, "good", reserve=10)
         client.get("/x")
         with ThreadPoolExecutor(32) as pool:
             results = [pool.submit(client.get, "/x") for _ in range(64)]
@@ -245,14 +247,14 @@ def test_threads_at_once_do_not_spend_the_reserve() -> None:
 
 
 def test_late_answers_of_an_hour_that_is_over_and_resets_that_wobble_change_nothing(clock: Clock) -> None:
-    rate = RateLimit(clock)
+    rate = RateLimiter(clock)
     reset = (clock.now + timedelta(minutes=59)).timestamp()
-    rate.note(limit_headers(4000, reset=reset))
-    rate.note(limit_headers(10, reset=reset - 3600))
+    rate.update(limit_headers(4000, reset=reset))
+    rate.update(limit_headers(10, reset=reset - 3600))
     assert rate.state.remaining == 4000
-    rate.note(limit_headers(4100, reset=reset + 1))
+    rate.update(limit_headers(4100, reset=reset + 1))
     assert rate.state.remaining == 4000
-    rate.note(limit_headers(4999, reset=reset + 3600))
+    rate.update(limit_headers(4999, reset=reset + 3600))
     assert rate.state.remaining == 4999
 
 
@@ -269,11 +271,11 @@ def test_late_answers_of_an_hour_that_is_over_and_resets_that_wobble_change_noth
     ids=["a page", "half a JSON", "a cut connection", "bad gzip", "nothing", "bad gateway"],
 )
 def test_what_breaks_on_the_way_is_asked_again(broken: Reply) -> None:
-    answers = iter([broken] * (TRIES - 1))
+    answers = iter([broken] * (MAX_ATTEMPTS - 1))
     server = StandIn(lambda _: next(answers, as_json({"full_name": "acme/web"})))
     with server.serve() as url:
         assert quick(url).get("/repos/acme/web").data == {"full_name": "acme/web"}
-    assert len(server.asked) == TRIES
+    assert len(server.asked) == MAX_ATTEMPTS
 
 
 def test_a_list_that_breaks_at_a_hundred_a_page_goes_on_at_the_same_place_with_smaller_ones() -> None:

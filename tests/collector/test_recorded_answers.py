@@ -44,7 +44,7 @@ def test_every_run_of_a_recorded_page_is_stored_with_every_field(engine: Engine)
     name = serve_runs(recordings, runs, {})
     with recordings.serve() as url:
         outcome = sync(engine, url, (name,), clock=LATER, backfill_days=3650)
-    assert outcome.complete
+    assert outcome.is_complete
     with Session(engine) as session:
         stored = {run.id: run for run in session.scalars(select(Run))}
     assert len(runs) == 27
@@ -69,7 +69,7 @@ def test_every_recorded_job_is_stored_and_phantoms_are_marked(engine: Engine, ru
     recordings = Recordings()
     name = serve_runs(recordings, [run], {run["id"]: jobs})
     with recordings.serve() as url:
-        assert sync(engine, url, (name,), clock=LATER, backfill_days=3650).complete
+        assert sync(engine, url, (name,), clock=LATER, backfill_days=3650).is_complete
     with Session(engine) as session:
         stored = {job.id: job for job in session.scalars(select(Job))}
         row = session.scalars(select(Run)).one()

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.orm import Session
 
-from collector.jobs import Passes
-from collector.maintenance import FEW_ROWS, doubt
-from collector.scheduler import Service
-from db.collection.claims import Share
+from collector.jobs import CollectorJobs
+from collector.maintenance import MIN_ROWS, check_prune
+from collector.scheduler import CollectorService
+from db.collection.claims import Assignment
 from db.engine import write_scope
 from db.models import Run
 from tests.builders import NOON, add_repository, run, store_runs
@@ -49,7 +49,7 @@ def fresh() -> datetime:
     ],
 )
 def test_a_wrong_clock_deletes_nothing(engine: Engine, ahead: timedelta, words: str) -> None:
-    found = doubt(engine, fresh(), *KEPT, ahead)
+    found = check_prune(engine, fresh(), *KEPT, ahead)
     assert found
     assert found.reason == f"{words}; set it, by NTP for example"
 
@@ -57,45 +57,45 @@ def test_a_wrong_clock_deletes_nothing(engine: Engine, ahead: timedelta, words: 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_the_database_server_has_a_clock_too(engine: Engine) -> None:
     """Where GitHub's time comes from a proxy that runs by the same wrong clock."""
-    found = doubt(engine, fresh() + 500 * DAY, *KEPT, NONE)
+    found = check_prune(engine, fresh() + 500 * DAY, *KEPT, NONE)
     assert found
     assert found.reason == "this machine's clock is 500 days ahead of the database server's; set both by NTP"
 
 
 def test_before_github_answers_what_is_due_waits(engine: Engine) -> None:
-    assert doubt(engine, fresh(), *KEPT, None) is None
+    assert check_prune(engine, fresh(), *KEPT, None) is None
     fill(engine, 3, 30, fresh())
-    found = doubt(engine, fresh(), *KEPT, None)
+    found = check_prune(engine, fresh(), *KEPT, None)
     assert found
-    assert found.passes
-    assert doubt(engine, fresh(), *KEPT, timedelta(seconds=-2)) is None
+    assert found.transient
+    assert check_prune(engine, fresh(), *KEPT, timedelta(seconds=-2)) is None
 
 
 @pytest.mark.parametrize(
     ("old", "new", "doubted"),
-    [(FEW_ROWS + 1, 200, True), (FEW_ROWS + 1, 11 * FEW_ROWS, False), (FEW_ROWS, 1, False)],
+    [(MIN_ROWS + 1, 200, True), (MIN_ROWS + 1, 11 * MIN_ROWS, False), (MIN_ROWS, 1, False)],
 )
 def test_more_than_a_tenth_of_all_runs_is_confirmed_by_a_person(
     engine: Engine, old: int, new: int, doubted: bool
 ) -> None:
     now = fresh()
     fill(engine, old, new, now)
-    found = doubt(engine, now, *KEPT, NONE)
+    found = check_prune(engine, now, *KEPT, NONE)
     assert bool(found) is doubted
     if found:
         assert found.reason == (
             f"{old:,} of {old + new:,} runs would go at once; if that is wanted, run `python -m db prune`"
         )
-        assert not found.passes
+        assert not found.transient
 
 
 def test_the_service_says_why_and_deletes_nothing(
-    engine: Engine, passes: Passes, caplog: pytest.LogCaptureFixture
+    engine: Engine, passes: CollectorJobs, caplog: pytest.LogCaptureFixture
 ) -> None:
     """All runs are long over by this machine's clock, and GitHub was never reached."""
     fill(engine, 5, 5, NOON - 500 * DAY)
-    passes.claims.share = Share(frozenset(), frozenset(), 1, True)
-    service = Service(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)
+    passes.claims.assignment = Assignment(frozenset(), frozenset(), 1, True)
+    service = CollectorService(engine, passes, poll_seconds=300, retention_days=400, log_retention_days=90)
     with caplog.at_level(logging.WARNING):
         service._prune()
     assert stored(engine) == 10

@@ -9,16 +9,16 @@ import yaml
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from collector.sync.crons import MOST_BYTES, UnreadableFile, crons_of
-from core.cron import READ_AS, last_due
+from collector.sync.crons import MAX_BYTES, InvalidWorkflowFile, parse_schedule
+from core.cron import ETAG_PREFIX, last_due
 from db.engine import write_scope
 from db.enums import RuleKind
-from db.models import Delivery, WorkflowSchedule
-from db.repositories.schedules import schedule_trouble
+from db.models import Notification, WorkflowSchedule
+from db.repositories.schedules import schedule_error
 from demo.spec import REPOSITORIES
 from demo.workflow_files import text
 from health.alerts.evaluation import Evaluator
-from health.alerts.rules.rules import Rule, checked, parse_threshold
+from health.alerts.rules.rules import Rule, parse_threshold, validate_rule
 from health.alerts.storage.alert_queries import AlertRow, list_alerts
 from health.alerts.storage.stored_rules import add_rule
 from tests.collector.conftest import REPO, GitHub
@@ -54,13 +54,13 @@ FILE = f"/repos/{REPO}/contents/.github/workflows/nightly.yml"
     ],
 )
 def test_the_schedule_is_read_as_github_reads_it(file: str, crons: list[Any]) -> None:
-    assert crons_of(file) == crons
+    assert parse_schedule(file) == crons
 
 
-@pytest.mark.parametrize("file", ["a: [", "- 1", "", "x" * (MOST_BYTES + 1), "a: &a [*a]\n? {"])
+@pytest.mark.parametrize("file", ["a: [", "- 1", "", "x" * (MAX_BYTES + 1), "a: &a [*a]\n? {"])
 def test_what_is_no_workflow_file_is_said_so(file: str) -> None:
-    with pytest.raises(UnreadableFile):
-        crons_of(file)
+    with pytest.raises(InvalidWorkflowFile):
+        parse_schedule(file)
 
 
 def test_the_last_due_time_is_that_of_the_latest_line() -> None:
@@ -72,8 +72,8 @@ def test_the_last_due_time_is_that_of_the_latest_line() -> None:
 
 def test_the_demos_files_ask_for_what_runs_there_by_the_clock() -> None:
     by_clock = {
-        f"{repo.name}/{spec.name}": crons_of(text(spec)) for repo in REPOSITORIES for spec in repo.workflows
-        if crons_of(text(spec))
+        f"{repo.name}/{spec.name}": parse_schedule(text(spec)) for repo in REPOSITORIES for spec in repo.workflows
+        if parse_schedule(text(spec))
     }  # fmt: skip
     assert by_clock == {
         "payments/Nightly": ["0 2 * * *"], "data-platform/Nightly": ["0 3 * * *"], "infra/Drift": ["0 5 * * *"],
@@ -97,10 +97,10 @@ class Night:
 
     def want(self) -> None:
         with write_scope(self.engine) as session:
-            add_rule(session, checked(Rule("nights", RuleKind.MISSING_RUN, 3600)), self.github.clock())
+            add_rule(session, validate_rule(Rule("nights", RuleKind.MISSING_RUN, 3600)), self.github.clock())
 
     def look(self) -> list[AlertRow]:
-        assert sync(self.engine, self.github.url, (REPO,), clock=self.github.clock).complete
+        assert sync(self.engine, self.github.url, (REPO,), clock=self.github.clock).is_complete
         self.evaluator.run()
         with Session(self.engine) as session:
             return list_alerts(session)
@@ -196,7 +196,7 @@ def test_a_file_that_is_gone_has_no_schedule_until_it_is_back(engine: Engine, gi
     github.clock.forward(days=1)
     assert [each.state for each in night.look()] == ["firing", "resolved"]
     with Session(engine) as session:
-        reasons = [each.reason for each in session.query(Delivery).order_by(Delivery.id)]
+        reasons = [each.reason for each in session.query(Notification).order_by(Notification.id)]
     assert reasons == ["first", "first"]
 
 
@@ -231,7 +231,7 @@ def test_a_zone_that_nobody_knows_is_said_and_alarms_nobody(
     assert night.look() == []
     assert schedule(engine).error == "'0 11 * * *': the time zone 'Asia/Nowhere' is not known"
     with Session(engine) as session:
-        found = schedule_trouble(session, schedule(engine).repository_id, schedule(engine).workflow_id)
+        found = schedule_error(session, schedule(engine).repository_id, schedule(engine).workflow_id)
     assert found == schedule(engine).error
     logged = [each.getMessage() for each in caplog.records if each.name == "collector.sync.schedules"]
     assert logged == [f"{REPO}: the schedule of '.github/workflows/nightly.yml' is not judged: {found}"]
@@ -244,7 +244,7 @@ def test_a_file_that_an_older_version_read_without_time_zones_is_read_again(engi
     night.look()
     with write_scope(engine) as session:
         row = session.scalars(select(WorkflowSchedule)).one()
-        row.etag, row.crons = (row.etag or "").removeprefix(READ_AS), ["0 9 * * *"]
+        row.etag, row.crons = (row.etag or "").removeprefix(ETAG_PREFIX), ["0 9 * * *"]
     github.clock.forward(hours=1)
     night.look()
     assert schedule(engine).crons == ["0 2 * * *"]
@@ -269,7 +269,7 @@ def multiplied(levels: int) -> str:
 )
 def test_a_file_costs_no_more_than_its_size(file: str) -> None:
     begun = process_time()
-    assert crons_of(file) == ["0 2 * * *"]
+    assert parse_schedule(file) == ["0 2 * * *"]
     assert process_time() - begun < 4
 
 
@@ -283,28 +283,28 @@ def test_a_file_costs_no_more_than_its_size(file: str) -> None:
         ("".join("  " * n + "a:\n" for n in range(400)), "nested"),
         ("on: *nobody", "an alias without an anchor"),
         (NIGHTLY + "---\n" + NIGHTLY, "more than one document"),
-        ("é" * (MOST_BYTES // 2 + 1), "larger than"),
+        ("é" * (MAX_BYTES // 2 + 1), "larger than"),
     ],
 )
 def test_a_file_beyond_the_limits_is_refused_soon(file: str, reason: str) -> None:
     begun = process_time()
-    with pytest.raises(UnreadableFile, match=reason):
-        crons_of(file)
+    with pytest.raises(InvalidWorkflowFile, match=reason):
+        parse_schedule(file)
     assert process_time() - begun < 4
 
 
 def test_the_parser_without_a_library_in_c_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("collector.sync.crons._LOADER", yaml.BaseLoader)
-    assert crons_of(multiplied(12)) == ["0 2 * * *"]
+    assert parse_schedule(multiplied(12)) == ["0 2 * * *"]
     begun = process_time()
-    with pytest.raises(UnreadableFile, match=r"within|values"):
-        crons_of("a: [" + "1," * 200_000 + "1]")
+    with pytest.raises(InvalidWorkflowFile, match=r"within|values"):
+        parse_schedule("a: [" + "1," * 200_000 + "1]")
     assert process_time() - begun < 6
 
 
 def test_aliases_and_words_for_true_are_read_as_before() -> None:
-    assert crons_of("x: &x [{cron: '1 2 * * *'}]\non:\n  schedule: *x\n") == ["1 2 * * *"]
-    assert crons_of("true:\n  schedule: [{cron: '1 2 * * *'}]\n") == ["1 2 * * *"]
+    assert parse_schedule("x: &x [{cron: '1 2 * * *'}]\non:\n  schedule: *x\n") == ["1 2 * * *"]
+    assert parse_schedule("true:\n  schedule: [{cron: '1 2 * * *'}]\n") == ["1 2 * * *"]
 
 
 def test_a_file_that_ended_the_collector_is_not_read_again(

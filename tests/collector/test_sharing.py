@@ -7,16 +7,16 @@ import pytest
 from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
-from collector.bootstrap import make_client, make_passes
-from collector.claims import Claims
-from collector.jobs import Passes
-from collector.settings import Settings
+from collector.bootstrap import make_client, make_collector_jobs
+from collector.claims import ClaimManager
+from collector.jobs import CollectorJobs
+from collector.settings import CollectorSettings
 from core.clock import utc_now
-from db.collection.claims import CHORES
+from db.collection.claims import LEADER_CLAIM
 from db.engine import write_scope
 from db.logs.log_writes import request_logs
 from db.models import Claim, Job, JobLog
-from db.repositories.repository_queries import claimed_repositories
+from db.repositories.repository_queries import resolved_repositories
 from demo.app import create_app
 from demo.serve import running
 from demo.world import World
@@ -29,25 +29,25 @@ class Collectors:
 
     def __init__(self, engine: Engine, url: str, collect: str) -> None:
         self.engine = engine
-        settings = Settings(
+        settings = CollectorSettings(
             github_api_url=url, github_repos=",".join(REPOS), github_token="good", collect_logs=collect,  # type: ignore[arg-type]
             database_url=engine.url.render_as_string(hide_password=False),
         )  # fmt: skip
         self.first, self.second = (self._make(settings, name) for name in ("first", "second"))
-        self.first.look()
+        self.first.sync_runs()
         self.second.renew_claims()
         self.first.renew_claims()
-        self.second.look()
+        self.second.sync_runs()
 
-    def _make(self, settings: Settings, name: str) -> Passes:
-        passes = make_passes(settings, self.engine, make_client(settings))
-        passes.claims = Claims(self.engine, name, utc_now)
+    def _make(self, settings: CollectorSettings, name: str) -> CollectorJobs:
+        passes = make_collector_jobs(settings, self.engine, make_client(settings))
+        passes.claims = ClaimManager(self.engine, name, utc_now)
         passes.renew_claims()
         return passes
 
-    def held(self, passes: Passes) -> set[int]:
+    def held(self, passes: CollectorJobs) -> set[int]:
         with Session(self.engine) as session:
-            return set(claimed_repositories(session, passes.claims.share.names))
+            return set(resolved_repositories(session, passes.claims.assignment.names))
 
     def logs(self) -> set[int]:
         """The repositories whose logs are stored."""
@@ -78,9 +78,9 @@ def test_each_collector_fetches_the_logs_of_its_own_repositories(engine: Engine,
     both = Collectors(engine, url, "failed")
     mine, theirs = both.held(both.first), both.held(both.second)
     assert (len(mine), len(theirs), mine & theirs) == (1, 1, set())
-    both.second.fill()
+    both.second.fetch_jobs()
     assert both.logs() == theirs
-    both.first.fill()
+    both.first.fetch_jobs()
     assert both.logs() == mine | theirs
 
 
@@ -88,7 +88,7 @@ def test_logs_that_somebody_waits_for_are_fetched_by_who_holds_the_repository(en
     both = Collectors(engine, url, "none")
     mine, theirs = both.held(both.first), both.held(both.second)
     for passes in (both.first, both.second):
-        passes.fill()
+        passes.fetch_jobs()
     both.request()
     both.first.fetch_requested_logs()
     assert both.logs() == mine
@@ -100,10 +100,10 @@ def test_logs_of_a_repository_that_nobody_holds_are_fetched_by_who_leads(engine:
     both = Collectors(engine, url, "none")
     mine = both.held(both.first)
     for passes in (both.first, both.second):
-        passes.fill()
+        passes.fetch_jobs()
     both.request()
     with write_scope(engine) as session:
         session.execute(delete(Claim).where(Claim.holder == "second"))
-        assert session.get_one(Claim, CHORES).holder == "first"
+        assert session.get_one(Claim, LEADER_CLAIM).holder == "first"
     both.first.fetch_requested_logs()
     assert both.logs() > mine

@@ -58,14 +58,14 @@ def test_the_demos_account_twice_changes_nothing_and_asks_one_question_a_reposit
     world = World.demo(anchor=clock(), days=8, clock=clock)
     app = create_app(world)
     with running(app) as url:
-        assert sync(engine, url, ("acme/*",), clock=clock, backfill_days=5).complete
+        assert sync(engine, url, ("acme/*",), clock=clock, backfill_days=5).is_complete
         fetch_logs(engine, url, clock=clock)
         before = rows(engine)
         app.state.requests.clear()
         outcome = sync(engine, url, ("acme/*",), clock=clock, backfill_days=5)
         fetch_logs(engine, url, clock=clock)
         asked = Counter(each.path.split("/")[3] for each in app.state.requests if each.path.startswith("/repos/"))
-    assert outcome.complete
+    assert outcome.is_complete
     assert rows(engine) == before
     assert set(asked.values()) == {1}
     assert len(asked) == 6
@@ -75,7 +75,7 @@ def test_what_the_simulator_shows_is_what_is_stored(engine: Engine) -> None:
     clock = Clock()
     world = World.demo(anchor=clock(), days=8, clock=clock)
     with running(create_app(world)) as url:
-        assert sync(engine, url, ("acme/*",), clock=clock, backfill_days=5).complete
+        assert sync(engine, url, ("acme/*",), clock=clock, backfill_days=5).is_complete
     since = clock() - timedelta(days=5)
     shown = {run.id: run.attempt_at(clock()) for run in world.runs.values() if since <= run.created <= clock()}
     found = {key: value for key, value in stored(engine).items() if key in shown}

@@ -37,7 +37,7 @@ def repositories_with_runs(engine: Engine) -> set[str]:
 def test_the_first_run_of_a_new_workflow_may_come_by_webhook_and_by_poll_at_once(
     engine: Engine, github: GitHub, world: World
 ) -> None:
-    assert sync(engine, github.url, REPOS, clock=github.clock).complete
+    assert sync(engine, github.url, REPOS, clock=github.clock).is_complete
     workflow, run = world.add_workflow(REPO, "Release"), world.add_run(REPO, "Release")
     github.clock.forward(minutes=5)
     client = make_client(github.url, github.clock)
@@ -53,7 +53,7 @@ def test_the_first_run_of_a_new_workflow_may_come_by_webhook_and_by_poll_at_once
         return answer
 
     client.get = get  # type: ignore[method-assign]
-    assert sync(engine, github.url, REPOS, clock=github.clock, client=client).complete
+    assert sync(engine, github.url, REPOS, clock=github.clock, client=client).is_complete
     with Session(engine) as session:
         assert session.get(Run, (1001, run)) is not None
 

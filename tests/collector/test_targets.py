@@ -7,9 +7,9 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from collector.github.auth import AppAuth
-from collector.github.client import Client
-from collector.sync.targets import is_wanted, resolve
-from db.repositories.repository_queries import list_repositories, target_names
+from collector.github.client import GitHubClient
+from collector.sync.targets import is_configured, resolve_targets
+from db.repositories.repository_queries import list_repositories, resolved_target_names
 from demo.app import create_app
 from demo.app_access import AppAccess
 from demo.serve import running
@@ -41,7 +41,7 @@ def account(answers: dict[str, Reply]) -> Callable[[Asked], Reply]:
 
 def names(answers: dict[str, Reply], *entries: str, token: str | None = "good") -> list[str]:
     with StandIn(account(answers)).serve() as url:
-        targets = resolve(Client(url, token), entries)
+        targets = resolve_targets(GitHubClient(url, token), entries)
     assert targets.failures == {}
     return targets.names
 
@@ -101,7 +101,7 @@ def test_the_private_repositories_of_the_user_whose_token_it_is_are_found() -> N
 
 def test_an_owner_that_does_not_exist_is_one_line_and_stops_nobody() -> None:
     with StandIn(account({"/orgs/acme/repos": as_json([repository(1, "acme/web")])})).serve() as url:
-        targets = resolve(Client(url, "good"), ("ghost/*", "acme/*"))
+        targets = resolve_targets(GitHubClient(url, "good"), ("ghost/*", "acme/*"))
     assert targets.names == ["acme/web"]
     assert targets.failures == {"ghost/*": "there is no organisation or user ghost, or it may not be seen"}
 
@@ -109,7 +109,7 @@ def test_an_owner_that_does_not_exist_is_one_line_and_stops_nobody() -> None:
 def test_an_organisation_that_refuses_is_told_in_its_own_words() -> None:
     closed = as_json({"message": "Resource protected by organization SAML enforcement."}, 403)
     with StandIn(account({"/orgs/acme/repos": closed})).serve() as url:
-        targets = resolve(Client(url, "good"), ("acme/*",))
+        targets = resolve_targets(GitHubClient(url, "good"), ("acme/*",))
     assert "SAML enforcement" in targets.failures["acme/*"]
 
 
@@ -119,26 +119,26 @@ def test_a_list_that_did_not_change_is_free_and_a_new_repository_is_found(kind: 
     answers = {f"/{kind}/acme/repos": as_json(listed, **limit_headers())}
     server = StandIn(account(answers))
     with server.serve() as url:
-        client = Client(url, "good")
-        assert resolve(client, ("acme/*",)).names == ["acme/web"]
+        client = GitHubClient(url, "good")
+        assert resolve_targets(client, ("acme/*",)).names == ["acme/web"]
         server.asked.clear()
-        assert resolve(client, ("acme/*",)).names == ["acme/web"]
+        assert resolve_targets(client, ("acme/*",)).names == ["acme/web"]
         assert [bool(each.headers.get("if-none-match")) for each in server.asked] == [True]
         answers[f"/{kind}/acme/repos"] = as_json([*listed, repository(2, "acme/new")])
-        assert resolve(client, ("acme/*",)).names == ["acme/web", "acme/new"]
+        assert resolve_targets(client, ("acme/*",)).names == ["acme/web", "acme/new"]
 
 
 def test_each_page_of_a_long_list_is_remembered(github: GitHub) -> None:
     for number in range(230):
         github.world.add_repository(f"acme/r{number:03}")
     client = make_client(github.url, github.clock)
-    first = resolve(client, ("acme/*",)).names
+    first = resolve_targets(client, ("acme/*",)).names
     assert len(first) == 231
     used = github.app.state.budget.used
-    assert resolve(client, ("acme/*",)).names == first
+    assert resolve_targets(client, ("acme/*",)).names == first
     assert github.app.state.budget.used == used
     github.world.add_repository("acme/r500")
-    assert set(resolve(client, ("acme/*",)).names) - set(first) == {"acme/r500"}
+    assert set(resolve_targets(client, ("acme/*",)).names) - set(first) == {"acme/r500"}
 
 
 def test_an_app_finds_what_its_installation_may_see_of_that_owner() -> None:
@@ -150,10 +150,10 @@ def test_an_app_finds_what_its_installation_may_see_of_that_owner() -> None:
         "/installation/repositories": as_json({"total_count": 3, "repositories": installed}),
     }
     with StandIn(account(answers)).serve() as url:
-        client = Client(url, auth=AppAuth("12", app_key(), 77, Clock()))
-        assert resolve(client, ("acme/*",)).names == ["acme/web", "Acme/secret"]
-        assert resolve(client, ("beta/*",)).names == ["beta/other"]
-        assert list(resolve(client, ("ghost/*",)).failures) == ["ghost/*"]
+        client = GitHubClient(url, auth=AppAuth("12", app_key(), 77, Clock()))
+        assert resolve_targets(client, ("acme/*",)).names == ["acme/web", "Acme/secret"]
+        assert resolve_targets(client, ("beta/*",)).names == ["beta/other"]
+        assert list(resolve_targets(client, ("ghost/*",)).failures) == ["ghost/*"]
 
 
 def test_an_app_on_a_simulated_github_finds_every_page_of_its_installation(clock: Clock) -> None:
@@ -162,8 +162,8 @@ def test_an_app_on_a_simulated_github_finds_every_page_of_its_installation(clock
         world.add_repository(f"acme/r{number}")
     app = create_app(world, tokens=set(), app=AppAccess(12, public_pem(), 77))
     with running(app) as url:
-        client = Client(url, auth=AppAuth("12", app_key(), None, clock), clock=clock)
-        assert len(resolve(client, ("acme/*", "!acme/r7")).names) == 119
+        client = GitHubClient(url, auth=AppAuth("12", app_key(), None, clock), clock=clock)
+        assert len(resolve_targets(client, ("acme/*", "!acme/r7")).names) == 119
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_an_app_on_a_simulated_github_finds_every_page_of_its_installation(clock
 def test_what_the_setting_can_stand_for_is_known_without_asking(
     entries: tuple[str, ...], name: str, wanted: bool
 ) -> None:
-    assert is_wanted(entries, name) is wanted
+    assert is_configured(entries, name) is wanted
 
 
 def test_what_is_not_named_any_more_is_forgotten_though_github_cannot_be_reached(
@@ -192,11 +192,11 @@ def test_what_is_not_named_any_more_is_forgotten_though_github_cannot_be_reached
     github.world.add_repository("acme/old-name")
     github.world.add_repository("demo/api")
     names = ("acme/web", "acme/old-name", "demo/api")
-    assert sync(engine, github.url, names, clock=github.clock).complete
+    assert sync(engine, github.url, names, clock=github.clock).is_complete
     github.world.rename("acme/old-name", "acme/new-name")
     github.clock.forward(hours=2)
-    assert sync(engine, github.url, names, clock=github.clock).complete
+    assert sync(engine, github.url, names, clock=github.clock).is_complete
     sync(engine, "http://127.0.0.1:1", ("acme/web", "acme/old-name"), clock=github.clock)
     with Session(engine) as session:
         assert {row.repo for row in list_repositories(session)} == {"acme/web", "acme/new-name"}
-        assert target_names(session) == ["acme/old-name", "acme/web"]
+        assert resolved_target_names(session) == ["acme/old-name", "acme/web"]

@@ -9,21 +9,21 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from collector.alert_worker import Causes, Telling
-from collector.claims import Claims
+from collector.alert_worker import AlertWorker, FailureLogPrefetcher
+from collector.claims import ClaimManager
 from collector.logs.collect import LogCollector
 from collector.progress import Progress
-from db.collection.claims import Share
+from db.collection.claims import Assignment
 from db.collection.sync_state import bump_data_version
 from db.engine import write_scope
-from db.models import Alert, Delivery, JobLog
+from db.models import Alert, JobLog, Notification
 from demo.app import create_app
 from demo.serve import running
 from health.alerts.channels.registry import Channel
-from health.alerts.channels.slack import SlackChannel
+from health.alerts.channels.slack import SlackWebhookChannel
 from health.alerts.channels.webhook import WebhookChannel
 from health.alerts.evaluation import Evaluator
-from health.alerts.notifications.delivery import Deliverer
+from health.alerts.notifications.delivery import Dispatcher
 from health.alerts.rules.rules import parse_threshold
 from tests.chaos.slack import Hold, Slack, slack
 from tests.collector.conftest import REPO, GitHub
@@ -43,19 +43,19 @@ def channel() -> Iterator[Slack]:
 def service(
     engine: Engine, github: GitHub, channel: Slack, *, url: str | None = None, collect: str = "failed",
     patience: float = 15.0, collectors: int = 1, more: Mapping[str, Channel] | None = None,
-) -> Iterator[Telling]:  # fmt: skip
+) -> Iterator[AlertWorker]:  # fmt: skip
     stop, clock = threading.Event(), github.clock
     client = make_client(url or github.url, clock)
     logs = LogCollector(engine, client, collect=collect, clock=clock, stop=stop, progress=Progress(engine, clock, {}))
-    claims = Claims(engine, "me", clock)
-    claims.share = Share(frozenset(), frozenset(), collectors, leads=True)
-    channels = {**(more or {}), "slack": SlackChannel(channel.url)}
-    telling = Telling(
+    claims = ClaimManager(engine, "me", clock)
+    claims.assignment = Assignment(frozenset(), frozenset(), collectors, is_leader=True)
+    channels = {**(more or {}), "slack": SlackWebhookChannel(channel.url)}
+    telling = AlertWorker(
         engine, evaluator=Evaluator(engine, parse_threshold("3"), list(channels), "http://dash", clock),
-        deliverer=Deliverer(engine, channels, clock),
-        causes=Causes(engine, client, logs, clock, patience_seconds=patience), claims=claims, stop=stop,
+        dispatcher=Dispatcher(engine, channels, clock),
+        prefetcher=FailureLogPrefetcher(engine, client, logs, clock, patience_seconds=patience), claims=claims, stop=stop,
     )  # fmt: skip
-    threads = [threading.Thread(target=work) for work in (telling.keep_judging, telling.keep_delivering)]
+    threads = [threading.Thread(target=work) for work in (telling.run_evaluator, telling.run_dispatchers)]
     for thread in threads:
         thread.start()
     try:
@@ -72,7 +72,7 @@ def fail_three_times(engine: Engine, github: GitHub, workflow: str = "CI") -> No
     for _ in range(3):
         github.world.add_run(REPO, workflow, conclusion="failure", jobs=["lint", "test"], cause="typescript")
         github.clock.forward(minutes=5)
-    assert sync(engine, github.url, (REPO,), clock=github.clock).complete
+    assert sync(engine, github.url, (REPO,), clock=github.clock).is_complete
 
 
 def until(what: Callable[[], object]) -> None:
@@ -91,7 +91,7 @@ def test_the_message_waits_for_the_log_of_the_failed_job(engine: Engine, github:
     fail_three_times(engine, github)
     github.asked()
     with service(engine, github, channel) as telling:
-        telling.changed()
+        telling.request_evaluation()
         until(lambda: channel.taken)
     assert CAUSE in channel.taken[0].text
     # Only the latest run's, and of that only the job that failed.
@@ -104,7 +104,7 @@ def test_it_waits_no_longer_than_that_and_the_log_is_stored_all_the_same(
     fail_three_times(engine, github)
     slow = create_app(github.world, tokens={"good"}, latency=2)
     with running(slow) as url, service(engine, github, channel, url=url, patience=0.1) as telling:
-        telling.changed()
+        telling.request_evaluation()
         until(lambda: channel.taken)
         assert CAUSE not in channel.taken[0].text
         assert stored_logs(engine) == 0
@@ -115,7 +115,7 @@ def test_it_waits_no_longer_than_that_and_the_log_is_stored_all_the_same(
 def test_without_logs_nobody_waits_for_them(engine: Engine, github: GitHub, channel: Slack) -> None:
     fail_three_times(engine, github)
     with service(engine, github, channel, collect="none") as telling:
-        telling.changed()
+        telling.request_evaluation()
         until(lambda: channel.taken)
     assert len(channel.taken) == 1
     assert stored_logs(engine) == 0
@@ -125,7 +125,7 @@ def test_a_github_that_answers_nothing_keeps_no_message(engine: Engine, github: 
     fail_three_times(engine, github)
     github.world.faults.add(r"/logs", status=500, times=1000)
     with service(engine, github, channel, patience=0.2) as telling:
-        telling.changed()
+        telling.request_evaluation()
         until(lambda: channel.taken)
     assert len(channel.taken) == 1
 
@@ -135,10 +135,10 @@ def test_a_slow_channel_keeps_no_rule_from_being_looked_at(engine: Engine, githu
     with service(engine, github, channel, collect="none") as telling:
         channel.wait_until_holding(Hold.BEFORE_TAKING)
         fail_three_times(engine, github)
-        telling.changed()
+        telling.request_evaluation()
         assert channel.holding.wait(_PATIENCE_SECONDS)
         fail_three_times(engine, github, "Deploy")
-        telling.changed()
+        telling.request_evaluation()
         until(lambda: open_alerts(engine) == 2)
         assert channel.taken == []
         channel.let_go(lost=False)
@@ -152,12 +152,12 @@ def test_a_channel_that_hangs_keeps_nothing_from_the_others(engine: Engine, gith
         other = {"webhook": WebhookChannel(hanging.url)}
         with service(engine, github, channel, collect="none", more=other) as telling:
             fail_three_times(engine, github)
-            telling.changed()
+            telling.request_evaluation()
             assert hanging.holding.wait(_PATIENCE_SECONDS)
             until(lambda: len(channel.taken) == 1)
             assert "webhook" in being_sent(engine)
             fail_three_times(engine, github, "Deploy")
-            telling.changed()
+            telling.request_evaluation()
             until(lambda: len(channel.taken) == 2)
             hanging.let_go(lost=True)
 
@@ -174,7 +174,7 @@ def test_what_another_collector_stored_is_looked_at_by_who_leads(
 
 def being_sent(engine: Engine) -> list[str]:
     with Session(engine) as session:
-        return list(session.scalars(select(Delivery.channel).where(Delivery.claimed_until.is_not(None))))
+        return list(session.scalars(select(Notification.channel).where(Notification.claimed_until.is_not(None))))
 
 
 def open_alerts(engine: Engine) -> int:

@@ -17,14 +17,14 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from collector.claims import Claims
+from collector.claims import ClaimManager
 from collector.github.pagination import fan_out
 from collector.health import health
-from collector.jobs import Passes
+from collector.jobs import CollectorJobs
 from collector.progress import Progress
-from collector.settings import Settings
-from collector.supervision import guarded
-from core.work import Work, current, step, waiting
+from collector.settings import CollectorSettings
+from collector.supervision import log_and_continue
+from core.work import TaskTracker, current_task, report_progress, waiting_for_subtasks
 from db.engine import write_scope
 from db.enums import Liveness
 from db.repositories.repository_queries import HeartbeatRow, heartbeat
@@ -38,21 +38,21 @@ NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
 
 
 def test_the_oldest_piece_is_the_one_that_made_no_step_for_longest() -> None:
-    work = Work()
-    assert work.oldest() is None
-    with work.piece("look") as look, work.piece("logs") as logs:
-        look.stepped_at, logs.stepped_at = time.monotonic() - 50, time.monotonic() - 20
-        name, seconds = work.oldest() or ("", 0.0)
+    work = TaskTracker()
+    assert work.stalest() is None
+    with work.track("look") as look, work.track("logs") as logs:
+        look.progressed_at, logs.progressed_at = time.monotonic() - 50, time.monotonic() - 20
+        name, seconds = work.stalest() or ("", 0.0)
         assert (name, round(seconds)) == ("look", 50)
-        step()
-        assert work.oldest() == ("look", pytest.approx(50, abs=1))
-        assert current() is logs
-    assert work.oldest() is None
+        report_progress()
+        assert work.stalest() == ("look", pytest.approx(50, abs=1))
+        assert current_task() is logs
+    assert work.stalest() is None
 
 
 def test_who_waits_for_parts_of_its_own_is_judged_by_them(engine: Engine) -> None:
     """One of three hangs: it is seen, though the others went on."""
-    work, hangs, seen = Work(), threading.Event(), list[tuple[str, float]]()
+    work, hangs, seen = TaskTracker(), threading.Event(), list[tuple[str, float]]()
     release = threading.Event()
 
     def fetch(number: int) -> int:
@@ -62,28 +62,28 @@ def test_who_waits_for_parts_of_its_own_is_judged_by_them(engine: Engine) -> Non
         return number
 
     def job() -> None:
-        piece = current()
+        piece = current_task()
         assert piece is not None
-        piece.stepped_at -= 100
+        piece.progressed_at -= 100
         list(fan_out(fetch, range(3), stop=threading.Event()))
 
-    thread = threading.Thread(target=guarded(job, engine, "look", work))
+    thread = threading.Thread(target=log_and_continue(job, engine, "look", work))
     thread.start()
     assert hangs.wait(20)
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline and not (seen and seen[-1][1] < 50):
         time.sleep(0.05)
-        seen += filter(None, [work.oldest()])
+        seen += filter(None, [work.stalest()])
     release.set()
     thread.join(20)
     assert seen[-1][0] == "look"
     assert seen[-1][1] < 50
-    assert work.oldest() is None
+    assert work.stalest() is None
 
 
 def test_waiting_without_a_piece_is_nothing() -> None:
-    with waiting():
-        step()
+    with waiting_for_subtasks():
+        report_progress()
 
 
 def row(**detail: Any) -> HeartbeatRow:
@@ -114,10 +114,10 @@ def test_what_is_no_time_says_nothing(since: object) -> None:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_health_command_tells_of_work_that_hangs(
-    settings: Settings, passes: Passes, engine: Engine, capsys: pytest.CaptureFixture[str]
+    settings: CollectorSettings, passes: CollectorJobs, engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with passes.work.piece("evaluation") as piece:
-        piece.stepped_at -= 17 * 60
+    with passes.tracker.track("evaluation") as piece:
+        piece.progressed_at -= 17 * 60
         seen_at = passes.beat(force=True)
         assert health(settings) == 1
     assert "made no progress since" in capsys.readouterr().out
@@ -133,26 +133,26 @@ def test_what_a_collector_without_progress_holds_is_taken_over(engine: Engine) -
     stalled = False
     with write_scope(engine) as session:
         add_targets(session, ["acme/web", "acme/api"], NOW)
-    first = Claims(engine, "first", lambda: NOW, lambda: stalled)
+    first = ClaimManager(engine, "first", lambda: NOW, lambda: stalled)
     assert first.renew().names == {"acme/web", "acme/api"}
     stalled = True
     # Alone, it keeps what it has: nobody else would read it.
     assert first.renew().names == {"acme/web", "acme/api"}
-    second = Claims(engine, "second", lambda: NOW)
+    second = ClaimManager(engine, "second", lambda: NOW)
     assert second.renew().names == frozenset()
     share = first.renew()
-    assert (share.names, share.leads) == (frozenset(), False)
+    assert (share.names, share.is_leader) == (frozenset(), False)
     share = second.renew()
-    assert (share.names, share.leads, share.collectors) == ({"acme/web", "acme/api"}, True, 1)
+    assert (share.names, share.is_leader, share.collectors) == ({"acme/web", "acme/api"}, True, 1)
     stalled = False
     assert first.renew().collectors == 2
 
 
 def test_the_sign_of_life_names_the_work(engine: Engine) -> None:
-    work = Work()
-    progress = Progress(engine, lambda: NOW, {"poll_seconds": 300}, work=work)
-    with work.piece("fill") as piece:
-        piece.stepped_at -= 60
+    work = TaskTracker()
+    progress = Progress(engine, lambda: NOW, {"poll_seconds": 300}, tracker=work)
+    with work.track("fill") as piece:
+        piece.progressed_at -= 60
         progress.beat(force=True)
     with Session(engine) as session:
         found = heartbeat(session)

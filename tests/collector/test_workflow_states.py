@@ -12,22 +12,22 @@ from db.definitions.records import RunRecord, WorkflowRecord
 from db.definitions.scope import Scope
 from db.engine import write_scope
 from db.enums import RuleKind
-from db.models import Delivery, Workflow
+from db.models import Notification, Workflow
 from db.repositories.repository_writes import (
     ensure_workflows,
-    settle_unlisted,
+    mark_unlisted_deleted,
+    request_workflow_list,
     upsert_repository,
     upsert_workflows,
-    want_list_of_workflows,
 )
 from health.alerts.attention import attention
 from health.alerts.evaluation import Evaluator
-from health.alerts.rules.rules import Rule, checked, parse_threshold
+from health.alerts.rules.rules import Rule, parse_threshold, validate_rule
 from health.alerts.rules.targets import Patterns
 from health.alerts.storage.alert_queries import AlertRow, list_alerts
 from health.alerts.storage.stored_rules import add_rule
-from health.metrics.definitions.episodes import Standing
-from health.metrics.queries.branch_status import failing_streaks, standings
+from health.metrics.definitions.episodes import WorkflowStatus
+from health.metrics.queries.branch_status import failing_streaks, workflow_statuses
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, run, store_runs
 from tests.collector.conftest import REPO as NAME
 from tests.collector.conftest import GitHub
@@ -70,7 +70,7 @@ class Past:
 
     def messages(self) -> list[str]:
         with Session(self.engine) as session:
-            return [row.reason for row in session.scalars(select(Delivery).order_by(Delivery.id))]
+            return [row.reason for row in session.scalars(select(Notification).order_by(Notification.id))]
 
 
 def test_a_workflow_that_github_does_not_list_any_more_is_not_broken_now(engine: Engine, github: GitHub) -> None:
@@ -80,9 +80,9 @@ def test_a_workflow_that_github_does_not_list_any_more_is_not_broken_now(engine:
     assert (past.state(), past.headlines()) == ("deleted", [])
     with Session(engine) as session:
         assert failing_streaks(session, Scope(), github.clock()) == []
-        stands = standings(session, Scope(), github.clock()).values()
-        assert [each.standing for each in stands if each.workflow_id == past.old.id] == [Standing.DELETED]
-        assert Standing.PASSING in [each.standing for each in stands]
+        stands = workflow_statuses(session, Scope(), github.clock()).values()
+        assert [each.status for each in stands if each.workflow_id == past.old.id] == [WorkflowStatus.DELETED]
+        assert WorkflowStatus.PASSING in [each.status for each in stands]
 
 
 @SQLITE
@@ -165,7 +165,7 @@ def seen(engine: Engine, record: WorkflowRecord, minutes: float) -> None:
         ensure_workflows(session, 1, [record])
     store_runs(engine, run(int(record.id * 1000 + minutes), minutes=minutes, workflow_id=record.id))
     with write_scope(engine) as session:
-        settle_unlisted(session, 1)
+        mark_unlisted_deleted(session, 1)
 
 
 def test_what_is_only_known_from_a_run_is_judged_by_the_age_of_the_run(engine: Engine) -> None:
@@ -204,7 +204,7 @@ def test_only_a_later_run_of_an_inactive_workflow_asks_for_the_list(engine: Engi
         listed(engine, WORKFLOW)
         with write_scope(engine) as session:
             session.get_one(Workflow, (1, 5)).state = state
-            want_list_of_workflows(session, 1, [record])
+            request_workflow_list(session, 1, [record])
             return sync_state(session, 1).workflows_at is None
 
     state = "active"
@@ -221,10 +221,10 @@ def test_an_archived_repository_is_broken_no_more(engine: Engine) -> None:
     now = NOON + timedelta(hours=1)
     with write_scope(engine) as session:
         assert len(failing_streaks(session, Scope(), now)) == 1
-        assert [each.standing for each in standings(session, Scope(), now).values()] == [Standing.FAILING]
+        assert [each.status for each in workflow_statuses(session, Scope(), now).values()] == [WorkflowStatus.FAILING]
         upsert_repository(session, type(REPO)(**{**vars(REPO), "archived": True}))
         assert failing_streaks(session, Scope(), now) == []
-        assert [each.standing for each in standings(session, Scope(), now).values()] == [Standing.ARCHIVED]
+        assert [each.status for each in workflow_statuses(session, Scope(), now).values()] == [WorkflowStatus.ARCHIVED]
 
 
 @SQLITE
@@ -240,7 +240,7 @@ def test_rules_about_one_workflow_leave_inactive_ones_out(engine: Engine, github
     ]
     with write_scope(engine) as session:
         for rule in rules:
-            add_rule(session, checked(rule), github.clock())
+            add_rule(session, validate_rule(rule), github.clock())
     evaluator = Evaluator(engine, parse_threshold("3"), [], "http://dash", github.clock)
     evaluator.run()
     evaluator.run()

@@ -8,14 +8,14 @@ from sqlalchemy.orm import Session
 
 from db.engine import session_scope, write_scope
 from db.enums import AlertState, RuleKind, Severity
-from db.runs.run_queries import BadCursor
-from health.alerts.rules.rules import Rule, built_in, checked, parse_threshold
+from db.runs.run_queries import InvalidCursor
+from health.alerts.rules.rules import Rule, built_in, parse_threshold, validate_rule
 from health.alerts.rules.targets import Patterns
 from health.alerts.storage.alert_queries import (
     AlertFilter,
     alert_page,
     count_alerts,
-    dead_deliveries,
+    dead_notifications,
     firing_alerts,
     get_alert,
     list_alerts,
@@ -24,27 +24,27 @@ from health.alerts.storage.alert_writes import (
     AlertScope,
     acknowledge,
     add_silence,
-    claim_due,
+    claim_due_notifications,
     end_silence,
     enqueue,
-    note_failed,
+    mark_failed,
     open_alert,
     resolve_alert,
 )
 from health.alerts.storage.stored_rules import (
-    RuleIsBuiltIn,
+    BuiltInRuleError,
     add_rule,
-    change_rule,
     delete_rule,
     get_silence,
-    keep_built_in,
     list_rules,
     list_silences,
+    sync_built_in_rule,
+    update_rule,
 )
 from tests.builders import NOON, add_repository
 
 HOUR = timedelta(hours=1)
-RULE = checked(
+RULE = validate_rule(
     Rule(
         "queues", RuleKind.QUEUE_TIME, 600, close_at=300, window_seconds=7200, minimum=3, channels=("slack",),
         scope=Patterns(("acme/*",), ("CI",), ("*",)), severity=Severity.INFO, repeat_seconds=3600,
@@ -67,16 +67,16 @@ def test_a_rule_comes_back_as_it_was_stored(engine: Engine) -> None:
 
 def test_the_built_in_rule_follows_its_setting_and_keeps_what_else_was_set(engine: Engine) -> None:
     with write_scope(engine) as session:
-        kept = keep_built_in(session, built_in(parse_threshold("3")), NOON)
+        kept = sync_built_in_rule(session, built_in(parse_threshold("3")), NOON)
         (rule,) = list_rules(session)
-        assert change_rule(session, kept, Rule(**{**vars(rule), "channels": ("email",), "enabled": False}), NOON)
-        assert keep_built_in(session, built_in(parse_threshold("20%")), NOON) == kept
+        assert update_rule(session, kept, Rule(**{**vars(rule), "channels": ("email",), "enabled": False}), NOON)
+        assert sync_built_in_rule(session, built_in(parse_threshold("20%")), NOON) == kept
         (rule,) = list_rules(session)
         assert (rule.kind, rule.open_at, rule.per) == (RuleKind.FAILURE_RATE, 0.2, "repository")
         assert (rule.channels, rule.enabled) == (("email",), False)
-        with pytest.raises(RuleIsBuiltIn, match="open_at: the built-in rule is what ALERT_THRESHOLD says"):
-            change_rule(session, kept, Rule(**{**vars(rule), "open_at": 0.5}), NOON)
-        with pytest.raises(RuleIsBuiltIn, match="cannot be deleted"):
+        with pytest.raises(BuiltInRuleError, match="open_at: the built-in rule is what ALERT_THRESHOLD says"):
+            update_rule(session, kept, Rule(**{**vars(rule), "open_at": 0.5}), NOON)
+        with pytest.raises(BuiltInRuleError, match="cannot be deleted"):
             delete_rule(session, kept, NOON)
 
 
@@ -159,7 +159,7 @@ def test_pages_of_alerts_follow_each_other(engine: Engine) -> None:
         assert cursor is None
         assert seen == [ids[2], ids[1], ids[0], ids[4], ids[3]]
         for bad in ("x", "MXx8", "MnwyMDI2fDE"):
-            with pytest.raises(BadCursor):
+            with pytest.raises(InvalidCursor):
                 alert_page(session, AlertFilter(), NOON, cursor=bad)
         assert alert_page(session, AlertFilter(workflows=("CI",), severities=("info",)), NOON).items == []
         assert [each.id for each in list_alerts(session, states=["resolved"])] == [ids[4], ids[3]]
@@ -169,17 +169,17 @@ def test_messages_that_nobody_got_can_be_listed(engine: Engine) -> None:
     add_repository(engine)
     with write_scope(engine) as session:
         enqueue(session, opened(session, 1), "first", {"slack": {"subject": "CI is broken"}}, NOON)
-        (claimed,) = claim_due(session, NOON, ["slack"])
-        note_failed(session, claimed, "no_service", NOON, permanent=True)
+        (claimed,) = claim_due_notifications(session, NOON, ["slack"])
+        mark_failed(session, claimed, "no_service", NOON, permanent=True)
     with Session(engine) as session:
-        (dead,) = dead_deliveries(session, NOON - HOUR)
+        (dead,) = dead_notifications(session, NOON - HOUR)
         assert (dead.repo, dead.channel, dead.subject, dead.error) == (
             "acme/web",
             "slack",
             "CI is broken",
             "no_service",
         )
-        assert dead_deliveries(session, NOON + HOUR) == []
+        assert dead_notifications(session, NOON + HOUR) == []
 
 
 def test_who_looks_at_rules_sees_all_that_fires_and_reads_no_messages(engine: Engine) -> None:

@@ -12,11 +12,11 @@ from db.definitions.records import RepositoryRecord, WorkflowRecord
 from db.definitions.scope import Scope, Window
 from db.engine import write_scope
 from db.enums import GroupBy, Interval
-from db.repositories.repository_writes import set_monitored
+from db.repositories.repository_writes import limit_monitoring
 from db.runs.run_lists import recent_outcomes
-from db.runs.run_queries import BadCursor, list_runs
+from db.runs.run_queries import InvalidCursor, list_runs
 from health.metrics import service
-from health.metrics.definitions.formulas import Passed
+from health.metrics.definitions.formulas import PassCounts
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, run, store_runs
 from tests.kept import Kept
 
@@ -94,7 +94,7 @@ def test_scopes_narrow(session: Session, scope: Scope, expected: set[int]) -> No
 
 def test_a_repository_no_longer_monitored_counts_only_when_named(engine: Engine, session: Session) -> None:
     with write_scope(engine) as writing:
-        set_monitored(writing, [1])
+        limit_monitoring(writing, [1])
     assert service.snapshot(session, Scope(), DAY).runs.total == 7
     assert service.snapshot(session, Scope(repos=("acme/api",)), DAY).runs.total == 1
 
@@ -119,7 +119,7 @@ def test_the_sum_of_groups_is_the_snapshot(session: Session) -> None:
 
 def test_what_is_broken_names_the_first_bad_run(session: Session) -> None:
     streaks = service.failing_streaks(session, Scope(), NOON)
-    assert [(each.workflow, each.length, each.first_bad.id) for each in streaks] == [("Deploy", 1, 6)]
+    assert [(each.workflow, each.length, each.first_failure.id) for each in streaks] == [("Deploy", 1, 6)]
 
 
 def test_the_last_runs_of_all_workflows_are_one_statement(session: Session) -> None:
@@ -137,10 +137,10 @@ def test_the_last_runs_of_all_workflows_are_one_statement(session: Session) -> N
 
 def test_workflows_are_listed_broken_ones_first(session: Session) -> None:
     listed = service.workflows(session, Scope(), DAY, NOON)
-    assert [(each.repo, each.workflow, each.failing is not None) for each in listed] == [
+    assert [(each.repo, each.workflow, each.streak is not None) for each in listed] == [
         ("acme/web", "Deploy", True), ("acme/web", "CI", False), ("acme/api", "CI", False),
     ]  # fmt: skip
-    assert [outcome for _, outcome in listed[1].recent] == [
+    assert [outcome for _, outcome in listed[1].recent_outcomes] == [
         "success", "failure", "failure", "success", "cancelled", "in_progress",
     ]  # fmt: skip
 
@@ -165,7 +165,7 @@ def test_a_foreign_cursor_is_refused(session: Session, cursor: str) -> None:
     if not cursor:
         assert list_runs(session, Scope(), DAY, cursor=cursor).items
         return
-    with pytest.raises(BadCursor):
+    with pytest.raises(InvalidCursor):
         list_runs(session, Scope(), DAY, cursor=cursor)
 
 
@@ -194,9 +194,9 @@ def test_a_commit_passed_when_all_of_its_runs_in_the_window_did(engine: Engine) 
     store_runs(engine, run(8, head_sha="a" * 40), repository_id=2)
     with Session(engine) as session:
         found = service.snapshot(session, Scope(), DAY)
-        assert (found.commits, found.success_rate_by_commit) == (Passed(2, 3), pytest.approx(2 / 3))
+        assert (found.commits, found.success_rate_by_commit) == (PassCounts(2, 3), pytest.approx(2 / 3))
         narrow = service.snapshot(session, Scope(repos=("acme/web",), conclusions=("success",)), DAY)
-        assert narrow.commits == Passed(2, 2)
+        assert narrow.commits == PassCounts(2, 2)
         assert service.snapshot(session, Scope(), DAY, commits=False).commits is None
         assert service.snapshot(session, Scope(), Window(NOON - timedelta(days=36), NOON)).commits is None
         points = service.series(session, Scope(), DAY, Interval.DAY)

@@ -11,7 +11,7 @@ from db.engine import session_scope, write_scope
 from db.enums import RuleKind, Severity
 from health.alerts.attention import Attention, Impact, attention, severity_of_streak
 from health.alerts.storage.alert_writes import AlertScope, acknowledge, open_alert
-from health.insights.statistics import shortage
+from health.insights.statistics import find_shortage
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, job, run, store_jobs, store_runs
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -87,14 +87,16 @@ def test_runners_are_short_where_many_jobs_wait_for_hours_and_did_not_a_week_bef
     now = 7 * 86_400.0
     waited = [(now - 600 * k, 900.0 if k % 3 else 5.0) for k in range(1, 18)]
     usual = [4.0] * 16 + [700.0]
-    found = shortage(waited, usual, now)
+    found = find_shortage(waited, usual, now)
     assert found is not None
-    assert (found.jobs, found.waited, found.jobs_before) == (17, 12, 17)
-    assert shortage(waited, [seconds for _, seconds in waited], now) is None, "as always at these hours"
-    assert shortage([each for each in waited if now - each[0] < 3_600], usual, now) is None, "an hour is no shortage"
+    assert (found.jobs, found.waiting_jobs, found.jobs_before) == (17, 12, 17)
+    assert find_shortage(waited, [seconds for _, seconds in waited], now) is None, "as always at these hours"
+    assert find_shortage([each for each in waited if now - each[0] < 3_600], usual, now) is None, (
+        "an hour is no shortage"
+    )
     cold = [(now - 600 * k, 800.0 if k == 3 else 5.0) for k in range(1, 18)]
-    assert shortage(cold, usual, now) is None, "one machine that was started"
-    assert shortage(waited, [], now) is not None, "most jobs waited, and there is nothing to compare with"
+    assert find_shortage(cold, usual, now) is None, "one machine that was started"
+    assert find_shortage(waited, [], now) is not None, "most jobs waited, and there is nothing to compare with"
 
 
 def test_the_label_whose_jobs_waited_is_named(engine: Engine) -> None:

@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from db.definitions.records import DetailsRecord, JobRecord
+from db.definitions.records import JobRecord, RunDetailsRecord
 from db.definitions.scope import Window
 from db.engine import session_scope, write_scope
-from db.jobs.job_writes import store_details
+from db.jobs.job_writes import store_run_details
 from db.repositories.repository_writes import get_repository
 from health.metrics import workflows
 from tests.builders import NOON, add_repository, job, roll_up, run, store_runs
@@ -45,8 +45,8 @@ def _fill(engine: Engine) -> None:
     ended = {number: "failure" if number % 9 == 0 else "success" for number in range(1, HOURS)}
     store_runs(engine, *(run(number, minutes=60 * number, conclusion=word) for number, word in ended.items()))
     with write_scope(engine) as session:
-        details = [DetailsRecord(number, (), tuple(_jobs(number, word)), NOON) for number, word in ended.items()]
-        store_details(session, get_repository(session, 1), details)
+        details = [RunDetailsRecord(number, (), tuple(_jobs(number, word)), NOON) for number, word in ended.items()]
+        store_run_details(session, get_repository(session, 1), details)
     roll_up(engine)
 
 

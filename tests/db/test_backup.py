@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from db.__main__ import main
 from db.backup import postgresql
 from db.backup.backups import backup, restore
-from db.backup.contents import Refused
+from db.backup.contents import BackupError
 from db.engine import DatabaseUnavailable, make_engine
 from db.migrate import current_revision, downgrade, head_revision, upgrade
 from db.models import Alert, Attempt, JobLog, Target
@@ -131,7 +131,7 @@ def test_a_backup_of_an_older_version_is_migrated(engine: Engine, file: Path) ->
 def test_nothing_is_overwritten_unasked(engine: Engine, file: Path, new: NewDatabase) -> None:
     fill_everything(engine)
     file.write_text("precious")
-    with pytest.raises(Refused, match=r"backup exists; .*--overwrite"):
+    with pytest.raises(BackupError, match=r"backup exists; .*--overwrite"):
         backup(engine, file, unwatched)
     assert file.read_text() == "precious"
     backup(engine, file, unwatched, overwrite=True)
@@ -139,7 +139,7 @@ def test_nothing_is_overwritten_unasked(engine: Engine, file: Path, new: NewData
     upgrade(there)
     with Session(there) as session, session.begin():
         session.add(Target(name="acme/web", checked_at=NOON))
-    with pytest.raises(Refused, match=r"not empty \(targets\); add --overwrite"):
+    with pytest.raises(BackupError, match=r"not empty \(targets\); add --overwrite"):
         restore(there, file, unwatched)
     assert number_of_targets(there) == 1
     restore(there, file, unwatched, overwrite=True)
@@ -153,7 +153,7 @@ def test_a_damaged_backup_changes_nothing(engine: Engine, file: Path) -> None:
     before = rows_of(engine)
     for damaged in (whole[: len(whole) * 9 // 10], whole[:3000] + bytes(4000) + whole[7000:], whole[:40]):
         file.write_bytes(damaged)
-        with pytest.raises((Refused, DatabaseUnavailable)) as told:
+        with pytest.raises((BackupError, DatabaseUnavailable)) as told:
             restore(engine, file, unwatched, overwrite=True)
         assert "\n" not in str(told.value)
         assert rows_of(engine) == before
@@ -168,19 +168,19 @@ def test_a_backup_of_a_newer_version_is_refused(engine: Engine, file: Path) -> N
             connection.commit()
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(Refused, match=r"9999.*update this program first"):
+    with pytest.raises(BackupError, match=r"9999.*update this program first"):
         backup(engine, file.with_name("newer"), unwatched)
     if engine.dialect.name == "postgresql":
         postgresql.backup(engine, file)
-    with pytest.raises(Refused, match=r"backup is at revision 9999.*update this program first"):
+    with pytest.raises(BackupError, match=r"backup is at revision 9999.*update this program first"):
         restore(engine, file, unwatched, overwrite=True)
 
 
 def test_what_is_no_backup_of_this_product_is_refused(engine: Engine, file: Path, tmp_path: Path) -> None:
-    with pytest.raises(Refused, match=r"backup: cannot be read: No such file"):
+    with pytest.raises(BackupError, match=r"backup: cannot be read: No such file"):
         restore(engine, file, unwatched)
     file.write_text("something else")
-    with pytest.raises(Refused, match="no backup of Pipeline Health"):
+    with pytest.raises(BackupError, match="no backup of Pipeline Health"):
         restore(engine, file, unwatched)
     if engine.dialect.name == "sqlite":
         file.unlink()
@@ -190,13 +190,13 @@ def test_what_is_no_backup_of_this_product_is_refused(engine: Engine, file: Path
         with engine.begin() as connection:
             connection.exec_driver_sql("DROP TABLE jobs")
         postgresql.backup(engine, file)
-    with pytest.raises(Refused, match="no backup of Pipeline Health"):
+    with pytest.raises(BackupError, match="no backup of Pipeline Health"):
         restore(engine, file, unwatched)
 
 
 def test_a_backup_of_the_other_kind_says_how_to_go_on(engine: Engine, file: Path, tmp_path: Path) -> None:
     file.write_bytes(b"PGDMP\x01" if engine.dialect.name == "sqlite" else b"SQLite format 3\x00" + bytes(100))
-    with pytest.raises(Refused, match="python -m db copy"):
+    with pytest.raises(BackupError, match="python -m db copy"):
         restore(engine, file, unwatched)
 
 
@@ -226,7 +226,7 @@ class TestSqlite:
     def test_the_database_itself_is_no_place_for_its_backup(self, engine: Engine, tmp_path: Path) -> None:
         fill_everything(engine)
         for act in (backup, restore):
-            with pytest.raises(Refused, match="is the database itself"):
+            with pytest.raises(BackupError, match="is the database itself"):
                 act(engine, tmp_path / "test.db", unwatched, overwrite=True)
         assert len(rows_of(engine)["runs"]) == PER_TABLE
 
@@ -261,7 +261,7 @@ class TestSqlite:
         reader.dispose()
 
     def test_a_database_that_is_not_there_is_not_saved(self, tmp_path: Path, file: Path) -> None:
-        with pytest.raises(Refused, match="there is no file"):
+        with pytest.raises(BackupError, match="there is no file"):
             backup(make_engine(f"sqlite:///{tmp_path}/typo.db"), file, unwatched)
         assert not (tmp_path / "typo.db").exists()
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from db.definitions.scope import Scope, Window
 from health.metrics.capacity import queues, waits_by_label, week_before
-from health.metrics.cost import SpendBy, spend, wasted
+from health.metrics.cost import CostGroupBy, cost_by_group, wasted_minutes
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
 
 EVERYTHING = Scope()
@@ -77,7 +77,7 @@ def test_what_github_never_closed_runs_until_its_run_ended(engine: Engine) -> No
     store_jobs(engine, 2, job(3, at=NOON + timedelta(minutes=55), start=5, end=60))
     with Session(engine) as session:
         (ubuntu,) = queues(session, EVERYTHING, WINDOWS[0]).runners
-        (spent,) = spend(session, EVERYTHING, WINDOWS[0], SpendBy.RUNNER).items
+        (spent,) = cost_by_group(session, EVERYTHING, WINDOWS[0], CostGroupBy.RUNNER).items
     # The third began when the first two were over, whatever GitHub says.
     assert (ubuntu.jobs, ubuntu.busiest_jobs, ubuntu.peak) == (3, 3, 2)
     assert (spent.compute_seconds, spent.minutes) == (595 + 55, 10 + 1)
@@ -92,9 +92,9 @@ def test_spending_says_how_many_minutes_have_no_price_and_how_many_jobs_never_st
     store_jobs(engine, 1, job(1), job(2, end=184, name="x", **service))
     store_jobs(engine, 2, job(3, start=0, end=500, conclusion="cancelled", **NOBODY))
     with Session(engine) as session:
-        by_runner = {each.key: each for each in spend(session, EVERYTHING, window, SpendBy.RUNNER).items}
-        (repo,) = spend(session, EVERYTHING, window, SpendBy.REPO).items
-        (workflow,) = spend(session, EVERYTHING, window, SpendBy.WORKFLOW).items
+        by_runner = {each.key: each for each in cost_by_group(session, EVERYTHING, window, CostGroupBy.RUNNER).items}
+        (repo,) = cost_by_group(session, EVERYTHING, window, CostGroupBy.REPO).items
+        (workflow,) = cost_by_group(session, EVERYTHING, window, CostGroupBy.WORKFLOW).items
     assert (by_runner["depot-ubuntu-24.04-8"].cost_usd, by_runner["depot-ubuntu-24.04-8"].unpriced_minutes) == (0, 3)
     assert (by_runner["ubuntu-latest"].unpriced_minutes, by_runner["ubuntu-latest"].never_started) == (0, 1)
     for each in (repo, workflow):
@@ -114,7 +114,7 @@ def test_waste_is_split_and_what_found_a_defect_stands_apart(engine: Engine, win
         store_jobs(engine, run_id, job(run_id * 10, end=5 + 10 * run_id, conclusion=end),
                    job(run_id * 10 + 1, attempt=2, start=600, end=601), attempts=(attempt(1, end),))  # fmt: skip
     with Session(engine) as session:
-        found = wasted(session, EVERYTHING, window)
+        found = wasted_minutes(session, EVERYTHING, window)
     (item,) = found.items
     assert (item.flaky_seconds, item.cancelled_seconds, item.superseded_seconds) == (30, 20, 40)
     assert (item.wasted_seconds, item.defect_seconds) == (90, 10)

@@ -8,14 +8,14 @@ import pytest
 from db.definitions.scope import Window
 from health.metrics.definitions.catalogue import FIGURES
 from health.metrics.definitions.change import (
-    NOT_ENOUGH,
-    Pair,
+    NOT_ENOUGH_RUNS,
+    DurationPair,
     change,
-    difference_of_shares,
+    difference_of_proportions,
     duration_change,
     percent_change,
     ratio_of_percentiles,
-    standardised,
+    standardized_change,
     wilson,
 )
 from health.metrics.definitions.distribution import Distribution
@@ -40,7 +40,7 @@ from tests.figures import fact, figures
 def test_the_interval_of_a_difference_of_shares(
     now: tuple[int, int], before: tuple[int, int], expected: tuple[float, float]
 ) -> None:
-    assert difference_of_shares(now, before) == pytest.approx(expected, abs=5e-5)
+    assert difference_of_proportions(now, before) == pytest.approx(expected, abs=5e-5)
 
 
 # Newcombe 1998, table I of the paper on single proportions, method 3.
@@ -75,15 +75,15 @@ def test_a_rate_is_coloured_only_where_its_interval_excludes_zero() -> None:
     rate = FIGURES["success_rate"]
     noise = change(rate, _runs(45, 5), _runs(48, 2))
     assert noise is not None
-    assert (noise.text, noise.direction, noise.good, noise.n, noise.n_before) == ("−6.0 pp", -1, None, 50, 50)
+    assert (noise.text, noise.direction, noise.is_improvement, noise.n, noise.n_before) == ("−6.0 pp", -1, None, 50, 50)
     worse = change(rate, _runs(160, 40), _runs(190, 10))
     assert worse is not None
-    assert (worse.text, worse.good) == ("−15.0 pp", False)
+    assert (worse.text, worse.is_improvement) == ("−15.0 pp", False)
     assert worse.interval is not None
     assert worse.interval[1] < 0
     better = change(FIGURES["failure_rate"], _runs(190, 10), _runs(160, 40))
     assert better is not None
-    assert (better.text, better.good) == ("−15.0 pp", True)
+    assert (better.text, better.is_improvement) == ("−15.0 pp", True)
 
 
 @pytest.mark.parametrize(("now", "before"), [((0, 1), (9, 0)), ((9, 0), (300, 4)), ((300, 4), (9, 0))])
@@ -91,13 +91,18 @@ def test_below_ten_runs_on_a_side_nothing_is_said_of_a_change(now: tuple[int, in
     for name in ("success_rate", "failure_rate", "duration_p50", "runs"):
         found = change(FIGURES[name], _runs(*now), _runs(*before))
         assert found is not None, name
-        assert (found.text, found.difference, found.good, found.enough) == (NOT_ENOUGH, None, None, False), name
+        assert (found.text, found.difference, found.is_improvement, found.has_enough_runs) == (
+            NOT_ENOUGH_RUNS,
+            None,
+            None,
+            False,
+        ), name
 
 
 def test_an_amount_has_no_colour_however_much_it_grew() -> None:
     found = change(FIGURES["failures"], _runs(400, 120), _runs(400, 12))
     assert found is not None
-    assert (found.text, found.good, found.interval) == ("×10", None, None)
+    assert (found.text, found.is_improvement, found.interval) == ("×10", None, None)
     grown = change(FIGURES["runs"], _runs(30, 0), _runs(24, 0))
     assert grown is not None
     assert grown.text == "+25.0%"
@@ -115,13 +120,13 @@ def test_medians_are_compared_by_their_intervals() -> None:
     spread = [100.0 + number for number in range(60)]
     slower = change(median, _runs(60, 0, [each * 1.5 for each in spread]), _runs(60, 0, spread))
     assert slower is not None
-    assert (slower.text, slower.good) == ("+50.0%", False)
+    assert (slower.text, slower.is_improvement) == ("+50.0%", False)
     same = change(median, _runs(60, 0, [each * 1.02 for each in spread]), _runs(60, 0, spread))
     assert same is not None
-    assert (same.text, same.good) == ("+2.0%", None)
+    assert (same.text, same.is_improvement) == ("+2.0%", None)
     tail = change(FIGURES["success_duration_p95"], _runs(19, 0), _runs(40, 0))
     assert tail is not None
-    assert tail.text == NOT_ENOUGH
+    assert tail.text == NOT_ENOUGH_RUNS
 
 
 def _lengths(middle: float, n: int, spread: float = 0.1) -> Distribution:
@@ -130,10 +135,10 @@ def _lengths(middle: float, n: int, spread: float = 0.1) -> Distribution:
 
 def test_other_workflows_in_a_window_are_no_change_of_durations() -> None:
     fast, slow = _lengths(60, 50), _lengths(600, 50)
-    found = duration_change([Pair(10, fast, fast), Pair(90, slow, slow)])
+    found = duration_change([DurationPair(10, fast, fast), DurationPair(90, slow, slow)])
     assert found is not None
     assert (found.ratio, found.share, found.workflows) == (pytest.approx(1.0), 1.0, 2)
-    longer = duration_change([Pair(100, _lengths(66, 50), fast), Pair(300, _lengths(1200, 50), slow)])
+    longer = duration_change([DurationPair(100, _lengths(66, 50), fast), DurationPair(300, _lengths(1200, 50), slow)])
     assert longer is not None
     assert longer.ratio == pytest.approx(1.1**0.25 * 2**0.75)
 
@@ -141,26 +146,28 @@ def test_other_workflows_in_a_window_are_no_change_of_durations() -> None:
 def test_workflows_with_few_successes_on_a_side_are_left_out_and_the_share_says_so() -> None:
     usual, few = _lengths(60, 5), _lengths(6000, 4)
     new = Distribution(None, None, None, None)
-    found = duration_change([Pair(30, usual, usual), Pair(10, few, usual), Pair(20, usual, new)])
+    found = duration_change(
+        [DurationPair(30, usual, usual), DurationPair(10, few, usual), DurationPair(20, usual, new)]
+    )
     assert found is not None
     assert (found.workflows, found.share) == (1, 0.5)
-    assert duration_change([Pair(10, few, usual)]) is None
+    assert duration_change([DurationPair(10, few, usual)]) is None
     assert duration_change([]) is None
 
 
 def test_the_change_of_durations_is_coloured_by_its_interval() -> None:
     figure = FIGURES["success_duration_p50"]
-    slower = duration_change([Pair(100, _lengths(90, 50), _lengths(60, 50))])
-    written = standardised(figure, slower, 50, 50)
+    slower = duration_change([DurationPair(100, _lengths(90, 50), _lengths(60, 50))])
+    written = standardized_change(figure, slower, 50, 50)
     assert written is not None
-    assert (written.text, written.good) == ("+50.0%", False)
-    unsure = standardised(figure, duration_change([Pair(9, _lengths(63, 50), _lengths(60, 50))]), 50, 50)
+    assert (written.text, written.is_improvement) == ("+50.0%", False)
+    unsure = standardized_change(figure, duration_change([DurationPair(9, _lengths(63, 50), _lengths(60, 50))]), 50, 50)
     assert unsure is not None
-    assert (unsure.text, unsure.good) == ("+5.0%", None)
-    few = standardised(figure, slower, 9, 50)
+    assert (unsure.text, unsure.is_improvement) == ("+5.0%", None)
+    few = standardized_change(figure, slower, 9, 50)
     assert few is not None
-    assert few.text == NOT_ENOUGH
-    assert standardised(figure, None, 50, 50) is None
+    assert few.text == NOT_ENOUGH_RUNS
+    assert standardized_change(figure, None, 50, 50) is None
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from db.definitions.scope import Scope
 from db.repositories.repository_queries import RepositoryRow
-from health.completeness.service import COLLECTED, Collected, completeness
+from health.completeness.service import OVERVIEW_KEY, RepositoryOverview, completeness
 from tests.builders import NOON
 from tests.growth import SUBQUADRATIC, growth
 
@@ -23,7 +23,7 @@ def test_a_scope_that_names_many_repositories_costs_the_same_for_each(engine: En
     with Session(engine) as session:
 
         def ask(rows: list[RepositoryRow]) -> object:
-            session.info[COLLECTED] = Collected(rows, [], {})
+            session.info[OVERVIEW_KEY] = RepositoryOverview(rows, [], {})
             return completeness(session, Scope(repos=tuple(row.repo for row in rows)))
 
         assert growth(ask, _rows, 2_000) < SUBQUADRATIC

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
-from api.settings import Settings as ApiSettings
+from api.settings import ApiSettings as ApiSettings
 from app.settings import AccessSettings
-from collector.settings import Settings as CollectorSettings
-from core.http.settings import refuse_if_open
-from core.settings import ConfigError, DatabaseSettings, EnvironmentSettings, ReaderSettings
+from collector.settings import CollectorSettings as CollectorSettings
+from core.http.settings import require_protection
+from core.settings import ConfigError, DatabaseSettings, EnvironmentSettings, ReplicaSettings
 from launch import AppSettings
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,7 @@ def test_one_password_file_opens_the_database_and_its_replica(monkeypatch: pytes
     monkeypatch.setenv("DATABASE_URL", "postgresql://health@db:5432/health")
     monkeypatch.setenv("DATABASE_REPLICA_URL", "postgres://reader@copy/health?sslmode=require")
     monkeypatch.setenv("DATABASE_PASSWORD_FILE", str(tmp_path / "password"))
-    found = ReaderSettings.load()
+    found = ReplicaSettings.load()
     url, replica = make_url(found.database_url), make_url(found.database_replica_url or "")
     assert (url.username, url.password, url.host, url.port, url.database) == ("health", SECRET, "db", 5432, "health")
     assert (replica.username, replica.password, replica.query["sslmode"]) == ("reader", SECRET, "require")
@@ -29,7 +29,7 @@ def test_one_password_file_opens_the_database_and_its_replica(monkeypatch: pytes
 
 @pytest.mark.parametrize("url", ["postgresql://health:own@db/health", "sqlite:///data/x.db"])
 def test_a_url_that_needs_no_password_stays_as_it_is(url: str) -> None:
-    assert ReaderSettings.load(database_url=url, database_password=SECRET).database_url == url
+    assert ReplicaSettings.load(database_url=url, database_password=SECRET).database_url == url
 
 
 def test_the_secret_of_the_example_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,15 +93,15 @@ def test_a_secret_that_can_be_guessed_is_refused_in_production(monkeypatch: pyte
     assert "k1" not in line.removeprefix(name)
     monkeypatch.setenv("BACKEND_ENV", "prod")
     local = ApiSettings.load()
-    refuse_if_open(local, local.listening(), guarded=True)
+    require_protection(local, local.listen_address(), guarded=True)
     monkeypatch.setenv("API_HOST", "0.0.0.0")
     public = ApiSettings.load()
     with pytest.raises(ConfigError, match=rf"^{name}: .*shorter than 16 characters.*openssl rand -hex 32\.$"):
-        refuse_if_open(public, public.listening(), guarded=True)
+        require_protection(public, public.listen_address(), guarded=True)
     monkeypatch.setenv(name, "0123456789abcdef")
     safe = ApiSettings.load()
     assert safe.weak_secrets() == []
-    refuse_if_open(safe, safe.listening(), guarded=True)
+    require_protection(safe, safe.listen_address(), guarded=True)
 
 
 def test_each_of_several_keys_must_be_long(monkeypatch: pytest.MonkeyPatch) -> None:

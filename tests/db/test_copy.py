@@ -8,7 +8,7 @@ from sqlalchemy import Engine, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from db.__main__ import main
-from db.backup.contents import Refused, check_empty
+from db.backup.contents import BackupError, require_empty
 from db.backup.copying import copy_database
 from db.definitions.scope import Scope
 from db.engine import DatabaseUnavailable, make_engine
@@ -48,7 +48,7 @@ def test_every_row_arrives_and_comes_back(engine: Engine, new: NewDatabase, kind
     seen: list[tuple[int, int]] = []
     counted = copy_database(engine, there, lambda done, total: seen.append((done, total)))
     assert rows_of(there) == rows_of(engine)
-    assert {(each.read, each.written) for each in counted} == {(PER_TABLE, PER_TABLE)}
+    assert {(each.rows_read, each.rows_written) for each in counted} == {(PER_TABLE, PER_TABLE)}
     assert {each.table for each in counted} == set(Base.metadata.tables)
     total = PER_TABLE * len(Base.metadata.tables)
     assert (seen[0], seen[-1]) == ((0, total), (total, total))
@@ -174,7 +174,7 @@ def test_an_interrupted_copy_leaves_nothing_and_can_be_started_again(
 
     with pytest.raises(KeyboardInterrupt):
         copy_database(engine, there, interrupt)
-    check_empty(there, "")
+    require_empty(there, "")
     copy_database(engine, there, unwatched)
     assert rows_of(there) == rows_of(engine)
 
@@ -213,7 +213,7 @@ def test_what_does_not_fit_is_told_in_one_line_and_nothing_is_written(new: NewDa
     with pytest.raises(DatabaseUnavailable, match=r"failed: .*1099511627776.*nothing was written") as told:
         copy_database(source, there, unwatched)
     assert "\n" not in str(told.value)
-    check_empty(there, "")
+    require_empty(there, "")
 
 
 @ACROSS
@@ -224,31 +224,31 @@ def test_a_database_with_rows_is_never_added_to(engine: Engine, new: NewDatabase
     with Session(there) as session, session.begin():
         session.execute(update(AlertRule).values(open_at=7, updated_at=NOON))
     before = rows_of(there)
-    with pytest.raises(Refused, match=r"not empty \(alert_rules\); .*name a new database"):
+    with pytest.raises(BackupError, match=r"not empty \(alert_rules\); .*name a new database"):
         copy_database(engine, there, unwatched)
     assert rows_of(there) == before
 
 
 def test_what_cannot_be_read_is_refused(engine: Engine, new: NewDatabase, tmp_path: Path) -> None:
     there = new("sqlite")
-    with pytest.raises(Refused, match=r"holds nothing"):
+    with pytest.raises(BackupError, match=r"holds nothing"):
         copy_database(engine, there, unwatched)
     fill_everything(engine)
     missing = make_engine(f"sqlite:///{tmp_path}/typo.db", variable="--from")
-    with pytest.raises(Refused, match=r"--from: there is no file"):
+    with pytest.raises(BackupError, match=r"--from: there is no file"):
         copy_database(missing, there, unwatched)
-    with pytest.raises(Refused, match=r"not empty|the database that is read"):
+    with pytest.raises(BackupError, match=r"not empty|the database that is read"):
         copy_database(engine, make_engine(url_of(engine)), unwatched)
     downgrade(engine, "0008")
     with pytest.raises(NotMigrated, match="db upgrade"):
         copy_database(engine, there, unwatched)
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(Refused, match=r"9999.*update this program"):
+    with pytest.raises(BackupError, match=r"9999.*update this program"):
         copy_database(engine, there, unwatched)
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM alembic_version"))
-    with pytest.raises(Refused, match="no database of Pipeline Health"):
+    with pytest.raises(BackupError, match="no database of Pipeline Health"):
         copy_database(engine, there, unwatched)
     assert not (tmp_path / "typo.db").exists()
     assert not Path(there.url.database or "").exists()
@@ -261,7 +261,7 @@ def test_a_file_that_somebody_has_open_is_not_filled(engine: Engine, new: NewDat
     other = make_engine(url_of(there), variable="--to")
     with other.connect() as connection:
         connection.exec_driver_sql("SELECT * FROM runs").all()
-        with pytest.raises(Refused, match=r"another program has .* open; stop it"):
+        with pytest.raises(BackupError, match=r"another program has .* open; stop it"):
             copy_database(engine, there, unwatched)
     other.dispose()
     copy_database(engine, there, unwatched)

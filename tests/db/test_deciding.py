@@ -7,8 +7,8 @@ from sqlalchemy import Engine
 from db.definitions.records import LogRecord, WorkflowRecord
 from db.definitions.scope import Scope, Window
 from db.engine import session_scope, write_scope
-from db.jobs.decisive_failures import allowed_to_fail
-from db.logs.log_queries import failure_of, list_logs
+from db.jobs.decisive_failures import jobs_allowed_to_fail
+from db.logs.log_queries import failure_cause, list_logs
 from db.logs.log_writes import store_log
 from db.runs.run_queries import list_runs
 from health.insights.causes import cause_of_run, cause_runs, causes
@@ -53,8 +53,8 @@ def test_a_job_that_may_fail_stands_behind_the_one_that_decided(engine: Engine) 
     name(engine, 2, 22, "error: of the change")
     assert order(engine, 2) == [22, 21]
     with session_scope(engine) as session:
-        assert allowed_to_fail(session, 2) == {"nightly"}
-        assert failure_of(session, 2, 1) == ("error: of the change", fingerprint("error: of the change"))
+        assert jobs_allowed_to_fail(session, 2) == {"nightly"}
+        assert failure_cause(session, 2, 1) == ("error: of the change", fingerprint("error: of the change"))
 
 
 def test_the_cause_of_an_attempt_without_a_failed_job_is_that_of_the_one_cut_off(engine: Engine) -> None:
@@ -65,8 +65,8 @@ def test_the_cause_of_an_attempt_without_a_failed_job_is_that_of_the_one_cut_off
     name(engine, 1, 11, "The job has exceeded the maximum execution time of 5m0s")
     name(engine, 2, 21, "error: before somebody cancelled it")
     with session_scope(engine) as session:
-        assert failure_of(session, 1, 1)[0] == "The job has exceeded the maximum execution time of 5m0s"
-        assert failure_of(session, 2, 1) == (None, None)
+        assert failure_cause(session, 1, 1)[0] == "The job has exceeded the maximum execution time of 5m0s"
+        assert failure_cause(session, 2, 1) == (None, None)
 
 
 def test_what_fails_in_a_green_attempt_is_no_cause_of_failures(engine: Engine) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from db.backup.backups import backup, restore
-from db.backup.contents import Refused
+from db.backup.contents import BackupError
 from db.engine import DatabaseUnavailable, make_engine
 from db.migrate import head_revision, upgrade
 from db.models import Base
@@ -66,7 +66,7 @@ def test_programs_that_are_older_than_the_server_are_refused_with_the_remedy(
     old = program(tmp_path / "old", name, f"echo '{name} (PostgreSQL) 12.22'")
     monkeypatch.setenv("PATH", str(old), prepend=os.pathsep)
     told = rf"{name} here is of PostgreSQL 12, the server of \d+: install postgresql-client-\d+"
-    with pytest.raises(Refused, match=told):
+    with pytest.raises(BackupError, match=told):
         (backup if name == "pg_dump" else restore)(engine, file, unwatched, overwrite=True)
     assert file.exists() == (name == "psql")
 
@@ -90,7 +90,7 @@ def test_programs_that_are_missing_are_told_with_the_remedy(
     engine: Engine, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Refused, match=r"pg_dump is not installed: install postgresql-client-\d+"):
+    with pytest.raises(BackupError, match=r"pg_dump is not installed: install postgresql-client-\d+"):
         backup(engine, file, unwatched)
 
 

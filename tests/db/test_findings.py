@@ -11,7 +11,7 @@ from db.engine import session_scope
 from db.models import JobLog
 from health.alerts.attention import attention
 from health.insights.causes import cause_runs, causes
-from health.insights.finding_queries import renew
+from health.insights.finding_queries import refresh_fingerprints
 from health.insights.regressions import regressions
 from tests.builders import NOON, add_repository, run, store_runs
 from tests.findings import CAUSE, DAY, LINE, OTHER_CAUSE, fill, name_cause, named
@@ -89,8 +89,8 @@ def test_fingerprints_of_earlier_rules_are_made_anew(filled: Engine) -> None:
     name_cause(filled, 44, "0" * 16, lines[41])
     name_cause(filled, 45, "1" * 16, "The operation was canceled.")
     assert spans(filled)[named(lines[41])] == (41 / DAY, 41 / DAY)
-    assert sum(renew(filled, lambda line: "canceled" not in line)) == 5
-    assert sum(renew(filled, lambda line: True)) == 0
+    assert sum(refresh_fingerprints(filled, lambda line: "canceled" not in line)) == 5
+    assert sum(refresh_fingerprints(filled, lambda line: True)) == 0
     assert {key: spans(filled)[key][0] for key in map(named, lines.values())} == {
         named(lines[40]): 40 / DAY, named(lines[41]): 100, named(lines[42]): 42 / DAY,
     }  # fmt: skip
@@ -103,7 +103,7 @@ def test_a_limit_leaves_causes_out_and_counts_them(filled: Engine) -> None:
         found, whole = (causes(session, ALL, MONTH, NOW, limit=limit) for limit in (1, None))
     assert found.items == whole.items[:1]
     assert (found.total, whole.total, len(whole.items)) == (2, 2, 2)
-    assert (found.cut, found.looked_at) == (False, 3)
+    assert (found.truncated, found.looked_at) == (False, 3)
 
 
 def test_the_times_of_all_causes_are_one_question(filled: Engine) -> None:

@@ -10,17 +10,17 @@ from db.engine import session_scope, write_scope
 from db.enums import InboxState
 from db.models import InboxItem
 from db.webhook_inbox import (
-    MAX_TRIES,
+    MAX_ATTEMPTS,
+    DeliveryResult,
     InboxSummary,
     NewDelivery,
-    Settled,
-    claim,
+    claim_deliveries,
     inbox_engine,
     inbox_summary,
-    note_failed_try,
     pending_deliveries,
     prune_inbox,
-    settle,
+    record_failed_attempt,
+    record_results,
     store_deliveries,
 )
 from tests.builders import NOON
@@ -43,7 +43,7 @@ def pending(engine: Engine, **asked: object) -> list[str]:
 
 def finish(engine: Engine, number: int, state: InboxState, *, day: float) -> None:
     with write_scope(engine) as session:
-        settle(session, [Settled(f"d-{number}", state)], NOON + timedelta(days=day))
+        record_results(session, [DeliveryResult(f"d-{number}", state)], NOON + timedelta(days=day))
 
 
 def test_a_delivery_is_stored_once_also_within_one_batch(engine: Engine) -> None:
@@ -71,7 +71,7 @@ def test_what_was_settled_is_not_to_be_had_again(engine: Engine) -> None:
     store(engine, delivery(1), delivery(2), delivery(3))
     finish(engine, 1, InboxState.APPLIED, day=0)
     with write_scope(engine) as session:
-        assert claim(session, ["d-1", "d-2", "d-9"]) == {"d-2"}
+        assert claim_deliveries(session, ["d-1", "d-2", "d-9"]) == {"d-2"}
     assert pending(engine) == ["d-2", "d-3"]
 
 
@@ -79,18 +79,18 @@ def test_what_was_settled_is_not_to_be_had_again(engine: Engine) -> None:
 def test_what_one_collector_has_taken_another_does_not_wait_for(engine: Engine) -> None:
     store(engine, delivery(1), delivery(2))
     with write_scope(engine) as one, write_scope(engine) as other:
-        assert claim(one, ["d-1"]) == {"d-1"}
-        assert claim(other, ["d-1", "d-2"]) == {"d-2"}
+        assert claim_deliveries(one, ["d-1"]) == {"d-1"}
+        assert claim_deliveries(other, ["d-1", "d-2"]) == {"d-2"}
 
 
 def test_after_some_tries_it_is_given_up_with_its_reason(engine: Engine) -> None:
     store(engine, delivery(1, body=b"poison"))
-    for number in range(1, MAX_TRIES + 1):
+    for number in range(1, MAX_ATTEMPTS + 1):
         with write_scope(engine) as session:
-            assert note_failed_try(session, "d-1", "too long: " + "x" * 1000, NOON) == (number == MAX_TRIES)
+            assert record_failed_attempt(session, "d-1", "too long: " + "x" * 1000, NOON) == (number == MAX_ATTEMPTS)
     with session_scope(engine) as session:
         item = session.get_one(InboxItem, "d-1")
-        assert (item.state, item.tries, item.body, item.applied_at) == ("failed", MAX_TRIES, b"poison", NOON)
+        assert (item.state, item.tries, item.body, item.applied_at) == ("failed", MAX_ATTEMPTS, b"poison", NOON)
         assert item.error
         assert len(item.error) <= 500
 

@@ -6,22 +6,29 @@ from math import comb, exp
 import numpy as np
 import pytest
 
-from health.insights.change_points import Step, steps, success_changes, worse_since
-from health.insights.fingerprints import clusters, normalised
-from health.insights.statistics import Sequences, benjamini_hochberg, fisher_worse, fisher_worse_each, sequences, simes
+from health.insights.change_points import DurationStep, find_duration_steps, locate_drop, success_changes
+from health.insights.fingerprints import clusters, normalize
+from health.insights.statistics import (
+    RunSequences,
+    benjamini_hochberg,
+    build_sequences,
+    fisher_exact_greater,
+    fisher_exact_greater_many,
+    simes,
+)
 from tests.growth import SUBQUADRATIC, growth
 
 
 def test_fisher_and_the_lady_tasting_tea() -> None:
     """She names three of the four cups in which milk came first: 17 of 70 ways."""
-    assert fisher_worse(3, 1, 1, 3) == pytest.approx(17 / 70)
+    assert fisher_exact_greater(3, 1, 1, 3) == pytest.approx(17 / 70)
 
 
 def test_fisher_of_thousands_of_runs() -> None:
     failed, passed, failed_before, passed_before = 40, 460, 60, 1_940
     now, before, failures = 500, 2_000, 100
     ways = sum(comb(now, k) * comb(before, failures - k) for k in range(failed, failures + 1))
-    assert fisher_worse(failed, passed, failed_before, passed_before) == pytest.approx(
+    assert fisher_exact_greater(failed, passed, failed_before, passed_before) == pytest.approx(
         ways / comb(2_500, 100), rel=1e-6
     )
 
@@ -35,13 +42,15 @@ def _six_a_day(seconds: list[float]) -> list[float]:
     return [number * 4 * 3600.0 for number in range(len(seconds))]
 
 
-def slower_since(created: list[float], seconds: list[float]) -> Step | None:
+def slower_since(created: list[float], seconds: list[float]) -> DurationStep | None:
     """Of one workflow: times of creation in seconds since 1970, and durations."""
     size, unfailed = np.asarray([0, len(seconds)]), np.zeros(len(seconds), dtype=np.bool_)
-    return steps(Sequences(size, np.asarray(created, np.float64), unfailed, np.asarray(seconds, np.float64))).get(0)
+    return find_duration_steps(
+        RunSequences(size, np.asarray(created, np.float64), unfailed, np.asarray(seconds, np.float64))
+    ).get(0)
 
 
-def _step(seconds: list[float]) -> Step | None:
+def _step(seconds: list[float]) -> DurationStep | None:
     return slower_since(_six_a_day(seconds), seconds)
 
 
@@ -89,15 +98,17 @@ def test_slow_days_are_no_step() -> None:
 
 def test_workflows_are_looked_at_beside_each_other() -> None:
     slow, even = _noise(14, 40, 200) + _noise(15, 30, 290), _noise(16, 70, 290)
-    both = sequences([list(zip(_six_a_day(each), [False] * len(each), each, strict=True)) for each in (even, slow, [])])
-    assert list(steps(both)) == [1]
+    both = build_sequences(
+        [list(zip(_six_a_day(each), [False] * len(each), each, strict=True)) for each in (even, slow, [])]
+    )
+    assert list(find_duration_steps(both)) == [1]
     alone = _step(slow)
     assert alone is not None
-    assert vars(steps(both)[1]) == pytest.approx(vars(alone))
+    assert vars(find_duration_steps(both)[1]) == pytest.approx(vars(alone))
 
 
-def _outcomes(*failed: bool) -> Sequences:
-    return sequences([[(number * 3600.0, bad, None) for number, bad in enumerate(failed)]])
+def _outcomes(*failed: bool) -> RunSequences:
+    return build_sequences([[(number * 3600.0, bad, None) for number, bad in enumerate(failed)]])
 
 
 def test_a_streak_of_failures_counts_once_and_the_success_that_ends_it_not_at_all() -> None:
@@ -107,17 +118,17 @@ def test_a_streak_of_failures_counts_once_and_the_success_that_ends_it_not_at_al
 
 
 def test_streaks_end_with_their_workflow() -> None:
-    runs = sequences([[(0.0, True, None)], [], [(0.0, True, None), (1.0, False, None)]])
+    runs = build_sequences([[(0.0, True, None)], [], [(0.0, True, None), (1.0, False, None)]])
     assert runs.streak_starts().tolist() == [True, True, False]
 
 
 def test_failures_came_more_often_from_their_first_one_on() -> None:
     calm = [number % 20 == 7 for number in range(120)]
-    found = worse_since(_outcomes(*calm, *([True, False, False] * 15)))
+    found = locate_drop(_outcomes(*calm, *([True, False, False] * 15)))
     assert found is not None
     assert found.first == 120
     assert found.earliest <= 120 <= found.latest
-    assert worse_since(_outcomes(*[False] * 30)) is None
+    assert locate_drop(_outcomes(*[False] * 30)) is None
 
 
 def _days_of(*days: list[bool]) -> list[tuple[float, bool, float | None]]:
@@ -128,19 +139,19 @@ def _days_of(*days: list[bool]) -> list[tuple[float, bool, float | None]]:
 
 def test_a_long_broken_stretch_that_is_over_is_no_lower_success_rate() -> None:
     good, bad = [False] * 12, [True] * 12
-    changes = success_changes(sequences([_days_of(*[good] * 34, bad, bad, good)]), 37 * 86_400.0)
-    assert not changes.worse(0.1)[0]
+    changes = success_changes(build_sequences([_days_of(*[good] * 34, bad, bad, good)]), 37 * 86_400.0)
+    assert not changes.is_worse(0.1)[0]
     assert changes.streaks[0] == 1
 
 
 def test_more_failures_since_two_weeks_are_still_found_and_over_when_they_end() -> None:
     good, often = [False] * 15 + [True], [False, True, False, False] * 4
     worse = [_days_of(*[good] * 23, *[often] * 14)]
-    changes = success_changes(sequences(worse), 37 * 86_400.0)
-    assert changes.worse(changes.threshold()).tolist() == [True]
+    changes = success_changes(build_sequences(worse), 37 * 86_400.0)
+    assert changes.is_worse(changes.threshold()).tolist() == [True]
     assert changes.days[0] == 14
-    over = success_changes(sequences([_days_of(*[good] * 20, *[often] * 10, *[good] * 7)]), 37 * 86_400.0)
-    assert not over.worse(over.threshold()).any()
+    over = success_changes(build_sequences([_days_of(*[good] * 20, *[often] * 10, *[good] * 7)]), 37 * 86_400.0)
+    assert not over.is_worse(over.threshold()).any()
 
 
 def test_the_threshold_follows_from_how_many_are_looked_at() -> None:
@@ -158,13 +169,13 @@ def test_simes_of_three_windows() -> None:
 
 def test_half_of_the_table_itself_counts_in_the_mid_p_value() -> None:
     tables = [np.asarray([each]) for each in (3, 1, 1, 3)]
-    assert fisher_worse_each(*tables, mid=True)[0] == pytest.approx(17 / 70 - 16 / 70 / 2)
+    assert fisher_exact_greater_many(*tables, mid=True)[0] == pytest.approx(17 / 70 - 16 / 70 / 2)
 
 
 def _cluster(*lines: str) -> list[list[int]]:
     """Indexes of lines that are one cause."""
-    found = clusters([(str(index), normalised(line)) for index, line in enumerate(lines)])
-    return [[int(key) for key in cluster.keys] for cluster in found]
+    found = clusters([(str(index), normalize(line)) for index, line in enumerate(lines)])
+    return [[int(key) for key in cluster.fingerprints] for cluster in found]
 
 
 @pytest.mark.parametrize(
@@ -249,4 +260,4 @@ def test_different_lines_are_clustered_in_linear_time() -> None:
 @pytest.mark.parametrize("repeated", ["a", "/", "a/", "a::", "'", "-a1", "no such ", "1:"])
 def test_no_line_takes_long(repeated: str) -> None:
     """Causes are cut to 500 characters; without the cache, which would answer from the second time on."""
-    assert growth(normalised.__wrapped__, lambda size: repeated * (size // len(repeated)), 125) < SUBQUADRATIC
+    assert growth(normalize.__wrapped__, lambda size: repeated * (size // len(repeated)), 125) < SUBQUADRATIC

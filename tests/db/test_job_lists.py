@@ -9,11 +9,11 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from db.collection.sync_state import sync_state
-from db.definitions.records import DetailsRecord, JobRecord
+from db.definitions.records import JobRecord, RunDetailsRecord
 from db.engine import session_scope, write_scope
-from db.jobs.job_writes import store_details
-from db.jobs.pending_jobs import due_job_lists, reopen_job_lists
-from db.jobs.webhook_events import JobNews, store_events
+from db.jobs.job_writes import store_run_details
+from db.jobs.pending_jobs import job_lists_to_recheck, reopen_job_lists
+from db.jobs.webhook_events import JobUpdate, store_events
 from db.models import Run
 from db.repositories.repository_writes import get_repository
 from tests.builders import NOON, add_repository, job, run, store_runs
@@ -38,8 +38,8 @@ def read_jobs(
 ) -> bool:  # fmt: skip
     """Stores an answer that came so long after the run's end; returns whether the run is asked for again."""
     with write_scope(engine) as session:
-        detail = DetailsRecord(run_id, (), jobs, ENDED + after, attempt=attempt, job_count=count)
-        store_details(session, get_repository(session, 1), [detail])
+        detail = RunDetailsRecord(run_id, (), jobs, ENDED + after, attempt=attempt, job_count=count)
+        store_run_details(session, get_repository(session, 1), [detail])
         return session.scalars(select(Run.details_pending).where(Run.id == run_id)).one()
 
 
@@ -54,7 +54,7 @@ def details(engine: Engine) -> list[str]:
 
 def due(engine: Engine, now: datetime) -> Sequence[int]:
     with session_scope(engine) as session:
-        return due_job_lists(session, 1, now)
+        return job_lists_to_recheck(session, 1, now)
 
 
 @pytest.mark.parametrize(("jobs", "count"), [((), 0), ((), 3), ((job(1),), 3), ((job(1), job(2, name="test")), 3)])
@@ -74,7 +74,7 @@ def test_a_list_that_is_short_right_after_the_end_is_read_again(
 def test_jobs_that_webhooks_brought_are_not_missing(engine: Engine) -> None:
     store_runs(engine, run())
     with write_scope(engine) as session:
-        store_events(session, get_repository(session, 1), [], [JobNews(100, job(2, name="test"))])
+        store_events(session, get_repository(session, 1), [], [JobUpdate(100, job(2, name="test"))])
     assert not read_jobs(engine, job(1), count=2)
     assert gaps(engine) == []
 
@@ -145,8 +145,10 @@ def test_of_deleted_runs_nothing_is_missing(engine: Engine) -> None:
 def test_many_short_lists_are_one_gap_of_bounded_size(engine: Engine) -> None:
     store_runs(engine, *(run(1000 + number, minutes=-number) for number in range(230)))
     with write_scope(engine) as session:
-        found = [DetailsRecord(1000 + number, (), (), NOON + timedelta(days=1), job_count=2) for number in range(230)]
-        store_details(session, get_repository(session, 1), found)
+        found = [
+            RunDetailsRecord(1000 + number, (), (), NOON + timedelta(days=1), job_count=2) for number in range(230)
+        ]
+        store_run_details(session, get_repository(session, 1), found)
     (gap,) = gaps(engine)
     assert (len(gap["runs"]), gap["older"]["runs"]) == (200, 30)
     assert "in 230 runs" in gap["detail"]
@@ -162,7 +164,7 @@ def test_a_job_that_comes_by_webhook_after_the_list_was_read_has_it_read_again(
 
     def tell(news: JobRecord) -> frozenset[int]:
         with write_scope(engine) as writing:
-            return store_events(writing, get_repository(writing, 1), [], [JobNews(100, news)]).wanting
+            return store_events(writing, get_repository(writing, 1), [], [JobUpdate(100, news)]).runs_to_fetch
 
     assert tell(job(1)) == frozenset()
     assert tell(job(9, attempt=2, status="queued", conclusion=None, end=None)) == frozenset()

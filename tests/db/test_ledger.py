@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from db.collection.sync_state import add_gap, beat
+from db.collection.sync_state import add_gap, record_heartbeat
 from db.definitions.records import LogRecord, RepositoryRecord
 from db.definitions.scope import Scope, Window
 from db.engine import session_scope, write_scope
@@ -50,7 +50,7 @@ def test_a_repository_of_which_nothing_is_missing_is_complete(engine: Engine) ->
     found = one(engine)
     assert (found.state, found.gaps) == (LedgerState.COMPLETE, ())
     assert (found.complete_since, found.covered_to) == (NOON - 30 * DAY, NOON)
-    assert (found.runs, found.logs, found.runs_absent, found.reading) == (2, LogCounts(), 0, None)
+    assert (found.runs, found.logs, found.runs_absent, found.active_backfill) == (2, LogCounts(), 0, None)
 
 
 @pytest.mark.parametrize("unknown", ["complete_since", "synced_at"])
@@ -62,7 +62,7 @@ def test_a_repository_that_was_never_looked_through_is_catching_up(engine: Engin
 def test_an_archived_repository_is_complete_under_its_own_name(engine: Engine) -> None:
     add_repository(engine, RepositoryRecord(1, "acme/web", "main", True, True, REPO.html_url))
     found = one(engine)
-    assert (found.state, found.complete) == (LedgerState.ARCHIVED, True)
+    assert (found.state, found.is_complete) == (LedgerState.ARCHIVED, True)
 
 
 def test_an_error_outdoes_everything_and_spoils_what_came_after_the_last_look(engine: Engine) -> None:
@@ -95,16 +95,16 @@ def test_the_missing_numbers_of_a_repository_are_listed_with_the_open_ones_first
     assert [(each.workflow, each.first, each.last, each.state) for each in found] == [
         ("77", 9, 9, "open"), ("CI", 3, 4, "open"),
     ]  # fmt: skip
-    assert everything[2].before - everything[2].after == timedelta(minutes=38)
+    assert everything[2].created_before - everything[2].created_after == timedelta(minutes=38)
 
 
 def test_history_that_is_being_read_tells_how_far_it_is_and_how_long_it_takes(engine: Engine) -> None:
     add(engine, history())
     found = one(engine)
     assert found.state == LedgerState.CATCHING_UP
-    assert found.reading is not None
-    assert found.reading.share == 0.25
-    assert found.reading.seconds_left(NOON) == 1800
+    assert found.active_backfill is not None
+    assert found.active_backfill.progress == 0.25
+    assert found.active_backfill.seconds_left(NOON) == 1800
     (gap,) = found.gaps
     assert gap.detail == "history from 20 Aug 2026 to 4 Oct 2026 is still being read: 400 of about 1,600 runs so far"
     assert (gap.since, gap.until) == (NOON - 90 * DAY, NOON - 45 * DAY)
@@ -112,26 +112,26 @@ def test_history_that_is_being_read_tells_how_far_it_is_and_how_long_it_takes(en
 
 def test_without_a_number_of_runs_history_is_measured_by_time(engine: Engine) -> None:
     add(engine, history(expected=None))
-    found = one(engine).reading
+    found = one(engine).active_backfill
     assert found is not None
-    assert found.share == 0.25
+    assert found.progress == 0.25
     add(engine, history(until=NOON - 29 * DAY, cursor=NOON - 29 * DAY, expected=None))
-    begun = one(engine).reading
+    begun = one(engine).active_backfill
     assert begun is not None
-    assert (begun.share, begun.seconds_left(NOON)) == (0, None)
+    assert (begun.progress, begun.seconds_left(NOON)) == (0, None)
 
 
 def test_more_runs_than_github_said_are_never_all_of_them(engine: Engine) -> None:
     add(engine, history(done=1700))
-    found = one(engine).reading
+    found = one(engine).active_backfill
     assert found is not None
-    assert found.share == 0.99
+    assert found.progress == 0.99
 
 
 def test_history_that_is_compared_once_more_is_no_longer_read(engine: Engine) -> None:
     add(engine, history(phase="verifying"))
     found = one(engine)
-    assert (found.state, found.reading) == (LedgerState.CATCHING_UP, None)
+    assert (found.state, found.active_backfill) == (LedgerState.CATCHING_UP, None)
     assert "compared once more" in found.gaps[0].detail
 
 
@@ -151,11 +151,11 @@ def test_only_gaps_that_touch_the_window_concern_its_figures(engine: Engine) -> 
 def test_runs_without_their_jobs_are_counted_now_not_as_last_noted(engine: Engine) -> None:
     with write_scope(engine) as session:
         add_gap(session, 1, "jobs", "9,999 runs still without their jobs")
-        beat(session, NOON + timedelta(hours=1), {})
+        record_heartbeat(session, NOON + timedelta(hours=1), {})
     assert (one(engine).state, kinds(engine)) == (LedgerState.COMPLETE, [])
     store_runs(engine, run(1), run(2, minutes=-60), run(3, status="in_progress", conclusion=None))
     found = one(engine)
-    assert (found.state, found.jobs_missing) == (LedgerState.CATCHING_UP, 2)
+    assert (found.state, found.runs_without_jobs) == (LedgerState.CATCHING_UP, 2)
     assert found.gaps[0].detail.startswith("2 runs still without their jobs")
     assert kinds(engine, Window(NOON - DAY, NOON - timedelta(minutes=30))) == ["jobs"]
     assert kinds(engine, Window(NOON - DAY, NOON - timedelta(minutes=90))) == []
@@ -164,11 +164,11 @@ def test_runs_without_their_jobs_are_counted_now_not_as_last_noted(engine: Engin
 def test_jobs_of_a_run_that_has_just_ended_are_on_their_way(engine: Engine) -> None:
     store_runs(engine, run(1, seconds=60))
     with write_scope(engine) as session:
-        beat(session, NOON + timedelta(minutes=2), {})
-    assert one(engine).jobs_missing == 0
+        record_heartbeat(session, NOON + timedelta(minutes=2), {})
+    assert one(engine).runs_without_jobs == 0
     with write_scope(engine) as session:
-        beat(session, NOON + timedelta(minutes=4), {})
-    assert one(engine).jobs_missing == 1
+        record_heartbeat(session, NOON + timedelta(minutes=4), {})
+    assert one(engine).runs_without_jobs == 1
 
 
 def test_what_the_sync_noted_is_a_gap_at_the_times_it_names(engine: Engine) -> None:

@@ -8,7 +8,7 @@ from db.enums import GapKind, LedgerState
 from db.logs.log_writes import request_logs
 from health.completeness.collection_status import list_ledger
 from health.completeness.gaps import LogCounts
-from health.completeness.status import totals, troubled
+from health.completeness.status import incomplete_repositories, ledger_totals
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
 from tests.ledgers import add, complete, history, hole
 
@@ -31,7 +31,7 @@ def test_every_state_and_kind_is_counted_also_those_that_are_not_there(engine: E
     with write_scope(engine) as session:
         request_logs(session, 1, 2, [2], NOON)
     with session_scope(engine) as session:
-        found = totals(list_ledger(session), 2, NOON)
+        found = ledger_totals(list_ledger(session), 2, NOON)
     assert found.states == {
         LedgerState.COMPLETE: 1, LedgerState.ARCHIVED: 0, LedgerState.NO_ACTIONS: 0, LedgerState.CATCHING_UP: 1,
         LedgerState.GAPS: 2, LedgerState.FAILING: 1,
@@ -40,15 +40,15 @@ def test_every_state_and_kind_is_counted_also_those_that_are_not_there(engine: E
         GapKind.ERROR: 1, GapKind.CAPPED: 0, GapKind.UNREADABLE: 2, GapKind.RUN_NUMBERS: 3, GapKind.HISTORY: 1,
         GapKind.JOBS: 1, GapKind.JOB_LISTS: 0,
     }  # fmt: skip
-    assert (found.unread, found.runs, found.jobs_missing) == (2, 2, 1)
-    assert (found.numbers_missing, found.numbers_absent) == (6, 1)
+    assert (found.unresolved, found.runs, found.runs_without_jobs) == (2, 2, 1)
+    assert (found.run_numbers_missing, found.run_numbers_absent) == (6, 1)
     assert found.logs == LogCounts(pending=1)
-    assert found.reading is not None
-    assert found.reading.share == 0.25
+    assert found.backfill is not None
+    assert found.backfill.share == 0.25
 
 
 def test_the_worst_trouble_comes_first_and_what_is_complete_is_none(engine: Engine) -> None:
     five(engine)
     with session_scope(engine) as session:
-        found = troubled(list_ledger(session))
+        found = incomplete_repositories(list_ledger(session))
     assert [each.repo for each in found] == ["acme/web", "acme/r4", "acme/r3", "acme/r2"]

@@ -12,7 +12,7 @@ from db.definitions.scope import Scope, Window
 from db.engine import session_scope
 from health.metrics import service
 from health.metrics.queries import local_hours
-from health.metrics.queries.local_hours import stretches
+from health.metrics.queries.local_hours import offset_periods
 from tests.builders import add_repository, run, store_runs
 from tests.builders import roll_up as make_roll_ups
 from tests.kept import Kept
@@ -74,7 +74,7 @@ def test_where_hours_of_a_zone_cannot_be_told_there_are_none(
     ],
 )  # fmt: skip
 def test_a_window_is_cut_where_the_clock_is_set(name: str, offsets: list[float]) -> None:
-    found = stretches(Window(SINCE, UNTIL), ZoneInfo(name))
+    found = offset_periods(Window(SINCE, UNTIL), ZoneInfo(name))
     assert [each.offset_seconds / 3600 for each in found] == offsets
     assert (found[0].window.since, found[-1].window.until) == (SINCE, UNTIL)
     assert all(one.window.until == other.window.since for one, other in pairwise(found))
@@ -84,5 +84,5 @@ def test_a_window_that_begins_within_a_second_is_cut_in_the_same_place() -> None
     window = Window(
         datetime(2026, 10, 25, 0, 59, 59, 999_999, tzinfo=UTC), datetime(2026, 10, 25, 1, 0, 0, 1, tzinfo=UTC)
     )
-    found = stretches(window, ZoneInfo("Europe/Berlin"))
+    found = offset_periods(window, ZoneInfo("Europe/Berlin"))
     assert [each.window.since for each in found] == [window.since, datetime(2026, 10, 25, 1, tzinfo=UTC)]

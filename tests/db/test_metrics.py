@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core import formatting
-from db.definitions.job_times import JobTimes, copied, is_phantom, outcome_of, queue_seconds, span_seconds
+from db.definitions.job_times import JobTimes, is_phantom, mark_copies, outcome_of, queue_seconds, span_seconds
 from db.definitions.scope import Window, make_window, parse_time
 from db.enums import Interval, Outcome
 from health.metrics.definitions.distribution import is_small_sample, percentile
 from health.metrics.definitions.episodes import DecidedRun, episodes
-from health.metrics.definitions.formulas import Passed, Waste
+from health.metrics.definitions.formulas import PassCounts, WasteSeconds
 from tests.figures import fact, figures
 
 NOW = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)
@@ -90,7 +90,7 @@ def test_the_first_attempt_is_that_of_the_run_itself_where_there_is_no_other() -
         fact("cancelled"),
     ]
     found = figures(facts)
-    assert found.first_attempts == Passed(success=2, decided=4)
+    assert found.first_attempts == PassCounts(success=2, decided=4)
     assert found.success_rate_first_attempt == 0.5
     assert found.success_rate == pytest.approx(4 / 5)
 
@@ -119,7 +119,7 @@ def test_waste_is_told_by_its_reasons() -> None:
         fact("failure", defect_seconds=90.0, unpriced_minutes=12),
     ]
     found = figures(facts)
-    assert found.waste == Waste(30.0, 7.5, 4.0, 90.0, 3)
+    assert found.waste == WasteSeconds(30.0, 7.5, 4.0, 90.0, 3)
     assert found.cost_unknown_minutes == 12
 
 
@@ -173,7 +173,12 @@ def times(attempt: int, start: float, **changed: object) -> JobTimes:
 
 
 def test_a_copy_has_the_name_and_times_of_a_job_of_an_earlier_attempt() -> None:
-    assert copied([times(1, 0), times(2, 0), times(2, 500), times(2, 0, name="other")]) == [False, True, False, False]
+    assert mark_copies([times(1, 0), times(2, 0), times(2, 500), times(2, 0, name="other")]) == [
+        False,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_a_phantom_has_no_runner_labels_steps_or_length() -> None:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine
 
 from db.engine import session_scope, write_scope
-from db.jobs.webhook_events import JobNews, store_events
+from db.jobs.webhook_events import JobUpdate, store_events
 from db.logs.log_queries import JobLogRow, list_logs
 from db.repositories.repository_writes import get_repository
 from db.runs.run_queries import JobRow, list_job_summaries, list_jobs
@@ -42,7 +42,7 @@ def test_a_job_left_open_in_a_finished_run_ends_at_an_unknown_time(engine: Engin
     store_jobs(engine, 100, job(1, conclusion="failure"), left_open, fetched_at=LATE)
     found = jobs(engine)
     assert (found[2].status, found[2].end_unknown, found[2].duration_seconds) == (status, True, None)
-    assert (found[2].shown_state, found[1].shown_state) == ("end_unknown", "failure")
+    assert (found[2].display_state, found[1].display_state) == ("end_unknown", "failure")
     assert not found[1].end_unknown
     assert (logs(engine)[2].state, logs(engine)[1].state) == ("missing", None)
 
@@ -51,7 +51,7 @@ def test_a_job_of_a_run_in_progress_is_running(engine: Engine) -> None:
     add_repository(engine)
     store_runs(engine, run(status="in_progress", conclusion=None))
     store_jobs(engine, 100, job(1, status="in_progress", conclusion=None, end=None), fetched_at=LATE)
-    assert (jobs(engine)[1].end_unknown, jobs(engine)[1].shown_state) == (False, "in_progress")
+    assert (jobs(engine)[1].end_unknown, jobs(engine)[1].display_state) == (False, "in_progress")
 
 
 def test_a_job_left_open_in_an_earlier_attempt_does_not_wait_for_the_next(engine: Engine) -> None:
@@ -70,7 +70,7 @@ def test_an_end_that_a_webhook_brings_later_counts(engine: Engine) -> None:
     left_open = job(2, name="deploy", status="in_progress", conclusion=None, end=None)
     store_jobs(engine, 100, job(1), left_open, fetched_at=LATE)
     with write_scope(engine) as session:
-        store_events(session, get_repository(session, 1), [], [JobNews(100, job(2, name="deploy", end=50))])
+        store_events(session, get_repository(session, 1), [], [JobUpdate(100, job(2, name="deploy", end=50))])
     found = jobs(engine)[2]
     assert (found.end_unknown, found.duration_seconds) == (False, 45)
     assert logs(engine)[2].state is None

@@ -11,16 +11,23 @@ from sqlalchemy.orm import Session
 from db.engine import write_scope
 from db.enums import RuleKind
 from db.migrate import downgrade, upgrade
-from db.models import ChannelState, Delivery
+from db.models import ChannelState, Notification
 from health.alerts.storage.alert_writes import (
     AlertScope,
     acknowledge,
-    note_silenced,
-    note_told,
+    mark_notified,
     open_alert,
     resolve_alert,
+    set_silenced_until,
 )
-from health.alerts.storage.outbox import CLAIM, Claimed, claim_due, enqueue, note_failed, note_sent
+from health.alerts.storage.outbox import (
+    CLAIM_DURATION,
+    ClaimedNotification,
+    claim_due_notifications,
+    enqueue,
+    mark_failed,
+    mark_sent,
+)
 from tests.builders import NOON, add_repository
 from tests.writers import at_once
 
@@ -43,28 +50,28 @@ class Box:
             if reason == "resolved":
                 for each in alerts:
                     resolve_alert(session, each, {}, now)
-            return max(session.scalars(select(Delivery.id)))
+            return max(session.scalars(select(Notification.id)))
 
-    def claim(self, now: datetime = NOON, *channels: str) -> list[Claimed]:
+    def claim(self, now: datetime = NOON, *channels: str) -> list[ClaimedNotification]:
         with write_scope(self.engine) as session:
-            return claim_due(session, now, channels or ("slack", "email"))
+            return claim_due_notifications(session, now, channels or ("slack", "email"))
 
-    def one(self, now: datetime = NOON) -> Claimed:
+    def one(self, now: datetime = NOON) -> ClaimedNotification:
         with write_scope(self.engine) as session:
-            (found,) = claim_due(session, now, ["slack", "email"], limit=1)
+            (found,) = claim_due_notifications(session, now, ["slack", "email"], limit=1)
             return found
 
-    def fail(self, claimed: Claimed, now: datetime, **more: Any) -> None:
+    def fail(self, claimed: ClaimedNotification, now: datetime, **more: Any) -> None:
         with write_scope(self.engine) as session:
-            note_failed(session, claimed, "down", now, **more)
+            mark_failed(session, claimed, "down", now, **more)
 
-    def sent(self, claimed: Claimed, now: datetime, receipt: dict[str, Any] | None = None) -> None:
+    def sent(self, claimed: ClaimedNotification, now: datetime, receipt: dict[str, Any] | None = None) -> None:
         with write_scope(self.engine) as session:
-            note_sent(session, claimed.id, now, receipt=receipt)
+            mark_sent(session, claimed.id, now, receipt=receipt)
 
     def states(self) -> dict[int, tuple[str, int | None]]:
         with Session(self.engine) as session:
-            return {row.id: (row.state, row.folded_into) for row in session.scalars(select(Delivery))}
+            return {row.id: (row.state, row.folded_into) for row in session.scalars(select(Notification))}
 
 
 @pytest.fixture
@@ -76,7 +83,7 @@ def box(engine: Engine) -> Box:
 def test_two_programs_never_get_the_same_message(box: Box) -> None:
     for number in range(6):
         box.put("first", box.alert(number))
-    found: list[Claimed] = []
+    found: list[ClaimedNotification] = []
     assert at_once(*[lambda: found.extend(box.claim())] * 3) == []
     assert sorted(each.id for each in found) == sorted(box.states())
 
@@ -85,11 +92,11 @@ def test_what_is_folded_is_kept_and_points_to_what_carries_it(box: Box) -> None:
     alert = box.alert(1)
     opening, repeat, ending = (box.put(reason, alert) for reason in ("first", "repeat", "resolved"))
     claimed = box.one()
-    assert (claimed.id, [each.id for each in claimed.carried]) == (ending, [opening, repeat])
+    assert (claimed.id, [each.id for each in claimed.superseded]) == (ending, [opening, repeat])
     assert box.states() == {opening: ("folded", ending), repeat: ("folded", ending), ending: ("pending", None)}
     box.fail(claimed, NOON)
     again = box.one(NOON + 15 * SECOND)
-    assert [each.message["subject"] for each in again.carried] == ["first", "repeat"]
+    assert [each.message["subject"] for each in again.superseded] == ["first", "repeat"]
     box.sent(again, NOON + 15 * SECOND)
     assert box.states()[ending] == ("sent", None)
     assert box.claim(NOON + HOUR) == []
@@ -101,7 +108,7 @@ def test_a_digest_carries_what_its_parts_carried(box: Box) -> None:
     rows += [box.put(reason, alert) for alert in map(box.alert, range(3, 6)) for reason in ("first", "resolved")]
     claimed = box.one(NOON + 15 * SECOND)
     assert claimed.id == rows[-1]
-    assert [each.id for each in claimed.carried] == rows[:-1]
+    assert [each.id for each in claimed.superseded] == rows[:-1]
     assert set(box.states().values()) == {("folded", rows[-1]), ("pending", None)}
 
 
@@ -110,9 +117,9 @@ def test_a_program_that_dies_after_folding_loses_nothing(box: Box) -> None:
     box.put("first", alert)
     ending = box.put("resolved", alert)
     box.one()
-    assert box.claim(NOON + CLAIM - SECOND) == []
-    again = box.one(NOON + CLAIM)
-    assert (again.id, len(again.carried), again.tries) == (ending, 1, 2)
+    assert box.claim(NOON + CLAIM_DURATION - SECOND) == []
+    again = box.one(NOON + CLAIM_DURATION)
+    assert (again.id, len(again.superseded), again.tries) == (ending, 1, 2)
 
 
 def test_the_end_waits_for_an_opening_that_is_on_its_way(box: Box) -> None:
@@ -124,18 +131,18 @@ def test_the_end_waits_for_an_opening_that_is_on_its_way(box: Box) -> None:
     assert [each.reason for each in box.claim()] == ["first"]
     box.sent(opening, NOON, {"ts": "1.2"})
     (ending,) = box.claim()
-    assert (ending.reason, ending.carried) == ("resolved", ())
-    assert [(each.id, each.receipt) for each in ending.openings] == [(opening.id, {"ts": "1.2"})]
+    assert (ending.reason, ending.superseded) == ("resolved", ())
+    assert [(each.id, each.receipt) for each in ending.first_notifications] == [(opening.id, {"ts": "1.2"})]
 
 
 def test_the_opening_of_what_was_told_together_is_found_from_any_of_it(box: Box) -> None:
     first, second = box.alert(1), box.alert(2)
     box.put("first", first, second)
     with write_scope(box.engine) as session:
-        note_told(session, [first, second], NOON, group_id=first)
+        mark_notified(session, [first, second], NOON, group_id=first)
     box.sent(box.one(), NOON, {"ts": "1.2"})
     box.put("repeat", second)
-    assert [each.receipt for each in box.one().openings] == [{"ts": "1.2"}]
+    assert [each.receipt for each in box.one().first_notifications] == [{"ts": "1.2"}]
 
 
 def test_the_opening_that_a_repeat_carried_is_the_repeat(box: Box) -> None:
@@ -144,7 +151,7 @@ def test_the_opening_that_a_repeat_carried_is_the_repeat(box: Box) -> None:
     repeat = box.put("repeat", alert)
     box.sent(box.one(), NOON, {"ts": "3.4"})
     box.put("resolved", alert)
-    assert [(each.id, each.receipt) for each in box.one().openings] == [(repeat, {"ts": "3.4"})]
+    assert [(each.id, each.receipt) for each in box.one().first_notifications] == [(repeat, {"ts": "3.4"})]
 
 
 def test_a_channel_that_fails_is_left_alone_and_the_others_are_not(box: Box) -> None:
@@ -178,8 +185,8 @@ def test_a_trial_that_dies_lets_another_one_try(box: Box) -> None:
         box.put("first", box.alert(number))
     box.fail(box.one(), NOON)
     box.one(NOON + 15 * SECOND)
-    assert box.claim(NOON + 15 * SECOND + CLAIM - SECOND) == []
-    box.one(NOON + 15 * SECOND + CLAIM)
+    assert box.claim(NOON + 15 * SECOND + CLAIM_DURATION - SECOND) == []
+    box.one(NOON + 15 * SECOND + CLAIM_DURATION)
 
 
 def test_a_test_that_somebody_asks_for_goes_at_once_and_ends_the_waiting(box: Box) -> None:
@@ -227,7 +234,7 @@ def test_what_waits_behind_a_dead_channel_is_given_up_after_a_day_too(box: Box) 
             box.fail(claimed, NOON + hours * HOUR)
     assert {state for state, _ in box.states().values()} == {"dead"}
     with Session(box.engine) as session:
-        assert set(session.scalars(select(Delivery.error))) == {"down"}
+        assert set(session.scalars(select(Notification.error))) == {"down"}
 
 
 def test_a_refusal_for_good_says_that_the_channel_answers(box: Box) -> None:
@@ -246,7 +253,7 @@ def test_what_ended_quietly_before_anybody_could_be_told_is_kept_and_not_sent(bo
     assert box.claim() == []
     assert box.states() == {opening: ("folded", None)}
     with Session(box.engine) as session:
-        assert "before this one could be sent" in (session.get_one(Delivery, opening).note or "")
+        assert "before this one could be sent" in (session.get_one(Notification, opening).note or "")
 
 
 def test_an_older_version_knows_no_folded_messages(box: Box) -> None:
@@ -263,11 +270,11 @@ def test_an_older_version_knows_no_folded_messages(box: Box) -> None:
 
 def test_who_fails_after_its_claim_ran_out_takes_nothing_back(box: Box) -> None:
     box.put("first", box.alert(1))
-    slow, again = box.one(), box.one(NOON + CLAIM)
-    box.fail(slow, NOON + CLAIM + SECOND)
-    assert box.claim(NOON + CLAIM + 30 * SECOND) == []
-    box.sent(again, NOON + CLAIM + SECOND)
-    box.fail(slow, NOON + CLAIM + SECOND, permanent=True)
+    slow, again = box.one(), box.one(NOON + CLAIM_DURATION)
+    box.fail(slow, NOON + CLAIM_DURATION + SECOND)
+    assert box.claim(NOON + CLAIM_DURATION + 30 * SECOND) == []
+    box.sent(again, NOON + CLAIM_DURATION + SECOND)
+    box.fail(slow, NOON + CLAIM_DURATION + SECOND, permanent=True)
     assert box.states() == {again.id: ("sent", None)}
     with Session(box.engine) as session:
         assert session.get_one(ChannelState, "slack").failures == 0
@@ -278,9 +285,9 @@ def test_who_is_done_after_its_claim_ran_out_says_so(box: Box) -> None:
     box.put("first", alert)
     slow = box.one()
     box.put("resolved", alert)
-    end = box.one(NOON + CLAIM)
-    assert [each.id for each in end.carried] == [slow.id]
-    box.sent(slow, NOON + CLAIM + SECOND)
+    end = box.one(NOON + CLAIM_DURATION)
+    assert [each.id for each in end.superseded] == [slow.id]
+    box.sent(slow, NOON + CLAIM_DURATION + SECOND)
     assert box.states() == {slow.id: ("sent", None), end.id: ("pending", None)}
 
 
@@ -288,7 +295,7 @@ def test_what_is_silenced_while_it_waits_is_not_told(box: Box) -> None:
     quiet, loud = box.alert(1), box.alert(2)
     waits, goes = box.put("first", quiet), box.put("first", loud)
     with write_scope(box.engine) as session:
-        note_silenced(session, quiet, NOON + HOUR)
+        set_silenced_until(session, quiet, NOON + HOUR)
     assert [each.id for each in box.claim()] == [goes]
     assert box.states()[waits] == ("folded", None)
     assert box.put("first", quiet) in [each.id for each in box.claim(NOON + HOUR)]
@@ -315,4 +322,4 @@ def test_more_may_wait_than_a_query_can_name(box: Box) -> None:
         for _ in range(600):
             enqueue(session, alert, "repeat", {"slack": {"subject": "repeat"}}, NOON, alert_ids=[alert])
     (claimed,) = box.claim()
-    assert len(claimed.carried) == 599
+    assert len(claimed.superseded) == 599

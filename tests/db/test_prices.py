@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from db.definitions.prices import NO_LIST, Origin, PriceList, Pricing, Runner, bill, is_free, origin_of
+from db.definitions.prices import EMPTY_PRICE_LIST, Origin, PriceList, Pricing, Runner, bill, is_free, origin_of
 from db.jobs.price_list import read_price_list
 
 GITHUB = "GitHub Actions"
@@ -61,7 +61,7 @@ def test_larger_runners_cost_by_the_size_in_their_name_and_are_never_free(label:
 def test_runners_of_ones_own_cost_nothing_whatever_their_labels(
     labels: tuple[str, ...], name: str, group: str | None
 ) -> None:
-    assert origin_of(Runner(labels, name, group)) is Origin.OWN
+    assert origin_of(Runner(labels, name, group)) is Origin.SELF_HOSTED
     for private in (True, False):
         assert bill(601, Runner(labels, name, group), private=private) == (0.0, 11, 0)
 
@@ -125,7 +125,7 @@ def test_a_list_of_prices_wins_by_name_then_label_then_group() -> None:
 
 def test_pricing_of_many_jobs_is_that_of_each() -> None:
     by_name = PriceList(names={"GitHub Actions 7": 1.0})
-    for prices in (NO_LIST, by_name):
+    for prices in (EMPTY_PRICE_LIST, by_name):
         pricing = Pricing(prices)
         for number in (7, 8, 7):
             name = f"GitHub Actions {number}"
@@ -138,7 +138,7 @@ def test_a_file_of_prices_is_read(tmp_path: Path) -> None:
     file.write_text('labels:\n  depot-*: 0.004\n  42: 1\ngroups:\n  "GPU farm": 0.9\nnames:\n', encoding="utf-8")
     assert read_price_list(str(file)) == PriceList(labels={"depot-*": 0.004, "42": 1.0}, groups={"GPU farm": 0.9})
     file.write_text("# nothing yet\n", encoding="utf-8")
-    assert read_price_list(str(file)) == NO_LIST
+    assert read_price_list(str(file)) == EMPTY_PRICE_LIST
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,15 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from db.__main__ import main
-from db.definitions.prices import NO_LIST, PriceList
+from db.definitions.prices import EMPTY_PRICE_LIST, PriceList
 from db.definitions.records import RepositoryRecord, RunRecord, WorkflowRecord
 from db.definitions.scope import Scope, Window
 from db.engine import write_scope
 from db.jobs import job_writes
-from db.jobs.job_writes import adopt_prices, recompute_runs, reprice
-from db.jobs.price_list import PRICES, price_list
-from db.models import Heartbeat, Job, RollupMark, Run
-from health.metrics.cost import SpendBy, spend
+from db.jobs.job_writes import recompute_runs, resume_repricing, store_prices
+from db.jobs.price_list import PRICES_HEARTBEAT, price_list
+from db.models import Heartbeat, Job, RollupInvalidation, Run
+from health.metrics.cost import CostGroupBy, cost_by_group
 from tests.builders import NOON, add_repository, job, roll_up, run, store_jobs, store_runs
 
 DAY = Window(NOON.replace(hour=0), NOON.replace(hour=23))
@@ -36,7 +36,7 @@ def fill(engine: Engine, runs: int = 5) -> None:
 
 def adopt(engine: Engine, prices: PriceList) -> bool:
     with write_scope(engine) as session:
-        return adopt_prices(session, prices, NOON)
+        return store_prices(session, prices, NOON)
 
 
 def money(engine: Engine) -> list[tuple[float, int]]:
@@ -55,13 +55,13 @@ def test_a_change_of_prices_recomputes_what_is_stored(engine: Engine, monkeypatc
     with Session(engine) as session:
         assert price_list(session) == listed
     # Interrupted after three portions, it goes on.
-    assert list(itertools.islice(reprice(engine), 3)) == [2, 2, 1]
+    assert list(itertools.islice(resume_repricing(engine), 3)) == [2, 2, 1]
     assert money(engine) == [(0.5, 0)] * 5
-    assert sum(reprice(engine)) == 1
-    assert list(reprice(engine)) == []
+    assert sum(resume_repricing(engine)) == 1
+    assert list(resume_repricing(engine)) == []
     roll_up(engine)
     with Session(engine) as session:
-        (item,) = spend(session, Scope(repos=("acme/web",)), DAY, SpendBy.RUNNER).items
+        (item,) = cost_by_group(session, Scope(repos=("acme/web",)), DAY, CostGroupBy.RUNNER).items
     assert (item.cost_usd, item.unpriced_minutes) == (pytest.approx(2.5), 0)
 
 
@@ -69,21 +69,21 @@ def test_another_change_on_the_way_begins_again(engine: Engine, monkeypatch: pyt
     monkeypatch.setattr(job_writes, "_RUNS_AT_ONCE", 2)
     fill(engine)
     adopt(engine, PriceList(groups={"default": 1.0}))
-    next(reprice(engine))
+    next(resume_repricing(engine))
     adopt(engine, PriceList(names={"DEPOT-?": 0.1}))
-    assert sum(reprice(engine)) == 6
+    assert sum(resume_repricing(engine)) == 6
     assert money(engine) == [(0.2, 0)] * 5
-    assert adopt(engine, NO_LIST)
-    assert sum(reprice(engine)) == 6
+    assert adopt(engine, EMPTY_PRICE_LIST)
+    assert sum(resume_repricing(engine)) == 6
     assert money(engine) == [(0, 2)] * 5
 
 
 def test_without_a_file_nothing_is_recomputed(engine: Engine) -> None:
     fill(engine, 1)
-    assert not adopt(engine, NO_LIST)
-    assert list(reprice(engine)) == []
+    assert not adopt(engine, EMPTY_PRICE_LIST)
+    assert list(resume_repricing(engine)) == []
     with Session(engine) as session:
-        assert session.get_one(Heartbeat, PRICES).detail["after"] is None
+        assert session.get_one(Heartbeat, PRICES_HEARTBEAT).detail["after"] is None
 
 
 def test_runs_that_an_older_version_stored_are_brought_up_to_date(engine: Engine) -> None:
@@ -99,13 +99,13 @@ def test_runs_that_an_older_version_stored_are_brought_up_to_date(engine: Engine
     with Session(engine) as session:
         # What is read of its jobs is right before that.
         window = Window(NOON - timedelta(minutes=9), NOON + timedelta(minutes=9))
-        (item,) = spend(session, Scope(), window, SpendBy.RUNNER).items
+        (item,) = cost_by_group(session, Scope(), window, CostGroupBy.RUNNER).items
     assert (item.compute_seconds, item.minutes, item.never_started) == (60, 1, 1)
     assert sum(recompute_runs(engine)) == 2
     with Session(engine) as session:
         old, other = session.scalars(select(Run).order_by(Run.id))
         stored = session.get_one(Job, (1, 1))
-        assert session.scalars(select(RollupMark.repository_id)).all() == [1]
+        assert session.scalars(select(RollupInvalidation.repository_id)).all() == [1]
     assert (old.compute_seconds, old.wasted_seconds, old.cost_usd, old.queue_seconds, old.never_started) == (
         0,
         0,

@@ -14,10 +14,10 @@ from db.engine import session_scope
 from db.enums import GroupBy, Interval
 from db.models import BrokenEpisode
 from health.metrics import service
-from health.metrics.definitions.aggregates import facts_of, median_with_open
+from health.metrics.definitions.aggregates import aggregates_of, median_with_open
 from health.metrics.definitions.distribution import Recovery
-from health.metrics.definitions.episodes import DecidedRun, Episode, episodes, with_later
-from health.metrics.definitions.table import of_recoveries
+from health.metrics.definitions.episodes import DecidedRun, FailureEpisode, episodes, with_later_successes
+from health.metrics.definitions.table import from_recoveries
 from health.retention import prune
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, run, store_runs
 
@@ -31,7 +31,7 @@ def decided(number: int, outcome: str, ends: float, *, branch: str = "main") -> 
     return DecidedRun(1, 5, branch, number, "push", "alice", created, NOON + ends * MINUTE, outcome)
 
 
-def seconds(found: list[Episode]) -> list[tuple[int, float | None]]:
+def seconds(found: list[FailureEpisode]) -> list[tuple[int, float | None]]:
     return [(each.first.id, each.seconds) for each in found]
 
 
@@ -62,9 +62,9 @@ def test_a_failure_between_two_successes_begins_an_episode_of_its_own() -> None:
 
 def test_later_successes_end_what_began_among_the_runs() -> None:
     found = episodes([decided(0, "failure", 1), decided(5, "failure", 6, branch="x")])
-    later = with_later(found, {(1, 5, "main"): NOON + 11 * MINUTE})
+    later = with_later_successes(found, {(1, 5, "main"): NOON + 11 * MINUTE})
     assert seconds(later) == [(0, 600.0), (5, None)]
-    assert seconds(with_later(later, {(1, 5, "main"): NOON + 99 * MINUTE})) == seconds(later)
+    assert seconds(with_later_successes(later, {(1, 5, "main"): NOON + 99 * MINUTE})) == seconds(later)
 
 
 def _by_definition(runs: list[DecidedRun]) -> list[tuple[int, float | None]]:
@@ -279,9 +279,9 @@ def test_the_median_of_many_groups_is_that_of_each() -> None:
     groups = [[chance.choice([60.0, 90.0, 3600.0, chance.uniform(1, 9e5)]) for _ in range(size)] for size in range(9)]
     lengths = [each for group in groups for each in group]
     rows = np.asarray([row for row, group in enumerate(groups) for _ in group], dtype=np.int64)
-    table = of_recoveries(lengths, rows, len(groups))
+    table = from_recoveries(lengths, rows, len(groups))
     for ages in ({}, {3: [5.0], 8: [1e6, 2e6]}):
-        found = [each.recovery_seconds for each in facts_of(table, ages=ages)]
+        found = [each.recovery_seconds for each in aggregates_of(table, open_ages=ages)]
         assert [each.median_with_open for each in found] == [
             median_with_open(Counter(group), ages.get(row, ())) if group else None for row, group in enumerate(groups)
         ]

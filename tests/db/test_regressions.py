@@ -10,9 +10,9 @@ from db.definitions.records import RunRecord, WorkflowRecord
 from db.definitions.scope import Scope
 from db.engine import session_scope
 from db.enums import RuleKind
-from health.alerts.measurement.backtest import replay
-from health.alerts.measurement.measurements import observe
-from health.alerts.rules.conditions import fires
+from health.alerts.measurement.backtest import backtest
+from health.alerts.measurement.measurements import measure_rule
+from health.alerts.rules.conditions import condition_met
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import Patterns
 from health.insights.regressions import Regression, regressions
@@ -81,14 +81,16 @@ def test_a_narrow_question_names_the_same(filled: Engine, scope: Scope) -> None:
 def test_the_rule_and_its_replay_name_what_the_page_names(filled: Engine) -> None:
     with session_scope(filled) as session:
         for rule in (RULE, Rule("some", RuleKind.SUCCESS_REGRESSION, 0.05, scope=Patterns(workflows=("W2*",)))):
-            seen = observe(session, rule, NOON)
-            assert [each.place.workflow for each in seen if fires(rule, each.measure, firing=False)] == [f"W{WORSE}"]
-            replayed = replay(session, rule, NOON, span=2 * DAY)
-            assert [each.place.workflow for each in replayed.items if each.resolved_at is None] == [f"W{WORSE}"]
+            seen = measure_rule(session, rule, NOON)
+            assert [each.target.workflow for each in seen if condition_met(rule, each.measurement, firing=False)] == [
+                f"W{WORSE}"
+            ]
+            replayed = backtest(session, rule, NOON, span=2 * DAY)
+            assert [each.target.workflow for each in replayed.items if each.resolved_at is None] == [f"W{WORSE}"]
         slower = Rule("slower", RuleKind.DURATION_REGRESSION, 0.2)
-        replayed = replay(session, slower, NOON)
+        replayed = backtest(session, slower, NOON)
         (opened,) = replayed.items
-        assert (opened.place.workflow, opened.resolved_at) == (f"W{SLOW}", None)
+        assert (opened.target.workflow, opened.resolved_at) == (f"W{SLOW}", None)
         assert timedelta(0) < opened.opened_at - (NOON - 20 * DAY) < 4 * DAY
 
 

@@ -10,9 +10,9 @@ from db.__main__ import main
 from db.definitions.records import LogRecord
 from db.engine import session_scope, write_scope
 from db.logs.log_queries import list_logs
-from db.logs.log_writes import note_failed_try, request_logs, store_log
-from db.models import Alert, Delivery, JobLog, Run, RunGap, Silence
-from db.storage import doomed, storage
+from db.logs.log_writes import record_failed_fetch, request_logs, store_log
+from db.models import Alert, AlertSilence, JobLog, Notification, Run, RunGap
+from db.storage import pending_deletion, storage
 from health import retention
 from health.completeness.descriptions import storage_facts
 from health.retention import prune, prune_logs
@@ -57,7 +57,7 @@ def test_a_log_that_was_deleted_for_its_age_is_not_asked_for_again(filled: Engin
     assert sum(prune_logs(filled, NOON - 90 * DAY)) == 2
     with write_scope(filled) as session:
         assert request_logs(session, 1, 1, [1], NOON) == []
-        note_failed_try(session, 1, 1, 1, NOON)
+        record_failed_fetch(session, 1, 1, 1, NOON)
         store_log(session, 1, LogRecord(1, 1, "expired"), NOON)
     assert states(filled)[0] == (1, "pruned", True)
 
@@ -73,10 +73,10 @@ def test_everything_that_is_older_goes_in_portions_and_what_is_interrupted_goes_
             session.execute(insert(Alert).values(**alert, state="resolved", target=str(number), detail={}))
             for alert_id in (number, None):
                 message = {"alert_id": alert_id, "channel": "slack", "reason": "first", "message": {}, "state": "sent"}
-                session.execute(insert(Delivery).values(**message, tries=1, created_at=at, due_at=at))
+                session.execute(insert(Notification).values(**message, tries=1, created_at=at, due_at=at))
             times = {"starts_at": at, "ends_at": at, "created_at": at}
             lists = {"repos": [], "workflows": [], "branches": []}
-            session.execute(insert(Silence).values(**times, **lists, comment="", author=""))
+            session.execute(insert(AlertSilence).values(**times, **lists, comment="", author=""))
             gap = {"repository_id": 1, "workflow_id": 5, "first_number": number, "last_number": number}
             session.execute(
                 insert(RunGap).values(**gap, created_after=at, created_before=at, state="absent", looks=4, found_at=at)
@@ -86,17 +86,17 @@ def test_everything_that_is_older_goes_in_portions_and_what_is_interrupted_goes_
     with Session(filled) as session:
         left = {
             model: session.scalar(select(func.count()).select_from(model))
-            for model in (Run, JobLog, Alert, Silence, RunGap)
+            for model in (Run, JobLog, Alert, AlertSilence, RunGap)
         }
         assert left == dict.fromkeys(left, 1)
-        assert session.scalar(select(func.count()).select_from(Delivery)) == 2
+        assert session.scalar(select(func.count()).select_from(Notification)) == 2
 
 
 def test_what_is_stored_and_what_goes_next_is_known_without_counting(filled: Engine) -> None:
     with session_scope(filled) as session:
         found = storage(session, NOON + DAY / 2)
-        next_time = doomed(session, NOON, 150 * DAY, 90 * DAY)
-    assert (found.oldest_run, found.oldest_log, found.last_day) == (NOON - 200 * DAY, NOON - 200 * DAY, 1)
+        next_time = pending_deletion(session, NOON, 150 * DAY, 90 * DAY)
+    assert (found.oldest_run, found.oldest_log, found.runs_last_day) == (NOON - 200 * DAY, NOON - 200 * DAY, 1)
     assert (next_time.runs, next_time.logs) == (1, 2)
     sizes = {each.name: each for each in found.tables}
     assert {"runs", "jobs", "job_logs"} <= set(sizes)
@@ -108,7 +108,9 @@ def test_what_is_stored_and_what_goes_next_is_known_without_counting(filled: Eng
     if filled.dialect.name == "sqlite":
         assert sizes["runs"].rows == 3
     detail = {"retention_days": 150, "log_retention_days": 90, "next_prune_at": (NOON + DAY).isoformat()}
-    told = {each.label: (each.value, each.more) for each in storage_facts(found, detail, next_time, NOON, most=2)}
+    told = {
+        each.label: (each.value, each.note) for each in storage_facts(found, detail, next_time, NOON, count_limit=2)
+    }
     assert told["Next pruning"] == ("In 1d 0h", "of 1 run and at least 2 logs")
     assert told["Oldest run"] == ("02 May 2026", "logs from 02 May 2026; runs are kept 150 days, logs 90")
 

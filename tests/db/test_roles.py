@@ -21,7 +21,7 @@ from db.access import end_sessions, installation_key, session_generation
 from db.engine import make_engine, session_scope, write_scope
 from db.migrate import NotMigrated, downgrade, head_revision, upgrade
 from db.models import Base
-from db.roles import COLLECTOR, READER, READER_WRITES, NoRoles, make_passwords, make_roles, read
+from db.roles import COLLECTOR, READER, READER_PRIVILEGES, RolesError, make_passwords, make_roles, read_password
 from tests.api.conftest import MakeClient, make_client
 from tests.api.webhooks import PATH, SECRET, request
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
@@ -91,7 +91,7 @@ def test_the_reader_reads_and_writes_where_people_write_and_nowhere_else(server:
     assert roles == (server.owner_name, f"{server.owner_name}_collector", f"{server.owner_name}_reader")
     for table in (*Base.metadata.tables, "alembic_version"):
         assert not refused(server.reader_url, f"SELECT 1 FROM {table}")
-        allowed = READER_WRITES.get(table, "")
+        allowed = READER_PRIVILEGES.get(table, "")
         assert refused(server.reader_url, f"DELETE FROM {table}") is ("DELETE" not in allowed), table
         assert refused(server.collector_url, f"DELETE FROM {table}") is (table == "alembic_version"), table
         for url in (server.reader_url, server.collector_url):
@@ -257,7 +257,7 @@ def test_the_collector_works_as_collector(server: Server, tmp_path: Path) -> Non
 
 
 def test_sqlite_has_no_roles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(NoRoles, match="SQLite has no roles"):
+    with pytest.raises(RolesError, match="SQLite has no roles"):
         make_roles(create_engine("sqlite:///x.db"), {})
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/x.db")
     assert main(["upgrade"]) == 0
@@ -267,11 +267,11 @@ def test_sqlite_has_no_roles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_passwords_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "passwords"
     assert main(["passwords", str(folder)]) == 0
-    first = {name: read(folder, name) for name in (COLLECTOR, READER, "redis")}
+    first = {name: read_password(folder, name) for name in (COLLECTOR, READER, "redis")}
     assert len(set(first.values())) == 3
     assert all(len(value) == 64 for value in first.values())
     assert make_passwords(folder) == []
-    assert {name: read(folder, name) for name in first} == first
+    assert {name: read_password(folder, name) for name in first} == first
     assert (folder / "redis/redis.conf").read_text() == f"requirepass {first['redis']}\n"
     assert {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()} == {0o400}
     assert main(["passwords", "/dev/null/x"]) == 2

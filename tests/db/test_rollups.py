@@ -13,16 +13,16 @@ from db.definitions.records import RepositoryRecord, RunRecord
 from db.definitions.scope import Scope, Window
 from db.engine import session_scope, write_scope
 from db.enums import GroupBy, Interval
-from db.models import BrokenEpisode, Rollup, RollupMark, RollupState, Run
-from db.repositories.repository_writes import set_monitored, upsert_repository
-from db.runs.rollup_invalidation import mark_everything, rollup_state
-from db.runs.run_writes import mark_gone
+from db.models import BrokenEpisode, Rollup, RollupInvalidation, RollupState, Run
+from db.repositories.repository_writes import limit_monitoring, upsert_repository
+from db.runs.rollup_invalidation import invalidate_all, rollup_state
+from db.runs.run_writes import mark_deleted
 from health.completeness.gaps import Completeness
 from health.metrics import service
 from health.metrics.definitions.distribution import UNKNOWN
 from health.metrics.definitions.formulas import Metrics
 from health.metrics.queries.failure_episodes import branch_episodes
-from health.metrics.rollups.refresh import forget_hours
+from health.metrics.rollups.refresh import prune_hours
 from health.retention import prune
 from tests.builders import NOON, attempt, job, roll_up, run, store_jobs
 from tests.db.history import LONG, OTHER, WHOLE_DAYS, fill, same, store
@@ -88,21 +88,21 @@ def test_episodes_of_default_branches_are_those_of_the_runs_in_their_order(histo
 def test_making_them_again_changes_nothing(history: Engine) -> None:
     before = _stored(history)
     with write_scope(history) as session:
-        mark_everything(session, NOON)
+        invalidate_all(session, NOON)
     roll_up(history)
     assert _stored(history) == before
     with session_scope(history) as session:
-        assert session.scalar(select(func.count()).select_from(RollupMark)) == 0
+        assert session.scalar(select(func.count()).select_from(RollupInvalidation)) == 0
 
 
 def test_a_change_while_they_are_made_marks_the_day_again(history: Engine) -> None:
     store(history, 1, [run(78, minutes=-60)])
     with session_scope(history) as session:
-        mark = session.scalars(select(RollupMark)).one()
+        mark = session.scalars(select(RollupInvalidation)).one()
         seen = mark.changes
     store(history, 1, [run(79, minutes=-60)])
     with session_scope(history) as session:
-        assert session.scalars(select(RollupMark)).one().changes == seen + 1
+        assert session.scalars(select(RollupInvalidation)).one().changes == seen + 1
 
 
 def test_pruned_days_keep_their_rollups(history: Engine) -> None:
@@ -112,7 +112,7 @@ def test_pruned_days_keep_their_rollups(history: Engine) -> None:
     assert sum(prune(history, before, NOON)) > 50
     with write_scope(history) as session:
         assert figures(session) == kept
-        mark_everything(session, NOON)
+        invalidate_all(session, NOON)
     roll_up(history)
     with session_scope(history) as session:
         assert figures(session) == kept
@@ -148,7 +148,7 @@ def test_hours_are_forgotten_after_five_weeks(history: Engine) -> None:
     later = NOON + timedelta(days=20)
     with session_scope(history) as session:
         hours = session.scalar(select(func.count()).where(Rollup.tile < 2**32))
-    forget_hours(history, later)
+    prune_hours(history, later)
     with session_scope(history) as session:
         left = session.scalar(select(func.count()).where(Rollup.tile < 2**32))
     assert 0 < (left or 0) < (hours or 0)
@@ -226,7 +226,7 @@ def _an_old_run(engine: Engine) -> None:
 
 def _a_deletion(engine: Engine) -> None:
     with write_scope(engine) as session:
-        mark_gone(session, 1, _at(session, Run.outcome == "in_progress", Run.repository_id == 1).id)
+        mark_deleted(session, 1, _at(session, Run.outcome == "in_progress", Run.repository_id == 1).id)
 
 
 def _another_default_branch(engine: Engine) -> None:
@@ -236,7 +236,7 @@ def _another_default_branch(engine: Engine) -> None:
 
 def _fewer_repositories(engine: Engine) -> None:
     with write_scope(engine) as session:
-        set_monitored(session, [1])
+        limit_monitoring(session, [1])
 
 
 def _all_repositories(engine: Engine) -> None:

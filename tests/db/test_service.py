@@ -5,42 +5,49 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from db.collection.backfills import want_history
-from db.collection.sync_state import beat, sync_state
+from db.collection.backfills import request_backfill
+from db.collection.sync_state import record_heartbeat, sync_state
 from db.definitions.records import RepositoryRecord
 from db.engine import session_scope, write_scope
 from db.enums import Liveness
 from db.models import Claim
 from db.repositories.repository_queries import HeartbeatRow
-from health.completeness.collection_status import Service, count_catching_up, is_silent, latest_beat, liveness, service
+from health.completeness.collection_status import (
+    CollectionService,
+    count_catching_up,
+    is_heartbeat_stale,
+    latest_heartbeat,
+    liveness,
+    service,
+)
 from tests.builders import NOON, add_repository
 from tests.ledgers import DAY, add, delivery
 
 
-def served(engine: Engine, now: datetime = NOON) -> Service:
+def served(engine: Engine, now: datetime = NOON) -> CollectionService:
     with session_scope(engine) as session:
         return service(session, now)
 
 
 def test_without_a_collector_there_is_nothing_to_tell(engine: Engine) -> None:
     found = served(engine)
-    assert (found.beat, found.collectors, found.inbox.pending, found.webhook_at) == (None, (), 0, None)
+    assert (found.heartbeat, found.collectors, found.inbox.pending, found.webhook_at) == (None, (), 0, None)
 
 
 def test_collectors_that_share_the_work_are_told_apart_by_their_claims(engine: Engine) -> None:
     later, sooner = NOON + timedelta(seconds=20), NOON - timedelta(seconds=1)
     with write_scope(engine) as session:
-        beat(session, NOON, {"state": "idle"})
+        record_heartbeat(session, NOON, {"state": "idle"})
         for name, seen in (("a/1", NOON), ("b/2", NOON - timedelta(minutes=5)), ("c/3", NOON - 2 * DAY)):
-            beat(session, seen, {"message": name}, name=f"collector/{name}")
+            record_heartbeat(session, seen, {"message": name}, name=f"collector/{name}")
     add(
         engine,
         *[Claim(name=name, holder="a/1", held_until=later) for name in ("*alive/a/1", "*chores", "acme/web", "x/y")],
         Claim(name="*alive/b/2", holder="b/2", held_until=sooner),
     )
     found = served(engine)
-    assert found.beat is not None
-    assert found.beat.name == "collector"
+    assert found.heartbeat is not None
+    assert found.heartbeat.name == "collector"
     assert [(each.name, each.alive, each.repositories) for each in found.collectors] == [
         ("a/1", True, 2), ("b/2", False, 0),
     ]  # fmt: skip
@@ -49,7 +56,7 @@ def test_collectors_that_share_the_work_are_told_apart_by_their_claims(engine: E
 
 def test_the_only_collector_speaks_by_the_main_heartbeat(engine: Engine) -> None:
     with write_scope(engine) as session:
-        beat(session, NOON, {"state": "idle"})
+        record_heartbeat(session, NOON, {"state": "idle"})
     add(engine, Claim(name="*alive/here", holder="here", held_until=NOON + timedelta(seconds=20)))
     (found,) = served(engine).collectors
     assert (found.name, found.alive, found.seen_at, found.detail) == ("here", True, NOON, {"state": "idle"})
@@ -57,32 +64,32 @@ def test_the_only_collector_speaks_by_the_main_heartbeat(engine: Engine) -> None
 
 def test_of_several_collectors_of_a_machine_the_latest_beat_counts(engine: Engine) -> None:
     with write_scope(engine) as session:
-        beat(session, NOON, {})
+        record_heartbeat(session, NOON, {})
         for name, minutes in (("a_b/7", 2), ("a_b/9", 1), ("axb/1", 0), ("a_b.example/1", 0)):
-            beat(session, NOON - timedelta(minutes=minutes), {}, name=f"collector/{name}")
+            record_heartbeat(session, NOON - timedelta(minutes=minutes), {}, name=f"collector/{name}")
     with session_scope(engine) as session:
-        found, none = latest_beat(session, "a_b"), latest_beat(session, "a")
+        found, none = latest_heartbeat(session, "a_b"), latest_heartbeat(session, "a")
     assert found is not None
     assert (found.name, none) == ("collector/a_b/9", None)
 
 
 def test_a_collector_is_silent_after_three_polls_and_a_minute(engine: Engine) -> None:
     with write_scope(engine) as session:
-        beat(session, NOON, {"poll_seconds": 60})
-    seen = served(engine).beat
+        record_heartbeat(session, NOON, {"poll_seconds": 60})
+    seen = served(engine).heartbeat
     assert seen is not None
-    assert not is_silent(seen, NOON + timedelta(seconds=240))
-    assert is_silent(seen, NOON + timedelta(seconds=241))
-    assert is_silent(seen, NOON + timedelta(seconds=241), timedelta(hours=1))
+    assert not is_heartbeat_stale(seen, NOON + timedelta(seconds=240))
+    assert is_heartbeat_stale(seen, NOON + timedelta(seconds=241))
+    assert is_heartbeat_stale(seen, NOON + timedelta(seconds=241), timedelta(hours=1))
 
 
 def test_where_a_collector_names_no_poll_another_may_be_assumed(engine: Engine) -> None:
     with write_scope(engine) as session:
-        beat(session, NOON, {"poll_seconds": None})
-    seen = served(engine).beat
+        record_heartbeat(session, NOON, {"poll_seconds": None})
+    seen = served(engine).heartbeat
     assert seen is not None
-    assert not is_silent(seen, NOON + timedelta(minutes=16))
-    assert is_silent(seen, NOON + timedelta(minutes=16), timedelta(minutes=4))
+    assert not is_heartbeat_stale(seen, NOON + timedelta(minutes=16))
+    assert is_heartbeat_stale(seen, NOON + timedelta(minutes=16), timedelta(minutes=4))
 
 
 def test_the_latest_webhook_is_known_whatever_became_of_it(engine: Engine) -> None:
@@ -110,21 +117,21 @@ def test_a_service_is_stale_when_its_beats_are_missing(
     engine: Engine, seconds: float, detail: dict[str, object], expected: Liveness
 ) -> None:
     with write_scope(engine) as session:
-        beat(session, NOON, detail)
-    assert liveness(served(engine).beat, NOON + timedelta(seconds=seconds)) is expected
+        record_heartbeat(session, NOON, detail)
+    assert liveness(served(engine).heartbeat, NOON + timedelta(seconds=seconds)) is expected
 
 
 def test_one_that_ended_in_order_is_stopped_at_once_until_the_next_beat(engine: Engine) -> None:
     assert liveness(None, NOON) is Liveness.NEVER
     with write_scope(engine) as session:
-        beat(session, NOON, {"beat_seconds": 5, "name": "here"}, stopped_at=NOON)
+        record_heartbeat(session, NOON, {"beat_seconds": 5, "name": "here"}, stopped_at=NOON)
     found = served(engine)
-    assert liveness(found.beat, NOON) is Liveness.STOPPED
+    assert liveness(found.heartbeat, NOON) is Liveness.STOPPED
     (one,) = found.collectors
     assert (one.name, one.alive, one.stopped_at) == ("here", False, NOON)
     with write_scope(engine) as session:
-        beat(session, NOON + timedelta(seconds=9), {"beat_seconds": 5})
-    assert liveness(served(engine).beat, NOON + timedelta(seconds=10)) is Liveness.LIVE
+        record_heartbeat(session, NOON + timedelta(seconds=9), {"beat_seconds": 5})
+    assert liveness(served(engine).heartbeat, NOON + timedelta(seconds=10)) is Liveness.LIVE
 
 
 def test_repositories_that_are_read_are_counted_without_their_runs(engine: Engine) -> None:
@@ -132,7 +139,7 @@ def test_repositories_that_are_read_are_counted_without_their_runs(engine: Engin
         seen = HeartbeatRow("collector", NOON, NOON, 0, {"catching_up": told})
         with session_scope(engine) as session:
             found = count_catching_up(session, seen)
-        return found.number, found.total
+        return found.repositories, found.total
 
     assert counted() == (0, 0)
     for number in (1, 2, 3, 4):
@@ -142,7 +149,7 @@ def test_repositories_that_are_read_are_counted_without_their_runs(engine: Engin
         for number in (1, 2, 3):
             state = sync_state(session, number)
             state.synced_at = state.complete_since = NOON
-        want_history(session, 2, NOON - 9 * DAY, NOON, NOON)
+        request_backfill(session, 2, NOON - 9 * DAY, NOON, NOON)
         sync_state(session, 4).error = "refused"
     assert counted() == (1, 4)
     # The collector, which reads runs, counts those without their jobs as well.

@@ -13,12 +13,12 @@ from db.definitions.records import RunRecord
 from db.definitions.scope import Scope, Window
 from db.engine import write_scope
 from db.enums import GroupBy, Interval
-from db.replica import Reader
+from db.replica import ReplicaRouter
 from db.repositories.repository_writes import get_repository
 from db.runs.run_writes import upsert_runs
 from health.metrics import service
 from health.metrics.queries import raw_runs
-from health.metrics.rollups.refresh import refresh
+from health.metrics.rollups.refresh import refresh_rollups
 from tests.builders import NOON, add_repository, run, store_runs
 
 WINDOW = Window(NOON - timedelta(days=6), NOON + timedelta(days=1))
@@ -26,13 +26,13 @@ SECONDS = 6.0
 
 
 @pytest.fixture
-def reader(database_url: str) -> Iterator[Reader]:
-    made = Reader(database_url)
+def reader(database_url: str) -> Iterator[ReplicaRouter]:
+    made = ReplicaRouter(database_url)
     yield made
     made.close()
 
 
-def test_a_session_sees_one_state_whatever_is_written_meanwhile(engine: Engine, reader: Reader) -> None:
+def test_a_session_sees_one_state_whatever_is_written_meanwhile(engine: Engine, reader: ReplicaRouter) -> None:
     add_repository(engine)
     with reader.session() as session:
         before = service.snapshot(session, Scope(), WINDOW).runs.total
@@ -42,7 +42,7 @@ def test_a_session_sees_one_state_whatever_is_written_meanwhile(engine: Engine, 
         assert service.snapshot(session, Scope(), WINDOW).runs.total == 5
 
 
-def test_a_session_that_reads_cannot_write(engine: Engine, reader: Reader) -> None:
+def test_a_session_that_reads_cannot_write(engine: Engine, reader: ReplicaRouter) -> None:
     if engine.dialect.name != "postgresql":
         pytest.skip("SQLite has no transactions that only read")
     add_repository(engine)
@@ -53,7 +53,7 @@ def test_a_session_that_reads_cannot_write(engine: Engine, reader: Reader) -> No
 
 
 def test_figures_hold_together_while_runs_arrive(
-    engine: Engine, reader: Reader, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, reader: ReplicaRouter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With groups and buckets that appear between two statements of a question."""
     monkeypatch.setattr(raw_runs, "_FEW", 5)
@@ -69,7 +69,7 @@ def test_figures_hold_together_while_runs_arrive(
                 found = [_run(each) for each in range(number, number + 10)]
                 upsert_runs(session, get_repository(session, 1), found)
             if number % 50 == 0:
-                for _ in refresh(engine, NOON):
+                for _ in refresh_rollups(engine, NOON):
                     pass
 
     def ask() -> None:
@@ -97,7 +97,7 @@ def _run(number: int) -> RunRecord:
     )  # fmt: skip
 
 
-def _ask(reader: Reader) -> tuple[int, list[int]]:
+def _ask(reader: ReplicaRouter) -> tuple[int, list[int]]:
     """The total, and what other questions add up to, all of one session."""
     with reader.session() as session:
         total = service.snapshot(session, Scope(), WINDOW).runs.total

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.text import as_text
+from core.text import escape_formula
 
 
 @pytest.mark.parametrize(
@@ -11,11 +11,11 @@ from core.text import as_text
 @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "＝", "＋", "－", "＠", "﹣", "﹢", "﹫", "⁼"])
 def test_a_formula_gets_an_apostrophe(before: str, sign: str) -> None:
     value = f"{before}{sign}HYPERLINK(1)"
-    assert as_text(value) == f"'{value}"
+    assert escape_formula(value) == f"'{value}"
 
 
 @pytest.mark.parametrize(
     "value", ["", "   ", "\u200b", "main", "fix: a = b", "'=1", "#12", "5-4", "–1", "ünïcode", "日本"]
 )
 def test_other_text_stays(value: str) -> None:
-    assert as_text(value) == value
+    assert escape_formula(value) == value

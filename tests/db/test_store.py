@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 
 from db.definitions.records import JobRecord, LogRecord, RepositoryRecord
 from db.engine import write_scope
-from db.jobs.webhook_events import JobNews, store_events
-from db.logs.log_writes import note_failed_try, store_log
+from db.jobs.webhook_events import JobUpdate, store_events
+from db.logs.log_writes import record_failed_fetch, store_log
 from db.models import Attempt, Job, JobLog, Run
 from db.repositories.repository_writes import get_repository, upsert_repository
-from db.runs.run_writes import mark_gone
+from db.runs.run_writes import mark_deleted
 from health.retention import prune
 from tests.builders import NOON, REPO, add_repository, attempt, job, run, store_jobs, store_runs
 
@@ -243,7 +243,7 @@ def test_a_step_that_is_over_is_not_taken_back(
         store_jobs(engine, 100, with_steps(done, status=status, conclusion=conclusion))
     assert [step["status"] for step in session.get_one(Job, (1, 1)).steps] == ["completed"] * 3
     with write_scope(engine) as writing:
-        news = JobNews(100, with_steps(2, status=status, conclusion=conclusion))
+        news = JobUpdate(100, with_steps(2, status=status, conclusion=conclusion))
         store_events(writing, get_repository(writing, 1), [], [news])
     session.rollback()
     assert [step["status"] for step in session.get_one(Job, (1, 1)).steps] == ["completed"] * 3
@@ -253,7 +253,7 @@ def test_a_run_whose_end_is_known_is_not_gone(engine: Engine, session: Session) 
     store_runs(engine, run(status="in_progress", conclusion=None))
     store_runs(engine, run())
     with write_scope(engine) as writing:
-        mark_gone(writing, 1, 100)
+        mark_deleted(writing, 1, 100)
     found = session.scalars(select(Run)).one()
     assert (found.conclusion, found.outcome, found.details_pending) == ("success", "success", True)
 
@@ -289,7 +289,7 @@ def test_a_stored_log_outlives_its_deletion_on_github(engine: Engine, session: S
 def test_a_log_that_cannot_be_had_counts_as_missing_in_the_end(engine: Engine, session: Session) -> None:
     for _ in range(5):
         with write_scope(engine) as writing:
-            note_failed_try(writing, 1, 7, 100, NOON)
+            record_failed_fetch(writing, 1, 7, 100, NOON)
     assert session.scalars(select(JobLog.state)).one() == "missing"
 
 

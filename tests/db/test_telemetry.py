@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from core.logging import FIELDS, bound, formatter, logging_config, note
+from core.logging import FIELDS, bind, formatter, log_context, logging_config
 from core.settings import DatabaseSettings
 
 FORGED = 'x\n12:00:00 INFO    all is well\r\x1b[2K\x85\u2028{"level": "info"}\u202e\ud800\x00'
@@ -28,9 +28,9 @@ def fields(message: str, *values: object, **given: Any) -> dict[str, Any]:
 
 
 def test_in_production_a_record_is_one_object_with_all_its_fields() -> None:
-    with bound(request_id="r-1"):
-        with bound(delivery_id="d-1", task=None):
-            note(outcome="stored")
+    with log_context(request_id="r-1"):
+        with log_context(delivery_id="d-1", task=None):
+            bind(outcome="stored")
             found = fields("%s of %d", "one", 2, repository="acme/web", alert_ids=[7], color_message="no")
         outside = fields("after")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", found.pop("ts"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.terminal import overwritten, plain, shown, visible, without_nul
+from core.terminal import overwritten_indices, rendered_line, visible_fragment, visible_text, without_nul
 from tests.growth import SUBQUADRATIC, growth
 
 
@@ -44,22 +44,22 @@ from tests.growth import SUBQUADRATIC, growth
     ],
 )
 def test_the_text_is_what_a_screen_would_show(written: str, text: str) -> None:
-    assert plain(written) == text
+    assert rendered_line(written) == text
 
 
 def test_a_whole_text_keeps_its_lines() -> None:
     text = "one\x1b[0m\ntwo\x0cthree\rfour\x85f\bfive\x1b]0;open\nsix\u2028seven\x1c"
-    assert visible(text) == "one\ntwo\x0cthree\rfour\x85five0;open\nsix\u2028seven\x1c"
-    assert len(visible(text).splitlines()) == len(text.splitlines())
-    assert shown("a\x0bb\x85c") == "abc"
+    assert visible_text(text) == "one\ntwo\x0cthree\rfour\x85five0;open\nsix\u2028seven\x1c"
+    assert len(visible_text(text).splitlines()) == len(text.splitlines())
+    assert visible_fragment("a\x0bb\x85c") == "abc"
     assert without_nul("plain \ufffd\ufffd text") == "plain \ufffd\ufffd text"
 
 
 def test_pieces_that_a_carriage_return_takes_back() -> None:
-    assert overwritten(["1 %\r", "2 %\r", "3 %\n", "next\r", "\n"]) == {0, 1}
-    assert overwritten(["1 %\r", "   \r", "\r", "done\n"]) == {0, 1, 2}
-    assert overwritten(["1 %\r", "\x1b[2K\n", "next\n"]) == {0}
-    assert overwritten(["one\n", "two"]) == set()
+    assert overwritten_indices(["1 %\r", "2 %\r", "3 %\n", "next\r", "\n"]) == {0, 1}
+    assert overwritten_indices(["1 %\r", "   \r", "\r", "done\n"]) == {0, 1, 2}
+    assert overwritten_indices(["1 %\r", "\x1b[2K\n", "next\n"]) == {0}
+    assert overwritten_indices(["one\n", "two"]) == set()
 
 
 @pytest.mark.parametrize("repeated", [
@@ -69,7 +69,7 @@ def test_pieces_that_a_carriage_return_takes_back() -> None:
 ])  # fmt: skip
 def test_introducers_are_read_in_linear_time(repeated: str) -> None:
     for behind in ("", "0" * 1_000):
-        assert growth(plain, lambda size, behind=behind: repeated * size + behind, 5_000) < SUBQUADRATIC
+        assert growth(rendered_line, lambda size, behind=behind: repeated * size + behind, 5_000) < SUBQUADRATIC
 
 
 @pytest.mark.parametrize(
@@ -78,4 +78,4 @@ def test_introducers_are_read_in_linear_time(repeated: str) -> None:
      ("\ufffd", "1;")],
 )  # fmt: skip
 def test_a_sequence_that_never_ends_is_read_in_linear_time(begin: str, filler: str) -> None:
-    assert growth(plain, lambda size: begin + filler * size, 20_000) < SUBQUADRATIC
+    assert growth(rendered_line, lambda size: begin + filler * size, 20_000) < SUBQUADRATIC

@@ -16,7 +16,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, Engine, Table, event, text
 
 from db.definitions.time_buckets import day_of
-from db.migrate import _patiently, current_revision, downgrade, upgrade
+from db.migrate import _with_lock_retries, current_revision, downgrade, upgrade
 from db.migrations import online_ddl
 from db.models import Base
 from tests.db.older import Rows, fill, read, tables_of
@@ -216,7 +216,7 @@ def test_a_try_that_failed_within_an_index_does_not_make_the_next_one_wait_witho
     script = ScriptDirectory(str(ROOT / "db" / "migrations")).get_revision("head")
     with engine.begin() as other, engine.connect() as connection:
         other.execute(text("LOCK TABLE runs"))
-        _patiently(connection, move, script)
+        _with_lock_retries(connection, move, script)
         connection.invalidate()
     assert waits == ["1s", "1s"]
 

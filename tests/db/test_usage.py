@@ -9,17 +9,17 @@ import pytest
 from db.definitions import time_buckets
 from db.definitions.job_times import AttemptState, outcome_of, waste_reasons
 from db.definitions.prices import Pricing
-from db.enums import Grain
+from db.enums import RollupLevel
 from health.metrics.definitions.usage import (  # fmt: skip
     SUMS,
-    Reasons,
-    Usage,
+    UsageTable,
     UsedJob,
+    WasteReasons,
     busiest_hours,
-    most_at_once,
-    of_jobs,
-    of_stored,
-    together,
+    concat,
+    from_jobs,
+    from_rows,
+    peak_concurrency,
     waits_by_hour,
     waits_by_label,
 )
@@ -46,11 +46,11 @@ def never(**more: Any) -> UsedJob:
     return used(**(values | more))
 
 
-def usage_of(jobs: Sequence[UsedJob], reasons: Reasons | None = None) -> Usage:
-    return of_jobs(jobs, reasons or {}, Pricing())
+def usage_of(jobs: Sequence[UsedJob], reasons: WasteReasons | None = None) -> UsageTable:
+    return from_jobs(jobs, reasons or {}, Pricing())
 
 
-def sums(*jobs: UsedJob, reasons: Reasons | None = None) -> dict[str, float]:
+def sums(*jobs: UsedJob, reasons: WasteReasons | None = None) -> dict[str, float]:
     found = usage_of(jobs, reasons)
     return dict(zip(SUMS, found.sums.sum(axis=0).tolist(), strict=True))
 
@@ -126,14 +126,14 @@ def test_waits_are_by_label_and_by_the_hour_in_which_the_job_was_queued() -> Non
 
 def test_sums_are_the_same_after_storing_and_at_any_grain() -> None:
     found = usage_of([used(workflow_id=5 + number % 2, wait_seconds=float(number)) for number in range(50)])
-    again = of_stored(found.keys, found.sums.tolist(), found.packed())
-    whole = together([again, again]).at(Grain.ALL, [time_buckets.tile(time_buckets.DAY, HOUR)] * 2)
+    again = from_rows(found.keys, found.sums.tolist(), found.packed_waits())
+    whole = concat([again, again]).at_level(RollupLevel.ALL, [time_buckets.bucket_id(time_buckets.DAY, HOUR)] * 2)
     assert [(key.repository_id, key.workflow_id, key.label) for key in whole.keys] == [(0, 0, "ubuntu-latest")]
     assert np.allclose(whole.sums, 2 * found.sums.sum(axis=0))
     (wait,) = waits_by_label(whole, ["ubuntu-latest"])
     assert (wait.jobs, wait.p50) == (100, pytest.approx(24.5, rel=0.01))
-    assert again.only({found.keys[0].tile}).keys == found.keys
-    assert again.only(set()).keys == []
+    assert again.in_buckets({found.keys[0].tile}).keys == found.keys
+    assert again.in_buckets(set()).keys == []
 
 
 def test_the_busiest_hour_is_the_latest_of_those_with_most_jobs() -> None:
@@ -147,7 +147,7 @@ def test_the_busiest_hour_is_the_latest_of_those_with_most_jobs() -> None:
 
 def test_at_once_counts_what_overlaps_within_the_hour() -> None:
     spans = [(0.0, 50.0), (50.0, 150.0), (60.0, None), (90.0, 95.0), (140.0, 400.0)]
-    assert most_at_once(spans, 0, 100) == 3
-    assert most_at_once(spans, 96, 100) == 2
-    assert most_at_once(spans, 0, 55) == 1
-    assert most_at_once([], 0, 100) == 0
+    assert peak_concurrency(spans, 0, 100) == 3
+    assert peak_concurrency(spans, 96, 100) == 2
+    assert peak_concurrency(spans, 0, 55) == 1
+    assert peak_concurrency([], 0, 100) == 0

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from db.definitions.records import LogRecord
 from db.engine import session_scope, write_scope
-from db.logs.log_queries import LogGaps, log_gaps
-from db.logs.log_writes import MAX_TRIES, PATIENCE, note_failed_try, request_logs, store_log
-from db.logs.pending_logs import WantedLog, finished_jobs, wanted_logs
+from db.logs.log_queries import LogStateCounts, log_gaps
+from db.logs.log_writes import MAX_ATTEMPTS, MAX_TEMPORARY_FAILURES, record_failed_fetch, request_logs, store_log
+from db.logs.pending_logs import PendingLog, finished_jobs, pending_logs
 from db.models import JobLog
 from tests.builders import NOON, add_repository, attempt, job, run, store_jobs, store_runs
 
@@ -31,9 +31,9 @@ def add_job(engine: Engine, job_id: int, *, days: float = 0, conclusion: str = "
     store_jobs(engine, job_id, made, attempts=(attempt(1, conclusion),))
 
 
-def wanted(engine: Engine, collect: str = "failed", now: datetime = NOON, **more: Any) -> list[WantedLog]:
+def wanted(engine: Engine, collect: str = "failed", now: datetime = NOON, **more: Any) -> list[PendingLog]:
     with session_scope(engine) as session:
-        return wanted_logs(session, 1, collect=collect, now=now, limit=more.pop("limit", 100), **more)
+        return pending_logs(session, 1, collect=collect, now=now, limit=more.pop("limit", 100), **more)
 
 
 def ids(engine: Engine, collect: str = "failed", now: datetime = NOON, **more: Any) -> list[int]:
@@ -42,7 +42,7 @@ def ids(engine: Engine, collect: str = "failed", now: datetime = NOON, **more: A
 
 def fail(engine: Engine, job_id: int, now: datetime, **more: Any) -> None:
     with write_scope(engine) as session:
-        note_failed_try(session, 1, job_id, job_id, now, **more)
+        record_failed_fetch(session, 1, job_id, job_id, now, **more)
 
 
 def ask(engine: Engine, job_id: int, now: datetime = NOON) -> list[int]:
@@ -99,10 +99,10 @@ def test_a_wanted_log_tells_when_its_step_failed_and_whether_the_attempt_is_over
     store_runs(engine, run(2, conclusion=None, status="in_progress"))
     store_jobs(engine, 2, job(2, conclusion="failure"), attempts=(attempt(1, None),))
     over, going_on = sorted(wanted(engine), key=lambda each: each.job_id)
-    assert over == WantedLog(
-        1, 1, 1, "test", failed=True, attempt_over=True, step=("2026-11-18T12:00:06", "2026-11-18T12:00:09")
+    assert over == PendingLog(
+        1, 1, 1, "test", failed=True, attempt_completed=True, step=("2026-11-18T12:00:06", "2026-11-18T12:00:09")
     )
-    assert (going_on.attempt_over, going_on.step) == (False, None)
+    assert (going_on.attempt_completed, going_on.step) == (False, None)
 
 
 def test_a_job_that_was_cut_off_is_wanted_where_it_is_why_the_attempt_failed(engine: Engine) -> None:
@@ -142,17 +142,17 @@ def test_tries_are_repeated_at_growing_distances_until_the_log_counts_as_missing
 
 def test_when_github_is_down_tries_go_on_for_a_day(engine: Engine) -> None:
     add_job(engine, 1)
-    for number in range(PATIENCE):
+    for number in range(MAX_TEMPORARY_FAILURES):
         assert number == 0 or row(engine, 1).state == "pending"
-        fail(engine, 1, NOON, patience=PATIENCE)
+        fail(engine, 1, NOON, patience=MAX_TEMPORARY_FAILURES)
         assert ids(engine, now=NOON + timedelta(minutes=59)) == ([1] if number < 3 else [])
-        assert ids(engine, now=NOON + timedelta(minutes=61)) == ([1] if number < PATIENCE - 1 else [])
+        assert ids(engine, now=NOON + timedelta(minutes=61)) == ([1] if number < MAX_TEMPORARY_FAILURES - 1 else [])
     assert row(engine, 1).state == "missing"
 
 
 def test_a_missing_log_may_be_asked_for_again_after_a_day_and_gets_one_more_try(engine: Engine) -> None:
     add_job(engine, 1)
-    for _ in range(MAX_TRIES):
+    for _ in range(MAX_ATTEMPTS):
         fail(engine, 1, NOON, error_line="the runner was lost", fingerprint="f")
     assert ask(engine, 1, NOON + timedelta(hours=23)) == []
     later = NOON + timedelta(hours=25)
@@ -197,6 +197,6 @@ def test_gaps_count_the_logs_of_failed_jobs_by_state(engine: Engine) -> None:
     with write_scope(engine) as session:
         store_log(session, 1, LogRecord(8, 8, "stored"), NOON)
     with session_scope(engine) as session:
-        assert log_gaps(session, 1) == LogGaps(stored=2, expired=1, missing=1, pending=3)
-        assert log_gaps(session, 1, now=NOON) == LogGaps(stored=2, expired=2, missing=1, pending=2)
-        assert log_gaps(session, 2) == LogGaps()
+        assert log_gaps(session, 1) == LogStateCounts(stored=2, expired=1, missing=1, pending=3)
+        assert log_gaps(session, 1, now=NOON) == LogStateCounts(stored=2, expired=2, missing=1, pending=2)
+        assert log_gaps(session, 2) == LogStateCounts()

@@ -11,10 +11,10 @@ from db.definitions.scope import Scope, Window
 from db.engine import session_scope, write_scope
 from db.enums import GroupBy, Interval
 from db.models import RollupState, Run
-from db.repositories.repository_writes import set_monitored
+from db.repositories.repository_writes import limit_monitoring
 from health.completeness.gaps import Completeness, Gap
 from health.metrics import capacity, cost, service
-from health.metrics.definitions.formulas import PRUNED, UNCOUNTED, Losses, Lost, merged, with_losses
+from health.metrics.definitions.formulas import PRUNED, UNCOUNTED, Losses, LostWindow, merge_windows, with_losses
 from health.retention import prune
 from tests.builders import NOON, job, roll_up, run, store_jobs
 from tests.db.history import fill, store
@@ -65,7 +65,7 @@ def lost(data: Completeness) -> list[Gap]:
 def test_hours_of_any_age_add_up_to_the_whole(history: Engine, scope: Scope, window: Window) -> None:
     with session_scope(history) as session:
         points = service.series(session, scope, window, Interval.HOUR)
-        spent = cost.spend_series(session, scope, window, Interval.HOUR)
+        spent = cost.cost_series(session, scope, window, Interval.HOUR)
         whole = service.snapshot(session, scope, window)
     assert sum(point.metrics.runs.total for point in points) == whole.runs.total
     assert sum(point.metrics.runs.failure for point in points) == whole.runs.failure
@@ -143,16 +143,16 @@ def test_a_period_before_that_is_cut_is_not_compared_with(pruned: Engine) -> Non
         cut = Window(NOON - 40 * DAY, NOON)
         assert service.compare(session, Scope(), whole).comparable
         assert not service.compare(session, Scope(), cut).comparable
-        assert service.was_collected(session, Scope(), whole, by_sums=True)
+        assert service.was_collected(session, Scope(), whole, rollups_suffice=True)
         assert not service.was_collected(session, Scope(), whole)
 
 
 def test_minutes_say_since_when_they_are_counted(pruned: Engine) -> None:
     with session_scope(pruned) as session:
-        cut = cost.spend(session, Scope(), Window(NOON - 90 * DAY, NOON), cost.SpendBy.REPO)
-        whole = cost.spend(session, Scope(), Window(MIDNIGHT - 90 * DAY, NOON), cost.SpendBy.REPO)
-        by_event = cost.spend(session, Scope(events=("push",)), Window(MIDNIGHT - 90 * DAY, NOON),
-                                  cost.SpendBy.RUNNER)  # fmt: skip
+        cut = cost.cost_by_group(session, Scope(), Window(NOON - 90 * DAY, NOON), cost.CostGroupBy.REPO)
+        whole = cost.cost_by_group(session, Scope(), Window(MIDNIGHT - 90 * DAY, NOON), cost.CostGroupBy.REPO)
+        by_event = cost.cost_by_group(session, Scope(events=("push",)), Window(MIDNIGHT - 90 * DAY, NOON),
+                                  cost.CostGroupBy.RUNNER)  # fmt: skip
         edge = session.get_one(RollupState, 1).pruned_before
     assert (cut.since, whole.since, by_event.since) == (MIDNIGHT - 89 * DAY, None, edge)
 
@@ -163,7 +163,7 @@ def test_sums_over_all_follow_the_monitored_repositories_on_deleted_days(pruned:
         both, one = total(session, window), total(session, window, Scope(repos=("acme/web",)))
     assert both > one > 10
     with write_scope(pruned) as session:
-        set_monitored(session, [1])
+        limit_monitoring(session, [1])
     with session_scope(pruned) as session:
         assert total(session, window) == one
     roll_up(pruned)
@@ -195,7 +195,7 @@ def test_sums_of_an_earlier_version_say_what_they_do_not_count(history: Engine) 
 
 
 def test_losses_before_the_known_history_are_none() -> None:
-    losses = Losses((Lost(Window(NOON - 9 * DAY, NOON - 8 * DAY)),))
+    losses = Losses((LostWindow(Window(NOON - 9 * DAY, NOON - 8 * DAY)),))
     known = Completeness(NOON - 8 * DAY, NOON)
     assert with_losses(known, losses) == known
     earlier = Completeness(NOON - 9 * DAY, NOON)
@@ -205,7 +205,7 @@ def test_losses_before_the_known_history_are_none() -> None:
 def test_adjacent_losses_are_one() -> None:
     one, two = Window(NOON, NOON + DAY), Window(NOON + DAY, NOON + 2 * DAY)
     apart = Window(NOON + 3 * DAY, NOON + 4 * DAY)
-    assert merged([apart, two, one, one]) == (Window(NOON, NOON + 2 * DAY), apart)
+    assert merge_windows([apart, two, one, one]) == (Window(NOON, NOON + 2 * DAY), apart)
 
 
 def test_waits_of_deleted_days_stay(pruned: Engine) -> None:

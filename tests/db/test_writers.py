@@ -6,14 +6,14 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from db.collection.sync_state import add_gap, beat, bump_data_version, set_gaps, sync_state
+from db.collection.sync_state import add_gap, bump_data_version, record_heartbeat, set_gaps, sync_state
 from db.definitions.records import WorkflowRecord
 from db.engine import write_scope
 from db.logs.log_writes import request_logs
 from db.models import Heartbeat, JobLog, RollupState, Run, Target, Workflow
-from db.repositories.repository_writes import add_targets, ensure_workflows, get_repository, note_target
+from db.repositories.repository_writes import add_targets, ensure_workflows, get_repository, record_target
 from db.runs.rollup_invalidation import rollup_state
-from db.runs.run_writes import mark_gone, upsert_runs
+from db.runs.run_writes import mark_deleted, upsert_runs
 from tests.builders import NOON, add_repository, run, store_runs
 from tests.writers import another, another_adds
 
@@ -44,7 +44,7 @@ def test_the_first_sign_of_life_may_come_from_two_threads(engine: Engine) -> Non
     theirs = Heartbeat(name="collector", started_at=NOON, seen_at=NOON, data_version=2_000_000_000, detail={})
     with another_adds(engine, theirs), write_scope(engine) as session:
         assert bump_data_version(session, NOON) == 2_000_000_001
-        beat(session, NOON, {"state": "idle"})
+        record_heartbeat(session, NOON, {"state": "idle"})
     with Session(engine) as session:
         assert session.scalars(select(Heartbeat.detail)).all() == [{"state": "idle"}]
 
@@ -53,7 +53,7 @@ def test_targets_and_the_state_of_rollups_may_come_from_two_programs(engine: Eng
     theirs = [Target(name="acme/web", checked_at=NOON), RollupState(id=1, hours_from=NOON)]
     with another_adds(engine, *theirs), write_scope(engine) as session:
         add_targets(session, ["acme/web", "acme/api"], NOON)
-        note_target(session, "acme/web", 1, None, NOON)
+        record_target(session, "acme/web", 1, None, NOON)
         rollup_state(session, NOON)
     with Session(engine) as session:
         assert session.execute(select(Target.name, Target.repository_id).order_by(Target.name)).all() == [
@@ -68,7 +68,7 @@ def test_the_end_of_a_run_that_is_told_at_the_same_moment_is_kept(engine: Engine
         upsert_runs(session, get_repository(session, 1), [run()])
 
     with another(engine, end), write_scope(engine) as session:
-        mark_gone(session, 1, 100)
+        mark_deleted(session, 1, 100)
     with Session(engine) as session:
         assert session.scalars(select(Run.conclusion)).one() == "success"
 

@@ -14,8 +14,8 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine
 
-from core.counters import SENDING, Count, Last, Tally, Took
-from db.collection.sync_state import beat
+from core.counters import NOTIFICATION_RESULTS, CounterName, CounterRegistry, SummaryName, TimestampName
+from db.collection.sync_state import record_heartbeat
 from db.engine import make_engine, write_scope
 from db.migrate import upgrade
 from health.alerts.storage.outbox import enqueue
@@ -51,16 +51,16 @@ def busy(engine: Engine) -> None:
     store_runs(engine, run(1), run(2, conclusion="failure"))
     complete(engine)
     add(engine, delivery("a"), history())
-    tally = Tally()
-    tally.expect(Count.NOTIFICATIONS, [f"slack/{result}" for result in SENDING])
-    for took in Took:
-        tally.time(took, 1.5)
-    for last in Last:
-        tally.note(last, NOW)
+    tally = CounterRegistry()
+    tally.initialize(CounterName.NOTIFICATIONS, [f"slack/{result}" for result in NOTIFICATION_RESULTS])
+    for took in SummaryName:
+        tally.observe(took, 1.5)
+    for last in TimestampName:
+        tally.set_timestamp(last, NOW)
     limit = {"limit": 5000, "remaining": 4000, "reserve": 500, "reset_at": (NOW + timedelta(minutes=20)).isoformat()}
     told = {"tally": tally.as_dict(), "rate_limit": limit, "channels": ["slack"], "version": "0.1.0"}
     with write_scope(engine) as session:
-        beat(session, NOW, told)
+        record_heartbeat(session, NOW, told)
         enqueue(session, None, "test", {"slack": {}}, NOW)
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy.orm import Session
 
-from db.definitions.records import DetailsRecord
+from db.definitions.records import RunDetailsRecord
 from db.engine import make_engine, write_scope
-from db.jobs.job_writes import store_details
+from db.jobs.job_writes import store_run_details
 from db.migrate import upgrade
-from db.repositories.repository_writes import get_repository, note_target
+from db.repositories.repository_writes import get_repository, record_target
 from health.alerts.evaluation import Evaluator
 from health.alerts.rules.rules import parse_threshold
 from health.alerts.storage.alert_queries import list_alerts
@@ -54,9 +54,9 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         steps = ({"number": 1, "name": WORDS, "status": "completed", "conclusion": "failure"},)
         made = job(number * 100, WORDS, began, conclusion="failure", runner=WORDS, labels=(WORDS,), steps=steps)
         with write_scope(engine) as session:
-            store_details(session, get_repository(session, 1), [DetailsRecord(number, (), (made,), now)])
+            store_run_details(session, get_repository(session, 1), [RunDetailsRecord(number, (), (made,), now)])
     with write_scope(engine) as session:
-        note_target(session, "acme/other", None, WORDS, now)
+        record_target(session, "acme/other", None, WORDS, now)
     roll_up(engine, now)
     heartbeat(engine, now)
     Evaluator(engine, parse_threshold("3"), ["slack"], "http://dash", lambda: now).run()

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.logs.ansi import on_both_grounds
-from db.definitions.records import DetailsRecord, LogRecord
+from app.logs.ansi import for_both_themes
+from db.definitions.records import LogRecord, RunDetailsRecord
 from db.engine import write_scope
 from db.enums import LogState
-from db.jobs.job_writes import store_details
+from db.jobs.job_writes import store_run_details
 from db.logs.log_writes import store_log
 from db.repositories.repository_writes import get_repository
 from tests.app.seeding import Seeded, job, run, store
@@ -41,11 +41,11 @@ def _text() -> str:
 def long_log(seeded: Seeded) -> None:
     began = seeded.now - timedelta(hours=40)
     store(seeded.engine, 1, run(RUN, began, conclusion="failure", branch="long"))
-    details = DetailsRecord(RUN, (), (job(JOB, "long", began, conclusion="failure"),), seeded.now)
+    details = RunDetailsRecord(RUN, (), (job(JOB, "long", began, conclusion="failure"),), seeded.now)
     excerpt = ("line 49999 of the test run", "E   assert 3 == 4")
     record = LogRecord(JOB, RUN, LogState.STORED, _text(), 1, False, CAUSE - 1, excerpt, excerpt[1], "f")
     with write_scope(seeded.engine) as session:
-        store_details(session, get_repository(session, 1), [details])
+        store_run_details(session, get_repository(session, 1), [details])
         store_log(session, 1, record, seeded.now)
 
 
@@ -192,7 +192,7 @@ def test_the_page_of_the_run_begins_shortly_before_the_cause(
         tab.page.wait_for_url("**/log?*")
         see(tab, CAUSE)
         red = row(tab, CAUSE + 1).get_by_text("red", exact=True)
-        on_dark = on_both_grounds((205, 49, 49))[1]
+        on_dark = for_both_themes((205, 49, 49))[1]
         wanted = f"rgb({', '.join(str(int(on_dark[k : k + 2], 16)) for k in (1, 3, 5))})"
         # The row may be rendered anew between the lookup and the question: `expect` looks it up again.
         expect(red).to_have_css("color", wanted)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from api.main import create_app
-from api.settings import Settings
+from api.settings import ApiSettings
 from app.routes import PAGES
 from tests.front.conftest import KEY
 from tests.front.programs import Server, ask, handshake, head, read
@@ -28,7 +28,7 @@ OF_DASHBOARD = [*(f"/{page}" for page in PAGES), "/logs/1/10/outline", "/static/
 
 def routes_of_api() -> Iterator[tuple[str, str]]:
     """All of the program's own routes, with numbers in place of parameters."""
-    app = create_app(Settings())
+    app = create_app(ApiSettings())
     for path, methods in app.openapi()["paths"].items():
         yield from ((method.upper(), re.sub(r"{\w+}", "1", path)) for method in methods)
     for route in app.routes:

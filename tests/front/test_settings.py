@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from api.settings import Settings as ApiSettings
+from api.settings import ApiSettings as ApiSettings
 from app.settings import AccessSettings
-from core.http.settings import refuse_if_open
+from core.http.settings import require_protection
 from core.settings import ConfigError
 from tests.front.conftest import LOGIN
 from tests.front.programs import ROOT, ask, serving
@@ -69,12 +69,12 @@ def test_nobody_starts_open_to_others(
 ) -> None:
     api = ApiSettings(api_host=bound, api_publish=published, access_by_proxy=by_proxy, backend_env=environment)
     app = AccessSettings(app_publish=published, access_by_proxy=by_proxy)
-    for settings, listening in ((api, api.listening()), (app, app.listening(bound))):
+    for settings, listening in ((api, api.listen_address()), (app, app.listen_address(bound))):
         if starts:
-            refuse_if_open(settings, listening, guarded=guarded)
+            require_protection(settings, listening, guarded=guarded)
             continue
         with pytest.raises(ConfigError, match=r"lets other machines in .* ACCESS_BY_PROXY=true"):
-            refuse_if_open(settings, listening, guarded=guarded)
+            require_protection(settings, listening, guarded=guarded)
 
 
 def refused(*words: str, **environment: str) -> str:

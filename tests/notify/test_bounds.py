@@ -8,23 +8,23 @@ from collections.abc import Callable
 import pytest
 
 from collector.doctor import channels
-from collector.settings import Settings
+from collector.settings import CollectorSettings
 from core.http import client
-from core.http.client import Limits
+from core.http.client import ResponseLimits
 from health.alerts.channels import email, webhook
 from health.alerts.channels.base import DeliveryFailed, Message
 from health.alerts.channels.email import EmailChannel
 from health.alerts.channels.registry import Channel
-from health.alerts.channels.slack import SlackChannel
-from health.alerts.channels.slack_bot import SlackBot
+from health.alerts.channels.slack import SlackWebhookChannel
+from health.alerts.channels.slack_bot import SlackBotChannel
 from health.alerts.channels.webhook import WebhookChannel
 from tests.slow_servers import ANSWERS, Pieces, drip, endless, serving
 
 MESSAGE = Message(subject="CI is broken", headline="CI on main of acme/web is broken")
-QUICK = Limits(seconds=1.0, size=1_000_000)
+QUICK = ResponseLimits(max_seconds=1.0, max_bytes=1_000_000)
 MAKE: dict[str, Callable[[str], Channel]] = {
-    "slack": lambda url: SlackChannel(f"{url}/services/T0/B0/abc"),
-    "bot": lambda url: SlackBot("xoxb-1234567890", "C0ALERTS", f"{url}/api/"),
+    "slack": lambda url: SlackWebhookChannel(f"{url}/services/T0/B0/abc"),
+    "bot": lambda url: SlackBotChannel("xoxb-1234567890", "C0ALERTS", f"{url}/api/"),
 }
 
 
@@ -32,7 +32,7 @@ MAKE: dict[str, Callable[[str], Channel]] = {
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "LIMITS", QUICK)
     monkeypatch.setattr(webhook, "LIMITS", QUICK)
-    monkeypatch.setattr(email._Smtp, "patience_seconds", 1.0)
+    monkeypatch.setattr(email._BoundedSmtp, "patience_seconds", 1.0)
 
 
 def fails(work: Callable[[], object], *, seconds: float = 8) -> str:
@@ -81,13 +81,13 @@ def test_an_answer_of_a_mail_server_comes_to_an_end(name: str) -> None:
     with serving(MAILS[name], greets=True) as port:
         channel = EmailChannel(f"smtp://127.0.0.1:{port}", "ci@example.com", ("a@example.com",))
         assert f"127.0.0.1:{port}" in fails(lambda: channel.send(MESSAGE))
-        assert f"127.0.0.1:{port}" in fails(channel.reach)
+        assert f"127.0.0.1:{port}" in fails(channel.check_connection)
 
 
 def test_doctor_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channels, "_MOST_SECONDS", 2.0)
     with serving(lambda: drip(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000), greets=True) as port:
-        settings = Settings.load(
+        settings = CollectorSettings.load(
             slack_bot_token="xoxb-1234567890", slack_channel="C0ALERTS", slack_api_url=f"http://127.0.0.1:{port}/api/",
             alert_webhook_url=f"http://127.0.0.1:{port}/hook", smtp_url=f"smtp://127.0.0.1:{port}",
             alert_email_to="a@example.com",

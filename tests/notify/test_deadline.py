@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import pytest
 
 from health.alerts.channels import email
-from health.alerts.channels.base import SEND_SECONDS, DeliveryFailed, Message, within
+from health.alerts.channels.base import SEND_SECONDS, DeliveryFailed, Message, run_with_timeout
 from health.alerts.channels.email import EmailChannel
-from health.alerts.channels.webhook import WebhookChannel, _in_seconds
-from health.alerts.storage.outbox import CLAIM
+from health.alerts.channels.webhook import WebhookChannel, _retry_after_in_seconds
+from health.alerts.storage.outbox import CLAIM_DURATION
 
 MESSAGE = Message(subject="CI is broken", headline="CI on main of acme/web is broken")
 
@@ -42,7 +42,7 @@ def dripping() -> Iterator[int]:
 
 
 def test_a_mail_server_that_drips_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(email._Smtp, "patience_seconds", 0.5)
+    monkeypatch.setattr(email._BoundedSmtp, "patience_seconds", 0.5)
     with dripping() as port, pytest.raises(DeliveryFailed, match="The mail server"):
         EmailChannel(f"smtp://127.0.0.1:{port}", "ci@example.com", ("a@example.com",)).send(MESSAGE)
 
@@ -51,18 +51,18 @@ def test_a_webhook_that_drips_is_left() -> None:
     with dripping() as port:
         channel = WebhookChannel(f"http://127.0.0.1:{port}/hook")
         with pytest.raises(DeliveryFailed, match="longer than"):
-            within(0.5, lambda: channel.send(MESSAGE))
+            run_with_timeout(0.5, lambda: channel.send(MESSAGE))
 
 
 def test_what_comes_in_time_is_what_is_told() -> None:
-    assert within(30, lambda: 7) == 7
+    assert run_with_timeout(30, lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
-        within(30, lambda: 1 // 0)
+        run_with_timeout(30, lambda: 1 // 0)
 
 
 def test_all_of_it_is_over_before_another_collector_may_send_it() -> None:
-    assert email._Smtp.patience_seconds < SEND_SECONDS < CLAIM.total_seconds()
+    assert email._BoundedSmtp.max_seconds < SEND_SECONDS < CLAIM_DURATION.total_seconds()
 
 
 def test_a_date_beyond_all_dates_is_no_time_to_wait_for() -> None:
-    assert _in_seconds({"Retry-After": "Fri, 31 Dec 9999 23:59:59 -1200"})["Retry-After"].startswith("Fri")
+    assert _retry_after_in_seconds({"Retry-After": "Fri, 31 Dec 9999 23:59:59 -1200"})["Retry-After"].startswith("Fri")

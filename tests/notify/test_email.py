@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from health.alerts.channels.base import DeliveryFailed, Event, Message, Opening, Parcel
-from health.alerts.channels.email import EmailChannel, build
+from health.alerts.channels.base import DeliveryContext, DeliveryFailed, Message, NotificationEvent, ThreadParent
+from health.alerts.channels.email import EmailChannel, build_email
 from tests.notify.servers import mail_server
 
 NEWS = Message(
@@ -56,7 +56,7 @@ def test_one_message_goes_to_all_recipients() -> None:
 
 
 def test_the_message_is_there_as_text_and_as_escaped_html() -> None:
-    mail = build(NEWS, SENDER, PEOPLE)
+    mail = build_email(NEWS, SENDER, PEOPLE)
     text, html = (part.get_content() for part in mail.iter_parts())
     assert "Failing since: 3 min ago" in text
     assert "a<b>&c" in text
@@ -145,8 +145,10 @@ def test_what_follows_stands_in_the_thread_of_the_opening_mail() -> None:
     with mail_server() as server:
         channel = EmailChannel(f"smtp://127.0.0.1:{server.port}", SENDER, PEOPLE)
         written = datetime(2026, 11, 18, 12, tzinfo=UTC)
-        place = channel.send(NEWS, Parcel(Event.FIRING, "41-2026", written)).place
-        over = Parcel(Event.RESOLVED, "42-2026", written, (Opening(NEWS, place), Opening(NEWS, {"ts": "1"})))
+        place = channel.send(NEWS, DeliveryContext(NotificationEvent.FIRING, "41-2026", written)).location
+        over = DeliveryContext(
+            NotificationEvent.RESOLVED, "42-2026", written, (ThreadParent(NEWS, place), ThreadParent(NEWS, {"ts": "1"}))
+        )
         channel.send(NEWS, over)
         channel.send(NEWS, over)
     opening, ending, again = server.messages
@@ -158,6 +160,6 @@ def test_what_follows_stands_in_the_thread_of_the_opening_mail() -> None:
 
 
 def test_the_end_of_many_openings_names_them_all() -> None:
-    openings = tuple(Opening(NEWS, {"message_id": f"<{number}@example.com>"}) for number in (1, 2))
-    mail = build(NEWS, SENDER, PEOPLE, Parcel(Event.RESOLVED, openings=openings))
+    openings = tuple(ThreadParent(NEWS, {"message_id": f"<{number}@example.com>"}) for number in (1, 2))
+    mail = build_email(NEWS, SENDER, PEOPLE, DeliveryContext(NotificationEvent.RESOLVED, thread_parents=openings))
     assert (mail["In-Reply-To"], mail["References"]) == ("<1@example.com>", "<1@example.com> <2@example.com>")

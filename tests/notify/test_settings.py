@@ -4,14 +4,14 @@ import pytest
 
 from core.settings import ConfigError
 from health.alerts.channels.base import Message
-from health.alerts.channels.registry import configured
+from health.alerts.channels.registry import configured_channels
 from health.alerts.channels.settings import ChannelSettings
-from health.alerts.channels.slack_bot import SlackBot
+from health.alerts.channels.slack_bot import SlackBotChannel
 from health.alerts.channels.webhook import WebhookChannel
 
 
 def test_without_settings_no_channel_is_configured() -> None:
-    assert configured(ChannelSettings.load()) == {}
+    assert configured_channels(ChannelSettings.load()) == {}
 
 
 def test_both_channels_can_be_configured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,7 +19,7 @@ def test_both_channels_can_be_configured(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("SMTP_URL", "smtps://user:pass@mail.example.com")
     monkeypatch.setenv("ALERT_EMAIL_TO", "ann@example.com, Bob <bob@example.com>")
     settings = ChannelSettings.load()
-    assert list(configured(settings)) == ["slack", "email"]
+    assert list(configured_channels(settings)) == ["slack", "email"]
     assert settings.recipients == ("ann@example.com", "Bob <bob@example.com>")
     assert settings.sender == "pipeline-health@mail.example.com"
 
@@ -93,14 +93,14 @@ def test_a_bot_token_wins_over_a_webhook_of_slack(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("SLACK_BOT_TOKEN_FILE", str(tmp_path / "token"))
     monkeypatch.setenv("SLACK_CHANNEL", "#alerts")
     monkeypatch.setenv("SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/T/B/x")
-    assert isinstance(configured(ChannelSettings.load())["slack"], SlackBot)
+    assert isinstance(configured_channels(ChannelSettings.load())["slack"], SlackBotChannel)
 
 
 def test_a_webhook_signs_when_it_has_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALERT_WEBHOOK_URL", "https://hooks.example.com/x")
-    plain = configured(ChannelSettings.load())["webhook"]
+    plain = configured_channels(ChannelSettings.load())["webhook"]
     monkeypatch.setenv("ALERT_WEBHOOK_SECRET", "key")
-    signed = configured(ChannelSettings.load())["webhook"]
+    signed = configured_channels(ChannelSettings.load())["webhook"]
     assert isinstance(plain, WebhookChannel)
     assert isinstance(signed, WebhookChannel)
     assert (plain.signs, signed.signs) == (False, True)
@@ -114,7 +114,7 @@ def test_a_message_survives_being_stored() -> None:
         ("line",),
         (("label", "https://x.test"),),
         resolved=True,
-        whole="w",
+        episode_summary="w",
         data={"alerts": [1]},
     )
     assert Message.from_dict(message.to_dict()) == message

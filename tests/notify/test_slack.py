@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from health.alerts.channels.base import DeliveryFailed, Message
-from health.alerts.channels.slack import SlackChannel, blocks
+from health.alerts.channels.slack import SlackWebhookChannel, blocks
 from tests.notify.servers import Slack, slack_server
 
 NEWS = Message(
@@ -28,7 +28,7 @@ def slack() -> Iterator[Slack]:
 
 
 def test_a_message_arrives_with_its_figures_and_links(slack: Slack) -> None:
-    SlackChannel(slack.url).send(NEWS)
+    SlackWebhookChannel(slack.url).send(NEWS)
     (body,) = slack.received
     assert body["text"] == "[acme/web] CI is broken on main"
     assert body["blocks"][0]["text"]["text"] == "🔴 CI on main of acme/web is broken"
@@ -49,13 +49,15 @@ def test_nothing_from_outside_pings_or_formats() -> None:
 
 
 def test_the_subject_is_escaped_because_it_shows_in_notifications(slack: Slack) -> None:
-    SlackChannel(slack.url).send(Message("<!channel> & co", "headline"))
+    SlackWebhookChannel(slack.url).send(Message("<!channel> & co", "headline"))
     assert slack.received[0]["text"] == "&lt;!channel&gt; &amp; co"
 
 
 @pytest.mark.parametrize("value", ["", "   ", "\ud800", "x" * 9000])
 def test_values_that_slack_would_refuse_are_made_fit(slack: Slack, value: str) -> None:
-    SlackChannel(slack.url).send(Message(value, value, ((value, value),) * 60, (value,) * 3, (("a", "javascript:x"),)))
+    SlackWebhookChannel(slack.url).send(
+        Message(value, value, ((value, value),) * 60, (value,) * 3, (("a", "javascript:x"),))
+    )
     for block in slack.received[0]["blocks"]:
         for part in block.get("fields", [block.get("text")]):
             assert 1 <= len(part["text"]) <= 3000
@@ -70,7 +72,7 @@ def test_a_resolved_alert_is_marked_as_good_news() -> None:
 def test_being_asked_to_slow_down_names_the_time_to_wait(slack: Slack, given: str, seconds: int) -> None:
     slack.status, slack.headers = 429, {"Retry-After": given}
     with pytest.raises(DeliveryFailed, match="slow down") as failed:
-        SlackChannel(slack.url).send(NEWS)
+        SlackWebhookChannel(slack.url).send(NEWS)
     assert failed.value.retry_after == timedelta(seconds=seconds)
     assert not failed.value.permanent
 
@@ -79,7 +81,7 @@ def test_being_asked_to_slow_down_names_the_time_to_wait(slack: Slack, given: st
 def test_a_refusal_says_why_and_whether_trying_again_can_help(slack: Slack, status: int, permanent: bool) -> None:
     slack.status, slack.body = status, b"no_service\n"
     with pytest.raises(DeliveryFailed, match=f"{status}: no_service") as failed:
-        SlackChannel(slack.url).send(NEWS)
+        SlackWebhookChannel(slack.url).send(NEWS)
     assert failed.value.permanent is permanent
 
 
@@ -89,14 +91,14 @@ def test_an_unreachable_slack_leaves_no_secret_in_error_or_log(caplog: pytest.Lo
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/services/s3cr3t-hook"
         with pytest.raises(DeliveryFailed, match="cannot be reached") as failed:
-            SlackChannel(url).send(NEWS)
+            SlackWebhookChannel(url).send(NEWS)
     assert "s3cr3t" not in str(failed.value)
     assert "s3cr3t" not in caplog.text
 
 
 def test_an_answer_that_is_not_http_is_a_failed_delivery() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        channel = SlackChannel(f"http://127.0.0.1:{server.getsockname()[1]}/x")
+        channel = SlackWebhookChannel(f"http://127.0.0.1:{server.getsockname()[1]}/x")
 
         def answer() -> None:
             connection, _ = server.accept()
@@ -113,7 +115,7 @@ def test_an_answer_that_is_not_http_is_a_failed_delivery() -> None:
 
 def test_a_long_name_makes_no_text_that_slack_refuses(slack: Slack) -> None:
     """At most 4,000 characters in what can be edited (docs.slack.dev, "chat.update")."""
-    SlackChannel(slack.url).send(replace(NEWS, subject="&" * 10_000, headline="<" * 10_000))
+    SlackWebhookChannel(slack.url).send(replace(NEWS, subject="&" * 10_000, headline="<" * 10_000))
     (body,) = slack.received
     assert len(body["text"]) < 4_000
     assert body["text"].replace("&amp;", "") == "…"

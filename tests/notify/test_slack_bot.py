@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from health.alerts.channels.base import DeliveryFailed, Event, Message, Opening, Parcel
-from health.alerts.channels.slack_bot import SlackBot
+from health.alerts.channels.base import DeliveryContext, DeliveryFailed, Message, NotificationEvent, ThreadParent
+from health.alerts.channels.slack_bot import SlackBotChannel
 from tests.notify.web import TOKEN, Answer, SlackApi, as_read, slack_api
 
 NEWS = Message(
@@ -28,18 +28,18 @@ def slack() -> Iterator[SlackApi]:
 
 
 @pytest.fixture
-def bot(slack: SlackApi) -> SlackBot:
-    return SlackBot(TOKEN, slack.channel, slack.url)
+def bot(slack: SlackApi) -> SlackBotChannel:
+    return SlackBotChannel(TOKEN, slack.channel, slack.url)
 
 
-def after(receipt: dict[str, str], event: Event = Event.RESOLVED) -> Parcel:
-    return Parcel(event, openings=(Opening(NEWS, receipt),))
+def after(receipt: dict[str, str], event: NotificationEvent = NotificationEvent.RESOLVED) -> DeliveryContext:
+    return DeliveryContext(event, thread_parents=(ThreadParent(NEWS, receipt),))
 
 
-def test_an_opening_is_posted_and_its_place_remembered(slack: SlackApi, bot: SlackBot) -> None:
-    receipt = bot.send(NEWS, Parcel(Event.FIRING))
+def test_an_opening_is_posted_and_its_place_remembered(slack: SlackApi, bot: SlackBotChannel) -> None:
+    receipt = bot.send(NEWS, DeliveryContext(NotificationEvent.FIRING))
     ((ts, posted),) = slack.messages.items()
-    assert receipt.place == {"asked": "C0ALERTS", "channel": "C0ALERTS", "ts": ts}
+    assert receipt.location == {"asked": "C0ALERTS", "channel": "C0ALERTS", "ts": ts}
     assert receipt.note is None
     assert as_read(posted).splitlines() == [
         "🔴 CI on <!channel> of acme/web is broken", "In a row", "3 failed runs in a row", "Error",
@@ -49,10 +49,10 @@ def test_an_opening_is_posted_and_its_place_remembered(slack: SlackApi, bot: Sla
     assert {part["type"] for part in (posted["blocks"][0]["text"], *posted["blocks"][1]["fields"])} == {"plain_text"}
 
 
-def test_what_follows_stands_in_the_thread_and_the_opening_shows_the_end(slack: SlackApi, bot: SlackBot) -> None:
-    place = bot.send(NEWS, Parcel(Event.FIRING)).place
+def test_what_follows_stands_in_the_thread_and_the_opening_shows_the_end(slack: SlackApi, bot: SlackBotChannel) -> None:
+    place = bot.send(NEWS, DeliveryContext(NotificationEvent.FIRING)).location
     still = Message("still", "CI is still broken")
-    bot.send(still, after(place, Event.STILL_FIRING))
+    bot.send(still, after(place, NotificationEvent.STILL_FIRING))
     assert slack.headlines() == ["🔴 CI on <!channel> of acme/web is broken"]
     assert bot.send(OVER, after(place)).note is None
     assert [text.splitlines()[0] for text in slack.replies()] == ["🔴 CI is still broken", "✅ CI has recovered"]
@@ -63,15 +63,20 @@ def test_what_follows_stands_in_the_thread_and_the_opening_shows_the_end(slack: 
     assert "CI has recovered" in as_read(opening)
 
 
-def test_without_a_receipt_a_recovery_is_posted_plainly(slack: SlackApi, bot: SlackBot) -> None:
-    bot.send(OVER, Parcel(Event.RESOLVED, openings=(Opening(NEWS, {"message_id": "<mail@x>"}),)))
+def test_without_a_receipt_a_recovery_is_posted_plainly(slack: SlackApi, bot: SlackBotChannel) -> None:
+    bot.send(
+        OVER,
+        DeliveryContext(NotificationEvent.RESOLVED, thread_parents=(ThreadParent(NEWS, {"message_id": "<mail@x>"}),)),
+    )
     assert slack.headlines() == ["✅ CI has recovered"]
     assert [method for method, _ in slack.calls] == ["chat.postMessage"]
 
 
 @pytest.mark.parametrize("word", ["message_not_found", "edit_window_closed", "cant_update_message", "ratelimited"])
-def test_an_opening_that_cannot_be_marked_is_a_note_and_no_failure(slack: SlackApi, bot: SlackBot, word: str) -> None:
-    place = bot.send(NEWS, Parcel(Event.FIRING)).place
+def test_an_opening_that_cannot_be_marked_is_a_note_and_no_failure(
+    slack: SlackApi, bot: SlackBotChannel, word: str
+) -> None:
+    place = bot.send(NEWS, DeliveryContext(NotificationEvent.FIRING)).location
     slack.instead["chat.update"] = Answer.error(word)
     note = bot.send(OVER, after(place)).note
     assert note is not None
@@ -79,23 +84,25 @@ def test_an_opening_that_cannot_be_marked_is_a_note_and_no_failure(slack: SlackA
     assert len(slack.replies()) == 1
 
 
-def test_an_opening_that_somebody_deleted_has_no_thread(slack: SlackApi, bot: SlackBot) -> None:
-    place = bot.send(NEWS, Parcel(Event.FIRING)).place
+def test_an_opening_that_somebody_deleted_has_no_thread(slack: SlackApi, bot: SlackBotChannel) -> None:
+    place = bot.send(NEWS, DeliveryContext(NotificationEvent.FIRING)).location
     slack.messages.clear()
     receipt = bot.send(OVER, after(place))
     assert slack.headlines() == ["✅ CI has recovered"]
     assert "message_not_found" in (receipt.note or "")
 
 
-def test_in_another_channel_than_the_opening_people_are_told_too(slack: SlackApi, bot: SlackBot) -> None:
-    place = bot.send(NEWS, Parcel(Event.FIRING)).place
-    SlackBot(TOKEN, "#alerts", slack.url).send(OVER, after(place))
+def test_in_another_channel_than_the_opening_people_are_told_too(slack: SlackApi, bot: SlackBotChannel) -> None:
+    place = bot.send(NEWS, DeliveryContext(NotificationEvent.FIRING)).location
+    SlackBotChannel(TOKEN, "#alerts", slack.url).send(OVER, after(place))
     assert slack.headlines() == ["✅ Over: CI on <!channel> of acme/web is broken", "✅ CI has recovered"]
 
 
-def test_the_end_of_many_openings_marks_them_all(slack: SlackApi, bot: SlackBot) -> None:
-    openings = tuple(Opening(NEWS, bot.send(NEWS, Parcel(Event.FIRING)).place) for _ in range(2))
-    bot.send(OVER, Parcel(Event.RESOLVED, openings=openings))
+def test_the_end_of_many_openings_marks_them_all(slack: SlackApi, bot: SlackBotChannel) -> None:
+    openings = tuple(
+        ThreadParent(NEWS, bot.send(NEWS, DeliveryContext(NotificationEvent.FIRING)).location) for _ in range(2)
+    )
+    bot.send(OVER, DeliveryContext(NotificationEvent.RESOLVED, thread_parents=openings))
     assert [text[0] for text in slack.headlines()] == ["✅", "✅", "✅"]
 
 
@@ -107,7 +114,9 @@ def test_the_end_of_many_openings_marks_them_all(slack: SlackApi, bot: SlackBot)
         ("account_inactive", "SLACK_BOT_TOKEN"), ("missing_scope", "chat:write"), ("invalid_blocks", ""),
     ],
 )  # fmt: skip
-def test_what_somebody_must_mend_is_not_tried_again(slack: SlackApi, bot: SlackBot, word: str, hint: str) -> None:
+def test_what_somebody_must_mend_is_not_tried_again(
+    slack: SlackApi, bot: SlackBotChannel, word: str, hint: str
+) -> None:
     slack.down = Answer.error(word)
     with pytest.raises(DeliveryFailed, match=f"^Slack says {word}.*{hint}") as failed:
         bot.send(NEWS)
@@ -123,7 +132,7 @@ def test_what_somebody_must_mend_is_not_tried_again(slack: SlackApi, bot: SlackB
         Answer.json({"ok": False, "error": "x" * 5000}), Answer.json({"ok": False}),
     ],
 )  # fmt: skip
-def test_what_may_pass_is_tried_again(slack: SlackApi, bot: SlackBot, answer: Answer) -> None:
+def test_what_may_pass_is_tried_again(slack: SlackApi, bot: SlackBotChannel, answer: Answer) -> None:
     slack.down = answer
     with pytest.raises(DeliveryFailed) as failed:
         bot.send(NEWS)
@@ -139,20 +148,22 @@ def test_what_may_pass_is_tried_again(slack: SlackApi, bot: SlackBot, answer: An
         Answer(200, b'{"ok": false, "error": "ratelimited"}', {"Retry-After": "17"}),
     ],
 )
-def test_being_asked_to_slow_down_names_the_time_to_wait(slack: SlackApi, bot: SlackBot, answer: Answer) -> None:
+def test_being_asked_to_slow_down_names_the_time_to_wait(slack: SlackApi, bot: SlackBotChannel, answer: Answer) -> None:
     slack.down = answer
     with pytest.raises(DeliveryFailed, match="slow down") as failed:
         bot.send(NEWS)
     assert failed.value.retry_after == timedelta(seconds=17)
 
 
-def test_no_error_and_no_log_holds_the_token(slack: SlackApi, bot: SlackBot, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_error_and_no_log_holds_the_token(
+    slack: SlackApi, bot: SlackBotChannel, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         gone = f"http://127.0.0.1:{closed.getsockname()[1]}/api/"
         with pytest.raises(DeliveryFailed, match=r"cannot be reached: .*refused") as unreachable:
-            SlackBot(TOKEN, "C1", gone).send(NEWS)
+            SlackBotChannel(TOKEN, "C1", gone).send(NEWS)
     slack.down = Answer(502, f"you sent {TOKEN}".encode())
     with pytest.raises(DeliveryFailed, match="502") as echoed:
         bot.send(NEWS)
@@ -162,7 +173,7 @@ def test_no_error_and_no_log_holds_the_token(slack: SlackApi, bot: SlackBot, cap
     assert "s3cr3t" not in f"{unreachable.value} {echoed.value} {named.value} {caplog.text}"
 
 
-def test_whoever_redirects_elsewhere_does_not_get_the_token(slack: SlackApi, bot: SlackBot) -> None:
+def test_whoever_redirects_elsewhere_does_not_get_the_token(slack: SlackApi, bot: SlackBotChannel) -> None:
     with slack_api() as elsewhere:
         seen: list[str | None] = []
         real = elsewhere.answer
@@ -175,9 +186,9 @@ def test_whoever_redirects_elsewhere_does_not_get_the_token(slack: SlackApi, bot
     assert seen == [None]
 
 
-def test_whose_token_it_is_can_be_asked_without_a_message(slack: SlackApi, bot: SlackBot) -> None:
-    assert bot.who() == "health in Acme"
+def test_whose_token_it_is_can_be_asked_without_a_message(slack: SlackApi, bot: SlackBotChannel) -> None:
+    assert bot.identify() == "health in Acme"
     with pytest.raises(DeliveryFailed, match="invalid_auth; check SLACK_BOT_TOKEN"):
-        SlackBot("xoxb-other", slack.channel, slack.url).who()
+        SlackBotChannel("xoxb-other", slack.channel, slack.url).identify()
     assert slack.messages == {}
     assert "chat" not in json.dumps([method for method, _ in slack.calls])

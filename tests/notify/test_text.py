@@ -7,16 +7,16 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from core.text import clean, hide
+from core.text import clean, register_secrets
 from db.engine import write_scope
-from db.models import Delivery
-from health.alerts.channels.base import DeliveryFailed, line, printable
+from db.models import Notification
+from health.alerts.channels.base import DeliveryFailed, printable, short_line
 from health.alerts.channels.email import EmailChannel
 from health.alerts.channels.registry import Channel
-from health.alerts.channels.slack import SlackChannel
-from health.alerts.channels.slack_bot import SlackBot
+from health.alerts.channels.slack import SlackWebhookChannel
+from health.alerts.channels.slack_bot import SlackBotChannel
 from health.alerts.channels.webhook import WebhookChannel
-from health.alerts.notifications.delivery import Deliverer
+from health.alerts.notifications.delivery import Dispatcher
 from health.alerts.storage.outbox import enqueue
 from tests.builders import NOON
 from tests.notify.servers import mail_server, slack_server
@@ -25,16 +25,16 @@ from tests.notify.web import TOKEN, Answer, hook, slack_api
 
 def test_control_characters_and_turns_of_direction_go_and_lines_stay() -> None:
     assert printable("a\x00b\x1b[31m\x9bc\r\nd\te\u202efg\ud800") == "ab[31mc\r\nd\tefg?"
-    assert line("one\r\ntwo\x1b\x85three\u2028four") == "one two three four"
+    assert short_line("one\r\ntwo\x1b\x85three\u2028four") == "one two three four"
     assert str(DeliveryFailed("Slack answered 500: \x00a\nb")) == "Slack answered 500: a b"
 
 
 def delivered(engine: Engine, channel: Channel) -> tuple[str, str | None]:
     with write_scope(engine) as session:
         enqueue(session, None, "test", {channel.name: {"subject": "s", "headline": "h"}}, NOON)
-    Deliverer(engine, {channel.name: channel}, lambda: NOON).run()
+    Dispatcher(engine, {channel.name: channel}, lambda: NOON).run()
     with Session(engine) as session:
-        row = session.scalars(select(Delivery)).one()
+        row = session.scalars(select(Notification)).one()
         assert row.claimed_until is None
         return row.state, row.error
 
@@ -52,7 +52,7 @@ def test_a_refusal_that_a_database_cannot_store_is_noted(engine: Engine, said: b
 def test_a_receipt_that_a_database_cannot_store_is_noted(engine: Engine) -> None:
     with slack_api() as api:
         api.instead["chat.postMessage"] = Answer.json({"ok": True, "channel": "C\u0000", "ts": "1.2\ud800"})
-        assert delivered(engine, SlackBot(TOKEN, api.channel, api.url)) == ("sent", None)
+        assert delivered(engine, SlackBotChannel(TOKEN, api.channel, api.url)) == ("sent", None)
 
 
 PASSWORD = "p@ss word"
@@ -88,7 +88,7 @@ def test_what_the_receiver_of_a_webhook_repeats_is_not_stored(engine: Engine, st
 def test_what_a_webhook_of_slack_repeats_is_not_stored(engine: Engine, status: int) -> None:
     with slack_server() as slack:
         slack.status, slack.body = status, repeated("s3cr3t-hook").encode()
-        check(delivered(engine, SlackChannel(slack.url))[1], "s3cr3t-hook")
+        check(delivered(engine, SlackWebhookChannel(slack.url))[1], "s3cr3t-hook")
 
 
 @pytest.mark.parametrize("status", [200, 400, 403, 500])
@@ -96,10 +96,10 @@ def test_what_slack_repeats_to_a_bot_is_not_stored(engine: Engine, status: int) 
     with slack_api() as api:
         said = {"ok": False, "error": repeated(TOKEN)}
         api.instead["chat.postMessage"] = api.instead["auth.test"] = Answer.json(said, status)
-        bot = SlackBot(TOKEN, api.channel, api.url)
+        bot = SlackBotChannel(TOKEN, api.channel, api.url)
         check(delivered(engine, bot)[1], TOKEN)
         with pytest.raises(DeliveryFailed) as failed:
-            bot.who()
+            bot.identify()
         check(str(failed.value), TOKEN)
 
 
@@ -111,7 +111,7 @@ def test_what_a_mail_server_repeats_is_not_stored(engine: Engine) -> None:
 
 
 def test_a_secret_is_found_in_what_is_seen_and_before_a_text_is_cut() -> None:
-    hide("correct-horse-battery")
+    register_secrets("correct-horse-battery")
     assert clean("a correct-\x1b[1mhorse\u200b-battery b") == "a *** b"
     assert clean(f"{'x' * 180} correct-horse-battery", 200).endswith("x ***")
     assert clean("correct-horse-battery " * 100_000, 50) == ("*** " * 13)[:49] + "…"

@@ -13,7 +13,7 @@ from email.utils import format_datetime
 import pytest
 
 from health.alerts.channels import webhook
-from health.alerts.channels.base import DeliveryFailed, Event, Message, Parcel
+from health.alerts.channels.base import DeliveryContext, DeliveryFailed, Message, NotificationEvent
 from health.alerts.channels.webhook import WebhookChannel
 from tests.notify.web import Answer, Hook, hook
 
@@ -28,7 +28,7 @@ NEWS = Message(
         "alerts": [{"id": 7, "repo": "acme/web", "error_line": "E   assert 3 == 4"}],
     },
 )
-PARCEL = Parcel(Event.FIRING, "41-20261118120000", datetime(2026, 11, 18, 12, tzinfo=UTC))
+PARCEL = DeliveryContext(NotificationEvent.FIRING, "41-20261118120000", datetime(2026, 11, 18, 12, tzinfo=UTC))
 SECRET = "s3cr3t-key"
 
 
@@ -176,16 +176,16 @@ def test_only_the_host_of_the_url_is_ever_shown(receiver: Hook, caplog: pytest.L
         told.append(str(failed.value))
     receiver.answer = Answer(200, b"")
     channel.send(NEWS)
-    channel.reach()
+    channel.check_connection()
     assert "s3cr3t" not in f"{told} {caplog.text}"
 
 
 def test_a_look_whether_somebody_is_there_sends_no_alert(receiver: Hook) -> None:
     receiver.answer = Answer(405, b"")
-    assert WebhookChannel(receiver.url, SECRET).reach() == "405"
+    assert WebhookChannel(receiver.url, SECRET).check_connection() == "405"
     assert [(each.method, each.raw) for each in receiver.posted] == [("HEAD", b"")]
 
 
 def test_what_is_posted_is_json_whatever_the_names() -> None:
-    raw = json.dumps(webhook.body(Message("\ud800\x00", "é", (("a", "\udfff"),)), PARCEL, PARCEL.written_at))
+    raw = json.dumps(webhook.body(Message("\ud800\x00", "é", (("a", "\udfff"),)), PARCEL, PARCEL.created_at))
     assert json.loads(raw)["alert"] is None

@@ -8,7 +8,7 @@ from typing import Any
 
 from db.definitions.scope import Scope, Window
 from db.enums import GroupBy, Interval
-from db.replica import Reader
+from db.replica import ReplicaRouter
 from health.metrics import service
 from health.metrics.definitions.formulas import Metrics
 from tests.oracle.figures import KEYS, Broken, Filter, Found, broken, bucket, figures
@@ -21,7 +21,7 @@ _LATER = ("success_duration_seconds", "success_rate_first_attempt")
 
 
 def differences(
-    reader: Reader, runs: Sequence[StoredRun], asked: Filter, since: datetime, until: datetime, interval: str,
+    reader: ReplicaRouter, runs: Sequence[StoredRun], asked: Filter, since: datetime, until: datetime, interval: str,
     by: Sequence[str], now: datetime, pruned_before: datetime | None = None, *, recovery: bool = True,
 ) -> list[str]:  # fmt: skip
     """Of the figures of a filter and a window, of their series, and of their groups. Runs created before

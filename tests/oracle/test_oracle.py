@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from db.replica import Reader
+from db.replica import ReplicaRouter
 from tests.oracle.comparing import differences
 from tests.oracle.figures import Filter
 from tests.oracle.stored import StoredRun, read
@@ -24,14 +24,14 @@ ENDS = {"2026": datetime(2026, 11, 18, 12, 34, 56, tzinfo=UTC), "2024": datetime
 
 
 @pytest.fixture
-def reader(database_url: str) -> Iterator[Reader]:
-    made = Reader(database_url)
+def reader(database_url: str) -> Iterator[ReplicaRouter]:
+    made = ReplicaRouter(database_url)
     yield made
     made.close()
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_every_figure_is_that_of_plain_loops_over_the_rows(engine: Engine, reader: Reader, end: str) -> None:
+def test_every_figure_is_that_of_plain_loops_over_the_rows(engine: Engine, reader: ReplicaRouter, end: str) -> None:
     chance, account = random.Random(f"pairs {end}"), Account(engine, ENDS[end], end)
     found: list[str] = []
     known: dict[tuple[int, int], StoredRun] = {}

@@ -7,14 +7,21 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
-from db.definitions.records import AttemptRecord, DetailsRecord, JobRecord, RepositoryRecord, RunRecord, WorkflowRecord
+from db.definitions.records import (
+    AttemptRecord,
+    JobRecord,
+    RepositoryRecord,
+    RunDetailsRecord,
+    RunRecord,
+    WorkflowRecord,
+)
 from db.engine import session_scope, write_scope
-from db.jobs.job_writes import store_details
+from db.jobs.job_writes import store_run_details
 from db.models import Job, Run
-from db.repositories.repository_writes import get_repository, set_monitored, upsert_repository, upsert_workflows
-from db.runs.rollup_invalidation import mark_everything
-from db.runs.run_writes import mark_gone, upsert_runs
-from health.metrics.rollups.refresh import forget_hours, refresh
+from db.repositories.repository_writes import get_repository, limit_monitoring, upsert_repository, upsert_workflows
+from db.runs.rollup_invalidation import invalidate_all
+from db.runs.run_writes import mark_deleted, upsert_runs
+from health.metrics.rollups.refresh import prune_hours, refresh_rollups
 from health.retention import prune
 
 DAYS, RETENTION = 150, timedelta(days=70)
@@ -52,7 +59,7 @@ class Account:
             yield name
 
     def roll_up(self) -> None:
-        for _ in refresh(self.engine, self.now):
+        for _ in refresh_rollups(self.engine, self.now):
             pass
 
     def _first_sync(self) -> None:
@@ -75,11 +82,11 @@ class Account:
                 details.append(self._details(record))
         self._store(repository_id, records, details)
 
-    def _store(self, repository_id: int, records: list[RunRecord], details: list[DetailsRecord]) -> None:
+    def _store(self, repository_id: int, records: list[RunRecord], details: list[RunDetailsRecord]) -> None:
         with write_scope(self.engine) as session:
             repository = get_repository(session, repository_id)
             upsert_runs(session, repository, records)
-            store_details(session, repository, details)
+            store_run_details(session, repository, details)
 
     def _record(self, repository_id: int, age: timedelta) -> RunRecord:
         self._number += 1
@@ -98,7 +105,7 @@ class Account:
             from_fork=event == "pull_request" and chance.random() < 0.3,
         )  # fmt: skip
 
-    def _details(self, record: RunRecord, known: Sequence[Job] = ()) -> DetailsRecord:
+    def _details(self, record: RunRecord, known: Sequence[Job] = ()) -> RunDetailsRecord:
         """Two jobs; one that had passed in an earlier attempt may be listed again in the place of the first."""
         start = record.started_at or record.created_at
         attempt = AttemptRecord(
@@ -108,7 +115,7 @@ class Account:
         for job in known:
             if job.attempt < record.attempt and job.conclusion == "success" and self._chance.random() < 0.5:
                 jobs[0] = self._listed_again(job, record.attempt)
-        return DetailsRecord(record.id, (attempt,), tuple(jobs), record.updated_at + _HOUR, record.attempt)
+        return RunDetailsRecord(record.id, (attempt,), tuple(jobs), record.updated_at + _HOUR, record.attempt)
 
     def _listed_again(self, job: Job, attempt: int) -> JobRecord:
         return JobRecord(
@@ -174,22 +181,22 @@ class Account:
         """On GitHub, while they ran and when they were over."""
         for row in self._some(12, Run.status == "in_progress") + self._some(6, Run.status == "completed"):
             with write_scope(self.engine) as session:
-                mark_gone(session, row.repository_id, row.id)
+                mark_deleted(session, row.repository_id, row.id)
 
     def _rebuild(self) -> None:
         with write_scope(self.engine) as session:
-            mark_everything(session, self.now)
+            invalidate_all(session, self.now)
 
     def _move_on(self) -> None:
         self.now += timedelta(days=9)
         for repository_id in REPOSITORIES:
             self._add(repository_id, [self._chance.random() * timedelta(days=9) for _ in range(25)])
         self.roll_up()
-        forget_hours(self.engine, self.now)
+        prune_hours(self.engine, self.now)
 
     def _monitor_less(self) -> None:
         with write_scope(self.engine) as session:
-            set_monitored(session, [1, 2])
+            limit_monitoring(session, [1, 2])
 
     def _prune(self) -> None:
         before = self.now - RETENTION

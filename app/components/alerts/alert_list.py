@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from app.components.alerts.dialogs import ask_to_acknowledge, ask_to_silence
+from app.components.alerts.dialogs import acknowledge_dialog, silence_dialog
 from app.data import alerts
 from app.widgets import cells
 from app.widgets.cells import Cell
@@ -19,22 +19,22 @@ from app.widgets.text import html
 from core import formatting
 from db.enums import AlertState, DeliveryState
 from db.runs.run_queries import RunRow
-from health.alerts.notifications.text import SEVERITIES, began, headline, measured
-from health.alerts.rules.targets import Patterns, Place
-from health.alerts.storage.alert_queries import AlertRow, DeliveryRow
+from health.alerts.notifications.text import SEVERITIES, condition_since, headline, measurement_text
+from health.alerts.rules.targets import AlertTarget, Patterns
+from health.alerts.storage.alert_queries import AlertRow, NotificationRow
 
 
-def scope_words(scope: Patterns) -> str:
+def scope_text(scope: Patterns) -> str:
     """acme/* · workflow CI or Deploy · branch main."""
     parts = [
-        _listed("", scope.repos) or "all repositories",
-        _listed("workflow ", scope.workflows),
-        _listed("branch ", scope.branches),
+        _alternatives("", scope.repos) or "all repositories",
+        _alternatives("workflow ", scope.workflows),
+        _alternatives("branch ", scope.branches),
     ]
     return " · ".join(part for part in parts if part)
 
 
-def _listed(label: str, patterns: tuple[str, ...]) -> str:
+def _alternatives(label: str, patterns: tuple[str, ...]) -> str:
     return f"{label}{' or '.join(patterns)}" if patterns else ""
 
 
@@ -45,11 +45,11 @@ _SIGNS = {
     AlertState.SILENCED: ("⊘", "Silenced", "gray"),
     AlertState.RESOLVED: ("✓", "Over", "green"),
 }
-_SENT = {
+_DELIVERY_LABELS = {
     DeliveryState.SENT: "sent",
     DeliveryState.PENDING: "on its way",
     DeliveryState.DEAD: "given up",
-    DeliveryState.FOLDED: "told with others",
+    DeliveryState.MERGED: "told with others",
 }
 _COLUMNS = (
     Column("Alert", fluid=True),
@@ -69,30 +69,30 @@ _MESSAGES = (
 )
 
 
-def firing(found: Sequence[AlertRow], firsts: Mapping[int, RunRow], now: datetime) -> None:
+def firing_list(alerts: Sequence[AlertRow], first_bad_runs: Mapping[int, RunRow], now: datetime) -> None:
     """`firsts`: the first bad runs by their ids."""
-    for alert in found:
+    for alert in alerts:
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"alert-{alert.id}"):
-            st.html(_card(alert, now, firsts), width="stretch")
+            st.html(_card(alert, now, first_bad_runs), width="stretch")
             with st.container(horizontal=True, gap="small", width="content", key=f"do-{alert.id}"):
                 if alert.state != AlertState.ACKNOWLEDGED and st.button(
                     "Acknowledge", key=f"ack-{alert.id}", icon=":material/check:", help="No repeats until it is over"
                 ):
-                    ask_to_acknowledge(alert.id, title(alert))
+                    acknowledge_dialog(alert.id, title(alert))
                 if alert.state != AlertState.SILENCED and st.button(
                     "Silence",
                     key=f"hush-{alert.id}",
                     icon=":material/notifications_off:",
                     help="No messages for a while",
                 ):
-                    ask_to_silence(alert, title(alert))
+                    silence_dialog(alert, title(alert))
 
 
-def one(alert: AlertRow, now: datetime, zone: ZoneInfo) -> None:
+def alert_detail(alert: AlertRow, now: datetime, zone: ZoneInfo) -> None:
     """With the messages that went out."""
     st.html(_card(alert, now))
     if alert.deliveries:
-        rows = [_message(each, now) for each in alert.deliveries]
+        rows = [_delivery_row(each, now) for each in alert.deliveries]
         cut = alert.deliveries_total > len(rows)
         number = f", the newest {len(rows):,} of {alert.deliveries_total:,}" if cut else ""
         table("messages", _MESSAGES, rows, caption=f"Messages about this alert{number}")
@@ -100,37 +100,37 @@ def one(alert: AlertRow, now: datetime, zone: ZoneInfo) -> None:
         st.caption("No message went out about it: no channel was configured, or a silence held.")
 
 
-def past_table(found: Sequence[AlertRow], zone: ZoneInfo) -> None:
-    table("alerts", _COLUMNS, past_rows(found, zone), caption="Alerts that are over, newest first")
+def resolved_table(alerts: Sequence[AlertRow], zone: ZoneInfo) -> None:
+    table("alerts", _COLUMNS, resolved_rows(alerts, zone), caption="Alerts that are over, newest first")
 
 
-def past_file(found: Sequence[AlertRow], zone: ZoneInfo) -> tuple[Sequence[Column], list[Row]]:
-    return _COLUMNS, past_rows(found, zone)
+def resolved_csv(alerts: Sequence[AlertRow], zone: ZoneInfo) -> tuple[Sequence[Column], list[Row]]:
+    return _COLUMNS, resolved_rows(alerts, zone)
 
 
-def past_rows(found: Sequence[AlertRow], zone: ZoneInfo) -> list[Row]:
+def resolved_rows(alerts: Sequence[AlertRow], zone: ZoneInfo) -> list[Row]:
     return [
         (
             Cell(f'<span class="ph-two">{_link(alert)}<small>{html(_figures(alert))}</small></span>', title(alert)),
             cells.text(_rule(alert)),
             cells.text(SEVERITIES.get(alert.severity, alert.severity)),
-            cells.when(alert.opened_at, zone),
-            cells.duration(_lasted(alert)),
-            cells.muted(_told(alert)),
+            cells.timestamp(alert.opened_at, zone),
+            cells.duration(_duration(alert)),
+            cells.muted(_delivery_summary(alert)),
         )
-        for alert in found
+        for alert in alerts
     ]
 
 
 def title(alert: AlertRow) -> str:
     over = alert.state == AlertState.RESOLVED
-    return headline(alert.rule, _place(alert), alert.detail, over=over)
+    return headline(alert.rule, _target(alert), alert.detail, resolved=over)
 
 
-def _card(alert: AlertRow, now: datetime, firsts: Mapping[int, RunRow] = _NONE) -> str:
+def _card(alert: AlertRow, now: datetime, first_bad_runs: Mapping[int, RunRow] = _NONE) -> str:
     sign, word, colour = _SIGNS[AlertState(alert.state)]
     since = _since(alert)
-    parts = [_figures(alert), f"rule {_rule(alert)}, from {alert.threshold} on", _told(alert)]
+    parts = [_figures(alert), f"rule {_rule(alert)}, from {alert.threshold} on", _delivery_summary(alert)]
     if alert.state == AlertState.SILENCED and alert.silenced_until:
         left = (alert.silenced_until - now).total_seconds()
         parts.append(f"silenced for another {formatting.duration(max(left, 0))}")
@@ -138,7 +138,7 @@ def _card(alert: AlertRow, now: datetime, firsts: Mapping[int, RunRow] = _NONE) 
     return (
         f'<div class="ph-alert ph-{colour}"><b aria-hidden="true">{sign}</b><div><div>{_link(alert)} '
         f'<span class="ph-pill ph-{colour}">{word}</span> {_severity(alert)}</div>'
-        f'<div class="ph-why">{told}{_first(alert, firsts)}{_known(alert, now)}</div></div>'
+        f'<div class="ph-why">{told}{_first_bad_run(alert, first_bad_runs)}{_acknowledged_text(alert, now)}</div></div>'
         f'<time title="since {formatting.timestamp(since)}; opened {formatting.timestamp(alert.opened_at)}">'
         f"{formatting.relative((now - since).total_seconds())}</time></div>"
     )
@@ -146,11 +146,11 @@ def _card(alert: AlertRow, now: datetime, firsts: Mapping[int, RunRow] = _NONE) 
 
 def _since(alert: AlertRow) -> datetime:
     """When it went bad, where that is known; else when the alert opened."""
-    return began(alert.detail) or alert.opened_at
+    return condition_since(alert.detail) or alert.opened_at
 
 
-def _first(alert: AlertRow, firsts: Mapping[int, RunRow]) -> str:
-    run = firsts.get(alert.detail.get("first_bad_run") or 0)
+def _first_bad_run(alert: AlertRow, first_bad_runs: Mapping[int, RunRow]) -> str:
+    run = first_bad_runs.get(alert.detail.get("first_bad_run") or 0)
     return f"<br>first bad commit {cells.commit(run)}" if run else ""
 
 
@@ -158,7 +158,7 @@ def _severity(alert: AlertRow) -> str:
     return f'<span class="ph-severity">{html(SEVERITIES.get(alert.severity, alert.severity))}</span>'
 
 
-def _known(alert: AlertRow, now: datetime) -> str:
+def _acknowledged_text(alert: AlertRow, now: datetime) -> str:
     if not alert.acknowledged_at:
         return ""
     ago = formatting.relative((now - alert.acknowledged_at).total_seconds())
@@ -176,42 +176,42 @@ def _link(alert: AlertRow) -> str:
 
 
 def _figures(alert: AlertRow) -> str:
-    return measured(alert.rule, alert.detail)
+    return measurement_text(alert.rule, alert.detail)
 
 
-def _place(alert: AlertRow) -> Place:
-    return Place(alert.repository_id, alert.repo, alert.workflow_id, alert.workflow, alert.branch)
+def _target(alert: AlertRow) -> AlertTarget:
+    return AlertTarget(alert.repository_id, alert.repo, alert.workflow_id, alert.workflow, alert.branch)
 
 
 def _rule(alert: AlertRow) -> str:
     return alert.rule_name or alert.rule.replace("_", " ")
 
 
-def _told(alert: AlertRow) -> str:
+def _delivery_summary(alert: AlertRow) -> str:
     """By channel, how its last message fared."""
     last = {each.channel: each for each in alert.deliveries}
     if last:
-        return ", ".join(f"{name} {_SENT[DeliveryState(each.state)]}" for name, each in last.items())
+        return ", ".join(f"{name} {_DELIVERY_LABELS[DeliveryState(each.state)]}" for name, each in last.items())
     return "told with others" if alert.group_id and alert.group_id != alert.id else "no message"
 
 
-def _lasted(alert: AlertRow) -> float | None:
+def _duration(alert: AlertRow) -> float | None:
     return (alert.resolved_at - alert.opened_at).total_seconds() if alert.resolved_at else None
 
 
-def _message(each: DeliveryRow, now: datetime) -> Row:
+def _delivery_row(delivery: NotificationRow, now: datetime) -> Row:
     return (
-        cells.text(each.reason.capitalize()),
-        cells.text(each.channel),
-        cells.text(_SENT[DeliveryState(each.state)].capitalize()),
-        cells.count(each.tries),
-        cells.ago(each.sent_at or each.created_at, now),
-        cells.text(each.error or each.note or ""),
+        cells.text(delivery.reason.capitalize()),
+        cells.text(delivery.channel),
+        cells.text(_DELIVERY_LABELS[DeliveryState(delivery.state)].capitalize()),
+        cells.count(delivery.tries),
+        cells.ago(delivery.sent_at or delivery.created_at, now),
+        cells.text(delivery.error or delivery.note or ""),
     )
 
 
-def wanted() -> AlertRow | None:
+def requested_alert() -> AlertRow | None:
     """The alert that the address names, as messages do."""
     asked = st.query_params.get("alert", "")
     number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 19 else None
-    return alerts.one(number) if number is not None else None
+    return alerts.alert_by_id(number) if number is not None else None

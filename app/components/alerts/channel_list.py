@@ -12,7 +12,7 @@ from app.widgets.text import html
 from core import formatting
 from db.enums import DeliveryState
 from health.alerts.channels.base import Message
-from health.alerts.storage.alert_queries import MOST_DEAD, DeadDelivery, DeliveryRow
+from health.alerts.storage.alert_queries import MAX_DEAD, DeadNotification, NotificationRow
 
 _LABELS = {"slack": "Slack", "email": "Email", "webhook": "Webhook"}
 _REFRESH_SECONDS = 4
@@ -20,7 +20,7 @@ _SETTINGS = (
     "`SLACK_BOT_TOKEN` and `SLACK_CHANNEL`, `SLACK_WEBHOOK_URL`, `SMTP_URL` and `ALERT_EMAIL_TO`, or "
     "`ALERT_WEBHOOK_URL`"
 )
-_DEAD = (
+_UNDELIVERED_COLUMNS = (
     Column("Message"),
     Column("Channel"),
     Column("Reason", show="wide_only"),
@@ -33,8 +33,8 @@ _DEAD = (
 @st.fragment(run_every=_REFRESH_SECONDS)
 def channels(figures: str) -> None:
     """Renews itself: a test arrives, or fails, within seconds."""
-    found = alerts.board()
-    names, tests, now = found.channels, found.tests, found.at
+    found = alerts.alert_overview()
+    names, tests, now = found.channels, found.test_deliveries, found.at
     if names is None:
         st.caption("The collector has not said yet which channels it has. Is it running?")
     elif not names:
@@ -45,11 +45,11 @@ def channels(figures: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"channel-{name}"):
             st.html(_line(name, tests.get(name), now), width="stretch")
             if st.button("Send a test", key=f"test-{name}", icon=":material/send:"):
-                alerts.ask_for_test(name, _message(figures))
+                alerts.request_test(name, _message(figures))
                 st.rerun()
 
 
-def given_up(found: Sequence[DeadDelivery], now: datetime) -> None:
+def undelivered_table(deliveries: Sequence[DeadNotification], now: datetime) -> None:
     rows: list[Row] = [
         (
             cells.link(each.subject or "(no subject)", "alerts", [("alert", each.alert_id)]) if each.alert_id
@@ -60,14 +60,14 @@ def given_up(found: Sequence[DeadDelivery], now: datetime) -> None:
             cells.ago(each.created_at, now),
             cells.text(each.error or ""),
         )
-        for each in found
+        for each in deliveries
     ]  # fmt: skip
-    table("dead", _DEAD, rows, caption="Messages that nobody got, newest first")
-    if len(found) == MOST_DEAD:
-        st.caption(f"The newest {MOST_DEAD}; there may be more.")
+    table("dead", _UNDELIVERED_COLUMNS, rows, caption="Messages that nobody got, newest first")
+    if len(deliveries) == MAX_DEAD:
+        st.caption(f"The newest {MAX_DEAD}; there may be more.")
 
 
-def _line(name: str, last: DeliveryRow | None, now: datetime) -> str:
+def _line(name: str, last: NotificationRow | None, now: datetime) -> str:
     label = html(_LABELS.get(name, name))
     if last is None:
         never = f'<b>{label}</b><div class="ph-why">no test yet</div>'

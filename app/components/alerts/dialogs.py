@@ -7,43 +7,45 @@ import streamlit as st
 from app import data, session
 from app.data import alerts
 from app.widgets.text import markdown
-from health.alerts.rules.targets import Patterns, exactly
+from health.alerts.rules.targets import Patterns, escape_pattern
 from health.alerts.storage.alert_queries import AlertRow
 
 SPANS = {
     "1 hour": timedelta(hours=1), "4 hours": timedelta(hours=4), "1 day": timedelta(days=1),
     "1 week": timedelta(weeks=1),
 }  # fmt: skip
-_WHO, _FAILED = "who", "alerts-failed"
-NAME, COMMENT = 100, 500
+_NAME_KEY, _FAILURE_KEY = "who", "alerts-failed"
+MAX_NAME_LENGTH, MAX_COMMENT_LENGTH = 100, 500
 
 
-def who(key: str) -> str:
+def name_input(key: str) -> str:
     """Asked once a visit, unless a login says it."""
-    known = session.name()
+    known = session.current_user_name()
     if known is not None:
         st.caption(f"As {markdown(known)}")
         return known
-    return st.text_input("Your name", value=str(st.session_state.get(_WHO, "")), key=key, max_chars=NAME)
+    return st.text_input(
+        "Your name", value=str(st.session_state.get(_NAME_KEY, "")), key=key, max_chars=MAX_NAME_LENGTH
+    )
 
 
-def remember(name: str) -> str:
+def recorded_name(name: str) -> str:
     """Who it is to be recorded by: whoever is signed in, whatever the browser sends as a name."""
-    known = session.name()
+    known = session.current_user_name()
     if known is not None:
         return known
-    tidy = " ".join(name.split())[:NAME]
-    st.session_state[_WHO] = tidy
+    tidy = " ".join(name.split())[:MAX_NAME_LENGTH]
+    st.session_state[_NAME_KEY] = tidy
     return tidy or "somebody"
 
 
 @st.dialog("Acknowledge", icon=":material/check:")
-def ask_to_acknowledge(alert_id: int, title: str) -> None:
+def acknowledge_dialog(alert_id: int, title: str) -> None:
     st.markdown(f"**{markdown(title)}**")
     st.caption("No repeats until it is over. The recovery is told.")
     with st.form("acknowledge", border=False):
-        who("ack-name")
-        st.text_input("What is being done", key="ack-comment", max_chars=COMMENT)
+        name_input("ack-name")
+        st.text_input("What is being done", key="ack-comment", max_chars=MAX_COMMENT_LENGTH)
         send = st.form_submit_button(
             "Acknowledge", type="primary", key="ack-send", on_click=_acknowledge, args=(alert_id,)
         )
@@ -53,21 +55,21 @@ def ask_to_acknowledge(alert_id: int, title: str) -> None:
 
 def _acknowledge(alert_id: int) -> None:
     try:
-        alerts.acknowledge(alert_id, remember(_said("ack-name")), usable(_said("ack-comment")))
+        alerts.acknowledge(alert_id, recorded_name(_field_value("ack-name")), clean_text(_field_value("ack-comment")))
     except data.Unavailable as error:
         note_failure(str(error))
 
 
 @st.dialog("Silence", icon=":material/notifications_off:")
-def ask_to_silence(alert: AlertRow, title: str) -> None:
+def silence_dialog(alert: AlertRow, title: str) -> None:
     """Exactly this place: of this rule, or of all rules."""
     st.markdown(f"**{markdown(title)}**")
     st.caption("No messages about it until then. If it still fires at the end, you are told.")
     with st.form("silence", border=False):
         st.segmented_control("For", list(SPANS), default="1 hour", required=True, key="hush-span")
         st.checkbox("All rules about this place, not only this one", key="hush-every")
-        who("hush-name")
-        st.text_input("Why", key="hush-comment", max_chars=COMMENT)
+        name_input("hush-name")
+        st.text_input("Why", key="hush-comment", max_chars=MAX_COMMENT_LENGTH)
         send = st.form_submit_button("Silence", type="primary", key="hush-send", on_click=_silence, args=(alert,))
     if send:
         st.rerun()
@@ -75,36 +77,42 @@ def ask_to_silence(alert: AlertRow, title: str) -> None:
 
 def _silence(alert: AlertRow) -> None:
     rule_id = None if st.session_state.get("hush-every") else alert.rule_id
-    span = SPANS.get(_said("hush-span"), SPANS["1 hour"])
+    span = SPANS.get(_field_value("hush-span"), SPANS["1 hour"])
     try:
-        alerts.silence(_exactly(alert), rule_id, span, usable(_said("hush-comment")), remember(_said("hush-name")))
+        alerts.add_silence(
+            _exact_patterns(alert),
+            rule_id,
+            span,
+            clean_text(_field_value("hush-comment")),
+            recorded_name(_field_value("hush-name")),
+        )
     except data.Unavailable as error:
         note_failure(str(error))
 
 
-def _said(key: str) -> str:
+def _field_value(key: str) -> str:
     return str(st.session_state.get(key) or "")
 
 
-def note_failure(line: str) -> None:
-    st.session_state[_FAILED] = line
+def note_failure(message: str) -> None:
+    st.session_state[_FAILURE_KEY] = message
 
 
 def show_failure() -> None:
     """Once, what could not be written."""
-    line = st.session_state.pop(_FAILED, None)
+    line = st.session_state.pop(_FAILURE_KEY, None)
     if line:
         st.error(markdown(line), icon=":material/database_off:")
 
 
-def usable(text: str) -> str:
+def clean_text(text: str) -> str:
     """One line, without what no database takes."""
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:COMMENT]
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:MAX_COMMENT_LENGTH]
 
 
-def _exactly(alert: AlertRow) -> Patterns:
+def _exact_patterns(alert: AlertRow) -> Patterns:
     return Patterns(
-        (exactly(alert.repo),),
-        (exactly(alert.workflow),) if alert.workflow else (),
-        (exactly(alert.branch),) if alert.branch else (),
+        (escape_pattern(alert.repo),),
+        (escape_pattern(alert.workflow),) if alert.workflow else (),
+        (escape_pattern(alert.branch),) if alert.branch else (),
     )

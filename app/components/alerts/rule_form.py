@@ -7,10 +7,10 @@ import streamlit as st
 
 from app.widgets.text import markdown
 from db.enums import RuleScope, Severity
-from health.alerts.notifications.text import SEVERITIES, span
-from health.alerts.rules.rules import BadRule, Rule, checked
+from health.alerts.notifications.text import SEVERITIES, format_span
+from health.alerts.rules.rules import InvalidRule, Rule, validate_rule
 from health.alerts.rules.targets import Patterns
-from health.alerts.rules.types import KINDS, Kind, Unit
+from health.alerts.rules.types import RULE_TYPES, RuleType, Unit
 
 _HOUR, _DAY = 3600.0, 86400.0
 _WINDOWS = (1800.0, _HOUR, 3 * _HOUR, 6 * _HOUR, 12 * _HOUR, _DAY, 3 * _DAY, 7 * _DAY, 14 * _DAY, 30 * _DAY)
@@ -31,62 +31,64 @@ def rule_form(rule: Rule, options: Mapping[str, Sequence[str]], channels: Sequen
     with st.grid(2, min_column_width=220, gap="small"):
         name = st.text_input("Name", rule.name, key=f"rule-name-{tag}", max_chars=200, disabled=fixed)
         kind = st.selectbox(
-            "What is measured", list(KINDS), index=list(KINDS).index(rule.kind), key=f"rule-kind-{tag}", disabled=fixed,
-            format_func=lambda each: KINDS[each].label,
+            "What is measured", list(RULE_TYPES), index=list(RULE_TYPES).index(rule.kind), key=f"rule-kind-{tag}", disabled=fixed,
+            format_func=lambda each: RULE_TYPES[each].label,
         )  # fmt: skip
-    spec, same = KINDS[kind], kind == rule.kind
-    base = rule if same else Rule(name, kind, spec.open_at, per=spec.scopes[0])
+    spec, same = RULE_TYPES[kind], kind == rule.kind
+    base = rule if same else Rule(name, kind, spec.default_threshold, per=spec.scopes[0])
     tag = f"{tag}-{kind}"
-    st.caption(markdown(f"{spec.meaning}."))
-    made = _measured(base, spec, tag, fixed=fixed)
-    scope = _scope(base, spec, options, tag, fixed=fixed)
-    told = _told(rule, channels, tag)
+    st.caption(markdown(f"{spec.description}."))
+    made = _condition_fields(base, spec, tag, fixed=fixed)
+    scope = _scope_fields(base, spec, options, tag, fixed=fixed)
+    told = _notification_fields(rule, channels, tag)
     try:
-        return checked(Rule(name=name, kind=kind, scope=scope, built_in=fixed, id=rule.id, **made, **told))
-    except BadRule as error:
-        st.error(markdown(problem(error, spec, made["open_at"])), icon=":material/error:")
+        return validate_rule(Rule(name=name, kind=kind, scope=scope, built_in=fixed, id=rule.id, **made, **told))
+    except InvalidRule as error:
+        st.error(markdown(error_text(error, spec, made["open_at"])), icon=":material/error:")
         return None
 
 
-def problem(error: BadRule, spec: Kind, open_at: float) -> str:
+def error_text(error: InvalidRule, spec: RuleType, open_at: float) -> str:
     """What is wrong with a rule, by the labels and in the units of the form."""
     unit, size = _TYPED[spec.unit]
     label = _LABELS.get(error.field, error.field.replace("_", " ").capitalize())
     if error.field == "open_at":
         kind = " a whole number" if spec.unit is Unit.RUNS else ""
-        return f"{label}:{kind} from {spec.lowest / size:,g} to {spec.highest / size:,g} {unit} is allowed."
-    if error.field == "close_at" and spec.closes:
+        return (
+            f"{label}:{kind} from {spec.min_threshold / size:,g} to {spec.max_threshold / size:,g} {unit} is allowed."
+        )
+    if error.field == "close_at" and spec.allows_close_at:
         return f"{label}: more than 0 and at most {open_at / size:,g} {unit}, from which the alert opens, is allowed."
     if error.field == "objective":
         return f"{label}: a success rate from 50 to 99.99 % is allowed."
     return f"{label}: {error}."
 
 
-def _measured(rule: Rule, spec: Kind, tag: str, *, fixed: bool) -> dict[str, Any]:
+def _condition_fields(rule: Rule, spec: RuleType, tag: str, *, fixed: bool) -> dict[str, Any]:
     unit, size = _TYPED[spec.unit]
     whole = spec.unit is Unit.RUNS
     with st.grid(5, min_column_width=150, gap="small"):
         open_at = st.number_input(
-            f"Opens at ({unit})", value=_typed(rule.open_at, size, whole=whole), key=f"rule-open-{tag}", disabled=fixed,
+            f"Opens at ({unit})", value=_to_widget_value(rule.open_at, size, as_integer=whole), key=f"rule-open-{tag}", disabled=fixed,
             min_value=0 if whole else 0.0, step=1 if whole else None,
         )  # fmt: skip
         close_at = None
-        if spec.closes:
+        if spec.allows_close_at:
             close_at = st.number_input(
-                f"Closes below ({unit})", value=_typed(rule.close_at, size) if rule.close_at is not None else None,
-                key=f"rule-close-{tag}", disabled=fixed, min_value=0.0, placeholder=_usual(rule.closes_at, size),
+                f"Closes below ({unit})", value=_to_widget_value(rule.close_at, size) if rule.close_at is not None else None,
+                key=f"rule-close-{tag}", disabled=fixed, min_value=0.0, placeholder=_default_hint(rule.resolve_threshold, size),
             )  # fmt: skip
-        window = _window(rule, spec, tag, fixed=fixed)
+        window = _window_field(rule, spec, tag, fixed=fixed)
         minimum = None
-        if spec.minimum is not None:
+        if spec.default_min_samples is not None:
             minimum = st.number_input(
-                f"At least ({spec.sample})", value=rule.minimum, key=f"rule-least-{tag}", disabled=fixed, min_value=1,
-                step=1, placeholder=str(spec.minimum),
+                f"At least ({spec.sample_unit})", value=rule.minimum, key=f"rule-least-{tag}", disabled=fixed, min_value=1,
+                step=1, placeholder=str(spec.default_min_samples),
             )  # fmt: skip
         objective = None
         if spec.objective is not None:
             objective = st.number_input(
-                "Objective (% success)", value=_typed(rule.objective or spec.objective, 0.01),
+                "Objective (% success)", value=_to_widget_value(rule.objective or spec.objective, 0.01),
                 key=f"rule-goal-{tag}", disabled=fixed, min_value=50.0, max_value=99.99,
             )  # fmt: skip
         per = rule.per
@@ -101,20 +103,22 @@ def _measured(rule: Rule, spec: Kind, tag: str, *, fixed: bool) -> dict[str, Any
     }  # fmt: skip
 
 
-def _window(rule: Rule, spec: Kind, tag: str, *, fixed: bool) -> float | None:
+def _window_field(rule: Rule, spec: RuleType, tag: str, *, fixed: bool) -> float | None:
     if spec.window is None:
         return None
-    listed = sorted({*_WINDOWS, rule.window})
-    chosen = st.selectbox("Window", listed, index=listed.index(rule.window), key=f"rule-window-{tag}", disabled=fixed,
-                          format_func=span)  # fmt: skip
+    listed = sorted({*_WINDOWS, rule.effective_window})
+    chosen = st.selectbox("Window", listed, index=listed.index(rule.effective_window), key=f"rule-window-{tag}", disabled=fixed,
+                          format_func=format_span)  # fmt: skip
     return None if chosen == spec.window and rule.window_seconds is None else chosen
 
 
-def _scope(rule: Rule, spec: Kind, options: Mapping[str, Sequence[str]], tag: str, *, fixed: bool) -> Patterns:
+def _scope_fields(
+    rule: Rule, spec: RuleType, options: Mapping[str, Sequence[str]], tag: str, *, fixed: bool
+) -> Patterns:
     empty = {"repos": "All", "workflows": "All", "branches": "All" if spec.any_branch else "The default branch of each"}
     shown = [
         (field, label) for field, label in _FIELDS
-        if (field != "branches" or spec.branches) and (field != "workflows" or RuleScope.WORKFLOW in spec.scopes)
+        if (field != "branches" or spec.allows_branches) and (field != "workflows" or RuleScope.WORKFLOW in spec.scopes)
     ]  # fmt: skip
     chosen: dict[str, tuple[str, ...]] = {}
     with st.grid(len(shown), min_column_width=190, gap="small"):
@@ -130,7 +134,7 @@ def _scope(rule: Rule, spec: Kind, options: Mapping[str, Sequence[str]], tag: st
     return Patterns(*(chosen.get(field, ()) for field, _ in _FIELDS))
 
 
-def _told(rule: Rule, channels: Sequence[str], tag: str) -> dict[str, Any]:
+def _notification_fields(rule: Rule, channels: Sequence[str], tag: str) -> dict[str, Any]:
     known = list(dict.fromkeys([*channels, *rule.channels]))
     repeats = sorted({*_REPEATS, rule.repeat_seconds}, key=lambda each: each or 0)
     with st.grid(3, min_column_width=200, gap="small"):
@@ -142,15 +146,15 @@ def _told(rule: Rule, channels: Sequence[str], tag: str) -> dict[str, Any]:
                             placeholder="All that are configured")  # fmt: skip
         repeat = st.selectbox("Repeat while it fires", repeats, index=repeats.index(rule.repeat_seconds),
                               key=f"rule-repeat-{tag}",
-                              format_func=lambda each: f"Every {span(each)}" if each else "Never")  # fmt: skip
+                              format_func=lambda each: f"Every {format_span(each)}" if each else "Never")  # fmt: skip
     enabled = st.toggle("Switched on", rule.enabled, key=f"rule-on-{tag}")
     return {"severity": Severity(severity or rule.severity), "channels": tuple(to), "repeat_seconds": repeat,
             "enabled": enabled}  # fmt: skip
 
 
-def _typed(value: float, size: float, *, whole: bool = False) -> int | float:
-    return int(value) if whole else round(value / size, 4)
+def _to_widget_value(value: float, size: float, *, as_integer: bool = False) -> int | float:
+    return int(value) if as_integer else round(value / size, 4)
 
 
-def _usual(value: float, size: float) -> str:
+def _default_hint(value: float, size: float) -> str:
     return f"{value / size:g}"

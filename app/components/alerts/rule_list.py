@@ -9,20 +9,20 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from app.components.alerts.alert_list import scope_words
-from app.components.alerts.dialogs import COMMENT, SPANS, remember, usable, who
+from app.components.alerts.alert_list import scope_text
+from app.components.alerts.dialogs import MAX_COMMENT_LENGTH, SPANS, clean_text, name_input, recorded_name
 from app.data import alerts
 from app.widgets import cells
 from app.widgets.cells import Cell
-from app.widgets.table import Column, Row, long_table, paged, table
+from app.widgets.table import Column, Row, long_table, paginate, table
 from app.widgets.text import html, markdown
 from core import formatting
 from db.enums import SilenceState
-from health.alerts.measurement.backtest import Replay, Replayed
-from health.alerts.notifications.text import SEVERITIES, span
-from health.alerts.rules.rules import BadRule, Rule, check_patterns
+from health.alerts.measurement.backtest import Backtest, BacktestAlert
+from health.alerts.notifications.text import SEVERITIES, format_span
+from health.alerts.rules.rules import InvalidRule, Rule, check_patterns
 from health.alerts.rules.targets import Patterns, Quiet
-from health.alerts.rules.types import written
+from health.alerts.rules.types import format_value
 
 _COLUMNS = (
     Column("Rule"),
@@ -39,87 +39,91 @@ _TIMES = (
     Column("Lasted", "right"),
     Column("Value", "right", "What opened it", "wide_only"),
 )
-_SHOWN = 12
+_MAX_SHOWN = 12
 # Each rule of a page is replayed.
-_PAGE = 25
+_PAGE_SIZE = 25
 
 
 def rule_table(rules: Sequence[Rule], now: datetime) -> None:
     long_table("rules", _COLUMNS, rules, lambda shown: [_row(rule, now) for rule in shown],
-               caption="Rules, the built-in one first", what="rules", size=_PAGE)  # fmt: skip
+               caption="Rules, the built-in one first", noun="rules", size=_PAGE_SIZE)  # fmt: skip
 
 
 def rules_file(rules: Sequence[Rule], now: datetime) -> tuple[Sequence[Column], list[Row]]:
     return _COLUMNS, [_row(rule, now) for rule in rules]
 
 
-def preview(rule: Rule, found: Replay, zone: ZoneInfo) -> None:
+def preview(rule: Rule, replay: Backtest, zone: ZoneInfo) -> None:
     """What it would have done, before it is saved."""
-    if found.note and not found.runs:
-        st.info(html(found.note), icon=":material/info:")
+    if replay.note and not replay.runs:
+        st.info(html(replay.note), icon=":material/info:")
         return
-    times = "once" if found.fired == 1 else f"{found.fired:,} times"
-    never = "Would not have fired" if not found.fired else f"Would have fired {times}"
-    days = (found.until - found.since).days
+    times = "once" if replay.fired == 1 else f"{replay.fired:,} times"
+    never = "Would not have fired" if not replay.fired else f"Would have fired {times}"
+    days = (replay.until - replay.since).days
     st.html(
         f'<div class="ph-replay" role="status"><b>{never}</b> in the last {days} days <span>'
-        f"{formatting.count(found.runs)} stored runs{'. ' + html(found.note) if found.note else ''}</span></div>"
+        f"{formatting.count(replay.runs)} stored runs{'. ' + html(replay.note) if replay.note else ''}</span></div>"
     )
-    if found.items:
-        rows = [_time(rule, each, zone) for each in found.items[:_SHOWN]]
+    if replay.items:
+        rows = [_episode_row(rule, each, zone) for each in replay.items[:_MAX_SHOWN]]
         table("replay", _TIMES, rows, caption="When it would have fired, newest first")
-    if found.fired > _SHOWN:
-        st.caption(f"The newest {_SHOWN} of {found.fired:,}. Fewer? Raise the threshold, or the least sample.")
+    if replay.fired > _MAX_SHOWN:
+        st.caption(f"The newest {_MAX_SHOWN} of {replay.fired:,}. Fewer? Raise the threshold, or the least sample.")
 
 
 def _row(rule: Rule, now: datetime) -> Row:
     link = cells.anchor(rule.name, "alerts", [("show", "rules"), ("rule", rule.id)])
-    kind = rule.spec.label + (" · built in" if rule.built_in else "") + ("" if rule.enabled else " · switched off")
+    kind = rule.rule_type.label + (" · built in" if rule.built_in else "") + ("" if rule.enabled else " · switched off")
     return (
         Cell(f'<span class="ph-two">{link}<small>{html(kind)}</small></span>', rule.name),
         Cell(html(rule.threshold), rule.open_at),
-        cells.text(about(rule)),
+        cells.text(description(rule)),
         cells.text(SEVERITIES[rule.severity]),
         cells.text(", ".join(rule.channels) or "all"),
-        cells.text(f"every {span(rule.repeat_seconds)}" if rule.repeat_seconds else "never"),
-        _fired(rule, now),
+        cells.text(f"every {format_span(rule.repeat_seconds)}" if rule.repeat_seconds else "never"),
+        _fired_count(rule, now),
     )
 
 
-def about(rule: Rule) -> str:
-    branch = "default branches" if rule.default_branch and rule.spec.branches else ""
-    return " · ".join(part for part in (scope_words(rule.scope), branch) if part)
+def description(rule: Rule) -> str:
+    branch = "default branches" if rule.default_branch and rule.rule_type.allows_branches else ""
+    return " · ".join(part for part in (scope_text(rule.scope), branch) if part)
 
 
-def _fired(rule: Rule, now: datetime) -> Cell:
-    found = alerts.replay(rule, now)
+def _fired_count(rule: Rule, now: datetime) -> Cell:
+    found = alerts.backtest(rule, now)
     if found.note and not found.runs:
         return Cell(f'<span title="{html(found.note)}">{formatting.NO_DATA}</span>', None)
     return Cell(f"{formatting.count(found.fired)} ×", found.fired)
 
 
-def _time(rule: Rule, each: Replayed, zone: ZoneInfo) -> Row:
-    where = cells.anchor(each.place.words, "run", [("run_id", each.run_id)]) if each.run_id else html(each.place.words)
-    lasted = (each.resolved_at - each.opened_at).total_seconds() if each.resolved_at else None
+def _episode_row(rule: Rule, alert: BacktestAlert, zone: ZoneInfo) -> Row:
+    where = (
+        cells.anchor(alert.target.label, "run", [("run_id", alert.run_id)])
+        if alert.run_id
+        else html(alert.target.label)
+    )
+    lasted = (alert.resolved_at - alert.opened_at).total_seconds() if alert.resolved_at else None
     return (
-        Cell(where, each.place.words),
-        cells.when(each.opened_at, zone),
+        Cell(where, alert.target.label),
+        cells.timestamp(alert.opened_at, zone),
         cells.duration(lasted) if lasted is not None else Cell('<span class="ph-red">still would</span>', None),
-        Cell(html(written(rule.kind, each.value)), each.value),
+        Cell(html(format_value(rule.kind, alert.value)), alert.value),
     )
 
 
-def named(rules: Sequence[Rule]) -> Mapping[int, str]:
+def rule_names(rules: Sequence[Rule]) -> Mapping[int, str]:
     return {rule.id: rule.name for rule in rules if rule.id is not None}
 
 
-_WORDS = {SilenceState.ACTIVE: ("⊘ Active", "blue"), SilenceState.PENDING: ("◌ Not yet", "gray"),
+_STATE_LABELS = {SilenceState.ACTIVE: ("⊘ Active", "blue"), SilenceState.PENDING: ("◌ Not yet", "gray"),
           SilenceState.ENDED: ("✓ Over", "gray")}  # fmt: skip
 _FIELDS = (("repos", "Repositories"), ("workflows", "Workflows"), ("branches", "Branches"))
 
 
-def silences(found: Sequence[Quiet], rules: Mapping[int, str], now: datetime) -> None:
-    for each in paged(found, "silences", "silences", size=_PAGE):
+def silences(items: Sequence[Quiet], rules: Mapping[int, str], now: datetime) -> None:
+    for each in paginate(items, "silences", "silences", size=_PAGE_SIZE):
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"silence-{each.id}"):
             st.html(_card(each, rules, now), width="stretch")
             if each.state(now) is not SilenceState.ENDED and st.button(
@@ -140,8 +144,8 @@ def new_silence(options: Mapping[str, Sequence[str]]) -> None:
                 for name, label in _FIELDS
             }  # fmt: skip
             span = st.segmented_control("For", list(SPANS), default="4 hours", required=True, key="quiet-span")
-            name = who("quiet-name")
-            comment = st.text_input("Why", key="quiet-comment", max_chars=COMMENT)
+            name = name_input("quiet-name")
+            comment = st.text_input("Why", key="quiet-comment", max_chars=MAX_COMMENT_LENGTH)
         if st.form_submit_button("Silence", icon=":material/notifications_off:", key="quiet-send"):
             _add(Patterns(*(tuple(chosen[field]) for field, _ in _FIELDS)), str(span), comment, name)
 
@@ -153,23 +157,23 @@ def _add(scope: Patterns, span: str, comment: str, name: str) -> None:
     try:
         for field, _ in _FIELDS:
             check_patterns(field, getattr(scope, field))
-    except BadRule as error:
+    except InvalidRule as error:
         st.error(markdown(f"{error.field}: {error}"))
         return
-    alerts.silence(scope, None, SPANS[span], usable(comment), remember(name))
+    alerts.add_silence(scope, None, SPANS[span], clean_text(comment), recorded_name(name))
     st.rerun()
 
 
-def _card(each: Quiet, rules: Mapping[int, str], now: datetime) -> str:
-    word, colour = _WORDS[each.state(now)]
-    rule = f", rule {html(rules.get(each.rule_id, str(each.rule_id)))}" if each.rule_id is not None else ""
-    ends = (each.ends_at - now).total_seconds()
+def _card(silence: Quiet, rules: Mapping[int, str], now: datetime) -> str:
+    word, colour = _STATE_LABELS[silence.state(now)]
+    rule = f", rule {html(rules.get(silence.rule_id, str(silence.rule_id)))}" if silence.rule_id is not None else ""
+    ends = (silence.ends_at - now).total_seconds()
     until = f"ends in {formatting.duration(ends)}" if ends > 0 else f"ended {formatting.relative(-ends)}"
-    comment = f": {html(each.comment)}" if each.comment else ""
-    about = html(scope_words(each.scope))
+    comment = f": {html(silence.comment)}" if silence.comment else ""
+    about = html(scope_text(silence.scope))
     return (
         f'<div class="ph-alert ph-{colour}"><b aria-hidden="true">{word[0]}</b><div><div><b>{about}</b>{rule} '
         f'<span class="ph-pill ph-{colour}">{word[2:]}</span></div>'
-        f'<div class="ph-why">by <b>{html(each.author)}</b>{comment}</div></div>'
-        f'<time title="{formatting.timestamp(each.ends_at)}">{until}</time></div>'
+        f'<div class="ph-why">by <b>{html(silence.author)}</b>{comment}</div></div>'
+        f'<time title="{formatting.timestamp(silence.ends_at)}">{until}</time></div>'
     )

@@ -5,7 +5,7 @@ Revision: 0004, after 0003.
 
 import sqlalchemy as sa
 
-from db.migrations.online_ddl import build_index, remove_index
+from db.migrations.online_ddl import create_index, drop_index
 
 revision = "0004"
 down_revision = "0003"
@@ -18,9 +18,9 @@ _FILTERS = ("workflow_id", "branch", "event", "actor", "conclusion", "status")
 
 def upgrade() -> None:
     for column in _FILTERS:
-        build_index(f"ix_runs_{column}_created_at", "runs", [column, "created_at"])
-    build_index("ix_runs_head_sha", "runs", ["head_sha"], postgresql_ops={"head_sha": "varchar_pattern_ops"})
-    build_index(
+        create_index(f"ix_runs_{column}_created_at", "runs", [column, "created_at"])
+    create_index("ix_runs_head_sha", "runs", ["head_sha"], postgresql_ops={"head_sha": "varchar_pattern_ops"})
+    create_index(
         "ix_runs_default_branch",
         "runs",
         ["repository_id", "workflow_id", "created_at"],
@@ -30,7 +30,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    remove_index("ix_runs_default_branch", "runs")
-    remove_index("ix_runs_head_sha", "runs")
+    drop_index("ix_runs_default_branch", "runs")
+    drop_index("ix_runs_head_sha", "runs")
     for column in _FILTERS:
-        remove_index(f"ix_runs_{column}_created_at", "runs")
+        drop_index(f"ix_runs_{column}_created_at", "runs")

@@ -5,7 +5,7 @@ Revision: 0010, after 0009.
 
 from alembic import op
 
-from db.migrations.online_ddl import build_index, remove_index
+from db.migrations.online_ddl import create_index, drop_index
 
 revision = "0010"
 down_revision = "0009"
@@ -15,11 +15,11 @@ loses = "nothing; logs that were deleted for their age are told as deleted by Gi
 
 
 def upgrade() -> None:
-    build_index("ix_job_logs_state_fetched_at", "job_logs", ["state", "fetched_at"])
-    remove_index("ix_job_logs_state", "job_logs")
+    create_index("ix_job_logs_state_fetched_at", "job_logs", ["state", "fetched_at"])
+    drop_index("ix_job_logs_state", "job_logs")
 
 
 def downgrade() -> None:
-    build_index("ix_job_logs_state", "job_logs", ["state"])
+    create_index("ix_job_logs_state", "job_logs", ["state"])
     op.execute("UPDATE job_logs SET state = 'expired' WHERE state = 'pruned'")
-    remove_index("ix_job_logs_state_fetched_at", "job_logs")
+    drop_index("ix_job_logs_state_fetched_at", "job_logs")

@@ -19,18 +19,18 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from core.text import clean, one_line, printable, seen
+from core.text import clean, one_line, printable, strip_control_sequences
 
 __all__ = [
     "clean",
-    "line",
+    "short_line",
     "one_line",
     "printable",
-    "seen",
+    "strip_control_sequences",
 ]
 
 
-def line(reason: object) -> str:
+def short_line(reason: object) -> str:
     """One short line, without secrets."""
     return clean(reason, 200)
 
@@ -56,7 +56,7 @@ class Message:
     lines: tuple[str, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
     resolved: bool = False
-    whole: str = ""
+    episode_summary: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class Message:
             "lines": list(self.lines),
             "links": [list(pair) for pair in self.links],
             "resolved": self.resolved,
-            "whole": self.whole,
+            "whole": self.episode_summary,
             "data": dict(self.data),
         }
 
@@ -80,12 +80,12 @@ class Message:
             lines=tuple(str(line) for line in data.get("lines", ())),
             links=tuple((str(label), str(url)) for label, url in data.get("links", ())),
             resolved=bool(data.get("resolved", False)),
-            whole=str(data.get("whole", "")),
+            episode_summary=str(data.get("whole", "")),
             data=dict(data.get("data") or {}),
         )
 
 
-class Event(StrEnum):
+class NotificationEvent(StrEnum):
     FIRING = "firing"
     STILL_FIRING = "still_firing"
     RESOLVED = "resolved"
@@ -93,7 +93,7 @@ class Event(StrEnum):
 
 
 @dataclass(frozen=True)
-class Opening:
+class ThreadParent:
     """The message by which people heard of it first, and the receipt that this channel gave for it."""
 
     message: Message
@@ -101,14 +101,14 @@ class Opening:
 
 
 @dataclass(frozen=True)
-class Parcel:
+class DeliveryContext:
     """`key` is the same at every try, and no other message's: whoever gets it twice can tell. `openings` are there for
     what goes on or is over, as far as this channel took them."""
 
-    event: Event = Event.TEST
-    key: str = field(default_factory=lambda: f"test-{uuid4()}")
-    written_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    openings: tuple[Opening, ...] = ()
+    event: NotificationEvent = NotificationEvent.TEST
+    idempotency_key: str = field(default_factory=lambda: f"test-{uuid4()}")
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    thread_parents: tuple[ThreadParent, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,19 +116,19 @@ class Receipt:
     """`place` is where the message is now, as the channel wants to be told when more is to say about it. `note`: one
     line about what went wrong all the same."""
 
-    place: dict[str, Any] = field(default_factory=dict)
+    location: dict[str, Any] = field(default_factory=dict)
     note: str | None = None
 
 
 # Shorter than a collector's claim on a message: another one would send it meanwhile.
 SEND_SECONDS = 90.0
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 
-def within(seconds: float, work: Callable[[], Answer]) -> Answer:
+def run_with_timeout(seconds: float, work: Callable[[], T]) -> T:
     """What the work returns or raises; DeliveryFailed where it takes longer. It is then left to itself, and what it
     does yet is not known."""
-    answers: list[Answer] = []
+    answers: list[T] = []
     errors: list[BaseException] = []
 
     def run() -> None:

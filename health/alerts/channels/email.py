@@ -14,30 +14,30 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from core.http.settings import is_loopback
-from core.text import hide
-from health.alerts.channels.base import DeliveryFailed, Message, Parcel, Receipt, line, printable
+from core.text import register_secrets
+from health.alerts.channels.base import DeliveryContext, DeliveryFailed, Message, Receipt, printable, short_line
 
 log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 10
 
 
-class _Smtp(smtplib.SMTP):
+class _BoundedSmtp(smtplib.SMTP):
     """A server that answers our goodbye badly has the message all the same. One that takes very long is left before
     it has the message, so that it is not sent by two at once."""
 
-    patience_seconds = 80.0
+    max_seconds = 80.0
     # Of its answers to all that it is told.
-    most_bytes = 1_000_000
+    max_bytes = 1_000_000
     _timer: threading.Timer | None = None
     _received = 0
 
     def connect(self, *args: Any, **named: Any) -> tuple[int, bytes]:
-        self._timer = threading.Timer(self.patience_seconds, self._cut)
+        self._timer = threading.Timer(self.max_seconds, self._abort)
         self._timer.daemon = True
         self._timer.start()
         return super().connect(*args, **named)
 
-    def _cut(self) -> None:
+    def _abort(self) -> None:
         """Whoever waits for the server gets an error at once."""
         if self.sock is not None:
             with suppress(OSError):
@@ -50,8 +50,8 @@ class _Smtp(smtplib.SMTP):
 
     def _count(self, size: int) -> None:
         self._received += size
-        if self._received > self.most_bytes:
-            raise OSError(f"it answered more than {self.most_bytes:,} bytes")
+        if self._received > self.max_bytes:
+            raise OSError(f"it answered more than {self.max_bytes:,} bytes")
 
     def close(self) -> None:
         if self._timer is not None:
@@ -76,7 +76,7 @@ class _CountedLines:
         self._file.close()
 
 
-class _SmtpTls(_Smtp, smtplib.SMTP_SSL):
+class _BoundedSmtpTls(_BoundedSmtp, smtplib.SMTP_SSL):
     """From the first byte."""
 
 
@@ -95,15 +95,15 @@ class EmailChannel:
         self._port = url.port or (465 if self._tls else 587)
         self._user = unquote(url.username) if url.username else None
         self._password = unquote(url.password) if url.password else ""
-        hide(self._password)
+        register_secrets(self._password)
         self._sender, self._recipients = sender, recipients
         self._may_be_plain = is_loopback(self._host) or self._host in plain_hosts
 
-    def send(self, message: Message, parcel: Parcel | None = None) -> Receipt:
+    def send(self, message: Message, context: DeliveryContext | None = None) -> Receipt:
         """Taken when at least one recipient was: to send it all again would reach the others twice. Who was refused
         stands in the note."""
         place = f"{self._host}:{self._port}"
-        built = build(message, self._sender, self._recipients, parcel)
+        built = build_email(message, self._sender, self._recipients, context)
         try:
             with self._connect() as server:
                 self._log_in(server)
@@ -116,17 +116,18 @@ class EmailChannel:
             raise DeliveryFailed(reason, permanent=all(code >= 500 for code in codes)) from None
         except smtplib.SMTPResponseException as error:
             raise DeliveryFailed(
-                f"The mail server {place} answered {error.smtp_code}{_said(error)}", permanent=error.smtp_code >= 500
+                f"The mail server {place} answered {error.smtp_code}{_server_message(error)}",
+                permanent=error.smtp_code >= 500,
             ) from None
         except (OSError, smtplib.SMTPException) as error:
             cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise DeliveryFailed(f"The mail server {place} cannot be used: {line(cause)}") from None
-        note = _refused(place, refused)
+            raise DeliveryFailed(f"The mail server {place} cannot be used: {short_line(cause)}") from None
+        note = _refused_note(place, refused)
         if note:
             log.warning("%s", note)
         return Receipt({"message_id": str(built["Message-ID"])}, note)
 
-    def reach(self) -> str:
+    def check_connection(self) -> str:
         """Host and port of a server that answers, encrypted where it can be; nobody logs in. Raises DeliveryFailed."""
         place = f"{self._host}:{self._port}"
         try:
@@ -134,14 +135,14 @@ class EmailChannel:
                 server.noop()
         except (OSError, smtplib.SMTPException) as error:
             cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise DeliveryFailed(f"The mail server {place} does not answer: {line(cause)}") from None
+            raise DeliveryFailed(f"The mail server {place} does not answer: {short_line(cause)}") from None
         return place
 
     def _connect(self) -> smtplib.SMTP:
         context = self._tls_context()
         if self._tls:
-            return _SmtpTls(self._host, self._port, timeout=TIMEOUT_SECONDS, context=context)
-        server = _Smtp(self._host, self._port, timeout=TIMEOUT_SECONDS)
+            return _BoundedSmtpTls(self._host, self._port, timeout=TIMEOUT_SECONDS, context=context)
+        server = _BoundedSmtp(self._host, self._port, timeout=TIMEOUT_SECONDS)
         try:
             self._start_tls(server, context)
         except BaseException:
@@ -178,31 +179,33 @@ class EmailChannel:
             raise DeliveryFailed("SMTP_URL: user or password holds characters that a login cannot take") from None
 
 
-def _said(error: smtplib.SMTPResponseException) -> str:
+def _server_message(error: smtplib.SMTPResponseException) -> str:
     """What the server said; an answer to AUTH never comes here, so no password can stand in it."""
     said = error.smtp_error
-    text = line(said.decode("utf-8", "replace") if isinstance(said, bytes) else said)
+    text = short_line(said.decode("utf-8", "replace") if isinstance(said, bytes) else said)
     return f": {text}" if text else ""
 
 
-def _refused(place: str, refused: Mapping[str, tuple[int, bytes]]) -> str | None:
+def _refused_note(place: str, refused: Mapping[str, tuple[int, bytes]]) -> str | None:
     if not refused:
         return None
     who = ", ".join(f"{address} ({code})" for address, (code, _) in refused.items())
     return f"The mail server {place} refused {who}; the others have the message"
 
 
-def build(message: Message, sender: str, recipients: tuple[str, ...], parcel: Parcel | None = None) -> EmailMessage:
+def build_email(
+    message: Message, sender: str, recipients: tuple[str, ...], context: DeliveryContext | None = None
+) -> EmailMessage:
     """Names from GitHub stand in the subject: a line break there would be a header of its own. Message-ID and Date are
     the same at every try, so that mail systems see that it is one message."""
-    parcel = parcel or Parcel()
+    context = context or DeliveryContext()
     mail = EmailMessage()
     mail["Subject"] = " ".join(printable(message.subject).split())[:250]
     mail["From"] = sender
     mail["To"] = ", ".join(recipients)
-    mail["Date"] = format_datetime(parcel.written_at)
-    mail["Message-ID"] = f"<{parcel.key}@{parseaddr(sender)[1].rpartition('@')[2] or 'localhost'}>"
-    before = [str(known) for opening in parcel.openings if (known := opening.receipt.get("message_id"))]
+    mail["Date"] = format_datetime(context.created_at)
+    mail["Message-ID"] = f"<{context.idempotency_key}@{parseaddr(sender)[1].rpartition('@')[2] or 'localhost'}>"
+    before = [str(known) for opening in context.thread_parents if (known := opening.receipt.get("message_id"))]
     if before:
         mail["In-Reply-To"] = before[0]
         mail["References"] = " ".join(before)

@@ -2,30 +2,32 @@
 
 from typing import Protocol
 
-from health.alerts.channels.base import Message, Parcel, Receipt
+from health.alerts.channels.base import DeliveryContext, Message, Receipt
 from health.alerts.channels.email import EmailChannel
 from health.alerts.channels.settings import ChannelSettings
-from health.alerts.channels.slack import SlackChannel
-from health.alerts.channels.slack_bot import SlackBot
+from health.alerts.channels.slack import SlackWebhookChannel
+from health.alerts.channels.slack_bot import SlackBotChannel
 from health.alerts.channels.webhook import WebhookChannel
 
 
 class Channel(Protocol):
     name: str
 
-    def send(self, message: Message, parcel: Parcel | None = None) -> Receipt:
+    def send(self, message: Message, context: DeliveryContext | None = None) -> Receipt:
         """Returns when the channel took the message; raises health.alerts.channels.base.DeliveryFailed when not. Without a parcel
         it is a test."""
 
 
-NAMES = ("slack", "email", "webhook")
+CHANNEL_NAMES = ("slack", "email", "webhook")
 # What makes a channel, for people who have none.
-SETTINGS = "SLACK_BOT_TOKEN and SLACK_CHANNEL, SLACK_WEBHOOK_URL, SMTP_URL and ALERT_EMAIL_TO, or ALERT_WEBHOOK_URL"
+CHANNEL_SETTINGS = (
+    "SLACK_BOT_TOKEN and SLACK_CHANNEL, SLACK_WEBHOOK_URL, SMTP_URL and ALERT_EMAIL_TO, or ALERT_WEBHOOK_URL"
+)
 
 
-def configured(settings: ChannelSettings) -> dict[str, Channel]:
+def configured_channels(settings: ChannelSettings) -> dict[str, Channel]:
     found: dict[str, Channel] = {}
-    slack = _slack(settings)
+    slack = _slack_channel(settings)
     if slack:
         found["slack"] = slack
     if settings.smtp_url:
@@ -39,10 +41,12 @@ def configured(settings: ChannelSettings) -> dict[str, Channel]:
     return found
 
 
-def _slack(settings: ChannelSettings) -> Channel | None:
+def _slack_channel(settings: ChannelSettings) -> Channel | None:
     """A bot can do all that an incoming webhook can, and threads."""
     if settings.slack_bot_token and settings.slack_channel:
-        return SlackBot(settings.slack_bot_token.get_secret_value(), settings.slack_channel, settings.slack_api_url)
+        return SlackBotChannel(
+            settings.slack_bot_token.get_secret_value(), settings.slack_channel, settings.slack_api_url
+        )
     if settings.slack_webhook_url:
-        return SlackChannel(settings.slack_webhook_url.get_secret_value())
+        return SlackWebhookChannel(settings.slack_webhook_url.get_secret_value())
     return None

@@ -35,7 +35,7 @@ class ChannelSettings(PlainHttpSettings):
     @classmethod
     def _slack(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            parts = _parsed(value.get_secret_value())
+            parts = _parse_url(value.get_secret_value())
             if parts is None or parts.scheme not in ("http", "https"):
                 raise ValueError("the value is no webhook URL; it looks like https://hooks.slack.com/services/…")
         return value
@@ -57,7 +57,7 @@ class ChannelSettings(PlainHttpSettings):
     @field_validator("slack_api_url")
     @classmethod
     def _slack_api(cls, value: str) -> str:
-        parts = _parsed(value)
+        parts = _parse_url(value)
         if parts is None or parts.scheme not in ("http", "https") or parts.username or parts.query:
             raise ValueError("allowed is a URL without a user, such as https://slack.com/api/")
         return value.strip()
@@ -66,7 +66,7 @@ class ChannelSettings(PlainHttpSettings):
     @classmethod
     def _webhook(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            parts = _parsed(value.get_secret_value())
+            parts = _parse_url(value.get_secret_value())
             if parts is None or parts.scheme not in ("http", "https"):
                 raise ValueError("the value is no URL to post to; it begins with http:// or https://")
         return value
@@ -83,7 +83,7 @@ class ChannelSettings(PlainHttpSettings):
     @classmethod
     def _smtp(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            parts = _parsed(value.get_secret_value())
+            parts = _parse_url(value.get_secret_value())
             if parts is None or parts.scheme not in ("smtp", "smtps"):
                 raise ValueError("the value is no mail server; write smtp://user:password@host:587 or smtps://…")
         return value
@@ -105,7 +105,7 @@ class ChannelSettings(PlainHttpSettings):
         return value
 
     @model_validator(mode="after")
-    def _slack_is_whole(self) -> "ChannelSettings":
+    def _check_slack_settings(self) -> "ChannelSettings":
         if self.slack_bot_token and not self.slack_channel:
             raise ValueError("SLACK_CHANNEL: SLACK_BOT_TOKEN is set but no channel to post to; set it to its ID")
         if self.slack_channel and not self.slack_bot_token:
@@ -113,32 +113,39 @@ class ChannelSettings(PlainHttpSettings):
         return self
 
     @model_validator(mode="after")
-    def _webhook_is_whole(self) -> "ChannelSettings":
+    def _check_webhook_settings(self) -> "ChannelSettings":
         if self.alert_webhook_secret and not self.alert_webhook_url:
             raise ValueError("ALERT_WEBHOOK_URL: ALERT_WEBHOOK_SECRET is set but no URL to post to; set it")
         return self
 
     @model_validator(mode="after")
-    def _secrets_are_encrypted(self) -> "ChannelSettings":
+    def _require_tls_for_secrets(self) -> "ChannelSettings":
         """A webhook of Slack is a secret itself; another one is where it has a password or a secret for signing."""
-        if self.slack_bot_token and (remedy := self.without_encryption(self.slack_api_url)):
+        if self.slack_bot_token and (remedy := self.encryption_remediation(self.slack_api_url)):
             raise ValueError(f"SLACK_API_URL: SLACK_BOT_TOKEN would be sent in clear; {remedy}")
-        if self.slack_webhook_url and (remedy := self.without_encryption(self.slack_webhook_url.get_secret_value())):
+        if self.slack_webhook_url and (
+            remedy := self.encryption_remediation(self.slack_webhook_url.get_secret_value())
+        ):
             raise ValueError(f"SLACK_WEBHOOK_URL: it would be sent in clear; {remedy}")
         url = self.alert_webhook_url.get_secret_value() if self.alert_webhook_url else ""
-        has_secret = bool(self.alert_webhook_secret) or bool(_parsed(url) and urlsplit(url.strip()).password)
-        if url and has_secret and not url.strip().startswith("https://") and (remedy := self.without_encryption(url)):
+        has_secret = bool(self.alert_webhook_secret) or bool(_parse_url(url) and urlsplit(url.strip()).password)
+        if (
+            url
+            and has_secret
+            and not url.strip().startswith("https://")
+            and (remedy := self.encryption_remediation(url))
+        ):
             raise ValueError(f"ALERT_WEBHOOK_URL: messages with a secret would be sent in clear; {remedy}")
         return self
 
     @model_validator(mode="after")
-    def _mail_needs_somebody(self) -> "ChannelSettings":
+    def _require_recipients(self) -> "ChannelSettings":
         if self.smtp_url and not self.recipients:
             raise ValueError("ALERT_EMAIL_TO: SMTP_URL is set but nobody is named to write to; set it to an address")
         return self
 
 
-def _parsed(url: str) -> SplitResult | None:
+def _parse_url(url: str) -> SplitResult | None:
     """Null where it has no host or cannot be sent to: spaces, letters beyond ASCII, an impossible port."""
     text = url.strip()
     try:

@@ -16,42 +16,42 @@ from db.models import Repository, Run, Workflow
 from db.runs.run_filters import in_scope
 from db.runs.run_queries import RunRow, select_runs
 from db.sql import epoch_seconds
-from health.alerts.rules.history import PastRun
+from health.alerts.rules.history import HistoricalRun
 from health.alerts.rules.targets import matches
 from health.metrics.queries.branch_status import LOOK_BACK, Streak, inactive_workflows
 
 # A branch that saw no run for this long is not looked at any more.
-BRANCHES_FOR = timedelta(days=14)
+BRANCH_WINDOW = timedelta(days=14)
 # GitHub ends a run after 35 days at the latest.
-_LONGEST_RUN = timedelta(days=35)
-_MOST_BRANCHES, _MOST_RUNS, _MOST_UNFINISHED = 2_000, 50_000, 1_000
+_MAX_RUN_AGE = timedelta(days=35)
+_MAX_BRANCHES, _MAX_RUNS, _MAX_UNFINISHED = 2_000, 50_000, 1_000
 _GLOB = frozenset("*?[")
 # Waiting for somebody's approval is no fault of a machine.
-_GOING_ON = [state for state in Status if state not in (Status.COMPLETED, Status.WAITING)]
+_RUNNING_STATES = [state for state in Status if state not in (Status.COMPLETED, Status.WAITING)]
 
 
 @dataclass(frozen=True)
-class Unfinished:
+class UnfinishedRun:
     repository_id: int
     run: RunRow
 
 
 @dataclass(frozen=True)
-class Since:
+class BranchRecovery:
     """What became of a branch since a run on it failed. `known`: that run is still there, on that branch, and not too
     old to be looked at; `passed`: the first success since."""
 
-    known: bool
-    passed: RunRow | None = None
+    run_known: bool
+    first_success: RunRow | None = None
 
 
 @dataclass(frozen=True)
-class Past:
+class RunHistory:
     """Runs that were created since `since`, oldest end first. `whole` is false where there were more than are read."""
 
-    runs: list[PastRun]
+    runs: list[HistoricalRun]
     since: datetime
-    whole: bool
+    complete: bool
 
 
 def matching_branches(session: Session, repos: Sequence[str], patterns: Sequence[str], since: datetime) -> list[str]:
@@ -59,7 +59,7 @@ def matching_branches(session: Session, repos: Sequence[str], patterns: Sequence
     if not any(_GLOB & set(each) for each in patterns):
         return list(patterns)
     query = select(Run.branch).where(*in_scope(session, Scope(repos=tuple(repos))), Run.created_at >= since)
-    found = session.scalars(query.where(Run.branch.is_not(None)).distinct().order_by(Run.branch).limit(_MOST_BRANCHES))
+    found = session.scalars(query.where(Run.branch.is_not(None)).distinct().order_by(Run.branch).limit(_MAX_BRANCHES))
     return [name for name in found if name is not None and matches(patterns, name)]
 
 
@@ -68,9 +68,9 @@ def branch_streaks(session: Session, scope: Scope, now: datetime) -> list[Streak
     inactive = inactive_workflows(session)
     query = (
         select(Run.repository_id, Run.workflow_id, Run.branch, Run.id, Run.outcome)
-        .where(*in_scope(session, scope), Run.outcome.in_(DECIDED), Run.created_at >= now - BRANCHES_FOR)
+        .where(*in_scope(session, scope), Run.outcome.in_(DECIDED), Run.created_at >= now - BRANCH_WINDOW)
         .order_by(Run.created_at.desc(), Run.id.desc())
-        .limit(_MOST_RUNS)
+        .limit(_MAX_RUNS)
     )
     passed: set[tuple[int, int, str]] = set()
     failing: dict[tuple[int, int, str], list[int]] = defaultdict(list)
@@ -87,9 +87,9 @@ def branch_streaks(session: Session, scope: Scope, now: datetime) -> list[Streak
     return sorted(found, key=lambda streak: (-streak.length, streak.since))
 
 
-def since_failure(
+def branch_recovery(
     session: Session, repository_id: int, workflow_id: int, run_id: int, now: datetime, *, branch: str | None = None
-) -> Since:
+) -> BranchRecovery:
     """Of the branch of that name, or of the default branch; in neither case of a fork's. The failed run itself may have
     passed when it was run again."""
     ours = Run.repository_id == repository_id, Run.workflow_id == workflow_id
@@ -97,29 +97,29 @@ def since_failure(
     there = Run.on_default_branch if branch in (None, default) else Run.branch == branch
     first = session.execute(select(Run.created_at, Run.id).where(*ours, there, Run.id == run_id)).first()
     if first is None or first.created_at < now - LOOK_BACK:
-        return Since(known=False)
+        return BranchRecovery(run_known=False)
     later = or_(
         Run.created_at > first.created_at, and_(Run.created_at == first.created_at, Run.id >= first.id)
     )  # fmt: skip
     query = select_runs().where(*ours, there, later, Run.outcome == Outcome.SUCCESS)
     row = session.execute(query.order_by(Run.created_at, Run.id).limit(1)).first()
-    return Since(known=True, passed=RunRow(*row) if row else None)
+    return BranchRecovery(run_known=True, first_success=RunRow(*row) if row else None)
 
 
-def unfinished(session: Session, scope: Scope, now: datetime, older_than: timedelta) -> list[Unfinished]:
+def unfinished(session: Session, scope: Scope, now: datetime, older_than: timedelta) -> list[UnfinishedRun]:
     """Runs that go on this long after their latest attempt started, the oldest first."""
     started = or_(Run.started_at <= now - older_than, Run.started_at.is_(None))
     query = select_runs(Run.repository_id).where(
-        *in_scope(session, scope), Run.status.in_(_GOING_ON), Run.created_at >= now - _LONGEST_RUN,
+        *in_scope(session, scope), Run.status.in_(_RUNNING_STATES), Run.created_at >= now - _MAX_RUN_AGE,
         Run.created_at <= now - older_than, started,
     )  # fmt: skip
-    rows = session.execute(query.order_by(Run.created_at, Run.id).limit(_MOST_UNFINISHED))
-    return [Unfinished(row[-1], RunRow(*row[:-1])) for row in rows]
+    rows = session.execute(query.order_by(Run.created_at, Run.id).limit(_MAX_UNFINISHED))
+    return [UnfinishedRun(row[-1], RunRow(*row[:-1])) for row in rows]
 
 
-def past_runs(
+def run_history(
     session: Session, scope: Scope, since: datetime, until: datetime, *, default_branch: bool, limit: int
-) -> Past:
+) -> RunHistory:
     """The newest runs of the scope, up to `limit`; `default_branch`: of the default branch of each repository."""
     columns: list[Any] = [
         Run.repository_id, Run.workflow_id, Run.branch, Run.outcome, epoch_seconds(Run.created_at),
@@ -131,10 +131,10 @@ def past_runs(
         where.append(Run.on_default_branch)
     query = select(*columns).where(*where)
     query = query.order_by(Run.created_at.desc()).limit(limit + 1).execution_options(yield_per=20_000)
-    runs = [PastRun(*row) for row in session.execute(query)]
+    runs = [HistoricalRun(*row) for row in session.execute(query)]
     whole = len(runs) <= limit
-    reached = since if whole else datetime.fromtimestamp(runs[-1].created, since.tzinfo)
-    return Past(runs[:limit], reached, whole)
+    reached = since if whole else datetime.fromtimestamp(runs[-1].created_at, since.tzinfo)
+    return RunHistory(runs[:limit], reached, whole)
 
 
 def workflow_keys(session: Session) -> dict[tuple[int, int], str]:

@@ -6,57 +6,57 @@ from typing import Any
 
 from core import formatting
 from db.enums import RuleKind, Severity
-from health.alerts.rules.targets import Place
-from health.alerts.rules.types import written
+from health.alerts.rules.targets import AlertTarget
+from health.alerts.rules.types import format_value
 from health.metrics.definitions.distribution import ratio
 
 SEVERITIES: dict[str, str] = {Severity.CRITICAL: "Critical", Severity.WARNING: "Warning", Severity.INFO: "Note"}
 
 
 def headline(
-    kind: str, place: Place | str, detail: Mapping[str, Any], *, over: bool = False, still: bool = False
+    kind: str, target: AlertTarget | str, detail: Mapping[str, Any], *, resolved: bool = False, ongoing: bool = False
 ) -> str:
     """`place` may be the words for one, as Place.words."""
     try:
         rule = RuleKind(kind)
     except ValueError:
-        return f"{_where(place)['place']}: {kind.replace('_', ' ')}"
-    return (_OVER if over else _STILL if still else _FIRES)[rule].format(**_where(place))
+        return f"{_target_names(target)['place']}: {kind.replace('_', ' ')}"
+    return (_RESOLVED if resolved else _ONGOING if ongoing else _FIRING)[rule].format(**_target_names(target))
 
 
-def whole(kind: str, place: Place | str, lasted: str) -> str:
+def episode_summary(kind: str, target: AlertTarget | str, duration: str) -> str:
     """From beginning to end, for people who heard of neither. `lasted` as units.duration."""
-    return _WAS[RuleKind(kind)].format(lasted=lasted, **_where(place))
+    return _EPISODE[RuleKind(kind)].format(lasted=duration, **_target_names(target))
 
 
-def _where(place: Place | str) -> dict[str, str]:
+def _target_names(place: AlertTarget | str) -> dict[str, str]:
     """`place` as a subject, `located` behind the name of a figure."""
     if isinstance(place, str):
         return {"place": place, "located": f"of {place}"}
-    return {"place": place.words, "located": place.located}
+    return {"place": place.label, "located": place.label_with_preposition}
 
 
-def in_a_row(number: int) -> str:
+def failures_text(number: int) -> str:
     return "1 failed run" if number == 1 else f"{number} failed runs in a row"
 
 
-def decided_runs(number: int) -> str:
+def decided_runs_text(number: int) -> str:
     return "1 decided run" if number == 1 else f"{formatting.count(number)} decided runs"
 
 
-def measured(kind: str, detail: Mapping[str, Any]) -> str:
+def measurement_text(kind: str, detail: Mapping[str, Any]) -> str:
     """The figures that stand behind it, in one line; empty where there are none."""
-    written_by = _MEASURED.get(kind)
+    written_by = _MEASUREMENT_TEXTS.get(kind)
     return written_by(detail) if written_by else str(detail.get("text") or "")
 
 
-def began(detail: Mapping[str, Any]) -> datetime | None:
+def condition_since(detail: Mapping[str, Any]) -> datetime | None:
     """Since when it is so; null for kinds of rules that keep no such moment."""
     told = detail.get("since")
     return datetime.fromisoformat(told) if isinstance(told, str) else None
 
 
-def span(seconds: float) -> str:
+def format_span(seconds: float) -> str:
     """A length that somebody chose: 10 min, 24 h, 14 days."""
     for size, one, many in ((86400, "day", "days"), (3600, "h", "h"), (60, "min", "min")):
         if seconds >= size and seconds % size == 0:
@@ -68,25 +68,23 @@ def span(seconds: float) -> str:
 
 
 def _streak(detail: Mapping[str, Any]) -> str:
-    return in_a_row(int(detail["failures"])) if detail.get("failures") else ""
+    return failures_text(int(detail["failures"])) if detail.get("failures") else ""
 
 
 def _rate(detail: Mapping[str, Any]) -> str:
     failed, decided = detail.get("failed", 0), detail.get("decided", 0)
-    return f"{formatting.percent(ratio(failed, decided))}, {failed} of {decided_runs(decided)}{_within(detail)}"
+    return f"{formatting.percent(ratio(failed, decided))}, {failed} of {decided_runs_text(decided)}{_within(detail)}"
 
 
 def _flaky(detail: Mapping[str, Any]) -> str:
-    told = f"{detail.get('flaky', 0)} of {decided_runs(detail.get('decided', 0))}"
+    told = f"{detail.get('flaky', 0)} of {decided_runs_text(detail.get('decided', 0))}"
     return f"{formatting.percent(detail.get('value'))}, {told}{_within(detail)}"
 
 
 def _queue(detail: Mapping[str, Any]) -> str:
     if "jobs" not in detail:
         # Alerts of an older version counted runs.
-        return (
-            f"p95 {formatting.duration(detail.get('value'))}, {decided_runs(detail.get('decided', 0))}{_within(detail)}"
-        )
+        return f"p95 {formatting.duration(detail.get('value'))}, {decided_runs_text(detail.get('decided', 0))}{_within(detail)}"
     jobs = "1 job" if detail["jobs"] == 1 else f"{formatting.count(detail['jobs'])} jobs"
     label = f" for {detail['label']}" if detail.get("label") else ""
     return f"p95 {formatting.duration(detail.get('value'))}, {jobs}{label}{_within(detail)}"
@@ -106,7 +104,7 @@ def _stale(detail: Mapping[str, Any]) -> str:
     return str(detail.get("error") or "no look at it since then")
 
 
-_MEASURED: dict[str, Callable[[Mapping[str, Any]], str]] = {
+_MEASUREMENT_TEXTS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     RuleKind.CONSECUTIVE_FAILURES: _streak,
     RuleKind.FAILURE_RATE: _rate,
     RuleKind.FLAKY_RATE: _flaky,
@@ -119,14 +117,14 @@ _MEASURED: dict[str, Callable[[Mapping[str, Any]], str]] = {
 
 def _within(detail: Mapping[str, Any]) -> str:
     seconds = detail.get("window_seconds")
-    return f" in {span(float(seconds))}" if seconds else ""
+    return f" in {format_span(float(seconds))}" if seconds else ""
 
 
 def _factor(value: object) -> str:
-    return written(RuleKind.ERROR_BUDGET, value) if isinstance(value, int | float) else formatting.NO_DATA
+    return format_value(RuleKind.ERROR_BUDGET, value) if isinstance(value, int | float) else formatting.NO_DATA
 
 
-_FIRES = {
+_FIRING = {
     RuleKind.CONSECUTIVE_FAILURES: "{place} is broken",
     RuleKind.FAILURE_RATE: "High failure rate {located}",
     RuleKind.SUCCESS_REGRESSION: "{place} succeeds less often than before",
@@ -138,7 +136,7 @@ _FIRES = {
     RuleKind.ERROR_BUDGET: "{place} burns its error budget",
     RuleKind.COLLECTOR_STALE: "{place} is not being read",
 }
-_STILL = {
+_ONGOING = {
     RuleKind.CONSECUTIVE_FAILURES: "{place} is still broken",
     RuleKind.FAILURE_RATE: "The failure rate {located} is still high",
     RuleKind.SUCCESS_REGRESSION: "{place} still succeeds less often than before",
@@ -150,7 +148,7 @@ _STILL = {
     RuleKind.ERROR_BUDGET: "{place} still burns its error budget",
     RuleKind.COLLECTOR_STALE: "{place} is still not being read",
 }
-_OVER = {
+_RESOLVED = {
     RuleKind.CONSECUTIVE_FAILURES: "{place} has recovered",
     RuleKind.FAILURE_RATE: "The failure rate {located} is back to normal",
     RuleKind.SUCCESS_REGRESSION: "The success rate of {place} is no longer below that of the weeks before",
@@ -162,7 +160,7 @@ _OVER = {
     RuleKind.ERROR_BUDGET: "{place} is within its error budget",
     RuleKind.COLLECTOR_STALE: "{place} is being read again",
 }
-_WAS = {
+_EPISODE = {
     RuleKind.CONSECUTIVE_FAILURES: "{place} was broken for {lasted} and recovered",
     RuleKind.FAILURE_RATE: "The failure rate {located} was high for {lasted}; it is back to normal",
     RuleKind.SUCCESS_REGRESSION: "{place} succeeded less often for {lasted}, and no longer does",

@@ -11,25 +11,25 @@ from typing import NamedTuple, Protocol
 
 from db.enums import Outcome, RuleKind, RuleScope
 from health.alerts.rules.conditions import (
-    NOTHING,
-    Ended,
-    Measure,
-    days,
-    duration_at,
-    ended_runs,
-    fires,
+    NO_DATA,
+    FinishedRun,
+    Measurement,
+    condition_met,
+    daily_moments,
+    duration_regressions,
+    finished_runs,
     longest_wait,
-    success_at,
+    success_regressions,
 )
 from health.alerts.rules.rules import Rule
-from health.alerts.rules.types import SHORT_SHARE
+from health.alerts.rules.types import SHORT_WINDOW_DIVISOR
 from health.metrics.definitions.distribution import ratio
 
 # Repository, workflow (0: the whole repository), branch (empty: that, or those, of the rule).
-Key = tuple[int, int, str]
+PlaceKey = tuple[int, int, str]
 
 
-class PastRun(NamedTuple):
+class HistoricalRun(NamedTuple):
     """Times in seconds since 1970, UTC. For waits a job stands in place of its run: created when it was queued,
     completed when it started, with the `label` of its runner."""
 
@@ -37,172 +37,178 @@ class PastRun(NamedTuple):
     workflow_id: int
     branch: str | None
     outcome: str
-    created: float
-    started: float | None
-    completed: float | None
-    duration: float | None
-    queue: float | None
+    created_at: float
+    started_at: float | None
+    completed_at: float | None
+    duration_seconds: float | None
+    queue_seconds: float | None
     flaky: bool
     id: int
     label: str = ""
 
 
 @dataclass(frozen=True)
-class Episode:
+class BacktestEpisode:
     """Fired at `key` from `opened` on; `resolved` null: it still does. `value`: the measure that opened it; `run_id`:
     the run whose end did, null where none did."""
 
-    key: Key
-    opened: float
-    resolved: float | None
+    key: PlaceKey
+    opened_at: float
+    resolved_at: float | None
     value: float
     run_id: int | None
 
 
-class Tracker(Protocol):
+class ConditionTracker(Protocol):
     """Sees the runs of one place come and go."""
 
-    def comes(self, run: PastRun) -> None: ...
+    def add(self, run: HistoricalRun) -> None: ...
 
-    def goes(self, run: PastRun, *, short: bool) -> None: ...
+    def expire(self, run: HistoricalRun, *, short_window: bool) -> None: ...
 
-    def measure(self, at: float) -> Measure: ...
+    def measure(self, at: float) -> Measurement: ...
 
 
-def replayed(rule: Rule, runs: Iterable[PastRun], since: float, until: float) -> list[Episode]:
+def backtest_episodes(rule: Rule, runs: Iterable[HistoricalRun], since: float, until: float) -> list[BacktestEpisode]:
     """Episodes that opened in [since, until), or had opened before and went on then. Earlier runs lead in. The newest
     first."""
-    by_place: dict[Key, list[PastRun]] = defaultdict(list)
+    by_place: dict[PlaceKey, list[HistoricalRun]] = defaultdict(list)
     for run in runs:
         by_place[_key(rule, run)].append(run)
-    if rule.kind in _DAILY:
-        found = list(_by_day(rule, by_place, since, until))
+    if rule.kind in _DAILY_KINDS:
+        found = list(_daily_episodes(rule, by_place, since, until))
     else:
-        found = [each for key, listed in by_place.items() for each in _of_place(rule, key, listed, until)]
-    kept = [each for each in found if each.resolved is None or each.resolved > since]
-    return sorted(kept, key=lambda each: (-each.opened, each.key))
+        found = [each for key, listed in by_place.items() for each in _target_episodes(rule, key, listed, until)]
+    kept = [each for each in found if each.resolved_at is None or each.resolved_at > since]
+    return sorted(kept, key=lambda each: (-each.opened_at, each.key))
 
 
-def _by_day(rule: Rule, by_place: Mapping[Key, Sequence[PastRun]], since: float, until: float) -> Iterator[Episode]:
+def _daily_episodes(
+    rule: Rule, by_place: Mapping[PlaceKey, Sequence[HistoricalRun]], since: float, until: float
+) -> Iterator[BacktestEpisode]:
     """Regressions change slowly: one look a day, at all places together, because how certain a change must be depends
     on how many are looked at."""
-    look = success_at if rule.kind is RuleKind.SUCCESS_REGRESSION else duration_at
-    ended = ended_runs([_ended(runs) for runs in by_place.values()])
-    firing: dict[Key, Episode] = {}
-    for at in days(since, until):
+    look = success_regressions if rule.kind is RuleKind.SUCCESS_REGRESSION else duration_regressions
+    ended = finished_runs([_finished_runs(runs) for runs in by_place.values()])
+    firing: dict[PlaceKey, BacktestEpisode] = {}
+    for at in daily_moments(since, until):
         for key, measure in zip(by_place, look(ended, at), strict=True):
-            fire = fires(rule, measure, firing=key in firing)
+            fire = condition_met(rule, measure, firing=key in firing)
             if fire and key not in firing:
-                firing[key] = Episode(key, at, None, measure.value or 0.0, None)
+                firing[key] = BacktestEpisode(key, at, None, measure.value or 0.0, None)
             elif key in firing and not fire:
-                yield replace(firing.pop(key), resolved=at)
+                yield replace(firing.pop(key), resolved_at=at)
     yield from firing.values()
 
 
-def _ended(runs: Sequence[PastRun]) -> list[Ended]:
+def _finished_runs(runs: Sequence[HistoricalRun]) -> list[FinishedRun]:
     """Decided ones, in the order of creation."""
-    known = [run for run in runs if run.completed is not None and run.outcome in _DECIDED]
+    known = [run for run in runs if run.completed_at is not None and run.outcome in _DECIDED]
     return [
-        Ended(run.created, run.completed or 0.0, run.outcome == Outcome.FAILURE, run.duration)
-        for run in sorted(known, key=lambda run: (run.created, run.id))
+        FinishedRun(run.created_at, run.completed_at or 0.0, run.outcome == Outcome.FAILURE, run.duration_seconds)
+        for run in sorted(known, key=lambda run: (run.created_at, run.id))
     ]
 
 
-def _key(rule: Rule, run: PastRun) -> Key:
+def _key(rule: Rule, run: HistoricalRun) -> PlaceKey:
     workflow = 0 if rule.per is RuleScope.REPOSITORY else run.workflow_id
     by_branch = rule.kind is RuleKind.CONSECUTIVE_FAILURES and not rule.default_branch
     return run.repository_id, workflow, (run.branch or "") if by_branch else ""
 
 
-def _of_place(rule: Rule, key: Key, runs: Sequence[PastRun], until: float) -> Iterator[Episode]:
+def _target_episodes(
+    rule: Rule, key: PlaceKey, runs: Sequence[HistoricalRun], until: float
+) -> Iterator[BacktestEpisode]:
     tracker, firing = _tracker(rule), None
     for at, event, run in sorted(_events(rule, runs, until), key=lambda each: (each[0], each[1], each[2].id)):
-        if event == _COMES:
-            tracker.comes(run)
+        if event == _ADD:
+            tracker.add(run)
         else:
-            tracker.goes(run, short=event == _LEAVES_SHORT)
+            tracker.expire(run, short_window=event == _EXPIRE_SHORT_WINDOW)
         measure = tracker.measure(at)
-        fire = fires(rule, measure, firing=firing is not None)
+        fire = condition_met(rule, measure, firing=firing is not None)
         if fire and firing is None:
-            firing = Episode(key, at, None, measure.value or 0.0, run.id if event == _COMES else None)
+            firing = BacktestEpisode(key, at, None, measure.value or 0.0, run.id if event == _ADD else None)
         elif firing and not fire:
-            yield Episode(key, firing.opened, at, firing.value, firing.run_id)
+            yield BacktestEpisode(key, firing.opened_at, at, firing.value, firing.run_id)
             firing = None
     if firing:
         yield firing
 
 
-_DAILY = (RuleKind.SUCCESS_REGRESSION, RuleKind.DURATION_REGRESSION)
-_LEAVES_SHORT, _LEAVES, _COMES = 0, 1, 2
+_DAILY_KINDS = (RuleKind.SUCCESS_REGRESSION, RuleKind.DURATION_REGRESSION)
+_EXPIRE_SHORT_WINDOW, _EXPIRE, _ADD = 0, 1, 2
 
 
-def _events(rule: Rule, runs: Sequence[PastRun], until: float) -> Iterator[tuple[float, int, PastRun]]:
+def _events(rule: Rule, runs: Sequence[HistoricalRun], until: float) -> Iterator[tuple[float, int, HistoricalRun]]:
     """When a run becomes known, and when it leaves the windows; those of a stuck run are when it is late and over."""
     if rule.kind is RuleKind.STUCK_RUN:
-        yield from _late(rule, runs, until)
+        yield from _stuck_run_events(rule, runs, until)
         return
     for run in runs:
-        if run.completed is None or run.completed >= until or run.outcome not in _DECIDED:
+        if run.completed_at is None or run.completed_at >= until or run.outcome not in _DECIDED:
             continue
-        window = rule.window
-        if window and run.completed >= run.created + window:
+        window = rule.effective_window
+        if window and run.completed_at >= run.created_at + window:
             continue
-        yield run.completed, _COMES, run
-        if window and run.created + window < until:
-            yield run.created + window, _LEAVES, run
-        short = run.created + window / SHORT_SHARE
-        if rule.kind is RuleKind.ERROR_BUDGET and run.completed < short < until:
-            yield short, _LEAVES_SHORT, run
+        yield run.completed_at, _ADD, run
+        if window and run.created_at + window < until:
+            yield run.created_at + window, _EXPIRE, run
+        short = run.created_at + window / SHORT_WINDOW_DIVISOR
+        if rule.kind is RuleKind.ERROR_BUDGET and run.completed_at < short < until:
+            yield short, _EXPIRE_SHORT_WINDOW, run
 
 
 _DECIDED = (Outcome.SUCCESS, Outcome.FAILURE)
 
 
-def _late(rule: Rule, runs: Sequence[PastRun], until: float) -> Iterator[tuple[float, int, PastRun]]:
+def _stuck_run_events(
+    rule: Rule, runs: Sequence[HistoricalRun], until: float
+) -> Iterator[tuple[float, int, HistoricalRun]]:
     for run in runs:
-        late = (run.started or run.created) + rule.open_at
-        over = run.completed if run.outcome != Outcome.IN_PROGRESS else None
+        late = (run.started_at or run.created_at) + rule.open_at
+        over = run.completed_at if run.outcome != Outcome.IN_PROGRESS else None
         if late < until and (over is None or over > late):
-            yield late, _COMES, run
+            yield late, _ADD, run
             if over is not None and over < until:
-                yield over, _LEAVES, run
+                yield over, _EXPIRE, run
 
 
-def _tracker(rule: Rule) -> Tracker:
+def _tracker(rule: Rule) -> ConditionTracker:
     match rule.kind:
         case RuleKind.CONSECUTIVE_FAILURES:
-            return _InARow()
+            return _ConsecutiveFailuresTracker()
         case RuleKind.QUEUE_TIME:
-            return _Queues(rule)
+            return _QueueTimeTracker(rule)
         case RuleKind.STUCK_RUN:
-            return _Stuck(rule)
+            return _StuckRunTracker(rule)
         case _:
-            return _Shares(rule)
+            return _RatioTracker(rule)
 
 
-class _InARow:
+class _ConsecutiveFailuresTracker:
     """Failures created after the last success, as health.metrics.queries.branch_status counts them."""
 
     def __init__(self) -> None:
         self._passed = (float("-inf"), 0)
         self._failed: list[tuple[float, int]] = []
 
-    def comes(self, run: PastRun) -> None:
-        place = (run.created, run.id)
+    def add(self, run: HistoricalRun) -> None:
+        place = (run.created_at, run.id)
         if run.outcome == Outcome.SUCCESS:
             self._passed = max(self._passed, place)
             del self._failed[: bisect_left(self._failed, self._passed)]
         elif place > self._passed:
             insort(self._failed, place)
 
-    def goes(self, run: PastRun, *, short: bool) -> None:
+    def expire(self, run: HistoricalRun, *, short_window: bool) -> None:
         """A run that failed has failed for good."""
 
-    def measure(self, at: float) -> Measure:
-        return Measure(float(len(self._failed)), len(self._failed))
+    def measure(self, at: float) -> Measurement:
+        return Measurement(float(len(self._failed)), len(self._failed))
 
 
-class _Shares:
+class _RatioTracker:
     """Failure rate, flaky rate and burn rate."""
 
     def __init__(self, rule: Rule) -> None:
@@ -211,75 +217,75 @@ class _Shares:
         # Run id to whether it failed, of those in the short window.
         self._recent: dict[int, bool] = {}
         self._recent_failed = 0
-        self._short = rule.window / SHORT_SHARE
+        self._short = rule.effective_window / SHORT_WINDOW_DIVISOR
 
-    def comes(self, run: PastRun) -> None:
+    def add(self, run: HistoricalRun) -> None:
         failed = run.outcome == Outcome.FAILURE
         self._decided, self._failed, self._flaky = (
             self._decided + 1, self._failed + failed, self._flaky + bool(run.flaky),
         )  # fmt: skip
-        if (run.completed or 0.0) < run.created + self._short:
+        if (run.completed_at or 0.0) < run.created_at + self._short:
             self._recent[run.id] = failed
             self._recent_failed += failed
 
-    def goes(self, run: PastRun, *, short: bool) -> None:
-        if short:
+    def expire(self, run: HistoricalRun, *, short_window: bool) -> None:
+        if short_window:
             self._recent_failed -= self._recent.pop(run.id)
             return
         self._decided, self._failed, self._flaky = (
             self._decided - 1, self._failed - (run.outcome == Outcome.FAILURE), self._flaky - bool(run.flaky),
         )  # fmt: skip
 
-    def measure(self, at: float) -> Measure:
+    def measure(self, at: float) -> Measurement:
         if not self._decided:
-            return NOTHING
+            return NO_DATA
         match self._rule.kind:
             case RuleKind.FLAKY_RATE:
-                return Measure(self._flaky / self._decided, self._flaky)
+                return Measurement(self._flaky / self._decided, self._flaky)
             case RuleKind.ERROR_BUDGET:
                 recent = ratio(self._recent_failed, len(self._recent))
-                return burn(self._rule, self._failed / self._decided, self._decided, recent)
+                return burn_rate(self._rule, self._failed / self._decided, self._decided, recent)
             case _:
-                return Measure(self._failed / self._decided, self._decided)
+                return Measurement(self._failed / self._decided, self._decided)
 
 
-def burn(rule: Rule, rate: float, decided: int, recent_rate: float | None) -> Measure:
+def burn_rate(rule: Rule, rate: float, decided: int, recent_rate: float | None) -> Measurement:
     """How many times as fast as allowed the budget is used up: failure rate ÷ (1 − objective)."""
     recent = None if recent_rate is None else recent_rate / rule.budget
-    return Measure(rate / rule.budget, decided, recent)
+    return Measurement(rate / rule.budget, decided, recent)
 
 
-class _Queues:
+class _QueueTimeTracker:
     def __init__(self, rule: Rule) -> None:
         self._rule = rule
         self._waits: dict[str, list[float]] = defaultdict(list)
 
-    def comes(self, run: PastRun) -> None:
-        if run.queue is not None:
-            insort(self._waits[run.label], run.queue)
+    def add(self, run: HistoricalRun) -> None:
+        if run.queue_seconds is not None:
+            insort(self._waits[run.label], run.queue_seconds)
 
-    def goes(self, run: PastRun, *, short: bool) -> None:
-        if run.queue is not None:
+    def expire(self, run: HistoricalRun, *, short_window: bool) -> None:
+        if run.queue_seconds is not None:
             waits = self._waits[run.label]
-            del waits[bisect_left(waits, run.queue)]
+            del waits[bisect_left(waits, run.queue_seconds)]
 
-    def measure(self, at: float) -> Measure:
+    def measure(self, at: float) -> Measurement:
         return longest_wait(self._rule, self._waits)[1]
 
 
-class _Stuck:
+class _StuckRunTracker:
     def __init__(self, rule: Rule) -> None:
         self._rule = rule
         self._going_on: dict[int, float] = {}
 
-    def comes(self, run: PastRun) -> None:
-        self._going_on[run.id] = run.started or run.created
+    def add(self, run: HistoricalRun) -> None:
+        self._going_on[run.id] = run.started_at or run.created_at
 
-    def goes(self, run: PastRun, *, short: bool) -> None:
+    def expire(self, run: HistoricalRun, *, short_window: bool) -> None:
         self._going_on.pop(run.id, None)
 
-    def measure(self, at: float) -> Measure:
+    def measure(self, at: float) -> Measurement:
         if not self._going_on:
-            return NOTHING
+            return NO_DATA
         # Not a hair below the threshold by rounding: it is late by being here.
-        return Measure(max(at - min(self._going_on.values()), self._rule.open_at), len(self._going_on))
+        return Measurement(max(at - min(self._going_on.values()), self._rule.open_at), len(self._going_on))

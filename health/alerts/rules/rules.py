@@ -11,15 +11,15 @@ from datetime import datetime
 
 from db.enums import RuleKind, RuleScope, Severity
 from health.alerts.rules import targets
-from health.alerts.rules.targets import EVERYWHERE, Patterns, matches
-from health.alerts.rules.types import KINDS, LONGEST_WINDOW, SHORTEST_WINDOW, Kind, written
+from health.alerts.rules.targets import MATCH_ALL, Patterns, matches
+from health.alerts.rules.types import MAX_WINDOW, MIN_WINDOW, RULE_TYPES, RuleType, format_value
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-LONGEST_NAME = 200
-SHORTEST_REPEAT, LONGEST_REPEAT = 300.0, 30 * 86400.0
+MAX_NAME_LENGTH = 200
+MIN_REPEAT, MAX_REPEAT = 300.0, 30 * 86400.0
 
 
-class BadRule(ValueError):
+class InvalidRule(ValueError):
     """`field` cannot be used as it is; the message says what is allowed."""
 
     def __init__(self, field: str, message: str) -> None:
@@ -40,7 +40,7 @@ class Rule:
     minimum: int | None = None
     objective: float | None = None
     per: RuleScope = RuleScope.WORKFLOW
-    scope: Patterns = EVERYWHERE
+    scope: Patterns = MATCH_ALL
     severity: Severity = Severity.WARNING
     channels: tuple[str, ...] = ()
     repeat_seconds: float | None = None
@@ -50,114 +50,116 @@ class Rule:
     updated_at: datetime | None = None
 
     @property
-    def spec(self) -> Kind:
-        return KINDS[self.kind]
+    def rule_type(self) -> RuleType:
+        return RULE_TYPES[self.kind]
 
     @property
-    def closes_at(self) -> float:
+    def resolve_threshold(self) -> float:
         """It goes on firing while the value is at least this."""
         if self.kind is RuleKind.CONSECUTIVE_FAILURES:
             return 1.0
-        return self.close_at if self.close_at is not None else self.open_at * self.spec.close_share
+        return self.close_at if self.close_at is not None else self.open_at * self.rule_type.resolve_ratio
 
     @property
-    def window(self) -> float:
+    def effective_window(self) -> float:
         """Seconds; 0 for a kind without one."""
-        return self.window_seconds or self.spec.window or 0.0
+        return self.window_seconds or self.rule_type.window or 0.0
 
     @property
-    def least(self) -> int:
+    def min_samples(self) -> int:
         """The smallest sample that may open an alert."""
-        return self.minimum if self.minimum is not None else self.spec.minimum or 0
+        return self.minimum if self.minimum is not None else self.rule_type.default_min_samples or 0
 
     @property
     def budget(self) -> float:
         """The share of decided runs that may fail."""
-        return 1 - (self.objective or self.spec.objective or 0.0)
+        return 1 - (self.objective or self.rule_type.objective or 0.0)
 
     @property
     def default_branch(self) -> bool:
         """Is it about the default branch of each repository, whatever that is called?"""
-        return not self.scope.branches and not self.spec.any_branch
+        return not self.scope.branches and not self.rule_type.any_branch
 
     @property
     def any_branch(self) -> bool:
-        return "*" in self.scope.branches or (not self.scope.branches and self.spec.any_branch)
+        return "*" in self.scope.branches or (not self.scope.branches and self.rule_type.any_branch)
 
     @property
     def threshold(self) -> str:
         """At most 20 characters."""
-        return written(self.kind, self.open_at)[:20]
+        return format_value(self.kind, self.open_at)[:20]
 
     def covers(self, repo: str, workflow: str | None = None) -> bool:
-        return matches(self.scope.repos, repo, fold=True) and (
+        return matches(self.scope.repos, repo, ignore_case=True) and (
             self.per is RuleScope.REPOSITORY or matches(self.scope.workflows, workflow)
         )
 
 
-def checked(rule: Rule) -> Rule:
+def validate_rule(rule: Rule) -> Rule:
     """The rule with its text tidied; raises BadRule for the first thing that cannot be used."""
     _check_name(rule.name)
-    spec = KINDS[rule.kind]
-    _between("open_at", rule.kind, rule.open_at, spec.lowest, spec.highest)
+    spec = RULE_TYPES[rule.kind]
+    _check_range("open_at", rule.kind, rule.open_at, spec.min_threshold, spec.max_threshold)
     if spec.unit == "runs" and rule.open_at != int(rule.open_at):
-        raise BadRule("open_at", f"given was {rule.open_at:g}; allowed is a whole number of runs")
-    _check_closing(rule, spec)
+        raise InvalidRule("open_at", f"given was {rule.open_at:g}; allowed is a whole number of runs")
+    _check_close_at(rule, spec)
     _check_sample(rule, spec)
     if rule.per not in spec.scopes:
-        raise BadRule("per", f"a rule of this kind is about one {' or '.join(spec.scopes)}")
+        raise InvalidRule("per", f"a rule of this kind is about one {' or '.join(spec.scopes)}")
     if rule.per is RuleScope.REPOSITORY and rule.scope.workflows:
-        raise BadRule("workflows", "a rule about whole repositories cannot name workflows; leave them out")
-    if rule.scope.branches and not spec.branches:
-        raise BadRule("branches", "a rule of this kind names no branches; leave them out")
+        raise InvalidRule("workflows", "a rule about whole repositories cannot name workflows; leave them out")
+    if rule.scope.branches and not spec.allows_branches:
+        raise InvalidRule("branches", "a rule of this kind names no branches; leave them out")
     for field in ("repos", "workflows", "branches"):
         check_patterns(field, getattr(rule.scope, field))
-    if rule.repeat_seconds is not None and not SHORTEST_REPEAT <= rule.repeat_seconds <= LONGEST_REPEAT:
-        raise BadRule("repeat_seconds", "allowed are 300 seconds to 30 days, or null for no repeats")
+    if rule.repeat_seconds is not None and not MIN_REPEAT <= rule.repeat_seconds <= MAX_REPEAT:
+        raise InvalidRule("repeat_seconds", "allowed are 300 seconds to 30 days, or null for no repeats")
     return replace(rule, name=" ".join(rule.name.split()), channels=tuple(dict.fromkeys(rule.channels)))
 
 
 def _check_name(name: str) -> None:
-    if not name.strip() or len(name) > LONGEST_NAME or _CONTROL.search(name):
-        raise BadRule("name", f"allowed are 1 to {LONGEST_NAME} printable characters")
+    if not name.strip() or len(name) > MAX_NAME_LENGTH or _CONTROL.search(name):
+        raise InvalidRule("name", f"allowed are 1 to {MAX_NAME_LENGTH} printable characters")
 
 
-def _between(field: str, kind: RuleKind, value: float, lowest: float, highest: float) -> None:
+def _check_range(field: str, kind: RuleKind, value: float, lowest: float, highest: float) -> None:
     if not math.isfinite(value) or not lowest <= value <= highest:
-        allowed = f"{lowest:g} ({written(kind, lowest)}) to {highest:g} ({written(kind, highest)})"
-        raise BadRule(field, f"given was {value:g}; allowed is {allowed}")
+        allowed = f"{lowest:g} ({format_value(kind, lowest)}) to {highest:g} ({format_value(kind, highest)})"
+        raise InvalidRule(field, f"given was {value:g}; allowed is {allowed}")
 
 
-def _check_closing(rule: Rule, spec: Kind) -> None:
+def _check_close_at(rule: Rule, spec: RuleType) -> None:
     if rule.close_at is None:
         return
-    if not spec.closes:
-        raise BadRule("close_at", "a rule of this kind closes by itself; leave it out")
+    if not spec.allows_close_at:
+        raise InvalidRule("close_at", "a rule of this kind closes by itself; leave it out")
     if not 0 < rule.close_at <= rule.open_at:
-        raise BadRule("close_at", f"given was {rule.close_at:g}; allowed is more than 0 and at most open_at")
+        raise InvalidRule("close_at", f"given was {rule.close_at:g}; allowed is more than 0 and at most open_at")
 
 
-def _check_sample(rule: Rule, spec: Kind) -> None:
+def _check_sample(rule: Rule, spec: RuleType) -> None:
     for field, usual in (
-        ("window_seconds", spec.window), ("minimum", spec.minimum), ("objective", spec.objective),
+        ("window_seconds", spec.window), ("minimum", spec.default_min_samples), ("objective", spec.objective),
     ):  # fmt: skip
         if getattr(rule, field) is not None and usual is None:
-            raise BadRule(field, "a rule of this kind has none; leave it out")
-    if rule.window_seconds is not None and not SHORTEST_WINDOW <= rule.window_seconds <= LONGEST_WINDOW:
-        raise BadRule("window_seconds", "allowed are 600 seconds to 30 days")
+            raise InvalidRule(field, "a rule of this kind has none; leave it out")
+    if rule.window_seconds is not None and not MIN_WINDOW <= rule.window_seconds <= MAX_WINDOW:
+        raise InvalidRule("window_seconds", "allowed are 600 seconds to 30 days")
     if rule.minimum is not None and not 1 <= rule.minimum <= 100_000:
-        raise BadRule("minimum", f"allowed are 1 to 100000 {spec.sample}")
+        raise InvalidRule("minimum", f"allowed are 1 to 100000 {spec.sample_unit}")
     if rule.objective is not None and not 0.5 <= rule.objective <= 0.9999:
-        raise BadRule("objective", "allowed is a success rate from 0.5 to 0.9999")
+        raise InvalidRule("objective", "allowed is a success rate from 0.5 to 0.9999")
 
 
-def check_patterns(field: str, listed: Sequence[str]) -> None:
+def check_patterns(field: str, values: Sequence[str]) -> None:
     """Raises BadRule."""
-    if len(listed) > targets.MOST:
-        raise BadRule(field, f"at most {targets.MOST} patterns")
-    for each in listed:
-        if not each.strip() or len(each) > targets.LONGEST or _CONTROL.search(each):
-            raise BadRule(field, f"a pattern is empty, longer than {targets.LONGEST} characters or not printable")
+    if len(values) > targets.MAX_PATTERNS:
+        raise InvalidRule(field, f"at most {targets.MAX_PATTERNS} patterns")
+    for each in values:
+        if not each.strip() or len(each) > targets.MAX_LENGTH or _CONTROL.search(each):
+            raise InvalidRule(
+                field, f"a pattern is empty, longer than {targets.MAX_LENGTH} characters or not printable"
+            )
 
 
 BUILT_IN_NAME = "ALERT_THRESHOLD"

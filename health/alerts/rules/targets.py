@@ -11,8 +11,8 @@ from glob import escape
 
 from db.enums import SilenceState
 
-LONGEST = 200
-MOST = 50
+MAX_LENGTH = 200
+MAX_PATTERNS = 50
 
 
 @dataclass(frozen=True)
@@ -27,31 +27,31 @@ class Patterns:
         """What is about a whole repository, or about several branches together, has no such name: only `*` and silence
         of the field match it."""
         return (
-            matches(self.repos, repo, fold=True)
+            matches(self.repos, repo, ignore_case=True)
             and matches(self.workflows, workflow)
             and matches(self.branches, branch)
         )
 
 
-def matches(patterns: Sequence[str], name: str | None, *, fold: bool = False) -> bool:
+def matches(patterns: Sequence[str], name: str | None, *, ignore_case: bool = False) -> bool:
     """`fold`: capitals do not count, as in the names of repositories."""
     if not patterns or "*" in patterns:
         return True
     if name is None:
         return False
-    return any(fnmatchcase(*((name.lower(), each.lower()) if fold else (name, each))) for each in patterns)
+    return any(fnmatchcase(*((name.lower(), each.lower()) if ignore_case else (name, each))) for each in patterns)
 
 
-def exactly(name: str) -> str:
+def escape_pattern(name: str) -> str:
     """The pattern that matches this name alone."""
     return escape(name)
 
 
-EVERYWHERE = Patterns()
+MATCH_ALL = Patterns()
 
 
 @dataclass(frozen=True)
-class Place:
+class AlertTarget:
     """`workflow` null: the whole repository. `branch` is the one it is about, null where it is about several together;
     `own_branch`: other branches of the workflow have alerts of their own."""
 
@@ -60,24 +60,24 @@ class Place:
     workflow_id: int | None = None
     workflow: str | None = None
     branch: str | None = None
-    own_branch: bool = False
+    per_branch: bool = False
 
     def target(self, rule_id: int | None) -> str:
         """At most one alert fires for it. The name of a default branch is no part of it: it may be changed."""
-        branch = self.branch if self.own_branch else None
+        branch = self.branch if self.per_branch else None
         return f"{rule_id or 0}/{self.repository_id}/{self.workflow_id or 0}/{branch or ''}"
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         """CI on main of acme/web, main of acme/web, or acme/web."""
         parts = (self.workflow, self.branch)
         named = " on ".join(part for part in parts if part)
         return f"{named} of {self.repo}" if named else self.repo
 
     @property
-    def located(self) -> str:
+    def label_with_preposition(self) -> str:
         """Behind the name of a figure: of CI on main of acme/web, on main of acme/web, or of acme/web."""
-        return f"on {self.words}" if self.branch and not self.workflow else f"of {self.words}"
+        return f"on {self.label}" if self.branch and not self.workflow else f"of {self.label}"
 
 
 @dataclass(frozen=True)

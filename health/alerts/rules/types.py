@@ -8,10 +8,10 @@ from core import formatting
 from db.enums import RuleKind, RuleScope
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
-SHORTEST_WINDOW, LONGEST_WINDOW = 10 * _MINUTE, 30 * _DAY
-_BOTH = (RuleScope.WORKFLOW, RuleScope.REPOSITORY)
+MIN_WINDOW, MAX_WINDOW = 10 * _MINUTE, 30 * _DAY
+_WORKFLOW_OR_REPOSITORY = (RuleScope.WORKFLOW, RuleScope.REPOSITORY)
 # The short window of a burn rate is a twelfth of the long one: Google, "The Site Reliability Workbook", chapter 5.
-SHORT_SHARE = 12
+SHORT_WINDOW_DIVISOR = 12
 
 
 class Unit(StrEnum):
@@ -22,82 +22,82 @@ class Unit(StrEnum):
 
 
 @dataclass(frozen=True)
-class Kind:
+class RuleType:
     """`close_share` of the threshold that opens is where it closes unless a rule says otherwise; `closes`: whether a
     rule may say. `window` in seconds, `minimum` of what `sample` says: null where a rule has none. `any_branch`: a rule
     that names no branch means all of them, not the default branch."""
 
     label: str
-    meaning: str
+    description: str
     unit: Unit
-    open_at: float
-    lowest: float
-    highest: float
-    close_share: float = 0.8
-    closes: bool = True
+    default_threshold: float
+    min_threshold: float
+    max_threshold: float
+    resolve_ratio: float = 0.8
+    allows_close_at: bool = True
     window: float | None = None
-    minimum: int | None = None
-    sample: str = "decided runs"
+    default_min_samples: int | None = None
+    sample_unit: str = "decided runs"
     objective: float | None = None
     scopes: tuple[RuleScope, ...] = (RuleScope.WORKFLOW,)
     any_branch: bool = False
     # Whether a rule may name branches; the others are about default branches.
-    branches: bool = True
+    allows_branches: bool = True
     # Seconds between two looks: what changes slowly and costs more is looked at less often.
-    every: float = 0.0
+    evaluation_interval: float = 0.0
 
 
-KINDS: dict[RuleKind, Kind] = {
-    RuleKind.CONSECUTIVE_FAILURES: Kind(
+RULE_TYPES: dict[RuleKind, RuleType] = {
+    RuleKind.CONSECUTIVE_FAILURES: RuleType(
         "Failed runs in a row", "The last decided runs of a workflow on a branch all failed; closes with the next "
-        "success", Unit.RUNS, 3, 1, 999, closes=False,
+        "success", Unit.RUNS, 3, 1, 999, allows_close_at=False,
     ),
-    RuleKind.FAILURE_RATE: Kind(
+    RuleKind.FAILURE_RATE: RuleType(
         "Failure rate", "Failed ÷ decided runs created in the window", Unit.SHARE, 0.2, 0.0001, 1.0, window=_DAY,
-        minimum=5, scopes=_BOTH,
+        default_min_samples=5, scopes=_WORKFLOW_OR_REPOSITORY,
     ),
-    RuleKind.SUCCESS_REGRESSION: Kind(
+    RuleKind.SUCCESS_REGRESSION: RuleType(
         "Success regression", "The success rate of the last 7, 14 or 21 days is worse than that of the days before by "
         "so many points, and not by chance (Fisher's exact test, among all workflows)", Unit.SHARE, 0.05, 0.01, 1.0,
-        close_share=0.5, minimum=3, sample="streaks of failures", branches=False, every=300,
+        resolve_ratio=0.5, default_min_samples=3, sample_unit="streaks of failures", allows_branches=False, evaluation_interval=300,
     ),
-    RuleKind.DURATION_REGRESSION: Kind(
+    RuleKind.DURATION_REGRESSION: RuleType(
         "Duration regression", "Runs take longer since one of them, by at least this share and a minute",
-        Unit.SHARE, 0.2, 0.2, 100.0, close_share=0.5, branches=False, every=300,
+        Unit.SHARE, 0.2, 0.2, 100.0, resolve_ratio=0.5, allows_branches=False, evaluation_interval=300,
     ),
-    RuleKind.QUEUE_TIME: Kind(
+    RuleKind.QUEUE_TIME: RuleType(
         "Queue time", "The 95th percentile of the waits of jobs queued in the window, of the runner label whose jobs "
         "waited longest; opens when a quarter of them waited so long", Unit.SECONDS, 10 * _MINUTE, 1, 7 * _DAY,
-        window=_HOUR, minimum=5, sample="jobs", scopes=_BOTH, any_branch=True, every=30,
+        window=_HOUR, default_min_samples=5, sample_unit="jobs", scopes=_WORKFLOW_OR_REPOSITORY, any_branch=True, evaluation_interval=30,
     ),
-    RuleKind.STUCK_RUN: Kind(
+    RuleKind.STUCK_RUN: RuleType(
         "Stuck run", "A run has not ended this long after it started", Unit.SECONDS, 2 * _HOUR, _MINUTE, 35 * _DAY,
-        close_share=1.0, closes=False, any_branch=True, every=30,
+        resolve_ratio=1.0, allows_close_at=False, any_branch=True, evaluation_interval=30,
     ),
-    RuleKind.MISSING_RUN: Kind(
+    RuleKind.MISSING_RUN: RuleType(
         "Missing scheduled run", "A run that `on.schedule` promises did not come within this time", Unit.SECONDS,
-        _HOUR, 10 * _MINUTE, 7 * _DAY, close_share=1.0, closes=False, branches=False, every=60,
+        _HOUR, 10 * _MINUTE, 7 * _DAY, resolve_ratio=1.0, allows_close_at=False, allows_branches=False, evaluation_interval=60,
     ),
-    RuleKind.FLAKY_RATE: Kind(
+    RuleKind.FLAKY_RATE: RuleType(
         "Flaky runs", "Runs that failed and then passed when run again ÷ decided runs created in the window",
-        Unit.SHARE, 0.05, 0.001, 1.0, window=14 * _DAY, minimum=3, sample="flaky runs", any_branch=True, every=300,
+        Unit.SHARE, 0.05, 0.001, 1.0, window=14 * _DAY, default_min_samples=3, sample_unit="flaky runs", any_branch=True, evaluation_interval=300,
     ),
-    RuleKind.ERROR_BUDGET: Kind(
+    RuleKind.ERROR_BUDGET: RuleType(
         "Error-budget burn", "Failures use up the error budget so many times as fast as the objective allows, over the "
-        "window and over its last twelfth", Unit.FACTOR, 6, 0.1, 1000, window=6 * _HOUR, minimum=10, objective=0.9,
-        scopes=_BOTH, every=30,
+        "window and over its last twelfth", Unit.FACTOR, 6, 0.1, 1000, window=6 * _HOUR, default_min_samples=10, objective=0.9,
+        scopes=_WORKFLOW_OR_REPOSITORY, evaluation_interval=30,
     ),
-    RuleKind.COLLECTOR_STALE: Kind(
+    RuleKind.COLLECTOR_STALE: RuleType(
         "Stale data", "A repository was not read for this long, so that its alerts may be late", Unit.SECONDS, _HOUR,
-        5 * _MINUTE, 30 * _DAY, close_share=1.0, closes=False, scopes=(RuleScope.REPOSITORY,), any_branch=True,
-        branches=False, every=30,
+        5 * _MINUTE, 30 * _DAY, resolve_ratio=1.0, allows_close_at=False, scopes=(RuleScope.REPOSITORY,), any_branch=True,
+        allows_branches=False, evaluation_interval=30,
     ),
 }  # fmt: skip
 
 
-def written(kind: RuleKind, value: float) -> str:
+def format_value(kind: RuleKind, value: float) -> str:
     """A value of this kind for people: 3, 20%, 10m 00s, 6×."""
-    match KINDS[kind].unit:
+    match RULE_TYPES[kind].unit:
         case Unit.RUNS:
             return f"{value:g}"
         case Unit.SHARE:

@@ -11,15 +11,15 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tup
 from sqlalchemy.orm import Session
 
 from db.enums import AlertState, DeliveryState
-from db.models import Alert, Delivery, Repository, Workflow
-from db.runs.run_queries import BadCursor
+from db.models import Alert, Notification, Repository, Workflow
+from db.runs.run_queries import InvalidCursor
 
 # Of one alert, in a list of alerts.
-MOST_DELIVERIES = 100
+MAX_DELIVERIES = 100
 
 
 @dataclass(frozen=True)
-class DeliveryRow:
+class NotificationRow:
     """`note`: what went wrong with a message that was taken. `folded_into`: the message that brought its news."""
 
     id: int
@@ -31,7 +31,7 @@ class DeliveryRow:
     sent_at: datetime | None
     error: str | None
     note: str | None
-    folded_into: int | None
+    merged_into: int | None
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class AlertRow:
     state: str
     opened_at: datetime
     resolved_at: datetime | None
-    told_at: datetime | None
+    notified_at: datetime | None
     acknowledged_at: datetime | None
     acknowledged_by: str | None
     acknowledged_comment: str | None
@@ -61,7 +61,7 @@ class AlertRow:
     group_id: int | None
     target: str
     detail: dict[str, Any]
-    deliveries: list[DeliveryRow]
+    deliveries: list[NotificationRow]
     deliveries_total: int = 0
 
 
@@ -85,7 +85,7 @@ class AlertPage:
 
 
 @dataclass(frozen=True)
-class DeadDelivery:
+class DeadNotification:
     """A message that nobody got. A test is about no alert and no repository."""
 
     id: int
@@ -101,7 +101,7 @@ class DeadDelivery:
 
 # What still fires stands first.
 # Messages given up that a page lists.
-MOST_DEAD = 50
+MAX_DEAD = 50
 _OPEN = case((Alert.state == AlertState.FIRING, 1), else_=0)
 _ORDER = (_OPEN, Alert.opened_at, Alert.id)
 
@@ -113,21 +113,30 @@ def list_alerts(
     query = _select().order_by(Alert.opened_at.desc(), Alert.id.desc()).limit(limit)
     if states:
         query = query.where(Alert.state.in_(list(states)))
-    return _rows(session, query.where(_of(repos)), None)
+    return _rows(session, query.where(_in_repositories(repos)), None)
 
 
 def firing_alerts(session: Session) -> list[AlertRow]:
     """All of those monitored now, without their messages: a rule that repeats itself writes thousands of them."""
-    query = _select().where(Alert.state == AlertState.FIRING, _of(())).order_by(Alert.opened_at.desc(), Alert.id.desc())
+    query = (
+        _select()
+        .where(Alert.state == AlertState.FIRING, _in_repositories(()))
+        .order_by(Alert.opened_at.desc(), Alert.id.desc())
+    )
     rows = session.execute(query.execution_options(populate_existing=True))
     return [_row(alert, repo, workflow, [], 0, None) for alert, repo, workflow in rows]
 
 
 def alert_page(
-    session: Session, asked: AlertFilter, now: datetime, *, limit: int = 100, cursor: str | None = None
+    session: Session, filters: AlertFilter, now: datetime, *, limit: int = 100, cursor: str | None = None
 ) -> AlertPage:
     """Those that fire first, then the newest."""
-    query = _select().where(*_matching(asked, now)).order_by(*(column.desc() for column in _ORDER)).limit(limit + 1)
+    query = (
+        _select()
+        .where(*_filter_conditions(filters, now))
+        .order_by(*(column.desc() for column in _ORDER))
+        .limit(limit + 1)
+    )
     if cursor:
         query = query.where(tuple_(*_ORDER) < tuple_(*_decode(cursor)))
     rows = _rows(session, query, now)
@@ -154,33 +163,33 @@ def count_episodes(session: Session, alert_id: int, since: datetime) -> int:
 
 def count_alerts(session: Session, now: datetime) -> dict[AlertState, int]:
     """Of monitored repositories, by the state that is shown."""
-    counts = [func.sum(case((_shown_as(state, now), 1), else_=0)) for state in AlertState]
+    counts = [func.sum(case((_state_condition(state, now), 1), else_=0)) for state in AlertState]
     query = select(*counts).select_from(Alert).join(Repository, Repository.id == Alert.repository_id)
     row = session.execute(query.where(Repository.monitored)).one()
     return {state: int(number or 0) for state, number in zip(AlertState, row, strict=True)}
 
 
-def dead_deliveries(session: Session, since: datetime, *, limit: int = MOST_DEAD) -> list[DeadDelivery]:
+def dead_notifications(session: Session, since: datetime, *, limit: int = MAX_DEAD) -> list[DeadNotification]:
     """Messages given up since then, newest first."""
     query = (
-        select(Delivery, Repository.full_name)
-        .join(Alert, Alert.id == Delivery.alert_id, isouter=True)
+        select(Notification, Repository.full_name)
+        .join(Alert, Alert.id == Notification.alert_id, isouter=True)
         .join(Repository, Repository.id == Alert.repository_id, isouter=True)
-        .where(Delivery.state == DeliveryState.DEAD, Delivery.created_at >= since)
-        .order_by(Delivery.created_at.desc(), Delivery.id.desc())
+        .where(Notification.state == DeliveryState.DEAD, Notification.created_at >= since)
+        .order_by(Notification.created_at.desc(), Notification.id.desc())
         .limit(limit)
     )
     return [
-        DeadDelivery(row.id, row.alert_id, repo, row.channel, row.reason, row.tries, row.created_at, row.error,
+        DeadNotification(row.id, row.alert_id, repo, row.channel, row.reason, row.tries, row.created_at, row.error,
                      str(row.message.get("subject", "")))
         for row, repo in session.execute(query)
     ]  # fmt: skip
 
 
-def latest_tests(session: Session) -> dict[str, DeliveryRow]:
+def latest_test_notifications(session: Session) -> dict[str, NotificationRow]:
     """The last test message of each channel."""
-    query = select(Delivery).where(Delivery.alert_id.is_(None)).order_by(Delivery.id.desc()).limit(50)
-    found: dict[str, DeliveryRow] = {}
+    query = select(Notification).where(Notification.alert_id.is_(None)).order_by(Notification.id.desc()).limit(50)
+    found: dict[str, NotificationRow] = {}
     for row in session.scalars(query.execution_options(populate_existing=True)):
         found.setdefault(row.channel, _delivery(row))
     return found
@@ -193,14 +202,14 @@ def _select() -> Select[Any]:
     return query.join(Workflow, workflow, isouter=True)
 
 
-def _of(repos: Collection[str]) -> ColumnElement[bool]:
+def _in_repositories(repos: Collection[str]) -> ColumnElement[bool]:
     return Repository.full_name.in_(list(repos)) if repos else Repository.monitored.is_(True)
 
 
-def _matching(asked: AlertFilter, now: datetime) -> list[ColumnElement[bool]]:
-    found = [_of(asked.repos)]
+def _filter_conditions(asked: AlertFilter, now: datetime) -> list[ColumnElement[bool]]:
+    found = [_in_repositories(asked.repos)]
     if asked.states:
-        found.append(or_(*(_shown_as(AlertState(state), now) for state in asked.states)))
+        found.append(or_(*(_state_condition(AlertState(state), now) for state in asked.states)))
     for column, values in (
         (Workflow.name, asked.workflows),
         (Alert.severity, asked.severities),
@@ -211,7 +220,7 @@ def _matching(asked: AlertFilter, now: datetime) -> list[ColumnElement[bool]]:
     return found
 
 
-def _shown_as(state: AlertState, now: datetime) -> ColumnElement[bool]:
+def _state_condition(state: AlertState, now: datetime) -> ColumnElement[bool]:
     silenced = and_(Alert.silenced_until.is_not(None), Alert.silenced_until > now)
     firing = Alert.state == AlertState.FIRING
     match state:
@@ -231,29 +240,31 @@ def _rows(session: Session, query: Select[Any], now: datetime | None) -> list[Al
     return [_row(alert, repo, workflow, *deliveries.get(alert.id, ([], 0)), now) for alert, repo, workflow in found]
 
 
-def _deliveries(session: Session, alert_ids: list[int]) -> dict[int, tuple[list[DeliveryRow], int]]:
+def _deliveries(session: Session, alert_ids: list[int]) -> dict[int, tuple[list[NotificationRow], int]]:
     """Of each alert the newest, oldest first, and how many there are: an alert that fires for months is repeated all
     the time."""
-    columns: list[Any] = [getattr(Delivery, name) for name in DeliveryRow.__dataclass_fields__]
-    total = func.count().over(partition_by=Delivery.alert_id).label("total")
-    newer = func.row_number().over(partition_by=Delivery.alert_id, order_by=Delivery.id.desc()).label("newer")
-    listed = select(Delivery.alert_id, total, newer, *columns).where(Delivery.alert_id.in_(alert_ids)).subquery().c
+    columns: list[Any] = [getattr(Notification, name) for name in NotificationRow.__dataclass_fields__]
+    total = func.count().over(partition_by=Notification.alert_id).label("total")
+    newer = func.row_number().over(partition_by=Notification.alert_id, order_by=Notification.id.desc()).label("newer")
+    listed = (
+        select(Notification.alert_id, total, newer, *columns).where(Notification.alert_id.in_(alert_ids)).subquery().c
+    )
     query = select(listed.alert_id, listed.total, *(listed[column.key] for column in columns))
-    found: dict[int, tuple[list[DeliveryRow], int]] = {}
-    for row in session.execute(query.where(listed.newer <= MOST_DELIVERIES).order_by(listed.id)):
-        found.setdefault(row[0] or 0, ([], row[1]))[0].append(DeliveryRow(*row[2:]))
+    found: dict[int, tuple[list[NotificationRow], int]] = {}
+    for row in session.execute(query.where(listed.newer <= MAX_DELIVERIES).order_by(listed.id)):
+        found.setdefault(row[0] or 0, ([], row[1]))[0].append(NotificationRow(*row[2:]))
     return found
 
 
-def _delivery(row: Delivery) -> DeliveryRow:
-    return DeliveryRow(
+def _delivery(row: Notification) -> NotificationRow:
+    return NotificationRow(
         row.id, row.channel, row.reason, row.state, row.tries, row.created_at, row.sent_at, row.error, row.note,
         row.folded_into,
     )  # fmt: skip
 
 
 def _row(
-    alert: Alert, repo: str, workflow: str | None, deliveries: list[DeliveryRow], number: int, now: datetime | None
+    alert: Alert, repo: str, workflow: str | None, deliveries: list[NotificationRow], number: int, now: datetime | None
 ) -> AlertRow:
     return AlertRow(
         alert.id, alert.repository_id, alert.workflow_id, repo, workflow, alert.branch or _branch(alert.detail),
@@ -289,7 +300,7 @@ def _decode(cursor: str) -> tuple[int, datetime, int]:
         fires, opened_at, alert_id = plain.split("|")
         place = int(fires), datetime.fromisoformat(opened_at), int(alert_id)
     except (ValueError, binascii.Error):
-        raise BadCursor("cursor is not one that this API gave; start again without it") from None
+        raise InvalidCursor("cursor is not one that this API gave; start again without it") from None
     if place[0] not in (0, 1) or place[1].tzinfo is None or not 0 <= place[2] < 2**63:
-        raise BadCursor("cursor is not one that this API gave; start again without it")
+        raise InvalidCursor("cursor is not one that this API gave; start again without it")
     return place

@@ -12,20 +12,27 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from db.enums import AlertState, RuleKind, Severity
-from db.models import Alert, Repository, Silence, Workflow
-from health.alerts.rules.targets import Patterns, Place, Quiet, silenced_until
-from health.alerts.storage.outbox import Claimed, claim_due, drop_for_removed_channels, enqueue, note_failed, note_sent
+from db.models import Alert, AlertSilence, Repository, Workflow
+from health.alerts.rules.targets import AlertTarget, Patterns, Quiet, silenced_until
+from health.alerts.storage.outbox import (
+    ClaimedNotification,
+    claim_due_notifications,
+    enqueue,
+    expire_unconfigured_channels,
+    mark_failed,
+    mark_sent,
+)
 
 __all__ = [
     "AlertScope",
-    "Claimed",
+    "ClaimedNotification",
     "acknowledge",
-    "claim_due",
-    "drop_for_removed_channels",
+    "claim_due_notifications",
+    "expire_unconfigured_channels",
     "enqueue",
-    "note_failed",
-    "note_sent",
-    "note_told",
+    "mark_failed",
+    "mark_sent",
+    "mark_notified",
     "open_alert",
     "resolve_alert",
     "update_detail",
@@ -51,7 +58,7 @@ def open_alert(
     session: Session, scope: AlertScope, threshold: str, detail: dict[str, Any], now: datetime, *,
     silenced_until: datetime | None = None,
 ) -> int:  # fmt: skip
-    target = scope.target or Place(scope.repository_id, "", scope.workflow_id).target(scope.rule_id)
+    target = scope.target or AlertTarget(scope.repository_id, "", scope.workflow_id).target(scope.rule_id)
     alert = Alert(
         repository_id=scope.repository_id, workflow_id=scope.workflow_id, rule=scope.rule, threshold=threshold,
         state=AlertState.FIRING, opened_at=now, detail=detail, branch=scope.branch, rule_id=scope.rule_id,
@@ -73,7 +80,7 @@ def resolve_alert(session: Session, alert_id: int, detail: dict[str, Any], now: 
     return bool(session.execute(query).rowcount == 1)  # type: ignore[attr-defined]
 
 
-def note_told(session: Session, alert_ids: Collection[int], now: datetime, *, group_id: int | None = None) -> None:
+def mark_notified(session: Session, alert_ids: Collection[int], now: datetime, *, group_id: int | None = None) -> None:
     """People were told of these, in one message where a group is named."""
     values: dict[str, Any] = {"told_at": now} | ({"group_id": group_id} if group_id is not None else {})
     session.execute(update(Alert).where(Alert.id.in_(list(alert_ids))).values(values))
@@ -90,7 +97,7 @@ def add_silence(
     session: Session, scope: Patterns, rule_id: int | None, starts_at: datetime, ends_at: datetime, *, comment: str,
     author: str, now: datetime,
 ) -> int:  # fmt: skip
-    row = Silence(
+    row = AlertSilence(
         repos=list(scope.repos), workflows=list(scope.workflows), branches=list(scope.branches), rule_id=rule_id,
         starts_at=starts_at, ends_at=ends_at, comment=comment, author=author, created_at=now,
     )  # fmt: skip
@@ -102,7 +109,7 @@ def add_silence(
 
 def end_silence(session: Session, silence_id: int, now: datetime) -> bool:
     """Ends it now; one that has not begun never will. False where there is none, or it is over."""
-    row = session.scalar(select(Silence).where(Silence.id == silence_id).with_for_update())
+    row = session.scalar(select(AlertSilence).where(AlertSilence.id == silence_id).with_for_update())
     if row is None or row.ends_at <= now:
         return False
     row.ends_at = now
@@ -114,7 +121,7 @@ def end_silence(session: Session, silence_id: int, now: datetime) -> bool:
 
 def apply_silences(session: Session, now: datetime) -> None:
     """What fires and has no silence any more keeps the moment at which it ended: the next evaluation tells of it."""
-    silences = [_quiet(row) for row in session.scalars(select(Silence).where(Silence.ends_at > now))]
+    silences = [_silence(row) for row in session.scalars(select(AlertSilence).where(AlertSilence.ends_at > now))]
     of_workflow = (Workflow.repository_id == Alert.repository_id) & (Workflow.id == Alert.workflow_id)
     firing = (
         select(Alert, Repository.full_name, Workflow.name)
@@ -131,10 +138,10 @@ def apply_silences(session: Session, now: datetime) -> None:
     session.flush()
 
 
-def note_silenced(session: Session, alert_id: int, until: datetime | None) -> None:
+def set_silenced_until(session: Session, alert_id: int, until: datetime | None) -> None:
     session.execute(update(Alert).where(Alert.id == alert_id).values(silenced_until=until))
 
 
-def _quiet(row: Silence) -> Quiet:
+def _silence(row: AlertSilence) -> Quiet:
     scope = Patterns(tuple(row.repos), tuple(row.workflows), tuple(row.branches))
     return Quiet(row.id, scope, row.rule_id, row.starts_at, row.ends_at, row.comment, row.author, row.created_at)

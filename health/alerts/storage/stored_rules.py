@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from db.enums import AlertState, RuleKind, RuleScope, Severity
-from db.models import Alert, AlertRule, Silence
+from db.models import Alert, AlertRule, AlertSilence
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import Patterns, Quiet
 
@@ -28,15 +28,15 @@ def get_rule(session: Session, rule_id: int) -> Rule | None:
 
 def list_silences(session: Session, *, not_ended_at: datetime | None = None, limit: int = 500) -> list[Quiet]:
     """The latest end first. With `not_ended_at` only those that end after it."""
-    query = select(Silence).order_by(Silence.ends_at.desc(), Silence.id.desc()).limit(limit)
+    query = select(AlertSilence).order_by(AlertSilence.ends_at.desc(), AlertSilence.id.desc()).limit(limit)
     if not_ended_at:
-        query = query.where(Silence.ends_at > not_ended_at)
-    return [_quiet(row) for row in session.scalars(query.execution_options(populate_existing=True))]
+        query = query.where(AlertSilence.ends_at > not_ended_at)
+    return [_silence(row) for row in session.scalars(query.execution_options(populate_existing=True))]
 
 
 def get_silence(session: Session, silence_id: int) -> Quiet | None:
-    row = session.get(Silence, silence_id, populate_existing=True)
-    return _quiet(row) if row else None
+    row = session.get(AlertSilence, silence_id, populate_existing=True)
+    return _silence(row) if row else None
 
 
 def _rule(row: AlertRule) -> Rule:
@@ -60,12 +60,12 @@ def _rule(row: AlertRule) -> Rule:
     )
 
 
-def _quiet(row: Silence) -> Quiet:
+def _silence(row: AlertSilence) -> Quiet:
     scope = Patterns(tuple(row.repos), tuple(row.workflows), tuple(row.branches))
     return Quiet(row.id, scope, row.rule_id, row.starts_at, row.ends_at, row.comment, row.author, row.created_at)
 
 
-class RuleIsBuiltIn(ValueError):
+class BuiltInRuleError(ValueError):
     """What ALERT_THRESHOLD says cannot be changed here; one line for people."""
 
 
@@ -77,7 +77,7 @@ def add_rule(session: Session, rule: Rule, now: datetime) -> int:
     return row.id
 
 
-def change_rule(session: Session, rule_id: int, rule: Rule, now: datetime) -> bool:
+def update_rule(session: Session, rule_id: int, rule: Rule, now: datetime) -> bool:
     """False where there is no such rule (any more). Of the built-in one only what ALERT_THRESHOLD does not say."""
     row = session.get(AlertRule, rule_id, with_for_update=True)
     if row is None:
@@ -87,7 +87,7 @@ def change_rule(session: Session, rule_id: int, rule: Rule, now: datetime) -> bo
         kept = ("severity", "channels", "repeat_seconds", "enabled")
         fixed = [name for name, value in values.items() if name not in kept and getattr(row, name) != value]
         if fixed:
-            raise RuleIsBuiltIn(
+            raise BuiltInRuleError(
                 f"{', '.join(fixed)}: the built-in rule is what ALERT_THRESHOLD says; only {', '.join(kept)} can be "
                 "changed. Set ALERT_THRESHOLD, or make a rule of your own."
             )
@@ -104,19 +104,19 @@ def delete_rule(session: Session, rule_id: int, now: datetime) -> bool:
     if row is None:
         return False
     if row.built_in:
-        raise RuleIsBuiltIn("The built-in rule cannot be deleted; switch it off, or set ALERT_THRESHOLD.")
+        raise BuiltInRuleError("The built-in rule cannot be deleted; switch it off, or set ALERT_THRESHOLD.")
     firing = select(Alert).where(Alert.rule_id == rule_id, Alert.state == AlertState.FIRING)
     for alert in session.scalars(firing):
         alert.state, alert.resolved_at = AlertState.RESOLVED, now
         alert.detail = {**alert.detail, "reason": "the rule was deleted"}
     session.execute(update(Alert).where(Alert.rule_id == rule_id).values(rule_id=None))
-    session.execute(delete(Silence).where(Silence.rule_id == rule_id))
+    session.execute(delete(AlertSilence).where(AlertSilence.rule_id == rule_id))
     session.delete(row)
     session.flush()
     return True
 
 
-def keep_built_in(session: Session, rule: Rule, now: datetime) -> int:
+def sync_built_in_rule(session: Session, rule: Rule, now: datetime) -> int:
     """Brings the stored built-in rule to what ALERT_THRESHOLD says now; what else was set of it stays. Its id."""
     row = session.scalar(select(AlertRule).where(AlertRule.built_in))
     if row is None:

@@ -28,10 +28,18 @@ from health.metrics.definitions.distribution import (
     medians,
     percentiles,
 )
-from health.metrics.definitions.table import COUNTS, HOURS, OUTCOMES, SUMS, Exact, Table, nothing
+from health.metrics.definitions.table import (
+    COUNTS,
+    HOUR_HISTOGRAMS,
+    OUTCOMES,
+    SUMS,
+    AggregateTable,
+    Samples,
+    empty_table,
+)
 
 # S(t) is a product of quotients, exact only up to rounding.
-_EXACT = 1e-12
+_TOLERANCE = 1e-12
 
 
 def median_with_open(ended: Mapping[float, int], open_for: Iterable[float]) -> float | None:
@@ -44,18 +52,18 @@ def median_with_open(ended: Mapping[float, int], open_for: Iterable[float]) -> f
     for length in sorted({*ended, *lasting}):
         if number := ended.get(length, 0):
             share *= 1 - number / at_risk
-            if share <= 0.5 + _EXACT:
+            if share <= 0.5 + _TOLERANCE:
                 return length
         at_risk -= number + lasting[length]
     return None
 
 
 def medians_with_open(
-    exact: Exact, histograms: tuple[Ints, Ints], size: int, ages: Mapping[int, Sequence[float]]
+    samples: Samples, histograms: tuple[Ints, Ints], size: int, ages: Mapping[int, Sequence[float]]
 ) -> list[float | None]:
     """Of each of `size` rows, null where no episode ended. The lengths of a row are single values or a histogram
     (condensed), which is within 1 % of them. `ages`: by row, for how many seconds each open episode has been open."""
-    rows, values, counts = _ended(exact, *histograms)
+    rows, values, counts = _finished(samples, *histograms)
     if not len(rows):
         return [None] * size
     totals = np.bincount(rows, weights=counts, minlength=size).astype(np.int64)
@@ -74,9 +82,9 @@ def medians_with_open(
     return found
 
 
-def _ended(exact: Exact, places: Ints, counts: Ints) -> tuple[Ints, Floats, Ints]:
+def _finished(exact: Samples, places: Ints, counts: Ints) -> tuple[Ints, Floats, Ints]:
     """Rows, lengths and numbers of episodes that are over, ascending by row and length."""
-    rows, values = places // histogram.WIDTH, histogram.values(places % histogram.WIDTH)
+    rows, values = places // histogram.BUCKET_COUNT, histogram.bucket_values(places % histogram.BUCKET_COUNT)
     if not len(exact.rows):
         return rows, values, counts
     rows, values = np.concatenate((exact.rows, rows)), np.concatenate((exact.values, values))
@@ -85,10 +93,10 @@ def _ended(exact: Exact, places: Ints, counts: Ints) -> tuple[Ints, Floats, Ints
     return rows[order], values[order], np.concatenate((ones, counts))[order]
 
 
-_HOURS_OF_A_WEEK = 168
+_HOURS_PER_WEEK = 168
 
 
-class Details(NamedTuple):
+class AggregateDetails(NamedTuple):
     """What roll-ups of older versions do not have. `first_success` and `first_failure`: outcomes of attempt 1;
     `rerun`: completed runs with a re-run, approvals left out; seconds of jobs by the reason of waste."""
 
@@ -107,11 +115,11 @@ class Details(NamedTuple):
 
 
 # By the fields of Details, the distributions left out.
-_DETAILS = ("first_success", "first_failure", "rerun_unapproved", "failed_then_rerun", "never_started",
+_DETAIL_COLUMNS = ("first_success", "first_failure", "rerun_unapproved", "failed_then_rerun", "never_started",
             "unpriced_minutes", "wasted_flaky", "wasted_cancelled", "wasted_superseded", "defect")  # fmt: skip
 
 
-class Facts(NamedTuple):
+class Aggregates(NamedTuple):
     """Sums of a set of runs, and the spread of their spans in seconds; cost in US dollars. `details` are null where
     they are not known of all these runs."""
 
@@ -124,18 +132,18 @@ class Facts(NamedTuple):
     compute_seconds: float
     wasted_seconds: float
     cost_usd: float
-    details: Details | None
+    details: AggregateDetails | None
 
 
 @cache
-def no_facts() -> Facts:
-    return facts_of(nothing(1))[0]
+def empty_aggregates() -> Aggregates:
+    return aggregates_of(empty_table(1))[0]
 
 
-def facts_of(
-    table: Table, *, intervals: bool = True, ages: Mapping[int, Sequence[float]] | None = None,
-    detailed: Sequence[bool] | None = None,
-) -> list[Facts]:  # fmt: skip
+def aggregates_of(
+    table: AggregateTable, *, intervals: bool = True, open_ages: Mapping[int, Sequence[float]] | None = None,
+    with_details: Sequence[bool] | None = None,
+) -> list[Aggregates]:  # fmt: skip
     """One for each row. Percentiles are exact where all values of a row are known, else within 1 %; their confidence
     intervals are null without `intervals`. `ages`: by row, for how many seconds each open episode has been open.
     `detailed`: whether the details of each row are known; null: of all."""
@@ -143,25 +151,30 @@ def facts_of(
     column = dict(zip(COUNTS, table.counts.T.tolist(), strict=True)) | dict(
         zip(SUMS, table.sums.T.tolist(), strict=True)
     )
-    durations, queues = _Values.of(table, "durations", "duration"), _Values.of(table, "queues", "queue")
+    durations, queues = (
+        _ValueDistribution.from_table(table, "durations", "duration"),
+        _ValueDistribution.from_table(table, "queues", "queue"),
+    )
     # In histograms where all decided runs are, so that those of failed ones are what is left.
-    passed = _Values.of(table, "success_durations", "success_duration", durations.sketched)
+    passed = _ValueDistribution.from_table(table, "success_durations", "success_duration", durations.in_sketch)
     failed, ended = (
-        durations.less(passed, table.exact["failure_durations"]),
-        _Values.of(table, "recoveries", "recovery"),
+        durations.minus(passed, table.samples["failure_durations"]),
+        _ValueDistribution.from_table(table, "recoveries", "recovery"),
     )
     spreads = _spreads((durations, queues, passed, failed, ended), intervals=intervals)
-    medians = medians_with_open(ended.exact, (ended.places, ended.counts), len(table), ages or {})
+    medians = medians_with_open(ended.samples, (ended.positions, ended.counts), len(table), open_ages or {})
     still_open = column["recovery_open"]
     recoveries = (
         Recovery(each.mean, each.p50, number, median, (each.n or 0) + number)
         for each, number, median in zip(spreads[4], still_open, medians, strict=True)
     )
-    details: Iterable[Details | None] = map(Details, spreads[2], spreads[3], *(column[name] for name in _DETAILS))
-    known = repeat(True) if detailed is None else detailed
+    details: Iterable[AggregateDetails | None] = map(
+        AggregateDetails, spreads[2], spreads[3], *(column[name] for name in _DETAIL_COLUMNS)
+    )
+    known = repeat(True) if with_details is None else with_details
     return list(
         map(
-            Facts,
+            Aggregates,
             (dict(zip(OUTCOMES, row, strict=True)) for row in table.counts[:, : len(OUTCOMES)].tolist()),
             column["rerun"],
             column["flaky"],
@@ -176,53 +189,55 @@ def facts_of(
     )
 
 
-def medians_of_successes(table: Table, least: int) -> dict[int, Distribution]:
+def median_success_durations(table: AggregateTable, min_size: int) -> dict[int, Distribution]:
     """By row, of those with at least so many successes of a known duration: the median and its interval alone."""
-    passed = _Values.of(table, "success_durations", "success_duration")
-    return medians(passed.sizes(), passed.percentiles, least)
+    passed = _ValueDistribution.from_table(table, "success_durations", "success_duration")
+    return medians(passed.sizes(), passed.percentiles, min_size)
 
 
-def hours_of_the_week(table: Table) -> list[tuple[int, int]]:
+def hours_of_the_week(table: AggregateTable) -> list[tuple[int, int]]:
     """Decided and failed runs by the hour of the week they began in, of all rows together: 168 pairs."""
     decided, failed = (
-        np.bincount(each.buckets, weights=each.counts, minlength=_HOURS_OF_A_WEEK).astype(int)
-        for each in (table.histograms[name] for name in HOURS)
+        np.bincount(each.buckets, weights=each.counts, minlength=_HOURS_PER_WEEK).astype(int)
+        for each in (table.histograms[name] for name in HOUR_HISTOGRAMS)
     )
     return [(int(one), int(other)) for one, other in zip(decided, failed, strict=True)]
 
 
 @dataclass(frozen=True)
-class _Values:
+class _ValueDistribution:
     """Values in seconds of each row of a table: in histograms (condensed) where `sketched`, else `exact`."""
 
-    exact: Exact
-    sketched: NDArray[np.bool_]
-    places: Ints
+    samples: Samples
+    in_sketch: NDArray[np.bool_]
+    positions: Ints
     counts: Ints
     total: Floats
 
     @classmethod
-    def of(cls, table: Table, name: str, total: str, sketched: NDArray[np.bool_] | None = None) -> "_Values":
+    def from_table(
+        cls, table: AggregateTable, name: str, total: str, sketched: NDArray[np.bool_] | None = None
+    ) -> "_ValueDistribution":
         """`sketched`: rows whose values are to be in histograms; those that have one where it is not given."""
-        exact, entries = table.exact[name], table.histograms[name]
+        exact, entries = table.samples[name], table.histograms[name]
         if sketched is None:
             sketched = np.bincount(entries.rows, minlength=len(table)) > 0
         sums, among = table.sums[:, SUMS.index(total)], sketched[exact.rows]
         if not among.any():
-            return cls(exact, sketched, *histogram.condensed(entries.rows, entries.buckets, entries.counts), sums)
-        places, counts = histogram.condensed(
+            return cls(exact, sketched, *histogram.condense(entries.rows, entries.buckets, entries.counts), sums)
+        places, counts = histogram.condense(
             np.concatenate((entries.rows, exact.rows[among])),
-            np.concatenate((entries.buckets, histogram.buckets(exact.values[among]))),
+            np.concatenate((entries.buckets, histogram.bucket_indices(exact.values[among]))),
             np.concatenate((entries.counts, np.ones(int(among.sum()), dtype=np.int64))),
         )
-        return cls(Exact(exact.rows[~among], exact.values[~among]), sketched, places, counts, sums)
+        return cls(Samples(exact.rows[~among], exact.values[~among]), sketched, places, counts, sums)
 
-    def less(self, part: "_Values", exact: Exact) -> "_Values":
+    def minus(self, part: "_ValueDistribution", exact: Samples) -> "_ValueDistribution":
         """Without a part of them; `exact` are the single values that remain."""
-        places, counts = histogram.less((self.places, self.counts), (part.places, part.counts))
-        alone = ~self.sketched[exact.rows]
-        left = Exact(exact.rows[alone], exact.values[alone])
-        return _Values(left, self.sketched, places, counts, self.total - part.total)
+        places, counts = histogram.subtract((self.positions, self.counts), (part.positions, part.counts))
+        alone = ~self.in_sketch[exact.rows]
+        left = Samples(exact.rows[alone], exact.values[alone])
+        return _ValueDistribution(left, self.in_sketch, places, counts, self.total - part.total)
 
     def spreads(self, *, intervals: bool) -> list[Distribution]:
         numbers = self.sizes()
@@ -230,32 +245,36 @@ class _Values:
         return distributions(means, numbers, self.percentiles, intervals=intervals)
 
     def sizes(self) -> Ints:
-        size = len(self.sketched)
-        return np.bincount(self.exact.rows, minlength=size) + histogram.sizes(self.places, self.counts, size)
+        size = len(self.in_sketch)
+        return np.bincount(self.samples.rows, minlength=size) + histogram.condensed_sizes(
+            self.positions, self.counts, size
+        )
 
     def percentiles(self, fractions: Floats) -> Floats:
-        size = len(self.sketched)
-        if not len(self.exact.rows):
-            return histogram.percentiles_of(self.places, self.counts, size, fractions)
-        exactly = _exactly(self.exact, fractions, size)
-        if not len(self.places):
+        size = len(self.in_sketch)
+        if not len(self.samples.rows):
+            return histogram.condensed_percentiles(self.positions, self.counts, size, fractions)
+        exactly = _sample_percentiles(self.samples, fractions, size)
+        if not len(self.positions):
             return exactly
-        about = histogram.percentiles_of(self.places, self.counts, size, fractions)
-        return np.where(self.sketched[:, None], about, exactly)
+        about = histogram.condensed_percentiles(self.positions, self.counts, size, fractions)
+        return np.where(self.in_sketch[:, None], about, exactly)
 
 
-def _spreads(listed: Sequence[_Values], *, intervals: bool) -> list[list[Distribution]]:
+def _spreads(listed: Sequence[_ValueDistribution], *, intervals: bool) -> list[list[Distribution]]:
     """Of each of them, which are of the same rows; worked out at once."""
-    size = len(listed[0].sketched)
+    size = len(listed[0].in_sketch)
     starts = range(0, size * len(listed), size) if size else [0] * len(listed)
-    exact = Exact(
-        np.concatenate([each.exact.rows + start for each, start in zip(listed, starts, strict=True)]),
-        np.concatenate([each.exact.values for each in listed]),
+    exact = Samples(
+        np.concatenate([each.samples.rows + start for each, start in zip(listed, starts, strict=True)]),
+        np.concatenate([each.samples.values for each in listed]),
     )
-    together = _Values(
+    together = _ValueDistribution(
         exact,
-        np.concatenate([each.sketched for each in listed]),
-        np.concatenate([each.places + start * histogram.WIDTH for each, start in zip(listed, starts, strict=True)]),
+        np.concatenate([each.in_sketch for each in listed]),
+        np.concatenate(
+            [each.positions + start * histogram.BUCKET_COUNT for each, start in zip(listed, starts, strict=True)]
+        ),
         np.concatenate([each.counts for each in listed]),
         np.concatenate([each.total for each in listed]),
     )
@@ -263,6 +282,6 @@ def _spreads(listed: Sequence[_Values], *, intervals: bool) -> list[list[Distrib
     return [found[start : start + size] for start in starts]
 
 
-def _exactly(exact: Exact, fractions: Floats, size: int) -> Floats:
+def _sample_percentiles(exact: Samples, fractions: Floats, size: int) -> Floats:
     order = np.lexsort((exact.values, exact.rows))
     return percentiles(exact.values[order], np.bincount(exact.rows, minlength=size), fractions)

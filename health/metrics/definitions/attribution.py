@@ -13,11 +13,11 @@ from health.metrics.definitions.distribution import percentile
 from health.metrics.definitions.job_figures import JobFact, StepFact
 
 # Medians of fewer on a side say little: the change is null.
-LEAST = 5
+MIN_RUNS = 5
 _BINS = 16
 
 
-class Sample(NamedTuple):
+class DurationSample(NamedTuple):
     """How long a job, or a step of it, took once; `step` is empty for the job itself. `late`: in a run that was created
     since the change, whenever the job began."""
 
@@ -25,11 +25,11 @@ class Sample(NamedTuple):
     step: str
     at: datetime
     seconds: float
-    late: bool
+    after_change: bool
 
 
 @dataclass(frozen=True)
-class Changed:
+class DurationDelta:
     """Medians in seconds, null where it did not run; `delta` of them, null with fewer than LEAST runs on a side.
     `trend`: the median of each sixteenth of the window, oldest first, null where nothing ran."""
 
@@ -48,44 +48,44 @@ class Changed:
         return self.delta / self.before if self.delta is not None and self.before else None
 
 
-def job_samples(facts: Iterable[JobFact], *, late: bool) -> Iterator[Sample]:
+def job_samples(facts: Iterable[JobFact], *, after_change: bool) -> Iterator[DurationSample]:
     """Of jobs that succeeded: failures end early."""
     for fact in facts:
         own = not fact.copied and not fact.phantom
-        if own and fact.started_at and fact.duration_seconds is not None and _passed(fact.status, fact.conclusion):
-            yield Sample(fact.name, "", fact.started_at, fact.duration_seconds, late)
+        if own and fact.started_at and fact.duration_seconds is not None and _succeeded(fact.status, fact.conclusion):
+            yield DurationSample(fact.name, "", fact.started_at, fact.duration_seconds, after_change)
 
 
-def step_samples(facts: Iterable[StepFact], *, late: bool) -> Iterator[Sample]:
+def step_samples(facts: Iterable[StepFact], *, after_change: bool) -> Iterator[DurationSample]:
     for fact in facts:
         if fact.copied or fact.phantom:
             continue
         for step in fact.steps:
-            start, end = (_moment(step.get(name)) for name in ("started_at", "completed_at"))
+            start, end = (_parse_time(step.get(name)) for name in ("started_at", "completed_at"))
             seconds = span_seconds(start, end)
-            if start and seconds is not None and _passed(step.get("status") or "", step.get("conclusion")):
-                yield Sample(fact.name, str(step.get("name") or ""), start, seconds, late)
+            if start and seconds is not None and _succeeded(step.get("status") or "", step.get("conclusion")):
+                yield DurationSample(fact.name, str(step.get("name") or ""), start, seconds, after_change)
 
 
-def attribute(samples: Iterable[Sample], window: Window) -> list[Changed]:
+def rank_duration_deltas(samples: Iterable[DurationSample], window: Window) -> list[DurationDelta]:
     """The largest rise of the median first, then those of too few runs."""
-    of_name: dict[tuple[str, str], list[Sample]] = defaultdict(list)
+    of_name: dict[tuple[str, str], list[DurationSample]] = defaultdict(list)
     for sample in samples:
         of_name[sample.job, sample.step].append(sample)
-    found = [_changed(job, step, listed, window) for (job, step), listed in of_name.items()]
+    found = [_duration_delta(job, step, listed, window) for (job, step), listed in of_name.items()]
     return sorted(found, key=lambda each: (each.delta is None, -(each.delta or 0.0), each.job, each.step))
 
 
-def _changed(job: str, step: str, listed: Sequence[Sample], window: Window) -> Changed:
-    before = sorted(sample.seconds for sample in listed if not sample.late)
-    after = sorted(sample.seconds for sample in listed if sample.late)
+def _duration_delta(job: str, step: str, listed: Sequence[DurationSample], window: Window) -> DurationDelta:
+    before = sorted(sample.seconds for sample in listed if not sample.after_change)
+    after = sorted(sample.seconds for sample in listed if sample.after_change)
     old, new = percentile(before, 0.5), percentile(after, 0.5)
-    enough = len(before) >= LEAST and len(after) >= LEAST
+    enough = len(before) >= MIN_RUNS and len(after) >= MIN_RUNS
     delta = new - old if enough and old is not None and new is not None else None
-    return Changed(job, step, old, new, delta, len(before), len(after), _trend(listed, window))
+    return DurationDelta(job, step, old, new, delta, len(before), len(after), _trend(listed, window))
 
 
-def _trend(listed: Sequence[Sample], window: Window) -> list[float | None]:
+def _trend(listed: Sequence[DurationSample], window: Window) -> list[float | None]:
     bins: list[list[float]] = [[] for _ in range(_BINS)]
     for sample in listed:
         place = int((sample.at - window.since) / window.span * _BINS)
@@ -93,10 +93,10 @@ def _trend(listed: Sequence[Sample], window: Window) -> list[float | None]:
     return [percentile(sorted(each), 0.5) for each in bins]
 
 
-def _passed(status: str, conclusion: str | None) -> bool:
+def _succeeded(status: str, conclusion: str | None) -> bool:
     return outcome_of(status, conclusion) is Outcome.SUCCESS
 
 
-def _moment(text: str | None) -> datetime | None:
+def _parse_time(text: str | None) -> datetime | None:
     moment = datetime.fromisoformat(text) if text else None
     return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment

@@ -32,7 +32,7 @@ class Distribution:
     p95_interval: Bounds | None = None
 
     @property
-    def small(self) -> bool:
+    def is_small(self) -> bool:
         return is_small_sample(self.n)
 
 
@@ -84,14 +84,14 @@ def distributions(
     ]
 
 
-def medians(sizes: Ints, percentiles_of: Callable[[Floats], Floats], least: int) -> dict[int, Distribution]:
+def medians(sizes: Ints, percentiles_of: Callable[[Floats], Floats], min_size: int) -> dict[int, Distribution]:
     """By sample, of those of at least that size: its size, median and the interval of that, and nothing else.
     `percentiles_of` as in distributions."""
     bounds = _interval_fractions(sizes, 0.5)
     middle = np.full(len(sizes), 0.5)
     percents = percentiles_of(np.column_stack((middle, np.clip(bounds, 0.0, 1.0))))
     inside = (bounds[:, 0] >= 0) & (bounds[:, 1] <= 1)
-    rows = np.flatnonzero(sizes >= least)
+    rows = np.flatnonzero(sizes >= min_size)
     values = zip(rows.tolist(), sizes[rows].tolist(), percents[rows].tolist(), inside[rows].tolist(), strict=True)
     return {
         row: Distribution(None, p50, None, None, size, (low, high) if known else None)
@@ -110,10 +110,10 @@ def _interval_fractions(sizes: Ints, fraction: float) -> Floats:
 def percentile(ordered: Sequence[float], fraction: float) -> float | None:
     """Of an ascending sample; null for an empty one."""
     values = np.asarray(ordered, dtype=np.float64)
-    return or_null(percentiles(values, np.asarray([len(values)]), [fraction])[:, 0])[0]
+    return nan_to_none(percentiles(values, np.asarray([len(values)]), [fraction])[:, 0])[0]
 
 
-def percentile_of(ordered: Sequence[float], fraction: float) -> float | None:
+def percentile_of_list(ordered: Sequence[float], fraction: float) -> float | None:
     """The same for a short list that changes all the time, without the cost of an array."""
     if not ordered:
         return None
@@ -143,7 +143,7 @@ def interpolated(sizes: Ints, fractions: Sequence[float] | Floats, value_at: Cal
     return np.where(sizes[:, None] > 0, at + (above - at) * (ranks - low), np.nan)
 
 
-def or_null(values: Floats) -> list[float | None]:
+def nan_to_none(values: Floats) -> list[float | None]:
     """Plain numbers, null for NaN."""
     return [None if value != value else value for value in values.tolist()]  # noqa: PLR0124 - only NaN is not itself
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from db.enums import Outcome, WorkflowState, is_inactive
 
 
-class Standing(StrEnum):
+class WorkflowStatus(StrEnum):
     """NO_RUNS: nothing completed as success or failure there in the time that is looked back. CATCHING_UP: what is
     stored does not show a failure, and newer or further runs are still to be read, so that it is not known."""
 
@@ -32,42 +32,42 @@ class Standing(StrEnum):
     ARCHIVED = "archived"
 
     @property
-    def inactive(self) -> bool:
+    def is_inactive(self) -> bool:
         """The workflow cannot run, so that its last result says nothing about now."""
-        return self in (Standing.DISABLED, Standing.DELETED, Standing.ARCHIVED)
+        return self in (WorkflowStatus.DISABLED, WorkflowStatus.DELETED, WorkflowStatus.ARCHIVED)
 
 
 @dataclass(frozen=True)
-class WorkflowStanding:
+class BranchStatus:
     """`branch` is the default branch of the repository."""
 
     repo: str
     workflow_id: int
     branch: str
-    standing: Standing
+    status: WorkflowStatus
 
 
-def standing_of(outcome: str | None, workflow_state: str, *, archived: bool, catching_up: bool) -> Standing:
+def workflow_status(outcome: str | None, workflow_state: str, *, archived: bool, catching_up: bool) -> WorkflowStatus:
     """`outcome` is that of the last run on the default branch that succeeded or failed; null where none did.
     `archived`: the repository is."""
     if archived or is_inactive(workflow_state):
         if archived:
-            return Standing.ARCHIVED
-        return Standing.DELETED if workflow_state == WorkflowState.DELETED else Standing.DISABLED
+            return WorkflowStatus.ARCHIVED
+        return WorkflowStatus.DELETED if workflow_state == WorkflowState.DELETED else WorkflowStatus.DISABLED
     if outcome == Outcome.FAILURE:
-        return Standing.FAILING
+        return WorkflowStatus.FAILING
     if catching_up:
-        return Standing.CATCHING_UP
-    return Standing.PASSING if outcome == Outcome.SUCCESS else Standing.NO_RUNS
+        return WorkflowStatus.CATCHING_UP
+    return WorkflowStatus.PASSING if outcome == Outcome.SUCCESS else WorkflowStatus.NO_RUNS
 
 
-def together(found: Iterable[Standing], *, catching_up: bool) -> Standing:
+def combined_status(statuses: Iterable[WorkflowStatus], *, catching_up: bool) -> WorkflowStatus:
     """Of several workflows the one that counts most: a failure, then what is not known, then a success. `catching_up`:
     workflows that nobody has seen yet may follow."""
-    listed = set(found)
+    listed = set(statuses)
     if catching_up:
-        listed.add(Standing.CATCHING_UP)
-    return next((each for each in Standing if each in listed), Standing.NO_RUNS)
+        listed.add(WorkflowStatus.CATCHING_UP)
+    return next((each for each in WorkflowStatus if each in listed), WorkflowStatus.NO_RUNS)
 
 
 # Repository, workflow, branch.
@@ -89,7 +89,7 @@ class DecidedRun(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Episode:
+class FailureEpisode:
     """Began with the failure of the run `first`, at `failed_at`; open while `recovered_at` is null."""
 
     first: DecidedRun
@@ -104,12 +104,12 @@ class Episode:
     def seconds(self) -> float | None:
         return None if self.recovered_at is None else seconds_between(self.failed_at, self.recovered_at)
 
-    def recovered_by(self, moment: datetime | None) -> "Episode":
+    def with_recovery(self, recovered_at: datetime | None) -> "FailureEpisode":
         """Where a success that was created later ended at `moment`."""
-        return self if moment is None else replace(self, recovered_at=earliest(self.recovered_at, moment))
+        return self if recovered_at is None else replace(self, recovered_at=earliest(self.recovered_at, recovered_at))
 
 
-def episodes(runs: Iterable[DecidedRun], failing_before: Collection[Branch] = ()) -> list[Episode]:
+def episodes(runs: Iterable[DecidedRun], failing_before: Collection[Branch] = ()) -> list[FailureEpisode]:
     """Episodes that begin among `runs` (ascending by created_at and id), by the successes among them; in the order of
     their first runs. Branches in `failing_before` were already broken: their first failures here belong to an episode
     that began earlier."""
@@ -118,24 +118,26 @@ def episodes(runs: Iterable[DecidedRun], failing_before: Collection[Branch] = ()
         if run.completed_at is not None:
             branches[run.repository_id, run.workflow_id, run.branch].append(run)
     known = set(failing_before)
-    found = [each for key, listed in branches.items() for each in _of_branch(listed, failing=key in known)]
+    found = [each for key, listed in branches.items() for each in _branch_episodes(listed, failing=key in known)]
     return sorted(found, key=lambda each: (each.first.created_at, each.first.id))
 
 
-def with_later(found: Sequence[Episode], later: Mapping[Branch, datetime | None]) -> list[Episode]:
+def with_later_successes(
+    episodes: Sequence[FailureEpisode], completions: Mapping[Branch, datetime | None]
+) -> list[FailureEpisode]:
     """`later`: of branches, the earliest completion of a success that was created after all of these episodes began."""
-    return [each.recovered_by(later.get(each.branch)) for each in found]
+    return [each.with_recovery(completions.get(each.branch)) for each in episodes]
 
 
-def earliest(one: datetime | None, other: datetime | None) -> datetime | None:
-    return other if one is None else one if other is None else min(one, other)
+def earliest(first: datetime | None, second: datetime | None) -> datetime | None:
+    return second if first is None else first if second is None else min(first, second)
 
 
 def seconds_between(failed_at: datetime, recovered_at: datetime) -> float:
     return max((recovered_at - failed_at).total_seconds(), 0.0)
 
 
-def _of_branch(runs: Sequence[DecidedRun], *, failing: bool) -> Iterator[Episode]:
+def _branch_episodes(runs: Sequence[DecidedRun], *, failing: bool) -> Iterator[FailureEpisode]:
     recoveries: list[datetime | None] = []
     recovered_at: datetime | None = None
     for run in reversed(runs):
@@ -144,5 +146,5 @@ def _of_branch(runs: Sequence[DecidedRun], *, failing: bool) -> Iterator[Episode
             recovered_at = earliest(recovered_at, run.completed_at)
     for run, end in zip(runs, reversed(recoveries), strict=True):
         if run.outcome == Outcome.FAILURE and not failing and run.completed_at is not None:
-            yield Episode(run, run.completed_at, end)
+            yield FailureEpisode(run, run.completed_at, end)
         failing = run.outcome == Outcome.FAILURE

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from db.definitions.scope import Window
 from db.enums import Outcome
 from health.completeness.gaps import Completeness, Gap
-from health.metrics.definitions.aggregates import Details, Facts
+from health.metrics.definitions.aggregates import AggregateDetails, Aggregates
 from health.metrics.definitions.distribution import UNKNOWN, Distribution, Recovery, ratio
 
 
@@ -30,7 +30,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Passed:
+class PassCounts:
     """How many of the decided ones passed."""
 
     success: int
@@ -42,7 +42,7 @@ class Passed:
 
 
 @dataclass(frozen=True)
-class Waste:
+class WasteSeconds:
     """Seconds of jobs by the reason of waste; `defect_seconds` are those of failed attempts that found a defect, which
     is not waste. Null where it is not known."""
 
@@ -74,16 +74,16 @@ class Metrics:
     failure_duration_seconds: Distribution
     success_rate_first_attempt: float | None
     success_rate_by_commit: float | None
-    first_attempts: Passed | None
-    commits: Passed | None
+    first_attempts: PassCounts | None
+    commits: PassCounts | None
     rerun_rate_without_approvals: float | None
     flaky_rate_per_rerun: float | None
-    waste: Waste
+    waste: WasteSeconds
     cost_unknown_minutes: int | None
     data: Completeness = field(default_factory=lambda: Completeness(None, None))
 
 
-def counts(facts: Facts) -> Counts:
+def counts(facts: Aggregates) -> Counts:
     by = facts.outcomes
     running, total = by[Outcome.IN_PROGRESS], sum(by.values())
     return Counts(
@@ -98,10 +98,10 @@ def counts(facts: Facts) -> Counts:
     )
 
 
-def metrics(facts: Facts, data: Completeness, commits: Passed | None = None) -> Metrics:
+def metrics(facts: Aggregates, data: Completeness, commits: PassCounts | None = None) -> Metrics:
     runs, details = counts(facts), facts.details
     decided = runs.success + runs.failure
-    first = Passed(details.first_success, details.first_success + details.first_failure) if details else None
+    first = PassCounts(details.first_success, details.first_success + details.first_failure) if details else None
     return Metrics(
         runs=runs,
         success_rate=ratio(runs.success, decided),
@@ -128,37 +128,37 @@ def metrics(facts: Facts, data: Completeness, commits: Passed | None = None) -> 
     )
 
 
-def _flaky_rate(flaky: int, details: Details | None) -> float | None:
+def _flaky_rate(flaky: int, details: AggregateDetails | None) -> float | None:
     """A flaky run is one of those whose failed attempt was run again: with fewer of them not all were counted yet."""
     if details is None or details.failed_then_rerun < flaky:
         return None
     return ratio(flaky, details.failed_then_rerun)
 
 
-def _waste(details: Details | None) -> Waste:
+def _waste(details: AggregateDetails | None) -> WasteSeconds:
     if details is None:
-        return Waste(None, None, None, None, None)
-    return Waste(
+        return WasteSeconds(None, None, None, None, None)
+    return WasteSeconds(
         details.wasted_flaky, details.wasted_cancelled, details.wasted_superseded, details.defect,
         details.never_started,
     )  # fmt: skip
 
 
 # A flake is known when the failed run was run again: of the last 24 hours 84 % are known, of the last 7 days 94 %.
-_RERUNS = timedelta(hours=24)
+_RERUN_DELAY = timedelta(hours=24)
 # Slow runs of the last hour still run: p95 of those that ended is too low.
-_RUNNING = timedelta(hours=1)
-_MATURITY = {
-    "flaky_runs": _RERUNS, "flaky_rate_per_rerun": _RERUNS, "rerun_rate": _RERUNS,
-    "rerun_rate_without_approvals": _RERUNS, "success_duration_p95": _RUNNING, "duration_p95": _RUNNING,
-    "queue_p95": _RUNNING,
+_RUN_DELAY = timedelta(hours=1)
+_MATURITY_DELAYS = {
+    "flaky_runs": _RERUN_DELAY, "flaky_rate_per_rerun": _RERUN_DELAY, "rerun_rate": _RERUN_DELAY,
+    "rerun_rate_without_approvals": _RERUN_DELAY, "success_duration_p95": _RUN_DELAY, "duration_p95": _RUN_DELAY,
+    "queue_p95": _RUN_DELAY,
 }  # fmt: skip
-SO_FAR = "so far"
+PROVISIONAL_LABEL = "so far"
 
 
 def is_provisional(name: str, window: Window, now: datetime) -> bool:
     """Do runs that may still change the figure make up half of the window or more?"""
-    maturity = _MATURITY.get(name)
+    maturity = _MATURITY_DELAYS.get(name)
     if maturity is None:
         return False
     unripe = window.until - max(window.since, now - maturity)
@@ -171,19 +171,19 @@ ALL_REPOSITORIES = "*"
 
 
 # More gaps about single repositories than these are one about all.
-_MOST_REPOSITORIES = 20
+_MAX_REPOSITORIES = 20
 
 
 @dataclass(frozen=True)
-class Lost:
+class LostWindow:
     """A time whose runs are deleted and missing from the answer: those of these repositories (none: of all)."""
 
     window: Window
     repos: tuple[str, ...] = ()
 
     @property
-    def named(self) -> tuple[str, ...]:
-        return self.repos if 0 < len(self.repos) <= _MOST_REPOSITORIES else (ALL_REPOSITORIES,)
+    def repository_names(self) -> tuple[str, ...]:
+        return self.repos if 0 < len(self.repos) <= _MAX_REPOSITORIES else (ALL_REPOSITORIES,)
 
 
 @dataclass(frozen=True)
@@ -191,11 +191,11 @@ class Losses:
     """`pruned` is ascending. `uncounted_before`: sums of days before this moment were written by a version that did not
     count everything that is counted now; null where the answer uses none."""
 
-    pruned: tuple[Lost, ...] = ()
+    pruned: tuple[LostWindow, ...] = ()
     uncounted_before: datetime | None = None
 
 
-def merged(windows: Iterable[Window]) -> tuple[Window, ...]:
+def merge_windows(windows: Iterable[Window]) -> tuple[Window, ...]:
     """The time that the windows cover, ascending and disjoint."""
     found: list[Window] = []
     for each in sorted(windows, key=lambda window: window.since):
@@ -206,49 +206,49 @@ def merged(windows: Iterable[Window]) -> tuple[Window, ...]:
     return tuple(found)
 
 
-def shortened(found: Completeness, most: int = 10) -> Completeness:
+def limit_gaps(completeness: Completeness, limit: int = 10) -> Completeness:
     """With at most so many gaps, all others as one: for an answer that has the completeness of the same runs in each of
     thousands of items."""
-    left = found.gaps[most:]
+    left = completeness.gaps[limit:]
     if len(left) < 2:
-        return found
+        return completeness
     since = None if any(each.since is None for each in left) else min(each.since for each in left if each.since)
     until = None if any(each.until is None for each in left) else max(each.until for each in left if each.until)
     more = Gap(ALL_REPOSITORIES, MORE, f"{len(left):,} more gaps: `data` of the answer has all of them", since, until)
-    return replace(found, gaps=(*found.gaps[:most], more))
+    return replace(completeness, gaps=(*completeness.gaps[:limit], more))
 
 
-def with_losses(found: Completeness, losses: Losses) -> Completeness:
+def with_losses(completeness: Completeness, losses: Losses) -> Completeness:
     """The completeness of an answer with its losses as gaps. It is complete only since the end of the last loss. A
     loss before the known history is none."""
-    begin = found.complete_since
+    begin = completeness.complete_since
     pruned = [each for each in losses.pruned if begin is None or each.window.until > begin]
     gaps = [
-        Gap(repo, PRUNED, _pruned_line(each.window), each.window.since, each.window.until)
+        Gap(repo, PRUNED, _pruned_text(each.window), each.window.since, each.window.until)
         for each in pruned
-        for repo in each.named
+        for repo in each.repository_names
     ]
     if losses.uncounted_before is not None:
-        line = _uncounted_line(losses.uncounted_before)
+        line = _uncounted_text(losses.uncounted_before)
         gaps.append(Gap(ALL_REPOSITORIES, UNCOUNTED, line, until=losses.uncounted_before))
     if begin is not None and pruned:
         begin = max(begin, *(each.window.until for each in pruned))
-    return replace(found, complete_since=begin, gaps=(*found.gaps, *gaps))
+    return replace(completeness, complete_since=begin, gaps=(*completeness.gaps, *gaps))
 
 
-def _pruned_line(window: Window) -> str:
+def _pruned_text(window: Window) -> str:
     return (
-        f"runs created from {_moment(window.since)} to {_moment(window.until)} are deleted (RETENTION_DAYS); "
+        f"runs created from {_format_time(window.since)} to {_format_time(window.until)} are deleted (RETENTION_DAYS); "
         "only sums of whole days are kept of that time"
     )
 
 
-def _uncounted_line(before: datetime) -> str:
+def _uncounted_text(before: datetime) -> str:
     return (
         f"sums of days before {before:%d %b %Y} are of an earlier version: first attempts, durations of successes, "
         "minutes without a price and reasons of waste are not counted in them"
     )
 
 
-def _moment(moment: datetime) -> str:
+def _format_time(moment: datetime) -> str:
     return f"{moment:%d %b %Y %H:%M} UTC"

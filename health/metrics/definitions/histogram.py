@@ -14,33 +14,33 @@ from numpy.typing import NDArray
 from health.metrics.definitions.distribution import Floats, Ints, interpolated
 
 # A little below the 1 % that is promised, which leaves room for rounding.
-ERROR = 0.0095
-LEAST = 0.001
+RELATIVE_ERROR = 0.0095
+MIN_VALUE = 0.001
 # 36 days, the longest span that counts, and all recoveries up to 30 years.
-_LONGEST = 1e9
-_GAMMA = (1 + ERROR) / (1 - ERROR)
+_MAX_VALUE = 1e9
+_GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
 LOG_GAMMA = float(np.log(_GAMMA))
-WIDTH = int(np.ceil(np.log(_LONGEST / LEAST) / LOG_GAMMA)) + 2
+BUCKET_COUNT = int(np.ceil(np.log(_MAX_VALUE / MIN_VALUE) / LOG_GAMMA)) + 2
 _ENTRY = np.dtype([("bucket", "<u2"), ("count", "<u4")])
 ENTRY_BYTES = _ENTRY.itemsize
-_VALUES = np.concatenate(([0.0], 2 * LEAST * _GAMMA ** np.arange(1, WIDTH) / (_GAMMA + 1)))
+_BUCKET_VALUES = np.concatenate(([0.0], 2 * MIN_VALUE * _GAMMA ** np.arange(1, BUCKET_COUNT) / (_GAMMA + 1)))
 
 
-def buckets(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
+def bucket_indices(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
     """The bucket of each value; none may be negative or not a number."""
-    found = np.ceil(np.log(np.maximum(seconds, LEAST) / LEAST) / LOG_GAMMA).astype(np.int64)
-    return np.where(seconds < LEAST, 0, np.clip(found, 1, WIDTH - 1))
+    found = np.ceil(np.log(np.maximum(seconds, MIN_VALUE) / MIN_VALUE) / LOG_GAMMA).astype(np.int64)
+    return np.where(seconds < MIN_VALUE, 0, np.clip(found, 1, BUCKET_COUNT - 1))
 
 
-def values(found: NDArray[np.int64]) -> NDArray[np.float64]:
+def bucket_values(buckets: NDArray[np.int64]) -> NDArray[np.float64]:
     """What each bucket stands for, in seconds."""
-    return _VALUES[found]
+    return _BUCKET_VALUES[buckets]
 
 
-def pack(found: NDArray[Any], counts: NDArray[Any]) -> bytes:
+def pack(buckets: NDArray[Any], counts: NDArray[Any]) -> bytes:
     """As stored: pairs of bucket and count, ENTRY_BYTES each."""
-    entries = np.empty(len(found), dtype=_ENTRY)
-    entries["bucket"], entries["count"] = found, counts
+    entries = np.empty(len(buckets), dtype=_ENTRY)
+    entries["bucket"], entries["count"] = buckets, counts
     return entries.tobytes()
 
 
@@ -50,9 +50,9 @@ def unpack(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return entries["bucket"].astype(np.int64), entries["count"].astype(np.int64)
 
 
-def condensed(rows: Ints, found: Ints, counts: Ints) -> tuple[Ints, Ints]:
+def condense(rows: Ints, buckets: Ints, counts: Ints) -> tuple[Ints, Ints]:
     """One entry for each row and bucket: `row * WIDTH + bucket` in ascending order, and the counts."""
-    places = rows * WIDTH + found
+    places = rows * BUCKET_COUNT + buckets
     if (places[1:] > places[:-1]).all():
         return places, counts
     # Stored histograms are in order already: a stable sort finds that out in one pass.
@@ -62,38 +62,40 @@ def condensed(rows: Ints, found: Ints, counts: Ints) -> tuple[Ints, Ints]:
     return places[first], np.add.reduceat(counts[order], first)
 
 
-def less(whole: tuple[Ints, Ints], part: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
+def subtract(minuend: tuple[Ints, Ints], subtrahend: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
     """The first histograms without the second ones, both condensed. Where more is taken away than there is, nothing is
     left: two statements may have seen different rows."""
-    places, counts = whole
+    places, counts = minuend
     if not len(places):
-        return whole
-    at = np.minimum(np.searchsorted(places, part[0]), len(places) - 1)
-    same = places[at] == part[0]
+        return minuend
+    at = np.minimum(np.searchsorted(places, subtrahend[0]), len(places) - 1)
+    same = places[at] == subtrahend[0]
     left = counts.copy()
-    left[at[same]] -= part[1][same]
+    left[at[same]] -= subtrahend[1][same]
     return places[left > 0], left[left > 0]
 
 
-def percentiles(rows: Ints, found: Ints, counts: Ints, size: int, fractions: Sequence[float]) -> Floats:
+def percentiles(rows: Ints, buckets: Ints, counts: Ints, size: int, fractions: Sequence[float]) -> Floats:
     """Of `size` histograms, where `counts` values of histogram `rows` lie in bucket `found`; as percentiles_of."""
-    return percentiles_of(*condensed(rows, found, counts), size, fractions)
+    return condensed_percentiles(*condense(rows, buckets, counts), size, fractions)
 
 
-def percentiles_of(places: Ints, counts: Ints, size: int, fractions: Sequence[float] | NDArray[np.float64]) -> Floats:
+def condensed_percentiles(
+    positions: Ints, counts: Ints, size: int, fractions: Sequence[float] | NDArray[np.float64]
+) -> Floats:
     """Of `size` histograms, condensed: a row each, a column a fraction, NaN for an empty one. Each is off by at most
     ERROR from the percentile of the values themselves. `fractions` may have a row for each histogram."""
-    cumulated, numbers = np.cumsum(counts), sizes(places, counts, size)
+    cumulated, numbers = np.cumsum(counts), condensed_sizes(positions, counts, size)
     before = (np.cumsum(numbers) - numbers)[:, None]
 
     def value_at(ranks: Ints) -> Floats:
         found: Ints = np.searchsorted(cumulated, before + ranks, side="right")
-        return values(places[np.minimum(found, len(places) - 1)] % WIDTH)
+        return bucket_values(positions[np.minimum(found, len(positions) - 1)] % BUCKET_COUNT)
 
     return interpolated(numbers, fractions, value_at)
 
 
-def sizes(places: Ints, counts: Ints, size: int) -> Ints:
+def condensed_sizes(positions: Ints, counts: Ints, size: int) -> Ints:
     """How many values each of `size` histograms has, condensed."""
-    ends = np.searchsorted(places, np.arange(size + 1) * WIDTH)
+    ends = np.searchsorted(positions, np.arange(size + 1) * BUCKET_COUNT)
     return np.diff(np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(counts)))[ends])

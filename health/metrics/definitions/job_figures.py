@@ -20,15 +20,15 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import numpy as np
 
 from db.definitions.job_times import DECIDED, outcome_of, span_seconds
-from db.definitions.prices import NO_LIST, PriceList, Runner, bill
+from db.definitions.prices import EMPTY_PRICE_LIST, PriceList, Runner, bill
 from db.enums import Conclusion, Outcome
-from health.metrics.definitions.distribution import or_null, percentiles, ratio
+from health.metrics.definitions.distribution import nan_to_none, percentiles, ratio
 
 # GitHub writes whole seconds, its clocks disagree by one, and it needs a few seconds to create the next job.
-_EARLY, _LATE = timedelta(seconds=2), timedelta(seconds=30)
+_MAX_EARLY_START, _MAX_LATE_START = timedelta(seconds=2), timedelta(seconds=30)
 
 
-class Timed(Protocol):
+class TimedJob(Protocol):
     """A job as it is stored."""
 
     @property
@@ -52,7 +52,7 @@ class Timed(Protocol):
 
 
 @dataclass(frozen=True)
-class Link:
+class CriticalJob:
     """It waited `queue_seconds` for a runner, then ran `seconds`, from `start` to `end`. `exclusive_seconds`: how long
     no other job of the run was running meanwhile, so what the run would have won if this job had taken no time."""
 
@@ -66,48 +66,48 @@ class Link:
 
 
 @dataclass(frozen=True)
-class _Ended:
-    job: Timed
+class _FinishedJob:
+    job: TimedJob
     created: datetime
     start: datetime
     end: datetime
 
 
-def critical_path(jobs: Iterable[Timed]) -> list[Link]:
+def critical_path(jobs: Iterable[TimedJob]) -> list[CriticalJob]:
     """Of the jobs of one attempt, the first of the chain first; empty where none has ended. Copies, phantoms,
     skipped jobs and those that no runner took do not count."""
-    ended = sorted(_own(jobs), key=lambda each: (each.end, each.job.id))
+    ended = sorted(_own_jobs(jobs), key=lambda each: (each.end, each.job.id))
     if not ended:
         return []
     ends = [each.end for each in ended]
-    chain: list[_Ended] = []
+    chain: list[_FinishedJob] = []
     place = len(ended) - 1
-    while place >= 0 and (not chain or ends[place] >= chain[-1].created - _LATE):
+    while place >= 0 and (not chain or ends[place] >= chain[-1].created - _MAX_LATE_START):
         chain.append(ended[place])
         # Strictly down the list, so that it comes to an end whatever the clocks say.
-        place = min(bisect_right(ends, ended[place].created + _EARLY) - 1, place - 1)
-    running = _Running(ended)
-    return [_link(each, running) for each in reversed(chain)]
+        place = min(bisect_right(ends, ended[place].created + _MAX_EARLY_START) - 1, place - 1)
+    running = _JobOverlap(ended)
+    return [_critical_job(each, running) for each in reversed(chain)]
 
 
-def _own(jobs: Iterable[Timed]) -> Iterable[_Ended]:
+def _own_jobs(jobs: Iterable[TimedJob]) -> Iterable[_FinishedJob]:
     for job in jobs:
         start, end = job.started_at, job.completed_at
         counts = not job.copied and not job.phantom and job.conclusion != Conclusion.SKIPPED and job.has_started
         if counts and start is not None and end is not None and start <= end:
-            yield _Ended(job, min(job.created_at or start, start), start, end)
+            yield _FinishedJob(job, min(job.created_at or start, start), start, end)
 
 
-def _link(each: _Ended, running: "_Running") -> Link:
+def _critical_job(each: _FinishedJob, running: "_JobOverlap") -> CriticalJob:
     job = each.job
     queued, ran = (each.start - each.created).total_seconds(), (each.end - each.start).total_seconds()
-    return Link(job.id, job.name, each.start, each.end, queued, ran, running.alone(each))
+    return CriticalJob(job.id, job.name, each.start, each.end, queued, ran, running.exclusive_seconds(each))
 
 
-class _Running:
+class _JobOverlap:
     """When which job ran, to ask how long one of them ran alone."""
 
-    def __init__(self, jobs: Iterable[_Ended]) -> None:
+    def __init__(self, jobs: Iterable[_FinishedJob]) -> None:
         self._spans = sorted((each.start, each.end, each.job.id) for each in jobs)
         self._starts = [start for start, _, _ in self._spans]
         # The two latest ends among the spans up to each place, with their jobs: one of them may be the one in question.
@@ -115,19 +115,19 @@ class _Running:
         for _, end, job_id in self._spans:
             self._latest.append(tuple(sorted((*self._latest[-1], (end, job_id)), reverse=True)[:2]))
 
-    def alone(self, each: _Ended) -> float:
+    def exclusive_seconds(self, job: _FinishedJob) -> float:
         """Seconds of its span in which none of the others ran."""
-        first = bisect_left(self._starts, each.start)
-        earlier = [end for end, job_id in self._latest[first] if job_id != each.job.id]
-        alone, reached = 0.0, max([each.start, *earlier[:1]])
+        first = bisect_left(self._starts, job.start)
+        earlier = [end for end, job_id in self._latest[first] if job_id != job.job.id]
+        alone, reached = 0.0, max([job.start, *earlier[:1]])
         for place in range(first, len(self._spans)):
             begin, stop, job_id = self._spans[place]
-            if begin >= each.end or reached >= each.end:
+            if begin >= job.end or reached >= job.end:
                 break
-            if job_id != each.job.id:
+            if job_id != job.job.id:
                 alone += max((begin - reached).total_seconds(), 0.0)
                 reached = max(reached, stop)
-        return alone + max((each.end - reached).total_seconds(), 0.0)
+        return alone + max((job.end - reached).total_seconds(), 0.0)
 
 
 class JobFact(NamedTuple):
@@ -206,7 +206,7 @@ class StepFigures:
     change: float | None
 
 
-class _Sample(NamedTuple):
+class _JobSample(NamedTuple):
     run_id: int
     outcome: Outcome
     seconds: float | None
@@ -214,7 +214,7 @@ class _Sample(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Timed:
+class _CommonFigures:
     runs: int
     failed: int
     failure_rate: float | None
@@ -226,7 +226,7 @@ class _Timed:
 
 _Fact = TypeVar("_Fact", JobFact, StepFact)
 # What never ran is no sample.
-_NEVER = (Outcome.SKIPPED,)
+_NEVER_RAN = (Outcome.SKIPPED,)
 
 
 def job_figures(
@@ -236,16 +236,16 @@ def job_figures(
     decided_runs: Collection[int],
     private: bool,
     free_runs: Collection[int] = (),
-    prices: PriceList = NO_LIST,
+    prices: PriceList = EMPTY_PRICE_LIST,
 ) -> list[JobFigures]:
     """The most time spent first. `before` are jobs of the window before; critical paths are those of `decided_runs`.
     `free_runs` are those for which GitHub bills nothing."""
-    own = _own_job_figures(facts)
-    of_name, then = _by_name(own), _by_name(_latest(_own_job_figures(before)))
-    alone, paths = _on_paths(own, decided_runs)
+    own = _own_facts(facts)
+    of_name, then = _by_name(own), _by_name(_latest_attempts(_own_facts(before)))
+    alone, paths = _critical_path_times(own, decided_runs)
     found = []
-    for name, ran in _by_name(_latest(own)).items():
-        timed = _timed(_job_samples(ran), _job_samples(then.get(name, ())))
+    for name, ran in _by_name(_latest_attempts(own)).items():
+        timed = _common_figures(_job_samples(ran), _job_samples(then.get(name, ())))
         queue_p50, queue_p95 = _percentiles(fact.queue_seconds for fact in ran if fact.has_started)
         started = [fact for fact in of_name[name] if fact.has_started]
         bills = [
@@ -272,22 +272,24 @@ def job_figures(
 
 def step_figures(facts: Iterable[StepFact], before: Iterable[StepFact]) -> list[StepFigures]:
     """The most time spent first. The newest runs come first in both."""
-    now, then = _steps(facts), _steps(before)
+    now, then = _samples_by_step(facts), _samples_by_step(before)
     found = [
-        StepFigures(job=job, name=name, number=samples[0].number, **vars(_timed(samples, then.get((job, name), ()))))
+        StepFigures(
+            job=job, name=name, number=samples[0].number, **vars(_common_figures(samples, then.get((job, name), ())))
+        )
         for (job, name), samples in now.items()
     ]
     return sorted(found, key=lambda each: (-(each.p50 or 0.0) * each.runs, each.job, each.number, each.name))
 
 
-def _own_job_figures(facts: Iterable[_Fact]) -> list[_Fact]:
+def _own_facts(facts: Iterable[_Fact]) -> list[_Fact]:
     return [
         fact for fact in facts
-        if not fact.copied and not fact.phantom and outcome_of(fact.status, fact.conclusion) not in _NEVER
+        if not fact.copied and not fact.phantom and outcome_of(fact.status, fact.conclusion) not in _NEVER_RAN
     ]  # fmt: skip
 
 
-def _latest(own: Sequence[_Fact]) -> list[_Fact]:
+def _latest_attempts(own: Sequence[_Fact]) -> list[_Fact]:
     """Of each run and name those of the latest attempt."""
     last: dict[tuple[int, str], int] = {}
     for fact in own:
@@ -303,7 +305,7 @@ def _by_name(facts: Iterable[_Fact]) -> dict[str, list[_Fact]]:
     return found
 
 
-def _on_paths(own: Iterable[JobFact], decided_runs: Collection[int]) -> tuple[dict[str, list[float]], int]:
+def _critical_path_times(own: Iterable[JobFact], decided_runs: Collection[int]) -> tuple[dict[str, list[float]], int]:
     """Of each name on critical paths its time alone there, and how many paths there are."""
     of_run: dict[int, list[JobFact]] = defaultdict(list)
     wanted = set(decided_runs)
@@ -321,51 +323,51 @@ def _on_paths(own: Iterable[JobFact], decided_runs: Collection[int]) -> tuple[di
     return alone, paths
 
 
-def _job_samples(facts: Iterable[JobFact]) -> list[_Sample]:
+def _job_samples(facts: Iterable[JobFact]) -> list[_JobSample]:
     return [
-        _Sample(
+        _JobSample(
             fact.run_id, outcome_of(fact.status, fact.conclusion), fact.duration_seconds if fact.has_started else None
         )
         for fact in facts
     ]
 
 
-def _steps(facts: Iterable[StepFact]) -> dict[tuple[str, str], list[_Sample]]:
-    found: dict[tuple[str, str], list[_Sample]] = defaultdict(list)
-    for fact in _latest(_own_job_figures(facts)):
+def _samples_by_step(facts: Iterable[StepFact]) -> dict[tuple[str, str], list[_JobSample]]:
+    found: dict[tuple[str, str], list[_JobSample]] = defaultdict(list)
+    for fact in _latest_attempts(_own_facts(facts)):
         for sample, name in _step_samples(fact):
             found[fact.name, name].append(sample)
     return found
 
 
-def _step_samples(fact: StepFact) -> Iterator[tuple[_Sample, str]]:
+def _step_samples(fact: StepFact) -> Iterator[tuple[_JobSample, str]]:
     for step in fact.steps:
         outcome = outcome_of(step.get("status") or "", step.get("conclusion"))
-        if outcome not in _NEVER:
-            seconds = span_seconds(_moment(step.get("started_at")), _moment(step.get("completed_at")))
-            yield _Sample(fact.run_id, outcome, seconds, step.get("number") or 0), str(step.get("name") or "")
+        if outcome not in _NEVER_RAN:
+            seconds = span_seconds(_parse_time(step.get("started_at")), _parse_time(step.get("completed_at")))
+            yield _JobSample(fact.run_id, outcome, seconds, step.get("number") or 0), str(step.get("name") or "")
 
 
-def _moment(text: str | None) -> datetime | None:
+def _parse_time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _timed(samples: Sequence[_Sample], before: Sequence[_Sample]) -> _Timed:
+def _common_figures(samples: Sequence[_JobSample], before: Sequence[_JobSample]) -> _CommonFigures:
     outcomes = [sample.outcome for sample in samples]
     decided = sum(outcome in DECIDED for outcome in outcomes)
     failed = outcomes.count(Outcome.FAILURE)
-    p50, p95 = _percentiles(_decided(samples))
-    earlier = _percentiles(_decided(before))[0]
+    p50, p95 = _percentiles(_decided_durations(samples))
+    earlier = _percentiles(_decided_durations(before))[0]
     change = (p50 - earlier) / earlier if p50 is not None and earlier else None
     runs = len({sample.run_id for sample in samples})
-    return _Timed(runs, failed, ratio(failed, decided), p50, p95, earlier, change)
+    return _CommonFigures(runs, failed, ratio(failed, decided), p50, p95, earlier, change)
 
 
-def _decided(samples: Iterable[_Sample]) -> Iterator[float | None]:
+def _decided_durations(samples: Iterable[_JobSample]) -> Iterator[float | None]:
     return (sample.seconds for sample in samples if sample.outcome in DECIDED)
 
 
 def _percentiles(values: Iterable[float | None]) -> list[float | None]:
     """p50 and p95 of those that are known."""
     known = np.sort(np.asarray([value for value in values if value is not None], dtype=np.float64))
-    return or_null(percentiles(known, np.asarray([len(known)]), (0.5, 0.95))[0])
+    return nan_to_none(percentiles(known, np.asarray([len(known)]), (0.5, 0.95))[0])

@@ -12,11 +12,11 @@ from db.definitions.job_times import outcome_of
 from db.enums import Outcome
 
 _SEPARATOR = " / "
-_WORST_FIRST = (Outcome.FAILURE, Outcome.IN_PROGRESS, Outcome.CANCELLED, Outcome.OTHER, Outcome.SUCCESS)
-_RANK: Mapping[str, int] = {outcome: place for place, outcome in enumerate(_WORST_FIRST)}
+_OUTCOME_ORDER = (Outcome.FAILURE, Outcome.IN_PROGRESS, Outcome.CANCELLED, Outcome.OTHER, Outcome.SUCCESS)
+_RANK: Mapping[str, int] = {outcome: place for place, outcome in enumerate(_OUTCOME_ORDER)}
 
 
-class Named(Protocol):
+class NamedJob(Protocol):
     """A job as it is stored."""
 
     @property
@@ -31,7 +31,7 @@ class Named(Protocol):
     def copied(self) -> bool: ...
 
 
-JobT = TypeVar("JobT", bound=Named)
+JobT = TypeVar("JobT", bound=NamedJob)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def group_name(name: str) -> str:
     return "".join([*parts, name[kept:]]).strip() or name
 
 
-def worst_first(jobs: Sequence[JobT]) -> list[JobT]:
+def sort_by_outcome(jobs: Sequence[JobT]) -> list[JobT]:
     """Failed ones first, then those that run, were cancelled, ended otherwise, succeeded, were skipped; each kind in
     the given order."""
     return sorted(jobs, key=_rank)
@@ -87,12 +87,12 @@ def job_groups(jobs: Sequence[JobT]) -> list[JobGroup[JobT]]:
 def _group(name: str, jobs: list[JobT]) -> JobGroup[JobT]:
     timed = [job for job in jobs if job.duration_seconds is not None and not job.copied]
     failed = sum(outcome_of(job.status, job.conclusion) is Outcome.FAILURE for job in jobs)
-    return JobGroup(name, worst_first(jobs), failed, max(timed, key=_seconds, default=None))
+    return JobGroup(name, sort_by_outcome(jobs), failed, max(timed, key=_seconds, default=None))
 
 
-def _rank(job: Named) -> int:
+def _rank(job: NamedJob) -> int:
     return _RANK.get(outcome_of(job.status, job.conclusion), len(_RANK))
 
 
-def _seconds(job: Named | None) -> float:
+def _seconds(job: NamedJob | None) -> float:
     return (job.duration_seconds if job else None) or 0.0

@@ -5,25 +5,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from db.enums import Grain, Part
-from health.metrics.definitions.table import Table, fold, pick
+from db.enums import Dimension, RollupLevel
+from health.metrics.definitions.table import AggregateTable, sum_rows, take
 
-PARTS: dict[Grain, frozenset[Part]] = {
-    Grain.ALL: frozenset(),
-    Grain.ALL_EVENT: frozenset({Part.EVENT}),
-    Grain.REPO: frozenset({Part.REPOSITORY}),
-    Grain.REPO_EVENT: frozenset({Part.REPOSITORY, Part.EVENT}),
-    Grain.REPO_BRANCH: frozenset({Part.REPOSITORY, Part.BRANCH_KIND}),
-    Grain.WORKFLOW: frozenset({Part.REPOSITORY, Part.WORKFLOW}),
-    Grain.FINEST: frozenset(Part),
+DIMENSIONS: dict[RollupLevel, frozenset[Dimension]] = {
+    RollupLevel.ALL: frozenset(),
+    RollupLevel.ALL_EVENT: frozenset({Dimension.EVENT}),
+    RollupLevel.REPO: frozenset({Dimension.REPOSITORY}),
+    RollupLevel.REPO_EVENT: frozenset({Dimension.REPOSITORY, Dimension.EVENT}),
+    RollupLevel.REPO_BRANCH: frozenset({Dimension.REPOSITORY, Dimension.BRANCH_KIND}),
+    RollupLevel.WORKFLOW: frozenset({Dimension.REPOSITORY, Dimension.WORKFLOW}),
+    RollupLevel.FINEST: frozenset(Dimension),
 }
 # Made of all monitored repositories together; repository 0.
-OVER_ALL = (Grain.ALL, Grain.ALL_EVENT)
-OF_ONE = tuple(grain for grain in Grain if grain not in OVER_ALL)
+CROSS_REPOSITORY_LEVELS = (RollupLevel.ALL, RollupLevel.ALL_EVENT)
+REPOSITORY_LEVELS = tuple(grain for grain in RollupLevel if grain not in CROSS_REPOSITORY_LEVELS)
 
 
 @dataclass(frozen=True)
-class Key:
+class RollupKey:
     """What a roll-up is about."""
 
     tile: int
@@ -32,44 +32,48 @@ class Key:
     branch_kind: int
     event: str
 
-    def at(self, grain: Grain, tile: int) -> "Key":
+    def at_level(self, level: RollupLevel, bucket: int) -> "RollupKey":
         """The roll-up of that grain that this one is part of; what the grain does not tell apart is 0 or empty."""
-        parts = PARTS[grain]
-        return Key(
-            tile,
-            self.repository_id if Part.REPOSITORY in parts else 0,
-            self.workflow_id if Part.WORKFLOW in parts else 0,
-            self.branch_kind if Part.BRANCH_KIND in parts else 0,
-            self.event if Part.EVENT in parts else "",
+        parts = DIMENSIONS[level]
+        return RollupKey(
+            bucket,
+            self.repository_id if Dimension.REPOSITORY in parts else 0,
+            self.workflow_id if Dimension.WORKFLOW in parts else 0,
+            self.branch_kind if Dimension.BRANCH_KIND in parts else 0,
+            self.event if Dimension.EVENT in parts else "",
         )
 
 
 @dataclass(frozen=True)
-class Rollups:
+class KeyedTable:
     """One key a row of the table."""
 
-    keys: list[Key]
-    table: Table
+    keys: list[RollupKey]
+    table: AggregateTable
 
-    def at(self, grain: Grain, tiles: Sequence[int]) -> "Rollups":
+    def at_level(self, level: RollupLevel, buckets: Sequence[int]) -> "KeyedTable":
         """Added up to that grain; `tiles` says for each row which tile it goes to."""
-        return gather([key.at(grain, tile) for key, tile in zip(self.keys, tiles, strict=True)], self.table)
+        return rollups_by_key(
+            [key.at_level(level, tile) for key, tile in zip(self.keys, buckets, strict=True)], self.table
+        )
 
-    def only(self, wanted: Collection[int]) -> "Rollups":
+    def in_buckets(self, buckets: Collection[int]) -> "KeyedTable":
         """Those of these tiles."""
-        places = [place for place, key in enumerate(self.keys) if key.tile in wanted]
-        return Rollups([self.keys[place] for place in places], pick(self.table, places))
+        places = [place for place, key in enumerate(self.keys) if key.tile in buckets]
+        return KeyedTable([self.keys[place] for place in places], take(self.table, places))
 
 
-def gather(keys: Sequence[Key], table: Table) -> Rollups:
+def rollups_by_key(keys: Sequence[RollupKey], table: AggregateTable) -> KeyedTable:
     """One row a key, where several rows of the table may have the same one."""
-    found: dict[Key, int] = {}
+    found: dict[RollupKey, int] = {}
     rows = np.fromiter((found.setdefault(key, len(found)) for key in keys), np.int64, len(keys))
-    return Rollups(list(found), fold(table, rows, len(found)))
+    return KeyedTable(list(found), sum_rows(table, rows, len(found)))
 
 
-def coarsest(needed: Collection[Part], *, over_all: bool) -> Grain:
+def coarsest_level(dimensions: Collection[Dimension], *, all_repositories: bool) -> RollupLevel:
     """The grain with the fewest rows that tells these apart. `over_all`: all monitored repositories are meant."""
     return next(
-        grain for grain in Grain if set(needed) <= PARTS[grain] and (over_all or Part.REPOSITORY in PARTS[grain])
+        grain
+        for grain in RollupLevel
+        if set(dimensions) <= DIMENSIONS[grain] and (all_repositories or Dimension.REPOSITORY in DIMENSIONS[grain])
     )

@@ -21,15 +21,15 @@ COUNTS = (*OUTCOMES, "rerun", "flaky", "recovery_open", "first_success", "first_
 SUMS = ("duration", "queue", "recovery", "compute", "wasted", "cost", "success_duration", "wasted_flaky",
         "wasted_cancelled", "wasted_superseded", "defect")  # fmt: skip
 # Histograms of seconds, and how many decided and failed runs began in each hour of the week (Monday 0 h UTC = 0).
-SECONDS = ("durations", "queues", "recoveries", "success_durations")
-HOURS = ("decided_hours", "failed_hours")
-HISTOGRAMS = (*SECONDS, *HOURS)
+SPAN_HISTOGRAMS = ("durations", "queues", "recoveries", "success_durations")
+HOUR_HISTOGRAMS = ("decided_hours", "failed_hours")
+HISTOGRAMS = (*SPAN_HISTOGRAMS, *HOUR_HISTOGRAMS)
 # Durations of failed runs have no histogram: it is that of all decided runs without that of the successful ones.
-_EXACT = (*SECONDS, "failure_durations")
-_OUTCOME = {str(outcome): place for place, outcome in enumerate(Outcome)}
+_SAMPLE_COLUMNS = (*SPAN_HISTOGRAMS, "failure_durations")
+_OUTCOME_INDEX = {str(outcome): place for place, outcome in enumerate(Outcome)}
 # As many as two bytes tell apart.
-_BUCKETS = 1 << 16
-OPEN = COUNTS.index("recovery_open")
+_BUCKET_LIMIT = 1 << 16
+RECOVERY_OPEN_INDEX = COUNTS.index("recovery_open")
 
 
 class RunFact(NamedTuple):
@@ -57,8 +57,8 @@ class RunFact(NamedTuple):
 
 
 # Columns that are added up over all runs, whatever became of them.
-_ADDED_COUNTS = ("never_started", "unpriced_minutes")
-_ADDED_SUMS = {
+_RUN_COUNT_FIELDS = ("never_started", "unpriced_minutes")
+_RUN_SUM_FIELDS = {
     "compute": "compute_seconds", "wasted": "wasted_seconds", "cost": "cost_usd",
     "wasted_flaky": "wasted_flaky_seconds", "wasted_cancelled": "wasted_cancelled_seconds",
     "wasted_superseded": "wasted_superseded_seconds", "defect": "defect_seconds",
@@ -66,20 +66,20 @@ _ADDED_SUMS = {
 
 
 @dataclass(frozen=True)
-class Entries:
+class SparseHistogram:
     """Histograms of many rows: `counts` values of row `rows` lie in bucket `buckets`."""
 
     rows: Ints
     buckets: Ints
     counts: Ints
 
-    def fold(self, into: Ints) -> "Entries":
+    def reindex(self, row_map: Ints) -> "SparseHistogram":
         """Not added up yet: that is done once, at the end."""
-        return Entries(into[self.rows], self.buckets, self.counts)
+        return SparseHistogram(row_map[self.rows], self.buckets, self.counts)
 
 
 @dataclass(frozen=True)
-class Exact:
+class Samples:
     """Single values in seconds, each of a row."""
 
     rows: Ints
@@ -87,50 +87,50 @@ class Exact:
 
 
 @dataclass(frozen=True)
-class Table:
+class AggregateTable:
     """`counts` and `sums` have one row a group; `exact` values and `histograms` are both to be counted."""
 
     counts: Ints
     sums: Floats
-    exact: Mapping[str, Exact]
-    histograms: Mapping[str, Entries]
+    samples: Mapping[str, Samples]
+    histograms: Mapping[str, SparseHistogram]
 
     def __len__(self) -> int:
         return len(self.counts)
 
 
 _NO_INTS = np.zeros(0, dtype=np.int64)
-_NO_ENTRIES = Entries(_NO_INTS, _NO_INTS, _NO_INTS)
-_NO_EXACT = Exact(_NO_INTS, np.zeros(0))
+_EMPTY_HISTOGRAM = SparseHistogram(_NO_INTS, _NO_INTS, _NO_INTS)
+_EMPTY_SAMPLES = Samples(_NO_INTS, np.zeros(0))
 
 
-def nothing(size: int = 0) -> Table:
-    return Table(
+def empty_table(size: int = 0) -> AggregateTable:
+    return AggregateTable(
         np.zeros((size, len(COUNTS)), dtype=np.int64),
         np.zeros((size, len(SUMS))),
-        dict.fromkeys(_EXACT, _NO_EXACT),
-        dict.fromkeys(HISTOGRAMS, _NO_ENTRIES),
+        dict.fromkeys(_SAMPLE_COLUMNS, _EMPTY_SAMPLES),
+        dict.fromkeys(HISTOGRAMS, _EMPTY_HISTOGRAM),
     )
 
 
-def of_runs(facts: Sequence[RunFact], rows: Ints, size: int) -> Table:
+def from_runs(facts: Sequence[RunFact], rows: Ints, size: int) -> AggregateTable:
     """`rows` says of each run which of the `size` groups it belongs to."""
     if not len(facts):
-        return nothing(size)
+        return empty_table(size)
     columns = RunFact(*zip(*facts, strict=True))  # type: ignore[arg-type]
-    outcome = np.fromiter((_OUTCOME.get(each, _OUTCOME["other"]) for each in columns.outcome), np.int64)
-    table = nothing(size)
+    outcome = np.fromiter((_OUTCOME_INDEX.get(each, _OUTCOME_INDEX["other"]) for each in columns.outcome), np.int64)
+    table = empty_table(size)
     np.add.at(table.counts, (rows, outcome), 1)
     for name, mask in _masks(columns, outcome).items():
         table.counts[:, COUNTS.index(name)] = np.bincount(rows[mask], minlength=size)
-    for name in _ADDED_COUNTS:
+    for name in _RUN_COUNT_FIELDS:
         np.add.at(table.counts[:, COUNTS.index(name)], rows, np.asarray(getattr(columns, name), dtype=np.int64))
-    for name, column in _ADDED_SUMS.items():
+    for name, column in _RUN_SUM_FIELDS.items():
         weights = np.asarray(getattr(columns, column), dtype=np.float64)
         table.sums[:, SUMS.index(name)] = np.bincount(rows, weights=weights, minlength=size)
-    passed, failed = (outcome == _OUTCOME[name] for name in ("success", "failure"))
+    passed, failed = (outcome == _OUTCOME_INDEX[name] for name in ("success", "failure"))
     decided = passed | failed
-    spans = exact_spans(rows[decided], passed[decided], *(
+    spans = span_samples(rows[decided], passed[decided], *(
         np.asarray(values, dtype=np.float64)[decided] for values in (columns.duration_seconds, columns.queue_seconds)
     ))  # fmt: skip
     for name, of in spans.items():
@@ -138,13 +138,15 @@ def of_runs(facts: Sequence[RunFact], rows: Ints, size: int) -> Table:
             table.sums[:, SUMS.index(name.removesuffix("s"))] = np.bincount(of.rows, weights=of.values, minlength=size)
     hour = np.asarray(columns.hour, dtype=np.int64)
     hours = {
-        name: Entries(rows[mask], hour[mask], np.ones(int(mask.sum()), dtype=np.int64))
+        name: SparseHistogram(rows[mask], hour[mask], np.ones(int(mask.sum()), dtype=np.int64))
         for name, mask in (("decided_hours", decided), ("failed_hours", failed))
     }
-    return Table(table.counts, table.sums, {**table.exact, **spans}, {**table.histograms, **hours})
+    return AggregateTable(table.counts, table.sums, {**table.samples, **spans}, {**table.histograms, **hours})
 
 
-def exact_spans(rows: Ints, passed: Sequence[Any], durations: Sequence[Any], queues: Sequence[Any]) -> dict[str, Exact]:
+def span_samples(
+    rows: Ints, passed: Sequence[Any], durations: Sequence[Any], queues: Sequence[Any]
+) -> dict[str, Samples]:
     """The known spans of decided runs, each of a row; `passed` says of each whether it succeeded."""
     success, seconds = np.asarray(passed, dtype=bool), np.asarray(durations, dtype=np.float64)
     waits = np.asarray(queues, dtype=np.float64)
@@ -152,14 +154,14 @@ def exact_spans(rows: Ints, passed: Sequence[Any], durations: Sequence[Any], que
     among = {
         "durations": timed, "success_durations": timed & success, "failure_durations": timed & ~success
     }  # fmt: skip
-    found = {name: Exact(rows[mask], seconds[mask]) for name, mask in among.items()}
-    return {**found, "queues": Exact(rows[waited], waits[waited])}
+    found = {name: Samples(rows[mask], seconds[mask]) for name, mask in among.items()}
+    return {**found, "queues": Samples(rows[waited], waits[waited])}
 
 
 def _masks(columns: RunFact, outcome: Ints) -> dict[str, Any]:
     """Which runs are counted under each name; `columns` has a sequence in each field, `outcome` the place of each."""
-    over = outcome != _OUTCOME["in_progress"]
-    first = np.fromiter((_OUTCOME.get(each or "", -1) for each in columns.first_outcome), np.int64, len(outcome))  # type: ignore[union-attr]
+    over = outcome != _OUTCOME_INDEX["in_progress"]
+    first = np.fromiter((_OUTCOME_INDEX.get(each or "", -1) for each in columns.first_outcome), np.int64, len(outcome))  # type: ignore[union-attr]
     attempt = np.asarray(columns.attempt, dtype=np.int64)
     first = np.where(attempt <= 1, outcome, first)
     return {
@@ -167,47 +169,47 @@ def _masks(columns: RunFact, outcome: Ints) -> dict[str, Any]:
         "rerun_unapproved": over & (np.asarray(columns.reruns, dtype=np.int64) > 0),
         "flaky": np.asarray(columns.flaky, dtype=bool),
         "failed_then_rerun": np.asarray(columns.failed_then_rerun, dtype=bool),
-        "first_success": first == _OUTCOME["success"],
-        "first_failure": first == _OUTCOME["failure"],
+        "first_success": first == _OUTCOME_INDEX["success"],
+        "first_failure": first == _OUTCOME_INDEX["failure"],
     }
 
 
-def of_recoveries(seconds: Sequence[float | None], rows: Ints, size: int) -> Table:
+def from_recoveries(seconds: Sequence[float | None], rows: Ints, size: int) -> AggregateTable:
     """Broken episodes, null while one is open."""
-    table = nothing(size)
+    table = empty_table(size)
     values = np.asarray(seconds, dtype=np.float64)
     over = ~np.isnan(values)
-    table.counts[:, OPEN] = np.bincount(rows[~over], minlength=size)
+    table.counts[:, RECOVERY_OPEN_INDEX] = np.bincount(rows[~over], minlength=size)
     table.sums[:, SUMS.index("recovery")] = np.bincount(rows[over], weights=values[over], minlength=size)
-    return Table(table.counts, table.sums, {**table.exact, "recoveries": Exact(rows[over], values[over])},
+    return AggregateTable(table.counts, table.sums, {**table.samples, "recoveries": Samples(rows[over], values[over])},
                  table.histograms)  # fmt: skip
 
 
-def of_rollups(columns: Mapping[str, Sequence[Any]]) -> Table:
+def from_rollups(columns: Mapping[str, Sequence[Any]]) -> AggregateTable:
     """As stored: the columns by name, each with a value a roll-up. What is not among them is 0 or empty."""
     size = len(next(iter(columns.values()), ()))
-    table = nothing(size)
+    table = empty_table(size)
     for names, values in ((COUNTS, table.counts), (SUMS, table.sums)):
         for place, name in enumerate(names):
             if name in columns:
                 values[:, place] = np.fromiter(columns[name], values.dtype, size)
-    found = {name: unpack_entries(columns[name]) for name in HISTOGRAMS if name in columns}
-    return Table(table.counts, table.sums, table.exact, {**table.histograms, **found})
+    found = {name: unpack_histograms(columns[name]) for name in HISTOGRAMS if name in columns}
+    return AggregateTable(table.counts, table.sums, table.samples, {**table.histograms, **found})
 
 
-def fold(table: Table, rows: Ints, size: int) -> Table:
+def sum_rows(table: AggregateTable, rows: Ints, size: int) -> AggregateTable:
     """Adds up the rows: row k of the table goes into row `rows[k]` of `size`."""
     if size == len(rows) and (rows == np.arange(size)).all():
         return table
-    return Table(
-        _added_up(table.counts, rows, size),
-        _added_up(table.sums, rows, size),
-        {name: Exact(rows[each.rows], each.values) for name, each in table.exact.items()},
-        {name: each.fold(rows) for name, each in table.histograms.items()},
+    return AggregateTable(
+        _sum_by_row(table.counts, rows, size),
+        _sum_by_row(table.sums, rows, size),
+        {name: Samples(rows[each.rows], each.values) for name, each in table.samples.items()},
+        {name: each.reindex(rows) for name, each in table.histograms.items()},
     )
 
 
-def _added_up(values: Any, rows: Ints, size: int) -> Any:
+def _sum_by_row(values: Any, rows: Ints, size: int) -> Any:
     found = np.zeros((size, values.shape[1]), dtype=values.dtype)
     # Most questions need a few of the columns.
     for place in np.flatnonzero(values.any(axis=0)):
@@ -215,44 +217,44 @@ def _added_up(values: Any, rows: Ints, size: int) -> Any:
     return found
 
 
-def pick(table: Table, places: Sequence[int]) -> Table:
+def take(table: AggregateTable, indices: Sequence[int]) -> AggregateTable:
     """These rows alone, in this order."""
-    chosen = np.asarray(places, dtype=np.int64)
+    chosen = np.asarray(indices, dtype=np.int64)
     into = np.full(len(table), -1, dtype=np.int64)
     into[chosen] = np.arange(len(chosen))
-    exact = {name: _pick_exact(each, into) for name, each in table.exact.items()}
-    histograms = {name: _pick_entries(each, into) for name, each in table.histograms.items()}
-    return Table(table.counts[chosen], table.sums[chosen], exact, histograms)
+    exact = {name: _take_samples(each, into) for name, each in table.samples.items()}
+    histograms = {name: _take_histogram(each, into) for name, each in table.histograms.items()}
+    return AggregateTable(table.counts[chosen], table.sums[chosen], exact, histograms)
 
 
-def stack(tables: Iterable[Table]) -> Table:
+def concat_tables(tables: Iterable[AggregateTable]) -> AggregateTable:
     """All rows of all tables, one after the other."""
-    listed = list(tables) or [nothing()]
+    listed = list(tables) or [empty_table()]
     starts = np.cumsum([0, *(len(each) for each in listed)])
-    return Table(
+    return AggregateTable(
         np.concatenate([each.counts for each in listed]),
         np.concatenate([each.sums for each in listed]),
-        {name: stack_exact([each.exact[name] for each in listed], starts) for name in _EXACT},
-        {name: stack_entries([each.histograms[name] for each in listed], starts) for name in HISTOGRAMS},
+        {name: concat_samples([each.samples[name] for each in listed], starts) for name in _SAMPLE_COLUMNS},
+        {name: concat_histograms([each.histograms[name] for each in listed], starts) for name in HISTOGRAMS},
     )
 
 
-def blobs(table: Table, name: str) -> list[bytes | None]:
+def packed_histograms(table: AggregateTable, name: str) -> list[bytes | None]:
     """The histograms of one name as they are stored, one a row."""
     entries = table.histograms[name]
-    if name in SECONDS:
-        entries = _with_exact(entries, table.exact[name])
-    return pack_entries(entries, len(table))
+    if name in SPAN_HISTOGRAMS:
+        entries = _with_samples(entries, table.samples[name])
+    return pack_histograms(entries, len(table))
 
 
-def pack_entries(entries: Entries, size: int) -> list[bytes | None]:
+def pack_histograms(entries: SparseHistogram, size: int) -> list[bytes | None]:
     """The histograms of `size` rows as they are stored; buckets below 65,536."""
     packed: list[bytes | None] = [None] * size
     if not len(entries.rows):
         return packed
-    pairs, position = np.unique(entries.rows * _BUCKETS + entries.buckets, return_inverse=True)
+    pairs, position = np.unique(entries.rows * _BUCKET_LIMIT + entries.buckets, return_inverse=True)
     counts = np.bincount(position, weights=entries.counts)
-    rows, buckets = pairs // _BUCKETS, pairs % _BUCKETS
+    rows, buckets = pairs // _BUCKET_LIMIT, pairs % _BUCKET_LIMIT
     data = histogram.pack(buckets, counts)
     found, first = np.unique(rows, return_index=True)
     ends = [*first[1:], len(rows)]
@@ -261,48 +263,50 @@ def pack_entries(entries: Entries, size: int) -> list[bytes | None]:
     return packed
 
 
-def unpack_entries(listed: Sequence[bytes | None]) -> Entries:
+def unpack_histograms(blobs: Sequence[bytes | None]) -> SparseHistogram:
     """Histograms as they are stored, one a row."""
-    data = [blob or b"" for blob in listed]
+    data = [blob or b"" for blob in blobs]
     sizes = np.fromiter(map(len, data), np.int64, len(data)) // histogram.ENTRY_BYTES
     buckets, counts = histogram.unpack(b"".join(data))
-    return Entries(np.repeat(np.arange(len(data)), sizes), buckets, counts)
+    return SparseHistogram(np.repeat(np.arange(len(data)), sizes), buckets, counts)
 
 
-def _with_exact(entries: Entries, exact: Exact) -> Entries:
-    found = Entries(exact.rows, histogram.buckets(exact.values), np.ones(len(exact.rows), dtype=np.int64))
-    return stack_entries([entries, found], np.zeros(2, dtype=np.int64))
+def _with_samples(entries: SparseHistogram, exact: Samples) -> SparseHistogram:
+    found = SparseHistogram(
+        exact.rows, histogram.bucket_indices(exact.values), np.ones(len(exact.rows), dtype=np.int64)
+    )
+    return concat_histograms([entries, found], np.zeros(2, dtype=np.int64))
 
 
-def stack_entries(listed: Sequence[Entries], starts: Any) -> Entries:
+def concat_histograms(histograms: Sequence[SparseHistogram], starts: Any) -> SparseHistogram:
     """All of them; the rows of the k-th begin at `starts[k]`."""
-    some = [(each, start) for each, start in zip(listed, starts, strict=False) if len(each.rows)]
+    some = [(each, start) for each, start in zip(histograms, starts, strict=False) if len(each.rows)]
     if len(some) == 1:
         # Most often only roll-ups have histograms, and large ones: nothing is copied.
         only, start = some[0]
-        return Entries(only.rows + start if start else only.rows, only.buckets, only.counts)
+        return SparseHistogram(only.rows + start if start else only.rows, only.buckets, only.counts)
     if not some:
-        return _NO_ENTRIES
-    return Entries(
+        return _EMPTY_HISTOGRAM
+    return SparseHistogram(
         np.concatenate([each.rows + start for each, start in some]),
         np.concatenate([each.buckets for each, _ in some]),
         np.concatenate([each.counts for each, _ in some]),
     )
 
 
-def stack_exact(listed: Sequence[Exact], starts: Any) -> Exact:
+def concat_samples(samples: Sequence[Samples], starts: Any) -> Samples:
     """As stack_entries."""
-    return Exact(
-        np.concatenate([each.rows + start for each, start in zip(listed, starts, strict=False)]),
-        np.concatenate([each.values for each in listed]),
+    return Samples(
+        np.concatenate([each.rows + start for each, start in zip(samples, starts, strict=False)]),
+        np.concatenate([each.values for each in samples]),
     )
 
 
-def _pick_exact(each: Exact, into: Ints) -> Exact:
-    rows = into[each.rows]
-    return Exact(rows[rows >= 0], each.values[rows >= 0])
+def _take_samples(samples: Samples, into: Ints) -> Samples:
+    rows = into[samples.rows]
+    return Samples(rows[rows >= 0], samples.values[rows >= 0])
 
 
-def _pick_entries(each: Entries, into: Ints) -> Entries:
+def _take_histogram(each: SparseHistogram, into: Ints) -> SparseHistogram:
     rows = into[each.rows]
-    return Entries(rows[rows >= 0], each.buckets[rows >= 0], each.counts[rows >= 0])
+    return SparseHistogram(rows[rows >= 0], each.buckets[rows >= 0], each.counts[rows >= 0])

@@ -20,8 +20,8 @@ from db.enums import DISABLED_PREFIX, Outcome, WorkflowState, is_inactive
 from db.models import Heartbeat, Repository, Run, Workflow
 from db.runs.run_filters import in_scope, repository_ids, workflow_ids
 from db.runs.run_queries import RunRow, select_runs
-from health.completeness.service import collected_once
-from health.metrics.definitions.episodes import WorkflowStanding, standing_of
+from health.completeness.service import cached_overview
+from health.metrics.definitions.episodes import BranchStatus, workflow_status
 
 Key = tuple[int, int]
 ARCHIVED = "archived"
@@ -65,7 +65,7 @@ def inactive_workflows(session: Session) -> frozenset[Key]:
 
 LOOK_BACK = timedelta(days=90)
 # Broken workflows a question.
-_AT_ONCE = 100
+_BATCH_SIZE = 100
 
 
 @dataclass(frozen=True)
@@ -85,19 +85,19 @@ class Streak:
         return len(self.runs)
 
     @property
-    def first_bad(self) -> RunRow:
+    def first_failure(self) -> RunRow:
         return self.runs[0]
 
 
 def failing_streaks(session: Session, scope: Scope, now: datetime) -> list[Streak]:
     """Active workflows whose last decided run on the default branch failed: most failures in a row first, then the
     longest broken."""
-    where = [*in_scope(session, scope.whole_sequence()), Run.on_default_branch, Run.created_at >= now - LOOK_BACK]
+    where = [*in_scope(session, scope.for_sequences()), Run.on_default_branch, Run.created_at >= now - LOOK_BACK]
     query = select_runs(Run.repository_id, Repository.default_branch).order_by(Run.created_at, Run.id)
     grouped: dict[tuple[int, int, str], list[RunRow]] = defaultdict(list)
-    broken = _broken(session, where)
-    for first in range(0, len(broken), _AT_ONCE):
-        since = or_(*broken[first : first + _AT_ONCE])
+    broken = _broken_conditions(session, where)
+    for first in range(0, len(broken), _BATCH_SIZE):
+        since = or_(*broken[first : first + _BATCH_SIZE])
         for row in session.execute(query.where(*where, Run.outcome == Outcome.FAILURE, since)):
             run = RunRow(*row[:-2])
             grouped[row[-2], run.workflow_id, row[-1]].append(run)
@@ -105,7 +105,7 @@ def failing_streaks(session: Session, scope: Scope, now: datetime) -> list[Strea
     return sorted(found, key=lambda streak: (-streak.length, streak.since))
 
 
-def _broken(session: Session, where: Sequence[Any]) -> list[ColumnElement[bool]]:
+def _broken_conditions(session: Session, where: Sequence[Any]) -> list[ColumnElement[bool]]:
     """Conditions, one a broken workflow, for its runs since the last success. An index leads to the last run of each
     workflow, so that it does not matter how many there are."""
 
@@ -138,7 +138,7 @@ def _streak(repository_id: int, workflow_id: int, branch: str, runs: list[RunRow
 WorkflowPath = tuple[str, int]
 
 
-def standings(session: Session, scope: Scope, now: datetime) -> dict[WorkflowPath, WorkflowStanding]:
+def workflow_statuses(session: Session, scope: Scope, now: datetime) -> dict[WorkflowPath, BranchStatus]:
     """By repository (owner/name) and workflow id: all workflows of the scope's repositories and workflows. Branches,
     events and actors do not matter: it is the default branch that is judged. An index leads to the last run of each."""
     last = (
@@ -167,11 +167,11 @@ def standings(session: Session, scope: Scope, now: datetime) -> dict[WorkflowPat
     rows = session.execute(query).all()
     behind = catching_up(session, {row[1] for row in rows}, now)
     return {
-        (repo, workflow_id): WorkflowStanding(
+        (repo, workflow_id): BranchStatus(
             repo,
             workflow_id,
             branch,
-            standing_of(outcome, state, archived=archived, catching_up=repository_id in behind),
+            workflow_status(outcome, state, archived=archived, catching_up=repository_id in behind),
         )
         for repo, repository_id, branch, archived, workflow_id, state, outcome in rows
     }
@@ -180,7 +180,7 @@ def standings(session: Session, scope: Scope, now: datetime) -> dict[WorkflowPat
 def catching_up(session: Session, repository_ids: Collection[int], now: datetime) -> set[int]:
     """Ids of those whose runs of the time that is looked back are not all read yet: never read to an end, or history
     of that time is still being read."""
-    known = collected_once(session)
+    known = cached_overview(session)
     beat = session.get(Heartbeat, "collector")
     # A database that no collector ever looked after, as one that was filled by a copy, has nothing on its way.
     collecting = bool(beat and beat.detail)
@@ -188,7 +188,7 @@ def catching_up(session: Session, repository_ids: Collection[int], now: datetime
     for row in known.repositories:
         never = row.complete_since is None, row.synced_at is None
         unfinished = any(never) if collecting else any(never) and not all(never)
-        histories = known.missing[row.id].histories if row.id in known.missing else ()
-        if unfinished or any(each.reading and each.cursor > now - LOOK_BACK for each in histories):
+        histories = known.missing[row.id].backfills if row.id in known.missing else ()
+        if unfinished or any(each.is_reading and each.cursor > now - LOOK_BACK for each in histories):
             found.add(row.id)
     return found & set(repository_ids)

@@ -17,15 +17,15 @@ from db.engine import is_sharded
 from db.enums import Outcome
 from db.models import BrokenEpisode, Repository, Run
 from db.runs.run_filters import in_scope, in_window
-from db.sql import read
-from health.metrics.definitions.episodes import Branch, DecidedRun, Episode, with_later
+from db.sql import execute
+from health.metrics.definitions.episodes import Branch, DecidedRun, FailureEpisode, with_later_successes
 from health.metrics.queries.plan import rollup_state
 
-_AT_ONCE = 5_000
-_DEFAULTS = select(Repository.id, Repository.default_branch)
+_BATCH_SIZE = 5_000
+_DEFAULT_BRANCHES = select(Repository.id, Repository.default_branch)
 # Branches as one value of JSON, a list of places, repositories, workflows and names: a statement of always the same
 # words is compiled once.
-_KEYS = {
+_KEY_SQL = {
     "postgresql": "SELECT CAST(value->>0 AS INTEGER) AS place, CAST(value->>1 AS BIGINT) AS repository_id, "
     "CAST(value->>2 AS BIGINT) AS workflow_id, value->>3 AS branch "
     "FROM jsonb_array_elements(CAST(:branches AS jsonb)) AS listed (value)",
@@ -38,7 +38,7 @@ _KEY_COLUMNS = (
 )  # fmt: skip
 
 
-class _Kind(Enum):
+class _BranchLookup(Enum):
     """By which index the runs of a branch are found."""
 
     DEFAULT = "default"
@@ -46,31 +46,31 @@ class _Kind(Enum):
     UNNAMED = "unnamed"
 
 
-class _Place(NamedTuple):
+class _BranchBatch(NamedTuple):
     """Branches of workflows in a statement: all rows of `keys`, which are of one kind."""
 
-    kind: _Kind
+    kind: _BranchLookup
     keys: Any
     # Where all rows of `keys` are of one repository, its id.
     repository_id: int | None = None
 
 
-def branch_episodes(session: Session, scope: Scope, window: Window) -> list[Episode]:
+def branch_episodes(session: Session, scope: Scope, window: Window) -> list[FailureEpisode]:
     """Episodes on the branches of the scope, or on all, whose first failure was created in the window, in the order of
     these failures. Event and actor are those of the first failure; conclusion and status do not count."""
-    sequence = replace(scope.whole_sequence(), events=(), actors=())
-    begun = [_Begun(*row) for row in read(session, _beginnings(session, sequence, window)).all()]
-    unknown = [_branch_of(each) for each in begun if each.before is None]
+    sequence = replace(scope.for_sequences(), events=(), actors=())
+    begun = [_EpisodeStart(*row) for row in execute(session, _select_episode_starts(session, sequence, window)).all()]
+    unknown = [_branch_of(each) for each in begun if each.previous_outcome is None]
     failing = _failing_at(session, unknown, window.since)
     found = [
         _episode(each)
         for each in begun
-        if not (each.before is None and _branch_of(each) in failing) and _begun_in(each, scope)
+        if not (each.previous_outcome is None and _branch_of(each) in failing) and _starts_in_scope(each, scope)
     ]
-    return with_later(found, _successes_since(session, found, window.until))
+    return with_later_successes(found, _successes_since(session, found, window.until))
 
 
-class _Begun(NamedTuple):
+class _EpisodeStart(NamedTuple):
     """A failed run whose predecessor on its branch did not fail. `before`: outcome of that predecessor, null where it
     was created before the window or never; `recovered_at`: the earliest end of a success that was created later in the
     window."""
@@ -83,11 +83,11 @@ class _Begun(NamedTuple):
     actor: str | None
     created_at: datetime
     completed_at: datetime
-    before: str | None
+    previous_outcome: str | None
     recovered_at: datetime | None
 
 
-def _beginnings(session: Session, scope: Scope, window: Window) -> Select[Any]:
+def _select_episode_starts(session: Session, scope: Scope, window: Window) -> Select[Any]:
     """The rules of health.metrics.definitions.episodes.episodes in SQL, which sorts only the runs of branches with a failure: most
     branches have a few runs, none of which failed."""
     where = [*in_scope(session, scope), *_decided(), *in_window(window)]
@@ -105,7 +105,7 @@ def _beginnings(session: Session, scope: Scope, window: Window) -> Select[Any]:
     passed = case((Run.outcome == Outcome.SUCCESS, Run.completed_at))
     runs = (
         select(
-            *(getattr(Run, name) for name in _Begun._fields[:-2]),
+            *(getattr(Run, name) for name in _EpisodeStart._fields[:-2]),
             func.lead(Run.outcome).over(**backwards).label("before"),
             func.min(passed).over(**backwards, rows=(None, -1)).label("recovered_at"),
             Run.outcome,
@@ -116,19 +116,19 @@ def _beginnings(session: Session, scope: Scope, window: Window) -> Select[Any]:
         .c
     )
     begins = or_(runs.before.is_(None), runs.before != Outcome.FAILURE)
-    query = select(*(runs[name] for name in _Begun._fields)).where(runs.outcome == Outcome.FAILURE, begins)
+    query = select(*(runs[name] for name in _EpisodeStart._fields)).where(runs.outcome == Outcome.FAILURE, begins)
     return query.order_by(runs.created_at, runs.id)
 
 
-def _episode(begun: _Begun) -> Episode:
+def _episode(begun: _EpisodeStart) -> FailureEpisode:
     first = DecidedRun(
         begun.repository_id, begun.workflow_id, begun.branch, begun.id, begun.event, begun.actor, begun.created_at,
         begun.completed_at, str(Outcome.FAILURE),
     )  # fmt: skip
-    return Episode(first, begun.completed_at, begun.recovered_at)
+    return FailureEpisode(first, begun.completed_at, begun.recovered_at)
 
 
-def _branch_of(begun: _Begun) -> Branch:
+def _branch_of(begun: _EpisodeStart) -> Branch:
     return begun.repository_id, begun.workflow_id, begun.branch
 
 
@@ -139,27 +139,29 @@ def _decided() -> list[ColumnElement[bool]]:
     return [Run.outcome.in_(DECIDED), Run.completed_at.is_not(None), ~namesake]
 
 
-def _begun_in(first: _Begun, scope: Scope) -> bool:
+def _starts_in_scope(first: _EpisodeStart, scope: Scope) -> bool:
     return (not scope.events or first.event in scope.events) and (not scope.actors or first.actor in scope.actors)
 
 
 def _failing_at(session: Session, branches: Sequence[Branch], moment: datetime) -> set[Branch]:
     """Those of the branches whose last decided run before that moment failed, however long before."""
 
-    def last(branch: _Place) -> Select[Any]:
-        query = select(Run.outcome).where(*_of(Run, branch), Run.created_at < moment)
+    def last(branch: _BranchBatch) -> Select[Any]:
+        query = select(Run.outcome).where(*_sequence_conditions(Run, branch), Run.created_at < moment)
         return query.order_by(Run.created_at.desc(), Run.id.desc()).limit(1)
 
-    outcomes = _of_each(session, branches, last) if _any_run(session, Run.created_at < moment) else {}
+    outcomes = _value_per_branch(session, branches, last) if _has_runs(session, Run.created_at < moment) else {}
     unknown = [branch for branch in branches if outcomes.get(branch) is None]
-    return {branch for branch in branches if outcomes.get(branch) == Outcome.FAILURE} | _kept_broken(session, unknown)
+    return {branch for branch in branches if outcomes.get(branch) == Outcome.FAILURE} | _broken_before_retention(
+        session, unknown
+    )
 
 
-def _any_run(session: Session, where: ColumnElement[bool]) -> bool:
-    return read(session, select(Run.id).where(where).limit(1)).scalar() is not None
+def _has_runs(session: Session, where: ColumnElement[bool]) -> bool:
+    return execute(session, select(Run.id).where(where).limit(1)).scalar() is not None
 
 
-def _kept_broken(session: Session, branches: Collection[Branch]) -> set[Branch]:
+def _broken_before_retention(session: Session, branches: Collection[Branch]) -> set[Branch]:
     """Default branches that were broken when their earlier runs were deleted (health.retention)."""
     state = rollup_state(session) if branches else None
     if state is None or state.pruned_before is None:
@@ -173,64 +175,69 @@ def _kept_broken(session: Session, branches: Collection[Branch]) -> set[Branch]:
     return kept & set(branches)
 
 
-def _successes_since(session: Session, found: Sequence[Episode], moment: datetime) -> dict[Branch, Any]:
+def _successes_since(session: Session, found: Sequence[FailureEpisode], moment: datetime) -> dict[Branch, Any]:
     """The earliest completion of a success created since then, on branches of episodes that it can have ended: a run
     ends after it was created, so what ended before that moment stays as it is."""
-    if not _any_run(session, Run.created_at >= moment):
+    if not _has_runs(session, Run.created_at >= moment):
         return {}
     branches = {each.branch for each in found if each.recovered_at is None or each.recovered_at > moment}
 
-    def soonest(branch: _Place) -> Select[Any]:
+    def soonest(branch: _BranchBatch) -> Select[Any]:
         first = aliased(Run)
         of_first = (
             select(first.completed_at)
-            .where(*_of(first, branch), first.outcome == Outcome.SUCCESS, first.created_at >= moment)
+            .where(*_sequence_conditions(first, branch), first.outcome == Outcome.SUCCESS, first.created_at >= moment)
             .order_by(first.created_at, first.id)
             .limit(1)
         )
         end_of_first = of_first.correlate(branch.keys).scalar_subquery()
         # What was created after the end of another success ended after it.
         return select(func.min(Run.completed_at)).where(
-            *_of(Run, branch), Run.outcome == Outcome.SUCCESS, Run.created_at >= moment, Run.created_at <= end_of_first
+            *_sequence_conditions(Run, branch),
+            Run.outcome == Outcome.SUCCESS,
+            Run.created_at >= moment,
+            Run.created_at <= end_of_first,
         )
 
-    return _of_each(session, branches, soonest)
+    return _value_per_branch(session, branches, soonest)
 
 
-def _of(run: Any, branch: _Place) -> list[ColumnElement[bool]]:
+def _sequence_conditions(run: Any, branch: _BranchBatch) -> list[ColumnElement[bool]]:
     """The decided runs of that sequence."""
     keys = branch.keys.c
     repository_id = keys.repository_id if branch.repository_id is None else branch.repository_id
     over = [run.outcome.in_(DECIDED), run.completed_at.is_not(None), run.repository_id == repository_id]
-    if branch.kind is _Kind.DEFAULT:
+    if branch.kind is _BranchLookup.DEFAULT:
         return [*over, run.on_default_branch, run.workflow_id == keys.workflow_id]
-    name = run.branch == keys.branch if branch.kind is _Kind.NAMED else run.branch.is_(None)
+    name = run.branch == keys.branch if branch.kind is _BranchLookup.NAMED else run.branch.is_(None)
     # The sum keeps databases from the index by workflow: it has the runs of all branches.
     return [*over, name, run.workflow_id + 0 == keys.workflow_id]
 
 
-def _of_each(
-    session: Session, branches: Collection[Branch], question: Callable[[_Place], Select[Any]]
+def _value_per_branch(
+    session: Session, branches: Collection[Branch], question: Callable[[_BranchBatch], Select[Any]]
 ) -> dict[Branch, Any]:
     """One value for each branch, null where the question finds none. Each answer comes from an index, and many are
     asked for in one statement."""
-    defaults = {(row.id, row.default_branch) for row in session.execute(_DEFAULTS)} if branches else set()
-    kinds: dict[_Kind, list[Branch]] = {kind: [] for kind in _Kind}
+    defaults = {(row.id, row.default_branch) for row in session.execute(_DEFAULT_BRANCHES)} if branches else set()
+    kinds: dict[_BranchLookup, list[Branch]] = {kind: [] for kind in _BranchLookup}
     for each in branches:
         is_default = (each[0], each[2]) in defaults
-        kinds[_Kind.DEFAULT if is_default else _Kind.UNNAMED if each[2] is None else _Kind.NAMED].append(each)
+        kinds[
+            _BranchLookup.DEFAULT if is_default else _BranchLookup.UNNAMED if each[2] is None else _BranchLookup.NAMED
+        ].append(each)
     found: dict[Branch, Any] = {}
-    plain = _KEYS[session.get_bind().dialect.name]
+    plain = _KEY_SQL[session.get_bind().dialect.name]
     for kind, listed in kinds.items():
-        for repository_id, some in _portions(listed, by_repository=is_sharded(session.connection())):
+        for repository_id, some in _batches(listed, by_repository=is_sharded(session.connection())):
             listing = json.dumps([(place, *branch) for place, branch in enumerate(some)])
             keys = text(plain).bindparams(branches=listing).columns(*_KEY_COLUMNS).cte("branches")
-            answer = question(_Place(kind, keys, repository_id)).correlate(keys).scalar_subquery()
+            answer = question(_BranchBatch(kind, keys, repository_id)).correlate(keys).scalar_subquery()
             found |= {some[row[0]]: row[1] for row in session.execute(select(keys.c.place, answer))}
     return found
 
 
-def _portions(branches: list[Branch], *, by_repository: bool) -> Iterator[tuple[int | None, list[Branch]]]:
+def _batches(branches: list[Branch], *, by_repository: bool) -> Iterator[tuple[int | None, list[Branch]]]:
     """Lists of branches for one statement each. A sharded database takes subqueries that depend on another table only
     where one node can answer: the branches of one repository."""
     if by_repository:
@@ -239,5 +246,5 @@ def _portions(branches: list[Branch], *, by_repository: bool) -> Iterator[tuple[
             by_id[branch[0]].append(branch)
         yield from by_id.items()
         return
-    for start in range(0, len(branches), _AT_ONCE):
-        yield None, branches[start : start + _AT_ONCE]
+    for start in range(0, len(branches), _BATCH_SIZE):
+        yield None, branches[start : start + _BATCH_SIZE]

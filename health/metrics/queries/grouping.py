@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Integer, cast
 
 from db.definitions.scope import Scope, Window, bucket_start
 from db.enums import GroupBy, Interval
-from health.metrics.definitions.table import COUNTS, SECONDS, SUMS, Table, fold
+from health.metrics.definitions.table import COUNTS, SPAN_HISTOGRAMS, SUMS, AggregateTable, sum_rows
 
 COLUMNS: dict[GroupBy | None, tuple[str, ...]] = {
     None: (),
@@ -26,16 +26,16 @@ COLUMNS: dict[GroupBy | None, tuple[str, ...]] = {
 _LENGTHS = {Interval.HOUR: (1, 0), Interval.DAY: (24, 0), Interval.WEEK: (168, 72)}
 
 
-class _Key(Enum):
+class _Rest(Enum):
     REST = "rest"
 
 
 # The key of all groups that a question does not select, which are one group.
-REST: Final = _Key.REST
+REST: Final = _Rest.REST
 
 
 @dataclass(frozen=True)
-class Question:
+class MetricsQuery:
     """`counts`, `sums` and `histograms` are those that the answer needs, others may be 0 or empty in it; recoveries
     cost the database questions of their own. `now`: until when open episodes have lasted; null: until the window's
     end. `selected`: keys of the groups that the answer tells apart, all others are REST; null: all groups."""
@@ -44,47 +44,47 @@ class Question:
     window: Window
     by: GroupBy | None = None
     interval: Interval | None = None
-    histograms: tuple[str, ...] = SECONDS
+    histograms: tuple[str, ...] = SPAN_HISTOGRAMS
     recoveries: bool = True
     now: datetime | None = None
     counts: tuple[str, ...] = COUNTS
     sums: tuple[str, ...] = SUMS
-    selected: frozenset[Any] | None = None
+    selected_keys: frozenset[Any] | None = None
 
 
 @dataclass(frozen=True)
-class Found:
+class GroupedTable:
     """Rows of a table, with the group of each (a value, or a tuple of several, or null) and its bucket.
     `rollups_from`: start of the oldest roll-up among what was added up; null where there is none. `open_since`: of each
     broken episode that is still open its group and bucket, and when its first run failed."""
 
     keys: list[tuple[Any, datetime | None]]
-    table: Table
+    table: AggregateTable
     rollups_from: datetime | None = None
     open_since: tuple[tuple[tuple[Any, datetime | None], datetime], ...] = ()
 
 
-def key_of(values: Sequence[Any]) -> Any:
+def key_from_columns(values: Sequence[Any]) -> Any:
     """As callers know it: a value, a tuple of several, null for none."""
     if not values:
         return None
     return values[0] if len(values) == 1 else tuple(values)
 
 
-def with_rest(found: Found, selected: Collection[Any]) -> Found:
+def merge_unselected(grouped: GroupedTable, selected: Collection[Any]) -> GroupedTable:
     """Groups that are not selected added up to one, REST: percentiles of it are those of all its values."""
 
     def shown(key: Any) -> Any:
         return key if key in selected else REST
 
     places: dict[tuple[Any, datetime | None], int] = {}
-    rows = [places.setdefault((shown(key), start), len(places)) for key, start in found.keys]
-    table = fold(found.table, np.asarray(rows, dtype=np.int64), len(places))
-    open_since = tuple(((shown(key), start), moment) for (key, start), moment in found.open_since)
-    return replace(found, keys=list(places), table=table, open_since=open_since)
+    rows = [places.setdefault((shown(key), start), len(places)) for key, start in grouped.keys]
+    table = sum_rows(grouped.table, np.asarray(rows, dtype=np.int64), len(places))
+    open_since = tuple(((shown(key), start), moment) for (key, start), moment in grouped.open_since)
+    return replace(grouped, keys=list(places), table=table, open_since=open_since)
 
 
-def first_hour(hour: ColumnElement[int], interval: Interval | None) -> ColumnElement[int]:
+def bucket_start_hour(hour: ColumnElement[int], interval: Interval | None) -> ColumnElement[int]:
     """The hour at which the bucket of an hour begins, for the database to group by; both in whole hours since 1970,
     UTC."""
     if interval is None:
@@ -93,7 +93,7 @@ def first_hour(hour: ColumnElement[int], interval: Interval | None) -> ColumnEle
     return ((hour + before) // length) * length - before
 
 
-class Buckets:
+class BucketStarts:
     """Starts of buckets, each worked out once an hour of time."""
 
     def __init__(self, interval: Interval | None) -> None:

@@ -21,12 +21,12 @@ from db.models import Job, Repository, Run
 from db.runs.run_filters import in_scope, in_window
 from db.sql import epoch_seconds
 from health.metrics.definitions.job_figures import JobFact, StepFact
-from health.metrics.definitions.usage import label_of
+from health.metrics.definitions.usage import runner_label
 
 # So many runs a question; jobs are read until there are enough, however many a run has.
-_RUNS_AT_ONCE = 100
-_ENOUGH_JOBS = 20_000
-_ENOUGH_WITH_STEPS = 2_000
+_RUN_BATCH = 100
+_MAX_JOBS = 20_000
+_MAX_JOBS_WITH_STEPS = 2_000
 _Fact = TypeVar("_Fact", JobFact, StepFact)
 _STEPS: list[Any] = [getattr(Job, name) for name in StepFact._fields]
 # One of few values, made of JSON once each.
@@ -58,13 +58,13 @@ def newest_runs(session: Session, repo: str, scope: Scope, window: Window, limit
 
 def read_jobs(session: Session, runs: NewestRuns) -> tuple[list[JobFact], int]:
     """Newest runs first, and of how many runs they are."""
-    rows, number = _read(session, runs, _JOBS, _ENOUGH_JOBS)
+    rows, number = _read(session, runs, _JOBS, _MAX_JOBS)
     return [JobFact._make((*row[:-1], _labels(row[-1]))) for row in rows], number
 
 
 def read_steps(session: Session, runs: NewestRuns) -> tuple[list[StepFact], int]:
     """Newest runs first, and of how many runs they are."""
-    rows, number = _read(session, runs, _STEPS, _ENOUGH_WITH_STEPS)
+    rows, number = _read(session, runs, _STEPS, _MAX_JOBS_WITH_STEPS)
     return [StepFact._make(row) for row in rows], number
 
 
@@ -72,7 +72,7 @@ def _read(session: Session, runs: NewestRuns, columns: Sequence[Any], enough: in
     place = {run_id: number for number, run_id in enumerate(runs.ids)}
     found: list[Any] = []
     read = 0
-    for some in _portions(runs.ids):
+    for some in _batches(runs.ids):
         query = select(*columns).where(Job.repository_id == runs.repository_id, Job.run_id.in_(some))
         # Past the unit of work: thousands of rows are read for a page.
         rows = session.connection().execute(query).all()
@@ -83,9 +83,9 @@ def _read(session: Session, runs: NewestRuns, columns: Sequence[Any], enough: in
     return found, read
 
 
-def _portions(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    for first in range(0, len(ids), _RUNS_AT_ONCE):
-        yield ids[first : first + _RUNS_AT_ONCE]
+def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for first in range(0, len(ids), _RUN_BATCH):
+        yield ids[first : first + _RUN_BATCH]
 
 
 @lru_cache(maxsize=1000)
@@ -95,7 +95,7 @@ def _labels(text: str) -> tuple[str, ...]:
 
 # Jobs of a run are queued when those that they need are over.
 _RUN_BEFORE_JOB = timedelta(hours=6)
-MOST_RUNS = 10_000
+MAX_RUNS = 10_000
 
 
 class JobWait(NamedTuple):
@@ -111,15 +111,15 @@ class JobWait(NamedTuple):
 
 
 def list_waits(
-    session: Session, scope: Scope, window: Window, *where: ColumnElement[bool], most_runs: int = MOST_RUNS
+    session: Session, scope: Scope, window: Window, *conditions: ColumnElement[bool], max_runs: int = MAX_RUNS
 ) -> list[JobWait]:
     """Own jobs queued in the window, of the newest `most_runs` runs that meet the conditions; without those that were
     never queued for a runner."""
     created = in_window(Window(window.since - _RUN_BEFORE_JOB, window.until))
     runs = (
         select(Run.repository_id, Run.workflow_id, Run.id, Run.branch)
-        .where(*in_scope(session, scope), *created, *where)
-        .order_by(Run.created_at.desc(), Run.id.desc()).limit(most_runs).subquery()
+        .where(*in_scope(session, scope), *created, *conditions)
+        .order_by(Run.created_at.desc(), Run.id.desc()).limit(max_runs).subquery()
     )  # fmt: skip
     queued = func.coalesce(Job.created_at, Job.started_at)
     query = (
@@ -136,7 +136,7 @@ def list_waits(
     )  # fmt: skip
     rows = session.connection().execute(query)
     return [
-        JobWait(repository_id, workflow_id, run_id, branch, label_of(labels), float(moment), seconds)
+        JobWait(repository_id, workflow_id, run_id, branch, runner_label(labels), float(moment), seconds)
         for repository_id, workflow_id, run_id, branch, labels, moment, seconds in rows
     ]
 
@@ -146,10 +146,10 @@ def job_waits(session: Session, scope: Scope, window: Window) -> dict[str, list[
     those that still wait up to the end of the window."""
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for each in list_waits(session, scope, window):
-        found[each.label].append((each.queued, waited(each, window.until)))
+        found[each.label].append((each.queued, wait_seconds(each, window.until)))
     return dict(found)
 
 
-def waited(job: JobWait, now: datetime) -> float:
+def wait_seconds(job: JobWait, now: datetime) -> float:
     """Seconds, up to now where it still waits."""
     return max(now.timestamp() - job.queued, 0.0) if job.seconds is None else job.seconds

@@ -12,15 +12,15 @@ from db.definitions.time_buckets import day_of, start_of_day
 from db.enums import Outcome
 from db.models import BrokenEpisode, RollupState, Run
 from db.sql import epoch_seconds
-from health.metrics.definitions.episodes import DecidedRun, Episode, episodes, seconds_between
+from health.metrics.definitions.episodes import DecidedRun, FailureEpisode, episodes, seconds_between
 
 _COLUMNS = tuple(getattr(Run, name) for name in DecidedRun._fields)
-_AT = (Run.created_at, Run.id)
-_EPISODE_AT = (BrokenEpisode.created_at, BrokenEpisode.run_id)
-_Place = tuple[datetime, int]
+_RUN_POSITION = (Run.created_at, Run.id)
+_EPISODE_POSITION = (BrokenEpisode.created_at, BrokenEpisode.run_id)
+_Position = tuple[datetime, int]
 
 
-def renew_episodes(session: Session, repository_id: int, days: Collection[int]) -> set[int]:
+def recompute_episodes(session: Session, repository_id: int, days: Collection[int]) -> set[int]:
     """Computes the episodes again that runs of these days (whole days since 1970) can have to do with: those that
     begin between the last success before them and the first one after, and earlier ones that were not over when the
     days began. Returns the days whose episodes are others now."""
@@ -32,17 +32,17 @@ def renew_episodes(session: Session, repository_id: int, days: Collection[int]) 
     )
     changed: set[int] = set()
     for workflow_id in session.scalars(query).all():
-        changed |= _Sequence(session, repository_id, workflow_id).renew(begin, end)
+        changed |= _BranchSequence(session, repository_id, workflow_id).recompute(begin, end)
     return changed
 
 
-def is_over_before(moment: datetime) -> ColumnElement[bool]:
+def is_recovered_before(time: datetime) -> ColumnElement[bool]:
     """Of episodes: a later success was created before that moment, so that runs created since then do not belong to
     it."""
     later = aliased(Run)
     return exists().where(
         later.repository_id == BrokenEpisode.repository_id, later.workflow_id == BrokenEpisode.workflow_id,
-        later.on_default_branch, later.outcome == Outcome.SUCCESS, later.created_at < moment,
+        later.on_default_branch, later.outcome == Outcome.SUCCESS, later.created_at < time,
         or_(
             later.created_at > BrokenEpisode.created_at,
             and_(later.created_at == BrokenEpisode.created_at, later.id > BrokenEpisode.run_id),
@@ -50,7 +50,7 @@ def is_over_before(moment: datetime) -> ColumnElement[bool]:
     )  # fmt: skip
 
 
-class _Sequence:
+class _BranchSequence:
     """The runs of a workflow on the default branch."""
 
     def __init__(self, session: Session, repository_id: int, workflow_id: int) -> None:
@@ -62,10 +62,10 @@ class _Sequence:
         state = session.get(RollupState, 1)
         self._rows_from = state.pruned_before if state else None
 
-    def renew(self, begin: datetime, end: datetime) -> set[int]:
+    def recompute(self, begin: datetime, end: datetime) -> set[int]:
         after = self._success(Run.created_at < begin, newest=True)
         until = self._success(Run.created_at >= end)
-        changed = self._renew_begun(after, until)
+        changed = self._recompute_between(after, until)
         for row in self._unfinished(begin, after):
             recovered_at = self._recovered_at((row.created_at, row.run_id))
             seconds = None if recovered_at is None else seconds_between(row.failed_at, recovered_at)
@@ -75,17 +75,20 @@ class _Sequence:
         self._session.flush()
         return changed
 
-    def _renew_begun(self, after: _Place | None, until: _Place | None) -> set[int]:
+    def _recompute_between(self, after: _Position | None, until: _Position | None) -> set[int]:
         """Those that began after the one success and before the other."""
-        query, known = self._decided().order_by(*_AT), self._episodes
+        query, known = self._decided().order_by(*_RUN_POSITION), self._episodes
         if after:
-            query, known = query.where(tuple_(*_AT) > after), known.where(tuple_(*_EPISODE_AT) > after)
+            query, known = query.where(tuple_(*_RUN_POSITION) > after), known.where(tuple_(*_EPISODE_POSITION) > after)
         elif self._rows_from:
             known = known.where(BrokenEpisode.created_at >= self._rows_from)
         if until:
-            query, known = query.where(tuple_(*_AT) <= until), known.where(tuple_(*_EPISODE_AT) <= until)
+            query, known = (
+                query.where(tuple_(*_RUN_POSITION) <= until),
+                known.where(tuple_(*_EPISODE_POSITION) <= until),
+            )
         runs = [DecidedRun(*row) for row in self._session.execute(query)]
-        failing = after is None and self._was_broken()
+        failing = after is None and self._was_broken_before_retention()
         listed = episodes(runs, {runs[0][:3]} if failing and runs else ())
         found = {each.first.id: each for each in self._with_later(listed, until)}
         old = {row.run_id: row for row in self._session.scalars(known)}
@@ -98,46 +101,53 @@ class _Sequence:
                 changed.add(day_of(episode.first.created_at))
         return changed
 
-    def _with_later(self, found: Sequence[Episode], until: _Place | None) -> list[Episode]:
+    def _with_later(self, found: Sequence[FailureEpisode], until: _Position | None) -> list[FailureEpisode]:
         """Where a success after `until` was over before it."""
         most = max((each.recovered_at for each in found if each.recovered_at), default=None)
         if until is None or most is None or most <= until[0]:
             return list(found)
-        sooner = self._soonest(until, most)
-        return [each.recovered_by(sooner) for each in found]
+        sooner = self._earliest_completion(until, most)
+        return [each.with_recovery(sooner) for each in found]
 
-    def _unfinished(self, begin: datetime, after: _Place | None) -> list[BrokenEpisode]:
+    def _unfinished(self, begin: datetime, after: _Position | None) -> list[BrokenEpisode]:
         """Episodes before the success `after`, and those whose runs are deleted, that were not over when the days
         began."""
         if after is None and self._rows_from is None:
             return []
-        before: Any = tuple_(*_EPISODE_AT) < after if after else BrokenEpisode.created_at < self._rows_from
+        before: Any = tuple_(*_EPISODE_POSITION) < after if after else BrokenEpisode.created_at < self._rows_from
         ends = epoch_seconds(BrokenEpisode.failed_at) + BrokenEpisode.seconds
         # SQLite drops fractions of seconds.
         unfinished = or_(BrokenEpisode.seconds.is_(None), ends >= begin.timestamp() - 1)
         return list(self._session.scalars(self._episodes.where(before, unfinished)))
 
-    def _recovered_at(self, place: _Place) -> datetime | None:
-        query = select(Run.completed_at).where(*self._passed(), tuple_(*_AT) > place).order_by(*_AT).limit(1)
+    def _recovered_at(self, place: _Position) -> datetime | None:
+        query = (
+            select(Run.completed_at)
+            .where(*self._passed(), tuple_(*_RUN_POSITION) > place)
+            .order_by(*_RUN_POSITION)
+            .limit(1)
+        )
         first = self._session.scalar(query)
-        return None if first is None else self._soonest(place, first)
+        return None if first is None else self._earliest_completion(place, first)
 
-    def _soonest(self, place: _Place, most: datetime) -> datetime | None:
+    def _earliest_completion(self, place: _Position, latest: datetime) -> datetime | None:
         """The earliest completion of a success created after the place, up to `most`: one created later ended later."""
         return self._session.scalar(
-            select(func.min(Run.completed_at)).where(*self._passed(), tuple_(*_AT) > place, Run.created_at <= most)
+            select(func.min(Run.completed_at)).where(
+                *self._passed(), tuple_(*_RUN_POSITION) > place, Run.created_at <= latest
+            )
         )
 
-    def _was_broken(self) -> bool:
+    def _was_broken_before_retention(self) -> bool:
         """When its earlier runs were deleted."""
         if self._rows_from is None:
             return False
         kept = self._episodes.with_only_columns(BrokenEpisode.run_id).where(BrokenEpisode.created_at < self._rows_from)
         return self._session.scalar(kept.limit(1)) is not None
 
-    def _success(self, where: ColumnElement[bool], *, newest: bool = False) -> _Place | None:
-        query = select(*_AT).where(*self._passed(), where)
-        order = [column.desc() for column in _AT] if newest else list(_AT)
+    def _success(self, where: ColumnElement[bool], *, newest: bool = False) -> _Position | None:
+        query = select(*_RUN_POSITION).where(*self._passed(), where)
+        order = [column.desc() for column in _RUN_POSITION] if newest else list(_RUN_POSITION)
         row = self._session.execute(query.order_by(*order).limit(1)).first()
         return (row[0], row[1]) if row else None
 
@@ -148,7 +158,7 @@ class _Sequence:
         return *self._ours, Run.outcome == Outcome.SUCCESS, Run.completed_at.is_not(None)
 
 
-def _store(session: Session, row: BrokenEpisode | None, episode: Episode) -> bool:
+def _store(session: Session, row: BrokenEpisode | None, episode: FailureEpisode) -> bool:
     first = episode.first
     values = {
         "workflow_id": first.workflow_id, "event": first.event, "created_at": first.created_at,

@@ -9,143 +9,159 @@ import numpy as np
 from sqlalchemy import Engine, delete, insert, select, tuple_
 from sqlalchemy.orm import Session
 
-from db.collection.claims import Chore, take_turn
+from db.collection.claims import AdvisoryLock, acquire_lock
 from db.definitions import time_buckets
 from db.engine import write_scope
-from db.enums import BranchKind, Grain
-from db.models import Base, BrokenEpisode, Repository, Rollup, RollupMark, RollupState, Run, UsageRollup
+from db.enums import BranchKind, RollupLevel
+from db.models import Base, BrokenEpisode, Repository, Rollup, RollupInvalidation, RollupState, Run, UsageRollup
 from db.runs.rollup_invalidation import (
-    ALL,
-    HOURS_KEPT,
-    WHOLE_DAY,
+    ALL_HOURS_MASK,
+    ALL_REPOSITORIES,
+    HOURLY_RETENTION,
+    chunks,
+    consecutive_days,
     created_on,
-    kept_day,
-    mark,
-    portions,
+    invalidate,
+    retention_start,
     rollup_state,
-    spans,
     start_of_day,
 )
 from db.sql import epoch_seconds
-from health.metrics.definitions.rollup_levels import OF_ONE, OVER_ALL, Key, Rollups, gather
+from health.metrics.definitions.rollup_levels import (
+    CROSS_REPOSITORY_LEVELS,
+    REPOSITORY_LEVELS,
+    KeyedTable,
+    RollupKey,
+    rollups_by_key,
+)
 from health.metrics.definitions.table import (
     COUNTS,
     HISTOGRAMS,
     SUMS,
     RunFact,
-    blobs,
-    nothing,
-    of_recoveries,
-    of_rollups,
-    of_runs,
-    stack,
+    concat_tables,
+    empty_table,
+    from_recoveries,
+    from_rollups,
+    from_runs,
+    packed_histograms,
 )
-from health.metrics.rollups.broken_episodes import renew_episodes
-from health.metrics.rollups.usage_rollups import make_usage, make_usage_over_all
+from health.metrics.rollups.broken_episodes import recompute_episodes
+from health.metrics.rollups.usage_rollups import build_usage, build_usage_totals
 
 # Rows in large numbers go past the unit of work.
-_ROLLUPS, _MARKS = Base.metadata.tables["rollups"], Base.metadata.tables["rollup_marks"]
-_DAYS_AT_ONCE = 64
-_ROWS_AT_ONCE, _TILES_AT_ONCE = 500, 200
+_ROLLUPS, _INVALIDATIONS = Base.metadata.tables["rollups"], Base.metadata.tables["rollup_marks"]
+_DAY_BATCH = 64
+_ROW_BATCH, _BUCKET_BATCH = 500, 200
 
 
-def refresh(engine: Engine, now: datetime) -> Iterator[int]:
+def refresh_rollups(engine: Engine, now: datetime) -> Iterator[int]:
     """Makes what is marked, one repository after the other and the sums over all of them last; yields how many days
     were made, transaction by transaction."""
     with write_scope(engine) as session:
         rollup_state(session, now)
-        query = select(RollupMark.repository_id).where(RollupMark.repository_id != ALL).distinct()
+        query = (
+            select(RollupInvalidation.repository_id)
+            .where(RollupInvalidation.repository_id != ALL_REPOSITORIES)
+            .distinct()
+        )
         marked = sorted(session.scalars(query))
-    for repository_id in [*marked, ALL]:
+    for repository_id in [*marked, ALL_REPOSITORIES]:
         made = 1
         while made:
             with write_scope(engine) as session:
-                take_turn(session, Chore.ROLLUPS)
-                made = _refresh_some(session, repository_id)
+                acquire_lock(session, AdvisoryLock.ROLLUPS)
+                made = _refresh_batch(session, repository_id)
             yield made
 
 
-def forget_hours(engine: Engine, now: datetime) -> None:
+def prune_hours(engine: Engine, now: datetime) -> None:
     """Drops the hours that are older than HOURS_KEPT."""
-    keep = start_of_day(now - HOURS_KEPT)
+    keep = start_of_day(now - HOURLY_RETENTION)
     with write_scope(engine) as session:
         state = rollup_state(session, now)
         if keep <= state.hours_from:
             return
         state.hours_from = keep
-        last = time_buckets.tile(time_buckets.HOUR, time_buckets.day_of(keep) * 24)
+        last = time_buckets.bucket_id(time_buckets.HOUR, time_buckets.day_of(keep) * 24)
         for model in (Rollup, UsageRollup):
             session.execute(delete(model).where(model.tile < last))
 
 
-def _refresh_some(session: Session, repository_id: int) -> int:
-    query = select(RollupMark).where(RollupMark.repository_id == repository_id).order_by(RollupMark.day.desc())
-    marks = session.scalars(query.limit(_DAYS_AT_ONCE)).all()
+def _refresh_batch(session: Session, repository_id: int) -> int:
+    query = (
+        select(RollupInvalidation)
+        .where(RollupInvalidation.repository_id == repository_id)
+        .order_by(RollupInvalidation.day.desc())
+    )
+    marks = session.scalars(query.limit(_DAY_BATCH)).all()
     state = session.get_one(RollupState, 1)
-    kept = kept_day(state)
+    kept = retention_start(state)
     seen = [(mark.day, mark.changes) for mark in marks]
     # Of days whose runs are deleted, only the sums over all repositories can be made: from those of each.
-    masks = {mark.day: mark.hours for mark in marks if mark.day >= kept or repository_id == ALL}
+    masks = {mark.day: mark.hours for mark in marks if mark.day >= kept or repository_id == ALL_REPOSITORIES}
     repository = session.get(Repository, repository_id)
-    if masks and repository_id == ALL:
-        _make_over_all(session, masks, state.hours_from)
+    if masks and repository_id == ALL_REPOSITORIES:
+        _build_totals(session, masks, state.hours_from)
     elif masks and repository is not None:
-        _make(session, repository, masks, state.hours_from, kept)
-    same = tuple_(_MARKS.c.day, _MARKS.c.changes).in_(seen)
-    session.execute(delete(_MARKS).where(_MARKS.c.repository_id == repository_id, same))
+        _build_repository(session, repository, masks, state.hours_from, kept)
+    same = tuple_(_INVALIDATIONS.c.day, _INVALIDATIONS.c.changes).in_(seen)
+    session.execute(delete(_INVALIDATIONS).where(_INVALIDATIONS.c.repository_id == repository_id, same))
     return len(seen)
 
 
-def _make(session: Session, repository: Repository, masks: dict[int, int], hours_from: datetime, kept: int) -> None:
-    for span in list(spans(masks)):
-        masks.update({day: WHOLE_DAY for day in renew_episodes(session, repository.id, span) if day >= kept})
+def _build_repository(
+    session: Session, repository: Repository, masks: dict[int, int], hours_from: datetime, kept: int
+) -> None:
+    for span in list(consecutive_days(masks)):
+        masks.update({day: ALL_HOURS_MASK for day in recompute_episodes(session, repository.id, span) if day >= kept})
     days = sorted(masks)
-    runs = _of_runs(session, repository, days)
-    found = _of_episodes(session, repository.id, days)
-    facts = gather(runs.keys + found.keys, stack([runs.table, found.table]))
-    hours = _hours(masks, hours_from)
-    _write_grains(session, repository.id, sorted(hours), facts.only(hours))
-    lower = [time_buckets.day_tile(day) for day in days]
-    _write_grains(session, repository.id, lower, _raised(facts, time_buckets.DAY))
-    for level in range(time_buckets.DAY + 1, time_buckets.TOP + 1):
-        blocks = sorted({time_buckets.tile(level, time_buckets.first_hour(tile)) for tile in lower})
+    runs = _from_runs(session, repository, days)
+    found = _from_episodes(session, repository.id, days)
+    facts = rollups_by_key(runs.keys + found.keys, concat_tables([runs.table, found.table]))
+    hours = _hourly_buckets(masks, hours_from)
+    _write_levels(session, repository.id, sorted(hours), facts.in_buckets(hours))
+    lower = [time_buckets.day_bucket_id(day) for day in days]
+    _write_levels(session, repository.id, lower, _coarsen(facts, time_buckets.DAY))
+    for level in range(time_buckets.DAY + 1, time_buckets.COARSEST + 1):
+        blocks = sorted({time_buckets.bucket_id(level, time_buckets.start_hour(tile)) for tile in lower})
         below = [child for block in blocks for child in time_buckets.children(block)]
-        stored = _stored(session, Grain.FINEST, below, Rollup.repository_id == repository.id)
-        _write_grains(session, repository.id, blocks, _raised(stored, level))
+        stored = _read_stored(session, RollupLevel.FINEST, below, Rollup.repository_id == repository.id)
+        _write_levels(session, repository.id, blocks, _coarsen(stored, level))
         lower = blocks
-    make_usage(session, repository, days, hours)
-    mark(session, [(ALL, day, mask) for day, mask in masks.items()])
+    build_usage(session, repository, days, hours)
+    invalidate(session, [(ALL_REPOSITORIES, day, mask) for day, mask in masks.items()])
 
 
-def _raised(rollups: Rollups, level: int) -> Rollups:
-    return rollups.at(
-        Grain.FINEST, [time_buckets.tile(level, time_buckets.first_hour(key.tile)) for key in rollups.keys]
+def _coarsen(rollups: KeyedTable, level: int) -> KeyedTable:
+    return rollups.at_level(
+        RollupLevel.FINEST, [time_buckets.bucket_id(level, time_buckets.start_hour(key.tile)) for key in rollups.keys]
     )
 
 
-def _make_over_all(session: Session, masks: dict[int, int], hours_from: datetime) -> None:
-    wanted = _hours(masks, hours_from)
-    for level in range(time_buckets.DAY, time_buckets.TOP + 1):
-        wanted |= {time_buckets.tile(level, day * 24) for day in masks}
+def _build_totals(session: Session, masks: dict[int, int], hours_from: datetime) -> None:
+    wanted = _hourly_buckets(masks, hours_from)
+    for level in range(time_buckets.DAY, time_buckets.COARSEST + 1):
+        wanted |= {time_buckets.bucket_id(level, day * 24) for day in masks}
     monitored = Rollup.repository_id.in_(select(Repository.id).where(Repository.monitored))
-    for some in portions(sorted(wanted), _TILES_AT_ONCE):
+    for some in chunks(sorted(wanted), _BUCKET_BATCH):
         made = []
-        for grain, part in ((Grain.ALL, Grain.REPO), (Grain.ALL_EVENT, Grain.REPO_EVENT)):
-            stored = _stored(session, part, some, monitored)
-            made.append((grain, stored.at(grain, [key.tile for key in stored.keys])))
-        _write(session, ALL, OVER_ALL, some, made)
-        make_usage_over_all(session, some)
+        for grain, part in ((RollupLevel.ALL, RollupLevel.REPO), (RollupLevel.ALL_EVENT, RollupLevel.REPO_EVENT)):
+            stored = _read_stored(session, part, some, monitored)
+            made.append((grain, stored.at_level(grain, [key.tile for key in stored.keys])))
+        _write(session, ALL_REPOSITORIES, CROSS_REPOSITORY_LEVELS, some, made)
+        build_usage_totals(session, some)
 
 
-def _hours(masks: dict[int, int], hours_from: datetime) -> set[int]:
+def _hourly_buckets(masks: dict[int, int], hours_from: datetime) -> set[int]:
     first = time_buckets.day_of(hours_from)
     return {
-        time_buckets.tile(time_buckets.HOUR, day * 24 + hour)
+        time_buckets.bucket_id(time_buckets.HOUR, day * 24 + hour)
         for day, mask in masks.items() if day >= first for hour in range(24) if mask >> hour & 1
     }  # fmt: skip
 
 
-def _of_runs(session: Session, repository: Repository, days: Sequence[int]) -> Rollups:
+def _from_runs(session: Session, repository: Repository, days: Sequence[int]) -> KeyedTable:
     columns = [*(getattr(Run, name) for name in RunFact._fields[:-1]), epoch_seconds(Run.created_at)]
     others = (Run.workflow_id, Run.branch, Run.on_default_branch, Run.event)
     rows = session.execute(
@@ -157,45 +173,49 @@ def _of_runs(session: Session, repository: Repository, days: Sequence[int]) -> R
     for row in rows:
         *values, seconds, workflow_id, branch, on_default, event = row
         hour = int(seconds) // 3600
-        facts.append(RunFact._make((*values, time_buckets.hour_of_the_week(hour))))
+        facts.append(RunFact._make((*values, time_buckets.hour_of_week(hour))))
         kind = BranchKind.DEFAULT if on_default else BranchKind(branch == repository.default_branch)
-        keys.append(Key(time_buckets.tile(time_buckets.HOUR, hour), repository.id, workflow_id, kind, event))
-    return Rollups(keys, of_runs(facts, np.arange(len(facts)), len(facts)))
+        keys.append(RollupKey(time_buckets.bucket_id(time_buckets.HOUR, hour), repository.id, workflow_id, kind, event))
+    return KeyedTable(keys, from_runs(facts, np.arange(len(facts)), len(facts)))
 
 
-def _of_episodes(session: Session, repository_id: int, days: Sequence[int]) -> Rollups:
+def _from_episodes(session: Session, repository_id: int, days: Sequence[int]) -> KeyedTable:
     query = select(
         BrokenEpisode.seconds, epoch_seconds(BrokenEpisode.created_at), BrokenEpisode.workflow_id, BrokenEpisode.event
     ).where(BrokenEpisode.repository_id == repository_id, created_on(BrokenEpisode, days))
     rows = session.execute(query).all()
     keys = [
-        Key(
-            time_buckets.tile(time_buckets.HOUR, int(at) // 3600), repository_id, workflow_id, BranchKind.DEFAULT, event
+        RollupKey(
+            time_buckets.bucket_id(time_buckets.HOUR, int(at) // 3600),
+            repository_id,
+            workflow_id,
+            BranchKind.DEFAULT,
+            event,
         )
         for _, at, workflow_id, event in rows
     ]
-    return Rollups(keys, of_recoveries([row[0] for row in rows], np.arange(len(rows)), len(rows)))
+    return KeyedTable(keys, from_recoveries([row[0] for row in rows], np.arange(len(rows)), len(rows)))
 
 
-def _stored(session: Session, grain: Grain, wanted: Sequence[int], where: Any) -> Rollups:
+def _read_stored(session: Session, grain: RollupLevel, wanted: Sequence[int], where: Any) -> KeyedTable:
     names = (*COUNTS, *SUMS, *HISTOGRAMS)
     columns = [getattr(Rollup, name) for name in names]
     keys = (Rollup.tile, Rollup.repository_id, Rollup.workflow_id, Rollup.branch_kind, Rollup.event)
     query = select(*keys, *columns).where(Rollup.grain == grain, Rollup.tile.in_(list(wanted)), where)
     # In one order: sums of floats differ in their last digits by it.
     rows = session.execute(query.order_by(*keys)).all()
-    table = of_rollups(dict(zip(names, list(zip(*rows, strict=True))[5:], strict=True))) if rows else nothing()
-    return Rollups([Key(*row[:5]) for row in rows], table)
+    table = from_rollups(dict(zip(names, list(zip(*rows, strict=True))[5:], strict=True))) if rows else empty_table()
+    return KeyedTable([RollupKey(*row[:5]) for row in rows], table)
 
 
-def _write_grains(session: Session, repository_id: int, wanted: Sequence[int], finest: Rollups) -> None:
-    made = [(grain, finest.at(grain, [key.tile for key in finest.keys])) for grain in OF_ONE]
-    _write(session, repository_id, OF_ONE, wanted, made)
+def _write_levels(session: Session, repository_id: int, wanted: Sequence[int], finest: KeyedTable) -> None:
+    made = [(grain, finest.at_level(grain, [key.tile for key in finest.keys])) for grain in REPOSITORY_LEVELS]
+    _write(session, repository_id, REPOSITORY_LEVELS, wanted, made)
 
 
 def _write(
-    session: Session, repository_id: int, grains: Sequence[Grain], wanted: Sequence[int],
-    made: Sequence[tuple[Grain, Rollups]],
+    session: Session, repository_id: int, grains: Sequence[RollupLevel], wanted: Sequence[int],
+    made: Sequence[tuple[RollupLevel, KeyedTable]],
 ) -> None:  # fmt: skip
     """Puts these in the place of all roll-ups of the wanted tiles."""
     if not wanted:
@@ -203,12 +223,12 @@ def _write(
     same = _ROLLUPS.c.repository_id == repository_id, _ROLLUPS.c.grain.in_(list(grains))
     session.execute(delete(_ROLLUPS).where(*same, _ROLLUPS.c.tile.in_(list(wanted))))
     rows = [row for grain, rollups in made for row in _rows(repository_id, grain, rollups)]
-    for some in portions(rows, _ROWS_AT_ONCE):
+    for some in chunks(rows, _ROW_BATCH):
         session.execute(insert(_ROLLUPS), some)
 
 
-def _rows(repository_id: int, grain: Grain, rollups: Rollups) -> Iterator[dict[str, Any]]:
-    packed = {name: blobs(rollups.table, name) for name in HISTOGRAMS}
+def _rows(repository_id: int, grain: RollupLevel, rollups: KeyedTable) -> Iterator[dict[str, Any]]:
+    packed = {name: packed_histograms(rollups.table, name) for name in HISTOGRAMS}
     for place, key in enumerate(rollups.keys):
         yield {
             "repository_id": repository_id, "grain": int(grain), "tile": key.tile, "workflow_id": key.workflow_id,

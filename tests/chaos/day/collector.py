@@ -19,7 +19,7 @@ from tests.chaos.hasty import hurry
 def adapt(speed: float, *, hasty: bool) -> None:
     if hasty:
         hurry()
-    outbox.CLAIM *= speed  # type: ignore[misc]
+    outbox.CLAIM_DURATION *= speed  # type: ignore[misc]
     claims.uptime = work.uptime = delivery.uptime = time.monotonic
     claims.Lease.__init__.__defaults__ = (time.monotonic, None)
 

@@ -7,7 +7,7 @@ import httpx
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Alert, Delivery, InboxItem
+from db.models import Alert, InboxItem, Notification
 from tests.chaos.day.life import Day
 from tests.chaos.scene import Scene, until
 from tests.chaos.wire import Fault
@@ -50,7 +50,7 @@ def settle(day: Day) -> None:
 def _settled(made: Scene) -> bool:
     with Session(made.engine) as session:
         open_ones = session.scalars(select(Alert.id).where(Alert.resolved_at.is_(None))).all()
-        waiting = session.scalars(select(Delivery.id).where(Delivery.state == "pending")).all()
+        waiting = session.scalars(select(Notification.id).where(Notification.state == "pending")).all()
     return not open_ones and not waiting
 
 
@@ -64,7 +64,7 @@ def assert_told_once(day: Day) -> None:
     fault came between the taking and the noting of it."""
     made, report = day.made, day.report
     with Session(made.engine) as session:
-        rows = session.scalars(select(Delivery)).all()
+        rows = session.scalars(select(Notification)).all()
         alerts = session.scalars(select(Alert)).all()
     assert {each.state for each in rows} <= {"sent", "folded"}, Counter(each.state for each in rows)
     due = Counter((each.alert_id or 0, each.reason == "resolved") for each in rows if each.state == "sent")
