@@ -20,7 +20,7 @@ from typing import Any
 from tests.growth import SUBQUADRATIC
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("db", "notify", "front", "collector", "api", "app", "supply")
+PACKAGES = ("core", "db", "health", "collector", "api", "app", "deploy")
 # They run when they are imported.
 _PROGRAMS = ("app/main.py", "app/shell.py", "app/views/", "db/migrations/", "__main__.py")
 _CALLS = ("compile", "search", "match", "fullmatch", "sub", "subn", "split", "findall", "finditer")
