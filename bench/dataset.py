@@ -85,7 +85,7 @@ def frames(runs: int, now: datetime) -> Iterator[pd.DataFrame]:
             "flaky": (attempt == 2) & (outcome == "success"),
             "compute_seconds": seconds * 3, "wasted_seconds": np.where(decided & (outcome == "failure"), seconds, 0.0),
             "cost_usd": np.round(seconds * 3 / 60 * 0.008, 4), "runner": "ubuntu-latest",
-            "html_url": "https://github.com/", "details_pending": False, "details_at": created, "looked_at": None,
+            "html_url": "https://github.com/", "details_pending": False, "details_at": created, "checked_at": None,
         })  # fmt: skip
 
 

@@ -31,7 +31,7 @@ def ledger(entries: Sequence[RepositoryLedger | TargetRow], now: datetime) -> pd
             "repo": each.repo,
             "since": each.complete_since,
             "looked": _ago(each.synced_at, now),
-            "deep": _ago(each.relooked_deep_at, now),
+            "deep": _ago(each.rescanned_deep_at, now),
             "runs": each.runs,
             "gaps": len(each.gaps),
             "jobs": each.runs_without_jobs,

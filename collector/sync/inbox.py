@@ -188,7 +188,7 @@ def _store_events(session: Session, repository_id: int, events: Sequence[RunEven
     name = events[-1].repository.full_name
     if name and name.lower() != repository.full_name.lower():
         # It was renamed: the next look at it asks for its new name.
-        sync_state(session, repository_id).identified_at = None
+        sync_state(session, repository_id).identity_checked_at = None
     runs = [event for event in events if isinstance(event, RunEvent)]
     if runs:
         workflows = [

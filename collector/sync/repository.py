@@ -162,7 +162,7 @@ class RepositorySync:
             names = {each.repository.full_name for each in payloads if each.repository and each.repository.full_name}
             if names - {repository.full_name}:
                 # It has a new name; or the name is another repository's now, whose runs must not be put under this one.
-                sync_state(session, repository_id).identified_at = None
+                sync_state(session, repository_id).identity_checked_at = None
             ensure_workflows(session, repository_id, [workflow_record_from_run(each) for each in ours])
             records = [run_record(each) for each in ours]
             stored = upsert_runs(session, repository, records)
@@ -196,7 +196,7 @@ class RepositorySync:
                     raise InvalidResponse(f"GitHub's answer about {name} cannot be read ({payload})")
                 repository = upsert_repository(session, repository_record(payload))
                 sync_state(session, repository.id).repository_etag = answer.etag
-            sync_state(session, repository.id).identified_at = now
+            sync_state(session, repository.id).identity_checked_at = now
             record_target(session, name, repository.id, None, now)
             return repository.id, repository.full_name
 
@@ -207,7 +207,7 @@ class RepositorySync:
             return None, ""
         state, repository = sync_state(session, repository_id), get_repository(session, repository_id)
         known = (repository_id, repository.full_name)
-        if not is_due(state.identified_at, IDENTIFY_EVERY, now) and state.error is None:
+        if not is_due(state.identity_checked_at, IDENTIFY_EVERY, now) and state.error is None:
             start_monitoring(session, repository)
             record_target(session, name, repository_id, None, now)
             return known, None
@@ -215,7 +215,7 @@ class RepositorySync:
 
     def _read_workflows(self, repository_id: int, repo: str) -> int:
         with session_scope(self._engine) as session:
-            last = sync_state(session, repository_id).workflows_at
+            last = sync_state(session, repository_id).workflows_listed_at
         now = self._clock()
         if not is_due(last, WORKFLOWS_EVERY, now):
             return 0
@@ -228,7 +228,7 @@ class RepositorySync:
             found = list(records.values())
             changed = upsert_workflows(session, repository_id, found, complete_at=now if complete else None)
             # One that is incomplete is read again with the next look.
-            sync_state(session, repository_id).workflows_at = now if complete else None
+            sync_state(session, repository_id).workflows_listed_at = now if complete else None
         return changed
 
     def _run_coverage(self, repository_id: int) -> tuple[RunCoverage, str | None]:

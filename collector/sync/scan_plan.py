@@ -134,9 +134,9 @@ class RescanLevel:
 
 # A run can be run again for 30 days; a day of slack.
 RESCAN_LEVELS = (
-    RescanLevel("relooked_at", timedelta(hours=1), timedelta(days=2)),
-    RescanLevel("relooked_wide_at", timedelta(hours=3), timedelta(days=6)),
-    RescanLevel("relooked_deep_at", timedelta(days=1), timedelta(days=31)),
+    RescanLevel("rescanned_at", timedelta(hours=1), timedelta(days=2)),
+    RescanLevel("rescanned_wide_at", timedelta(hours=3), timedelta(days=6)),
+    RescanLevel("rescanned_deep_at", timedelta(days=1), timedelta(days=31)),
 )
 DEEPEST_RESCAN = RESCAN_LEVELS[-1]
 

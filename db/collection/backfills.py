@@ -52,7 +52,7 @@ def request_backfill(
             until = row.since  # what lies above is read there
     row = Backfill(
         repository_id=repository_id, since=since.replace(microsecond=0), until=until, cursor=until,
-        phase=str(BackfillPhase.READING), runs_done=0, found_late=0, started_at=now,
+        phase=str(BackfillPhase.READING), runs_done=0, late_runs=0, started_at=now,
     )  # fmt: skip
     session.add(row)
     session.flush()
@@ -70,7 +70,7 @@ def advance(session: Session, key: BackfillKey, cursor: datetime, runs: int, lat
         if state.complete_since and backfill.until >= state.complete_since > backfill.cursor:
             state.complete_since = backfill.cursor
     else:
-        backfill.found_late += late_runs
+        backfill.late_runs += late_runs
     if backfill.cursor <= backfill.since:
         _advance_phase(backfill, now)
 
@@ -82,11 +82,11 @@ def set_expected_runs(session: Session, key: BackfillKey, runs: int | None) -> N
 def _advance_phase(backfill: Backfill, now: datetime) -> None:
     if backfill.phase == BackfillPhase.READING:
         backfill.phase, backfill.read_at = BackfillPhase.VERIFYING, now
-    elif backfill.found_late:
+    elif backfill.late_runs:
         backfill.read_at = now
     elif backfill.read_at and now - backfill.read_at >= SEARCH_INDEX_LAG:
         backfill.phase = BackfillPhase.DONE
-    backfill.found_late, backfill.verified_at = 0, now
+    backfill.late_runs, backfill.verified_at = 0, now
     backfill.cursor = backfill.since if backfill.phase == BackfillPhase.DONE else backfill.until
 
 

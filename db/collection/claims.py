@@ -66,7 +66,7 @@ def renew_claims(
     acquire_lock(session, AdvisoryLock.CLAIMS)
     if session.get_bind().dialect.name == "postgresql":
         now = session.scalar(select(func.clock_timestamp())) or now
-    session.execute(delete(Claim).where(Claim.held_until < now))
+    session.execute(delete(Claim).where(Claim.expires_at < now))
     held = {row.name: row for row in session.scalars(select(Claim))}
     _claim(session, held, _ALIVE_PREFIX + holder, holder, now)
     collectors = sum(name.startswith(_ALIVE_PREFIX) for name in held)
@@ -90,7 +90,7 @@ def has_other_collectors(session: Session, holder: str, now: datetime) -> bool:
     """Whether another collector renews its claims. `now` is used on SQLite."""
     if session.get_bind().dialect.name == "postgresql":
         now = session.scalar(select(func.clock_timestamp())) or now
-    others = Claim.name.startswith(_ALIVE_PREFIX, autoescape=True), Claim.holder != holder, Claim.held_until >= now
+    others = Claim.name.startswith(_ALIVE_PREFIX, autoescape=True), Claim.holder != holder, Claim.expires_at >= now
     return session.scalar(select(Claim.name).where(*others).limit(1)) is not None
 
 
@@ -102,6 +102,6 @@ def release_claims(session: Session, holder: str) -> None:
 def _claim(session: Session, held: dict[str, Claim], name: str, holder: str, now: datetime) -> None:
     row = held.get(name)
     if row is None:
-        row = held[name] = Claim(name=name, holder=holder, held_until=now + LEASE_DURATION)
+        row = held[name] = Claim(name=name, holder=holder, expires_at=now + LEASE_DURATION)
         session.add(row)
-    row.held_until = now + LEASE_DURATION
+    row.expires_at = now + LEASE_DURATION

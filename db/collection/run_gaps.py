@@ -57,7 +57,7 @@ def audit_run_numbers(session: Session, repository_id: int, since: datetime, unt
         row = known.pop((gap.workflow_id, gap.first_number), None)
         if row is None:
             session.add(
-                RunGap(repository_id=repository_id, state=str(GapState.OPEN), looks=0, found_at=now, **vars(gap))
+                RunGap(repository_id=repository_id, state=str(GapState.OPEN), checks=0, detected_at=now, **vars(gap))
             )
             added += 1
         elif row.last_number != gap.last_number:
@@ -81,7 +81,7 @@ def due_gaps(session: Session, repository_id: int, now: datetime, *, limit: int 
     return [
         OpenGap(row.workflow_id, row.first_number, row.created_after, row.created_before)
         for row in session.scalars(query)
-        if row.looked_at is None or now - row.looked_at >= RECHECK_DELAYS[min(row.looks, len(RECHECK_DELAYS) - 1)]
+        if row.checked_at is None or now - row.checked_at >= RECHECK_DELAYS[min(row.checks, len(RECHECK_DELAYS) - 1)]
     ]
 
 
@@ -92,8 +92,8 @@ def record_checks(session: Session, repository_id: int, gaps: Collection[OpenGap
         RunGap.repository_id == repository_id, tuple_(RunGap.workflow_id, RunGap.first_number).in_(keys)
     )
     for row in session.scalars(query):
-        row.looks, row.looked_at = row.looks + 1, now
-        if row.looks >= len(RECHECK_DELAYS):
+        row.checks, row.checked_at = row.checks + 1, now
+        if row.checks >= len(RECHECK_DELAYS):
             row.state = str(GapState.ABSENT)
 
 

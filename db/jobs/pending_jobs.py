@@ -121,8 +121,8 @@ def unfinished_runs(
     unseen first; `skip_newest` leaves out those on an unchanged first page of that size."""
     query = (
         select(Run.id, Run.created_at)
-        .where(Run.repository_id == repository_id, _is_unfinished(), _needs_recheck(Run.looked_at, now))
-        .order_by(Run.looked_at.is_not(None), Run.looked_at, Run.created_at.desc())
+        .where(Run.repository_id == repository_id, _is_unfinished(), _needs_recheck(Run.checked_at, now))
+        .order_by(Run.checked_at.is_not(None), Run.checked_at, Run.created_at.desc())
     )
     last = _created_at_position(session, repository_id, skip_newest) if skip_newest else None
     if skip_newest and last is None:

@@ -66,7 +66,7 @@ class Alert(Base):
     severity: Mapped[str] = mapped_column(String(20), server_default="critical")
     branch: Mapped[str | None] = mapped_column(Text)
     target: Mapped[str] = mapped_column(Text, server_default="")
-    told_at: Mapped[datetime | None]
+    notified_at: Mapped[datetime | None]
     acknowledged_at: Mapped[datetime | None]
     acknowledged_by: Mapped[str | None] = mapped_column(String(200))
     acknowledged_comment: Mapped[str | None] = mapped_column(Text)
@@ -96,7 +96,7 @@ class Notification(Base):
     """The outbox: one row a message and channel, written with the alert's state in one transaction. `alert_id` is null
     for a test that somebody asked for; `alert_ids` are all alerts that it is about (null: `alert_id` alone).
     `claimed_until`: a program sends it now, or died doing so. `receipt` is where the channel put it, `note` what went
-    wrong with a message that was taken. `folded_into`: the row that carries what this one says."""
+    wrong with a message that was taken. `merged_into`: the row that carries what this one says."""
 
     __tablename__ = "deliveries"
     __table_args__ = (Index("ix_deliveries_state_due_at", "state", "due_at"),)
@@ -116,7 +116,7 @@ class Notification(Base):
     claimed_until: Mapped[datetime | None]
     receipt: Mapped[dict[str, Any] | None]
     note: Mapped[str | None] = mapped_column(ErrorText)
-    folded_into: Mapped[int | None] = mapped_column(index=True)
+    merged_into: Mapped[int | None] = mapped_column(index=True)
 
 
 class ChannelState(Base):
@@ -128,5 +128,5 @@ class ChannelState(Base):
     channel: Mapped[str] = mapped_column(String(20), primary_key=True)
     failures: Mapped[int] = mapped_column(Integer, default=0)
     failing_since: Mapped[datetime | None]
-    held_until: Mapped[datetime | None]
+    circuit_open_until: Mapped[datetime | None]
     error: Mapped[str | None] = mapped_column(ErrorText)

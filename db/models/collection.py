@@ -44,12 +44,12 @@ class SyncState(Base):
     complete_since: Mapped[datetime | None]
     covered_to: Mapped[datetime | None]
     synced_at: Mapped[datetime | None]
-    identified_at: Mapped[datetime | None]
-    relooked_at: Mapped[datetime | None]
-    relooked_wide_at: Mapped[datetime | None]
-    relooked_deep_at: Mapped[datetime | None]
+    identity_checked_at: Mapped[datetime | None]
+    rescanned_at: Mapped[datetime | None]
+    rescanned_wide_at: Mapped[datetime | None]
+    rescanned_deep_at: Mapped[datetime | None]
     audited_at: Mapped[datetime | None]
-    workflows_at: Mapped[datetime | None]
+    workflows_listed_at: Mapped[datetime | None]
     repository_etag: Mapped[str | None] = mapped_column(Text)
     runs_etag: Mapped[str | None] = mapped_column(Text)
     error: Mapped[str | None] = mapped_column(ErrorText)
@@ -97,7 +97,7 @@ class Backfill(Base):
     phase: Mapped[str] = mapped_column(String(20))
     runs_done: Mapped[int] = mapped_column(Integer, default=0)
     runs_expected: Mapped[int | None] = mapped_column(Integer)
-    found_late: Mapped[int] = mapped_column(Integer, default=0)
+    late_runs: Mapped[int] = mapped_column(Integer, default=0)
     started_at: Mapped[datetime]
     read_at: Mapped[datetime | None]
     verified_at: Mapped[datetime | None]
@@ -118,9 +118,9 @@ class RunGap(Base):
     created_after: Mapped[datetime]
     created_before: Mapped[datetime]
     state: Mapped[str] = mapped_column(String(20))
-    looks: Mapped[int] = mapped_column(Integer, default=0)
-    found_at: Mapped[datetime]
-    looked_at: Mapped[datetime | None]
+    checks: Mapped[int] = mapped_column(Integer, default=0)
+    detected_at: Mapped[datetime]
+    checked_at: Mapped[datetime | None]
 
 
 class Claim(Base):
@@ -130,7 +130,7 @@ class Claim(Base):
 
     name: Mapped[str] = mapped_column(String(300), primary_key=True)
     holder: Mapped[str] = mapped_column(String(100), index=True)
-    held_until: Mapped[datetime]
+    expires_at: Mapped[datetime]
 
 
 class InboxItem(Base):

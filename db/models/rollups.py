@@ -14,11 +14,11 @@ class Rollup(Base):
     Histograms as in health.metrics.definitions.histogram; the two of hours count by hour of the week."""
 
     __tablename__ = "rollups"
-    __table_args__ = (Index("ix_rollups_grain_tile", "grain", "tile"),)
+    __table_args__ = (Index("ix_rollups_level_bucket", "level", "bucket"),)
 
     repository_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    grain: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
-    tile: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    level: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    bucket: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     workflow_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     branch_kind: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     event: Mapped[str] = mapped_column(String(100), primary_key=True)
@@ -61,11 +61,11 @@ class UsageRollup(Base):
     As Rollup, but for `waits`, which is as health.metrics.definitions.usage says."""
 
     __tablename__ = "usage_rollups"
-    __table_args__ = (Index("ix_usage_rollups_grain_tile", "grain", "tile"),)
+    __table_args__ = (Index("ix_usage_rollups_level_bucket", "level", "bucket"),)
 
     repository_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    grain: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
-    tile: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    level: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    bucket: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     workflow_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     label: Mapped[str] = mapped_column(String(200), primary_key=True)
     jobs: Mapped[int]
@@ -90,7 +90,7 @@ class RollupInvalidation(Base):
 
     repository_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     day: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    hours: Mapped[int] = mapped_column(Integer)
+    hour_mask: Mapped[int] = mapped_column(Integer)
     changes: Mapped[int] = mapped_column(Integer)
 
 

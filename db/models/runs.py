@@ -149,7 +149,7 @@ class Run(Base):
     html_url: Mapped[str] = mapped_column(Text)
     details_pending: Mapped[bool] = mapped_column(Boolean, default=True)
     details_at: Mapped[datetime | None]
-    looked_at: Mapped[datetime | None]
+    checked_at: Mapped[datetime | None]
 
     @hybrid_property
     def is_free(self) -> bool:

@@ -45,7 +45,7 @@ def invalidate_repository(session: Session, repository_id: int) -> None:
 
 def invalidate_totals(session: Session) -> None:
     """All days: other repositories are monitored now."""
-    days = select(Rollup.tile).where(Rollup.grain == RollupLevel.REPO, *_with_resolution(time_buckets.DAY)).distinct()
+    days = select(Rollup.bucket).where(Rollup.level == RollupLevel.REPO, *_with_resolution(time_buckets.DAY)).distinct()
     invalidate(
         session,
         [(ALL_REPOSITORIES, time_buckets.start_hour(tile) // 24, ALL_HOURS_MASK) for tile in session.scalars(days)],
@@ -56,8 +56,8 @@ def invalidate_all(session: Session, now: datetime) -> None:
     """Makes all roll-ups again, but for those whose runs are pruned."""
     kept = retention_start(rollup_state(session, now))
     for repository_id in session.scalars(select(Repository.id)).all():
-        days = select(Rollup.tile).where(
-            Rollup.repository_id == repository_id, Rollup.grain == RollupLevel.REPO, *_with_resolution(time_buckets.DAY)
+        days = select(Rollup.bucket).where(
+            Rollup.repository_id == repository_id, Rollup.level == RollupLevel.REPO, *_with_resolution(time_buckets.DAY)
         )
         stored = {time_buckets.start_hour(tile) // 24 for tile in session.scalars(days)}
         invalidate(session, [(repository_id, day, ALL_HOURS_MASK) for day in stored if day >= kept])
@@ -86,7 +86,7 @@ def invalidate(session: Session, hour_masks: Sequence[tuple[int, int, int]]) -> 
         rows = [{"repository_id": of, "day": day, "hours": mask, "changes": 1} for of, day, mask in some]
         statement = dialect.insert(RollupInvalidation).values(rows)
         changed = {
-            "hours": RollupInvalidation.hours.bitwise_or(statement.excluded.hours), "changes": RollupInvalidation.changes + 1,
+            "hours": RollupInvalidation.hour_mask.bitwise_or(statement.excluded.hours), "changes": RollupInvalidation.changes + 1,
         }  # fmt: skip
         session.execute(statement.on_conflict_do_update(index_elements=["repository_id", "day"], set_=changed))
 
@@ -109,7 +109,7 @@ def start_of_day(time: datetime) -> datetime:
 
 
 def _with_resolution(level: int) -> tuple[Any, ...]:
-    return Rollup.tile >= time_buckets.bucket_id(level, 0), Rollup.tile < time_buckets.bucket_id(level + 1, 0)
+    return Rollup.bucket >= time_buckets.bucket_id(level, 0), Rollup.bucket < time_buckets.bucket_id(level + 1, 0)
 
 
 _Item = TypeVar("_Item")

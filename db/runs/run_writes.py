@@ -98,7 +98,7 @@ def mark_deleted(session: Session, repository_id: int, run_id: int) -> None:
 
 def record_check(session: Session, repository_id: int, run_id: int, now: datetime) -> None:
     """An unfinished run was asked for by itself: its next turn is counted from here."""
-    session.execute(update(Run).where(Run.repository_id == repository_id, Run.id == run_id).values(looked_at=now))
+    session.execute(update(Run).where(Run.repository_id == repository_id, Run.id == run_id).values(checked_at=now))
 
 
 def mark_details_unavailable(session: Session, repository_id: int, run_id: int, now: datetime) -> None:

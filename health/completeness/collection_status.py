@@ -189,7 +189,7 @@ def list_missing_numbers(session: Session, repository_id: int, *, limit: int = 5
     return [
         MissingRunNumbers(
             name or str(gap.workflow_id), gap.first_number, gap.last_number, gap.created_after, gap.created_before,
-            gap.state, gap.looks,
+            gap.state, gap.checks,
         )
         for gap, name in session.execute(query)
     ]  # fmt: skip
@@ -231,7 +231,7 @@ def _collectors(
     """The only one of an SQLite file has no heartbeat but the main one."""
     held: dict[str, int] = defaultdict(int)
     alive: set[str] = set()
-    for name, holder in session.execute(select(Claim.name, Claim.holder).where(Claim.held_until >= now)):
+    for name, holder in session.execute(select(Claim.name, Claim.holder).where(Claim.expires_at >= now)):
         if name.startswith(_ALIVE_PREFIX):
             alive.add(holder)
         elif not name.startswith("*"):
@@ -298,7 +298,7 @@ def _ledger(
         complete_since=state.complete_since if state else None,
         covered_to=state.covered_to if state else None,
         synced_at=state.synced_at if state else None,
-        relooked_deep_at=state.relooked_deep_at if state else None,
+        rescanned_deep_at=state.rescanned_deep_at if state else None,
         audited_at=state.audited_at if state else None,
         error=state.error if state else None,
         error_at=state.error_at if state else None,

@@ -217,7 +217,7 @@ class RepositoryLedger:
     complete_since: datetime | None
     covered_to: datetime | None
     synced_at: datetime | None
-    relooked_deep_at: datetime | None
+    rescanned_deep_at: datetime | None
     audited_at: datetime | None
     error: str | None
     error_at: datetime | None

@@ -90,7 +90,7 @@ def _all_complete_status(
             f"the collector {_stopped_text(stopped_at, now)}.",
         )
     ago = formatting.relative((now - looked).total_seconds())
-    deep = min((each.relooked_deep_at or each.synced_at or now for each in complete), default=now)
+    deep = min((each.rescanned_deep_at or each.synced_at or now for each in complete), default=now)
     return CompletenessStatus(
         Tone.GOOD,
         f"Everything{_since_text(complete)} is complete, last look {ago}",

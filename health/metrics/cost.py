@@ -167,9 +167,9 @@ def cost_series(session: Session, scope: Scope, window: Window, interval: Interv
     found, empty = aggregates(session, question), empty_aggregates()
     used = queries.usage_by_bucket(session, scope, window, interval)
     starts = {
-        tile: bucket_start(time_buckets.start_time(tile), interval) for tile in {key.tile for key in used.usage.keys}
+        tile: bucket_start(time_buckets.start_time(tile), interval) for tile in {key.bucket for key in used.usage.keys}
     }
-    in_vain = _sum_by_group(used.usage, lambda key: starts[key.tile])
+    in_vain = _sum_by_group(used.usage, lambda key: starts[key.bucket])
     points = []
     for start in window.buckets(interval):
         of_runs, added = found.get((None, start), empty), in_vain.get(start, _ZERO_SUMS)

@@ -20,7 +20,7 @@ def latest(made: Scene) -> list[object]:
     with Session(made.engine) as session:
         return [
             moment for row in session.scalars(select(SyncState))
-            for moment in (row.covered_to, row.synced_at, row.relooked_deep_at, row.identified_at) if moment
+            for moment in (row.covered_to, row.synced_at, row.rescanned_deep_at, row.identity_checked_at) if moment
         ]  # fmt: skip
 
 

@@ -159,7 +159,7 @@ def test_a_number_that_github_does_not_have_is_asked_for_a_few_times_and_then_le
         assert once(engine, github).complete
         with Session(engine) as session:
             gap = session.scalars(select(RunGap)).one()
-        states.append((gap.first_number, gap.last_number, gap.state, gap.looks))
+        states.append((gap.first_number, gap.last_number, gap.state, gap.checks))
     assert states == [(8, 8, "open", 1), (8, 8, "open", 2), (8, 8, "open", 3), (8, 8, "absent", 4), (8, 8, "absent", 4)]
 
 

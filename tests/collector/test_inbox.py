@@ -245,7 +245,7 @@ def test_a_repository_under_a_new_name_is_the_same_and_is_asked_for_its_name(eng
     deliver(engine, run_event(repository={"id": 1, "full_name": "acme/site"}))
     assert apply(engine).applied == 1
     assert session.scalars(select(Run.repository_id)).all() == [1]
-    assert session.get_one(SyncState, 1).identified_at is None
+    assert session.get_one(SyncState, 1).identity_checked_at is None
 
 
 def test_a_repository_that_is_not_monitored_is_left_alone(engine: Engine, session: Session) -> None:

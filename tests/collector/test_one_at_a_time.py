@@ -62,7 +62,7 @@ def test_a_list_of_an_organisation_that_fails_hides_none_of_its_repositories(eng
     with write_scope(engine) as session:
         record_target(session, "acme/web", 1, None, NOON)
         record_target(session, "other/gone", None, "not there", NOON)
-        session.get_one(SyncState, 1).identified_at = NOON
+        session.get_one(SyncState, 1).identity_checked_at = NOON
 
     def respond(asked: Asked) -> Reply:
         return as_json({"message": "Bad gateway"}, 502) if "/orgs/" in asked.path else NOTHING

@@ -66,7 +66,7 @@ def test_of_two_firing_alerts_about_the_same_the_later_one_goes_on(engine: Engin
     assert [each.resolved_at is None for each in found] == [False, True, False, True, True]
     rule = found[0].rule_id
     assert [each.target for each in found[:3:2]] == [f"{rule}/1/5/", f"{rule}/1/0/"]
-    assert {each.told_at for each in found} == {NOON}
+    assert {each.notified_at for each in found} == {NOON}
 
 
 def test_several_programs_may_migrate_at_once(database_url: str) -> None:

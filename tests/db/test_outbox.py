@@ -71,7 +71,7 @@ class Box:
 
     def states(self) -> dict[int, tuple[str, int | None]]:
         with Session(self.engine) as session:
-            return {row.id: (row.state, row.folded_into) for row in session.scalars(select(Notification))}
+            return {row.id: (row.state, row.merged_into) for row in session.scalars(select(Notification))}
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ def test_a_test_that_somebody_asks_for_goes_at_once_and_ends_the_waiting(box: Bo
     box.fail(failed, now)
     with Session(box.engine) as session:
         state = session.get_one(ChannelState, "slack")
-        assert (state.failures, state.held_until, state.failing_since) == (5, NOON + 465 * SECOND, NOON)
+        assert (state.failures, state.circuit_open_until, state.failing_since) == (5, NOON + 465 * SECOND, NOON)
     box.put("test", now=now)
     box.sent(box.one(now), now)
     assert sorted(each.reason for each in box.claim(now)) == ["first", "test"]

@@ -147,10 +147,10 @@ def test_what_older_rollups_do_not_count_is_unknown_not_partial(history: Engine)
 def test_hours_are_forgotten_after_five_weeks(history: Engine) -> None:
     later = NOON + timedelta(days=20)
     with session_scope(history) as session:
-        hours = session.scalar(select(func.count()).where(Rollup.tile < 2**32))
+        hours = session.scalar(select(func.count()).where(Rollup.bucket < 2**32))
     prune_hours(history, later)
     with session_scope(history) as session:
-        left = session.scalar(select(func.count()).where(Rollup.tile < 2**32))
+        left = session.scalar(select(func.count()).where(Rollup.bucket < 2**32))
     assert 0 < (left or 0) < (hours or 0)
     check(history, Scope())
 

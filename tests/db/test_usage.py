@@ -132,7 +132,7 @@ def test_sums_are_the_same_after_storing_and_at_any_grain() -> None:
     assert np.allclose(whole.sums, 2 * found.sums.sum(axis=0))
     (wait,) = waits_by_label(whole, ["ubuntu-latest"])
     assert (wait.jobs, wait.p50) == (100, pytest.approx(24.5, rel=0.01))
-    assert again.in_buckets({found.keys[0].tile}).keys == found.keys
+    assert again.in_buckets({found.keys[0].bucket}).keys == found.keys
     assert again.in_buckets(set()).keys == []
 
 

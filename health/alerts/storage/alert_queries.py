@@ -259,7 +259,7 @@ def _deliveries(session: Session, alert_ids: list[int]) -> dict[int, tuple[list[
 def _delivery(row: Notification) -> NotificationRow:
     return NotificationRow(
         row.id, row.channel, row.reason, row.state, row.tries, row.created_at, row.sent_at, row.error, row.note,
-        row.folded_into,
+        row.merged_into,
     )  # fmt: skip
 
 
@@ -269,7 +269,7 @@ def _row(
     return AlertRow(
         alert.id, alert.repository_id, alert.workflow_id, repo, workflow, alert.branch or _branch(alert.detail),
         alert.rule, alert.rule_id, alert.rule_name, alert.severity, alert.threshold, _state(alert, now),
-        alert.opened_at, alert.resolved_at, alert.told_at, alert.acknowledged_at, alert.acknowledged_by,
+        alert.opened_at, alert.resolved_at, alert.notified_at, alert.acknowledged_at, alert.acknowledged_by,
         alert.acknowledged_comment, alert.silenced_until, alert.group_id, alert.target, dict(alert.detail), deliveries,
         number,
     )  # fmt: skip

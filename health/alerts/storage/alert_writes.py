@@ -82,7 +82,7 @@ def resolve_alert(session: Session, alert_id: int, detail: dict[str, Any], now: 
 
 def mark_notified(session: Session, alert_ids: Collection[int], now: datetime, *, group_id: int | None = None) -> None:
     """People were told of these, in one message where a group is named."""
-    values: dict[str, Any] = {"told_at": now} | ({"group_id": group_id} if group_id is not None else {})
+    values: dict[str, Any] = {"notified_at": now} | ({"group_id": group_id} if group_id is not None else {})
     session.execute(update(Alert).where(Alert.id.in_(list(alert_ids))).values(values))
 
 

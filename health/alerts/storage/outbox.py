@@ -57,8 +57,8 @@ def _superseded_reasons(session: Session, channel: str) -> dict[int, list[str]]:
     found: dict[int, list[str]] = defaultdict(list)
     carrier = aliased(Notification)
     query = (
-        select(Notification.folded_into, Notification.reason)
-        .join(carrier, carrier.id == Notification.folded_into)
+        select(Notification.merged_into, Notification.reason)
+        .join(carrier, carrier.id == Notification.merged_into)
         .where(carrier.state == DeliveryState.PENDING, carrier.channel == channel)
     )
     for number, reason in session.execute(query):
@@ -150,7 +150,7 @@ def _claim_one(session: Session, channel: str, now: datetime) -> ClaimedNotifica
     state = _lock_channel(session, channel)
     rows = pending_notifications(session, channel, now)
     found = plan_dispatch(rows.values(), now, channel_failing=state.failures > 0)
-    held = state.held_until is not None and state.held_until > now
+    held = state.circuit_open_until is not None and state.circuit_open_until > now
     chosen = next((number for number in found.send_order if not held or rows[number].reason == TEST), None)
     if chosen is None and not (found.obsolete and not held):
         return None
@@ -164,7 +164,7 @@ def _claim_one(session: Session, channel: str, now: datetime) -> ClaimedNotifica
         return None
     if state.failures and rows[chosen].reason != TEST:
         # One trial at a time; if this process dies, another one may try when the claim has ended.
-        state.held_until = now + CLAIM_DURATION
+        state.circuit_open_until = now + CLAIM_DURATION
     return _load_claimed(session, chosen, failing=state.failures > 0)
 
 
@@ -181,9 +181,9 @@ def _apply_plan(session: Session, found: DispatchPlan, rows: Mapping[int, Pendin
         if not _update_pending(session, rows[number], state=DeliveryState.MERGED, note=_OBSOLETE_NOTE):
             return False
     for number, carrier in found.merges.items():
-        if not _update_pending(session, rows[number], state=DeliveryState.MERGED, folded_into=carrier):
+        if not _update_pending(session, rows[number], state=DeliveryState.MERGED, merged_into=carrier):
             return False
-        session.execute(update(Notification).where(Notification.folded_into == number).values(folded_into=carrier))
+        session.execute(update(Notification).where(Notification.merged_into == number).values(merged_into=carrier))
     return True
 
 
@@ -206,7 +206,7 @@ def _load_claimed(session: Session, number: int, *, failing: bool) -> ClaimedNot
     row = session.get_one(Notification, number, execution_options=fresh)
     query = (
         select(Notification)
-        .where(Notification.folded_into == number)
+        .where(Notification.merged_into == number)
         .order_by(Notification.id)
         .execution_options(**fresh)
     )
@@ -234,7 +234,7 @@ def _first_notifications(session: Session, channel: str, alerts: Collection[int]
     carrier = aliased(Notification)
     query = (
         select(Notification, carrier)
-        .join(carrier, carrier.id == Notification.folded_into, isouter=True)
+        .join(carrier, carrier.id == Notification.merged_into, isouter=True)
         .where(Notification.channel == channel, Notification.reason == Reason.FIRST, Notification.alert_id.in_(leads))
         .order_by(Notification.id)
     )
@@ -255,7 +255,7 @@ def mark_sent(
     if channel:
         _close_circuit(session, _lock_channel(session, channel), now)
     values = {"state": DeliveryState.SENT, "sent_at": now, "error": None, "claimed_until": None, "note": note,
-              "folded_into": None}  # fmt: skip
+              "merged_into": None}  # fmt: skip
     query = update(Notification).where(Notification.id == delivery_id)
     session.execute(query.values(**values, **({} if receipt is None else {"receipt": receipt})))
 
@@ -302,14 +302,14 @@ def _open_circuit(
     if claimed.reason != TEST or not state.failures:
         state.failures += 1
         state.failing_since = state.failing_since or now
-        state.held_until = now + (retry_after or _retry_delay(state.failures))
+        state.circuit_open_until = now + (retry_after or _retry_delay(state.failures))
     state.error = error[:1000]
-    return max((state.held_until or now) - now, _FIRST_DELAY)
+    return max((state.circuit_open_until or now) - now, _FIRST_DELAY)
 
 
 def _close_circuit(session: Session, state: ChannelState, now: datetime) -> None:
     failures = state.failures
-    state.failures, state.held_until, state.failing_since, state.error = 0, None, None, None
+    state.failures, state.circuit_open_until, state.failing_since, state.error = 0, None, None, None
     if failures > 1:
         # They wait for the channel, which is back. After one failure it may be the message that is to blame.
         query = update(Notification).where(

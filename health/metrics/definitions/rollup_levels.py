@@ -26,7 +26,7 @@ REPOSITORY_LEVELS = tuple(grain for grain in RollupLevel if grain not in CROSS_R
 class RollupKey:
     """What a roll-up is about."""
 
-    tile: int
+    bucket: int
     repository_id: int
     workflow_id: int
     branch_kind: int
@@ -59,7 +59,7 @@ class KeyedTable:
 
     def in_buckets(self, buckets: Collection[int]) -> "KeyedTable":
         """Those of these tiles."""
-        places = [place for place, key in enumerate(self.keys) if key.tile in buckets]
+        places = [place for place, key in enumerate(self.keys) if key.bucket in buckets]
         return KeyedTable([self.keys[place] for place in places], take(self.table, places))
 
 

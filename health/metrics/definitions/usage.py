@@ -60,7 +60,7 @@ WasteReasons = Mapping[tuple[int, int], Mapping[int, WasteReason]]
 class UsageKey(NamedTuple):
     """What a roll-up is about; the label is empty for jobs without one."""
 
-    tile: int
+    bucket: int
     repository_id: int
     workflow_id: int
     label: str
@@ -88,7 +88,7 @@ class UsageTable:
 
     def in_buckets(self, buckets: Collection[int]) -> "UsageTable":
         """Those of these tiles."""
-        places = [place for place, key in enumerate(self.keys) if key.tile in buckets]
+        places = [place for place, key in enumerate(self.keys) if key.bucket in buckets]
         into = np.full(len(self.keys), -1, dtype=np.int64)
         into[places] = np.arange(len(places))
         rows = into[self.waits.rows]
@@ -251,7 +251,7 @@ def busiest_hours(usage: UsageTable) -> dict[str, int]:
         return {}
     labels = sorted({key.label for key in usage.keys})
     of_row = _rows_of_labels(usage, labels)
-    days = np.asarray([time_buckets.start_hour(key.tile) // HOURS_PER_DAY for key in usage.keys], dtype=np.int64)
+    days = np.asarray([time_buckets.start_hour(key.bucket) // HOURS_PER_DAY for key in usage.keys], dtype=np.int64)
     hours = days[usage.waits.rows] * HOURS_PER_DAY + hour_of_day(usage.waits)
     first = int(hours.min())
     width = int(hours.max()) - first + 1

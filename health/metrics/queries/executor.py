@@ -201,7 +201,7 @@ def _merge(parts: Sequence[GroupedTable]) -> GroupedTable:
 @cache
 def _rollup_rows(by: GroupBy | None, names: Sequence[str]) -> Select[Any]:
     """The tile, the group and the named sums of each roll-up of a grain."""
-    return _where_scan(select(_ROLLUPS.tile, *(_ROLLUPS[name] for name in (*COLUMNS[by], *names))))
+    return _where_scan(select(_ROLLUPS.bucket, *(_ROLLUPS[name] for name in (*COLUMNS[by], *names))))
 
 
 @cache
@@ -214,7 +214,7 @@ def _rollup_sums(by: GroupBy | None, names: Sequence[str], interval: Interval | 
 
 def _where_scan(query: Select[Any]) -> Select[Any]:
     return query.where(
-        _ROLLUPS.grain == bindparam("grain"), _ROLLUPS.tile.in_(bindparam("tiles", expanding=True)),
+        _ROLLUPS.level == bindparam("grain"), _ROLLUPS.bucket.in_(bindparam("tiles", expanding=True)),
         _ROLLUPS.repository_id.in_(bindparam("repositories", expanding=True)),
     )  # fmt: skip
 
@@ -255,8 +255,8 @@ def _read_rollups(session: Session, question: MetricsQuery, piece: RollupScan) -
 def _bucket_start_hour() -> ColumnElement[int]:
     """The hour at which a tile begins."""
     level, block = (
-        _ROLLUPS.tile.bitwise_rshift(time_buckets.RESOLUTION_SHIFT),
-        _ROLLUPS.tile.bitwise_and((1 << time_buckets.RESOLUTION_SHIFT) - 1),
+        _ROLLUPS.bucket.bitwise_rshift(time_buckets.RESOLUTION_SHIFT),
+        _ROLLUPS.bucket.bitwise_and((1 << time_buckets.RESOLUTION_SHIFT) - 1),
     )
     return block * case(dict(enumerate(time_buckets.BUCKET_HOURS)), value=level)
 

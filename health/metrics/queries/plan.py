@@ -31,7 +31,7 @@ _STATES = select(RollupState.hours_from, RollupState.pruned_before, RollupState.
     RollupState.id == 1
 )
 _IDS: BindParameter[Sequence[int]] = bindparam("ids", expanding=True)
-_INVALIDATIONS = select(RollupInvalidation.day, RollupInvalidation.hours).where(
+_INVALIDATIONS = select(RollupInvalidation.day, RollupInvalidation.hour_mask).where(
     RollupInvalidation.day >= bindparam("first"),
     RollupInvalidation.day <= bindparam("last"),
     RollupInvalidation.repository_id.in_(_IDS),

@@ -114,17 +114,17 @@ def _plan(session: Session, scope: Scope, window: Window, by: GroupBy | None, in
 
 
 def _read_rollups(session: Session, scope: Scope, piece: RollupScan, *, waits: bool, by_tile: bool) -> UsageTable:
-    where: list[Any] = [_ROLLUPS.grain == piece.level, _ROLLUPS.tile.in_(piece.buckets)]
+    where: list[Any] = [_ROLLUPS.level == piece.level, _ROLLUPS.bucket.in_(piece.buckets)]
     where.append(_ROLLUPS.repository_id.in_((_ALL_REPOSITORIES,) if piece.repositories is None else piece.repositories))
     if scope.workflows:
         where.append(_ROLLUPS.workflow_id.in_(session.scalars(workflow_ids(scope.workflows)).all()))
     columns = [_ROLLUPS[name] for name in SUMS]
     if waits:
-        query = select(_ROLLUPS.tile, *_GROUPS, *columns, _ROLLUPS.waits).where(*where)
+        query = select(_ROLLUPS.bucket, *_GROUPS, *columns, _ROLLUPS.waits).where(*where)
         rows = session.connection().execute(query).all()
     else:
         added = [func.sum(column) for column in columns]
-        tile, groups = (_ROLLUPS.tile, (_ROLLUPS.tile, *_GROUPS)) if by_tile else (literal(0), _GROUPS)
+        tile, groups = (_ROLLUPS.bucket, (_ROLLUPS.bucket, *_GROUPS)) if by_tile else (literal(0), _GROUPS)
         summed = select(tile, *_GROUPS, *added, literal(None)).where(*where).group_by(*groups)
         rows = session.connection().execute(summed).all()
     width = len(UsageKey._fields)

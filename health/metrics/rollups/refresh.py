@@ -85,7 +85,7 @@ def prune_hours(engine: Engine, now: datetime) -> None:
         state.hours_from = keep
         last = time_buckets.bucket_id(time_buckets.HOUR, time_buckets.day_of(keep) * 24)
         for model in (Rollup, UsageRollup):
-            session.execute(delete(model).where(model.tile < last))
+            session.execute(delete(model).where(model.bucket < last))
 
 
 def _refresh_batch(session: Session, repository_id: int) -> int:
@@ -99,7 +99,7 @@ def _refresh_batch(session: Session, repository_id: int) -> int:
     kept = retention_start(state)
     seen = [(mark.day, mark.changes) for mark in marks]
     # Of days whose runs are deleted, only the sums over all repositories can be made: from those of each.
-    masks = {mark.day: mark.hours for mark in marks if mark.day >= kept or repository_id == ALL_REPOSITORIES}
+    masks = {mark.day: mark.hour_mask for mark in marks if mark.day >= kept or repository_id == ALL_REPOSITORIES}
     repository = session.get(Repository, repository_id)
     if masks and repository_id == ALL_REPOSITORIES:
         _build_totals(session, masks, state.hours_from)
@@ -135,7 +135,7 @@ def _build_repository(
 
 def _coarsen(rollups: KeyedTable, level: int) -> KeyedTable:
     return rollups.at_level(
-        RollupLevel.FINEST, [time_buckets.bucket_id(level, time_buckets.start_hour(key.tile)) for key in rollups.keys]
+        RollupLevel.FINEST, [time_buckets.bucket_id(level, time_buckets.start_hour(key.bucket)) for key in rollups.keys]
     )
 
 
@@ -148,7 +148,7 @@ def _build_totals(session: Session, masks: dict[int, int], hours_from: datetime)
         made = []
         for grain, part in ((RollupLevel.ALL, RollupLevel.REPO), (RollupLevel.ALL_EVENT, RollupLevel.REPO_EVENT)):
             stored = _read_stored(session, part, some, monitored)
-            made.append((grain, stored.at_level(grain, [key.tile for key in stored.keys])))
+            made.append((grain, stored.at_level(grain, [key.bucket for key in stored.keys])))
         _write(session, ALL_REPOSITORIES, CROSS_REPOSITORY_LEVELS, some, made)
         build_usage_totals(session, some)
 
@@ -200,8 +200,8 @@ def _from_episodes(session: Session, repository_id: int, days: Sequence[int]) ->
 def _read_stored(session: Session, grain: RollupLevel, wanted: Sequence[int], where: Any) -> KeyedTable:
     names = (*COUNTS, *SUMS, *HISTOGRAMS)
     columns = [getattr(Rollup, name) for name in names]
-    keys = (Rollup.tile, Rollup.repository_id, Rollup.workflow_id, Rollup.branch_kind, Rollup.event)
-    query = select(*keys, *columns).where(Rollup.grain == grain, Rollup.tile.in_(list(wanted)), where)
+    keys = (Rollup.bucket, Rollup.repository_id, Rollup.workflow_id, Rollup.branch_kind, Rollup.event)
+    query = select(*keys, *columns).where(Rollup.level == grain, Rollup.bucket.in_(list(wanted)), where)
     # In one order: sums of floats differ in their last digits by it.
     rows = session.execute(query.order_by(*keys)).all()
     table = from_rollups(dict(zip(names, list(zip(*rows, strict=True))[5:], strict=True))) if rows else empty_table()
@@ -209,7 +209,7 @@ def _read_stored(session: Session, grain: RollupLevel, wanted: Sequence[int], wh
 
 
 def _write_levels(session: Session, repository_id: int, wanted: Sequence[int], finest: KeyedTable) -> None:
-    made = [(grain, finest.at_level(grain, [key.tile for key in finest.keys])) for grain in REPOSITORY_LEVELS]
+    made = [(grain, finest.at_level(grain, [key.bucket for key in finest.keys])) for grain in REPOSITORY_LEVELS]
     _write(session, repository_id, REPOSITORY_LEVELS, wanted, made)
 
 
@@ -220,8 +220,8 @@ def _write(
     """Puts these in the place of all roll-ups of the wanted tiles."""
     if not wanted:
         return
-    same = _ROLLUPS.c.repository_id == repository_id, _ROLLUPS.c.grain.in_(list(grains))
-    session.execute(delete(_ROLLUPS).where(*same, _ROLLUPS.c.tile.in_(list(wanted))))
+    same = _ROLLUPS.c.repository_id == repository_id, _ROLLUPS.c.level.in_(list(grains))
+    session.execute(delete(_ROLLUPS).where(*same, _ROLLUPS.c.bucket.in_(list(wanted))))
     rows = [row for grain, rollups in made for row in _rows(repository_id, grain, rollups)]
     for some in chunks(rows, _ROW_BATCH):
         session.execute(insert(_ROLLUPS), some)
@@ -231,7 +231,7 @@ def _rows(repository_id: int, grain: RollupLevel, rollups: KeyedTable) -> Iterat
     packed = {name: packed_histograms(rollups.table, name) for name in HISTOGRAMS}
     for place, key in enumerate(rollups.keys):
         yield {
-            "repository_id": repository_id, "grain": int(grain), "tile": key.tile, "workflow_id": key.workflow_id,
+            "repository_id": repository_id, "level": int(grain), "bucket": key.bucket, "workflow_id": key.workflow_id,
             "branch_kind": int(key.branch_kind), "event": key.event,
             **dict(zip(COUNTS, map(int, rollups.table.counts[place]), strict=True)),
             **dict(zip(SUMS, map(float, rollups.table.sums[place]), strict=True)),

@@ -116,7 +116,7 @@ def build_usage_totals(session: Session, buckets: Sequence[int]) -> None:
     _write(
         session,
         ALL_REPOSITORIES,
-        [(RollupLevel.ALL, stored.at_level(RollupLevel.ALL, [key.tile for key in stored.keys]))],
+        [(RollupLevel.ALL, stored.at_level(RollupLevel.ALL, [key.bucket for key in stored.keys]))],
         buckets,
     )
 
@@ -133,13 +133,13 @@ def _from_jobs(session: Session, repository: Repository, days: Sequence[int]) ->
 
 def _coarsen(usage: UsageTable, level: int) -> UsageTable:
     return usage.at_level(
-        RollupLevel.WORKFLOW, [time_buckets.bucket_id(level, time_buckets.start_hour(key.tile)) for key in usage.keys]
+        RollupLevel.WORKFLOW, [time_buckets.bucket_id(level, time_buckets.start_hour(key.bucket)) for key in usage.keys]
     )
 
 
 def _read_stored(session: Session, grain: RollupLevel, wanted: Sequence[int], where: Any) -> UsageTable:
     columns = (*(_ROLLUPS.c[name] for name in SUMS), _ROLLUPS.c.waits)
-    query = select(*_KEYS, *columns).where(_ROLLUPS.c.grain == grain, _ROLLUPS.c.tile.in_(list(wanted)), where)
+    query = select(*_KEYS, *columns).where(_ROLLUPS.c.level == grain, _ROLLUPS.c.bucket.in_(list(wanted)), where)
     rows = session.execute(query.order_by(*_KEYS)).all()
     width = len(_KEYS)
     return from_rows(
@@ -148,7 +148,7 @@ def _read_stored(session: Session, grain: RollupLevel, wanted: Sequence[int], wh
 
 
 def _write_levels(session: Session, repository_id: int, wanted: Sequence[int], finest: UsageTable) -> None:
-    made = [(grain, finest.at_level(grain, [key.tile for key in finest.keys])) for grain in _LEVELS]
+    made = [(grain, finest.at_level(grain, [key.bucket for key in finest.keys])) for grain in _LEVELS]
     _write(session, repository_id, made, wanted)
 
 
@@ -159,8 +159,8 @@ def _write(
     if not wanted:
         return
     grains = [grain for grain, _ in made]
-    same = _ROLLUPS.c.repository_id == repository_id, _ROLLUPS.c.grain.in_(grains)
-    session.execute(delete(_ROLLUPS).where(*same, _ROLLUPS.c.tile.in_(list(wanted))))
+    same = _ROLLUPS.c.repository_id == repository_id, _ROLLUPS.c.level.in_(grains)
+    session.execute(delete(_ROLLUPS).where(*same, _ROLLUPS.c.bucket.in_(list(wanted))))
     rows = [row for grain, usage in made for row in _rows(grain, usage)]
     for some in chunks(rows, _ROW_BATCH):
         session.execute(insert(_ROLLUPS), some)
@@ -169,7 +169,7 @@ def _write(
 def _rows(grain: RollupLevel, usage: UsageTable) -> list[dict[str, Any]]:
     kinds = [int if name in INTEGER_SUMS else float for name in SUMS]
     return [
-        {**key._asdict(), "grain": int(grain), "waits": waits,
+        {**key._asdict(), "level": int(grain), "waits": waits,
          **{name: kind(value) for name, kind, value in zip(SUMS, kinds, sums, strict=True)}}
         for key, sums, waits in zip(usage.keys, usage.sums.tolist(), usage.packed_waits(), strict=True)
     ]  # fmt: skip
