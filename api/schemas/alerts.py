@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from pydantic import ConfigDict, Field, field_serializer
+from pydantic import AliasChoices, ConfigDict, Field, field_serializer
 
 from api.schemas.base import MultiLineText, ProblemDocument, Schema, SingleLineText, Time, example
 from db.enums import AlertState
@@ -50,7 +50,10 @@ class Delivery(Schema):
     sent_at: Time | None
     error: str | None = Field(description="Why it was not taken the last time")
     note: str | None = Field(description="What went wrong although it was taken, such as a refused recipient")
-    folded_into: int | None = Field(description="The id of the delivery that brings its news")
+    folded_into: int | None = Field(
+        validation_alias=AliasChoices("folded_into", "merged_into"),
+        description="The id of the delivery that brings its news",
+    )
 
 
 class Acknowledged(Schema):
@@ -107,6 +110,7 @@ def alert_fields(row: AlertRow) -> dict[str, Any]:
         }
     return {
         **vars(row),
+        "told_at": row.notified_at,
         "headline": headline(row.rule, place, row.detail, resolved=over),
         "measured": measurement_text(row.rule, row.detail),
         "acknowledged": known,

@@ -151,10 +151,11 @@ def repository_fields(
 
 def _repository(ledger: RepositoryLedger, now: datetime) -> dict[str, Any]:
     same = ("id", "repo", "default_branch", "private", "archived", "monitored", "html_url", "state", "complete_since",
-            "covered_to", "synced_at", "relooked_deep_at", "audited_at", "error", "error_at", "actions_missing_since",
+            "covered_to", "synced_at", "audited_at", "error", "error_at", "actions_missing_since",
             "gaps", "runs", "runs_absent", "logs")  # fmt: skip
     return {name: getattr(ledger, name) for name in same} | {
         "advice": remediation(ledger.error) if ledger.error else None,
+        "relooked_deep_at": ledger.rescanned_deep_at,
         "runs_without_jobs": ledger.runs_without_jobs,
         "history": backfill_progress([ledger], now),
     }

@@ -83,10 +83,10 @@ def invalidate(session: Session, hour_masks: Sequence[tuple[int, int, int]]) -> 
     listed = sorted(hour_masks)
     for first in range(0, len(listed), _ROW_BATCH):
         some = listed[first : first + _ROW_BATCH]
-        rows = [{"repository_id": of, "day": day, "hours": mask, "changes": 1} for of, day, mask in some]
+        rows = [{"repository_id": of, "day": day, "hour_mask": mask, "changes": 1} for of, day, mask in some]
         statement = dialect.insert(RollupInvalidation).values(rows)
         changed = {
-            "hours": RollupInvalidation.hour_mask.bitwise_or(statement.excluded.hours), "changes": RollupInvalidation.changes + 1,
+            "hour_mask": RollupInvalidation.hour_mask.bitwise_or(statement.excluded.hour_mask), "changes": RollupInvalidation.changes + 1,
         }  # fmt: skip
         session.execute(statement.on_conflict_do_update(index_elements=["repository_id", "day"], set_=changed))
 

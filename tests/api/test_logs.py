@@ -54,7 +54,7 @@ def test_texts_of_many_jobs_are_left_out_beyond_a_size(
     filled: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That of the job which matters most is there, however long."""
-    monkeypatch.setattr(queries, "MOST_TEXT", 100)
+    monkeypatch.setattr(queries, "MAX_TEXT_BYTES", 100)
     store_jobs(engine, 1, job(14, name="unit"), job(15, name="docs"))
     for job_id, text in ((10, "boom\n" * 30), (11, "lint\n" * 10), (14, "unit\n" * 10), (15, "d\n")):
         keep(engine, job_id, state="stored", text=text, size_bytes=len(text), excerpt_first_line=1, excerpt=("x",))

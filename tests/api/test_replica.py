@@ -35,7 +35,7 @@ def server(postgresql_url: str) -> Iterator[Replica]:
 @pytest.fixture
 def replica(server: Replica, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Replica]:
     """Of the database under test, which has one run."""
-    monkeypatch.setattr(reading, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(reading, "CHECK_INTERVAL_SECONDS", 0.1)
     add_repository(engine)
     store(engine, 1)
     server.catch_up(place_of(engine))
@@ -179,7 +179,7 @@ def test_without_the_database_itself_the_replica_goes_on(
 def test_a_database_that_takes_questions_and_answers_none_is_not_waited_for(
     answering: Callable[..., TestClient], engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "_SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(reading, "_CHECK_TIMEOUT_SECONDS", 0.5)
     client = answering()
     with engine.connect() as connection:
         asked = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -185,7 +185,7 @@ def test_a_database_that_cannot_be_written_is_a_503_before_github_gives_up(
     hook: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert STORE_TIMEOUT_SECONDS < 10
-    monkeypatch.setattr("api.webhook_buffer.PATIENCE_SECONDS", 2.5)
+    monkeypatch.setattr("api.webhook_buffer.STORE_TIMEOUT_SECONDS", 2.5)
     with caplog.at_level(logging.INFO), write_scope(engine) as writing:
         writing.execute(text("SELECT 1"))
         answer = hook.post(PATH, **request(b'{"key": "value of the body"}'))

@@ -17,7 +17,7 @@ from tests.slow_servers import ANSWERS, HEAD, Pieces, serving
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounds, "SECONDS", 1.0)
+    monkeypatch.setattr(bounds, "TIMEOUT_SECONDS", 1.0)
 
 
 async def ask(address: str) -> httpx2.Response:

@@ -162,7 +162,7 @@ def test_the_address_that_was_checked_is_connected_to(monkeypatch: pytest.Monkey
     def rebinding(host: str, port: int) -> list[addresses.Address]:
         return [ipaddress.ip_address(each) for each in next(answers)] if host == "logs.test" else resolved(host, port)
 
-    monkeypatch.setattr(addresses, "_resolved", rebinding)
+    monkeypatch.setattr(addresses, "_resolve", rebinding)
     log = StandIn(lambda _: Reply(200, {}, b"the log"))
     with log.serve() as there, redirecting(f"http://logs.test:{there.rpartition(':')[2]}/x") as url:  # noqa: SIM117
         with GitHubClient(url).download("/log") as response:

@@ -39,8 +39,8 @@ def test_database_and_room_are_told_in_numbers(engine: Engine) -> None:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_disk_that_is_full_fails_with_a_remedy(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collector.doctor.environment._LEAST_FREE", 10**18)
-    monkeypatch.setattr("collector.doctor.environment._LEAST_TEMPORARY", 10**18)
+    monkeypatch.setattr("collector.doctor.environment._MIN_FREE_BYTES", 10**18)
+    monkeypatch.setattr("collector.doctor.environment._MIN_TEMP_BYTES", 10**18)
     found = machine(engine)
     assert found["Disk"].ok is False
     assert "shorten RETENTION_DAYS" in found["Disk"].detail

@@ -43,7 +43,7 @@ def test_nothing_stays_nothing() -> None:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buffer, "HEAD_BYTES", 1_000)
     monkeypatch.setattr(buffer, "TAIL_BYTES", 2_000)
-    monkeypatch.setattr(buffer, "_PIECE", 64)
+    monkeypatch.setattr(buffer, "_CHUNK_BYTES", 64)
 
 
 @pytest.mark.usefixtures("small")

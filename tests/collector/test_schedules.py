@@ -318,7 +318,7 @@ def test_a_file_that_ended_the_collector_is_not_read_again(
         raise SystemExit(137)
 
     with monkeypatch.context() as patch:
-        patch.setattr("collector.sync.schedules.crons_of", dies)
+        patch.setattr("collector.sync.schedules.parse_schedule", dies)
         with pytest.raises(SystemExit):
             night.look()
     github.clock.forward(hours=2)

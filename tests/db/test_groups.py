@@ -41,7 +41,7 @@ def history(engine: Engine, kept: Kept) -> Engine:
 def test_the_largest_groups_are_the_first_of_all(
     history: Engine, scope: Scope, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(raw_runs, "_FEW", few)
+    monkeypatch.setattr(raw_runs, "_MAX_ROWS_IN_PYTHON", few)
     for by in GroupBy:
         with session_scope(history) as session:
             every = service.groups(session, scope, LONG, by)
@@ -61,7 +61,7 @@ def test_the_largest_groups_are_the_first_of_all(
 def test_the_rest_has_the_percentiles_of_its_runs(
     history: Engine, few: int, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(raw_runs, "_FEW", few)
+    monkeypatch.setattr(raw_runs, "_MAX_ROWS_IN_PYTHON", few)
     with session_scope(history) as session:
         every = service.groups(session, Scope(), LONG, GroupBy.EVENT)
         rest = service.largest_groups(session, Scope(), LONG, GroupBy.EVENT, limit=limit).rest
@@ -99,7 +99,7 @@ def test_runs_without_a_value_are_a_group_that_can_be_the_largest(engine: Engine
 def test_figures_are_worked_out_for_the_largest_groups_alone(
     engine: Engine, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(raw_runs, "_FEW", few)
+    monkeypatch.setattr(raw_runs, "_MAX_ROWS_IN_PYTHON", few)
     add_repository(engine)
     singles = [run(number, minutes=number / 10, branch=f"topic/{number}") for number in range(1, 301)]
     store_runs(engine, *singles, *(run(1000 + number, branch="main") for number in range(5)))

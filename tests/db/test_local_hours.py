@@ -59,7 +59,7 @@ def test_where_hours_of_a_zone_cannot_be_told_there_are_none(
     engine: Engine, kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept.fill(engine, _fill)
-    monkeypatch.setattr(local_hours, "MOST_ROWS", 100)
+    monkeypatch.setattr(local_hours, "MAX_ROWS", 100)
     window = Window(SINCE, UNTIL)
     with session_scope(engine) as session:
         assert service.local_weekday_hours(session, Scope(), window, ZoneInfo("Asia/Kolkata")) is None

@@ -65,7 +65,7 @@ def test_a_log_that_was_deleted_for_its_age_is_not_asked_for_again(filled: Engin
 def test_everything_that_is_older_goes_in_portions_and_what_is_interrupted_goes_on(
     filled: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "BATCH", 1)
+    monkeypatch.setattr(retention, "RUN_BATCH", 1)
     old, new = NOON - 150 * DAY, NOON - DAY
     with write_scope(filled) as session:
         for number, at in enumerate((old, old, new), start=1):

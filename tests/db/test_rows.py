@@ -39,7 +39,7 @@ def history(engine: Engine, kept: Kept) -> Engine:
 def test_many_rows_give_the_sums_of_few(history: Engine, scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
     with session_scope(history) as session:
         one_by_one, cells = _asked(session, scope)
-        monkeypatch.setattr(raw_runs, "_FEW", 1)
+        monkeypatch.setattr(raw_runs, "_MAX_ROWS_IN_PYTHON", 1)
         in_sql, cells_in_sql = _asked(session, scope)
     assert cells_in_sql == cells
     assert [key for key, _ in in_sql] == [key for key, _ in one_by_one]

@@ -56,8 +56,8 @@ def test_figures_hold_together_while_runs_arrive(
     engine: Engine, reader: ReplicaRouter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With groups and buckets that appear between two statements of a question."""
-    monkeypatch.setattr(raw_runs, "_FEW", 5)
-    monkeypatch.setattr(raw_runs, "_FEW_MORE", 5)
+    monkeypatch.setattr(raw_runs, "_MAX_ROWS_IN_PYTHON", 5)
+    monkeypatch.setattr(raw_runs, "_MAX_ROWS_BESIDE_ROLLUPS", 5)
     add_repository(engine)
     ends, failures, answers = time.monotonic() + SECONDS, [], []
 

@@ -32,7 +32,7 @@ MAKE: dict[str, Callable[[str], Channel]] = {
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "LIMITS", QUICK)
     monkeypatch.setattr(webhook, "LIMITS", QUICK)
-    monkeypatch.setattr(email._BoundedSmtp, "patience_seconds", 1.0)
+    monkeypatch.setattr(email._BoundedSmtp, "max_seconds", 1.0)
 
 
 def fails(work: Callable[[], object], *, seconds: float = 8) -> str:
@@ -85,7 +85,7 @@ def test_an_answer_of_a_mail_server_comes_to_an_end(name: str) -> None:
 
 
 def test_doctor_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channels, "_MOST_SECONDS", 2.0)
+    monkeypatch.setattr(channels, "_MAX_SECONDS", 2.0)
     with serving(lambda: drip(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000), greets=True) as port:
         settings = CollectorSettings.load(
             slack_bot_token="xoxb-1234567890", slack_channel="C0ALERTS", slack_api_url=f"http://127.0.0.1:{port}/api/",

@@ -42,7 +42,7 @@ def dripping() -> Iterator[int]:
 
 
 def test_a_mail_server_that_drips_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(email._BoundedSmtp, "patience_seconds", 0.5)
+    monkeypatch.setattr(email._BoundedSmtp, "max_seconds", 0.5)
     with dripping() as port, pytest.raises(DeliveryFailed, match="The mail server"):
         EmailChannel(f"smtp://127.0.0.1:{port}", "ci@example.com", ("a@example.com",)).send(MESSAGE)
 

@@ -1,0 +1,69 @@
+"""Rename columns to the terms that Prometheus, Alertmanager and GitHub use
+
+Revision: 0014, after 0013. Only names change: no row is read or written.
+"""
+
+from alembic import op
+
+revision = "0014"
+down_revision = "0013"
+branch_labels = None
+depends_on = None
+loses = "nothing."
+
+# Table, old name, new name.
+_COLUMNS = (
+    ("sync_states", "relooked_at", "rescanned_at"),
+    ("sync_states", "relooked_wide_at", "rescanned_wide_at"),
+    ("sync_states", "relooked_deep_at", "rescanned_deep_at"),
+    ("sync_states", "workflows_at", "workflows_listed_at"),
+    ("sync_states", "identified_at", "identity_checked_at"),
+    ("backfills", "found_late", "late_runs"),
+    ("run_gaps", "looks", "checks"),
+    ("run_gaps", "looked_at", "checked_at"),
+    ("run_gaps", "found_at", "detected_at"),
+    ("claims", "held_until", "expires_at"),
+    ("runs", "looked_at", "checked_at"),
+    ("rollups", "grain", "level"),
+    ("rollups", "tile", "bucket"),
+    ("usage_rollups", "grain", "level"),
+    ("usage_rollups", "tile", "bucket"),
+    ("rollup_marks", "hours", "hour_mask"),
+    ("alerts", "told_at", "notified_at"),
+    ("deliveries", "folded_into", "merged_into"),
+    ("channel_states", "held_until", "circuit_open_until"),
+)
+# Table, old name, new name, old columns, new columns.
+_INDEXES = (
+    ("rollups", "ix_rollups_grain_tile", "ix_rollups_level_bucket", ["grain", "tile"], ["level", "bucket"]),
+    (
+        "usage_rollups", "ix_usage_rollups_grain_tile", "ix_usage_rollups_level_bucket", ["grain", "tile"],
+        ["level", "bucket"],
+    ),
+    (
+        "deliveries", "ix_deliveries_folded_into", "ix_deliveries_merged_into", ["folded_into"], ["merged_into"],
+    ),
+)  # fmt: skip
+
+
+def upgrade() -> None:
+    for table, old, new in _COLUMNS:
+        op.execute(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")
+    for table, old, new, _, columns in _INDEXES:
+        _rename_index(table, old, new, columns)
+
+
+def downgrade() -> None:
+    for table, old, new in reversed(_COLUMNS):
+        op.execute(f"ALTER TABLE {table} RENAME COLUMN {new} TO {old}")
+    for table, old, new, columns, _ in _INDEXES:
+        _rename_index(table, new, old, columns)
+
+
+def _rename_index(table: str, old: str, new: str, columns: list[str]) -> None:
+    """SQLite cannot rename an index: it is built again, within the migration's transaction."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(f"ALTER INDEX {old} RENAME TO {new}")
+        return
+    op.drop_index(old, table)
+    op.create_index(new, table, columns)
