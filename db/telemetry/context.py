@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-# Names of the fields beside the message, in their order; docs/operations.md says what each means.
+# Names of the fields beside the message, in their order; docs/monitoring.md says what each means.
 FIELDS = (
     "request_id", "delivery_id", "event", "outcome", "task", "repository", "run_id", "job_id", "alert_ids", "channel",
     "method", "path", "status", "seconds",
