@@ -8,6 +8,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+import yaml
 
 from api.config import Settings as ApiSettings
 from collector.config import Settings as CollectorSettings
@@ -173,6 +174,30 @@ def test_an_image_installs_what_its_programs_import(image: str) -> None:
     installed = packages_distributions()
     needed = {re.sub(r"[-_.]+", "-", installed[each][0]).lower() for each in names}
     assert needed - set(_pins(f"deploy/image/{image}.lock")) == set()
+
+
+_WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+@pytest.mark.parametrize("file", _WORKFLOWS, ids=lambda file: file.name)
+def test_a_workflow_has_pinned_actions_and_reads_only(file: Path) -> None:
+    workflow = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert workflow["permissions"] == {"contents": "read"}
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    assert [
+        step["uses"] for step in steps if not re.fullmatch(r"[\w./-]+@v\d+\.\d+\.\d+", step.get("uses", "a@v1.1.1"))
+    ] == []
+    commands = {step["run"] for step in steps if "run" in step}
+    assert commands
+    assert [command for command in commands if not (ROOT / command).is_file()] == []
+
+
+def test_ci_runs_every_python_that_is_supported() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    oldest = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    versions = workflow["jobs"]["checks"]["strategy"]["matrix"]["python"]
+    assert versions == ["3.11", "3.12", "3.13"]
+    assert oldest == f">={versions[0]}"
 
 
 @pytest.mark.parametrize("file", ["Dockerfile.collector", "Dockerfile.app"])
