@@ -1,4 +1,4 @@
-# The dashboard. What the arguments are for stands in Dockerfile.collector.
+# The dashboard. Dockerfile.collector describes the arguments.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build

@@ -21,7 +21,7 @@ from typing import Any
 
 from core.text import make_redactor
 
-# Names of the fields beside the message, in their order; docs/operations.md says what each means.
+# Names of the fields beside the message, in their order; docs/monitoring.md says what each means.
 FIELDS = (
     "request_id", "delivery_id", "event", "outcome", "task", "repository", "run_id", "job_id", "alert_ids", "channel",
     "method", "path", "status", "seconds",

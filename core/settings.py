@@ -194,7 +194,7 @@ class DatabaseSettings(EnvironmentSettings):
         if password == DEMO_PASSWORD and self.backend_env == "prod" and not demo:
             raise ValueError(
                 f"{source}: the password is the demo's, which everybody knows; {REMEDIATION} (docker compose: "
-                "POSTGRES_PASSWORD in .env, and docs/operations.md for a database that exists)"
+                "POSTGRES_PASSWORD in .env, and docs/installation.md for an existing database)"
             )
         return whole
 

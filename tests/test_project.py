@@ -9,6 +9,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+import yaml
 
 from api.settings import ApiSettings as ApiSettings
 from collector.settings import CollectorSettings as CollectorSettings
@@ -26,16 +27,87 @@ SETTINGS = {
 UNDOCUMENTED = {"DEMO"}
 
 
-@pytest.mark.parametrize("file", ["README.md", "docs/configuration.md", ".env.example"])
+def _packages() -> list[str]:
+    return sorted(file.parent.name for file in ROOT.glob("*/__init__.py"))
+
+
+def _documented_settings() -> dict[str, str]:
+    """Names in the first column of the reference table of docs/configuration.md → the row."""
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[A-Z].*?) \|(.*)$", text.split("\n## Reference\n")[1].split("\n## ")[0], re.MULTILINE)
+    return {name: row for names, row in rows for name in re.findall(r"`([A-Z_]+)`", names)}
+
+
+def test_every_setting_has_a_row_in_the_reference_with_default_processes_and_description() -> None:
+    rows = _documented_settings()
+    # The alias under which DEMO is set.
+    assert set(rows) - SETTINGS - {"PIPELINE_HEALTH_DEMO", "NODE_ENV"} == set()
+    assert SETTINGS - UNDOCUMENTED - set(rows) == set()
+    assert {name for name, row in rows.items() if [cell for cell in row.split(" | ") if not cell.strip(" |")]} == set()
+    assert {name for name, row in rows.items() if row.count(" | ") != 2} == set()
+
+
+@pytest.mark.parametrize("file", ["docs/configuration.md", ".env.example"])
 def test_every_setting_is_documented(file: str) -> None:
     text = (ROOT / file).read_text(encoding="utf-8")
     assert {name for name in SETTINGS - UNDOCUMENTED if not re.search(rf"\b{name}\b", text)} == set()
+
+
+def test_the_readme_names_no_setting_that_does_not_exist() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = {name.removesuffix("_FILE") for name in re.findall(r"`([A-Z]+_[A-Z_]+)`", text)}
+    assert named - SETTINGS - {"NAME", "POSTGRES_PASSWORD"} == set()
+    assert {"GITHUB_REPOS", "GITHUB_TOKEN", "DATABASE_URL", "ALERT_THRESHOLD", "API_KEYS"} <= named
 
 
 def test_the_compose_file_names_no_setting_that_does_not_exist() -> None:
     text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     used = set(re.findall(r"\$\{([A-Z_]+)", text))
     assert used - {"POSTGRES_PASSWORD", "POSTGRES_IMAGE", "REDIS_IMAGE"} - SETTINGS == set()
+
+
+_PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / ".github").rglob("*.md")})
+_SOURCES = sorted(
+    {file for folder in (*_packages(), "deploy", "tests", "bench", ".github") for file in (ROOT / folder).rglob("*")
+     if file.suffix in {".py", ".yml", ".yaml", ".json", ".toml", ".md", ".js"}}
+    | {ROOT / name for name in (".env.example", "docker-compose.yml", "requirements.txt", "Makefile", "launch.py")}
+)  # fmt: skip
+
+
+def _anchors(page: Path) -> set[str]:
+    """As GitHub makes them: lower case, no punctuation, hyphens for spaces."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    broken = set()
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"https?://|mailto:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        if not target.exists() or (anchor and anchor not in _anchors(target)):
+            broken.add(link)
+    assert broken == set()
+
+
+def test_every_page_that_sources_and_messages_name_exists() -> None:
+    named = {
+        (match[0], str(source.relative_to(ROOT)))
+        for source in _SOURCES
+        for match in re.finditer(r"\bdocs/[a-z/0-9-]+\.md\b", source.read_text(encoding="utf-8"))
+    }
+    assert {(page, source) for page, source in named if not (ROOT / page).is_file()} == set()
+
+
+def test_the_index_leads_to_every_page() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert {page for page in pages if f"]({page})" not in index} == set()
 
 
 def test_every_dependency_is_pinned_and_explained() -> None:
@@ -121,6 +193,30 @@ def test_an_image_installs_what_its_programs_import(image: str) -> None:
     installed = packages_distributions()
     needed = {re.sub(r"[-_.]+", "-", installed[each][0]).lower() for each in names}
     assert needed - set(_pins(f"deploy/image/{image}.lock")) == set()
+
+
+_WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+@pytest.mark.parametrize("file", _WORKFLOWS, ids=lambda file: file.name)
+def test_a_workflow_has_pinned_actions_and_reads_only(file: Path) -> None:
+    workflow = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert workflow["permissions"] == {"contents": "read"}
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    assert [
+        step["uses"] for step in steps if not re.fullmatch(r"[\w./-]+@v\d+\.\d+\.\d+", step.get("uses", "a@v1.1.1"))
+    ] == []
+    commands = {step["run"] for step in steps if "run" in step}
+    assert commands
+    assert [command for command in commands if not (ROOT / command).is_file()] == []
+
+
+def test_ci_runs_every_python_that_is_supported() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    oldest = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    versions = workflow["jobs"]["checks"]["strategy"]["matrix"]["python"]
+    assert versions == ["3.11", "3.12", "3.13"]
+    assert oldest == f">={versions[0]}"
 
 
 @pytest.mark.parametrize("file", ["Dockerfile.collector", "Dockerfile.app"])

@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api", tags=["Repositories"], dependencies=[Depends(r
 )
 def repositories(request: Request, session: SessionDep, now: NowDep) -> Response:
     """By name. `summary` says in a sentence whether everything is there; what the states and gaps mean, and what to
-    do, stands in docs/operations.md."""
+    do, stands in docs/completeness.md."""
     ledgers, beat = list_ledger(session), heartbeat(session)
     unread = unresolved_targets(session, [each.repo for each in ledgers])
     found = schemas.repository_fields(ledgers, unread, now, heartbeat=beat)

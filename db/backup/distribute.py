@@ -54,7 +54,7 @@ def _check_coordinator(connection: Connection, engine: Engine) -> None:
     if connection.dialect.name != "postgresql" or not has_citus(connection):
         raise BackupError(
             f"DATABASE_URL: {safe_url(engine)} is not a PostgreSQL with the extension citus; nothing was changed. "
-            "See Sharding in docs/operations.md."
+            "See Sharding in docs/scaling.md."
         )
     if not connection.scalar(text("SELECT 1 FROM pg_dist_node WHERE groupid = 0")):
         raise BackupError(

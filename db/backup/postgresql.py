@@ -150,7 +150,7 @@ def _server_version(engine: Engine) -> int:
 def _find_tool(name: str, server: int) -> str:
     path = shutil.which(name)
     remedy = (
-        f"install postgresql-client{f'-{server}' if server else ''}, or see docs/operations.md for doing it in the "
+        f"install postgresql-client{f'-{server}' if server else ''}, or see docs/backup.md for doing it in the "
         "database's container, or copy to SQLite by python -m db copy"
     )
     if path is None:

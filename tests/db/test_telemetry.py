@@ -112,7 +112,7 @@ def test_libraries_write_through_the_same_handler() -> None:
 
 
 def test_every_field_is_documented() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "monitoring.md").read_text("utf-8")
     names = (*FIELDS, "ts", "level", "service", "logger", "message", "exception")
     assert [name for name in names if f"`{name}`" not in text] == []
 

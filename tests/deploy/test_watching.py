@@ -105,7 +105,7 @@ def test_every_metric_and_label_that_is_asked_for_is_there(said: str) -> None:
 
 
 def test_every_metric_is_documented(said: str) -> None:
-    text = (DEPLOY.parent / "docs" / "operations.md").read_text("utf-8")
+    text = (DEPLOY.parent / "docs" / "monitoring.md").read_text("utf-8")
     names = {each.removeprefix("pipeline_health_") for each in series(said) if each.startswith("pipeline_health_")}
     names = {re.sub(r"_(bucket|count|sum|created)$", "", each) for each in names}
     assert {each for each in names if f"`{each}`" not in text and f"`{each}_total`" not in text} == set()
