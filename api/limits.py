@@ -63,7 +63,9 @@ class WorkPool:
 
 
 class TestMessageLimiter:
-    """When a test message went to each channel."""
+    """Times of the last test message of each channel."""
+
+    __test__ = False
 
     def __init__(self) -> None:
         self._sent: dict[str, float] = {}

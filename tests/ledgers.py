@@ -16,7 +16,7 @@ DAY = timedelta(days=1)
 def complete(engine: Engine, repository_id: int = 1, **changed: Any) -> None:
     """A repository of which nothing is missing."""
     values = {
-        "complete_since": NOON - 30 * DAY, "covered_to": NOON, "synced_at": NOON, "relooked_deep_at": NOON,
+        "complete_since": NOON - 30 * DAY, "covered_to": NOON, "synced_at": NOON, "rescanned_deep_at": NOON,
         "audited_at": NOON,
     }  # fmt: skip
     with write_scope(engine) as session:
@@ -34,7 +34,7 @@ def hole(first: int, last: int, state: str = "open", *, days: float = 1, **chang
     moment = NOON - days * DAY
     values = {
         "repository_id": 1, "workflow_id": WORKFLOW.id, "first_number": first, "last_number": last, "state": state,
-        "created_after": moment, "created_before": moment + timedelta(minutes=38), "looks": 1, "found_at": NOON,
+        "created_after": moment, "created_before": moment + timedelta(minutes=38), "checks": 1, "detected_at": NOON,
     }  # fmt: skip
     return RunGap(**(values | changed))
 

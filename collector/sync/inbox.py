@@ -37,7 +37,7 @@ _BATCH = 120
 
 @dataclass
 class InboxResult:
-    """What became of the deliveries that waited. `failed` cannot be applied; `put_off` failed now and are tried again.
+    """What became of the deliveries that waited. `failed` cannot be applied; `deferred` failed now and are tried again.
     `wanting` are runs that are over and whose jobs are to be fetched, `unknown` those that only a job told of, both as
     (repository_id, run_id)."""
 
@@ -59,7 +59,7 @@ class InboxResult:
         return frozenset(repository_id for repository_id, _ in self.runs_without_jobs | self.unknown_runs)
 
     def add(self, other: "InboxResult") -> None:
-        for name in ("applied", "ignored", "failed", "put_off", "changed"):
+        for name in ("applied", "ignored", "failed", "deferred", "changed"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.runs_without_jobs |= other.runs_without_jobs
         self.unknown_runs |= other.unknown_runs

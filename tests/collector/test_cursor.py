@@ -15,7 +15,7 @@ KNOWN = RunCoverage(BACKFILL, RECENTLY, LOOKED)
 
 
 def looked(name: str, ago: timedelta) -> RunCoverage:
-    return replace(KNOWN, looked={**LOOKED, name: NOON - ago})
+    return replace(KNOWN, rescanned_at={**LOOKED, name: NOON - ago})
 
 
 def test_the_first_look_goes_back_to_the_beginning_of_the_history() -> None:
@@ -37,9 +37,9 @@ def test_a_normal_look_ends_where_the_last_one_began_with_some_overlap() -> None
 @pytest.mark.parametrize(
     ("name", "every", "days", "looks"),
     [
-        ("relooked_at", timedelta(hours=1), 2, 1),
-        ("relooked_wide_at", timedelta(hours=3), 6, 2),
-        ("relooked_deep_at", timedelta(days=1), 30, 3),
+        ("rescanned_at", timedelta(hours=1), 2, 1),
+        ("rescanned_wide_at", timedelta(hours=3), 6, 2),
+        ("rescanned_deep_at", timedelta(days=1), 30, 3),
     ],
 )
 def test_the_deeper_the_rarer_pages_are_read_again(name: str, every: timedelta, days: int, looks: int) -> None:

@@ -127,7 +127,7 @@ def test_collectors_that_share_the_work_are_named(engine: Engine) -> None:
     repository(engine)
     at_work(engine)
     held = [("*alive/a/1", "a/1"), ("*alive/b/2", "b/2"), ("acme/r1", "b/2")]
-    add(engine, *[Claim(name=name, holder=holder, held_until=LATER) for name, holder in held])
+    add(engine, *[Claim(name=name, holder=holder, expires_at=LATER) for name, holder in held])
     told = "at work, last seen 30 s ago; 2 share the work: a/1 (0 repositories), b/2 (1 repository)"
     assert checks(engine)["Collector"].detail == told
 

@@ -87,7 +87,7 @@ def test_a_longer_history_is_read_from_where_the_first_one_ended(engine: Engine,
         github.world.add_run(REPO, "CI", created_at=github.clock() - timedelta(days=60 - day))
     once(engine, github, backfill_days=10)
     github.asked()
-    assert once(engine, github, backfill_days=70).complete
+    assert once(engine, github, backfill_days=70).is_complete
     assert numbers(engine) == list(range(1, 61))
     with Session(engine) as session:
         row = session.scalars(select(Backfill)).one()
@@ -156,7 +156,7 @@ def test_a_number_that_github_does_not_have_is_asked_for_a_few_times_and_then_le
     states = []
     for minutes in (0, 15, 70, 6 * 60 + 5, 60):
         github.clock.forward(minutes=minutes)
-        assert once(engine, github).complete
+        assert once(engine, github).is_complete
         with Session(engine) as session:
             gap = session.scalars(select(RunGap)).one()
         states.append((gap.first_number, gap.last_number, gap.state, gap.checks))

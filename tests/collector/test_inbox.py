@@ -241,7 +241,7 @@ def test_a_pull_request_from_a_forks_main_is_not_on_the_default_branch(engine: E
 
 def test_a_repository_under_a_new_name_is_the_same_and_is_asked_for_its_name(engine: Engine, session: Session) -> None:
     with write_scope(engine) as writing:
-        writing.execute(update(SyncState).values(identified_at=NOON))
+        writing.execute(update(SyncState).values(identity_checked_at=NOON))
     deliver(engine, run_event(repository={"id": 1, "full_name": "acme/site"}))
     assert apply(engine).applied == 1
     assert session.scalars(select(Run.repository_id)).all() == [1]

@@ -42,7 +42,7 @@ def everything(engine: Engine) -> list[dict[str, Any]]:
     with Session(engine) as session:
         rows: list[Any] = list(session.scalars(select(Run).order_by(Run.id)))
         rows += session.scalars(select(Job).order_by(Job.id))
-        found = [values(row, "details_at", "looked_at", "details_pending") for row in rows]
+        found = [values(row, "details_at", "checked_at", "details_pending") for row in rows]
         attempts = session.scalars(select(Attempt).order_by(Attempt.run_id, Attempt.attempt))
         return found + [values(row, "actor") for row in attempts]
 

@@ -45,7 +45,7 @@ def rows(engine: Engine) -> dict[str, list[Any]]:
 def test_a_second_pass_changes_no_row_and_asks_one_question(engine: Engine, github: GitHub) -> None:
     for minutes in range(5):
         github.world.add_run(REPO, "CI", created_at=github.clock() - timedelta(minutes=10 + minutes))
-    assert once(engine, github).complete
+    assert once(engine, github).is_complete
     before = rows(engine)
     github.asked()
     assert once(engine, github).changed == 0
@@ -116,7 +116,7 @@ def test_a_run_deleted_while_it_ran_is_over(engine: Engine, github: GitHub) -> N
     once(engine, github)
     github.world.delete_run(gone)
     github.clock.forward(minutes=5)
-    assert once(engine, github).complete
+    assert once(engine, github).is_complete
     assert stored(engine)[gone] == (1, "completed", None)
 
 
@@ -173,7 +173,7 @@ def test_an_interrupted_first_pass_is_complete_as_far_as_it_came_and_goes_on_fro
     for number in range(120):
         github.world.add_run(REPO, "CI", created_at=github.clock() + timedelta(seconds=number))
     github.clock.forward(minutes=10)
-    assert once(engine, github).complete
+    assert once(engine, github).is_complete
     assert len(stored(engine)) == 470
     with Session(engine) as session:
         state = session.scalars(select(SyncState)).one()
@@ -189,19 +189,19 @@ def test_an_interrupted_tail_leaves_no_hole_either(engine: Engine, github: GitHu
         github.world.add_run(REPO, "CI", created_at=github.clock() + timedelta(seconds=number))
     github.clock.forward(minutes=20)
     github.world.faults.add(r"repositories/.*/actions/runs$", status=502, times=99)
-    assert not once(engine, github).complete
+    assert not once(engine, github).is_complete
     github.world.faults._waiting.clear()
     for number in range(150):
         github.world.add_run(REPO, "CI", created_at=github.clock() + timedelta(seconds=number))
     github.clock.forward(minutes=20)
-    assert once(engine, github).complete
+    assert once(engine, github).is_complete
     assert len(stored(engine)) == 601
 
 
 def test_a_page_that_answers_5xx_is_asked_for_in_smaller_ones(engine: Engine, github: GitHub) -> None:
     run = github.world.add_run(REPO, "CI", jobs=70, created_at=github.clock() - timedelta(hours=1))
     github.world.faults.add(rf"runs/{run}/jobs", status=502, times=4)
-    assert once(engine, github).complete
+    assert once(engine, github).is_complete
     with Session(engine) as session:
         assert len(session.scalars(select(Job.id)).all()) == 70
 
@@ -213,7 +213,7 @@ def test_a_renamed_repository_goes_on_under_its_id(engine: Engine, github: GitHu
     github.world.add_run("acme/site", "CI")
     for _ in range(2):
         github.clock.forward(minutes=5)
-        assert once(engine, github).complete
+        assert once(engine, github).is_complete
     with session_scope(engine) as session:
         assert [row.repo for row in list_repositories(session)] == ["acme/site"]
     assert len(stored(engine)) == 2
@@ -252,7 +252,7 @@ def test_a_bad_token_is_said_once_and_loses_nothing(engine: Engine, github: GitH
     assert set(outcome.failures.values()) == {"GitHub refused the token (401 Bad credentials); check GITHUB_TOKEN"}
     assert len(github.asked()) <= 8
     assert len(stored(engine)) == 1
-    assert once(engine, github).complete
+    assert once(engine, github).is_complete
     with Session(engine) as session:
         assert session.scalars(select(SyncState.error)).all() == [None]
         assert session.scalars(select(Target.error)).all() == [None]
@@ -276,7 +276,7 @@ def test_a_used_up_rate_limit_is_waited_for_not_fought(engine: Engine, github: G
 def test_a_wildcard_takes_all_but_the_left_out(engine: Engine, github: GitHub) -> None:
     github.world.add_repository("acme/api")
     github.world.add_repository("acme/secret")
-    assert once(engine, github, "acme/*", "!acme/secret").complete
+    assert once(engine, github, "acme/*", "!acme/secret").is_complete
     with session_scope(engine) as session:
         assert [row.repo for row in list_repositories(session)] == ["acme/api", REPO]
 
@@ -294,7 +294,7 @@ def test_other_repositories_than_before_show_no_longer_even_if_the_new_ones_fail
     engine: Engine, github: GitHub
 ) -> None:
     once(engine, github, "acme/*")
-    assert not once(engine, github, "other/name", "other/*").complete
+    assert not once(engine, github, "other/name", "other/*").is_complete
     with session_scope(engine) as session:
         assert list_repositories(session) == []
 
@@ -302,8 +302,8 @@ def test_other_repositories_than_before_show_no_longer_even_if_the_new_ones_fail
 def test_a_repository_that_cannot_be_read_for_a_while_stays(engine: Engine, github: GitHub) -> None:
     once(engine, github, "acme/*")
     bad = make_client(github.url, github.clock, "bad")
-    assert not once(engine, github, "acme/*", client=bad).complete
-    assert not once(engine, github, REPO, client=bad).complete
+    assert not once(engine, github, "acme/*", client=bad).is_complete
+    assert not once(engine, github, REPO, client=bad).is_complete
     with session_scope(engine) as session:
         assert [row.repo for row in list_repositories(session)] == [REPO]
 
@@ -328,7 +328,7 @@ def test_an_unreadable_run_is_a_gap_and_the_others_are_stored(engine: Engine, gi
     broken = {**answer["workflow_runs"][0], "id": "not a number"}
     body = json.dumps({"total_count": 2, "workflow_runs": [broken, answer["workflow_runs"][0]]})
     github.world.faults.add("actions/runs$", status=200, body=body)
-    assert once(engine, github).complete
+    assert once(engine, github).is_complete
     assert set(stored(engine)) == {good}
     with session_scope(engine) as session:
         gaps = completeness(session, Scope()).gaps
@@ -340,7 +340,7 @@ def test_text_that_no_database_takes_is_stored_with_a_mark(engine: Engine, githu
     answer = make_client(github.url, github.clock).get(f"/repos/{REPO}/actions/runs").data
     answer["workflow_runs"][0]["display_title"] = "nul \x00 and half a pair \ud83d here"
     github.world.faults.add("actions/runs$", status=200, body=json.dumps(answer))
-    assert once(engine, github).complete
+    assert once(engine, github).is_complete
     with Session(engine) as session:
         assert session.scalars(select(Run.title)).one() == "nul \ufffd and half a pair \ufffd here"
 

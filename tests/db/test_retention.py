@@ -79,7 +79,9 @@ def test_everything_that_is_older_goes_in_portions_and_what_is_interrupted_goes_
             session.execute(insert(AlertSilence).values(**times, **lists, comment="", author=""))
             gap = {"repository_id": 1, "workflow_id": 5, "first_number": number, "last_number": number}
             session.execute(
-                insert(RunGap).values(**gap, created_after=at, created_before=at, state="absent", looks=4, found_at=at)
+                insert(RunGap).values(
+                    **gap, created_after=at, created_before=at, state="absent", checks=4, detected_at=at
+                )
             )
     assert next(prune(filled, NOON - 90 * DAY, NOON)) == 1
     assert sum(prune(filled, NOON - 90 * DAY, NOON)) == 1

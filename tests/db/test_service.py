@@ -42,8 +42,8 @@ def test_collectors_that_share_the_work_are_told_apart_by_their_claims(engine: E
             record_heartbeat(session, seen, {"message": name}, name=f"collector/{name}")
     add(
         engine,
-        *[Claim(name=name, holder="a/1", held_until=later) for name in ("*alive/a/1", "*chores", "acme/web", "x/y")],
-        Claim(name="*alive/b/2", holder="b/2", held_until=sooner),
+        *[Claim(name=name, holder="a/1", expires_at=later) for name in ("*alive/a/1", "*chores", "acme/web", "x/y")],
+        Claim(name="*alive/b/2", holder="b/2", expires_at=sooner),
     )
     found = served(engine)
     assert found.heartbeat is not None
@@ -57,7 +57,7 @@ def test_collectors_that_share_the_work_are_told_apart_by_their_claims(engine: E
 def test_the_only_collector_speaks_by_the_main_heartbeat(engine: Engine) -> None:
     with write_scope(engine) as session:
         record_heartbeat(session, NOON, {"state": "idle"})
-    add(engine, Claim(name="*alive/here", holder="here", held_until=NOON + timedelta(seconds=20)))
+    add(engine, Claim(name="*alive/here", holder="here", expires_at=NOON + timedelta(seconds=20)))
     (found,) = served(engine).collectors
     assert (found.name, found.alive, found.seen_at, found.detail) == ("here", True, NOON, {"state": "idle"})
 

@@ -106,7 +106,7 @@ def _select_episode_starts(session: Session, scope: Scope, window: Window) -> Se
     runs = (
         select(
             *(getattr(Run, name) for name in _EpisodeStart._fields[:-2]),
-            func.lead(Run.outcome).over(**backwards).label("before"),
+            func.lead(Run.outcome).over(**backwards).label("previous_outcome"),
             func.min(passed).over(**backwards, rows=(None, -1)).label("recovered_at"),
             Run.outcome,
         )
@@ -115,7 +115,7 @@ def _select_episode_starts(session: Session, scope: Scope, window: Window) -> Se
         .subquery()
         .c
     )
-    begins = or_(runs.before.is_(None), runs.before != Outcome.FAILURE)
+    begins = or_(runs.previous_outcome.is_(None), runs.previous_outcome != Outcome.FAILURE)
     query = select(*(runs[name] for name in _EpisodeStart._fields)).where(runs.outcome == Outcome.FAILURE, begins)
     return query.order_by(runs.created_at, runs.id)
 
