@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from honcho.manager import Manager
 
-from api.settings import ApiSettings as ApiSettings
+from api.settings import ApiSettings
 from app.settings import AccessSettings
-from collector.settings import CollectorSettings as CollectorSettings
+from collector.settings import CollectorSettings
 from core.http.settings import require_protection
 from core.settings import ConfigError, Port
 from db.engine import DatabaseUnavailable, make_engine

@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """What the tools of a healthy pipeline print. `{n}`, `{d}`, `{ms}` and `{sha}` differ from line to line."""
 
 CHECKOUT = (

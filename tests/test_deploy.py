@@ -12,9 +12,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from api.settings import ApiSettings as ApiSettings
-from app.settings import DashboardSettings as DashboardSettings
-from collector.settings import CollectorSettings as CollectorSettings
+from api.settings import ApiSettings
+from app.settings import DashboardSettings
+from collector.settings import CollectorSettings
 from core.settings import ConfigError, EnvironmentSettings
 from db.__main__ import Settings as DatabaseSettings
 from tests.test_project import SETTINGS

@@ -5,8 +5,8 @@ import socket
 import pytest
 
 import launch
-from api.settings import ApiSettings as ApiSettings
-from collector.settings import CollectorSettings as CollectorSettings
+from api.settings import ApiSettings
+from collector.settings import CollectorSettings
 from launch import AppSettings
 from tests.notify.servers import free_port
 

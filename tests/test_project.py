@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from api.settings import ApiSettings as ApiSettings
-from collector.settings import CollectorSettings as CollectorSettings
+from api.settings import ApiSettings
+from collector.settings import CollectorSettings
 from core import VERSION
 from db.__main__ import Settings as DatabaseSettings
 from launch import AppSettings

@@ -80,7 +80,7 @@ def _similarity_reached(tokens: Sequence[str], others: Sequence[str]) -> bool:
 # The length says by which rules a fingerprint was made: earlier ones, which took different names for one, had 16.
 LENGTH = 20
 # Stands between the words of one name, so that it is one token.
-TOKEN_JOINER = "\u00a0"
+WORD_JOINER = "\u00a0"
 # Excerpts have shorter lines; notes of the runner are not cut.
 _MAX_LENGTH = 10_000
 _VARIABLE_PATTERNS = (
@@ -177,7 +177,7 @@ def _normalize_plain(text: str) -> str:
 def _normalize_test_name(name: str) -> str:
     """Without directories, its place in the file, and how long it took."""
     words = [_base_name_of_node(word) for word in _SOURCE_POSITION.sub("", _DURATION.sub("", name)).split()]
-    return TOKEN_JOINER.join(words)
+    return WORD_JOINER.join(words)
 
 
 def _base_name_of_node(word: str) -> str:
@@ -201,7 +201,7 @@ def _normalize_quoted(text: str) -> str:
     return (
         _normalize_name(text)
         if len(words) == 1
-        else TOKEN_JOINER.join(_NAMES.sub(_replace_name, " ".join(words)).split(" "))
+        else WORD_JOINER.join(_NAMES.sub(_replace_name, " ".join(words)).split(" "))
     )
 
 

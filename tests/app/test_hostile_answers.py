@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.main import create_app as create_api
-from api.settings import ApiSettings as ApiSettings
+from api.settings import ApiSettings
 from collector.bootstrap import make_collector_jobs
 from collector.github.client import GitHubClient
 from collector.settings import CollectorSettings

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from api.settings import ApiSettings as ApiSettings
+from api.settings import ApiSettings
 from collector.doctor.completeness import check_ledger
 from collector.doctor.environment import DoctorCheck, check_access, check_machine
 from collector.settings import CollectorSettings

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
-from api.settings import ApiSettings as ApiSettings
+from api.settings import ApiSettings
 from app.settings import AccessSettings
-from collector.settings import CollectorSettings as CollectorSettings
+from collector.settings import CollectorSettings
 from core.http.settings import require_protection
 from core.settings import ConfigError, DatabaseSettings, EnvironmentSettings, ReplicaSettings
 from launch import AppSettings

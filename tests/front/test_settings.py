@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from api.settings import ApiSettings as ApiSettings
+from api.settings import ApiSettings
 from app.settings import AccessSettings
 from core.http.settings import require_protection
 from core.settings import ConfigError
