@@ -14,7 +14,7 @@ from db.engine import write_scope
 from db.models import JobLog, WorkflowSchedule
 from db.store.alert_rules import add_rule
 from db.vocabulary import RuleKind
-from demo.world import utc_now
+from demo.world.world import utc_now
 from tests.chaos.account import FULL, on
 from tests.chaos.scene import REPO, Scene, scene, until
 

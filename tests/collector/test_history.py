@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from collector.sync.windows import LONGEST, SHORTEST, Window, halves, next_span, read_windows
 from db.models import Backfill, Run, RunGap, SyncState
 from db.store.backfills import want_history
-from demo.paging import FILTERED_CAP
+from demo.github.pagination import FILTERED_CAP
 from tests.builders import NOON
 from tests.collector.conftest import REPO, GitHub
 from tests.collector.syncing import make_client, sync

@@ -21,8 +21,7 @@ from db.queries.alerts import AlertRow, list_alerts
 from db.queries.schedules import schedule_trouble
 from db.store.alert_rules import add_rule
 from db.vocabulary import RuleKind
-from demo.spec import REPOSITORIES
-from demo.workflow_files import text
+from demo.world.catalog import REPOSITORIES, workflow_file
 from tests.collector.conftest import REPO, GitHub
 from tests.collector.syncing import sync
 
@@ -74,8 +73,8 @@ def test_the_last_due_time_is_that_of_the_latest_line() -> None:
 
 def test_the_demos_files_ask_for_what_runs_there_by_the_clock() -> None:
     by_clock = {
-        f"{repo.name}/{spec.name}": crons_of(text(spec)) for repo in REPOSITORIES for spec in repo.workflows
-        if crons_of(text(spec))
+        f"{repo.name}/{spec.name}": crons_of(workflow_file(spec)) for repo in REPOSITORIES for spec in repo.workflows
+        if crons_of(workflow_file(spec))
     }  # fmt: skip
     assert by_clock == {
         "payments/Nightly": ["0 2 * * *"], "data-platform/Nightly": ["0 3 * * *"], "infra/Drift": ["0 5 * * *"],

@@ -21,14 +21,13 @@ from db.engine import write_scope
 from db.models import Alert, Delivery, JobLog
 from db.store.claims import Share
 from db.store.sync_state import bump_data_version
-from demo.app import create_app
-from demo.serve import running
 from notify.channels import Channel
 from notify.slack import SlackChannel
 from notify.webhook import WebhookChannel
 from tests.chaos.slack import Hold, Slack, slack
 from tests.collector.conftest import REPO, GitHub
 from tests.collector.syncing import make_client, sync
+from tests.simulator.app import create_app, running
 
 CAUSE = "Property 'currency' does not exist on type 'OrderLine'."
 _PATIENCE_SECONDS = 20

@@ -9,9 +9,8 @@ import pytest
 import requests
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from demo.app import Simulator, create_app
-from demo.serve import running
-from demo.world import World
+from tests.simulator.app import Simulator, create_app, running
+from tests.simulator.world import EditableWorld, acme_world
 
 REPO = "acme/site"
 # A Monday in the afternoon.
@@ -31,7 +30,7 @@ class Clock:
 
 @dataclass
 class Site:
-    world: World
+    world: EditableWorld
     app: Simulator
     url: str
     clock: Clock
@@ -72,7 +71,7 @@ def stage() -> Iterator[tuple[Stage, str]]:
 
 @pytest.fixture
 def serve(clock: Clock, stage: tuple[Stage, str]) -> Serve:
-    def serving(world: World, **options: Any) -> Site:
+    def serving(world: EditableWorld, **options: Any) -> Site:
         app = create_app(world, **options)
         stage[0].app = app
         return Site(world, app, stage[1], clock)
@@ -83,13 +82,13 @@ def serve(clock: Clock, stage: tuple[Stage, str]) -> Serve:
 @pytest.fixture
 def site(clock: Clock, serve: Serve) -> Site:
     """One repository with a workflow and no runs; any token is good."""
-    world = World.empty(clock)
+    world = EditableWorld(clock)
     world.add_repository(REPO)
     world.add_workflow(REPO, "CI")
     return serve(world)
 
 
 @pytest.fixture(scope="session")
-def account() -> World:
+def account() -> EditableWorld:
     """The whole account as it begins, never changed."""
-    return World.demo(start=MONDAY, clock=lambda: MONDAY)
+    return acme_world(start=MONDAY, clock=lambda: MONDAY)

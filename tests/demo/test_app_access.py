@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 import requests
 
-from demo.app_access import AppAccess
-from demo.world import World
 from tests.demo import signing
 from tests.demo.conftest import MONDAY, REPO, Clock, Serve, Site
+from tests.simulator.github_app import GitHubApp
+from tests.simulator.world import EditableWorld
 
 NOW = int(MONDAY.timestamp())
 TOKENS = "/app/installations/77/access_tokens"
@@ -19,10 +19,10 @@ GOOD: dict[str, object] = {"iss": "12", "iat": NOW - 60, "exp": NOW + 540}
 
 @pytest.fixture
 def site(clock: Clock, serve: Serve) -> Site:
-    world = World.empty(clock)
+    world = EditableWorld(clock)
     for name in (REPO, "acme/api", "acme/secret"):
         world.add_repository(name)
-    return serve(world, app=AppAccess(12, signing.key().public_pem(), 77))
+    return serve(world, app=GitHubApp(12, signing.key().public_pem(), 77))
 
 
 def bearing(token: str) -> dict[str, str]:
@@ -87,10 +87,10 @@ def test_another_installation_is_not_found(site: Site) -> None:
 
 
 def test_the_installations_repositories_come_in_pages(clock: Clock, serve: Serve) -> None:
-    world = World.empty(clock)
+    world = EditableWorld(clock)
     for name in (REPO, "acme/api", "acme/secret"):
         world.add_repository(name)
-    access = AppAccess(12, signing.key().public_pem(), 77, repositories={REPO, "acme/api"})
+    access = GitHubApp(12, signing.key().public_pem(), 77, repositories={REPO, "acme/api"})
     site = serve(world, app=access)
     token = bearing(ask_token(site, signing.key().signed(GOOD)).json()["token"])
     first = site.get("/installation/repositories?per_page=1", headers=token)
@@ -109,9 +109,9 @@ def test_an_app_needs_the_right_kind_of_token_in_each_place(site: Site) -> None:
 
 
 def test_a_personal_token_is_good_beside_the_app_but_lists_no_installation(clock: Clock, serve: Serve) -> None:
-    world = World.empty(clock)
+    world = EditableWorld(clock)
     world.add_repository(REPO)
-    site = serve(world, tokens={"ghp_own"}, app=AppAccess(12, signing.key().public_pem(), 77))
+    site = serve(world, tokens={"ghp_own"}, app=GitHubApp(12, signing.key().public_pem(), 77))
     assert site.get(f"/repos/{REPO}", headers=bearing("ghp_own")).status_code == 200
     assert site.get("/installation/repositories", headers=bearing("ghp_own")).status_code == 403
 
@@ -125,7 +125,7 @@ def test_another_token_has_another_etag(site: Site, clock: Clock) -> None:
 
 
 def test_the_apps_own_tokens_can_have_a_clock_of_their_own(clock: Clock, serve: Serve) -> None:
-    world = World.empty(clock)
+    world = EditableWorld(clock)
     world.add_repository(REPO)
-    access = AppAccess(12, signing.key().public_pem(), 77, jwt_clock=lambda: MONDAY + timedelta(days=9))
+    access = GitHubApp(12, signing.key().public_pem(), 77, jwt_clock=lambda: MONDAY + timedelta(days=9))
     assert ask_token(serve(world, app=access), signing.key().signed(GOOD)).status_code == 401

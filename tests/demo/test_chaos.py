@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 import requests
 
-from demo.chaos import Chaos, Rates, Trouble
-from demo.truth import truth
 from tests.demo.conftest import MONDAY, REPO, Clock, Site
+from tests.simulator.fault_injection import Chaos, Fault, Rates
+from tests.simulator.truth import truth
 
 RUNS = f"/repos/{REPO}/actions/runs"
 RECENT = "created=>=2026-11-01"
@@ -110,7 +110,7 @@ def test_filtered_lists_are_old_partial_or_empty_and_unfiltered_ones_right(fille
     assert len(counts) > 4
     assert max(counts) < 40
     assert min(newest) < "2026-11-23T14:27:00Z"
-    assert chaos.counts[Trouble.STALE_LIST] == 30
+    assert chaos.counts[Fault.STALE_LIST] == 30
 
 
 def test_an_old_list_shows_the_states_of_that_time(filled: Site, clock: Clock) -> None:
@@ -127,7 +127,7 @@ def test_nothing_goes_wrong_once_it_is_stopped(filled: Site) -> None:
     assert filled.get(RUNS).status_code == 502
     chaos.stop()
     assert filled.get(RUNS).status_code == 200
-    assert chaos.counts == {Trouble.BAD_GATEWAY: 1}
+    assert chaos.counts == {Fault.BAD_GATEWAY: 1}
 
 
 def test_the_same_seed_brings_the_same_troubles(filled: Site) -> None:

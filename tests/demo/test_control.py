@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import requests
 
-from demo.control import MovableClock
-from demo.limits import Limits
-from demo.scale import build
-from demo.truth import from_json, truth
 from tests.demo.conftest import MONDAY, Serve, Site
 from tests.demo.test_program import start
+from tests.simulator.control import MovableClock
+from tests.simulator.limits import Limits
+from tests.simulator.scale import build
+from tests.simulator.truth import from_json, truth
 
 
 @pytest.fixture
@@ -69,7 +69,8 @@ def test_without_control_there_are_no_such_addresses(site: Site) -> None:
 
 
 def test_the_program_serves_a_generated_account() -> None:
-    with start("--port", "0", "--scale", "2x30", "--limits", "published", "--control", "--seed", "s") as process:
+    options = ("--port", "0", "--scale", "2x30", "--limits", "published", "--control", "--seed", "s")
+    with start(*options, module="tests.simulator") as process:
         assert process.stdout
         url = process.stdout.readline().split()[-1]
         found = from_json(requests.get(f"{url}/_control/truth", timeout=10).json())

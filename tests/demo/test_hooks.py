@@ -10,20 +10,22 @@ from typing import Any
 
 import pytest
 
-from demo.hooks import Delivery, deliveries, dropped, duplicated, forged, headers, nulled, send, shuffled, signature
-from demo.making import JobPlan
-from demo.scale import build
-from demo.truth import truth
-from demo.world import World
+from demo.webhooks.delivery import Delivery, headers, signature
+from demo.webhooks.events import deliveries
 from tests.demo.conftest import MONDAY, REPO, Clock
+from tests.simulator.factories import JobPlan
+from tests.simulator.scale import build
+from tests.simulator.truth import truth
+from tests.simulator.webhooks import dropped, duplicated, forged, is_forged, nulled, send, shuffled
+from tests.simulator.world import EditableWorld
 
 AGO = MONDAY - timedelta(hours=2)
 SECRET = "It's a Secret to Everybody"
 
 
 @pytest.fixture
-def world(clock: Clock) -> World:
-    made = World.empty(clock)
+def world(clock: Clock) -> EditableWorld:
+    made = EditableWorld(clock)
     made.add_repository(REPO)
     made.add_workflow(REPO, "CI")
     return made
@@ -39,7 +41,7 @@ def told(listed: list[Delivery]) -> list[tuple[str, str, str, int]]:
     return found
 
 
-def test_a_run_is_told_from_its_request_to_its_end(world: World) -> None:
+def test_a_run_is_told_from_its_request_to_its_end(world: EditableWorld) -> None:
     world.add_run(REPO, "CI", created_at=AGO, queue=5, duration=60, jobs=["test"])
     assert told(deliveries(world)) == [
         ("run", "requested", "queued", 0),
@@ -51,14 +53,14 @@ def test_a_run_is_told_from_its_request_to_its_end(world: World) -> None:
     ]
 
 
-def test_a_job_that_waits_for_an_approval_says_so(world: World) -> None:
+def test_a_job_that_waits_for_an_approval_says_so(world: EditableWorld) -> None:
     run = world.add_run(REPO, "CI", created_at=AGO, jobs=["ship"])
     world.runs[run].attempts[0].jobs[0].kind = "deploy"
     jobs = [each for each in told(deliveries(world)) if each[0] == "ship"]
     assert jobs[:2] == [("ship", "waiting", "waiting", 0), ("ship", "queued", "queued", 0)]
 
 
-def test_copies_phantoms_and_runs_that_never_began_are_not_told(world: World) -> None:
+def test_copies_phantoms_and_runs_that_never_began_are_not_told(world: EditableWorld) -> None:
     run = world.add_run(REPO, "CI", created_at=AGO, conclusion="failure", jobs=["lint", "test"])
     world.rerun(run, at=AGO + timedelta(hours=1))
     silent = world.add_run(REPO, "CI", created_at=AGO, conclusion="startup_failure", jobs=0)
@@ -71,7 +73,7 @@ def test_copies_phantoms_and_runs_that_never_began_are_not_told(world: World) ->
     assert silent not in {each.run_id for each in listed}
 
 
-def test_only_what_happened_in_the_time_asked_for_is_told(world: World) -> None:
+def test_only_what_happened_in_the_time_asked_for_is_told(world: EditableWorld) -> None:
     world.add_run(REPO, "CI", created_at=AGO, queue=5, duration=60, jobs=["test"])
     listed = deliveries(world, AGO, AGO + timedelta(seconds=65))
     assert [each.action for each in listed] == ["in_progress", "in_progress", "completed"]
@@ -90,7 +92,7 @@ def test_what_is_told_last_is_the_truth(clock: Clock) -> None:
     assert latest == {key: row for key, row in expected.items() if row[1] != "startup_failure"}
 
 
-def test_payloads_carry_what_githubs_do(world: World) -> None:
+def test_payloads_carry_what_githubs_do(world: EditableWorld) -> None:
     world.add_run(REPO, "CI", created_at=AGO)
     run, job = (next(json.loads(each.body) for each in deliveries(world) if each.event == event)
                 for event in ("workflow_run", "workflow_job"))  # fmt: skip
@@ -124,8 +126,8 @@ def test_deliveries_are_shuffled_dropped_and_come_twice(listed: list[Delivery]) 
 
 def test_forged_ones_stand_beside_the_true_with_a_wrong_signature(listed: list[Delivery]) -> None:
     found = forged(listed, 0.3)
-    lies = [each for each in found if each.forged]
-    assert [each for each in found if not each.forged] == listed
+    lies = [each for each in found if is_forged(each)]
+    assert [each for each in found if not is_forged(each)] == listed
     assert lies
     for each in lies:
         assert headers(each, SECRET)["X-Hub-Signature-256"] != signature(each.body, SECRET)

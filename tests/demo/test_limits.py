@@ -5,14 +5,14 @@ from datetime import timedelta
 import pytest
 import requests
 
-from demo.world import World
 from tests.demo.conftest import REPO, Clock, Serve, Site
+from tests.simulator.world import EditableWorld
 
 RUNS = f"/repos/{REPO}/actions/runs"
 
 
-def one_repository(clock: Clock) -> World:
-    world = World.empty(clock)
+def one_repository(clock: Clock) -> EditableWorld:
+    world = EditableWorld(clock)
     world.add_repository(REPO)
     world.add_workflow(REPO, "CI")
     world.add_run(REPO, "CI", created_at=clock() - timedelta(hours=1))

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from demo.live import SLOT_SECONDS
-from demo.model import Run
-from demo.serve import Memory
-from demo.world import World
+from demo.world.live import SLOT_SECONDS, StateFile
+from demo.world.model import Run
 from tests.demo.conftest import MONDAY, Clock, Serve
+from tests.simulator.world import EditableWorld, acme_world
 
 
-def live_runs(world: World) -> dict[int, tuple[object, ...]]:
+def live_runs(world: EditableWorld) -> dict[int, tuple[object, ...]]:
     names = {workflow.id for repo in world.repositories.values() for workflow in repo.workflows.values()
              if workflow.name == "CI"}  # fmt: skip
     return {run.id: facts(run) for run in world.runs.values() if run.created >= MONDAY and run.workflow.id in names
@@ -24,26 +23,30 @@ def facts(run: Run) -> tuple[object, ...]:
 
 
 @pytest.fixture
-def memory(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("demo.serve.utc_now", clock)
+def state_path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "demo.json"
 
 
-def begin(path: Path, clock: Clock) -> tuple[Memory, World]:
-    memory = Memory(path)
-    world = World.demo(start=memory.start, spans=memory.spans, days=2, clock=clock)
-    memory.note(world)
-    return memory, world
+def begin(path: Path, clock: Clock) -> tuple[StateFile, EditableWorld]:
+    state = StateFile(path, clock)
+    world = acme_world(start=state.start, spans=state.spans, days=2, clock=clock)
+    save(state, world)
+    return state, world
 
 
-def watch(world: World, clock: Clock, **span: float) -> None:
+def save(state: StateFile, world: EditableWorld, *, final: bool = False) -> None:
+    assert world.account
+    state.save(world.account.span, final=final)
+
+
+def watch(world: EditableWorld, clock: Clock, **span: float) -> None:
     clock.pass_(**span)
     world.advance()
 
 
 def test_a_run_appears_every_few_seconds_at_any_hour(clock: Clock) -> None:
     clock.now = MONDAY.replace(hour=2)
-    world = World.demo(start=clock.now, days=1, clock=clock)
+    world = acme_world(start=clock.now, days=1, clock=clock)
     before = set(world.runs)
     watch(world, clock, minutes=15)
     assert 5 <= SLOT_SECONDS <= 10
@@ -51,7 +54,7 @@ def test_a_run_appears_every_few_seconds_at_any_hour(clock: Clock) -> None:
 
 
 def test_live_runs_are_seen_queued_running_and_done(clock: Clock) -> None:
-    world = World.demo(start=MONDAY, days=1, clock=clock)
+    world = acme_world(start=MONDAY, days=1, clock=clock)
     seen: dict[int, list[str]] = {}
     for _ in range(300):
         watch(world, clock, seconds=2)
@@ -63,7 +66,7 @@ def test_live_runs_are_seen_queued_running_and_done(clock: Clock) -> None:
 
 
 def test_a_new_run_shows_on_the_first_page(clock: Clock, serve: Serve) -> None:
-    site = serve(World.demo(start=MONDAY, days=1, clock=clock))
+    site = serve(acme_world(start=MONDAY, days=1, clock=clock))
     path = "/repos/acme/web-app/actions/runs?per_page=1"
     before = site.json(path)
     clock.pass_(minutes=5)
@@ -73,7 +76,7 @@ def test_a_new_run_shows_on_the_first_page(clock: Clock, serve: Serve) -> None:
 
 
 def test_live_numbers_go_on_where_the_history_ends(clock: Clock) -> None:
-    world = World.demo(start=MONDAY, days=2, clock=clock)
+    world = acme_world(start=MONDAY, days=2, clock=clock)
     watch(world, clock, hours=1)
     for repository in world.repositories.values():
         numbers = [run.number for run in world.newest(repository) if run.workflow.name == "CI"]
@@ -81,7 +84,7 @@ def test_live_numbers_go_on_where_the_history_ends(clock: Clock) -> None:
 
 
 def test_some_live_runs_fail_and_some_are_run_again(clock: Clock) -> None:
-    world = World.demo(start=MONDAY, days=1, clock=clock)
+    world = acme_world(start=MONDAY, days=1, clock=clock)
     watch(world, clock, hours=2)
     runs = [run for run in world.runs.values() if run.created >= MONDAY and run.workflow.name == "CI"]
     failed = [run for run in runs if run.attempts[0].conclusion == "failure"]
@@ -89,54 +92,54 @@ def test_some_live_runs_fail_and_some_are_run_again(clock: Clock) -> None:
     assert any(len(run.attempts) > 1 for run in runs)
 
 
-def test_a_restart_shows_the_same_runs_and_adds_none_for_the_time_off(memory: Path, clock: Clock) -> None:
-    first, world = begin(memory, clock)
+def test_a_restart_shows_the_same_runs_and_adds_none_for_the_time_off(state_path: Path, clock: Clock) -> None:
+    first, world = begin(state_path, clock)
     watch(world, clock, minutes=20)
-    first.note(world, last=True)
+    save(first, world, final=True)
     shown = live_runs(world)
     clock.pass_(hours=5)
-    _, again = begin(memory, clock)
+    _, again = begin(state_path, clock)
     after = live_runs(again)
     assert {number: after.get(number) for number in shown} == shown
     assert len(after) - len(shown) <= 2
 
 
-def test_a_simulator_that_was_killed_keeps_what_it_showed(memory: Path, clock: Clock) -> None:
-    noted, world = begin(memory, clock)
+def test_a_simulator_that_was_killed_keeps_what_it_showed(state_path: Path, clock: Clock) -> None:
+    state, world = begin(state_path, clock)
     watch(world, clock, minutes=5)
-    noted.note(world)
+    save(state, world)
     watch(world, clock, seconds=40)
     shown = live_runs(world)
-    _, again = begin(memory, clock)
+    _, again = begin(state_path, clock)
     after = live_runs(again)
     assert {number: after.get(number) for number in shown} == shown
     watch(again, clock, minutes=5)
     assert {number: live_runs(again)[number] for number in shown} == shown
 
 
-def test_numbers_have_no_gap_after_restarts(memory: Path, clock: Clock) -> None:
+def test_numbers_have_no_gap_after_restarts(state_path: Path, clock: Clock) -> None:
     for _ in range(3):
-        noted, world = begin(memory, clock)
+        state, world = begin(state_path, clock)
         watch(world, clock, minutes=7)
-        noted.note(world, last=True)
+        save(state, world, final=True)
         clock.pass_(hours=2)
     for repository in world.repositories.values():
         numbers = sorted(run.number for run in world.newest(repository) if run.workflow.name == "CI")
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
-def test_a_broken_state_file_begins_a_new_account(memory: Path, clock: Clock) -> None:
-    memory.parent.mkdir()
-    memory.write_text('{"version": 2, "start": ', encoding="utf-8")
-    assert Memory(memory).start == MONDAY
-    memory.write_text('{"anchor": "2026-01-01T00:00:00+00:00", "spans": []}', encoding="utf-8")
-    assert Memory(memory).start == MONDAY
+def test_a_broken_state_file_begins_a_new_account(state_path: Path, clock: Clock) -> None:
+    state_path.parent.mkdir()
+    state_path.write_text('{"version": 2, "start": ', encoding="utf-8")
+    assert StateFile(state_path, clock).start == MONDAY
+    state_path.write_text('{"anchor": "2026-01-01T00:00:00+00:00", "spans": []}', encoding="utf-8")
+    assert StateFile(state_path, clock).start == MONDAY
 
 
 def test_a_long_life_takes_a_bounded_number_of_runs(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = timedelta(hours=1)
-    monkeypatch.setattr("demo.account.KEPT", kept)
-    world = World.demo(start=MONDAY, days=1, clock=clock)
+    monkeypatch.setattr("demo.world.account.LIVE_RETENTION", kept)
+    world = acme_world(start=MONDAY, days=1, clock=clock)
     most = kept.total_seconds() / SLOT_SECONDS
     for _ in range(4):
         watch(world, clock, hours=1)

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 import requests
 
-from demo.hooks import signature
+from demo.webhooks.delivery import signature
 from tests.demo.test_hooks import receiver
 
 ROOT = Path(__file__).parents[2]
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
+def start(*arguments: str, module: str = "demo") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "demo", *arguments],
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 

@@ -4,8 +4,8 @@ import io
 import zipfile
 from datetime import timedelta
 
-from demo.making import JobPlan
 from tests.demo.conftest import MONDAY, REPO, Clock, Site
+from tests.simulator.factories import JobPlan
 
 RUNS = f"/repos/{REPO}/actions/runs"
 JOBS = f"/repos/{REPO}/actions/jobs"
@@ -141,7 +141,7 @@ def test_a_runs_logs_are_a_zip_with_a_file_a_job(site: Site) -> None:
 
 def test_when_the_runner_is_lost_only_the_annotation_says_so(site: Site) -> None:
     run = failed_run(site)
-    site.world.runs[run].cause = "runner_lost"
+    site.world.runs[run].attempts[-1].cause = "runner_lost"
     passed, failed = site.json(f"{RUNS}/{run}/jobs")["jobs"]
     text = site.get(site.get(f"{JOBS}/{failed['id']}/logs").headers["location"]).text
     notes = site.json(f"/repos/{REPO}/check-runs/{failed['id']}/annotations")

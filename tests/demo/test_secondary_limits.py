@@ -5,11 +5,11 @@ import asyncio
 import pytest
 from starlette.types import Message
 
-from demo.app import Simulator
-from demo.gate import Refused
-from demo.limits import Limiter, Limits
+from demo.github.responses import GitHubError
 from tests.demo.conftest import REPO, Clock, Serve, Site
 from tests.demo.test_limits import one_repository
+from tests.simulator.app import Simulator
+from tests.simulator.limits import Limiter, Limits
 
 RUNS = f"/repos/{REPO}/actions/runs"
 
@@ -31,7 +31,7 @@ def take(limiter: Limiter, times: int = 1) -> list[int]:
             limiter.enter()
             limiter.leave()
             statuses.append(200)
-        except Refused as error:
+        except GitHubError as error:
             statuses.append(error.status)
     return statuses
 
@@ -61,7 +61,7 @@ def test_the_minute_slides() -> None:
 def test_writing_is_five_points() -> None:
     limiter = Limiter(Limits(points_per_minute=9), Seconds())
     limiter.enter("POST")
-    with pytest.raises(Refused):
+    with pytest.raises(GitHubError):
         limiter.enter("POST")
 
 
@@ -70,10 +70,10 @@ def test_too_many_at_once_are_refused_with_the_seconds_to_wait() -> None:
     limiter = Limiter(Limits(concurrent=2, penalty_seconds=60), clock)
     limiter.enter()
     limiter.enter()
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(GitHubError) as refused:
         limiter.enter()
     clock.now += 20.5
-    with pytest.raises(Refused) as later:
+    with pytest.raises(GitHubError) as later:
         limiter.enter()
     assert [each.value.headers["retry-after"] for each in (refused, later)] == ["60", "40"]
     assert "secondary rate limit" in refused.value.message
