@@ -159,14 +159,14 @@ class LogHandlers:
         return self._stored_log(number) if kind == "job" else self._stored_archive(number, kind.removeprefix("run-"))
 
     def _stored_log(self, job_id: int) -> Response:
-        found = self._world.job(job_id)
-        own_text = self._world.logs.get(job_id)
-        text = own_text or (log_text(*found) if found else None)
-        if text is None or found is None:
+        entry = self._world.job(job_id)
+        if entry is None:
             return PlainTextResponse("BlobNotFound", 404)
-        if job_id in self._world.logs:
-            return PlainTextResponse(text.encode("utf-8", "surrogateescape"))
-        return PlainTextResponse(encode_log(text, self._extension.log_layout(found[0].id)))
+        own_text = self._world.logs.get(job_id)
+        if own_text:
+            return PlainTextResponse(own_text.encode("utf-8", "surrogateescape"))
+        run, attempt, job = entry
+        return PlainTextResponse(encode_log(log_text(run, attempt, job), self._extension.log_layout(run.id)))
 
     def _stored_archive(self, run_id: int, attempt_number: str) -> Response:
         run = self._world.run(run_id)
@@ -206,7 +206,7 @@ def _find_run(world: World, request: Request, repo: Repository) -> tuple[Run, At
 
 
 def _find_job(world: World, request: Request, repo: Repository) -> tuple[Run, Attempt, Job]:
-    found = world.job(request.path_params["job"])
-    if found is None or found[0].repository is not repo or found[2].created > world.clock():
+    entry = world.job(request.path_params["job"])
+    if entry is None or entry[0].repository is not repo or entry[2].created > world.clock():
         raise GitHubError(404, "Not Found")
-    return found
+    return entry

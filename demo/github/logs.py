@@ -39,7 +39,7 @@ class Layout:
     steps: bool
     system: bool
     mark: bool
-    ending: str = "\n"
+    line_ending: str = "\n"
     slash: str = "_"
     prepare: bool = False
 
@@ -89,8 +89,8 @@ def encode_log(text: str, layout: Layout) -> bytes:
     """Return a log with the line endings and the byte order mark of the layout. Bytes that are not UTF-8 are escaped
     in `text` by Python's surrogateescape."""
     plain = text.removeprefix(_BYTE_ORDER_MARK)
-    ended = plain.replace("\n", layout.ending) if layout.ending != "\n" else plain
-    return ((_BYTE_ORDER_MARK if layout.mark else "") + ended).encode("utf-8", "surrogateescape")
+    converted = plain.replace("\n", layout.line_ending) if layout.line_ending != "\n" else plain
+    return ((_BYTE_ORDER_MARK if layout.mark else "") + converted).encode("utf-8", "surrogateescape")
 
 
 def log_archive(run: Run, attempt: Attempt, texts: dict[int, str], layout: Layout = CURRENT_LAYOUT) -> bytes:

@@ -71,8 +71,8 @@ def workflow_json(repo: Repository, workflow: Workflow, base: str) -> dict[str, 
 
 def run_json(run: Run, now: datetime, base: str, attempt: Attempt | None = None) -> dict[str, Any]:
     """Return the run with its latest attempt, or as the attempt endpoint shows it with the given attempt."""
-    shown = attempt or run.attempt_at(now)
-    status = shown.status(now)
+    current = attempt or run.attempt_at(now)
+    status = current.status(now)
     repo = run.repository
     api = f"{base}/repos/{repo.full_name}"
     url, suite = f"{api}/actions/runs/{run.id}", run.id + 1
@@ -83,16 +83,16 @@ def run_json(run: Run, now: datetime, base: str, attempt: Attempt | None = None)
         "id": run.id, "name": run.name or run.workflow.name, "node_id": _node_id("WFR", run.id),
         "head_branch": run.branch, "head_sha": run.sha, "path": run.workflow.path,
         "display_title": run.title, "run_number": run.number, "event": run.event, "status": status,
-        "conclusion": shown.conclusion if status == "completed" else None, "workflow_id": run.workflow.id,
+        "conclusion": current.conclusion if status == "completed" else None, "workflow_id": run.workflow.id,
         "check_suite_id": suite, "check_suite_node_id": _node_id("CS", suite), "url": url,
         "html_url": f"{_WEB}/{repo.full_name}/actions/runs/{run.id}", "pull_requests": [],
-        "created_at": timestamp(created), "updated_at": timestamp(shown.updated(now)),
-        "actor": account_json(run.author, base) if run.author else None, "run_attempt": shown.number,
-        "referenced_workflows": [], "run_started_at": timestamp(shown.started),
-        "triggering_actor": account_json(shown.actor, base) if shown.actor else None,
+        "created_at": timestamp(created), "updated_at": timestamp(current.updated(now)),
+        "actor": account_json(run.author, base) if run.author else None, "run_attempt": current.number,
+        "referenced_workflows": [], "run_started_at": timestamp(current.started),
+        "triggering_actor": account_json(current.actor, base) if current.actor else None,
         "jobs_url": f"{url}/jobs", "logs_url": f"{url}/logs", "check_suite_url": f"{api}/check-suites/{suite}",
         "artifacts_url": f"{url}/artifacts", "cancel_url": f"{url}/cancel", "rerun_url": f"{url}/rerun",
-        "previous_attempt_url": f"{url}/attempts/{shown.number - 1}" if shown.number > 1 else None,
+        "previous_attempt_url": f"{url}/attempts/{current.number - 1}" if current.number > 1 else None,
         "workflow_url": f"{api}/actions/workflows/{run.workflow.id}", "head_commit": _commit(run),
         "repository": short, "head_repository": None if run.fork else short,
     }  # fmt: skip

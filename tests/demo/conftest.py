@@ -1,4 +1,4 @@
-"""A clock that only tests move, an empty world behind real HTTP, and the whole account."""
+"""Fixtures: a clock that tests move, an empty world served over HTTP, and the acme account."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tests.simulator.app import Simulator, create_app, running
 from tests.simulator.world import EditableWorld, acme_world
 
 REPO = "acme/site"
-# A Monday in the afternoon.
+# A Monday afternoon.
 MONDAY = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
 
 
@@ -54,7 +54,7 @@ def clock() -> Clock:
 
 
 class Stage:
-    """One server for all tests: starting and stopping one takes longer than most of them."""
+    """One server for all tests: starting and stopping it takes longer than most tests."""
 
     app: ASGIApp
 
@@ -81,7 +81,7 @@ def serve(clock: Clock, stage: tuple[Stage, str]) -> Serve:
 
 @pytest.fixture
 def site(clock: Clock, serve: Serve) -> Site:
-    """One repository with a workflow and no runs; any token is good."""
+    """A repository with a workflow and no runs. Any token is accepted."""
     world = EditableWorld(clock)
     world.add_repository(REPO)
     world.add_workflow(REPO, "CI")
@@ -90,5 +90,5 @@ def site(clock: Clock, serve: Serve) -> Site:
 
 @pytest.fixture(scope="session")
 def account() -> EditableWorld:
-    """The whole account as it begins, never changed."""
+    """The acme account at its start. Tests do not change it."""
     return acme_world(start=MONDAY, clock=lambda: MONDAY)

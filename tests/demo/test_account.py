@@ -1,4 +1,4 @@
-"""The account: what is in it, and that it stays what it was."""
+"""The acme account: its contents, and that the same seed and start give the same account."""
 
 import re
 from collections import Counter
@@ -32,7 +32,7 @@ def jobs_of(runs: Iterable[Run]) -> list[Job]:
     return [job for run in runs for attempt in run.attempts for job in attempt.jobs]
 
 
-def test_the_account_has_the_size_it_should(account: EditableWorld) -> None:
+def test_account_size(account: EditableWorld) -> None:
     runs = visible(account)
     assert 4000 <= len(runs) <= 6500
     assert 12_000 <= len(jobs_of(runs)) <= 20_000
@@ -41,13 +41,13 @@ def test_the_account_has_the_size_it_should(account: EditableWorld) -> None:
     assert 25 <= len({run.author for run in runs}) <= 30
 
 
-def test_success_rates_are_those_of_a_team_with_something_to_do(account: EditableWorld) -> None:
+def test_success_rates_are_realistic(account: EditableWorld) -> None:
     runs = visible(account)
     assert 0.87 <= success_rate(run for run in runs if run.branch == "main") <= 0.94
     assert 0.79 <= success_rate(run for run in runs if run.branch != "main") <= 0.87
 
 
-def test_weekends_and_nights_are_quiet(account: EditableWorld) -> None:
+def test_few_runs_at_weekends_and_nights(account: EditableWorld) -> None:
     days = Counter(run.created.weekday() for run in visible(account) if run.event != "schedule")
     hours = Counter(run.created.hour for run in visible(account) if run.event != "schedule")
     assert days[6] < days[2] * 0.3
@@ -60,7 +60,7 @@ def test_the_same_start_gives_the_same_account() -> None:
     assert [facts(run) for run in again.runs.values()] == [facts(run) for run in first.runs.values()]
 
 
-def test_a_restart_days_later_changes_no_run_of_the_past() -> None:
+def test_a_restart_days_later_keeps_all_past_runs() -> None:
     first = acme_world(start=MONDAY, days=20, clock=Clock())
     later = acme_world(start=MONDAY, days=20, clock=Clock(MONDAY + timedelta(days=3)))
     for run in visible(first):
@@ -79,7 +79,7 @@ def test_old_history_does_not_depend_on_the_day_of_the_start(account: EditableWo
         assert facts(account.runs[number])[:-1] == facts(other.runs[number])[:-1]
 
 
-def test_run_numbers_of_a_workflow_have_no_gap(account: EditableWorld) -> None:
+def test_run_numbers_of_a_workflow_are_consecutive(account: EditableWorld) -> None:
     numbers: dict[int, list[int]] = {}
     for run in sorted(visible(account), key=lambda run: run.created):
         numbers.setdefault(run.workflow.id, []).append(run.number)
@@ -92,7 +92,7 @@ def test_ids_of_jobs_are_unique(account: EditableWorld) -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_something_is_broken_now_whenever_it_starts() -> None:
+def test_one_workflow_is_broken_at_every_start() -> None:
     for hours in range(0, 48, 7):
         start = MONDAY + timedelta(hours=hours)
         world = acme_world(start=start, days=2, clock=Clock(start))
@@ -103,7 +103,7 @@ def test_something_is_broken_now_whenever_it_starts() -> None:
         assert {run.attempts[-1].conclusion for run in runs} == {"failure"}
 
 
-def test_something_is_still_broken_after_a_week() -> None:
+def test_one_workflow_is_broken_after_a_week() -> None:
     clock = Clock()
     world = acme_world(start=MONDAY, days=1, clock=clock)
     for _ in range(20):
@@ -112,7 +112,7 @@ def test_something_is_still_broken_after_a_week() -> None:
         assert any(clock() - each.start >= timedelta(hours=3) for each in going_on)
 
 
-def test_earlier_breakages_were_real_and_are_over(account: EditableWorld) -> None:
+def test_earlier_breakages_have_ended(account: EditableWorld) -> None:
     earlier = [each for each in account.episodes() if each.kind == "broken" and each.end < MONDAY]
     assert 6 <= len(earlier) <= 9
     for each in earlier:
@@ -129,7 +129,7 @@ def on_main(world: EditableWorld, repo: str, workflow: str, since: datetime, unt
     return [run for run in runs if run.workflow.name == workflow and run.branch == "main"]
 
 
-def test_one_pipeline_got_slower_nine_days_ago(account: EditableWorld) -> None:
+def test_one_workflow_is_slower_since_nine_days(account: EditableWorld) -> None:
     slow = next(each for each in account.episodes() if each.kind == "slow")
     assert timedelta(days=8) <= MONDAY - slow.start <= timedelta(days=10)
     runs = on_main(account, slow.repo, slow.workflow, MONDAY - timedelta(days=30), MONDAY)
@@ -148,7 +148,7 @@ def seconds(run: Run) -> list[float]:
     return [(attempt.ended - attempt.started).total_seconds()]
 
 
-def test_the_flaky_suite_gets_worse(account: EditableWorld) -> None:
+def test_the_flaky_workflow_becomes_more_flaky(account: EditableWorld) -> None:
     shares = []
     for first, last in ((60, 18), (18, 6), (6, 0)):
         runs = [
@@ -160,7 +160,7 @@ def test_the_flaky_suite_gets_worse(account: EditableWorld) -> None:
     assert shares[0] < shares[1] < shares[2]
 
 
-def test_mac_runners_were_short_last_week_in_the_afternoon(account: EditableWorld) -> None:
+def test_queues_for_macos_runners_in_the_afternoons_of_the_last_week(account: EditableWorld) -> None:
     waits: dict[bool, list[float]] = {True: [], False: []}
     for job in jobs_of(visible(account)):
         if job.label == "macos-14" and job.ran and 12 <= job.created.hour < 17 and job.created.weekday() < 5:
@@ -168,7 +168,7 @@ def test_mac_runners_were_short_last_week_in_the_afternoon(account: EditableWorl
     assert mean(waits[True]) > 4 * mean(waits[False])
 
 
-def test_every_odd_thing_is_there(account: EditableWorld) -> None:
+def test_all_edge_cases_occur(account: EditableWorld) -> None:
     runs = visible(account)
     jobs = jobs_of(runs)
     conclusions = {attempt.conclusion for run in runs for attempt in run.attempts}
@@ -186,7 +186,7 @@ def test_every_odd_thing_is_there(account: EditableWorld) -> None:
     assert {job.label for job in jobs} >= {"ubuntu-latest", "windows-latest", "macos-14", "self-hosted"}
 
 
-def test_nasty_texts_are_there(account: EditableWorld) -> None:
+def test_hostile_texts_occur(account: EditableWorld) -> None:
     runs = visible(account)
     texts = " ".join(f"{run.title} {run.branch}" for run in runs)
     for wanted in ("🚀", "feat/<script>alert(1)</script>", "<!channel>", "*bold*", "=HYPERLINK(", "\u202e", "دعم"):
@@ -194,7 +194,7 @@ def test_nasty_texts_are_there(account: EditableWorld) -> None:
     assert max(len(run.title) for run in runs) > 250
 
 
-def test_failures_have_many_causes_and_logs_that_say_them(account: EditableWorld) -> None:
+def test_failures_have_many_causes_that_their_logs_show(account: EditableWorld) -> None:
     causes: Counter[str] = Counter()
     for run in visible(account):
         for attempt in run.attempts:

@@ -1,4 +1,4 @@
-"""The built-in rule over the demo's history: a planted breakage that enough runs saw is one alert and one recovery."""
+"""The built-in alert rule over the demo's history: a planted breakage with enough runs is one alert, one recovery."""
 
 from datetime import datetime, timedelta
 
@@ -38,7 +38,7 @@ def in_a_row(runs: list[PastRun], workflow_id: int, at: datetime) -> int:
     return number
 
 
-def test_every_planted_breakage_is_one_alert_and_one_recovery_and_noise_is_none(account: EditableWorld) -> None:
+def test_each_planted_breakage_is_one_alert_and_one_recovery(account: EditableWorld) -> None:
     runs = of_default_branches(account)
     names = {
         flow.id: (repo.name, flow.name) for repo in account.repositories.values() for flow in repo.workflows.values()

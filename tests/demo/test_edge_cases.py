@@ -1,4 +1,4 @@
-"""Oddities of GitHub that tests set by hand."""
+"""Edge cases of GitHub that tests switch on."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ RUNS = f"/repos/{REPO}/actions/runs"
 AGO = MONDAY - timedelta(hours=2)
 
 
-def test_jobs_of_a_big_run_come_only_in_small_pages(site: Site) -> None:
+def test_jobs_of_a_big_run_need_small_pages(site: Site) -> None:
     run = site.world.add_run(REPO, "CI", jobs=120, created_at=AGO)
     other = site.world.add_run(REPO, "CI", jobs=2, created_at=AGO)
     site.world.edge_cases.big_runs.add(run)
@@ -21,7 +21,7 @@ def test_jobs_of_a_big_run_come_only_in_small_pages(site: Site) -> None:
     assert site.get(f"{RUNS}/{other}/jobs?per_page=100").status_code == 200
 
 
-def test_latest_can_mean_only_the_jobs_that_ran_again(site: Site) -> None:
+def test_filter_latest_can_leave_out_copied_jobs(site: Site) -> None:
     run = site.world.add_run(REPO, "CI", jobs=3, conclusion="failure", created_at=AGO)
     site.world.rerun(run, at=MONDAY - timedelta(hours=1))
     site.world.edge_cases.latest_without_copies = True
@@ -34,7 +34,7 @@ def test_latest_can_mean_only_the_jobs_that_ran_again(site: Site) -> None:
     assert len(names["/attempts/2/jobs"]) == 3
 
 
-def test_a_job_can_be_listed_twice_once_with_cut_steps(site: Site) -> None:
+def test_a_job_can_be_listed_twice_once_with_fewer_steps(site: Site) -> None:
     run = site.world.add_run(REPO, "CI", jobs=2, created_at=AGO)
     site.world.edge_cases.doubled_jobs.add(run)
     found = site.json(f"{RUNS}/{run}/jobs")
@@ -45,7 +45,7 @@ def test_a_job_can_be_listed_twice_once_with_cut_steps(site: Site) -> None:
     assert len(truth(site.world).jobs) == 2
 
 
-def test_fields_that_github_leaves_empty(site: Site) -> None:
+def test_null_fields(site: Site) -> None:
     nulls = ("head_branch", "head_repository", "actor", "triggering_actor", "name", "head_commit")
     shown = site.json(f"{RUNS}/{site.world.add_run(REPO, 'CI', nulls=nulls)}")
     assert {name for name in nulls if shown[name] is None} == set(nulls)
@@ -53,7 +53,7 @@ def test_fields_that_github_leaves_empty(site: Site) -> None:
     assert (row.branch, row.actor, row.name) == (None, None, None)
 
 
-def test_a_deleted_run_is_404_with_all_that_was_in_it(site: Site) -> None:
+def test_a_deleted_run_and_its_jobs_are_404(site: Site) -> None:
     run = site.world.add_run(REPO, "CI", created_at=AGO)
     job = site.json(f"{RUNS}/{run}/jobs")["jobs"][0]["id"]
     site.world.delete_run(run)
@@ -67,7 +67,7 @@ def test_a_deleted_run_is_404_with_all_that_was_in_it(site: Site) -> None:
 
 
 @pytest.mark.parametrize("status", [403, 451])
-def test_a_blocked_repository_says_so_and_the_others_answer(site: Site, status: int) -> None:
+def test_a_blocked_repository_does_not_affect_others(site: Site, status: int) -> None:
     other = site.world.add_repository("acme/api")
     blocked = site.world.find(REPO)
     assert blocked
@@ -79,7 +79,7 @@ def test_a_blocked_repository_says_so_and_the_others_answer(site: Site, status: 
     assert list(truth(site.world).repositories) == [other.id]
 
 
-def test_a_broken_workflow_fails_alone(site: Site) -> None:
+def test_a_broken_workflow_does_not_affect_the_repository(site: Site) -> None:
     flow = site.world.add_workflow(REPO, "Deploy")
     run = site.world.add_run(REPO, "Deploy")
     site.world.edge_cases.broken_workflows.add(flow.id)
@@ -88,7 +88,7 @@ def test_a_broken_workflow_fails_alone(site: Site) -> None:
     assert site.json(RUNS)["workflow_runs"][0]["id"] == run
 
 
-def test_large_counts_are_wrong_but_the_pages_are_right(site: Site) -> None:
+def test_large_totals_are_wrong_but_pages_are_right(site: Site) -> None:
     for minutes in range(60):
         site.world.add_run(REPO, "CI", created_at=MONDAY - timedelta(minutes=minutes))
     site.world.edge_cases.wrong_totals_above = 50
@@ -97,7 +97,7 @@ def test_large_counts_are_wrong_but_the_pages_are_right(site: Site) -> None:
     assert len({run["id"] for each in answers for run in each["workflow_runs"]}) == 60
 
 
-def test_an_own_server_has_its_api_under_a_path(clock: Clock, serve: Serve) -> None:
+def test_an_enterprise_server_has_its_api_under_a_path(clock: Clock, serve: Serve) -> None:
     site = serve(one_repository(clock), base_path="/api/v3")
     runs = f"/api/v3{RUNS}"
     answer = site.get(f"{runs}?per_page=1")
@@ -111,7 +111,7 @@ def test_an_own_server_has_its_api_under_a_path(clock: Clock, serve: Serve) -> N
     assert site.app.state.requests[0].path == runs
 
 
-def test_links_and_moves_on_an_own_server_stay_under_its_path(clock: Clock, serve: Serve) -> None:
+def test_links_and_redirects_of_an_enterprise_server_have_its_path(clock: Clock, serve: Serve) -> None:
     site = serve(one_repository(clock), base_path="/api/v3")
     site.world.add_run(REPO, "CI")
     following = site.get(f"/api/v3{RUNS}?per_page=1").links["next"]["url"]

@@ -8,7 +8,7 @@ from functools import lru_cache
 from demo.github.logs import CURRENT_LAYOUT, Layout, file_name
 
 LAYOUTS = {
-    "2021": Layout(1, steps=True, system=False, mark=False, ending="\r\n", slash=""),
+    "2021": Layout(1, steps=True, system=False, mark=False, line_ending="\r\n", slash=""),
     "2023": Layout(0, steps=True, system=False, mark=False, slash="", prepare=True),
     "2025": Layout(0, steps=True, system=True, mark=True),
     "2026": CURRENT_LAYOUT,

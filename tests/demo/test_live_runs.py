@@ -1,4 +1,4 @@
-"""Runs that appear while somebody watches, and what is left of them after a restart."""
+"""Runs that appear while the simulator is running, and the same runs after a restart."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_a_run_appears_every_few_seconds_at_any_hour(clock: Clock) -> None:
     assert len(set(world.runs) - before) == pytest.approx(15 * 60 / SLOT_SECONDS, abs=2)
 
 
-def test_live_runs_are_seen_queued_running_and_done(clock: Clock) -> None:
+def test_live_runs_are_queued_then_in_progress_then_completed(clock: Clock) -> None:
     world = acme_world(start=MONDAY, days=1, clock=clock)
     seen: dict[int, list[str]] = {}
     for _ in range(300):
@@ -65,7 +65,7 @@ def test_live_runs_are_seen_queued_running_and_done(clock: Clock) -> None:
     assert sum(states == ["queued", "in_progress", "completed"] for states in seen.values()) >= 10
 
 
-def test_a_new_run_shows_on_the_first_page(clock: Clock, serve: Serve) -> None:
+def test_a_new_run_is_on_the_first_page(clock: Clock, serve: Serve) -> None:
     site = serve(acme_world(start=MONDAY, days=1, clock=clock))
     path = "/repos/acme/web-app/actions/runs?per_page=1"
     before = site.json(path)
@@ -75,7 +75,7 @@ def test_a_new_run_shows_on_the_first_page(clock: Clock, serve: Serve) -> None:
     assert after["workflow_runs"][0]["created_at"] > "2026-11-23T14:30:00Z"
 
 
-def test_live_numbers_go_on_where_the_history_ends(clock: Clock) -> None:
+def test_live_run_numbers_follow_those_of_the_history(clock: Clock) -> None:
     world = acme_world(start=MONDAY, days=2, clock=clock)
     watch(world, clock, hours=1)
     for repository in world.repositories.values():
@@ -92,7 +92,7 @@ def test_some_live_runs_fail_and_some_are_run_again(clock: Clock) -> None:
     assert any(len(run.attempts) > 1 for run in runs)
 
 
-def test_a_restart_shows_the_same_runs_and_adds_none_for_the_time_off(state_path: Path, clock: Clock) -> None:
+def test_a_restart_keeps_the_runs_and_adds_none_for_the_time_between(state_path: Path, clock: Clock) -> None:
     first, world = begin(state_path, clock)
     watch(world, clock, minutes=20)
     save(first, world, final=True)
@@ -104,7 +104,7 @@ def test_a_restart_shows_the_same_runs_and_adds_none_for_the_time_off(state_path
     assert len(after) - len(shown) <= 2
 
 
-def test_a_simulator_that_was_killed_keeps_what_it_showed(state_path: Path, clock: Clock) -> None:
+def test_a_killed_simulator_keeps_the_runs_that_it_showed(state_path: Path, clock: Clock) -> None:
     state, world = begin(state_path, clock)
     watch(world, clock, minutes=5)
     save(state, world)
@@ -117,7 +117,7 @@ def test_a_simulator_that_was_killed_keeps_what_it_showed(state_path: Path, cloc
     assert {number: live_runs(again)[number] for number in shown} == shown
 
 
-def test_numbers_have_no_gap_after_restarts(state_path: Path, clock: Clock) -> None:
+def test_numbers_are_consecutive_after_restarts(state_path: Path, clock: Clock) -> None:
     for _ in range(3):
         state, world = begin(state_path, clock)
         watch(world, clock, minutes=7)
@@ -128,7 +128,7 @@ def test_numbers_have_no_gap_after_restarts(state_path: Path, clock: Clock) -> N
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
-def test_a_broken_state_file_begins_a_new_account(state_path: Path, clock: Clock) -> None:
+def test_an_invalid_state_file_starts_a_new_account(state_path: Path, clock: Clock) -> None:
     state_path.parent.mkdir()
     state_path.write_text('{"version": 2, "start": ', encoding="utf-8")
     assert StateFile(state_path, clock).start == MONDAY
@@ -136,7 +136,7 @@ def test_a_broken_state_file_begins_a_new_account(state_path: Path, clock: Clock
     assert StateFile(state_path, clock).start == MONDAY
 
 
-def test_a_long_life_takes_a_bounded_number_of_runs(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_live_runs_is_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = timedelta(hours=1)
     monkeypatch.setattr("demo.world.account.LIVE_RETENTION", kept)
     world = acme_world(start=MONDAY, days=1, clock=clock)

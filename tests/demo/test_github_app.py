@@ -1,4 +1,4 @@
-"""A GitHub App: its own tokens, its installation's, and what they open."""
+"""Authentication of a GitHub App: its own tokens, its installation's, and what they give access to."""
 
 import base64
 import json
@@ -33,7 +33,7 @@ def ask_token(site: Site, jwt: str, path: str = TOKENS) -> requests.Response:
     return requests.post(site.url + path, headers=bearing(jwt), timeout=10)
 
 
-def test_a_signed_app_gets_a_token_that_lasts_an_hour(site: Site, clock: Clock) -> None:
+def test_an_app_gets_an_installation_token_for_an_hour(site: Site, clock: Clock) -> None:
     answer = ask_token(site, signing.key().signed(GOOD))
     assert (answer.status_code, answer.json()["expires_at"]) == (201, "2026-11-23T15:30:00Z")
     token = bearing(answer.json()["token"])
@@ -55,7 +55,7 @@ def test_a_signed_app_gets_a_token_that_lasts_an_hour(site: Site, clock: Clock) 
         ({"iss": 13}, 404, "Integration not found"),
     ],
 )
-def test_a_token_that_is_not_right_is_refused_in_githubs_words(
+def test_invalid_claims_are_refused_with_githubs_messages(
     site: Site, changed: dict[str, object], status: int, message: str
 ) -> None:
     answer = ask_token(site, signing.key().signed({**GOOD, **changed}))
@@ -73,7 +73,7 @@ def forged() -> list[str]:
 
 
 @pytest.mark.parametrize("jwt", forged())
-def test_what_the_app_did_not_sign_cannot_be_decoded(site: Site, jwt: str) -> None:
+def test_tokens_with_a_wrong_signature_are_refused(site: Site, jwt: str) -> None:
     answer = ask_token(site, jwt)
     assert (answer.status_code, answer.json()["message"]) == (401, "A JSON web token could not be decoded")
 
@@ -86,7 +86,7 @@ def test_another_installation_is_not_found(site: Site) -> None:
     assert site.json("/app/installations/77", headers=bearing(jwt))["account"]["login"] == "acme"
 
 
-def test_the_installations_repositories_come_in_pages(clock: Clock, serve: Serve) -> None:
+def test_the_installations_repositories_are_paginated(clock: Clock, serve: Serve) -> None:
     world = EditableWorld(clock)
     for name in (REPO, "acme/api", "acme/secret"):
         world.add_repository(name)
@@ -99,7 +99,7 @@ def test_the_installations_repositories_come_in_pages(clock: Clock, serve: Serve
     assert [each["repositories"][0]["full_name"] for each in (first.json(), second)] == ["acme/api", REPO]
 
 
-def test_an_app_needs_the_right_kind_of_token_in_each_place(site: Site) -> None:
+def test_app_tokens_and_installation_tokens_are_not_interchangeable(site: Site) -> None:
     jwt = signing.key().signed(GOOD)
     token = ask_token(site, jwt).json()["token"]
     assert site.get(f"/repos/{REPO}", headers=bearing(jwt)).status_code == 401
@@ -108,7 +108,7 @@ def test_an_app_needs_the_right_kind_of_token_in_each_place(site: Site) -> None:
     assert site.get("/user", headers=bearing(token)).status_code == 403
 
 
-def test_a_personal_token_is_good_beside_the_app_but_lists_no_installation(clock: Clock, serve: Serve) -> None:
+def test_a_personal_token_cannot_list_the_installations_repositories(clock: Clock, serve: Serve) -> None:
     world = EditableWorld(clock)
     world.add_repository(REPO)
     site = serve(world, tokens={"ghp_own"}, app=GitHubApp(12, signing.key().public_pem(), 77))
@@ -116,7 +116,7 @@ def test_a_personal_token_is_good_beside_the_app_but_lists_no_installation(clock
     assert site.get("/installation/repositories", headers=bearing("ghp_own")).status_code == 403
 
 
-def test_another_token_has_another_etag(site: Site, clock: Clock) -> None:
+def test_etags_differ_between_tokens(site: Site, clock: Clock) -> None:
     first, second = (bearing(ask_token(site, signing.key().signed(GOOD)).json()["token"]) for _ in range(2))
     etag = site.get(f"/repos/{REPO}", headers=first).headers["etag"]
     known = {"If-None-Match": etag}
@@ -124,7 +124,7 @@ def test_another_token_has_another_etag(site: Site, clock: Clock) -> None:
     assert site.get(f"/repos/{REPO}", headers={**second, **known}).status_code == 200
 
 
-def test_the_apps_own_tokens_can_have_a_clock_of_their_own(clock: Clock, serve: Serve) -> None:
+def test_app_tokens_can_be_checked_by_another_clock(clock: Clock, serve: Serve) -> None:
     world = EditableWorld(clock)
     world.add_repository(REPO)
     access = GitHubApp(12, signing.key().public_pem(), 77, jwt_clock=lambda: MONDAY + timedelta(days=9))

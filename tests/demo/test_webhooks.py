@@ -1,4 +1,4 @@
-"""Webhooks: what is told and when, what can happen to it on the way, and how it is sent."""
+"""Webhooks: which events are sent and when, how they are altered for tests, and how they are posted."""
 
 import json
 from collections.abc import Iterator
@@ -31,19 +31,19 @@ def world(clock: Clock) -> EditableWorld:
     return made
 
 
-def told(listed: list[Delivery]) -> list[tuple[str, str, str, int]]:
-    """Subject, action, status in the payload, and seconds since the beginning."""
+def event_rows(sent: list[Delivery]) -> list[tuple[str, str, str, int]]:
+    """Return subject, action, status in the payload, and seconds since the creation of the run."""
     found = []
-    for each in listed:
+    for each in sent:
         subject = json.loads(each.body)[each.event]
         name = subject["name"] if each.job_id else "run"
         found.append((name, each.action, subject["status"], round((each.moment - AGO).total_seconds())))
     return found
 
 
-def test_a_run_is_told_from_its_request_to_its_end(world: EditableWorld) -> None:
+def test_events_of_a_run(world: EditableWorld) -> None:
     world.add_run(REPO, "CI", created_at=AGO, queue=5, duration=60, jobs=["test"])
-    assert told(deliveries(world)) == [
+    assert event_rows(deliveries(world)) == [
         ("run", "requested", "queued", 0),
         ("test", "queued", "queued", 0),
         ("run", "in_progress", "in_progress", 5),
@@ -53,14 +53,14 @@ def test_a_run_is_told_from_its_request_to_its_end(world: EditableWorld) -> None
     ]
 
 
-def test_a_job_that_waits_for_an_approval_says_so(world: EditableWorld) -> None:
+def test_a_deployment_job_has_a_waiting_event(world: EditableWorld) -> None:
     run = world.add_run(REPO, "CI", created_at=AGO, jobs=["ship"])
     world.runs[run].attempts[0].jobs[0].kind = "deploy"
-    jobs = [each for each in told(deliveries(world)) if each[0] == "ship"]
+    jobs = [each for each in event_rows(deliveries(world)) if each[0] == "ship"]
     assert jobs[:2] == [("ship", "waiting", "waiting", 0), ("ship", "queued", "queued", 0)]
 
 
-def test_copies_phantoms_and_runs_that_never_began_are_not_told(world: EditableWorld) -> None:
+def test_copies_phantoms_and_startup_failures_have_no_events(world: EditableWorld) -> None:
     run = world.add_run(REPO, "CI", created_at=AGO, conclusion="failure", jobs=["lint", "test"])
     world.rerun(run, at=AGO + timedelta(hours=1))
     silent = world.add_run(REPO, "CI", created_at=AGO, conclusion="startup_failure", jobs=0)
@@ -73,14 +73,14 @@ def test_copies_phantoms_and_runs_that_never_began_are_not_told(world: EditableW
     assert silent not in {each.run_id for each in listed}
 
 
-def test_only_what_happened_in_the_time_asked_for_is_told(world: EditableWorld) -> None:
+def test_deliveries_can_be_limited_to_an_interval(world: EditableWorld) -> None:
     world.add_run(REPO, "CI", created_at=AGO, queue=5, duration=60, jobs=["test"])
     listed = deliveries(world, AGO, AGO + timedelta(seconds=65))
     assert [each.action for each in listed] == ["in_progress", "in_progress", "completed"]
     assert deliveries(world, MONDAY - timedelta(minutes=1)) == []
 
 
-def test_what_is_told_last_is_the_truth(clock: Clock) -> None:
+def test_the_last_event_equals_the_ground_truth(clock: Clock) -> None:
     world = build(clock, repositories=1, runs=60)
     latest: dict[tuple[int, int], tuple[str, Any]] = {}
     for each in deliveries(world):
@@ -92,7 +92,7 @@ def test_what_is_told_last_is_the_truth(clock: Clock) -> None:
     assert latest == {key: row for key, row in expected.items() if row[1] != "startup_failure"}
 
 
-def test_payloads_carry_what_githubs_do(world: EditableWorld) -> None:
+def test_payloads_have_githubs_fields(world: EditableWorld) -> None:
     world.add_run(REPO, "CI", created_at=AGO)
     run, job = (next(json.loads(each.body) for each in deliveries(world) if each.event == event)
                 for event in ("workflow_run", "workflow_job"))  # fmt: skip
@@ -102,7 +102,7 @@ def test_payloads_carry_what_githubs_do(world: EditableWorld) -> None:
     assert run["repository"]["full_name"] == job["repository"]["full_name"] == REPO
 
 
-def test_the_signature_is_githubs() -> None:
+def test_signature_equals_githubs_example() -> None:
     assert signature(b"Hello, World!", SECRET) == (
         "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
     )
@@ -113,7 +113,7 @@ def listed(clock: Clock) -> list[Delivery]:
     return deliveries(build(clock, repositories=1, runs=12))
 
 
-def test_deliveries_are_shuffled_dropped_and_come_twice(listed: list[Delivery]) -> None:
+def test_deliveries_can_be_shuffled_duplicated_and_dropped(listed: list[Delivery]) -> None:
     mixed = shuffled(listed)
     assert mixed != listed
     assert sorted(each.id for each in mixed) == sorted(each.id for each in listed)
@@ -124,7 +124,7 @@ def test_deliveries_are_shuffled_dropped_and_come_twice(listed: list[Delivery]) 
     assert 0 < len(dropped(listed, 0.3)) < len(listed)
 
 
-def test_forged_ones_stand_beside_the_true_with_a_wrong_signature(listed: list[Delivery]) -> None:
+def test_forged_deliveries_have_a_wrong_signature(listed: list[Delivery]) -> None:
     found = forged(listed, 0.3)
     lies = [each for each in found if is_forged(each)]
     assert [each for each in found if not is_forged(each)] == listed
@@ -135,7 +135,7 @@ def test_forged_ones_stand_beside_the_true_with_a_wrong_signature(listed: list[D
     assert headers(listed[0], SECRET)["X-Hub-Signature-256"] == signature(listed[0].body, SECRET)
 
 
-def test_nulls_come_where_github_has_them(listed: list[Delivery]) -> None:
+def test_nulled_deliveries_have_null_fields(listed: list[Delivery]) -> None:
     found = nulled(listed, 0.5)
     assert [each.id for each in found] == [each.id for each in listed]
     changed = [each for each, before in zip(found, listed, strict=True) if each.body != before.body]
@@ -181,7 +181,7 @@ def receiver(*statuses: int) -> Iterator[tuple[str, Received]]:
             thread.join()
 
 
-def test_everything_is_sent_signed_and_answered(listed: list[Delivery]) -> None:
+def test_all_deliveries_are_sent_and_signed(listed: list[Delivery]) -> None:
     with receiver() as (url, got):
         sent = send(listed, url, SECRET, 2000, connections=4)
     assert [each.delivery for each in sent] == listed
@@ -192,7 +192,7 @@ def test_everything_is_sent_signed_and_answered(listed: list[Delivery]) -> None:
         assert fields["X-GitHub-Event"] in ("workflow_run", "workflow_job")
 
 
-def test_an_error_is_reported_and_not_sent_again(listed: list[Delivery]) -> None:
+def test_failed_deliveries_are_not_sent_again(listed: list[Delivery]) -> None:
     with receiver(500, 0) as (url, got):
         sent = send(listed[:4], url, SECRET, 1000, connections=1)
     # Only the connection that was kept open is tried twice, as nobody can know that it was closed.
@@ -200,13 +200,13 @@ def test_an_error_is_reported_and_not_sent_again(listed: list[Delivery]) -> None
     assert len(got) == 5
 
 
-def test_nobody_there_is_status_0_with_the_reason(listed: list[Delivery]) -> None:
+def test_a_refused_connection_is_status_0_with_the_reason(listed: list[Delivery]) -> None:
     sent = send(listed[:2], "http://127.0.0.1:9/webhooks", SECRET, 1000, timeout=2)
     assert [each.status for each in sent] == [0, 0]
     assert sent[0].error
 
 
-def test_a_steady_rate_is_planned_from_the_beginning(listed: list[Delivery]) -> None:
+def test_deliveries_are_sent_at_a_steady_rate(listed: list[Delivery]) -> None:
     with receiver() as (url, _):
         sent = send(listed[:10], url, SECRET, 100)
     assert len(sent) == 10
