@@ -27,7 +27,7 @@ from sqlalchemy import func, select
 from collector.sync.job_fetcher import WORKERS
 from db.engine import make_engine
 from db.models import Attempt, Job, Run
-from demo.truth import Truth, from_json
+from tests.simulator.truth import Truth, from_json
 from tests.truth import differences
 
 ROOT = Path(__file__).parents[1]
@@ -56,7 +56,8 @@ def simulator(scale: str, published: bool) -> Iterator[str]:
         else ["--limits", "none", "--rate-limit", "none"]
     )
     program = subprocess.Popen(
-        [sys.executable, "-m", "demo", "--scale", scale, "--latency", "80", "--control", "--port", str(port), *limits],
+        [sys.executable, "-m", "tests.simulator", "--scale", scale, "--latency", "80", "--control", "--port", str(port),
+         *limits],
         cwd=ROOT, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert program.stdout

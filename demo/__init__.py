@@ -1,1 +1,2 @@
-"""A simulator of GitHub's REST API with an account that looks alive. Only its start and the tests import it."""
+"""Simulator of GitHub's REST API with a sample account. It imports nothing of the product; `make run` starts it, and
+tests.simulator extends it with what only tests need."""

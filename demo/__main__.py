@@ -1,100 +1,63 @@
-"""python -m demo: GitHub's API with an account that looks alive, on loopback."""
+"""python -m demo: the simulated GitHub with the acme account, on loopback."""
 
 import argparse
 import os
-import signal
-import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 
-import uvicorn
+from demo.github.app import GitHub
+from demo.server import add_server_options, listen_or_exit, serve
+from demo.webhooks.events import send_continuously
+from demo.world.account import Account
+from demo.world.live import StateFile
+from demo.world.world import World
 
-from demo.app import create_app
-from demo.control import MovableClock
-from demo.live_hooks import tell
-from demo.options import read_options
-from demo.scale import build
-from demo.serve import Memory, Serving, tcp_socket
-from demo.world import World
-
-_NOTE_SECONDS = 20
+_SAVE_INTERVAL_SECONDS = 20
 
 
 def main() -> int:
-    options = read_options(__doc__)
+    options = _parser().parse_args()
     if options.unless and os.environ.get(options.unless, "").strip():
         print(f"{options.unless} is set: no GitHub to simulate.", flush=True)
         return 0
-    listener = _listen(options.host, options.port)
-    if listener is None:
-        return 2
-    world, memory = _opened(options)
+    listener = listen_or_exit(options.host, options.port)
+    world, state = World(), StateFile(options.state)
+    account = Account(world, start=state.start, spans=state.spans)
     try:
-        memory.note(world)
+        state.save(account.span)
     except OSError as error:
         print(f"--state {options.state}: cannot be written: {error.strerror}.", file=sys.stderr)
         return 2
     stop = threading.Event()
-    noter = threading.Thread(target=_note, args=(memory, world, stop), daemon=True)
-    noter.start()
-    print(f"The simulated GitHub listens on http://{options.host}:{listener.getsockname()[1]}", flush=True)
-    app = create_app(
-        world, rate_limit=options.rate_limit, latency=options.latency / 1000, limits=options.limits,
-        control=options.control,
-    )  # fmt: skip
-    signal.signal(signal.SIGTERM, _interrupt)
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=2
-    )
+    saver = threading.Thread(target=_save_state, args=(state, account, stop), daemon=True)
+    saver.start()
+    webhooks = partial(send_continuously, world, options.webhooks, options.webhook_secret) if options.webhooks else None
     try:
-        Serving(config, _beside(options, world)).run(sockets=[listener])
-    except KeyboardInterrupt:
-        pass  # uvicorn has shut down in order and raises the signal again
+        serve(GitHub(world, rate_limit=options.rate_limit), listener, webhooks)
     finally:
         stop.set()
-        noter.join()
+        saver.join()
     return 0
 
 
-def _opened(options: argparse.Namespace) -> tuple[World, Memory]:
-    """The acme account, or a generated one, which nothing is remembered of."""
-    if options.scale is None:
-        memory = Memory(options.state)
-        return memory.world(), memory
-    repositories, runs = options.scale
-    clock = MovableClock()
-    return build(clock, repositories=repositories, runs=runs, days=options.days, seed=options.seed), Memory(None)
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    add_server_options(parser)
+    parser.add_argument(
+        "--unless", metavar="NAME", help="print a note and end if this variable is set: there is a real GitHub to watch"
+    )
+    parser.add_argument("--state", type=Path, help="file that keeps the account between starts")
+    parser.add_argument("--webhooks", metavar="URL", help="send webhooks of new events to this address")
+    parser.add_argument("--webhook-secret", default="", metavar="S", help="secret that signs the webhooks")
+    return parser
 
 
-def _beside(options: argparse.Namespace, world: World) -> Callable[[], Awaitable[None]] | None:
-    return partial(tell, world, options.webhooks, options.webhook_secret) if options.webhooks else None
-
-
-def _listen(host: str, port: int) -> socket.socket | None:
-    listener = tcp_socket(host)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(128)
-    except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "allowed is 0 to 65535"
-        print(f"--port {port}: cannot listen on {host}: {reason}; choose another port.", file=sys.stderr)
-        listener.close()
-        return None
-    return listener
-
-
-def _interrupt(number: int, frame: object) -> None:
-    """uvicorn raises the signal again once it has shut down; without this it would end the program before the note."""
-    raise KeyboardInterrupt
-
-
-def _note(memory: Memory, world: World, stop: threading.Event) -> None:
-    while not stop.wait(_NOTE_SECONDS):
-        memory.note(world)
-    memory.note(world, last=True)
+def _save_state(state: StateFile, account: Account, stop: threading.Event) -> None:
+    while not stop.wait(_SAVE_INTERVAL_SECONDS):
+        state.save(account.span)
+    state.save(account.span, final=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Engine, select
 
 from db.models import Attempt, Job, Run
-from demo.truth import Truth
+from tests.simulator.truth import Truth
 
 _RUN = {
     "repository_id": "repository_id", "workflow_id": "workflow_id", "run_number": "run_number", "attempt": "attempt",

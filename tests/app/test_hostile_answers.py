@@ -21,11 +21,11 @@ from collector.bootstrap import make_collector_jobs
 from collector.github.client import GitHubClient
 from collector.settings import CollectorSettings
 from db.models import Base
-from demo.app import create_app
-from demo.serve import running
-from demo.world import World, utc_now
+from demo.world.world import utc_now
 from tests.app.conftest import Open, TestClient
 from tests.collector.program import collector
+from tests.simulator.app import create_app, running
+from tests.simulator.world import EditableWorld
 
 TOKEN = "canary4Qx9Zr2Lk5Vt8Wn"
 HIDDEN = re.compile("canary|4Qx9Zr2L|Vt8Wn|" + "|".join(
@@ -75,7 +75,7 @@ def _is_hostile(path: str) -> bool:
 
 @contextmanager
 def hostile(status: int) -> Iterator[str]:
-    world = World.empty(utc_now)
+    world = EditableWorld(utc_now)
     for name in KINDS:
         repo = f"acme/{name}"
         world.add_repository(repo)

@@ -13,13 +13,12 @@ from sqlalchemy import Engine
 from collector.github.client import GitHubClient
 from collector.sync.engine import SyncResult
 from core.clock import utc_now
-from demo.app import Simulator, create_app
-from demo.control import MovableClock
-from demo.scale import build
-from demo.serve import running
-from demo.truth import truth
-from demo.world import World
 from tests.collector.syncing import sync
+from tests.simulator.app import Simulator, create_app, running
+from tests.simulator.control import MovableClock
+from tests.simulator.scale import build
+from tests.simulator.truth import truth
+from tests.simulator.world import EditableWorld
 from tests.truth import differences
 
 FULL = os.environ.get("CHAOS") == "full"
@@ -32,7 +31,7 @@ def on(name: str) -> pytest.MarkDecorator:
 
 @dataclass
 class Account:
-    world: World
+    world: EditableWorld
     app: Simulator
     url: str
     clock: MovableClock

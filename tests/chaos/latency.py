@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 
 from core.clock import utc_now
 from db.models import InboxItem, Notification, Run
-from demo.app import create_app
-from demo.hooks import deliveries, send
-from demo.serve import running as serving
-from demo.world import World
+from demo.webhooks.events import deliveries
 from tests.chaos.programs import api, start
 from tests.chaos.slack import Slack, Taken, slack
+from tests.simulator.app import create_app
+from tests.simulator.app import running as serving
+from tests.simulator.webhooks import send
+from tests.simulator.world import EditableWorld
 
 REPO, SECRET = "scale/web", "a secret of the webhook"
 # The line that the runner's log of a failed job ends with, and people want to read.
@@ -42,7 +43,7 @@ class Line:
     """Everything between GitHub and Slack."""
 
     engine: Engine
-    world: World
+    world: EditableWorld
     slack: Slack
     url: str
 
@@ -94,7 +95,7 @@ def name(place: int) -> str:
 @contextmanager
 def line(engine: Engine, database_url: str, number: int, *, latency: float = 0.0) -> Iterator[Line]:
     """`number` workflows that failed twice; GitHub takes `latency` seconds an answer."""
-    world = World.empty()
+    world = EditableWorld()
     world.add_repository(REPO)
     for place in range(number):
         world.add_workflow(REPO, name(place))

@@ -16,9 +16,9 @@ from db.definitions.records import RepositoryRecord, RunRecord, WorkflowRecord
 from db.engine import write_scope
 from db.repositories.repository_writes import get_repository, upsert_repository, upsert_workflows
 from db.runs.run_writes import upsert_runs
-from demo import github_json
-from demo.model import Attempt, Run
-from demo.world import World
+from demo.github import payloads
+from demo.world.model import Attempt, Run
+from tests.simulator.world import EditableWorld
 
 FAILED = ("failure", "timed_out", "startup_failure")
 
@@ -43,8 +43,8 @@ class Happening:
 
     def record(self) -> RunRecord:
         """As the collector reads it from GitHub's answer."""
-        answer = github_json.run(self.run, self.moment, "https://api.github.com", self.attempt)
-        payload = parse_payload(RunPayload, answer | {"created_at": github_json.time(self.run.created)})
+        answer = payloads.run_json(self.run, self.moment, "https://api.github.com", self.attempt)
+        payload = parse_payload(RunPayload, answer | {"created_at": payloads.timestamp(self.run.created)})
         assert isinstance(payload, RunPayload), payload
         return run_record(payload)
 
@@ -105,7 +105,7 @@ def _failing(states: dict[tuple[datetime, int], bool]) -> Iterator[tuple[datetim
         yield key
 
 
-def add_repositories(engine: Engine, world: World) -> None:
+def add_repositories(engine: Engine, world: EditableWorld) -> None:
     with write_scope(engine) as session:
         for repo in world.repositories.values():
             upsert_repository(session, RepositoryRecord(repo.id, repo.full_name, "main", True, False, ""))

@@ -19,14 +19,14 @@ from sqlalchemy.orm import Session
 from starlette.types import Receive, Scope, Send
 
 from db.models import Alert, Notification
-from demo.app import Simulator, create_app
-from demo.serve import running
-from demo.truth import truth
-from demo.world import World, utc_now
+from demo.world.world import utc_now
 from tests import programs
 from tests.chaos.slack import Slack, slack
 from tests.notify.servers import free_port
 from tests.programs import ROOT
+from tests.simulator.app import Simulator, create_app, running
+from tests.simulator.truth import truth
+from tests.simulator.world import EditableWorld
 from tests.truth import differences
 
 REPO = "scale/web"
@@ -68,7 +68,7 @@ class Scene:
 
     engine: Engine
     database_url: str
-    world: World
+    world: EditableWorld
     door: Door
     github: str
     slack: Slack
@@ -211,7 +211,7 @@ def scene(
     repositories: int = 1,
 ) -> Iterator[Scene]:  # fmt: skip
     """With one repository, REPO, or some beside it, and a few runs of each."""
-    world = World.empty(clock)
+    world = EditableWorld(clock)
     world.number_from(16_000_000_000)
     names = [REPO, *(f"scale/service-{number:02d}" for number in range(1, repositories))]
     for name in names:

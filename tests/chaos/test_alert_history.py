@@ -11,8 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from db.models import Alert
-from demo.scenario import Episode
-from demo.world import World
+from demo.world.scenario import Episode
 from health.alerts.channels.slack import SlackWebhookChannel
 from health.alerts.evaluation import Evaluator
 from health.alerts.measurement.backtest import backtest
@@ -23,6 +22,7 @@ from tests.chaos.account import FULL
 from tests.chaos.past import FAILED, Happening, Told, add_repositories, happenings, plainly, store
 from tests.demo.conftest import MONDAY
 from tests.receivers import Received, slack_stand_in
+from tests.simulator.world import EditableWorld, acme_world
 
 __all__ = ["make_client"]
 DAYS = 60 if FULL else 8
@@ -46,8 +46,8 @@ class Clock:
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
-    return World.demo(start=MONDAY, clock=lambda: MONDAY)
+def world() -> EditableWorld:
+    return acme_world(start=MONDAY, clock=lambda: MONDAY)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def slack() -> Iterator[Received]:
         yield received
 
 
-def history(world: World, *, reruns: bool) -> list[Happening]:
+def history(world: EditableWorld, *, reruns: bool) -> list[Happening]:
     runs = [
         run for run in world.runs.values()
         if run.created >= SINCE and (not WORKFLOWS or (run.repository.name, run.workflow.name) in WORKFLOWS)
@@ -90,13 +90,13 @@ def failed_in(planted: Episode, listed: list[Happening]) -> list[Happening]:
     return [
         each for each in listed
         if each.on_main and each.over and each.attempt.conclusion in FAILED
-        and planted.holds(each.run.repository.name, each.run.workflow.name, each.run.created)
+        and planted.applies(each.run.repository.name, each.run.workflow.name, each.run.created)
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("database_url", "threshold", "reruns"), CASES, indirect=["database_url"])
 def test_every_breakage_is_told_once_and_its_end_once_and_noise_is_not_told(
-    engine: Engine, world: World, slack: Received, make_client: MakeClient, threshold: int, reruns: bool
+    engine: Engine, world: EditableWorld, slack: Received, make_client: MakeClient, threshold: int, reruns: bool
 ) -> None:
     listed = history(world, reruns=reruns)
     add_repositories(engine, world)
@@ -121,7 +121,7 @@ def test_every_breakage_is_told_once_and_its_end_once_and_noise_is_not_told(
           f"{len(set(found) - set(by_last))} of the alerts not in the replay, for what re-runs changed")  # fmt: skip
 
 
-def told_of_breakages(world: World, listed: list[Happening], threshold: int, found: list[Told]) -> list[Told]:
+def told_of_breakages(world: EditableWorld, listed: list[Happening], threshold: int, found: list[Told]) -> list[Told]:
     """The alerts of the planted breakages that had enough failed runs: one each, over when the breakage is."""
     told = []
     for planted in world.episodes(DAYS):
@@ -148,7 +148,7 @@ def replayed(engine: Engine, threshold: int) -> list[Told]:
     return sorted(Told(each.opened_at, each.target.workflow_id or 0, each.resolved_at) for each in found.items)
 
 
-def replayed_by_the_api(client: TestClient, world: World, threshold: int) -> list[Told]:
+def replayed_by_the_api(client: TestClient, world: EditableWorld, threshold: int) -> list[Told]:
     """Of the last 30 days."""
     asked = {"name": "row", "kind": "consecutive_failures", "open_at": threshold}
     items = client.post("/api/alerts/rules/replay", json=asked).json()["items"]

@@ -18,14 +18,13 @@ from core.clock import utc_now
 from db.engine import write_scope
 from db.models import Alert, Claim, Heartbeat, Notification
 from db.webhook_inbox import NewDelivery, store_deliveries
-from demo.app import create_app
-from demo.hooks import deliveries
-from demo.serve import running
-from demo.world import World
+from demo.webhooks.events import deliveries
 from health.alerts.storage.alert_queries import list_alerts
 from tests.chaos.account import FULL
 from tests.chaos.programs import start
 from tests.chaos.slack import Hold, Slack, slack
+from tests.simulator.app import create_app, running
+from tests.simulator.world import EditableWorld
 
 REPO = "scale/web"
 _PATIENCE_SECONDS = 60
@@ -38,7 +37,7 @@ class Scene:
 
     engine: Engine
     database_url: str
-    world: World
+    world: EditableWorld
     github: str
     slack: Slack
     unnoted: int = 0
@@ -167,7 +166,7 @@ ROUNDS = [step for _ in range(10 if FULL else 1) for step in STEPS]
 
 @pytest.fixture
 def scene(engine: Engine, database_url: str) -> Iterator[Scene]:
-    world = World.empty()
+    world = EditableWorld()
     world.add_repository(REPO)
     for name in ("Beside", *(flow(number) for number in range(len(ROUNDS)))):
         world.add_workflow(REPO, name)

@@ -2,8 +2,8 @@
 
 from sqlalchemy import Engine
 
-from demo.changes import changes
 from tests.chaos.account import FULL, account, on
+from tests.simulator.changes import changes
 
 
 @on("postgresql")

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from db.models import SyncState
-from demo.world import utc_now
+from demo.world.world import utc_now
 from tests.chaos.account import FULL, on
 from tests.chaos.clocks import COMPILER, WITHOUT, ShownClock
 from tests.chaos.scene import Scene, collector_of, scene

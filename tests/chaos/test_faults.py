@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import Engine
 
 from collector.github import transport
-from demo.changes import changes
-from demo.chaos import Chaos, Rates
 from tests.chaos.account import FULL, account, on
+from tests.simulator.changes import changes
+from tests.simulator.fault_injection import Chaos, Rates
 
 # One in twenty of each; lists with a filter are stale one time in three.
 RATES = Rates(

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from db.engine import write_scope
 from db.enums import RuleKind
 from db.models import JobLog, WorkflowSchedule
-from demo.world import utc_now
+from demo.world.world import utc_now
 from health.alerts.rules.rules import Rule, validate_rule
 from health.alerts.storage.stored_rules import add_rule
 from tests.chaos.account import FULL, on

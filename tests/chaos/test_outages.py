@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.models import Claim, InboxItem
-from demo.hooks import deliveries
+from demo.webhooks.events import deliveries
 from tests.chaos.account import FULL, account
 from tests.chaos.outages.load import Clients, Hooks, seen
 from tests.chaos.outages.stand import Stand, stand, until

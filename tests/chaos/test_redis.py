@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from api.response_cache import VERSION_TTL_SECONDS
 from db.collection.sync_state import bump_data_version
 from db.engine import write_scope
-from demo.world import utc_now
+from demo.world.world import utc_now
 from tests.builders import add_repository, run, store_runs
 from tests.chaos.account import FULL
 from tests.chaos.scene import Scene, scene

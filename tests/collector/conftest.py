@@ -6,14 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
-from starlette.applications import Starlette
 
 from collector.bootstrap import make_client, make_collector_jobs
 from collector.jobs import CollectorJobs
 from collector.settings import CollectorSettings
-from demo.app import create_app
-from demo.serve import running
-from demo.world import World
+from tests.simulator.app import Simulator, create_app, running
+from tests.simulator.world import EditableWorld
 
 REPO = "acme/web"
 
@@ -33,8 +31,8 @@ class Clock:
 class GitHub:
     """`asked()` gives the paths requested since it was last asked."""
 
-    world: World
-    app: Starlette
+    world: EditableWorld
+    app: Simulator
     url: str
     clock: Clock
 
@@ -51,7 +49,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def github(clock: Clock) -> Iterator[GitHub]:
-    world = World.empty(clock)
+    world = EditableWorld(clock)
     world.add_repository(REPO)
     world.add_workflow(REPO, "CI")
     app = create_app(world, tokens={"good"})

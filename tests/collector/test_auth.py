@@ -15,24 +15,23 @@ from collector.github.auth import AppAuth, read_key
 from collector.github.client import GitHubClient
 from collector.settings import CollectorSettings
 from core.settings import ConfigError
-from demo.app import create_app
-from demo.app_access import AppAccess
-from demo.serve import running
-from demo.world import World
 from tests.collector.conftest import REPO, Clock, GitHub
 from tests.collector.keys import app_key, private_pem, public_pem
 from tests.collector.program import collector
 from tests.collector.servers import Asked, Reply, StandIn, as_json, limit_headers
 from tests.collector.syncing import sync
 from tests.demo.signing import key
+from tests.simulator.app import create_app, running
+from tests.simulator.github_app import GitHubApp
+from tests.simulator.world import EditableWorld, acme_world
 
 APP, INSTALLATION = 12, 77
 TOKENS = f"/app/installations/{INSTALLATION}/access_tokens"
 
 
 @contextmanager
-def github_with_app(clock: Clock, access: AppAccess) -> Iterator[GitHub]:
-    world = World.empty(clock)
+def github_with_app(clock: Clock, access: GitHubApp) -> Iterator[GitHub]:
+    world = EditableWorld(clock)
     world.add_repository(REPO)
     world.add_workflow(REPO, "CI")
     app = create_app(world, tokens=set(), app=access)
@@ -41,12 +40,12 @@ def github_with_app(clock: Clock, access: AppAccess) -> Iterator[GitHub]:
 
 
 @pytest.fixture
-def access() -> AppAccess:
-    return AppAccess(APP, public_pem(), INSTALLATION)
+def access() -> GitHubApp:
+    return GitHubApp(APP, public_pem(), INSTALLATION)
 
 
 @pytest.fixture
-def installed(clock: Clock, access: AppAccess) -> Iterator[GitHub]:
+def installed(clock: Clock, access: GitHubApp) -> Iterator[GitHub]:
     with github_with_app(clock, access) as github:
         yield github
 
@@ -76,7 +75,7 @@ def test_the_token_is_kept_for_most_of_its_hour_and_renewed_before_its_end(insta
     assert {each.status for each in installed.app.state.requests} == {200, 201}
 
 
-def test_a_token_that_was_taken_away_is_replaced_once(installed: GitHub, access: AppAccess) -> None:
+def test_a_token_that_was_taken_away_is_replaced_once(installed: GitHub, access: GitHubApp) -> None:
     client = as_app(installed)
     client.get(f"/repos/{REPO}")
     access.issued.clear()
@@ -225,7 +224,7 @@ def test_wrong_numbers_are_told_in_one_line(installed: GitHub, asked_as: dict[st
 
 def test_a_key_of_another_app_is_told(clock: Clock) -> None:
     with (
-        github_with_app(clock, AppAccess(APP, key(2).public_pem(), INSTALLATION)) as github,
+        github_with_app(clock, GitHubApp(APP, key(2).public_pem(), INSTALLATION)) as github,
         pytest.raises(errors.Unauthorized, match=r"could not be decoded.*GITHUB_APP_PRIVATE_KEY"),
     ):
         as_app(github).get(f"/repos/{REPO}")
@@ -313,8 +312,8 @@ def test_a_token_and_an_app_at_once_are_refused(github: GitHub) -> None:
     assert done.stderr.strip() == "GITHUB_APP_ID: GITHUB_TOKEN is set, too; leave one of them out."
 
 
-def test_a_whole_sync_runs_as_an_app_and_shows_no_secret(tmp_path: Path, access: AppAccess) -> None:
-    world = World.demo()
+def test_a_whole_sync_runs_as_an_app_and_shows_no_secret(tmp_path: Path, access: GitHubApp) -> None:
+    world = acme_world()
     app = create_app(world, tokens=set(), app=access)
     with running(app) as url:
         done = collector(

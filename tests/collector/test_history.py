@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from collector.sync.scan_plan import MAX_SPAN, MIN_SPAN, BackfillWindow, next_span, read_windows, split_window
 from db.collection.backfills import request_backfill
 from db.models import Backfill, Run, RunGap, SyncState
-from demo.paging import FILTERED_CAP
+from demo.github.pagination import FILTERED_CAP
 from tests.builders import NOON
 from tests.collector.conftest import REPO, GitHub
 from tests.collector.syncing import make_client, sync

@@ -14,10 +14,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from collector.github.payloads import JobPayload, RunPayload, parse_payload
 from db.models import Run
-from demo.app import create_app
-from demo.serve import running
 from tests.collector.conftest import Clock, GitHub
 from tests.collector.syncing import sync
+from tests.simulator.app import create_app, running
 
 REPO, OTHER = "acme/web", "acme/api"
 DEEP = "[" * 1_000_000 + "]" * 1_000_000

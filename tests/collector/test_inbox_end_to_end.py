@@ -12,13 +12,14 @@ from db.engine import make_engine, write_scope
 from db.migrate import upgrade
 from db.models import Attempt, Job, Run
 from db.repositories.repository_writes import upsert_repository
-from demo.hooks import deliveries, duplicated, forged, nulled, send, shuffled
+from demo.webhooks.events import deliveries
 from tests.api.test_process import running, wait_for
 from tests.api.webhooks import PATH, SECRET
 from tests.collector.conftest import REPO, GitHub
 from tests.collector.deliveries import apply, values
 from tests.collector.syncing import sync
 from tests.notify.servers import free_port
+from tests.simulator.webhooks import duplicated, forged, is_forged, nulled, send, shuffled
 
 
 def told_of(github: GitHub) -> None:
@@ -60,9 +61,9 @@ def test_shuffled_doubled_forged_and_nulled_deliveries_and_a_poll_end_in_what_a_
         with write_scope(engine) as session:
             upsert_repository(session, repository_of(github))
         answers = send(sent, url + PATH, SECRET, rate_per_second=300)
-        assert {(each.delivery.forged, each.status) for each in answers} == {(False, 202), (True, 401)}
+        assert {(is_forged(each.delivery), each.status) for each in answers} == {(False, 202), (True, 401)}
     applied = apply(engine, batch=50)
-    distinct = {each.id for each in sent if not each.forged}
+    distinct = {each.id for each in sent if not is_forged(each)}
     assert (applied.applied, applied.failed, applied.ignored) == (len(distinct), 0, 0)
     polled = make_engine(f"sqlite:///{tmp_path / 'polled.db'}")
     upgrade(polled)

@@ -19,10 +19,10 @@ from db.engine import session_scope, write_scope
 from db.logs.log_queries import JobLogRow, list_logs
 from db.logs.log_writes import request_logs
 from db.models import JobLog
-from demo.making import JobPlan
 from tests.collector.conftest import REPO, GitHub, jobs_of
 from tests.collector.recordings import Recordings
 from tests.collector.syncing import fetch_logs, make_client, sync
+from tests.simulator.factories import JobPlan
 
 LOST = "The self-hosted runner lost communication with the server."
 

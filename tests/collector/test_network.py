@@ -13,12 +13,11 @@ from collector.github import errors, transport
 from collector.github.client import MAX_ATTEMPTS, GitHubClient
 from collector.github.pagination import pages
 from collector.github.payloads import RunPayload
-from demo.app import create_app
-from demo.serve import running
-from demo.world import World
 from tests.collector.conftest import REPO, Clock
 from tests.collector.proxies import Proxy
 from tests.collector.servers import Asked, Reply, StandIn, as_json
+from tests.simulator.app import create_app, running
+from tests.simulator.world import EditableWorld
 
 AUTHORITY = trustme.CA()
 VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -63,7 +62,7 @@ def redirecting(target: str, status: int = 301) -> StandIn:
 
 
 def test_an_own_server_answers_under_its_base_path_and_so_do_its_next_pages_and_new_names(clock: Clock) -> None:
-    world = World.empty(clock)
+    world = EditableWorld(clock)
     world.add_repository(REPO)
     world.add_workflow(REPO, "CI")
     for _ in range(150):

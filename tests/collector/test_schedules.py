@@ -15,8 +15,7 @@ from db.engine import write_scope
 from db.enums import RuleKind
 from db.models import Notification, WorkflowSchedule
 from db.repositories.schedules import schedule_error
-from demo.spec import REPOSITORIES
-from demo.workflow_files import text
+from demo.world.catalog import REPOSITORIES, workflow_file
 from health.alerts.evaluation import Evaluator
 from health.alerts.rules.rules import Rule, parse_threshold, validate_rule
 from health.alerts.storage.alert_queries import AlertRow, list_alerts
@@ -72,8 +71,8 @@ def test_the_last_due_time_is_that_of_the_latest_line() -> None:
 
 def test_the_demos_files_ask_for_what_runs_there_by_the_clock() -> None:
     by_clock = {
-        f"{repo.name}/{spec.name}": parse_schedule(text(spec)) for repo in REPOSITORIES for spec in repo.workflows
-        if parse_schedule(text(spec))
+        f"{repo.name}/{spec.name}": parse_schedule(workflow_file(spec)) for repo in REPOSITORIES for spec in repo.workflows
+        if parse_schedule(workflow_file(spec))
     }  # fmt: skip
     assert by_clock == {
         "payments/Nightly": ["0 2 * * *"], "data-platform/Nightly": ["0 3 * * *"], "infra/Drift": ["0 5 * * *"],

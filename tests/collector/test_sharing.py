@@ -17,9 +17,8 @@ from db.engine import write_scope
 from db.logs.log_writes import request_logs
 from db.models import Claim, Job, JobLog
 from db.repositories.repository_queries import resolved_repositories
-from demo.app import create_app
-from demo.serve import running
-from demo.world import World
+from tests.simulator.app import create_app, running
+from tests.simulator.world import EditableWorld
 
 REPOS = ("acme/api", "acme/web")
 
@@ -63,7 +62,7 @@ class Collectors:
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    world = World.empty(utc_now)
+    world = EditableWorld(utc_now)
     for name in REPOS:
         world.add_repository(name)
         world.add_workflow(name, "CI")

@@ -14,12 +14,11 @@ from db.definitions.scope import Scope
 from db.engine import session_scope
 from db.models import Attempt, Backfill, Base, Job, JobLog, Repository, Run, SyncState, Target, Workflow
 from db.repositories.repository_queries import list_repositories
-from demo.app import create_app
-from demo.serve import running
-from demo.world import World
 from health.completeness.service import completeness
 from tests.collector.conftest import REPO, Clock, GitHub
 from tests.collector.syncing import fetch_logs, make_client, sync
+from tests.simulator.app import create_app, running
+from tests.simulator.world import acme_world
 
 
 def once(engine: Engine, github: GitHub, *repos: str, **more: Any) -> Any:
@@ -55,7 +54,7 @@ def test_a_second_pass_changes_no_row_and_asks_one_question(engine: Engine, gith
 
 def test_the_demos_account_twice_changes_nothing_and_asks_one_question_a_repository(engine: Engine) -> None:
     clock = Clock()
-    world = World.demo(anchor=clock(), days=8, clock=clock)
+    world = acme_world(start=clock(), days=8, clock=clock)
     app = create_app(world)
     with running(app) as url:
         assert sync(engine, url, ("acme/*",), clock=clock, backfill_days=5).is_complete
@@ -73,7 +72,7 @@ def test_the_demos_account_twice_changes_nothing_and_asks_one_question_a_reposit
 
 def test_what_the_simulator_shows_is_what_is_stored(engine: Engine) -> None:
     clock = Clock()
-    world = World.demo(anchor=clock(), days=8, clock=clock)
+    world = acme_world(start=clock(), days=8, clock=clock)
     with running(create_app(world)) as url:
         assert sync(engine, url, ("acme/*",), clock=clock, backfill_days=5).is_complete
     since = clock() - timedelta(days=5)
@@ -190,7 +189,7 @@ def test_an_interrupted_tail_leaves_no_hole_either(engine: Engine, github: GitHu
     github.clock.forward(minutes=20)
     github.world.faults.add(r"repositories/.*/actions/runs$", status=502, times=99)
     assert not once(engine, github).is_complete
-    github.world.faults._waiting.clear()
+    github.world.faults.clear()
     for number in range(150):
         github.world.add_run(REPO, "CI", created_at=github.clock() + timedelta(seconds=number))
     github.clock.forward(minutes=20)

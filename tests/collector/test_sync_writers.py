@@ -9,16 +9,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from db.models import Repository, Run, Workflow
-from demo.world import World
 from tests.collector.conftest import REPO, GitHub
 from tests.collector.syncing import make_client, sync
+from tests.simulator.world import EditableWorld
 
 only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 REPOS = (REPO, "acme/api", "acme/site")
 
 
 @pytest.fixture
-def world(github: GitHub) -> World:
+def world(github: GitHub) -> EditableWorld:
     for name in REPOS[1:]:
         github.world.add_repository(name)
         github.world.add_workflow(name, "CI")
@@ -35,7 +35,7 @@ def repositories_with_runs(engine: Engine) -> set[str]:
 
 @only_postgresql
 def test_the_first_run_of_a_new_workflow_may_come_by_webhook_and_by_poll_at_once(
-    engine: Engine, github: GitHub, world: World
+    engine: Engine, github: GitHub, world: EditableWorld
 ) -> None:
     assert sync(engine, github.url, REPOS, clock=github.clock).is_complete
     workflow, run = world.add_workflow(REPO, "Release"), world.add_run(REPO, "Release")
@@ -60,7 +60,7 @@ def test_the_first_run_of_a_new_workflow_may_come_by_webhook_and_by_poll_at_once
 
 @only_postgresql
 def test_what_the_database_does_not_take_of_one_repository_does_not_stop_the_others(
-    engine: Engine, github: GitHub, world: World
+    engine: Engine, github: GitHub, world: EditableWorld
 ) -> None:
     refuse = "ALTER TABLE runs ADD CONSTRAINT no_api CHECK (html_url NOT LIKE '%acme/api%')"
     with engine.begin() as connection:
@@ -72,7 +72,9 @@ def test_what_the_database_does_not_take_of_one_repository_does_not_stop_the_oth
     assert repositories_with_runs(engine) == {REPO, "acme/site"}
 
 
-def test_a_database_that_cannot_be_used_is_no_repositorys_failure(engine: Engine, github: GitHub, world: World) -> None:
+def test_a_database_that_cannot_be_used_is_no_repositorys_failure(
+    engine: Engine, github: GitHub, world: EditableWorld
+) -> None:
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE runs RENAME TO elsewhere"))
     with pytest.raises(SQLAlchemyError):

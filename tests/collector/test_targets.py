@@ -10,14 +10,13 @@ from collector.github.auth import AppAuth
 from collector.github.client import GitHubClient
 from collector.sync.targets import is_configured, resolve_targets
 from db.repositories.repository_queries import list_repositories, resolved_target_names
-from demo.app import create_app
-from demo.app_access import AppAccess
-from demo.serve import running
-from demo.world import World
 from tests.collector.conftest import Clock, GitHub
 from tests.collector.keys import app_key, public_pem
 from tests.collector.servers import Asked, Reply, StandIn, as_json, limit_headers
 from tests.collector.syncing import make_client, sync
+from tests.simulator.app import create_app, running
+from tests.simulator.github_app import GitHubApp
+from tests.simulator.world import EditableWorld
 
 NOT_FOUND = as_json({"message": "Not Found"}, 404)
 
@@ -157,10 +156,10 @@ def test_an_app_finds_what_its_installation_may_see_of_that_owner() -> None:
 
 
 def test_an_app_on_a_simulated_github_finds_every_page_of_its_installation(clock: Clock) -> None:
-    world = World.empty(clock)
+    world = EditableWorld(clock)
     for number in range(120):
         world.add_repository(f"acme/r{number}")
-    app = create_app(world, tokens=set(), app=AppAccess(12, public_pem(), 77))
+    app = create_app(world, tokens=set(), app=GitHubApp(12, public_pem(), 77))
     with running(app) as url:
         client = GitHubClient(url, auth=AppAuth("12", app_key(), None, clock), clock=clock)
         assert len(resolve_targets(client, ("acme/*", "!acme/r7")).names) == 119

@@ -17,8 +17,6 @@ from db.collection.claims import Assignment
 from db.collection.sync_state import bump_data_version
 from db.engine import write_scope
 from db.models import Alert, JobLog, Notification
-from demo.app import create_app
-from demo.serve import running
 from health.alerts.channels.registry import Channel
 from health.alerts.channels.slack import SlackWebhookChannel
 from health.alerts.channels.webhook import WebhookChannel
@@ -28,6 +26,7 @@ from health.alerts.rules.rules import parse_threshold
 from tests.chaos.slack import Hold, Slack, slack
 from tests.collector.conftest import REPO, GitHub
 from tests.collector.syncing import make_client, sync
+from tests.simulator.app import create_app, running
 
 CAUSE = "Property 'currency' does not exist on type 'OrderLine'."
 _PATIENCE_SECONDS = 20

@@ -1,4 +1,4 @@
-"""A clock that only tests move, an empty world behind real HTTP, and the whole account."""
+"""Fixtures: a clock that tests move, an empty world served over HTTP, and the acme account."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,12 +9,11 @@ import pytest
 import requests
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from demo.app import Simulator, create_app
-from demo.serve import running
-from demo.world import World
+from tests.simulator.app import Simulator, create_app, running
+from tests.simulator.world import EditableWorld, acme_world
 
 REPO = "acme/site"
-# A Monday in the afternoon.
+# A Monday afternoon.
 MONDAY = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
 
 
@@ -31,7 +30,7 @@ class Clock:
 
 @dataclass
 class Site:
-    world: World
+    world: EditableWorld
     app: Simulator
     url: str
     clock: Clock
@@ -55,7 +54,7 @@ def clock() -> Clock:
 
 
 class Stage:
-    """One server for all tests: starting and stopping one takes longer than most of them."""
+    """One server for all tests: starting and stopping it takes longer than most tests."""
 
     app: ASGIApp
 
@@ -72,7 +71,7 @@ def stage() -> Iterator[tuple[Stage, str]]:
 
 @pytest.fixture
 def serve(clock: Clock, stage: tuple[Stage, str]) -> Serve:
-    def serving(world: World, **options: Any) -> Site:
+    def serving(world: EditableWorld, **options: Any) -> Site:
         app = create_app(world, **options)
         stage[0].app = app
         return Site(world, app, stage[1], clock)
@@ -82,14 +81,14 @@ def serve(clock: Clock, stage: tuple[Stage, str]) -> Serve:
 
 @pytest.fixture
 def site(clock: Clock, serve: Serve) -> Site:
-    """One repository with a workflow and no runs; any token is good."""
-    world = World.empty(clock)
+    """A repository with a workflow and no runs. Any token is accepted."""
+    world = EditableWorld(clock)
     world.add_repository(REPO)
     world.add_workflow(REPO, "CI")
     return serve(world)
 
 
 @pytest.fixture(scope="session")
-def account() -> World:
-    """The whole account as it begins, never changed."""
-    return World.demo(start=MONDAY, clock=lambda: MONDAY)
+def account() -> EditableWorld:
+    """The acme account at its start. Tests do not change it."""
+    return acme_world(start=MONDAY, clock=lambda: MONDAY)

@@ -1,4 +1,4 @@
-"""The account: what is in it, and that it stays what it was."""
+"""The acme account: its contents, and that the same seed and start give the same account."""
 
 import re
 from collections import Counter
@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from statistics import mean
 
-from demo.logs import log_text
-from demo.model import Job, Run
-from demo.world import World
+from demo.github.logs import log_text
+from demo.world.model import Job, Run
 from tests.demo.conftest import MONDAY, Clock, Serve
+from tests.simulator.world import EditableWorld, acme_world
 
 FACTS = ("id", "number", "title", "branch", "event", "sha", "author", "created", "attempts")
 
@@ -18,7 +18,7 @@ def facts(run: Run) -> tuple[object, ...]:
     return tuple(getattr(run, name) for name in FACTS)
 
 
-def visible(world: World) -> list[Run]:
+def visible(world: EditableWorld) -> list[Run]:
     return [run for run in world.runs.values() if run.created <= world.clock()]
 
 
@@ -32,7 +32,7 @@ def jobs_of(runs: Iterable[Run]) -> list[Job]:
     return [job for run in runs for attempt in run.attempts for job in attempt.jobs]
 
 
-def test_the_account_has_the_size_it_should(account: World) -> None:
+def test_account_size(account: EditableWorld) -> None:
     runs = visible(account)
     assert 4000 <= len(runs) <= 6500
     assert 12_000 <= len(jobs_of(runs)) <= 20_000
@@ -41,13 +41,13 @@ def test_the_account_has_the_size_it_should(account: World) -> None:
     assert 25 <= len({run.author for run in runs}) <= 30
 
 
-def test_success_rates_are_those_of_a_team_with_something_to_do(account: World) -> None:
+def test_success_rates_are_realistic(account: EditableWorld) -> None:
     runs = visible(account)
     assert 0.87 <= success_rate(run for run in runs if run.branch == "main") <= 0.94
     assert 0.79 <= success_rate(run for run in runs if run.branch != "main") <= 0.87
 
 
-def test_weekends_and_nights_are_quiet(account: World) -> None:
+def test_few_runs_at_weekends_and_nights(account: EditableWorld) -> None:
     days = Counter(run.created.weekday() for run in visible(account) if run.event != "schedule")
     hours = Counter(run.created.hour for run in visible(account) if run.event != "schedule")
     assert days[6] < days[2] * 0.3
@@ -55,21 +55,21 @@ def test_weekends_and_nights_are_quiet(account: World) -> None:
 
 
 def test_the_same_start_gives_the_same_account() -> None:
-    first, again = (World.demo(start=MONDAY, days=12, clock=Clock()) for _ in range(2))
+    first, again = (acme_world(start=MONDAY, days=12, clock=Clock()) for _ in range(2))
     assert len(first.runs) > 500
     assert [facts(run) for run in again.runs.values()] == [facts(run) for run in first.runs.values()]
 
 
-def test_a_restart_days_later_changes_no_run_of_the_past() -> None:
-    first = World.demo(start=MONDAY, days=20, clock=Clock())
-    later = World.demo(start=MONDAY, days=20, clock=Clock(MONDAY + timedelta(days=3)))
+def test_a_restart_days_later_keeps_all_past_runs() -> None:
+    first = acme_world(start=MONDAY, days=20, clock=Clock())
+    later = acme_world(start=MONDAY, days=20, clock=Clock(MONDAY + timedelta(days=3)))
     for run in visible(first):
         assert facts(later.runs[run.id]) == facts(run)
 
 
-def test_old_history_does_not_depend_on_the_day_of_the_start(account: World) -> None:
+def test_old_history_does_not_depend_on_the_day_of_the_start(account: EditableWorld) -> None:
     friday = MONDAY - timedelta(days=3)
-    other = World.demo(start=friday, clock=lambda: friday)
+    other = acme_world(start=friday, clock=lambda: friday)
     shared = account.runs.keys() & other.runs.keys()
     old = [number for number in shared if account.runs[number].created < friday - timedelta(days=18)]
     assert len(old) > 2000
@@ -79,7 +79,7 @@ def test_old_history_does_not_depend_on_the_day_of_the_start(account: World) -> 
         assert facts(account.runs[number])[:-1] == facts(other.runs[number])[:-1]
 
 
-def test_run_numbers_of_a_workflow_have_no_gap(account: World) -> None:
+def test_run_numbers_of_a_workflow_are_consecutive(account: EditableWorld) -> None:
     numbers: dict[int, list[int]] = {}
     for run in sorted(visible(account), key=lambda run: run.created):
         numbers.setdefault(run.workflow.id, []).append(run.number)
@@ -87,15 +87,15 @@ def test_run_numbers_of_a_workflow_have_no_gap(account: World) -> None:
         assert found == list(range(found[0], found[0] + len(found)))
 
 
-def test_ids_of_jobs_are_unique(account: World) -> None:
+def test_ids_of_jobs_are_unique(account: EditableWorld) -> None:
     ids = [job.id for job in jobs_of(account.runs.values())]
     assert len(ids) == len(set(ids))
 
 
-def test_something_is_broken_now_whenever_it_starts() -> None:
+def test_one_workflow_is_broken_at_every_start() -> None:
     for hours in range(0, 48, 7):
         start = MONDAY + timedelta(hours=hours)
-        world = World.demo(start=start, days=2, clock=Clock(start))
+        world = acme_world(start=start, days=2, clock=Clock(start))
         current = world.episodes()[0]
         runs = on_main(world, current.repo, current.workflow, current.start, start)
         assert timedelta(hours=3) <= start - current.start <= timedelta(hours=32)
@@ -103,33 +103,33 @@ def test_something_is_broken_now_whenever_it_starts() -> None:
         assert {run.attempts[-1].conclusion for run in runs} == {"failure"}
 
 
-def test_something_is_still_broken_after_a_week() -> None:
+def test_one_workflow_is_broken_after_a_week() -> None:
     clock = Clock()
-    world = World.demo(start=MONDAY, days=1, clock=clock)
+    world = acme_world(start=MONDAY, days=1, clock=clock)
     for _ in range(20):
         clock.pass_(hours=9)
         going_on = [e for e in world.episodes() if e.kind == "broken" and e.start <= clock() < e.end]
         assert any(clock() - each.start >= timedelta(hours=3) for each in going_on)
 
 
-def test_earlier_breakages_were_real_and_are_over(account: World) -> None:
+def test_earlier_breakages_have_ended(account: EditableWorld) -> None:
     earlier = [each for each in account.episodes() if each.kind == "broken" and each.end < MONDAY]
     assert 6 <= len(earlier) <= 9
     for each in earlier:
         assert timedelta(hours=2) <= each.end - each.start <= timedelta(hours=30)
         runs = on_main(account, each.repo, each.workflow, each.start, each.end)
-        assert {(run.attempts[-1].conclusion, run.cause) for run in runs} <= {("failure", each.cause)}
+        assert {(run.attempts[-1].conclusion, run.attempts[-1].cause) for run in runs} <= {("failure", each.cause)}
     assert sum(bool(on_main(account, e.repo, e.workflow, e.start, e.end)) for e in earlier) >= 6
 
 
-def on_main(world: World, repo: str, workflow: str, since: datetime, until: datetime) -> list[Run]:
+def on_main(world: EditableWorld, repo: str, workflow: str, since: datetime, until: datetime) -> list[Run]:
     repository = world.find(f"acme/{repo}")
     assert repository
     runs = world.newest(repository, since, until - timedelta(seconds=1))
     return [run for run in runs if run.workflow.name == workflow and run.branch == "main"]
 
 
-def test_one_pipeline_got_slower_nine_days_ago(account: World) -> None:
+def test_one_workflow_is_slower_since_nine_days(account: EditableWorld) -> None:
     slow = next(each for each in account.episodes() if each.kind == "slow")
     assert timedelta(days=8) <= MONDAY - slow.start <= timedelta(days=10)
     runs = on_main(account, slow.repo, slow.workflow, MONDAY - timedelta(days=30), MONDAY)
@@ -148,7 +148,7 @@ def seconds(run: Run) -> list[float]:
     return [(attempt.ended - attempt.started).total_seconds()]
 
 
-def test_the_flaky_suite_gets_worse(account: World) -> None:
+def test_the_flaky_workflow_becomes_more_flaky(account: EditableWorld) -> None:
     shares = []
     for first, last in ((60, 18), (18, 6), (6, 0)):
         runs = [
@@ -160,7 +160,7 @@ def test_the_flaky_suite_gets_worse(account: World) -> None:
     assert shares[0] < shares[1] < shares[2]
 
 
-def test_mac_runners_were_short_last_week_in_the_afternoon(account: World) -> None:
+def test_queues_for_macos_runners_in_the_afternoons_of_the_last_week(account: EditableWorld) -> None:
     waits: dict[bool, list[float]] = {True: [], False: []}
     for job in jobs_of(visible(account)):
         if job.label == "macos-14" and job.ran and 12 <= job.created.hour < 17 and job.created.weekday() < 5:
@@ -168,7 +168,7 @@ def test_mac_runners_were_short_last_week_in_the_afternoon(account: World) -> No
     assert mean(waits[True]) > 4 * mean(waits[False])
 
 
-def test_every_odd_thing_is_there(account: World) -> None:
+def test_all_edge_cases_occur(account: EditableWorld) -> None:
     runs = visible(account)
     jobs = jobs_of(runs)
     conclusions = {attempt.conclusion for run in runs for attempt in run.attempts}
@@ -186,7 +186,7 @@ def test_every_odd_thing_is_there(account: World) -> None:
     assert {job.label for job in jobs} >= {"ubuntu-latest", "windows-latest", "macos-14", "self-hosted"}
 
 
-def test_nasty_texts_are_there(account: World) -> None:
+def test_hostile_texts_occur(account: EditableWorld) -> None:
     runs = visible(account)
     texts = " ".join(f"{run.title} {run.branch}" for run in runs)
     for wanted in ("🚀", "feat/<script>alert(1)</script>", "<!channel>", "*bold*", "=HYPERLINK(", "\u202e", "دعم"):
@@ -194,7 +194,7 @@ def test_nasty_texts_are_there(account: World) -> None:
     assert max(len(run.title) for run in runs) > 250
 
 
-def test_failures_have_many_causes_and_logs_that_say_them(account: World) -> None:
+def test_failures_have_many_causes_that_their_logs_show(account: EditableWorld) -> None:
     causes: Counter[str] = Counter()
     for run in visible(account):
         for attempt in run.attempts:
@@ -209,7 +209,7 @@ def test_failures_have_many_causes_and_logs_that_say_them(account: World) -> Non
     assert len(causes) >= 12
 
 
-def test_every_attempt_ends_after_its_jobs(account: World) -> None:
+def test_every_attempt_ends_after_its_jobs(account: EditableWorld) -> None:
     for run in visible(account):
         for attempt in run.attempts:
             assert attempt.ended
@@ -219,7 +219,7 @@ def test_every_attempt_ends_after_its_jobs(account: World) -> None:
 
 
 def test_steps_lie_inside_their_jobs(clock: Clock, serve: Serve) -> None:
-    site = serve(World.demo(start=MONDAY, days=2, clock=clock))
+    site = serve(acme_world(start=MONDAY, days=2, clock=clock))
     for run in site.json("/repos/acme/web-app/actions/runs?per_page=20&status=completed")["workflow_runs"]:
         for job in site.json(run["jobs_url"])["jobs"]:
             for step in job["steps"]:

@@ -1,14 +1,14 @@
-"""The built-in rule over the demo's history: a planted breakage that enough runs saw is one alert and one recovery."""
+"""The built-in alert rule over the demo's history: a planted breakage with enough runs is one alert, one recovery."""
 
 from datetime import datetime, timedelta
 
 from db.definitions.job_times import outcome_of
-from demo.model import Run
-from demo.scenario import Episode as Planted
-from demo.world import World
+from demo.world.model import Run
+from demo.world.scenario import Episode as Planted
 from health.alerts.rules.history import BacktestEpisode, HistoricalRun, backtest_episodes
 from health.alerts.rules.rules import built_in, parse_threshold
 from tests.demo.conftest import MONDAY
+from tests.simulator.world import EditableWorld
 
 SINCE = MONDAY - timedelta(days=60)
 THRESHOLD = 3
@@ -25,7 +25,7 @@ def past(run: Run) -> HistoricalRun:
     )  # fmt: skip
 
 
-def of_default_branches(world: World) -> list[HistoricalRun]:
+def of_default_branches(world: EditableWorld) -> list[HistoricalRun]:
     return [past(run) for run in world.runs.values() if run.branch == "main" and not run.fork]
 
 
@@ -38,7 +38,7 @@ def in_a_row(runs: list[HistoricalRun], workflow_id: int, at: datetime) -> int:
     return number
 
 
-def test_every_planted_breakage_is_one_alert_and_one_recovery_and_noise_is_none(account: World) -> None:
+def test_each_planted_breakage_is_one_alert_and_one_recovery(account: EditableWorld) -> None:
     runs = of_default_branches(account)
     names = {
         flow.id: (repo.name, flow.name) for repo in account.repositories.values() for flow in repo.workflows.values()

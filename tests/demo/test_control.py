@@ -1,4 +1,4 @@
-"""Steering the simulator from another process."""
+"""Control of the simulator by another process."""
 
 from datetime import timedelta
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import requests
 
-from demo.control import MovableClock
-from demo.limits import Limits
-from demo.scale import build
-from demo.truth import from_json, truth
 from tests.demo.conftest import MONDAY, Serve, Site
 from tests.demo.test_program import start
+from tests.simulator.control import MovableClock
+from tests.simulator.limits import Limits
+from tests.simulator.scale import build
+from tests.simulator.truth import from_json, truth
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def post(site: Site, path: str, body: object) -> Any:
     return answer.json()
 
 
-def test_it_counts_the_requests_but_not_its_own(steered: Site) -> None:
+def test_stats_count_requests_without_control_requests(steered: Site) -> None:
     base = "/repos/scale/service-01/actions/runs"
     run = steered.json(base)["workflow_runs"][0]["id"]
     steered.json(f"{base}/{run}")
@@ -39,7 +39,7 @@ def test_it_counts_the_requests_but_not_its_own(steered: Site) -> None:
     assert steered.json("/_control/stats")["requests"]["total"] == 0
 
 
-def test_it_tells_the_truth(steered: Site) -> None:
+def test_truth_endpoint_returns_the_ground_truth(steered: Site) -> None:
     assert from_json(steered.json("/_control/truth")) == truth(steered.world)
 
 
@@ -56,20 +56,21 @@ def test_the_clock_can_be_moved_alone(steered: Site) -> None:
     assert steered.world.clock() == MONDAY + timedelta(seconds=90)
 
 
-def test_what_cannot_be_done_is_a_400_with_the_reason(steered: Site) -> None:
+def test_invalid_arguments_are_400_with_the_reason(steered: Site) -> None:
     wrong = requests.post(f"{steered.url}/_control/changes", json={"old": 3}, timeout=10)
     assert (wrong.status_code, "old" in wrong.json()["message"]) == (400, True)
     assert requests.post(f"{steered.url}/_control/clock", data=b"{", timeout=10).status_code == 400
     assert steered.get("/_control/nothing").status_code == 404
 
 
-def test_without_control_there_are_no_such_addresses(site: Site) -> None:
+def test_without_control_its_endpoints_are_404(site: Site) -> None:
     assert site.get("/_control/truth").status_code == 404
     assert [each.path for each in site.app.state.requests] == ["/_control/truth"]
 
 
 def test_the_program_serves_a_generated_account() -> None:
-    with start("--port", "0", "--scale", "2x30", "--limits", "published", "--control", "--seed", "s") as process:
+    options = ("--port", "0", "--scale", "2x30", "--limits", "published", "--control", "--seed", "s")
+    with start(*options, module="tests.simulator") as process:
         assert process.stdout
         url = process.stdout.readline().split()[-1]
         found = from_json(requests.get(f"{url}/_control/truth", timeout=10).json())

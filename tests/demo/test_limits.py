@@ -1,25 +1,25 @@
-"""Rights, the hourly limit, ETags, faults and the record of requests."""
+"""Tokens, the primary rate limit, ETags, planned faults and the record of requests."""
 
 from datetime import timedelta
 
 import pytest
 import requests
 
-from demo.world import World
 from tests.demo.conftest import REPO, Clock, Serve, Site
+from tests.simulator.world import EditableWorld
 
 RUNS = f"/repos/{REPO}/actions/runs"
 
 
-def one_repository(clock: Clock) -> World:
-    world = World.empty(clock)
+def one_repository(clock: Clock) -> EditableWorld:
+    world = EditableWorld(clock)
     world.add_repository(REPO)
     world.add_workflow(REPO, "CI")
     world.add_run(REPO, "CI", created_at=clock() - timedelta(hours=1))
     return world
 
 
-def test_an_unchanged_answer_is_a_304_that_costs_nothing(site: Site) -> None:
+def test_304_does_not_count_against_the_rate_limit(site: Site) -> None:
     first = site.get(RUNS)
     again = site.get(RUNS, headers={"If-None-Match": first.headers["etag"]})
     assert first.headers["etag"].startswith('W/"')
@@ -27,7 +27,7 @@ def test_an_unchanged_answer_is_a_304_that_costs_nothing(site: Site) -> None:
     assert again.headers["x-ratelimit-used"] == first.headers["x-ratelimit-used"] == "1"
 
 
-def test_a_changed_answer_has_another_etag(site: Site) -> None:
+def test_a_changed_response_has_another_etag(site: Site) -> None:
     first = site.get(RUNS)
     site.world.add_run(REPO, "CI")
     again = site.get(RUNS, headers={"If-None-Match": first.headers["etag"]})
@@ -35,7 +35,7 @@ def test_a_changed_answer_has_another_etag(site: Site) -> None:
     assert again.headers["etag"] != first.headers["etag"]
 
 
-def test_a_spent_limit_is_a_403_until_the_hour_is_over(clock: Clock, serve: Serve) -> None:
+def test_an_exceeded_rate_limit_is_403_until_the_reset(clock: Clock, serve: Serve) -> None:
     site = serve(one_repository(clock), rate_limit=2)
     assert [site.get(RUNS).headers["x-ratelimit-remaining"] for _ in range(2)] == ["1", "0"]
     refused = site.get(RUNS)
@@ -47,7 +47,7 @@ def test_a_spent_limit_is_a_403_until_the_hour_is_over(clock: Clock, serve: Serv
     assert site.get(RUNS).status_code == 200
 
 
-def test_unknown_tokens_are_refused_where_tokens_are_named(clock: Clock, serve: Serve) -> None:
+def test_unknown_tokens_are_refused(clock: Clock, serve: Serve) -> None:
     site = serve(one_repository(clock), tokens={"good"})
     bad = site.get(RUNS, headers={"Authorization": "Bearer bad"})
     assert (bad.status_code, bad.json()["message"], bad.json()["status"]) == (401, "Bad credentials", "401")
@@ -55,13 +55,13 @@ def test_unknown_tokens_are_refused_where_tokens_are_named(clock: Clock, serve: 
     assert site.json("/user", headers={"Authorization": "token good"})["login"] == "acme-bot"
 
 
-def test_what_is_not_there_is_404_in_githubs_words(site: Site) -> None:
+def test_unknown_paths_are_404_with_githubs_message(site: Site) -> None:
     for path in (f"{RUNS}/9", f"/repos/{REPO}/actions/jobs/9", "/repos/acme/none", "/nothing", "/repositories/1"):
         answer = site.get(path)
         assert (answer.status_code, answer.json()["message"]) == (404, "Not Found")
 
 
-def test_an_old_name_answers_301_to_the_id(site: Site) -> None:
+def test_an_old_name_redirects_to_the_id(site: Site) -> None:
     repository = site.world.find(REPO)
     assert repository
     site.world.rename(REPO, "acme/home")
@@ -72,7 +72,7 @@ def test_an_old_name_answers_301_to_the_id(site: Site) -> None:
     assert site.json("/repos/acme/home")["full_name"] == "acme/home"
 
 
-def test_a_fault_comes_as_often_as_asked_for(site: Site) -> None:
+def test_a_planned_fault_occurs_the_given_number_of_times(site: Site) -> None:
     site.world.faults.add("actions/runs$", status=502, headers={"retry-after": "7"}, body="<html>", times=2)
     answers = [site.get(RUNS) for _ in range(3)]
     assert [each.status_code for each in answers] == [502, 502, 200]
@@ -80,14 +80,14 @@ def test_a_fault_comes_as_often_as_asked_for(site: Site) -> None:
 
 
 @pytest.mark.parametrize("sent", [None, b'{"total_count": 3, "workflow_'])
-def test_a_connection_can_be_dropped_at_once_or_half_way(site: Site, sent: bytes | None) -> None:
+def test_a_connection_can_be_dropped_at_once_or_after_some_bytes(site: Site, sent: bytes | None) -> None:
     site.world.faults.drop_connection("actions/runs", sent=sent)
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         site.get(RUNS)
     assert site.get(RUNS).status_code == 200
 
 
-def test_requests_are_remembered_with_their_headers(site: Site) -> None:
+def test_requests_are_recorded_with_their_headers(site: Site) -> None:
     site.get(f"{RUNS}?page=2", headers={"Authorization": "Bearer secret"})
     asked = site.app.state.requests[-1]
     assert (asked.method, asked.path, asked.query, asked.status) == ("GET", RUNS, "page=2", 200)

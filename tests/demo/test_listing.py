@@ -23,14 +23,14 @@ def filled(site: Site, count: int, **more: object) -> list[int]:
     ]
 
 
-def test_runs_come_newest_first_thirty_a_page(site: Site) -> None:
+def test_runs_are_listed_newest_first_thirty_per_page(site: Site) -> None:
     made = filled(site, 40)
     answer = site.json(RUNS)
     assert answer["total_count"] == 40
     assert ids(answer) == made[:30]
 
 
-def test_following_the_links_gives_every_run_once(site: Site) -> None:
+def test_following_the_links_lists_every_run_once(site: Site) -> None:
     made = filled(site, 25)
     found: list[int] = []
     url: str | None = f"{site.url}{RUNS}?per_page=10"
@@ -52,18 +52,18 @@ def test_links_name_the_repository_by_id_and_keep_the_filters(site: Site) -> Non
     assert "link" not in site.get(f"{RUNS}?per_page=100").headers
 
 
-def test_a_page_holds_a_hundred_at_most_and_nonsense_means_the_default(site: Site) -> None:
+def test_pages_have_at_most_100_runs_and_invalid_sizes_mean_the_default(site: Site) -> None:
     filled(site, 120)
     assert len(ids(site.json(f"{RUNS}?per_page=500"))) == 100
     assert len(ids(site.json(f"{RUNS}?per_page=many&page=-4"))) == 30
 
 
-def test_beyond_the_last_page_is_an_empty_list(site: Site) -> None:
+def test_a_page_past_the_last_one_is_empty(site: Site) -> None:
     filled(site, 3)
     assert site.json(f"{RUNS}?page=9")["workflow_runs"] == []
 
 
-def test_a_filter_never_gives_more_than_a_thousand(site: Site) -> None:
+def test_a_filtered_list_has_at_most_1000_runs(site: Site) -> None:
     for number in range(1005):
         site.world.add_run(REPO, "CI", created_at=MONDAY - timedelta(seconds=number))
     filtered = f"{RUNS}?branch=main&per_page=100"
@@ -86,7 +86,7 @@ def test_a_filter_never_gives_more_than_a_thousand(site: Site) -> None:
         ("branch=nowhere", set()),
     ],
 )
-def test_filters_choose_by_field(site: Site, query: str, expected: set[str]) -> None:
+def test_filters_select_by_field(site: Site, query: str, expected: set[str]) -> None:
     before = MONDAY - timedelta(hours=1)
     site.world.add_run(REPO, "CI", title="dev", branch="dev", created_at=before)
     site.world.add_run(REPO, "CI", title="night", event="schedule", created_at=before)
@@ -111,21 +111,19 @@ def test_filters_choose_by_field(site: Site, query: str, expected: set[str]) -> 
         ("2026-11-23T14:27:00+02:00..2026-11-23T18:28:00+02:00", []),
     ],
 )
-def test_both_ends_of_a_created_window_belong_to_it_and_offsets_find_nothing(
-    site: Site, created: str, expected: list[int]
-) -> None:
+def test_created_is_inclusive_and_understands_utc_only(site: Site, created: str, expected: list[int]) -> None:
     made = filled(site, 4)
     answer = site.get(RUNS, params={"created": created}).json()
     assert [made.index(number) + 1 for number in ids(answer)] == expected
 
 
-def test_an_unreadable_window_and_a_page_too_deep_are_422(site: Site) -> None:
+def test_an_invalid_date_and_a_page_past_the_cap_are_422(site: Site) -> None:
     assert site.get(RUNS, params={"created": "yesterday"}).status_code == 422
     assert site.get(f"{RUNS}?per_page=100&page=401").status_code == 422
     assert site.get(f"{RUNS}?per_page=100&page=400").status_code == 200
 
 
-def test_a_workflows_own_list_holds_only_its_runs(site: Site) -> None:
+def test_the_list_of_a_workflow_has_only_its_runs(site: Site) -> None:
     other = site.world.add_workflow(REPO, "Deploy", "deploy.yml")
     filled(site, 3)
     deployed = site.world.add_run(REPO, "Deploy")
@@ -136,14 +134,14 @@ def test_a_workflows_own_list_holds_only_its_runs(site: Site) -> None:
     assert site.json(f"/repos/{REPO}/actions/workflows")["total_count"] == 2
 
 
-def test_a_deleted_run_is_gone_and_leaves_a_gap_in_the_numbers(site: Site) -> None:
+def test_a_deleted_run_leaves_a_gap_in_the_numbers(site: Site) -> None:
     made = filled(site, 3)
     site.world.delete_run(made[1])
     assert [run["run_number"] for run in site.json(RUNS)["workflow_runs"]] == [1, 3]
     assert site.get(f"{RUNS}/{made[1]}").status_code == 404
 
 
-def test_an_owners_repositories_are_listed_in_pages(site: Site) -> None:
+def test_an_owners_repositories_are_paginated(site: Site) -> None:
     site.world.add_repository("acme/api", archived=True)
     found = site.json("/orgs/acme/repos?per_page=1&page=2")
     assert [each["full_name"] for each in found] == [REPO]
@@ -158,7 +156,7 @@ def test_times_are_whole_seconds_in_utc(site: Site, clock: Clock) -> None:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", shown[name])
 
 
-def test_a_connection_left_open_serves_many_questions(site: Site) -> None:
+def test_a_persistent_connection_serves_many_requests(site: Site) -> None:
     with requests.Session() as session:
         codes = [session.get(site.url + RUNS, timeout=5).elapsed.total_seconds() for _ in range(20)]
     assert sorted(codes)[10] < 0.03

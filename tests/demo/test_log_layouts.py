@@ -1,4 +1,4 @@
-"""Logs as GitHub has packed them over the years, and what can be wrong with them."""
+"""Layouts of log archives over the years, and damaged or missing logs."""
 
 import io
 import re
@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from demo.archive import file_name
-from demo.logs import huge_text
+from demo.github.logs import file_name
 from tests.demo.conftest import MONDAY, REPO, Clock, Site
+from tests.simulator.edge_cases import huge_log
 
 RUNS = f"/repos/{REPO}/actions/runs"
 AGO = MONDAY - timedelta(hours=2)
@@ -34,11 +34,11 @@ def job_text(site: Site, run: int) -> bytes:
         ("2026", "0_lint.txt", True, False, False, True),
     ],
 )
-def test_each_year_had_its_layout(
+def test_layouts_by_year(
     site: Site, layout: str, first: str, mark: bool, crlf: bool, steps: bool, system: bool
 ) -> None:
     run = site.world.add_run(REPO, "CI", jobs=["lint", "test"], conclusion="failure", created_at=AGO)
-    site.world.traps.log_layouts[run] = layout
+    site.world.edge_cases.log_layouts[run] = layout
     with packed(site, run) as archive:
         names = archive.namelist()
         job = archive.read(next(name for name in names if name.endswith("_lint.txt")))
@@ -49,9 +49,9 @@ def test_each_year_had_its_layout(
     assert job_text(site, run) == job
 
 
-def test_the_steps_files_hold_the_log_and_have_the_steps_numbers(site: Site) -> None:
+def test_step_files_contain_the_log_and_have_the_numbers_of_the_steps(site: Site) -> None:
     run = site.world.add_run(REPO, "CI", jobs=["test"], conclusion="failure", created_at=AGO)
-    site.world.traps.log_layout = "2023"
+    site.world.edge_cases.log_layout = "2023"
     steps = site.json(f"{RUNS}/{run}/jobs")["jobs"][0]["steps"]
     with packed(site, run) as archive:
         whole = archive.read("0_test.txt")
@@ -71,24 +71,24 @@ def test_the_steps_files_hold_the_log_and_have_the_steps_numbers(site: Site) -> 
         ("2026", "x" * 89 + "🚀🚀", f"0_{'x' * 89}\ufffd.txt"),
     ],
 )
-def test_names_of_files_are_not_quite_those_of_jobs(site: Site, layout: str, name: str, file: str) -> None:
+def test_file_names_are_derived_from_job_names(site: Site, layout: str, name: str, file: str) -> None:
     run = site.world.add_run(REPO, "CI", jobs=[name], created_at=AGO)
-    site.world.traps.log_layout = layout
+    site.world.edge_cases.log_layout = layout
     with packed(site, run) as archive:
         assert file in archive.namelist()
 
 
-def test_a_huge_log_fails_in_the_middle(site: Site) -> None:
+def test_a_huge_log_has_its_error_in_the_middle(site: Site) -> None:
     run = site.world.add_run(REPO, "CI", conclusion="failure", created_at=AGO)
-    site.world.set_log(site.json(f"{RUNS}/{run}/jobs")["jobs"][0]["id"], huge_text(3))
+    site.world.set_log(site.json(f"{RUNS}/{run}/jobs")["jobs"][0]["id"], huge_log(3))
     text = job_text(site, run)
     assert len(text) >= 3_000_000
     assert 0.4 < text.index(b"##[error]") / len(text) < 0.6
 
 
-def test_a_bomb_is_small_until_it_is_unpacked(site: Site) -> None:
+def test_a_zip_bomb_is_small_until_it_is_unpacked(site: Site) -> None:
     run = site.world.add_run(REPO, "CI", jobs=2, created_at=AGO)
-    site.world.traps.zip_bombs[run] = 5
+    site.world.edge_cases.zip_bombs[run] = 5
     place = site.get(f"{RUNS}/{run}/logs").headers["location"]
     body = site.get(place).content
     with zipfile.ZipFile(io.BytesIO(body)) as archive:
@@ -97,18 +97,18 @@ def test_a_bomb_is_small_until_it_is_unpacked(site: Site) -> None:
     assert len(body) < 50_000
 
 
-def test_logs_that_never_were_are_404_for_ever(site: Site, clock: Clock) -> None:
+def test_lost_logs_are_404(site: Site, clock: Clock) -> None:
     run, other = (site.world.add_run(REPO, "CI", created_at=AGO) for _ in range(2))
     job = site.json(f"{RUNS}/{other}/jobs")["jobs"][0]["id"]
-    site.world.traps.lost_logs |= {run, job}
+    site.world.edge_cases.lost_logs |= {run, job}
     clock.pass_(days=1)
     paths = (f"runs/{run}/logs", f"jobs/{job}/logs", f"runs/{other}/logs")
     assert [site.get(f"/repos/{REPO}/actions/{path}").status_code for path in paths] == [404, 404, 302]
 
 
-def test_the_address_can_be_over_before_it_is_used(site: Site, clock: Clock) -> None:
+def test_the_url_of_a_log_can_expire_before_it_is_used(site: Site, clock: Clock) -> None:
     run = site.world.add_run(REPO, "CI", created_at=AGO)
-    site.world.traps.log_address_seconds = 0
+    site.world.edge_cases.log_url_seconds = 0
     place = site.get(f"{RUNS}/{run}/logs").headers["location"]
     clock.pass_(seconds=1)
     assert site.get(place).status_code == 403

@@ -1,4 +1,4 @@
-"""python -m demo as somebody starts it."""
+"""python -m demo as a process: options, signals, exit codes and output."""
 
 import signal
 import socket
@@ -11,21 +11,21 @@ from pathlib import Path
 import pytest
 import requests
 
-from demo.hooks import signature
-from tests.demo.test_hooks import receiver
+from demo.webhooks.delivery import signature
+from tests.demo.test_webhooks import receiver
 
 ROOT = Path(__file__).parents[2]
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
+def start(*arguments: str, module: str = "demo") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "demo", *arguments],
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_it_says_where_it_listens_answers_and_stops_cleanly(tmp_path: Path, stop: signal.Signals) -> None:
+def test_it_prints_its_url_responds_and_stops_cleanly(tmp_path: Path, stop: signal.Signals) -> None:
     state = tmp_path / "demo.json"
     with start("--port", "0", "--state", str(state)) as process:
         assert process.stdout
@@ -38,7 +38,7 @@ def test_it_says_where_it_listens_answers_and_stops_cleanly(tmp_path: Path, stop
     assert state.exists()
 
 
-def test_a_port_in_use_is_one_clear_line() -> None:
+def test_a_port_in_use_is_one_line_on_stderr() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -81,7 +81,7 @@ def wait_until(true: Callable[[], bool], seconds: float) -> None:
     assert true()
 
 
-def test_where_there_is_a_real_github_to_watch_it_says_so_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unless_ends_the_program_if_the_variable_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_REPOS", "octo/one")
     with start("--port", "0", "--unless", "GITHUB_REPOS") as process:
         out, err = process.communicate(timeout=10)

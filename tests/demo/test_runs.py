@@ -1,11 +1,11 @@
-"""One run: its life, its attempts, its jobs and its logs."""
+"""One run: its states over time, its attempts, its jobs and its logs."""
 
 import io
 import zipfile
 from datetime import timedelta
 
-from demo.making import JobPlan
 from tests.demo.conftest import MONDAY, REPO, Clock, Site
+from tests.simulator.factories import JobPlan
 
 RUNS = f"/repos/{REPO}/actions/runs"
 JOBS = f"/repos/{REPO}/actions/jobs"
@@ -17,7 +17,7 @@ def failed_run(site: Site) -> int:
     )
 
 
-def test_a_run_goes_from_queued_to_completed_with_the_clock(site: Site, clock: Clock) -> None:
+def test_a_run_is_queued_then_in_progress_then_completed(site: Site, clock: Clock) -> None:
     run = site.world.add_run(REPO, "CI", conclusion="failure", queue=10, duration=60)
     seen = []
     for seconds in (0, 15, 70):
@@ -34,7 +34,7 @@ def test_a_run_goes_from_queued_to_completed_with_the_clock(site: Site, clock: C
     assert site.json(f"{RUNS}/{run}")["conclusion"] == "failure"
 
 
-def test_a_run_without_a_conclusion_runs_until_it_is_finished(site: Site, clock: Clock) -> None:
+def test_a_run_without_a_conclusion_is_in_progress_until_it_is_finished(site: Site, clock: Clock) -> None:
     run = site.world.add_run(REPO, "CI", conclusion=None, jobs=2)
     clock.pass_(days=3)
     assert site.json(f"{RUNS}/{run}")["status"] == "in_progress"
@@ -44,7 +44,7 @@ def test_a_run_without_a_conclusion_runs_until_it_is_finished(site: Site, clock:
     assert [job["conclusion"] for job in site.json(f"{RUNS}/{run}/jobs")["jobs"]] == ["success", "failure"]
 
 
-def test_running_failed_jobs_again_lists_the_others_as_copies(site: Site) -> None:
+def test_rerunning_failed_jobs_lists_the_others_as_copies(site: Site) -> None:
     run = failed_run(site)
     site.world.rerun(run, at=MONDAY - timedelta(hours=1))
     every = site.json(f"{RUNS}/{run}/jobs?filter=all")["jobs"]
@@ -73,14 +73,14 @@ def test_a_new_attempt_keeps_the_runs_creation_and_resets_its_start(site: Site) 
     assert len(site.json(f"{RUNS}/{run}/attempts/2/jobs")["jobs"]) == 2
 
 
-def test_many_jobs_come_in_pages(site: Site) -> None:
+def test_jobs_are_paginated(site: Site) -> None:
     run = site.world.add_run(REPO, "CI", jobs=130, created_at=MONDAY - timedelta(hours=1))
     answer = site.get(f"{RUNS}/{run}/jobs?per_page=100")
     assert answer.json()["total_count"] == 130
     assert len(site.json(answer.links["next"]["url"])["jobs"]) == 30
 
 
-def test_a_reporters_check_run_looks_like_a_job_without_a_runner(site: Site) -> None:
+def test_a_check_run_of_a_reporter_is_a_job_without_a_runner(site: Site) -> None:
     plans = [JobPlan("test"), JobPlan("Test results", phantom=True)]
     run = site.world.add_run(REPO, "CI", jobs=plans, created_at=MONDAY - timedelta(hours=1))
     posted = site.json(f"{RUNS}/{run}/jobs")["jobs"][1]
@@ -88,7 +88,7 @@ def test_a_reporters_check_run_looks_like_a_job_without_a_runner(site: Site) -> 
     assert posted["started_at"] == posted["completed_at"]
 
 
-def test_a_log_is_a_redirect_to_a_place_that_wants_no_token(site: Site) -> None:
+def test_a_log_redirects_to_a_storage_that_accepts_no_token(site: Site) -> None:
     run = failed_run(site)
     job = site.json(f"{RUNS}/{run}/jobs")["jobs"][1]["id"]
     answer = site.get(f"{JOBS}/{job}/logs")
@@ -101,7 +101,7 @@ def test_a_log_is_a_redirect_to_a_place_that_wants_no_token(site: Site) -> None:
     assert len(text.splitlines()) > 150
 
 
-def test_the_place_of_a_log_is_good_for_a_minute(site: Site, clock: Clock) -> None:
+def test_the_url_of_a_log_is_valid_for_a_minute(site: Site, clock: Clock) -> None:
     run = failed_run(site)
     job = site.json(f"{RUNS}/{run}/jobs")["jobs"][0]["id"]
     place = site.get(f"{JOBS}/{job}/logs").headers["location"]
@@ -111,7 +111,7 @@ def test_the_place_of_a_log_is_good_for_a_minute(site: Site, clock: Clock) -> No
     assert site.get(place).status_code == 403
 
 
-def test_logs_are_404_before_the_end_and_410_once_expired(site: Site, clock: Clock) -> None:
+def test_logs_are_404_before_completion_and_410_after_expiry(site: Site, clock: Clock) -> None:
     run = site.world.add_run(REPO, "CI")
     job = site.json(f"{RUNS}/{run}/jobs")["jobs"][0]["id"]
     assert site.get(f"{JOBS}/{job}/logs").status_code == 404
@@ -121,7 +121,7 @@ def test_logs_are_404_before_the_end_and_410_once_expired(site: Site, clock: Clo
     assert site.get(f"{JOBS}/{job}/logs").status_code == 410
 
 
-def test_logs_can_be_expired_and_set_by_hand(site: Site) -> None:
+def test_logs_can_be_set_and_expired(site: Site) -> None:
     run = failed_run(site)
     job = site.json(f"{RUNS}/{run}/jobs")["jobs"][1]["id"]
     site.world.set_log(job, "just this")
@@ -131,7 +131,7 @@ def test_logs_can_be_expired_and_set_by_hand(site: Site) -> None:
     assert site.get(f"{RUNS}/{run}/logs").status_code == 410
 
 
-def test_a_runs_logs_are_a_zip_with_a_file_a_job(site: Site) -> None:
+def test_the_logs_of_a_run_are_a_zip_with_a_file_per_job(site: Site) -> None:
     run = failed_run(site)
     packed = site.get(site.get(f"{RUNS}/{run}/attempts/1/logs").headers["location"]).content
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
@@ -139,9 +139,9 @@ def test_a_runs_logs_are_a_zip_with_a_file_a_job(site: Site) -> None:
         assert archive.read("1_test.txt").startswith(b"\xef\xbb\xbf")
 
 
-def test_when_the_runner_is_lost_only_the_annotation_says_so(site: Site) -> None:
+def test_a_lost_runner_is_visible_only_in_the_annotation(site: Site) -> None:
     run = failed_run(site)
-    site.world.runs[run].cause = "runner_lost"
+    site.world.runs[run].attempts[-1].cause = "runner_lost"
     passed, failed = site.json(f"{RUNS}/{run}/jobs")["jobs"]
     text = site.get(site.get(f"{JOBS}/{failed['id']}/logs").headers["location"]).text
     notes = site.json(f"/repos/{REPO}/check-runs/{failed['id']}/annotations")

@@ -1,4 +1,4 @@
-"""The generated account, the truth about it, and what happens in it while nobody looks."""
+"""The generated account, its ground truth, and changes between two syncs."""
 
 import json
 from collections import Counter
@@ -6,24 +6,24 @@ from datetime import timedelta
 
 import pytest
 
-from demo.changes import changes
-from demo.model import Job
-from demo.scale import build
-from demo.truth import Truth, from_json, truth
-from demo.world import World
+from demo.world.model import Job
 from tests.demo.conftest import MONDAY, Clock, Serve, Site
+from tests.simulator.changes import changes
+from tests.simulator.scale import build
+from tests.simulator.truth import Truth, from_json, truth
+from tests.simulator.world import EditableWorld
 
 
 @pytest.fixture
-def big(clock: Clock) -> World:
+def big(clock: Clock) -> EditableWorld:
     return build(clock, repositories=2, runs=600)
 
 
-def jobs_of(world: World) -> list[Job]:
+def jobs_of(world: EditableWorld) -> list[Job]:
     return [job for run in world.runs.values() for attempt in run.attempts for job in attempt.jobs]
 
 
-def test_it_has_the_size_that_was_asked_for(big: World) -> None:
+def test_the_generated_account_has_the_requested_size(big: EditableWorld) -> None:
     assert {repo.id: big.count(repo) for repo in big.repositories.values()} == dict.fromkeys(
         [repo.id for repo in big.repositories.values()], 600
     )
@@ -33,20 +33,20 @@ def test_it_has_the_size_that_was_asked_for(big: World) -> None:
     assert {len([job for job in each.jobs if not job.phantom]) for each in ran} <= {2, 3, 4, 5}
 
 
-def test_the_same_seed_gives_the_same_account_and_another_one_does_not(clock: Clock) -> None:
+def test_equal_seeds_give_equal_accounts(clock: Clock) -> None:
     first, again, other = (truth(build(clock, repositories=1, runs=80, seed=seed)) for seed in "aab")
     assert first == again
     assert first.jobs != other.jobs
 
 
-def test_run_numbers_have_no_gap(big: World) -> None:
+def test_run_numbers_are_consecutive(big: EditableWorld) -> None:
     for repo in big.repositories.values():
         for flow in repo.workflows.values():
             numbers = [run.number for run in big.newest(repo) if run.workflow is flow]
             assert numbers == list(range(len(numbers), 0, -1))
 
 
-def test_it_has_what_real_accounts_have(big: World) -> None:
+def test_the_generated_account_has_reruns_events_and_nulls(big: EditableWorld) -> None:
     runs = list(big.runs.values())
     attempts = Counter(len(run.attempts) for run in runs)
     assert 0.04 < (attempts[2] + attempts[3]) / len(runs) < 0.12
@@ -60,7 +60,7 @@ def test_it_has_what_real_accounts_have(big: World) -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_nothing_changes_by_itself(big: World, clock: Clock) -> None:
+def test_the_generated_account_does_not_change_with_time(big: EditableWorld, clock: Clock) -> None:
     before = truth(big)
     assert {run.status for run in before.runs.values()} == {"completed", "in_progress"}
     clock.pass_(days=2)
@@ -68,7 +68,7 @@ def test_nothing_changes_by_itself(big: World, clock: Clock) -> None:
     assert (after.runs, after.attempts, after.jobs) == (before.runs, before.attempts, before.jobs)
 
 
-def test_the_truth_is_what_the_api_shows(clock: Clock, serve: Serve) -> None:
+def test_the_ground_truth_equals_the_api(clock: Clock, serve: Serve) -> None:
     site = serve(build(clock, repositories=1, runs=120, unfinished=0.02), rate_limit=None)
     changes(site.world, new=0, finished=1, reruns=5)
     assert shown(site) == {
@@ -98,8 +98,8 @@ def shown(site: Site) -> dict[str, object]:
     return {"runs": runs, "attempts": attempts, "jobs": jobs}
 
 
-def test_copies_in_the_truth_are_those_that_a_re_run_listed_again(clock: Clock) -> None:
-    world = World.empty(clock)
+def test_the_ground_truth_marks_copied_jobs(clock: Clock) -> None:
+    world = EditableWorld(clock)
     world.add_repository("acme/site")
     world.add_workflow("acme/site", "CI")
     run = world.add_run("acme/site", "CI", conclusion="failure", jobs=3, created_at=MONDAY - timedelta(hours=2))
@@ -111,7 +111,7 @@ def test_copies_in_the_truth_are_those_that_a_re_run_listed_again(clock: Clock) 
     ]  # fmt: skip
 
 
-def test_the_truth_survives_json(big: World) -> None:
+def test_the_ground_truth_survives_json(big: EditableWorld) -> None:
     big.delete_run(next(iter(big.runs)))
     found = truth(big)
     assert found.deleted
@@ -122,7 +122,7 @@ def differing(before: Truth, after: Truth) -> set[int]:
     return {number for number, run in after.runs.items() if before.runs.get(number) != run}
 
 
-def test_changes_are_new_runs_ends_and_re_runs_and_nothing_else(big: World, clock: Clock) -> None:
+def test_changes_affect_only_the_runs_that_they_return(big: EditableWorld, clock: Clock) -> None:
     before, newest = truth(big), max(run.created for run in big.runs.values())
     clock.pass_(hours=3)
     made = changes(big, new=30, finished=2, reruns=6)
@@ -135,7 +135,7 @@ def test_changes_are_new_runs_ends_and_re_runs_and_nothing_else(big: World, cloc
     assert {after.runs[number].status for number in made.finished} == {"completed"}
 
 
-def test_changes_without_time_for_them_are_left_unfinished(big: World, clock: Clock) -> None:
+def test_changes_that_could_not_have_ended_are_in_progress(big: EditableWorld, clock: Clock) -> None:
     changes(big, new=10, reruns=0)
     before = truth(big)
     second = changes(big, new=5, finished=None, reruns=0)

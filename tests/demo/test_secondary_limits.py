@@ -1,15 +1,15 @@
-"""Latency, concurrency and GitHub's secondary limits."""
+"""Latency, concurrency and GitHub's secondary rate limits."""
 
 import asyncio
 
 import pytest
 from starlette.types import Message
 
-from demo.app import Simulator
-from demo.gate import Refused
-from demo.limits import Limiter, Limits
+from demo.github.responses import GitHubError
 from tests.demo.conftest import REPO, Clock, Serve, Site
 from tests.demo.test_limits import one_repository
+from tests.simulator.app import Simulator
+from tests.simulator.limits import Limiter, Limits
 
 RUNS = f"/repos/{REPO}/actions/runs"
 
@@ -31,12 +31,12 @@ def take(limiter: Limiter, times: int = 1) -> list[int]:
             limiter.enter()
             limiter.leave()
             statuses.append(200)
-        except Refused as error:
+        except GitHubError as error:
             statuses.append(error.status)
     return statuses
 
 
-def test_one_request_too_many_in_a_minute_is_refused_and_so_is_all_that_follows() -> None:
+def test_exceeding_the_points_of_a_minute_starts_a_penalty() -> None:
     clock = Seconds()
     limiter = Limiter(Limits(points_per_minute=3, penalty_seconds=90), clock)
     assert take(limiter, 5) == [200, 200, 200, 403, 403]
@@ -47,7 +47,7 @@ def test_one_request_too_many_in_a_minute_is_refused_and_so_is_all_that_follows(
     assert (limiter.accepted, limiter.refused, limiter.during_penalty, limiter.penalties) == (4, 3, 2, 1)
 
 
-def test_the_minute_slides() -> None:
+def test_the_window_slides() -> None:
     clock = Seconds()
     limiter = Limiter(Limits(points_per_minute=2, penalty_seconds=1), clock)
     assert take(limiter) == [200]
@@ -58,29 +58,29 @@ def test_the_minute_slides() -> None:
     assert limiter.most_points_in_a_minute == 2
 
 
-def test_writing_is_five_points() -> None:
+def test_a_write_costs_five_points() -> None:
     limiter = Limiter(Limits(points_per_minute=9), Seconds())
     limiter.enter("POST")
-    with pytest.raises(Refused):
+    with pytest.raises(GitHubError):
         limiter.enter("POST")
 
 
-def test_too_many_at_once_are_refused_with_the_seconds_to_wait() -> None:
+def test_too_many_concurrent_requests_are_refused_with_retry_after() -> None:
     clock = Seconds()
     limiter = Limiter(Limits(concurrent=2, penalty_seconds=60), clock)
     limiter.enter()
     limiter.enter()
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(GitHubError) as refused:
         limiter.enter()
     clock.now += 20.5
-    with pytest.raises(Refused) as later:
+    with pytest.raises(GitHubError) as later:
         limiter.enter()
     assert [each.value.headers["retry-after"] for each in (refused, later)] == ["60", "40"]
     assert "secondary rate limit" in refused.value.message
     assert limiter.highest_concurrency == 2
 
 
-def test_the_share_of_the_allowed_rate_and_the_arrivals_are_counted() -> None:
+def test_share_used_and_arrivals() -> None:
     clock = Seconds()
     limiter = Limiter(Limits(points_per_minute=600), clock)
     take(limiter, 5)
@@ -114,7 +114,7 @@ async def ask(app: Simulator, path: str) -> int:
     return statuses[0]
 
 
-def test_slow_answers_are_in_flight_together(clock: Clock, serve: Serve) -> None:
+def test_slow_responses_are_concurrent(clock: Clock, serve: Serve) -> None:
     app = serve(one_repository(clock), latency=0.05, limits=Limits(concurrent=20)).app
 
     async def many() -> list[int]:
@@ -125,7 +125,7 @@ def test_slow_answers_are_in_flight_together(clock: Clock, serve: Serve) -> None
     assert app.state.limiter.in_flight == 0
 
 
-def test_a_refusal_says_how_long_to_wait(clock: Clock, serve: Serve) -> None:
+def test_a_secondary_rate_limit_response_has_retry_after(clock: Clock, serve: Serve) -> None:
     site = serve(one_repository(clock), limits=Limits(points_per_minute=1))
     assert site.get(RUNS).status_code == 200
     refused = site.get(RUNS)
@@ -135,7 +135,7 @@ def test_a_refusal_says_how_long_to_wait(clock: Clock, serve: Serve) -> None:
     assert [each.status for each in site.app.state.requests] == [200, 403]
 
 
-def test_a_server_without_limits_says_nothing_about_them(site: Site, clock: Clock, serve: Serve) -> None:
+def test_a_server_without_rate_limits_has_no_headers_about_them(site: Site, clock: Clock, serve: Serve) -> None:
     bare = serve(one_repository(clock), rate_limit=None)
     for path in (RUNS, "/nothing"):
         assert not [name for name in bare.get(path).headers if name.startswith("x-ratelimit")]

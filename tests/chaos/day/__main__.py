@@ -25,7 +25,6 @@ from sqlalchemy import Engine
 
 from db.engine import make_engine
 from db.migrate import upgrade
-from demo.chaos import Chaos, Rates
 from tests.chaos.clocks import COMPILER, VARIABLES, WITHOUT, ShownClock
 from tests.chaos.day.faults import FAULTS
 from tests.chaos.day.judge import settle
@@ -35,6 +34,7 @@ from tests.chaos.scene import answers, scene, until
 from tests.chaos.test_redis import Redis
 from tests.chaos.wire import Wire
 from tests.notify.servers import free_port
+from tests.simulator.fault_injection import Chaos, Rates
 
 # What happens at GitHub each simulated quarter of an hour.
 _STEP = timedelta(minutes=15)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from demo.hooks import deliveries
-from demo.hooks import send as send_hooks
+from demo.webhooks.events import deliveries
 from tests.chaos.scene import REPO, Running, Scene
 from tests.chaos.test_redis import Redis
 from tests.chaos.wire import Wire
+from tests.simulator.webhooks import send as send_hooks
 
 SECRET = "a secret of the webhook"
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import httpx
 
-from demo.hooks import Delivery, headers
+from demo.webhooks.delivery import Delivery, headers
 from tests.chaos.outages.stand import SECRET
 
 _PATIENCE_SECONDS = 20.0

@@ -1,0 +1,1 @@
+"""Sample texts: titles, authors, failure messages and ordinary log lines."""

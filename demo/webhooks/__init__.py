@@ -1,0 +1,1 @@
+"""Webhook deliveries of a World, signed and posted as GitHub does."""

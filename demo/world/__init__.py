@@ -1,0 +1,1 @@
+"""The sample account: repositories, workflows, runs, attempts and jobs over time."""
