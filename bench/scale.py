@@ -32,7 +32,7 @@ from db.engine import make_engine, session_scope, write_scope
 from db.enums import Interval
 from db.migrate import upgrade
 from db.runs.run_queries import list_runs
-from health.completeness.collection_status import list_ledger
+from health.completeness.collection_status import list_completeness
 from health.metrics import service
 
 ROOT = Path(__file__).parents[1]
@@ -165,7 +165,7 @@ def pages(database: str) -> None:
         "broken now": lambda session, window: service.failing_streaks(session, scope, window.until),
         "page of runs and their number": lambda session, window: (
             list_runs(session, scope, window), service.count_runs(session, scope, window)),
-        "ledger of the Collector page": lambda session, _: list_ledger(session),
+        "ledger of the Collector page": lambda session, _: list_completeness(session),
     }  # fmt: skip
     for name, work in asked.items():
         for days in (30, 400):
