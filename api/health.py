@@ -19,11 +19,11 @@ from db.runs.run_queries import has_runs
 from db.webhook_inbox import InboxSummary
 from health.completeness.collection_status import (
     CatchUpCount,
-    CollectionService,
+    CollectionReport,
     CollectorStatus,
+    collection_report,
     count_catching_up,
     liveness,
-    service,
     stall_message,
 )
 
@@ -98,7 +98,7 @@ def check_collection(
     Without `details` no name of a host or repository is in it."""
     try:
         with reader.session() as session:
-            found = service(session, now)
+            found = collection_report(session, now)
             return {
                 "collector": _collector_check(session, found, now, poll_interval, details),
                 "inbox": _inbox_check(found.inbox, now),
@@ -111,7 +111,7 @@ def check_collection(
 
 
 def _collector_check(
-    session: Session, status: CollectionService, now: datetime, poll_interval: timedelta, details: bool
+    session: Session, status: CollectionReport, now: datetime, poll_interval: timedelta, details: bool
 ) -> HealthCheck:
     repositories = list_repositories(session)
     failing = [_error_line(row.repo, row.error) for row in repositories if row.error]

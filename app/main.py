@@ -1,10 +1,10 @@
-"""streamlit run app/main.py"""
+"""The dashboard's server: `streamlit run app/main.py`."""
 # ruff: noqa: E402
 
 import sys
 from pathlib import Path
 
-# Streamlit puts this folder on the path; the packages stand beside it.
+# Streamlit puts this folder on sys.path, but not its parent, which contains the packages.
 _HERE = Path(__file__).resolve().parent
 if str(_HERE.parent) not in sys.path:
     sys.path.insert(0, str(_HERE.parent))
@@ -13,9 +13,9 @@ import streamlit as st
 
 from app.access.login import login
 from app.server.lifespan import lifespan
-from app.server.log_lines import set_up_logging
+from app.server.log_setup import set_up_logging
 from app.server.middleware import MIDDLEWARE
-from app.server.requests import check_access
+from app.server.request_checks import check_access
 from app.server.routes import routes
 from core.http.connections import limit_connections
 from core.settings import ConfigError
@@ -29,7 +29,7 @@ except ConfigError as error:
 
 set_up_logging(_login.secret_values if _login else ())
 limit_connections()
-# Streamlit finds the server by this very line; its settings are read by now.
+# Streamlit finds the server by an assignment of st.App in the source of this module.
 app = st.App(
     _HERE / "shell.py",
     lifespan=lifespan,

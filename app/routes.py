@@ -1,7 +1,7 @@
-"""The addresses of the pages, for the script that shows them and for the server that sends the first document."""
+"""The paths of the pages."""
 
 OVERVIEW, WORKFLOW, RUNS, RUN, LOG, COMPARE = "", "workflow", "runs", "run", "log", "compare"
 FAILURES, FLAKY, COST, ALERTS, COLLECTOR = "failures", "flaky", "cost", "alerts", "collector"
 PAGES = (OVERVIEW, WORKFLOW, RUNS, FAILURES, FLAKY, COST, ALERTS, COLLECTOR, RUN, LOG, COMPARE)
-# What is drawn by Plotly, whose program is larger than everything else together.
+# Pages with charts. Plotly is larger than all other scripts together, so other pages do not load it.
 CHART_PAGES = (OVERVIEW, WORKFLOW, COST, RUN)

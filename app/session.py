@@ -1,4 +1,4 @@
-"""What is known of who looks: who it is, light or dark, the time zone, and whether it is a screen on the wall."""
+"""The session of a browser: its user, colour theme, time zone and kiosk mode."""
 
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -12,7 +12,7 @@ UTC = ZoneInfo("UTC")
 
 
 def zone() -> ZoneInfo:
-    """The browser's time zone; UTC where it names none that is known here."""
+    """The browser's time zone; UTC if it is missing or unknown."""
     try:
         return ZoneInfo(st.context.timezone or "UTC")
     except (ZoneInfoNotFoundError, ValueError):
@@ -20,28 +20,28 @@ def zone() -> ZoneInfo:
 
 
 def is_dark() -> bool:
-    """What the viewer's browser shows: few figures need to know."""
+    """Whether the browser shows the dark theme. Only a few charts depend on it."""
     return st.context.theme.type == "dark"
 
 
 def is_kiosk() -> bool:
-    """A screen that nobody touches: `?wall=1`."""
+    """Whether the page is a wall screen without controls: `?wall=1`."""
     return st.query_params.get("wall", "") not in ("", "0")
 
 
 def current_user() -> User | AccessDenied | None:
-    """Who is signed in, as of now; null where no login is configured. Every call looks anew: sessions end."""
-    known = login()
-    if known is None:
+    """The signed-in user, or why access is denied; null without a login. Sessions end, so every call checks again."""
+    config = login()
+    if config is None:
         return None
-    # Streamlit reads the cookie only where the browser's origin and its token against forgery are right.
+    # Streamlit reads the cookie only if the websocket's origin and XSRF token are valid.
     claims = st.user.to_dict()
     if claims.get("is_logged_in") is not True:
         return AccessDenied("", "You are not signed in.", session_expired=True)
-    return SESSIONS.authorize(known, claims)
+    return SESSIONS.authorize(config, claims)
 
 
 def current_user_name() -> str | None:
-    """By which what somebody does is recorded: nobody can type another one. Null where no login is configured."""
-    found = current_user()
-    return found.name if found is not None else None
+    """The name that is recorded with the user's actions; null without a login."""
+    user = current_user()
+    return user.name if user is not None else None

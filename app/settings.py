@@ -1,4 +1,4 @@
-"""The UI's settings: the only place in it that reads the environment."""
+"""The dashboard's settings. No other module of the dashboard reads the environment."""
 
 import re
 from typing import Self
@@ -11,33 +11,40 @@ from core.settings import ReplicaSettings
 
 EVERYBODY = "*"
 MIN_SECRET_LENGTH = 32
-# The provider's part, which is there as a whole or not at all.
+# A login needs all of these.
 _PROVIDER = ("auth_oidc_metadata_url", "auth_oidc_client_id", "auth_oidc_client_secret", "auth_cookie_secret")
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 DOMAIN = rf"({_LABEL}\.){{1,126}}{_LABEL}"
 EMAIL = re.compile(rf'(?P<user>[^\s@"<>,;:\\\x00-\x1f\x7f]{{1,64}})@(?P<domain>{DOMAIN})')
 
-# Microsoft's clouds, and what stands in the place of a tenant for any of them.
-_MICROSOFT = ("login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn",
-              "login.windows.net", "login.microsoft.com", "sts.windows.net")  # fmt: skip
+_MICROSOFT_HOSTS = (
+    "login.microsoftonline.com",
+    "login.microsoftonline.us",
+    "login.partner.microsoftonline.cn",
+    "login.windows.net",
+    "login.microsoft.com",
+    "sts.windows.net",
+)
+# Path segments that Microsoft accepts instead of a tenant.
 _ANY_TENANT = ("common", "organizations", "consumers")
 
 
-def is_multi_tenant(address: str) -> bool:
-    """There any Microsoft account may sign in, and its owner chooses the address that is told."""
-    told = urlsplit(address.strip().lower())
-    return told.hostname in _MICROSOFT and told.path.lstrip("/").split("/")[0] in _ANY_TENANT
+def is_multi_tenant(url: str) -> bool:
+    """Whether a metadata URL accepts accounts of all Microsoft tenants, whose owners choose their e-mail address."""
+    parts = urlsplit(url.strip().lower())
+    return parts.hostname in _MICROSOFT_HOSTS and parts.path.lstrip("/").split("/")[0] in _ANY_TENANT
 
 
 class DashboardSettings(ReplicaSettings):
-    """Where the data is, and the form of the log; everything else the collector says of itself in the database."""
+    """The database and the format of the log. Everything else that pages show about the installation is in the
+    database."""
 
 
 class AccessSettings(ServerSettings):
-    """Who reaches the dashboard, and the login: none without any of the AUTH_ settings. An OpenID Connect provider says
-    who somebody is, the lists who may in."""
+    """Addresses of the dashboard and its login. Without AUTH_… variables there is no login. An OpenID Connect provider
+    authenticates users; the lists of domains and addresses authorize them."""
 
-    # In a container the address that Streamlit listens at says nothing: this is where its port is published.
+    # Where a container's port is published: within the container Streamlit listens on all addresses.
     app_publish: str = ""
     auth_oidc_metadata_url: str | None = None
     auth_oidc_client_id: str | None = None
@@ -52,11 +59,16 @@ class AccessSettings(ServerSettings):
         return self.auth_oidc_metadata_url is not None
 
     def listen_address(self, bind_address: str) -> ListenAddress:
-        """`bound`: Streamlit's server.address."""
+        """`bind_address`: Streamlit's server.address."""
         return ListenAddress(
-            bind_address=bind_address, published=self.app_publish, port=self.app_port, bind_variable="--server.address",
-            publish_variable="APP_PUBLISH", guard="AUTH_OIDC_METADATA_URL", missing="there is no login",
-        )  # fmt: skip
+            bind_address=bind_address,
+            published=self.app_publish,
+            port=self.app_port,
+            bind_variable="--server.address",
+            publish_variable="APP_PUBLISH",
+            guard="AUTH_OIDC_METADATA_URL",
+            missing="there is no login",
+        )
 
     @property
     def domains(self) -> frozenset[str]:
@@ -68,60 +80,63 @@ class AccessSettings(ServerSettings):
 
     @field_validator("auth_oidc_metadata_url")
     @classmethod
-    def _metadata(cls, value: str | None) -> str | None:
+    def _validate_metadata_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
         if not is_safe(value) or "/.well-known/" not in value:
             raise ValueError(
-                f"given was {value[:80]!r}; allowed is the https:// address of the provider's description, which ends "
-                "with /.well-known/openid-configuration"
+                f"invalid value {value[:80]!r}; expected the https:// URL of the provider's discovery document, which "
+                "ends with /.well-known/openid-configuration"
             )
         if is_multi_tenant(value):
-            raise ValueError("this address lets any Microsoft account choose its e-mail; name your own tenant in it")
+            raise ValueError(
+                "this URL accepts every Microsoft account, whose owner chooses its e-mail address; use the URL of your "
+                "own tenant"
+            )
         return value
 
     @field_validator("auth_cookie_secret")
     @classmethod
-    def _cookie(cls, value: SecretStr | None) -> SecretStr | None:
+    def _validate_cookie_secret(cls, value: SecretStr | None) -> SecretStr | None:
         if value and len(value.get_secret_value().strip()) < MIN_SECRET_LENGTH:
-            raise ValueError(f"it is shorter than {MIN_SECRET_LENGTH} characters; make one with openssl rand -hex 32")
+            raise ValueError(f"it is shorter than {MIN_SECRET_LENGTH} characters; create one with openssl rand -hex 32")
         return value
 
     @field_validator("auth_allowed_domains")
     @classmethod
-    def _domains(cls, value: str) -> str:
-        for each in _lower_values(value):
-            if each != EVERYBODY and not re.fullmatch(DOMAIN, each):
+    def _validate_domains(cls, value: str) -> str:
+        for domain in _lower_values(value):
+            if domain != EVERYBODY and not re.fullmatch(DOMAIN, domain):
                 raise ValueError(
-                    f"given was {each[:60]!r}; allowed are domains such as example.com, commas between (with other "
-                    "letters in their xn-- form), or * for everybody whom the provider signs in"
+                    f"invalid value {domain[:60]!r}; expected comma-separated domains such as example.com "
+                    "(internationalized ones in their xn-- form), or * for every account of the provider"
                 )
         return value
 
     @field_validator("auth_allowed_emails")
     @classmethod
-    def _emails(cls, value: str) -> str:
-        for each in _lower_values(value):
-            if not (each.isascii() and EMAIL.fullmatch(each)):
+    def _validate_emails(cls, value: str) -> str:
+        for email in _lower_values(value):
+            if not (email.isascii() and EMAIL.fullmatch(email)):
                 raise ValueError(
-                    f"given was {each[:60]!r}; allowed are addresses such as a@example.com, commas between"
+                    f"invalid value {email[:60]!r}; expected comma-separated addresses such as a@example.com"
                 )
         return value
 
     @field_validator("auth_session_hours", mode="before")
     @classmethod
-    def _hours(cls, value: object) -> int:
+    def _parse_session_hours(cls, value: object) -> int:
         text = str(value).strip()
         if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 336):
-            raise ValueError(f"given was {text[:20]!r}; allowed is a whole number of hours from 1 to 336")
+            raise ValueError(f"invalid value {text[:20]!r}; expected a whole number of hours from 1 to 336")
         return int(text)
 
     @field_validator("app_url")
     @classmethod
-    def _app(cls, value: str) -> str:
+    def _validate_app_url(cls, value: str) -> str:
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise ValueError("allowed is a URL without a user that begins with http:// or https://")
+            raise ValueError("invalid value; expected a URL that begins with http:// or https:// and has no user name")
         return value.rstrip("/")
 
     @model_validator(mode="after")
@@ -133,4 +148,4 @@ class AccessSettings(ServerSettings):
 
 
 def _lower_values(text: str) -> frozenset[str]:
-    return frozenset(each.strip().lower() for each in text.split(",") if each.strip())
+    return frozenset(part.strip().lower() for part in text.split(",") if part.strip())

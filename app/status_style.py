@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import dropwhile
 from urllib.parse import quote
 
-from db.enums import LedgerState
+from db.enums import CompletenessState
 from health.metrics.definitions.episodes import WorkflowStatus
 
 _SYMBOLS = {
@@ -24,12 +24,12 @@ _GROUPS = {
     "queued": "blue", "waiting": "blue", "pending": "blue", "requested": "blue", "action_required": "orange",
 }  # fmt: skip
 _LEDGER_LABELS = {
-    LedgerState.COMPLETE: ("✓ Complete", "green"),
-    LedgerState.ARCHIVED: ("✓ Archived", "green"),
-    LedgerState.NO_ACTIONS: ("– No Actions here", "gray"),
-    LedgerState.CATCHING_UP: ("◌ Catching up", "blue"),
-    LedgerState.GAPS: ("! Gaps", "orange"),
-    LedgerState.FAILING: ("✕ Cannot be read", "red"),
+    CompletenessState.COMPLETE: ("✓ Complete", "green"),
+    CompletenessState.ARCHIVED: ("✓ Archived", "green"),
+    CompletenessState.NO_ACTIONS: ("– No Actions here", "gray"),
+    CompletenessState.CATCHING_UP: ("◌ Catching up", "blue"),
+    CompletenessState.GAPS: ("! Gaps", "orange"),
+    CompletenessState.FAILING: ("✕ Cannot be read", "red"),
 }
 _DISABLED_BECAUSE = {"disabled_inactivity": " after inactivity", "disabled_fork": " in a fork"}
 _STANDING_LABELS = {
@@ -80,7 +80,7 @@ def standing_colour(standing: WorkflowStatus) -> str:
     return _STANDING_LABELS[standing][1]
 
 
-def ledger_label(state: LedgerState) -> str:
+def ledger_label(state: CompletenessState) -> str:
     return _LEDGER_LABELS[state][0]
 
 

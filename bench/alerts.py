@@ -44,9 +44,8 @@ def report(latencies: Sequence[Trial]) -> None:
         "arrived": totals,
     }
     print(f"median       {', '.join(f'{name} {percentile(values, 50):.2f} s' for name, values in steps.items())}")
-    print(
-        f"cause        named in {sum(CAUSE in each.text.replace(chr(0x200B), '') for each in latencies)} of {len(latencies)}"
-    )
+    named = sum(CAUSE in message.text.replace(chr(0x200B), "") for message in latencies)
+    print(f"cause        named in {named} of {len(latencies)}")
 
 
 def percentile(values: Sequence[float], share: int) -> float:

@@ -109,9 +109,8 @@ def report(database: str, truth: Truth, seconds: float, stats: dict[str, Any], b
     print(f"limits       {limiter['refused']} refused, {limiter['during_penalty']} during a penalty, "
           f"share used {limiter['share_used']}")  # fmt: skip
     if baseline:
-        print(
-            f"reference    {baseline:.0f} requests/s by bare threads that store nothing; ratio {asked / seconds / baseline:.2f}"
-        )
+        ratio = asked / seconds / baseline
+        print(f"reference    {baseline:.0f} requests/s by bare threads that store nothing; ratio {ratio:.2f}")
 
 
 def control(url: str, name: str) -> Any:

@@ -32,7 +32,7 @@ from db.engine import make_engine, session_scope, write_scope
 from db.enums import Interval
 from db.migrate import upgrade
 from db.runs.run_queries import list_runs
-from health.completeness.collection_status import list_ledger
+from health.completeness.collection_status import list_completeness
 from health.metrics import service
 
 ROOT = Path(__file__).parents[1]
@@ -121,7 +121,8 @@ def _questions() -> list[tuple[str, str, str | None]]:
         by_day = f"SELECT date_trunc('day', created_at) AS d, {_FIGURES_SQL} {where} GROUP BY d"
         found.append((f"/api/metrics/series day {days}d", f"/api/metrics/series?interval=day&since={days}d", by_day))
     for by, column in (("repo", "repository_id"), ("workflow", "workflow_id")):
-        grouped = f"SELECT {column}, {_FIGURES_SQL} FROM runs WHERE created_at >= now_at() - INTERVAL 90 DAY GROUP BY {column}"
+        where = "FROM runs WHERE created_at >= now_at() - INTERVAL 90 DAY"
+        grouped = f"SELECT {column}, {_FIGURES_SQL} {where} GROUP BY {column}"
         found.append((f"/api/metrics/groups {by} 90d", f"/api/metrics/groups?by={by}&since=90d", grouped))
     for name, query in (
         ("one repository 400d", "repo=acme/service-002&since=400d"), ("one workflow 400d", "workflow=201&since=400d"),
@@ -165,7 +166,7 @@ def pages(database: str) -> None:
         "broken now": lambda session, window: service.failing_streaks(session, scope, window.until),
         "page of runs and their number": lambda session, window: (
             list_runs(session, scope, window), service.count_runs(session, scope, window)),
-        "ledger of the Collector page": lambda session, _: list_ledger(session),
+        "ledger of the Collector page": lambda session, _: list_completeness(session),
     }  # fmt: skip
     for name, work in asked.items():
         for days in (30, 400):

@@ -24,9 +24,9 @@ from core.counters import CounterName, SummaryName, TimestampName
 from core.formatting import pluralize
 from core.work import TaskTracker
 from db.engine import session_scope
-from db.enums import LedgerState
+from db.enums import CompletenessState
 from db.repositories.repository_queries import resolved_repositories
-from health.completeness.collection_status import NO_COUNTS, list_ledger
+from health.completeness.collection_status import NO_COUNTS, list_completeness
 from health.insights.finding_queries import refresh_fingerprints
 from health.metrics.rollups.refresh import refresh_rollups
 
@@ -250,8 +250,10 @@ class CollectorJobs:
         if not self.claims.assignment.is_leader:
             return
         with session_scope(self._engine) as session:
-            ledgers = list_ledger(session, NO_COUNTS)
-        self._progress.set_heartbeat_fields(catching_up=sum(each.state == LedgerState.CATCHING_UP for each in ledgers))
+            ledgers = list_completeness(session, NO_COUNTS)
+        self._progress.set_heartbeat_fields(
+            catching_up=sum(each.state == CompletenessState.CATCHING_UP for each in ledgers)
+        )
 
     def mark_stopping(self) -> None:
         """The program was asked to end."""

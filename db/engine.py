@@ -167,7 +167,7 @@ def write_scope(engine: Engine) -> Iterator[Session]:
 def interactive_write_scope(engine: Engine, *, timeout_seconds: float = 5.0) -> Iterator[Session]:
     """As write_scope, for what a person waits for: where another program holds SQLite's lock it raises OperationalError
     after `patience_seconds`, not after the half minute that collectors wait."""
-    with engine.execution_options(sqlite_immediate=True).connect() as connection:
+    with engine.execution_options(writes=True).connect() as connection:
         raw = connection.connection.driver_connection if engine.dialect.name == "sqlite" else None
         _set_busy_timeout(raw, timeout_seconds)
         try:

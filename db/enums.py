@@ -90,7 +90,7 @@ class Liveness(StrEnum):
     STOPPED = "stopped"
 
 
-class LedgerState(StrEnum):
+class CompletenessState(StrEnum):
     """NO_ACTIONS: GitHub has no Actions there, so that nothing can be missing. CATCHING_UP: more comes by itself. GAPS:
     something is known to be missing. FAILING: it cannot be read now."""
 

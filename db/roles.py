@@ -65,8 +65,8 @@ def make_roles(engine: Engine, passwords: Mapping[str, str]) -> RoleNames:
             raise DatabaseUnavailable(describe_failure(engine, error)) from error
         user = engine.url.username or "this user"
         raise RolesError(
-            f"{safe_url(engine)}: {user} may not make roles; ALTER ROLE {user} CREATEROLE, or run `python -m db roles` as "
-            "a role that may and that migrates."
+            f"{safe_url(engine)}: {user} may not make roles; ALTER ROLE {user} CREATEROLE, or run "
+            "`python -m db roles` as a role that may and that migrates."
         ) from None
     except SQLAlchemyError as error:
         raise DatabaseUnavailable(describe_failure(engine, error)) from error

@@ -13,23 +13,29 @@ from sqlalchemy.orm import Session
 from api.exporter.metrics import Samples, counter, gauge, gauges, summary, timestamp
 from core.counters import CounterName, CounterRegistry, SummaryName, TimestampName, from_dict, parse_timestamp
 from db.repositories.repository_queries import HeartbeatRow, unresolved_targets
-from health.completeness.collection_status import CollectionService, RowCounts, is_heartbeat_stale, list_ledger, service
-from health.completeness.gaps import RepositoryLedger
-from health.completeness.status import LedgerTotals, ledger_totals
+from health.completeness.collection_status import (
+    CollectionReport,
+    RowCounts,
+    collection_report,
+    is_heartbeat_stale,
+    list_completeness,
+)
+from health.completeness.gaps import RepositoryCompleteness
+from health.completeness.status import CompletenessTotals, completeness_totals
 
 
 def collection(session: Session, counts: RowCounts, now: datetime) -> list[Metric]:
-    ledgers, told = list_ledger(session, counts), service(session, now)
+    ledgers, told = list_completeness(session, counts), collection_report(session, now)
     unread = unresolved_targets(session, [each.repo for each in ledgers])
     return [
         *_by_repository(ledgers),
         _sync_lag(ledgers, now),
-        *_totals(ledger_totals(ledgers, len(unread), now)),
+        *_totals(completeness_totals(ledgers, len(unread), now)),
         *_service(told, now),
     ]
 
 
-def _by_repository(ledgers: Sequence[RepositoryLedger]) -> list[Metric]:
+def _by_repository(ledgers: Sequence[RepositoryCompleteness]) -> list[Metric]:
     """One series a monitored repository, as with its runs."""
     kept = [(each.repo, each.synced_at, each.complete_since) for each in ledgers]
     return [
@@ -43,13 +49,13 @@ def _by_repository(ledgers: Sequence[RepositoryLedger]) -> list[Metric]:
     ]  # fmt: skip
 
 
-def _sync_lag(ledgers: Sequence[RepositoryLedger], now: datetime) -> Metric:
+def _sync_lag(ledgers: Sequence[RepositoryCompleteness], now: datetime) -> Metric:
     oldest = min((each.synced_at for each in ledgers if each.synced_at), default=None)
     lag = max((now - oldest).total_seconds(), 0.0) if oldest else None
     return gauge("sync_lag_seconds", "Since the last complete look at the repository that waits longest", lag)
 
 
-def _totals(totals: LedgerTotals) -> list[Metric]:
+def _totals(totals: CompletenessTotals) -> list[Metric]:
     logs = {"pending": totals.logs.pending, "expired": totals.logs.expired, "missing": totals.logs.missing}
     share, left = (totals.backfill.share, totals.backfill.seconds_left) if totals.backfill else (1.0, 0.0)
     return [
@@ -66,7 +72,7 @@ def _totals(totals: LedgerTotals) -> list[Metric]:
     ]  # fmt: skip
 
 
-def _service(status: CollectionService, now: datetime) -> list[Metric]:
+def _service(status: CollectionReport, now: datetime) -> list[Metric]:
     inbox, alive = status.inbox, sum(each.alive for each in status.collectors)
     oldest = inbox.oldest_pending_at
     lag = max((now - oldest).total_seconds(), 0.0) if oldest else 0.0

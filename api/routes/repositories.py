@@ -8,7 +8,7 @@ from api import schemas
 from api.cache import with_etag
 from api.deps import NowDep, SessionDep, reject_unknown_parameters, repo_scope
 from db.repositories.repository_queries import heartbeat, list_workflows, unresolved_targets
-from health.completeness.collection_status import list_ledger
+from health.completeness.collection_status import list_completeness
 
 router = APIRouter(prefix="/api", tags=["Repositories"], dependencies=[Depends(reject_unknown_parameters)])
 
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api", tags=["Repositories"], dependencies=[Depends(r
 def repositories(request: Request, session: SessionDep, now: NowDep) -> Response:
     """By name. `summary` says in a sentence whether everything is there; what the states and gaps mean, and what to
     do, stands in docs/completeness.md."""
-    ledgers, beat = list_ledger(session), heartbeat(session)
+    ledgers, beat = list_completeness(session), heartbeat(session)
     unread = unresolved_targets(session, [each.repo for each in ledgers])
     found = schemas.repository_fields(ledgers, unread, now, heartbeat=beat)
     return with_etag(request, schemas.Repositories.model_validate(found))

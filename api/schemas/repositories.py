@@ -7,11 +7,11 @@ from typing import Any
 from pydantic import Field
 
 from api.schemas.base import Schema, Time, example
-from db.enums import LedgerState, Liveness
+from db.enums import CompletenessState, Liveness
 from db.repositories.repository_queries import HeartbeatRow, TargetRow
 from health.completeness.collection_status import liveness
-from health.completeness.gaps import RepositoryLedger, backfill_progress, remediation
-from health.completeness.status import Tone, completeness_status, ledger_totals
+from health.completeness.gaps import RepositoryCompleteness, backfill_progress, remediation
+from health.completeness.status import Tone, completeness_status, completeness_totals
 
 _REFUSED = "GitHub refuses it (403): Resource not accessible by personal access token"
 _HISTORY: dict[str, Any] = {"done": 12400, "expected": 61000, "share": 0.203, "seconds_left": 910.0}
@@ -76,7 +76,7 @@ class Repository(Schema):
     archived: bool
     monitored: bool
     html_url: str
-    state: LedgerState = Field(description="complete; archived: complete, too; no_actions: there are no Actions; "
+    state: CompletenessState = Field(description="complete; archived: complete, too; no_actions: there are no Actions; "
                                "catching_up: the rest comes by itself; "
                                "gaps: something is known to be missing; failing: it cannot be read now")  # fmt: skip
     complete_since: Time | None = Field(
@@ -127,7 +127,7 @@ class Repositories(Schema):
 
 
 def repository_fields(
-    ledgers: Sequence[RepositoryLedger],
+    ledgers: Sequence[RepositoryCompleteness],
     unresolved: Sequence[TargetRow],
     now: datetime,
     *,
@@ -149,7 +149,7 @@ def repository_fields(
     }
 
 
-def _repository(ledger: RepositoryLedger, now: datetime) -> dict[str, Any]:
+def _repository(ledger: RepositoryCompleteness, now: datetime) -> dict[str, Any]:
     same = ("id", "repo", "default_branch", "private", "archived", "monitored", "html_url", "state", "complete_since",
             "covered_to", "synced_at", "audited_at", "error", "error_at", "actions_missing_since",
             "gaps", "runs", "runs_absent", "logs")  # fmt: skip
@@ -162,11 +162,11 @@ def _repository(ledger: RepositoryLedger, now: datetime) -> dict[str, Any]:
 
 
 def _summary(
-    ledgers: Sequence[RepositoryLedger], unresolved: int, now: datetime, heartbeat: HeartbeatRow | None
+    ledgers: Sequence[RepositoryCompleteness], unresolved: int, now: datetime, heartbeat: HeartbeatRow | None
 ) -> dict[str, Any]:
     silent, stopped_at = liveness(heartbeat, now) is not Liveness.LIVE, heartbeat.stopped_at if heartbeat else None
     said = completeness_status(ledgers, unresolved, now, is_stale=silent, stopped_at=stopped_at)
-    counted = ledger_totals(ledgers, unresolved, now)
+    counted = completeness_totals(ledgers, unresolved, now)
     return {
         "complete": said.tone == Tone.GOOD,
         "headline": said.headline,

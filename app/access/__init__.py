@@ -1,1 +1,1 @@
-"""Who may see the dashboard: Streamlit's login says who somebody is, and the rules here whether they may in."""
+"""The login: its configuration, the decision who may sign in, and the end of sessions."""

@@ -1,4 +1,4 @@
-"""May this person in? Pure: what the provider said of them, the rules, and the time."""
+"""Who may sign in: a pure decision about the claims of an ID token."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from app.settings import EMAIL, EVERYBODY
 
 _MAX_NAME_LENGTH = 100
 _CLOCK_SKEW_SECONDS = 300
-_GOOGLE = ("https://accounts.google.com", "accounts.google.com")
-_PUBLIC_GOOGLE = ("gmail.com", "googlemail.com")
-# Entra ID's word for it: the domain of the address is proven to belong to the tenant.
-_VERIFIED = ("email_verified", "xms_edov")
+_GOOGLE_ISSUERS = ("https://accounts.google.com", "accounts.google.com")
+_PUBLIC_GOOGLE_DOMAINS = ("gmail.com", "googlemail.com")
+# `xms_edov` is Entra ID's claim that the domain of the address belongs to the tenant.
+_VERIFIED_CLAIMS = ("email_verified", "xms_edov")
 
 
 @dataclass(frozen=True)
 class AccessPolicy:
-    """Lower case. `domains` may hold EVERYBODY."""
+    """Domains and addresses in lower case. `domains` may contain EVERYBODY."""
 
     domains: frozenset[str]
     emails: frozenset[str]
@@ -25,7 +25,7 @@ class AccessPolicy:
 
 @dataclass(frozen=True)
 class User:
-    """Somebody who may. `ends`: seconds since 1970 after which they sign in again."""
+    """A user with access. `expires_at`: the end of the session, in seconds since 1970."""
 
     name: str
     expires_at: float
@@ -33,7 +33,7 @@ class User:
 
 @dataclass(frozen=True)
 class AccessDenied:
-    """Somebody who may not, and why, as a sentence for them. `ended`: they could once they sign in again."""
+    """A user without access. `reason`: a sentence for the user. `session_expired`: signing in again grants access."""
 
     name: str
     reason: str
@@ -41,34 +41,37 @@ class AccessDenied:
 
 
 def authorize(claims: Mapping[str, Any], policy: AccessPolicy, now: float) -> User | AccessDenied:
-    """`claims`: of an ID token whose signature was checked when it came."""
+    """`claims` are those of an ID token whose signature was verified when it was received."""
     name = display_name(claims)
-    why = _denial_reason(claims, policy)
-    if why:
-        return AccessDenied(name, why)
-    issued = claims.get("iat")
-    if isinstance(issued, bool) or not isinstance(issued, int | float) or issued > now + _CLOCK_SKEW_SECONDS:
-        return AccessDenied(name, "The provider did not say when you signed in.")
-    ends = issued + policy.session_seconds
-    return User(name, ends) if now < ends else AccessDenied(name, "Your session has ended.", session_expired=True)
+    reason = _denial_reason(claims, policy)
+    if reason:
+        return AccessDenied(name, reason)
+    issued_at = claims.get("iat")
+    if isinstance(issued_at, bool) or not isinstance(issued_at, int | float) or issued_at > now + _CLOCK_SKEW_SECONDS:
+        return AccessDenied(name, "The provider did not report when you signed in.")
+    expires_at = issued_at + policy.session_seconds
+    if now < expires_at:
+        return User(name, expires_at)
+    return AccessDenied(name, "Your session has ended.", session_expired=True)
 
 
 def display_name(claims: Mapping[str, Any]) -> str:
-    """What the person is known by: an address only where nobody said that it is not theirs."""
+    """The user's name on pages and in records: the e-mail address unless the provider reports it as unverified. No
+    other claim with an @ is used, because it could be the address of somebody else."""
     names = ["email"] if is_verified(claims) else []
-    for each in (*names, "preferred_username", "name", "sub"):
-        text = claims.get(each)
-        if isinstance(text, str) and (each == "email" or "@" not in text):
-            tidy = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-            if tidy:
-                return tidy[:_MAX_NAME_LENGTH]
+    for claim in (*names, "preferred_username", "name", "sub"):
+        text = claims.get(claim)
+        if isinstance(text, str) and (claim == "email" or "@" not in text):
+            name = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+            if name:
+                return name[:_MAX_NAME_LENGTH]
     return "an account without a name"
 
 
 def is_verified(claims: Mapping[str, Any]) -> bool:
-    """Where the provider says whether the address is proven, it must be. One that never says is trusted: whoever
-    runs this dashboard chose it."""
-    return all(str(claims[each]).lower() in ("true", "1") for each in _VERIFIED if each in claims)
+    """Whether the e-mail address is verified. A provider that does not report it is trusted: the administrator of the
+    dashboard chose it."""
+    return all(str(claims[claim]).lower() in ("true", "1") for claim in _VERIFIED_CLAIMS if claim in claims)
 
 
 def _denial_reason(claims: Mapping[str, Any], policy: AccessPolicy) -> str | None:
@@ -76,16 +79,18 @@ def _denial_reason(claims: Mapping[str, Any], policy: AccessPolicy) -> str | Non
         return None
     email = claims.get("email")
     if not isinstance(email, str) or not email:
-        return "The provider did not tell your e-mail address."
+        return "The provider did not report your e-mail address."
     if not is_verified(claims):
-        return "The provider says that this e-mail address is not verified."
-    # Of an address only A to Z are made small: other letters have small ones that look like these.
-    plain = email.lower() if email.isascii() else email
-    if plain in policy.emails:
+        return "The provider reports this e-mail address as not verified."
+    # Only A to Z are lowered: the lower case of some other letters is an ASCII letter.
+    address = email.lower() if email.isascii() else email
+    if address in policy.emails:
         return None
-    found = EMAIL.fullmatch(plain)
-    if not found or found["domain"] not in policy.domains:
-        return "This address is not among those that may see this dashboard."
-    private = claims.get("iss") in _GOOGLE and found["domain"] not in _PUBLIC_GOOGLE and not claims.get("hd")
-    # Anybody keeps a private Google account under the address of a company that they left.
-    return "This is a private Google account, not one of the organisation." if private else None
+    match = EMAIL.fullmatch(address)
+    if not match or match["domain"] not in policy.domains:
+        return "This address is not among those that have access to this dashboard."
+    # A private Google account may have an address of a company whose owner has left it; `hd` names the organization.
+    is_private = (
+        claims.get("iss") in _GOOGLE_ISSUERS and match["domain"] not in _PUBLIC_GOOGLE_DOMAINS and not claims.get("hd")
+    )
+    return "This is a private Google account, not one of the organization." if is_private else None

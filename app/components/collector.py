@@ -16,8 +16,8 @@ from app.widgets.text import html, markdown
 from db.repositories.repository_queries import TargetRow
 from db.storage import TableSize
 from health.completeness.descriptions import ServiceFact, service_facts
-from health.completeness.gaps import RepositoryLedger, backfill_progress_text
-from health.completeness.status import Tone, incomplete_repositories, ledger_entries
+from health.completeness.gaps import RepositoryCompleteness, backfill_progress_text
+from health.completeness.status import Tone, completeness_entries, incomplete_repositories
 
 _REFRESH_SECONDS = 5
 _SIGNS = {Tone.GOOD: ("✓", "green"), Tone.BUSY: ("◌", "blue"), Tone.BAD: ("✕", "red"), Tone.NOTE: ("–", "gray")}
@@ -40,7 +40,7 @@ def live_status() -> None:
     fact_grid(service_facts(found.service, found.at, is_stale=found.heartbeat_stale, stall_text=found.stall))
     if found.ledgers or found.unresolved:
         with panel("Repositories", "what is known to be complete · worst first · times in UTC"):
-            every: list[RepositoryLedger | TargetRow] = [*found.unresolved, *incomplete_first(found.ledgers)]
+            every: list[RepositoryCompleteness | TargetRow] = [*found.unresolved, *incomplete_first(found.ledgers)]
             runs.ledger(frames.ledger(paginate(every, "ledger", "repositories"), found.at))
 
 
@@ -55,12 +55,12 @@ def repository_ledger(repo: str) -> None:
     rows = "".join(
         f'<li class="ph-{_SIGNS[each.tone][1]}"><span title="{_LABELS[each.tone]}">{_SIGNS[each.tone][0]}</span>'
         f"<div><span>{html(each.text)}</span><p>{html(each.remedy)}</p></div></li>"
-        for each in ledger_entries(chosen, data.missing_numbers(chosen.id), found.at)
+        for each in completeness_entries(chosen, data.missing_numbers(chosen.id), found.at)
     )
     st.html(f'<ul class="ph-ledger">{rows}</ul>')
 
 
-def incomplete_first(ledgers: Sequence[RepositoryLedger]) -> list[RepositoryLedger]:
+def incomplete_first(ledgers: Sequence[RepositoryCompleteness]) -> list[RepositoryCompleteness]:
     bad = incomplete_repositories(ledgers)
     return [*bad, *(each for each in ledgers if each.is_complete)]
 

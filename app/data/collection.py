@@ -16,7 +16,7 @@ from db.enums import Liveness
 from db.repositories import repository_queries
 from health.completeness import collection_status
 from health.completeness.descriptions import ServiceFact, next_prune, storage_facts
-from health.completeness.gaps import MissingRunNumbers, BackfillProgress, RepositoryLedger, backfill_progress
+from health.completeness.gaps import MissingRunNumbers, BackfillProgress, RepositoryCompleteness, backfill_progress
 from health.completeness.status import CompletenessStatus, completeness_status
 
 
@@ -25,8 +25,8 @@ class Collection:
     """What is known to be complete, and who is collecting. `unread` names of GITHUB_REPOS led to no repository."""
 
     at: datetime
-    ledgers: list[RepositoryLedger]
-    service: collection_status.CollectionService
+    ledgers: list[RepositoryCompleteness]
+    service: collection_status.CollectionReport
     unresolved: list[repository_queries.TargetRow]
 
     @property
@@ -51,11 +51,11 @@ class Collection:
 @st.cache_data(ttl=3, max_entries=1, show_spinner=False)
 def collection() -> Collection:
     with session() as found:
-        ledgers = collection_status.list_ledger(found)
+        ledgers = collection_status.list_completeness(found)
         return Collection(
             at=utc_now(),
             ledgers=ledgers,
-            service=collection_status.service(found, utc_now()),
+            service=collection_status.collection_report(found, utc_now()),
             unresolved=repository_queries.unresolved_targets(found, [each.repo for each in ledgers]),
         )
 

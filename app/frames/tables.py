@@ -14,17 +14,17 @@ from app.status_style import ledger_label
 from core import formatting
 from core.formatting import pluralize
 from db.definitions.scope import Window
-from db.enums import LedgerState
+from db.enums import CompletenessState
 from db.repositories.repository_queries import TargetRow
-from health.completeness.gaps import RepositoryLedger
+from health.completeness.gaps import RepositoryCompleteness
 from health.metrics.capacity import QueueCell
 from health.metrics.cost import CostPoint
 
 
-def ledger(entries: Sequence[RepositoryLedger | TargetRow], now: datetime) -> pd.DataFrame:
+def ledger(entries: Sequence[RepositoryCompleteness | TargetRow], now: datetime) -> pd.DataFrame:
     """A row for each repository, and for each name of GITHUB_REPOS that led to none."""
     rows = [
-        {"state": [ledger_label(LedgerState.FAILING)], "repo": each.name, "error": each.error or ""}
+        {"state": [ledger_label(CompletenessState.FAILING)], "repo": each.name, "error": each.error or ""}
         if isinstance(each, TargetRow)
         else {
             "state": [ledger_label(each.state)],

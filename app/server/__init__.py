@@ -1,3 +1,4 @@
-"""What stands around the dashboard's script: headers, packed files, health, logs in windows, and a warm start.
+"""The dashboard's HTTP server around Streamlit: middleware, own routes, logging and the start.
 
-Nothing here imports the dashboard's data at once: Streamlit's caches want its runtime to be there before them."""
+No module here imports `app.data` when it is imported itself: Streamlit's caches require its runtime to exist first.
+"""

@@ -1,8 +1,5 @@
-"""What the first visitor would wait for is done before: libraries imported, the database opened, the Overview's
-figures made.
-
-From the start of the dashboard's server to its end.
-"""
+"""The start of the dashboard's server: imports the pages' modules, opens the database and computes the Overview's
+figures, so that the first user does not wait for them."""
 
 import asyncio
 import gc
@@ -17,10 +14,10 @@ import streamlit as st
 from anyio import to_thread
 
 from app import charts, components, data, filters, frames, session
-from app.server.middleware import compress_all
-from app.server.oidc import install, limit_responses
+from app.server import oidc
+from app.server.log_setup import shorten_login_errors
+from app.server.static_files import compress_all
 from core.http.connections import watch_descriptors
-from core.text import clean
 from db.definitions.scope import Scope, Window
 from db.enums import Interval
 
@@ -28,31 +25,30 @@ log = logging.getLogger(__name__)
 
 
 def warm_up() -> None:
-    """A database that is away is no reason not to start, and neither is a figure that cannot be made: pages say so,
-    and try again."""
+    """Logs an unavailable database and failing figures and does not raise: pages show both and try again."""
     _import_all()
     try:
         status = data.status()
         if status.has_runs:
-            _first_page(status.version)
+            _load_overview(status.version)
     except data.Unavailable as error:
         log.warning("%s", error)
-    except Exception:  # whatever is wrong with one figure, the others can be shown
-        log.exception("the figures of the first page could not be made")
-    # What lives as long as the process is left out of every later collection.
+    except Exception:  # a failing figure must not prevent the start
+        log.exception("the figures of the Overview cannot be computed")
+    # Objects that live as long as the process need no garbage collection.
     gc.collect()
     gc.freeze()
 
 
 def _import_all() -> None:
-    """Pages import these when they are first run."""
+    """Imports what pages import at their first run."""
     for package in (charts, components, frames):
         for module in pkgutil.walk_packages(getattr(package, "__path__", ()), f"{package.__name__}."):
             import_module(module.name)
 
 
-def _first_page(version: int) -> None:
-    """What the Overview asks for without any filter, under the same keys."""
+def _load_overview(version: int) -> None:
+    """Fills the caches with what the Overview reads without filters."""
     until = data.now(version)
     scope, window = Scope(), Window(until - filters.PERIODS[filters.DEFAULT_PERIOD], until)
     data.attention(scope, until, version)
@@ -62,26 +58,12 @@ def _first_page(version: int) -> None:
     data.filter_options(scope, until - filters.PERIODS["90d"], version)
 
 
-_LOGIN_LOG = "streamlit.web.server.starlette.starlette_auth_routes"
-_MAX_LENGTH = 200
-
-
-def collapse_login_error(record: logging.LogRecord) -> bool:
-    """A login that failed is one line with the reason, not fifty: anybody can make one fail."""
-    if record.exc_info and record.exc_info[1] is not None:
-        why = clean(record.exc_info[1], _MAX_LENGTH) or type(record.exc_info[1]).__name__
-        record.msg, record.args, record.exc_info = f"{record.getMessage()} {why}", (), None
-    return True
-
-
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
-
-    install()
-    logging.getLogger(_LOGIN_LOG).addFilter(collapse_login_error)
-    limit_responses()
-    # zlib works beside Python, so this costs the start nothing; whoever comes first compresses what is still missing.
-    Thread(target=compress_all, name="pack", daemon=True).start()
+    oidc.install()
+    shorten_login_errors()
+    # zlib releases the GIL, so that this does not delay the start; a request compresses what it needs itself.
+    Thread(target=compress_all, name="compress-static-files", daemon=True).start()
     await to_thread.run_sync(warm_up)
     log.info("the dashboard is ready on port %s", st.get_option("server.port"))
     watch = asyncio.create_task(watch_descriptors())

@@ -1,9 +1,7 @@
-"""What a login's provider answers, limited in time and size: it is asked before anybody is signed in.
+"""Streamlit's OpenID Connect login with limits and a cache.
 
-Streamlit's side of the login, with two changes: the provider's description is kept instead of asked for by each
-request, and a session knows its generation.
-
-Written for Streamlit 1.67, whose routes look both functions up in their module at each request.
+Anyone can start a login, so the provider's responses are limited in time and size, and its discovery document is cached
+instead of requested by each login. Each session gets the generation of its user (`app.access.sessions`).
 """
 
 import asyncio
@@ -16,21 +14,24 @@ import httpx2
 from anyio import to_thread
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from authlib.integrations.starlette_client import StarletteOAuth2App
-from streamlit.web.server.starlette import starlette_auth_routes
 
 from app.access.sessions import CLAIM, SESSIONS
+from app.streamlit_patches import auth_routes
 
-# Of one answer: its description, its keys, or a token.
+log = logging.getLogger(__name__)
+# Limits of one response of a provider: its discovery document, its keys, or a token.
 TIMEOUT_SECONDS, MAX_BYTES = 15.0, 1_000_000
+CACHE_SECONDS, RETRY_SECONDS = 3600.0, 60.0
+_MAX_PROVIDERS = 16
 
 
-class _LimitedClient(AsyncOAuth2Client):  # type: ignore[misc]
-    async def send(self, request: httpx2.Request, *args: Any, stream: bool = False, **named: Any) -> httpx2.Response:
-        """Raises httpx2.TransportError where an answer exceeds its limits, or is packed though nobody asked for it."""
+class _LimitedClient(AsyncOAuth2Client):  # type: ignore[misc] # Authlib has no types
+    async def send(self, request: httpx2.Request, *args: Any, stream: bool = False, **kwargs: Any) -> httpx2.Response:
+        """Raises httpx2.TransportError if the response exceeds a limit or is compressed, which was not requested."""
         request.headers["accept-encoding"] = "identity"
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                response: httpx2.Response = await super().send(request, *args, stream=True, **named)
+                response: httpx2.Response = await super().send(request, *args, stream=True, **kwargs)
                 await self._read(response)
         except TimeoutError:
             reason = f"{request.url.host} did not answer completely within {TIMEOUT_SECONDS:g} s"
@@ -40,7 +41,8 @@ class _LimitedClient(AsyncOAuth2Client):  # type: ignore[misc]
     async def _read(self, response: httpx2.Response) -> None:
         try:
             if response.headers.get("content-encoding", "identity").lower() != "identity":
-                raise httpx2.DecodingError("the answer is packed, which nobody asked for", request=response.request)
+                reason = "the response is compressed, which was not requested"
+                raise httpx2.DecodingError(reason, request=response.request)
             response.stream = _LimitedStream(response.stream)
             await response.aread()
         finally:
@@ -53,87 +55,80 @@ class _LimitedStream(httpx2.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         size = 0
-        async for piece in self._stream:
-            size += len(piece)
+        async for chunk in self._stream:
+            size += len(chunk)
             if size > MAX_BYTES:
-                raise httpx2.ReadError(f"the answer is larger than {MAX_BYTES:,} bytes")
-            yield piece
+                raise httpx2.ReadError(f"the response is larger than {MAX_BYTES:,} bytes")
+            yield chunk
 
     async def aclose(self) -> None:
         await self._stream.aclose()
 
 
 def limit_responses() -> None:
-    """From now on, of every provider."""
+    """Limits the responses of all providers to which Authlib connects from now on."""
     StarletteOAuth2App.client_cls = _LimitedClient
 
 
-log = logging.getLogger(__name__)
-CACHE_SECONDS, RETRY_SECONDS = 3600.0, 60.0
-_MAX_PROVIDERS = 16
-_create_client = starlette_auth_routes._create_oauth_client
-_set_cookie = starlette_auth_routes._set_auth_cookie
-
-
 class ProviderMetadataCache:
-    """By provider: what it says of itself. One that cannot be had anew stays for as long as that lasts."""
+    """Discovery documents by provider. While a document cannot be loaded again, the cached one remains in use."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[float, dict[str, Any]]] = {}
+        # Provider to (when the document is to be loaded again, the document).
+        self._entries: dict[str, tuple[float, dict[str, Any]]] = {}
 
     async def load(self, provider: str, client: Any, fetch: Any) -> Mapping[str, Any]:
-        """As `ask` does, into the client's own; raises what it raises where nothing is kept."""
-        again_at, kept = self._kept.get(provider, (0.0, {}))
-        if not client.server_metadata.get("_loaded_at") and time.monotonic() < again_at:
-            client.server_metadata.update(kept)
-        asked = not client.server_metadata.get("_loaded_at")
+        """Loads the document into `client.server_metadata`, as `fetch` does, and returns it. Raises what `fetch` raises
+        if no document is cached."""
+        expires_at, cached = self._entries.get(provider, (0.0, {}))
+        if not client.server_metadata.get("_loaded_at") and time.monotonic() < expires_at:
+            client.server_metadata.update(cached)
+        is_request = not client.server_metadata.get("_loaded_at")
         try:
-            # Of what is there already it only looks at the ways of signing in.
-            found: Mapping[str, Any] = await fetch()
+            # With a loaded document `fetch` sends no request; it only checks the login methods.
+            metadata: Mapping[str, Any] = await fetch()
         except Exception as error:
-            if not kept:
+            if not cached:
                 raise
             log.warning(
                 "The provider's discovery document cannot be read (%s); the previous one is used", type(error).__name__
             )
-            self._store(provider, kept, RETRY_SECONDS)
-            client.server_metadata.update(kept)
+            self._store(provider, cached, RETRY_SECONDS)
+            client.server_metadata.update(cached)
             return await fetch()  # type: ignore[no-any-return]
-        if asked:
-            # The provider's keys are asked for at each login: one that changed them is believed at once.
-            self._store(provider, {name: value for name, value in found.items() if name != "jwks"}, CACHE_SECONDS)
-        return found
+        if is_request:
+            # Keys are requested at each login, so that a provider's new keys are valid at once.
+            self._store(provider, {name: value for name, value in metadata.items() if name != "jwks"}, CACHE_SECONDS)
+        return metadata
 
     def clear(self) -> None:
-        self._kept.clear()
+        self._entries.clear()
 
     def _store(self, provider: str, metadata: dict[str, Any], seconds: float) -> None:
-        if provider in self._kept or len(self._kept) < _MAX_PROVIDERS:
-            self._kept[provider] = time.monotonic() + seconds, metadata
+        if provider in self._entries or len(self._entries) < _MAX_PROVIDERS:
+            self._entries[provider] = time.monotonic() + seconds, metadata
 
 
 PROVIDER_METADATA = ProviderMetadataCache()
 
 
-def _client(provider: str) -> tuple[Any, str]:
-    client, redirect = _create_client(provider)
-    ask = client.load_server_metadata
+def _cache_metadata(provider: str, client: Any) -> None:
+    fetch = client.load_server_metadata
 
     async def load() -> Mapping[str, Any]:
-        return await PROVIDER_METADATA.load(provider, client, ask)
+        return await PROVIDER_METADATA.load(provider, client, fetch)
 
     client.load_server_metadata = load
-    return client, redirect
 
 
-async def _cookie(response: Any, user_info: dict[str, Any], tokens: dict[str, Any]) -> None:
-    generation = await to_thread.run_sync(lambda: SESSIONS.generation(user_info, refresh=True))
-    await _set_cookie(response, user_info | {CLAIM: generation}, tokens)
+async def _add_generation(claims: dict[str, Any]) -> Mapping[str, Any]:
+    generation = await to_thread.run_sync(lambda: SESSIONS.generation(claims, refresh=True))
+    return claims | {CLAIM: generation}
 
 
 def install() -> None:
-    """May be repeated."""
-    import app.data  # noqa: F401 # says where generations are
+    """Changes Streamlit's login routes. May be called again."""
+    import app.data.connection  # noqa: F401 # sets the store of SESSIONS
 
-    starlette_auth_routes._create_oauth_client = _client
-    starlette_auth_routes._set_auth_cookie = _cookie
+    auth_routes.install(_cache_metadata, _add_generation)
+    limit_responses()

@@ -1,6 +1,6 @@
-"""How often one address may begin to sign in: each attempt makes the dashboard ask the provider or sign a state.
+"""The sign-in page and the limit of sign-in attempts.
 
-The page that somebody sees who is not signed in, or may not in: HTML by itself, without Streamlit and a session.
+The page is plain HTML: a user who is not signed in gets no Streamlit session.
 """
 
 import threading
@@ -13,7 +13,6 @@ from string import Template
 from urllib.parse import quote
 
 from starlette.responses import HTMLResponse
-from streamlit.user_info import generate_login_redirect_url
 
 from app.access.login import LoginConfig
 from app.access.policy import AccessDenied
@@ -24,23 +23,25 @@ _MAX_ADDRESSES = 10_000
 
 
 class SignInLimiter:
-    """Counts by address within windows of SECONDS; the longest known address is forgotten first."""
+    """Counts attempts by client address in windows of WINDOW_SECONDS: each attempt makes the dashboard send a request
+    to the provider or sign a state. The oldest address is forgotten first."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        # Address to (start of its window, number of attempts).
         self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     def retry_after(self, address: str) -> int:
-        """Counts one; 0 where it may go on, else the seconds until it may again."""
+        """Counts an attempt; 0 if it is allowed, else the seconds until the next one is."""
         now = time.monotonic()
         with self._lock:
-            began, count = self._counts.get(address, (now, 0))
-            if now - began >= WINDOW_SECONDS:
-                began, count = now, 0
-            self._counts[address] = began, count + 1
+            started_at, count = self._counts.get(address, (now, 0))
+            if now - started_at >= WINDOW_SECONDS:
+                started_at, count = now, 0
+            self._counts[address] = started_at, count + 1
             while len(self._counts) > _MAX_ADDRESSES:
                 self._counts.popitem(last=False)
-            return 0 if count < MAX_ATTEMPTS else max(1, round(began + WINDOW_SECONDS - now))
+            return 0 if count < MAX_ATTEMPTS else max(1, round(started_at + WINDOW_SECONDS - now))
 
     def clear(self) -> None:
         with self._lock:
@@ -51,44 +52,39 @@ SIGN_IN_LIMITER = SignInLimiter()
 
 
 def page(config: LoginConfig, denied: AccessDenied | None, next_page: str, *, failed: bool = False) -> HTMLResponse:
-    """`asked`: where to go afterwards, below the base."""
-    refused = denied is not None and not denied.session_expired
+    """The sign-in page, or why a signed-in user has no access. `next_page`: the page that follows, relative to the base
+    path."""
+    is_forbidden = denied is not None and not denied.session_expired
     content = _template().substitute(
         base=config.base,
-        title="No access" if refused else "Sign in",
-        told=_message(denied, failed=failed),
-        actions=_denied_actions(config, next_page) if refused else _actions(config, next_page),
+        title="No access" if is_forbidden else "Sign in",
+        message=_message(denied, failed=failed),
+        actions=_denied_actions(config, next_page) if is_forbidden else _actions(config, next_page),
     )
-    return HTMLResponse(content, 403 if refused else 401, {"cache-control": "no-store"})
-
-
-def provider_url(provider: str) -> str:
-    """Streamlit's own way to the provider."""
-    return generate_login_redirect_url(provider)
+    return HTMLResponse(content, 403 if is_forbidden else 401, {"cache-control": "no-store"})
 
 
 def sign_in_url(config: LoginConfig, next_page: str, provider: str = "") -> str:
-    """On the host that the cookies are for, whatever name somebody came by."""
-    named = f"&provider={quote(provider, safe='')}" if provider else ""
-    return f"{config.origin}{config.base}/sign-in?next={quote(next_page, safe='')}{named}"
+    """An URL on the host of the cookies, even if the user opened the dashboard by another name."""
+    parameter = f"&provider={quote(provider, safe='')}" if provider else ""
+    return f"{config.origin}{config.base}/sign-in?next={quote(next_page, safe='')}{parameter}"
 
 
 def _message(denied: AccessDenied | None, *, failed: bool) -> str:
+    """HTML."""
     if failed:
-        return _lines(
-            "error", "That did not work", "The provider refused it, could not be reached, or it took too long."
-        )
+        reason = "The provider refused it, could not be reached, or did not answer in time."
+        return _heading_and_text("error", "Sign-in failed", reason)
     if denied is None:
-        return _lines("", "Sign in", "The health of your pipelines, for your organisation.")
+        return _heading_and_text("", "Sign in", "The health of your organization's pipelines.")
     if denied.session_expired:
-        return _lines("", "Sign in again", f"{denied.reason} This page waits for you.")
-    who = f"You are signed in as <b>{escape(printable(denied.name))}</b>."
-    return _lines(
-        "error", "No access", f"{who} {escape(denied.reason)} Ask whoever runs the dashboard, or use another account."
-    )
+        return _heading_and_text("", "Sign in again", f"{denied.reason} You return to this page afterwards.")
+    user = f"You are signed in as <b>{escape(printable(denied.name))}</b>."
+    advice = "Ask the administrator of the dashboard for access, or use another account."
+    return _heading_and_text("error", "No access", f"{user} {escape(denied.reason)} {advice}")
 
 
-def _lines(kind: str, heading: str, text: str) -> str:
+def _heading_and_text(kind: str, heading: str, text: str) -> str:
     """`text` is HTML."""
     role = ' role="alert"' if kind else ""
     return f"<div{role}><h1>{escape(heading)}</h1><p>{text}</p></div>"
@@ -98,7 +94,7 @@ def _actions(config: LoginConfig, next_page: str) -> str:
     several = len(config.providers) > 1
     links = {sign_in_url(config, next_page, name if several else ""): label for name, label in config.providers.items()}
     return "".join(
-        f'<a class="go" href="{escape(to)}">Continue with {escape(label)}</a>' for to, label in links.items()
+        f'<a class="go" href="{escape(url)}">Continue with {escape(label)}</a>' for url, label in links.items()
     )
 
 

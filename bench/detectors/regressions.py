@@ -72,9 +72,12 @@ def _location_accuracy(runs: RunSequences, planted: int) -> tuple[str, str]:
 
 
 _NULL_WORLDS = {
-    "noise of 20 %": DurationModel(), "noise of 30 %": DurationModel(noise=0.3), "days of 15 %": DurationModel(day_noise=0.15),
-    "days of 30 %": DurationModel(day_noise=0.3), "25 % cache misses": DurationModel(misses=0.25),
-}  # fmt: skip
+    "noise of 20 %": DurationModel(),
+    "noise of 30 %": DurationModel(noise=0.3),
+    "days of 15 %": DurationModel(day_noise=0.15),
+    "days of 30 %": DurationModel(day_noise=0.3),
+    "25 % cache misses": DurationModel(misses=0.25),
+}
 
 
 def duration_benchmark(rng: np.random.Generator, workflows: int, *, quick: bool) -> Iterator[ResultRow]:

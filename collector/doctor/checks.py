@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from collector.doctor.channels import check_channels
-from collector.doctor.completeness import check_ledger
+from collector.doctor.completeness import check_completeness
 from collector.doctor.environment import DoctorCheck, check_access, check_machine
 from collector.github.client import GitHubClient
 from collector.github.errors import Forbidden, GitHubError, Gone, NotFound
@@ -61,7 +61,7 @@ def _database(settings: CollectorSettings) -> Iterator[DoctorCheck]:
         return
     try:
         yield from check_machine(settings, engine)
-        yield from check_ledger(engine, datetime.now(UTC))
+        yield from check_completeness(engine, datetime.now(UTC))
     except SQLAlchemyError as error:
         yield DoctorCheck("Completeness", False, describe_failure(engine, error))
     finally:

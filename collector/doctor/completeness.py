@@ -10,20 +10,20 @@ from collector.doctor.environment import DoctorCheck
 from core import VERSION, formatting
 from core.formatting import format_time, pluralize
 from db.engine import session_scope
-from db.enums import LedgerState
+from db.enums import CompletenessState
 from db.repositories.repository_queries import TargetRow, unresolved_targets
 from db.storage import ChannelQueue, list_channels
 from db.webhook_inbox import InboxSummary
 from health.completeness.collection_status import (
-    CollectionService,
+    CollectionReport,
+    collection_report,
     is_heartbeat_stale,
-    list_ledger,
+    list_completeness,
     list_missing_numbers,
-    service,
     stall_message,
 )
-from health.completeness.gaps import RepositoryLedger, remediation
-from health.completeness.status import Tone, completeness_status, incomplete_repositories, ledger_entries
+from health.completeness.gaps import RepositoryCompleteness, remediation
+from health.completeness.status import Tone, completeness_entries, completeness_status, incomplete_repositories
 
 # Repositories with trouble that are named one by one.
 _MAX_LISTED = 10
@@ -31,11 +31,11 @@ _MAX_LISTED = 10
 _INBOX_LATE, _OUTBOX_LATE = timedelta(minutes=5), timedelta(minutes=15)
 
 
-def check_ledger(engine: Engine, now: datetime) -> Iterator[DoctorCheck]:
+def check_completeness(engine: Engine, now: datetime) -> Iterator[DoctorCheck]:
     """Only what the running collector cannot read is wrong. Gaps and history come by themselves or never, and what an
     earlier collector could not read is tried anew by the doctor itself."""
     with session_scope(engine) as session:
-        ledgers, told = list_ledger(session), service(session, now)
+        ledgers, told = list_completeness(session), collection_report(session, now)
         unread = unresolved_targets(session, [each.repo for each in ledgers])
         silent = told.heartbeat is None or is_heartbeat_stale(told.heartbeat, now)
         yield _collector(told, now, silent)
@@ -47,7 +47,7 @@ def check_ledger(engine: Engine, now: datetime) -> Iterator[DoctorCheck]:
         yield from _problems(session, ledgers, unread, now, silent)
 
 
-def _collector(told: CollectionService, now: datetime, silent: bool) -> DoctorCheck:
+def _collector(told: CollectionReport, now: datetime, silent: bool) -> DoctorCheck:
     if told.heartbeat is None:
         return DoctorCheck("Collector", None, "has not run yet; start it with python -m collector")
     seen = formatting.relative((now - told.heartbeat.seen_at).total_seconds())
@@ -67,7 +67,7 @@ def _collector(told: CollectionService, now: datetime, silent: bool) -> DoctorCh
     return DoctorCheck("Collector", True, f"at work, last seen {seen}{several}")
 
 
-def _versions(told: CollectionService) -> Iterator[DoctorCheck]:
+def _versions(told: CollectionReport) -> Iterator[DoctorCheck]:
     running = {each.name: str(each.detail.get("version")) for each in told.collectors if each.alive}
     other = [f"{name} runs {version}" for name, version in running.items() if version not in (VERSION, "None")]
     if other:
@@ -105,17 +105,21 @@ def _outbox(channels: Sequence[ChannelQueue], now: datetime, silent: bool) -> It
             yield DoctorCheck(f"Messages to {each.channel}", _check_result(True, silent), line)
 
 
-def _completeness(ledgers: Sequence[RepositoryLedger], unread: int, now: datetime, silent: bool) -> DoctorCheck:
+def _completeness(ledgers: Sequence[RepositoryCompleteness], unread: int, now: datetime, silent: bool) -> DoctorCheck:
     if not ledgers and not unread:
         return DoctorCheck("Completeness", None, "nothing is stored yet; the collector's first look brings it")
     said = completeness_status(ledgers, unread, now, is_stale=silent)
-    failing = unread or any(each.state == LedgerState.FAILING for each in ledgers)
+    failing = unread or any(each.state == CompletenessState.FAILING for each in ledgers)
     ok = True if said.tone == Tone.GOOD else _check_result(bool(failing), silent)
     return DoctorCheck("Completeness", ok, f"{said.headline}. {said.detail}".strip())
 
 
 def _problems(
-    session: Session, ledgers: Sequence[RepositoryLedger], unread: Sequence[TargetRow], now: datetime, silent: bool
+    session: Session,
+    ledgers: Sequence[RepositoryCompleteness],
+    unread: Sequence[TargetRow],
+    now: datetime,
+    silent: bool,
 ) -> Iterator[DoctorCheck]:
     """The worst first."""
     listed = incomplete_repositories(ledgers)
@@ -126,15 +130,17 @@ def _problems(
         )
     for ledger in listed[: max(_MAX_LISTED - len(unread), 0)]:
         detail = _worst_problem(session, ledger, now)
-        yield DoctorCheck(f"Data of {ledger.repo}", _check_result(ledger.state == LedgerState.FAILING, silent), detail)
+        yield DoctorCheck(
+            f"Data of {ledger.repo}", _check_result(ledger.state == CompletenessState.FAILING, silent), detail
+        )
     more = len(unread) + len(listed) - _MAX_LISTED
     if more > 0:
         yield DoctorCheck("Data", None, f"and {more:,} more; GET /api/repositories lists all of them")
 
 
-def _worst_problem(session: Session, ledger: RepositoryLedger, now: datetime) -> str:
+def _worst_problem(session: Session, ledger: RepositoryCompleteness, now: datetime) -> str:
     """What is worst of it, what to do about that, and how much more there is."""
-    found = ledger_entries(ledger, list_missing_numbers(session, ledger.id), now)
+    found = completeness_entries(ledger, list_missing_numbers(session, ledger.id), now)
     bad = [each for each in found if each.tone == Tone.BAD] + [each for each in found if each.tone == Tone.BUSY]
     more = f"(And {len(bad) - 1} more.)" if len(bad) > 1 else ""
     return " ".join(filter(None, [f"{bad[0].text.rstrip('.')}.", bad[0].remedy, more]))

@@ -95,7 +95,8 @@ def _analyze(target: Engine) -> None:
 
 def _failure_message(target: Engine, error: Exception) -> str:
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()
+    reason = cause[0] if cause else type(error).__name__
     return (
-        f"Copying to {safe_url(target)} failed: {cause[0] if cause else type(error).__name__}; nothing was written there: "
+        f"Copying to {safe_url(target)} failed: {reason}; nothing was written there: "
         "start again once the cause is gone."
     )

@@ -51,8 +51,18 @@ def restore(engine: Engine, file: Path) -> None:
         there = own_tables(connection)
     engine.dispose()
     clear = [f"--command=DROP TABLE {', '.join(there)}"] if there else []
-    into = [psql, "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--single-transaction",
-            f"--dbname={_connection_uri(engine)}", "--command=SET lock_timeout = '30s'", *clear, "--file=-"]  # fmt: skip
+    into = [
+        psql,
+        "--no-psqlrc",
+        "--quiet",
+        "--no-password",
+        "--set=ON_ERROR_STOP=1",
+        "--single-transaction",
+        f"--dbname={_connection_uri(engine)}",
+        "--command=SET lock_timeout = '30s'",
+        *clear,
+        "--file=-",
+    ]
     out = [pg_restore, *_DUMP_OPTIONS, "--file=-", str(file)]
     with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as taken:
         _pipe(out, into, (told, taken), engine, drop_unsupported=_UNSUPPORTED_SETTING if server < 17 else b"")

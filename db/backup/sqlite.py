@@ -67,8 +67,8 @@ def restore(engine: Engine, file: Path, on_progress: ProgressCallback) -> None:
     except (sqlite3.Error, SQLAlchemyError) as error:
         cause = getattr(error, "orig", None) or error
         raise DatabaseUnavailable(
-            f"{file} cannot be restored to {safe_url(engine)}: {cause}; a database that is damaged itself must be moved "
-            "away first, with the files -wal and -shm beside it."
+            f"{file} cannot be restored to {safe_url(engine)}: {cause}; a database that is damaged itself must be "
+            "moved away first, with the files -wal and -shm beside it."
         ) from None
     finally:
         # Connections that were open know the pages of before.

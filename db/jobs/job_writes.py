@@ -22,11 +22,9 @@ from db.jobs.pending_jobs import job_list_of, record_job_lists
 from db.jobs.price_list import PRICES_HEARTBEAT, price_list, price_list_detail, price_list_from_detail
 from db.jobs.run_sums import recompute_run, set_spans
 from db.models import Attempt, Heartbeat, Job, Repository, Run
+from db.runs.merge import merge_attempt, merge_job
 from db.runs.rollup_invalidation import invalidate_runs
-from db.runs.run_writes import status_rank
 from db.sql import insert_ignore
-
-_JOB_FIELDS = ("attempt", "name", "status", "conclusion", "created_at", "started_at", "completed_at", "html_url")
 
 
 def store_run_details(session: Session, repository: Repository, details: Sequence[RunDetailsRecord]) -> int:
@@ -100,12 +98,7 @@ def _store_attempts(session: Session, run: Run, known: list[Attempt], records: S
             attempt = Attempt(repository_id=run.repository_id, run_id=run.id, attempt=record.attempt)
             session.add(attempt)
             known.append(attempt)
-        elif attempt.status == Status.COMPLETED and record.status != Status.COMPLETED:
-            continue
-        attempt.status, attempt.conclusion = record.status, record.conclusion
-        attempt.started_at, attempt.actor = record.started_at, record.actor
-        if record.status == Status.COMPLETED and attempt.first_completed_at is None:
-            attempt.first_completed_at = record.updated_at
+        merge_attempt(attempt, record)
 
 
 def _store_jobs(session: Session, run: Run, known: list[Job], records: Sequence[JobRecord]) -> None:
@@ -117,39 +110,8 @@ def _store_jobs(session: Session, run: Run, known: list[Job], records: Sequence[
             session.add(job)
             known.append(job)
             by_id[record.id] = job
-        elif _is_stale(job, record):
-            continue
-        fill_job(job, record)
-
-
-def _is_stale(job: Job, record: JobRecord) -> bool:
-    """A finished job may be told anew with fewer steps: GitHub forgets them, and fill_job keeps them."""
-    if job.status == Status.COMPLETED:
-        return record.status != Status.COMPLETED
-    return job_progress(record) < job_progress(job)
-
-
-def job_progress(job: Job | JobRecord) -> tuple[int, int, int]:
-    """No time tells which of two states of a job is the later one."""
-    return status_rank(job.status), *_steps_done(job.steps)
-
-
-def _steps_done(steps: Sequence[dict[str, Any]]) -> tuple[int, int]:
-    return sum(step.get("status") == Status.COMPLETED for step in steps), len(steps)
-
-
-def fill_job(job: Job, record: JobRecord) -> None:
-    """Whether the record is news is for the caller to say."""
-    for name in _JOB_FIELDS:
-        setattr(job, name, getattr(record, name))
-    job.runner = record.runner or job.runner
-    job.runner_id = record.runner_id or job.runner_id
-    job.runner_group = record.runner_group or job.runner_group
-    job.labels = list(record.labels)
-    # GitHub forgets the steps of old jobs; what is stored is not lost for that.
-    if _steps_done(record.steps) >= _steps_done(job.steps):
-        job.steps = list(record.steps)
-    set_spans(job)
+        if merge_job(job, record):
+            set_spans(job)
 
 
 def _mark_copies(jobs: list[Job]) -> None:

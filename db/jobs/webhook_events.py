@@ -1,4 +1,4 @@
-"""Writing what events tell of runs and of single jobs, in whatever order they come."""
+"""Writes of the states that webhooks report for runs and single jobs, in any order of arrival."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,14 +8,16 @@ from sqlalchemy.orm import Session
 
 from db.definitions.records import JobRecord, RunRecord
 from db.enums import Status
-from db.jobs.job_writes import fill_job, job_progress, recompute_sums
+from db.jobs.job_writes import recompute_sums
+from db.jobs.run_sums import set_spans
 from db.models import Attempt, Job, Repository
-from db.runs.run_writes import status_rank, upsert_runs
+from db.runs.merge import merge_attempt, merge_job
+from db.runs.run_writes import upsert_runs
 
 
 @dataclass(frozen=True)
 class JobUpdate:
-    """The state of one job. Its run may not be known yet: the job waits for it then."""
+    """The state of one job. Its run may not be stored yet; the job is then stored before its run."""
 
     run_id: int
     job: JobRecord
@@ -23,8 +25,8 @@ class JobUpdate:
 
 @dataclass(frozen=True)
 class StoredEvents:
-    """`wanting` are the runs among them that are over and whose jobs are to be fetched, `unknown` those that only a
-    job told of."""
+    """`changed` counts changed runs, attempts and jobs. `runs_to_fetch` are completed runs whose jobs are to be
+    fetched, `unknown_run_ids` runs that are known by a job only."""
 
     changed: int
     runs_to_fetch: frozenset[int]
@@ -34,84 +36,67 @@ class StoredEvents:
 def store_events(
     session: Session, repository: Repository, runs: Sequence[RunRecord], jobs: Sequence[JobUpdate]
 ) -> StoredEvents:
-    """One repository's events. The repository is locked (lock_repositories) until the transaction ends."""
+    """Stores the events of one repository. The caller locks the repository (lock_repositories) until the transaction
+    ends."""
     changed = upsert_runs(session, repository, runs).changed if runs else 0
-    news = _store_jobs(session, repository.id, jobs)
-    changed += news.jobs
-    ids = {record.id for record in runs} | {each.run_id for each in jobs}
-    known = {run.id: run for run in recompute_sums(session, repository, ids)}
-    late = [record for record in runs if record.attempt < known[record.id].attempt]
-    if late:
-        changed += _store_earlier_attempts(session, repository.id, late)
-        recompute_sums(session, repository, {record.id for record in late})
-    for run_id, attempt in news.added:
-        run = known.get(run_id)
+    job_changes = _store_jobs(session, repository.id, jobs)
+    changed += job_changes.count
+    run_ids = {record.id for record in runs} | {job.run_id for job in jobs}
+    stored_runs = {run.id: run for run in recompute_sums(session, repository, run_ids)}
+    earlier = [record for record in runs if record.attempt < stored_runs[record.id].attempt]
+    if earlier:
+        changed += _store_earlier_attempts(session, repository.id, earlier)
+        recompute_sums(session, repository, {record.id for record in earlier})
+    for run_id, attempt in job_changes.added:
+        run = stored_runs.get(run_id)
         if run is not None and run.status == Status.COMPLETED and attempt <= run.attempt:
-            # The list of a finished run did not hold this job when it was read: it was short.
+            # The list of the completed run lacked this job when it was fetched: the list was short.
             run.details_pending = True
-    wanting = (run.id for run in known.values() if run.details_pending and run.status == Status.COMPLETED)
-    return StoredEvents(changed, frozenset(wanting), frozenset(ids - set(known)))
+    to_fetch = (run.id for run in stored_runs.values() if run.details_pending and run.status == Status.COMPLETED)
+    return StoredEvents(changed, frozenset(to_fetch), frozenset(run_ids - set(stored_runs)))
 
 
 def _store_earlier_attempts(session: Session, repository_id: int, records: Sequence[RunRecord]) -> int:
-    """What is told of an attempt after the next one has begun belongs to that attempt alone."""
-    late: dict[tuple[int, int], RunRecord] = {}
+    """Stores reports of attempts that a later attempt has followed. They change that attempt and not the run."""
+    query = select(Attempt).where(
+        Attempt.repository_id == repository_id, Attempt.run_id.in_({record.id for record in records})
+    )
+    attempts = {(row.run_id, row.attempt): row for row in session.scalars(query)}
+    changed = set()
     for record in records:
         key = record.id, record.attempt
-        if key not in late or _progress_key(late[key]) < _progress_key(record):
-            late[key] = record
-    query = select(Attempt).where(
-        Attempt.repository_id == repository_id, Attempt.run_id.in_({run_id for run_id, _ in late})
-    )
-    known = {(row.run_id, row.attempt): row for row in session.scalars(query)}
-    return sum(_store_attempt(session, repository_id, record, known.get(key)) for key, record in late.items())
-
-
-def _store_attempt(session: Session, repository_id: int, record: RunRecord, attempt: Attempt | None) -> bool:
-    if attempt is None:
-        attempt = Attempt(repository_id=repository_id, run_id=record.id, attempt=record.attempt)
-        session.add(attempt)
-    elif status_rank(attempt.status) >= _progress_key(record):
-        return False
-    attempt.status, attempt.conclusion = record.status, record.conclusion
-    attempt.started_at, attempt.actor = record.started_at, record.triggering_actor or attempt.actor
-    if record.status == Status.COMPLETED and attempt.first_completed_at is None:
-        attempt.first_completed_at = record.updated_at
-    return True
-
-
-def _progress_key(record: RunRecord) -> int:
-    return status_rank(record.status)
+        if key not in attempts:
+            attempts[key] = Attempt(repository_id=repository_id, run_id=record.id, attempt=record.attempt)
+            session.add(attempts[key])
+        if merge_attempt(attempts[key], record):
+            changed.add(key)
+    return len(changed)
 
 
 @dataclass(frozen=True)
-class _StoredJobs:
-    """How many jobs have news, and (run id, attempt) of those that were not known before."""
+class _JobChanges:
+    """The number of changed jobs, and (run id, attempt) of those that were not stored before."""
 
-    jobs: int = 0
+    count: int = 0
     added: frozenset[tuple[int, int]] = frozenset()
 
 
-def _store_jobs(session: Session, repository_id: int, jobs: Sequence[JobUpdate]) -> _StoredJobs:
-    if not jobs:
-        return _StoredJobs()
-    latest: dict[int, JobUpdate] = {}
-    for each in jobs:
-        before = latest.get(each.job.id)
-        if before is None or job_progress(before.job) < job_progress(each.job):
-            latest[each.job.id] = each
-    query = select(Job).where(Job.repository_id == repository_id, Job.id.in_(list(latest)))
-    known = {job.id: job for job in session.scalars(query)}
-    news, added = 0, set()
-    for job_id, each in latest.items():
-        job = known.get(job_id)
+def _store_jobs(session: Session, repository_id: int, updates: Sequence[JobUpdate]) -> _JobChanges:
+    if not updates:
+        return _JobChanges()
+    query = select(Job).where(Job.repository_id == repository_id, Job.id.in_({update.job.id for update in updates}))
+    jobs = {job.id: job for job in session.scalars(query)}
+    changed, added = set(), set()
+    for update in updates:
+        job = jobs.get(update.job.id)
         if job is None:
-            job = Job(repository_id=repository_id, id=job_id, run_id=each.run_id, labels=[], steps=[])
+            job = jobs[update.job.id] = Job(
+                repository_id=repository_id, id=update.job.id, run_id=update.run_id, labels=[], steps=[]
+            )
             session.add(job)
-            added.add((each.run_id, each.job.attempt))
-        elif job_progress(each.job) <= job_progress(job):
-            continue
-        fill_job(job, each.job)
-        news += 1
+            added.add((update.run_id, update.job.attempt))
+        if merge_job(job, update.job):
+            set_spans(job)
+            changed.add(job.id)
     session.flush()
-    return _StoredJobs(news, frozenset(added))
+    return _JobChanges(len(changed), frozenset(added))

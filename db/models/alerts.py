@@ -13,7 +13,8 @@ _FIRING = text("state = 'firing'")
 
 
 class AlertRule(Base):
-    """What is null is the usual value of the kind (health.alerts.rules.types). Empty lists of patterns do not narrow."""
+    """A rule of alerts. A null column stands for the default of the rule's type (health.alerts.rules.types). An empty
+    list of patterns matches everything."""
 
     __tablename__ = "alert_rules"
 

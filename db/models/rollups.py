@@ -1,4 +1,4 @@
-"""Sums over runs, kept so that a long window need not read them."""
+"""Roll-ups: sums over runs, from which figures of long windows are read."""
 
 from datetime import datetime
 
@@ -9,9 +9,11 @@ from db.models.base import Base
 
 
 class Rollup(Base):
-    """Sums of the runs created in one tile of time (db.definitions.time_buckets) in one group. What a grain does not tell
-    apart is 0 or empty. No foreign key: roll-ups stay when runs are pruned, and repository 0 is all monitored ones.
-    Histograms as in health.metrics.definitions.histogram; the two of hours count by hour of the week."""
+    """Sums over the runs of one group that were created in one time bucket (db.definitions.time_buckets).
+
+    A dimension that the level does not distinguish is 0 or empty. Repository 0 stands for all monitored repositories.
+    There is no foreign key: roll-ups remain when runs are pruned. Histograms are encoded by
+    health.metrics.definitions.histogram; `decided_hours` and `failed_hours` count by hour of the week."""
 
     __tablename__ = "rollups"
     __table_args__ = (Index("ix_rollups_level_bucket", "level", "bucket"),)
@@ -57,8 +59,9 @@ class Rollup(Base):
 
 
 class UsageRollup(Base):
-    """Sums of the jobs of runs created in one tile of time, by the labels of their runners; grains of health.metrics.definitions.rollup_levels.
-    As Rollup, but for `waits`, which is as health.metrics.definitions.usage says."""
+    """Sums over the jobs of the runs that were created in one time bucket, by runner labels; the levels are those of
+    health.metrics.definitions.rollup_levels. Columns are as in Rollup; health.metrics.definitions.usage encodes
+    `waits`."""
 
     __tablename__ = "usage_rollups"
     __table_args__ = (Index("ix_usage_rollups_level_bucket", "level", "bucket"),)

@@ -183,11 +183,13 @@ def _compare(session: Session, runs: Sequence[RunRow], *, jobs: bool = True) -> 
     first, of_run = runs[0], _own_jobs(session, [run.id for run in runs]) if jobs else {}
     compared = [
         ComparedRun(
-            run, _difference(run.duration_seconds, first.duration_seconds), _difference(run.queue_seconds, first.queue_seconds),
+            run,
+            _difference(run.duration_seconds, first.duration_seconds),
+            _difference(run.queue_seconds, first.queue_seconds),
             compare_url(first, run),
         )
         for run in runs
-    ]  # fmt: skip
+    ]
     states = [_latest_jobs(of_run.get(run.id, [])) for run in runs]
     names = dict.fromkeys(name for of_one in states for name in of_one)
     of_name = [_compared(name, [of_one.get(name) for of_one in states]) for name in names]

@@ -86,8 +86,9 @@ def invalidate(session: Session, hour_masks: Sequence[tuple[int, int, int]]) -> 
         rows = [{"repository_id": of, "day": day, "hour_mask": mask, "changes": 1} for of, day, mask in some]
         statement = dialect.insert(RollupInvalidation).values(rows)
         changed = {
-            "hour_mask": RollupInvalidation.hour_mask.bitwise_or(statement.excluded.hour_mask), "changes": RollupInvalidation.changes + 1,
-        }  # fmt: skip
+            "hour_mask": RollupInvalidation.hour_mask.bitwise_or(statement.excluded.hour_mask),
+            "changes": RollupInvalidation.changes + 1,
+        }
         session.execute(statement.on_conflict_do_update(index_elements=["repository_id", "day"], set_=changed))
 
 
@@ -116,10 +117,10 @@ _Item = TypeVar("_Item")
 
 
 def created_on(model: Any, days: Sequence[int]) -> Any:
-    return or_(*(
-        (model.created_at >= time_buckets.start_of_day(span[0])) & (model.created_at < time_buckets.start_of_day(span[-1] + 1))
-        for span in consecutive_days(days)
-    ))  # fmt: skip
+    spans = [
+        (time_buckets.start_of_day(span[0]), time_buckets.start_of_day(span[-1] + 1)) for span in consecutive_days(days)
+    ]
+    return or_(*((model.created_at >= start) & (model.created_at < end) for start, end in spans))
 
 
 def consecutive_days(days: Iterable[int]) -> Iterator[list[int]]:

@@ -1,7 +1,4 @@
-"""Which of two states comes later, where no time tells.
-
-Writing runs. The state of a run only moves forward: a stale or repeated answer changes nothing.
-"""
+"""Writes of runs. The state of a run only moves forward: a stale or repeated report changes nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,16 +13,8 @@ from db.definitions.job_times import outcome_of, span_seconds
 from db.definitions.records import RunRecord
 from db.enums import Status
 from db.models import Attempt, Repository, Run
+from db.runs.merge import merge_attempt, status_rank
 from db.runs.rollup_invalidation import invalidate_repository, invalidate_runs
-
-# A job waits for an approval before it is queued.
-_ORDER = (Status.REQUESTED, Status.PENDING, Status.WAITING, Status.QUEUED, Status.IN_PROGRESS, Status.COMPLETED)
-_RANKS: dict[str, int] = {str(status): place for place, status in enumerate(_ORDER)}
-
-
-def status_rank(status: str) -> int:
-    """A status that GitHub invents later comes before it is running."""
-    return _RANKS.get(status, _RANKS[Status.PENDING])
 
 
 @dataclass(frozen=True)
@@ -60,16 +49,21 @@ def upsert_runs(session: Session, repository: Repository, records: Sequence[RunR
     inserted = updated = 0
     changed: list[datetime] = []
     for record in unique.values():
-        run = known.get(record.id)
+        run, attempt = known.get(record.id), attempts.get((record.id, record.attempt))
         if run is None:
-            session.add(_new_run(repository, record))
+            run = _new_run(repository, record)
+            session.add(run)
             inserted += 1
-        elif not _is_newer(run, record) or not _apply(run, repository, record):
-            continue
-        else:
+            changed.append(record.created_at)
+        elif _is_newer(run, record) and _apply(run, repository, record):
             updated += 1
-        changed.append(record.created_at)
-        _upsert_attempt(session, repository.id, record, attempts.get((record.id, record.attempt)))
+            changed.append(record.created_at)
+        elif attempt is None or record.attempt != run.attempt:
+            continue
+        if attempt is None:
+            attempt = Attempt(repository_id=repository.id, run_id=record.id, attempt=record.attempt)
+            session.add(attempt)
+        merge_attempt(attempt, record)
     session.flush()
     invalidate_runs(session, repository.id, changed)
     return UpsertResult(inserted, updated)
@@ -171,16 +165,3 @@ def _current_attempts(session: Session, repository_id: int, records: Any) -> dic
         select(Attempt).where(Attempt.repository_id == repository_id, Attempt.run_id.in_([r.id for r in records]))
     )
     return {(row.run_id, row.attempt): row for row in rows}
-
-
-def _upsert_attempt(session: Session, repository_id: int, record: RunRecord, attempt: Attempt | None) -> None:
-    if attempt is None:
-        attempt = Attempt(repository_id=repository_id, run_id=record.id, attempt=record.attempt)
-        session.add(attempt)
-    attempt.status, attempt.conclusion = record.status, record.conclusion
-    attempt.started_at = record.started_at
-    attempt.actor = attempt.actor or record.triggering_actor
-    if record.status == Status.COMPLETED and attempt.first_completed_at is None:
-        attempt.first_completed_at = record.updated_at
-        attempt.completed_at = record.updated_at
-        attempt.duration_seconds = span_seconds(record.started_at, record.updated_at)

@@ -15,7 +15,7 @@ from db.enums import BackfillPhase, InboxState, Liveness, LogState
 from db.models import Backfill, Claim, Heartbeat, InboxItem, JobLog, Repository, Run, RunGap, SyncState, Workflow
 from db.repositories.repository_queries import HeartbeatRow, heartbeat_row
 from db.webhook_inbox import InboxSummary, inbox_summary
-from health.completeness.gaps import LogCounts, MissingData, MissingRunNumbers, RepositoryLedger, recorded_gaps
+from health.completeness.gaps import LogCounts, MissingData, MissingRunNumbers, RepositoryCompleteness, recorded_gaps
 from health.completeness.service import find_missing
 
 _MAIN_HEARTBEAT, _ALIVE_PREFIX = "collector", "*alive/"
@@ -41,7 +41,7 @@ class CollectorStatus:
 
 
 @dataclass(frozen=True)
-class CollectionService:
+class CollectionReport:
     """What the collection says of itself. `beat` is null where no collector ever ran; `webhook_at` is when the latest
     delivery came that is still known."""
 
@@ -155,7 +155,7 @@ def count_rows(session: Session) -> RowCounts:
     return RowCounts(_run_counts(session), _log_counts(session))
 
 
-def list_ledger(session: Session, counts: RowCounts | None = None) -> list[RepositoryLedger]:
+def list_completeness(session: Session, counts: RowCounts | None = None) -> list[RepositoryCompleteness]:
     """Monitored repositories by name. `counts` spares the counting, where older numbers will do."""
     query = (
         select(Repository, SyncState)
@@ -195,11 +195,11 @@ def list_missing_numbers(session: Session, repository_id: int, *, limit: int = 5
     ]  # fmt: skip
 
 
-def service(session: Session, now: datetime) -> CollectionService:
+def collection_report(session: Session, now: datetime) -> CollectionReport:
     beats = {beat.name: beat for beat in _heartbeats(session, _MAIN_HEARTBEAT)}
     main = beats.pop(_MAIN_HEARTBEAT, None)
     collectors = _collectors(session, beats.values(), main, now)
-    return CollectionService(main, collectors, inbox_summary(session), _latest_delivery(session))
+    return CollectionReport(main, collectors, inbox_summary(session), _latest_delivery(session))
 
 
 def heartbeats_by_collector(session: Session) -> dict[str, HeartbeatRow]:
@@ -286,8 +286,8 @@ def _log_counts(session: Session) -> dict[int, LogCounts]:
 
 def _ledger(
     repository: Repository, state: SyncState | None, missing: MissingData, runs: int, logs: LogCounts
-) -> RepositoryLedger:
-    return RepositoryLedger(
+) -> RepositoryCompleteness:
+    return RepositoryCompleteness(
         id=repository.id,
         repo=repository.full_name,
         html_url=repository.html_url,

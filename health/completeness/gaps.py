@@ -12,7 +12,7 @@ from datetime import datetime
 
 from core.formatting import format_day, pluralize, run_numbers_text
 from db.definitions.scope import Window
-from db.enums import BackfillPhase, GapState, LedgerState
+from db.enums import BackfillPhase, CompletenessState, GapState
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ class MissingData:
 
 
 @dataclass(frozen=True)
-class RepositoryLedger:
+class RepositoryCompleteness:
     """Everything created from `complete_since` to `covered_to` is stored, but for `gaps`. `synced_at` is the last look
     at the newest runs, `relooked_deep_at` the last one through all runs of 31 days, `audited_at` the last comparison
     of run numbers. Null: not yet. `actions_missing_since`: the repository has no GitHub Actions since then; null where
@@ -232,20 +232,20 @@ class RepositoryLedger:
         return list_gaps(self.repo, self.error, self.synced_at, self.recorded_gaps, self.missing)
 
     @property
-    def state(self) -> LedgerState:
+    def state(self) -> CompletenessState:
         if self.error:
-            return LedgerState.FAILING
+            return CompletenessState.FAILING
         if any(gap.kind not in _SELF_RESOLVING_GAPS for gap in self.gaps):
-            return LedgerState.GAPS
+            return CompletenessState.GAPS
         if self.actions_missing_since:
-            return LedgerState.NO_ACTIONS
+            return CompletenessState.NO_ACTIONS
         if self.synced_at is None or self.complete_since is None or self.gaps:
-            return LedgerState.CATCHING_UP
-        return LedgerState.ARCHIVED if self.archived else LedgerState.COMPLETE
+            return CompletenessState.CATCHING_UP
+        return CompletenessState.ARCHIVED if self.archived else CompletenessState.COMPLETE
 
     @property
     def is_complete(self) -> bool:
-        return self.state in (LedgerState.COMPLETE, LedgerState.ARCHIVED, LedgerState.NO_ACTIONS)
+        return self.state in (CompletenessState.COMPLETE, CompletenessState.ARCHIVED, CompletenessState.NO_ACTIONS)
 
     @property
     def runs_without_jobs(self) -> int:
@@ -273,7 +273,7 @@ class BackfillProgress:
     seconds_left: float | None
 
 
-def backfill_progress(ledgers: Iterable[RepositoryLedger], now: datetime) -> BackfillProgress | None:
+def backfill_progress(ledgers: Iterable[RepositoryCompleteness], now: datetime) -> BackfillProgress | None:
     """Null when no history is being read."""
     listed = [each for ledger in ledgers for each in ledger.missing.backfills if each.is_reading]
     if not listed:

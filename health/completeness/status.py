@@ -13,14 +13,14 @@ from enum import StrEnum
 
 from core import formatting
 from core.formatting import format_day, format_minute, format_time, format_time_span, pluralize, run_numbers_text
-from db.enums import GapKind, LedgerState
+from db.enums import CompletenessState, GapKind
 from health.completeness.gaps import (
     BackfillProgress,
     BackfillStatus,
     Gap,
     LogCounts,
     MissingRunNumbers,
-    RepositoryLedger,
+    RepositoryCompleteness,
     RunNumberGaps,
     RunsWithoutJobs,
     backfill_progress,
@@ -48,7 +48,7 @@ class CompletenessStatus:
 
 
 def completeness_status(
-    ledgers: Sequence[RepositoryLedger], unresolved: int, now: datetime, *, is_stale: bool = False,
+    ledgers: Sequence[RepositoryCompleteness], unresolved: int, now: datetime, *, is_stale: bool = False,
     stopped_at: datetime | None = None,
 ) -> CompletenessStatus:  # fmt: skip
     """`unread` names of GITHUB_REPOS led to no repository; `silent`: no collector is at work, since `stopped_at` where
@@ -61,8 +61,8 @@ def completeness_status(
     complete = [each for each in ledgers if each.is_complete]
     if len(complete) == total:
         return _all_complete_status(complete, now, is_stale, stopped_at)
-    failing = unresolved + sum(each.state == LedgerState.FAILING for each in ledgers)
-    gaps = sum(each.state == LedgerState.GAPS for each in ledgers)
+    failing = unresolved + sum(each.state == CompletenessState.FAILING for each in ledgers)
+    gaps = sum(each.state == CompletenessState.GAPS for each in ledgers)
     busy = total - len(complete) - failing - gaps
     parts = _counts_text(total, ((failing, "cannot be read"), (gaps, "has gaps|have gaps"),
                            (busy, "is catching up|are catching up")))  # fmt: skip
@@ -79,7 +79,7 @@ def completeness_status(
 
 
 def _all_complete_status(
-    complete: Sequence[RepositoryLedger], now: datetime, silent: bool, stopped_at: datetime | None
+    complete: Sequence[RepositoryCompleteness], now: datetime, silent: bool, stopped_at: datetime | None
 ) -> CompletenessStatus:
     looked = min((each.synced_at for each in complete if each.synced_at), default=now)
     if silent:
@@ -98,7 +98,7 @@ def _all_complete_status(
     )
 
 
-def _since_text(ledgers: Sequence[RepositoryLedger]) -> str:
+def _since_text(ledgers: Sequence[RepositoryCompleteness]) -> str:
     latest = max((each.complete_since for each in ledgers if each.complete_since), default=None)
     return f" since {format_day(latest)}" if latest else ""
 
@@ -117,7 +117,7 @@ def _counts_text(total: int, found: Sequence[tuple[int, str]]) -> str:
     return ", ".join(said)
 
 
-def _backfill_text(ledgers: Sequence[RepositoryLedger], now: datetime) -> str:
+def _backfill_text(ledgers: Sequence[RepositoryCompleteness], now: datetime) -> str:
     found = backfill_progress(ledgers, now)
     if found is None:
         return ""
@@ -129,7 +129,7 @@ def _stopped_text(stopped_at: datetime | None, now: datetime) -> str:
 
 
 def _last_sync_text(
-    ledgers: Sequence[RepositoryLedger], now: datetime, silent: bool, stopped_at: datetime | None
+    ledgers: Sequence[RepositoryCompleteness], now: datetime, silent: bool, stopped_at: datetime | None
 ) -> str:
     if silent:
         return f"The collector {_stopped_text(stopped_at, now)}."
@@ -137,15 +137,15 @@ def _last_sync_text(
     return f"Last look {formatting.relative((now - looked).total_seconds())}." if looked else ""
 
 
-_STATE_ORDER = (LedgerState.FAILING, LedgerState.GAPS, LedgerState.CATCHING_UP)
+_STATE_ORDER = (CompletenessState.FAILING, CompletenessState.GAPS, CompletenessState.CATCHING_UP)
 
 
 @dataclass(frozen=True)
-class LedgerTotals:
+class CompletenessTotals:
     """Every state and every kind of gap is there, with 0 where there is none. `unread` names of GITHUB_REPOS led to no
     repository; each is a gap, too. `numbers_missing` are run numbers that GitHub is still asked for."""
 
-    states: Mapping[LedgerState, int]
+    states: Mapping[CompletenessState, int]
     gaps: Mapping[GapKind, int]
     unresolved: int
     runs: int
@@ -156,12 +156,14 @@ class LedgerTotals:
     backfill: BackfillProgress | None
 
 
-def ledger_totals(ledgers: Sequence[RepositoryLedger], unresolved: int, now: datetime) -> LedgerTotals:
+def completeness_totals(
+    ledgers: Sequence[RepositoryCompleteness], unresolved: int, now: datetime
+) -> CompletenessTotals:
     states = Counter(ledger.state for ledger in ledgers)
     gaps = Counter(gap.kind for ledger in ledgers for gap in ledger.gaps)
     gaps[GapKind.UNREADABLE] += unresolved
-    return LedgerTotals(
-        states={state: states[state] for state in LedgerState},
+    return CompletenessTotals(
+        states={state: states[state] for state in CompletenessState},
         gaps={kind: gaps[kind] for kind in GapKind},
         unresolved=unresolved,
         runs=sum(ledger.runs for ledger in ledgers),
@@ -179,7 +181,7 @@ def ledger_totals(ledgers: Sequence[RepositoryLedger], unresolved: int, now: dat
     )
 
 
-def incomplete_repositories(ledgers: Iterable[RepositoryLedger]) -> list[RepositoryLedger]:
+def incomplete_repositories(ledgers: Iterable[RepositoryCompleteness]) -> list[RepositoryCompleteness]:
     """Those that are not complete: what cannot be read first, then what has gaps (most first), then the rest."""
     listed = [ledger for ledger in ledgers if not ledger.is_complete]
     return sorted(listed, key=lambda each: (_STATE_ORDER.index(each.state), -len(each.gaps), each.repo.lower()))
@@ -193,7 +195,7 @@ _RECHECK_TEXT = (
 
 
 @dataclass(frozen=True)
-class LedgerEntry:
+class CompletenessEntry:
     """`todo` is what a person can do about it; empty where there is nothing to say."""
 
     tone: Tone
@@ -201,7 +203,9 @@ class LedgerEntry:
     remedy: str = ""
 
 
-def ledger_entries(ledger: RepositoryLedger, missing: Sequence[MissingRunNumbers], now: datetime) -> list[LedgerEntry]:
+def completeness_entries(
+    ledger: RepositoryCompleteness, missing: Sequence[MissingRunNumbers], now: datetime
+) -> list[CompletenessEntry]:
     """The ledger of one repository. `missing` are its missing run numbers, or the first of them."""
     return [
         *_coverage_entries(ledger),
@@ -215,33 +219,33 @@ def ledger_entries(ledger: RepositoryLedger, missing: Sequence[MissingRunNumbers
     ]
 
 
-def _coverage_entries(ledger: RepositoryLedger) -> Iterator[LedgerEntry]:
+def _coverage_entries(ledger: RepositoryCompleteness) -> Iterator[CompletenessEntry]:
     if ledger.actions_missing_since:
         since = format_minute(ledger.actions_missing_since)
         text = f"There are no GitHub Actions in this repository (as of {since} UTC): nothing to collect."
-        yield LedgerEntry(Tone.NOTE, text, "Nothing: once it has Actions, collection begins by itself.")
+        yield CompletenessEntry(Tone.NOTE, text, "Nothing: once it has Actions, collection begins by itself.")
         if ledger.complete_since is None:
             return
     if ledger.complete_since is None or ledger.synced_at is None:
         known = f" {pluralize(ledger.runs, 'run')} so far." if ledger.runs else ""
         todo = "" if ledger.error else "Nothing: the collector does it next."
-        yield LedgerEntry(Tone.BUSY, f"The first look through its runs is not over.{known}", todo)
+        yield CompletenessEntry(Tone.BUSY, f"The first look through its runs is not over.{known}", todo)
         return
     but = ", but for what follows" if ledger.gaps else ""
-    yield LedgerEntry(
+    yield CompletenessEntry(
         Tone.GOOD,
         f"Every run created since {format_day(ledger.complete_since)} is stored{but}: {pluralize(ledger.runs, 'run')} in all, "
         f"as of the last look on {format_minute(ledger.synced_at)} UTC.",
     )
 
 
-def _error_entries(ledger: RepositoryLedger, now: datetime) -> Iterator[LedgerEntry]:
+def _error_entries(ledger: RepositoryCompleteness, now: datetime) -> Iterator[CompletenessEntry]:
     if ledger.error:
         ago = f", {formatting.relative((now - ledger.error_at).total_seconds())}," if ledger.error_at else ""
-        yield LedgerEntry(Tone.BAD, f"The last look{ago} failed: {ledger.error}", remediation(ledger.error))
+        yield CompletenessEntry(Tone.BAD, f"The last look{ago} failed: {ledger.error}", remediation(ledger.error))
 
 
-def _recorded_gap_entry(gap: Gap) -> LedgerEntry:
+def _recorded_gap_entry(gap: Gap) -> CompletenessEntry:
     told = {
         "capped": ("", "GitHub lists no more of them to anybody. Webhooks bring such runs as they happen."),
         "unreadable": ("GitHub's answer about a run could not be used: ",
@@ -251,12 +255,12 @@ def _recorded_gap_entry(gap: Gap) -> LedgerEntry:
     }  # fmt: skip
     before, todo = told.get(gap.kind, ("", ""))
     text = f"{before}{gap.detail}"
-    return LedgerEntry(Tone.BAD, f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}", todo)
+    return CompletenessEntry(Tone.BAD, f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}", todo)
 
 
 def _run_number_entries(
     missing: Sequence[MissingRunNumbers], holes: Sequence[RunNumberGaps], *, still_open: bool
-) -> Iterator[LedgerEntry]:
+) -> Iterator[CompletenessEntry]:
     named = [each for each in missing if each.is_open == still_open][:MAX_LISTED_GAPS]
     known = [each for each in holes if each.is_open == still_open]
     tone, todo = (Tone.BAD, _RECHECK_TEXT) if still_open else (Tone.NOTE, "")
@@ -268,37 +272,37 @@ def _run_number_entries(
         state = "missing" if still_open else "not on GitHub any more"
         verb = "is" if each.first == each.last else "are"
         asked = f"asked {pluralize(each.checks, 'time')}"
-        yield LedgerEntry(tone, f"{what} of {each.workflow} between {when} {verb} {state} ({asked}).", todo)
+        yield CompletenessEntry(tone, f"{what} of {each.workflow} between {when} {verb} {state} ({asked}).", todo)
     left = sum(each.gap_count for each in known) - len(named)
     if left > 0:
         places, total = pluralize(left, "more place", "more places"), sum(each.missing_numbers for each in known)
-        yield LedgerEntry(tone, f"And in {places}: {pluralize(total, 'run number')} in all.")
+        yield CompletenessEntry(tone, f"And in {places}: {pluralize(total, 'run number')} in all.")
 
 
-def _backfill_entry(history: BackfillStatus, now: datetime) -> LedgerEntry:
+def _backfill_entry(history: BackfillStatus, now: datetime) -> CompletenessEntry:
     until = history.cursor if history.is_reading else history.until
     line = backfill_text(history.since, until, history.runs_done, history.runs_expected, is_reading=history.is_reading)
     left = time_left(history.seconds_left(now))
     todo = "Nothing: it goes on by itself, also after a restart." if history.is_reading else ""
-    return LedgerEntry(Tone.BUSY, f"{line[:1].upper()}{line[1:]}{', ' + left if left else ''}.", todo)
+    return CompletenessEntry(Tone.BUSY, f"{line[:1].upper()}{line[1:]}{', ' + left if left else ''}.", todo)
 
 
-def _runs_without_jobs_entries(rest: RunsWithoutJobs | None) -> Iterator[LedgerEntry]:
+def _runs_without_jobs_entries(rest: RunsWithoutJobs | None) -> Iterator[CompletenessEntry]:
     if rest:
         lack = "its jobs: its duration and cost are" if rest.runs == 1 else "their jobs: durations and costs are"
         when = f"created on {format_day(rest.since)}" if rest.since.date() == rest.until.date() else (
             f"created from {format_day(rest.since)} to {format_day(rest.until)}")  # fmt: skip
-        yield LedgerEntry(Tone.BUSY, f"{pluralize(rest.runs, 'run')}, {when}, still without {lack} estimates or missing.",
+        yield CompletenessEntry(Tone.BUSY, f"{pluralize(rest.runs, 'run')}, {when}, still without {lack} estimates or missing.",
                     "Nothing: jobs are fetched as fast as the rate limit allows, failed runs first.")  # fmt: skip
 
 
-def _log_entries(ledger: RepositoryLedger) -> Iterator[LedgerEntry]:
+def _log_entries(ledger: RepositoryCompleteness) -> Iterator[CompletenessEntry]:
     logs = ledger.logs
     if logs.pending:
-        yield LedgerEntry(Tone.BUSY, f"{pluralize(logs.pending, 'log')} still being fetched.")
+        yield CompletenessEntry(Tone.BUSY, f"{pluralize(logs.pending, 'log')} still being fetched.")
     if logs.expired:
-        yield LedgerEntry(Tone.NOTE, f"GitHub had deleted {pluralize(logs.expired, 'log')} before they were read.",
+        yield CompletenessEntry(Tone.NOTE, f"GitHub had deleted {pluralize(logs.expired, 'log')} before they were read.",
                     "GitHub keeps logs for 90 days, or as long as the organisation says.")  # fmt: skip
     if logs.missing:
-        yield LedgerEntry(Tone.NOTE, f"GitHub has no log of {pluralize(logs.missing, 'job')}.",
+        yield CompletenessEntry(Tone.NOTE, f"GitHub has no log of {pluralize(logs.missing, 'job')}.",
                     "Some cancelled jobs have none. Asking for one on the page of its run tries it again.")  # fmt: skip

@@ -15,7 +15,7 @@ from db.models import Claim, JobLog
 from db.repositories.repository_writes import record_target
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import add_repository, job, run, store_jobs, store_runs
-from tests.ledgers import add, delivery
+from tests.completeness_rows import add, delivery
 
 
 def collector(engine: Engine, *, ago: float = 1, **detail: Any) -> None:

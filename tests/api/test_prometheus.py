@@ -7,14 +7,14 @@ from core.counters import CounterName, CounterRegistry, SummaryName, TimestampNa
 from db.collection.sync_state import record_heartbeat, sync_state
 from db.definitions.records import RepositoryRecord, WorkflowRecord
 from db.engine import write_scope
-from db.enums import GapKind, LedgerState
+from db.enums import CompletenessState, GapKind
 from db.logs.log_writes import request_logs
 from db.models import ChannelState, Claim
 from db.repositories.repository_writes import record_target
 from health.alerts.storage.outbox import enqueue
 from tests.api.conftest import NOW, MakeClient, TestClient
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
-from tests.ledgers import add, complete, delivery, history, hole
+from tests.completeness_rows import add, backfill, delivery, mark_complete, run_gap
 
 REPOS = ("acme/web", "acme/api")
 Sample = tuple[str, tuple[tuple[str, str], ...]]
@@ -85,14 +85,20 @@ def test_how_complete_everything_is_is_there_in_totals(client: TestClient, engin
     add_repository(engine, RepositoryRecord(2, "acme/api", "main", True, False, ""))
     store_runs(engine, run(1), run(2, conclusion="failure"))
     store_jobs(engine, 2, job(2, conclusion="failure"))
-    complete(engine)
-    complete(engine, 2, error="GitHub has blocked it (451)")
-    add(engine, hole(118, 121), hole(130, 130), hole(7, 8, "absent"), history(started_at=NOW - timedelta(minutes=10)))
+    mark_complete(engine)
+    mark_complete(engine, 2, error="GitHub has blocked it (451)")
+    add(
+        engine,
+        run_gap(118, 121),
+        run_gap(130, 130),
+        run_gap(7, 8, "absent"),
+        backfill(started_at=NOW - timedelta(minutes=10)),
+    )
     with write_scope(engine) as session:
         record_target(session, "acme/gone", None, "not found (404)", NOON)
         request_logs(session, 1, 2, [2], NOON)
     found = samples(client)
-    states = {state: found["pipeline_health_repositories", labels(state=state)] for state in LedgerState}
+    states = {state: found["pipeline_health_repositories", labels(state=state)] for state in CompletenessState}
     assert states == {"complete": 0, "archived": 0, "no_actions": 0, "catching_up": 0, "gaps": 1, "failing": 1}
     kinds = {kind: found["pipeline_health_gaps", labels(kind=kind)] for kind in GapKind}
     assert kinds == {
@@ -113,7 +119,7 @@ def test_how_complete_everything_is_is_there_in_totals(client: TestClient, engin
 
 
 def test_where_nothing_is_missing_history_is_read_and_nothing_waits(client: TestClient, engine: Engine) -> None:
-    complete(engine)
+    mark_complete(engine)
     found = samples(client)
     assert found["pipeline_health_repository_complete", labels(repo="acme/web")] == 1
     assert found["pipeline_health_history_read_ratio", ()] == 1
@@ -218,12 +224,12 @@ def test_what_grows_with_the_repositories_is_one_series_each(
     def count(client: TestClient) -> int:
         return len([name for name, _ in samples(client) if "http" not in name and "process" not in name])
 
-    complete(engine)
+    mark_complete(engine)
     before = count(client)
     for number in range(2, 12):
         add_repository(engine, RepositoryRecord(number, f"acme/r{number}", "main", True, False, ""))
-        complete(engine, number)
-        add(engine, *[hole(first, first, repository_id=number) for first in range(1, 40, 2)])
+        mark_complete(engine, number)
+        add(engine, *[run_gap(first, first, repository_id=number) for first in range(1, 40, 2)])
     # Synced, error, complete and complete since.
     # Another process: this one keeps what it said for some seconds.
     assert count(make_client()) - before == 10 * 4

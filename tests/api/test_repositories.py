@@ -13,7 +13,7 @@ from db.logs.log_writes import request_logs
 from db.repositories.repository_writes import record_target
 from tests.api.conftest import NOW, TestClient
 from tests.builders import NOON, add_repository, job, run, store_jobs, store_runs
-from tests.ledgers import DAY, add, complete, history, hole
+from tests.completeness_rows import DAY, add, backfill, mark_complete, run_gap
 
 REFUSED = "GitHub refuses it (403): Resource not accessible"
 
@@ -21,7 +21,7 @@ REFUSED = "GitHub refuses it (403): Resource not accessible"
 @pytest.fixture(autouse=True)
 def _complete(client: TestClient, engine: Engine) -> None:
     """A collector at work, and a repository of which nothing is missing."""
-    complete(engine, covered_to=NOW, synced_at=NOW)
+    mark_complete(engine, covered_to=NOW, synced_at=NOW)
     seen(engine)
 
 
@@ -88,7 +88,7 @@ def test_the_answer_in_a_sentence_is_yes_only_while_a_collector_is_at_work(clien
 def test_what_is_missing_is_told_with_its_time(client: TestClient, engine: Engine) -> None:
     store_runs(engine, run(1), run(2, conclusion="failure"))
     store_jobs(engine, 2, job(2, conclusion="failure"))
-    add(engine, hole(118, 121), hole(7, 8, "absent"))
+    add(engine, run_gap(118, 121), run_gap(7, 8, "absent"))
     with write_scope(engine) as session:
         request_logs(session, 1, 2, [2], NOON)
     found = one(client)
@@ -103,7 +103,7 @@ def test_what_is_missing_is_told_with_its_time(client: TestClient, engine: Engin
 
 
 def test_history_that_is_being_read_tells_how_far_it_is(client: TestClient, engine: Engine) -> None:
-    add(engine, history(started_at=NOW - timedelta(minutes=10)))
+    add(engine, backfill(started_at=NOW - timedelta(minutes=10)))
     found = fetch(client)
     (repository,) = found["items"]
     assert repository["state"] == "catching_up"
@@ -112,7 +112,7 @@ def test_history_that_is_being_read_tells_how_far_it_is(client: TestClient, engi
 
 
 def test_what_cannot_be_read_comes_with_what_to_do(client: TestClient, engine: Engine) -> None:
-    complete(engine, error=REFUSED, error_at=NOW)
+    mark_complete(engine, error=REFUSED, error_at=NOW)
     with write_scope(engine) as session:
         record_target(session, "acme/gone", None, "GitHub knows no /repos/acme/gone (404)", NOW)
         record_target(session, "acme/web", 1, REFUSED, NOW)
@@ -127,15 +127,15 @@ def test_what_cannot_be_read_comes_with_what_to_do(client: TestClient, engine: E
 
 def test_repositories_stand_by_name_each_with_its_own(client: TestClient, engine: Engine) -> None:
     add_repository(engine, RepositoryRecord(2, "acme/Api", "main", False, True, ""))
-    complete(engine, 2)
-    add(engine, hole(3, 3, repository_id=1))
+    mark_complete(engine, 2)
+    add(engine, run_gap(3, 3, repository_id=1))
     assert [(each["repo"], each["state"]) for each in fetch(client)["items"]] == [
         ("acme/Api", "archived"), ("acme/web", "gaps"),
     ]  # fmt: skip
 
 
 def test_the_figures_name_run_numbers_that_are_missing_from_their_window(client: TestClient, engine: Engine) -> None:
-    add(engine, hole(118, 121, days=10), hole(7, 8, "absent"))
+    add(engine, run_gap(118, 121, days=10), run_gap(7, 8, "absent"))
     (gap,) = gaps(client)
     assert gap == {
         "repo": "acme/web", "kind": "run_numbers", "since": "2026-11-08T12:00:00Z", "until": "2026-11-08T12:38:00Z",
@@ -146,7 +146,7 @@ def test_the_figures_name_run_numbers_that_are_missing_from_their_window(client:
 
 
 def test_the_figures_name_history_of_their_window_that_is_still_being_read(client: TestClient, engine: Engine) -> None:
-    add(engine, history())
+    add(engine, backfill())
     assert kinds(client, since="60d") == ["history"]
     assert kinds(client, since="30d") == []
 
@@ -161,7 +161,7 @@ def test_the_figures_name_a_second_that_github_does_not_list_in_full(client: Tes
 def test_the_figures_name_a_blocked_repository_for_windows_after_its_last_look(
     client: TestClient, engine: Engine
 ) -> None:
-    complete(engine, synced_at=NOON - 2 * DAY, error="GitHub has blocked it (451)", error_at=NOW)
+    mark_complete(engine, synced_at=NOON - 2 * DAY, error="GitHub has blocked it (451)", error_at=NOW)
     (gap,) = gaps(client)
     assert (gap["repo"], gap["kind"], gap["since"]) == ("acme/web", "error", "2026-11-16T12:00:00Z")
     assert kinds(client, since="20d", until="3d") == []
@@ -189,5 +189,5 @@ def test_the_figures_name_runs_of_their_window_without_jobs(client: TestClient, 
 def test_series_and_groups_name_them_too(client: TestClient, engine: Engine, path: str, asked: dict[str, str]) -> None:
     store_runs(engine, run(1))
     store_jobs(engine, 1, job(1))
-    add(engine, hole(118, 121))
+    add(engine, run_gap(118, 121))
     assert [gap["kind"] for gap in gaps(client, path, **asked)] == ["run_numbers"]

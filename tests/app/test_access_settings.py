@@ -9,7 +9,7 @@ from streamlit import config
 from streamlit.runtime.secrets import secrets_singleton
 
 from app.access.login import login
-from app.server.log_lines import secret_values
+from app.server.log_setup import secret_values
 from core.settings import ConfigError
 from core.text import make_redactor
 
@@ -88,23 +88,23 @@ def test_a_whole_configuration_is_told_to_streamlit(monkeypatch: pytest.MonkeyPa
      ({"AUTH_OIDC_CLIENT_SECRET": ""}, "AUTH_OIDC_CLIENT_SECRET: it is missing"),
      ({"AUTH_OIDC_METADATA_URL": ""}, "AUTH_OIDC_METADATA_URL: it is missing"),
      ({"AUTH_COOKIE_SECRET": "very-secret"}, "AUTH_COOKIE_SECRET: it is shorter than 32"),
-     ({"AUTH_OIDC_METADATA_URL": "https://id.example.com"}, "AUTH_OIDC_METADATA_URL: given was"),
-     ({"AUTH_OIDC_METADATA_URL": "http://id.example.com/.well-known/x"}, "AUTH_OIDC_METADATA_URL: given was"),
+     ({"AUTH_OIDC_METADATA_URL": "https://id.example.com"}, "AUTH_OIDC_METADATA_URL: invalid value"),
+     ({"AUTH_OIDC_METADATA_URL": "http://id.example.com/.well-known/x"}, "AUTH_OIDC_METADATA_URL: invalid value"),
      ({"AUTH_OIDC_METADATA_URL": "https://login.microsoftonline.com/common/v2.0/.well-known/openid-configuration"},
-      "AUTH_OIDC_METADATA_URL: this address lets any Microsoft account"),
+      "AUTH_OIDC_METADATA_URL: this URL accepts every Microsoft account"),
      ({"AUTH_ALLOWED_DOMAINS": ""}, "AUTH_ALLOWED_DOMAINS: it is missing"),
-     ({"AUTH_ALLOWED_DOMAINS": "@example.com"}, "AUTH_ALLOWED_DOMAINS: given was '@example.com'"),
-     ({"AUTH_ALLOWED_DOMAINS": "*.example.com"}, "AUTH_ALLOWED_DOMAINS: given was"),
-     ({"AUTH_ALLOWED_DOMAINS": "bücher.example"}, "AUTH_ALLOWED_DOMAINS: given was"),
-     ({"AUTH_ALLOWED_EMAILS": "alice"}, "AUTH_ALLOWED_EMAILS: given was 'alice'"),
-     ({"AUTH_SESSION_HOURS": "0"}, "AUTH_SESSION_HOURS: given was '0'"),
-     ({"AUTH_SESSION_HOURS": "1.5"}, "AUTH_SESSION_HOURS: given was '1.5'"),
+     ({"AUTH_ALLOWED_DOMAINS": "@example.com"}, "AUTH_ALLOWED_DOMAINS: invalid value '@example.com'"),
+     ({"AUTH_ALLOWED_DOMAINS": "*.example.com"}, "AUTH_ALLOWED_DOMAINS: invalid value"),
+     ({"AUTH_ALLOWED_DOMAINS": "bücher.example"}, "AUTH_ALLOWED_DOMAINS: invalid value"),
+     ({"AUTH_ALLOWED_EMAILS": "alice"}, "AUTH_ALLOWED_EMAILS: invalid value 'alice'"),
+     ({"AUTH_SESSION_HOURS": "0"}, "AUTH_SESSION_HOURS: invalid value '0'"),
+     ({"AUTH_SESSION_HOURS": "1.5"}, "AUTH_SESSION_HOURS: invalid value '1.5'"),
      ({"APP_URL": "http://health.example.com"}, "APP_URL: a login needs https://"),
-     ({"APP_URL": "https://example.com/health"}, "APP_URL: its path must be"),
-     ({"APP_URL": "https://Example.com"}, "APP_URL: a login's cookies are for the address as browsers write it"),
-     ({"APP_URL": "https://example.com:443"}, "APP_URL: a login's cookies are for the address as browsers write it"),
+     ({"APP_URL": "https://example.com/health"}, "APP_URL: with a login its path must be"),
+     ({"APP_URL": "https://Example.com"}, "APP_URL: a login's cookies are valid for the host as browsers write it"),
+     ({"APP_URL": "https://example.com:443"}, "APP_URL: a login's cookies are valid for the host as browsers write it"),
      ({"AUTH_OIDC_METADATA_URL": "https://accounts.google.com/.well-known/openid-configuration",
-       "AUTH_ALLOWED_DOMAINS": "*"}, "AUTH_ALLOWED_DOMAINS: * would let in everybody")],
+       "AUTH_ALLOWED_DOMAINS": "*"}, "AUTH_ALLOWED_DOMAINS: * would allow every Google account")],
 )  # fmt: skip
 def test_what_cannot_be_used_is_one_line_that_names_it(
     monkeypatch: pytest.MonkeyPatch, change: dict[str, str], line: str
@@ -146,7 +146,7 @@ def test_a_section_that_was_written_for_streamlit_counts(monkeypatch: pytest.Mon
      (TOML + '[auth.a]\nclient_id = "a"\n', {"AUTH_ALLOWED_DOMAINS": "example.com"}, "secrets.toml: [auth] a needs"),
      (TOML + SECTION.format(name="a", host="id.example"), WHOLE, "AUTH_OIDC_METADATA_URL: Streamlit's secrets have"),
      (TOML + SECTION.format(name="a", host="login.microsoftonline.us/Common"), {"AUTH_ALLOWED_DOMAINS": "example.com"},
-      "secrets.toml: [auth] a: server_metadata_url lets any Microsoft account"),
+      "secrets.toml: [auth] a: server_metadata_url accepts every Microsoft account"),
      (TOML.replace("very-secret-cookie-", ""), {}, "secrets.toml: [auth] needs cookie_secret"),
      (TOML.replace("localhost:8501", "example.com"), {}, "secrets.toml: [auth] redirect_uri must begin with https"),
      (TOML.replace("/oauth2callback", ""), {}, "secrets.toml: [auth] needs redirect_uri"),

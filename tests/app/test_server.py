@@ -14,14 +14,14 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from app.routes import CHART_PAGES, PAGES
-from app.server import middleware
+from app.server import middleware, static_files
 from app.server.lifespan import warm_up
 from app.server.routes import routes
 from app.streamlit_patches import document
 from tests.app.conftest import Open, TestClient
 from tests.app.seeding import Seeded
 
-SCRIPT = next(iter(sorted(path for path in middleware.compressible() if path.endswith(".js"))))
+SCRIPT = next(iter(sorted(path for path in static_files.static_files() if path.endswith(".js"))))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_scripts_are_sent_packed_and_kept_for_good(client: TestClient) -> None:
     assert "immutable" in response.headers["cache-control"]
     assert response.headers["vary"] == "accept-encoding"
     assert "javascript" in response.headers["content-type"]
-    assert gzip.decompress(packed) == middleware.compressible()[SCRIPT].read_bytes()
+    assert gzip.decompress(packed) == static_files.static_files()[SCRIPT].read_bytes()
 
 
 @pytest.mark.parametrize("accepted", ["identity", "br"])
@@ -62,7 +62,7 @@ def test_who_does_not_take_gzip_gets_what_streamlit_sends(client: TestClient, ac
     response = client.get(SCRIPT, headers={"accept-encoding": accepted})
     assert "content-encoding" not in response.headers
     assert response.text.startswith("plain")
-    assert not middleware.accepts_gzip("gzip;q=0, br")
+    assert not static_files.accepts_gzip("gzip;q=0, br")
 
 
 def test_no_path_leads_out_of_the_known_files(client: TestClient) -> None:

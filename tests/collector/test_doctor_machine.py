@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from api.settings import ApiSettings
-from collector.doctor.completeness import check_ledger
+from collector.doctor.completeness import check_completeness
 from collector.doctor.environment import DoctorCheck, check_access, check_machine
 from collector.settings import CollectorSettings
 from core.http.settings import require_protection
@@ -19,7 +19,7 @@ from db.migrate import head_revision, upgrade
 from db.models import ChannelState, Claim
 from health.alerts.storage.outbox import enqueue
 from tests.builders import NOON
-from tests.ledgers import add, delivery
+from tests.completeness_rows import add, delivery
 
 
 def machine(engine: Engine, **settings: str) -> dict[str, DoctorCheck]:
@@ -78,7 +78,7 @@ def test_what_waits_too_long_fails_while_the_collector_runs(engine: Engine) -> N
     def found(ago: float) -> dict[str, DoctorCheck]:
         with write_scope(engine) as session:
             record_heartbeat(session, now - timedelta(hours=ago), {"poll_seconds": 300})
-        return {check.name: check for check in check_ledger(engine, now)}
+        return {check.name: check for check in check_completeness(engine, now)}
 
     assert not [name for name in found(0) if name.startswith(("Messages", "Deliveries"))]
     add(engine, delivery("a", received_at=now - timedelta(minutes=6)))
@@ -103,7 +103,7 @@ def test_collectors_of_another_version_are_named(engine: Engine) -> None:
     with write_scope(engine) as session:
         record_heartbeat(session, now, {})
     add(engine, Claim(name="*alive/one/1", holder="one/1", expires_at=now + timedelta(seconds=20)))
-    found = {check.name: check for check in check_ledger(engine, now)}["Version"]
+    found = {check.name: check for check in check_completeness(engine, now)}["Version"]
     assert found.ok is None
     assert "but one/1 runs 0.0.9: bring all to one version" in found.detail
 

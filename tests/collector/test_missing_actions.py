@@ -7,10 +7,10 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from db.definitions.scope import Scope
-from db.enums import LedgerState
+from db.enums import CompletenessState
 from db.models import SyncState
 from db.repositories.repository_queries import list_repositories
-from health.completeness.collection_status import list_ledger
+from health.completeness.collection_status import list_completeness
 from health.completeness.service import completeness
 from health.completeness.status import completeness_status
 from tests.collector.conftest import Clock
@@ -66,12 +66,12 @@ def test_a_repository_without_actions_is_no_failure_and_said_once(
     assert [(record.levelno, FORK in record.getMessage()) for record in said] == [(logging.INFO, True)]
     assert missing_since(engine) == began
     with Session(engine) as session:
-        states = {each.repo: each.state for each in list_ledger(session)}
-        assert states == {WEB: LedgerState.COMPLETE, FORK: LedgerState.NO_ACTIONS}
+        states = {each.repo: each.state for each in list_completeness(session)}
+        assert states == {WEB: CompletenessState.COMPLETE, FORK: CompletenessState.NO_ACTIONS}
         assert [row.error for row in list_repositories(session)] == [None, None]
         # What the repository does not have makes no figure of the others incomplete.
         assert completeness(session, Scope()).complete_since is not None
-        assert completeness_status(list_ledger(session), 0, clock.now).headline.startswith("Everything")
+        assert completeness_status(list_completeness(session), 0, clock.now).headline.startswith("Everything")
 
 
 def test_once_there_are_actions_they_are_collected(engine: Engine, clock: Clock) -> None:
@@ -83,8 +83,8 @@ def test_once_there_are_actions_they_are_collected(engine: Engine, clock: Clock)
         assert sync(engine, url, (FORK,), clock=clock).is_complete
     assert missing_since(engine) is None
     with Session(engine) as session:
-        (ledger,) = list_ledger(session)
-    assert (ledger.state, ledger.complete_since is not None) == (LedgerState.COMPLETE, True)
+        (ledger,) = list_completeness(session)
+    assert (ledger.state, ledger.complete_since is not None) == (CompletenessState.COMPLETE, True)
 
 
 def test_looks_at_a_repository_known_to_have_no_actions_cost_one_request(engine: Engine, clock: Clock) -> None:

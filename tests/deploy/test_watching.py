@@ -21,7 +21,7 @@ from db.migrate import upgrade
 from health.alerts.storage.outbox import enqueue
 from tests.api.conftest import NOW, MakeClient, make_client  # noqa: F401 - a fixture
 from tests.builders import add_repository, run, store_runs
-from tests.ledgers import add, complete, delivery, history
+from tests.completeness_rows import add, backfill, delivery, mark_complete
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES, DASHBOARD = DEPLOY / "prometheus" / "alerts.yml", DEPLOY / "grafana" / "pipeline-health.json"
@@ -49,8 +49,8 @@ def busy(engine: Engine) -> None:
     """A database of which every kind of series says something."""
     add_repository(engine)
     store_runs(engine, run(1), run(2, conclusion="failure"))
-    complete(engine)
-    add(engine, delivery("a"), history())
+    mark_complete(engine)
+    add(engine, delivery("a"), backfill())
     tally = CounterRegistry()
     tally.initialize(CounterName.NOTIFICATIONS, [f"slack/{result}" for result in NOTIFICATION_RESULTS])
     for took in SummaryName:

@@ -124,9 +124,9 @@ def test_what_the_provider_did_not_mean_for_this_browser_is_not_taken(house: Hou
     house.provider.person = dict(ALICE)
     with house.client() as client:
         house.provider.nonce = "another"
-        assert "did not work" in house.sign_in(client).text
+        assert "Sign-in failed" in house.sign_in(client).text
         house.provider.nonce, house.provider.denies = None, True
-        assert "did not work" in house.sign_in(client).text
+        assert "Sign-in failed" in house.sign_in(client).text
         house.provider.denies = False
         landed = house.sign_in(client)
         assert landed.status_code == 200
@@ -135,8 +135,8 @@ def test_what_the_provider_did_not_mean_for_this_browser_is_not_taken(house: Hou
         assert "_streamlit_user" in client.cookies
     with house.client() as other:
         # Its code again, and a code that never was, by somebody else.
-        assert "did not work" in other.get(used).text
-        assert "did not work" in other.get("/oauth2callback?code=x&state=y").text
+        assert "Sign-in failed" in other.get(used).text
+        assert "Sign-in failed" in other.get("/oauth2callback?code=x&state=y").text
         assert "_streamlit_user" not in other.cookies
         assert other.get("/_stcore/metrics").status_code == 401
 

@@ -1,4 +1,9 @@
-"""Links without a reload, and keys. Every link of ours, in text and in tables, changes the page as the sidebar does."""
+"""Links without a reload, and keyboard shortcuts.
+
+Streamlit reloads the page for every link that it has not rendered itself (links in HTML and in tables, points of
+charts). The component's script changes the page as the sidebar does: it sends a popstate event, which Streamlit
+answers by running the page of the address. Written for Streamlit 1.67.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,15 +12,14 @@ import streamlit as st
 
 from app.javascript import bundle
 
-_HERE = Path(__file__).parent
 _navigation = st.components.v2.component(
     "pipeline_health_navigation",
     js=bundle("navigation"),
-    css=(_HERE / "navigation.css").read_text(encoding="utf-8"),
+    css=(Path(__file__).parent / "navigation.css").read_text(encoding="utf-8"),
     isolate_styles=False,
 )
 
 
 def navigation(pages: Mapping[str, str], keys: Mapping[str, str]) -> None:
-    """`pages`: the address of each page to its title. `keys`: a letter, pressed after g, to an address."""
+    """Mounts the component. `pages`: title by path of the page. `keys`: path by letter, which follows the letter g."""
     _navigation(data={"pages": dict(pages), "keys": dict(keys)}, key="navigation")

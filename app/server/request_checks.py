@@ -1,7 +1,7 @@
-"""The addresses that the dashboard's server has. All else is a 404, also what Streamlit serves besides: uploads, its
-metrics, components of other packages.
+"""Which requests the server accepts: known paths, safe methods, allowed hosts and origins.
 
-The front layer, with the dashboard's settings.
+Every other path is a 404, including what Streamlit serves besides the dashboard: uploads, its metrics, components of
+other packages.
 """
 
 import streamlit as st
@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.access.login import CALLBACK, login
 from app.routes import PAGES
 from app.settings import AccessSettings
+from app.streamlit_patches.websocket_host import WebSocketHostMiddleware
 from core.http.bodies import send_problem
 from core.http.middleware import HostOriginMiddleware
 from core.http.origins import SAFE_METHODS
@@ -21,15 +22,15 @@ _EXACT_PATHS = frozenset(
 )
 _LOGIN_PATHS = frozenset(("/sign-in", "/sign-in/failed", "/auth/login", "/auth/logout", CALLBACK))
 _PATH_PREFIXES = ("/static/", "/app/static/", "/media/", "/logs/", "/log-viewer-")
+_ANY_ADDRESS = "::"
 
 
 class AllowedPathsMiddleware:
-    """Of HTTP and of websockets; nothing of a request is read."""
+    """Refuses other paths with 404 and other methods with 405, for HTTP and websockets, without reading the body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        base = (st.get_option("server.baseUrlPath") or "").strip("/")
-        self._base = f"/{base}" if base else ""
+        self._base = base_path()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -38,18 +39,18 @@ class AllowedPathsMiddleware:
         path = scope["path"].removeprefix(self._base)
         is_known = path == _WEBSOCKET_PATH if scope["type"] == "websocket" else is_allowed_path(path)
         if not is_known:
-            await send_problem(
-                scope, receive, send, 404, "There is nothing at this address; the dashboard begins at /."
-            )
+            detail = "This address does not exist; the dashboard starts at /."
+            await send_problem(scope, receive, send, 404, detail)
         elif scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
-            allowed = {"allow": ", ".join(SAFE_METHODS)}
-            await send_problem(scope, receive, send, 405, "Nothing is sent to this address; it can be read.", allowed)
+            allowed = ", ".join(SAFE_METHODS)
+            detail = f"This address does not accept {scope['method']}; allowed: {allowed}."
+            await send_problem(scope, receive, send, 405, detail, {"allow": allowed})
         else:
             await self._app(scope, receive, send)
 
 
 def is_allowed_path(path: str) -> bool:
-    """`path` below the base. A page's trailing slash is Streamlit's to take away."""
+    """`path` is relative to the base path. Streamlit redirects a page with a trailing slash."""
     if path in _EXACT_PATHS or path.startswith(_PATH_PREFIXES):
         return True
     if path in _LOGIN_PATHS:
@@ -57,47 +58,31 @@ def is_allowed_path(path: str) -> bool:
     return not path.startswith("//") and path.removesuffix("/").removeprefix("/") in PAGES
 
 
-_ANY_ADDRESS = "::"
+def base_path() -> str:
+    """The path below which Streamlit serves the dashboard: empty, or like `/x`."""
+    base = (st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{base}" if base else ""
 
 
 def listen_address(settings: AccessSettings) -> ListenAddress:
-    """By what Streamlit was told; without a word it listens at all addresses."""
+    """Streamlit's server.address; without one it listens on all addresses."""
     return settings.listen_address(str(st.get_option("server.address") or _ANY_ADDRESS))
 
 
 def check_access() -> None:
-    """Raises ConfigError where others reach a dashboard that nothing guards."""
+    """Raises ConfigError if other machines can reach a dashboard without a login."""
     settings = AccessSettings.load()
     require_protection(settings, listen_address(settings), guarded=login() is not None)
 
 
-class FrontMiddleware:
+class AllowedHostsMiddleware:
+    """Refuses requests whose Host or Origin is not one of the dashboard's."""
+
     def __init__(self, app: ASGIApp) -> None:
-        settings, known = AccessSettings.load(), login()
-        shown = known.origin if known else settings.app_url
-        found = host_policy(settings, listen_address(settings), guarded=known is not None, public=shown)
-        self._app = HostOriginMiddleware(_normalize_host(app), policy=found)
+        settings, config = AccessSettings.load(), login()
+        public_url = config.origin if config else settings.app_url
+        policy = host_policy(settings, listen_address(settings), guarded=config is not None, public=public_url)
+        self._app = HostOriginMiddleware(WebSocketHostMiddleware(app), policy=policy)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
-
-
-def _normalize_host(app: ASGIApp) -> ASGIApp:
-    """Streamlit compares a websocket's Origin with its Host as texts, and asks the internet for this machine's address
-    where they differ. Here they are known to belong together."""
-
-    async def named(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            scope = {**scope, "headers": _with_host_of_origin(scope)}
-        await app(scope, receive, send)
-
-    return named
-
-
-def _with_host_of_origin(scope: Scope) -> list[tuple[bytes, bytes]]:
-    headers: list[tuple[bytes, bytes]] = list(scope["headers"])
-    given = next((value for name, value in headers if name == b"origin"), None)
-    if given is None:
-        return headers
-    netloc = given.strip().partition(b"://")[2]
-    return [(name, netloc if name == b"host" else value) for name, value in headers]

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from collector.bootstrap import make_client
 from collector.doctor.checks import doctor
-from collector.doctor.completeness import check_ledger
+from collector.doctor.completeness import check_completeness
 from collector.doctor.environment import DoctorCheck
 from collector.settings import CollectorSettings
 from db.collection.sync_state import record_heartbeat
@@ -17,7 +17,7 @@ from db.models import Claim
 from db.repositories.repository_writes import record_target
 from tests.builders import NOON, add_repository
 from tests.collector.servers import StandIn, as_json
-from tests.ledgers import add, complete, delivery, history, hole
+from tests.completeness_rows import add, backfill, delivery, mark_complete, run_gap
 
 REFUSED = "GitHub refuses it (403): Resource not accessible"
 LATER = NOON + timedelta(seconds=30)
@@ -30,12 +30,12 @@ def at_work(engine: Engine, ago: timedelta = timedelta(seconds=30)) -> None:
 
 def repository(engine: Engine, number: int = 1, **state: object) -> None:
     add_repository(engine, RepositoryRecord(number, f"acme/r{number}", "main", True, False, ""))
-    complete(engine, number, **state)
+    mark_complete(engine, number, **state)
 
 
 def checks(engine: Engine) -> dict[str, DoctorCheck]:
     """In their order, by name."""
-    return {check.name: check for check in check_ledger(engine, LATER)}
+    return {check.name: check for check in check_completeness(engine, LATER)}
 
 
 def test_an_empty_database_is_no_fault(engine: Engine) -> None:
@@ -61,9 +61,9 @@ def test_repositories_with_trouble_are_told_the_worst_first_with_what_to_do(engi
     for number in range(1, 6):
         repository(engine, number)
     at_work(engine)
-    complete(engine, 5, error=REFUSED, error_at=NOON)
-    add(engine, history(repository_id=1), hole(118, 121, repository_id=2), hole(3, 4, repository_id=3))
-    add(engine, hole(8, 9, repository_id=3), hole(7, 7, "absent", repository_id=4))
+    mark_complete(engine, 5, error=REFUSED, error_at=NOON)
+    add(engine, backfill(repository_id=1), run_gap(118, 121, repository_id=2), run_gap(3, 4, repository_id=3))
+    add(engine, run_gap(8, 9, repository_id=3), run_gap(7, 7, "absent", repository_id=4))
     with write_scope(engine) as session:
         record_target(session, "acme/gone", None, "GitHub knows no /repos/acme/gone (404)", NOON)
     found = checks(engine)
@@ -105,7 +105,7 @@ def test_of_many_ten_are_named(engine: Engine) -> None:
 def test_gaps_alone_are_told_and_are_nothing_that_somebody_must_do(engine: Engine) -> None:
     repository(engine)
     at_work(engine)
-    add(engine, hole(3, 4))
+    add(engine, run_gap(3, 4))
     found = checks(engine)
     assert found["Completeness"].ok is None
     assert found["Completeness"].detail.startswith("The repository has gaps.")

@@ -24,7 +24,7 @@ from streamlit.web.server.starlette.starlette_app_utils import create_signed_val
 from app import data
 from app.access.sessions import CLAIM, SESSIONS, Sessions, person_id
 from app.routes import PAGES
-from app.server import guard, middleware
+from app.server import authentication, middleware
 from app.server.routes import routes
 from app.server.sign_in import MAX_ATTEMPTS, SIGN_IN_LIMITER, SignInLimiter
 from db.access import end_sessions
@@ -181,7 +181,7 @@ def test_who_may_not_in_is_told_why_and_gets_nothing(client: TestClient) -> None
 
 def test_a_websocket_is_cut_when_its_session_ends(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     header = "; ".join(f"{name}={value}" for name, value in cookies(ALICE, age=12 * 3600 - 1).items())
-    monkeypatch.setattr(guard, "GRACE_SECONDS", -0.4)
+    monkeypatch.setattr(authentication, "GRACE_SECONDS", -0.4)
     with client.websocket_connect(STREAM, headers={"cookie": header}) as socket:
         socket.send_text("hello")
         assert socket.receive_text() == "hello"
@@ -239,7 +239,7 @@ def test_what_does_not_work_says_so(client: TestClient) -> None:
         assert (answer.status_code, answer.headers["location"], answer.text) == (302, "/sign-in/failed", "")
     failed = ask(client, "/sign-in/failed", {"pipeline_health_next": "%2Fruns"})
     assert failed.status_code == 401
-    assert "did not work" in failed.text
+    assert "Sign-in failed" in failed.text
     assert parse_qs(urlsplit(failed.text.split('class="go" href="')[1].split('"')[0]).query) == {"next": ["/runs"]}
     # Back from signing out.
     assert ask(client, "/oauth2callback").headers["location"] == "/"

@@ -13,20 +13,20 @@ from db.enums import Liveness
 from db.models import Claim
 from db.repositories.repository_queries import HeartbeatRow
 from health.completeness.collection_status import (
-    CollectionService,
+    CollectionReport,
+    collection_report,
     count_catching_up,
     is_heartbeat_stale,
     latest_heartbeat,
     liveness,
-    service,
 )
 from tests.builders import NOON, add_repository
-from tests.ledgers import DAY, add, delivery
+from tests.completeness_rows import DAY, add, delivery
 
 
-def served(engine: Engine, now: datetime = NOON) -> CollectionService:
+def served(engine: Engine, now: datetime = NOON) -> CollectionReport:
     with session_scope(engine) as session:
-        return service(session, now)
+        return collection_report(session, now)
 
 
 def test_without_a_collector_there_is_nothing_to_tell(engine: Engine) -> None:

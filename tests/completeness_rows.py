@@ -13,7 +13,7 @@ from tests.builders import NOON, WORKFLOW
 DAY = timedelta(days=1)
 
 
-def complete(engine: Engine, repository_id: int = 1, **changed: Any) -> None:
+def mark_complete(engine: Engine, repository_id: int = 1, **changed: Any) -> None:
     """A repository of which nothing is missing."""
     values = {
         "complete_since": NOON - 30 * DAY, "covered_to": NOON, "synced_at": NOON, "rescanned_deep_at": NOON,
@@ -30,7 +30,7 @@ def add(engine: Engine, *rows: Any) -> None:
         session.add_all(rows)
 
 
-def hole(first: int, last: int, state: str = "open", *, days: float = 1, **changed: Any) -> RunGap:
+def run_gap(first: int, last: int, state: str = "open", *, days: float = 1, **changed: Any) -> RunGap:
     moment = NOON - days * DAY
     values = {
         "repository_id": 1, "workflow_id": WORKFLOW.id, "first_number": first, "last_number": last, "state": state,
@@ -39,7 +39,7 @@ def hole(first: int, last: int, state: str = "open", *, days: float = 1, **chang
     return RunGap(**(values | changed))
 
 
-def history(*, phase: str = "reading", done: int = 400, expected: int | None = 1600, **changed: Any) -> Backfill:
+def backfill(*, phase: str = "reading", done: int = 400, expected: int | None = 1600, **changed: Any) -> Backfill:
     """From 90 to 30 days ago, read down to 45 days ago since ten minutes."""
     values = {
         "repository_id": 1, "since": NOON - 90 * DAY, "until": NOON - 30 * DAY, "cursor": NOON - 45 * DAY,
