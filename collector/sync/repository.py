@@ -5,7 +5,7 @@ One repository: who it is, its workflows and its list of runs.
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,13 +19,22 @@ from collector.github.pagination import ResultPage, pages
 from collector.github.payloads import RepositoryPayload, RunPayload, WorkflowPayload, parse_payload
 from collector.sync.convert import repository_record, run_record, workflow_record, workflow_record_from_run
 from collector.sync.failures import has_no_actions
-from collector.sync.scan_plan import DEEPEST_RESCAN, RESCAN_LEVELS, RunCoverage, ScanPlan, is_due, plan_scan
+from collector.sync.scan_plan import (
+    DEEPEST_RESCAN,
+    RESCAN_LEVELS,
+    RescanLevel,
+    RunCoverage,
+    ScanPlan,
+    is_due,
+    plan_scan,
+)
 from collector.sync.schedules import ScheduleReader
 from db.collection.backfills import close_covered_backfills
 from db.collection.claims import lock_repository
 from db.collection.sync_state import set_gaps, sync_state
 from db.engine import session_scope, write_scope
 from db.jobs.pending_jobs import job_lists_to_recheck, reopen_job_lists, unfinished_runs
+from db.models.collection import SyncState
 from db.repositories.repository_writes import (
     ensure_workflows,
     get_repository,
@@ -234,8 +243,7 @@ class RepositorySync:
     def _run_coverage(self, repository_id: int) -> tuple[RunCoverage, str | None]:
         with session_scope(self._engine) as session:
             state = sync_state(session, repository_id)
-            looked = {look.column: getattr(state, look.column) for look in RESCAN_LEVELS}
-            return RunCoverage(state.complete_since, state.covered_to, looked), state.runs_etag
+            return RunCoverage(state.complete_since, state.covered_to, _rescanned_at(state)), state.runs_etag
 
     def _refresh_unfinished(self, repository_id: int, repo: str, seen: ListProgress) -> int:
         """Runs that were running and that this walk did not meet are asked for one by one, the old ones rarely."""
@@ -304,12 +312,27 @@ class RepositorySync:
             reached = seen.oldest if seen.truncated and seen.oldest else walk_plan.until
             if walk_plan.is_initial:
                 state.complete_since = reached
-            for look in walk_plan.rescan_levels:
-                setattr(state, look.column, now)
+            _record_rescans(state, walk_plan.rescan_levels, now)
             if DEEPEST_RESCAN in walk_plan.rescan_levels:
                 close_covered_backfills(session, repository_id, reached, now)
             if DEEPEST_RESCAN in walk_plan.rescan_levels or seen.invalid_items:
                 set_gaps(session, repository_id, "unreadable", seen.invalid_items[:20])
+
+
+def _rescanned_at(state: SyncState) -> dict[str, datetime | None]:
+    """The time of the last rescan by the name of its level."""
+    times = (state.rescanned_at, state.rescanned_wide_at, state.rescanned_deep_at)
+    return {level.name: time for level, time in zip(RESCAN_LEVELS, times, strict=True)}
+
+
+def _record_rescans(state: SyncState, levels: Collection[RescanLevel], now: datetime) -> None:
+    recent, wide, deep = RESCAN_LEVELS
+    if recent in levels:
+        state.rescanned_at = now
+    if wide in levels:
+        state.rescanned_wide_at = now
+    if deep in levels:
+        state.rescanned_deep_at = now
 
 
 def _is_complete(listed: Sequence[ResultPage[WorkflowPayload]], number: int) -> bool:

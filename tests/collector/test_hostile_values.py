@@ -118,8 +118,8 @@ def test_an_answer_that_is_none_is_one_line_and_the_others_go_on(
 
 def test_names_of_jobs_and_steps_are_cut_and_what_is_no_job_is_one_line() -> None:
     huge = "x" * 10_000_000
-    found = parse_payload(JobPayload, {"id": 1, "run_id": 2, "name": huge, "runner_name": huge, "labels": [huge] * 1_000,
-                              "steps": [{"number": 1, "name": huge}], "html_url": huge})  # fmt: skip
+    item = {"id": 1, "run_id": 2, "name": huge, "runner_name": huge, "labels": [huge] * 1_000, "html_url": huge}
+    found = parse_payload(JobPayload, {**item, "steps": [{"number": 1, "name": huge}]})
     assert isinstance(found, JobPayload)
     assert found.labels is not None
     assert found.steps is not None
