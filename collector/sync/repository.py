@@ -5,24 +5,21 @@ One repository: who it is, its workflows and its list of runs.
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from collector.github.client import GitHubClient
-from collector.github.errors import Forbidden, GitHubError, InvalidResponse, NotFound, Unprocessable
+from collector.github.errors import Forbidden, GitHubError, NotFound, Unprocessable
 from collector.github.pagination import ResultPage, pages
-from collector.github.payloads import RepositoryPayload, RunPayload, WorkflowPayload, parse_payload
+from collector.github.payloads import InvalidPayload, RunPayload, WorkflowPayload, parse_payload
 from collector.sync.convert import repository_record, run_record, workflow_record, workflow_record_from_run
-from collector.sync.failures import has_no_actions
+from collector.sync.failures import has_no_actions, parse_repository
 from collector.sync.scan_plan import (
     DEEPEST_RESCAN,
-    RESCAN_LEVELS,
-    RescanLevel,
     RunCoverage,
     ScanPlan,
     is_due,
@@ -31,10 +28,16 @@ from collector.sync.scan_plan import (
 from collector.sync.schedules import ScheduleReader
 from db.collection.backfills import close_covered_backfills
 from db.collection.claims import lock_repository
-from db.collection.sync_state import set_gaps, sync_state
+from db.collection.sync_state import (
+    record_rescans,
+    record_sync_error,
+    record_sync_success,
+    rescan_times,
+    set_gaps,
+    sync_state,
+)
 from db.engine import session_scope, write_scope
 from db.jobs.pending_jobs import job_lists_to_recheck, reopen_job_lists, unfinished_runs
-from db.models.collection import SyncState
 from db.repositories.repository_writes import (
     ensure_workflows,
     get_repository,
@@ -200,9 +203,7 @@ class RepositorySync:
                 repository = get_repository(session, known[0])
                 start_monitoring(session, repository)
             else:
-                payload = parse_payload(RepositoryPayload, answer.data)
-                if isinstance(payload, str):
-                    raise InvalidResponse(f"GitHub's answer about {name} cannot be read ({payload})")
+                payload = parse_repository(answer.data, name)
                 repository = upsert_repository(session, repository_record(payload))
                 sync_state(session, repository.id).repository_etag = answer.etag
             sync_state(session, repository.id).identity_checked_at = now
@@ -243,7 +244,7 @@ class RepositorySync:
     def _run_coverage(self, repository_id: int) -> tuple[RunCoverage, str | None]:
         with session_scope(self._engine) as session:
             state = sync_state(session, repository_id)
-            return RunCoverage(state.complete_since, state.covered_to, _rescanned_at(state)), state.runs_etag
+            return RunCoverage(state.complete_since, state.covered_to, rescan_times(state)), state.runs_etag
 
     def _refresh_unfinished(self, repository_id: int, repo: str, seen: ListProgress) -> int:
         """Runs that were running and that this walk did not meet are asked for one by one, the old ones rarely."""
@@ -268,7 +269,9 @@ class RepositorySync:
             with write_scope(self._engine) as session:
                 mark_deleted(session, repository_id, run_id)
             return 1
-        return 0 if isinstance(payload, str) else self.store(repository_id, [payload]).changed
+        except InvalidPayload:
+            return 0
+        return self.store(repository_id, [payload]).changed
 
     def _record_missing_actions(self, repository_id: int, repo: str, error: GitHubError) -> bool:
         """Whether the repository has no Actions: then there is nothing to collect until a later look finds some. That
@@ -281,7 +284,7 @@ class RepositorySync:
         with write_scope(self._engine) as session:
             state = sync_state(session, repository_id, lock=True)
             state.actions_missing_since = state.actions_missing_since or now
-            state.synced_at, state.error, state.error_at = now, None, None
+            record_sync_success(state, now)
         if known is None:
             log.info(
                 "%s has no GitHub Actions: nothing to collect there until it has", repo, extra={"repository": repo}
@@ -302,7 +305,7 @@ class RepositorySync:
         now = self._clock()
         with write_scope(self._engine) as session:
             state = sync_state(session, repository_id, lock=True)
-            state.synced_at, state.error, state.error_at = now, None, None
+            record_sync_success(state, now)
             state.actions_missing_since = None
             if seen.unchanged:
                 return
@@ -312,27 +315,11 @@ class RepositorySync:
             reached = seen.oldest if seen.truncated and seen.oldest else walk_plan.until
             if walk_plan.is_initial:
                 state.complete_since = reached
-            _record_rescans(state, walk_plan.rescan_levels, now)
+            record_rescans(state, [level.name for level in walk_plan.rescan_levels], now)
             if DEEPEST_RESCAN in walk_plan.rescan_levels:
                 close_covered_backfills(session, repository_id, reached, now)
             if DEEPEST_RESCAN in walk_plan.rescan_levels or seen.invalid_items:
                 set_gaps(session, repository_id, "unreadable", seen.invalid_items[:20])
-
-
-def _rescanned_at(state: SyncState) -> dict[str, datetime | None]:
-    """The time of the last rescan by the name of its level."""
-    times = (state.rescanned_at, state.rescanned_wide_at, state.rescanned_deep_at)
-    return {level.name: time for level, time in zip(RESCAN_LEVELS, times, strict=True)}
-
-
-def _record_rescans(state: SyncState, levels: Collection[RescanLevel], now: datetime) -> None:
-    recent, wide, deep = RESCAN_LEVELS
-    if recent in levels:
-        state.rescanned_at = now
-    if wide in levels:
-        state.rescanned_wide_at = now
-    if deep in levels:
-        state.rescanned_deep_at = now
 
 
 def _is_complete(listed: Sequence[ResultPage[WorkflowPayload]], number: int) -> bool:
@@ -345,7 +332,6 @@ def record_failure(engine: Engine, name: str, error: GitHubError, now: datetime)
     """What is stored stays; the failure stands beside it until a look goes well."""
     with write_scope(engine) as session:
         repository_id = repository_id_of(session, name)
-        record_target(session, name, repository_id, str(error), now)
+        record_target(session, name, repository_id, str(error), now, code=error.code)
         if repository_id:
-            state: Any = sync_state(session, repository_id)
-            state.error, state.error_at = str(error)[:1000], now
+            record_sync_error(sync_state(session, repository_id), str(error), error.code, now)
