@@ -22,8 +22,7 @@ def attention(scope: Scope, now: datetime, version: int) -> list[attention_list.
 
 
 def regressions(scope: Scope, now: datetime) -> list[regression_detector.Regression]:
-    """What got worse over weeks is looked for every ten minutes, not with every run that ends."""
-    return _regressions(scope, now.replace(minute=now.minute // 10 * 10))
+    return _regressions(scope, regression_detector.evaluation_time(now))
 
 
 @serve_stale
