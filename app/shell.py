@@ -5,9 +5,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import data, filters, session
 from app import routes as at
+from app import session
 from app.access.policy import AccessDenied
+from app.data.connection import FailedOver
+from app.data.outages import Unavailable, current_outage
+from app.data.status import load_status
+from app.filters import controls, problems, selection, url_state
 from app.streamlit_patches.navigation import navigation
 from app.widgets import account, states
 from app.widgets.panel import style
@@ -31,19 +35,19 @@ _KEYS = {
 @st.fragment(run_every=_RETRY_SECONDS)
 def _retry_when_down() -> None:
     try:
-        data.status()
-    except data.Unavailable:
+        load_status()
+    except Unavailable:
         return
-    if data.current_outage() is None:
+    if current_outage() is None:
         st.rerun()
 
 
 @st.fragment(run_every=_RETRY_SECONDS)
 def _outage_notice() -> None:
     """Comes and goes by itself: the rest of the page is not drawn again, so that what somebody types stays."""
-    with suppress(data.Unavailable):
-        data.status()
-    if outage := data.current_outage():
+    with suppress(Unavailable):
+        load_status()
+    if outage := current_outage():
         states.outage_banner(outage)
 
 
@@ -78,24 +82,24 @@ pages = [overview, workflow, runs, failures, flaky, cost, alerts, collector, run
 page = st.navigation(pages)
 navigation({each.url_path: each.title for each in pages}, _KEYS)
 try:
-    status = data.status()
+    status = load_status()
     filtered = page not in (run, log, compare, alerts, collector)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="head"):
         if filtered and not kiosk:
-            filters.render(status.version, page.url_path, filters.visible_filters(page.url_path))
+            controls.render(status.version, page.url_path, problems.visible_filters(page.url_path))
         elif filtered:
-            filters.load_query_params()
+            url_state.load_query_params()
         with st.container(width=190, key="freshness"):
-            freshness(status.version, filters.trends if page is overview else None)
+            freshness(status.version, selection.trends if page is overview else None)
     _outage_notice()
     if filtered:
-        states.query_problems(filters.problems(status.version, page.url_path))
+        states.query_problems(problems.query_problems(status.version, page.url_path))
     if status.demo:
         states.demo_banner()
     if status.stale:
         states.stale_warning(status.stale)
-    shows_names = filtered and status.has_runs and filters.page_shows_names(page.url_path)
-    unknown = filters.unknown_names(status.version) if shows_names else None
+    shows_names = filtered and status.has_runs and problems.shows_names(page.url_path)
+    unknown = problems.unknown_names(status.version) if shows_names else None
     if unknown and unknown.none_known:
         states.unknown_names_state(unknown)
     else:
@@ -104,8 +108,8 @@ try:
         account.watch_session(user)
         if not kiosk:
             account.user_menu(user)
-except data.FailedOver:
+except FailedOver:
     st.rerun()
-except data.Unavailable as error:
+except Unavailable as error:
     states.unavailable(str(error))
     _retry_when_down()

@@ -321,5 +321,8 @@ class CollectorJobs:
         state = self._client.rate.state
         reset = state.reset_at.isoformat() if state.reset_at else None
         return {
-            "limit": state.limit, "remaining": state.remaining, "reset_at": reset, "reserve": self._client.rate.reserved,
-        }  # fmt: skip
+            "limit": state.limit,
+            "remaining": state.remaining,
+            "reset_at": reset,
+            "reserve": self._client.rate.reserved,
+        }

@@ -46,6 +46,21 @@ class LogState(StrEnum):
     PRUNED = "pruned"
 
 
+class ErrorCode(StrEnum):
+    """Why GitHub's data of a repository or a target could not be read. Stored with the error's text."""
+
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    BLOCKED = "blocked"
+    NOT_FOUND = "not_found"
+    OWNER_NOT_FOUND = "owner_not_found"
+    GONE = "gone"
+    UNPROCESSABLE = "unprocessable"
+    RATE_LIMITED = "rate_limited"
+    UNREACHABLE = "unreachable"
+    INVALID_RESPONSE = "invalid_response"
+
+
 class InboxState(StrEnum):
     PENDING = "pending"
     APPLIED = "applied"

@@ -21,7 +21,7 @@ from health.insights import flaky as flaky_workflows
 from health.insights import regressions as regression_detector
 from health.insights.causes import MAX_JOBS
 from health.insights.flaky import MAX_RUNS_FOR_JOBS, RERUN_DELAY
-from health.insights.regressions import LOOK_BACK
+from health.insights.regressions import LOOK_BACK, evaluation_time
 
 router = APIRouter(prefix="/api/insights", tags=["Insights"], dependencies=[Depends(reject_unknown_parameters)])
 Limit = Annotated[int, Query(ge=1, le=500, description="At most so many items; `total` says how many there are")]
@@ -138,7 +138,7 @@ def regressions(request: Request, session: SessionDep, scope: ScopeDep, now: Now
     belong to it: no `since`, `until`, `conclusion` or `status`."""
 
     def make() -> schemas.Regressions:
-        until = _round_down_10min(now)
+        until = evaluation_time(now)
         found = regression_detector.regressions(session, scope, until)
         window = Window(until - LOOK_BACK, until)
         return schemas.Regressions.model_validate(
@@ -161,7 +161,7 @@ def attention(request: Request, session: SessionDep, scope: ScopeDep, now: NowDe
     `status`. Alerts know no event and no actor: `event` and `actor` do not narrow them."""
 
     def make() -> schemas.AttentionList:
-        worse = regression_detector.regressions(session, scope, _round_down_10min(now))
+        worse = regression_detector.regressions(session, scope, evaluation_time(now))
         found = attention_list.attention(session, scope, now, known_regressions=worse)
         return schemas.AttentionList.model_validate(
             {"at": now, **_list_fields(found, limit, "things"), "data": completeness(session, scope)}
@@ -172,11 +172,6 @@ def attention(request: Request, session: SessionDep, scope: ScopeDep, now: NowDe
 
 def _completeness(session: Session, query: Filter) -> Completeness:
     return completeness(session, query.scope, query.window)
-
-
-def _round_down_10min(now: datetime) -> datetime:
-    """What got worse over weeks is looked for every ten minutes; the dashboard shows that of the same moment."""
-    return now.replace(minute=now.minute // 10 * 10, second=0, microsecond=0)
 
 
 def _cause_fields(cause: failure_causes.Cause) -> dict[str, Any]:

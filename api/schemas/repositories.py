@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from api.schemas.base import Schema, Time, example
-from db.enums import CompletenessState, Liveness
+from db.enums import CompletenessState, ErrorCode, Liveness
 from db.repositories.repository_queries import HeartbeatRow, TargetRow
 from health.completeness.collection_status import liveness
 from health.completeness.gaps import RepositoryCompleteness, backfill_progress, remediation
@@ -36,7 +36,8 @@ _SUMMARY: dict[str, Any] = {
     "history": _HISTORY,
 }  # fmt: skip
 _UNREADABLE: dict[str, Any] = {
-    "name": "acme/old-name", "error": _REFUSED, "advice": remediation(_REFUSED), "checked_at": "2026-11-23T12:00:00Z",
+    "name": "acme/old-name", "error": _REFUSED, "advice": remediation(ErrorCode.FORBIDDEN),
+    "checked_at": "2026-11-23T12:00:00Z",
 }  # fmt: skip
 
 
@@ -140,7 +141,7 @@ def repository_fields(
             {
                 "name": each.name,
                 "error": each.error,
-                "advice": remediation(each.error or ""),
+                "advice": remediation(each.error_code),
                 "checked_at": each.checked_at,
             }
             for each in unresolved
@@ -154,7 +155,7 @@ def _repository(ledger: RepositoryCompleteness, now: datetime) -> dict[str, Any]
             "covered_to", "synced_at", "audited_at", "error", "error_at", "actions_missing_since",
             "gaps", "runs", "runs_absent", "logs")  # fmt: skip
     return {name: getattr(ledger, name) for name in same} | {
-        "advice": remediation(ledger.error) if ledger.error else None,
+        "advice": remediation(ledger.error_code) if ledger.error else None,
         "relooked_deep_at": ledger.rescanned_deep_at,
         "runs_without_jobs": ledger.runs_without_jobs,
         "history": backfill_progress([ledger], now),

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app import data, frames
+from app import frames
 from app.components import runs
+from app.data.collection import load_collection, missing_numbers, storage_overview
 from app.widgets import cells
 from app.widgets.panel import panel
 from app.widgets.table import Column, paginate, table
@@ -27,7 +28,7 @@ _LABELS = {Tone.GOOD: "Complete", Tone.BUSY: "On its way", Tone.BAD: "Missing", 
 @st.fragment(run_every=_REFRESH_SECONDS)
 def live_status() -> None:
     """Renews itself while it is looked at."""
-    found = data.collection()
+    found = load_collection()
     said = found.completeness
     sign, colour = _SIGNS[said.tone]
     st.html(
@@ -47,7 +48,7 @@ def live_status() -> None:
 @st.fragment(run_every=_REFRESH_SECONDS)
 def repository_ledger(repo: str) -> None:
     """The ledger of one repository."""
-    found = data.collection()
+    found = load_collection()
     chosen = next((each for each in found.ledgers if each.repo == repo), None)
     if chosen is None:
         st.info(f"{markdown(repo)} is not monitored any more.", icon=":material/info:")
@@ -55,7 +56,7 @@ def repository_ledger(repo: str) -> None:
     rows = "".join(
         f'<li class="ph-{_SIGNS[each.tone][1]}"><span title="{_LABELS[each.tone]}">{_SIGNS[each.tone][0]}</span>'
         f"<div><span>{html(each.text)}</span><p>{html(each.remedy)}</p></div></li>"
-        for each in completeness_entries(chosen, data.missing_numbers(chosen.id), found.at)
+        for each in completeness_entries(chosen, missing_numbers(chosen.id), found.at)
     )
     st.html(f'<ul class="ph-ledger">{rows}</ul>')
 
@@ -75,7 +76,7 @@ _MAX_TABLES = 8
 
 
 def storage_panel() -> None:
-    found = data.storage_overview()
+    found = storage_overview()
     with panel("Storage", "what is kept, and for how long · renewed every minute", key="storage"):
         fact_grid(found.facts)
         rows = [_row(each) for each in found.storage.largest(_MAX_TABLES)]

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from app import data
+from app.data.runs import changes_since_success
 from app.status_style import colour_group, outcome_label
 from app.widgets import cells
 from app.widgets.cells import Cell
@@ -85,7 +85,7 @@ def deferred_jobs(run_id: int, version: int) -> None:
     """The jobs against the last success, compared when somebody wants to see them."""
     unfolded = st.expander("Jobs compared with the last success", on_change="rerun", key=f"since-green-{run_id}")
     if unfolded.open:
-        found = data.since_green(run_id, version)
+        found = changes_since_success(run_id, version)
         with unfolded:
             if found and found.comparison:
                 job_table(found.comparison, "since-green")
@@ -97,7 +97,7 @@ def since_green_csv(changes: ChangesSinceGreen, run_id: int, version: int) -> tu
 
 
 def _all_jobs(run_id: int, version: int) -> tuple[Sequence[Column], list[Row]]:
-    found = data.since_green(run_id, version)
+    found = changes_since_success(run_id, version)
     return jobs_csv(found.comparison) if found and found.comparison else ((), [])
 
 

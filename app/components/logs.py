@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from app import data
-from app.data import RunWithJobs
+from app.data.outages import Unavailable
+from app.data.runs import RunWithJobs, attempt_detail, request_log, run_logs
 from app.javascript import bundle
 from app.logs.script import script_path
 from app.status_style import colour_group, outcome_label
@@ -42,8 +42,8 @@ def select_log(newest: RunWithJobs, version: int) -> SelectedLog | None:
     wanted, attempt = _number("job_id"), _number("attempt")
     known = [each.attempt for each in newest.attempts] or [newest.run.attempt]
     for number in [attempt] if attempt in known else sorted(known, reverse=True):
-        detail = data.attempt_detail(newest, number, version)
-        rows = data.run_logs(newest.run.id, number, version) if detail else []
+        detail = attempt_detail(newest, number, version)
+        rows = run_logs(newest.run.id, number, version) if detail else []
         row = next((each for each in rows if wanted in (None, each.job_id)), None)
         if detail and row:
             job = next((each for each in detail.jobs if each.id == row.job_id), None)
@@ -158,8 +158,8 @@ def _fetch_button(row: JobLogRow, run_id: int) -> None:
     if not st.button("Fetch this log", key=f"fetch-{row.job_id}", icon=":material/download:"):
         return
     try:
-        data.request_log(row, run_id)
-    except data.Unavailable as error:
+        request_log(row, run_id)
+    except Unavailable as error:
         st.error(markdown(error))
         return
     st.rerun()

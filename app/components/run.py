@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 import streamlit as st
 
-from app import data, frames, session
-from app.data import RunWithJobs, utc_now
+from app import frames, session
+from app.data.connection import utc_now
+from app.data.runs import RunWithJobs, job_steps
 from app.status_style import colour_group, outcome_label
 from app.widgets.cells import anchor, stamp
 from app.widgets.table import paginate
@@ -255,13 +256,13 @@ def steps(detail: RunWithJobs, attempt: int, version: int) -> None:
         unfolded = st.expander(_job_label(job), expanded=expanded, on_change="rerun", key=f"steps-{attempt}-{job.id}")
         if unfolded.open:
             with unfolded:
-                _steps_of(job, data.job_steps(detail.run.id, (job.id,), version).get(job.id, []))
+                _steps_of(job, job_steps(detail.run.id, (job.id,), version).get(job.id, []))
 
 
 def _all_steps(run_id: int, jobs: Sequence[JobSummary], version: int) -> Mapping[int, Steps] | None:
     """The steps of all of these jobs by their id, where they are few enough to send them whether somebody looks at
     them or not; else null."""
-    listed = data.job_steps(run_id, tuple(job.id for job in jobs), version)
+    listed = job_steps(run_id, tuple(job.id for job in jobs), version)
     return listed if sum(map(len, listed.values())) <= _MAX_STEPS else None
 
 

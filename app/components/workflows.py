@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.data import Trends, WorkflowList
+from app.data.figures import Trends, WorkflowList
 from app.status_style import standing_colour, standing_label, standing_reason
 from app.widgets import cells
 from app.widgets.cells import Cell, anchor

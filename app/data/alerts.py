@@ -1,4 +1,4 @@
-"""What the page of alerts reads and writes."""
+"""What the Alerts page reads and writes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 import streamlit as st
 from sqlalchemy.orm import Session
 
-from app import data
-from app.data import serve_stale
+from app.data.connection import read_session, utc_now, write_session
+from app.data.outages import serve_stale
 from db.definitions.scope import Scope, Window
 from db.enums import AlertState
 from db.repositories.repository_queries import heartbeat
 from db.runs.run_queries import RunRow
 from health.alerts.channels.base import Message
+from health.alerts.measurement import backtest as backtests
 from health.alerts.measurement.backtest import Backtest
-from health.alerts.measurement.backtest import backtest as replayed
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import Patterns, Quiet
 from health.alerts.storage import alert_writes, stored_rules
@@ -43,8 +43,8 @@ _OPEN_STATES = (AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.SILENCED)
 
 @dataclass(frozen=True)
 class AlertOverview:
-    """How alerting stands. `firing` are the newest of all that fire, whatever their state. `channels` are those that
-    the collector has; null while it never said. `firsts`: the first bad runs of those that fire, by their ids."""
+    """The state of alerting. `firing`: the newest open alerts. `channels`: the channels that the collector has configured;
+    null before its first heartbeat. `first_bad_runs`: the first failed runs of the open alerts by run id."""
 
     at: datetime
     counts: dict[AlertState, int]
@@ -65,9 +65,9 @@ class AlertOverview:
 @serve_stale
 @st.cache_data(ttl=3, max_entries=1, show_spinner=False)
 def alert_overview() -> AlertOverview:
-    now = data.utc_now()
-    with data.session() as session:
-        known = list_silences(session)
+    now = utc_now()
+    with read_session() as session:
+        silences = list_silences(session)
         beat = heartbeat(session)
         channels = beat.detail.get("channels") if beat else None
         open_now = alert_page(session, AlertFilter(states=_OPEN_STATES), now, limit=MAX_FIRING).items
@@ -76,8 +76,8 @@ def alert_overview() -> AlertOverview:
             counts=count_alerts(session, now),
             firing=open_now,
             rules=list_rules(session),
-            silences=[each for each in known if each.ends_at > now],
-            ended_silences=[each for each in known if each.ends_at <= now][:_MAX_ENDED],
+            silences=[silence for silence in silences if silence.ends_at > now],
+            ended_silences=[silence for silence in silences if silence.ends_at <= now][:_MAX_ENDED],
             undelivered=dead_notifications(session, now - _DEAD_WINDOW),
             channels=[str(name) for name in channels] if isinstance(channels, list) else None,
             test_deliveries=latest_test_notifications(session),
@@ -86,14 +86,13 @@ def alert_overview() -> AlertOverview:
 
 
 def _first_bad_runs(session: Session, rows: Sequence[AlertRow]) -> dict[int, RunRow]:
-    named = [each.detail.get("first_bad_run") for each in rows]
-    wanted = [each for each in named if isinstance(each, int)]
-    return {run.id: run for run in list_runs_by_id(session, wanted)} if wanted else {}
+    run_ids = [run_id for row in rows if isinstance(run_id := row.detail.get("first_bad_run"), int)]
+    return {run.id: run for run in list_runs_by_id(session, run_ids)} if run_ids else {}
 
 
 @dataclass(frozen=True)
 class FiringPage:
-    """A page of the alerts that fire, whatever their state, newest first; `firsts` as in Board."""
+    """A page of the open alerts, newest first. `first_bad_runs` as in AlertOverview."""
 
     page: AlertPage
     first_bad_runs: dict[int, RunRow]
@@ -102,84 +101,84 @@ class FiringPage:
 @serve_stale
 @st.cache_data(ttl=3, max_entries=64, show_spinner=False)
 def firing_page(cursor: str | None) -> FiringPage:
-    with data.session() as session:
-        page = alert_page(session, AlertFilter(states=_OPEN_STATES), data.utc_now(), limit=MAX_FIRING, cursor=cursor)
+    with read_session() as session:
+        page = alert_page(session, AlertFilter(states=_OPEN_STATES), utc_now(), limit=MAX_FIRING, cursor=cursor)
         return FiringPage(page, _first_bad_runs(session, page.items))
 
 
 @serve_stale
 @st.cache_data(ttl=3, max_entries=64, show_spinner=False)
 def history_page(cursor: str | None) -> AlertPage:
-    with data.session() as session:
-        return alert_page(session, AlertFilter(states=(AlertState.RESOLVED,)), data.utc_now(), limit=_PAGE_SIZE, cursor=cursor)
+    with read_session() as session:
+        return alert_page(session, AlertFilter(states=(AlertState.RESOLVED,)), utc_now(), limit=_PAGE_SIZE, cursor=cursor)
 
 
 @serve_stale
 @st.cache_data(ttl=3, max_entries=64, show_spinner=False)
 def alert_by_id(alert_id: int) -> AlertRow | None:
-    with data.session() as session:
-        return get_alert(session, alert_id, data.utc_now())
+    with read_session() as session:
+        return get_alert(session, alert_id, utc_now())
 
 
 @serve_stale
 @st.cache_data(ttl=3600, max_entries=128, show_spinner=False)
 def backtest(rule: Rule, now: datetime) -> Backtest:
-    with data.session() as session:
-        return replayed(session, rule, now)
+    with read_session() as session:
+        return backtests.backtest(session, rule, now)
 
 
 @serve_stale
 @st.cache_data(ttl=600, max_entries=8, show_spinner=False)
 def overall_metrics(window: Window, version: int) -> Metrics:
-    """Of everything."""
-    with data.session() as session:
+    """Metrics of all repositories."""
+    with read_session() as session:
         return service.snapshot(session, Scope(), window, commits=False)
 
 
 def acknowledge(alert_id: int, by: str, comment: str) -> bool:
-    """False where it is over."""
-    with data.write_session() as session:
-        known = alert_writes.acknowledge(session, alert_id, by, comment, data.utc_now())
+    """False if the alert is resolved."""
+    with write_session() as session:
+        acknowledged = alert_writes.acknowledge(session, alert_id, by, comment, utc_now())
     _invalidate()
-    return known
+    return acknowledged
 
 
 def add_silence(scope: Patterns, rule_id: int | None, span: timedelta, comment: str, author: str) -> None:
-    now = data.utc_now()
-    with data.write_session() as session:
+    now = utc_now()
+    with write_session() as session:
         alert_writes.add_silence(session, scope, rule_id, now, now + span, comment=comment, author=author, now=now)
     _invalidate()
 
 
 def end_silence(silence_id: int) -> None:
-    with data.write_session() as session:
-        alert_writes.end_silence(session, silence_id, data.utc_now())
+    with write_session() as session:
+        alert_writes.end_silence(session, silence_id, utc_now())
     _invalidate()
 
 
 def save_rule(rule: Rule) -> None:
-    """A checked rule, new where it has no id. Raises RuleIsBuiltIn."""
-    with data.write_session() as session:
+    """Adds a validated rule if it has no id, else replaces the stored one. Raises BuiltInRuleError."""
+    with write_session() as session:
         if rule.id is None:
-            stored_rules.add_rule(session, rule, data.utc_now())
+            stored_rules.add_rule(session, rule, utc_now())
         else:
-            stored_rules.update_rule(session, rule.id, rule, data.utc_now())
+            stored_rules.update_rule(session, rule.id, rule, utc_now())
     _invalidate()
 
 
 def delete_rule(rule_id: int) -> None:
-    with data.write_session() as session:
-        stored_rules.delete_rule(session, rule_id, data.utc_now())
+    with write_session() as session:
+        stored_rules.delete_rule(session, rule_id, utc_now())
     _invalidate()
 
 
 def request_test(channel: str, message: Message) -> None:
-    """The collector sends it within seconds, as it sends alerts."""
-    with data.write_session() as session:
-        alert_writes.enqueue(session, None, "test", {channel: message.to_dict()}, data.utc_now())
+    """Queues a test message, which the collector sends within seconds in the same way as an alert."""
+    with write_session() as session:
+        alert_writes.enqueue(session, None, "test", {channel: message.to_dict()}, utc_now())
     _invalidate()
 
 
 def _invalidate() -> None:
-    for kept in (alert_overview, firing_page, history_page, alert_by_id):
-        kept.clear()
+    for query in (alert_overview, firing_page, history_page, alert_by_id):
+        query.clear()

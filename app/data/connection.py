@@ -1,4 +1,4 @@
-"""The dashboard's connection to the database: whatever is wrong with it becomes one line for people."""
+"""The dashboard's sessions with the database. Database errors become `Unavailable` with one line for users."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,22 +9,19 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import Session
 
-__all__ = ["DatabaseDown", "FailedOver", "Unavailable", "utc_now", "current_engine", "reset_engine", "translate_errors", "reader", "session", "write_session"]
-
 from app.access.sessions import SESSIONS
-from app.data.outages import DatabaseDown, Unavailable, outages
+from app.data.outages import Unavailable, outages
 from app.settings import DashboardSettings
 from core.settings import ConfigError
 from db.access import end_sessions, session_generation
-from db.engine import DatabaseUnavailable, interactive_write_scope, describe_failure, is_locked, session_scope
+from db.engine import DatabaseUnavailable, describe_failure, interactive_write_scope, is_locked, session_scope
 from db.migrate import NotMigrated, check_migrated
 from db.replica import ReplicaRouter, is_replica_failure
-from health.completeness.service import OVERVIEW_KEY, RepositoryOverview
-from health.completeness.service import read_overview as read_collected
+from health.completeness.service import OVERVIEW_KEY, RepositoryOverview, read_overview
 
 
 class FailedOver(Unavailable):
-    """The replica broke off, and the database itself answers from now on: the same may be asked again at once."""
+    """The replica failed. The primary answers from now on, so that the same query can be repeated at once."""
 
 
 @st.cache_resource(show_spinner=False)
@@ -36,12 +33,12 @@ def reader() -> ReplicaRouter:
 
 
 def current_engine() -> Engine:
-    """What answers now."""
+    """The engine to which reads go now."""
     return reader().engine
 
 
 def reset_engine() -> None:
-    """Lets the next question begin anew, maybe on another database."""
+    """Closes all connections and clears all caches; the next read loads the settings again."""
     with suppress(Unavailable), translate_errors():
         reader().close()
     reader.clear()
@@ -52,26 +49,36 @@ def reset_engine() -> None:
 
 
 @contextmanager
-def session(version: int | None = None) -> Iterator[Session]:
-    """With the version of the data, what is known to be complete is not asked for again: see `collected`."""
+def read_session(version: int | None = None) -> Iterator[Session]:
+    """With the version of the data, the completeness overview comes from a cache (`_overview`) and is not read again by
+    each query of a page."""
     outages.check()
-    known = None if version is None else collected(version)
-    with translate_errors(), reader().session() as found:
+    overview = None if version is None else _overview(version)
+    with translate_errors(), reader().session() as session:
         outages.record_success()
-        found.info[OVERVIEW_KEY] = known
-        yield found
+        session.info[OVERVIEW_KEY] = overview
+        yield session
 
 
 @st.cache_resource(ttl=30, max_entries=4, show_spinner=False)
-def collected(version: int) -> RepositoryOverview:
-    """Read once for all that a page shows."""
-    with translate_errors(), reader().session() as found:
-        return read_collected(found)
+def _overview(version: int) -> RepositoryOverview:
+    with translate_errors(), reader().session() as session:
+        return read_overview(session)
+
+
+@contextmanager
+def write_session() -> Iterator[Session]:
+    """A transaction for a user's action on the primary. The user's next reads see its result: they do not go to a
+    replica until it has caught up."""
+    with translate_errors():
+        with interactive_write_scope(reader().primary) as session:
+            yield session
+        reader().record_write()
 
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Whatever is wrong with the database becomes one line for people, without its address."""
+    """Raises Unavailable for errors of the database and of its settings. The message never contains the database URL."""
     try:
         yield
     except (ConfigError, NotMigrated) as error:
@@ -80,9 +87,7 @@ def translate_errors() -> Iterator[None]:
         raise outages.record_failure(str(error)) from None
     except DBAPIError as error:
         if is_replica_failure(error):
-            raise FailedOver(
-                "The replica of the database broke off; loading the page anew asks the database itself."
-            ) from None
+            raise FailedOver("The replica of the database failed; reload the page to read from the primary.") from None
         if is_locked(error):
             raise Unavailable("Another program is writing to the database; try again in a moment.") from None
         raise _diagnose(error) from None
@@ -91,15 +96,15 @@ def translate_errors() -> Iterator[None]:
 
 
 def _diagnose(error: DBAPIError) -> Unavailable:
-    """A statement fails on a table that is not there long before anybody asks for the revision."""
+    """Distinguishes a database that is not migrated, where statements fail for missing tables, from an outage."""
     try:
         check_migrated(current_engine())
-    except NotMigrated as found:
-        return Unavailable(str(found))
-    except DatabaseUnavailable as found:
-        return outages.record_failure(str(found))
-    except DBAPIError as found:
-        return outages.record_failure(describe_failure(current_engine(), found))
+    except NotMigrated as reason:
+        return Unavailable(str(reason))
+    except DatabaseUnavailable as reason:
+        return outages.record_failure(str(reason))
+    except DBAPIError as reason:
+        return outages.record_failure(describe_failure(current_engine(), reason))
     return outages.record_failure(describe_failure(current_engine(), error))
 
 
@@ -107,28 +112,19 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@contextmanager
-def write_session() -> Iterator[Session]:
-    """What a person does here goes to the primary database, never to a replica; and what they see next is that."""
-    with translate_errors():
-        with interactive_write_scope(reader().primary) as found:
-            yield found
-        reader().record_write()
-
-
 def _generation(person: str) -> int | None:
-    """Of the database itself: a replica may not know yet who has signed out."""
+    """Read from the primary: a replica may lag behind a sign-out."""
     try:
-        with translate_errors(), session_scope(reader().primary) as found:
-            return session_generation(found, person)
+        with translate_errors(), session_scope(reader().primary) as session:
+            return session_generation(session, person)
     except Unavailable:
         return None
 
 
 def _end_sessions(person: str) -> int | None:
     try:
-        with translate_errors(), interactive_write_scope(reader().primary) as found:
-            return end_sessions(found, person, utc_now())
+        with translate_errors(), interactive_write_scope(reader().primary) as session:
+            return end_sessions(session, person, utc_now())
     except Unavailable:
         return None
 

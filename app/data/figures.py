@@ -1,7 +1,6 @@
-"""Figures by filter and data version, kept for all sessions together. What is kept is never changed, so it is handed
-out as it is, not copied.
+"""Figures by filter and data version, cached for all browser sessions.
 
-Minutes, money and queues.
+Cached values are never modified, so that `st.cache_resource`, which does not copy them, is safe.
 """
 
 from collections.abc import Mapping
@@ -11,13 +10,13 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from app.data.connection import utc_now, session
+from app.data.connection import read_session, utc_now
 from app.data.outages import serve_stale
-from app.data.status import now
+from app.data.status import window_end
 from db.definitions.scope import Scope, Window
 from db.enums import GroupBy, Interval
 from db.repositories import repository_queries
-from db.repositories.schedules import schedule_error as trouble_of
+from db.repositories.schedules import schedule_error
 from health.completeness import service as completeness_queries
 from health.completeness.gaps import Completeness
 from health.metrics import capacity, cost, service
@@ -28,7 +27,7 @@ from health.metrics.queries import branch_status
 
 @dataclass(frozen=True)
 class Trends:
-    """`before` are the points of the previous period, one for each of `points`; empty where it was not collected."""
+    """`previous` has the points of the previous period, one for each of `points`; empty if it was not collected."""
 
     comparison: service.Comparison
     points: list[service.Point]
@@ -37,9 +36,9 @@ class Trends:
 
 @dataclass(frozen=True)
 class WorkflowList:
-    """`before`: the figures of the previous period, empty where it was not collected; `standings`: how each stands on its
-    default branch now; both by repository and workflow id. Broken ones come first, whatever branch the figures are
-    of."""
+    """`previous`: figures of the previous period, empty if it was not collected. `standings`: the status of the default
+    branch. Both by (repository, workflow id). Workflows with a failing default branch come first, whatever the branch
+    of the figures."""
 
     items: list[service.WorkflowHealth]
     previous: dict[tuple[str, int], Metrics]
@@ -62,26 +61,26 @@ class FilterOptions:
 @serve_stale
 @st.cache_resource(ttl=120, max_entries=64, show_spinner=False)
 def filter_options(scope: Scope, since: datetime, version: int) -> FilterOptions:
-    """Values to filter by; branches and workflows of the chosen repositories only."""
-    with session(version) as found:
+    """Options of the filters. Branches and workflows are those of the selected repositories."""
+    with read_session(version) as session:
         return FilterOptions(
-            repos=[row.repo for row in repository_queries.list_repositories(found)],
-            workflows=sorted({row.name for row in repository_queries.list_workflows(found, scope)}, key=str.lower),
-            branches=repository_queries.list_branches(found, scope, since),
-            events=repository_queries.frequent_values(found, "event", since),
-            actors=repository_queries.frequent_values(found, "actor", since),
+            repos=[row.repo for row in repository_queries.list_repositories(session)],
+            workflows=sorted({row.name for row in repository_queries.list_workflows(session, scope)}, key=str.lower),
+            branches=repository_queries.list_branches(session, scope, since),
+            events=repository_queries.frequent_values(session, "event", since),
+            actors=repository_queries.frequent_values(session, "actor", since),
         )
 
 
 @serve_stale
 @st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
 def trends(scope: Scope, window: Window, interval: Interval, version: int, *, commits: bool = False) -> Trends:
-    """`commits`: with the success rate by commit, which is read from the runs."""
-    with session(version) as found:
+    """`commits`: include the success rate by commit, which is computed from the runs instead of roll-ups."""
+    with read_session(version) as session:
         now = utc_now()
-        comparison = service.compare(found, scope, window, commits=commits, now=now)
-        before = service.series(found, scope, window.before(), interval, now=now) if comparison.comparable else []
-        return Trends(comparison, service.series(found, scope, window, interval, now=now), before)
+        comparison = service.compare(session, scope, window, commits=commits, now=now)
+        previous = service.series(session, scope, window.before(), interval, now=now) if comparison.comparable else []
+        return Trends(comparison, service.series(session, scope, window, interval, now=now), previous)
 
 
 @serve_stale
@@ -89,44 +88,46 @@ def trends(scope: Scope, window: Window, interval: Interval, version: int, *, co
 def failure_hours(
     scope: Scope, window: Window, zone: ZoneInfo, version: int
 ) -> tuple[list[service.HourCell] | None, list[service.HourCell]]:
-    """Of the zone, null where they cannot be told; and, where they cannot, of UTC."""
-    with session() as found:
-        local = service.local_weekday_hours(found, scope, window, zone)
-        return local, [] if local is not None else service.weekday_hours(found, scope, window)
+    """(hours of the time zone, hours in UTC). Roll-ups of whole UTC hours cannot be assigned to the hours of some time
+    zones and periods: then the first is null, and the second is filled."""
+    with read_session() as session:
+        local = service.local_weekday_hours(session, scope, window, zone)
+        return local, [] if local is not None else service.weekday_hours(session, scope, window)
 
 
 @serve_stale
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def workflows(scope: Scope, window: Window, version: int) -> WorkflowList:
-    with session(version) as found:
-        listed = service.workflows(found, scope, window, window.until)
-        known = service.was_collected(found, scope, window)
-        past = service.groups(found, scope, window.before(), GroupBy.WORKFLOW) if known else []
-        stand = branch_status.workflow_statuses(found, scope, now(version))
-    failing = {key for key, each in stand.items() if each.status is WorkflowStatus.FAILING}
-    listed.sort(key=lambda each: (each.repo, each.workflow_id) not in failing)
-    return WorkflowList(listed, {(each.repo or "", each.workflow_id or 0): each.metrics for each in past}, stand)
+    with read_session(version) as session:
+        items = service.workflows(session, scope, window, window.until)
+        is_comparable = service.was_collected(session, scope, window)
+        groups = service.groups(session, scope, window.before(), GroupBy.WORKFLOW) if is_comparable else []
+        statuses = branch_status.workflow_statuses(session, scope, window_end(version))
+    failing = {key for key, status in statuses.items() if status.status is WorkflowStatus.FAILING}
+    items.sort(key=lambda item: (item.repo, item.workflow_id) not in failing)
+    previous = {(group.repo or "", group.workflow_id or 0): group.metrics for group in groups}
+    return WorkflowList(items, previous, statuses)
 
 
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
 def standing(repo: str, workflow_id: int, version: int) -> BranchStatus | None:
-    """Of one workflow; null where it is not known."""
-    with session() as found:
+    """The status of a workflow's default branch; null for an unknown workflow."""
+    with read_session() as session:
         scope = Scope(repos=(repo,), workflows=(str(workflow_id),))
-        return branch_status.workflow_statuses(found, scope, now(version)).get((repo, workflow_id))
+        return branch_status.workflow_statuses(session, scope, window_end(version)).get((repo, workflow_id))
 
 
 @serve_stale
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def workflow_names(version: int) -> dict[int, repository_queries.WorkflowRow]:
-    with session() as found:
-        return {row.id: row for row in repository_queries.list_workflows(found, Scope())}
+    with read_session() as session:
+        return {row.id: row for row in repository_queries.list_workflows(session, Scope())}
 
 
 @dataclass(frozen=True)
 class KnownNames:
-    """`repos`: lower case to the name as it is stored, of all that have stored data or are monitored; `workflows`: names
-    and ids in the asked scope."""
+    """`repos`: stored name by lower-case name of every repository that is monitored or has stored data. `workflows`: names
+    and ids of the workflows in the scope."""
 
     repos: Mapping[str, str]
     workflows: frozenset[str]
@@ -135,32 +136,32 @@ class KnownNames:
 @serve_stale
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
 def known_names(scope: Scope, version: int) -> KnownNames:
-    with session() as found:
-        repos = repository_queries.known_repositories(found)
-        listed = repository_queries.list_workflows(found, scope)
-    names = {name for row in listed for name in (row.name, str(row.id))}
+    with read_session() as session:
+        repos = repository_queries.known_repositories(session)
+        rows = repository_queries.list_workflows(session, scope)
+    names = {name for row in rows for name in (row.name, str(row.id))}
     return KnownNames({repo.lower(): repo for repo in repos}, frozenset(names))
 
 
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
 def broken_workflows(scope: Scope, at: datetime, version: int) -> list[service.Streak]:
-    with session() as found:
-        return service.failing_streaks(found, scope, at)
+    with read_session() as session:
+        return service.failing_streaks(session, scope, at)
 
 
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
 def schedule_problem(workflow: repository_queries.WorkflowRow, version: int) -> str | None:
-    """Why the workflow's schedule, or a part of it, cannot be judged; null where it can."""
-    with session() as found:
-        return trouble_of(found, workflow.repository_id, workflow.id)
+    """Why the workflow's schedule, or a part of it, cannot be evaluated; null if it can."""
+    with read_session() as session:
+        return schedule_error(session, workflow.repository_id, workflow.id)
 
 
 @serve_stale
 @st.cache_resource(ttl=60, max_entries=128, show_spinner=False)
 def completeness(scope: Scope, window: Window | None, version: int) -> Completeness:
-    """Of the runs of a window, for pages whose figures do not carry it."""
-    with session(version) as found:
-        return completeness_queries.completeness(found, scope, window)
+    """The completeness of a window's runs, for pages whose figures do not include it."""
+    with read_session(version) as session:
+        return completeness_queries.completeness(session, scope, window)
 
 
 @dataclass(frozen=True)
@@ -173,16 +174,16 @@ class RunnerUsage:
 @serve_stale
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def cost_breakdown(scope: Scope, window: Window, by: cost.CostGroupBy, version: int) -> cost.CostBreakdown:
-    with session(version) as found:
-        return cost.cost_by_group(found, scope, window, by)
+    with read_session(version) as session:
+        return cost.cost_by_group(session, scope, window, by)
 
 
 @serve_stale
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def runner_usage(scope: Scope, window: Window, interval: Interval, version: int) -> RunnerUsage:
-    with session(version) as found:
+    with read_session(version) as session:
         return RunnerUsage(
-            cost.cost_series(found, scope, window, interval),
-            capacity.queues(found, scope, window),
-            cost.wasted_minutes(found, scope, window),
+            cost.cost_series(session, scope, window, interval),
+            capacity.queues(session, scope, window),
+            cost.wasted_minutes(session, scope, window),
         )

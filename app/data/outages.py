@@ -1,4 +1,4 @@
-"""What pages show while the database is away: the figures that were read last, and since when."""
+"""Outages of the database: pages show the results of the last successful reads and since when the outage lasts."""
 
 import inspect
 import logging
@@ -15,24 +15,28 @@ from db.definitions.scope import Window
 
 log = logging.getLogger(__name__)
 _Query = TypeVar("_Query", bound=Callable[..., Any])
-# Questions to one function whose answers are kept beyond their time in the cache, and periods of each.
+# Stale results of each query: at most so many combinations of arguments, and periods of each.
 _MAX_QUERIES, _MAX_PERIODS = 64, 4
 _MAX_DRIFT = timedelta(minutes=15)
-# So long after a failure nobody else waits for the database.
+# The time after a failure during which no query waits for the database.
 _RETRY_SECONDS = 2.0
+_DOWN_MESSAGE = "The database does not answer. The log of the dashboard says why."
 
 
 class Unavailable(Exception):
-    """The data cannot be read now; the message is one line for people."""
+    """The data cannot be read; the message is one line for users."""
 
 
 class DatabaseDown(Unavailable):
-    """The database does not answer. Why stands in the log, with its address; viewers are not told."""
+    """The database does not answer. Only the log has the reason, which contains the address of the database."""
+
+    def __init__(self) -> None:
+        super().__init__(_DOWN_MESSAGE)
 
 
 @dataclass(frozen=True)
 class Outage:
-    """`figures_of`: when the database answered last; null where it never did."""
+    """`last_success_at`: when the database answered last; null if it never did."""
 
     since: datetime
     last_success_at: datetime | None
@@ -57,27 +61,27 @@ class OutageTracker:
             self._failed_at = float("-inf")
 
     def record_failure(self, reason: str) -> DatabaseDown:
-        """One line in the log for each outage."""
+        """Logs one line for each outage."""
         with self._lock:
             if self._since is None:
                 log.warning("%s", reason)
                 self._since = datetime.now(UTC)
             self._failed_at = time.monotonic()
-        return DatabaseDown("The database does not answer. The log of the dashboard says why.")
+        return DatabaseDown()
 
     def check(self) -> None:
-        """Raises Away right after a failure: a page asks a dozen questions, and each would wait for its own."""
+        """Raises DatabaseDown shortly after a failure: each of a page's dozen queries would wait for its own timeout."""
         with self._lock:
-            waits = time.monotonic() - self._failed_at < _RETRY_SECONDS
-        if waits:
-            raise DatabaseDown("The database does not answer. The log of the dashboard says why.")
+            failed_recently = time.monotonic() - self._failed_at < _RETRY_SECONDS
+        if failed_recently:
+            raise DatabaseDown
 
     def reset(self) -> None:
         with self._lock:
             self._since = self._last_success_at = None
             self._failed_at = float("-inf")
-        for last in _stale_results:
-            last.clear()
+        for results in _stale_results:
+            results.clear()
 
 
 outages = OutageTracker()
@@ -91,36 +95,37 @@ def current_outage() -> Outage | None:
 
 
 def serve_stale(query: _Query) -> _Query:
-    """While the database is away, what the same question was answered last; raises Away where it never was. Its
-    arguments must be hashable.
+    """A decorator: during an outage the query returns its last result for the same arguments, which must be hashable.
+    Raises DatabaseDown if there is none.
 
-    The version of the data and the clock move on between two reads of a page: an answer to an older version, for a
-    period of the same length that ended up to `_DRIFT` earlier, is one to the same question."""
-    last: OrderedDict[Any, list[_StaleResult]] = OrderedDict()
-    _stale_results.append(last)
+    The version of the data and the clock advance between two reads of a page. Arguments are the same if they differ
+    only in the version and in points in time of up to `_MAX_DRIFT`; windows must have the same length.
+    """
+    results: OrderedDict[Any, list[_StaleResult]] = OrderedDict()
+    _stale_results.append(results)
     signature = inspect.signature(query)
 
     @wraps(query)
-    def answer(*args: Any, **named: Any) -> Any:
-        key, moments = _result_key(signature.bind(*args, **named).arguments)
+    def query_or_stale(*args: Any, **kwargs: Any) -> Any:
+        key, moments = _result_key(signature.bind(*args, **kwargs).arguments)
         try:
-            found = query(*args, **named)
+            value = query(*args, **kwargs)
         except DatabaseDown:
             with _stale_lock:
-                near = next((each for each in last.get(key, ()) if each.matches(moments)), None)
-            if near is None:
+                stale = next((result for result in results.get(key, ()) if result.matches(moments)), None)
+            if stale is None:
                 raise
-            return near.value
+            return stale.value
         with _stale_lock:
-            others = [each for each in last.pop(key, ()) if not each.matches(moments)]
-            last[key] = [_StaleResult(moments, found), *others][:_MAX_PERIODS]
-            while len(last) > _MAX_QUERIES:
-                last.popitem(last=False)
-        return found
+            others = [result for result in results.pop(key, ()) if not result.matches(moments)]
+            results[key] = [_StaleResult(moments, value), *others][:_MAX_PERIODS]
+            while len(results) > _MAX_QUERIES:
+                results.popitem(last=False)
+        return value
 
-    # Of the cache below, what callers use.
-    answer.clear = getattr(query, "clear", None)  # type: ignore[attr-defined]
-    return cast(_Query, answer)
+    # The method of the cache below that callers use.
+    query_or_stale.clear = getattr(query, "clear", None)  # type: ignore[attr-defined]
+    return cast(_Query, query_or_stale)
 
 
 @dataclass(frozen=True)
@@ -129,23 +134,22 @@ class _StaleResult:
     value: Any
 
     def matches(self, moments: tuple[datetime, ...]) -> bool:
-        pairs = zip(self.moments, moments, strict=True)
-        return all(abs(mine - asked) <= _MAX_DRIFT for mine, asked in pairs)
+        return all(abs(own - other) <= _MAX_DRIFT for own, other in zip(self.moments, moments, strict=True))
 
 
 def _result_key(arguments: Mapping[str, Any]) -> tuple[Any, tuple[datetime, ...]]:
-    """What is asked, without the version; and its points in time, apart, as they may drift."""
-    same: list[Any] = []
+    """(arguments that must be equal, points in time that may drift). The version belongs to neither."""
+    equal: list[Any] = []
     moments: list[datetime] = []
     for name, value in arguments.items():
         if name == "version":
             continue
         if isinstance(value, Window):
-            same.append((name, value.span))
+            equal.append((name, value.span))
             moments.append(value.until)
         elif isinstance(value, datetime):
-            same.append((name,))
+            equal.append((name,))
             moments.append(value)
         else:
-            same.append((name, value))
-    return tuple(same), tuple(moments)
+            equal.append((name, value))
+    return tuple(equal), tuple(moments)

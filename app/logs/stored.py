@@ -10,7 +10,7 @@ from threading import Lock
 
 import streamlit as st
 
-from app import data
+from app.data.connection import read_session
 from app.logs.index import LogIndex
 from db.enums import LogState
 from db.logs.log_queries import JobLogRow, find_log
@@ -64,7 +64,7 @@ class StoredLog:
 
 
 def load_log(run_id: int, job_id: int) -> StoredLog:
-    with data.session() as session:
+    with read_session() as session:
         row = find_log(session, run_id, job_id)
     if row is None:
         raise LogUnavailable(404, f"Run {run_id} has no job {job_id} with a log of its own.")
@@ -81,7 +81,7 @@ def load_log(run_id: int, job_id: int) -> StoredLog:
 
 def text(run_id: int, job_id: int) -> str:
     """As it is stored, times and colours included."""
-    with data.session() as session:
+    with read_session() as session:
         row = find_log(session, run_id, job_id, with_text=True)
     return (row.text if row else None) or ""
 

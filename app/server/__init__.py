@@ -1,4 +1,5 @@
 """The dashboard's HTTP server around Streamlit: middleware, own routes, logging and the start.
 
-No module here imports `app.data` when it is imported itself: Streamlit's caches require its runtime to exist first.
+Streamlit's caches require its runtime to exist before they are created, so what `app/main.py` imports from here does not
+import `app.data`: `lifespan`, `routes` and `oidc` import it when they are called.
 """

@@ -7,7 +7,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from app import data
+from app.data.connection import FailedOver
+from app.data.outages import Unavailable
 from app.logs import stored
 from app.logs.ansi import Style
 from app.logs.index import MAX_LINES, Line, Mark
@@ -87,9 +88,9 @@ def log_response(request: Request) -> Response:
         return _json({"detail": str(error)}, 422)
     except stored.LogUnavailable as error:
         return _json({"detail": str(error)}, error.status)
-    except data.FailedOver:
+    except FailedOver:
         return log_response(request)
-    except data.Unavailable as error:
+    except Unavailable as error:
         return _json({"detail": str(error)}, 503)
 
 

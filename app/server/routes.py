@@ -21,16 +21,18 @@ async def live(_: Request) -> JSONResponse:
 
 def ready(request: Request) -> JSONResponse:
     """503 if the database cannot be read. The response contains the reason only if there is no login."""
-    from app import data
     from app.access.login import login
+    from app.data.connection import FailedOver
+    from app.data.outages import DatabaseDown, Unavailable, current_outage
+    from app.data.status import load_status
 
     try:
-        data.status()
-        if data.current_outage():
-            raise data.DatabaseDown("The database does not answer. The log of the dashboard says why.")
-    except data.FailedOver:
+        load_status()
+        if current_outage():
+            raise DatabaseDown
+    except FailedOver:
         return ready(request)
-    except data.Unavailable as error:
+    except Unavailable as error:
         if login() is None:
             return JSONResponse({"status": "error", "detail": str(error)}, 503, _NO_STORE)
         log.warning("%s", error)

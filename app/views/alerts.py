@@ -1,21 +1,22 @@
 """What fires, who knows of it, by which rules, and who is told."""
 
-from app import data, session
+from app import session
 from app.components.alerts import alert_list, dialogs, sections
-from app.data import alerts
+from app.data import alerts, figures
+from app.data.status import load_status, window_end
 from app.widgets.states import completeness
 from db.definitions.scope import Scope
 
-status = data.status()
+status = load_status()
 found = alerts.alert_overview()
 dialogs.show_failure()
 chosen = alert_list.requested_alert()
 if chosen is not None:
     sections.alert_panel(chosen, found.at, session.zone())
 shown = sections.section_choice(found)
-completeness(data.completeness(Scope(), None, status.version), None)
+completeness(figures.completeness(Scope(), None, status.version), None)
 if shown == "rules":
-    sections.rules(found, data.now(status.version), session.zone(), status.version)
+    sections.rules(found, window_end(status.version), session.zone(), status.version)
 elif shown == "silences":
     sections.silences(found, status.version)
 else:

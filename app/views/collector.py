@@ -2,14 +2,15 @@
 
 import streamlit as st
 
-from app import data, filters
 from app.components import collector
 from app.components.collector import storage_panel
+from app.data.collection import load_collection
+from app.filters import controls
 
 st.markdown("### Collector")
 collector.live_status()
-found = data.collection()
+found = load_collection()
 if found.ledgers:
     names = [each.repo for each in collector.incomplete_first(found.ledgers)]
-    collector.repository_ledger(filters.ledger_repository(names))
+    collector.repository_ledger(controls.repository_control(names))
 storage_panel()

@@ -2,16 +2,19 @@
 
 import streamlit as st
 
-from app import data, session
+from app import session
 from app.components import compare
+from app.data.runs import comparison
+from app.data.status import load_status
 from app.widgets.panel import panel
 from app.widgets.text import markdown
+from health.metrics.workflows import ComparisonError
 
-status = data.status()
+status = load_status()
 wanted = compare.requested_run_ids()
 try:
-    found = data.comparison(wanted, status.version)
-except data.ComparisonError as error:
+    found = comparison(wanted, status.version)
+except ComparisonError as error:
     compare.nothing_to_compare(markdown(f"{error}."))
     st.stop()
 

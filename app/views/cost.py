@@ -2,46 +2,49 @@
 
 import streamlit as st
 
-from app import data, filters, frames, session
+from app import frames, session
 from app.charts import heatmap
 from app.components import cost
+from app.data import figures
+from app.data.status import load_status, window_end
+from app.filters import controls, selection
 from app.widgets import states
 from app.widgets.panel import figure, panel
 from app.widgets.states import completeness
 from app.widgets.tiles import COST_TILES, tiles
 
-status = data.status()
+status = load_status()
 if not status.has_runs:
     states.nothing_collected(status)
     st.stop()
 
-now = data.now(status.version)
-scope, window, time = filters.scope(), filters.window(now), filters.time_query()
-use = data.runner_usage(scope, window, filters.interval(), status.version)
-by = filters.spend_by(cost.SPEND_GROUPS)
-spent = data.cost_breakdown(scope, window, cost.SPEND_GROUPS[by], status.version)
+now = window_end(status.version)
+scope, window, time = selection.scope(), selection.window(now), selection.time_query()
+use = figures.runner_usage(scope, window, selection.interval(), status.version)
+by = selection.spend_group(cost.SPEND_GROUPS)
+spent = figures.cost_breakdown(scope, window, cost.SPEND_GROUPS[by], status.version)
 if not spent.items:
-    completeness(data.completeness(scope, window, status.version), window.since, scope.repos)
+    completeness(figures.completeness(scope, window, status.version), window.since, scope.repos)
     states.no_matches()
     st.stop()
 
-clock = frames.bucket_zone(filters.interval(), session.zone())
-found = filters.trends(status.version)
+clock = frames.bucket_zone(selection.interval(), session.zone())
+found = selection.trends(status.version)
 series = frames.series(found.points, found.previous, clock, window=window, now=now)
 minutes = frames.spending(use.series, clock, window=window, now=now)
 cards = (
     cost.waste_card(use.wasted, minutes["wasted"].tolist()),
     cost.defect_card(use.wasted, minutes["defect"].tolist()),
 )
-tiles(found.comparison, found.points, filters.period_length(), now, COST_TILES, cards)
+tiles(found.comparison, found.points, selection.period_length(), now, COST_TILES, cards)
 completeness(found.comparison.current.data, window.since, scope.repos)
 cost.unpriced_note(use.wasted)
-since, until = frames.axis(window, clock, filters.interval())
+since, until = frames.axis(window, clock, selection.interval())
 week = frames.clock_shift(session.zone(), window)
 labels = [runner.label for runner in use.queues.runners[:8]]
 with st.grid(2, min_column_width=320, gap="small"):
     with panel(
-        "Compute minutes", f"of all jobs, not rounded, {frames.bucket_text(filters.interval(), series)}", stretch=True
+        "Compute minutes", f"of all jobs, not rounded, {frames.bucket_text(selection.interval(), series)}", stretch=True
     ):
         figure(heatmap.minutes(minutes, since, until, zone=str(clock)), "minutes",
                "Compute minutes of all jobs: used, of attempts that found a defect, and waste")  # fmt: skip
@@ -51,8 +54,8 @@ with st.grid(2, min_column_width=320, gap="small"):
             heatmap.queues(cells, frames.runner_labels(labels), dark=session.is_dark()), "queues", "Queue time by hour"
         )
 
-with panel("Where it goes", filters.describe(), csv=("spend", lambda: cost.spend_csv(spent))):
-    filters.spend_choice(cost.SPEND_GROUPS)
+with panel("Where it goes", selection.describe(), csv=("spend", lambda: cost.spend_csv(spent))):
+    controls.spend_control(cost.SPEND_GROUPS)
     cost.spend_table(spent, time)
     cost.truncation_note(spent)
 with panel(

@@ -2,26 +2,29 @@
 
 import streamlit as st
 
-from app import data, filters, session
+from app import session
 from app.components import failures
+from app.data import figures, findings
+from app.data.status import load_status, window_end
+from app.filters import selection
 from app.widgets import states
 from app.widgets.panel import panel
 from app.widgets.states import completeness
 from core import formatting
 
-status = data.status()
+status = load_status()
 if not status.has_runs:
     states.nothing_collected(status)
     st.stop()
 
-now = data.now(status.version)
-scope, window, time = filters.scope(), filters.window(now), filters.time_query()
+now = window_end(status.version)
+scope, window, time = selection.scope(), selection.window(now), selection.time_query()
 wanted = st.query_params.get("cause", "")
-completeness(data.completeness(scope, window, status.version), window.since, scope.repos)
+completeness(figures.completeness(scope, window, status.version), window.since, scope.repos)
 if wanted:
-    chosen = data.cause_runs(wanted[:64], scope, window, now, status.version)
+    chosen = findings.cause_runs(wanted[:64], scope, window, now, status.version)
     if chosen is None:
-        failures.unknown_cause(filters.describe())
+        failures.unknown_cause(selection.describe())
         st.stop()
     failures.cause_head(chosen, time)
     rows = ("cause-runs", lambda: failures.runs_csv(chosen, session.zone()))
@@ -29,8 +32,8 @@ if wanted:
         failures.run_list(chosen, session.zone())
     st.stop()
 
-found = data.causes(scope, window, now, status.version)
-told = f"{formatting.count(found.looked_at)} failed jobs of {filters.describe()}"
+found = findings.causes(scope, window, now, status.version)
+told = f"{formatting.count(found.looked_at)} failed jobs of {selection.describe()}"
 told += f" · {formatting.count(found.unnamed)} failed runs without a known cause"
 with panel("Causes of failures", told, csv=("causes", lambda: failures.causes_csv(found, now))):
     if found.items:

@@ -2,18 +2,20 @@
 
 import streamlit as st
 
-from app import data, session
+from app import session
 from app.components import logs, run
 from app.components.logs import log_viewer, missing_log
+from app.data.runs import run_detail
+from app.data.status import load_status
 from db.enums import LogState
 
-status = data.status()
+status = load_status()
 run_id = run.requested_run_id()
 if run_id is None:
     run.no_run_selected()
     st.stop()
 
-newest = data.run_detail(run_id, None, status.version)
+newest = run_detail(run_id, None, status.version)
 if newest is None:
     run.unknown_run(run_id)
     st.stop()

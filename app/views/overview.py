@@ -2,51 +2,54 @@
 
 import streamlit as st
 
-from app import data, filters, frames, session
+from app import frames, session
 from app.charts import heatmap, trends
 from app.components import workflows
 from app.components.attention import attention
+from app.data import figures, findings
+from app.data.status import load_status, window_end
+from app.filters import controls, selection
 from app.widgets import states
 from app.widgets import tiles as wall
 from app.widgets.panel import figure, panel
 from app.widgets.states import completeness
 from app.widgets.tiles import health_tiles, previous_period, secondary_metrics, tiles
 
-status = data.status()
+status = load_status()
 if not status.has_runs:
     states.nothing_collected(status)
     st.stop()
 
-now = data.now(status.version)
-scope, window, interval = filters.scope(), filters.window(now), filters.interval()
+now = window_end(status.version)
+scope, window, interval = selection.scope(), selection.window(now), selection.interval()
 needs = st.container()
-found = filters.trends(status.version)
+found = selection.trends(status.version)
 if session.is_kiosk() or not found.comparison.current.runs.total:
     with needs:
-        attention(data.attention(scope, now, status.version), now, caveat=status.caveat, large=session.is_kiosk())
+        attention(findings.attention(scope, now, status.version), now, caveat=status.caveat, large=session.is_kiosk())
 if not found.comparison.current.runs.total:
     completeness(found.comparison.current.data, window.since, scope.repos)
     states.no_matches()
     st.stop()
 
 if session.is_kiosk():
-    wall.kiosk_figures(found.comparison, filters.period())
+    wall.kiosk_figures(found.comparison, selection.period())
     completeness(found.comparison.current.data, window.since, scope.repos)
-    wall.workflow_tiles(data.workflows(scope, window, status.version))
+    wall.workflow_tiles(figures.workflows(scope, window, status.version))
     st.stop()
 
 clock = frames.bucket_zone(interval, session.zone())
 series = frames.series(found.points, found.previous, clock, window=window, now=now)
 since, until = frames.axis(window, clock, interval)
-bucket, worse = frames.bucket_text(interval, series, "dashed"), data.regressions(scope, now)
-filters.rate_choice()
-tiles(found.comparison, found.points, filters.period_length(), now, health_tiles(filters.RATES[filters.rate()].figure))
+bucket, worse = frames.bucket_text(interval, series, "dashed"), findings.regressions(scope, now)
+controls.rate_control()
+tiles(found.comparison, found.points, selection.period_length(), now, health_tiles(selection.success_rate().figure))
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="footing"):
     secondary_metrics(found.comparison, now)
     completeness(found.comparison.current.data, window.since, scope.repos)
 
 with st.grid(2, min_column_width=320, gap="small"):
-    before = f" · grey: {previous_period(found.comparison, filters.period_length())}" if found.previous else ""
+    before = f" · grey: {previous_period(found.comparison, selection.period_length())}" if found.previous else ""
     with panel("Success rate", f"share of decided runs, {bucket}{before} · ▼ got worse", stretch=True):
         marks = frames.markers(worse, "success", window, clock)
         figure(trends.success_rate(series, since, until, zone=str(clock), markers=marks), "success-rate",
@@ -62,7 +65,7 @@ with st.grid(2, min_column_width=320, gap="small"):
         )  # fmt: skip
     with panel("Runs by outcome", f"stacked, {frames.bucket_text(interval, series)}", stretch=True):
         figure(trends.outcomes(series, since, until, zone=str(clock)), "outcomes", "Runs by outcome over time")
-    local = frames.local_week(*data.failure_hours(scope, window, session.zone(), status.version), session.zone())
+    local = frames.local_week(*figures.failure_hours(scope, window, session.zone(), status.version), session.zone())
     same = local.zone == str(session.zone())
     clock_words = local.zone if same else f"UTC: hours of {session.zone()} are not stored"
     with panel("Failure rate by hour", f"{clock_words}, weekday × hour · empty: fewer than 5 runs", stretch=True):
@@ -70,8 +73,8 @@ with st.grid(2, min_column_width=320, gap="small"):
 
 # What the eye meets first is asked for after the charts: it looks at more, and they need not wait for it.
 with needs:
-    attention(data.attention(scope, now, status.version), now, caveat=status.caveat)
-listed = data.workflows(scope, window, status.version)
+    attention(findings.attention(scope, now, status.version), now, caveat=status.caveat)
+listed = figures.workflows(scope, window, status.version)
 csv = "workflows", lambda: workflows.export_rows(listed, now)
 with panel("Workflows", "broken ones first, then by lowest success rate", key="workflow-panel", csv=csv):
-    workflows.top_failing(listed, now, filters.time_query(), 15)
+    workflows.top_failing(listed, now, selection.time_query(), 15)

@@ -2,40 +2,44 @@
 
 import streamlit as st
 
-from app import data, frames, session
+from app import frames, session
 from app.charts.timeline import timeline
 from app.components import compare, job_list, run
 from app.components.logs import job_log
+from app.data import figures, findings
+from app.data.connection import utc_now
+from app.data.runs import attempt_detail, changes_since_success, run_detail, run_logs
+from app.data.status import load_status
 from app.widgets.panel import figure, panel
 from app.widgets.states import completeness
 from db.definitions.scope import Scope
 
-status = data.status()
+status = load_status()
 run_id = run.requested_run_id()
 if run_id is None:
     run.no_run_selected()
     st.stop()
 
-newest = data.run_detail(run_id, None, status.version)
+newest = run_detail(run_id, None, status.version)
 if newest is None:
     run.unknown_run(run_id)
     st.stop()
 
 run.header(newest.run)
 attempt = run.attempt_choice(newest)
-found = data.attempt_detail(newest, attempt, status.version) or newest
-logs = data.run_logs(run_id, attempt, status.version, failing=run.has_many_jobs(found.jobs))
-run.causes(found, logs, attempt, data.run_cause(run_id, attempt, status.version))
+found = attempt_detail(newest, attempt, status.version) or newest
+logs = run_logs(run_id, attempt, status.version, failing=run.has_many_jobs(found.jobs))
+run.causes(found, logs, attempt, findings.run_cause(run_id, attempt, status.version))
 run.facts(newest.run, found, attempt)
 repo = Scope(repos=(newest.run.repo,))
-completeness(data.completeness(repo, run.window_of(newest.run), status.version), newest.run.created_at, repo.repos)
+completeness(figures.completeness(repo, run.window_of(newest.run), status.version), newest.run.created_at, repo.repos)
 
 if run.has_many_jobs(found.jobs):
     with panel("All jobs", "failed ones first · a job leads to its log",
                csv=job_list.jobs_csv(found.jobs, run_id, attempt, session.zone())):  # fmt: skip
         job_list.job_list(found.jobs, run_id, attempt, session.zone())
 jobs = frames.drawable(found.jobs)
-frame = frames.timeline(found.jobs, run.started_at(found, attempt), data.utc_now(), run.MAX_BARS)
+frame = frames.timeline(found.jobs, run.started_at(found, attempt), utc_now(), run.MAX_BARS)
 with panel("Timeline" if run.has_many_jobs(found.jobs) else "Jobs", run.timeline_subtitle(len(frame), len(jobs))):
     if len(frame):
         figure(timeline(frame), "timeline", "Jobs of the run over time")
@@ -50,7 +54,7 @@ for row in failing:
     job_log(row, run_id, attempt, urls.get(row.job_id))
 if newest.run.conclusion:
     on_demand = len(found.jobs) > compare.MAX_INLINE_JOBS
-    changes = data.since_green(run_id, status.version, jobs=not on_demand)
+    changes = changes_since_success(run_id, status.version, jobs=not on_demand)
     if changes:
         told = "what changed: commits and jobs" + (" of the latest attempt" if attempt != newest.run.attempt else "")
         with panel("Since the last success", told, csv=compare.since_green_csv(changes, run_id, status.version)):

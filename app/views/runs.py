@@ -2,8 +2,13 @@
 
 import streamlit as st
 
-from app import data, filters, session
+from app import session
 from app.components.runs import compare_bar, export_rows, run_table
+from app.data import figures
+from app.data.connection import utc_now
+from app.data.runs import run_page
+from app.data.status import load_status, window_end
+from app.filters import controls, selection
 from app.widgets import states
 from app.widgets.panel import panel
 from app.widgets.states import completeness
@@ -11,9 +16,9 @@ from app.widgets.table import current_cursor, pager
 from core import formatting
 
 _LIVE_SECONDS = 5
-status = data.status()
-filters.render_for_runs(status.version)
-scope = filters.run_scope()
+status = load_status()
+controls.render_for_runs(status.version)
+scope = selection.run_scope()
 
 if not status.has_runs:
     states.nothing_collected(status)
@@ -23,19 +28,19 @@ if not status.has_runs:
 @st.fragment(run_every=_LIVE_SECONDS)
 def listed() -> None:
     """Renews itself: the newest runs, and how long running ones have been at it."""
-    version = data.status().version
-    window = filters.window(data.now(version))
-    place = current_cursor((scope, filters.period(), filters.search_text()))
-    page, total = data.run_page(scope, window, filters.search_text(), place, version)
+    version = load_status().version
+    window = selection.window(window_end(version))
+    place = current_cursor((scope, selection.period(), selection.search_text()))
+    page, total = run_page(scope, window, selection.search_text(), place, version)
     if not page.items:
         states.no_matches()
         return
-    told = f"{formatting.count(total)} in {filters.describe()} · newest first · times in {session.zone()}"
+    told = f"{formatting.count(total)} in {selection.describe()} · newest first · times in {session.zone()}"
     with panel("Runs", told, csv=("runs", lambda: export_rows(page.items))):
         compare_bar()
-        run_table("runs", page.items, data.utc_now(), session.zone(), selectable=True)
+        run_table("runs", page.items, utc_now(), session.zone(), selectable=True)
         pager(page.next, len(page.items), total)
-    completeness(data.completeness(filters.scope(), window, version), window.since, scope.repos)
+    completeness(figures.completeness(selection.scope(), window, version), window.since, scope.repos)
 
 
 listed()

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import data, filters, frames, session
+from app import frames, session
 from app.charts import workflow as lines
 from app.charts import workflow as scatter
 from app.components import failures, workflows
@@ -10,52 +10,57 @@ from app.components import jobs as job_tables
 from app.components import jobs as slowdown_table
 from app.components.attention import attention
 from app.components.runs import export_rows, run_table
+from app.data import figures, findings
+from app.data.connection import utc_now
+from app.data.runs import branch_series, job_breakdown, run_page, run_scatter, slowdown
+from app.data.status import load_status, repository_url, window_end
+from app.filters import selection
 from app.widgets import states
 from app.widgets.panel import figure, panel
 from app.widgets.states import completeness
 from app.widgets.tiles import secondary_metrics, tiles
 from db.enums import Interval
 
-status = data.status()
+status = load_status()
 if not status.has_runs:
     states.nothing_collected(status)
     st.stop()
 
-now = data.now(status.version)
-window, wanted = filters.window(now), workflows.requested_workflow_id()
+now = window_end(status.version)
+window, wanted = selection.window(now), workflows.requested_workflow_id()
 if wanted is None:
-    chosen = filters.scope()
-    completeness(data.completeness(chosen, window, status.version), window.since, chosen.repos)
-    with panel("Workflows", filters.describe()):
-        workflows.searchable_table(data.workflows(chosen, window, status.version), now, filters.time_query())
+    chosen = selection.scope()
+    completeness(figures.completeness(chosen, window, status.version), window.since, chosen.repos)
+    with panel("Workflows", selection.describe()):
+        workflows.searchable_table(figures.workflows(chosen, window, status.version), now, selection.time_query())
     st.stop()
 
-workflow = data.workflow_names(status.version).get(wanted)
+workflow = figures.workflow_names(status.version).get(wanted)
 if workflow is None:
     workflows.unknown_workflow(wanted)
     st.stop()
 
-scope = filters.workflow_scope(workflow)
-needs = data.attention(filters.workflow_scope(workflow, branches=()), now, status.version)
-stands = data.standing(workflow.repo, workflow.id, status.version)
+scope = selection.workflow_scope(workflow)
+needs = findings.attention(selection.workflow_scope(workflow, branches=()), now, status.version)
+stands = figures.standing(workflow.repo, workflow.id, status.version)
 workflows.header(
-    workflow, stands, data.schedule_problem(workflow, status.version), data.repository_url(workflow.repo, status)
+    workflow, stands, figures.schedule_problem(workflow, status.version), repository_url(workflow.repo, status)
 )
 if needs:
     attention(needs, now)
-found = data.trends(scope, window, filters.interval(), status.version)
-if workflows.no_runs(found, filters.describe()):
+found = figures.trends(scope, window, selection.interval(), status.version)
+if workflows.no_runs(found, selection.describe()):
     st.stop()
 
-clock = frames.bucket_zone(filters.interval(), session.zone())
+clock = frames.bucket_zone(selection.interval(), session.zone())
 series = frames.series(found.points, found.previous, clock, window=window, now=now)
-tiles(found.comparison, found.points, filters.period_length(), now)
+tiles(found.comparison, found.points, selection.period_length(), now)
 secondary_metrics(found.comparison, now)
 completeness(found.comparison.current.data, window.since, scope.repos)
 
-slower = next((each for each in data.regressions(scope, now)
+slower = next((each for each in findings.regressions(scope, now)
                if each.kind == "duration" and each.workflow_id == workflow.id), None)  # fmt: skip
-runs = data.scatter(scope, window, status.version)
+runs = run_scatter(scope, window, status.version)
 since, until = frames.axis(window, session.zone())
 more = workflows.drawn_note(len(runs.points), runs.total)
 with panel("Runs", f"each by its start and duration · click one to open it · {session.zone()}{more}"):
@@ -64,13 +69,13 @@ with panel("Runs", f"each by its start and duration · click one to open it · {
     figure(scatter.runs(dots, since, until, zone=str(session.zone()), markers=marks), "dots",
            "Runs by start and duration", opens=True)  # fmt: skip
 if slower and window.since < slower.since < window.until:
-    found_slow = data.slowdown(workflow.repo, workflow.id, slower.branch, window, slower.since, status.version)
+    found_slow = slowdown(workflow.repo, workflow.id, slower.branch, window, slower.since, status.version)
     csv_slow = "slowdown", lambda: slowdown_table.export_rows(found_slow)
     with panel("What got slower", slowdown_table.slowdown_text(found_slow, slower, session.zone()), csv=csv_slow):
         slowdown_table.slowdown_table(found_slow)
 
 branches = frames.by_branch(
-    data.branches(filters.workflow_scope(workflow, branches=()), window, status.version), window, now
+    branch_series(selection.workflow_scope(workflow, branches=()), window, status.version), window, now
 )
 since, until = frames.axis(window, interval=Interval.DAY)
 by_day = frames.bucket_text(Interval.DAY, branches, "dashed")
@@ -81,7 +86,7 @@ with st.grid(2, min_column_width=320, gap="small"):
         figure(lines.durations(branches, since, until, dark=session.is_dark()), "branch-durations",
                "Median duration by branch")  # fmt: skip
 
-anatomy = data.job_breakdown(workflow.repo, workflow.id, filters.single_branch(), window, status.version)
+anatomy = job_breakdown(workflow.repo, workflow.id, selection.single_branch(), window, status.version)
 jobs, steps = anatomy.jobs, anatomy.steps
 with panel("Jobs", workflows.sample_note(jobs.runs, jobs.total), csv=("jobs", lambda: job_tables.jobs_csv(jobs.items))):
     job_tables.job_table(jobs.items)
@@ -89,11 +94,11 @@ told = workflows.sample_note(steps.runs, steps.total)
 with panel("Steps", told, csv=("steps", lambda: job_tables.steps_csv(steps.items))):
     job_tables.step_table(steps.items)
 
-causes = data.causes(scope, window, now, status.version)
+causes = findings.causes(scope, window, now, status.version)
 if causes.items:
     with panel("Causes of failures", "most frequent first", csv=("causes", lambda: failures.causes_csv(causes, now))):
-        failures.cause_table(causes, now, filters.time_query())
+        failures.cause_table(causes, now, selection.time_query())
 
-page, _ = data.run_page(scope, window, "", None, status.version)
+page, _ = run_page(scope, window, "", None, status.version)
 with panel("Latest runs", "", csv=("latest-runs", lambda: export_rows(page.items))):
-    run_table("latest-runs", page.items[:15], data.utc_now(), session.zone())
+    run_table("latest-runs", page.items[:15], utc_now(), session.zone())

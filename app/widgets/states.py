@@ -8,9 +8,12 @@ from datetime import datetime, timedelta
 
 import streamlit as st
 
-from app import data, filters, session
-from app.data import CollectionStatus, Outage, utc_now
-from app.selection import UnknownNames
+from app import session
+from app.data.connection import utc_now
+from app.data.outages import Outage, Unavailable
+from app.data.status import CollectionStatus, load_status
+from app.filters import url_state
+from app.filters.problems import UnknownNames
 from app.widgets.text import markdown
 from core import formatting
 from db.repositories.repository_queries import RepositoryRow
@@ -110,14 +113,16 @@ def unknown_names_state(missing: UnknownNames) -> None:
         else:
             st.markdown(f"### :material/search_off: There is no workflow {names}")
             st.markdown("The chosen repositories have no workflow of that name or number.")
-        st.button("Clear filters", on_click=filters.clear, type="primary", icon=":material/close:", key="clear-unknown")
+        st.button(
+            "Clear filters", on_click=url_state.clear, type="primary", icon=":material/close:", key="clear-unknown"
+        )
 
 
 def no_matches() -> None:
     with st.container(border=True, key="state-no-match"):
         st.markdown("### :material/filter_alt_off: Nothing matches these filters")
         st.markdown("No run of the chosen period fits all of them.")
-        st.button("Clear filters", on_click=filters.clear, type="primary", icon=":material/close:")
+        st.button("Clear filters", on_click=url_state.clear, type="primary", icon=":material/close:")
 
 
 _REFRESH_SECONDS = 5
@@ -133,10 +138,10 @@ def freshness(seen_version: int, prepare: Callable[[int], object] | None) -> Non
     """A live line; when the stored data changed, the page is drawn again: after `prepare`, so that it has its new
     figures at once and does not fade while they are made."""
     try:
-        status = data.status()
+        status = load_status()
         if status.version != seen_version and prepare:
             prepare(status.version)
-    except data.Unavailable:
+    except Unavailable:
         st.rerun()
     if status.version != seen_version:
         st.rerun()
@@ -144,7 +149,7 @@ def freshness(seen_version: int, prepare: Callable[[int], object] | None) -> Non
         done, total = status.progress
         st.caption(f":material/sync: {markdown(status.syncing)} · {done:,} of {total:,}")
     elif status.synced_at:
-        ago = formatting.relative((data.utc_now() - status.synced_at).total_seconds())
+        ago = formatting.relative((utc_now() - status.synced_at).total_seconds())
         said = f"{markdown(status.summary)} · " if status.summary else ""
         st.caption(f":{status.tone}[●] {said}synced {ago}", help=formatting.timestamp(status.synced_at))
     else:
@@ -154,7 +159,7 @@ def freshness(seen_version: int, prepare: Callable[[int], object] | None) -> Non
 def completeness(coverage: Completeness, since: datetime | None, repos: Sequence[str] = ()) -> None:
     """Beside every figure that depends on it: whether all runs behind it are known, of the chosen repositories or of
     all monitored ones; what is known to be missing, one click away. `since`: where the figures begin."""
-    listed = [row for row in data.status().repositories if not repos or row.repo in repos]
+    listed = [row for row in load_status().repositories if not repos or row.repo in repos]
     told, icon = completeness_text(coverage, since, listed)
     if not told:
         return

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import streamlit as st
 
-from app.data import WorkflowList
+from app.data.figures import WorkflowList
 from app.status_style import standing_colour, standing_label, wide_bar_sparkline, wide_line_sparkline
 from app.widgets.text import html
 from core import formatting

@@ -83,8 +83,8 @@ def _github(settings: CollectorSettings, client: GitHubClient) -> Iterator[Docto
     )
     yield from _clock(client)
     targets = resolve_targets(client, settings.repos)
-    for entry, reason in targets.failures.items():
-        yield DoctorCheck(entry, False, reason)
+    for entry, failure in targets.failures.items():
+        yield DoctorCheck(entry, False, str(failure))
     in_depth = set(targets.names[:_MAX_DEEP_CHECKS])
     found = dict(fan_out(lambda name: _repository(client, name, name in in_depth), targets.names, stop=_NEVER_SET))
     for name in targets.names:

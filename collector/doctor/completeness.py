@@ -126,7 +126,9 @@ def _problems(
     for target in unread[:_MAX_LISTED]:
         error = target.error or ""
         yield DoctorCheck(
-            f"Data of {target.name}", _check_result(True, silent), f"{error.rstrip('.')}. {remediation(error)}"
+            f"Data of {target.name}",
+            _check_result(True, silent),
+            f"{error.rstrip('.')}. {remediation(target.error_code)}",
         )
     for ledger in listed[: max(_MAX_LISTED - len(unread), 0)]:
         detail = _worst_problem(session, ledger, now)

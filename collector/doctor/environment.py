@@ -97,8 +97,8 @@ def _disk(engine: Engine) -> Iterator[DoctorCheck]:
     if free >= _MIN_TEMP_BYTES:
         yield DoctorCheck("Temporary files", True, told)
     else:
-        yield DoctorCheck("Temporary files", None, f"{told}: large archives of logs do not fit, and logs are fetched one by "
-                    "one; set TMPDIR to a folder with more room")  # fmt: skip
+        remedy = "large log archives do not fit, so logs are fetched one by one; set TMPDIR to a larger folder"
+        yield DoctorCheck("Temporary files", None, f"{told}: {remedy}")
 
 
 def check_access(settings: CollectorSettings) -> DoctorCheck:
@@ -115,5 +115,9 @@ def check_access(settings: CollectorSettings) -> DoctorCheck:
         return DoctorCheck(
             "API access", None, "ACCESS_BY_PROXY is set: whoever the proxy in front lets through may read all"
         )
-    return DoctorCheck("API access", None, f"API_KEYS is not set here: whoever reaches {listening.display_address} may read all; "
-                 "set it where a proxy or a published port lets others in")  # fmt: skip
+    return DoctorCheck(
+        "API access",
+        None,
+        f"API_KEYS is not set: anyone who can reach {listening.display_address} has full read access; set API_KEYS "
+        "before exposing it",
+    )

@@ -86,9 +86,10 @@ class LogHosts:
             else {_GLOBAL}
         )
         for address in found:
-            if address_scope(address) not in allowed:
+            scope = address_scope(address)
+            if scope not in allowed:
                 raise InvalidResponse(
-                    f"GitHub redirected a download to {host}, a {address_scope(address)} address ({address}); not followed"
+                    f"GitHub redirected a download to {host}, a {scope} address ({address}); not followed"
                 )
         return [str(each) for each in found]
 

@@ -1,49 +1,57 @@
-"""What can go wrong between this program and GitHub. Every message is one line for people, without secrets and control
-characters, whatever the server said.
+"""Errors of requests to GitHub. Every message is one line for people; secrets and control characters are removed.
 
 GitHubError
-├── Unauthorized      the token is bad (401): nothing else will work either
-├── NotFound          404: gone, or this token may not see it
-├── Gone              410: expired
-├── Forbidden         403 that is no rate limit, or 451: this one thing is closed to us
-├── Unprocessable     422: GitHub refuses the question
-├── RateLimited       wait until `until`
+├── Unauthorized      401: GitHub rejects the token, so that every further request fails too
+├── NotFound          404: it does not exist, or this token may not see it
+├── Gone              410: it has expired
+├── Forbidden         403 that is no rate limit, or 451
+├── Unprocessable     422: GitHub rejects the parameters
+├── RateLimited       no request is allowed before `until`
 ├── Unreachable       no connection, DNS, TLS, timeouts
-└── BadAnswer         5xx after retries, or an answer that is not what the API promises
+└── InvalidResponse   5xx after retries, or a response that does not have the documented form
 """
 
 from datetime import datetime
 
 from core.text import clean
+from db.enums import ErrorCode
 
 
 class GitHubError(Exception):
-    def __init__(self, message: str) -> None:
+    """`code` is stored with the message and decides what an operator is advised to do."""
+
+    code = ErrorCode.INVALID_RESPONSE
+
+    def __init__(self, message: str, *, code: ErrorCode | None = None) -> None:
         super().__init__(clean(message))
+        if code is not None:
+            self.code = code
 
 
 class Unauthorized(GitHubError):
-    pass
+    code = ErrorCode.UNAUTHORIZED
 
 
 class NotFound(GitHubError):
-    pass
+    code = ErrorCode.NOT_FOUND
 
 
 class Gone(GitHubError):
-    pass
+    code = ErrorCode.GONE
 
 
 class Forbidden(GitHubError):
-    pass
+    code = ErrorCode.FORBIDDEN
 
 
 class Unprocessable(GitHubError):
-    pass
+    code = ErrorCode.UNPROCESSABLE
 
 
 class Unreachable(GitHubError):
-    """`lasting`: trying again changes nothing, as with a certificate that is not trusted."""
+    """`permanent`: a retry cannot succeed, as with a certificate that is not trusted."""
+
+    code = ErrorCode.UNREACHABLE
 
     def __init__(self, message: str, *, permanent: bool = False) -> None:
         super().__init__(message)
@@ -51,7 +59,7 @@ class Unreachable(GitHubError):
 
 
 class InvalidResponse(GitHubError):
-    """`server_side` is true for a 5xx: a smaller page may still work. `passing`: the next answer may be a good one."""
+    """`server_side`: a 5xx, where a smaller page may still work. `transient`: a retry may succeed."""
 
     def __init__(self, message: str, *, server_side: bool = False, transient: bool = False) -> None:
         super().__init__(message)
@@ -59,6 +67,8 @@ class InvalidResponse(GitHubError):
 
 
 class RateLimited(GitHubError):
+    code = ErrorCode.RATE_LIMITED
+
     def __init__(self, message: str, until: datetime) -> None:
         super().__init__(message)
         self.until = until

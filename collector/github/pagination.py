@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from collector.github.client import MAX_ATTEMPTS, GitHubClient, GitHubResponse
 from collector.github.errors import GitHubError, InvalidResponse
-from collector.github.payloads import Payload, parse_payload
+from collector.github.payloads import InvalidPayload, Payload, parse_payload
 from core.work import current_task, subtask_of, waiting_for_subtasks
 
 WORKERS = 8
@@ -109,12 +109,18 @@ def _page(answer: GitHubResponse, key: str | None, model: type[P]) -> ResultPage
         listed = answer.data.get(key) if isinstance(answer.data, dict) else None
     if not isinstance(listed, list):
         raise InvalidResponse(f"GitHub answered without the list {key!r}")
-    results = [parse_payload(model, item) for item in listed]
+    items: list[P] = []
+    invalid_items: list[str] = []
+    for item in listed:
+        try:
+            items.append(parse_payload(model, item))
+        except InvalidPayload as error:
+            invalid_items.append(str(error))
     total = answer.data.get("total_count") if isinstance(answer.data, dict) else None
     return ResultPage(
-        items=[item for item in results if not isinstance(item, str)],
+        items=items,
         etag=answer.etag,
         total_count=total if isinstance(total, int) else None,
-        invalid_items=[item for item in results if isinstance(item, str)],
+        invalid_items=invalid_items,
         next_url=answer.next_url,
     )

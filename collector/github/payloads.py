@@ -167,8 +167,15 @@ class AnnotationPayload(Payload):
 P = TypeVar("P", bound=Payload)
 
 
-def parse_payload(model: type[P], item: Any) -> P | str:
-    """The checked item, or one line that says what is wrong with it."""
+class InvalidPayload(Exception):
+    """An item or a delivery does not have the documented form; the message is one line that says why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(clean(message))
+
+
+def parse_payload(model: type[P], item: Any) -> P:
+    """The validated item. Raises InvalidPayload."""
     try:
         return model.model_validate(item)
     except ValidationError as error:
@@ -176,22 +183,15 @@ def parse_payload(model: type[P], item: Any) -> P | str:
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
         name = item.get("id", "without id") if isinstance(item, dict) else "that is no object"
         kind = model.__name__.removesuffix("Payload").lower()
-        return clean(f"{kind} {clean(name, 40)}: {where}: {first['msg']}", 300)
+        raise InvalidPayload(clean(f"{kind} {clean(name, 40)}: {where}: {first['msg']}", 300)) from None
 
 
 # A form has one field; more than a few are not GitHub's.
 _MAX_FORM_FIELDS = 10
 
 
-class InvalidPayload(Exception):
-    """The delivery cannot be used; the message is one line that says why."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(clean(message))
-
-
 class IgnoredEvent(Exception):
-    """The delivery is as it should be and tells nothing; the message is one line that says why."""
+    """The delivery is valid and has nothing to store; the message is one line that says why."""
 
     def __init__(self, message: str) -> None:
         super().__init__(clean(message))
@@ -218,37 +218,35 @@ class JobEvent:
 
 
 def parse_event(event: str, body: bytes) -> RunEvent | JobEvent:
-    """Raises Unreadable or NotOfInterest."""
+    """The parsed delivery. Raises InvalidPayload or IgnoredEvent."""
     if event not in ("workflow_run", "workflow_job"):
         raise IgnoredEvent(f"the event {event} is not used")
     data = _decode(body)
     subject = data.get(event)
     if subject is None:
         raise IgnoredEvent(f"{event} is null")
-    repository = parse_payload(EventRepository, data.get("repository"))
-    if isinstance(repository, str):
-        raise InvalidPayload(f"repository: {repository}")
+    try:
+        repository = parse_payload(EventRepository, data.get("repository"))
+    except InvalidPayload as error:
+        raise InvalidPayload(f"repository: {error}") from None
     if event == "workflow_job":
-        job = parse_payload(JobPayload, subject)
-        if isinstance(job, str):
-            raise InvalidPayload(job)
-        return JobEvent(repository, job)
+        return JobEvent(repository, parse_payload(JobPayload, subject))
     return _run_event(repository, subject, data.get("workflow"))
 
 
-def _run_event(repository: EventRepository, subject: Any, told: Any) -> RunEvent:
-    workflow = parse_payload(WorkflowPayload, told)
-    found = None if isinstance(workflow, str) else workflow
-    if isinstance(subject, dict):
-        subject = {**subject, "repository": subject.get("repository") or {"id": repository.id}}
-        if found:
+def _run_event(repository: EventRepository, run_item: Any, workflow_item: Any) -> RunEvent:
+    try:
+        workflow = parse_payload(WorkflowPayload, workflow_item)
+    except InvalidPayload:
+        workflow = None
+    if isinstance(run_item, dict):
+        run_item = {**run_item, "repository": run_item.get("repository") or {"id": repository.id}}
+        if workflow:
             # The run's own name is often empty here.
-            for name, value in (("workflow_id", found.id), ("name", found.name), ("path", found.path)):
-                subject[name] = subject.get(name) or value
-    run = parse_payload(RunPayload, subject)
-    if isinstance(run, str):
-        raise InvalidPayload(run)
-    return RunEvent(repository, run, found if found and found.id == run.workflow_id else None)
+            for name, value in (("workflow_id", workflow.id), ("name", workflow.name), ("path", workflow.path)):
+                run_item[name] = run_item.get(name) or value
+    run = parse_payload(RunPayload, run_item)
+    return RunEvent(repository, run, workflow if workflow and workflow.id == run.workflow_id else None)
 
 
 def _decode(body: bytes) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from requests.utils import parse_header_links
 from collector.github import errors
 from collector.github.auth import Auth
 from core.text import clean
+from db.enums import ErrorCode
 
 # GitHub's own have a few hundred bytes.
 _MAX_ERROR_BYTES = 1_000_000
@@ -52,7 +53,8 @@ def raise_for_status(response: requests.Response, auth: Auth) -> NoReturn:
     if status == 401:
         raise errors.Unauthorized(f"GitHub refused {auth.principal} (401 {message}); {auth.remediation}")
     if status in (403, 451):
-        raise errors.Forbidden(f"GitHub refuses {place} ({status}: {message})")
+        code = ErrorCode.BLOCKED if status == 451 else ErrorCode.FORBIDDEN
+        raise errors.Forbidden(f"GitHub refuses {place} ({status}: {message})", code=code)
     if status == 404:
         raise errors.NotFound(f"GitHub knows no {place}, or the token may not see it (404)")
     if status == 410:

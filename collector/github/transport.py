@@ -5,13 +5,15 @@ what goes to the API is sent by its adapter, with what the environment says of t
 ~/.netrc are never used."""
 
 import os
-from collections.abc import Sequence
-from typing import Any
+import ssl
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import requests
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies, requote_uri
+from urllib3.exceptions import ReadTimeoutError
 
 from collector.github.addresses import LIMITS as DOWNLOAD_LIMITS
 from collector.github.addresses import LogHosts, LogStorage
@@ -24,6 +26,7 @@ TIMEOUT_SECONDS = (10, 30)
 # Of an answer as a whole: lists of a hundred runs or jobs have some megabytes.
 LIMITS = ResponseLimits(max_seconds=120.0, max_bytes=64_000_000)
 _CONNECTIONS = 100
+_MAX_CHAIN = 10
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
@@ -57,7 +60,7 @@ class Transport:
         except ResponseLimitExceeded as error:
             raise InvalidResponse(f"the answer of {self._api_url} {error}") from None
         except (requests.RequestException, OSError) as error:
-            raise _unreachable(f"cannot reach {self._api_url}", error) from None
+            raise _unreachable(f"cannot reach {self._api_url}", error, self._verify) from None
         return response
 
     def download(self, url: str) -> requests.Response:
@@ -67,34 +70,55 @@ class Transport:
         except ResponseLimitExceeded as error:
             raise InvalidResponse(f"the answer of {urlsplit(url).hostname} {error}") from None
         except (requests.RequestException, OSError) as error:
-            raise _unreachable(f"cannot download from {urlsplit(url).hostname}", error) from None
+            raise _unreachable(f"cannot download from {urlsplit(url).hostname}", error, self._verify) from None
 
 
-def _unreachable(what: str, error: Exception) -> Unreachable:
-    if isinstance(error, requests.exceptions.SSLError):
-        if "CERTIFICATE_VERIFY_FAILED" in str(error) or "doesn't match" in str(error):
-            reason = "the TLS certificate is not trusted (a private CA goes into REQUESTS_CA_BUNDLE)"
-            return Unreachable(f"{what}: {reason}", permanent=True)
-        return Unreachable(f"{what}: the TLS connection broke off")
-    if isinstance(error, OSError) and "CA certificate bundle" in str(error):
+@dataclass(frozen=True)
+class _Failure:
+    """`reason` is null where the innermost exception's message is the reason. `permanent`: a retry cannot succeed."""
+
+    reason: str | None = None
+    permanent: bool = False
+    by_proxy: bool = False
+
+
+# The first type that is in an exception's chain decides. A ValueError is an address or a proxy that cannot be used.
+_FAILURES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], _Failure], ...] = (
+    (
+        (ssl.SSLCertVerificationError, ssl.CertificateError),
+        _Failure("the TLS certificate is not trusted (a private CA goes into REQUESTS_CA_BUNDLE)", permanent=True),
+    ),
+    (requests.exceptions.SSLError, _Failure("the TLS connection was interrupted")),
+    (requests.exceptions.ProxyError, _Failure(by_proxy=True)),
+    ((requests.Timeout, ReadTimeoutError), _Failure("no response in time")),
+    (ValueError, _Failure(permanent=True)),
+)
+
+
+def _unreachable(what: str, error: Exception, ca_bundle: str | bool) -> Unreachable:
+    """The error of this program for one of requests, urllib3 or the system, by the types in its chain."""
+    if isinstance(ca_bundle, str) and not os.path.exists(ca_bundle):
         name = next((name for name in _CA_VARIABLES if os.environ.get(name)), _CA_VARIABLES[0])
-        return Unreachable(f"{what}: {name}: there is no file {os.environ.get(name)}", permanent=True)
-    if isinstance(error, requests.exceptions.ProxyError):
-        return Unreachable(f"{what} through the proxy that HTTPS_PROXY or HTTP_PROXY names: {_innermost_reason(error)}")
-    # Addresses and proxies that cannot be used stay so.
-    lasting = isinstance(error, ValueError)
-    return Unreachable(f"{what}: {_innermost_reason(error)}", permanent=lasting)
+        return Unreachable(f"{what}: {name}: there is no file {ca_bundle}", permanent=True)
+    chain = list(_exception_chain(error))
+    failure = next((entry for kind, entry in _FAILURES if any(isinstance(cause, kind) for cause in chain)), _Failure())
+    proxy = " through the proxy that HTTPS_PROXY or HTTP_PROXY names" if failure.by_proxy else ""
+    return Unreachable(f"{what}{proxy}: {failure.reason or _message(chain[-1])}", permanent=failure.permanent)
 
 
-def _innermost_reason(error: Exception) -> str:
-    """The innermost cause; requests wraps it three times over and prints object addresses."""
-    if isinstance(error, requests.Timeout) or "Read timed out" in str(error):
-        return "no answer in time"
-    cause: Any = error
-    for _ in range(10):
-        inner = cause.args[0] if cause.args and isinstance(cause.args[0], BaseException) else cause.__context__
-        if inner is None:
-            break
-        cause = inner
-    text = getattr(cause, "strerror", None) or str(cause).split(">: ")[-1]
+def _exception_chain(error: BaseException) -> Iterator[BaseException]:
+    """The exception and its causes, innermost last. requests and urllib3 pass the cause as an argument, as `reason` or
+    as the context."""
+    cause: BaseException | None = error
+    for _ in range(_MAX_CHAIN):
+        if cause is None:
+            return
+        yield cause
+        wrapped = [*cause.args, getattr(cause, "reason", None)]
+        cause = next((value for value in wrapped if isinstance(value, BaseException)), cause.__context__)
+
+
+def _message(error: BaseException) -> str:
+    """One line; urllib3 prefixes the address of its connection object."""
+    text = getattr(error, "strerror", None) or str(error).split(">: ")[-1]
     return clean(text, 200) or type(error).__name__

@@ -96,7 +96,7 @@ class SyncEngine:
         outcome = SyncResult()
         try:
             targets = resolve_targets(self._client, repos)
-            outcome.failures.update(targets.failures)
+            outcome.failures.update({entry: str(error) for entry, error in targets.failures.items()})
             self.sync_runs(targets.names, outcome)
             without = self._without_actions()
             for repository_id, repo in outcome.repositories.items():
@@ -137,9 +137,9 @@ class SyncEngine:
         targets = resolve_targets(self._client, self._repos)
         with write_scope(self._engine) as session:
             add_targets(session, targets.names, self._clock())
-            for entry, reason in targets.failures.items():
-                outcome.failures[entry] = reason
-                record_target(session, entry, None, reason, self._clock())
+            for entry, error in targets.failures.items():
+                outcome.failures[entry] = str(error)
+                record_target(session, entry, None, str(error), self._clock(), code=error.code)
         return targets
 
     def sync_runs(self, names: Sequence[str], outcome: SyncResult) -> None:

@@ -14,20 +14,26 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from collector.github.client import GitHubClient
 from collector.github.errors import Forbidden, GitHubError, InvalidResponse, NotFound, RateLimited
-from collector.github.payloads import RepositoryPayload, parse_payload
+from collector.github.payloads import InvalidPayload, RepositoryPayload, parse_payload
 from core.text import clean
+
+
+def parse_repository(data: object, repo: str) -> RepositoryPayload:
+    """The body of GET /repos/{repo}. Raises InvalidResponse."""
+    try:
+        return parse_payload(RepositoryPayload, data)
+    except InvalidPayload as error:
+        raise InvalidResponse(f"GitHub's answer about {repo} cannot be read ({error})") from None
 
 
 def diagnose_missing_repository(client: GitHubClient, repository_id: int, repo: str) -> GitHubError | None:
     """Null where GitHub shows this repository. Raises RateLimited."""
     try:
-        payload = parse_payload(RepositoryPayload, client.get(f"/repos/{repo}").data)
+        payload = parse_repository(client.get(f"/repos/{repo}").data, repo)
     except RateLimited:
         raise
     except GitHubError as error:
         return error
-    if isinstance(payload, str):
-        return InvalidResponse(f"GitHub's answer about {repo} cannot be read ({payload})")
     if payload.id != repository_id:
         return InvalidResponse(f"{repo} is the name of another repository now")
     return None

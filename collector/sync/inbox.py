@@ -37,7 +37,7 @@ _BATCH = 120
 
 @dataclass
 class InboxResult:
-    """What became of the deliveries that waited. `failed` cannot be applied; `deferred` failed now and are tried again.
+    """What became of the deliveries that waited. `failed` cannot be applied; `put_off` failed now and are tried again.
     `wanting` are runs that are over and whose jobs are to be fetched, `unknown` those that only a job told of, both as
     (repository_id, run_id)."""
 
@@ -58,11 +58,16 @@ class InboxResult:
         """Those with something to fetch."""
         return frozenset(repository_id for repository_id, _ in self.runs_without_jobs | self.unknown_runs)
 
-    def add(self, other: "InboxResult") -> None:
-        for name in ("applied", "ignored", "failed", "deferred", "changed"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.runs_without_jobs |= other.runs_without_jobs
-        self.unknown_runs |= other.unknown_runs
+    def __add__(self, other: "InboxResult") -> "InboxResult":
+        return InboxResult(
+            self.applied + other.applied,
+            self.ignored + other.ignored,
+            self.failed + other.failed,
+            self.deferred + other.deferred,
+            self.changed + other.changed,
+            self.runs_without_jobs | other.runs_without_jobs,
+            self.unknown_runs | other.unknown_runs,
+        )
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ class InboxProcessor:
             if not waiting:
                 break
             place = waiting[-1].position
-            total.add(self._apply([_parse_delivery(each) for each in waiting]))
+            total += self._apply([_parse_delivery(delivery) for delivery in waiting])
         return total
 
     def _apply(self, batch: Sequence[_ParsedDelivery]) -> InboxResult:
@@ -108,15 +113,15 @@ class InboxProcessor:
         total = InboxResult()
         fresh = [each for each in batch if not each.delivery.tries]
         try:
-            total.add(self._store(fresh))
+            total += self._store(fresh)
         except Exception as error:
             if is_database_unavailable(error):
                 raise
             total = InboxResult()
         else:
             batch = [each for each in batch if each.delivery.tries]
-        for each in batch:
-            total.add(self._apply_one(each))
+        for parsed in batch:
+            total += self._apply_one(parsed)
         return total
 
     def _apply_one(self, one: _ParsedDelivery) -> InboxResult:

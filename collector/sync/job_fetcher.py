@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from collector.github.client import GitHubClient
 from collector.github.errors import GitHubError, InvalidResponse, NotFound, RateLimited
 from collector.github.pagination import fan_out, pages
-from collector.github.payloads import JobPayload, RunPayload, parse_payload
+from collector.github.payloads import InvalidPayload, JobPayload, RunPayload, parse_payload
 from collector.progress import Progress
 from collector.sync.convert import attempt_record, job_record
 from collector.sync.failures import diagnose_missing_repository, diagnose_missing_run
@@ -70,12 +70,11 @@ def _completeness_key(job: JobRecord) -> tuple[bool, int]:
 
 def _attempt(client: GitHubClient, path: str) -> AttemptRecord | None:
     try:
-        payload = parse_payload(RunPayload, client.get(path).data)
+        return attempt_record(parse_payload(RunPayload, client.get(path).data))
     except NotFound:
-        return None  # GitHub forgot it; its jobs still tell what is known
-    if isinstance(payload, str):
-        raise InvalidResponse(f"an attempt cannot be read: {payload}")
-    return attempt_record(payload)
+        return None  # GitHub no longer has it; its jobs still hold what is known
+    except InvalidPayload as error:
+        raise InvalidResponse(f"an attempt cannot be read: {error}") from None
 
 
 # Runs between two looks at what is most urgent, and runs stored in one transaction: short, so that webhooks and

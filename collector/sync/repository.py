@@ -8,22 +8,34 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from collector.github.client import GitHubClient
-from collector.github.errors import Forbidden, GitHubError, InvalidResponse, NotFound, Unprocessable
+from collector.github.errors import Forbidden, GitHubError, NotFound, Unprocessable
 from collector.github.pagination import ResultPage, pages
-from collector.github.payloads import RepositoryPayload, RunPayload, WorkflowPayload, parse_payload
+from collector.github.payloads import InvalidPayload, RunPayload, WorkflowPayload, parse_payload
 from collector.sync.convert import repository_record, run_record, workflow_record, workflow_record_from_run
-from collector.sync.failures import has_no_actions
-from collector.sync.scan_plan import DEEPEST_RESCAN, RESCAN_LEVELS, RunCoverage, ScanPlan, is_due, plan_scan
+from collector.sync.failures import has_no_actions, parse_repository
+from collector.sync.scan_plan import (
+    DEEPEST_RESCAN,
+    RunCoverage,
+    ScanPlan,
+    is_due,
+    plan_scan,
+)
 from collector.sync.schedules import ScheduleReader
 from db.collection.backfills import close_covered_backfills
 from db.collection.claims import lock_repository
-from db.collection.sync_state import set_gaps, sync_state
+from db.collection.sync_state import (
+    record_rescans,
+    record_sync_error,
+    record_sync_success,
+    rescan_times,
+    set_gaps,
+    sync_state,
+)
 from db.engine import session_scope, write_scope
 from db.jobs.pending_jobs import job_lists_to_recheck, reopen_job_lists, unfinished_runs
 from db.repositories.repository_writes import (
@@ -191,9 +203,7 @@ class RepositorySync:
                 repository = get_repository(session, known[0])
                 start_monitoring(session, repository)
             else:
-                payload = parse_payload(RepositoryPayload, answer.data)
-                if isinstance(payload, str):
-                    raise InvalidResponse(f"GitHub's answer about {name} cannot be read ({payload})")
+                payload = parse_repository(answer.data, name)
                 repository = upsert_repository(session, repository_record(payload))
                 sync_state(session, repository.id).repository_etag = answer.etag
             sync_state(session, repository.id).identity_checked_at = now
@@ -234,8 +244,7 @@ class RepositorySync:
     def _run_coverage(self, repository_id: int) -> tuple[RunCoverage, str | None]:
         with session_scope(self._engine) as session:
             state = sync_state(session, repository_id)
-            looked = {look.column: getattr(state, look.column) for look in RESCAN_LEVELS}
-            return RunCoverage(state.complete_since, state.covered_to, looked), state.runs_etag
+            return RunCoverage(state.complete_since, state.covered_to, rescan_times(state)), state.runs_etag
 
     def _refresh_unfinished(self, repository_id: int, repo: str, seen: ListProgress) -> int:
         """Runs that were running and that this walk did not meet are asked for one by one, the old ones rarely."""
@@ -260,7 +269,9 @@ class RepositorySync:
             with write_scope(self._engine) as session:
                 mark_deleted(session, repository_id, run_id)
             return 1
-        return 0 if isinstance(payload, str) else self.store(repository_id, [payload]).changed
+        except InvalidPayload:
+            return 0
+        return self.store(repository_id, [payload]).changed
 
     def _record_missing_actions(self, repository_id: int, repo: str, error: GitHubError) -> bool:
         """Whether the repository has no Actions: then there is nothing to collect until a later look finds some. That
@@ -273,7 +284,7 @@ class RepositorySync:
         with write_scope(self._engine) as session:
             state = sync_state(session, repository_id, lock=True)
             state.actions_missing_since = state.actions_missing_since or now
-            state.synced_at, state.error, state.error_at = now, None, None
+            record_sync_success(state, now)
         if known is None:
             log.info(
                 "%s has no GitHub Actions: nothing to collect there until it has", repo, extra={"repository": repo}
@@ -294,7 +305,7 @@ class RepositorySync:
         now = self._clock()
         with write_scope(self._engine) as session:
             state = sync_state(session, repository_id, lock=True)
-            state.synced_at, state.error, state.error_at = now, None, None
+            record_sync_success(state, now)
             state.actions_missing_since = None
             if seen.unchanged:
                 return
@@ -304,8 +315,7 @@ class RepositorySync:
             reached = seen.oldest if seen.truncated and seen.oldest else walk_plan.until
             if walk_plan.is_initial:
                 state.complete_since = reached
-            for look in walk_plan.rescan_levels:
-                setattr(state, look.column, now)
+            record_rescans(state, [level.name for level in walk_plan.rescan_levels], now)
             if DEEPEST_RESCAN in walk_plan.rescan_levels:
                 close_covered_backfills(session, repository_id, reached, now)
             if DEEPEST_RESCAN in walk_plan.rescan_levels or seen.invalid_items:
@@ -322,7 +332,6 @@ def record_failure(engine: Engine, name: str, error: GitHubError, now: datetime)
     """What is stored stays; the failure stands beside it until a look goes well."""
     with write_scope(engine) as session:
         repository_id = repository_id_of(session, name)
-        record_target(session, name, repository_id, str(error), now)
+        record_target(session, name, repository_id, str(error), now, code=error.code)
         if repository_id:
-            state: Any = sync_state(session, repository_id)
-            state.error, state.error_at = str(error)[:1000], now
+            record_sync_error(sync_state(session, repository_id), str(error), error.code, now)

@@ -125,18 +125,18 @@ _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class RescanLevel:
-    """Runs up to `span` old are looked at again `every` so often. `name` is the field that remembers when."""
+    """Runs up to `max_age` old are read again once per `interval`."""
 
-    column: str
+    name: str
     interval: timedelta
     max_age: timedelta
 
 
 # A run can be run again for 30 days; a day of slack.
 RESCAN_LEVELS = (
-    RescanLevel("rescanned_at", timedelta(hours=1), timedelta(days=2)),
-    RescanLevel("rescanned_wide_at", timedelta(hours=3), timedelta(days=6)),
-    RescanLevel("rescanned_deep_at", timedelta(days=1), timedelta(days=31)),
+    RescanLevel("recent", timedelta(hours=1), timedelta(days=2)),
+    RescanLevel("wide", timedelta(hours=3), timedelta(days=6)),
+    RescanLevel("deep", timedelta(days=1), timedelta(days=31)),
 )
 DEEPEST_RESCAN = RESCAN_LEVELS[-1]
 
@@ -144,7 +144,7 @@ DEEPEST_RESCAN = RESCAN_LEVELS[-1]
 @dataclass(frozen=True)
 class RunCoverage:
     """What is stored of a repository: complete from `complete_since` (null: nothing yet) up to `covered_to`.
-    `looked` says when each look of LOOKS was last taken."""
+    `rescanned_at` maps the name of each rescan level to the time of its last rescan."""
 
     complete_since: datetime | None
     covered_to: datetime | None
@@ -173,11 +173,11 @@ def plan_scan(
     if coverage.complete_since is None or coverage.covered_to is None:
         return ScanPlan(backfill_from, is_initial=True, rescan_levels=RESCAN_LEVELS)
     tail = coverage.covered_to - OVERLAP
-    due = [look for look in RESCAN_LEVELS if is_due(coverage.rescanned_at.get(look.column), look.interval, now)]
+    due = [level for level in RESCAN_LEVELS if is_due(coverage.rescanned_at.get(level.name), level.interval, now)]
     if not due:
         return ScanPlan(tail)
     deepest = due[-1]
-    covered = tuple(look for look in RESCAN_LEVELS if look.max_age <= deepest.max_age)
+    covered = tuple(level for level in RESCAN_LEVELS if level.max_age <= deepest.max_age)
     until = min(tail, max(now - deepest.max_age, retention_start))
     return ScanPlan(max(coverage.complete_since, until), rescan_levels=covered)
 

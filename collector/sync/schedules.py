@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from collector.github.client import GitHubClient
 from collector.github.errors import Forbidden, Gone, InvalidResponse, NotFound, Unprocessable
-from collector.github.payloads import FilePayload, parse_payload
+from collector.github.payloads import FilePayload, InvalidPayload, parse_payload
 from collector.sync.crons import InvalidWorkflowFile, parse_schedule
 from collector.sync.failures import diagnose_missing_repository
 from db.engine import session_scope, write_scope
@@ -90,8 +90,11 @@ class ScheduleReader:
 
 
 def _decode_text(data: object) -> str:
-    payload = parse_payload(FilePayload, data)
-    if isinstance(payload, str) or payload.encoding != "base64":
+    try:
+        payload = parse_payload(FilePayload, data)
+    except InvalidPayload:
+        raise InvalidWorkflowFile("GitHub did not answer with a file") from None
+    if payload.encoding != "base64":
         raise InvalidWorkflowFile("GitHub did not answer with a file")
     try:
         return base64.b64decode(payload.content).decode("utf-8", "replace")

@@ -6,14 +6,15 @@ from collector.github.client import GitHubClient
 from collector.github.errors import Forbidden, GitHubError, NotFound, RateLimited, Unauthorized
 from collector.github.pagination import pages
 from collector.github.payloads import RepositoryPayload
+from db.enums import ErrorCode
 
 
 @dataclass(frozen=True)
 class Targets:
-    """`names` are the repositories to read; `failures` the wildcards that could not be resolved, with the reason."""
+    """`names` are the repositories to read; `failures` the wildcards that could not be resolved, with the error."""
 
     names: list[str]
-    failures: dict[str, str]
+    failures: dict[str, GitHubError]
 
 
 def is_configured(entries: tuple[str, ...], name: str) -> bool:
@@ -30,7 +31,7 @@ def resolve_targets(client: GitHubClient, entries: tuple[str, ...]) -> Targets:
     excluded = {entry.removeprefix("!").lower() for entry in entries if entry.startswith("!")}
     names: dict[str, str] = {}
     ids: set[int] = set()
-    failures: dict[str, str] = {}
+    failures: dict[str, GitHubError] = {}
     for entry in dict.fromkeys(entries):
         if entry.startswith("!"):
             continue
@@ -45,7 +46,7 @@ def resolve_targets(client: GitHubClient, entries: tuple[str, ...]) -> Targets:
         except RateLimited:
             raise  # is waited for
         except GitHubError as error:
-            failures[entry] = str(error)
+            failures[entry] = error
     left = [name for key, name in names.items() if not {key, f"{key.partition('/')[0]}/*"} & excluded]
     return Targets(left, failures)
 
@@ -58,7 +59,9 @@ def _owner_repositories(client: GitHubClient, owner: str) -> list[RepositoryPayl
     try:
         found = _account_repositories(client, owner)
     except NotFound:
-        missing = NotFound(f"there is no organisation or user {owner}, or it may not be seen")
+        missing = NotFound(
+            f"there is no organisation or user {owner}, or it may not be seen", code=ErrorCode.OWNER_NOT_FOUND
+        )
     if client.auth.is_installation:
         listed = _list_repositories(client, "/installation/repositories", "repositories")
         found += [each for each in listed if each.full_name.lower().startswith(f"{owner.lower()}/")]

@@ -1,12 +1,13 @@
 """Writing how far the collection has come, and the collector's sign of life."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from db.enums import ErrorCode
 from db.models import Heartbeat, SyncState
 from db.sql import insert_ignore
 
@@ -19,6 +20,31 @@ def sync_state(session: Session, repository_id: int, *, lock: bool = False) -> S
     """The row to read and change within this session; upsert_repository made it. With `lock` nobody else changes it
     until the transaction ends."""
     return session.get_one(SyncState, repository_id, with_for_update=True if lock else None)
+
+
+def rescan_times(state: SyncState) -> dict[str, datetime | None]:
+    """The time of the last rescan of each level: `recent`, `wide` and `deep` runs."""
+    return {"recent": state.rescanned_at, "wide": state.rescanned_wide_at, "deep": state.rescanned_deep_at}
+
+
+def record_rescans(state: SyncState, levels: Collection[str], now: datetime) -> None:
+    """Sets the times of these levels, named as in `rescan_times`."""
+    if "recent" in levels:
+        state.rescanned_at = now
+    if "wide" in levels:
+        state.rescanned_wide_at = now
+    if "deep" in levels:
+        state.rescanned_deep_at = now
+
+
+def record_sync_success(state: SyncState, now: datetime) -> None:
+    state.synced_at = now
+    state.error = state.error_code = state.error_at = None
+
+
+def record_sync_error(state: SyncState, error: str, code: ErrorCode, now: datetime) -> None:
+    """Stores the failure beside the data; `error` is one line for people."""
+    state.error, state.error_code, state.error_at = error[:1000], code, now
 
 
 def set_gaps(session: Session, repository_id: int, kind: str, details: Sequence[str]) -> None:

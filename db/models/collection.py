@@ -53,6 +53,7 @@ class SyncState(Base):
     repository_etag: Mapped[str | None] = mapped_column(Text)
     runs_etag: Mapped[str | None] = mapped_column(Text)
     error: Mapped[str | None] = mapped_column(ErrorText)
+    error_code: Mapped[str | None] = mapped_column(String(30))
     error_at: Mapped[datetime | None]
     gaps: Mapped[list[Any]] = mapped_column(default=list)
     actions_missing_since: Mapped[datetime | None]
@@ -66,6 +67,7 @@ class Target(Base):
     name: Mapped[str] = mapped_column(String(300), primary_key=True)
     repository_id: Mapped[int | None]
     error: Mapped[str | None] = mapped_column(ErrorText)
+    error_code: Mapped[str | None] = mapped_column(String(30))
     checked_at: Mapped[datetime]
 
 

@@ -56,7 +56,9 @@ _ALL_REPOSITORIES = (
 )  # fmt: skip
 _MONITORED_REPOSITORIES = _ALL_REPOSITORIES.where(Repository.monitored)
 _UNRESOLVED_TARGETS = (
-    select(Target.name, Target.error, Target.checked_at).where(Target.error.is_not(None)).order_by(Target.name)
+    select(Target.name, Target.error, Target.error_code, Target.checked_at)
+    .where(Target.error.is_not(None))
+    .order_by(Target.name)
 )
 
 
@@ -72,10 +74,11 @@ class WorkflowRow:
 
 @dataclass(frozen=True)
 class TargetRow:
-    """A name of GITHUB_REPOS that could not be resolved or read."""
+    """A name of GITHUB_REPOS that could not be resolved or read. `error_code`: one of ErrorCode."""
 
     name: str
     error: str | None
+    error_code: str | None
     checked_at: datetime
 
 

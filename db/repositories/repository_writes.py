@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from db.collection.claims import lock_repository
 from db.definitions.records import RepositoryRecord, RunRecord, WorkflowRecord
-from db.enums import WorkflowState, is_inactive
+from db.enums import ErrorCode, WorkflowState, is_inactive
 from db.models import Repository, Run, SyncState, Target, Workflow
 from db.runs.rollup_invalidation import invalidate_totals
 from db.runs.run_writes import set_default_branch
@@ -153,14 +153,22 @@ def _mark_deleted(
     return len(rows)
 
 
-def record_target(session: Session, name: str, repository_id: int | None, error: str | None, now: datetime) -> None:
-    """How the last look at one name of GITHUB_REPOS went; `error` is one line for people."""
+def record_target(
+    session: Session,
+    name: str,
+    repository_id: int | None,
+    error: str | None,
+    now: datetime,
+    *,
+    code: ErrorCode | None = None,
+) -> None:
+    """Stores the result of the last sync of one name of GITHUB_REPOS; `error` is one line for people."""
     target = session.get(Target, name)
     if target is None:
         insert_ignore(session, Target, [{"name": name, "checked_at": now}])
         target = session.get_one(Target, name)
     target.repository_id = repository_id or target.repository_id
-    target.error, target.checked_at = error, now
+    target.error, target.error_code, target.checked_at = error, code, now
 
 
 def add_targets(session: Session, names: Sequence[str], now: datetime) -> None:

@@ -301,6 +301,7 @@ def _ledger(
         rescanned_deep_at=state.rescanned_deep_at if state else None,
         audited_at=state.audited_at if state else None,
         error=state.error if state else None,
+        error_code=state.error_code if state else None,
         error_at=state.error_at if state else None,
         recorded_gaps=recorded_gaps(repository.full_name, state.gaps) if state else (),
         missing=missing,

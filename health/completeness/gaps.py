@@ -12,7 +12,7 @@ from datetime import datetime
 
 from core.formatting import format_day, pluralize, run_numbers_text
 from db.definitions.scope import Window
-from db.enums import BackfillPhase, CompletenessState, GapState
+from db.enums import BackfillPhase, CompletenessState, ErrorCode, GapState
 
 
 @dataclass(frozen=True)
@@ -75,23 +75,24 @@ def backfill_progress_text(done: int, expected: int | None, seconds: float | Non
     return f"History: {done:,}{about} runs read{', ' + left if left else ''}"
 
 
-def remediation(error: str) -> str:
-    """What to do about an error that a look ended with."""
-    for mark, told in _REMEDIATIONS:
-        if mark in error:
-            return told
-    return "Nothing: it is tried again at every look. What is stored stays."
+def remediation(error_code: str | None) -> str:
+    """What an operator can do about a failed sync, by the code that is stored with its error."""
+    return _REMEDIATIONS.get(error_code or "", "Nothing: it is tried again at every look. What is stored stays.")
 
 
-_REMEDIATIONS = (
-    ("(401", "Renew the token or key of the collector, and restart it. What is stored stays."),
-    ("(403", "Give the token the right to read Actions of this repository; in an organisation with single sign-on, "
-             "authorise it there. What is stored stays."),
-    ("(404)", "Check the name in GITHUB_REPOS, and that the token may see the repository. Where it was deleted on "
-              "purpose, take it out of GITHUB_REPOS."),
-    ("no organisation or user", "Check the name in GITHUB_REPOS, and that the token may see its repositories."),
-    ("(451", "GitHub has closed this repository; take it out of GITHUB_REPOS."),
-)  # fmt: skip
+_REMEDIATIONS: dict[str, str] = {
+    ErrorCode.UNAUTHORIZED: "Renew the token or key of the collector, and restart it. What is stored stays.",
+    ErrorCode.FORBIDDEN: (
+        "Give the token the right to read Actions of this repository; in an organisation with single sign-on, "
+        "authorise it there. What is stored stays."
+    ),
+    ErrorCode.NOT_FOUND: (
+        "Check the name in GITHUB_REPOS, and that the token may see the repository. Where it was deleted on "
+        "purpose, take it out of GITHUB_REPOS."
+    ),
+    ErrorCode.OWNER_NOT_FOUND: "Check the name in GITHUB_REPOS, and that the token may see its repositories.",
+    ErrorCode.BLOCKED: "GitHub has closed this repository; take it out of GITHUB_REPOS.",
+}
 
 
 # Of less than this nobody can say how long the rest will take.
@@ -220,6 +221,7 @@ class RepositoryCompleteness:
     rescanned_deep_at: datetime | None
     audited_at: datetime | None
     error: str | None
+    error_code: str | None
     error_at: datetime | None
     recorded_gaps: tuple[Gap, ...]
     missing: MissingData

@@ -242,7 +242,7 @@ def _coverage_entries(ledger: RepositoryCompleteness) -> Iterator[CompletenessEn
 def _error_entries(ledger: RepositoryCompleteness, now: datetime) -> Iterator[CompletenessEntry]:
     if ledger.error:
         ago = f", {formatting.relative((now - ledger.error_at).total_seconds())}," if ledger.error_at else ""
-        yield CompletenessEntry(Tone.BAD, f"The last look{ago} failed: {ledger.error}", remediation(ledger.error))
+        yield CompletenessEntry(Tone.BAD, f"The last look{ago} failed: {ledger.error}", remediation(ledger.error_code))
 
 
 def _recorded_gap_entry(gap: Gap) -> CompletenessEntry:

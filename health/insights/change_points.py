@@ -30,7 +30,7 @@ from health.metrics.definitions.distribution import Floats, Ints
 MIN_RUNS, MAX_RUNS, MAX_DAYS = 12, 60, 10
 # In standard errors of a normal distribution. The largest of hundreds of cuts of hundreds of workflows is taken.
 _MIN_T = 5.0
-MIN_RATIO, MIN_SECONDS = 1.2, 60.0
+MIN_INCREASE, MIN_SECONDS = 0.2, 60.0
 # GitHub writes whole seconds, and no runner is more even than this share.
 _MIN_STANDARD_DEVIATION = 0.01
 _CREDIBILITY = 0.9
@@ -188,7 +188,7 @@ def _step(seconds: Floats, cuts: _Cuts, cut_indices: slice, cut: int, start: int
     index, low = int(cuts.at[cut_indices][cut]) - start, int(cuts.low[cut_indices][cut]) - start
     before, after, latest = seconds[low:index], seconds[index:], seconds[-MIN_RUNS:]
     old, new, last = (float(np.median(each)) for each in (before, after, latest))
-    if min(new, last) < max(old * MIN_RATIO, old + MIN_SECONDS):
+    if min(new, last) < max(old * (1 + MIN_INCREASE), old + MIN_SECONDS):
         return None
     # The likelihood of a cut of normal values is exp(t² / 2), up to a factor; other steps of the sequence are left out.
     near = (

@@ -86,6 +86,8 @@ def _batches(session: Session, scope: Scope, since: datetime, until: datetime) -
 
 
 LOOK_BACK = timedelta(days=LOOK_BACK_DAYS)
+# Regressions over weeks are evaluated in this interval, not after every run.
+EVALUATION_INTERVAL = timedelta(minutes=10)
 # Dates of a change are told to the day; a moment that is known better than this is not called approximate.
 _DATE_PRECISION = timedelta(days=1)
 
@@ -133,6 +135,12 @@ class SuccessScan:
         )
 
 
+def evaluation_time(now: datetime) -> datetime:
+    """The latest time at which regressions are evaluated: a multiple of 10 minutes in UTC. The API and the dashboard
+    both use it, so that they report the same regressions and one result serves many requests."""
+    return now - (now - datetime.min.replace(tzinfo=UTC)) % EVALUATION_INTERVAL
+
+
 def regressions(session: Session, scope: Scope, now: datetime) -> list[Regression]:
     """Success first, each kind by the size of the change. On default branches, of the last 37 days."""
     scope = scope.for_sequences()
@@ -157,7 +165,6 @@ def scan_success(session: Session, scope: Scope, now: datetime) -> SuccessScan:
 
 # The p-values of all workflows by database: a narrow question asked again within ten minutes need not read all runs.
 _P_VALUE_CACHE: WeakKeyDictionary[object, dict[Scope, tuple[datetime, dict[Key, float]]]] = WeakKeyDictionary()
-_P_VALUE_CACHE_TTL = timedelta(minutes=10)
 _P_VALUE_CACHE_SIZE = 64
 _lock = Lock()
 
@@ -167,7 +174,7 @@ def _cached_p_values(session: Session, unrestricted_scope: Scope, now: datetime)
     with _lock:
         families = _P_VALUE_CACHE.setdefault(database, {})
         made, found = families.get(unrestricted_scope, (None, {}))
-    if made is not None and abs(now - made) < _P_VALUE_CACHE_TTL:
+    if made is not None and abs(now - made) < EVALUATION_INTERVAL:
         return found
     decided = read_decided_runs(session, unrestricted_scope, now - LOOK_BACK, now)
     changes = success_changes(decided.runs, now.timestamp())

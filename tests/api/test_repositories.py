@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from db.collection.sync_state import add_gap, record_heartbeat
 from db.definitions.records import RepositoryRecord
 from db.engine import write_scope
+from db.enums import ErrorCode
 from db.logs.log_writes import request_logs
 from db.repositories.repository_writes import record_target
 from tests.api.conftest import NOW, TestClient
@@ -112,10 +113,12 @@ def test_history_that_is_being_read_tells_how_far_it_is(client: TestClient, engi
 
 
 def test_what_cannot_be_read_comes_with_what_to_do(client: TestClient, engine: Engine) -> None:
-    mark_complete(engine, error=REFUSED, error_at=NOW)
+    mark_complete(engine, error=REFUSED, error_code="forbidden", error_at=NOW)
     with write_scope(engine) as session:
-        record_target(session, "acme/gone", None, "GitHub knows no /repos/acme/gone (404)", NOW)
-        record_target(session, "acme/web", 1, REFUSED, NOW)
+        record_target(
+            session, "acme/gone", None, "GitHub knows no /repos/acme/gone (404)", NOW, code=ErrorCode.NOT_FOUND
+        )
+        record_target(session, "acme/web", 1, REFUSED, NOW, code=ErrorCode.FORBIDDEN)
     found = fetch(client)
     (repository,), (unreadable,) = found["items"], found["unreadable"]
     assert (repository["state"], repository["error"]) == ("failing", REFUSED)

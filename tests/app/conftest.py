@@ -83,10 +83,10 @@ def _packages_looked_through_once() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _fresh_caches() -> Iterator[None]:
-    from app import data
+    from app.data.connection import reset_engine
 
     yield
-    data.reset_engine()
+    reset_engine()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
-from app import data
+from app.data.connection import reset_engine
 from db.engine import make_engine, write_scope
 from db.enums import RuleKind
 from health.alerts.evaluation import Evaluator
@@ -171,7 +171,7 @@ def test_the_built_in_rule_can_only_be_told_otherwise(fired: Seeded, open_page: 
 def test_a_test_message_goes_the_way_of_alerts(fired: Seeded, open_page: Open) -> None:
     assert "has not said yet" in everything(open_page("alerts", show="silences"))
     heartbeat(fired.engine, fired.now, channels=["slack"])
-    data.reset_engine()
+    reset_engine()
     page = press(open_page("alerts", show="silences"), "test-slack")
     assert "test asked for" in everything(page)
     with write_scope(fired.engine) as session:
@@ -179,7 +179,7 @@ def test_a_test_message_goes_the_way_of_alerts(fired: Seeded, open_page: Open) -
         test = next(each for each in claimed if each.reason == "test")
         mark_failed(session, test, "no_service", fired.now, permanent=True)
     assert read(fired.engine, latest_test_notifications)["slack"].state == "dead"
-    data.reset_engine()
+    reset_engine()
     assert "test failed" in everything(open_page("alerts", show="silences"))
 
 

@@ -21,14 +21,15 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit.auth_util import set_cookie_with_chunks
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 
-from app import data
 from app.access.sessions import CLAIM, SESSIONS, Sessions, person_id
+from app.data.connection import reset_engine
 from app.routes import PAGES
 from app.server import authentication, middleware
 from app.server.routes import routes
 from app.server.sign_in import MAX_ATTEMPTS, SIGN_IN_LIMITER, SignInLimiter
 from db.access import end_sessions
 from db.engine import write_scope
+from db.replica import ReplicaRouter
 from tests.app.conftest import AUTH, Open, TestClient
 from tests.app.seeding import RERUN, Seeded
 
@@ -131,7 +132,7 @@ def test_health_is_open_and_so_is_what_the_page_for_signing_in_needs(client: Tes
 def test_strangers_are_told_nothing_of_the_database(
     client: TestClient, empty: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    data.reset_engine()
+    reset_engine()
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'nothing.db'}")
     response = ask(client, "/health/ready")
     assert (response.status_code, response.json()) == (503, {"status": "error"})
@@ -249,13 +250,11 @@ def test_what_does_not_work_says_so(client: TestClient) -> None:
 def test_pages_show_nothing_to_a_session_without_a_login(
     client: TestClient, seeded: Seeded, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app import data
-
     def never(*_: object) -> None:
         pytest.fail("The database was asked.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(data, "status", never)
+        patch.setattr(ReplicaRouter, "session", never)
         page = open_page(user={}, repo="acme/api")
         assert "not signed in" in page.markdown[1].value
         assert "next=%2F%3Frepo%3Dacme%252Fapi" in str([each.proto for each in page.get("html")])
@@ -271,7 +270,7 @@ def test_pages_show_nothing_to_a_session_without_a_login(
 
 def test_a_cookie_of_a_lower_generation_has_ended(client: TestClient, empty: Engine) -> None:
     """Written by a session before the person signed out, here or in another process."""
-    data.reset_engine()
+    reset_engine()
     mine, newer, others = cookies(ALICE), cookies(ALICE, **{CLAIM: 1}), cookies(ALICE | {"sub": "9"})
     for sent in (mine, newer, others):
         assert ask(client, "/media/0123.csv", sent).status_code == 200
@@ -286,18 +285,18 @@ def test_a_cookie_of_a_lower_generation_has_ended(client: TestClient, empty: Eng
     assert ask(client, "/media/0123.csv", cookies(ALICE, **{CLAIM: 2})).status_code == 200
     # Neither text nor more than it was.
     assert ask(client, "/media/0123.csv", cookies(ALICE, **{CLAIM: "9"})).status_code == 401
-    data.reset_engine()
+    reset_engine()
 
 
 def test_without_the_database_what_was_known_last_counts(client: TestClient, empty: Engine) -> None:
-    data.reset_engine()
+    reset_engine()
     mine = cookies(ALICE)
     ask(client, "/auth/logout", mine)
     SESSIONS._generations = {who: (generation, 0.0) for who, (generation, _) in SESSIONS._generations.items()}
     with empty.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE session_generations RENAME TO away")
     assert ask(client, "/media/0123.csv", mine).status_code == 401
-    data.reset_engine()
+    reset_engine()
 
 
 def test_one_address_signs_in_only_so_often(client: TestClient) -> None:

@@ -5,7 +5,7 @@ from sqlalchemy import func, select
 from streamlit.proto.SelectWidgetFilterMode_pb2 import SelectWidgetFilterMode
 from streamlit.testing.v1 import AppTest
 
-from app import selection
+from app.filters.days import parse_days
 from app.widgets.cells import Cell
 from app.widgets.table import Column, as_csv, table_html
 from db.definitions.scope import Window
@@ -30,8 +30,8 @@ def test_chosen_days_are_both_included(seeded: Seeded, open_page: Open) -> None:
     [
         ("2026-13-01..2026-13-02", "a day that does not exist"),
         ("2026-01-05..2026-01-01", "ends before it begins"),
-        ("x", "cannot be read"),
-        ("0001-01-01..0001-01-02", "lies outside of 2000 to 2099"),
+        ("x", "is invalid"),
+        ("0001-01-01..0001-01-02", "is outside of 2000 to 2099"),
     ],
 )
 def test_days_that_are_none_leave_the_period_and_are_reported(
@@ -51,7 +51,7 @@ def _warned(page: AppTest) -> str:
 
 def test_a_period_that_is_none_is_reported(seeded: Seeded, open_page: Open) -> None:
     page = open_page(period="5y")
-    assert "period=5y is none of 24h, 7d, 30d, 90d, 1y" in _warned(page)
+    assert "period=5y is invalid (expected 24h, 7d, 30d, 90d, 1y)" in _warned(page)
     page.segmented_control(key="period").set_value("7d").run()
     assert not page.warning
 
@@ -65,7 +65,7 @@ def test_days_that_begin_today_are_today_up_to_now(seeded: Seeded, open_page: Op
     assert f"{expected} in {today:%d %b}" in everything(page) or (
         not expected and "Nothing matches" in everything(page)
     )
-    assert ("reaches into the future" in _warned(page)) == bool(ahead)
+    assert ("includes future days" in _warned(page)) == bool(ahead)
 
 
 @pytest.mark.parametrize("page", ["", "runs", "workflow", "failures", "flaky", "cost"])
@@ -74,19 +74,19 @@ def test_days_that_have_not_begun_are_no_error_and_show_nothing_of_others(
 ) -> None:
     first = (seeded.now + timedelta(days=5)).date()
     found = open_page(page, dates=f"{first}..{first + timedelta(days=1)}")
-    assert "has not begun" in _warned(found)
+    assert "is in the future" in _warned(found)
     assert not tiles(found)
 
 
 def test_chosen_days_end_at_now_and_begin_at_midnight() -> None:
     now = datetime(2026, 3, 4, 0, 3, tzinfo=UTC)
-    today = selection.parse("2026-03-04..2026-03-04")
+    today = parse_days("2026-03-04..2026-03-04")
     assert today.window(now) == Window(datetime(2026, 3, 4, tzinfo=UTC), now)
-    assert selection.parse("2026-03-02..2026-03-03").window(now) == Window(
+    assert parse_days("2026-03-02..2026-03-03").window(now) == Window(
         datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 4, tzinfo=UTC)
     )
-    assert selection.parse("2026-03-03..2026-03-09").window(now).until == now
-    assert selection.parse("2026-03-05..2026-03-09").window(now).span == timedelta(0)
+    assert parse_days("2026-03-03..2026-03-09").window(now).until == now
+    assert parse_days("2026-03-05..2026-03-09").window(now).span == timedelta(0)
 
 
 def test_the_period_is_chosen_again_when_the_days_go(seeded: Seeded, open_page: Open) -> None:
@@ -170,7 +170,7 @@ def test_a_wall_keeps_to_the_repositories_of_its_address(seeded: Seeded, open_pa
 
 def test_what_is_known_beside_an_unknown_name_is_shown_in_any_case(seeded: Seeded, open_page: Open) -> None:
     page = open_page("runs", repo=["ACME/Web", "acme/nope"])
-    assert "acme/nope is not monitored: it is left out." in _warned(page)
+    assert "acme/nope is not monitored and is ignored." in _warned(page)
     assert "change 8000" in everything(page)
 
 

@@ -61,9 +61,9 @@ def test_what_failed_and_then_passed_is_called_flaky_with_its_job(seeded: Seeded
     for number in (70_001, 70_002, 70_003):
         _make_flaky(seeded, number)
     roll_up(seeded.engine, seeded.now)
-    from app import data
+    from app.data.connection import reset_engine
 
-    data.reset_engine()
+    reset_engine()
     row = table(open_page("flaky"), "flaky")[0]
     assert row["Workflow"].value == "acme/api / CI"
     assert row["Verdict"].text == "↻ Flaky"
@@ -98,9 +98,9 @@ def test_waste_defects_and_minutes_without_a_price_stand_apart(seeded: Seeded, o
                              (80_002, job(800_020, "unit", at, **nobody))):  # fmt: skip
             store_run_details(session, repository, [RunDetailsRecord(number, (), (made,), seeded.now)])
     roll_up(seeded.engine, seeded.now)
-    from app import data
+    from app.data.connection import reset_engine
 
-    data.reset_engine()
+    reset_engine()
     page = open_page("cost", repo=["acme/api"])
     note = next(block for block in html(page) if 'data-note="unpriced"' in block)
     assert "Price unknown: <b>" in note

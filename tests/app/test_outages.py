@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 from streamlit.testing.v1 import AppTest
 
-from app.server.lifespan import warm_up
+from app.server.warm_up import warm_up
 from db.engine import make_engine
 from tests.app.conftest import MAIN, Open, TestClient
 from tests.app.reading import everything
@@ -46,9 +46,9 @@ def switch(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iterator[Switch]:
     monkeypatch.setenv("DATABASE_URL", made.url)
     yield made
     made.on()
-    from app import data
+    from app.data.connection import reset_engine
 
-    data.reset_engine()
+    reset_engine()
     shelf.put_back()
 
 
@@ -86,7 +86,7 @@ def test_a_page_keeps_its_figures_and_says_since_when(switch: Switch, open_page:
 
 def test_data_that_changed_just_before_the_outage_leaves_the_figures(switch: Switch, open_page: Open) -> None:
     """The line above the page reads the new version first; the figures of it were never read."""
-    from app import data
+    from app.data.status import load_status
 
     page = open_page("")
     before = _figures(page)
@@ -95,7 +95,7 @@ def test_data_that_changed_just_before_the_outage_leaves_the_figures(switch: Swi
         connection.exec_driver_sql("UPDATE heartbeats SET data_version = data_version + 1")
     engine.dispose()
     time.sleep(2.1)
-    data.status()
+    load_status()
     switch.off()
     gone = _after_the_caches(page)
     assert re.search(_SAID, " ".join(each.value for each in gone.error))
@@ -103,18 +103,19 @@ def test_data_that_changed_just_before_the_outage_leaves_the_figures(switch: Swi
 
 
 def test_another_period_is_not_answered_with_the_last_one(switch: Switch, open_page: Open) -> None:
-    from app import data
+    from app.data import findings
+    from app.data.outages import Unavailable
     from db.definitions.scope import Scope, Window
 
     moment = datetime.now(UTC)
     day = timedelta(days=1)
-    data.flaky(Scope(), Window(moment - day, moment), 1)
+    findings.flaky(Scope(), Window(moment - day, moment), 1)
     switch.off()
     time.sleep(2.1)
-    data.flaky(Scope(), Window(moment - day + timedelta(minutes=5), moment + timedelta(minutes=5)), 2)
+    findings.flaky(Scope(), Window(moment - day + timedelta(minutes=5), moment + timedelta(minutes=5)), 2)
     for window in (Window(moment - 2 * day, moment - day), Window(moment - 2 * day, moment)):
-        with pytest.raises(data.Unavailable):
-            data.flaky(Scope(), window, 2)
+        with pytest.raises(Unavailable):
+            findings.flaky(Scope(), window, 2)
 
 
 def test_what_was_never_read_says_so_without_the_address(switch: Switch, open_page: Open) -> None:
@@ -153,26 +154,27 @@ def test_the_dashboard_is_not_ready_while_the_database_is_away(switch: Switch, o
 def test_the_end_of_every_window_stands_still_meanwhile(switch: Switch, open_page: Open) -> None:
     import streamlit as st
 
-    from app import data
+    from app.data.outages import current_outage
+    from app.data.status import load_status, window_end
 
-    version = data.status().version
-    end = data.now(version)
+    version = load_status().version
+    end = window_end(version)
     switch.off()
     time.sleep(2.1)
-    data.status()
-    outage = data.current_outage()
+    load_status()
+    outage = current_outage()
     assert outage
     assert outage.last_success_at
     assert outage.last_success_at <= outage.since <= datetime.now(UTC)
     st.cache_data.clear()
-    assert data.now(version) == end
+    assert window_end(version) == end
 
 
 def test_a_figure_that_cannot_be_made_does_not_stop_the_start(
     damaged: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     warm_up()
-    assert "could not be made" in caplog.text
+    assert "cannot be computed" in caplog.text
 
 
 @pytest.fixture

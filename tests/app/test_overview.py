@@ -1,7 +1,9 @@
 import re
 from datetime import timedelta
 
-from app import data, filters
+from app.data.connection import reset_engine
+from app.data.status import load_status, window_end
+from app.filters.url_state import PERIODS
 from db.collection.sync_state import set_gaps, sync_state
 from db.definitions.scope import Scope, Window
 from db.engine import session_scope, write_scope
@@ -15,7 +17,7 @@ _SHOWN = ("success_rate", "runs", "failures", "success_duration_p50", "queue_p95
 
 
 def _written(seeded: Seeded, scope: Scope, span: timedelta) -> list[str]:
-    until = data.now(data.status().version)
+    until = window_end(load_status().version)
     with session_scope(seeded.engine) as session:
         figures = display(service.snapshot(session, scope, Window(until - span, until)))
     return [figures[name] for name in _SHOWN]
@@ -54,7 +56,7 @@ def test_the_address_wins_where_it_changed_by_itself(seeded: Seeded, open_page: 
 
 def test_an_unknown_period_in_the_address_is_the_default(seeded: Seeded, open_page: Open) -> None:
     page = open_page(period="never")
-    assert [value for value, _ in tiles(page).values()] == _written(seeded, Scope(), filters.PERIODS["30d"])
+    assert [value for value, _ in tiles(page).values()] == _written(seeded, Scope(), PERIODS["30d"])
 
 
 def test_what_is_broken_now_comes_first_with_its_first_bad_commit(seeded: Seeded, open_page: Open) -> None:
@@ -85,12 +87,12 @@ def test_figures_over_a_time_that_is_not_complete_say_so(seeded: Seeded, open_pa
     assert "Complete only since" in markdown(open_page())
     with write_scope(seeded.engine) as session:
         sync_state(session, 1).complete_since = None
-    data.reset_engine()
+    reset_engine()
     assert "The history is still being read" in markdown(open_page())
 
 
 def test_every_other_figure_stands_below_the_tiles(seeded: Seeded, open_page: Open) -> None:
-    until = data.now(data.status().version)
+    until = window_end(load_status().version)
     with session_scope(seeded.engine) as session:
         figures = display(service.snapshot(session, Scope(), Window(until - timedelta(days=30), until)))
     line = next(block for block in html(open_page()) if "ph-rest" in block and "<style>" not in block)
@@ -122,7 +124,7 @@ def test_workflows_link_to_their_page_and_broken_ones_come_first(seeded: Seeded,
 
 
 def test_the_success_rate_is_counted_by_run_by_first_attempt_or_by_commit(seeded: Seeded, open_page: Open) -> None:
-    until = data.now(data.status().version)
+    until = window_end(load_status().version)
     with session_scope(seeded.engine) as session:
         figures = display(service.snapshot(session, Scope(), Window(until - timedelta(days=30), until)))
     for rate, name in (("run", "success_rate"), ("first", "success_rate_first_attempt"),

@@ -65,9 +65,9 @@ def test_a_failed_run_leads_to_the_other_runs_of_its_cause(seeded: Seeded, open_
         log = LogRecord(UNREAD * 10, UNREAD, LogState.EXPIRED, error_line=SECRET_LINE, fingerprint="f")
         store_log(session, 1, log, seeded.now)
     heartbeat(seeded.engine, seeded.now)
-    from app import data
+    from app.data.status import load_status
 
-    data.status.clear()
+    load_status.clear()
     region = next(block for block in html(open_page("run", run_id=RERUN)) if "Why it failed" in block)
     days = r"\d{4}-\d\d-\d\d\.\.\d{4}-\d\d-\d\d"
     told = r"2 runs in 1 workflow failed with this error since \d\d \w{3} \d{4}"
@@ -87,9 +87,9 @@ def test_a_log_is_asked_for_then_pending_then_there(seeded: Seeded, open_page: O
             seeded.now,
         )
     heartbeat(seeded.engine, seeded.now)
-    from app import data
+    from app.data.status import load_status
 
-    data.status.clear()
+    load_status.clear()
     page.run()
     assert [each["base"] for each in viewers(page)] == [f"logs/{UNREAD}/{UNREAD * 10}"]
 

@@ -2,7 +2,8 @@ import re
 from datetime import timedelta
 
 from app.components.runs import export_rows
-from app.data import run_page, utc_now
+from app.data.connection import utc_now
+from app.data.runs import run_page
 from app.widgets.table import as_csv
 from db.definitions.scope import Scope, Window
 from tests.app.conftest import Open

@@ -3,7 +3,10 @@
 import base64
 import gzip
 import hashlib
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,12 +18,13 @@ from starlette.routing import Route
 
 from app.routes import CHART_PAGES, PAGES
 from app.server import middleware, static_files
-from app.server.lifespan import warm_up
 from app.server.routes import routes
+from app.server.warm_up import warm_up
 from app.streamlit_patches import document
 from tests.app.conftest import Open, TestClient
 from tests.app.seeding import Seeded
 
+ROOT = Path(__file__).parents[2]
 SCRIPT = next(iter(sorted(path for path in static_files.static_files() if path.endswith(".js"))))
 
 
@@ -97,6 +101,13 @@ def test_every_script_in_the_first_document_is_allowed(client: TestClient, page:
         assert f"'sha256-{digest}'" in response.headers["content-security-policy"]
 
 
+def test_the_server_starts_before_the_caches_of_the_data(tmp_path: Path) -> None:
+    """Streamlit's caches require its runtime, which is created after the server's module has been imported."""
+    code = "import runpy, sys; runpy.run_path('app/main.py'); sys.exit('app.data.connection' in sys.modules)"
+    environment = {**os.environ, "DATABASE_URL": f"sqlite:///{tmp_path / 'none.db'}", "ACCESS_BY_PROXY": "true"}
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=False).returncode == 0
+
+
 def test_pages_that_are_not_ours_are_left_to_streamlit(client: TestClient) -> None:
     assert client.get("/nothing").status_code == 404
     assert client.post("/").status_code == 405
@@ -106,9 +117,9 @@ def test_health_tells_the_process_from_the_database(
     client: TestClient, empty: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert client.get("/health/ready").json() == {"status": "ok"}
-    from app import data
+    from app.data.connection import reset_engine
 
-    data.reset_engine()
+    reset_engine()
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'nothing.db'}")
     response = client.get("/health/ready")
     assert response.status_code == 503
@@ -119,9 +130,9 @@ def test_health_tells_the_process_from_the_database(
 def test_a_warm_start_leaves_the_first_overview_nothing_to_ask(seeded: Seeded, open_page: Open) -> None:
     asked: list[str] = []
     warm_up()
-    from app import data
+    from app.data.connection import current_engine
 
-    engine = data.current_engine()
+    engine = current_engine()
     event.listen(engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
     open_page()
     # How the collection stands is asked for every two seconds, and with it whether there is any run.

@@ -153,9 +153,9 @@ def test_every_page_says_how_complete_its_figures_are(
     with write_scope(seeded.engine) as session:
         sync_state(session, 2).complete_since = None
         bump_data_version(session, seeded.now)
-    from app import data
+    from app.data.status import load_status
 
-    data.status.clear()
+    load_status.clear()
     told = everything(open_page(page, **query))
     one = page == "run" or "id" in query
     assert ("the repository is" if one else "1 of 2 repositories") + " still catching up" in told
@@ -163,12 +163,12 @@ def test_every_page_says_how_complete_its_figures_are(
 
 
 def test_what_is_complete_is_read_once_for_a_page(seeded: Seeded, open_page: Open) -> None:
-    from app import data
+    from app.data.connection import current_engine, reader, reset_engine
 
     page, seen = open_page(), []
-    data.reset_engine()
-    data.reader()
-    event.listen(data.current_engine(), "before_cursor_execute", lambda *given: seen.append(given[2]))
+    reset_engine()
+    reader()
+    event.listen(current_engine(), "before_cursor_execute", lambda *given: seen.append(given[2]))
     page.run()
     assert sum(each.startswith("SELECT backfills.") for each in seen) <= 1
     assert sum("FROM run_gaps" in each for each in seen) <= 1

@@ -104,7 +104,7 @@ def test_what_was_done_in_the_future_is_due(last: datetime | None) -> None:
 
 
 def test_deep_looks_noted_under_a_clock_that_was_ahead_are_taken_again() -> None:
-    looked = {look.column: START + DAYS for look in RESCAN_LEVELS}
+    looked = {look.name: START + DAYS for look in RESCAN_LEVELS}
     walk = plan_scan(RunCoverage(START - timedelta(days=60), START - timedelta(hours=1), looked), START, START)
     assert walk.rescan_levels == RESCAN_LEVELS
     assert walk.until == START - timedelta(days=31)

@@ -10,7 +10,7 @@ from tests.builders import NOON
 
 BACKFILL = NOON - timedelta(days=30)
 RECENTLY = NOON - timedelta(minutes=5)
-LOOKED = {look.column: RECENTLY for look in RESCAN_LEVELS}
+LOOKED = {look.name: RECENTLY for look in RESCAN_LEVELS}
 KNOWN = RunCoverage(BACKFILL, RECENTLY, LOOKED)
 
 
@@ -37,9 +37,9 @@ def test_a_normal_look_ends_where_the_last_one_began_with_some_overlap() -> None
 @pytest.mark.parametrize(
     ("name", "every", "days", "looks"),
     [
-        ("rescanned_at", timedelta(hours=1), 2, 1),
-        ("rescanned_wide_at", timedelta(hours=3), 6, 2),
-        ("rescanned_deep_at", timedelta(days=1), 30, 3),
+        ("recent", timedelta(hours=1), 2, 1),
+        ("wide", timedelta(hours=3), 6, 2),
+        ("deep", timedelta(days=1), 30, 3),
     ],
 )
 def test_the_deeper_the_rarer_pages_are_read_again(name: str, every: timedelta, days: int, looks: int) -> None:

@@ -13,6 +13,7 @@ from collector.settings import CollectorSettings
 from db.collection.sync_state import record_heartbeat
 from db.definitions.records import RepositoryRecord
 from db.engine import write_scope
+from db.enums import ErrorCode
 from db.models import Claim
 from db.repositories.repository_writes import record_target
 from tests.builders import NOON, add_repository
@@ -61,11 +62,13 @@ def test_repositories_with_trouble_are_told_the_worst_first_with_what_to_do(engi
     for number in range(1, 6):
         repository(engine, number)
     at_work(engine)
-    mark_complete(engine, 5, error=REFUSED, error_at=NOON)
+    mark_complete(engine, 5, error=REFUSED, error_code="forbidden", error_at=NOON)
     add(engine, backfill(repository_id=1), run_gap(118, 121, repository_id=2), run_gap(3, 4, repository_id=3))
     add(engine, run_gap(8, 9, repository_id=3), run_gap(7, 7, "absent", repository_id=4))
     with write_scope(engine) as session:
-        record_target(session, "acme/gone", None, "GitHub knows no /repos/acme/gone (404)", NOON)
+        record_target(
+            session, "acme/gone", None, "GitHub knows no /repos/acme/gone (404)", NOON, code=ErrorCode.NOT_FOUND
+        )
     found = checks(engine)
     assert found["Completeness"].ok is False
     assert found["Completeness"].detail.startswith("2 of 6 repositories cannot be read, 2 have gaps, 1 is catching up.")
@@ -87,7 +90,8 @@ def test_repositories_with_trouble_are_told_the_worst_first_with_what_to_do(engi
 def test_an_owner_that_is_not_there_comes_with_what_to_do(engine: Engine) -> None:
     at_work(engine)
     with write_scope(engine) as session:
-        record_target(session, "acme/*", None, "there is no organisation or user acme, or it may not be seen", NOON)
+        error = "there is no organisation or user acme, or it may not be seen"
+        record_target(session, "acme/*", None, error, NOON, code=ErrorCode.OWNER_NOT_FOUND)
     assert checks(engine)["Data of acme/*"].detail.endswith(
         "or it may not be seen. Check the name in GITHUB_REPOS, and that the token may see its repositories."
     )
@@ -95,7 +99,7 @@ def test_an_owner_that_is_not_there_comes_with_what_to_do(engine: Engine) -> Non
 
 def test_of_many_ten_are_named(engine: Engine) -> None:
     for number in range(1, 15):
-        repository(engine, number, error=REFUSED, error_at=NOON)
+        repository(engine, number, error=REFUSED, error_code="forbidden", error_at=NOON)
     at_work(engine)
     found = checks(engine)
     assert len([name for name in found if name.startswith("Data of ")]) == 10
@@ -112,7 +116,7 @@ def test_gaps_alone_are_told_and_are_nothing_that_somebody_must_do(engine: Engin
 
 
 def test_what_a_collector_that_is_gone_could_not_read_is_no_fault_of_today(engine: Engine) -> None:
-    repository(engine, error=REFUSED, error_at=NOON)
+    repository(engine, error=REFUSED, error_code="forbidden", error_at=NOON)
     at_work(engine, timedelta(hours=3))
     found = checks(engine)
     assert found["Collector"] == DoctorCheck(

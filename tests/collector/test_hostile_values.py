@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from collector.github.payloads import JobPayload, RunPayload, parse_payload
+from collector.github.payloads import InvalidPayload, JobPayload, RunPayload, parse_payload
 from db.models import Run
 from tests.collector.conftest import Clock, GitHub
 from tests.collector.syncing import sync
@@ -118,15 +118,15 @@ def test_an_answer_that_is_none_is_one_line_and_the_others_go_on(
 
 def test_names_of_jobs_and_steps_are_cut_and_what_is_no_job_is_one_line() -> None:
     huge = "x" * 10_000_000
-    found = parse_payload(JobPayload, {"id": 1, "run_id": 2, "name": huge, "runner_name": huge, "labels": [huge] * 1_000,
-                              "steps": [{"number": 1, "name": huge}], "html_url": huge})  # fmt: skip
-    assert isinstance(found, JobPayload)
+    item = {"id": 1, "run_id": 2, "name": huge, "runner_name": huge, "labels": [huge] * 1_000, "html_url": huge}
+    found = parse_payload(JobPayload, {**item, "steps": [{"number": 1, "name": huge}]})
     assert found.labels is not None
     assert found.steps is not None
     assert (len(found.name), len(found.steps[0].name)) == (1_000, 1_000)
     assert (len(found.labels), len(found.labels[0])) == (100, 1_000)
     for bad in ({"id": huge}, {"id": float("inf")}, {huge: 1}, [], huge, None):
-        line = parse_payload(RunPayload, bad)
-        assert isinstance(line, str)
+        with pytest.raises(InvalidPayload) as caught:
+            parse_payload(RunPayload, bad)
+        line = str(caught.value)
         assert len(line) <= 300
         assert len(line.splitlines()) == 1

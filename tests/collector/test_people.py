@@ -24,9 +24,7 @@ def payload(**changed: Any) -> RunPayload:
         "head_commit": {"message": "Round half to even\n\nAs in the books.", "author": {"name": "Hana Sato",
                                                                                       "email": "hana@acme.test"}},
     }  # fmt: skip
-    found = parse_payload(RunPayload, values | changed)
-    assert isinstance(found, RunPayload), found
-    return found
+    return parse_payload(RunPayload, values | changed)
 
 
 def record(**changed: Any) -> RunRecord:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from collector.github.auth import AppAuth
 from collector.github.client import GitHubClient
 from collector.sync.targets import is_configured, resolve_targets
+from db.enums import ErrorCode
 from db.repositories.repository_queries import list_repositories, resolved_target_names
 from tests.collector.conftest import Clock, GitHub
 from tests.collector.keys import app_key, public_pem
@@ -102,14 +103,19 @@ def test_an_owner_that_does_not_exist_is_one_line_and_stops_nobody() -> None:
     with StandIn(account({"/orgs/acme/repos": as_json([repository(1, "acme/web")])})).serve() as url:
         targets = resolve_targets(GitHubClient(url, "good"), ("ghost/*", "acme/*"))
     assert targets.names == ["acme/web"]
-    assert targets.failures == {"ghost/*": "there is no organisation or user ghost, or it may not be seen"}
+    error = targets.failures["ghost/*"]
+    assert (str(error), error.code) == (
+        "there is no organisation or user ghost, or it may not be seen",
+        ErrorCode.OWNER_NOT_FOUND,
+    )
+    assert len(targets.failures) == 1
 
 
 def test_an_organisation_that_refuses_is_told_in_its_own_words() -> None:
     closed = as_json({"message": "Resource protected by organization SAML enforcement."}, 403)
     with StandIn(account({"/orgs/acme/repos": closed})).serve() as url:
         targets = resolve_targets(GitHubClient(url, "good"), ("acme/*",))
-    assert "SAML enforcement" in targets.failures["acme/*"]
+    assert "SAML enforcement" in str(targets.failures["acme/*"])
 
 
 @pytest.mark.parametrize("kind", ["orgs", "users"])

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, insert, inspect, select
+from sqlalchemy import Engine, insert, inspect, select, text
 from sqlalchemy.orm import Session
 
 from core import VERSION
 from db.__main__ import main
 from db.engine import DatabaseUnavailable, make_engine
 from db.migrate import NotMigrated, check_migrated, current_revision, downgrade, head_revision, upgrade
-from db.models import Alert, Base
+from db.models import Alert, Base, Target
 from tests.builders import NOON, add_repository
 
 
@@ -67,6 +67,26 @@ def test_of_two_firing_alerts_about_the_same_the_later_one_goes_on(engine: Engin
     rule = found[0].rule_id
     assert [each.target for each in found[:3:2]] == [f"{rule}/1/5/", f"{rule}/1/0/"]
     assert {each.notified_at for each in found} == {NOON}
+
+
+def test_the_upgrade_derives_the_codes_of_stored_errors_from_their_texts(engine: Engine) -> None:
+    downgrade(engine, "0013")
+    errors = {
+        "GitHub refused the token (401 Bad credentials); check GITHUB_TOKEN": "unauthorized",
+        "GitHub refuses /repos/acme/web (403: Resource not accessible)": "forbidden",
+        "GitHub knows no /repos/acme/web, or the token may not see it (404)": "not_found",
+        "there is no organisation or user acme, or it may not be seen": "owner_not_found",
+        "GitHub refuses /repos/acme/web (451: Blocked)": "blocked",
+        "cannot reach https://api.github.com: no answer in time": None,
+        None: None,
+    }
+    insert_target = text("INSERT INTO targets (name, error, checked_at) VALUES (:name, :error, :now)")
+    with engine.begin() as connection:
+        for number, error in enumerate(errors):
+            connection.execute(insert_target, {"name": str(number), "error": error, "now": NOON})
+    upgrade(engine)
+    with Session(engine) as session:
+        assert [row.error_code for row in session.scalars(select(Target).order_by(Target.name))] == [*errors.values()]
 
 
 def test_several_programs_may_migrate_at_once(database_url: str) -> None:

@@ -200,8 +200,8 @@ def test_new_runs_appear_by_themselves_and_nothing_open_or_scrolled_moves(
         tab.go("/?repo=acme%2Fapi&period=7d")
         value = tab.page.locator(".ph-tile[data-figure=runs] b")
         before = int(value.inner_text().replace(",", ""))
-        tab.page.get_by_role("button", name="Dates").click()
-        menu = tab.page.get_by_text("From and to, UTC days")
+        tab.page.get_by_role("button", name="Custom").click()
+        menu = tab.page.get_by_text("Date range (UTC)")
         menu.wait_for()
         scroll = "document.querySelector('[data-testid=stMain]').scrollTop"
         tab.page.evaluate(f"{scroll} = 120")

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import streamlit as st
 
-from app import data, session
+from app import session
 from app.data import alerts
+from app.data.outages import Unavailable
 from app.widgets.text import markdown
 from health.alerts.rules.targets import Patterns, escape_pattern
 from health.alerts.storage.alert_queries import AlertRow
@@ -56,7 +57,7 @@ def acknowledge_dialog(alert_id: int, title: str) -> None:
 def _acknowledge(alert_id: int) -> None:
     try:
         alerts.acknowledge(alert_id, recorded_name(_field_value("ack-name")), clean_text(_field_value("ack-comment")))
-    except data.Unavailable as error:
+    except Unavailable as error:
         note_failure(str(error))
 
 
@@ -86,7 +87,7 @@ def _silence(alert: AlertRow) -> None:
             clean_text(_field_value("hush-comment")),
             recorded_name(_field_value("hush-name")),
         )
-    except data.Unavailable as error:
+    except Unavailable as error:
         note_failure(str(error))
 
 

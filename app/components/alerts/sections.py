@@ -6,10 +6,11 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from app import data
 from app.components.alerts import alert_list, channel_list, rule_form, rule_list
 from app.data import alerts as alerts_data
+from app.data import figures
 from app.data.alerts import AlertOverview
+from app.data.status import window_end
 from app.widgets.panel import panel
 from app.widgets.text import markdown
 from core import formatting
@@ -205,11 +206,11 @@ def silences(overview: AlertOverview, version: int) -> None:
 
 
 def _options(version: int) -> Mapping[str, Sequence[str]]:
-    known = data.filter_options(Scope(), data.now(version) - timedelta(days=90), version)
+    known = figures.filter_options(Scope(), window_end(version) - timedelta(days=90), version)
     return {"repos": known.repos, "workflows": known.workflows, "branches": known.branches}
 
 
 def _success_rate(version: int) -> str:
     """The success rate as the Overview shows it."""
-    now = data.now(version)
+    now = window_end(version)
     return display(alerts_data.overall_metrics(Window(now - timedelta(days=30), now), version))["success_rate"]

@@ -1,15 +1,16 @@
-"""Rename columns to the terms that Prometheus, Alertmanager and GitHub use
+"""Rename columns to the terms that Prometheus, Alertmanager and GitHub use, and store codes of errors
 
-Revision: 0014, after 0013. Only names change: no row is read or written.
+Revision: 0014, after 0013. Renames columns, and fills `error_code` of the few rows that hold an error.
 """
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0014"
 down_revision = "0013"
 branch_labels = None
 depends_on = None
-loses = "nothing."
+loses = "codes of errors, which the next upgrade derives again from their texts."
 
 # Table, old name, new name.
 _COLUMNS = (
@@ -33,6 +34,16 @@ _COLUMNS = (
     ("deliveries", "folded_into", "merged_into"),
     ("channel_states", "held_until", "circuit_open_until"),
 )
+# Tables with errors of GitHub; codes, and the part of an error's text that older versions recognized them by. The
+# first match counts.
+_ERROR_TABLES = ("sync_states", "targets")
+_ERROR_CODES = (
+    ("(401", "unauthorized"),
+    ("(403", "forbidden"),
+    ("(404)", "not_found"),
+    ("no organisation or user", "owner_not_found"),
+    ("(451", "blocked"),
+)
 # Table, old name, new name, old columns, new columns.
 _INDEXES = (
     ("rollups", "ix_rollups_grain_tile", "ix_rollups_level_bucket", ["grain", "tile"], ["level", "bucket"]),
@@ -51,9 +62,17 @@ def upgrade() -> None:
         op.execute(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")
     for table, old, new, _, columns in _INDEXES:
         _rename_index(table, old, new, columns)
+    for table in _ERROR_TABLES:
+        op.add_column(table, sa.Column("error_code", sa.String(30), nullable=True))
+        for text, code in _ERROR_CODES:
+            rows = sa.table(table, sa.column("error", sa.Text), sa.column("error_code", sa.String))
+            is_match = rows.c.error.contains(text, autoescape=True) & rows.c.error_code.is_(None)
+            op.execute(rows.update().where(is_match).values(error_code=code))
 
 
 def downgrade() -> None:
+    for table in _ERROR_TABLES:
+        op.drop_column(table, "error_code")
     for table, old, new in reversed(_COLUMNS):
         op.execute(f"ALTER TABLE {table} RENAME COLUMN {new} TO {old}")
     for table, old, new, columns, _ in _INDEXES:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from core import formatting
 from db.enums import RuleKind, RuleScope
+from health.insights.change_points import MIN_DROP, MIN_INCREASE, MIN_STREAKS
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 MIN_WINDOW, MAX_WINDOW = 10 * _MINUTE, 30 * _DAY
@@ -58,12 +59,12 @@ RULE_TYPES: dict[RuleKind, RuleType] = {
     ),
     RuleKind.SUCCESS_REGRESSION: RuleType(
         "Success regression", "The success rate of the last 7, 14 or 21 days is worse than that of the days before by "
-        "so many points, and not by chance (Fisher's exact test, among all workflows)", Unit.SHARE, 0.05, 0.01, 1.0,
-        resolve_ratio=0.5, default_min_samples=3, sample_unit="streaks of failures", allows_branches=False, evaluation_interval=300,
+        "so many points, and not by chance (Fisher's exact test, among all workflows)", Unit.SHARE, MIN_DROP, 0.01, 1.0,
+        resolve_ratio=0.5, default_min_samples=MIN_STREAKS, sample_unit="streaks of failures", allows_branches=False, evaluation_interval=300,
     ),
     RuleKind.DURATION_REGRESSION: RuleType(
         "Duration regression", "Runs take longer since one of them, by at least this share and a minute",
-        Unit.SHARE, 0.2, 0.2, 100.0, resolve_ratio=0.5, allows_branches=False, evaluation_interval=300,
+        Unit.SHARE, MIN_INCREASE, MIN_INCREASE, 100.0, resolve_ratio=0.5, allows_branches=False, evaluation_interval=300,
     ),
     RuleKind.QUEUE_TIME: RuleType(
         "Queue time", "The 95th percentile of the waits of jobs queued in the window, of the runner label whose jobs "

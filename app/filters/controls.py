@@ -1,0 +1,164 @@
+"""The widgets of the filters."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+
+import streamlit as st
+
+from app import status_style
+from app.data import figures
+from app.data.status import window_end
+from app.filters import selection, url_state
+from app.filters.days import Days
+from app.filters.url_state import PERIODS, RATES, RUN_KEYS, selected
+from db.definitions.scope import Scope
+from db.enums import Conclusion
+from db.repositories.repository_queries import MAX_VALUES
+
+# The runs of this period provide the options of the filters.
+OPTIONS_PERIOD = PERIODS["90d"]
+# Filters whose options are limited to the values of the latest runs.
+_TRUNCATED_KEYS = ("branch", "event", "actor")
+# The period control while days are selected: it has no selection, and each option leads back to a period.
+_OTHER_PERIOD_KEY = "period-instead"
+
+
+def render(version: int, page: str, visible: Sequence[str]) -> None:
+    """The row of filters that pages share. Filters that are not visible remain selected for the other pages."""
+    url_state.sync_shared(page)
+    options = _options(version)
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="filters"):
+        _time_controls(window_end(version))
+        if "repo" in visible:
+            _multiselect("Repository", options.repos, "repo", "All repositories")
+        if "branch" in visible:
+            _multiselect("Branch", options.branches, "branch", "All branches")
+        if "workflow" in visible:
+            _multiselect("Workflow", options.workflows, "workflow", "All workflows")
+
+
+def render_for_runs(version: int) -> None:
+    """The additional filters of the Runs page."""
+    url_state.sync(RUN_KEYS, page_changed=not any(key in st.session_state for key in RUN_KEYS))
+    options = _options(version)
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="run-filters"):
+        st.text_input(
+            "Search",
+            key="q",
+            placeholder="Title, branch, commit, actor or #number",
+            icon=":material/search:",
+            label_visibility="collapsed",
+            max_chars=200,
+            width=330,
+        )
+        _multiselect("Conclusion", list(Conclusion), "conclusion", "All results", status_style.outcome_name)
+        _multiselect("Event", options.events, "event", "All events")
+        _multiselect("Actor", options.actors, "actor", "All actors")
+
+
+def _time_controls(now: datetime) -> None:
+    days = selection.selected_days()
+    if days:
+        st.segmented_control(
+            "Period", list(PERIODS), key=_OTHER_PERIOD_KEY, label_visibility="collapsed", on_change=_on_period_change
+        )
+    else:
+        st.segmented_control(
+            "Period",
+            list(PERIODS),
+            required=True,
+            key="period",
+            label_visibility="collapsed",
+            on_change=url_state.clear_dates,
+        )
+    label = str(days) if days else "Custom"
+    with st.popover(label, icon=":material/date_range:", key="dates-popover", type="primary" if days else "secondary"):
+        today = selection.today()
+        started = days.started(today) if days else None
+        shown: list[date | datetime | str | None] = [started.first, started.last] if started else []
+        # The widget raises for a day after its maximum, also for one that was selected before.
+        st.date_input(
+            "Date range (UTC)", shown, max_value=max(now.date(), today), key="days", on_change=_on_days_change
+        )
+        if st.session_state.get("dates"):
+            st.button("Back to the period", on_click=url_state.clear_dates, icon=":material/close:")
+
+
+def _on_period_change() -> None:
+    st.session_state["period"] = st.session_state.pop(_OTHER_PERIOD_KEY)
+    url_state.clear_dates()
+
+
+def _on_days_change() -> None:
+    days = st.session_state.get("days")
+    if isinstance(days, tuple) and len(days) == 2:
+        st.session_state["dates"] = Days(*days).query_value
+
+
+def rate_control() -> None:
+    """The definition of the success rate."""
+    st.segmented_control(
+        "Success rate",
+        list(RATES),
+        required=True,
+        key="rate",
+        label_visibility="collapsed",
+        format_func=lambda name: f"Success rate {RATES[name].label.lower()}",
+    )
+
+
+def spend_control(groups: Mapping[str, object]) -> None:
+    """The grouping of the Cost page."""
+    st.segmented_control(
+        "By",
+        list(groups),
+        required=True,
+        default=selection.spend_group(groups),
+        key="by",
+        label_visibility="collapsed",
+        bind="query-params",
+    )
+
+
+def repository_control(names: Sequence[str]) -> str:
+    """The repository whose details the Collector page shows: `of` in the URL, else the first."""
+    in_url = st.query_params.get("of", "")
+    options = list(names) if not in_url or in_url in names else [*names, in_url]
+    repo = st.selectbox(
+        "Details for",
+        options,
+        index=options.index(in_url) if in_url else 0,
+        key="of",
+        width=420,
+        help="Completeness of one repository in detail",
+    )
+    if repo != (in_url or options[0]):
+        st.query_params["of"] = repo
+    return repo
+
+
+def _options(version: int) -> figures.FilterOptions:
+    since = window_end(version) - OPTIONS_PERIOD
+    return figures.filter_options(Scope(repos=selected("repo")), since, version)
+
+
+def _multiselect(
+    label: str, values: list[str], key: str, placeholder: str, format_value: Callable[[str], str] = str
+) -> None:
+    """If the options are only the latest values, the user can type any other."""
+    is_truncated = key in _TRUNCATED_KEYS and len(values) >= MAX_VALUES
+    # A selected value that is not an option, such as an old branch in a shared link, remains selected.
+    options = list(dict.fromkeys([*values, *selected(key)]))
+    st.multiselect(
+        label,
+        options,
+        key=key,
+        format_func=format_value,
+        placeholder=f"{placeholder}, or type one" if is_truncated else placeholder,
+        accept_new_options=is_truncated,
+        label_visibility="collapsed",
+        width="stretch",
+        # Streamlit's default matches scattered letters ("pay" in api-gateway), and Enter selects all matches.
+        filter_mode="contains",
+        select_all=False,
+    )

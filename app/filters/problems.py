@@ -1,0 +1,77 @@
+"""What of a page's URL cannot be shown: invalid periods and days, unknown repositories and workflows."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from app.data import figures
+from app.filters import selection
+from app.filters.days import BadDays, future_note
+from app.filters.url_state import DEFAULT_PERIOD, PERIODS, bad_period, selected
+from db.definitions.scope import Scope
+
+
+@dataclass(frozen=True)
+class UnknownNames:
+    """Selected names that are not stored. `none_known`: `repositories` or `workflows` if none of the selected ones is
+    known, so that there is nothing to show; else empty."""
+
+    repos: tuple[str, ...] = ()
+    workflows: tuple[str, ...] = ()
+    none_known: str = ""
+
+    @property
+    def messages(self) -> list[str]:
+        """A sentence for each name that is ignored; none if the page shows `none_known` instead."""
+        if self.none_known:
+            return []
+        messages = [f"{repo} is not monitored and is ignored." for repo in self.repos]
+        return messages + [
+            f"The selected repositories have no workflow {name}; it is ignored." for name in self.workflows
+        ]
+
+
+def visible_filters(page: str) -> Sequence[str]:
+    """The names of the filters that a page shows. The page of one workflow has a fixed repository and workflow."""
+    return ("branch",) if page == "workflow" and "id" in st.query_params else ("repo", "branch", "workflow")
+
+
+def shows_names(page: str) -> bool:
+    """Whether the page shows the selected repositories and workflows."""
+    return "repo" in visible_filters(page)
+
+
+def query_problems(version: int, page: str) -> list[str]:
+    """A sentence for each problem."""
+    messages = unknown_names(version).messages if shows_names(page) else []
+    if unusable := bad_period():
+        allowed = ", ".join(PERIODS)
+        messages.append(f"period={unusable} is invalid (expected {allowed}): showing the last {DEFAULT_PERIOD}.")
+    try:
+        days = selection.parse_selected_days()
+        note = future_note(days, selection.today()) if days else None
+        messages += [note] if note else []
+    except BadDays as error:
+        messages.append(f"{error} Showing the last {selection.period()} instead.")
+    return messages
+
+
+def unknown_names(version: int) -> UnknownNames:
+    repos, workflows = selected("repo"), selected("workflow")
+    if not repos and not workflows:
+        return UnknownNames()
+    known = figures.known_names(Scope(repos=selection.stored_names(version, repos)), version)
+    return find_unknown_names(repos, workflows, known.repos, known.workflows)
+
+
+def find_unknown_names(
+    repos: Sequence[str], workflows: Sequence[str], known_repos: Mapping[str, str], known_workflows: Collection[str]
+) -> UnknownNames:
+    """`known_repos` by their name in lower case, since GitHub accepts names in any case."""
+    unknown_repos = tuple(repo for repo in repos if repo.lower() not in known_repos)
+    if repos and len(unknown_repos) == len(repos):
+        return UnknownNames(unknown_repos, (), "repositories")
+    unknown_workflows = tuple(name for name in workflows if name not in known_workflows)
+    none_known = "workflows" if workflows and len(unknown_workflows) == len(workflows) else ""
+    return UnknownNames(unknown_repos, unknown_workflows, none_known)

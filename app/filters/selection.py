@@ -1,0 +1,158 @@
+"""The selected filters as scopes, windows and texts."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import streamlit as st
+
+from app.data import figures
+from app.data.connection import utc_now
+from app.data.status import load_status, window_end
+from app.filters.days import BadDays, Days, parse_days
+from app.filters.url_state import (
+    DEFAULT_PERIOD,
+    DEFAULTS,
+    PERIODS,
+    RATES,
+    TIME_KEYS,
+    SuccessRate,
+    query_values,
+    selected,
+)
+from db.definitions.scope import Scope, Window
+from db.enums import Interval
+from db.repositories.repository_queries import WorkflowRow
+
+_MAX_HOURLY, _MAX_DAILY = timedelta(days=3), timedelta(days=120)
+
+
+def scope() -> Scope:
+    return Scope(
+        repos=stored_names(load_status().version, selected("repo")),
+        branches=selected("branch"),
+        workflows=selected("workflow"),
+    )
+
+
+def workflow_scope(workflow: WorkflowRow, branches: tuple[str, ...] | None = None) -> Scope:
+    """One workflow, on the selected branches unless `branches` are given."""
+    branches = selected("branch") if branches is None else branches
+    return Scope(repos=(workflow.repo,), workflows=(str(workflow.id),), branches=branches)
+
+
+def run_scope() -> Scope:
+    """The scope with the filters of the Runs page."""
+    shared = scope()
+    return Scope(
+        repos=shared.repos,
+        branches=shared.branches,
+        workflows=shared.workflows,
+        events=selected("event"),
+        actors=selected("actor"),
+        conclusions=selected("conclusion"),
+    )
+
+
+def stored_names(version: int, repos: Sequence[str]) -> tuple[str, ...]:
+    """Repositories as they are stored: GitHub accepts their names in any case."""
+    if not repos:
+        return ()
+    known = figures.known_names(Scope(), version).repos
+    return tuple(known.get(repo.lower(), repo) for repo in repos)
+
+
+def single_branch() -> str | None:
+    """The selected branch if exactly one is selected."""
+    branches = selected("branch")
+    return branches[0] if len(branches) == 1 else None
+
+
+def search_text() -> str:
+    return str(st.session_state.get("q") or "")
+
+
+def spend_group(groups: Mapping[str, object]) -> str:
+    """The selected grouping of the Cost page, a key of `groups`; the first without a selection."""
+    group = st.session_state.get("by") or st.query_params.get("by", "")
+    return group if group in groups else next(iter(groups))
+
+
+def success_rate() -> SuccessRate:
+    return RATES[rate()]
+
+
+def rate() -> str:
+    """The selected definition of the success rate, a key of RATES."""
+    value = st.session_state.get("rate")
+    return value if value in RATES else DEFAULTS["rate"]
+
+
+def trends(version: int) -> figures.Trends:
+    """The figures of the selection, with the success rate by commit only if it is selected: it is expensive."""
+    arguments = scope(), window(window_end(version)), interval(), version
+    return figures.trends(*arguments, commits=True) if rate() == "commit" else figures.trends(*arguments)
+
+
+def window(until: datetime) -> Window:
+    """The period that ends at `until`, or the selected days up to `until`; empty for days in the future."""
+    days = selected_days()
+    return Window(until - PERIODS[period()], until) if days is None else days.window(until)
+
+
+def interval() -> Interval:
+    """The interval of the points of a time series."""
+    days = selected_days()
+    if days is None:
+        length = PERIODS[period()]
+    else:
+        started = days.started(today()) or days
+        length = started.last - started.first + timedelta(days=1)
+    return Interval.HOUR if length <= _MAX_HOURLY else Interval.DAY if length <= _MAX_DAILY else Interval.WEEK
+
+
+def period() -> str:
+    """The period as text: `30d`, or the selected days."""
+    days = selected_days()
+    if days:
+        return f"{days}, so far" if days.includes_today(today()) else str(days)
+    value = st.session_state.get("period")
+    return value if value in PERIODS else DEFAULT_PERIOD
+
+
+def period_length() -> str:
+    """The length of the previous period as text, for `vs previous …`: `30d`, or `9 days`."""
+    days = selected_days()
+    if not days:
+        return period()
+    if days.includes_today(today()):
+        return "the same time"
+    count = (days.last - days.first).days + 1
+    return f"{count} days" if count > 1 else "1 day"
+
+
+def describe() -> str:
+    """The period within a sentence: `the last 30d`, or `1 Nov – 9 Nov`."""
+    return period() if selected_days() else f"the last {period()}"
+
+
+def time_query() -> list[tuple[str, object]]:
+    """Query parameters that keep the period in a link."""
+    return [(key, value) for key in TIME_KEYS for value in query_values(key)]
+
+
+def today() -> date:
+    return utc_now().astimezone(UTC).date()
+
+
+def selected_days() -> Days | None:
+    """Null if none are selected, or the URL's are invalid."""
+    try:
+        return parse_selected_days()
+    except BadDays:
+        return None
+
+
+def parse_selected_days() -> Days | None:
+    """Raises BadDays."""
+    text = str(st.session_state.get("dates") or "")
+    return parse_days(text) if text else None

@@ -1,0 +1,122 @@
+"""The state of the filters in the URL and in Streamlit's session state, so that every view is a link.
+
+Streamlit's own binding of widgets to query parameters sometimes loses a parameter when the page changes. Here the URL
+wins if it changed by itself (a link, the Back button); else the widgets win and the URL is updated.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import streamlit as st
+
+PERIODS = {
+    "24h": timedelta(hours=24),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
+    "90d": timedelta(days=90),
+    "1y": timedelta(days=365),
+}
+DEFAULT_PERIOD = "30d"
+
+
+@dataclass(frozen=True)
+class SuccessRate:
+    """A definition of the success rate: its label and its figure (`health.metrics.definitions`)."""
+
+    label: str
+    figure: str
+
+
+# By their value in the URL.
+RATES = {
+    "run": SuccessRate("By run", "success_rate"),
+    "first": SuccessRate("By first attempt", "success_rate_first_attempt"),
+    "commit": SuccessRate("By commit", "success_rate_by_commit"),
+}
+# The URL has no parameter for a default.
+DEFAULTS = {"period": DEFAULT_PERIOD, "rate": "run"}
+TIME_KEYS = ("period", "dates")
+SHARED_KEYS = ("repo", "branch", "workflow", *TIME_KEYS, "rate")
+RUN_KEYS = ("conclusion", "event", "actor", "q")
+_TEXT_KEYS = ("q", "dates")
+_MAX_VALUES, _MAX_VALUE_LENGTH = 50, 300
+_SYNCED_KEY, _PAGE_KEY = "filters-written", "filters-page"
+# An invalid period of the URL, until another one is selected.
+_BAD_PERIOD_KEY = "period-unusable"
+
+
+def sync_shared(page: str) -> None:
+    """Synchronizes the filters that pages share. A page to which the user has just changed has an empty URL, which does
+    not clear the filters."""
+    sync(SHARED_KEYS, page_changed=st.session_state.get(_PAGE_KEY) != page)
+    st.session_state[_PAGE_KEY] = page
+
+
+def sync(keys: Sequence[str], *, page_changed: bool) -> None:
+    written: dict[str, list[str]] = st.session_state.setdefault(_SYNCED_KEY, {})
+    for key in keys:
+        in_url, previous = st.query_params.get_all(key), written.get(key, [])
+        if in_url != previous and (in_url or not page_changed):
+            values = in_url
+            if key == "period":
+                st.session_state.pop(_BAD_PERIOD_KEY, None)
+        elif key in st.session_state:
+            values = _as_list(st.session_state[key])
+        else:
+            values = previous
+        st.session_state[key] = _sanitize(key, values)
+        written[key] = query_values(key)
+        if written[key] and written[key] != in_url:
+            st.query_params[key] = written[key]
+        elif in_url and not written[key]:
+            del st.query_params[key]
+
+
+def load_query_params() -> None:
+    """For a page without filter widgets, such as a wall screen: its URL still selects."""
+    sync(SHARED_KEYS, page_changed=False)
+
+
+def selected(key: str) -> tuple[str, ...]:
+    value = st.session_state.get(key)
+    return tuple(str(item) for item in value) if isinstance(value, list) else ()
+
+
+def query_values(key: str) -> list[str]:
+    """The values of a query parameter; none for a default."""
+    values = _as_list(st.session_state.get(key, ""))
+    return [] if values == [DEFAULTS.get(key)] else [value for value in values if value]
+
+
+def bad_period() -> str | None:
+    return st.session_state.get(_BAD_PERIOD_KEY)
+
+
+def clear_dates() -> None:
+    st.session_state["dates"] = ""
+    st.session_state.pop("days", None)
+    st.session_state.pop(_BAD_PERIOD_KEY, None)
+
+
+def clear() -> None:
+    """Resets all filters. A callback: the widgets show the change in the next run."""
+    for key in SHARED_KEYS + RUN_KEYS:
+        if key in st.session_state:
+            st.session_state[key] = DEFAULTS.get(key, "" if key in _TEXT_KEYS else [])
+    st.session_state.pop("days", None)
+    st.session_state.pop(_BAD_PERIOD_KEY, None)
+
+
+def _sanitize(key: str, values: list[str]) -> str | list[str]:
+    short = [value[:_MAX_VALUE_LENGTH] for value in values[:_MAX_VALUES]]
+    if key == "period" and short and short[0] not in PERIODS:
+        st.session_state[_BAD_PERIOD_KEY] = short[0]
+    if key in DEFAULTS:
+        allowed: Mapping[str, object] = PERIODS if key == "period" else RATES
+        return short[0] if short and short[0] in allowed else DEFAULTS[key]
+    return "".join(short[:1]) if key in _TEXT_KEYS else list(dict.fromkeys(short))
+
+
+def _as_list(value: object) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else [str(value)] if value else []
