@@ -1,6 +1,7 @@
 """The layout of the repository: every package is covered by the import contracts, and modules stay readable."""
 
 import ast
+import re
 import tomllib
 from pathlib import Path
 
@@ -62,3 +63,15 @@ def test_every_module_says_what_it_is() -> None:
         if path.name != "__init__.py" and not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
     ]
     assert silent == []
+
+
+def test_files_that_the_documentation_names_exist() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    named = re.compile(rf"`((?:{'|'.join(sorted(PACKAGES))})/[a-z0-9_./]+)`")
+    missing = [
+        f"{page.relative_to(ROOT)}: {name}"
+        for page in pages
+        for name in named.findall(page.read_text(encoding="utf-8"))
+        if not ((ROOT / name).exists() or (ROOT / f"{name}.py").exists())
+    ]
+    assert missing == []
