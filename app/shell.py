@@ -8,15 +8,11 @@ import streamlit as st
 from app import routes as at
 from app import session
 from app.access.policy import AccessDenied
-from app.data.connection import FailedOver
-from app.data.outages import Unavailable, current_outage
-from app.data.status import load_status
-from app.filters import controls, problems, selection, url_state
+from app.components import account, page_states
+from app.components.freshness import freshness
+from app.components.kiosk import kiosk_style
 from app.streamlit_patches.navigation import navigation
-from app.widgets import account, states
 from app.widgets.panel import style
-from app.widgets.states import freshness
-from app.widgets.tiles import kiosk_style
 
 _HERE = Path(__file__).parent
 _RETRY_SECONDS = 4
@@ -45,10 +41,10 @@ def _retry_when_down() -> None:
 @st.fragment(run_every=_RETRY_SECONDS)
 def _outage_notice() -> None:
     """Comes and goes by itself: the rest of the page is not drawn again, so that what somebody types stays."""
-    with suppress(Unavailable):
-        load_status()
-    if outage := current_outage():
-        states.outage_banner(outage)
+    with suppress(data.Unavailable):
+        data.status()
+    if outage := data.current_outage():
+        page_states.outage_banner(outage)
 
 
 st.set_page_config(page_title="Pipeline Health", page_icon=str(_HERE / "static" / "icon.svg"), layout="wide")
@@ -93,15 +89,15 @@ try:
             freshness(status.version, selection.trends if page is overview else None)
     _outage_notice()
     if filtered:
-        states.query_problems(problems.query_problems(status.version, page.url_path))
+        page_states.query_problems(filters.problems(status.version, page.url_path))
     if status.demo:
-        states.demo_banner()
+        page_states.demo_banner()
     if status.stale:
-        states.stale_warning(status.stale)
-    shows_names = filtered and status.has_runs and problems.shows_names(page.url_path)
-    unknown = problems.unknown_names(status.version) if shows_names else None
+        page_states.stale_warning(status.stale)
+    shows_names = filtered and status.has_runs and filters.page_shows_names(page.url_path)
+    unknown = filters.unknown_names(status.version) if shows_names else None
     if unknown and unknown.none_known:
-        states.unknown_names_state(unknown)
+        page_states.unknown_names_state(unknown)
     else:
         page.run()
     if user:
@@ -110,6 +106,6 @@ try:
             account.user_menu(user)
 except FailedOver:
     st.rerun()
-except Unavailable as error:
-    states.unavailable(str(error))
+except data.Unavailable as error:
+    page_states.unavailable(str(error))
     _retry_when_down()

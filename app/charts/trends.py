@@ -5,15 +5,16 @@ from typing import Any
 
 import pandas as pd
 
-from app.charts import theme, timeline
-from app.charts.timeline import with_none as _plain
+from app.charts import partial_buckets, theme
+from app.charts.partial_buckets import with_none as _plain
+from app.status_style import CANCELLED, FAILURE, OTHER, RUNNING, SKIPPED, SUCCESS, TIMED_OUT
 
 
 def success_rate(
     frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC", markers: pd.DataFrame | None = None
 ) -> dict[str, Any]:
     """Columns: at, success_rate (null: nothing decided), written, decided, before_rate, before_rate_written, partial,
-    note (see app.charts.timeline). `markers`: at, label, tone; where something changed."""
+    note (see app.charts.partial_buckets). `markers`: at, label, tone; where something changed."""
     rates = [value for value in _plain(frame["success_rate"]) if value is not None]
     earlier = [value for value in _plain(frame["before_rate"]) if value is not None]
     if not rates:
@@ -24,7 +25,7 @@ def success_rate(
         "type": "scatter",
         "mode": "lines+markers",
         "name": "success rate",
-        "line": {"color": theme.SUCCESS, "width": 2},
+        "line": {"color": SUCCESS, "width": 2},
         "marker": {"size": 4},
         "fill": "tozeroy",
         "fillcolor": theme.SUCCESS_FAINT,
@@ -32,7 +33,7 @@ def success_rate(
         "hovertemplate": "%{customdata[0]} of %{customdata[1]} decided runs<extra></extra>",
         "connectgaps": False,
     }
-    drawn = timeline.lines(frame, _plain(frame["success_rate"]), line)
+    drawn = partial_buckets.lines(frame, _plain(frame["success_rate"]), line)
     lines, notes = change_markers(markers)
     return {
         "data": [*_previous_trace(frame, "before_rate", earlier), *drawn],
@@ -47,9 +48,14 @@ def success_rate(
 
 
 def durations(
-    frame: pd.DataFrame, since: str, until: str, *, dark: bool = False, zone: str = "UTC",
+    frame: pd.DataFrame,
+    since: str,
+    until: str,
+    *,
+    dark: bool = False,
+    zone: str = "UTC",
     markers: pd.DataFrame | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Columns: at, p50, p95 (seconds, null without runs), p50_written, p95_written, before_p50, before_p50_written,
     partial, note."""
     earlier = [value for value in _plain(frame["before_p50"]) if value is not None]
@@ -81,11 +87,11 @@ def outcomes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") 
     the period."""
     shown = (
         ("success", "Success", theme.SUCCESS_SOFT),
-        ("failure", "Failed", theme.FAILURE),
-        ("cancelled", "Cancelled", theme.CANCELLED),
-        ("skipped", "Skipped", theme.SKIPPED),
-        ("other", "Other", theme.OTHER),
-        ("running", "Running", theme.RUNNING),
+        ("failure", "Failed", FAILURE),
+        ("cancelled", "Cancelled", CANCELLED),
+        ("skipped", "Skipped", SKIPPED),
+        ("other", "Other", OTHER),
+        ("running", "Running", RUNNING),
     )
     if not any(frame[column].sum() for column, _, _ in shown):
         return theme.empty("No runs in this period")
@@ -93,17 +99,54 @@ def outcomes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") 
         drawn
         for column, label, colour in shown
         if frame[column].sum() > 0 or column in ("success", "failure")
-        for drawn in timeline.bars(frame, _plain(frame[column]), _bar(label, colour))
+        for drawn in partial_buckets.bars(frame, _plain(frame[column]), _bar(label, colour))
     ]
     highest = float(frame[[column for column, _, _ in shown]].sum(axis=1).max())
     return {
-        "data": [*traces, *timeline.legend_entry(frame)],
+        "data": [*traces, *partial_buckets.legend_entry(frame)],
         "layout": theme.layout(
-            barmode="stack", bargap=0.12, showlegend=True, xaxis=_time_axis(since, until, zone),
+            barmode="stack",
+            bargap=0.12,
+            showlegend=True,
+            xaxis=_time_axis(since, until, zone),
             # Runs are whole: no ticks between them.
             yaxis=theme.axis(tickformat=",", **({"dtick": 1} if highest <= 5 else {})),
         ),
-    }  # fmt: skip
+    }
+
+
+def compute_minutes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -> dict[str, Any]:
+    """Columns: at; used, defect, wasted (minutes); used_written, defect_written, wasted_written; partial, note."""
+    if not frame[["used", "defect", "wasted"]].to_numpy().sum():
+        return theme.empty("No job ran in this period")
+    shown = (
+        ("used", "Used", theme.USED_MINUTES),
+        ("defect", "Found a defect", CANCELLED),
+        ("wasted", "Waste", TIMED_OUT),
+    )
+    traces = [
+        drawn
+        for column, label, colour in shown
+        for drawn in partial_buckets.bars(
+            frame,
+            list(frame[column]),
+            {
+                "type": "bar",
+                "name": label,
+                "marker": {"color": colour, "line": {"width": 0}},
+                "customdata": list(frame[f"{column}_written"]),
+                "hovertemplate": f"{label.lower()}: %{{customdata}}<extra></extra>",
+            },
+        )
+    ]
+    xaxis = theme.time_axis(since, until, f"%a %d %b %Y, %H:%M {zone}")
+    yaxis = theme.axis(ticksuffix=" min", tickformat=",")
+    return {
+        "data": [*traces, *partial_buckets.legend_entry(frame)],
+        "layout": theme.layout(
+            barmode="stack", bargap=0.12, showlegend=True, xaxis=xaxis, yaxis=yaxis, margin=theme.margin(l=66)
+        ),
+    }
 
 
 def _bar(label: str, colour: str) -> dict[str, Any]:
@@ -141,14 +184,30 @@ def change_markers(markers: pd.DataFrame | None) -> tuple[list[dict[str, Any]], 
     lines, notes = [], []
     for mark in markers.to_dict("records"):
         colour = theme.MARKER_COLOURS.get(mark["tone"], theme.REFERENCE)
-        lines.append({
-            "type": "line", "yref": "paper", "x0": mark["at"], "x1": mark["at"], "y0": 0, "y1": 1,
-            "line": {"color": colour, "width": 1, "dash": "dot"},
-        })  # fmt: skip
-        notes.append({
-            "x": mark["at"], "y": 1.0, "yref": "paper", "yanchor": "bottom", "showarrow": False, "text": "▼",
-            "font": {"size": 11, "color": colour}, "hovertext": theme.escape_label(mark["label"]), "captureevents": True,
-        })  # fmt: skip
+        lines.append(
+            {
+                "type": "line",
+                "yref": "paper",
+                "x0": mark["at"],
+                "x1": mark["at"],
+                "y0": 0,
+                "y1": 1,
+                "line": {"color": colour, "width": 1, "dash": "dot"},
+            }
+        )
+        notes.append(
+            {
+                "x": mark["at"],
+                "y": 1.0,
+                "yref": "paper",
+                "yanchor": "bottom",
+                "showarrow": False,
+                "text": "▼",
+                "font": {"size": 11, "color": colour},
+                "hovertext": theme.escape_label(mark["label"]),
+                "captureevents": True,
+            }
+        )
     return lines, notes
 
 
@@ -164,7 +223,7 @@ def _duration_traces(
         "hovertemplate": f"{name} %{{customdata}}<extra></extra>",
         "connectgaps": False,
     }
-    return timeline.lines(frame, _plain(frame[column]), trace, legend=legend)
+    return partial_buckets.lines(frame, _plain(frame[column]), trace, legend=legend)
 
 
 def duration_ticks(highest: float) -> tuple[list[float], list[str]]:

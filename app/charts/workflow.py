@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from app.charts import theme, timeline
+from app.charts import partial_buckets, theme
 from app.charts.trends import change_markers, duration_ticks
+from app.status_style import CANCELLED, FAILURE, OTHER, SUCCESS
 
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
@@ -39,9 +40,10 @@ def _lines(
     traces = [
         drawn
         for place, (name, part) in enumerate(_named(frame))
-        for drawn in timeline.lines(part, timeline.with_none(part[column]), _line(name, part, column, place, dark=dark),
-                                      legend=not place)
-    ]  # fmt: skip
+        for drawn in partial_buckets.lines(
+            part, partial_buckets.with_none(part[column]), _line(name, part, column, place, dark=dark), legend=not place
+        )
+    ]
     return {
         "data": traces,
         "layout": theme.layout(
@@ -67,10 +69,10 @@ def _line(name: str, part: pd.DataFrame, column: str, index: int, *, dark: bool)
 
 
 _KINDS = (
-    ("success", "Success", theme.SUCCESS, "circle"),
-    ("failure", "Failed", theme.FAILURE, "x"),
-    ("cancelled", "Cancelled", theme.CANCELLED, "diamond"),
-    ("other", "Other", theme.OTHER, "square"),
+    ("success", "Success", SUCCESS, "circle"),
+    ("failure", "Failed", FAILURE, "x"),
+    ("cancelled", "Cancelled", CANCELLED, "diamond"),
+    ("other", "Other", OTHER, "square"),
 )
 # SVG stays quick to about this many points; more are drawn on a canvas.
 _SVG_UP_TO = 1_000
@@ -90,7 +92,8 @@ def runs(
     hover = f"%a %d %b %Y, %H:%M {zone}"
     return {
         "data": [
-            _trace(frame[frame["kind"] == name], kind, label, colour, symbol) for name, label, colour, symbol in _KINDS
+            _trace(frame[frame["kind"] == name], kind, label, colour, symbol)
+            for name, label, colour, symbol in _KINDS
             if (frame["kind"] == name).any()
         ],
         "layout": theme.layout(
@@ -102,7 +105,7 @@ def runs(
             xaxis=theme.axis(showgrid=False, type="date", range=[since, until], hoverformat=hover),
             yaxis=theme.axis(range=[0, highest * 1.08], tickvals=ticks, ticktext=labels),
         ),
-    }  # fmt: skip
+    }
 
 
 def _trace(frame: pd.DataFrame, kind: str, label: str, colour: str, symbol: str) -> dict[str, Any]:
@@ -113,6 +116,8 @@ def _trace(frame: pd.DataFrame, kind: str, label: str, colour: str, symbol: str)
         "x": list(frame["at"]),
         "y": list(frame["seconds"]),
         "marker": {"color": colour, "size": 7, "symbol": symbol, "opacity": 0.75},
-        "customdata": [list(row) for row in zip(frame["address"], map(theme.escape_label, frame["hover"]), strict=True)],
+        "customdata": [
+            list(row) for row in zip(frame["address"], map(theme.escape_label, frame["hover"]), strict=True)
+        ],
         "hovertemplate": "%{customdata[1]}<extra></extra>",
-    }  # fmt: skip
+    }

@@ -4,16 +4,19 @@ What the stored data takes, table by table, and what is deleted next.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
+import pandas as pd
 import streamlit as st
 
-from app import frames
-from app.components import runs
-from app.data.collection import load_collection, missing_numbers, storage_overview
+from app import data
+from app.status_style import ledger_colours, ledger_label
 from app.widgets import cells
 from app.widgets.panel import panel
 from app.widgets.table import Column, paginate, table
 from app.widgets.text import html, markdown
+from core import formatting
+from db.enums import LedgerState
 from db.repositories.repository_queries import TargetRow
 from db.storage import TableSize
 from health.completeness.descriptions import ServiceFact, service_facts
@@ -41,8 +44,8 @@ def live_status() -> None:
     fact_grid(service_facts(found.service, found.at, is_stale=found.heartbeat_stale, stall_text=found.stall))
     if found.ledgers or found.unresolved:
         with panel("Repositories", "what is known to be complete · worst first · times in UTC"):
-            every: list[RepositoryCompleteness | TargetRow] = [*found.unresolved, *incomplete_first(found.ledgers)]
-            runs.ledger(frames.ledger(paginate(every, "ledger", "repositories"), found.at))
+            every: list[RepositoryLedger | TargetRow] = [*found.unresolved, *incomplete_first(found.ledgers)]
+            repository_table(ledger_frame(paginate(every, "ledger", "repositories"), found.at))
 
 
 @st.fragment(run_every=_REFRESH_SECONDS)
@@ -64,6 +67,64 @@ def repository_ledger(repo: str) -> None:
 def incomplete_first(ledgers: Sequence[RepositoryCompleteness]) -> list[RepositoryCompleteness]:
     bad = incomplete_repositories(ledgers)
     return [*bad, *(each for each in ledgers if each.is_complete)]
+
+
+_ROW_HEIGHT = 34
+_MAX_VISIBLE_ROWS = 22
+
+
+def ledger_frame(entries: Sequence[RepositoryLedger | TargetRow], now: datetime) -> pd.DataFrame:
+    """A row for each repository, and for each name of GITHUB_REPOS that led to none."""
+    rows = [
+        {"state": [ledger_label(LedgerState.FAILING)], "repo": each.name, "error": each.error or ""}
+        if isinstance(each, TargetRow)
+        else {
+            "state": [ledger_label(each.state)],
+            "repo": each.repo,
+            "since": each.complete_since,
+            "looked": _ago(each.synced_at, now),
+            "deep": _ago(each.rescanned_deep_at, now),
+            "runs": each.runs,
+            "gaps": len(each.gaps),
+            "jobs": each.runs_without_jobs,
+            "expired": each.logs.lost,
+            "error": each.error or "",
+        }
+        for each in entries
+    ]
+    return pd.DataFrame(
+        rows, columns=["state", "repo", "since", "looked", "deep", "runs", "gaps", "jobs", "expired", "error"]
+    )
+
+
+def _ago(moment: datetime | None, now: datetime) -> str:
+    return formatting.relative((now - moment).total_seconds()) if moment else formatting.NO_DATA
+
+
+def repository_table(frame: pd.DataFrame) -> None:
+    column = st.column_config
+    colours = ledger_colours()
+    st.dataframe(
+        frame,
+        hide_index=True,
+        row_height=_ROW_HEIGHT,
+        height=(min(len(frame), _MAX_VISIBLE_ROWS) + 1) * _ROW_HEIGHT + 3,
+        key="ledger",
+        column_config={
+            "state": column.MultiselectColumn("State", width=150, options=list(colours), color=list(colours.values())),
+            "repo": column.TextColumn("Repository", width=200),
+            "since": column.DatetimeColumn("Complete since", format="DD MMM YYYY", width=120),
+            "looked": column.TextColumn("Last look", width=95, help="At its newest runs"),
+            "deep": column.TextColumn("Last full look", width=105, help="Through all runs of 31 days, for re-runs"),
+            "runs": column.NumberColumn("Runs", format="localized", width=75),
+            "gaps": column.NumberColumn("Gaps", width=60, help="Things known to be missing; below, line by line"),
+            "jobs": column.NumberColumn("Without jobs", format="localized", width=100, help="Runs still without jobs"),
+            "expired": column.NumberColumn(
+                "Lost logs", format="localized", width=85, help="GitHub had deleted them, or has none"
+            ),
+            "error": column.TextColumn("Error", width="large"),
+        },
+    )
 
 
 _COLUMNS = (

@@ -48,8 +48,15 @@ def run_heads(compared: Sequence[ComparedRun], zone: ZoneInfo) -> None:
 
 
 def job_table(comparison: RunComparison, name: str) -> None:
-    long_table(name, _columns(comparison), comparison.jobs, job_rows, caption="Jobs side by side, most changed first",
-               noun="jobs", reset_key=tuple(each.run.id for each in comparison.runs))  # fmt: skip
+    long_table(
+        name,
+        _columns(comparison),
+        comparison.jobs,
+        job_rows,
+        caption="Jobs side by side, most changed first",
+        noun="jobs",
+        reset_key=tuple(each.run.id for each in comparison.runs),
+    )
 
 
 def jobs_csv(comparison: RunComparison) -> tuple[Sequence[Column], list[Row]]:
@@ -165,9 +172,11 @@ def _head(compared: ComparedRun, first: RunRow, zone: ZoneInfo) -> str:
 
 def _name(job: ComparedJob) -> Cell:
     marks = (
-        (job.appeared, "new"), (job.disappeared, "gone"), (job.labels_changed, "other runner"),
+        (job.appeared, "new"),
+        (job.disappeared, "gone"),
+        (job.labels_changed, "other runner"),
         (job.conclusion_changed, "other result"),
-    )  # fmt: skip
+    )
     told = ", ".join(mark for is_so, mark in marks if is_so)
     small = f"<small>{told}</small>" if told else ""
     clipped = f'<span class="ph-clip" title="{html(job.name)}"><b>{html(truncate(job.name))}</b></span>'

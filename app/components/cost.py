@@ -10,9 +10,9 @@ import streamlit as st
 from app.components.workflows import Query, workflow_link
 from app.widgets import cells
 from app.widgets.cells import Cell
+from app.widgets.metric_cards import MetricCard
 from app.widgets.table import Column, Row, long_table
 from app.widgets.text import html
-from app.widgets.tiles import MetricCard
 from core import formatting
 from core.formatting import pluralize
 from health.metrics.capacity import RunnerQueue
@@ -21,21 +21,45 @@ from health.metrics.definitions.distribution import ratio
 
 _SPEND_COLUMNS = (
     Column("Where", fluid=True),
-    Column("Cost", "right", "Price a minute × minutes rounded up per job; jobs without a known price are left out",
-           unit="USD"),
-    Column("Price unknown", "right", "Billed minutes of runners whose price is not known: they are not in the cost",
-           "wide_only", unit="min"),
-    Column("Share", width="118px", help="Of the cost of all; of the billed minutes where nothing costs",
-           show="wide_only", unit="%"),
-    Column("Change", "right", "Of the cost, against the period before; of the billed minutes where nothing costs",
-           "wide_only", unit="%"),
+    Column(
+        "Cost",
+        "right",
+        "Price a minute × minutes rounded up per job; jobs without a known price are left out",
+        unit="USD",
+    ),
+    Column(
+        "Price unknown",
+        "right",
+        "Billed minutes of runners whose price is not known: they are not in the cost",
+        "wide_only",
+        unit="min",
+    ),
+    Column(
+        "Share",
+        width="118px",
+        help="Of the cost of all; of the billed minutes where nothing costs",
+        show="wide_only",
+        unit="%",
+    ),
+    Column(
+        "Change",
+        "right",
+        "Of the cost, against the period before; of the billed minutes where nothing costs",
+        "wide_only",
+        unit="%",
+    ),
     Column("Billed minutes", "right", "Each job rounded up to a whole minute, as GitHub bills", unit="min"),
     Column("Compute", "right", "Time of all jobs over all attempts, not rounded", "desk_only", unit="min"),
-    Column("Waste", "right", "Job time of attempts that were flaky, cancelled or superseded by a re-run", "wide_only",
-           unit="min"),
+    Column(
+        "Waste",
+        "right",
+        "Job time of attempts that were flaky, cancelled or superseded by a re-run",
+        "wide_only",
+        unit="min",
+    ),
     Column("Jobs", "right", show="desk_only"),
     Column("Runs", "right", show="desk_only"),
-)  # fmt: skip
+)
 _WASTED_COLUMNS = (
     Column("Workflow", fluid=True),
     Column("Waste", "right", "Flaky + cancelled + superseded", unit="min"),
@@ -44,10 +68,15 @@ _WASTED_COLUMNS = (
     Column("Flaky", "right", "Failed attempts of runs that passed when they were re-run", "wide_only", unit="min"),
     Column("Cancelled", "right", "Cancelled attempts", "wide_only", unit="min"),
     Column("Superseded", "right", "Attempts that were re-run although they had not failed", "wide_only", unit="min"),
-    Column("Found a defect", "right", "Attempts that failed without a later success of their run: not waste",
-           "wide_only", unit="min"),
+    Column(
+        "Found a defect",
+        "right",
+        "Attempts that failed without a later success of their run: not waste",
+        "wide_only",
+        unit="min",
+    ),
     Column("Never started", "right", "Jobs that no runner took: no compute, no cost", "desk_only", unit="jobs"),
-)  # fmt: skip
+)
 _QUEUE_COLUMNS = (
     Column("Runner", fluid=True),
     Column("Jobs", "right"),
@@ -63,8 +92,15 @@ SPEND_GROUPS = {"Repository": CostGroupBy.REPO, "Workflow": CostGroupBy.WORKFLOW
 
 
 def spend_table(spending: CostBreakdown, time: Query) -> None:
-    long_table("spend", _SPEND_COLUMNS, spending.items, lambda items: spend_rows(items, time),
-               caption="Cost, the most expensive first", noun="rows", reset_key=time)  # fmt: skip
+    long_table(
+        "spend",
+        _SPEND_COLUMNS,
+        spending.items,
+        lambda items: spend_rows(items, time),
+        caption="Cost, the most expensive first",
+        noun="rows",
+        reset_key=time,
+    )
 
 
 def spend_csv(spending: CostBreakdown) -> tuple[Sequence[Column], list[Row]]:
@@ -90,8 +126,15 @@ def spend_rows(items: Sequence[CostGroup], time: Query) -> list[Row]:
 
 
 def wasted_table(wasted: WastedMinutes, time: Query) -> None:
-    long_table("wasted", _WASTED_COLUMNS, wasted.items, lambda items: wasted_rows(items, time),
-               caption="Waste and defects, most waste first", noun="workflows", reset_key=time)  # fmt: skip
+    long_table(
+        "wasted",
+        _WASTED_COLUMNS,
+        wasted.items,
+        lambda items: wasted_rows(items, time),
+        caption="Waste and defects, most waste first",
+        noun="workflows",
+        reset_key=time,
+    )
 
 
 def wasted_rows(items: Sequence[WorkflowWaste], time: Query) -> list[Row]:
@@ -114,25 +157,36 @@ def wasted_rows(items: Sequence[WorkflowWaste], time: Query) -> list[Row]:
 def waste_card(wasted: WastedMinutes, trend: Sequence[float | None]) -> MetricCard:
     """`trend` in minutes."""
     share = ratio(wasted.wasted_seconds, wasted.compute_seconds)
-    parts = (("flaky", wasted.flaky_seconds), ("cancelled", wasted.cancelled_seconds),
-             ("superseded", wasted.superseded_seconds))  # fmt: skip
+    parts = (
+        ("flaky", wasted.flaky_seconds),
+        ("cancelled", wasted.cancelled_seconds),
+        ("superseded", wasted.superseded_seconds),
+    )
     note = " · ".join(f"{name} {formatting.minutes(seconds)}" for name, seconds in parts)
     price = f" · ≈ {formatting.money(wasted.wasted_usd)}" if wasted.wasted_usd else ""
     return MetricCard(
-        "waste", "Waste", formatting.minutes(wasted.wasted_seconds), f"{formatting.percent(share)} of compute{price} · {note}",
+        "waste",
+        "Waste",
+        formatting.minutes(wasted.wasted_seconds),
+        f"{formatting.percent(share)} of compute{price} · {note}",
         "Job time of attempts that were flaky, cancelled or superseded by a re-run, and its share of compute. "
-        "The money is an estimate: the cost by runner in proportion to its wasted time.", trend,
-    )  # fmt: skip
+        "The money is an estimate: the cost by runner in proportion to its wasted time.",
+        trend,
+    )
 
 
 def defect_card(wasted: WastedMinutes, trend: Sequence[float | None]) -> MetricCard:
     """`trend` in minutes."""
     never = f"never started: {pluralize(wasted.never_started, 'job')}" if wasted.never_started else "not waste"
     return MetricCard(
-        "defects", "Found a defect", formatting.minutes(wasted.defect_seconds), never,
+        "defects",
+        "Found a defect",
+        formatting.minutes(wasted.defect_seconds),
+        never,
         "Job time of attempts that failed without a later success of their run: they did what they are for. Jobs that "
-        "no runner took have no job time and no cost.", trend,
-    )  # fmt: skip
+        "no runner took have no job time and no cost.",
+        trend,
+    )
 
 
 def unpriced_note(wasted: WastedMinutes) -> None:
@@ -144,8 +198,10 @@ def unpriced_note(wasted: WastedMinutes) -> None:
         for label, minutes in wasted.unpriced[:_MAX_NAMES]
     )
     more = f" and {len(wasted.unpriced) - _MAX_NAMES} more" if len(wasted.unpriced) > _MAX_NAMES else ""
-    st.html(f'<div class="ph-rest" data-note="unpriced"><span>Price unknown: <b>{shown}{more}</b></span>'
-            "<span>not in the cost; PRICES_FILE can give the price</span></div>")  # fmt: skip
+    st.html(
+        f'<div class="ph-rest" data-note="unpriced"><span>Price unknown: <b>{shown}{more}</b></span>'
+        "<span>not in the cost; PRICES_FILE can give the price</span></div>"
+    )
 
 
 def wasted_csv(wasted: WastedMinutes) -> tuple[Sequence[Column], list[Row]]:
@@ -153,8 +209,14 @@ def wasted_csv(wasted: WastedMinutes) -> tuple[Sequence[Column], list[Row]]:
 
 
 def queue_table(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> None:
-    long_table("queues", _QUEUE_COLUMNS, runners, lambda items: queue_rows(items, zone), caption="Waiting for runners",
-               noun="runners")  # fmt: skip
+    long_table(
+        "queues",
+        _QUEUE_COLUMNS,
+        runners,
+        lambda items: queue_rows(items, zone),
+        caption="Waiting for runners",
+        noun="runners",
+    )
 
 
 def queue_rows(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> list[Row]:

@@ -88,9 +88,14 @@ def _job_selector(selected: SelectedLog) -> None:
             f"{formatting.count(len(names))} of {formatting.count(len(selected.attempt_logs))} logs to choose from"
         )
     chosen = st.selectbox(
-        "Log of", list(names), index=list(names).index(selected.row.job_id), key=f"job-of-{selected.row.job_id}", width=260,
-        format_func=lambda job_id: markdown(names[job_id]), label_visibility="collapsed",
-    )  # fmt: skip
+        "Log of",
+        list(names),
+        index=list(names).index(selected.row.job_id),
+        key=f"job-of-{selected.row.job_id}",
+        width=260,
+        format_func=lambda job_id: markdown(names[job_id]),
+        label_visibility="collapsed",
+    )
     if chosen != selected.row.job_id:
         st.query_params.from_dict({"run_id": st.query_params["run_id"], "job_id": str(chosen)})
         st.rerun()

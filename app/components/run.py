@@ -95,11 +95,24 @@ def _attempt_control(run_id: int, labels: Mapping[int, str], selected: int) -> i
     """Not bound to the address by the widget: that would write its label there."""
     key = f"attempt-{run_id}"
     if len(labels) <= _MAX_BUTTONS:
-        return st.segmented_control("Attempt", list(labels), default=selected, required=True, key=key,
-                                    format_func=labels.__getitem__, label_visibility="collapsed")  # fmt: skip
+        return st.segmented_control(
+            "Attempt",
+            list(labels),
+            default=selected,
+            required=True,
+            key=key,
+            format_func=labels.__getitem__,
+            label_visibility="collapsed",
+        )
     newest_first = list(labels)[::-1]
-    return st.selectbox(f"One of {formatting.count(len(labels))} attempts", newest_first, index=newest_first.index(selected),
-                        key=key, format_func=labels.__getitem__, width=330)  # fmt: skip
+    return st.selectbox(
+        f"One of {formatting.count(len(labels))} attempts",
+        newest_first,
+        index=newest_first.index(selected),
+        key=key,
+        format_func=labels.__getitem__,
+        width=330,
+    )
 
 
 def window_of(run: RunRow) -> Window:
@@ -241,8 +254,10 @@ def steps(detail: RunWithJobs, attempt: int, version: int) -> None:
     jobs = [job for job in detail.jobs if job.has_started and not job.copied and not job.phantom]
     shown = frames.select_jobs(jobs, utc_now(), _MAX_JOBS)
     if len(shown) < len(jobs):
-        st.caption(f"Steps of {formatting.count(len(shown))} of {formatting.count(len(jobs))} jobs: failed ones first, then the "
-                   "longest. All jobs are in the table above.")  # fmt: skip
+        st.caption(
+            f"Steps of {formatting.count(len(shown))} of {formatting.count(len(jobs))} jobs: failed ones first, then the "
+            "longest. All jobs are in the table above."
+        )
     at_once = _all_steps(detail.run.id, shown, version) if len(shown) == len(jobs) else None
     opened = 0
     for job in shown if at_once is None else [job for job in shown if at_once.get(job.id)]:
@@ -274,8 +289,10 @@ def _job_label(job: JobSummary) -> str:
 
 def _steps_of(job: JobSummary, steps: Steps) -> None:
     where = ", ".join(job.labels) or "no label"
-    st.caption(f"Runner {markdown(job.runner or 'unknown')} · {markdown(where)} · "
-               f"queued {formatting.duration(job.queue_seconds)}")  # fmt: skip
+    st.caption(
+        f"Runner {markdown(job.runner or 'unknown')} · {markdown(where)} · "
+        f"queued {formatting.duration(job.queue_seconds)}"
+    )
     spans = frames.steps(job, steps)
     if not spans:
         st.caption("No step of this job is known.")

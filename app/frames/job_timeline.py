@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from app.frames.tables import elapsed
 from app.status_style import outcome_label
 from core import formatting
 from db.definitions.job_times import outcome_of
@@ -73,7 +72,7 @@ def _end(job: JobSummary, now: datetime) -> datetime | None:
 def _duration_text(job: JobSummary, now: datetime) -> str:
     if job.end_unknown:
         return "end unknown"
-    return formatting.duration(job.duration_seconds) if job.completed_at else elapsed(job.started_at, now)
+    return formatting.duration(job.duration_seconds) if job.completed_at else _elapsed(job.started_at, now)
 
 
 @dataclass(frozen=True)
@@ -97,9 +96,12 @@ def steps(job: JobSummary, job_steps: Steps) -> list[StepSpan]:
 
 
 def _step(
-    job: JobSummary, step: dict[str, Any], span: tuple[datetime | None, datetime | None], origin: datetime | None,
+    job: JobSummary,
+    step: dict[str, Any],
+    span: tuple[datetime | None, datetime | None],
+    origin: datetime | None,
     total_seconds: float,
-) -> StepSpan:  # fmt: skip
+) -> StepSpan:
     name, state = str(step.get("name") or ""), _step_state(job, step)
     start, end = span
     # GitHub gives a skipped step times as well, at which nothing ran.
@@ -134,3 +136,11 @@ def _job_hover(job: JobSummary) -> str:
     parts.append(f"queued {formatting.duration(job.queue_seconds)}")
     parts += [f"on {', '.join(job.labels)}"] if job.labels else []
     return " · ".join(parts)
+
+
+def _elapsed(started_at: datetime | None, now: datetime) -> str:
+    return (
+        f"{formatting.duration(max((now - started_at).total_seconds(), 0.0))} so far"
+        if started_at
+        else formatting.NO_DATA
+    )

@@ -45,16 +45,18 @@ def by_branch(
             _Day(point.start, window is not None and not _is_complete(point.start, window)) for point in series.points
         ]
         for point, day, note in zip(series.points, days, partial_notes(days, UTC, window, now), strict=True):
-            rows.append({
-                "at": axis_time(point.start, UTC),
-                "name": series.branch,
-                "rate": point.success_rate,
-                "rate_written": f"{formatting.percent(point.success_rate)} of {point.decided}",
-                "p50": point.p50,
-                "p50_written": formatting.duration(point.p50),
-                "partial": day.partial,
-                "note": note,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "at": axis_time(point.start, UTC),
+                    "name": series.branch,
+                    "rate": point.success_rate,
+                    "rate_written": f"{formatting.percent(point.success_rate)} of {point.decided}",
+                    "p50": point.p50,
+                    "p50_written": formatting.duration(point.p50),
+                    "partial": day.partial,
+                    "note": note,
+                }
+            )
     return pd.DataFrame(rows, columns=["at", "name", "rate", "rate_written", "p50", "p50_written", "partial", "note"])
 
 

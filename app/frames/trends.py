@@ -27,9 +27,13 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
 
 
 def series(
-    points: Sequence[Point], before: Sequence[Point] = (), zone: ZoneInfo = UTC, *, window: Window | None = None,
+    points: Sequence[Point],
+    before: Sequence[Point] = (),
+    zone: ZoneInfo = UTC,
+    *,
+    window: Window | None = None,
     now: datetime | None = None,
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """One row a bucket, so that their sum is the figure of the whole window. `partial` marks those that the window cuts
     short, `note` says how: see `cut_note`. `before` holds the same bucket of the period before. `at` is where it stands
     on the axis, which shows the viewer's time."""
@@ -171,13 +175,15 @@ def heatmap(cells: Sequence[HourCell], shift: int = 0, zone: str = "UTC") -> pd.
         weekday, hour = divmod((cell.weekday * 24 + cell.hour + shift) % 168, 24)
         told = f"{_WEEKDAYS[weekday]} {hour:02d}:00 {zone}"
         told += f" ({_WEEKDAYS[cell.weekday][:3]} {cell.hour:02d}:00 UTC)" if shift else ""
-        rows.append({
-            "weekday": weekday,
-            "hour": hour,
-            "rate": cell.failure_rate if cell.decided >= _MIN_SAMPLES else None,
-            "hover": f"{told}: {formatting.percent(cell.failure_rate)} failed "
-            f"({cell.failure} of {cell.decided} decided runs)",
-        })  # fmt: skip
+        rows.append(
+            {
+                "weekday": weekday,
+                "hour": hour,
+                "rate": cell.failure_rate if cell.decided >= _MIN_SAMPLES else None,
+                "hover": f"{told}: {formatting.percent(cell.failure_rate)} failed "
+                f"({cell.failure} of {cell.decided} decided runs)",
+            }
+        )
     return pd.DataFrame(rows, columns=["weekday", "hour", "rate", "hover"])
 
 

@@ -2,9 +2,8 @@
 
 from app import session
 from app.components.alerts import alert_list, dialogs, sections
-from app.data import alerts, figures
-from app.data.status import load_status, window_end
-from app.widgets.states import completeness
+from app.components.freshness import completeness
+from app.data import alerts
 from db.definitions.scope import Scope
 
 status = load_status()

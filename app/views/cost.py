@@ -2,20 +2,16 @@
 
 import streamlit as st
 
-from app import frames, session
-from app.charts import heatmap
-from app.components import cost
-from app.data import figures
-from app.data.status import load_status, window_end
-from app.filters import controls, selection
-from app.widgets import states
+from app import data, filters, frames, session
+from app.charts import heatmap, trends
+from app.components import cost, page_states
+from app.components.freshness import completeness
+from app.widgets.metric_cards import COST_TILES, tiles
 from app.widgets.panel import figure, panel
-from app.widgets.states import completeness
-from app.widgets.tiles import COST_TILES, tiles
 
 status = load_status()
 if not status.has_runs:
-    states.nothing_collected(status)
+    page_states.nothing_collected(status)
     st.stop()
 
 now = window_end(status.version)
@@ -24,8 +20,8 @@ use = figures.runner_usage(scope, window, selection.interval(), status.version)
 by = selection.spend_group(cost.SPEND_GROUPS)
 spent = figures.cost_breakdown(scope, window, cost.SPEND_GROUPS[by], status.version)
 if not spent.items:
-    completeness(figures.completeness(scope, window, status.version), window.since, scope.repos)
-    states.no_matches()
+    completeness(data.completeness(scope, window, status.version), window.since, scope.repos)
+    page_states.no_matches()
     st.stop()
 
 clock = frames.bucket_zone(selection.interval(), session.zone())
@@ -46,8 +42,11 @@ with st.grid(2, min_column_width=320, gap="small"):
     with panel(
         "Compute minutes", f"of all jobs, not rounded, {frames.bucket_text(selection.interval(), series)}", stretch=True
     ):
-        figure(heatmap.minutes(minutes, since, until, zone=str(clock)), "minutes",
-               "Compute minutes of all jobs: used, of attempts that found a defect, and waste")  # fmt: skip
+        figure(
+            trends.compute_minutes(minutes, since, until, zone=str(clock)),
+            "minutes",
+            "Compute minutes of all jobs: used, of attempts that found a defect, and waste",
+        )
     with panel("Waiting for a runner", f"p95 by hour of the day, {week.zone} · empty: fewer than 5 jobs", stretch=True):
         cells = frames.queue_cells(use.queues.cells, labels, week.hours, week.zone)
         figure(

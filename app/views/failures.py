@@ -2,19 +2,15 @@
 
 import streamlit as st
 
-from app import session
-from app.components import failures
-from app.data import figures, findings
-from app.data.status import load_status, window_end
-from app.filters import selection
-from app.widgets import states
+from app import data, filters, session
+from app.components import failure_causes, page_states
+from app.components.freshness import completeness
 from app.widgets.panel import panel
-from app.widgets.states import completeness
 from core import formatting
 
 status = load_status()
 if not status.has_runs:
-    states.nothing_collected(status)
+    page_states.nothing_collected(status)
     st.stop()
 
 now = window_end(status.version)
@@ -24,19 +20,19 @@ completeness(figures.completeness(scope, window, status.version), window.since, 
 if wanted:
     chosen = findings.cause_runs(wanted[:64], scope, window, now, status.version)
     if chosen is None:
-        failures.unknown_cause(selection.describe())
+        failure_causes.unknown_cause(filters.describe())
         st.stop()
-    failures.cause_head(chosen, time)
-    rows = ("cause-runs", lambda: failures.runs_csv(chosen, session.zone()))
+    failure_causes.cause_head(chosen, time)
+    rows = ("cause-runs", lambda: failure_causes.runs_csv(chosen, session.zone()))
     with panel("Runs", f"newest first · {session.zone()}", csv=rows):
-        failures.run_list(chosen, session.zone())
+        failure_causes.run_list(chosen, session.zone())
     st.stop()
 
 found = findings.causes(scope, window, now, status.version)
 told = f"{formatting.count(found.looked_at)} failed jobs of {selection.describe()}"
 told += f" · {formatting.count(found.unnamed)} failed runs without a known cause"
-with panel("Causes of failures", told, csv=("causes", lambda: failures.causes_csv(found, now))):
+with panel("Causes of failures", told, csv=("causes", lambda: failure_causes.causes_csv(found, now))):
     if found.items:
-        failures.cause_table(found, now, time)
+        failure_causes.cause_table(found, now, time)
     else:
         st.caption("No failed job of this time has a log that names a cause.")

@@ -4,20 +4,15 @@ import streamlit as st
 
 from app import frames, session
 from app.charts import heatmap, trends
-from app.components import workflows
+from app.components import kiosk, page_states, workflows
 from app.components.attention import attention
-from app.data import figures, findings
-from app.data.status import load_status, window_end
-from app.filters import controls, selection
-from app.widgets import states
-from app.widgets import tiles as wall
+from app.components.freshness import completeness
+from app.widgets.metric_cards import health_tiles, previous_period, secondary_metrics, tiles
 from app.widgets.panel import figure, panel
-from app.widgets.states import completeness
-from app.widgets.tiles import health_tiles, previous_period, secondary_metrics, tiles
 
 status = load_status()
 if not status.has_runs:
-    states.nothing_collected(status)
+    page_states.nothing_collected(status)
     st.stop()
 
 now = window_end(status.version)
@@ -29,13 +24,13 @@ if session.is_kiosk() or not found.comparison.current.runs.total:
         attention(findings.attention(scope, now, status.version), now, caveat=status.caveat, large=session.is_kiosk())
 if not found.comparison.current.runs.total:
     completeness(found.comparison.current.data, window.since, scope.repos)
-    states.no_matches()
+    page_states.no_matches()
     st.stop()
 
 if session.is_kiosk():
-    wall.kiosk_figures(found.comparison, selection.period())
+    kiosk.kiosk_figures(found.comparison, filters.period())
     completeness(found.comparison.current.data, window.since, scope.repos)
-    wall.workflow_tiles(figures.workflows(scope, window, status.version))
+    kiosk.workflow_tiles(data.workflows(scope, window, status.version))
     st.stop()
 
 clock = frames.bucket_zone(interval, session.zone())
@@ -52,17 +47,24 @@ with st.grid(2, min_column_width=320, gap="small"):
     before = f" · grey: {previous_period(found.comparison, selection.period_length())}" if found.previous else ""
     with panel("Success rate", f"share of decided runs, {bucket}{before} · ▼ got worse", stretch=True):
         marks = frames.markers(worse, "success", window, clock)
-        figure(trends.success_rate(series, since, until, zone=str(clock), markers=marks), "success-rate",
-               "Success rate over time")  # fmt: skip
+        figure(
+            trends.success_rate(series, since, until, zone=str(clock), markers=marks),
+            "success-rate",
+            "Success rate over time",
+        )
     with panel("Duration", f"median and p95 of decided runs, {bucket}", stretch=True):
         figure(
             trends.durations(
-                series, since, until, dark=session.is_dark(), zone=str(clock),
+                series,
+                since,
+                until,
+                dark=session.is_dark(),
+                zone=str(clock),
                 markers=frames.markers(worse, "duration", window, clock),
             ),
             "durations",
             "Median and 95th percentile of run duration",
-        )  # fmt: skip
+        )
     with panel("Runs by outcome", f"stacked, {frames.bucket_text(interval, series)}", stretch=True):
         figure(trends.outcomes(series, since, until, zone=str(clock)), "outcomes", "Runs by outcome over time")
     local = frames.local_week(*figures.failure_hours(scope, window, session.zone(), status.version), session.zone())

@@ -4,14 +4,14 @@ import streamlit as st
 
 from app import frames, session
 from app.charts.timeline import timeline
-from app.components import compare, job_list, run
+from app.components import compare, run, run_jobs
+from app.components.freshness import completeness
 from app.components.logs import job_log
 from app.data import figures, findings
 from app.data.connection import utc_now
 from app.data.runs import attempt_detail, changes_since_success, run_detail, run_logs
 from app.data.status import load_status
 from app.widgets.panel import figure, panel
-from app.widgets.states import completeness
 from db.definitions.scope import Scope
 
 status = load_status()
@@ -35,9 +35,12 @@ repo = Scope(repos=(newest.run.repo,))
 completeness(figures.completeness(repo, run.window_of(newest.run), status.version), newest.run.created_at, repo.repos)
 
 if run.has_many_jobs(found.jobs):
-    with panel("All jobs", "failed ones first · a job leads to its log",
-               csv=job_list.jobs_csv(found.jobs, run_id, attempt, session.zone())):  # fmt: skip
-        job_list.job_list(found.jobs, run_id, attempt, session.zone())
+    with panel(
+        "All jobs",
+        "failed ones first · a job leads to its log",
+        csv=run_jobs.jobs_csv(found.jobs, run_id, attempt, session.zone()),
+    ):
+        run_jobs.job_list(found.jobs, run_id, attempt, session.zone())
 jobs = frames.drawable(found.jobs)
 frame = frames.timeline(found.jobs, run.started_at(found, attempt), utc_now(), run.MAX_BARS)
 with panel("Timeline" if run.has_many_jobs(found.jobs) else "Jobs", run.timeline_subtitle(len(frame), len(jobs))):

@@ -2,16 +2,11 @@
 
 import streamlit as st
 
-from app import session
+from app import data, filters, session
+from app.components import page_states
+from app.components.freshness import completeness
 from app.components.runs import compare_bar, export_rows, run_table
-from app.data import figures
-from app.data.connection import utc_now
-from app.data.runs import run_page
-from app.data.status import load_status, window_end
-from app.filters import controls, selection
-from app.widgets import states
 from app.widgets.panel import panel
-from app.widgets.states import completeness
 from app.widgets.table import current_cursor, pager
 from core import formatting
 
@@ -21,7 +16,7 @@ controls.render_for_runs(status.version)
 scope = selection.run_scope()
 
 if not status.has_runs:
-    states.nothing_collected(status)
+    page_states.nothing_collected(status)
     st.stop()
 
 
@@ -33,7 +28,7 @@ def listed() -> None:
     place = current_cursor((scope, selection.period(), selection.search_text()))
     page, total = run_page(scope, window, selection.search_text(), place, version)
     if not page.items:
-        states.no_matches()
+        page_states.no_matches()
         return
     told = f"{formatting.count(total)} in {selection.describe()} · newest first · times in {session.zone()}"
     with panel("Runs", told, csv=("runs", lambda: export_rows(page.items))):

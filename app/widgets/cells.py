@@ -7,7 +7,8 @@ from typing import Literal
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from app.status_style import colour_group, column_sparkline, outcome_label, outcome_strip, sparkline
+from app.status_style import colour_group, outcome_label
+from app.widgets.sparklines import column_sparkline, outcome_strip, sparkline
 from app.widgets.text import html
 from core import formatting
 from core.formatting import pluralize

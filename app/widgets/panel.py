@@ -29,9 +29,13 @@ CsvBuilder = Callable[[], tuple[Sequence[Column], Sequence[Row]]]
 
 @contextmanager
 def panel(
-    title: str, subtitle: str = "", *, key: str | None = None, csv: tuple[str, CsvBuilder] | None = None,
+    title: str,
+    subtitle: str = "",
+    *,
+    key: str | None = None,
+    csv: tuple[str, CsvBuilder] | None = None,
     stretch: bool = False,
-) -> Iterator[None]:  # fmt: skip
+) -> Iterator[None]:
     """`csv`: the name of a file and what makes its rows; `stretch`: as high as its neighbours in a grid."""
     with st.container(border=True, key=key, gap="small", height="stretch" if stretch else "content"):
         head = f'<div class="ph-panel"><h3>{html(title)}</h3><span>{html(subtitle)}</span></div>'

@@ -103,9 +103,16 @@ def table(name: str, columns: Sequence[Column], rows: Sequence[Row], *, caption:
 
 @st.fragment
 def long_table(
-    name: str, columns: Sequence[Column], items: Sequence[T], rows: Callable[[Sequence[T]], Sequence[Row]], *,
-    caption: str, noun: str, reset_key: Hashable = None, size: int = PAGE_SIZE,
-) -> None:  # fmt: skip
+    name: str,
+    columns: Sequence[Column],
+    items: Sequence[T],
+    rows: Callable[[Sequence[T]], Sequence[Row]],
+    *,
+    caption: str,
+    noun: str,
+    reset_key: Hashable = None,
+    size: int = PAGE_SIZE,
+) -> None:
     """A table of any length, page by page. `rows` makes the rows of a page; `what` is the plural of the items; another
     `of`, such as an order or a search, starts at the first page again."""
     table(name, columns, rows(paginate(items, name, noun, reset_key=reset_key, size=size)), caption=caption)
@@ -133,9 +140,16 @@ def as_csv(columns: Sequence[Column], rows: Sequence[Row]) -> str:
 def csv_button(name: str, build: Callable[[], tuple[Sequence[Column], Sequence[Row]]]) -> None:
     """The rows are made when they are asked for."""
     st.download_button(
-        "CSV", lambda: as_csv(*build()), f"{name}.csv", "text/csv", key=f"csv-{name}", icon=":material/download:",
-        type="tertiary", on_click="ignore", help="These rows as a file",
-    )  # fmt: skip
+        "CSV",
+        lambda: as_csv(*build()),
+        f"{name}.csv",
+        "text/csv",
+        key=f"csv-{name}",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+        help="These rows as a file",
+    )
 
 
 def _csv_value(cell: Cell) -> str | float | int:

@@ -52,7 +52,8 @@ def channels(figures: str) -> None:
 def undelivered_table(deliveries: Sequence[DeadNotification], now: datetime) -> None:
     rows: list[Row] = [
         (
-            cells.link(each.subject or "(no subject)", "alerts", [("alert", each.alert_id)]) if each.alert_id
+            cells.link(each.subject or "(no subject)", "alerts", [("alert", each.alert_id)])
+            if each.alert_id
             else cells.text(each.subject or "(no subject)"),
             cells.text(_LABELS.get(each.channel, each.channel)),
             cells.text(each.reason.capitalize()),
@@ -61,7 +62,7 @@ def undelivered_table(deliveries: Sequence[DeadNotification], now: datetime) -> 
             cells.text(each.error or ""),
         )
         for each in deliveries
-    ]  # fmt: skip
+    ]
     table("dead", _UNDELIVERED_COLUMNS, rows, caption="Messages that nobody got, newest first")
     if len(deliveries) == MAX_DEAD:
         st.caption(f"The newest {MAX_DEAD}; there may be more.")

@@ -12,9 +12,11 @@ from health.alerts.rules.targets import Patterns, escape_pattern
 from health.alerts.storage.alert_queries import AlertRow
 
 SPANS = {
-    "1 hour": timedelta(hours=1), "4 hours": timedelta(hours=4), "1 day": timedelta(days=1),
+    "1 hour": timedelta(hours=1),
+    "4 hours": timedelta(hours=4),
+    "1 day": timedelta(days=1),
     "1 week": timedelta(weeks=1),
-}  # fmt: skip
+}
 _NAME_KEY, _FAILURE_KEY = "who", "alerts-failed"
 MAX_NAME_LENGTH, MAX_COMMENT_LENGTH = 100, 500
 

@@ -18,8 +18,14 @@ _REPEATS = (None, _HOUR, 4 * _HOUR, 12 * _HOUR, _DAY, 7 * _DAY)
 # How a threshold is typed: its unit's name, and how many of the rule's units one of them is.
 _TYPED = {Unit.RUNS: ("runs", 1.0), Unit.SHARE: ("%", 0.01), Unit.SECONDS: ("minutes", 60.0), Unit.FACTOR: ("×", 1.0)}
 _FIELDS = (("repos", "Repositories"), ("workflows", "Workflows"), ("branches", "Branches"))
-_LABELS = {"open_at": "Opens at", "per": "One alert for", "minimum": "At least",
-           "repos": "Repositories", "repeat_seconds": "Repeat while it fires", "window_seconds": "Window"}  # fmt: skip
+_LABELS = {
+    "open_at": "Opens at",
+    "per": "One alert for",
+    "minimum": "At least",
+    "repos": "Repositories",
+    "repeat_seconds": "Repeat while it fires",
+    "window_seconds": "Window",
+}
 _PER = {RuleScope.WORKFLOW: "a workflow", RuleScope.REPOSITORY: "a repository"}
 
 
@@ -31,9 +37,13 @@ def rule_form(rule: Rule, options: Mapping[str, Sequence[str]], channels: Sequen
     with st.grid(2, min_column_width=220, gap="small"):
         name = st.text_input("Name", rule.name, key=f"rule-name-{tag}", max_chars=200, disabled=fixed)
         kind = st.selectbox(
-            "What is measured", list(RULE_TYPES), index=list(RULE_TYPES).index(rule.kind), key=f"rule-kind-{tag}", disabled=fixed,
+            "What is measured",
+            list(RULE_TYPES),
+            index=list(RULE_TYPES).index(rule.kind),
+            key=f"rule-kind-{tag}",
+            disabled=fixed,
             format_func=lambda each: RULE_TYPES[each].label,
-        )  # fmt: skip
+        )
     spec, same = RULE_TYPES[kind], kind == rule.kind
     base = rule if same else Rule(name, kind, spec.default_threshold, per=spec.scopes[0])
     tag = f"{tag}-{kind}"
@@ -69,46 +79,77 @@ def _condition_fields(rule: Rule, spec: RuleType, tag: str, *, fixed: bool) -> d
     whole = spec.unit is Unit.RUNS
     with st.grid(5, min_column_width=150, gap="small"):
         open_at = st.number_input(
-            f"Opens at ({unit})", value=_to_widget_value(rule.open_at, size, as_integer=whole), key=f"rule-open-{tag}", disabled=fixed,
-            min_value=0 if whole else 0.0, step=1 if whole else None,
-        )  # fmt: skip
+            f"Opens at ({unit})",
+            value=_to_widget_value(rule.open_at, size, as_integer=whole),
+            key=f"rule-open-{tag}",
+            disabled=fixed,
+            min_value=0 if whole else 0.0,
+            step=1 if whole else None,
+        )
         close_at = None
         if spec.allows_close_at:
             close_at = st.number_input(
-                f"Closes below ({unit})", value=_to_widget_value(rule.close_at, size) if rule.close_at is not None else None,
-                key=f"rule-close-{tag}", disabled=fixed, min_value=0.0, placeholder=_default_hint(rule.resolve_threshold, size),
-            )  # fmt: skip
+                f"Closes below ({unit})",
+                value=_to_widget_value(rule.close_at, size) if rule.close_at is not None else None,
+                key=f"rule-close-{tag}",
+                disabled=fixed,
+                min_value=0.0,
+                placeholder=_default_hint(rule.resolve_threshold, size),
+            )
         window = _window_field(rule, spec, tag, fixed=fixed)
         minimum = None
         if spec.default_min_samples is not None:
             minimum = st.number_input(
-                f"At least ({spec.sample_unit})", value=rule.minimum, key=f"rule-least-{tag}", disabled=fixed, min_value=1,
-                step=1, placeholder=str(spec.default_min_samples),
-            )  # fmt: skip
+                f"At least ({spec.sample_unit})",
+                value=rule.minimum,
+                key=f"rule-least-{tag}",
+                disabled=fixed,
+                min_value=1,
+                step=1,
+                placeholder=str(spec.default_min_samples),
+            )
         objective = None
         if spec.objective is not None:
             objective = st.number_input(
-                "Objective (% success)", value=_to_widget_value(rule.objective or spec.objective, 0.01),
-                key=f"rule-goal-{tag}", disabled=fixed, min_value=50.0, max_value=99.99,
-            )  # fmt: skip
+                "Objective (% success)",
+                value=_to_widget_value(rule.objective or spec.objective, 0.01),
+                key=f"rule-goal-{tag}",
+                disabled=fixed,
+                min_value=50.0,
+                max_value=99.99,
+            )
         per = rule.per
         if len(spec.scopes) > 1:
-            per = st.selectbox("One alert for", list(spec.scopes), index=list(spec.scopes).index(rule.per),
-                               key=f"rule-per-{tag}", disabled=fixed, format_func=lambda each: _PER[each])  # fmt: skip
+            per = st.selectbox(
+                "One alert for",
+                list(spec.scopes),
+                index=list(spec.scopes).index(rule.per),
+                key=f"rule-per-{tag}",
+                disabled=fixed,
+                format_func=lambda each: _PER[each],
+            )
     return {
         "open_at": round(float(open_at or 0) * size, 6),
         "close_at": None if close_at is None else round(float(close_at) * size, 6),
-        "window_seconds": window, "minimum": None if minimum is None else int(minimum),
-        "objective": None if objective is None else round(float(objective) / 100, 6), "per": per,
-    }  # fmt: skip
+        "window_seconds": window,
+        "minimum": None if minimum is None else int(minimum),
+        "objective": None if objective is None else round(float(objective) / 100, 6),
+        "per": per,
+    }
 
 
 def _window_field(rule: Rule, spec: RuleType, tag: str, *, fixed: bool) -> float | None:
     if spec.window is None:
         return None
     listed = sorted({*_WINDOWS, rule.effective_window})
-    chosen = st.selectbox("Window", listed, index=listed.index(rule.effective_window), key=f"rule-window-{tag}", disabled=fixed,
-                          format_func=format_span)  # fmt: skip
+    chosen = st.selectbox(
+        "Window",
+        listed,
+        index=listed.index(rule.effective_window),
+        key=f"rule-window-{tag}",
+        disabled=fixed,
+        format_func=format_span,
+    )
     return None if chosen == spec.window and rule.window_seconds is None else chosen
 
 
@@ -117,20 +158,26 @@ def _scope_fields(
 ) -> Patterns:
     empty = {"repos": "All", "workflows": "All", "branches": "All" if spec.any_branch else "The default branch of each"}
     shown = [
-        (field, label) for field, label in _FIELDS
+        (field, label)
+        for field, label in _FIELDS
         if (field != "branches" or spec.allows_branches) and (field != "workflows" or RuleScope.WORKFLOW in spec.scopes)
-    ]  # fmt: skip
+    ]
     chosen: dict[str, tuple[str, ...]] = {}
     with st.grid(len(shown), min_column_width=190, gap="small"):
         for field, label in shown:
             given = list(getattr(rule.scope, field))
             chosen[field] = tuple(
                 st.multiselect(
-                    label, list(dict.fromkeys([*given, *options[field]])), given, key=f"rule-{field}-{tag}",
-                    accept_new_options=True, placeholder=empty[field], disabled=fixed,
+                    label,
+                    list(dict.fromkeys([*given, *options[field]])),
+                    given,
+                    key=f"rule-{field}-{tag}",
+                    accept_new_options=True,
+                    placeholder=empty[field],
+                    disabled=fixed,
                     help="Choose, or type a pattern: * and ? stand for anything, acme/* is a whole owner",
                 )
-            )  # fmt: skip
+            )
     return Patterns(*(chosen.get(field, ()) for field, _ in _FIELDS))
 
 
@@ -139,17 +186,30 @@ def _notification_fields(rule: Rule, channels: Sequence[str], tag: str) -> dict[
     repeats = sorted({*_REPEATS, rule.repeat_seconds}, key=lambda each: each or 0)
     with st.grid(3, min_column_width=200, gap="small"):
         severity = st.segmented_control(
-            "Severity", list(Severity), default=rule.severity, required=True, key=f"rule-severity-{tag}",
+            "Severity",
+            list(Severity),
+            default=rule.severity,
+            required=True,
+            key=f"rule-severity-{tag}",
             format_func=lambda each: SEVERITIES[each],
-        )  # fmt: skip
-        to = st.multiselect("Channels", known, list(rule.channels), key=f"rule-channels-{tag}",
-                            placeholder="All that are configured")  # fmt: skip
-        repeat = st.selectbox("Repeat while it fires", repeats, index=repeats.index(rule.repeat_seconds),
-                              key=f"rule-repeat-{tag}",
-                              format_func=lambda each: f"Every {format_span(each)}" if each else "Never")  # fmt: skip
+        )
+        to = st.multiselect(
+            "Channels", known, list(rule.channels), key=f"rule-channels-{tag}", placeholder="All that are configured"
+        )
+        repeat = st.selectbox(
+            "Repeat while it fires",
+            repeats,
+            index=repeats.index(rule.repeat_seconds),
+            key=f"rule-repeat-{tag}",
+            format_func=lambda each: f"Every {format_span(each)}" if each else "Never",
+        )
     enabled = st.toggle("Switched on", rule.enabled, key=f"rule-on-{tag}")
-    return {"severity": Severity(severity or rule.severity), "channels": tuple(to), "repeat_seconds": repeat,
-            "enabled": enabled}  # fmt: skip
+    return {
+        "severity": Severity(severity or rule.severity),
+        "channels": tuple(to),
+        "repeat_seconds": repeat,
+        "enabled": enabled,
+    }
 
 
 def _to_widget_value(value: float, size: float, *, as_integer: bool = False) -> int | float:

@@ -45,8 +45,15 @@ _PAGE_SIZE = 25
 
 
 def rule_table(rules: Sequence[Rule], now: datetime) -> None:
-    long_table("rules", _COLUMNS, rules, lambda shown: [_row(rule, now) for rule in shown],
-               caption="Rules, the built-in one first", noun="rules", size=_PAGE_SIZE)  # fmt: skip
+    long_table(
+        "rules",
+        _COLUMNS,
+        rules,
+        lambda shown: [_row(rule, now) for rule in shown],
+        caption="Rules, the built-in one first",
+        noun="rules",
+        size=_PAGE_SIZE,
+    )
 
 
 def rules_file(rules: Sequence[Rule], now: datetime) -> tuple[Sequence[Column], list[Row]]:
@@ -117,8 +124,11 @@ def rule_names(rules: Sequence[Rule]) -> Mapping[int, str]:
     return {rule.id: rule.name for rule in rules if rule.id is not None}
 
 
-_STATE_LABELS = {SilenceState.ACTIVE: ("⊘ Active", "blue"), SilenceState.PENDING: ("◌ Not yet", "gray"),
-          SilenceState.ENDED: ("✓ Over", "gray")}  # fmt: skip
+_STATE_LABELS = {
+    SilenceState.ACTIVE: ("⊘ Active", "blue"),
+    SilenceState.PENDING: ("◌ Not yet", "gray"),
+    SilenceState.ENDED: ("✓ Over", "gray"),
+}
 _FIELDS = (("repos", "Repositories"), ("workflows", "Workflows"), ("branches", "Branches"))
 
 
@@ -138,11 +148,15 @@ def new_silence(options: Mapping[str, Sequence[str]]) -> None:
         with st.grid(3, min_column_width=220, gap="small"):
             chosen = {
                 name: st.multiselect(
-                    label, list(options[name]), key=f"quiet-{name}", accept_new_options=True, placeholder="Any",
+                    label,
+                    list(options[name]),
+                    key=f"quiet-{name}",
+                    accept_new_options=True,
+                    placeholder="Any",
                     help="Choose, or type a pattern: * and ? stand for anything, acme/* is a whole owner",
                 )
                 for name, label in _FIELDS
-            }  # fmt: skip
+            }
             span = st.segmented_control("For", list(SPANS), default="4 hours", required=True, key="quiet-span")
             name = name_input("quiet-name")
             comment = st.text_input("Why", key="quiet-comment", max_chars=MAX_COMMENT_LENGTH)

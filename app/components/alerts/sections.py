@@ -29,15 +29,23 @@ _HISTORY_CURSORS, _FIRING_CURSORS = "alerts-trail", "firing-trail"
 def section_choice(overview: AlertOverview) -> str:
     asked = st.query_params.get("show", "")
     labels = {
-        "alerts": f"Alerts · {overview.open_count}", "rules": f"Rules · {len(overview.rules)}",
+        "alerts": f"Alerts · {overview.open_count}",
+        "rules": f"Rules · {len(overview.rules)}",
         "silences": f"Silences and channels · {len(overview.silences)}",
-    }  # fmt: skip
+    }
     shown = asked if asked in _SECTIONS else "alerts"
     if st.session_state.get("show") not in (None, shown):
         st.session_state["show"] = shown
-    picked = st.segmented_control("Show", list(_SECTIONS), default=shown, required=True, key="show",
-                                  format_func=lambda each: labels[each], label_visibility="collapsed",
-                                  on_change=_on_section_change)  # fmt: skip
+    picked = st.segmented_control(
+        "Show",
+        list(_SECTIONS),
+        default=shown,
+        required=True,
+        key="show",
+        format_func=lambda each: labels[each],
+        label_visibility="collapsed",
+        on_change=_on_section_change,
+    )
     return str(picked or shown)
 
 
@@ -108,10 +116,22 @@ def _pager(name: str, cursors: list[str], next_cursor: str | None) -> None:
     if not next_cursor and not cursors:
         return
     with st.container(horizontal=True, gap="small", key=f"{name}-pager"):
-        st.button("Newer", disabled=not cursors, on_click=_previous_page, args=(cursors,), key=f"{name}-newer",
-                  icon=":material/chevron_left:")  # fmt: skip
-        st.button("Older", disabled=next_cursor is None, on_click=cursors.append, args=(next_cursor,), key=f"{name}-older",
-                  icon=":material/chevron_right:")  # fmt: skip
+        st.button(
+            "Newer",
+            disabled=not cursors,
+            on_click=_previous_page,
+            args=(cursors,),
+            key=f"{name}-newer",
+            icon=":material/chevron_left:",
+        )
+        st.button(
+            "Older",
+            disabled=next_cursor is None,
+            on_click=cursors.append,
+            args=(next_cursor,),
+            key=f"{name}-older",
+            icon=":material/chevron_right:",
+        )
 
 
 def _previous_page(cursors: list[str]) -> None:

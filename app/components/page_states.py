@@ -3,21 +3,15 @@
 How complete and how fresh the figures are, beside them.
 """
 
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 
 import streamlit as st
 
-from app import session
-from app.data.connection import utc_now
-from app.data.outages import Outage, Unavailable
-from app.data.status import CollectionStatus, load_status
-from app.filters import url_state
-from app.filters.problems import UnknownNames
+from app import filters, session
+from app.data import CollectionStatus, Outage, utc_now
+from app.selection import UnknownNames
 from app.widgets.text import markdown
-from core import formatting
-from db.repositories.repository_queries import RepositoryRow
-from health.completeness.gaps import Completeness
 
 _MAX_NAMES = 3
 
@@ -122,78 +116,4 @@ def no_matches() -> None:
     with st.container(border=True, key="state-no-match"):
         st.markdown("### :material/filter_alt_off: Nothing matches these filters")
         st.markdown("No run of the chosen period fits all of them.")
-        st.button("Clear filters", on_click=url_state.clear, type="primary", icon=":material/close:")
-
-
-_REFRESH_SECONDS = 5
-_MAX_LISTED = 30
-# The history begins a little later than the start of the window that was asked for.
-_SLACK = timedelta(hours=1)
-# Kinds of gaps that close by themselves, and that of a name that leads to no repository.
-_PENDING_KINDS, _UNREADABLE_KIND = ("history", "jobs"), "unreadable"
-
-
-@st.fragment(run_every=_REFRESH_SECONDS)
-def freshness(seen_version: int, prepare: Callable[[int], object] | None) -> None:
-    """A live line; when the stored data changed, the page is drawn again: after `prepare`, so that it has its new
-    figures at once and does not fade while they are made."""
-    try:
-        status = load_status()
-        if status.version != seen_version and prepare:
-            prepare(status.version)
-    except Unavailable:
-        st.rerun()
-    if status.version != seen_version:
-        st.rerun()
-    if status.syncing and status.progress:
-        done, total = status.progress
-        st.caption(f":material/sync: {markdown(status.syncing)} · {done:,} of {total:,}")
-    elif status.synced_at:
-        ago = formatting.relative((utc_now() - status.synced_at).total_seconds())
-        said = f"{markdown(status.summary)} · " if status.summary else ""
-        st.caption(f":{status.tone}[●] {said}synced {ago}", help=formatting.timestamp(status.synced_at))
-    else:
-        st.caption(":material/hourglass_empty: not synced yet")
-
-
-def completeness(coverage: Completeness, since: datetime | None, repos: Sequence[str] = ()) -> None:
-    """Beside every figure that depends on it: whether all runs behind it are known, of the chosen repositories or of
-    all monitored ones; what is known to be missing, one click away. `since`: where the figures begin."""
-    listed = [row for row in load_status().repositories if not repos or row.repo in repos]
-    told, icon = completeness_text(coverage, since, listed)
-    if not told:
-        return
-    if not coverage.gaps:
-        st.caption(f"{icon} {told} · 0 gaps", width="content")
-        return
-    word = "1 gap" if len(coverage.gaps) == 1 else f"{len(coverage.gaps)} gaps"
-    with st.popover(f"{told} · {word}", icon=":material/report:", type="tertiary"):
-        for gap in coverage.gaps[:_MAX_LISTED]:
-            st.markdown(f"**{markdown(gap.repo)}** {markdown(gap.detail)}")
-        if len(coverage.gaps) > _MAX_LISTED:
-            st.caption(f"and {len(coverage.gaps) - _MAX_LISTED} more")
-        st.page_link("views/collector.py", label="All that is known of it", icon=":material/cloud_sync:")
-
-
-def completeness_text(
-    coverage: Completeness, since: datetime | None, repositories: Sequence[RepositoryRow]
-) -> tuple[str, str]:
-    """The line and its icon; empty where nothing is monitored."""
-    strange = {gap.repo for gap in coverage.gaps if gap.kind == _UNREADABLE_KIND}
-    total = len(repositories) + len(strange)
-    if not total:
-        return "", ""
-    late = {gap.repo for gap in coverage.gaps if gap.kind in _PENDING_KINDS} - strange
-    behind = late | {row.repo for row in repositories if row.complete_since is None or row.synced_at is None}
-    if behind:
-        who = "the repository is" if total == 1 else f"{len(behind):,} of {total:,} repositories"
-        told = f"Provisional: {who} still catching up"
-        if coverage.complete_since is None:
-            told = f"The history is still being read. {told}"
-        return told, ":material/hourglass_top:"
-    if coverage.complete_since is None:
-        return f"{len(strange):,} of {total:,} repositories cannot be read", ":material/report:"
-    day = f"{coverage.complete_since:%d %b %Y} (UTC)"
-    if since is not None and coverage.complete_since > since + _SLACK:
-        return f"Complete only since {day}", ":material/history_toggle_off:"
-    return f"Complete since {day}", ":material/verified:"
+        st.button("Clear filters", on_click=filters.clear, type="primary", icon=":material/close:")

@@ -39,9 +39,13 @@ _GROUPS = (
 _BY_GROUP, _FAILED, _ALL = "Groups", "Failed", "All jobs"
 _MAX_KEY_LENGTH = 80
 _COUNT_LABELS = {
-    Outcome.FAILURE: "failed", Outcome.IN_PROGRESS: "not over", Outcome.CANCELLED: "cancelled", Outcome.OTHER: "other",
-    Outcome.SUCCESS: "passed", Outcome.SKIPPED: "skipped",
-}  # fmt: skip
+    Outcome.FAILURE: "failed",
+    Outcome.IN_PROGRESS: "not over",
+    Outcome.CANCELLED: "cancelled",
+    Outcome.OTHER: "other",
+    Outcome.SUCCESS: "passed",
+    Outcome.SKIPPED: "skipped",
+}
 
 
 @st.fragment
@@ -49,8 +53,14 @@ def job_list(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneIn
     groups = job_groups(jobs)
     failed = [job for job in jobs if _outcome(job) is Outcome.FAILURE]
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="job-filters"):
-        wanted = st.text_input("Search jobs", key=f"jobs-q-{run_id}", placeholder="Name, runner or label",
-                               icon=":material/search:", label_visibility="collapsed", width=330)  # fmt: skip
+        wanted = st.text_input(
+            "Search jobs",
+            key=f"jobs-q-{run_id}",
+            placeholder="Name, runner or label",
+            icon=":material/search:",
+            label_visibility="collapsed",
+            width=330,
+        )
         chosen = st.query_params.get("group", "")
         view = _view(run_id, {_BY_GROUP: len(groups), _FAILED: len(failed), _ALL: len(jobs)}, grouped=bool(chosen))
     if wanted.strip():
@@ -74,9 +84,14 @@ def _view(run_id: int, sizes: dict[str, int], *, grouped: bool) -> str:
     if len(offered) == 1:
         return offered[0]
     chosen = st.segmented_control(
-        "Listed", offered, default=default, required=True, key=f"jobs-view-{run_id}", label_visibility="collapsed",
+        "Listed",
+        offered,
+        default=default,
+        required=True,
+        key=f"jobs-view-{run_id}",
+        label_visibility="collapsed",
         format_func=lambda view: f"{view} · {formatting.count(sizes[view])}",
-    )  # fmt: skip
+    )
     return str(chosen)
 
 

@@ -9,16 +9,14 @@ from datetime import datetime
 
 import streamlit as st
 
-from app.data.figures import WorkflowList
-from app.status_style import standing_colour, standing_label, wide_bar_sparkline, wide_line_sparkline
+from app.widgets.sparklines import wide_bar_sparkline, wide_line_sparkline
 from app.widgets.text import html
 from core import formatting
 from health.metrics.definitions.catalogue import FIGURES, Figure, display
 from health.metrics.definitions.change import Change
 from health.metrics.definitions.distribution import is_small_sample
-from health.metrics.definitions.episodes import WorkflowStatus
 from health.metrics.definitions.formulas import PROVISIONAL_LABEL, Metrics, is_provisional
-from health.metrics.service import STANDARDIZED_FIGURE, Comparison, Point, WorkflowHealth
+from health.metrics.service import STANDARDIZED_FIGURE, Comparison, Point
 
 # A figure, and how its trend is drawn.
 Tile = tuple[str, Callable[[Sequence[float | None], str], str]]
@@ -30,8 +28,18 @@ HEALTH_TILES: tuple[Tile, ...] = (
     ("queue_p95", wide_line_sparkline),
 )
 COST_TILES: tuple[Tile, ...] = (("cost_usd", wide_bar_sparkline), ("compute_seconds", wide_bar_sparkline))
-_SECONDARY_METRICS = ("success_duration_p95", "failure_duration_p50", "queue_p50", "recovery_p50", "rerun_rate_without_approvals",
-         "flaky_runs", "flaky_rate_per_rerun", "compute_seconds", "wasted_seconds", "cost_usd")  # fmt: skip
+_SECONDARY_METRICS = (
+    "success_duration_p95",
+    "failure_duration_p50",
+    "queue_p50",
+    "recovery_p50",
+    "rerun_rate_without_approvals",
+    "flaky_runs",
+    "flaky_rate_per_rerun",
+    "compute_seconds",
+    "wasted_seconds",
+    "cost_usd",
+)
 _TONES = {True: "good", False: "bad", None: "even"}
 
 
@@ -53,9 +61,13 @@ def health_tiles(rate: str) -> tuple[Tile, ...]:
 
 
 def tiles(
-    comparison: Comparison, points: Sequence[Point], period: str, now: datetime, selection: Sequence[Tile] = HEALTH_TILES,
+    comparison: Comparison,
+    points: Sequence[Point],
+    period: str,
+    now: datetime,
+    selection: Sequence[Tile] = HEALTH_TILES,
     extra_cards: Sequence[MetricCard] = (),
-) -> None:  # fmt: skip
+) -> None:
     """Drawn as one piece of HTML: five of Streamlit's own metrics would load a charting library for their lines.
     Buckets that the window cuts short are left out of the trends, or each would end in a drop."""
     shown = [point.metrics for point in points if not point.partial] or [point.metrics for point in points]
@@ -99,9 +111,13 @@ def previous_period(comparison: Comparison, period: str) -> str:
 
 
 def _card(
-    comparison: Comparison, metrics: Sequence[Metrics], period: str, now: datetime, figure: Figure,
+    comparison: Comparison,
+    metrics: Sequence[Metrics],
+    period: str,
+    now: datetime,
+    figure: Figure,
     draw: Callable[[Sequence[float | None], str], str],
-) -> str:  # fmt: skip
+) -> str:
     found = comparison.change(figure.name)
     tone = _TONES[found.is_improvement if found else None]
     weeks = comparison.window.weeks_before
@@ -133,56 +149,3 @@ def _note(figure: Figure, figures: Metrics, comparison: Comparison, now: datetim
     if figure.name == "runs" and figures.runs.in_progress:
         words.append(f"{formatting.count(figures.runs.in_progress)} still running")
     return f' <small class="ph-dim">{html(" · ".join(words))}</small>' if words else ""
-
-
-_FIGURES = ("success_rate", "runs", "failures", "success_duration_p50", "queue_p95")
-_MAX_TILES = 120
-
-
-def kiosk_style() -> None:
-    """Without sidebar, head and controls; the cursor hides."""
-    st.html(
-        "<style>section[data-testid=stSidebar], header[data-testid=stHeader], [data-testid=stExpandSidebarButton] "
-        "{ display: none !important; } .stMainBlockContainer { max-width: none; padding: 1.2rem 1.6rem; } "
-        ".stApp { cursor: none; }</style>"
-    )
-
-
-def kiosk_figures(comparison: Comparison, period: str) -> None:
-    written = display(comparison.current)
-    cards = "".join(
-        f"<div><small>{html(FIGURES[name].label)}</small><b>{html(written[name])}</b>{_change_span(comparison, name)}</div>"
-        for name in _FIGURES
-    )
-    st.html(f'<div class="ph-wall-figures" aria-label="The last {html(period)}">{cards}</div>')
-
-
-def workflow_tiles(workflows: WorkflowList) -> None:
-    """One for each workflow that can run, worst first; as many as a screen holds."""
-    active = [
-        each for each in workflows.items if not workflows.standing(each.repo, each.workflow_id).status.is_inactive
-    ]
-    st.html(
-        f'<div class="ph-wall-fields">{"".join(_workflow_tile(each, workflows) for each in active[:_MAX_TILES])}</div>'
-    )
-    if len(active) > _MAX_TILES:
-        st.caption(f"{formatting.count(_MAX_TILES)} of {formatting.count(len(active))} workflows, worst first")
-
-
-def _workflow_tile(workflow: WorkflowHealth, workflows: WorkflowList) -> str:
-    stands = workflows.standing(workflow.repo, workflow.workflow_id)
-    sign, _, word = standing_label(stands.status, stands.branch).partition(" ")
-    told = "" if stands.status in (WorkflowStatus.PASSING, WorkflowStatus.FAILING) else f" · {html(word)}"
-    return (
-        f'<div class="ph-field ph-{standing_colour(stands.status)}" title="{html(word)}"><b>{sign} '
-        f"{html(workflow.workflow)}</b><span>{html(workflow.repo)}{told}</span>"
-        f"<em>{formatting.percent(workflow.metrics.success_rate)}</em></div>"
-    )
-
-
-def _change_span(comparison: Comparison, name: str) -> str:
-    found = comparison.change(name)
-    if found is None:
-        return "<span></span>"
-    tone = "ph-gray" if found.is_improvement is None else "ph-green" if found.is_improvement else "ph-red"
-    return f'<span class="{tone}">{html(found.text)}</span>'

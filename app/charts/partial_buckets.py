@@ -1,0 +1,129 @@
+"""Buckets that do not hold their whole hour, day or week: the running one, and one that the period cuts short. They are
+drawn hatched or dashed, never left out, so that a chart adds up to its key figure and shows what happens now."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from app.charts import theme
+from app.frames.trends import SO_FAR
+from app.status_style import CANCELLED
+
+_HATCH = {"shape": "/", "size": 5, "solidity": 0.35}
+
+
+def with_none(column: "pd.Series[Any]") -> list[Any]:
+    """Nulls as None: Plotly leaves a gap there."""
+    return [None if pd.isna(value) else value for value in column.tolist()]
+
+
+def partial_mask(frame: pd.DataFrame) -> list[bool]:
+    """Which rows are unfinished buckets; frames without the column have none."""
+    return [bool(value) for value in frame["partial"]] if "partial" in frame else [False] * len(frame)
+
+
+def hover_notes(frame: pd.DataFrame) -> list[str]:
+    """What is added to the hover of each row: ` · so far`, ` · from 10:19 on`, or nothing."""
+    return (
+        [f" · {theme.escape_label(note)}" if note else "" for note in frame["note"]]
+        if "note" in frame
+        else [""] * len(frame)
+    )
+
+
+def lines(
+    frame: pd.DataFrame, values: Sequence[Any], trace: dict[str, Any], *, legend: bool = True
+) -> list[dict[str, Any]]:
+    """`trace` is a line without x and y. Unfinished buckets leave it: a dashed line leads to an open circle for each of
+    them. Whole buckets alone are joined by the solid line."""
+    at, partial = list(frame["at"]), partial_mask(frame)
+    solid = [None if cut else value for value, cut in zip(values, partial, strict=True)]
+    whole = {**trace, "x": at, "y": solid}
+    open_ones = [row for row, cut in enumerate(partial) if cut and values[row] is not None]
+    if not open_ones:
+        return [whole]
+    colour, told = trace["line"]["color"], hover_notes(frame)
+    x, y = _connections(at, values, open_ones)
+    dashed = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": x,
+        "y": y,
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "line": {"color": colour, "width": trace["line"]["width"], "dash": "dash"},
+        "connectgaps": False,
+    }
+    circles = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": SO_FAR,
+        "legendgroup": SO_FAR,
+        "showlegend": legend and any(told[row] == f" · {SO_FAR}" for row in open_ones),
+        # A rate of 100 % lies on the edge of the chart.
+        "cliponaxis": False,
+        "x": [at[row] for row in open_ones],
+        "y": [values[row] for row in open_ones],
+        "marker": {"size": 7, "symbol": "circle-open", "color": colour, "line": {"width": 2}},
+        "customdata": [trace["customdata"][row] for row in open_ones],
+        "text": [told[row] for row in open_ones],
+        "hovertemplate": trace["hovertemplate"].replace("<extra>", "%{text}<extra>"),
+    }
+    return [whole, dashed, circles]
+
+
+def bars(frame: pd.DataFrame, values: Sequence[Any], trace: dict[str, Any]) -> list[dict[str, Any]]:
+    """`trace` is a bar without x and y. Unfinished buckets become a hatched one of the same name beside it: the legend
+    shows the pattern of a trace's first bar, whichever that is."""
+    at, partial, told = list(frame["at"]), partial_mask(frame), hover_notes(frame)
+    if not any(partial):
+        return [{**trace, "x": at, "y": list(values)}]
+    whole, cut = ([row for row, each in enumerate(partial) if each is wanted] for wanted in (False, True))
+    parts = []
+    for rows, hatched in ((whole, False), (cut, True)):
+        part = {**trace, "x": [at[row] for row in rows], "y": [values[row] for row in rows]}
+        if "customdata" in trace:
+            part["customdata"] = [trace["customdata"][row] for row in rows]
+        if hatched:
+            part |= {
+                "marker": {**trace["marker"], "pattern": _HATCH},
+                "text": [told[row] for row in rows],
+                "textposition": "none",
+                "showlegend": not whole,
+                "hovertemplate": trace["hovertemplate"].replace("<extra>", "%{text}<extra>"),
+            }
+        parts.append(part)
+    return [part for part in parts if part["x"]]
+
+
+def legend_entry(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """An empty bar that says in the legend what hatching means; none where no bucket is running."""
+    if not _has_running(frame):
+        return []
+    return [
+        {
+            "type": "bar",
+            "name": SO_FAR,
+            "x": [list(frame["at"])[-1]],
+            "y": [None],
+            "hoverinfo": "skip",
+            "marker": {"color": CANCELLED, "pattern": _HATCH, "line": {"width": 0}},
+        }
+    ]
+
+
+def _has_running(frame: pd.DataFrame) -> bool:
+    return "note" in frame and SO_FAR in set(frame["note"])
+
+
+def _connections(at: Sequence[Any], values: Sequence[Any], rows: Sequence[int]) -> tuple[list[Any], list[Any]]:
+    """Each unfinished bucket joined with its finished neighbour; nothing where that is empty."""
+    x: list[Any] = []
+    y: list[Any] = []
+    for row in rows:
+        near = row - 1 if row else row + 1
+        if 0 <= near < len(at) and values[near] is not None:
+            x += [at[near], at[row], at[row]]
+            y += [values[near], values[row], None]
+    return x, y

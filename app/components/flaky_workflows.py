@@ -1,0 +1,108 @@
+"""Workflows whose runs fail and then pass on the same code, most certain first."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from app.components.workflows import Query, workflow_link
+from app.widgets import cells
+from app.widgets.cells import Cell
+from app.widgets.table import Column, Row, long_table
+from app.widgets.text import html
+from core import formatting
+from db.runs.run_queries import FLAKY_FILTER
+from health.insights.flaky import FlakyWorkflow
+
+_COLUMNS = (
+    Column("Workflow", fluid=True),
+    Column("Verdict", help="Flaky: surely at least 1 % of the runs of 28 days flake, by two runs or more"),
+    Column("Flaky runs", "right", "Failed, and passed when run again"),
+    Column("Change", "right", "Against the period before; new: there was none then", "wide_only"),
+    Column("Rate", width="118px", help="Of decided runs"),
+    Column("Of re-runs", "right", "Failures that somebody re-ran and that passed then, of all that were re-run"),
+    Column(
+        "Estimate", "right", "Share of runs that flake, re-run or not; 28 days; ranked by its lower bound", "wide_only"
+    ),
+    Column("Trend", help="Flaky runs a day", show="wide_only"),
+    Column("Jobs that failed first", show="wide_only"),
+    Column("Same commit", "right", "Commits of the last 14 days where one run failed and another passed", "desk_only"),
+    Column("Wasted", "right", "Job time of the attempts that failed", "desk_only"),
+    Column("Last", "right"),
+)
+_MAX_JOBS = 1
+
+
+def flaky_table(workflows: Sequence[FlakyWorkflow], now: datetime, time: Query) -> None:
+    long_table(
+        "flaky",
+        _COLUMNS,
+        workflows,
+        lambda items: flaky_rows(items, now, time),
+        caption="Flaky workflows, the surest first",
+        noun="workflows",
+        reset_key=time,
+    )
+
+
+def flaky_csv(workflows: Sequence[FlakyWorkflow], now: datetime) -> tuple[Sequence[Column], list[Row]]:
+    return _COLUMNS, flaky_rows(workflows, now, ())
+
+
+def flaky_rows(workflows: Sequence[FlakyWorkflow], now: datetime, time: Query) -> list[Row]:
+    return [
+        (
+            workflow_link(each.repo, each.workflow, each.workflow_id, time),
+            _verdict(each),
+            _runs(each, time),
+            cells.occurrences(each.flaky_runs, each.before),
+            cells.rate(each.rate, tone="red"),
+            _per_rerun(each),
+            _estimate(each),
+            cells.by_day(each.by_day, f"Flaky runs a day of {each.workflow}"),
+            _jobs(each),
+            cells.count(each.same_commit),
+            cells.minutes(each.wasted_seconds),
+            _last_seen(each, now),
+        )
+        for each in workflows
+    ]
+
+
+def _runs(workflow: FlakyWorkflow, time: Query) -> Cell:
+    """How many; leads to all of them."""
+    query = [("q", FLAKY_FILTER), ("repo", workflow.repo), ("workflow", workflow.workflow), *time]
+    hover = f"The flaky runs of {workflow.workflow}"
+    return Cell(cells.anchor(formatting.count(workflow.flaky_runs), "runs", query, hover=hover), workflow.flaky_runs)
+
+
+def _per_rerun(workflow: FlakyWorkflow) -> Cell:
+    shown = (
+        f"{formatting.percent(workflow.rate_per_rerun)} <small>of {formatting.count(workflow.rerun_failures)}</small>"
+    )
+    return Cell(shown, workflow.rate_per_rerun)
+
+
+def _estimate(workflow: FlakyWorkflow) -> Cell:
+    """Muted where it is not certain that the workflow is flaky: then it may come from a single re-run."""
+    tone = "" if workflow.called else ' class="ph-dim"'
+    hover = f"surely at least {formatting.percent(workflow.estimate_low)}"
+    return Cell(f'<span{tone} title="{hover}">{formatting.percent(workflow.estimate)}</span>', workflow.estimate)
+
+
+def _verdict(workflow: FlakyWorkflow) -> Cell:
+    if workflow.called:
+        return Cell('<span class="ph-state ph-orange">↻ Flaky</span>', "flaky")
+    return Cell('<span class="ph-dim">· Rare</span>', "rare")
+
+
+def _jobs(workflow: FlakyWorkflow) -> Cell:
+    shown = ", ".join(f"{job.name} {formatting.count(job.runs)}×" for job in workflow.jobs[:_MAX_JOBS])
+    every = ", ".join(f"{job.name} {formatting.count(job.runs)}×" for job in workflow.jobs)
+    return Cell(f'<span class="ph-clip" title="{html(every)}">{html(shown)}</span>', every)
+
+
+def _last_seen(workflow: FlakyWorkflow, now: datetime) -> Cell:
+    written = formatting.relative((now - workflow.last_at).total_seconds())
+    link = cells.anchor(
+        written, "run", [("run_id", workflow.last_run_id)], hover=formatting.timestamp(workflow.last_at)
+    )
+    return Cell(link, workflow.last_at.isoformat())

@@ -1,0 +1,63 @@
+"""Kiosk mode, the Overview for a wall screen: large key figures and one field for each workflow."""
+
+import streamlit as st
+
+from app.data import WorkflowList
+from app.status_style import standing_colour, standing_label
+from app.widgets.text import html
+from core import formatting
+from health.metrics.definitions.catalogue import FIGURES, display
+from health.metrics.definitions.episodes import WorkflowStatus
+from health.metrics.service import Comparison, WorkflowHealth
+
+_FIGURES = ("success_rate", "runs", "failures", "success_duration_p50", "queue_p95")
+_MAX_TILES = 120
+
+
+def kiosk_style() -> None:
+    """Without sidebar, head and controls; the cursor hides."""
+    st.html(
+        "<style>section[data-testid=stSidebar], header[data-testid=stHeader], [data-testid=stExpandSidebarButton] "
+        "{ display: none !important; } .stMainBlockContainer { max-width: none; padding: 1.2rem 1.6rem; } "
+        ".stApp { cursor: none; }</style>"
+    )
+
+
+def kiosk_figures(comparison: Comparison, period: str) -> None:
+    written = display(comparison.current)
+    cards = "".join(
+        f"<div><small>{html(FIGURES[name].label)}</small><b>{html(written[name])}</b>{_change_span(comparison, name)}</div>"
+        for name in _FIGURES
+    )
+    st.html(f'<div class="ph-wall-figures" aria-label="The last {html(period)}">{cards}</div>')
+
+
+def workflow_tiles(workflows: WorkflowList) -> None:
+    """One for each workflow that can run, worst first; as many as a screen holds."""
+    active = [
+        each for each in workflows.items if not workflows.standing(each.repo, each.workflow_id).status.is_inactive
+    ]
+    st.html(
+        f'<div class="ph-wall-fields">{"".join(_workflow_tile(each, workflows) for each in active[:_MAX_TILES])}</div>'
+    )
+    if len(active) > _MAX_TILES:
+        st.caption(f"{formatting.count(_MAX_TILES)} of {formatting.count(len(active))} workflows, worst first")
+
+
+def _workflow_tile(workflow: WorkflowHealth, workflows: WorkflowList) -> str:
+    stands = workflows.standing(workflow.repo, workflow.workflow_id)
+    sign, _, word = standing_label(stands.status, stands.branch).partition(" ")
+    told = "" if stands.status in (WorkflowStatus.PASSING, WorkflowStatus.FAILING) else f" · {html(word)}"
+    return (
+        f'<div class="ph-field ph-{standing_colour(stands.status)}" title="{html(word)}"><b>{sign} '
+        f"{html(workflow.workflow)}</b><span>{html(workflow.repo)}{told}</span>"
+        f"<em>{formatting.percent(workflow.metrics.success_rate)}</em></div>"
+    )
+
+
+def _change_span(comparison: Comparison, name: str) -> str:
+    found = comparison.change(name)
+    if found is None:
+        return "<span></span>"
+    tone = "ph-gray" if found.is_improvement is None else "ph-green" if found.is_improvement else "ph-red"
+    return f'<span class="{tone}">{html(found.text)}</span>'
