@@ -76,7 +76,7 @@ log = st.Page("views/log.py", title="Log", icon=":material/article:", url_path=a
 collector = st.Page("views/collector.py", title="Collector", icon=":material/cloud_sync:", url_path=at.COLLECTOR)
 pages = [overview, workflow, runs, failures, flaky, cost, alerts, collector, run, log, compare]
 page = st.navigation(pages)
-navigation({each.url_path: each.title for each in pages}, _KEYS)
+navigation({entry.url_path: entry.title for entry in pages}, _KEYS)
 try:
     status = load_status()
     filtered = page not in (run, log, compare, alerts, collector)

@@ -59,7 +59,7 @@ def queues(frame: pd.DataFrame, labels: list[str], *, dark: bool = False) -> dic
         waits[row][hour] = None if pd.isna(p95) else float(p95)
         hovers[row][hour] = theme.escape_label(hover)
     highest = max((value for row in waits for value in row if value is not None), default=60.0)
-    ticks, written = duration_ticks(highest)
+    ticks, labels_of_ticks = duration_ticks(highest)
     colours = theme.HEAT_DARK if dark else theme.HEAT
     trace = {
         "type": "heatmap",
@@ -74,7 +74,14 @@ def queues(frame: pd.DataFrame, labels: list[str], *, dark: bool = False) -> dic
         "text": hovers,
         "hovertemplate": "%{text}<extra></extra>",
         "hoverongaps": False,
-        "colorbar": {"thickness": 8, "outlinewidth": 0, "tickvals": ticks, "ticktext": written, "len": 1, "x": 1.01},
+        "colorbar": {
+            "thickness": 8,
+            "outlinewidth": 0,
+            "tickvals": ticks,
+            "ticktext": labels_of_ticks,
+            "len": 1,
+            "x": 1.01,
+        },
     }
     return {
         "data": [trace],

@@ -39,11 +39,11 @@ def lines(
     them. Whole buckets alone are joined by the solid line."""
     at, partial = list(frame["at"]), partial_mask(frame)
     solid = [None if cut else value for value, cut in zip(values, partial, strict=True)]
-    whole = {**trace, "x": at, "y": solid}
+    complete = {**trace, "x": at, "y": solid}
     open_ones = [row for row, cut in enumerate(partial) if cut and values[row] is not None]
     if not open_ones:
-        return [whole]
-    colour, told = trace["line"]["color"], hover_notes(frame)
+        return [complete]
+    colour, notes = trace["line"]["color"], hover_notes(frame)
     x, y = _connections(at, values, open_ones)
     dashed = {
         "type": "scatter",
@@ -60,37 +60,39 @@ def lines(
         "mode": "markers",
         "name": SO_FAR,
         "legendgroup": SO_FAR,
-        "showlegend": legend and any(told[row] == f" · {SO_FAR}" for row in open_ones),
+        "showlegend": legend and any(notes[row] == f" · {SO_FAR}" for row in open_ones),
         # A rate of 100 % lies on the edge of the chart.
         "cliponaxis": False,
         "x": [at[row] for row in open_ones],
         "y": [values[row] for row in open_ones],
         "marker": {"size": 7, "symbol": "circle-open", "color": colour, "line": {"width": 2}},
         "customdata": [trace["customdata"][row] for row in open_ones],
-        "text": [told[row] for row in open_ones],
+        "text": [notes[row] for row in open_ones],
         "hovertemplate": trace["hovertemplate"].replace("<extra>", "%{text}<extra>"),
     }
-    return [whole, dashed, circles]
+    return [complete, dashed, circles]
 
 
 def bars(frame: pd.DataFrame, values: Sequence[Any], trace: dict[str, Any]) -> list[dict[str, Any]]:
     """`trace` is a bar without x and y. Unfinished buckets become a hatched one of the same name beside it: the legend
     shows the pattern of a trace's first bar, whichever that is."""
-    at, partial, told = list(frame["at"]), partial_mask(frame), hover_notes(frame)
+    at, partial, notes = list(frame["at"]), partial_mask(frame), hover_notes(frame)
     if not any(partial):
         return [{**trace, "x": at, "y": list(values)}]
-    whole, cut = ([row for row, each in enumerate(partial) if each is wanted] for wanted in (False, True))
+    complete, incomplete = (
+        [row for row, is_partial in enumerate(partial) if is_partial is selected] for selected in (False, True)
+    )
     parts = []
-    for rows, hatched in ((whole, False), (cut, True)):
+    for rows, hatched in ((complete, False), (incomplete, True)):
         part = {**trace, "x": [at[row] for row in rows], "y": [values[row] for row in rows]}
         if "customdata" in trace:
             part["customdata"] = [trace["customdata"][row] for row in rows]
         if hatched:
             part |= {
                 "marker": {**trace["marker"], "pattern": _HATCH},
-                "text": [told[row] for row in rows],
+                "text": [notes[row] for row in rows],
                 "textposition": "none",
-                "showlegend": not whole,
+                "showlegend": not complete,
                 "hovertemplate": trace["hovertemplate"].replace("<extra>", "%{text}<extra>"),
             }
         parts.append(part)

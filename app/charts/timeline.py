@@ -78,6 +78,6 @@ def _row_labels(rows: int) -> list[str]:
 
 def _ticks(max_seconds: float) -> tuple[list[int], list[str]]:
     steps = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600)
-    step = next((each for each in steps if max_seconds / each <= 6), 43200)
+    step = next((length for length in steps if max_seconds / length <= 6), 43200)
     values = list(range(0, int(max_seconds) + 1, step))
     return values, [f"+{value // 60}m {value % 60:02d}s" if value else "0s" for value in values]

@@ -20,7 +20,7 @@ def success_rate(
     if not rates:
         return theme.empty("Nothing completed as success or failure in this period")
     floor = max(0.0, (int(min([*rates, *earlier]) * 20) - 1) / 20)
-    shown = zip(frame["written"], _plain(frame["decided"]), strict=True)
+    hover_values = zip(frame["written"], _plain(frame["decided"]), strict=True)
     line = {
         "type": "scatter",
         "mode": "lines+markers",
@@ -29,16 +29,16 @@ def success_rate(
         "marker": {"size": 4},
         "fill": "tozeroy",
         "fillcolor": theme.SUCCESS_FAINT,
-        "customdata": [list(row) for row in shown],
+        "customdata": [list(row) for row in hover_values],
         "hovertemplate": "%{customdata[0]} of %{customdata[1]} decided runs<extra></extra>",
         "connectgaps": False,
     }
-    drawn = partial_buckets.lines(frame, _plain(frame["success_rate"]), line)
+    traces = partial_buckets.lines(frame, _plain(frame["success_rate"]), line)
     lines, notes = change_markers(markers)
     return {
-        "data": [*_previous_trace(frame, "before_rate", earlier), *drawn],
+        "data": [*_previous_trace(frame, "before_rate", earlier), *traces],
         "layout": theme.layout(
-            showlegend=len(drawn) > 1 or bool(earlier),
+            showlegend=len(traces) > 1 or bool(earlier),
             xaxis=_time_axis(since, until, zone),
             yaxis=theme.axis(range=[floor, 1.005], tickformat=".0%"),
             shapes=lines,
@@ -59,10 +59,10 @@ def durations(
     """Columns: at, p50, p95 (seconds, null without runs), p50_written, p95_written, before_p50, before_p50_written,
     partial, note."""
     earlier = [value for value in _plain(frame["before_p50"]) if value is not None]
-    known = [value for value in (*_plain(frame["p95"]), *_plain(frame["p50"])) if value is not None]
-    if not known:
+    values = [value for value in (*_plain(frame["p95"]), *_plain(frame["p50"])) if value is not None]
+    if not values:
         return theme.empty("No run with a known duration in this period")
-    highest = max([*known, *earlier])
+    highest = max([*values, *earlier])
     ticks, labels = duration_ticks(highest)
     lines, notes = change_markers(markers)
     traces = [
@@ -85,7 +85,7 @@ def durations(
 def outcomes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -> dict[str, Any]:
     """Columns: at, success, failure, cancelled, skipped, other, running, partial, note. Together they are all runs of
     the period."""
-    shown = (
+    outcomes = (
         ("success", "Success", theme.SUCCESS_SOFT),
         ("failure", "Failed", FAILURE),
         ("cancelled", "Cancelled", CANCELLED),
@@ -93,15 +93,15 @@ def outcomes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") 
         ("other", "Other", OTHER),
         ("running", "Running", RUNNING),
     )
-    if not any(frame[column].sum() for column, _, _ in shown):
+    if not any(frame[column].sum() for column, _, _ in outcomes):
         return theme.empty("No runs in this period")
     traces = [
-        drawn
-        for column, label, colour in shown
+        trace
+        for column, label, colour in outcomes
         if frame[column].sum() > 0 or column in ("success", "failure")
-        for drawn in partial_buckets.bars(frame, _plain(frame[column]), _bar(label, colour))
+        for trace in partial_buckets.bars(frame, _plain(frame[column]), _bar(label, colour))
     ]
-    highest = float(frame[[column for column, _, _ in shown]].sum(axis=1).max())
+    highest = float(frame[[column for column, _, _ in outcomes]].sum(axis=1).max())
     return {
         "data": [*traces, *partial_buckets.legend_entry(frame)],
         "layout": theme.layout(
@@ -119,15 +119,15 @@ def compute_minutes(frame: pd.DataFrame, since: str, until: str, *, zone: str = 
     """Columns: at; used, defect, wasted (minutes); used_written, defect_written, wasted_written; partial, note."""
     if not frame[["used", "defect", "wasted"]].to_numpy().sum():
         return theme.empty("No job ran in this period")
-    shown = (
+    parts = (
         ("used", "Used", theme.USED_MINUTES),
         ("defect", "Found a defect", CANCELLED),
         ("wasted", "Waste", TIMED_OUT),
     )
     traces = [
-        drawn
-        for column, label, colour in shown
-        for drawn in partial_buckets.bars(
+        trace
+        for column, label, colour in parts
+        for trace in partial_buckets.bars(
             frame,
             list(frame[column]),
             {
@@ -229,7 +229,7 @@ def _duration_traces(
 def duration_ticks(highest: float) -> tuple[list[float], list[str]]:
     """At most five round ones: seconds, minutes or hours."""
     steps = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
-    step = next((each for each in steps if highest / each <= 5), 86400 * 2)
+    step = next((length for length in steps if highest / length <= 5), 86400 * 2)
     values = [float(value) for value in range(0, int(highest * 1.08) + 1, step)]
     return values, [_duration_label(value) for value in values]
 

@@ -21,8 +21,8 @@ def rates(frame: pd.DataFrame, since: str, until: str, *, dark: bool = False) ->
 
 def durations(frame: pd.DataFrame, since: str, until: str, *, dark: bool = False) -> dict[str, Any]:
     """Columns: at, name, p50 (seconds; null: a gap), p50_written, partial, note."""
-    known = frame["p50"].dropna()
-    highest = float(known.max()) if len(known) else 60.0
+    values = frame["p50"].dropna()
+    highest = float(values.max()) if len(values) else 60.0
     ticks, labels = duration_ticks(highest)
     yaxis = theme.axis(range=[0, highest * 1.08], tickvals=ticks, ticktext=labels)
     return _lines(frame, "p50", (since, until), yaxis, dark)
@@ -38,10 +38,10 @@ def _lines(
     if not frame[column].notna().any():
         return theme.empty("No branch has completed runs in this period")
     traces = [
-        drawn
-        for place, (name, part) in enumerate(_named(frame))
-        for drawn in partial_buckets.lines(
-            part, partial_buckets.with_none(part[column]), _line(name, part, column, place, dark=dark), legend=not place
+        trace
+        for index, (name, part) in enumerate(_named(frame))
+        for trace in partial_buckets.lines(
+            part, partial_buckets.with_none(part[column]), _line(name, part, column, index, dark=dark), legend=not index
         )
     ]
     return {

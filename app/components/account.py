@@ -33,12 +33,12 @@ def watch_session(user: User) -> None:
 
 def signed_out(denied: AccessDenied) -> None:
     """In the place of everything."""
-    query = urlencode([(name, each) for name in st.query_params for each in st.query_params.get_all(name)])
-    asked = f"/{_page()}{'?' if query else ''}{query}"
+    query = urlencode([(name, value) for name in st.query_params for value in st.query_params.get_all(name)])
+    target = f"/{_page()}{'?' if query else ''}{query}"
     with st.container(border=True, key="state-signed-out"):
         st.markdown(f"### :material/lock: {'Sign in again' if denied.session_expired else 'No access'}")
         st.markdown(markdown(denied.reason))
-        link = f"{_base()}/sign-in?{urlencode({'next': asked})}"
+        link = f"{_base()}/sign-in?{urlencode({'next': target})}"
         st.html(f'<a class="ph-go" href="{html(link)}" target="_self">Sign in</a>', width="content")
     if denied.session_expired:
         _reload(key="reload")

@@ -23,7 +23,7 @@ def attention(items: Sequence[Attention], now: datetime, *, caveat: str | None =
             calm = f"<span>No problem in the stored data, which may not be all. {html(caveat)}</span>"
         st.html(f'<div class="{kind}"><div class="ph-calm">{calm}</div></div>')
         return
-    rows = [_row(each, now) for each in items[:_MAX_ROWS]]
+    rows = [_row(item, now) for item in items[:_MAX_ROWS]]
     rest = "".join(rows[_INITIAL_ROWS:]) + _more_note(len(items) - len(rows))
     more = (
         f"<details><summary>{formatting.count(len(items) - _INITIAL_ROWS)} more</summary>{rest}</details>"
@@ -36,8 +36,8 @@ def attention(items: Sequence[Attention], now: datetime, *, caveat: str | None =
 def _more_note(number: int) -> str:
     if not number:
         return ""
-    told = f"and {formatting.count(number)} more of lower priority; narrow the list with filters"
-    return f'<div class="ph-need ph-dim"><b class="ph-sign"></b><div>{told}</div></div>'
+    text = f"and {formatting.count(number)} more of lower priority; narrow the list with filters"
+    return f'<div class="ph-need ph-dim"><b class="ph-sign"></b><div>{text}</div></div>'
 
 
 def _row(item: Attention, now: datetime) -> str:

@@ -31,42 +31,46 @@ _LABELS = {Tone.GOOD: "Complete", Tone.BUSY: "On its way", Tone.BAD: "Missing", 
 @st.fragment(run_every=_REFRESH_SECONDS)
 def live_status() -> None:
     """Renews itself while it is looked at."""
-    found = load_collection()
-    said = found.completeness
-    sign, colour = _SIGNS[said.tone]
+    overview = data.collection()
+    status = overview.completeness
+    sign, colour = _SIGNS[status.tone]
     st.html(
         f'<div class="ph-verdict ph-{colour}" role="status"><span aria-hidden="true">{sign}</span>'
-        f"<div><b>{html(said.headline)}</b><p>{html(said.detail)}</p></div></div>"
+        f"<div><b>{html(status.headline)}</b><p>{html(status.detail)}</p></div></div>"
     )
-    if found.backfill:
-        line = backfill_progress_text(found.backfill.done, found.backfill.expected, found.backfill.seconds_left)
-        st.progress(found.backfill.share, text=markdown(line))
-    fact_grid(service_facts(found.service, found.at, is_stale=found.heartbeat_stale, stall_text=found.stall))
-    if found.ledgers or found.unresolved:
+    if overview.backfill:
+        line = backfill_progress_text(
+            overview.backfill.done, overview.backfill.expected, overview.backfill.seconds_left
+        )
+        st.progress(overview.backfill.share, text=markdown(line))
+    fact_grid(
+        service_facts(overview.service, overview.at, is_stale=overview.heartbeat_stale, stall_text=overview.stall)
+    )
+    if overview.ledgers or overview.unresolved:
         with panel("Repositories", "what is known to be complete · worst first · times in UTC"):
-            every: list[RepositoryLedger | TargetRow] = [*found.unresolved, *incomplete_first(found.ledgers)]
-            repository_table(ledger_frame(paginate(every, "ledger", "repositories"), found.at))
+            entries: list[RepositoryLedger | TargetRow] = [*overview.unresolved, *incomplete_first(overview.ledgers)]
+            repository_table(ledger_frame(paginate(entries, "ledger", "repositories"), overview.at))
 
 
 @st.fragment(run_every=_REFRESH_SECONDS)
 def repository_ledger(repo: str) -> None:
     """The ledger of one repository."""
-    found = load_collection()
-    chosen = next((each for each in found.ledgers if each.repo == repo), None)
-    if chosen is None:
+    overview = data.collection()
+    selected = next((ledger for ledger in overview.ledgers if ledger.repo == repo), None)
+    if selected is None:
         st.info(f"{markdown(repo)} is not monitored any more.", icon=":material/info:")
         return
     rows = "".join(
-        f'<li class="ph-{_SIGNS[each.tone][1]}"><span title="{_LABELS[each.tone]}">{_SIGNS[each.tone][0]}</span>'
-        f"<div><span>{html(each.text)}</span><p>{html(each.remedy)}</p></div></li>"
-        for each in completeness_entries(chosen, missing_numbers(chosen.id), found.at)
+        f'<li class="ph-{_SIGNS[entry.tone][1]}"><span title="{_LABELS[entry.tone]}">{_SIGNS[entry.tone][0]}</span>'
+        f"<div><span>{html(entry.text)}</span><p>{html(entry.remedy)}</p></div></li>"
+        for entry in ledger_entries(selected, data.missing_numbers(selected.id), overview.at)
     )
     st.html(f'<ul class="ph-ledger">{rows}</ul>')
 
 
 def incomplete_first(ledgers: Sequence[RepositoryCompleteness]) -> list[RepositoryCompleteness]:
     bad = incomplete_repositories(ledgers)
-    return [*bad, *(each for each in ledgers if each.is_complete)]
+    return [*bad, *(ledger for ledger in ledgers if ledger.is_complete)]
 
 
 _ROW_HEIGHT = 34
@@ -76,21 +80,21 @@ _MAX_VISIBLE_ROWS = 22
 def ledger_frame(entries: Sequence[RepositoryLedger | TargetRow], now: datetime) -> pd.DataFrame:
     """A row for each repository, and for each name of GITHUB_REPOS that led to none."""
     rows = [
-        {"state": [ledger_label(LedgerState.FAILING)], "repo": each.name, "error": each.error or ""}
-        if isinstance(each, TargetRow)
+        {"state": [ledger_label(LedgerState.FAILING)], "repo": entry.name, "error": entry.error or ""}
+        if isinstance(entry, TargetRow)
         else {
-            "state": [ledger_label(each.state)],
-            "repo": each.repo,
-            "since": each.complete_since,
-            "looked": _ago(each.synced_at, now),
-            "deep": _ago(each.rescanned_deep_at, now),
-            "runs": each.runs,
-            "gaps": len(each.gaps),
-            "jobs": each.runs_without_jobs,
-            "expired": each.logs.lost,
-            "error": each.error or "",
+            "state": [ledger_label(entry.state)],
+            "repo": entry.repo,
+            "since": entry.complete_since,
+            "looked": _ago(entry.synced_at, now),
+            "deep": _ago(entry.rescanned_deep_at, now),
+            "runs": entry.runs,
+            "gaps": len(entry.gaps),
+            "jobs": entry.runs_without_jobs,
+            "expired": entry.logs.lost,
+            "error": entry.error or "",
         }
-        for each in entries
+        for entry in entries
     ]
     return pd.DataFrame(
         rows, columns=["state", "repo", "since", "looked", "deep", "runs", "gaps", "jobs", "expired", "error"]
@@ -137,20 +141,20 @@ _MAX_TABLES = 8
 
 
 def storage_panel() -> None:
-    found = storage_overview()
+    overview = data.storage_overview()
     with panel("Storage", "what is kept, and for how long · renewed every minute", key="storage"):
-        fact_grid(found.facts)
-        rows = [_row(each) for each in found.storage.largest(_MAX_TABLES)]
+        fact_grid(overview.facts)
+        rows = [_row(size) for size in overview.storage.largest(_MAX_TABLES)]
         if rows:
             table("storage", _COLUMNS, rows, caption="Size of the tables of the database")
 
 
 def fact_grid(facts: Sequence[ServiceFact]) -> None:
-    listed = "".join(
-        f"<div><small>{html(each.label)}</small><b>{html(each.value)}</b><p>{html(each.note)}</p></div>"
-        for each in facts
+    items = "".join(
+        f"<div><small>{html(fact.label)}</small><b>{html(fact.value)}</b><p>{html(fact.note)}</p></div>"
+        for fact in facts
     )
-    st.html(f'<div class="ph-facts">{listed}</div>')
+    st.html(f'<div class="ph-facts">{items}</div>')
 
 
 def _row(table_size: TableSize) -> list[cells.Cell]:

@@ -43,7 +43,7 @@ def nothing_to_compare(reason: str) -> None:
 
 
 def run_heads(compared: Sequence[ComparedRun], zone: ZoneInfo) -> None:
-    cards = "".join(_head(each, compared[0].run, zone) for each in compared)
+    cards = "".join(_head(run, compared[0].run, zone) for run in compared)
     st.html(f'<div class="ph-tiles">{cards}</div>')
 
 
@@ -55,7 +55,7 @@ def job_table(comparison: RunComparison, name: str) -> None:
         job_rows,
         caption="Jobs side by side, most changed first",
         noun="jobs",
-        reset_key=tuple(each.run.id for each in comparison.runs),
+        reset_key=tuple(compared.run.id for compared in comparison.runs),
     )
 
 
@@ -72,16 +72,16 @@ def since_green(changes: ChangesSinceGreen, zone: ZoneInfo) -> None:
     if changes.last_success is None or changes.comparison is None:
         st.caption("No earlier success of this workflow is known.")
         return
-    green, latest = changes.last_success, changes.comparison.runs[-1]
-    link = cells.anchor(f"#{green.run_number}", "run", [("run_id", green.id)])
-    both = cells.anchor("side by side", "compare", [("runs", f"{green.id},{latest.run.id}")])
+    last_success, latest = changes.last_success, changes.comparison.runs[-1]
+    link = cells.anchor(f"#{last_success.run_number}", "run", [("run_id", last_success.id)])
+    both = cells.anchor("side by side", "compare", [("runs", f"{last_success.id},{latest.run.id}")])
     st.html(
-        f'<div class="ph-meta"><span>last success {link} on <b>{html(green.branch or formatting.NO_DATA)}</b>, '
-        f"{cells.stamp(green.created_at, zone)}</span><span>duration {formatting.duration(green.duration_seconds)} → "
-        f"{formatting.duration(latest.run.duration_seconds)}{duration_delta(latest, green)}</span><span>{both}</span></div>"
+        f'<div class="ph-meta"><span>last success {link} on <b>{html(last_success.branch or formatting.NO_DATA)}</b>, '
+        f"{cells.stamp(last_success.created_at, zone)}</span><span>duration {formatting.duration(last_success.duration_seconds)} → "
+        f"{formatting.duration(latest.run.duration_seconds)}{duration_delta(latest, last_success)}</span><span>{both}</span></div>"
     )
     if changes.first_failure:
-        st.html(f'<div class="ph-meta"><span>{_since(changes.first_failure, green)}</span></div>')
+        st.html(f'<div class="ph-meta"><span>{_since(changes.first_failure, last_success)}</span></div>')
     _commits(changes.commits, changes.first_failure, more=changes.has_more_commits, compare_url=latest.compare_url)
     if changes.comparison.jobs:
         job_table(changes.comparison, "since-green")
@@ -92,10 +92,10 @@ def deferred_jobs(run_id: int, version: int) -> None:
     """The jobs against the last success, compared when somebody wants to see them."""
     unfolded = st.expander("Jobs compared with the last success", on_change="rerun", key=f"since-green-{run_id}")
     if unfolded.open:
-        found = changes_since_success(run_id, version)
+        changes = data.since_green(run_id, version)
         with unfolded:
-            if found and found.comparison:
-                job_table(found.comparison, "since-green")
+            if changes and changes.comparison:
+                job_table(changes.comparison, "since-green")
 
 
 def since_green_csv(changes: ChangesSinceGreen, run_id: int, version: int) -> tuple[str, CsvBuilder] | None:
@@ -104,20 +104,20 @@ def since_green_csv(changes: ChangesSinceGreen, run_id: int, version: int) -> tu
 
 
 def _all_jobs(run_id: int, version: int) -> tuple[Sequence[Column], list[Row]]:
-    found = changes_since_success(run_id, version)
-    return jobs_csv(found.comparison) if found and found.comparison else ((), [])
+    changes = data.since_green(run_id, version)
+    return jobs_csv(changes.comparison) if changes and changes.comparison else ((), [])
 
 
-def _since(first_bad: RunRow, green: RunRow) -> str:
+def _since(first_bad: RunRow, last_success: RunRow) -> str:
     run = cells.anchor(f"#{first_bad.run_number}", "run", [("run_id", first_bad.id)])
-    if first_bad.head_sha == green.head_sha:
-        return f"failing since {run}, on the commit of the last success <code>{html(green.head_sha[:7])}</code>"
+    if first_bad.head_sha == last_success.head_sha:
+        return f"failing since {run}, on the commit of the last success <code>{html(last_success.head_sha[:7])}</code>"
     return f"failing since {run}, first bad commit <code>{html(first_bad.head_sha[:7])}</code>"
 
 
 def _commits(commits: Sequence[Commit], first_bad: RunRow | None, *, more: bool, compare_url: str | None) -> None:
     shown = named_commits(commits, first_bad.head_sha if first_bad else None)
-    rows = [_commit(each, first_bad) for each in shown]
+    rows = [_commit(commit, first_bad) for commit in shown]
     others = len(commits) - len(shown)
     if others:
         # The first bad one, where it is older than the newest, stands behind those that are left out.
@@ -139,7 +139,7 @@ def _author(commit: Commit) -> str:
 def named_commits(commits: Sequence[Commit], first_bad_sha: str | None) -> list[Commit]:
     """The newest twelve; the first bad one is never cut."""
     shown = list(commits[:_MAX_COMMITS])
-    return [*shown, *(each for each in commits[_MAX_COMMITS:] if each.sha == first_bad_sha)]
+    return [*shown, *(commit for commit in commits[_MAX_COMMITS:] if commit.sha == first_bad_sha)]
 
 
 def _commit(commit: Commit, first_bad: RunRow | None) -> str:
@@ -152,7 +152,7 @@ def _commit(commit: Commit, first_bad: RunRow | None) -> str:
 
 
 def _columns(comparison: RunComparison) -> Sequence[Column]:
-    runs = [Column(f"#{each.run.run_number}", "right", each.run.headline) for each in comparison.runs]
+    runs = [Column(f"#{compared.run.run_number}", "right", compared.run.headline) for compared in comparison.runs]
     return [Column("Job"), *runs, Column("Change", "right", "Last against first")]
 
 
@@ -177,8 +177,8 @@ def _name(job: ComparedJob) -> Cell:
         (job.labels_changed, "other runner"),
         (job.conclusion_changed, "other result"),
     )
-    told = ", ".join(mark for is_so, mark in marks if is_so)
-    small = f"<small>{told}</small>" if told else ""
+    changes = ", ".join(mark for is_so, mark in marks if is_so)
+    small = f"<small>{changes}</small>" if changes else ""
     clipped = f'<span class="ph-clip" title="{html(job.name)}"><b>{html(truncate(job.name))}</b></span>'
     return Cell(f'<span class="ph-two">{clipped}{small}</span>', job.name)
 

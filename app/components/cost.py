@@ -110,18 +110,18 @@ def spend_csv(spending: CostBreakdown) -> tuple[Sequence[Column], list[Row]]:
 def spend_rows(items: Sequence[CostGroup], time: Query) -> list[Row]:
     return [
         (
-            _where(each, time),
-            _cost(each),
-            _whole_minutes(each.unpriced_minutes) if each.unpriced_minutes else Cell(formatting.NO_DATA, 0),
-            _percent(each.share, tone="blue"),
-            cells.amount_change(each.change),
-            _whole_minutes(each.minutes),
-            _minutes(each.compute_seconds),
-            _minutes(each.wasted_seconds),
-            cells.count(each.jobs),
-            cells.count(each.runs) if each.runs is not None else Cell(formatting.NO_DATA, None),
+            _where(group, time),
+            _cost(group),
+            _whole_minutes(group.unpriced_minutes) if group.unpriced_minutes else Cell(formatting.NO_DATA, 0),
+            _percent(group.share, tone="blue"),
+            cells.amount_change(group.change),
+            _whole_minutes(group.minutes),
+            _minutes(group.compute_seconds),
+            _minutes(group.wasted_seconds),
+            cells.count(group.jobs),
+            cells.count(group.runs) if group.runs is not None else Cell(formatting.NO_DATA, None),
         )
-        for each in items
+        for group in items
     ]
 
 
@@ -140,17 +140,17 @@ def wasted_table(wasted: WastedMinutes, time: Query) -> None:
 def wasted_rows(items: Sequence[WorkflowWaste], time: Query) -> list[Row]:
     return [
         (
-            workflow_link(each.repo, each.workflow, each.workflow_id, time),
-            _minutes(each.wasted_seconds),
-            _estimate(each.wasted_usd),
-            _percent(each.share, tone="red"),
-            _minutes(each.flaky_seconds),
-            _minutes(each.cancelled_seconds),
-            _minutes(each.superseded_seconds),
-            _minutes(each.defect_seconds),
-            cells.count(each.never_started),
+            workflow_link(workflow.repo, workflow.workflow, workflow.workflow_id, time),
+            _minutes(workflow.wasted_seconds),
+            _estimate(workflow.wasted_usd),
+            _percent(workflow.share, tone="red"),
+            _minutes(workflow.flaky_seconds),
+            _minutes(workflow.cancelled_seconds),
+            _minutes(workflow.superseded_seconds),
+            _minutes(workflow.defect_seconds),
+            cells.count(workflow.never_started),
         )
-        for each in items
+        for workflow in items
     ]
 
 
@@ -193,13 +193,13 @@ def unpriced_note(wasted: WastedMinutes) -> None:
     """Says which minutes are not in the cost."""
     if not wasted.unpriced:
         return
-    shown = ", ".join(
+    names = ", ".join(
         f"{formatting.count(minutes)} min on {html(label or 'runners without a label')}"
         for label, minutes in wasted.unpriced[:_MAX_NAMES]
     )
     more = f" and {len(wasted.unpriced) - _MAX_NAMES} more" if len(wasted.unpriced) > _MAX_NAMES else ""
     st.html(
-        f'<div class="ph-rest" data-note="unpriced"><span>Price unknown: <b>{shown}{more}</b></span>'
+        f'<div class="ph-rest" data-note="unpriced"><span>Price unknown: <b>{names}{more}</b></span>'
         "<span>not in the cost; PRICES_FILE can give the price</span></div>"
     )
 
@@ -222,15 +222,15 @@ def queue_table(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> None:
 def queue_rows(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> list[Row]:
     return [
         (
-            cells.text(each.label or "no label"),
-            cells.count(each.jobs),
-            _seconds(each.p50),
-            _seconds(each.p95),
-            cells.timestamp(each.busiest_hour, zone),
-            cells.count(each.busiest_jobs),
-            Cell(formatting.NO_DATA, None) if each.peak is None else cells.count(each.peak),
+            cells.text(runner.label or "no label"),
+            cells.count(runner.jobs),
+            _seconds(runner.p50),
+            _seconds(runner.p95),
+            cells.timestamp(runner.busiest_hour, zone),
+            cells.count(runner.busiest_jobs),
+            Cell(formatting.NO_DATA, None) if runner.peak is None else cells.count(runner.peak),
         )
-        for each in runners
+        for runner in runners
     ]
 
 

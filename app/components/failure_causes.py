@@ -54,15 +54,15 @@ def causes_csv(causes: Causes, now: datetime) -> tuple[Sequence[Column], list[Ro
 def cause_rows(items: Sequence[Cause], now: datetime, time: Query) -> list[Row]:
     return [
         (
-            _cause(each, time),
-            cells.count(each.runs),
-            cells.occurrences(each.runs, each.runs_before),
-            cells.by_day(each.by_day, f"Runs a day with this cause, {each.runs} in all"),
-            _workflows(each),
-            cells.ago(each.first_at, now),
-            cells.ago(each.last_at, now),
+            _cause(cause, time),
+            cells.count(cause.runs),
+            cells.occurrences(cause.runs, cause.runs_before),
+            cells.by_day(cause.by_day, f"Runs a day with this cause, {cause.runs} in all"),
+            _workflows(cause),
+            cells.ago(cause.first_at, now),
+            cells.ago(cause.last_at, now),
         )
-        for each in items
+        for cause in items
     ]
 
 

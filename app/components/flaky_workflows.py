@@ -50,20 +50,20 @@ def flaky_csv(workflows: Sequence[FlakyWorkflow], now: datetime) -> tuple[Sequen
 def flaky_rows(workflows: Sequence[FlakyWorkflow], now: datetime, time: Query) -> list[Row]:
     return [
         (
-            workflow_link(each.repo, each.workflow, each.workflow_id, time),
-            _verdict(each),
-            _runs(each, time),
-            cells.occurrences(each.flaky_runs, each.before),
-            cells.rate(each.rate, tone="red"),
-            _per_rerun(each),
-            _estimate(each),
-            cells.by_day(each.by_day, f"Flaky runs a day of {each.workflow}"),
-            _jobs(each),
-            cells.count(each.same_commit),
-            cells.minutes(each.wasted_seconds),
-            _last_seen(each, now),
+            workflow_link(workflow.repo, workflow.workflow, workflow.workflow_id, time),
+            _verdict(workflow),
+            _runs(workflow, time),
+            cells.occurrences(workflow.flaky_runs, workflow.before),
+            cells.rate(workflow.rate, tone="red"),
+            _per_rerun(workflow),
+            _estimate(workflow),
+            cells.by_day(workflow.by_day, f"Flaky runs a day of {workflow.workflow}"),
+            _jobs(workflow),
+            cells.count(workflow.same_commit),
+            cells.minutes(workflow.wasted_seconds),
+            _last_seen(workflow, now),
         )
-        for each in workflows
+        for workflow in workflows
     ]
 
 
@@ -96,8 +96,8 @@ def _verdict(workflow: FlakyWorkflow) -> Cell:
 
 def _jobs(workflow: FlakyWorkflow) -> Cell:
     shown = ", ".join(f"{job.name} {formatting.count(job.runs)}×" for job in workflow.jobs[:_MAX_JOBS])
-    every = ", ".join(f"{job.name} {formatting.count(job.runs)}×" for job in workflow.jobs)
-    return Cell(f'<span class="ph-clip" title="{html(every)}">{html(shown)}</span>', every)
+    all_jobs = ", ".join(f"{job.name} {formatting.count(job.runs)}×" for job in workflow.jobs)
+    return Cell(f'<span class="ph-clip" title="{html(all_jobs)}">{html(shown)}</span>', all_jobs)
 
 
 def _last_seen(workflow: FlakyWorkflow, now: datetime) -> Cell:

@@ -36,8 +36,8 @@ def freshness(seen_version: int, prepare: Callable[[int], object] | None) -> Non
         st.caption(f":material/sync: {markdown(status.syncing)} · {done:,} of {total:,}")
     elif status.synced_at:
         ago = formatting.relative((data.utc_now() - status.synced_at).total_seconds())
-        said = f"{markdown(status.summary)} · " if status.summary else ""
-        st.caption(f":{status.tone}[●] {said}synced {ago}", help=formatting.timestamp(status.synced_at))
+        summary = f"{markdown(status.summary)} · " if status.summary else ""
+        st.caption(f":{status.tone}[●] {summary}synced {ago}", help=formatting.timestamp(status.synced_at))
     else:
         st.caption(":material/hourglass_empty: not synced yet")
 
@@ -46,14 +46,14 @@ def completeness(coverage: Completeness, since: datetime | None, repos: Sequence
     """Beside every figure that depends on it: whether all runs behind it are known, of the chosen repositories or of
     all monitored ones; what is known to be missing, one click away. `since`: where the figures begin."""
     listed = [row for row in data.status().repositories if not repos or row.repo in repos]
-    told, icon = completeness_text(coverage, since, listed)
-    if not told:
+    text, icon = completeness_text(coverage, since, listed)
+    if not text:
         return
     if not coverage.gaps:
-        st.caption(f"{icon} {told} · 0 gaps", width="content")
+        st.caption(f"{icon} {text} · 0 gaps", width="content")
         return
     word = "1 gap" if len(coverage.gaps) == 1 else f"{len(coverage.gaps)} gaps"
-    with st.popover(f"{told} · {word}", icon=":material/report:", type="tertiary"):
+    with st.popover(f"{text} · {word}", icon=":material/report:", type="tertiary"):
         for gap in coverage.gaps[:_MAX_LISTED]:
             st.markdown(f"**{markdown(gap.repo)}** {markdown(gap.detail)}")
         if len(coverage.gaps) > _MAX_LISTED:
@@ -65,20 +65,20 @@ def completeness_text(
     coverage: Completeness, since: datetime | None, repositories: Sequence[RepositoryRow]
 ) -> tuple[str, str]:
     """The line and its icon; empty where nothing is monitored."""
-    strange = {gap.repo for gap in coverage.gaps if gap.kind == _UNREADABLE_KIND}
-    total = len(repositories) + len(strange)
+    unreadable = {gap.repo for gap in coverage.gaps if gap.kind == _UNREADABLE_KIND}
+    total = len(repositories) + len(unreadable)
     if not total:
         return "", ""
-    late = {gap.repo for gap in coverage.gaps if gap.kind in _PENDING_KINDS} - strange
-    behind = late | {row.repo for row in repositories if row.complete_since is None or row.synced_at is None}
+    pending = {gap.repo for gap in coverage.gaps if gap.kind in _PENDING_KINDS} - unreadable
+    behind = pending | {row.repo for row in repositories if row.complete_since is None or row.synced_at is None}
     if behind:
-        who = "the repository is" if total == 1 else f"{len(behind):,} of {total:,} repositories"
-        told = f"Provisional: {who} still catching up"
+        subject = "the repository is" if total == 1 else f"{len(behind):,} of {total:,} repositories"
+        text = f"Provisional: {subject} still catching up"
         if coverage.complete_since is None:
-            told = f"The history is still being read. {told}"
-        return told, ":material/hourglass_top:"
+            text = f"The history is still being read. {text}"
+        return text, ":material/hourglass_top:"
     if coverage.complete_since is None:
-        return f"{len(strange):,} of {total:,} repositories cannot be read", ":material/report:"
+        return f"{len(unreadable):,} of {total:,} repositories cannot be read", ":material/report:"
     day = f"{coverage.complete_since:%d %b %Y} (UTC)"
     if since is not None and coverage.complete_since > since + _SLACK:
         return f"Complete only since {day}", ":material/history_toggle_off:"

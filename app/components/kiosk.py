@@ -35,29 +35,31 @@ def kiosk_figures(comparison: Comparison, period: str) -> None:
 def workflow_tiles(workflows: WorkflowList) -> None:
     """One for each workflow that can run, worst first; as many as a screen holds."""
     active = [
-        each for each in workflows.items if not workflows.standing(each.repo, each.workflow_id).status.is_inactive
+        workflow
+        for workflow in workflows.items
+        if not workflows.standing(workflow.repo, workflow.workflow_id).status.is_inactive
     ]
     st.html(
-        f'<div class="ph-wall-fields">{"".join(_workflow_tile(each, workflows) for each in active[:_MAX_TILES])}</div>'
+        f'<div class="ph-wall-fields">{"".join(_workflow_tile(workflow, workflows) for workflow in active[:_MAX_TILES])}</div>'
     )
     if len(active) > _MAX_TILES:
         st.caption(f"{formatting.count(_MAX_TILES)} of {formatting.count(len(active))} workflows, worst first")
 
 
 def _workflow_tile(workflow: WorkflowHealth, workflows: WorkflowList) -> str:
-    stands = workflows.standing(workflow.repo, workflow.workflow_id)
-    sign, _, word = standing_label(stands.status, stands.branch).partition(" ")
-    told = "" if stands.status in (WorkflowStatus.PASSING, WorkflowStatus.FAILING) else f" · {html(word)}"
+    standing = workflows.standing(workflow.repo, workflow.workflow_id)
+    sign, _, word = standing_label(standing.status, standing.branch).partition(" ")
+    label = "" if standing.status in (WorkflowStatus.PASSING, WorkflowStatus.FAILING) else f" · {html(word)}"
     return (
-        f'<div class="ph-field ph-{standing_colour(stands.status)}" title="{html(word)}"><b>{sign} '
-        f"{html(workflow.workflow)}</b><span>{html(workflow.repo)}{told}</span>"
+        f'<div class="ph-field ph-{standing_colour(standing.status)}" title="{html(word)}"><b>{sign} '
+        f"{html(workflow.workflow)}</b><span>{html(workflow.repo)}{label}</span>"
         f"<em>{formatting.percent(workflow.metrics.success_rate)}</em></div>"
     )
 
 
 def _change_span(comparison: Comparison, name: str) -> str:
-    found = comparison.change(name)
-    if found is None:
+    change = comparison.change(name)
+    if change is None:
         return "<span></span>"
-    tone = "ph-gray" if found.is_improvement is None else "ph-green" if found.is_improvement else "ph-red"
-    return f'<span class="{tone}">{html(found.text)}</span>'
+    tone = "ph-gray" if change.is_improvement is None else "ph-green" if change.is_improvement else "ph-red"
+    return f'<span class="{tone}">{html(change.text)}</span>'

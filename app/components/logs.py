@@ -39,21 +39,21 @@ class SelectedLog:
 
 def select_log(newest: RunWithJobs, version: int) -> SelectedLog | None:
     """The log that the address names; without a job, the first failed one of the attempt."""
-    wanted, attempt = _number("job_id"), _number("attempt")
-    known = [each.attempt for each in newest.attempts] or [newest.run.attempt]
+    job_id, attempt = _number("job_id"), _number("attempt")
+    known = [attempt.attempt for attempt in newest.attempts] or [newest.run.attempt]
     for number in [attempt] if attempt in known else sorted(known, reverse=True):
-        detail = attempt_detail(newest, number, version)
-        rows = run_logs(newest.run.id, number, version) if detail else []
-        row = next((each for each in rows if wanted in (None, each.job_id)), None)
+        detail = data.attempt_detail(newest, number, version)
+        rows = data.run_logs(newest.run.id, number, version) if detail else []
+        row = next((log for log in rows if job_id in (None, log.job_id)), None)
         if detail and row:
-            job = next((each for each in detail.jobs if each.id == row.job_id), None)
+            job = next((job for job in detail.jobs if job.id == row.job_id), None)
             return SelectedLog(row, job, number, rows)
     return None
 
 
 def _number(name: str) -> int | None:
-    given = st.query_params.get(name, "")
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 20 else None
+    value = st.query_params.get(name, "")
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else None
 
 
 def no_log(run: RunRow) -> None:
@@ -80,9 +80,7 @@ def _job_selector(selected: SelectedLog) -> None:
     """Another job of the same attempt."""
     listed = selected.attempt_logs[:_MAX_CHOICES]
     listed += [] if selected.row in listed else [selected.row]
-    names = {
-        each.job_id: f"{outcome_label(each.conclusion or 'in_progress')} · {truncate(each.name)}" for each in listed
-    }
+    names = {row.job_id: f"{outcome_label(row.conclusion or 'in_progress')} · {truncate(row.name)}" for row in listed}
     if len(selected.attempt_logs) > _MAX_CHOICES:
         st.caption(
             f"{formatting.count(len(names))} of {formatting.count(len(selected.attempt_logs))} logs to choose from"

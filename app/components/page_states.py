@@ -35,10 +35,10 @@ def query_problems(messages: Sequence[str]) -> None:
 
 def outage_banner(outage: Outage) -> None:
     """The figures that were read last stay on the page."""
-    told = f"Database unavailable since {_clock(outage.since)}"
+    text = f"Database unavailable since {_clock(outage.since)}"
     if outage.last_success_at:
-        told += f"; showing figures of {_clock(outage.last_success_at)}"
-    st.error(f"{told}. This page tries again every few seconds.", icon=":material/database_off:")
+        text += f"; showing figures of {_clock(outage.last_success_at)}"
+    st.error(f"{text}. This page tries again every few seconds.", icon=":material/database_off:")
 
 
 def _clock(moment: datetime) -> str:
@@ -71,10 +71,10 @@ def nothing_collected(status: CollectionStatus) -> None:
                 st.progress(done / total if total else 0.0, text=f"{done:,} of {total:,}")
         elif status.repositories and len(read) < len(status.repositories):
             st.markdown("### :material/hourglass_top: Catching up")
-            told = (
+            text = (
                 f"{len(read):,} of {len(status.repositories):,} repositories are read; no workflow run was found yet."
             )
-            st.progress(len(read) / len(status.repositories), text=told)
+            st.progress(len(read) / len(status.repositories), text=text)
         elif status.repositories:
             st.markdown("### :material/hourglass_empty: No runs yet")
             st.markdown(_no_runs(status))

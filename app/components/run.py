@@ -32,8 +32,8 @@ _MAX_BUTTONS = 12
 
 
 def requested_run_id() -> int | None:
-    given = st.query_params.get("run_id", "")
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 20 and int(given) <= _MAX_ID else None
+    value = st.query_params.get("run_id", "")
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 20 and int(value) <= _MAX_ID else None
 
 
 def no_run_selected() -> None:
@@ -76,17 +76,16 @@ def _head(run: RunRow) -> str:
 
 
 def attempt_choice(newest: RunWithJobs) -> int:
-    numbers = [each.attempt for each in newest.attempts] or [newest.run.attempt]
+    numbers = [row.attempt for row in newest.attempts] or [newest.run.attempt]
     if len(numbers) == 1:
         return numbers[0]
-    written = {
-        each.attempt: f"Attempt {each.attempt} {outcome_label(each.conclusion or each.status)}"
-        for each in newest.attempts
+    labels = {
+        row.attempt: f"Attempt {row.attempt} {outcome_label(row.conclusion or row.status)}" for row in newest.attempts
     }
-    given = st.query_params.get("attempt", "")
-    asked = int(given) if given.isascii() and given.isdigit() and len(given) < 6 else numbers[-1]
-    chosen = _attempt_control(newest.run.id, written, asked if asked in numbers else numbers[-1])
-    if chosen != asked:
+    value = st.query_params.get("attempt", "")
+    requested = int(value) if value.isascii() and value.isdigit() and len(value) < 6 else numbers[-1]
+    chosen = _attempt_control(newest.run.id, labels, requested if requested in numbers else numbers[-1])
+    if chosen != requested:
         st.query_params["attempt"] = str(chosen)
     return chosen if chosen in numbers else numbers[-1]
 
@@ -121,19 +120,19 @@ def window_of(run: RunRow) -> Window:
 
 
 def started_at(detail: RunWithJobs, attempt: int) -> datetime | None:
-    return next((each.started_at for each in detail.attempts if each.attempt == attempt), None)
+    return next((row.started_at for row in detail.attempts if row.attempt == attempt), None)
 
 
 def facts(run: RunRow, detail: RunWithJobs, attempt: int) -> None:
-    shown = next((each for each in detail.attempts if each.attempt == attempt), None)
+    shown = next((row for row in detail.attempts if row.attempt == attempt), None)
     duration = shown.duration_seconds if shown else run.duration_seconds
     queue = shown.queue_seconds if shown else run.queue_seconds
     began = shown.started_at if shown else run.started_at
-    own = [job for job in detail.jobs if not job.copied and not job.phantom]
+    jobs = [job for job in detail.jobs if not job.copied and not job.phantom]
     fact_row(
         ("Duration", formatting.duration(duration), "To the end of the last own job"),
         ("Queue", formatting.duration(queue), "Until the first job of the attempt started"),
-        ("Jobs", formatting.count(len(own)) if own else formatting.NO_DATA, "Own jobs of this attempt"),
+        ("Jobs", formatting.count(len(jobs)) if jobs else formatting.NO_DATA, "Own jobs of this attempt"),
         ("Started", _ago(began), formatting.timestamp(began)),
     )
 
@@ -151,9 +150,9 @@ def fact_row(*shown: tuple[str, str, str]) -> None:
 def causes(detail: RunWithJobs, logs: Sequence[JobLogRow], attempt: int, shared: RunCause | None) -> None:
     """Why it failed, in one line a job, before anything else; a click leads to the line in its log. Of a run of many
     jobs, in one row a line. Then how many runs failed of the same, which leads to them."""
-    told = [row for row in logs if row.error_line and row.conclusion not in ("success", None)]
-    same = Counter(row.error_line for row in told) if has_many_jobs(detail.jobs) else Counter()
-    listed = list({row.error_line: row for row in reversed(told)}.values())[::-1] if same else told
+    failed = [row for row in logs if row.error_line and row.conclusion not in ("success", None)]
+    same = Counter(row.error_line for row in failed) if has_many_jobs(detail.jobs) else Counter()
+    listed = list({row.error_line: row for row in reversed(failed)}.values())[::-1] if same else failed
     rows = "".join(_cause(row, detail.run.id, attempt, same[row.error_line] - 1) for row in listed[:_MAX_CAUSES])
     if len(listed) > _MAX_CAUSES:
         left = pluralize(len(listed) - _MAX_CAUSES, "more error")
@@ -176,7 +175,7 @@ def _cause(row: JobLogRow, run_id: int, attempt: int, same_cause_jobs: int) -> s
 
 
 def _failed_jobs(detail: RunWithJobs, attempt: int) -> bool:
-    shown = next((each for each in detail.attempts if each.attempt == attempt), None)
+    shown = next((row for row in detail.attempts if row.attempt == attempt), None)
     status, conclusion = (shown.status, shown.conclusion) if shown else (detail.run.status, detail.run.conclusion)
     return outcome_of(status, conclusion) is Outcome.FAILURE
 
@@ -186,9 +185,9 @@ def _shared_causes(shared: RunCause) -> str:
     if shared.runs == 1:
         return '<div class="ph-meta ph-spread"><span>No other stored run failed with this error.</span></div>'
     where = f"{pluralize(shared.runs, 'run')} in {pluralize(shared.workflows, 'workflow')}"
-    told = f"{where} failed with this error since {shared.first_at:%d %b %Y}"
+    text = f"{where} failed with this error since {shared.first_at:%d %b %Y}"
     days = f"{shared.first_at:%Y-%m-%d}..{utc_now():%Y-%m-%d}"
-    link = anchor(told, "failures", [("cause", shared.fingerprint), ("dates", days)])
+    link = anchor(text, "failures", [("cause", shared.fingerprint), ("dates", days)])
     return f'<div class="ph-meta ph-spread"><span>{link}</span></div>'
 
 
@@ -217,10 +216,10 @@ def has_many_jobs(jobs: Sequence[JobSummary]) -> bool:
 
 def timeline_subtitle(bars: int, total: int) -> str:
     """What the timeline shows, and what of it is left out."""
-    told = "pale: waiting for a runner · outlined: the chain that decided how long it took"
+    legend = "pale: waiting for a runner · outlined: the chain that decided how long it took"
     if bars >= total:
-        return told
-    return f"{formatting.count(bars)} of {formatting.count(total)} jobs: failed ones first, then the longest · {told}"
+        return legend
+    return f"{formatting.count(bars)} of {formatting.count(total)} jobs: failed ones first, then the longest · {legend}"
 
 
 def omitted_jobs_note(detail: RunWithJobs) -> None:
@@ -297,7 +296,7 @@ def _steps_of(job: JobSummary, steps: Steps) -> None:
     if not spans:
         st.caption("No step of this job is known.")
         return
-    failed = next((place for place, span in enumerate(spans) if span.state in FAILED_CONCLUSIONS), 0)
+    failed = next((index for index, span in enumerate(spans) if span.state in FAILED_CONCLUSIONS), 0)
     st.html(steps_html(paginate(spans, f"steps-{job.id}", "steps", default=failed)))
 
 

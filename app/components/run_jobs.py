@@ -53,7 +53,7 @@ def job_list(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneIn
     groups = job_groups(jobs)
     failed = [job for job in jobs if _outcome(job) is Outcome.FAILURE]
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="job-filters"):
-        wanted = st.text_input(
+        search = st.text_input(
             "Search jobs",
             key=f"jobs-q-{run_id}",
             placeholder="Name, runner or label",
@@ -63,8 +63,8 @@ def job_list(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneIn
         )
         chosen = st.query_params.get("group", "")
         view = _view(run_id, {_BY_GROUP: len(groups), _FAILED: len(failed), _ALL: len(jobs)}, grouped=bool(chosen))
-    if wanted.strip():
-        _jobs(matching(jobs, wanted), "matching jobs", wanted, run_id, attempt, zone)
+    if search.strip():
+        _jobs(matching(jobs, search), "matching jobs", search, run_id, attempt, zone)
     elif view == _BY_GROUP and chosen:
         _group_jobs(groups, chosen, run_id, attempt, zone)
     elif view == _BY_GROUP:
@@ -78,9 +78,9 @@ def job_list(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneIn
 def _view(run_id: int, sizes: dict[str, int], *, grouped: bool) -> str:
     """What is listed: groups, where most jobs share one, or where the address names one (`grouped`). There are none
     where all jobs are of one group, or every name is its own."""
-    every = sizes[_ALL]
-    offered = [view for view, least in ((_BY_GROUP, 2), (_FAILED, 1)) if least <= sizes[view] < every] + [_ALL]
-    default = _BY_GROUP if _BY_GROUP in offered and (grouped or sizes[_BY_GROUP] * 2 <= every) else _ALL
+    total = sizes[_ALL]
+    offered = [view for view, least in ((_BY_GROUP, 2), (_FAILED, 1)) if least <= sizes[view] < total] + [_ALL]
+    default = _BY_GROUP if _BY_GROUP in offered and (grouped or sizes[_BY_GROUP] * 2 <= total) else _ALL
     if len(offered) == 1:
         return offered[0]
     chosen = st.segmented_control(
@@ -113,10 +113,10 @@ def _jobs(
 
 def _group_jobs(groups: Sequence[JobGroup[JobSummary]], chosen: str, run_id: int, attempt: int, zone: ZoneInfo) -> None:
     """The jobs of the group that the address names."""
-    group = next((each for each in groups if group_key(each.name) == chosen), None)
-    every = cells.anchor("All groups", "run", [("run_id", run_id), ("attempt", attempt)])
+    group = next((candidate for candidate in groups if group_key(candidate.name) == chosen), None)
+    all_groups = cells.anchor("All groups", "run", [("run_id", run_id), ("attempt", attempt)])
     named = html(group.name) if group else "no job of this attempt is in this group"
-    st.html(f'<div class="ph-crumb">{every} / {named}</div>')
+    st.html(f'<div class="ph-crumb">{all_groups} / {named}</div>')
     if group:
         _jobs(group.jobs, f"jobs of {group.name[:_MAX_KEY_LENGTH]}", chosen, run_id, attempt, zone)
 
@@ -131,8 +131,8 @@ def group_key(name: str) -> str:
 def matching(jobs: Sequence[JobSummary], search: str) -> list[JobSummary]:
     """Failed ones first, then those that run; each kind in the order they began."""
     low = search.strip().lower()
-    found = [job for job in jobs if not low or low in " ".join((job.name, job.runner or "", *job.labels)).lower()]
-    return sort_by_outcome(found)
+    jobs_found = [job for job in jobs if not low or low in " ".join((job.name, job.runner or "", *job.labels)).lower()]
+    return sort_by_outcome(jobs_found)
 
 
 def jobs_csv(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneInfo) -> tuple[str, CsvBuilder]:
@@ -178,8 +178,8 @@ def _group_name(group: JobGroup[JobSummary], run_id: int, attempt: int) -> Cell:
         return _name(group.jobs[0], run_id, attempt)
     query = [("run_id", run_id), ("attempt", attempt), ("group", group_key(group.name))]
     link = cells.anchor(truncate(group.name), "run", query, hover=f"{group.name}: its jobs")
-    told = f"<small>{html(_counts(group))}</small>"
-    return Cell(f'<span class="ph-two"><span class="ph-clip">{link}</span>{told}</span>', group.name)
+    counts = f"<small>{html(_counts(group))}</small>"
+    return Cell(f'<span class="ph-two"><span class="ph-clip">{link}</span>{counts}</span>', group.name)
 
 
 def _counts(group: JobGroup[JobSummary]) -> str:
@@ -206,7 +206,7 @@ def _slowest(group: JobGroup[JobSummary], run_id: int, attempt: int) -> Cell:
 
 
 def _name(job: JobSummary, run_id: int, attempt: int) -> Cell:
-    told = (
+    note = (
         " · carried over from an earlier attempt" if job.copied else " · report without a runner" if job.phantom else ""
     )
     if job.copied or job.phantom or not job.completed_at:
@@ -216,7 +216,7 @@ def _name(job: JobSummary, run_id: int, attempt: int) -> Cell:
         link = cells.anchor(
             truncate(job.name), "log", query, hover=f"{job.name}: {outcome_label(job.display_state)}, its log"
         )
-    return Cell(f'<span class="ph-clip">{link}</span><small class="ph-dim">{told}</small>', job.name)
+    return Cell(f'<span class="ph-clip">{link}</span><small class="ph-dim">{note}</small>', job.name)
 
 
 def _runner(job: JobSummary) -> Cell:

@@ -54,15 +54,15 @@ def export_rows(slowdown: Slowdown) -> tuple[Sequence[Column], list[Row]]:
 def slowdown_rows(changes: Sequence[DurationDelta]) -> list[Row]:
     return [
         (
-            _name(each),
-            cells.duration(each.before),
-            cells.duration(each.after),
-            _difference(each.delta),
-            cells.change(each.change),
-            Cell(f"{formatting.count(each.runs_before)} · {formatting.count(each.runs_after)}", each.runs_after),
-            cells.trend(each.trend, f"Median of {each.step or each.job} over the period"),
+            _name(delta),
+            cells.duration(delta.before),
+            cells.duration(delta.after),
+            _difference(delta.delta),
+            cells.change(delta.change),
+            Cell(f"{formatting.count(delta.runs_before)} · {formatting.count(delta.runs_after)}", delta.runs_after),
+            cells.trend(delta.trend, f"Median of {delta.step or delta.job} over the period"),
         )
-        for each in changes
+        for delta in changes
     ]
 
 

@@ -15,8 +15,8 @@ _MAX_ID = 2**63 - 1
 
 
 def requested_workflow_id() -> int | None:
-    given = st.query_params.get("id", "")
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 20 and int(given) <= _MAX_ID else None
+    value = st.query_params.get("id", "")
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 20 and int(value) <= _MAX_ID else None
 
 
 def unknown_workflow(workflow_id: int) -> None:

@@ -51,33 +51,33 @@ def steps_csv(figures: Sequence[StepFigures]) -> tuple[Sequence[Column], Sequenc
 def job_rows(figures: Sequence[JobFigures]) -> list[Row]:
     return [
         (
-            _clipped(each.name),
-            cells.count(each.runs),
-            cells.count(each.failed),
-            cells.rate(each.failure_rate, tone="red"),
-            cells.duration(each.p50),
-            cells.change(each.change),
-            cells.duration(each.p95),
-            cells.duration(each.queue_p95),
-            cells.rate(each.critical_share, tone="blue"),
-            cells.money(each.cost_usd),
-            cells.duration(each.exclusive_seconds),
+            _clipped(job.name),
+            cells.count(job.runs),
+            cells.count(job.failed),
+            cells.rate(job.failure_rate, tone="red"),
+            cells.duration(job.p50),
+            cells.change(job.change),
+            cells.duration(job.p95),
+            cells.duration(job.queue_p95),
+            cells.rate(job.critical_share, tone="blue"),
+            cells.money(job.cost_usd),
+            cells.duration(job.exclusive_seconds),
         )
-        for each in figures
+        for job in figures
     ]
 
 
 def step_rows(figures: Sequence[StepFigures]) -> list[Row]:
     return [
         (
-            _job_cell(each.name, each.job),
-            cells.count(each.runs),
-            cells.count(each.failed),
-            cells.duration(each.p50),
-            cells.change(each.change),
-            cells.duration(each.p95),
+            _job_cell(step.name, step.job),
+            cells.count(step.runs),
+            cells.count(step.failed),
+            cells.duration(step.p50),
+            cells.change(step.change),
+            cells.duration(step.p95),
         )
-        for each in figures
+        for step in figures
     ]
 
 

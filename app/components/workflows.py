@@ -45,12 +45,12 @@ _COLUMNS = (
 Query = Sequence[tuple[str, object]]
 _PAGE_SIZE = 50
 SORT_ORDERS: dict[str, Callable[[WorkflowHealth], Any]] = {
-    "Worst first": lambda each: 0,
-    "Most runs": lambda each: -each.metrics.runs.total,
-    "Most failures": lambda each: -each.metrics.runs.failure,
-    "Slowest": lambda each: -(each.metrics.success_duration_seconds.p50 or 0),
-    "Most expensive": lambda each: -each.metrics.cost_usd,
-    "Name": lambda each: (each.repo, each.workflow),
+    "Worst first": lambda workflow: 0,
+    "Most runs": lambda workflow: -workflow.metrics.runs.total,
+    "Most failures": lambda workflow: -workflow.metrics.runs.failure,
+    "Slowest": lambda workflow: -(workflow.metrics.success_duration_seconds.p50 or 0),
+    "Most expensive": lambda workflow: -workflow.metrics.cost_usd,
+    "Name": lambda workflow: (workflow.repo, workflow.workflow),
 }
 
 
@@ -58,14 +58,14 @@ def top_failing(workflows: WorkflowList, now: datetime, time: Query, limit: int)
     """The first ones, and where to find the rest."""
     table("workflows", _COLUMNS, _rows(workflows.items[:limit], workflows, now, time), caption="Workflows, worst first")
     if len(workflows.items) > limit:
-        every = cells.anchor(f"All {formatting.count(len(workflows.items))} workflows", "workflow", time)
-        st.html(f'<div class="ph-more">{every}</div>')
+        all_workflows = cells.anchor(f"All {formatting.count(len(workflows.items))} workflows", "workflow", time)
+        st.html(f'<div class="ph-more">{all_workflows}</div>')
 
 
 def searchable_table(workflows: WorkflowList, now: datetime, time: Query) -> None:
     """All of them, searched, ordered and paged."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="workflow-filters"):
-        wanted = st.text_input(
+        search = st.text_input(
             "Search workflows",
             key="workflow-q",
             placeholder="Repository or workflow",
@@ -74,7 +74,9 @@ def searchable_table(workflows: WorkflowList, now: datetime, time: Query) -> Non
             width=330,
         )
         order = st.selectbox("Order", list(SORT_ORDERS), key="workflow-order", label_visibility="collapsed", width=190)
-    listed = [each for each in workflows.items if wanted.lower() in f"{each.repo} / {each.workflow}".lower()]
+    listed = [
+        workflow for workflow in workflows.items if search.lower() in f"{workflow.repo} / {workflow.workflow}".lower()
+    ]
     listed.sort(key=SORT_ORDERS[order])
     if not listed:
         st.caption("No workflow of that name ran in this period.")
@@ -83,10 +85,10 @@ def searchable_table(workflows: WorkflowList, now: datetime, time: Query) -> Non
         "all-workflows",
         _COLUMNS,
         listed,
-        lambda shown: _rows(shown, workflows, now, time),
+        lambda page_items: _rows(page_items, workflows, now, time),
         caption="Workflows",
         noun="workflows",
-        reset_key=(order, wanted, time),
+        reset_key=(order, search, time),
         size=_PAGE_SIZE,
     )
     csv_button("workflows", lambda: export_rows(workflows, now))
@@ -99,23 +101,23 @@ def export_rows(workflows: WorkflowList, now: datetime) -> tuple[Sequence[Column
 
 def workflow_link(repo: str, workflow: str, workflow_id: int, time: Query) -> Cell:
     query = [("id", workflow_id), *time]
-    name, place = cells.anchor(workflow, "workflow", query, hover=workflow), html(repo)
-    shown = f'<span class="ph-two ph-name">{name}<small title="{place}">{place}</small></span>'
+    name, repo_name = cells.anchor(workflow, "workflow", query, hover=workflow), html(repo)
+    shown = f'<span class="ph-two ph-name">{name}<small title="{repo_name}">{repo_name}</small></span>'
     return Cell(shown, f"{repo} / {workflow}")
 
 
 def _rows(items: Sequence[WorkflowHealth], workflows: WorkflowList, now: datetime, time: Query) -> list[Row]:
-    return [_row(each, workflows, now, time) for each in items]
+    return [_row(item, workflows, now, time) for item in items]
 
 
 def _row(item: WorkflowHealth, workflows: WorkflowList, now: datetime, time: Query) -> Row:
     figures, past = item.metrics, workflows.previous.get((item.repo, item.workflow_id))
-    stands = workflows.standing(item.repo, item.workflow_id)
-    word = html(standing_label(stands.status, stands.branch))
+    standing = workflows.standing(item.repo, item.workflow_id)
+    word = html(standing_label(standing.status, standing.branch))
     durations = figures.success_duration_seconds
     return (
         workflow_link(item.repo, item.workflow, item.workflow_id, time),
-        Cell(f'<span class="ph-{standing_colour(stands.status)}">{word}</span>', stands.status),
+        Cell(f'<span class="ph-{standing_colour(standing.status)}">{word}</span>', standing.status),
         cells.rate(figures.success_rate),
         cells.change_cell(change(FIGURES["success_rate"], figures, past) if past else None),
         cells.outcomes([outcome for _, outcome in item.recent_outcomes]),

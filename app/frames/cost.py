@@ -53,13 +53,13 @@ def queue_cells(cells: Sequence[QueueCell], labels: Sequence[str | None], shift:
         if cell.label not in labels:
             continue
         hour = (cell.hour + shift) % 24
-        told = f"{cell.label or _NO_LABEL}, {hour:02d}:00 {zone}: p95 {formatting.duration(cell.p95)}, median "
+        prefix = f"{cell.label or _NO_LABEL}, {hour:02d}:00 {zone}: p95 {formatting.duration(cell.p95)}, median "
         rows.append(
             {
                 "label": cell.label or _NO_LABEL,
                 "hour": hour,
                 "p95": cell.p95 if cell.jobs >= _MIN_SAMPLES else None,
-                "hover": f"{told}{formatting.duration(cell.p50)}, {pluralize(cell.jobs, 'job')}",
+                "hover": f"{prefix}{formatting.duration(cell.p50)}, {pluralize(cell.jobs, 'job')}",
             }
         )
     return pd.DataFrame(rows, columns=["label", "hour", "p95", "hover"])

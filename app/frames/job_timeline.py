@@ -55,8 +55,8 @@ def select_jobs(
     if len(jobs) <= limit:
         return list(jobs)
 
-    def rank(place: int) -> tuple[bool, bool, float]:
-        job = jobs[place]
+    def rank(index: int) -> tuple[bool, bool, float]:
+        job = jobs[index]
         failed = outcome_of(job.status, job.conclusion) is Outcome.FAILURE
         end = _end(job, now)
         ran = (end - job.started_at).total_seconds() if job.started_at and end else 0.0
@@ -91,8 +91,8 @@ def steps(job: JobSummary, job_steps: Steps) -> list[StepSpan]:
     """The steps of a job, in the given order."""
     spans = [(_moment(step.get("started_at")), _moment(step.get("completed_at"))) for step in job_steps]
     origin = min((start for start, _ in spans if start), default=None)
-    whole = max(((end - origin).total_seconds() for _, end in spans if end and origin), default=0.0)
-    return [_step(job, step, span, origin, whole) for step, span in zip(job_steps, spans, strict=True)]
+    total_seconds = max(((end - origin).total_seconds() for _, end in spans if end and origin), default=0.0)
+    return [_step(job, step, span, origin, total_seconds) for step, span in zip(job_steps, spans, strict=True)]
 
 
 def _step(

@@ -75,28 +75,28 @@ def _partial_note(point: Bucket, last: bool, zone: ZoneInfo, window: Window | No
 
 
 def _bucket(point: Point, zone: ZoneInfo) -> dict[str, Any]:
-    found = point.metrics
+    metrics = point.metrics
     return {
         "at": axis_time(point.start, zone),
-        "success_rate": found.success_rate,
-        "written": formatting.percent(found.success_rate),
-        "decided": found.runs.success + found.runs.failure,
-        "p50": found.duration_seconds.p50,
-        "p95": found.duration_seconds.p95,
-        "p50_written": formatting.duration(found.duration_seconds.p50),
-        "p95_written": formatting.duration(found.duration_seconds.p95),
-        "queue_p95": found.queue_seconds.p95,
-        "cost": found.cost_usd,
-        "compute": found.compute_seconds,
-        "wasted": found.wasted_seconds,
-        "wasted_share": ratio(found.wasted_seconds, found.compute_seconds),
-        "runs": found.runs.total,
-        "success": found.runs.success,
-        "failure": found.runs.failure,
-        "cancelled": found.runs.cancelled,
-        "skipped": found.runs.skipped,
-        "other": found.runs.other,
-        "running": found.runs.in_progress,
+        "success_rate": metrics.success_rate,
+        "written": formatting.percent(metrics.success_rate),
+        "decided": metrics.runs.success + metrics.runs.failure,
+        "p50": metrics.duration_seconds.p50,
+        "p95": metrics.duration_seconds.p95,
+        "p50_written": formatting.duration(metrics.duration_seconds.p50),
+        "p95_written": formatting.duration(metrics.duration_seconds.p95),
+        "queue_p95": metrics.queue_seconds.p95,
+        "cost": metrics.cost_usd,
+        "compute": metrics.compute_seconds,
+        "wasted": metrics.wasted_seconds,
+        "wasted_share": ratio(metrics.wasted_seconds, metrics.compute_seconds),
+        "runs": metrics.runs.total,
+        "success": metrics.runs.success,
+        "failure": metrics.runs.failure,
+        "cancelled": metrics.runs.cancelled,
+        "skipped": metrics.runs.skipped,
+        "other": metrics.runs.other,
+        "running": metrics.runs.in_progress,
     }
 
 
@@ -158,8 +158,8 @@ class ViewerClock:
 def clock_shift(zone: ZoneInfo, window: Window) -> ViewerClock:
     """UTC, too, where the viewer's clock was set within the window: hours of the day are stored by UTC, and one shift
     would be wrong for a part of them."""
-    found = offset_periods(window, zone)
-    hours = found[0].offset_hours if len(found) == 1 else None
+    periods = offset_periods(window, zone)
+    hours = periods[0].offset_hours if len(periods) == 1 else None
     return ViewerClock(0, "UTC") if hours is None else ViewerClock(hours, str(zone))
 
 
@@ -173,14 +173,14 @@ def heatmap(cells: Sequence[HourCell], shift: int = 0, zone: str = "UTC") -> pd.
     rows = []
     for cell in cells:
         weekday, hour = divmod((cell.weekday * 24 + cell.hour + shift) % 168, 24)
-        told = f"{_WEEKDAYS[weekday]} {hour:02d}:00 {zone}"
-        told += f" ({_WEEKDAYS[cell.weekday][:3]} {cell.hour:02d}:00 UTC)" if shift else ""
+        label = f"{_WEEKDAYS[weekday]} {hour:02d}:00 {zone}"
+        label += f" ({_WEEKDAYS[cell.weekday][:3]} {cell.hour:02d}:00 UTC)" if shift else ""
         rows.append(
             {
                 "weekday": weekday,
                 "hour": hour,
                 "rate": cell.failure_rate if cell.decided >= _MIN_SAMPLES else None,
-                "hover": f"{told}: {formatting.percent(cell.failure_rate)} failed "
+                "hover": f"{label}: {formatting.percent(cell.failure_rate)} failed "
                 f"({cell.failure} of {cell.decided} decided runs)",
             }
         )
@@ -191,11 +191,11 @@ def markers(regressions: Sequence[Regression], kind: str, window: Window, zone: 
     """Columns: at, label, tone. Of one kind, within the window."""
     rows = [
         {
-            "at": axis_time(each.since, zone),
-            "label": f"{each.workflow} of {each.repo}: {each.text} ({each.first_run.head_sha[:7]})",
+            "at": axis_time(regression.since, zone),
+            "label": f"{regression.workflow} of {regression.repo}: {regression.text} ({regression.first_run.head_sha[:7]})",
             "tone": "bad",
         }
-        for each in regressions
-        if each.kind == kind and window.since <= each.since < window.until
+        for regression in regressions
+        if regression.kind == kind and window.since <= regression.since < window.until
     ]
     return pd.DataFrame(rows, columns=["at", "label", "tone"])

@@ -9,8 +9,8 @@ from app.filters import controls
 
 st.markdown("### Collector")
 collector.live_status()
-found = load_collection()
-if found.ledgers:
-    names = [each.repo for each in collector.incomplete_first(found.ledgers)]
-    collector.repository_ledger(controls.repository_control(names))
+overview = data.collection()
+if overview.ledgers:
+    names = [ledger.repo for ledger in collector.incomplete_first(overview.ledgers)]
+    collector.repository_ledger(filters.ledger_repository(names))
 storage_panel()

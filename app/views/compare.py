@@ -10,16 +10,16 @@ from app.widgets.panel import panel
 from app.widgets.text import markdown
 from health.metrics.workflows import ComparisonError
 
-status = load_status()
-wanted = compare.requested_run_ids()
+status = data.status()
+run_ids = compare.requested_run_ids()
 try:
-    found = comparison(wanted, status.version)
-except ComparisonError as error:
+    comparison = data.comparison(run_ids, status.version)
+except data.ComparisonError as error:
     compare.nothing_to_compare(markdown(f"{error}."))
     st.stop()
 
 st.html('<h2 class="ph-title">Runs side by side</h2>')
-compare.run_heads(found.runs, session.zone())
-told = "most changed first · change: last against first"
-with panel("Jobs", told, csv=("compared-jobs", lambda: compare.jobs_csv(found))):
-    compare.job_table(found, "compared")
+compare.run_heads(comparison.runs, session.zone())
+subtitle = "most changed first · change: last against first"
+with panel("Jobs", subtitle, csv=("compared-jobs", lambda: compare.jobs_csv(comparison))):
+    compare.job_table(comparison, "compared")

@@ -14,30 +14,30 @@ if not status.has_runs:
     page_states.nothing_collected(status)
     st.stop()
 
-now = window_end(status.version)
-scope, window, time = selection.scope(), selection.window(now), selection.time_query()
-use = figures.runner_usage(scope, window, selection.interval(), status.version)
-by = selection.spend_group(cost.SPEND_GROUPS)
-spent = figures.cost_breakdown(scope, window, cost.SPEND_GROUPS[by], status.version)
+now = data.now(status.version)
+scope, window, time = filters.scope(), filters.window(now), filters.time_query()
+usage = data.runner_usage(scope, window, filters.interval(), status.version)
+by = filters.spend_by(cost.SPEND_GROUPS)
+spent = data.cost_breakdown(scope, window, cost.SPEND_GROUPS[by], status.version)
 if not spent.items:
     completeness(data.completeness(scope, window, status.version), window.since, scope.repos)
     page_states.no_matches()
     st.stop()
 
-clock = frames.bucket_zone(selection.interval(), session.zone())
-found = selection.trends(status.version)
-series = frames.series(found.points, found.previous, clock, window=window, now=now)
-minutes = frames.spending(use.series, clock, window=window, now=now)
+clock = frames.bucket_zone(filters.interval(), session.zone())
+trends_data = filters.trends(status.version)
+series = frames.series(trends_data.points, trends_data.previous, clock, window=window, now=now)
+minutes = frames.spending(usage.series, clock, window=window, now=now)
 cards = (
-    cost.waste_card(use.wasted, minutes["wasted"].tolist()),
-    cost.defect_card(use.wasted, minutes["defect"].tolist()),
+    cost.waste_card(usage.wasted, minutes["wasted"].tolist()),
+    cost.defect_card(usage.wasted, minutes["defect"].tolist()),
 )
-tiles(found.comparison, found.points, selection.period_length(), now, COST_TILES, cards)
-completeness(found.comparison.current.data, window.since, scope.repos)
-cost.unpriced_note(use.wasted)
-since, until = frames.axis(window, clock, selection.interval())
+tiles(trends_data.comparison, trends_data.points, filters.period_length(), now, COST_TILES, cards)
+completeness(trends_data.comparison.current.data, window.since, scope.repos)
+cost.unpriced_note(usage.wasted)
+since, until = frames.axis(window, clock, filters.interval())
 week = frames.clock_shift(session.zone(), window)
-labels = [runner.label for runner in use.queues.runners[:8]]
+labels = [runner.label for runner in usage.queues.runners[:8]]
 with st.grid(2, min_column_width=320, gap="small"):
     with panel(
         "Compute minutes", f"of all jobs, not rounded, {frames.bucket_text(selection.interval(), series)}", stretch=True
@@ -48,7 +48,7 @@ with st.grid(2, min_column_width=320, gap="small"):
             "Compute minutes of all jobs: used, of attempts that found a defect, and waste",
         )
     with panel("Waiting for a runner", f"p95 by hour of the day, {week.zone} · empty: fewer than 5 jobs", stretch=True):
-        cells = frames.queue_cells(use.queues.cells, labels, week.hours, week.zone)
+        cells = frames.queue_cells(usage.queues.cells, labels, week.hours, week.zone)
         figure(
             heatmap.queues(cells, frames.runner_labels(labels), dark=session.is_dark()), "queues", "Queue time by hour"
         )
@@ -60,8 +60,8 @@ with panel("Where it goes", selection.describe(), csv=("spend", lambda: cost.spe
 with panel(
     "Waste and defects",
     "most waste first · a failed attempt that no re-run turned green found a defect",
-    csv=("waste", lambda: cost.wasted_csv(use.wasted)),
+    csv=("waste", lambda: cost.wasted_csv(usage.wasted)),
 ):
-    cost.wasted_table(use.wasted, time)
-with panel("Runners", "most jobs first", csv=("queues", lambda: cost.queue_csv(use.queues.runners, session.zone()))):
-    cost.queue_table(use.queues.runners, session.zone())
+    cost.wasted_table(usage.wasted, time)
+with panel("Runners", "most jobs first", csv=("queues", lambda: cost.queue_csv(usage.queues.runners, session.zone()))):
+    cost.queue_table(usage.queues.runners, session.zone())

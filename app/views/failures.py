@@ -13,26 +13,26 @@ if not status.has_runs:
     page_states.nothing_collected(status)
     st.stop()
 
-now = window_end(status.version)
-scope, window, time = selection.scope(), selection.window(now), selection.time_query()
-wanted = st.query_params.get("cause", "")
-completeness(figures.completeness(scope, window, status.version), window.since, scope.repos)
-if wanted:
-    chosen = findings.cause_runs(wanted[:64], scope, window, now, status.version)
-    if chosen is None:
+now = data.now(status.version)
+scope, window, time = filters.scope(), filters.window(now), filters.time_query()
+fingerprint = st.query_params.get("cause", "")
+completeness(data.completeness(scope, window, status.version), window.since, scope.repos)
+if fingerprint:
+    cause_runs = data.cause_runs(fingerprint[:64], scope, window, now, status.version)
+    if cause_runs is None:
         failure_causes.unknown_cause(filters.describe())
         st.stop()
-    failure_causes.cause_head(chosen, time)
-    rows = ("cause-runs", lambda: failure_causes.runs_csv(chosen, session.zone()))
+    failure_causes.cause_head(cause_runs, time)
+    rows = ("cause-runs", lambda: failure_causes.runs_csv(cause_runs, session.zone()))
     with panel("Runs", f"newest first · {session.zone()}", csv=rows):
-        failure_causes.run_list(chosen, session.zone())
+        failure_causes.run_list(cause_runs, session.zone())
     st.stop()
 
-found = findings.causes(scope, window, now, status.version)
-told = f"{formatting.count(found.looked_at)} failed jobs of {selection.describe()}"
-told += f" · {formatting.count(found.unnamed)} failed runs without a known cause"
-with panel("Causes of failures", told, csv=("causes", lambda: failure_causes.causes_csv(found, now))):
-    if found.items:
-        failure_causes.cause_table(found, now, time)
+causes = data.causes(scope, window, now, status.version)
+subtitle = f"{formatting.count(causes.looked_at)} failed jobs of {filters.describe()}"
+subtitle += f" · {formatting.count(causes.unnamed)} failed runs without a known cause"
+with panel("Causes of failures", subtitle, csv=("causes", lambda: failure_causes.causes_csv(causes, now))):
+    if causes.items:
+        failure_causes.cause_table(causes, now, time)
     else:
         st.caption("No failed job of this time has a log that names a cause.")

@@ -15,12 +15,12 @@ if not status.has_runs:
 
 now = data.now(status.version)
 scope, window = filters.scope(), filters.window(now)
-found = data.flaky(scope, window, status.version)
+workflows = data.flaky(scope, window, status.version)
 completeness(data.completeness(scope, window, status.version), window.since, scope.repos)
-told = f"failed, then passed without a change, in {filters.describe()} · the surest first"
-with panel("Flaky", told, csv=("flaky", lambda: flaky_workflows.flaky_csv(found, now))):
-    if found:
-        flaky_workflows.flaky_table(found, now, filters.time_query())
+subtitle = f"failed, then passed without a change, in {filters.describe()} · the surest first"
+with panel("Flaky", subtitle, csv=("flaky", lambda: flaky_workflows.flaky_csv(workflows, now))):
+    if workflows:
+        flaky_workflows.flaky_table(workflows, now, filters.time_query())
         if filters.window(now).until > now - RERUN_DELAY:
             st.caption("Runs of the last 24 hours may still be re-run: their number of flaky ones is not final.")
     else:

@@ -15,38 +15,46 @@ if not status.has_runs:
     page_states.nothing_collected(status)
     st.stop()
 
-now = window_end(status.version)
-scope, window, interval = selection.scope(), selection.window(now), selection.interval()
-needs = st.container()
-found = selection.trends(status.version)
-if session.is_kiosk() or not found.comparison.current.runs.total:
-    with needs:
-        attention(findings.attention(scope, now, status.version), now, caveat=status.caveat, large=session.is_kiosk())
-if not found.comparison.current.runs.total:
-    completeness(found.comparison.current.data, window.since, scope.repos)
+now = data.now(status.version)
+scope, window, interval = filters.scope(), filters.window(now), filters.interval()
+attention_area = st.container()
+trend_data = filters.trends(status.version)
+if session.is_kiosk() or not trend_data.comparison.current.runs.total:
+    with attention_area:
+        attention(data.attention(scope, now, status.version), now, caveat=status.caveat, large=session.is_kiosk())
+if not trend_data.comparison.current.runs.total:
+    completeness(trend_data.comparison.current.data, window.since, scope.repos)
     page_states.no_matches()
     st.stop()
 
 if session.is_kiosk():
-    kiosk.kiosk_figures(found.comparison, filters.period())
-    completeness(found.comparison.current.data, window.since, scope.repos)
+    kiosk.kiosk_figures(trend_data.comparison, filters.period())
+    completeness(trend_data.comparison.current.data, window.since, scope.repos)
     kiosk.workflow_tiles(data.workflows(scope, window, status.version))
     st.stop()
 
 clock = frames.bucket_zone(interval, session.zone())
-series = frames.series(found.points, found.previous, clock, window=window, now=now)
+series = frames.series(trend_data.points, trend_data.previous, clock, window=window, now=now)
 since, until = frames.axis(window, clock, interval)
-bucket, worse = frames.bucket_text(interval, series, "dashed"), findings.regressions(scope, now)
-controls.rate_control()
-tiles(found.comparison, found.points, selection.period_length(), now, health_tiles(selection.success_rate().figure))
+bucket, regressions = frames.bucket_text(interval, series, "dashed"), data.regressions(scope, now)
+filters.rate_choice()
+tiles(
+    trend_data.comparison,
+    trend_data.points,
+    filters.period_length(),
+    now,
+    health_tiles(filters.RATES[filters.rate()].figure),
+)
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="footing"):
-    secondary_metrics(found.comparison, now)
-    completeness(found.comparison.current.data, window.since, scope.repos)
+    secondary_metrics(trend_data.comparison, now)
+    completeness(trend_data.comparison.current.data, window.since, scope.repos)
 
 with st.grid(2, min_column_width=320, gap="small"):
-    before = f" · grey: {previous_period(found.comparison, selection.period_length())}" if found.previous else ""
+    before = (
+        f" · grey: {previous_period(trend_data.comparison, filters.period_length())}" if trend_data.previous else ""
+    )
     with panel("Success rate", f"share of decided runs, {bucket}{before} · ▼ got worse", stretch=True):
-        marks = frames.markers(worse, "success", window, clock)
+        marks = frames.markers(regressions, "success", window, clock)
         figure(
             trends.success_rate(series, since, until, zone=str(clock), markers=marks),
             "success-rate",
@@ -60,7 +68,7 @@ with st.grid(2, min_column_width=320, gap="small"):
                 until,
                 dark=session.is_dark(),
                 zone=str(clock),
-                markers=frames.markers(worse, "duration", window, clock),
+                markers=frames.markers(regressions, "duration", window, clock),
             ),
             "durations",
             "Median and 95th percentile of run duration",
@@ -74,9 +82,9 @@ with st.grid(2, min_column_width=320, gap="small"):
         figure(heatmap.failure_rate(local.frame, dark=session.is_dark()), "heat", "Failure rate by weekday and hour")
 
 # What the eye meets first is asked for after the charts: it looks at more, and they need not wait for it.
-with needs:
-    attention(findings.attention(scope, now, status.version), now, caveat=status.caveat)
-listed = figures.workflows(scope, window, status.version)
+with attention_area:
+    attention(data.attention(scope, now, status.version), now, caveat=status.caveat)
+listed = data.workflows(scope, window, status.version)
 csv = "workflows", lambda: workflows.export_rows(listed, now)
 with panel("Workflows", "broken ones first, then by lowest success rate", key="workflow-panel", csv=csv):
     workflows.top_failing(listed, now, selection.time_query(), 15)

@@ -23,15 +23,15 @@ if not status.has_runs:
 @st.fragment(run_every=_LIVE_SECONDS)
 def listed() -> None:
     """Renews itself: the newest runs, and how long running ones have been at it."""
-    version = load_status().version
-    window = selection.window(window_end(version))
-    place = current_cursor((scope, selection.period(), selection.search_text()))
-    page, total = run_page(scope, window, selection.search_text(), place, version)
+    version = data.status().version
+    window = filters.window(data.now(version))
+    cursor = current_cursor((scope, filters.period(), filters.search_text()))
+    page, total = data.run_page(scope, window, filters.search_text(), cursor, version)
     if not page.items:
         page_states.no_matches()
         return
-    told = f"{formatting.count(total)} in {selection.describe()} · newest first · times in {session.zone()}"
-    with panel("Runs", told, csv=("runs", lambda: export_rows(page.items))):
+    subtitle = f"{formatting.count(total)} in {filters.describe()} · newest first · times in {session.zone()}"
+    with panel("Runs", subtitle, csv=("runs", lambda: export_rows(page.items))):
         compare_bar()
         run_table("runs", page.items, utc_now(), session.zone(), selectable=True)
         pager(page.next, len(page.items), total)

@@ -19,39 +19,44 @@ if not status.has_runs:
     st.stop()
 
 now = data.now(status.version)
-window, wanted = filters.window(now), workflow_head.requested_workflow_id()
-if wanted is None:
-    chosen = selection.scope()
-    completeness(figures.completeness(chosen, window, status.version), window.since, chosen.repos)
-    with panel("Workflows", selection.describe()):
-        workflows.searchable_table(figures.workflows(chosen, window, status.version), now, selection.time_query())
+window, workflow_id = filters.window(now), workflow_head.requested_workflow_id()
+if workflow_id is None:
+    chosen = filters.scope()
+    completeness(data.completeness(chosen, window, status.version), window.since, chosen.repos)
+    with panel("Workflows", filters.describe()):
+        workflows.searchable_table(data.workflows(chosen, window, status.version), now, filters.time_query())
     st.stop()
 
-workflow = figures.workflow_names(status.version).get(wanted)
+workflow = data.workflow_names(status.version).get(workflow_id)
 if workflow is None:
-    workflow_head.unknown_workflow(wanted)
+    workflow_head.unknown_workflow(workflow_id)
     st.stop()
 
 scope = filters.workflow_scope(workflow)
-needs = data.attention(filters.workflow_scope(workflow, branches=()), now, status.version)
-stands = data.standing(workflow.repo, workflow.id, status.version)
+attention_items = data.attention(filters.workflow_scope(workflow, branches=()), now, status.version)
+standing = data.standing(workflow.repo, workflow.id, status.version)
 workflow_head.header(
-    workflow, stands, data.schedule_problem(workflow, status.version), data.repository_url(workflow.repo, status)
+    workflow, standing, data.schedule_problem(workflow, status.version), data.repository_url(workflow.repo, status)
 )
-if needs:
-    attention(needs, now)
-found = data.trends(scope, window, filters.interval(), status.version)
-if workflow_head.no_runs(found, filters.describe()):
+if attention_items:
+    attention(attention_items, now)
+trends = data.trends(scope, window, filters.interval(), status.version)
+if workflow_head.no_runs(trends, filters.describe()):
     st.stop()
 
-clock = frames.bucket_zone(selection.interval(), session.zone())
-series = frames.series(found.points, found.previous, clock, window=window, now=now)
-tiles(found.comparison, found.points, selection.period_length(), now)
-secondary_metrics(found.comparison, now)
-completeness(found.comparison.current.data, window.since, scope.repos)
+clock = frames.bucket_zone(filters.interval(), session.zone())
+series = frames.series(trends.points, trends.previous, clock, window=window, now=now)
+tiles(trends.comparison, trends.points, filters.period_length(), now)
+secondary_metrics(trends.comparison, now)
+completeness(trends.comparison.current.data, window.since, scope.repos)
 
 slower = next(
-    (each for each in data.regressions(scope, now) if each.kind == "duration" and each.workflow_id == workflow.id), None
+    (
+        regression
+        for regression in data.regressions(scope, now)
+        if regression.kind == "duration" and regression.workflow_id == workflow.id
+    ),
+    None,
 )
 runs = data.scatter(scope, window, status.version)
 since, until = frames.axis(window, session.zone())
@@ -92,8 +97,8 @@ with panel(
     "Jobs", workflow_head.sample_note(jobs.runs, jobs.total), csv=("jobs", lambda: workflow_jobs.jobs_csv(jobs.items))
 ):
     workflow_jobs.job_table(jobs.items)
-told = workflow_head.sample_note(steps.runs, steps.total)
-with panel("Steps", told, csv=("steps", lambda: workflow_jobs.steps_csv(steps.items))):
+subtitle = workflow_head.sample_note(steps.runs, steps.total)
+with panel("Steps", subtitle, csv=("steps", lambda: workflow_jobs.steps_csv(steps.items))):
     workflow_jobs.step_table(steps.items)
 
 causes = findings.causes(scope, window, now, status.version)

@@ -73,10 +73,10 @@ def tiles(
     shown = [point.metrics for point in points if not point.partial] or [point.metrics for point in points]
     cards = [_card(comparison, shown, period, now, FIGURES[name], draw) for name, draw in selection]
     cards += [
-        f'<div class="ph-tile" data-figure="{each.name}"><span class="ph-label" title="{html(each.meaning)}">'
-        f'{html(each.label)}</span><b>{html(each.value_text)}</b><span class="ph-change">{html(each.note)}</span>'
-        f'<img src="{wide_bar_sparkline(each.trend, "even")}" alt="Trend of {html(each.label.lower())}"></div>'
-        for each in extra_cards
+        f'<div class="ph-tile" data-figure="{card.name}"><span class="ph-label" title="{html(card.meaning)}">'
+        f'{html(card.label)}</span><b>{html(card.value_text)}</b><span class="ph-change">{html(card.note)}</span>'
+        f'<img src="{wide_bar_sparkline(card.trend, "even")}" alt="Trend of {html(card.label.lower())}"></div>'
+        for card in extra_cards
     ]
     st.html(f'<div class="ph-tiles">{"".join(cards)}</div>')
 
@@ -118,20 +118,20 @@ def _card(
     figure: Figure,
     draw: Callable[[Sequence[float | None], str], str],
 ) -> str:
-    found = comparison.change(figure.name)
-    tone = _TONES[found.is_improvement if found else None]
+    change = comparison.change(figure.name)
+    tone = _TONES[change.is_improvement if change else None]
     weeks = comparison.window.weeks_before
     earlier = f"{weeks} {'week' if weeks == 1 else 'weeks'} earlier"
     against = f"vs {previous_period(comparison, period)}" if comparison.comparable else f"no complete data {earlier}"
-    if figure.name == STANDARDIZED_FIGURE and found and found.has_enough_runs:
+    if figure.name == STANDARDIZED_FIGURE and change and change.has_enough_runs:
         against += ", same workflows"
     return (
         f'<div class="ph-tile" data-figure="{figure.name}"><span class="ph-label" title="{html(figure.description)}">'
         f"{html(figure.label)}</span><b>{html(figure.format(figure.value(comparison.current)))}</b>"
         f"{_note(figure, comparison.current, comparison, now)}"
-        f'<span class="ph-change"><span class="ph-chip ph-{tone}" title="{html(change_title(found))}">'
-        f"{html(found.text if found else formatting.NO_DATA)}</span> {html(against)}</span>"
-        f'<img src="{draw([figure.value(each) for each in metrics], tone)}" '
+        f'<span class="ph-change"><span class="ph-chip ph-{tone}" title="{html(change_title(change))}">'
+        f"{html(change.text if change else formatting.NO_DATA)}</span> {html(against)}</span>"
+        f'<img src="{draw([figure.value(point) for point in metrics], tone)}" '
         f'alt="Trend of {html(figure.label.lower())}"></div>'
     )
 

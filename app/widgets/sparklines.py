@@ -19,7 +19,7 @@ def outcome_strip(outcomes: Sequence[str]) -> str:
         x = round(index * (_BAR + _GAP), 1)
         bars.setdefault(outcome_colour(outcome), []).append(f"M{x} {_HEIGHT - high}h{_BAR}v{high}h-{_BAR}z")
     width = round(max(len(outcomes), 20) * (_BAR + _GAP))
-    paths = "".join(f'<path fill="{fill}" d="{"".join(drawn)}"/>' for fill, drawn in bars.items())
+    paths = "".join(f'<path fill="{fill}" d="{"".join(commands)}"/>' for fill, commands in bars.items())
     return _data_uri(width, paths)
 
 
@@ -31,16 +31,17 @@ def sparkline(values: Sequence[float | None], *, low: float = 0.0, high: float |
         return ""
     top = max(known) if high is None else high
     span, step = (top - low) or 1.0, _WIDTH / max(len(values) - 1, 1)
-    drawn, pen = [], "M"
+    commands, pen = [], "M"
     for index, value in enumerate(values):
         if value is None:
             pen = "M"
             continue
         # The stroke of no length makes a dot of a value between two unknown ones.
-        drawn.append(f"{pen}{index * step:.1f} {(_HEIGHT - 3) * (1 - (value - low) / span) + 1.5:.1f}h0")
+        commands.append(f"{pen}{index * step:.1f} {(_HEIGHT - 3) * (1 - (value - low) / span) + 1.5:.1f}h0")
         pen = "L"
     return _data_uri(
-        _WIDTH, f'<path d="{"".join(drawn)}" fill="none" stroke="{_LINE}" stroke-width="1.5" stroke-linecap="round"/>'
+        _WIDTH,
+        f'<path d="{"".join(commands)}" fill="none" stroke="{_LINE}" stroke-width="1.5" stroke-linecap="round"/>',
     )
 
 
@@ -48,28 +49,28 @@ def column_sparkline(values: Sequence[float], colour: str = FAILURE) -> str:
     """Counts a day as little columns."""
     top, step = max([*values, 1]), _WIDTH / max(len(values), 1)
     wide = max(step - 1, 1)
-    drawn = "".join(
+    bars = "".join(
         f"M{index * step:.1f} {_HEIGHT}v{-max(value / top * (_HEIGHT - 2), 1):.1f}h{wide:.1f}V{_HEIGHT}z"
         for index, value in enumerate(values)
         if value
     )
     ground = f'<path d="M0 {_HEIGHT - 0.5}H{_WIDTH}" stroke="{_LINE}" opacity=".3"/>'
-    return _data_uri(_WIDTH, f'{ground}<path d="{drawn}" fill="{colour}"/>')
+    return _data_uri(_WIDTH, f'{ground}<path d="{bars}" fill="{colour}"/>')
 
 
 def wide_line_sparkline(values: Sequence[float | None], tone: str) -> str:
     """A line that is stretched over the width of its tile."""
     known = [value for value in values if value is not None]
     low, span = (min(known), (max(known) - min(known)) or 1.0) if known else (0.0, 1.0)
-    step, drawn, pen = 100 / max(len(values) - 1, 1), [], "M"
+    step, commands, pen = 100 / max(len(values) - 1, 1), [], "M"
     for index, value in enumerate(values):
         if value is None:
             pen = "M"
             continue
-        drawn.append(f"{pen}{index * step:.2f} {36 - (value - low) / span * 32:.1f}")
+        commands.append(f"{pen}{index * step:.2f} {36 - (value - low) / span * 32:.1f}")
         pen = "L"
     return _stretched_svg(
-        f'<path d="{"".join(drawn)}" fill="none" stroke="{_TONES[tone]}" stroke-width="2" stroke-linejoin="round" '
+        f'<path d="{"".join(commands)}" fill="none" stroke="{_TONES[tone]}" stroke-width="2" stroke-linejoin="round" '
         f'vector-effect="non-scaling-stroke"/>'
     )
 

@@ -35,8 +35,8 @@ def paginate(
     pages = -(-len(items) // size)
     question = sha256(repr(reset_key).encode()).hexdigest()[:12]
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"pages-{name}"):
-        place = st.pagination(pages, default=min(default // size + 1, pages), key=f"page-{name}-{question}")
-        first = (place - 1) * size
+        page = st.pagination(pages, default=min(default // size + 1, pages), key=f"page-{name}-{question}")
+        first = (page - 1) * size
         shown = items[first : first + size]
         st.caption(_range_text(first, len(shown), len(items), noun), width="content")
     return shown

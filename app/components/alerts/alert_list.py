@@ -92,7 +92,7 @@ def alert_detail(alert: AlertRow, now: datetime, zone: ZoneInfo) -> None:
     """With the messages that went out."""
     st.html(_card(alert, now))
     if alert.deliveries:
-        rows = [_delivery_row(each, now) for each in alert.deliveries]
+        rows = [_delivery_row(delivery, now) for delivery in alert.deliveries]
         cut = alert.deliveries_total > len(rows)
         number = f", the newest {len(rows):,} of {alert.deliveries_total:,}" if cut else ""
         table("messages", _MESSAGES, rows, caption=f"Messages about this alert{number}")
@@ -123,8 +123,8 @@ def resolved_rows(alerts: Sequence[AlertRow], zone: ZoneInfo) -> list[Row]:
 
 
 def title(alert: AlertRow) -> str:
-    over = alert.state == AlertState.RESOLVED
-    return headline(alert.rule, _target(alert), alert.detail, resolved=over)
+    is_resolved = alert.state == AlertState.RESOLVED
+    return headline(alert.rule, _target(alert), alert.detail, resolved=is_resolved)
 
 
 def _card(alert: AlertRow, now: datetime, first_bad_runs: Mapping[int, RunRow] = _NONE) -> str:
@@ -134,11 +134,11 @@ def _card(alert: AlertRow, now: datetime, first_bad_runs: Mapping[int, RunRow] =
     if alert.state == AlertState.SILENCED and alert.silenced_until:
         left = (alert.silenced_until - now).total_seconds()
         parts.append(f"silenced for another {formatting.duration(max(left, 0))}")
-    told = " · ".join(html(part) for part in parts if part)
+    facts = " · ".join(html(part) for part in parts if part)
     return (
         f'<div class="ph-alert ph-{colour}"><b aria-hidden="true">{sign}</b><div><div>{_link(alert)} '
         f'<span class="ph-pill ph-{colour}">{word}</span> {_severity(alert)}</div>'
-        f'<div class="ph-why">{told}{_first_bad_run(alert, first_bad_runs)}{_acknowledged_text(alert, now)}</div></div>'
+        f'<div class="ph-why">{facts}{_first_bad_run(alert, first_bad_runs)}{_acknowledged_text(alert, now)}</div></div>'
         f'<time title="since {formatting.timestamp(since)}; opened {formatting.timestamp(alert.opened_at)}">'
         f"{formatting.relative((now - since).total_seconds())}</time></div>"
     )
@@ -162,8 +162,8 @@ def _acknowledged_text(alert: AlertRow, now: datetime) -> str:
     if not alert.acknowledged_at:
         return ""
     ago = formatting.relative((now - alert.acknowledged_at).total_seconds())
-    said = f": {html(alert.acknowledged_comment)}" if alert.acknowledged_comment else ""
-    return f"<br>✓ <b>{html(alert.acknowledged_by or '')}</b> knows of it, {ago}{said}"
+    comment = f": {html(alert.acknowledged_comment)}" if alert.acknowledged_comment else ""
+    return f"<br>✓ <b>{html(alert.acknowledged_by or '')}</b> knows of it, {ago}{comment}"
 
 
 def _link(alert: AlertRow) -> str:
@@ -189,9 +189,9 @@ def _rule(alert: AlertRow) -> str:
 
 def _delivery_summary(alert: AlertRow) -> str:
     """By channel, how its last message fared."""
-    last = {each.channel: each for each in alert.deliveries}
+    last = {delivery.channel: delivery for delivery in alert.deliveries}
     if last:
-        return ", ".join(f"{name} {_DELIVERY_LABELS[DeliveryState(each.state)]}" for name, each in last.items())
+        return ", ".join(f"{name} {_DELIVERY_LABELS[DeliveryState(delivery.state)]}" for name, delivery in last.items())
     return "told with others" if alert.group_id and alert.group_id != alert.id else "no message"
 
 
@@ -212,6 +212,6 @@ def _delivery_row(delivery: NotificationRow, now: datetime) -> Row:
 
 def requested_alert() -> AlertRow | None:
     """The alert that the address names, as messages do."""
-    asked = st.query_params.get("alert", "")
-    number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 19 else None
+    value = st.query_params.get("alert", "")
+    number = int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
     return alerts.alert_by_id(number) if number is not None else None

@@ -33,8 +33,8 @@ _UNDELIVERED_COLUMNS = (
 @st.fragment(run_every=_REFRESH_SECONDS)
 def channels(figures: str) -> None:
     """Renews itself: a test arrives, or fails, within seconds."""
-    found = alerts.alert_overview()
-    names, tests, now = found.channels, found.test_deliveries, found.at
+    overview = alerts.alert_overview()
+    names, tests, now = overview.channels, overview.test_deliveries, overview.at
     if names is None:
         st.caption("The collector has not said yet which channels it has. Is it running?")
     elif not names:
@@ -52,16 +52,16 @@ def channels(figures: str) -> None:
 def undelivered_table(deliveries: Sequence[DeadNotification], now: datetime) -> None:
     rows: list[Row] = [
         (
-            cells.link(each.subject or "(no subject)", "alerts", [("alert", each.alert_id)])
-            if each.alert_id
-            else cells.text(each.subject or "(no subject)"),
-            cells.text(_LABELS.get(each.channel, each.channel)),
-            cells.text(each.reason.capitalize()),
-            cells.count(each.tries),
-            cells.ago(each.created_at, now),
-            cells.text(each.error or ""),
+            cells.link(delivery.subject or "(no subject)", "alerts", [("alert", delivery.alert_id)])
+            if delivery.alert_id
+            else cells.text(delivery.subject or "(no subject)"),
+            cells.text(_LABELS.get(delivery.channel, delivery.channel)),
+            cells.text(delivery.reason.capitalize()),
+            cells.count(delivery.tries),
+            cells.ago(delivery.created_at, now),
+            cells.text(delivery.error or ""),
         )
-        for each in deliveries
+        for delivery in deliveries
     ]
     table("dead", _UNDELIVERED_COLUMNS, rows, caption="Messages that nobody got, newest first")
     if len(deliveries) == MAX_DEAD:
@@ -74,13 +74,13 @@ def _line(name: str, last: NotificationRow | None, now: datetime) -> str:
         never = f'<b>{label}</b><div class="ph-why">no test yet</div>'
         return f'<div class="ph-alert ph-gray"><b aria-hidden="true">–</b><div>{never}</div></div>'
     ago = formatting.relative((now - (last.sent_at or last.created_at)).total_seconds())
-    sign, colour, told = {
+    sign, colour, status_text = {
         DeliveryState.SENT: ("✓", "green", f"test arrived {ago}" + (f", but: {last.note}" if last.note else "")),
         DeliveryState.DEAD: ("✕", "red", f"test failed {ago}: {last.error}"),
     }.get(DeliveryState(last.state), ("◌", "blue", f"test asked for {ago}" + (f": {last.error}" if last.error else "")))
     return (
         f'<div class="ph-alert ph-{colour}"><b aria-hidden="true">{sign}</b><div><b>{label}</b>'
-        f'<div class="ph-why">{html(told)}</div></div></div>'
+        f'<div class="ph-why">{html(status_text)}</div></div></div>'
     )
 
 

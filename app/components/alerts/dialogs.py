@@ -23,10 +23,10 @@ MAX_NAME_LENGTH, MAX_COMMENT_LENGTH = 100, 500
 
 def name_input(key: str) -> str:
     """Asked once a visit, unless a login says it."""
-    known = session.current_user_name()
-    if known is not None:
-        st.caption(f"As {markdown(known)}")
-        return known
+    user_name = session.current_user_name()
+    if user_name is not None:
+        st.caption(f"As {markdown(user_name)}")
+        return user_name
     return st.text_input(
         "Your name", value=str(st.session_state.get(_NAME_KEY, "")), key=key, max_chars=MAX_NAME_LENGTH
     )
@@ -34,9 +34,9 @@ def name_input(key: str) -> str:
 
 def recorded_name(name: str) -> str:
     """Who it is to be recorded by: whoever is signed in, whatever the browser sends as a name."""
-    known = session.current_user_name()
-    if known is not None:
-        return known
+    user_name = session.current_user_name()
+    if user_name is not None:
+        return user_name
     tidy = " ".join(name.split())[:MAX_NAME_LENGTH]
     st.session_state[_NAME_KEY] = tidy
     return tidy or "somebody"
@@ -110,7 +110,9 @@ def show_failure() -> None:
 
 def clean_text(text: str) -> str:
     """One line, without what no database takes."""
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:MAX_COMMENT_LENGTH]
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())[
+        :MAX_COMMENT_LENGTH
+    ]
 
 
 def _exact_patterns(alert: AlertRow) -> Patterns:

@@ -42,19 +42,21 @@ def rule_form(rule: Rule, options: Mapping[str, Sequence[str]], channels: Sequen
             index=list(RULE_TYPES).index(rule.kind),
             key=f"rule-kind-{tag}",
             disabled=fixed,
-            format_func=lambda each: RULE_TYPES[each].label,
+            format_func=lambda kind: RULE_TYPES[kind].label,
         )
     spec, same = RULE_TYPES[kind], kind == rule.kind
     base = rule if same else Rule(name, kind, spec.default_threshold, per=spec.scopes[0])
     tag = f"{tag}-{kind}"
     st.caption(markdown(f"{spec.description}."))
-    made = _condition_fields(base, spec, tag, fixed=fixed)
+    condition = _condition_fields(base, spec, tag, fixed=fixed)
     scope = _scope_fields(base, spec, options, tag, fixed=fixed)
-    told = _notification_fields(rule, channels, tag)
+    notification = _notification_fields(rule, channels, tag)
     try:
-        return validate_rule(Rule(name=name, kind=kind, scope=scope, built_in=fixed, id=rule.id, **made, **told))
+        return validate_rule(
+            Rule(name=name, kind=kind, scope=scope, built_in=fixed, id=rule.id, **condition, **notification)
+        )
     except InvalidRule as error:
-        st.error(markdown(error_text(error, spec, made["open_at"])), icon=":material/error:")
+        st.error(markdown(error_text(error, spec, condition["open_at"])), icon=":material/error:")
         return None
 
 
@@ -76,15 +78,15 @@ def error_text(error: InvalidRule, spec: RuleType, open_at: float) -> str:
 
 def _condition_fields(rule: Rule, spec: RuleType, tag: str, *, fixed: bool) -> dict[str, Any]:
     unit, size = _TYPED[spec.unit]
-    whole = spec.unit is Unit.RUNS
+    is_integer = spec.unit is Unit.RUNS
     with st.grid(5, min_column_width=150, gap="small"):
         open_at = st.number_input(
             f"Opens at ({unit})",
-            value=_to_widget_value(rule.open_at, size, as_integer=whole),
+            value=_to_widget_value(rule.open_at, size, as_integer=is_integer),
             key=f"rule-open-{tag}",
             disabled=fixed,
-            min_value=0 if whole else 0.0,
-            step=1 if whole else None,
+            min_value=0 if is_integer else 0.0,
+            step=1 if is_integer else None,
         )
         close_at = None
         if spec.allows_close_at:
@@ -126,7 +128,7 @@ def _condition_fields(rule: Rule, spec: RuleType, tag: str, *, fixed: bool) -> d
                 index=list(spec.scopes).index(rule.per),
                 key=f"rule-per-{tag}",
                 disabled=fixed,
-                format_func=lambda each: _PER[each],
+                format_func=lambda scope: _PER[scope],
             )
     return {
         "open_at": round(float(open_at or 0) * size, 6),
@@ -157,20 +159,20 @@ def _scope_fields(
     rule: Rule, spec: RuleType, options: Mapping[str, Sequence[str]], tag: str, *, fixed: bool
 ) -> Patterns:
     empty = {"repos": "All", "workflows": "All", "branches": "All" if spec.any_branch else "The default branch of each"}
-    shown = [
+    fields = [
         (field, label)
         for field, label in _FIELDS
         if (field != "branches" or spec.allows_branches) and (field != "workflows" or RuleScope.WORKFLOW in spec.scopes)
     ]
-    chosen: dict[str, tuple[str, ...]] = {}
-    with st.grid(len(shown), min_column_width=190, gap="small"):
-        for field, label in shown:
-            given = list(getattr(rule.scope, field))
-            chosen[field] = tuple(
+    patterns: dict[str, tuple[str, ...]] = {}
+    with st.grid(len(fields), min_column_width=190, gap="small"):
+        for field, label in fields:
+            current = list(getattr(rule.scope, field))
+            patterns[field] = tuple(
                 st.multiselect(
                     label,
-                    list(dict.fromkeys([*given, *options[field]])),
-                    given,
+                    list(dict.fromkeys([*current, *options[field]])),
+                    current,
                     key=f"rule-{field}-{tag}",
                     accept_new_options=True,
                     placeholder=empty[field],
@@ -178,12 +180,12 @@ def _scope_fields(
                     help="Choose, or type a pattern: * and ? stand for anything, acme/* is a whole owner",
                 )
             )
-    return Patterns(*(chosen.get(field, ()) for field, _ in _FIELDS))
+    return Patterns(*(patterns.get(field, ()) for field, _ in _FIELDS))
 
 
 def _notification_fields(rule: Rule, channels: Sequence[str], tag: str) -> dict[str, Any]:
-    known = list(dict.fromkeys([*channels, *rule.channels]))
-    repeats = sorted({*_REPEATS, rule.repeat_seconds}, key=lambda each: each or 0)
+    offered = list(dict.fromkeys([*channels, *rule.channels]))
+    repeats = sorted({*_REPEATS, rule.repeat_seconds}, key=lambda seconds: seconds or 0)
     with st.grid(3, min_column_width=200, gap="small"):
         severity = st.segmented_control(
             "Severity",
@@ -191,17 +193,17 @@ def _notification_fields(rule: Rule, channels: Sequence[str], tag: str) -> dict[
             default=rule.severity,
             required=True,
             key=f"rule-severity-{tag}",
-            format_func=lambda each: SEVERITIES[each],
+            format_func=lambda severity: SEVERITIES[severity],
         )
         to = st.multiselect(
-            "Channels", known, list(rule.channels), key=f"rule-channels-{tag}", placeholder="All that are configured"
+            "Channels", offered, list(rule.channels), key=f"rule-channels-{tag}", placeholder="All that are configured"
         )
         repeat = st.selectbox(
             "Repeat while it fires",
             repeats,
             index=repeats.index(rule.repeat_seconds),
             key=f"rule-repeat-{tag}",
-            format_func=lambda each: f"Every {format_span(each)}" if each else "Never",
+            format_func=lambda seconds: f"Every {format_span(seconds)}" if seconds else "Never",
         )
     enabled = st.toggle("Switched on", rule.enabled, key=f"rule-on-{tag}")
     return {

@@ -49,7 +49,7 @@ def rule_table(rules: Sequence[Rule], now: datetime) -> None:
         "rules",
         _COLUMNS,
         rules,
-        lambda shown: [_row(rule, now) for rule in shown],
+        lambda page_rules: [_row(rule, now) for rule in page_rules],
         caption="Rules, the built-in one first",
         noun="rules",
         size=_PAGE_SIZE,
@@ -73,7 +73,7 @@ def preview(rule: Rule, replay: Backtest, zone: ZoneInfo) -> None:
         f"{formatting.count(replay.runs)} stored runs{'. ' + html(replay.note) if replay.note else ''}</span></div>"
     )
     if replay.items:
-        rows = [_episode_row(rule, each, zone) for each in replay.items[:_MAX_SHOWN]]
+        rows = [_episode_row(rule, alert, zone) for alert in replay.items[:_MAX_SHOWN]]
         table("replay", _TIMES, rows, caption="When it would have fired, newest first")
     if replay.fired > _MAX_SHOWN:
         st.caption(f"The newest {_MAX_SHOWN} of {replay.fired:,}. Fewer? Raise the threshold, or the least sample.")
@@ -99,10 +99,10 @@ def description(rule: Rule) -> str:
 
 
 def _fired_count(rule: Rule, now: datetime) -> Cell:
-    found = alerts.backtest(rule, now)
-    if found.note and not found.runs:
-        return Cell(f'<span title="{html(found.note)}">{formatting.NO_DATA}</span>', None)
-    return Cell(f"{formatting.count(found.fired)} ×", found.fired)
+    replay = alerts.backtest(rule, now)
+    if replay.note and not replay.runs:
+        return Cell(f'<span title="{html(replay.note)}">{formatting.NO_DATA}</span>', None)
+    return Cell(f"{formatting.count(replay.fired)} ×", replay.fired)
 
 
 def _episode_row(rule: Rule, alert: BacktestAlert, zone: ZoneInfo) -> Row:
@@ -133,13 +133,13 @@ _FIELDS = (("repos", "Repositories"), ("workflows", "Workflows"), ("branches", "
 
 
 def silences(items: Sequence[Quiet], rules: Mapping[int, str], now: datetime) -> None:
-    for each in paginate(items, "silences", "silences", size=_PAGE_SIZE):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"silence-{each.id}"):
-            st.html(_card(each, rules, now), width="stretch")
-            if each.state(now) is not SilenceState.ENDED and st.button(
-                "End now", key=f"end-{each.id}", icon=":material/notifications_active:"
+    for silence in paginate(items, "silences", "silences", size=_PAGE_SIZE):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"silence-{silence.id}"):
+            st.html(_card(silence, rules, now), width="stretch")
+            if silence.state(now) is not SilenceState.ENDED and st.button(
+                "End now", key=f"end-{silence.id}", icon=":material/notifications_active:"
             ):
-                alerts.end_silence(each.id)
+                alerts.end_silence(silence.id)
                 st.rerun()
 
 

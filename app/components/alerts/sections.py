@@ -27,13 +27,13 @@ _HISTORY_CURSORS, _FIRING_CURSORS = "alerts-trail", "firing-trail"
 
 
 def section_choice(overview: AlertOverview) -> str:
-    asked = st.query_params.get("show", "")
+    value = st.query_params.get("show", "")
     labels = {
         "alerts": f"Alerts · {overview.open_count}",
         "rules": f"Rules · {len(overview.rules)}",
         "silences": f"Silences and channels · {len(overview.silences)}",
     }
-    shown = asked if asked in _SECTIONS else "alerts"
+    shown = value if value in _SECTIONS else "alerts"
     if st.session_state.get("show") not in (None, shown):
         st.session_state["show"] = shown
     picked = st.segmented_control(
@@ -42,7 +42,7 @@ def section_choice(overview: AlertOverview) -> str:
         default=shown,
         required=True,
         key="show",
-        format_func=lambda each: labels[each],
+        format_func=lambda section: labels[section],
         label_visibility="collapsed",
         on_change=_on_section_change,
     )
@@ -53,9 +53,9 @@ def _on_section_change() -> None:
     st.query_params.from_dict({"show": str(st.session_state["show"])})
 
 
-def alert_panel(chosen: AlertRow, now: datetime, zone: ZoneInfo) -> None:
-    with panel(f"Alert {chosen.id}", "as its message named it"):
-        alert_list.alert_detail(chosen, now, zone)
+def alert_panel(alert: AlertRow, now: datetime, zone: ZoneInfo) -> None:
+    with panel(f"Alert {alert.id}", "as its message named it"):
+        alert_list.alert_detail(alert, now, zone)
 
 
 def alerts(overview: AlertOverview, zone: ZoneInfo, caveat: str | None = None) -> None:
@@ -86,8 +86,8 @@ def _counts_line(overview: AlertOverview) -> str:
 def _history(overview: AlertOverview, zone: ZoneInfo) -> None:
     trail: list[str] = st.session_state.setdefault(_HISTORY_CURSORS, [])
     page = alerts_data.history_page(trail[-1] if trail else None)
-    told = f"{overview.counts[AlertState.RESOLVED]:,} that are over · newest first · {zone}"
-    with panel("History", told, csv=("alerts", lambda: alert_list.resolved_csv(page.items, zone))):
+    subtitle = f"{overview.counts[AlertState.RESOLVED]:,} that are over · newest first · {zone}"
+    with panel("History", subtitle, csv=("alerts", lambda: alert_list.resolved_csv(page.items, zone))):
         if not page.items:
             st.caption("No alert is over yet. What a rule would have done before, its replay shows under Rules.")
             return
@@ -157,8 +157,8 @@ def rules(overview: AlertOverview, now: datetime, zone: ZoneInfo, version: int) 
                 st.caption("The rule cannot be replayed or saved as it is: see the message beside it.")
             else:
                 with st.spinner("Looking at 30 days of runs …", show_time=True):
-                    made = alerts_data.backtest(changed, hour)
-                rule_list.preview(changed, made, zone)
+                    replay = alerts_data.backtest(changed, hour)
+                rule_list.preview(changed, replay, zone)
 
 
 def _rule_subtitle(rule: Rule) -> str:
@@ -166,11 +166,11 @@ def _rule_subtitle(rule: Rule) -> str:
 
 
 def _requested_rule(rules: Sequence[Rule]) -> Rule | None:
-    asked = st.query_params.get("rule", "")
-    if asked == "new":
+    value = st.query_params.get("rule", "")
+    if value == "new":
         kind = RuleKind.FAILURE_RATE
         return Rule("My rule", kind, RULE_TYPES[kind].default_threshold)
-    return next((rule for rule in rules if str(rule.id) == asked), None)
+    return next((rule for rule in rules if str(rule.id) == value), None)
 
 
 def _save_buttons(rule: Rule, *, new: bool, is_valid: bool) -> None:
@@ -184,7 +184,7 @@ def _save_buttons(rule: Rule, *, new: bool, is_valid: bool) -> None:
             disabled=not is_valid,
         )
         st.button("Close", key="rule-close", on_click=_open_rule, args=(None,))
-        gone = not new and not rule.built_in and st.button("Delete", icon=":material/delete:", key="rule-delete")
+        delete = not new and not rule.built_in and st.button("Delete", icon=":material/delete:", key="rule-delete")
     if save:
         try:
             alerts_data.save_rule(rule)
@@ -193,7 +193,7 @@ def _save_buttons(rule: Rule, *, new: bool, is_valid: bool) -> None:
             return
         _open_rule(None)
         st.rerun()
-    if gone and rule.id is not None:
+    if delete and rule.id is not None:
         alerts_data.delete_rule(rule.id)
         _open_rule(None)
         st.rerun()
@@ -226,8 +226,8 @@ def silences(overview: AlertOverview, version: int) -> None:
 
 
 def _options(version: int) -> Mapping[str, Sequence[str]]:
-    known = figures.filter_options(Scope(), window_end(version) - timedelta(days=90), version)
-    return {"repos": known.repos, "workflows": known.workflows, "branches": known.branches}
+    options = data.filter_options(Scope(), data.now(version) - timedelta(days=90), version)
+    return {"repos": options.repos, "workflows": options.workflows, "branches": options.branches}
 
 
 def _success_rate(version: int) -> str:
