@@ -1,4 +1,4 @@
-"""What Streamlit runs for every click: the frame around all pages."""
+"""The script that Streamlit runs for every interaction: the frame around all pages."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -40,7 +40,7 @@ def _retry_when_down() -> None:
 
 @st.fragment(run_every=_RETRY_SECONDS)
 def _outage_notice() -> None:
-    """Comes and goes by itself: the rest of the page is not drawn again, so that what somebody types stays."""
+    """The outage banner in a fragment of its own: the rest of the page does not rerun, so that typed text is kept."""
     with suppress(data.Unavailable):
         data.status()
     if outage := data.current_outage():

@@ -1,4 +1,5 @@
-"""Outcomes as people recognise them: a sign and a word beside every colour."""
+"""Colours and labels of outcomes, workflow states and completeness states. Every colour comes with a sign and a
+word."""
 
 from db.enums import LedgerState
 from health.metrics.definitions.episodes import WorkflowStatus
@@ -52,17 +53,17 @@ _GROUPS = {
     "action_required": "orange",
 }
 _LEDGER_LABELS = {
-    CompletenessState.COMPLETE: ("✓ Complete", "green"),
-    CompletenessState.ARCHIVED: ("✓ Archived", "green"),
-    CompletenessState.NO_ACTIONS: ("– No Actions here", "gray"),
-    CompletenessState.CATCHING_UP: ("◌ Catching up", "blue"),
-    CompletenessState.GAPS: ("! Gaps", "orange"),
-    CompletenessState.FAILING: ("✕ Cannot be read", "red"),
+    LedgerState.COMPLETE: ("✓ Complete", "green"),
+    LedgerState.ARCHIVED: ("✓ Archived", "green"),
+    LedgerState.NO_ACTIONS: ("– No Actions", "gray"),
+    LedgerState.CATCHING_UP: ("◌ Catching up", "blue"),
+    LedgerState.GAPS: ("! Gaps", "orange"),
+    LedgerState.FAILING: ("✕ Cannot be read", "red"),
 }
 _DISABLED_BECAUSE = {"disabled_inactivity": " after inactivity", "disabled_fork": " in a fork"}
 _STANDING_LABELS = {
     WorkflowStatus.PASSING: ("✓ Passing", "green"),
-    WorkflowStatus.FAILING: ("✕ Broken", "red"),
+    WorkflowStatus.FAILING: ("✕ Failing", "red"),
     WorkflowStatus.NO_RUNS: ("– No runs on {branch}", "gray"),
     WorkflowStatus.CATCHING_UP: ("◌ Catching up", "blue"),
     WorkflowStatus.DISABLED: ("⊘ Disabled", "gray"),
@@ -72,7 +73,7 @@ _STANDING_LABELS = {
 
 
 def outcome_label(state: str) -> str:
-    """✓ Success; a value that nobody knows yet is shown as it is."""
+    """Sign and word, such as `✓ Success`; an unknown value is shown as it is."""
     name = _LABELS.get(state) or state.replace("_", " ").capitalize()
     return f"{_SYMBOLS.get(state, '·')} {name}"
 
@@ -83,28 +84,28 @@ def outcome_colour(outcome: str) -> str:
 
 
 def colour_group(state: str) -> str:
-    """The name of the theme's colour for text and badges."""
+    """The name of the theme colour for text and badges."""
     return _GROUPS.get(state, "gray")
 
 
 def outcome_name(state: str) -> str:
-    """Without the sign, for lists to choose from."""
+    """The word without the sign, for lists of options."""
     return outcome_label(state).partition(" ")[2]
 
 
 def standing_label(standing: WorkflowStatus, branch: str) -> str:
-    """How a workflow stands on its default branch."""
+    """Sign and word for the state of a workflow on its default branch."""
     return _STANDING_LABELS[standing][0].replace("{branch}", branch)
 
 
 def standing_reason(standing: WorkflowStatus, branch: str, workflow_state: str) -> str:
-    """As standing_word; of a disabled workflow with the reason that GitHub names."""
+    """As `standing_label`, with the reason that GitHub reports for a disabled workflow."""
     reason = _DISABLED_BECAUSE.get(workflow_state, "") if standing is WorkflowStatus.DISABLED else ""
     return f"{standing_label(standing, branch)}{reason}"
 
 
 def standing_colour(standing: WorkflowStatus) -> str:
-    """The name of the theme's colour."""
+    """The name of the theme colour."""
     return _STANDING_LABELS[standing][1]
 
 
@@ -113,5 +114,5 @@ def ledger_label(state: CompletenessState) -> str:
 
 
 def ledger_colours() -> dict[str, str]:
-    """Word to the name of the theme's colour."""
+    """The name of the theme colour by label."""
     return dict(_LEDGER_LABELS.values())

@@ -11,9 +11,9 @@ _DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 
 
 def failure_rate(frame: pd.DataFrame, *, dark: bool = False) -> dict[str, Any]:
-    """Columns: weekday (0 Monday), hour, rate (null where too few runs were decided), hover, on one clock."""
+    """Columns: weekday (0 is Monday), hour, rate (null with too few completed runs), hover; all in one time zone."""
     if not frame["rate"].notna().any():
-        return theme.empty("No hour of the week has 5 decided runs in this period")
+        return theme.empty("No hour of the week has 5 completed runs in this period")
     rates: list[list[float | None]] = [[None] * 24 for _ in _DAYS]
     hovers = [[""] * 24 for _ in _DAYS]
     for weekday, hour, rate, hover in zip(*(frame[name] for name in ("weekday", "hour", "rate", "hover")), strict=True):
@@ -27,7 +27,7 @@ def failure_rate(frame: pd.DataFrame, *, dark: bool = False) -> dict[str, Any]:
         "x": list(range(24)),
         "y": _DAYS,
         "colorscale": steps,
-        # Without the upper end Plotly takes no lower one either.
+        # Plotly ignores zmin without zmax.
         "zmin": 0,
         "zmax": float(frame["rate"].max()) or 1.0,
         "xgap": 2,
@@ -49,9 +49,10 @@ def failure_rate(frame: pd.DataFrame, *, dark: bool = False) -> dict[str, Any]:
 
 
 def queues(frame: pd.DataFrame, labels: list[str], *, dark: bool = False) -> dict[str, Any]:
-    """Columns: label, hour, p95 (seconds; null: too few jobs), hover. One row of cells a label, in the order given."""
+    """Columns: label, hour, p95 (seconds; null with too few jobs), hover. One row of cells per label, in the given
+    order."""
     if not frame["p95"].notna().any():
-        return theme.empty("No runner has 5 jobs in any hour of the day of this period")
+        return theme.empty("No runner has 5 jobs in any hour of the day in this period")
     waits: list[list[float | None]] = [[None] * 24 for _ in labels]
     hovers = [[""] * 24 for _ in labels]
     for label, hour, p95, hover in zip(*(frame[name] for name in ("label", "hour", "p95", "hover")), strict=True):
@@ -59,7 +60,7 @@ def queues(frame: pd.DataFrame, labels: list[str], *, dark: bool = False) -> dic
         waits[row][hour] = None if pd.isna(p95) else float(p95)
         hovers[row][hour] = theme.escape_label(hover)
     highest = max((value for row in waits for value in row if value is not None), default=60.0)
-    ticks, labels_of_ticks = duration_ticks(highest)
+    ticks, tick_labels = duration_ticks(highest)
     colours = theme.HEAT_DARK if dark else theme.HEAT
     trace = {
         "type": "heatmap",
@@ -78,7 +79,7 @@ def queues(frame: pd.DataFrame, labels: list[str], *, dark: bool = False) -> dic
             "thickness": 8,
             "outlinewidth": 0,
             "tickvals": ticks,
-            "ticktext": labels_of_ticks,
+            "ticktext": tick_labels,
             "len": 1,
             "x": 1.01,
         },

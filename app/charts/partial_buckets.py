@@ -1,5 +1,5 @@
-"""Buckets that do not hold their whole hour, day or week: the running one, and one that the period cuts short. They are
-drawn hatched or dashed, never left out, so that a chart adds up to its key figure and shows what happens now."""
+"""Time buckets of which only a part lies in the period: the current one, and those at the ends of the period. They are
+drawn hatched or dashed, never omitted, so that a chart adds up to its key figure and includes the present."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,17 +14,17 @@ _HATCH = {"shape": "/", "size": 5, "solidity": 0.35}
 
 
 def with_none(column: "pd.Series[Any]") -> list[Any]:
-    """Nulls as None: Plotly leaves a gap there."""
+    """The values with nulls as None, where Plotly draws a gap."""
     return [None if pd.isna(value) else value for value in column.tolist()]
 
 
 def partial_mask(frame: pd.DataFrame) -> list[bool]:
-    """Which rows are unfinished buckets; frames without the column have none."""
+    """Which rows are partial buckets; all False for frames without the column."""
     return [bool(value) for value in frame["partial"]] if "partial" in frame else [False] * len(frame)
 
 
 def hover_notes(frame: pd.DataFrame) -> list[str]:
-    """What is added to the hover of each row: ` · so far`, ` · from 10:19 on`, or nothing."""
+    """The suffix of the hover of each row: ` · so far`, ` · from 10:19`, or an empty string."""
     return (
         [f" · {theme.escape_label(note)}" if note else "" for note in frame["note"]]
         if "note" in frame
@@ -35,8 +35,8 @@ def hover_notes(frame: pd.DataFrame) -> list[str]:
 def lines(
     frame: pd.DataFrame, values: Sequence[Any], trace: dict[str, Any], *, legend: bool = True
 ) -> list[dict[str, Any]]:
-    """`trace` is a line without x and y. Unfinished buckets leave it: a dashed line leads to an open circle for each of
-    them. Whole buckets alone are joined by the solid line."""
+    """`trace`: a line without x and y. Its solid line joins complete buckets only; a dashed line leads to an open
+    circle for each partial bucket."""
     at, partial = list(frame["at"]), partial_mask(frame)
     solid = [None if cut else value for value, cut in zip(values, partial, strict=True)]
     complete = {**trace, "x": at, "y": solid}
@@ -61,7 +61,7 @@ def lines(
         "name": SO_FAR,
         "legendgroup": SO_FAR,
         "showlegend": legend and any(notes[row] == f" · {SO_FAR}" for row in open_ones),
-        # A rate of 100 % lies on the edge of the chart.
+        # A rate of 100% lies on the edge of the chart.
         "cliponaxis": False,
         "x": [at[row] for row in open_ones],
         "y": [values[row] for row in open_ones],
@@ -74,8 +74,8 @@ def lines(
 
 
 def bars(frame: pd.DataFrame, values: Sequence[Any], trace: dict[str, Any]) -> list[dict[str, Any]]:
-    """`trace` is a bar without x and y. Unfinished buckets become a hatched one of the same name beside it: the legend
-    shows the pattern of a trace's first bar, whichever that is."""
+    """`trace`: a bar without x and y. Partial buckets get a hatched trace of the same name, as the legend shows the
+    pattern of the first bar of a trace."""
     at, partial, notes = list(frame["at"]), partial_mask(frame), hover_notes(frame)
     if not any(partial):
         return [{**trace, "x": at, "y": list(values)}]
@@ -100,7 +100,7 @@ def bars(frame: pd.DataFrame, values: Sequence[Any], trace: dict[str, Any]) -> l
 
 
 def legend_entry(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """An empty bar that says in the legend what hatching means; none where no bucket is running."""
+    """An empty bar that explains hatching in the legend; no trace without a current bucket."""
     if not _has_running(frame):
         return []
     return [
@@ -120,7 +120,7 @@ def _has_running(frame: pd.DataFrame) -> bool:
 
 
 def _connections(at: Sequence[Any], values: Sequence[Any], rows: Sequence[int]) -> tuple[list[Any], list[Any]]:
-    """Each unfinished bucket joined with its finished neighbour; nothing where that is empty."""
+    """The lines from each partial bucket to its complete neighbour, unless that has no value."""
     x: list[Any] = []
     y: list[Any] = []
     for row in rows:

@@ -1,5 +1,5 @@
-"""Every colour of the charts, and what all of them share. Colours are told apart under all three colour-vision
-deficiencies, and hold on light and dark ground alike."""
+"""Colours, layout and axes shared by all charts. The colours can be told apart with all three colour-vision
+deficiencies, and work on light and dark backgrounds. Colours of outcomes: app.status_style."""
 
 from html import escape
 from typing import Any
@@ -39,7 +39,7 @@ HEIGHT = 225
 
 
 def layout(**more: Any) -> dict[str, Any]:
-    """Margins, grid and hover of every chart; `more` wins."""
+    """The layout of every chart; `more` overrides it."""
     base: dict[str, Any] = {
         "height": HEIGHT,
         "margin": margin(),
@@ -65,7 +65,7 @@ def layout(**more: Any) -> dict[str, Any]:
 
 
 def empty(message: str) -> dict[str, Any]:
-    """A figure without axes that says in words why it shows nothing."""
+    """A figure without axes that contains the reason why there is no data."""
     hidden = axis(visible=False, showgrid=False, range=[0, 1])
     note = {
         "text": escape_label(message),
@@ -80,7 +80,8 @@ def empty(message: str) -> dict[str, Any]:
 
 
 def margin(**more: int) -> dict[str, int]:
-    """Pixels, with room for the labels of both axes: for Plotly to measure them it draws every chart twice."""
+    """Margins in pixels, with room for the labels of both axes. With automatic margins Plotly draws every chart
+    twice."""
     return {"l": 46, "r": 4, "t": 28, "b": 36, "pad": 4} | more
 
 
@@ -100,11 +101,11 @@ def axis(**more: Any) -> dict[str, Any]:
 
 
 def time_axis(since: str, until: str, hoverformat: str) -> dict[str, Any]:
-    """With a thin dotted line below the pointer: what is told belongs to one bucket."""
+    """A time axis with a thin dotted line below the pointer, since a hover belongs to one time bucket."""
     spike = {"spikecolor": AXIS_TEXT, "spikethickness": 1, "spikedash": "dot"}
     return axis(showgrid=False, type="date", range=[since, until], hoverformat=hoverformat, **spike)
 
 
 def escape_label(text: object) -> str:
-    """Plotly reads a kind of HTML in labels and hovers; names from GitHub must stay text."""
+    """Escapes text for labels and hovers, which Plotly reads as HTML: names from GitHub must stay text."""
     return escape(str(text), quote=False)

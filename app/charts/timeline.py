@@ -11,9 +11,9 @@ ROW = 26
 
 
 def timeline(frame: pd.DataFrame) -> dict[str, Any]:
-    """Columns: name, queue_start, start, end (seconds from the start of the attempt; start and end null where it did
-    not run, end alone where it is unknown), outcome, written (its duration), hover,
-    critical (outlined). One row a bar, the first one on top."""
+    """Columns: name, queue_start, start, end (seconds from the start of the attempt; start and end are null for a job
+    that did not run, end alone if it is unknown), outcome, written (the duration as text), hover, critical (outlined).
+    One bar per row, the first one on top."""
     names = [
         theme.escape_label(str(name)[:60]) + mark
         for name, mark in zip(frame["name"], _row_labels(len(frame)), strict=True)
@@ -23,7 +23,7 @@ def timeline(frame: pd.DataFrame) -> dict[str, Any]:
     ends = [start if pd.isna(value) else float(value) for value, start in zip(frame["end"], starts, strict=True)]
     queued = [0.0 if pd.isna(value) else float(value) for value in frame["queue_start"]]
     hovers = [theme.escape_label(text) for text in frame["hover"]]
-    waits = {
+    queue_bars = {
         "type": "bar",
         "orientation": "h",
         "y": names,
@@ -54,7 +54,7 @@ def timeline(frame: pd.DataFrame) -> dict[str, Any]:
     longest = max([*ends, 1.0])
     ticks, labels = _ticks(longest)
     return {
-        "data": [waits, runs],
+        "data": [queue_bars, runs],
         "layout": theme.layout(
             height=len(names) * ROW + 30,
             barmode="overlay",
@@ -69,8 +69,8 @@ def timeline(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def _row_labels(rows: int) -> list[str]:
-    """Two jobs may have one name, and Plotly draws bars of one name in one row. The number of the row, in invisible
-    characters for binary digits, keeps them apart; its length grows with the logarithm of the rows."""
+    """Invisible suffixes that make the names of the rows distinct. Two jobs may have the same name, and Plotly draws
+    bars of the same name in one row. The suffix is the row number, with invisible characters as binary digits."""
     digits = str.maketrans("01", "\u200b\u200c")
     width = max(rows - 1, 1).bit_length()
     return [format(row, f"0{width}b").translate(digits) for row in range(rows)]

@@ -1,5 +1,5 @@
-"""Success rate, durations and outcomes over time. Frames have one row a bucket: at (its place on the axis), …, in
-order. `zone` names the clock of the axis."""
+"""Success rate, durations, outcomes and compute minutes over time. Frames have one row per time bucket, in order, with
+its position on the axis in `at`. `zone`: the time zone of the axis."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ from app.status_style import CANCELLED, FAILURE, OTHER, RUNNING, SKIPPED, SUCCES
 def success_rate(
     frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC", markers: pd.DataFrame | None = None
 ) -> dict[str, Any]:
-    """Columns: at, success_rate (null: nothing decided), written, decided, before_rate, before_rate_written, partial,
-    note (see app.charts.partial_buckets). `markers`: at, label, tone; where something changed."""
+    """Columns: at, success_rate (null without completed runs), written, decided, before_rate, before_rate_written,
+    partial, note (see app.charts.partial_buckets). `markers`: at, label and tone of each regression."""
     rates = [value for value in _plain(frame["success_rate"]) if value is not None]
     earlier = [value for value in _plain(frame["before_rate"]) if value is not None]
     if not rates:
-        return theme.empty("Nothing completed as success or failure in this period")
+        return theme.empty("No completed runs in this period")
     floor = max(0.0, (int(min([*rates, *earlier]) * 20) - 1) / 20)
     hover_values = zip(frame["written"], _plain(frame["decided"]), strict=True)
     line = {
@@ -30,7 +30,7 @@ def success_rate(
         "fill": "tozeroy",
         "fillcolor": theme.SUCCESS_FAINT,
         "customdata": [list(row) for row in hover_values],
-        "hovertemplate": "%{customdata[0]} of %{customdata[1]} decided runs<extra></extra>",
+        "hovertemplate": "%{customdata[0]} of %{customdata[1]} completed runs<extra></extra>",
         "connectgaps": False,
     }
     traces = partial_buckets.lines(frame, _plain(frame["success_rate"]), line)
@@ -61,7 +61,7 @@ def durations(
     earlier = [value for value in _plain(frame["before_p50"]) if value is not None]
     values = [value for value in (*_plain(frame["p95"]), *_plain(frame["p50"])) if value is not None]
     if not values:
-        return theme.empty("No run with a known duration in this period")
+        return theme.empty("No completed runs with a known duration in this period")
     highest = max([*values, *earlier])
     ticks, labels = duration_ticks(highest)
     lines, notes = change_markers(markers)
@@ -83,8 +83,8 @@ def durations(
 
 
 def outcomes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -> dict[str, Any]:
-    """Columns: at, success, failure, cancelled, skipped, other, running, partial, note. Together they are all runs of
-    the period."""
+    """Columns: at, success, failure, cancelled, skipped, other, running, partial, note. The outcomes add up to all runs
+    of the period."""
     outcomes = (
         ("success", "Success", theme.SUCCESS_SOFT),
         ("failure", "Failed", FAILURE),
@@ -109,7 +109,7 @@ def outcomes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") 
             bargap=0.12,
             showlegend=True,
             xaxis=_time_axis(since, until, zone),
-            # Runs are whole: no ticks between them.
+            # Numbers of runs are integers, so there are no ticks between them.
             yaxis=theme.axis(tickformat=",", **({"dtick": 1} if highest <= 5 else {})),
         ),
     }
@@ -118,7 +118,7 @@ def outcomes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") 
 def compute_minutes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -> dict[str, Any]:
     """Columns: at; used, defect, wasted (minutes); used_written, defect_written, wasted_written; partial, note."""
     if not frame[["used", "defect", "wasted"]].to_numpy().sum():
-        return theme.empty("No job ran in this period")
+        return theme.empty("No jobs ran in this period")
     parts = (
         ("used", "Used", theme.USED_MINUTES),
         ("defect", "Found a defect", CANCELLED),
@@ -159,26 +159,26 @@ def _bar(label: str, colour: str) -> dict[str, Any]:
 
 
 def _previous_trace(frame: pd.DataFrame, column: str, hover: list[Any]) -> list[dict[str, Any]]:
-    """The same buckets of the period before, as a thin grey line; nothing where that was not collected."""
+    """The buckets of the previous period as a thin grey line; no trace if that period has no data."""
     if not hover:
         return []
     return [
         {
             "type": "scatter",
             "mode": "lines",
-            "name": "before",
+            "name": "previous period",
             "x": list(frame["at"]),
             "y": _plain(frame[column]),
             "line": {"color": theme.PREVIOUS_PERIOD, "width": 1.5},
             "customdata": list(frame[f"{column}_written"]),
-            "hovertemplate": "%{customdata} in the period before<extra></extra>",
+            "hovertemplate": "%{customdata} in the previous period<extra></extra>",
             "connectgaps": False,
         }
     ]
 
 
 def change_markers(markers: pd.DataFrame | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """A thin line and a sign for each moment when something changed; what it was is in its hover."""
+    """A dotted line and a sign for each regression, with the description in the hover."""
     if markers is None or not len(markers):
         return [], []
     lines, notes = [], []
@@ -227,7 +227,7 @@ def _duration_traces(
 
 
 def duration_ticks(highest: float) -> tuple[list[float], list[str]]:
-    """At most five round ones: seconds, minutes or hours."""
+    """At most six round values in seconds from 0 to `highest`, and their labels."""
     steps = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
     step = next((length for length in steps if highest / length <= 5), 86400 * 2)
     values = [float(value) for value in range(0, int(highest * 1.08) + 1, step)]

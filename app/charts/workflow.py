@@ -1,7 +1,4 @@
-"""Several lines over time, one a name.
-
-Runs as points: when they were created and how long they took.
-"""
+"""Charts of one workflow: success rate and duration by branch, and runs as points."""
 
 from typing import Any
 
@@ -15,7 +12,7 @@ _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
 def rates(frame: pd.DataFrame, since: str, until: str, *, dark: bool = False) -> dict[str, Any]:
-    """Columns: at, name, rate (a share; null: nothing decided, a gap), rate_written, partial, note."""
+    """Columns: at, name, rate (a share; null without completed runs, a gap), rate_written, partial, note."""
     return _lines(frame, "rate", (since, until), theme.axis(range=[0, 1.005], tickformat=".0%"), dark)
 
 
@@ -74,17 +71,17 @@ _KINDS = (
     ("cancelled", "Cancelled", CANCELLED, "diamond"),
     ("other", "Other", OTHER, "square"),
 )
-# SVG stays quick to about this many points; more are drawn on a canvas.
+# SVG is fast up to about this many points; more are drawn on a canvas.
 _SVG_UP_TO = 1_000
 
 
 def runs(
     frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC", markers: pd.DataFrame | None = None
 ) -> dict[str, Any]:
-    """Columns: at, seconds, kind (success, failure, cancelled, other), address (where a click leads), hover.
-    Symbols differ, so that colour is never alone. `markers` as in the charts over time."""
+    """Columns: at, seconds, kind (success, failure, cancelled, other), address (the link of a click), hover. Symbols
+    differ too, so that colour is never the only sign. `markers`: as in app.charts.trends."""
     if not len(frame):
-        return theme.empty("No completed run with a known duration in this period")
+        return theme.empty("No completed runs with a known duration in this period")
     highest = float(frame["seconds"].max())
     ticks, labels = duration_ticks(highest)
     kind = "scatter" if len(frame) <= _SVG_UP_TO else "scattergl"

@@ -1,7 +1,4 @@
-"""The completeness ledger: the answer in a sentence, who is collecting, and every repository line by line.
-
-What the stored data takes, table by table, and what is deleted next.
-"""
+"""The parts of the Collector page: completeness, state of the collector, each repository, and storage."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -25,12 +22,12 @@ from health.completeness.status import Tone, completeness_entries, incomplete_re
 
 _REFRESH_SECONDS = 5
 _SIGNS = {Tone.GOOD: ("✓", "green"), Tone.BUSY: ("◌", "blue"), Tone.BAD: ("✕", "red"), Tone.NOTE: ("–", "gray")}
-_LABELS = {Tone.GOOD: "Complete", Tone.BUSY: "On its way", Tone.BAD: "Missing", Tone.NOTE: "For information"}
+_LABELS = {Tone.GOOD: "Complete", Tone.BUSY: "In progress", Tone.BAD: "Missing", Tone.NOTE: "Information"}
 
 
 @st.fragment(run_every=_REFRESH_SECONDS)
 def live_status() -> None:
-    """Renews itself while it is looked at."""
+    """Completeness in one sentence, backfill progress, state of the collector and the table of repositories."""
     overview = data.collection()
     status = overview.completeness
     sign, colour = _SIGNS[status.tone]
@@ -47,18 +44,18 @@ def live_status() -> None:
         service_facts(overview.service, overview.at, is_stale=overview.heartbeat_stale, stall_text=overview.stall)
     )
     if overview.ledgers or overview.unresolved:
-        with panel("Repositories", "what is known to be complete · worst first · times in UTC"):
+        with panel("Repositories", "completeness · incomplete repositories first · times in UTC"):
             entries: list[RepositoryLedger | TargetRow] = [*overview.unresolved, *incomplete_first(overview.ledgers)]
             repository_table(ledger_frame(paginate(entries, "ledger", "repositories"), overview.at))
 
 
 @st.fragment(run_every=_REFRESH_SECONDS)
 def repository_ledger(repo: str) -> None:
-    """The ledger of one repository."""
+    """The completeness of one repository, line by line."""
     overview = data.collection()
     selected = next((ledger for ledger in overview.ledgers if ledger.repo == repo), None)
     if selected is None:
-        st.info(f"{markdown(repo)} is not monitored any more.", icon=":material/info:")
+        st.info(f"{markdown(repo)} is no longer monitored.", icon=":material/info:")
         return
     rows = "".join(
         f'<li class="ph-{_SIGNS[entry.tone][1]}"><span title="{_LABELS[entry.tone]}">{_SIGNS[entry.tone][0]}</span>'
@@ -78,7 +75,7 @@ _MAX_VISIBLE_ROWS = 22
 
 
 def ledger_frame(entries: Sequence[RepositoryLedger | TargetRow], now: datetime) -> pd.DataFrame:
-    """A row for each repository, and for each name of GITHUB_REPOS that led to none."""
+    """One row for each repository, and for each entry of GITHUB_REPOS that matches no repository."""
     rows = [
         {"state": [ledger_label(LedgerState.FAILING)], "repo": entry.name, "error": entry.error or ""}
         if isinstance(entry, TargetRow)
@@ -118,13 +115,24 @@ def repository_table(frame: pd.DataFrame) -> None:
             "state": column.MultiselectColumn("State", width=150, options=list(colours), color=list(colours.values())),
             "repo": column.TextColumn("Repository", width=200),
             "since": column.DatetimeColumn("Complete since", format="DD MMM YYYY", width=120),
-            "looked": column.TextColumn("Last look", width=95, help="At its newest runs"),
-            "deep": column.TextColumn("Last full look", width=105, help="Through all runs of 31 days, for re-runs"),
+            "looked": column.TextColumn("Last sync", width=95, help="When the newest runs were read"),
+            "deep": column.TextColumn(
+                "Last full rescan",
+                width=115,
+                help="When all runs of the last 31 days were listed again to find re-runs and other late changes",
+            ),
             "runs": column.NumberColumn("Runs", format="localized", width=75),
-            "gaps": column.NumberColumn("Gaps", width=60, help="Things known to be missing; below, line by line"),
-            "jobs": column.NumberColumn("Without jobs", format="localized", width=100, help="Runs still without jobs"),
+            "gaps": column.NumberColumn(
+                "Gaps", width=60, help="Data known to be missing; listed below for the selected repository"
+            ),
+            "jobs": column.NumberColumn(
+                "Jobs pending", format="localized", width=100, help="Runs whose jobs are not read yet"
+            ),
             "expired": column.NumberColumn(
-                "Lost logs", format="localized", width=85, help="GitHub had deleted them, or has none"
+                "Logs unavailable",
+                format="localized",
+                width=110,
+                help="Logs that GitHub deleted before they were read, or does not have",
             ),
             "error": column.TextColumn("Error", width="large"),
         },
@@ -133,8 +141,8 @@ def repository_table(frame: pd.DataFrame) -> None:
 
 _COLUMNS = (
     Column("Table", fluid=True),
-    Column("Rows", align="right", help="About so many: not counted, estimated by the database"),
-    Column("Data", align="right", help="With what is stored beside the rows, as logs are"),
+    Column("Rows", align="right", help="Estimate by the database, not a count"),
+    Column("Data", align="right", help="Including values stored outside the rows, such as logs"),
     Column("Indexes", align="right"),
 )
 _MAX_TABLES = 8
@@ -142,11 +150,11 @@ _MAX_TABLES = 8
 
 def storage_panel() -> None:
     overview = data.storage_overview()
-    with panel("Storage", "what is kept, and for how long · renewed every minute", key="storage"):
+    with panel("Storage", "table sizes and retention · refreshed every minute", key="storage"):
         fact_grid(overview.facts)
         rows = [_row(size) for size in overview.storage.largest(_MAX_TABLES)]
         if rows:
-            table("storage", _COLUMNS, rows, caption="Size of the tables of the database")
+            table("storage", _COLUMNS, rows, caption="Sizes of the largest tables of the database")
 
 
 def fact_grid(facts: Sequence[ServiceFact]) -> None:

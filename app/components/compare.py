@@ -1,4 +1,4 @@
-"""Runs side by side, and what changed since the last success."""
+"""The comparison of runs, and of a failed run with the last successful one."""
 
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
@@ -25,12 +25,12 @@ from health.metrics.workflows import (
 )
 
 _MAX_COMMITS = 12
-# The jobs of a run with more are compared with those of the last success on demand.
+# The jobs of a run with more jobs are compared with those of the last success on demand.
 MAX_INLINE_JOBS = 1_000
 
 
 def requested_run_ids() -> tuple[int, ...]:
-    """`?runs=1,2`; what is no number is left out."""
+    """The run IDs of `?runs=1,2`, without duplicates. Values that are not numbers are ignored."""
     parts = st.query_params.get("runs", "").split(",")
     return tuple(dict.fromkeys(int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 19))
 
@@ -39,7 +39,7 @@ def nothing_to_compare(reason: str) -> None:
     with st.container(border=True, key="state-no-comparison"):
         st.markdown("### :material/compare_arrows: Nothing to compare")
         st.markdown(reason)
-        st.page_link("views/runs.py", label="Choose two to five runs", icon=":material/list:")
+        st.page_link("views/runs.py", label="Select two to five runs", icon=":material/list:")
 
 
 def run_heads(compared: Sequence[ComparedRun], zone: ZoneInfo) -> None:
@@ -53,7 +53,7 @@ def job_table(comparison: RunComparison, name: str) -> None:
         _columns(comparison),
         comparison.jobs,
         job_rows,
-        caption="Jobs side by side, most changed first",
+        caption="Jobs of the compared runs, largest change first",
         noun="jobs",
         reset_key=tuple(compared.run.id for compared in comparison.runs),
     )
@@ -68,17 +68,18 @@ def job_rows(jobs: Sequence[ComparedJob]) -> list[Row]:
 
 
 def since_green(changes: ChangesSinceGreen, zone: ZoneInfo) -> None:
-    """Commits and jobs against the last success."""
+    """The last successful run, the commits since then, and the jobs compared with it."""
     if changes.last_success is None or changes.comparison is None:
-        st.caption("No earlier success of this workflow is known.")
+        st.caption("No earlier successful run of this workflow is stored.")
         return
     last_success, latest = changes.last_success, changes.comparison.runs[-1]
+    before, after = formatting.duration(last_success.duration_seconds), formatting.duration(latest.run.duration_seconds)
     link = cells.anchor(f"#{last_success.run_number}", "run", [("run_id", last_success.id)])
-    both = cells.anchor("side by side", "compare", [("runs", f"{last_success.id},{latest.run.id}")])
+    both = cells.anchor("Compare", "compare", [("runs", f"{last_success.id},{latest.run.id}")])
     st.html(
         f'<div class="ph-meta"><span>last success {link} on <b>{html(last_success.branch or formatting.NO_DATA)}</b>, '
-        f"{cells.stamp(last_success.created_at, zone)}</span><span>duration {formatting.duration(last_success.duration_seconds)} → "
-        f"{formatting.duration(latest.run.duration_seconds)}{duration_delta(latest, last_success)}</span><span>{both}</span></div>"
+        f"{cells.stamp(last_success.created_at, zone)}</span>"
+        f"<span>duration {before} → {after}{duration_delta(latest, last_success)}</span><span>{both}</span></div>"
     )
     if changes.first_failure:
         st.html(f'<div class="ph-meta"><span>{_since(changes.first_failure, last_success)}</span></div>')
@@ -89,7 +90,7 @@ def since_green(changes: ChangesSinceGreen, zone: ZoneInfo) -> None:
 
 @st.fragment
 def deferred_jobs(run_id: int, version: int) -> None:
-    """The jobs against the last success, compared when somebody wants to see them."""
+    """The jobs compared with those of the last success, read when the section is opened."""
     unfolded = st.expander("Jobs compared with the last success", on_change="rerun", key=f"since-green-{run_id}")
     if unfolded.open:
         changes = data.since_green(run_id, version)
@@ -99,7 +100,7 @@ def deferred_jobs(run_id: int, version: int) -> None:
 
 
 def since_green_csv(changes: ChangesSinceGreen, run_id: int, version: int) -> tuple[str, CsvBuilder] | None:
-    """For the panel, of all jobs; null where there is nothing to compare with."""
+    """The file name and the rows of the CSV export of all jobs; None without an earlier success."""
     return ("since-success", lambda: _all_jobs(run_id, version)) if changes.comparison else None
 
 
@@ -120,24 +121,27 @@ def _commits(commits: Sequence[Commit], first_bad: RunRow | None, *, more: bool,
     rows = [_commit(commit, first_bad) for commit in shown]
     others = len(commits) - len(shown)
     if others:
-        # The first bad one, where it is older than the newest, stands behind those that are left out.
+        # The first bad commit follows the omitted ones if it is older than the commits that are listed.
         rows.insert(_MAX_COMMITS, f'<li class="ph-dim">{others}{" or more" if more else ""} more</li>')
     outside = (
-        f' <a href="{html(compare_url)}" target="_blank" rel="noopener">all changes on GitHub</a>'
+        f' <a href="{html(compare_url)}" target="_blank" rel="noopener">View all changes on GitHub</a>'
         if compare_url and compare_url.startswith("https://")
         else ""
     )
     count = "1 commit" if len(commits) == 1 else f"{len(commits)}{'+' if more else ''} commits"
-    st.html(f'<div class="ph-commits"><b>{count} with runs since then</b>{outside}<ul>{"".join(rows)}</ul></div>')
+    st.html(
+        f'<div class="ph-commits"><b>{count} with runs since the last success</b>{outside}'
+        f"<ul>{''.join(rows)}</ul></div>"
+    )
 
 
 def _author(commit: Commit) -> str:
-    """The author, else who started the first run of the commit."""
+    """The author of the commit; if unknown, the user who started its first run."""
     return commit.author or (f"run started by {commit.actor}" if commit.actor else "")
 
 
 def named_commits(commits: Sequence[Commit], first_bad_sha: str | None) -> list[Commit]:
-    """The newest twelve; the first bad one is never cut."""
+    """The newest twelve commits, and the first bad one if it is older than these."""
     shown = list(commits[:_MAX_COMMITS])
     return [*shown, *(commit for commit in commits[_MAX_COMMITS:] if commit.sha == first_bad_sha)]
 
@@ -153,7 +157,7 @@ def _commit(commit: Commit, first_bad: RunRow | None) -> str:
 
 def _columns(comparison: RunComparison) -> Sequence[Column]:
     runs = [Column(f"#{compared.run.run_number}", "right", compared.run.headline) for compared in comparison.runs]
-    return [Column("Job"), *runs, Column("Change", "right", "Last against first")]
+    return [Column("Job"), *runs, Column("Change", "right", "Last run vs. first run")]
 
 
 def _head(compared: ComparedRun, first: RunRow, zone: ZoneInfo) -> str:
@@ -173,9 +177,9 @@ def _head(compared: ComparedRun, first: RunRow, zone: ZoneInfo) -> str:
 def _name(job: ComparedJob) -> Cell:
     marks = (
         (job.appeared, "new"),
-        (job.disappeared, "gone"),
-        (job.labels_changed, "other runner"),
-        (job.conclusion_changed, "other result"),
+        (job.disappeared, "removed"),
+        (job.labels_changed, "runner changed"),
+        (job.conclusion_changed, "result changed"),
     )
     changes = ", ".join(mark for is_so, mark in marks if is_so)
     small = f"<small>{changes}</small>" if changes else ""
@@ -200,14 +204,14 @@ def _delta_cell(job: ComparedJob) -> Cell:
 
 
 def duration_delta(compared: ComparedRun, first: RunRow) -> str:
-    """How much longer or shorter than the first run it took; coloured where both succeeded."""
+    """The difference to the duration of the first run, as HTML; coloured if both runs succeeded."""
     passed = all(run.conclusion == Conclusion.SUCCESS for run in (compared.run, first))
     return _signed_duration(compared.delta_seconds, coloured=passed)
 
 
 def _signed_duration(seconds: float | None, *, coloured: bool) -> str:
-    """Slower or faster than the first, with a sign beside the colour. What did not succeed ended early or hung: it is
-    neither faster nor slower, and has no colour."""
+    """The difference with its sign. A run that did not succeed ended early or hung, so that its difference says nothing
+    about speed and has no colour."""
     if seconds is None or round(seconds) == 0:
         return ""
     tone, sign = ("red", "+") if seconds > 0 else ("green", "−")

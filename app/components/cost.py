@@ -1,5 +1,5 @@
-"""Where minutes and money go, what of them served nothing, and how long jobs wait for which runner. The values of a
-column have one unit, that of the column: sorting and the file use them."""
+"""Cost by repository, workflow or runner; waste; and queue times by runner. All values of a column have its unit, which
+sorting and the CSV export use."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -24,36 +24,41 @@ _SPEND_COLUMNS = (
     Column(
         "Cost",
         "right",
-        "Price a minute × minutes rounded up per job; jobs without a known price are left out",
+        "Price per minute × billed minutes (rounded up per job); excludes jobs without a known price",
         unit="USD",
     ),
     Column(
         "Price unknown",
         "right",
-        "Billed minutes of runners whose price is not known: they are not in the cost",
+        "Billed minutes on runners without a known price; not included in the cost",
         "wide_only",
         unit="min",
     ),
     Column(
         "Share",
         width="118px",
-        help="Of the cost of all; of the billed minutes where nothing costs",
+        help="Share of the total cost; of the billed minutes if the total cost is 0",
         show="wide_only",
         unit="%",
     ),
     Column(
         "Change",
         "right",
-        "Of the cost, against the period before; of the billed minutes where nothing costs",
+        "Change of the cost from the previous period; of the billed minutes if the total cost is 0",
         "wide_only",
         unit="%",
     ),
-    Column("Billed minutes", "right", "Each job rounded up to a whole minute, as GitHub bills", unit="min"),
-    Column("Compute", "right", "Time of all jobs over all attempts, not rounded", "desk_only", unit="min"),
+    Column(
+        "Billed minutes",
+        "right",
+        "Job minutes, each job rounded up to a whole minute as in GitHub's billing",
+        unit="min",
+    ),
+    Column("Compute", "right", "Total duration of the jobs over all attempts, not rounded", "desk_only", unit="min"),
     Column(
         "Waste",
         "right",
-        "Job time of attempts that were flaky, cancelled or superseded by a re-run",
+        "Compute of flaky, cancelled and superseded attempts",
         "wide_only",
         unit="min",
     ),
@@ -63,30 +68,35 @@ _SPEND_COLUMNS = (
 _WASTED_COLUMNS = (
     Column("Workflow", fluid=True),
     Column("Waste", "right", "Flaky + cancelled + superseded", unit="min"),
-    Column("Waste cost", "right", "Estimate: the cost by runner in proportion to its wasted time", unit="USD"),
-    Column("Waste share", width="118px", help="Of its compute time", show="wide_only", unit="%"),
-    Column("Flaky", "right", "Failed attempts of runs that passed when they were re-run", "wide_only", unit="min"),
+    Column(
+        "Waste cost",
+        "right",
+        "Estimate: the cost of each runner in proportion to the wasted part of its compute",
+        unit="USD",
+    ),
+    Column("Waste share", width="118px", help="Share of the workflow's compute", show="wide_only", unit="%"),
+    Column("Flaky", "right", "Failed attempts of runs that passed on a re-run", "wide_only", unit="min"),
     Column("Cancelled", "right", "Cancelled attempts", "wide_only", unit="min"),
-    Column("Superseded", "right", "Attempts that were re-run although they had not failed", "wide_only", unit="min"),
+    Column("Superseded", "right", "Attempts that were re-run although they did not fail", "wide_only", unit="min"),
     Column(
         "Found a defect",
         "right",
-        "Attempts that failed without a later success of their run: not waste",
+        "Failed attempts without a later success of the run; not counted as waste",
         "wide_only",
         unit="min",
     ),
-    Column("Never started", "right", "Jobs that no runner took: no compute, no cost", "desk_only", unit="jobs"),
+    Column("Never started", "right", "Jobs that no runner accepted; no compute and no cost", "desk_only", unit="jobs"),
 )
 _QUEUE_COLUMNS = (
     Column("Runner", fluid=True),
     Column("Jobs", "right"),
-    Column("Median wait", "right", "Jobs that never started waited until they ended", unit="s"),
-    Column("p95 wait", "right", "19 of 20 jobs did not wait longer", unit="s"),
-    Column("Busiest hour", "right", "In which most jobs were queued", "wide_only"),
-    Column("Jobs in it", "right", show="wide_only"),
-    Column("At once", "right", "Most jobs that ran at the same time in it", "wide_only"),
+    Column("Median queue time", "right", "Jobs that never started count with the time until they ended", unit="s"),
+    Column("p95 queue time", "right", "95% of the jobs were queued no longer than this", unit="s"),
+    Column("Busiest hour", "right", "Hour in which the most jobs were queued", "wide_only"),
+    Column("Jobs that hour", "right", show="wide_only"),
+    Column("Peak concurrency", "right", "Most jobs that ran at the same time in that hour", "wide_only"),
 )
-# Labels that a note names.
+# Labels that the note on unknown prices lists.
 _MAX_NAMES = 5
 SPEND_GROUPS = {"Repository": CostGroupBy.REPO, "Workflow": CostGroupBy.WORKFLOW, "Runner": CostGroupBy.RUNNER}
 
@@ -97,7 +107,7 @@ def spend_table(spending: CostBreakdown, time: Query) -> None:
         _SPEND_COLUMNS,
         spending.items,
         lambda items: spend_rows(items, time),
-        caption="Cost, the most expensive first",
+        caption="Cost, most expensive first",
         noun="rows",
         reset_key=time,
     )
@@ -155,7 +165,7 @@ def wasted_rows(items: Sequence[WorkflowWaste], time: Query) -> list[Row]:
 
 
 def waste_card(wasted: WastedMinutes, trend: Sequence[float | None]) -> MetricCard:
-    """`trend` in minutes."""
+    """`trend`: minutes per time bucket."""
     share = ratio(wasted.wasted_seconds, wasted.compute_seconds)
     parts = (
         ("flaky", wasted.flaky_seconds),
@@ -169,28 +179,28 @@ def waste_card(wasted: WastedMinutes, trend: Sequence[float | None]) -> MetricCa
         "Waste",
         formatting.minutes(wasted.wasted_seconds),
         f"{formatting.percent(share)} of compute{price} · {note}",
-        "Job time of attempts that were flaky, cancelled or superseded by a re-run, and its share of compute. "
-        "The money is an estimate: the cost by runner in proportion to its wasted time.",
+        "Compute of flaky, cancelled and superseded attempts, and its share of all compute. "
+        "The amount is an estimate: the cost of each runner in proportion to the wasted part of its compute.",
         trend,
     )
 
 
 def defect_card(wasted: WastedMinutes, trend: Sequence[float | None]) -> MetricCard:
-    """`trend` in minutes."""
+    """`trend`: minutes per time bucket."""
     never = f"never started: {pluralize(wasted.never_started, 'job')}" if wasted.never_started else "not waste"
     return MetricCard(
         "defects",
         "Found a defect",
         formatting.minutes(wasted.defect_seconds),
         never,
-        "Job time of attempts that failed without a later success of their run: they did what they are for. Jobs that "
-        "no runner took have no job time and no cost.",
+        "Compute of failed attempts without a later success of the run. They are not waste: they found a defect. "
+        "Jobs that no runner accepted have no compute and no cost.",
         trend,
     )
 
 
 def unpriced_note(wasted: WastedMinutes) -> None:
-    """Says which minutes are not in the cost."""
+    """Lists the minutes that are not included in the cost."""
     if not wasted.unpriced:
         return
     names = ", ".join(
@@ -200,7 +210,7 @@ def unpriced_note(wasted: WastedMinutes) -> None:
     more = f" and {len(wasted.unpriced) - _MAX_NAMES} more" if len(wasted.unpriced) > _MAX_NAMES else ""
     st.html(
         f'<div class="ph-rest" data-note="unpriced"><span>Price unknown: <b>{names}{more}</b></span>'
-        "<span>not in the cost; PRICES_FILE can give the price</span></div>"
+        "<span>not included in the cost; set prices in PRICES_FILE</span></div>"
     )
 
 
@@ -214,7 +224,7 @@ def queue_table(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> None:
         _QUEUE_COLUMNS,
         runners,
         lambda items: queue_rows(items, zone),
-        caption="Waiting for runners",
+        caption="Queue times by runner",
         noun="runners",
     )
 
@@ -239,10 +249,10 @@ def queue_csv(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> tuple[Sequence[
 
 
 def truncation_note(spending: CostBreakdown) -> None:
-    """Says where not everything could be read."""
+    """Shows from when on runs are included, if not all runs of the period are."""
     if spending.since:
         since = formatting.timestamp(spending.since)
-        st.caption(f"Minutes and waste are of runs since {since} only: the others are deleted, or too many to read.")
+        st.caption(f"Minutes and waste cover runs since {since} only: older runs are deleted or too many to read.")
 
 
 def _where(item: CostGroup, time: Query) -> Cell:
@@ -255,7 +265,7 @@ def _where(item: CostGroup, time: Query) -> Cell:
 
 
 def _cost(item: CostGroup) -> Cell:
-    """Unknown where the price of no billed minute is known."""
+    """Empty if no billed minute has a known price."""
     if 0 < item.minutes <= item.unpriced_minutes:
         return Cell(formatting.NO_DATA, None)
     return Cell(formatting.money(item.cost_usd), round(item.cost_usd, 4))

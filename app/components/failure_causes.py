@@ -19,9 +19,9 @@ from health.insights.causes import Cause, CauseRuns, Causes
 _COLUMNS = (
     Column("Cause", fluid=True),
     Column("Runs", "right"),
-    Column("Change", "right", "Against the period before; new: it was not there then", "wide_only"),
-    Column("Trend", help="Runs a day", show="wide_only"),
-    Column("Where", show="wide_only"),
+    Column("Change", "right", "Change from the previous period; new: no occurrence then", "wide_only"),
+    Column("Trend", help="Runs per day", show="wide_only"),
+    Column("Repository", show="wide_only"),
     Column("First seen", "right", show="desk_only"),
     Column("Last seen", "right"),
 )
@@ -29,7 +29,7 @@ _RUNS = (
     Column("Status", width="104px"),
     Column("Run", fluid=True),
     Column("Workflow", show="wide_only"),
-    Column("Line in its log", show="wide_only"),
+    Column("Matched log line", show="wide_only"),
     Column("Created", "right"),
 )
 _MAX_NAMES = 3
@@ -41,7 +41,7 @@ def cause_table(causes: Causes, now: datetime, time: Query) -> None:
         _COLUMNS,
         causes.items,
         lambda items: cause_rows(items, now, time),
-        caption="Causes of failures, most frequent first",
+        caption="Failure causes, most frequent first",
         noun="causes",
         reset_key=time,
     )
@@ -57,7 +57,7 @@ def cause_rows(items: Sequence[Cause], now: datetime, time: Query) -> list[Row]:
             _cause(cause, time),
             cells.count(cause.runs),
             cells.occurrences(cause.runs, cause.runs_before),
-            cells.by_day(cause.by_day, f"Runs a day with this cause, {cause.runs} in all"),
+            cells.by_day(cause.by_day, f"Runs per day with this cause, {cause.runs} in total"),
             _workflows(cause),
             cells.ago(cause.first_at, now),
             cells.ago(cause.last_at, now),
@@ -68,7 +68,7 @@ def cause_rows(items: Sequence[Cause], now: datetime, time: Query) -> list[Row]:
 
 def cause_head(cause_runs: CauseRuns, time: Query) -> None:
     cause = cause_runs.cause
-    open_now = '<span class="ph-pill ph-red">✕ Broken now</span>' if cause.open else ""
+    open_now = '<span class="ph-pill ph-red">✕ Failing now</span>' if cause.open else ""
     st.html(
         f'<div class="ph-crumb">{cells.anchor("Failures", "failures", time)} / {html(cause.fingerprint)}</div>'
         f'<pre class="ph-line">{html(cause.line)}</pre><div class="ph-meta">{open_now}'
@@ -81,7 +81,7 @@ def run_list(cause_runs: CauseRuns, zone: ZoneInfo) -> None:
     table("cause-runs", _RUNS, runs_rows(cause_runs, zone), caption="Runs with this cause, newest first")
     if cause_runs.cause.runs > len(cause_runs.runs):
         st.caption(
-            f"The newest {formatting.count(len(cause_runs.runs))} of {formatting.count(cause_runs.cause.runs)} runs."
+            f"Latest {formatting.count(len(cause_runs.runs))} of {formatting.count(cause_runs.cause.runs)} runs."
         )
 
 
@@ -92,7 +92,7 @@ def runs_csv(cause_runs: CauseRuns, zone: ZoneInfo) -> tuple[Sequence[Column], l
 def unknown_cause(period: str) -> None:
     with st.container(border=True, key="state-no-cause"):
         st.markdown("### :material/search_off: No run with this cause")
-        st.markdown(f"No failed job of {period} that fits the filters has it.")
+        st.markdown(f"No failed job in {period} has this cause and matches the filters.")
         st.page_link("views/failures.py", label="All causes", icon=":material/bug_report:")
 
 
@@ -128,7 +128,7 @@ def _line(line: str, log: Query) -> Cell:
 
 def _cause(cause: Cause, time: Query) -> Cell:
     link = cells.anchor(cause.line, "failures", [("cause", cause.fingerprint), *time], hover=cause.line)
-    mark = ' <span class="ph-red">✕ broken now</span>' if cause.open else ""
+    mark = ' <span class="ph-red">✕ failing now</span>' if cause.open else ""
     names = ", ".join(dict.fromkeys(name for _, name, _ in cause.workflows[:_MAX_NAMES]))
     return Cell(f'<span class="ph-cause-line"><code>{link}</code><small>{html(names)}{mark}</small></span>', cause.line)
 

@@ -14,19 +14,24 @@ from health.insights.flaky import FlakyWorkflow
 
 _COLUMNS = (
     Column("Workflow", fluid=True),
-    Column("Verdict", help="Flaky: surely at least 1 % of the runs of 28 days flake, by two runs or more"),
-    Column("Flaky runs", "right", "Failed, and passed when run again"),
-    Column("Change", "right", "Against the period before; new: there was none then", "wide_only"),
-    Column("Rate", width="118px", help="Of decided runs"),
-    Column("Of re-runs", "right", "Failures that somebody re-ran and that passed then, of all that were re-run"),
     Column(
-        "Estimate", "right", "Share of runs that flake, re-run or not; 28 days; ranked by its lower bound", "wide_only"
+        "Verdict", help="Flaky: two or more flaky runs, and a lower bound of the flaky rate over 28 days of at least 1%"
     ),
-    Column("Trend", help="Flaky runs a day", show="wide_only"),
-    Column("Jobs that failed first", show="wide_only"),
-    Column("Same commit", "right", "Commits of the last 14 days where one run failed and another passed", "desk_only"),
-    Column("Wasted", "right", "Job time of the attempts that failed", "desk_only"),
-    Column("Last", "right"),
+    Column("Flaky runs", "right", "Runs that failed, then passed on a re-run"),
+    Column("Change", "right", "Change from the previous period; new: none then", "wide_only"),
+    Column("Flaky rate", width="118px", help="Share of completed runs that were flaky"),
+    Column("Passed on re-run", "right", "Share of the re-run failures that passed"),
+    Column(
+        "Estimated rate",
+        "right",
+        "Estimated share of flaky runs, re-run or not, over 28 days; ranked by its lower bound",
+        "wide_only",
+    ),
+    Column("Trend", help="Flaky runs per day", show="wide_only"),
+    Column("Flaky jobs", show="wide_only"),
+    Column("Same commit", "right", "Commits of the last 14 days with both a failed and a successful run", "desk_only"),
+    Column("Waste", "right", "Compute of the failed attempts", "desk_only"),
+    Column("Last seen", "right"),
 )
 _MAX_JOBS = 1
 
@@ -37,7 +42,7 @@ def flaky_table(workflows: Sequence[FlakyWorkflow], now: datetime, time: Query) 
         _COLUMNS,
         workflows,
         lambda items: flaky_rows(items, now, time),
-        caption="Flaky workflows, the surest first",
+        caption="Flaky workflows, most certain first",
         noun="workflows",
         reset_key=time,
     )
@@ -57,7 +62,7 @@ def flaky_rows(workflows: Sequence[FlakyWorkflow], now: datetime, time: Query) -
             cells.rate(workflow.rate, tone="red"),
             _per_rerun(workflow),
             _estimate(workflow),
-            cells.by_day(workflow.by_day, f"Flaky runs a day of {workflow.workflow}"),
+            cells.by_day(workflow.by_day, f"Flaky runs per day of {workflow.workflow}"),
             _jobs(workflow),
             cells.count(workflow.same_commit),
             cells.minutes(workflow.wasted_seconds),
@@ -68,9 +73,9 @@ def flaky_rows(workflows: Sequence[FlakyWorkflow], now: datetime, time: Query) -
 
 
 def _runs(workflow: FlakyWorkflow, time: Query) -> Cell:
-    """How many; leads to all of them."""
+    """The number of flaky runs, with a link to them."""
     query = [("q", FLAKY_FILTER), ("repo", workflow.repo), ("workflow", workflow.workflow), *time]
-    hover = f"The flaky runs of {workflow.workflow}"
+    hover = f"View the flaky runs of {workflow.workflow}"
     return Cell(cells.anchor(formatting.count(workflow.flaky_runs), "runs", query, hover=hover), workflow.flaky_runs)
 
 
@@ -82,16 +87,17 @@ def _per_rerun(workflow: FlakyWorkflow) -> Cell:
 
 
 def _estimate(workflow: FlakyWorkflow) -> Cell:
-    """Muted where it is not certain that the workflow is flaky: then it may come from a single re-run."""
+    """The estimated flaky rate; muted if the workflow is not certainly flaky, as the estimate may rest on one
+    re-run."""
     tone = "" if workflow.called else ' class="ph-dim"'
-    hover = f"surely at least {formatting.percent(workflow.estimate_low)}"
+    hover = f"at least {formatting.percent(workflow.estimate_low)} (lower bound)"
     return Cell(f'<span{tone} title="{hover}">{formatting.percent(workflow.estimate)}</span>', workflow.estimate)
 
 
 def _verdict(workflow: FlakyWorkflow) -> Cell:
     if workflow.called:
         return Cell('<span class="ph-state ph-orange">↻ Flaky</span>', "flaky")
-    return Cell('<span class="ph-dim">· Rare</span>', "rare")
+    return Cell('<span class="ph-dim">· Occasional</span>', "occasional")
 
 
 def _jobs(workflow: FlakyWorkflow) -> Cell:

@@ -13,16 +13,16 @@ from health.completeness.gaps import Completeness
 
 _REFRESH_SECONDS = 5
 _MAX_LISTED = 30
-# The history begins a little later than the start of the window that was asked for.
+# The history may begin up to this much later than the requested window without being incomplete.
 _SLACK = timedelta(hours=1)
-# Kinds of gaps that close by themselves, and that of a name that leads to no repository.
+# Kinds of gaps that the collector closes, and the kind of a name that matches no repository.
 _PENDING_KINDS, _UNREADABLE_KIND = ("history", "jobs"), "unreadable"
 
 
 @st.fragment(run_every=_REFRESH_SECONDS)
 def freshness(seen_version: int, prepare: Callable[[int], object] | None) -> None:
-    """A live line; when the stored data changed, the page is drawn again: after `prepare`, so that it has its new
-    figures at once and does not fade while they are made."""
+    """The age of the data, refreshed every few seconds. If the stored data has changed, the page reruns: after
+    `prepare` has computed and cached the new figures, so that the page does not fade meanwhile."""
     try:
         status = data.status()
         if status.version != seen_version and prepare:
@@ -39,18 +39,18 @@ def freshness(seen_version: int, prepare: Callable[[int], object] | None) -> Non
         summary = f"{markdown(status.summary)} · " if status.summary else ""
         st.caption(f":{status.tone}[●] {summary}synced {ago}", help=formatting.timestamp(status.synced_at))
     else:
-        st.caption(":material/hourglass_empty: not synced yet")
+        st.caption(":material/hourglass_empty: Not synced yet")
 
 
 def completeness(coverage: Completeness, since: datetime | None, repos: Sequence[str] = ()) -> None:
-    """Beside every figure that depends on it: whether all runs behind it are known, of the chosen repositories or of
-    all monitored ones; what is known to be missing, one click away. `since`: where the figures begin."""
+    """Shows whether all runs behind the figures are stored, for `repos` or for all monitored repositories, with the
+    known gaps in a popover. `since`: the start of the figures."""
     listed = [row for row in data.status().repositories if not repos or row.repo in repos]
     text, icon = completeness_text(coverage, since, listed)
     if not text:
         return
     if not coverage.gaps:
-        st.caption(f"{icon} {text} · 0 gaps", width="content")
+        st.caption(f"{icon} {text}", width="content")
         return
     word = "1 gap" if len(coverage.gaps) == 1 else f"{len(coverage.gaps)} gaps"
     with st.popover(f"{text} · {word}", icon=":material/report:", type="tertiary"):
@@ -58,13 +58,13 @@ def completeness(coverage: Completeness, since: datetime | None, repos: Sequence
             st.markdown(f"**{markdown(gap.repo)}** {markdown(gap.detail)}")
         if len(coverage.gaps) > _MAX_LISTED:
             st.caption(f"and {len(coverage.gaps) - _MAX_LISTED} more")
-        st.page_link("views/collector.py", label="All that is known of it", icon=":material/cloud_sync:")
+        st.page_link("views/collector.py", label="Details", icon=":material/cloud_sync:")
 
 
 def completeness_text(
     coverage: Completeness, since: datetime | None, repositories: Sequence[RepositoryRow]
 ) -> tuple[str, str]:
-    """The line and its icon; empty where nothing is monitored."""
+    """The line and its icon; two empty strings if no repository is monitored."""
     unreadable = {gap.repo for gap in coverage.gaps if gap.kind == _UNREADABLE_KIND}
     total = len(repositories) + len(unreadable)
     if not total:
@@ -75,11 +75,11 @@ def completeness_text(
         subject = "the repository is" if total == 1 else f"{len(behind):,} of {total:,} repositories"
         text = f"Provisional: {subject} still catching up"
         if coverage.complete_since is None:
-            text = f"The history is still being read. {text}"
+            text = f"Backfill in progress. {text}"
         return text, ":material/hourglass_top:"
     if coverage.complete_since is None:
         return f"{len(unreadable):,} of {total:,} repositories cannot be read", ":material/report:"
     day = f"{coverage.complete_since:%d %b %Y} (UTC)"
     if since is not None and coverage.complete_since > since + _SLACK:
-        return f"Complete only since {day}", ":material/history_toggle_off:"
-    return f"Complete since {day}", ":material/verified:"
+        return f"Data complete only since {day}", ":material/history_toggle_off:"
+    return f"Data complete since {day}", ":material/verified:"

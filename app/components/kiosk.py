@@ -11,11 +11,11 @@ from health.metrics.definitions.episodes import WorkflowStatus
 from health.metrics.service import Comparison, WorkflowHealth
 
 _FIGURES = ("success_rate", "runs", "failures", "success_duration_p50", "queue_p95")
-_MAX_TILES = 120
+_MAX_FIELDS = 120
 
 
 def kiosk_style() -> None:
-    """Without sidebar, head and controls; the cursor hides."""
+    """Hides sidebar, header, controls and the cursor."""
     st.html(
         "<style>section[data-testid=stSidebar], header[data-testid=stHeader], [data-testid=stExpandSidebarButton] "
         "{ display: none !important; } .stMainBlockContainer { max-width: none; padding: 1.2rem 1.6rem; } "
@@ -26,27 +26,27 @@ def kiosk_style() -> None:
 def kiosk_figures(comparison: Comparison, period: str) -> None:
     written = display(comparison.current)
     cards = "".join(
-        f"<div><small>{html(FIGURES[name].label)}</small><b>{html(written[name])}</b>{_change_span(comparison, name)}</div>"
+        f"<div><small>{html(FIGURES[name].label)}</small><b>{html(written[name])}</b>"
+        f"{_change_span(comparison, name)}</div>"
         for name in _FIGURES
     )
     st.html(f'<div class="ph-wall-figures" aria-label="The last {html(period)}">{cards}</div>')
 
 
-def workflow_tiles(workflows: WorkflowList) -> None:
-    """One for each workflow that can run, worst first; as many as a screen holds."""
+def workflow_fields(workflows: WorkflowList) -> None:
+    """One field for each active workflow, worst first; at most _MAX_FIELDS."""
     active = [
         workflow
         for workflow in workflows.items
         if not workflows.standing(workflow.repo, workflow.workflow_id).status.is_inactive
     ]
-    st.html(
-        f'<div class="ph-wall-fields">{"".join(_workflow_tile(workflow, workflows) for workflow in active[:_MAX_TILES])}</div>'
-    )
-    if len(active) > _MAX_TILES:
-        st.caption(f"{formatting.count(_MAX_TILES)} of {formatting.count(len(active))} workflows, worst first")
+    fields = "".join(_workflow_field(workflow, workflows) for workflow in active[:_MAX_FIELDS])
+    st.html(f'<div class="ph-wall-fields">{fields}</div>')
+    if len(active) > _MAX_FIELDS:
+        st.caption(f"{formatting.count(_MAX_FIELDS)} of {formatting.count(len(active))} workflows, worst first")
 
 
-def _workflow_tile(workflow: WorkflowHealth, workflows: WorkflowList) -> str:
+def _workflow_field(workflow: WorkflowHealth, workflows: WorkflowList) -> str:
     standing = workflows.standing(workflow.repo, workflow.workflow_id)
     sign, _, word = standing_label(standing.status, standing.branch).partition(" ")
     label = "" if standing.status in (WorkflowStatus.PASSING, WorkflowStatus.FAILING) else f" · {html(word)}"

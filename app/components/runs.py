@@ -22,7 +22,7 @@ _COLUMNS = (
     Column("Branch", show="wide_only"),
     Column("Started by", show="desk_only"),
     Column("Duration", "right", show="wide_only"),
-    Column("Queue", "right", "Until the first job started", "desk_only"),
+    Column("Queue", "right", "Time to first job start", "desk_only"),
     Column("Created", "right"),
 )
 _EXPORTED = (
@@ -58,15 +58,15 @@ def run_table(name: str, runs: Sequence[RunRow], now: datetime, zone: ZoneInfo, 
 
 
 def compare_bar() -> None:
-    """Appears where two or more runs are chosen; the browser keeps the choice while one pages."""
+    """Shown if two or more runs are selected. The browser keeps the selection across pages."""
     st.html(
-        '<div class="ph-picked"><a href="compare" target="_self">Compare</a><button type="button">Clear the choice'
+        '<div class="ph-picked"><a href="compare" target="_self">Compare</a><button type="button">Clear selection'
         "</button></div>"
     )
 
 
 def export_rows(runs: Sequence[RunRow]) -> tuple[Sequence[Column], list[Row]]:
-    """Every field, as the API names it."""
+    """All exported fields, under the names of the API."""
     rows: list[Row] = [tuple(Cell("", _export_value(getattr(run, name))) for name in _EXPORTED) for run in runs]
     return [Column(name) for name in _EXPORTED], rows
 
@@ -80,7 +80,7 @@ def run_rows(runs: Sequence[RunRow], now: datetime, zone: ZoneInfo) -> list[Row]
 
 
 def _row(run: RunRow, now: datetime, zone: ZoneInfo) -> Row:
-    flaky = ' <span class="ph-orange" title="Failed, then passed">↻</span>' if run.flaky else ""
+    flaky = ' <span class="ph-orange" title="Failed, then passed on a re-run">↻</span>' if run.flaky else ""
     again = f" · attempt {run.attempt}" if run.attempt > 1 else ""
     title = cells.anchor(run.headline or "(no title)", "run", [("run_id", run.id)], hover=run.headline)
     where = f'<small class="ph-narrow-only">{html(run.repo)} / {html(run.workflow)}</small>'
@@ -99,7 +99,7 @@ def _row(run: RunRow, now: datetime, zone: ZoneInfo) -> Row:
 
 
 def _checkbox(run: RunRow) -> Cell:
-    label = html(f"Choose #{run.run_number} to compare")
+    label = html(f"Select #{run.run_number} for comparison")
     return Cell(f'<input type="checkbox" class="ph-pick" value="{run.id}" aria-label="{label}">', None)
 
 
@@ -118,12 +118,13 @@ def _clipped(name: str | None) -> Cell:
 
 
 def _started_by(run: RunRow) -> Cell:
-    """Who started the run, and below it who re-ran it."""
+    """The actor who started the run, and below it the actor who re-ran it."""
     if not run.rerun_by or run.rerun_by == run.actor:
         return _clipped(run.actor)
     hover = html(f"Started by {run.actor or 'unknown'}, attempt {run.attempt} by {run.rerun_by}")
+    actor = html(run.actor or formatting.NO_DATA)
     return Cell(
-        f'<span class="ph-two" title="{hover}"><span class="ph-clip ph-short">{html(run.actor or formatting.NO_DATA)}</span>'
+        f'<span class="ph-two" title="{hover}"><span class="ph-clip ph-short">{actor}</span>'
         f'<small class="ph-clip ph-short">re-run by {html(run.rerun_by)}</small></span>',
         run.actor,
     )

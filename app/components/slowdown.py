@@ -15,25 +15,25 @@ from health.insights.regressions import Regression
 from health.metrics.workflows import DurationDelta, Slowdown
 
 _COLUMNS = (
-    Column("What", fluid=True),
-    Column("Before", "right", "Median of successful ones before the change"),
-    Column("After", "right", "Median of successful ones since the change"),
-    Column("Difference", "right", "Of the medians; none with fewer than 5 on a side"),
+    Column("Job or step", fluid=True),
+    Column("Before", "right", "Median duration of successful jobs before the change"),
+    Column("After", "right", "Median duration of successful jobs since the change"),
+    Column("Difference", "right", "Difference of the medians; empty with fewer than 5 runs on either side"),
     Column("Change", "right", show="wide_only"),
-    Column("Runs", "right", "Before and after", "wide_only"),
+    Column("Runs", "right", "Runs before · runs after", "wide_only"),
     Column("Trend", help="Median over the period", show="wide_only"),
 )
 _MAX_ROWS = 12
 _LIMITS = (
-    "Jobs run side by side: their differences do not add up to that of the run. The figures say where the time went, "
-    "not why: a slower runner and more work look alike. The commit named is the first slow one that had a run."
+    "Jobs run in parallel, so their differences do not add up to that of the run. The figures show where the time "
+    "went, not why: a slower runner and more work look alike. The commit shown is the first slow one that had a run."
 )
 
 
 def slowdown_text(slowdown: Slowdown, regression: Regression, zone: ZoneInfo) -> str:
     moment = regression.since.astimezone(zone)
     return (
-        f"since {moment:%d %b, %H:%M} on {regression.branch}, against the time before in this period · "
+        f"since {moment:%d %b, %H:%M} on {regression.branch}, compared with the earlier part of this period · "
         f"{pluralize(slowdown.runs_before, 'run')} before, {formatting.count(slowdown.runs_after)} after"
     )
 
@@ -41,9 +41,9 @@ def slowdown_text(slowdown: Slowdown, regression: Regression, zone: ZoneInfo) ->
 def slowdown_table(slowdown: Slowdown) -> None:
     rows = slowdown_rows(_top_changes(slowdown))
     if rows:
-        table("slowdown", _COLUMNS, rows, caption="Jobs and steps by how much slower they are")
+        table("slowdown", _COLUMNS, rows, caption="Jobs and steps, largest slowdown first")
     else:
-        st.caption("No successful job of this period is known on both sides of the change.")
+        st.caption("No job succeeded both before and after the change in this period.")
     st.caption(_LIMITS)
 
 
@@ -67,7 +67,7 @@ def slowdown_rows(changes: Sequence[DurationDelta]) -> list[Row]:
 
 
 def _top_changes(slowdown: Slowdown) -> list[DurationDelta]:
-    """The jobs that changed most, each followed by those of its steps that did."""
+    """The jobs that changed most, each followed by up to three of its slower steps."""
     shown: list[DurationDelta] = []
     for job in slowdown.jobs[:_MAX_ROWS]:
         shown.append(job)
@@ -84,6 +84,6 @@ def _name(change: DurationDelta) -> Cell:
 
 def _difference(seconds: float | None) -> Cell:
     if seconds is None:
-        return Cell(f'<span title="Fewer than 5 runs on a side">{formatting.NO_DATA}</span>', None)
+        return Cell(f'<span title="Fewer than 5 runs on either side">{formatting.NO_DATA}</span>', None)
     sign = "+" if seconds > 0 else "−" if seconds < 0 else ""
     return Cell(f"{sign}{formatting.duration(abs(seconds))}", seconds)

@@ -21,7 +21,7 @@ def requested_workflow_id() -> int | None:
 
 def unknown_workflow(workflow_id: int) -> None:
     with st.container(border=True, key="state-unknown-workflow"):
-        st.markdown(f"### :material/search_off: Workflow {workflow_id} is not known")
+        st.markdown(f"### :material/search_off: Workflow {workflow_id} not found")
         st.markdown("It may have been deleted, or belong to a repository that is not monitored.")
         st.page_link("views/workflow.py", label="All workflows", icon=":material/account_tree:")
 
@@ -37,7 +37,7 @@ def header(
             url = f"{github_url}/actions/workflows/{workflow.path.rpartition('/')[2]}"
             st.link_button("View on GitHub", url, icon=":material/open_in_new:")
     if schedule_problem:
-        st.caption(f":orange[●] Its schedule is not judged in full: {markdown(schedule_problem)}")
+        st.caption(f":orange[●] Schedule only partly evaluated: {markdown(schedule_problem)}")
 
 
 def _head(workflow: WorkflowRow, workflow_standing: BranchStatus | None) -> str:
@@ -46,7 +46,7 @@ def _head(workflow: WorkflowRow, workflow_standing: BranchStatus | None) -> str:
     )
     state, word = f"ph-{standing_colour(standing)}", standing_reason(standing, branch, workflow.state)
     word += " on the default branch" if standing in (WorkflowStatus.PASSING, WorkflowStatus.FAILING) else ""
-    runs = anchor("all its runs", "runs", [("repo", workflow.repo), ("workflow", workflow.name)])
+    runs = anchor("View all runs", "runs", [("repo", workflow.repo), ("workflow", workflow.name)])
     repo = anchor(workflow.repo, "", [("repo", workflow.repo)])
     return (
         f'<div class="ph-crumb">{anchor("Workflows", "workflow")} / {repo}</div>'
@@ -57,20 +57,18 @@ def _head(workflow: WorkflowRow, workflow_standing: BranchStatus | None) -> str:
 
 
 def drawn_note(drawn: int, total: int) -> str:
-    """Says what is not drawn."""
-    return "" if drawn >= total else f" · the newest {formatting.count(drawn)} of {formatting.count(total)}"
+    """A note on how many of the runs the chart shows; empty if it shows all."""
+    return "" if drawn >= total else f" · latest {formatting.count(drawn)} of {formatting.count(total)} runs"
 
 
 def sample_note(runs: int, total: int) -> str:
-    """Of how many runs jobs and steps are."""
-    known = (
-        f"the newest {formatting.count(runs)} of {pluralize(total, 'run')}" if runs < total else pluralize(runs, "run")
-    )
-    return f"{known} · most time first"
+    """The number of runs from which the figures of jobs and steps come."""
+    known = f"latest {formatting.count(runs)} of {pluralize(total, 'run')}" if runs < total else pluralize(runs, "run")
+    return f"{known} · longest first"
 
 
 def no_runs(trends: Trends, period: str) -> bool:
     if trends.comparison.current.runs.total:
         return False
-    st.info(f"No run in {period}.", icon=":material/info:")
+    st.info(f"No runs in {period}.", icon=":material/info:")
     return True

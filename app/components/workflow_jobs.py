@@ -14,30 +14,40 @@ _JOBS = (
     Column("Failed", "right", show="wide_only"),
     Column("Failure rate", width="118px"),
     Column("Median", "right"),
-    Column("Change", "right", "Median against the period before", "wide_only"),
+    Column("Change", "right", "Median vs. the previous period", "wide_only"),
     Column("p95", "right", show="wide_only"),
-    Column("p95 queue", "right", "Waiting for a runner", "desk_only"),
-    Column("On critical path", width="118px", help="Share of the runs whose length it decided", show="wide_only"),
+    Column("p95 queue", "right", "95th percentile of the queue time", "desk_only"),
+    Column(
+        "On critical path",
+        width="118px",
+        help="Share of runs where this job was on the critical path",
+        show="wide_only",
+    ),
     Column("Cost", "right", show="desk_only"),
-    Column("Alone", "right", "Median time there in which no other job ran: at most what a run would win", "desk_only"),
+    Column(
+        "Exclusive time",
+        "right",
+        "Median time during which only this job was running: upper bound of what you could save",
+        "desk_only",
+    ),
 )
 _STEPS = (
     Column("Step", fluid=True),
     Column("Runs", "right", show="wide_only"),
     Column("Failed", "right"),
     Column("Median", "right"),
-    Column("Change", "right", "Median against the period before", "wide_only"),
+    Column("Change", "right", "Median vs. the previous period", "wide_only"),
     Column("p95", "right", show="wide_only"),
 )
 _PAGE_SIZE = 50
 
 
 def job_table(figures: Sequence[JobFigures]) -> None:
-    long_table("jobs", _JOBS, figures, job_rows, caption="Jobs, most time first", noun="jobs", size=_PAGE_SIZE)
+    long_table("jobs", _JOBS, figures, job_rows, caption="Jobs, longest first", noun="jobs", size=_PAGE_SIZE)
 
 
 def step_table(figures: Sequence[StepFigures]) -> None:
-    long_table("steps", _STEPS, figures, step_rows, caption="Steps, most time first", noun="steps", size=_PAGE_SIZE)
+    long_table("steps", _STEPS, figures, step_rows, caption="Steps, longest first", noun="steps", size=_PAGE_SIZE)
 
 
 def jobs_csv(figures: Sequence[JobFigures]) -> tuple[Sequence[Column], Sequence[Row]]:

@@ -19,15 +19,17 @@ from health.metrics.service import WorkflowHealth
 
 _COLUMNS = (
     Column("Workflow", fluid=True),
-    Column("Default branch", help="Broken: the last run there that succeeded or failed was a failure; of 90 days"),
+    Column(
+        "Default branch", help="Failing: the last completed run on the default branch failed; runs of the last 90 days"
+    ),
     Column("Success rate", width="120px"),
     Column(
         "Change",
         "right",
-        "Success rate against the previous period; coloured where it is more than chance",
+        "Success rate vs. the previous period; coloured if the change is statistically significant",
         "wide_only",
     ),
-    Column("Last 20 runs", help="Oldest left; full bars failed", show="wide_only"),
+    Column("Last 20 runs", help="Oldest on the left; full-height bars failed", show="wide_only"),
     Column("Trend", help="Success rate over the period", show="desk_only"),
     Column("Runs", "right", show="wide_only"),
     Column("Failed", "right", show="wide_only"),
@@ -35,7 +37,7 @@ _COLUMNS = (
     Column(
         "Change",
         "right",
-        "Median duration against the previous period; coloured where it is more than chance",
+        "Median duration vs. the previous period; coloured if the change is statistically significant",
         "wide_only",
     ),
     Column("p95", "right", "95th percentile of the duration of successful runs", "desk_only"),
@@ -55,15 +57,15 @@ SORT_ORDERS: dict[str, Callable[[WorkflowHealth], Any]] = {
 
 
 def top_failing(workflows: WorkflowList, now: datetime, time: Query, limit: int) -> None:
-    """The first ones, and where to find the rest."""
+    """The first `limit` workflows, with a link to all of them."""
     table("workflows", _COLUMNS, _rows(workflows.items[:limit], workflows, now, time), caption="Workflows, worst first")
     if len(workflows.items) > limit:
-        all_workflows = cells.anchor(f"All {formatting.count(len(workflows.items))} workflows", "workflow", time)
+        all_workflows = cells.anchor(f"View all {formatting.count(len(workflows.items))} workflows", "workflow", time)
         st.html(f'<div class="ph-more">{all_workflows}</div>')
 
 
 def searchable_table(workflows: WorkflowList, now: datetime, time: Query) -> None:
-    """All of them, searched, ordered and paged."""
+    """All workflows, with search, order and pages."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="workflow-filters"):
         search = st.text_input(
             "Search workflows",
@@ -79,7 +81,7 @@ def searchable_table(workflows: WorkflowList, now: datetime, time: Query) -> Non
     ]
     listed.sort(key=SORT_ORDERS[order])
     if not listed:
-        st.caption("No workflow of that name ran in this period.")
+        st.caption("No workflow with runs in this period matches the search.")
         return
     long_table(
         "all-workflows",
@@ -95,7 +97,7 @@ def searchable_table(workflows: WorkflowList, now: datetime, time: Query) -> Non
 
 
 def export_rows(workflows: WorkflowList, now: datetime) -> tuple[Sequence[Column], Sequence[Row]]:
-    """All of them, whatever a page shows."""
+    """The columns and rows of the CSV export of all workflows."""
     return _COLUMNS, _rows(workflows.items, workflows, now, ())
 
 

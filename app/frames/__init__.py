@@ -1,4 +1,4 @@
-"""Dataclasses as frames for charts and tables."""
+"""Data frames for charts, made from the dataclasses of the domain."""
 
 from app.frames.cost import queue_cells, runner_labels, spending
 from app.frames.job_timeline import StepSpan, drawable, select_jobs, steps, timeline

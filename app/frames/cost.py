@@ -20,8 +20,8 @@ _NO_LABEL = "no label"
 def spending(
     points: Sequence[CostPoint], zone: ZoneInfo = UTC, *, window: Window | None = None, now: datetime | None = None
 ) -> pd.DataFrame:
-    """Columns: at; used, defect and wasted in minutes (used: what served, or all where the others are not known); all
-    three as they are written; partial and note (of buckets that the window cuts short)."""
+    """Columns: at; used, defect and wasted in minutes (used: compute without the other two, or all of it if these are
+    unknown); the three as text; partial and note (see app.charts.partial_buckets)."""
     rows = []
     for point, note in zip(points, partial_notes(points, zone, window, now), strict=True):
         wasted, defect = point.wasted_seconds or 0.0, point.defect_seconds or 0.0
@@ -31,7 +31,8 @@ def spending(
                 "used": max(point.compute_seconds - wasted - defect, 0.0) / 60,
                 "defect": defect / 60,
                 "wasted": wasted / 60,
-                "used_written": f"{formatting.minutes(point.compute_seconds)} in all · {formatting.money(point.cost_usd)}",
+                "used_written": f"{formatting.minutes(point.compute_seconds)} in total · "
+                f"{formatting.money(point.cost_usd)}",
                 "defect_written": formatting.NO_DATA if point.defect_seconds is None else formatting.minutes(defect),
                 "wasted_written": formatting.NO_DATA if point.wasted_seconds is None else formatting.minutes(wasted),
                 "partial": point.partial,
@@ -47,7 +48,7 @@ def runner_labels(names: Sequence[str | None]) -> list[str]:
 
 
 def queue_cells(cells: Sequence[QueueCell], labels: Sequence[str | None], shift: int, zone: str) -> pd.DataFrame:
-    """Columns: label, hour (on the viewer's clock), p95 (seconds, null for fewer than 5 jobs), hover."""
+    """Columns: label, hour (in the viewer's time zone), p95 (seconds; null for fewer than 5 jobs), hover."""
     rows = []
     for cell in cells:
         if cell.label not in labels:

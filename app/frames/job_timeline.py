@@ -18,9 +18,8 @@ from health.metrics.definitions.job_figures import critical_path
 def timeline(
     jobs: Sequence[JobSummary], started_at: datetime | None, now: datetime, limit: int | None = None
 ) -> pd.DataFrame:
-    """Own jobs of an attempt: no copies, no phantoms, none that were skipped. `end` is null where it is unknown: such a
-    job does not go on. `critical`: on the chain of jobs that decided how long it took. Of more than `most` jobs those
-    that `foremost` picks, in the order they began."""
+    """The drawable jobs of an attempt, in order of their start; at most `limit`, chosen by `select_jobs`. `end` is null
+    if it is unknown: such a job is not running. `critical`: on the critical path."""
     shown = drawable(jobs)
     chain = {link.job_id for link in critical_path(shown)} if all(job.completed_at for job in shown) else set()
     origin = started_at or min((job.started_at for job in shown if job.started_at), default=now)
@@ -43,15 +42,15 @@ def timeline(
 
 
 def drawable(jobs: Sequence[JobSummary]) -> list[JobSummary]:
-    """Jobs of the attempt that have a bar: no copies, no phantoms, none that were skipped."""
+    """The jobs of the attempt that have a bar: no copies, phantoms or skipped jobs."""
     return [job for job in jobs if not job.copied and not job.phantom and job.conclusion != Conclusion.SKIPPED]
 
 
 def select_jobs(
     jobs: Sequence[JobSummary], now: datetime, limit: int, critical_path: Collection[int] = ()
 ) -> list[JobSummary]:
-    """At most `most` of them, in the given order: failed ones first, then those whose id is in `chain`, then the
-    longest."""
+    """At most `limit` jobs, in the given order. Failed jobs take precedence, then those with an ID in `critical_path`,
+    then the longest."""
     if len(jobs) <= limit:
         return list(jobs)
 
@@ -77,8 +76,8 @@ def _duration_text(job: JobSummary, now: datetime) -> str:
 
 @dataclass(frozen=True)
 class StepSpan:
-    """A step of a job. `left` and `width`: when it ran, in percent of its job's time; 0 wide where it did not run, or
-    its times are unknown."""
+    """A step of a job. `left` and `width`: its position within the duration of the job, in percent; `width` is 0 if the
+    step did not run or its times are unknown."""
 
     name: str
     state: str
@@ -104,7 +103,7 @@ def _step(
 ) -> StepSpan:
     name, state = str(step.get("name") or ""), _step_state(job, step)
     start, end = span
-    # GitHub gives a skipped step times as well, at which nothing ran.
+    # GitHub returns times for skipped steps as well.
     if start is None or end is None or origin is None or step.get("conclusion") == Conclusion.SKIPPED:
         return StepSpan(name, state, formatting.duration(None))
     seconds = max((end - start).total_seconds(), 0.0)

@@ -1,4 +1,4 @@
-"""What fires, who knows of it, by which rules, and who is told."""
+"""Alerts page: open and resolved alerts, rules, silences and channels."""
 
 from app import session
 from app.components.alerts import alert_list, dialogs, sections
@@ -19,5 +19,5 @@ if section == "rules":
 elif section == "silences":
     sections.silences(overview, status.version)
 else:
-    nothing = None if status.has_runs else "No run is stored yet."
-    sections.alerts(overview, session.zone(), status.caveat or nothing)
+    no_runs = None if status.has_runs else "No runs are stored yet."
+    sections.alerts(overview, session.zone(), status.caveat or no_runs)

@@ -1,4 +1,4 @@
-"""Is it complete, and can I trust it?"""
+"""Collector page: completeness of the data, state of the collector, and storage."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""Two to five runs side by side."""
+"""Compare page: two to five runs side by side."""
 
 import streamlit as st
 
@@ -18,8 +18,8 @@ except data.ComparisonError as error:
     compare.nothing_to_compare(markdown(f"{error}."))
     st.stop()
 
-st.html('<h2 class="ph-title">Runs side by side</h2>')
+st.html('<h2 class="ph-title">Compare runs</h2>')
 compare.run_heads(comparison.runs, session.zone())
-subtitle = "most changed first · change: last against first"
+subtitle = "largest change first · change: last vs. first run"
 with panel("Jobs", subtitle, csv=("compared-jobs", lambda: compare.jobs_csv(comparison))):
     compare.job_table(comparison, "compared")

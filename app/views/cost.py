@@ -1,4 +1,4 @@
-"""Minutes and money, what of them served nothing, and how long jobs wait for a runner."""
+"""Cost & capacity page: compute, cost, waste and queue times."""
 
 import streamlit as st
 
@@ -40,26 +40,26 @@ week = frames.clock_shift(session.zone(), window)
 labels = [runner.label for runner in usage.queues.runners[:8]]
 with st.grid(2, min_column_width=320, gap="small"):
     with panel(
-        "Compute minutes", f"of all jobs, not rounded, {frames.bucket_text(selection.interval(), series)}", stretch=True
+        "Compute minutes", f"all jobs, not rounded, {frames.bucket_text(filters.interval(), series)}", stretch=True
     ):
         figure(
             trends.compute_minutes(minutes, since, until, zone=str(clock)),
             "minutes",
-            "Compute minutes of all jobs: used, of attempts that found a defect, and waste",
+            "Compute minutes of all jobs: used, attempts that found a defect, and waste",
         )
-    with panel("Waiting for a runner", f"p95 by hour of the day, {week.zone} · empty: fewer than 5 jobs", stretch=True):
+    with panel("Queue time by hour", f"p95 by hour of the day, {week.zone} · empty: fewer than 5 jobs", stretch=True):
         cells = frames.queue_cells(usage.queues.cells, labels, week.hours, week.zone)
         figure(
             heatmap.queues(cells, frames.runner_labels(labels), dark=session.is_dark()), "queues", "Queue time by hour"
         )
 
-with panel("Where it goes", selection.describe(), csv=("spend", lambda: cost.spend_csv(spent))):
-    controls.spend_control(cost.SPEND_GROUPS)
+with panel(f"Spend by {by.lower()}", filters.describe(), csv=("spend", lambda: cost.spend_csv(spent))):
+    filters.spend_choice(cost.SPEND_GROUPS)
     cost.spend_table(spent, time)
     cost.truncation_note(spent)
 with panel(
     "Waste and defects",
-    "most waste first · a failed attempt that no re-run turned green found a defect",
+    "most waste first · a failed attempt without a later success found a defect",
     csv=("waste", lambda: cost.wasted_csv(usage.wasted)),
 ):
     cost.wasted_table(usage.wasted, time)

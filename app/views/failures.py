@@ -1,4 +1,4 @@
-"""Why runs fail, clustered by cause; and, chosen by `?cause=`, the runs of one."""
+"""Failures page: failure causes; with `?cause=`, the runs of one cause."""
 
 import streamlit as st
 
@@ -6,7 +6,7 @@ from app import data, filters, session
 from app.components import failure_causes, page_states
 from app.components.freshness import completeness
 from app.widgets.panel import panel
-from core import formatting
+from core.formatting import pluralize
 
 status = load_status()
 if not status.has_runs:
@@ -29,10 +29,10 @@ if fingerprint:
     st.stop()
 
 causes = data.causes(scope, window, now, status.version)
-subtitle = f"{formatting.count(causes.looked_at)} failed jobs of {filters.describe()}"
-subtitle += f" · {formatting.count(causes.unnamed)} failed runs without a known cause"
-with panel("Causes of failures", subtitle, csv=("causes", lambda: failure_causes.causes_csv(causes, now))):
+subtitle = f"{pluralize(causes.looked_at, 'failed job')} in {filters.describe()}"
+subtitle += f" · {pluralize(causes.unnamed, 'failed run')} with no error extracted"
+with panel("Failure causes", subtitle, csv=("causes", lambda: failure_causes.causes_csv(causes, now))):
     if causes.items:
         failure_causes.cause_table(causes, now, time)
     else:
-        st.caption("No failed job of this time has a log that names a cause.")
+        st.caption("No error was extracted from the logs of failed jobs in this period.")

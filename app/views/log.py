@@ -1,4 +1,4 @@
-"""One log, from its first line to its last."""
+"""Log page: the complete log of one job."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""Are we healthy, and what is broken now?"""
+"""Overview page: items that need attention, key figures, trends and the workflows that fail most."""
 
 import streamlit as st
 
@@ -30,7 +30,7 @@ if not trend_data.comparison.current.runs.total:
 if session.is_kiosk():
     kiosk.kiosk_figures(trend_data.comparison, filters.period())
     completeness(trend_data.comparison.current.data, window.since, scope.repos)
-    kiosk.workflow_tiles(data.workflows(scope, window, status.version))
+    kiosk.workflow_fields(data.workflows(scope, window, status.version))
     st.stop()
 
 clock = frames.bucket_zone(interval, session.zone())
@@ -53,14 +53,14 @@ with st.grid(2, min_column_width=320, gap="small"):
     before = (
         f" · grey: {previous_period(trend_data.comparison, filters.period_length())}" if trend_data.previous else ""
     )
-    with panel("Success rate", f"share of decided runs, {bucket}{before} · ▼ got worse", stretch=True):
+    with panel("Success rate", f"share of completed runs, {bucket}{before} · ▼ regression", stretch=True):
         marks = frames.markers(regressions, "success", window, clock)
         figure(
             trends.success_rate(series, since, until, zone=str(clock), markers=marks),
             "success-rate",
             "Success rate over time",
         )
-    with panel("Duration", f"median and p95 of decided runs, {bucket}", stretch=True):
+    with panel("Duration", f"median and p95 of completed runs, {bucket}", stretch=True):
         figure(
             trends.durations(
                 series,
@@ -81,10 +81,10 @@ with st.grid(2, min_column_width=320, gap="small"):
     with panel("Failure rate by hour", f"{clock_words}, weekday × hour · empty: fewer than 5 runs", stretch=True):
         figure(heatmap.failure_rate(local.frame, dark=session.is_dark()), "heat", "Failure rate by weekday and hour")
 
-# What the eye meets first is asked for after the charts: it looks at more, and they need not wait for it.
+# The list at the top is filled after the charts: its queries read more, and the charts need not wait for it.
 with attention_area:
     attention(data.attention(scope, now, status.version), now, caveat=status.caveat)
 listed = data.workflows(scope, window, status.version)
 csv = "workflows", lambda: workflows.export_rows(listed, now)
-with panel("Workflows", "broken ones first, then by lowest success rate", key="workflow-panel", csv=csv):
-    workflows.top_failing(listed, now, selection.time_query(), 15)
+with panel("Workflows", "failing first, then by lowest success rate", key="workflow-panel", csv=csv):
+    workflows.top_failing(listed, now, filters.time_query(), 15)

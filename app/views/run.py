@@ -1,4 +1,4 @@
-"""One run: its attempts, its jobs on a common clock, and why it failed."""
+"""Run page: attempts, failure causes, timeline and logs of the jobs, and changes since the last success."""
 
 import streamlit as st
 
@@ -37,7 +37,7 @@ completeness(figures.completeness(repo, run.window_of(newest.run), status.versio
 if run.has_many_jobs(detail.jobs):
     with panel(
         "All jobs",
-        "failed ones first · a job leads to its log",
+        "failed jobs first · click a job to open its log",
         csv=run_jobs.jobs_csv(detail.jobs, run_id, attempt, session.zone()),
     ):
         run_jobs.job_list(detail.jobs, run_id, attempt, session.zone())
@@ -47,7 +47,7 @@ with panel("Timeline" if run.has_many_jobs(detail.jobs) else "Jobs", run.timelin
     if len(frame):
         figure(timeline(frame), "timeline", "Jobs of the run over time")
     else:
-        st.caption("No job of this attempt is known: it never started, or its jobs are still being read.")
+        st.caption("No jobs are stored for this attempt: it never started, or its jobs are not read yet.")
     run.omitted_jobs_note(detail)
     run.steps(detail, attempt, status.version)
 
@@ -59,9 +59,7 @@ if newest.run.conclusion:
     on_demand = len(detail.jobs) > compare.MAX_INLINE_JOBS
     changes = data.since_green(run_id, status.version, jobs=not on_demand)
     if changes:
-        subtitle = "what changed: commits and jobs" + (
-            " of the latest attempt" if attempt != newest.run.attempt else ""
-        )
+        subtitle = "changed commits and jobs" + (" of the latest attempt" if attempt != newest.run.attempt else "")
         with panel("Since the last success", subtitle, csv=compare.since_green_csv(changes, run_id, status.version)):
             compare.since_green(changes, session.zone())
             if on_demand and changes.last_success:

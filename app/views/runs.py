@@ -1,4 +1,4 @@
-"""All runs: filter, search, compare some, open one."""
+"""Runs page: all runs, with filters, search and the selection for a comparison."""
 
 import streamlit as st
 
@@ -22,7 +22,7 @@ if not status.has_runs:
 
 @st.fragment(run_every=_LIVE_SECONDS)
 def listed() -> None:
-    """Renews itself: the newest runs, and how long running ones have been at it."""
+    """The runs of the selected page, refreshed every few seconds with new runs and the durations of unfinished ones."""
     version = data.status().version
     window = filters.window(data.now(version))
     cursor = current_cursor((scope, filters.period(), filters.search_text()))

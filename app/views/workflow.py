@@ -1,4 +1,4 @@
-"""Every workflow; and, chosen by `?id=`, one of them: its runs, branches, jobs and steps."""
+"""Workflows page: all workflows; with `?id=`, the runs, branches, jobs and steps of one workflow."""
 
 import streamlit as st
 
@@ -61,7 +61,7 @@ slower = next(
 runs = data.scatter(scope, window, status.version)
 since, until = frames.axis(window, session.zone())
 more = workflow_head.drawn_note(len(runs.points), runs.total)
-with panel("Runs", f"each by its start and duration · click one to open it · {session.zone()}{more}"):
+with panel("Runs", f"start time vs. duration · click a dot to open the run · {session.zone()}{more}"):
     marks = frames.markers([slower] if slower else [], "duration", window, session.zone())
     dots = frames.run_points(runs.points, session.zone())
     figure(
@@ -73,7 +73,7 @@ with panel("Runs", f"each by its start and duration · click one to open it · {
 if slower and window.since < slower.since < window.until:
     found_slow = data.slowdown(workflow.repo, workflow.id, slower.branch, window, slower.since, status.version)
     csv_slow = "slowdown", lambda: slowdown.export_rows(found_slow)
-    with panel("What got slower", slowdown.slowdown_text(found_slow, slower, session.zone()), csv=csv_slow):
+    with panel("Slower jobs and steps", slowdown.slowdown_text(found_slow, slower, session.zone()), csv=csv_slow):
         slowdown.slowdown_table(found_slow)
 
 branches = frames.by_branch(
@@ -82,9 +82,9 @@ branches = frames.by_branch(
 since, until = frames.axis(window, interval=Interval.DAY)
 by_day = frames.bucket_text(Interval.DAY, branches, "dashed")
 with st.grid(2, min_column_width=320, gap="small"):
-    with panel("Success rate by branch", f"the busiest, {by_day}", stretch=True):
+    with panel("Success rate by branch", f"busiest branches, {by_day}", stretch=True):
         figure(charts.rates(branches, since, until, dark=session.is_dark()), "branch-rates", "Success rate by branch")
-    with panel("Duration by branch", f"median of the busiest, {by_day}", stretch=True):
+    with panel("Duration by branch", f"median, busiest branches, {by_day}", stretch=True):
         figure(
             charts.durations(branches, since, until, dark=session.is_dark()),
             "branch-durations",
@@ -103,9 +103,7 @@ with panel("Steps", subtitle, csv=("steps", lambda: workflow_jobs.steps_csv(step
 
 causes = findings.causes(scope, window, now, status.version)
 if causes.items:
-    with panel(
-        "Causes of failures", "most frequent first", csv=("causes", lambda: failure_causes.causes_csv(causes, now))
-    ):
+    with panel("Failure causes", "most frequent first", csv=("causes", lambda: failure_causes.causes_csv(causes, now))):
         failure_causes.cause_table(causes, now, filters.time_query())
 
 page, _ = run_page(scope, window, "", None, status.version)

@@ -1,7 +1,4 @@
-"""Key figures with their trend and the change against the previous period.
-
-A screen that nobody touches: what is broken in large letters, the figures, and a field for each workflow.
-"""
+"""Cards of key figures with their trend and the change from the previous period."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +15,7 @@ from health.metrics.definitions.distribution import is_small_sample
 from health.metrics.definitions.formulas import PROVISIONAL_LABEL, Metrics, is_provisional
 from health.metrics.service import STANDARDIZED_FIGURE, Comparison, Point
 
-# A figure, and how its trend is drawn.
+# The name of a figure, and the function that draws its trend.
 Tile = tuple[str, Callable[[Sequence[float | None], str], str]]
 HEALTH_TILES: tuple[Tile, ...] = (
     ("success_rate", wide_line_sparkline),
@@ -45,7 +42,7 @@ _TONES = {True: "good", False: "bad", None: "even"}
 
 @dataclass(frozen=True)
 class MetricCard:
-    """A tile without a change: its value and a note as they are written, and the trend."""
+    """A card without a change: value and note as text, a tooltip, and the trend."""
 
     name: str
     label: str
@@ -56,7 +53,7 @@ class MetricCard:
 
 
 def health_tiles(rate: str) -> tuple[Tile, ...]:
-    """The tiles of health with that success rate: by run, by first attempt or by commit."""
+    """The cards of the Overview. `rate`: the success rate by run, by first attempt or by commit."""
     return ((rate, wide_line_sparkline), *HEALTH_TILES[1:])
 
 
@@ -68,8 +65,8 @@ def tiles(
     selection: Sequence[Tile] = HEALTH_TILES,
     extra_cards: Sequence[MetricCard] = (),
 ) -> None:
-    """Drawn as one piece of HTML: five of Streamlit's own metrics would load a charting library for their lines.
-    Buckets that the window cuts short are left out of the trends, or each would end in a drop."""
+    """Cards as one piece of HTML: Streamlit's metrics would load a charting library for their trends. Trends omit
+    partial time buckets, or each would end in a drop."""
     shown = [point.metrics for point in points if not point.partial] or [point.metrics for point in points]
     cards = [_card(comparison, shown, period, now, FIGURES[name], draw) for name, draw in selection]
     cards += [
@@ -82,7 +79,7 @@ def tiles(
 
 
 def secondary_metrics(comparison: Comparison, now: datetime) -> None:
-    """What has no tile of its own, in one line."""
+    """The figures without a card, in one line."""
     figures, written = comparison.current, display(comparison.current)
     items = "".join(
         f'<span title="{html(FIGURES[name].description)}">{html(FIGURES[name].label)}<b>{html(written[name])}</b>'
@@ -93,7 +90,7 @@ def secondary_metrics(comparison: Comparison, now: datetime) -> None:
 
 
 def change_title(delta: Change | None) -> str:
-    """The samples and the interval of a change, for its hover."""
+    """The sample sizes and the confidence interval of a change, for its tooltip."""
     if delta is None:
         return ""
     samples = f"{formatting.count(delta.n)} now, {formatting.count(delta.n_before)} before"
@@ -101,11 +98,11 @@ def change_title(delta: Change | None) -> str:
         return samples
     unit = " percentage points" if delta.text.endswith("pp") else " %"
     low, high = (f"{bound:+.1f}".replace("-", "−") for bound in delta.interval)
-    return f"{samples}; 95 % interval {low} to {high}{unit}"
+    return f"{samples}; 95% confidence interval {low} to {high}{unit}"
 
 
 def previous_period(comparison: Comparison, period: str) -> str:
-    """The previous period in words."""
+    """The previous period in words, such as `30d, 5 weeks earlier`."""
     weeks = comparison.window.weeks_before
     return f"{period}, {weeks} {'week' if weeks == 1 else 'weeks'} earlier"
 
@@ -137,7 +134,7 @@ def _card(
 
 
 def _note(figure: Figure, figures: Metrics, comparison: Comparison, now: datetime) -> str:
-    """Words for what is not final, or of few runs."""
+    """Notes on figures that are provisional, incomplete or from few runs."""
     words = []
     if figure.distribution and figure.value(figures) is not None and is_small_sample(figure.sample(figures)):
         n = figure.sample(figures)
@@ -145,7 +142,7 @@ def _note(figure: Figure, figures: Metrics, comparison: Comparison, now: datetim
     if is_provisional(figure.name, comparison.window, now):
         words.append(PROVISIONAL_LABEL)
     if figure.name == "cost_usd" and figures.cost_unknown_minutes:
-        words.append(f"without {formatting.count(figures.cost_unknown_minutes)} min of unknown price")
+        words.append(f"excludes {formatting.count(figures.cost_unknown_minutes)} min without a known price")
     if figure.name == "runs" and figures.runs.in_progress:
         words.append(f"{formatting.count(figures.runs.in_progress)} still running")
     return f' <small class="ph-dim">{html(" · ".join(words))}</small>' if words else ""

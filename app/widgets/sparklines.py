@@ -12,7 +12,7 @@ _BAR, _GAP, _HEIGHT, _WIDTH = 4, 1.1, 22, 84
 
 
 def outcome_strip(outcomes: Sequence[str]) -> str:
-    """The last outcomes as bars, oldest left. Failures are full bars, the rest half: told apart without colour."""
+    """The last outcomes as bars, oldest on the left. The height differs too, so that colour is not the only sign."""
     bars: dict[str, list[str]] = {}
     for index, outcome in enumerate(outcomes):
         high = _HEIGHT if outcome == "failure" else 14 if outcome == "success" else 8
@@ -24,7 +24,7 @@ def outcome_strip(outcomes: Sequence[str]) -> str:
 
 
 def sparkline(values: Sequence[float | None], *, low: float = 0.0, high: float | None = None) -> str:
-    """A line without axes; it is broken where nothing is known."""
+    """A line without axes, with gaps for None."""
     values = list(dropwhile(lambda value: value is None, values))
     known = [value for value in values if value is not None]
     if not known:
@@ -36,7 +36,7 @@ def sparkline(values: Sequence[float | None], *, low: float = 0.0, high: float |
         if value is None:
             pen = "M"
             continue
-        # The stroke of no length makes a dot of a value between two unknown ones.
+        # A stroke of length 0 draws a value between two gaps as a dot.
         commands.append(f"{pen}{index * step:.1f} {(_HEIGHT - 3) * (1 - (value - low) / span) + 1.5:.1f}h0")
         pen = "L"
     return _data_uri(
@@ -46,7 +46,7 @@ def sparkline(values: Sequence[float | None], *, low: float = 0.0, high: float |
 
 
 def column_sparkline(values: Sequence[float], colour: str = FAILURE) -> str:
-    """Counts a day as little columns."""
+    """Counts per day as small columns."""
     top, step = max([*values, 1]), _WIDTH / max(len(values), 1)
     wide = max(step - 1, 1)
     bars = "".join(
@@ -59,7 +59,7 @@ def column_sparkline(values: Sequence[float], colour: str = FAILURE) -> str:
 
 
 def wide_line_sparkline(values: Sequence[float | None], tone: str) -> str:
-    """A line that is stretched over the width of its tile."""
+    """A line stretched to the width of its card."""
     known = [value for value in values if value is not None]
     low, span = (min(known), (max(known) - min(known)) or 1.0) if known else (0.0, 1.0)
     step, commands, pen = 100 / max(len(values) - 1, 1), [], "M"
@@ -92,7 +92,7 @@ def _stretched_svg(body: str) -> str:
 
 
 def _data_uri(width: int, body: str) -> str:
-    """The address of a small picture: HTML from a page may not hold a drawing itself."""
+    """A picture as a data URI, as st.html removes inline SVG."""
     return _encoded(f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{_HEIGHT}">{body}</svg>')
 
 

@@ -1,10 +1,11 @@
-"""The editor of a rule. Its widgets speak of minutes and percent, the rule of seconds and shares."""
+"""The form of a rule. Its widgets show minutes and percent; the rule has seconds and shares."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
+from app.components.alerts.dialogs import PATTERN_HELP
 from app.widgets.text import markdown
 from db.enums import RuleScope, Severity
 from health.alerts.notifications.text import SEVERITIES, format_span
@@ -15,29 +16,29 @@ from health.alerts.rules.types import RULE_TYPES, RuleType, Unit
 _HOUR, _DAY = 3600.0, 86400.0
 _WINDOWS = (1800.0, _HOUR, 3 * _HOUR, 6 * _HOUR, 12 * _HOUR, _DAY, 3 * _DAY, 7 * _DAY, 14 * _DAY, 30 * _DAY)
 _REPEATS = (None, _HOUR, 4 * _HOUR, 12 * _HOUR, _DAY, 7 * _DAY)
-# How a threshold is typed: its unit's name, and how many of the rule's units one of them is.
+# The unit of a threshold in the form, and its size in the unit of the rule.
 _TYPED = {Unit.RUNS: ("runs", 1.0), Unit.SHARE: ("%", 0.01), Unit.SECONDS: ("minutes", 60.0), Unit.FACTOR: ("×", 1.0)}
 _FIELDS = (("repos", "Repositories"), ("workflows", "Workflows"), ("branches", "Branches"))
 _LABELS = {
-    "open_at": "Opens at",
-    "per": "One alert for",
-    "minimum": "At least",
+    "open_at": "Trigger at",
+    "per": "One alert per",
+    "minimum": "Minimum sample size",
     "repos": "Repositories",
-    "repeat_seconds": "Repeat while it fires",
+    "repeat_seconds": "Reminder interval",
     "window_seconds": "Window",
 }
-_PER = {RuleScope.WORKFLOW: "a workflow", RuleScope.REPOSITORY: "a repository"}
+_PER = {RuleScope.WORKFLOW: "Workflow", RuleScope.REPOSITORY: "Repository"}
 
 
 def rule_form(rule: Rule, options: Mapping[str, Sequence[str]], channels: Sequence[str]) -> Rule | None:
-    """The rule as the widgets have it now; null where it cannot be used, and why is said. Every rule has widgets of its
-    own, and so has every kind."""
+    """The rule as entered; None if it is not valid, with an error message. The keys of the widgets contain the rule and
+    its type, so that values never carry over from another rule or type."""
     tag = f"{rule.id or 'new'}"
     fixed = rule.built_in
     with st.grid(2, min_column_width=220, gap="small"):
         name = st.text_input("Name", rule.name, key=f"rule-name-{tag}", max_chars=200, disabled=fixed)
         kind = st.selectbox(
-            "What is measured",
+            "Rule type",
             list(RULE_TYPES),
             index=list(RULE_TYPES).index(rule.kind),
             key=f"rule-kind-{tag}",
@@ -61,18 +62,18 @@ def rule_form(rule: Rule, options: Mapping[str, Sequence[str]], channels: Sequen
 
 
 def error_text(error: InvalidRule, spec: RuleType, open_at: float) -> str:
-    """What is wrong with a rule, by the labels and in the units of the form."""
+    """Why a rule is not valid, with the labels and units of the form."""
     unit, size = _TYPED[spec.unit]
     label = _LABELS.get(error.field, error.field.replace("_", " ").capitalize())
     if error.field == "open_at":
-        kind = " a whole number" if spec.unit is Unit.RUNS else ""
+        number = "whole number" if spec.unit is Unit.RUNS else "value"
         return (
-            f"{label}:{kind} from {spec.min_threshold / size:,g} to {spec.max_threshold / size:,g} {unit} is allowed."
+            f"{label}: enter a {number} from {spec.min_threshold / size:,g} to {spec.max_threshold / size:,g} {unit}."
         )
     if error.field == "close_at" and spec.allows_close_at:
-        return f"{label}: more than 0 and at most {open_at / size:,g} {unit}, from which the alert opens, is allowed."
+        return f"{label}: enter a value greater than 0 and no higher than 'Trigger at' ({open_at / size:,g} {unit})."
     if error.field == "objective":
-        return f"{label}: a success rate from 50 to 99.99 % is allowed."
+        return f"{label}: enter a success rate from 50 to 99.99 %."
     return f"{label}: {error}."
 
 
@@ -81,7 +82,7 @@ def _condition_fields(rule: Rule, spec: RuleType, tag: str, *, fixed: bool) -> d
     is_integer = spec.unit is Unit.RUNS
     with st.grid(5, min_column_width=150, gap="small"):
         open_at = st.number_input(
-            f"Opens at ({unit})",
+            f"Trigger at ({unit})",
             value=_to_widget_value(rule.open_at, size, as_integer=is_integer),
             key=f"rule-open-{tag}",
             disabled=fixed,
@@ -91,7 +92,7 @@ def _condition_fields(rule: Rule, spec: RuleType, tag: str, *, fixed: bool) -> d
         close_at = None
         if spec.allows_close_at:
             close_at = st.number_input(
-                f"Closes below ({unit})",
+                f"Resolve below ({unit})",
                 value=_to_widget_value(rule.close_at, size) if rule.close_at is not None else None,
                 key=f"rule-close-{tag}",
                 disabled=fixed,
@@ -102,7 +103,7 @@ def _condition_fields(rule: Rule, spec: RuleType, tag: str, *, fixed: bool) -> d
         minimum = None
         if spec.default_min_samples is not None:
             minimum = st.number_input(
-                f"At least ({spec.sample_unit})",
+                f"Minimum {spec.sample_unit}",
                 value=rule.minimum,
                 key=f"rule-least-{tag}",
                 disabled=fixed,
@@ -123,7 +124,7 @@ def _condition_fields(rule: Rule, spec: RuleType, tag: str, *, fixed: bool) -> d
         per = rule.per
         if len(spec.scopes) > 1:
             per = st.selectbox(
-                "One alert for",
+                "One alert per",
                 list(spec.scopes),
                 index=list(spec.scopes).index(rule.per),
                 key=f"rule-per-{tag}",
@@ -158,7 +159,7 @@ def _window_field(rule: Rule, spec: RuleType, tag: str, *, fixed: bool) -> float
 def _scope_fields(
     rule: Rule, spec: RuleType, options: Mapping[str, Sequence[str]], tag: str, *, fixed: bool
 ) -> Patterns:
-    empty = {"repos": "All", "workflows": "All", "branches": "All" if spec.any_branch else "The default branch of each"}
+    empty = {"repos": "All", "workflows": "All", "branches": "All" if spec.any_branch else "Default branches"}
     fields = [
         (field, label)
         for field, label in _FIELDS
@@ -177,7 +178,7 @@ def _scope_fields(
                     accept_new_options=True,
                     placeholder=empty[field],
                     disabled=fixed,
-                    help="Choose, or type a pattern: * and ? stand for anything, acme/* is a whole owner",
+                    help=PATTERN_HELP,
                 )
             )
     return Patterns(*(patterns.get(field, ()) for field, _ in _FIELDS))
@@ -196,16 +197,16 @@ def _notification_fields(rule: Rule, channels: Sequence[str], tag: str) -> dict[
             format_func=lambda severity: SEVERITIES[severity],
         )
         to = st.multiselect(
-            "Channels", offered, list(rule.channels), key=f"rule-channels-{tag}", placeholder="All that are configured"
+            "Channels", offered, list(rule.channels), key=f"rule-channels-{tag}", placeholder="All configured channels"
         )
         repeat = st.selectbox(
-            "Repeat while it fires",
+            "Reminder interval",
             repeats,
             index=repeats.index(rule.repeat_seconds),
             key=f"rule-repeat-{tag}",
             format_func=lambda seconds: f"Every {format_span(seconds)}" if seconds else "Never",
         )
-    enabled = st.toggle("Switched on", rule.enabled, key=f"rule-on-{tag}")
+    enabled = st.toggle("Enabled", rule.enabled, key=f"rule-on-{tag}")
     return {
         "severity": Severity(severity or rule.severity),
         "channels": tuple(to),

@@ -1,7 +1,4 @@
-"""The rules, each with how often it would have fired.
-
-Silences: what is silent until when, and a form for a new one.
-"""
+"""The table of rules with their replays, the replay of one rule, and silences with the form for a new one."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,7 +7,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from app.components.alerts.alert_list import scope_text
-from app.components.alerts.dialogs import MAX_COMMENT_LENGTH, SPANS, clean_text, name_input, recorded_name
+from app.components.alerts.dialogs import MAX_COMMENT_LENGTH, PATTERN_HELP, SPANS, clean_text, name_input, recorded_name
 from app.data import alerts
 from app.widgets import cells
 from app.widgets.cells import Cell
@@ -26,21 +23,21 @@ from health.alerts.rules.types import format_value
 
 _COLUMNS = (
     Column("Rule"),
-    Column("Fires from", "right"),
-    Column("About", show="wide_only"),
+    Column("Threshold", "right"),
+    Column("Scope", show="wide_only"),
     Column("Severity", show="wide_only"),
     Column("Channels", show="desk_only"),
-    Column("Repeats", "right", show="desk_only"),
-    Column("Last 30 days", "right", "How often it would have fired: replayed over the stored runs"),
+    Column("Reminders", "right", show="desk_only"),
+    Column("Last 30 days", "right", "Replay: number of alerts that the rule would have opened for the stored runs"),
 )
 _TIMES = (
-    Column("Where"),
+    Column("Scope"),
     Column("Opened", "right"),
-    Column("Lasted", "right"),
-    Column("Value", "right", "What opened it", "wide_only"),
+    Column("Duration", "right"),
+    Column("Value", "right", "Value that opened the alert", "wide_only"),
 )
 _MAX_SHOWN = 12
-# Each rule of a page is replayed.
+# Every rule of a page is replayed, so pages are short.
 _PAGE_SIZE = 25
 
 
@@ -61,7 +58,7 @@ def rules_file(rules: Sequence[Rule], now: datetime) -> tuple[Sequence[Column], 
 
 
 def preview(rule: Rule, replay: Backtest, zone: ZoneInfo) -> None:
-    """What it would have done, before it is saved."""
+    """The alerts that the rule would have opened; works before the rule is saved."""
     if replay.note and not replay.runs:
         st.info(html(replay.note), icon=":material/info:")
         return
@@ -76,12 +73,14 @@ def preview(rule: Rule, replay: Backtest, zone: ZoneInfo) -> None:
         rows = [_episode_row(rule, alert, zone) for alert in replay.items[:_MAX_SHOWN]]
         table("replay", _TIMES, rows, caption="When it would have fired, newest first")
     if replay.fired > _MAX_SHOWN:
-        st.caption(f"The newest {_MAX_SHOWN} of {replay.fired:,}. Fewer? Raise the threshold, or the least sample.")
+        st.caption(
+            f"Showing {_MAX_SHOWN} of {replay.fired:,}. Too noisy? Raise the threshold or the minimum sample size."
+        )
 
 
 def _row(rule: Rule, now: datetime) -> Row:
     link = cells.anchor(rule.name, "alerts", [("show", "rules"), ("rule", rule.id)])
-    kind = rule.rule_type.label + (" · built in" if rule.built_in else "") + ("" if rule.enabled else " · switched off")
+    kind = rule.rule_type.label + (" · built-in" if rule.built_in else "") + ("" if rule.enabled else " · disabled")
     return (
         Cell(f'<span class="ph-two">{link}<small>{html(kind)}</small></span>', rule.name),
         Cell(html(rule.threshold), rule.open_at),
@@ -102,7 +101,7 @@ def _fired_count(rule: Rule, now: datetime) -> Cell:
     replay = alerts.backtest(rule, now)
     if replay.note and not replay.runs:
         return Cell(f'<span title="{html(replay.note)}">{formatting.NO_DATA}</span>', None)
-    return Cell(f"{formatting.count(replay.fired)} ×", replay.fired)
+    return Cell(formatting.count(replay.fired), replay.fired)
 
 
 def _episode_row(rule: Rule, alert: BacktestAlert, zone: ZoneInfo) -> Row:
@@ -115,7 +114,7 @@ def _episode_row(rule: Rule, alert: BacktestAlert, zone: ZoneInfo) -> Row:
     return (
         Cell(where, alert.target.label),
         cells.timestamp(alert.opened_at, zone),
-        cells.duration(lasted) if lasted is not None else Cell('<span class="ph-red">still would</span>', None),
+        cells.duration(lasted) if lasted is not None else Cell('<span class="ph-red">ongoing</span>', None),
         Cell(html(format_value(rule.kind, alert.value)), alert.value),
     )
 
@@ -126,8 +125,8 @@ def rule_names(rules: Sequence[Rule]) -> Mapping[int, str]:
 
 _STATE_LABELS = {
     SilenceState.ACTIVE: ("⊘ Active", "blue"),
-    SilenceState.PENDING: ("◌ Not yet", "gray"),
-    SilenceState.ENDED: ("✓ Over", "gray"),
+    SilenceState.PENDING: ("◌ Pending", "gray"),
+    SilenceState.ENDED: ("✓ Ended", "gray"),
 }
 _FIELDS = (("repos", "Repositories"), ("workflows", "Workflows"), ("branches", "Branches"))
 
@@ -153,20 +152,20 @@ def new_silence(options: Mapping[str, Sequence[str]]) -> None:
                     key=f"quiet-{name}",
                     accept_new_options=True,
                     placeholder="Any",
-                    help="Choose, or type a pattern: * and ? stand for anything, acme/* is a whole owner",
+                    help=PATTERN_HELP,
                 )
                 for name, label in _FIELDS
             }
-            span = st.segmented_control("For", list(SPANS), default="4 hours", required=True, key="quiet-span")
+            span = st.segmented_control("Duration", list(SPANS), default="4 hours", required=True, key="quiet-span")
             name = name_input("quiet-name")
-            comment = st.text_input("Why", key="quiet-comment", max_chars=MAX_COMMENT_LENGTH)
+            comment = st.text_input("Reason", key="quiet-comment", max_chars=MAX_COMMENT_LENGTH)
         if st.form_submit_button("Silence", icon=":material/notifications_off:", key="quiet-send"):
             _add(Patterns(*(tuple(chosen[field]) for field, _ in _FIELDS)), str(span), comment, name)
 
 
 def _add(scope: Patterns, span: str, comment: str, name: str) -> None:
     if scope == Patterns():
-        st.error("Say what is to be silent: at least one repository, workflow or branch. \\* is everything.")
+        st.error("Choose at least one repository, workflow or branch. Use \\* for all.")
         return
     try:
         for field, _ in _FIELDS:
