@@ -1,7 +1,7 @@
 """Colours and labels of outcomes, workflow states and completeness states. Every colour comes with a sign and a
 word."""
 
-from db.enums import LedgerState
+from db.enums import CompletenessState
 from health.metrics.definitions.episodes import WorkflowStatus
 
 _SYMBOLS = {
@@ -53,12 +53,12 @@ _GROUPS = {
     "action_required": "orange",
 }
 _LEDGER_LABELS = {
-    LedgerState.COMPLETE: ("✓ Complete", "green"),
-    LedgerState.ARCHIVED: ("✓ Archived", "green"),
-    LedgerState.NO_ACTIONS: ("– No Actions", "gray"),
-    LedgerState.CATCHING_UP: ("◌ Catching up", "blue"),
-    LedgerState.GAPS: ("! Gaps", "orange"),
-    LedgerState.FAILING: ("✕ Cannot be read", "red"),
+    CompletenessState.COMPLETE: ("✓ Complete", "green"),
+    CompletenessState.ARCHIVED: ("✓ Archived", "green"),
+    CompletenessState.NO_ACTIONS: ("– No Actions", "gray"),
+    CompletenessState.CATCHING_UP: ("◌ Catching up", "blue"),
+    CompletenessState.GAPS: ("! Gaps", "orange"),
+    CompletenessState.FAILING: ("✕ Cannot be read", "red"),
 }
 _DISABLED_BECAUSE = {"disabled_inactivity": " after inactivity", "disabled_fork": " in a fork"}
 _STANDING_LABELS = {

@@ -13,7 +13,7 @@ from app.widgets.panel import panel
 from app.widgets.table import Column, paginate, table
 from app.widgets.text import html, markdown
 from core import formatting
-from db.enums import LedgerState
+from db.enums import CompletenessState
 from db.repositories.repository_queries import TargetRow
 from db.storage import TableSize
 from health.completeness.descriptions import ServiceFact, service_facts
@@ -45,7 +45,10 @@ def live_status() -> None:
     )
     if overview.ledgers or overview.unresolved:
         with panel("Repositories", "completeness · incomplete repositories first · times in UTC"):
-            entries: list[RepositoryLedger | TargetRow] = [*overview.unresolved, *incomplete_first(overview.ledgers)]
+            entries: list[RepositoryCompleteness | TargetRow] = [
+                *overview.unresolved,
+                *incomplete_first(overview.ledgers),
+            ]
             repository_table(ledger_frame(paginate(entries, "ledger", "repositories"), overview.at))
 
 
@@ -60,7 +63,7 @@ def repository_ledger(repo: str) -> None:
     rows = "".join(
         f'<li class="ph-{_SIGNS[entry.tone][1]}"><span title="{_LABELS[entry.tone]}">{_SIGNS[entry.tone][0]}</span>'
         f"<div><span>{html(entry.text)}</span><p>{html(entry.remedy)}</p></div></li>"
-        for entry in ledger_entries(selected, data.missing_numbers(selected.id), overview.at)
+        for entry in completeness_entries(selected, data.missing_numbers(selected.id), overview.at)
     )
     st.html(f'<ul class="ph-ledger">{rows}</ul>')
 
@@ -74,10 +77,10 @@ _ROW_HEIGHT = 34
 _MAX_VISIBLE_ROWS = 22
 
 
-def ledger_frame(entries: Sequence[RepositoryLedger | TargetRow], now: datetime) -> pd.DataFrame:
+def ledger_frame(entries: Sequence[RepositoryCompleteness | TargetRow], now: datetime) -> pd.DataFrame:
     """One row for each repository, and for each entry of GITHUB_REPOS that matches no repository."""
     rows = [
-        {"state": [ledger_label(LedgerState.FAILING)], "repo": entry.name, "error": entry.error or ""}
+        {"state": [ledger_label(CompletenessState.FAILING)], "repo": entry.name, "error": entry.error or ""}
         if isinstance(entry, TargetRow)
         else {
             "state": [ledger_label(entry.state)],
