@@ -85,10 +85,10 @@ def test_what_the_window_begins_in_is_no_running_bucket() -> None:
     points = _points(unfinished=True)
     points[0] = replace(points[0], partial=True)
     frame = frames.series(points, window=Window(since, now), now=now)
-    assert list(frame["note"]) == ["from 02 Nov 10:19 on", "", "so far"]
-    assert frames.bucket_text(Interval.DAY, frame) == "by day · hatched: so far or cut off by the period"
+    assert list(frame["note"]) == ["from 02 Nov 10:19", "", "so far"]
+    assert frames.bucket_text(Interval.DAY, frame) == "per day · hatched: so far or partly outside the period"
     over = frames.series(points, window=Window(since, now), now=now + timedelta(days=9))
-    assert list(over["note"]) == ["from 02 Nov 10:19 on", "", "until 04 Nov 03:00"]
+    assert list(over["note"]) == ["from 02 Nov 10:19", "", "until 04 Nov 03:00"]
 
 
 def test_minutes_have_the_running_bucket_too() -> None:

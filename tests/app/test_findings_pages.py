@@ -29,7 +29,7 @@ def test_a_cause_is_listed_with_its_line_and_leads_to_its_runs(seeded: Seeded, o
     assert row["Runs"].text == "1"
     page = open_page("failures", cause="f")
     assert [each["Run"].links for each in table(page, "cause-runs")] == [[f"run?run_id={RERUN}"]]
-    assert f"log?run_id={RERUN}&job_id=4" in table(page, "cause-runs")[0]["Line in its log"].links
+    assert f"log?run_id={RERUN}&job_id=4" in table(page, "cause-runs")[0]["Matched log line"].links
     assert not any("<img" in block for block in html(page) if "<style>" not in block and "ph-image" not in block)
 
 
@@ -39,7 +39,7 @@ def test_a_cause_that_is_not_known_says_so(seeded: Seeded, open_page: Open) -> N
 
 def test_failures_without_any_log_say_so(seeded: Seeded, open_page: Open) -> None:
     page = open_page("failures", repo=["acme/api"])
-    assert "No failed job of this time has a log" in markdown(page)
+    assert "No error was extracted from the logs" in markdown(page)
     assert "failed runs without a known cause" in everything(page)
 
 
@@ -57,7 +57,7 @@ def _make_flaky(seeded: Seeded, number: int) -> None:
 
 
 def test_what_failed_and_then_passed_is_called_flaky_with_its_job(seeded: Seeded, open_page: Open) -> None:
-    assert "Nothing failed and then passed" in markdown(open_page("flaky"))
+    assert "No run failed and then passed" in markdown(open_page("flaky"))
     for number in (70_001, 70_002, 70_003):
         _make_flaky(seeded, number)
     roll_up(seeded.engine, seeded.now)
@@ -71,7 +71,7 @@ def test_what_failed_and_then_passed_is_called_flaky_with_its_job(seeded: Seeded
     assert row["Flaky runs"].links == ["runs?q=is%3Aflaky&repo=acme%2Fapi&workflow=CI"]
     runs = table(open_page("runs", q="is:flaky", repo=["acme/api"]), "runs")
     assert len(runs) == 3
-    assert row["Jobs that failed first"].value == "e2e <b> 3×"
+    assert row["Flaky jobs"].value == "e2e <b> 3×"
 
 
 def test_money_and_minutes_are_those_of_every_other_figure(seeded: Seeded, open_page: Open) -> None:
@@ -165,7 +165,7 @@ def test_a_failed_run_says_what_changed_since_the_last_success(seeded: Seeded, o
     page = open_page("run", run_id=8002)
     told = everything(page)
     assert "Since the last success" in told
-    assert "3 commits with runs since then" in told
+    assert "3 commits with runs since the last success" in told
     assert [row["Job"].value for row in table(page, "since-green")] == ["build"]
 
 

@@ -61,9 +61,9 @@ def test_what_is_not_final_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_cost_says_how_many_minutes_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
     unpriced = figures([fact("success", cost_usd=0.0, unpriced_minutes=minutes) for minutes in (7, 5)])
     assert re.search(
-        r"Cost\s+\$0.00\s+without 12 min of unknown price", _drawn(monkeypatch, unpriced, unpriced, 30)["rest"]
+        r"Cost\s+\$0.00\s+excludes 12 min without a known price", _drawn(monkeypatch, unpriced, unpriced, 30)["rest"]
     )
-    assert "unknown price" not in _drawn(monkeypatch, _metrics(3), _metrics(3), 30)["rest"]
+    assert "without a known price" not in _drawn(monkeypatch, _metrics(3), _metrics(3), 30)["rest"]
 
 
 def test_a_figure_is_provisional_while_half_of_its_window_may_change() -> None:

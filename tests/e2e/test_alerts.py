@@ -25,7 +25,7 @@ def test_an_alert_is_acknowledged_and_silenced(
         tab.page.get_by_role("button", name="Acknowledge").first.click()
         form = tab.page.get_by_role("dialog")
         form.get_by_label("Your name").fill("ann")
-        form.get_by_label("What is being done").fill("reverting")
+        form.get_by_label("Comment (optional)").fill("reverting")
         form.get_by_role("button", name="Acknowledge").click()
         tab.page.get_by_text("1 acknowledged").wait_for(timeout=15_000)
         tab.settle()

@@ -21,6 +21,7 @@ _TYPED = {Unit.RUNS: ("runs", 1.0), Unit.SHARE: ("%", 0.01), Unit.SECONDS: ("min
 _FIELDS = (("repos", "Repositories"), ("workflows", "Workflows"), ("branches", "Branches"))
 _LABELS = {
     "open_at": "Trigger at",
+    "close_at": "Resolve below",
     "per": "One alert per",
     "minimum": "Minimum sample size",
     "repos": "Repositories",
