@@ -11,6 +11,10 @@ from app.access.policy import AccessDenied
 from app.components import account, page_states
 from app.components.freshness import freshness
 from app.components.kiosk import kiosk_style
+from app.data.connection import FailedOver
+from app.data.outages import Unavailable, current_outage
+from app.data.status import load_status
+from app.filters import controls, problems, selection, url_state
 from app.streamlit_patches.navigation import navigation
 from app.widgets.panel import style
 
@@ -41,9 +45,9 @@ def _retry_when_down() -> None:
 @st.fragment(run_every=_RETRY_SECONDS)
 def _outage_notice() -> None:
     """The outage banner in a fragment of its own: the rest of the page does not rerun, so that typed text is kept."""
-    with suppress(data.Unavailable):
-        data.status()
-    if outage := data.current_outage():
+    with suppress(Unavailable):
+        load_status()
+    if outage := current_outage():
         page_states.outage_banner(outage)
 
 
@@ -89,13 +93,13 @@ try:
             freshness(status.version, selection.trends if page is overview else None)
     _outage_notice()
     if filtered:
-        page_states.query_problems(filters.problems(status.version, page.url_path))
+        page_states.query_problems(problems.query_problems(status.version, page.url_path))
     if status.demo:
         page_states.demo_banner()
     if status.stale:
         page_states.stale_warning(status.stale)
-    shows_names = filtered and status.has_runs and filters.page_shows_names(page.url_path)
-    unknown = filters.unknown_names(status.version) if shows_names else None
+    shows_names = filtered and status.has_runs and problems.shows_names(page.url_path)
+    unknown = problems.unknown_names(status.version) if shows_names else None
     if unknown and unknown.none_known:
         page_states.unknown_names_state(unknown)
     else:
@@ -106,6 +110,6 @@ try:
             account.user_menu(user)
 except FailedOver:
     st.rerun()
-except data.Unavailable as error:
+except Unavailable as error:
     page_states.unavailable(str(error))
     _retry_when_down()

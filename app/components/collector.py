@@ -6,7 +6,7 @@ from datetime import datetime
 import pandas as pd
 import streamlit as st
 
-from app import data
+from app.data.collection import load_collection, missing_numbers, storage_overview
 from app.status_style import ledger_colours, ledger_label
 from app.widgets import cells
 from app.widgets.panel import panel
@@ -28,7 +28,7 @@ _LABELS = {Tone.GOOD: "Complete", Tone.BUSY: "In progress", Tone.BAD: "Missing",
 @st.fragment(run_every=_REFRESH_SECONDS)
 def live_status() -> None:
     """Completeness in one sentence, backfill progress, state of the collector and the table of repositories."""
-    overview = data.collection()
+    overview = load_collection()
     status = overview.completeness
     sign, colour = _SIGNS[status.tone]
     st.html(
@@ -55,7 +55,7 @@ def live_status() -> None:
 @st.fragment(run_every=_REFRESH_SECONDS)
 def repository_ledger(repo: str) -> None:
     """The completeness of one repository, line by line."""
-    overview = data.collection()
+    overview = load_collection()
     selected = next((ledger for ledger in overview.ledgers if ledger.repo == repo), None)
     if selected is None:
         st.info(f"{markdown(repo)} is no longer monitored.", icon=":material/info:")
@@ -63,7 +63,7 @@ def repository_ledger(repo: str) -> None:
     rows = "".join(
         f'<li class="ph-{_SIGNS[entry.tone][1]}"><span title="{_LABELS[entry.tone]}">{_SIGNS[entry.tone][0]}</span>'
         f"<div><span>{html(entry.text)}</span><p>{html(entry.remedy)}</p></div></li>"
-        for entry in completeness_entries(selected, data.missing_numbers(selected.id), overview.at)
+        for entry in completeness_entries(selected, missing_numbers(selected.id), overview.at)
     )
     st.html(f'<ul class="ph-ledger">{rows}</ul>')
 
@@ -152,7 +152,7 @@ _MAX_TABLES = 8
 
 
 def storage_panel() -> None:
-    overview = data.storage_overview()
+    overview = storage_overview()
     with panel("Storage", "table sizes and retention · refreshed every minute", key="storage"):
         fact_grid(overview.facts)
         rows = [_row(size) for size in overview.storage.largest(_MAX_TABLES)]

@@ -93,7 +93,7 @@ def deferred_jobs(run_id: int, version: int) -> None:
     """The jobs compared with those of the last success, read when the section is opened."""
     unfolded = st.expander("Jobs compared with the last success", on_change="rerun", key=f"since-green-{run_id}")
     if unfolded.open:
-        changes = data.since_green(run_id, version)
+        changes = changes_since_success(run_id, version)
         with unfolded:
             if changes and changes.comparison:
                 job_table(changes.comparison, "since-green")
@@ -105,7 +105,7 @@ def since_green_csv(changes: ChangesSinceGreen, run_id: int, version: int) -> tu
 
 
 def _all_jobs(run_id: int, version: int) -> tuple[Sequence[Column], list[Row]]:
-    changes = data.since_green(run_id, version)
+    changes = changes_since_success(run_id, version)
     return jobs_csv(changes.comparison) if changes and changes.comparison else ((), [])
 
 

@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 
 import streamlit as st
 
-from app import data
+from app.data.connection import utc_now
+from app.data.outages import Unavailable
+from app.data.status import load_status
 from app.widgets.text import markdown
 from core import formatting
 from db.repositories.repository_queries import RepositoryRow
@@ -24,10 +26,10 @@ def freshness(seen_version: int, prepare: Callable[[int], object] | None) -> Non
     """The age of the data, refreshed every few seconds. If the stored data has changed, the page reruns: after
     `prepare` has computed and cached the new figures, so that the page does not fade meanwhile."""
     try:
-        status = data.status()
+        status = load_status()
         if status.version != seen_version and prepare:
             prepare(status.version)
-    except data.Unavailable:
+    except Unavailable:
         st.rerun()
     if status.version != seen_version:
         st.rerun()
@@ -35,7 +37,7 @@ def freshness(seen_version: int, prepare: Callable[[int], object] | None) -> Non
         done, total = status.progress
         st.caption(f":material/sync: {markdown(status.syncing)} · {done:,} of {total:,}")
     elif status.synced_at:
-        ago = formatting.relative((data.utc_now() - status.synced_at).total_seconds())
+        ago = formatting.relative((utc_now() - status.synced_at).total_seconds())
         summary = f"{markdown(status.summary)} · " if status.summary else ""
         st.caption(f":{status.tone}[●] {summary}synced {ago}", help=formatting.timestamp(status.synced_at))
     else:
@@ -45,7 +47,7 @@ def freshness(seen_version: int, prepare: Callable[[int], object] | None) -> Non
 def completeness(coverage: Completeness, since: datetime | None, repos: Sequence[str] = ()) -> None:
     """Shows whether all runs behind the figures are stored, for `repos` or for all monitored repositories, with the
     known gaps in a popover. `since`: the start of the figures."""
-    listed = [row for row in data.status().repositories if not repos or row.repo in repos]
+    listed = [row for row in load_status().repositories if not repos or row.repo in repos]
     text, icon = completeness_text(coverage, since, listed)
     if not text:
         return

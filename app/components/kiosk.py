@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.data import WorkflowList
+from app.data.figures import WorkflowList
 from app.status_style import standing_colour, standing_label
 from app.widgets.text import html
 from core import formatting

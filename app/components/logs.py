@@ -41,8 +41,8 @@ def select_log(newest: RunWithJobs, version: int) -> SelectedLog | None:
     job_id, attempt = _number("job_id"), _number("attempt")
     known = [attempt.attempt for attempt in newest.attempts] or [newest.run.attempt]
     for number in [attempt] if attempt in known else sorted(known, reverse=True):
-        detail = data.attempt_detail(newest, number, version)
-        rows = data.run_logs(newest.run.id, number, version) if detail else []
+        detail = attempt_detail(newest, number, version)
+        rows = run_logs(newest.run.id, number, version) if detail else []
         row = next((log for log in rows if job_id in (None, log.job_id)), None)
         if detail and row:
             job = next((job for job in detail.jobs if job.id == row.job_id), None)

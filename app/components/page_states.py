@@ -5,9 +5,12 @@ from datetime import datetime
 
 import streamlit as st
 
-from app import filters, session
-from app.data import CollectionStatus, Outage, utc_now
-from app.selection import UnknownNames
+from app import session
+from app.data.connection import utc_now
+from app.data.outages import Outage
+from app.data.status import CollectionStatus
+from app.filters import url_state
+from app.filters.problems import UnknownNames
 from app.widgets.text import markdown
 
 _MAX_NAMES = 3
@@ -102,11 +105,13 @@ def unknown_names_state(missing: UnknownNames) -> None:
         else:
             st.markdown(f"### :material/search_off: Workflow {names} not found")
             st.markdown("The selected repositories have no workflow with this name or ID.")
-        st.button("Clear filters", on_click=filters.clear, type="primary", icon=":material/close:", key="clear-unknown")
+        st.button(
+            "Clear filters", on_click=url_state.clear, type="primary", icon=":material/close:", key="clear-unknown"
+        )
 
 
 def no_matches() -> None:
     with st.container(border=True, key="state-no-match"):
         st.markdown("### :material/filter_alt_off: No matching runs")
         st.markdown("No runs match these filters in the selected period.")
-        st.button("Clear filters", on_click=filters.clear, type="primary", icon=":material/close:")
+        st.button("Clear filters", on_click=url_state.clear, type="primary", icon=":material/close:")

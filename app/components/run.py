@@ -277,7 +277,7 @@ def steps(detail: RunWithJobs, attempt: int, version: int) -> None:
 
 def _all_steps(run_id: int, jobs: Sequence[JobSummary], version: int) -> Mapping[int, Steps] | None:
     """The steps by job ID, if they are few enough to send all of them to the browser; otherwise None."""
-    listed = data.job_steps(run_id, tuple(job.id for job in jobs), version)
+    listed = job_steps(run_id, tuple(job.id for job in jobs), version)
     return listed if sum(map(len, listed.values())) <= _MAX_STEPS else None
 
 

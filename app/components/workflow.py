@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.data import Trends
+from app.data.figures import Trends
 from app.status_style import standing_colour, standing_reason
 from app.widgets.cells import anchor
 from app.widgets.text import html, markdown

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.data import WorkflowList
+from app.data.figures import WorkflowList
 from app.status_style import standing_colour, standing_label
 from app.widgets import cells
 from app.widgets.cells import Cell

@@ -3,19 +3,20 @@
 from app import session
 from app.components.alerts import alert_list, dialogs, sections
 from app.components.freshness import completeness
-from app.data import alerts
+from app.data import alerts, figures
+from app.data.status import load_status, window_end
 from db.definitions.scope import Scope
 
-status = data.status()
+status = load_status()
 overview = alerts.alert_overview()
 dialogs.show_failure()
 alert = alert_list.requested_alert()
 if alert is not None:
     sections.alert_panel(alert, overview.at, session.zone())
 section = sections.section_choice(overview)
-completeness(data.completeness(Scope(), None, status.version), None)
+completeness(figures.completeness(Scope(), None, status.version), None)
 if section == "rules":
-    sections.rules(overview, data.now(status.version), session.zone(), status.version)
+    sections.rules(overview, window_end(status.version), session.zone(), status.version)
 elif section == "silences":
     sections.silences(overview, status.version)
 else:

@@ -9,8 +9,8 @@ from app.filters import controls
 
 st.markdown("### Collector")
 collector.live_status()
-overview = data.collection()
+overview = load_collection()
 if overview.ledgers:
     names = [ledger.repo for ledger in collector.incomplete_first(overview.ledgers)]
-    collector.repository_ledger(filters.ledger_repository(names))
+    collector.repository_ledger(controls.repository_control(names))
 storage_panel()

@@ -2,10 +2,13 @@
 
 import streamlit as st
 
-from app import data, filters, frames, session
+from app import frames, session
 from app.charts import heatmap, trends
 from app.components import cost, page_states
 from app.components.freshness import completeness
+from app.data import figures
+from app.data.status import load_status, window_end
+from app.filters import controls, selection
 from app.widgets.metric_cards import COST_TILES, tiles
 from app.widgets.panel import figure, panel
 
@@ -14,33 +17,33 @@ if not status.has_runs:
     page_states.nothing_collected(status)
     st.stop()
 
-now = data.now(status.version)
-scope, window, time = filters.scope(), filters.window(now), filters.time_query()
-usage = data.runner_usage(scope, window, filters.interval(), status.version)
-by = filters.spend_by(cost.SPEND_GROUPS)
-spent = data.cost_breakdown(scope, window, cost.SPEND_GROUPS[by], status.version)
+now = window_end(status.version)
+scope, window, time = selection.scope(), selection.window(now), selection.time_query()
+usage = figures.runner_usage(scope, window, selection.interval(), status.version)
+by = selection.spend_group(cost.SPEND_GROUPS)
+spent = figures.cost_breakdown(scope, window, cost.SPEND_GROUPS[by], status.version)
 if not spent.items:
-    completeness(data.completeness(scope, window, status.version), window.since, scope.repos)
+    completeness(figures.completeness(scope, window, status.version), window.since, scope.repos)
     page_states.no_matches()
     st.stop()
 
-clock = frames.bucket_zone(filters.interval(), session.zone())
-trends_data = filters.trends(status.version)
+clock = frames.bucket_zone(selection.interval(), session.zone())
+trends_data = selection.trends(status.version)
 series = frames.series(trends_data.points, trends_data.previous, clock, window=window, now=now)
 minutes = frames.spending(usage.series, clock, window=window, now=now)
 cards = (
     cost.waste_card(usage.wasted, minutes["wasted"].tolist()),
     cost.defect_card(usage.wasted, minutes["defect"].tolist()),
 )
-tiles(trends_data.comparison, trends_data.points, filters.period_length(), now, COST_TILES, cards)
+tiles(trends_data.comparison, trends_data.points, selection.period_length(), now, COST_TILES, cards)
 completeness(trends_data.comparison.current.data, window.since, scope.repos)
 cost.unpriced_note(usage.wasted)
-since, until = frames.axis(window, clock, filters.interval())
+since, until = frames.axis(window, clock, selection.interval())
 week = frames.clock_shift(session.zone(), window)
 labels = [runner.label for runner in usage.queues.runners[:8]]
 with st.grid(2, min_column_width=320, gap="small"):
     with panel(
-        "Compute minutes", f"all jobs, not rounded, {frames.bucket_text(filters.interval(), series)}", stretch=True
+        "Compute minutes", f"all jobs, not rounded, {frames.bucket_text(selection.interval(), series)}", stretch=True
     ):
         figure(
             trends.compute_minutes(minutes, since, until, zone=str(clock)),
@@ -53,8 +56,8 @@ with st.grid(2, min_column_width=320, gap="small"):
             heatmap.queues(cells, frames.runner_labels(labels), dark=session.is_dark()), "queues", "Queue time by hour"
         )
 
-with panel(f"Spend by {by.lower()}", filters.describe(), csv=("spend", lambda: cost.spend_csv(spent))):
-    filters.spend_choice(cost.SPEND_GROUPS)
+with panel(f"Spend by {by.lower()}", selection.describe(), csv=("spend", lambda: cost.spend_csv(spent))):
+    controls.spend_control(cost.SPEND_GROUPS)
     cost.spend_table(spent, time)
     cost.truncation_note(spent)
 with panel(

@@ -2,9 +2,12 @@
 
 import streamlit as st
 
-from app import data, filters, session
+from app import session
 from app.components import failure_causes, page_states
 from app.components.freshness import completeness
+from app.data import figures, findings
+from app.data.status import load_status, window_end
+from app.filters import selection
 from app.widgets.panel import panel
 from core.formatting import pluralize
 
@@ -13,14 +16,14 @@ if not status.has_runs:
     page_states.nothing_collected(status)
     st.stop()
 
-now = data.now(status.version)
-scope, window, time = filters.scope(), filters.window(now), filters.time_query()
+now = window_end(status.version)
+scope, window, time = selection.scope(), selection.window(now), selection.time_query()
 fingerprint = st.query_params.get("cause", "")
-completeness(data.completeness(scope, window, status.version), window.since, scope.repos)
+completeness(figures.completeness(scope, window, status.version), window.since, scope.repos)
 if fingerprint:
-    cause_runs = data.cause_runs(fingerprint[:64], scope, window, now, status.version)
+    cause_runs = findings.cause_runs(fingerprint[:64], scope, window, now, status.version)
     if cause_runs is None:
-        failure_causes.unknown_cause(filters.describe())
+        failure_causes.unknown_cause(selection.describe())
         st.stop()
     failure_causes.cause_head(cause_runs, time)
     rows = ("cause-runs", lambda: failure_causes.runs_csv(cause_runs, session.zone()))
@@ -28,8 +31,8 @@ if fingerprint:
         failure_causes.run_list(cause_runs, session.zone())
     st.stop()
 
-causes = data.causes(scope, window, now, status.version)
-subtitle = f"{pluralize(causes.looked_at, 'failed job')} in {filters.describe()}"
+causes = findings.causes(scope, window, now, status.version)
+subtitle = f"{pluralize(causes.looked_at, 'failed job')} in {selection.describe()}"
 subtitle += f" · {pluralize(causes.unnamed, 'failed run')} with no error extracted"
 with panel("Failure causes", subtitle, csv=("causes", lambda: failure_causes.causes_csv(causes, now))):
     if causes.items:

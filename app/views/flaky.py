@@ -2,9 +2,11 @@
 
 import streamlit as st
 
-from app import data, filters
 from app.components import flaky_workflows, page_states
 from app.components.freshness import completeness
+from app.data import figures, findings
+from app.data.status import load_status, window_end
+from app.filters import selection
 from app.widgets.panel import panel
 from health.insights.flaky import RERUN_DELAY
 
@@ -13,15 +15,15 @@ if not status.has_runs:
     page_states.nothing_collected(status)
     st.stop()
 
-now = data.now(status.version)
-scope, window = filters.scope(), filters.window(now)
-workflows = data.flaky(scope, window, status.version)
-completeness(data.completeness(scope, window, status.version), window.since, scope.repos)
-subtitle = f"failed, then passed on re-run with no code change, in {filters.describe()} · most certain first"
+now = window_end(status.version)
+scope, window = selection.scope(), selection.window(now)
+workflows = findings.flaky(scope, window, status.version)
+completeness(figures.completeness(scope, window, status.version), window.since, scope.repos)
+subtitle = f"failed, then passed on re-run with no code change, in {selection.describe()} · most certain first"
 with panel("Flaky workflows", subtitle, csv=("flaky", lambda: flaky_workflows.flaky_csv(workflows, now))):
     if workflows:
-        flaky_workflows.flaky_table(workflows, now, filters.time_query())
-        if filters.window(now).until > now - RERUN_DELAY:
+        flaky_workflows.flaky_table(workflows, now, selection.time_query())
+        if selection.window(now).until > now - RERUN_DELAY:
             st.caption("Runs of the last 24 hours may still be re-run, so their number of flaky runs is provisional.")
     else:
         st.caption("No run failed and then passed on the same code in this period.")

@@ -7,6 +7,9 @@ from app.charts import heatmap, trends
 from app.components import kiosk, page_states, workflows
 from app.components.attention import attention
 from app.components.freshness import completeness
+from app.data import figures, findings
+from app.data.status import load_status, window_end
+from app.filters import controls, selection
 from app.widgets.metric_cards import health_tiles, previous_period, secondary_metrics, tiles
 from app.widgets.panel import figure, panel
 
@@ -15,35 +18,35 @@ if not status.has_runs:
     page_states.nothing_collected(status)
     st.stop()
 
-now = data.now(status.version)
-scope, window, interval = filters.scope(), filters.window(now), filters.interval()
+now = window_end(status.version)
+scope, window, interval = selection.scope(), selection.window(now), selection.interval()
 attention_area = st.container()
-trend_data = filters.trends(status.version)
+trend_data = selection.trends(status.version)
 if session.is_kiosk() or not trend_data.comparison.current.runs.total:
     with attention_area:
-        attention(data.attention(scope, now, status.version), now, caveat=status.caveat, large=session.is_kiosk())
+        attention(findings.attention(scope, now, status.version), now, caveat=status.caveat, large=session.is_kiosk())
 if not trend_data.comparison.current.runs.total:
     completeness(trend_data.comparison.current.data, window.since, scope.repos)
     page_states.no_matches()
     st.stop()
 
 if session.is_kiosk():
-    kiosk.kiosk_figures(trend_data.comparison, filters.period())
+    kiosk.kiosk_figures(trend_data.comparison, selection.period())
     completeness(trend_data.comparison.current.data, window.since, scope.repos)
-    kiosk.workflow_fields(data.workflows(scope, window, status.version))
+    kiosk.workflow_fields(figures.workflows(scope, window, status.version))
     st.stop()
 
 clock = frames.bucket_zone(interval, session.zone())
 series = frames.series(trend_data.points, trend_data.previous, clock, window=window, now=now)
 since, until = frames.axis(window, clock, interval)
-bucket, regressions = frames.bucket_text(interval, series, "dashed"), data.regressions(scope, now)
-filters.rate_choice()
+bucket, regressions = frames.bucket_text(interval, series, "dashed"), findings.regressions(scope, now)
+controls.rate_control()
 tiles(
     trend_data.comparison,
     trend_data.points,
-    filters.period_length(),
+    selection.period_length(),
     now,
-    health_tiles(filters.RATES[filters.rate()].figure),
+    health_tiles(selection.success_rate().figure),
 )
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="footing"):
     secondary_metrics(trend_data.comparison, now)
@@ -51,7 +54,7 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
 
 with st.grid(2, min_column_width=320, gap="small"):
     before = (
-        f" · grey: {previous_period(trend_data.comparison, filters.period_length())}" if trend_data.previous else ""
+        f" · grey: {previous_period(trend_data.comparison, selection.period_length())}" if trend_data.previous else ""
     )
     with panel("Success rate", f"share of completed runs, {bucket}{before} · ▼ regression", stretch=True):
         marks = frames.markers(regressions, "success", window, clock)
@@ -83,8 +86,8 @@ with st.grid(2, min_column_width=320, gap="small"):
 
 # The list at the top is filled after the charts: its queries read more, and the charts need not wait for it.
 with attention_area:
-    attention(data.attention(scope, now, status.version), now, caveat=status.caveat)
-listed = data.workflows(scope, window, status.version)
+    attention(findings.attention(scope, now, status.version), now, caveat=status.caveat)
+listed = figures.workflows(scope, window, status.version)
 csv = "workflows", lambda: workflows.export_rows(listed, now)
 with panel("Workflows", "failing first, then by lowest success rate", key="workflow-panel", csv=csv):
-    workflows.top_failing(listed, now, filters.time_query(), 15)
+    workflows.top_failing(listed, now, selection.time_query(), 15)

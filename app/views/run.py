@@ -27,9 +27,9 @@ if newest is None:
 
 run.header(newest.run)
 attempt = run.attempt_choice(newest)
-detail = data.attempt_detail(newest, attempt, status.version) or newest
-logs = data.run_logs(run_id, attempt, status.version, failing=run.has_many_jobs(detail.jobs))
-run.causes(detail, logs, attempt, data.run_cause(run_id, attempt, status.version))
+detail = attempt_detail(newest, attempt, status.version) or newest
+logs = run_logs(run_id, attempt, status.version, failing=run.has_many_jobs(detail.jobs))
+run.causes(detail, logs, attempt, findings.run_cause(run_id, attempt, status.version))
 run.facts(newest.run, detail, attempt)
 repo = Scope(repos=(newest.run.repo,))
 completeness(figures.completeness(repo, run.window_of(newest.run), status.version), newest.run.created_at, repo.repos)
@@ -42,7 +42,7 @@ if run.has_many_jobs(detail.jobs):
     ):
         run_jobs.job_list(detail.jobs, run_id, attempt, session.zone())
 jobs = frames.drawable(detail.jobs)
-frame = frames.timeline(detail.jobs, run.started_at(detail, attempt), data.utc_now(), run.MAX_BARS)
+frame = frames.timeline(detail.jobs, run.started_at(detail, attempt), utc_now(), run.MAX_BARS)
 with panel("Timeline" if run.has_many_jobs(detail.jobs) else "Jobs", run.timeline_subtitle(len(frame), len(jobs))):
     if len(frame):
         figure(timeline(frame), "timeline", "Jobs of the run over time")
@@ -57,7 +57,7 @@ for row in failing:
     job_log(row, run_id, attempt, urls.get(row.job_id))
 if newest.run.conclusion:
     on_demand = len(detail.jobs) > compare.MAX_INLINE_JOBS
-    changes = data.since_green(run_id, status.version, jobs=not on_demand)
+    changes = changes_since_success(run_id, status.version, jobs=not on_demand)
     if changes:
         subtitle = "changed commits and jobs" + (" of the latest attempt" if attempt != newest.run.attempt else "")
         with panel("Since the last success", subtitle, csv=compare.since_green_csv(changes, run_id, status.version)):

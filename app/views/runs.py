@@ -2,10 +2,15 @@
 
 import streamlit as st
 
-from app import data, filters, session
+from app import session
 from app.components import page_states
 from app.components.freshness import completeness
 from app.components.runs import compare_bar, export_rows, run_table
+from app.data import figures
+from app.data.connection import utc_now
+from app.data.runs import run_page
+from app.data.status import load_status, window_end
+from app.filters import controls, selection
 from app.widgets.panel import panel
 from app.widgets.table import current_cursor, pager
 from core import formatting
@@ -23,14 +28,14 @@ if not status.has_runs:
 @st.fragment(run_every=_LIVE_SECONDS)
 def listed() -> None:
     """The runs of the selected page, refreshed every few seconds with new runs and the durations of unfinished ones."""
-    version = data.status().version
-    window = filters.window(data.now(version))
-    cursor = current_cursor((scope, filters.period(), filters.search_text()))
-    page, total = data.run_page(scope, window, filters.search_text(), cursor, version)
+    version = load_status().version
+    window = selection.window(window_end(version))
+    cursor = current_cursor((scope, selection.period(), selection.search_text()))
+    page, total = run_page(scope, window, selection.search_text(), cursor, version)
     if not page.items:
         page_states.no_matches()
         return
-    subtitle = f"{formatting.count(total)} in {filters.describe()} · newest first · times in {session.zone()}"
+    subtitle = f"{formatting.count(total)} in {selection.describe()} · newest first · times in {session.zone()}"
     with panel("Runs", subtitle, csv=("runs", lambda: export_rows(page.items))):
         compare_bar()
         run_table("runs", page.items, utc_now(), session.zone(), selectable=True)

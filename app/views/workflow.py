@@ -2,13 +2,19 @@
 
 import streamlit as st
 
-from app import data, filters, frames, session
+from app import frames, session
 from app.charts import workflow as charts
 from app.components import failure_causes, page_states, slowdown, workflow_jobs, workflows
 from app.components import workflow as workflow_head
 from app.components.attention import attention
 from app.components.freshness import completeness
 from app.components.runs import export_rows, run_table
+from app.data import figures, findings
+from app.data import runs as runs_data
+from app.data.connection import utc_now
+from app.data.runs import branch_series, job_breakdown, run_page, run_scatter
+from app.data.status import load_status, repository_url, window_end
+from app.filters import selection
 from app.widgets.metric_cards import secondary_metrics, tiles
 from app.widgets.panel import figure, panel
 from db.enums import Interval
@@ -18,47 +24,47 @@ if not status.has_runs:
     page_states.nothing_collected(status)
     st.stop()
 
-now = data.now(status.version)
-window, workflow_id = filters.window(now), workflow_head.requested_workflow_id()
+now = window_end(status.version)
+window, workflow_id = selection.window(now), workflow_head.requested_workflow_id()
 if workflow_id is None:
-    chosen = filters.scope()
-    completeness(data.completeness(chosen, window, status.version), window.since, chosen.repos)
-    with panel("Workflows", filters.describe()):
-        workflows.searchable_table(data.workflows(chosen, window, status.version), now, filters.time_query())
+    chosen = selection.scope()
+    completeness(figures.completeness(chosen, window, status.version), window.since, chosen.repos)
+    with panel("Workflows", selection.describe()):
+        workflows.searchable_table(figures.workflows(chosen, window, status.version), now, selection.time_query())
     st.stop()
 
-workflow = data.workflow_names(status.version).get(workflow_id)
+workflow = figures.workflow_names(status.version).get(workflow_id)
 if workflow is None:
     workflow_head.unknown_workflow(workflow_id)
     st.stop()
 
-scope = filters.workflow_scope(workflow)
-attention_items = data.attention(filters.workflow_scope(workflow, branches=()), now, status.version)
-standing = data.standing(workflow.repo, workflow.id, status.version)
+scope = selection.workflow_scope(workflow)
+attention_items = findings.attention(selection.workflow_scope(workflow, branches=()), now, status.version)
+standing = figures.standing(workflow.repo, workflow.id, status.version)
 workflow_head.header(
-    workflow, standing, data.schedule_problem(workflow, status.version), data.repository_url(workflow.repo, status)
+    workflow, standing, figures.schedule_problem(workflow, status.version), repository_url(workflow.repo, status)
 )
 if attention_items:
     attention(attention_items, now)
-trends = data.trends(scope, window, filters.interval(), status.version)
-if workflow_head.no_runs(trends, filters.describe()):
+trends = figures.trends(scope, window, selection.interval(), status.version)
+if workflow_head.no_runs(trends, selection.describe()):
     st.stop()
 
-clock = frames.bucket_zone(filters.interval(), session.zone())
+clock = frames.bucket_zone(selection.interval(), session.zone())
 series = frames.series(trends.points, trends.previous, clock, window=window, now=now)
-tiles(trends.comparison, trends.points, filters.period_length(), now)
+tiles(trends.comparison, trends.points, selection.period_length(), now)
 secondary_metrics(trends.comparison, now)
 completeness(trends.comparison.current.data, window.since, scope.repos)
 
 slower = next(
     (
         regression
-        for regression in data.regressions(scope, now)
+        for regression in findings.regressions(scope, now)
         if regression.kind == "duration" and regression.workflow_id == workflow.id
     ),
     None,
 )
-runs = data.scatter(scope, window, status.version)
+runs = run_scatter(scope, window, status.version)
 since, until = frames.axis(window, session.zone())
 more = workflow_head.drawn_note(len(runs.points), runs.total)
 with panel("Runs", f"start time vs. duration · click a dot to open the run · {session.zone()}{more}"):
@@ -71,7 +77,7 @@ with panel("Runs", f"start time vs. duration · click a dot to open the run · {
         opens=True,
     )
 if slower and window.since < slower.since < window.until:
-    found_slow = data.slowdown(workflow.repo, workflow.id, slower.branch, window, slower.since, status.version)
+    found_slow = runs_data.slowdown(workflow.repo, workflow.id, slower.branch, window, slower.since, status.version)
     csv_slow = "slowdown", lambda: slowdown.export_rows(found_slow)
     with panel("Slower jobs and steps", slowdown.slowdown_text(found_slow, slower, session.zone()), csv=csv_slow):
         slowdown.slowdown_table(found_slow)
@@ -104,7 +110,7 @@ with panel("Steps", subtitle, csv=("steps", lambda: workflow_jobs.steps_csv(step
 causes = findings.causes(scope, window, now, status.version)
 if causes.items:
     with panel("Failure causes", "most frequent first", csv=("causes", lambda: failure_causes.causes_csv(causes, now))):
-        failure_causes.cause_table(causes, now, filters.time_query())
+        failure_causes.cause_table(causes, now, selection.time_query())
 
 page, _ = run_page(scope, window, "", None, status.version)
 with panel("Latest runs", "", csv=("latest-runs", lambda: export_rows(page.items))):

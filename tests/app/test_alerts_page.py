@@ -198,7 +198,7 @@ def test_history_and_messages_that_nobody_got(fired: Seeded, open_page: Open) ->
         "30m 00s",
     )
     (dead,) = table(page, "dead")
-    assert (dead["Message"].text, dead["Error"].text) == (HOSTILE, "550 <b>refused</b>")
+    assert (dead["Notification"].text, dead["Error"].text) == (HOSTILE, "550 <b>refused</b>")
     assert [each["Channel"].text for each in table(page, "messages")] == ["slack", "email"]
     assert not open_page("alerts", alert="nonsense").exception
 

@@ -88,7 +88,7 @@ def test_figures_over_a_time_that_is_not_complete_say_so(seeded: Seeded, open_pa
     with write_scope(seeded.engine) as session:
         sync_state(session, 1).complete_since = None
     reset_engine()
-    assert "The history is still being read" in markdown(open_page())
+    assert "Backfill in progress" in markdown(open_page())
 
 
 def test_every_other_figure_stands_below_the_tiles(seeded: Seeded, open_page: Open) -> None:

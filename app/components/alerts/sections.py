@@ -226,11 +226,11 @@ def silences(overview: AlertOverview, version: int) -> None:
 
 
 def _options(version: int) -> Mapping[str, Sequence[str]]:
-    options = data.filter_options(Scope(), data.now(version) - timedelta(days=90), version)
+    options = figures.filter_options(Scope(), window_end(version) - timedelta(days=90), version)
     return {"repos": options.repos, "workflows": options.workflows, "branches": options.branches}
 
 
 def _success_rate(version: int) -> str:
     """The success rate of the last 30 days, as formatted on the Overview."""
-    now = data.now(version)
+    now = window_end(version)
     return display(alerts_data.overall_metrics(Window(now - timedelta(days=30), now), version))["success_rate"]
