@@ -174,7 +174,7 @@ def test_a_slower_workflow_shows_which_job_and_step_it_is(seeded: Seeded, open_p
     roll_up(seeded.engine, seeded.now)
     page = open_page("workflow", id=16)
     rows = table(page, "slowdown")
-    assert [row["What"].value for row in rows] == ["build", "build / compile"]
+    assert [row["Job or step"].value for row in rows] == ["build", "build / compile"]
     assert [row["Difference"].text for row in rows] == ["+7m 00s", "+7m 00s"]
     assert "do not add up to that of the run" in everything(page)
     spec = json.loads(next(chart for chart in charts(page) if "opens-dots" in chart.proto.id).proto.spec)
