@@ -11,8 +11,7 @@ import streamlit as st
 
 from app.data.outages import Unavailable
 from app.data.runs import RunWithJobs, attempt_detail, request_log, run_logs
-from app.javascript import bundle
-from app.logs.script import script_path
+from app.javascript import bundle, log_viewer_path
 from app.status_style import colour_group, outcome_label
 from app.widgets import cells
 from app.widgets.text import html, markdown, truncate
@@ -180,7 +179,7 @@ def log_viewer(run_id: int, job_id: int, name: str, *, embedded: bool, line: str
     """The viewer of one log. `embedded`: of limited height and scrolled to the failure cause; otherwise as high as the
     window, with the selected lines in the URL. `line`: the first visible line or range, such as 12 or 12-20."""
     data = {
-        "script": script_path(),
+        "script": log_viewer_path(),
         "base": f"logs/{run_id}/{job_id}",
         "page": f"log?{urlencode({'run_id': run_id, 'job_id': job_id})}",
         "name": name,
