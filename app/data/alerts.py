@@ -17,8 +17,8 @@ from health.alerts.channels.base import Message
 from health.alerts.measurement import backtest as backtests
 from health.alerts.measurement.backtest import Backtest
 from health.alerts.rules.rules import Rule
-from health.alerts.rules.targets import Patterns, Quiet
-from health.alerts.storage import alert_writes, stored_rules
+from health.alerts.rules.targets import Patterns, Silence
+from health.alerts.storage import alert_writes, outbox, silences, stored_rules
 from health.alerts.storage.alert_queries import (
     AlertFilter,
     AlertPage,
@@ -31,7 +31,8 @@ from health.alerts.storage.alert_queries import (
     get_alert,
     latest_test_notifications,
 )
-from health.alerts.storage.stored_rules import list_rules, list_silences
+from health.alerts.storage.silences import list_silences
+from health.alerts.storage.stored_rules import list_rules
 from health.insights.finding_queries import list_runs_by_id
 from health.metrics import service
 from health.metrics.definitions.formulas import Metrics
@@ -50,8 +51,8 @@ class AlertOverview:
     counts: dict[AlertState, int]
     firing: list[AlertRow]
     rules: list[Rule]
-    silences: list[Quiet]
-    ended_silences: list[Quiet]
+    silences: list[Silence]
+    ended_silences: list[Silence]
     undelivered: list[DeadNotification]
     channels: list[str] | None
     test_deliveries: dict[str, NotificationRow]
@@ -146,13 +147,13 @@ def acknowledge(alert_id: int, by: str, comment: str) -> bool:
 def add_silence(scope: Patterns, rule_id: int | None, span: timedelta, comment: str, author: str) -> None:
     now = utc_now()
     with write_session() as session:
-        alert_writes.add_silence(session, scope, rule_id, now, now + span, comment=comment, author=author, now=now)
+        silences.add_silence(session, scope, rule_id, now, now + span, comment=comment, author=author, now=now)
     _invalidate()
 
 
 def end_silence(silence_id: int) -> None:
     with write_session() as session:
-        alert_writes.end_silence(session, silence_id, utc_now())
+        silences.end_silence(session, silence_id, utc_now())
     _invalidate()
 
 
@@ -175,7 +176,7 @@ def delete_rule(rule_id: int) -> None:
 def request_test(channel: str, message: Message) -> None:
     """Queues a test message, which the collector sends within seconds in the same way as an alert."""
     with write_session() as session:
-        alert_writes.enqueue(session, None, "test", {channel: message.to_dict()}, utc_now())
+        outbox.enqueue(session, None, "test", {channel: message.to_dict()}, utc_now())
     _invalidate()
 
 

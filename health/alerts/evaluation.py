@@ -20,11 +20,12 @@ from health.alerts.notifications import text
 from health.alerts.notifications.writer import AlertChange, NotificationWriter
 from health.alerts.rules.conditions import NO_DATA, condition_met
 from health.alerts.rules.rules import Rule, Threshold, built_in
-from health.alerts.rules.targets import AlertTarget, Quiet, matches, silenced_until
+from health.alerts.rules.targets import AlertTarget, Silence, matches, silenced_until
 from health.alerts.rules.transitions import PreviousState, Reason, needs_update, should_notify
 from health.alerts.storage.alert_queries import AlertRow, firing_alerts
 from health.alerts.storage.alert_writes import AlertScope, open_alert, resolve_alert, set_silenced_until, update_detail
-from health.alerts.storage.stored_rules import list_rules, list_silences, sync_built_in_rule
+from health.alerts.storage.silences import list_silences
+from health.alerts.storage.stored_rules import list_rules, sync_built_in_rule
 from health.metrics.queries.branch_status import inactive_workflows
 
 log = logging.getLogger(__name__)
@@ -177,7 +178,7 @@ def _has_enabled_rule(alert: AlertRow, rules: Sequence[Rule]) -> bool:
 class _RuleEvaluation:
     """One look at one rule."""
 
-    def __init__(self, session: Session, rule: Rule, silences: Sequence[Quiet], now: datetime) -> None:
+    def __init__(self, session: Session, rule: Rule, silences: Sequence[Silence], now: datetime) -> None:
         self._session, self._rule, self._silences, self._now = session, rule, silences, now
         self._repeat = timedelta(seconds=rule.repeat_seconds) if rule.repeat_seconds else None
 

@@ -8,7 +8,7 @@ from db.enums import RuleKind, RuleScope
 from health.alerts.notifications.text import format_span, headline, measurement_text
 from health.alerts.rules.conditions import Measurement, condition_met
 from health.alerts.rules.rules import InvalidRule, Rule, validate_rule
-from health.alerts.rules.targets import AlertTarget, Patterns, Quiet, escape_pattern, matches, silenced_until
+from health.alerts.rules.targets import AlertTarget, Patterns, Silence, escape_pattern, matches, silenced_until
 from health.alerts.rules.transitions import (
     GROUP_THRESHOLD,
     AlertEvent,
@@ -153,8 +153,8 @@ def test_patterns_are_those_of_a_shell(patterns: tuple[str, ...], name: str | No
 
 
 def test_a_silence_holds_for_its_time_and_its_places() -> None:
-    quiet = Quiet(1, Patterns(repos=("acme/*",), branches=("main",)), 7, NOW - HOUR, NOW + HOUR, "", "", NOW)
-    later = Quiet(2, Patterns(), None, NOW + HOUR, NOW + 2 * HOUR, "", "", NOW)
+    quiet = Silence(1, Patterns(repos=("acme/*",), branches=("main",)), 7, NOW - HOUR, NOW + HOUR, "", "", NOW)
+    later = Silence(2, Patterns(), None, NOW + HOUR, NOW + 2 * HOUR, "", "", NOW)
     about = (7, "acme/web", "CI", "main")
     assert silenced_until([quiet, later], *about, NOW) == NOW + HOUR
     assert silenced_until([quiet, later], *about, NOW + HOUR) == NOW + 2 * HOUR

@@ -19,8 +19,10 @@ from health.alerts.evaluation import Evaluator
 from health.alerts.rules.rules import Rule, parse_threshold, validate_rule
 from health.alerts.rules.targets import Patterns
 from health.alerts.storage.alert_queries import AlertRow, latest_test_notifications, list_alerts
-from health.alerts.storage.alert_writes import add_silence, claim_due_notifications, enqueue, mark_failed, resolve_alert
-from health.alerts.storage.stored_rules import add_rule, list_rules, list_silences
+from health.alerts.storage.alert_writes import resolve_alert
+from health.alerts.storage.outbox import claim_due_notifications, enqueue, mark_failed
+from health.alerts.storage.silences import add_silence, list_silences
+from health.alerts.storage.stored_rules import add_rule, list_rules
 from tests.app.conftest import Open
 from tests.app.reading import everything, table
 from tests.app.seeding import Seeded, add_repository, heartbeat, run, store

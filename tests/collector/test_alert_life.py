@@ -19,7 +19,8 @@ from health.alerts.rules.rules import Rule, parse_threshold, validate_rule
 from health.alerts.rules.targets import Patterns
 from health.alerts.rules.transitions import GROUP_THRESHOLD
 from health.alerts.storage.alert_queries import AlertRow, list_alerts
-from health.alerts.storage.alert_writes import acknowledge, add_silence, end_silence
+from health.alerts.storage.alert_writes import acknowledge
+from health.alerts.storage.silences import add_silence, end_silence
 from health.alerts.storage.stored_rules import add_rule, delete_rule, update_rule
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, attempt, job, run, store_jobs, store_runs
 from tests.collector.conftest import Clock

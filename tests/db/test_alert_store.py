@@ -20,24 +20,14 @@ from health.alerts.storage.alert_queries import (
     get_alert,
     list_alerts,
 )
-from health.alerts.storage.alert_writes import (
-    AlertScope,
-    acknowledge,
-    add_silence,
-    claim_due_notifications,
-    end_silence,
-    enqueue,
-    mark_failed,
-    open_alert,
-    resolve_alert,
-)
+from health.alerts.storage.alert_writes import AlertScope, acknowledge, open_alert, resolve_alert
+from health.alerts.storage.outbox import claim_due_notifications, enqueue, mark_failed
+from health.alerts.storage.silences import add_silence, end_silence, get_silence, list_silences
 from health.alerts.storage.stored_rules import (
     BuiltInRuleError,
     add_rule,
     delete_rule,
-    get_silence,
     list_rules,
-    list_silences,
     sync_built_in_rule,
     update_rule,
 )

@@ -65,6 +65,10 @@ class Box:
         with write_scope(self.engine) as session:
             mark_failed(session, claimed, "down", now, **more)
 
+    def delete(self, number: int) -> None:
+        with write_scope(self.engine) as session:
+            session.delete(session.get_one(Notification, number))
+
     def sent(self, claimed: ClaimedNotification, now: datetime, receipt: dict[str, Any] | None = None) -> None:
         with write_scope(self.engine) as session:
             mark_sent(session, claimed.id, now, receipt=receipt)
@@ -323,3 +327,12 @@ def test_more_may_wait_than_a_query_can_name(box: Box) -> None:
             enqueue(session, alert, "repeat", {"slack": {"subject": "repeat"}}, NOON, alert_ids=[alert])
     (claimed,) = box.claim()
     assert len(claimed.superseded) == 599
+
+
+def test_a_message_that_was_deleted_meanwhile_is_not_reported_as_given_up(box: Box) -> None:
+    box.put("first", box.alert(1))
+    claimed = box.one()
+    box.delete(claimed.id)
+    with write_scope(box.engine) as session:
+        assert mark_failed(session, claimed, "down", NOON) is None
+    assert box.states() == {}

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from health.alerts.evaluation import Evaluator
 from health.alerts.rules.rules import parse_threshold
 from health.alerts.storage.alert_queries import list_alerts
-from health.alerts.storage.stored_rules import list_silences
+from health.alerts.storage.silences import list_silences
 from tests.app.seeding import Seeded
 from tests.e2e.conftest import opened
 

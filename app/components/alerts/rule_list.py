@@ -18,7 +18,7 @@ from db.enums import SilenceState
 from health.alerts.measurement.backtest import Backtest, BacktestAlert
 from health.alerts.notifications.text import SEVERITIES, format_span
 from health.alerts.rules.rules import InvalidRule, Rule, check_patterns
-from health.alerts.rules.targets import Patterns, Quiet
+from health.alerts.rules.targets import Patterns, Silence
 from health.alerts.rules.types import format_value
 
 _COLUMNS = (
@@ -177,7 +177,7 @@ def _add(scope: Patterns, span: str, comment: str, name: str) -> None:
     st.rerun()
 
 
-def _card(silence: Quiet, rules: Mapping[int, str], now: datetime) -> str:
+def _card(silence: Silence, rules: Mapping[int, str], now: datetime) -> str:
     word, colour = _STATE_LABELS[silence.state(now)]
     rule = f", rule {html(rules.get(silence.rule_id, str(silence.rule_id)))}" if silence.rule_id is not None else ""
     ends = (silence.ends_at - now).total_seconds()

@@ -116,9 +116,13 @@ class Dispatcher:
             state = mark_failed(
                 session, item, str(error), self._clock(), retry_after=error.retry_after, permanent=error.permanent
             )
-        outcome, told = ("given_up", "given up") if state == DeliveryState.DEAD else ("failed", "will be tried again")
+        if state == DeliveryState.DEAD:
+            outcome, consequence = "given_up", "given up"
+        else:
+            outcome = "failed"
+            consequence = "will be tried again" if state is not None else "deleted meanwhile"
         self._tally.increment(CounterName.NOTIFICATIONS, f"{item.channel}/{outcome}")
-        log.warning("%s message not delivered, %s: %s", item.channel, told, error, extra={"outcome": outcome})
+        log.warning("%s message not delivered, %s: %s", item.channel, consequence, error, extra={"outcome": outcome})
 
 
 def _delivery_context(item: ClaimedNotification) -> DeliveryContext:

@@ -81,7 +81,7 @@ class AlertTarget:
 
 
 @dataclass(frozen=True)
-class Quiet:
+class Silence:
     """A silence: no messages about what it matches, from `starts_at` up to `ends_at`."""
 
     id: int
@@ -103,7 +103,7 @@ class Quiet:
 
 
 def silenced_until(
-    silences: Iterable[Quiet], rule_id: int | None, repo: str, workflow: str | None, branch: str | None, now: datetime
+    silences: Iterable[Silence], rule_id: int | None, repo: str, workflow: str | None, branch: str | None, now: datetime
 ) -> datetime | None:
     """The latest end of those that hold now; null where none does."""
     ends = (

@@ -263,10 +263,11 @@ def mark_sent(
 def mark_failed(
     session: Session, claimed: ClaimedNotification, error: str, now: datetime, *,
     retry_after: timedelta | None = None, permanent: bool = False,
-) -> DeliveryState:  # fmt: skip
-    """Tried again with a growing delay; dead, and visible as such, after a day, or at once where trying again cannot
-    help. Meanwhile the channel is left alone, with a growing delay of its own: one message of its queue shows as well
-    as twenty whether it works again. Nothing happens where the claim ran out and somebody else took the message."""
+) -> DeliveryState | None:  # fmt: skip
+    """Schedules the next try, with a growing delay; the notification is dead after a day, or at once for a permanent
+    error. The circuit of the channel opens, with a growing delay of its own: one trial message shows whether the channel
+    works again. Changes nothing if the claim expired and another process claimed the notification. Returns the state of
+    the notification; null if it was deleted meanwhile."""
     state = _lock_channel(session, claimed.channel)
     ours = (
         Notification.id == claimed.id,
@@ -274,7 +275,8 @@ def mark_failed(
         Notification.state == DeliveryState.PENDING,
     )
     if session.scalar(select(Notification.id).where(*ours).with_for_update()) is None:
-        return DeliveryState(session.scalar(select(Notification.state).where(Notification.id == claimed.id)) or "dead")
+        current = session.scalar(select(Notification.state).where(Notification.id == claimed.id))
+        return None if current is None else DeliveryState(current)
     delay = retry_after or _retry_delay(claimed.tries)
     if permanent:
         # A channel that refuses is a channel that answers.
