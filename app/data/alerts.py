@@ -87,7 +87,7 @@ def alert_overview() -> AlertOverview:
 
 
 def _first_bad_runs(session: Session, rows: Sequence[AlertRow]) -> dict[int, RunRow]:
-    run_ids = [run_id for row in rows if isinstance(run_id := row.detail.get("first_bad_run"), int)]
+    run_ids = [row.detail.first_bad_run for row in rows if row.detail.first_bad_run is not None]
     return {run.id: run for run in list_runs_by_id(session, run_ids)} if run_ids else {}
 
 

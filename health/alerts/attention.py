@@ -16,7 +16,6 @@ from db.enums import AlertState, GroupBy, RuleKind, Severity, Status
 from db.runs.run_lists import newest_run_points
 from db.runs.run_queries import RunRow
 from health.alerts.notifications import text
-from health.alerts.rules.targets import AlertTarget
 from health.alerts.storage.alert_queries import AlertFilter, AlertRow, alert_page
 from health.insights import finding_queries
 from health.insights.regressions import Regression, regressions
@@ -99,8 +98,8 @@ class Acknowledgement:
 @dataclass(frozen=True)
 class Attention:
     """`kind`: broken, alert, success, duration, stuck or queue. `severity`: critical, warning or info. `score` as
-    health.alerts.attention, by which it is ranked. `run_id` is where to click, `first` the first bad run with its commit,
-    `alert_id` the alert; null where there is none. `acknowledged`: who knows of it; null where nobody said so.
+    health.alerts.attention, by which it is ranked. `run_id` is where to click, `first` the first bad run with its
+    commit, `alert_id` the alert; null where there is none. `acknowledged`: who knows of it; null where nobody said so.
     `failures` in a row, 0 for what does not fail."""
 
     kind: str
@@ -235,8 +234,7 @@ def _matches_scope(alert: AlertRow, scope: Scope) -> bool:
 
 
 def _alert(alert: AlertRow) -> Attention:
-    place = AlertTarget(alert.repository_id, alert.repo, alert.workflow_id, alert.workflow, alert.branch)
-    headline = text.headline(alert.rule, place, alert.detail)
+    headline = text.headline(alert.rule, alert.alert_target)
     why = text.measurement_text(alert.rule, alert.detail) or f"threshold {alert.threshold}"
     severity = Severity(alert.severity) if alert.severity in list(Severity) else Severity.WARNING
     return Attention(
@@ -281,22 +279,25 @@ def _usual_duration(session: Session, run: RunRow, now: datetime) -> float:
 
 def _queues(session: Session, scope: Scope, now: datetime) -> Iterator[Attention]:
     """By the labels whose jobs waited, against the same hours of the same weekday a week before."""
-    lately = Window(now - timedelta(hours=HOURS), now)
-    recent = job_waits(session, scope, lately)
+    window = Window(now - timedelta(hours=HOURS), now)
+    recent = job_waits(session, scope, window)
     if not any(may_be_short(waits, now.timestamp()) for waits in recent.values()):
         return
-    before = job_waits(session, scope, Window(lately.since - _WEEK, lately.until - _WEEK))
+    before = job_waits(session, scope, Window(window.since - _WEEK, window.until - _WEEK))
     for label, waits in sorted(recent.items()):
         earlier = [seconds for _, seconds in before.get(label, ())]
         short = find_shortage(waits, earlier, now.timestamp())
         if short:
             usual = (
-                f"p95 {formatting.duration(short.usual_p95)} in the same hours a week before" if short.usual_p95 is not None
+                f"p95 {formatting.duration(short.usual_p95)} in the same hours a week before"
+                if short.usual_p95 is not None
                 else "too few jobs in the same hours a week before to compare with"
-            )  # fmt: skip
+            )
+            waited = f"{short.waiting_jobs} of {short.jobs} jobs waited 5 minutes or longer"
             yield Attention(
-                "queue", Severity.INFO, f"Jobs wait {formatting.duration(short.p95)} for {label or 'a runner'}",
-                f"p95 of the last {HOURS} hours, {short.waiting_jobs} of {short.jobs} jobs waited 5 minutes or longer · "
-                f"{usual}",
-                lately.since,
-            )  # fmt: skip
+                "queue",
+                Severity.INFO,
+                f"Jobs wait {formatting.duration(short.p95)} for {label or 'a runner'}",
+                f"p95 of the last {HOURS} hours, {waited} · {usual}",
+                window.since,
+            )

@@ -191,7 +191,7 @@ def test_history_and_messages_that_nobody_got(fired: Seeded, open_page: Open) ->
         enqueue(session, alert.id, "repeat", {"email": {"subject": HOSTILE}}, fired.now)
         (claimed,) = claim_due_notifications(session, fired.now, ["email"])
         mark_failed(session, claimed, "550 <b>refused</b>", fired.now, permanent=True)
-        resolve_alert(session, alert.id, dict(alert.detail), fired.now + timedelta(minutes=30))
+        resolve_alert(session, alert.id, alert.detail, fired.now + timedelta(minutes=30))
     page = open_page("alerts", alert=alert.id)
     assert "No firing alerts." in everything(page)
     (row,) = table(page, "alerts")

@@ -96,7 +96,7 @@ def test_an_open_alert_closes_without_a_message_and_counts_again_when_it_is_enab
     past.old.state = state
     github.clock.forward(hours=1)
     (alert,) = past.look()
-    assert (alert.state, alert.detail["reason"]) == ("resolved", "the workflow was deleted or disabled")
+    assert (alert.state, alert.detail.reason) == ("resolved", "the workflow was deleted or disabled")
     assert (past.messages(), past.headlines()) == (["first"], [])
     past.old.state = "active"
     github.clock.forward(hours=1)

@@ -12,6 +12,7 @@ from db.engine import write_scope
 from db.enums import RuleKind
 from db.migrate import downgrade, upgrade
 from db.models import ChannelState, Notification
+from health.alerts.rules.detail import AlertDetail
 from health.alerts.storage.alert_writes import (
     AlertScope,
     acknowledge,
@@ -41,7 +42,7 @@ class Box:
     def alert(self, number: int) -> int:
         with write_scope(self.engine) as session:
             scope = AlertScope(1, 5, RuleKind.CONSECUTIVE_FAILURES, "main", 1, target=f"{number}")
-            return open_alert(session, scope, "3", {}, NOON)
+            return open_alert(session, scope, "3", AlertDetail(), NOON)
 
     def put(self, reason: str, *alerts: int, now: datetime = NOON, channel: str = "slack") -> int:
         with write_scope(self.engine) as session:
@@ -49,7 +50,7 @@ class Box:
             enqueue(session, lead, reason, {channel: {"subject": reason}}, now, alert_ids=alerts)
             if reason == "resolved":
                 for each in alerts:
-                    resolve_alert(session, each, {}, now)
+                    resolve_alert(session, each, AlertDetail(), now)
             return max(session.scalars(select(Notification.id)))
 
     def claim(self, now: datetime = NOON, *channels: str) -> list[ClaimedNotification]:
@@ -253,7 +254,7 @@ def test_what_ended_quietly_before_anybody_could_be_told_is_kept_and_not_sent(bo
     alert = box.alert(1)
     opening = box.put("first", alert)
     with write_scope(box.engine) as session:
-        resolve_alert(session, alert, {}, NOON)
+        resolve_alert(session, alert, AlertDetail(), NOON)
     assert box.claim() == []
     assert box.states() == {opening: ("folded", None)}
     with Session(box.engine) as session:

@@ -16,8 +16,8 @@ from app.widgets.text import html
 from core import formatting
 from db.enums import AlertState, DeliveryState
 from db.runs.run_queries import RunRow
-from health.alerts.notifications.text import SEVERITIES, condition_since, headline, measurement_text
-from health.alerts.rules.targets import AlertTarget, Patterns
+from health.alerts.notifications.text import SEVERITIES, headline, measurement_text
+from health.alerts.rules.targets import Patterns
 from health.alerts.storage.alert_queries import AlertRow, NotificationRow
 
 
@@ -124,7 +124,7 @@ def resolved_rows(alerts: Sequence[AlertRow], zone: ZoneInfo) -> list[Row]:
 
 def title(alert: AlertRow) -> str:
     is_resolved = alert.state == AlertState.RESOLVED
-    return headline(alert.rule, _target(alert), alert.detail, resolved=is_resolved)
+    return headline(alert.rule, alert.alert_target, resolved=is_resolved)
 
 
 def _card(alert: AlertRow, now: datetime, first_bad_runs: Mapping[int, RunRow] = _NONE) -> str:
@@ -147,11 +147,11 @@ def _card(alert: AlertRow, now: datetime, first_bad_runs: Mapping[int, RunRow] =
 
 def _since(alert: AlertRow) -> datetime:
     """When the condition began, if known; otherwise when the alert opened."""
-    return condition_since(alert.detail) or alert.opened_at
+    return alert.detail.since or alert.opened_at
 
 
 def _first_bad_run(alert: AlertRow, first_bad_runs: Mapping[int, RunRow]) -> str:
-    run = first_bad_runs.get(alert.detail.get("first_bad_run") or 0)
+    run = first_bad_runs.get(alert.detail.first_bad_run or 0)
     return f"<br>first bad commit {cells.commit(run)}" if run else ""
 
 
@@ -169,7 +169,7 @@ def _acknowledged_text(alert: AlertRow, now: datetime) -> str:
 
 
 def _link(alert: AlertRow) -> str:
-    run_id = alert.detail.get("last_run") or alert.detail.get("run_id")
+    run_id = alert.detail.last_run or alert.detail.run_id
     if run_id:
         return cells.anchor(title(alert), "run", [("run_id", run_id)])
     if alert.workflow_id:
@@ -179,10 +179,6 @@ def _link(alert: AlertRow) -> str:
 
 def _figures(alert: AlertRow) -> str:
     return measurement_text(alert.rule, alert.detail)
-
-
-def _target(alert: AlertRow) -> AlertTarget:
-    return AlertTarget(alert.repository_id, alert.repo, alert.workflow_id, alert.workflow, alert.branch)
 
 
 def _rule(alert: AlertRow) -> str:

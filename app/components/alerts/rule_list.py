@@ -131,7 +131,7 @@ _STATE_LABELS = {
 _FIELDS = (("repos", "Repositories"), ("workflows", "Workflows"), ("branches", "Branches"))
 
 
-def silences(items: Sequence[Quiet], rules: Mapping[int, str], now: datetime) -> None:
+def silences(items: Sequence[Silence], rules: Mapping[int, str], now: datetime) -> None:
     for silence in paginate(items, "silences", "silences", size=_PAGE_SIZE):
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"silence-{silence.id}"):
             st.html(_card(silence, rules, now), width="stretch")

@@ -16,18 +16,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 from core.text import clean, one_line, printable, strip_control_sequences
 
-__all__ = [
-    "clean",
-    "short_line",
-    "one_line",
-    "printable",
-    "strip_control_sequences",
-]
 
 
 def short_line(reason: object) -> str:
@@ -118,6 +111,16 @@ class Receipt:
 
     location: dict[str, Any] = field(default_factory=dict)
     note: str | None = None
+
+
+class Channel(Protocol):
+    """One way to send messages."""
+
+    name: str
+
+    def send(self, message: Message, context: DeliveryContext | None = None) -> Receipt:
+        """Returns when the channel accepted the message; raises DeliveryFailed otherwise. Without a context the message
+        is a test."""
 
 
 # Shorter than a collector's claim on a message: another one would send it meanwhile.

@@ -1,22 +1,11 @@
 """The channels that are configured."""
 
-from typing import Protocol
-
-from health.alerts.channels.base import DeliveryContext, Message, Receipt
+from health.alerts.channels.base import Channel
 from health.alerts.channels.email import EmailChannel
 from health.alerts.channels.settings import ChannelSettings
 from health.alerts.channels.slack import SlackWebhookChannel
 from health.alerts.channels.slack_bot import SlackBotChannel
 from health.alerts.channels.webhook import WebhookChannel
-
-
-class Channel(Protocol):
-    name: str
-
-    def send(self, message: Message, context: DeliveryContext | None = None) -> Receipt:
-        """Returns when the channel took the message; raises health.alerts.channels.base.DeliveryFailed when not. Without a parcel
-        it is a test."""
-
 
 CHANNEL_NAMES = ("slack", "email", "webhook")
 # What makes a channel, for people who have none.

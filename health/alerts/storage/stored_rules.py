@@ -1,5 +1,6 @@
 """Stored alert rules: queries and writes."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from db.enums import AlertState, RuleKind, RuleScope, Severity
 from db.models import Alert, AlertRule, AlertSilence
+from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import Patterns
 
@@ -67,8 +69,8 @@ def update_rule(session: Session, rule_id: int, rule: Rule, now: datetime) -> bo
         fixed = [name for name, value in values.items() if name not in editable and getattr(row, name) != value]
         if fixed:
             raise BuiltInRuleError(
-                f"{', '.join(fixed)}: ALERT_THRESHOLD sets these fields of the built-in rule; only {', '.join(editable)} "
-                "can be changed. Set ALERT_THRESHOLD, or create another rule."
+                f"{', '.join(fixed)}: ALERT_THRESHOLD sets these fields of the built-in rule; only "
+                f"{', '.join(editable)} can be changed. Set ALERT_THRESHOLD, or create another rule."
             )
     for name, value in values.items():
         setattr(row, name, value)
@@ -78,8 +80,8 @@ def update_rule(session: Session, rule_id: int, rule: Rule, now: datetime) -> bo
 
 
 def delete_rule(session: Session, rule_id: int, now: datetime) -> bool:
-    """Deletes a rule. Its alerts stay as history; those that fire are resolved without a notification. False if the rule
-    does not exist; raises BuiltInRuleError for the built-in rule."""
+    """Deletes a rule. Its alerts stay as history; those that fire are resolved without a notification. False if the
+    rule does not exist; raises BuiltInRuleError for the built-in rule."""
     row = session.get(AlertRule, rule_id, with_for_update=True)
     if row is None:
         return False
@@ -88,7 +90,7 @@ def delete_rule(session: Session, rule_id: int, now: datetime) -> bool:
     firing = select(Alert).where(Alert.rule_id == rule_id, Alert.state == AlertState.FIRING)
     for alert in session.scalars(firing):
         alert.state, alert.resolved_at = AlertState.RESOLVED, now
-        alert.detail = {**alert.detail, "reason": "the rule was deleted"}
+        alert.detail = replace(AlertDetail.from_dict(alert.detail), reason="the rule was deleted").to_dict()
     session.execute(update(Alert).where(Alert.rule_id == rule_id).values(rule_id=None))
     session.execute(delete(AlertSilence).where(AlertSilence.rule_id == rule_id))
     session.delete(row)
