@@ -44,8 +44,8 @@ _OPEN_STATES = (AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.SILENCED)
 
 @dataclass(frozen=True)
 class AlertOverview:
-    """The state of alerting. `firing`: the newest open alerts. `channels`: the channels that the collector has configured;
-    null before its first heartbeat. `first_bad_runs`: the first failed runs of the open alerts by run id."""
+    """The state of alerting. `firing`: the newest open alerts. `channels`: the collector's configured channels; null
+    before its first heartbeat. `first_bad_runs`: the first failed runs of the open alerts by run id."""
 
     at: datetime
     counts: dict[AlertState, int]
@@ -111,7 +111,9 @@ def firing_page(cursor: str | None) -> FiringPage:
 @st.cache_data(ttl=3, max_entries=64, show_spinner=False)
 def history_page(cursor: str | None) -> AlertPage:
     with read_session() as session:
-        return alert_page(session, AlertFilter(states=(AlertState.RESOLVED,)), utc_now(), limit=_PAGE_SIZE, cursor=cursor)
+        return alert_page(
+            session, AlertFilter(states=(AlertState.RESOLVED,)), utc_now(), limit=_PAGE_SIZE, cursor=cursor
+        )
 
 
 @serve_stale

@@ -78,7 +78,7 @@ def write_session() -> Iterator[Session]:
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Raises Unavailable for errors of the database and of its settings. The message never contains the database URL."""
+    """Raises Unavailable for errors of the database and its settings. The message never contains the database URL."""
     try:
         yield
     except (ConfigError, NotMigrated) as error:

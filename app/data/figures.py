@@ -36,9 +36,9 @@ class Trends:
 
 @dataclass(frozen=True)
 class WorkflowList:
-    """`before`: the figures of the previous period, empty where it was not collected; `standings`: how each stands on
-    its default branch now; both by repository and workflow id. Broken ones come first, whatever branch the figures are
-    of."""
+    """`previous`: figures of the previous period, empty if it was not collected. `standings`: the status of the default
+    branch. Both by (repository, workflow id). Workflows with a failing default branch come first, whatever the branch
+    of the figures."""
 
     items: list[service.WorkflowHealth]
     previous: dict[tuple[str, int], Metrics]
@@ -126,8 +126,8 @@ def workflow_names(version: int) -> dict[int, repository_queries.WorkflowRow]:
 
 @dataclass(frozen=True)
 class KnownNames:
-    """`repos`: lower case to the name as it is stored, of all that have stored data or are monitored; `workflows`:
-    names and ids in the asked scope."""
+    """`repos`: stored name by lower-case name of every repository that is monitored or has stored data. `workflows`:
+    names and ids of the workflows in the scope."""
 
     repos: Mapping[str, str]
     workflows: frozenset[str]

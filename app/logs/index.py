@@ -195,6 +195,6 @@ class LogIndex:
 
 
 def _line_offsets(text: bytes) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
-    """Where each line begins."""
+    """The offset of each line's first byte."""
     breaks = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n"))
     return np.concatenate(([0], breaks + 1)).astype(np.int64)
