@@ -57,7 +57,7 @@ WELL, UNKNOWN = {"name": "b", "version": "1", "vulns": []}, {"name": "c", "skip_
 @pytest.mark.parametrize(
     ("packages", "status", "strict_status", "line"),
     [([WELL], 0, 0, "none known in 1 packages"), ([FLAW, WELL], 1, 1, "a 1: PYSEC-1, fixed in 1.1"),
-     ([UNKNOWN], 0, 1, "NOT CHECKED: no index"), ([WELL, UNKNOWN], 0, 1, "not in the index: c."),
+     ([UNKNOWN], 0, 1, "NOT CHECKED: no reachable index"), ([WELL, UNKNOWN], 0, 1, "not in the index: c."),
      ([FLAW, UNKNOWN], 1, 1, "a 1: PYSEC-1"), ([], 0, 1, "NOT CHECKED")],
 )  # fmt: skip
 def test_a_known_vulnerability_fails_and_an_unknown_package_is_reported(
