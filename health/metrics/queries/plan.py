@@ -179,7 +179,7 @@ def _stale_hours(session: Session, ids: Sequence[int], window: Window, state: Ro
         row.day * 24 + hour
         for row in execute(session, _INVALIDATIONS, {"first": first, "last": last, "ids": ids})
         for hour in range(24)
-        if row.day < kept or row.hours >> hour & 1
+        if row.day < kept or row.hour_mask >> hour & 1
     }
 
 
