@@ -1,7 +1,7 @@
 """The age of the data, and whether all runs behind the figures of a page are stored."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import streamlit as st
 
@@ -15,8 +15,6 @@ from health.completeness.gaps import Completeness
 
 _REFRESH_SECONDS = 5
 _MAX_LISTED = 30
-# The history may begin up to this much later than the requested window without being incomplete.
-_SLACK = timedelta(hours=1)
 # Kinds of gaps that the collector closes, and the kind of a name that matches no repository.
 _PENDING_KINDS, _UNREADABLE_KIND = ("history", "jobs"), "unreadable"
 
@@ -82,6 +80,6 @@ def completeness_text(
     if coverage.complete_since is None:
         return f"{len(unreadable):,} of {total:,} repositories cannot be read", ":material/report:"
     day = f"{coverage.complete_since:%d %b %Y} (UTC)"
-    if since is not None and coverage.complete_since > since + _SLACK:
+    if since is not None and not coverage.covers(since):
         return f"Data complete only since {day}", ":material/history_toggle_off:"
     return f"Data complete since {day}", ":material/verified:"

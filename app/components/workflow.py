@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from app.data.figures import Trends
 from app.status_style import standing_colour, standing_reason
 from app.widgets.cells import anchor
 from app.widgets.text import html, markdown
@@ -10,6 +9,7 @@ from core import formatting
 from core.formatting import pluralize
 from db.repositories.repository_queries import WorkflowRow
 from health.metrics.definitions.episodes import BranchStatus, WorkflowStatus
+from health.metrics.service import Trends
 
 _MAX_ID = 2**63 - 1
 

@@ -12,7 +12,7 @@ from core import formatting
 from db.definitions.job_times import outcome_of
 from db.enums import Conclusion, Outcome
 from db.runs.run_queries import JobSummary, Steps
-from health.metrics.definitions.job_figures import critical_path
+from health.metrics.definitions.critical_path import critical_path
 
 
 def timeline(

@@ -20,9 +20,9 @@ from health.alerts.storage.alert_queries import AlertFilter, AlertRow, alert_pag
 from health.insights import finding_queries
 from health.insights.regressions import Regression, regressions
 from health.insights.statistics import HOURS, find_shortage, may_be_short
+from health.metrics.branch_status import Streak, failing_streaks, inactive_names
 from health.metrics.definitions.distribution import percentile
 from health.metrics.queries import executor
-from health.metrics.queries.branch_status import Streak, failing_streaks, inactive_names
 from health.metrics.queries.grouping import MetricsQuery
 from health.metrics.queries.job_queries import job_waits
 

@@ -26,7 +26,7 @@ from health.alerts.storage.alert_queries import AlertRow, firing_alerts
 from health.alerts.storage.alert_writes import AlertScope, open_alert, resolve_alert, set_silenced_until, update_detail
 from health.alerts.storage.silences import list_silences
 from health.alerts.storage.stored_rules import list_rules, sync_built_in_rule
-from health.metrics.queries.branch_status import inactive_workflows
+from health.metrics.branch_status import inactive_workflows
 
 log = logging.getLogger(__name__)
 

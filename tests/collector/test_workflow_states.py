@@ -26,8 +26,8 @@ from health.alerts.rules.rules import Rule, parse_threshold, validate_rule
 from health.alerts.rules.targets import Patterns
 from health.alerts.storage.alert_queries import AlertRow, list_alerts
 from health.alerts.storage.stored_rules import add_rule
+from health.metrics.branch_status import failing_streaks, workflow_statuses
 from health.metrics.definitions.episodes import WorkflowStatus
-from health.metrics.queries.branch_status import failing_streaks, workflow_statuses
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, run, store_runs
 from tests.collector.conftest import REPO as NAME
 from tests.collector.conftest import GitHub

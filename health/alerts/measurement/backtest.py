@@ -13,7 +13,7 @@ from health.alerts.rules.conditions import LOOKBACK_SECONDS
 from health.alerts.rules.history import BacktestEpisode, HistoricalRun, backtest_episodes
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import AlertTarget, matches
-from health.metrics.queries.branch_status import inactive_workflows
+from health.metrics.branch_status import inactive_workflows
 from health.metrics.queries.job_queries import list_waits
 
 BACKTEST_WINDOW = timedelta(days=30)

@@ -18,7 +18,7 @@ from db.runs.run_queries import RunRow, select_runs
 from db.sql import epoch_seconds
 from health.alerts.rules.history import HistoricalRun
 from health.alerts.rules.targets import matches
-from health.metrics.queries.branch_status import LOOK_BACK, Streak, inactive_workflows
+from health.metrics.branch_status import LOOK_BACK, Streak, inactive_workflows
 
 # A branch without a run for this long is not evaluated any more.
 BRANCH_WINDOW = timedelta(days=14)

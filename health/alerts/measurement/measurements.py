@@ -25,8 +25,8 @@ from health.alerts.rules.targets import AlertTarget, matches
 from health.alerts.rules.types import SHORT_WINDOW_DIVISOR
 from health.insights.regressions import regressions, scan_success
 from health.metrics import service
+from health.metrics.branch_status import inactive_workflows
 from health.metrics.definitions.formulas import Metrics
-from health.metrics.queries.branch_status import inactive_workflows
 from health.metrics.queries.job_queries import list_waits, wait_seconds
 from health.metrics.service import Group, Streak
 

@@ -187,7 +187,7 @@ def _tracker(rule: Rule) -> ConditionTracker:
 
 
 class _ConsecutiveFailuresTracker:
-    """Failures created after the last success, as health.metrics.queries.branch_status counts them."""
+    """Failures created after the last success, as health.metrics.branch_status counts them."""
 
     def __init__(self) -> None:
         self._passed = (float("-inf"), 0)
