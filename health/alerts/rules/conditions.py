@@ -1,8 +1,6 @@
-"""Does a rule fire? Pure: a measure, two thresholds and a smallest sample.
+"""Conditions of rules: measurements of waits and regressions, and whether a measurement fires. Pure.
 
-How long jobs wait for a runner, as a measure. Pure.
-
-How much worse workflows got, as measures. Pure; what counts as worse is said in db.insights.
+health.insights defines what a regression is.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,9 +16,9 @@ from health.metrics.definitions.distribution import Floats, percentile_of_list
 
 
 class Measurement(NamedTuple):
-    """What a rule sees of one place at one moment. `value` null: nothing to say. `sample`: on how many runs it stands.
-    `recent`: for a burn rate, that of the short window; null where nothing was decided in it. `certain`: for a
-    regression, that it is not by chance."""
+    """What a rule measures for one target at one time. `value` null: no data. `sample_size` in the sample unit of the
+    rule type. `short_window_value`: the burn rate of the short window; null without decided runs in it. `significant`:
+    false for a regression that may be chance."""
 
     value: float | None
     sample_size: int = 0
@@ -32,8 +30,8 @@ NO_DATA = Measurement(None)
 
 
 def condition_met(rule: Rule, measurement: Measurement, *, firing: bool) -> bool:
-    """Opens at one threshold, closes below another, so that it does not open and close with every run. With too small
-    a sample to say, nothing changes while there is still something bad in it."""
+    """Whether the rule fires. Two thresholds, to open and to resolve, prevent flapping. With too small a sample nothing
+    opens, and what fires goes on while the value is above 0."""
     if measurement.value is None:
         return False
     if measurement.sample_size < rule.min_samples:
@@ -46,9 +44,9 @@ def condition_met(rule: Rule, measurement: Measurement, *, firing: bool) -> bool
 
 
 def _burn_rate_exceeded(rule: Rule, long: float, short: float | None, *, firing: bool) -> bool:
-    """Both windows: the long one says that it matters, the short one that it still goes on (Google, "The Site
-    Reliability Workbook", chapter 5, "Multiwindow, Multi-Burn-Rate Alerts"). Without a decided run in the short one
-    nothing opens, and what is open goes on by the long one."""
+    """Both windows must exceed the limit: the long one shows that the burn is relevant, the short one that it continues
+    (Google, "The Site Reliability Workbook", chapter 5, "Multiwindow, Multi-Burn-Rate Alerts"). Without a decided run
+    in the short window nothing opens, and the long one decides alone what goes on."""
     limit = rule.resolve_threshold if firing else rule.open_at
     if short is None:
         return firing and long >= limit
@@ -56,9 +54,9 @@ def _burn_rate_exceeded(rule: Rule, long: float, short: float | None, *, firing:
 
 
 def longest_wait(rule: Rule, waits_by_label: Mapping[str, Sequence[float]]) -> tuple[str, Measurement]:
-    """The label whose jobs waited longest, and their 95th percentile; `by_label` holds waits in seconds, ascending. It
-    is certain when a quarter of the jobs, and five of them (or as many as the rule asks for), waited as long as the
-    rule allows: the percentile of few jobs is one machine that was started."""
+    """The label whose jobs waited longest, and their 95th percentile in seconds. `waits_by_label`: waits in seconds,
+    ascending. It is significant if a quarter of the jobs, and at least five (or the sample that the rule requires),
+    waited as long as the threshold: the percentile of a few jobs is the start of one machine."""
     enough = {label: waits for label, waits in waits_by_label.items() if len(waits) >= max(rule.min_samples, 1)}
     known = enough or {label: waits for label, waits in waits_by_label.items() if waits}
     if not known:
@@ -66,15 +64,15 @@ def longest_wait(rule: Rule, waits_by_label: Mapping[str, Sequence[float]]) -> t
     label = max(known, key=lambda name: (percentile_of_list(known[name], 0.95) or 0.0, name))
     waits = known[label]
     waited = sum(seconds >= rule.open_at for seconds in waits)
-    certain = waited >= MIN_WAITING_SHARE * len(waits) and waited >= min(MIN_WAITING_JOBS, max(rule.min_samples, 1))
-    return label, Measurement(percentile_of_list(waits, 0.95), len(waits), significant=certain)
+    significant = waited >= MIN_WAITING_SHARE * len(waits) and waited >= min(MIN_WAITING_JOBS, max(rule.min_samples, 1))
+    return label, Measurement(percentile_of_list(waits, 0.95), len(waits), significant=significant)
 
 
 LOOKBACK_SECONDS = LOOK_BACK_DAYS * DAY
 
 
 class FinishedRun(NamedTuple):
-    """A decided run on the default branch; times in seconds since 1970. `seconds`: its duration, where known."""
+    """A decided run on the default branch; times in seconds since 1970. `duration_seconds` null: unknown."""
 
     created_at: float
     completed_at: float
@@ -83,60 +81,64 @@ class FinishedRun(NamedTuple):
 
 
 class FinishedRuns(NamedTuple):
-    """`runs` of many places, and when each ended."""
+    """The runs of several targets, and the time at which each run ended (one array, in the order of `runs`)."""
 
     runs: RunSequences
     completed_at: Floats
 
     def known_at(self, moment: float) -> RunSequences:
-        """What was known then of the 37 days before."""
+        """The runs of the 37 days before `moment` that had ended by then."""
         runs = self.runs
         known = (self.completed_at <= moment) & (runs.created < moment) & (runs.created >= moment - LOOKBACK_SECONDS)
         return runs.where(known)
 
 
-def finished_runs(places: Sequence[Sequence[FinishedRun]]) -> FinishedRuns:
-    """The runs of each place in the order of creation."""
+def finished_runs(runs_by_target: Sequence[Sequence[FinishedRun]]) -> FinishedRuns:
+    """Arrays of the runs of each target, which are given in the order of creation."""
     runs = build_sequences(
-        [[(run.created_at, run.failed, run.duration_seconds) for run in listed] for listed in places]
+        [[(run.created_at, run.failed, run.duration_seconds) for run in listed] for listed in runs_by_target]
     )
-    return FinishedRuns(runs, np.asarray([run.completed_at for listed in places for run in listed], dtype=np.float64))
+    return FinishedRuns(
+        runs, np.asarray([run.completed_at for listed in runs_by_target for run in listed], dtype=np.float64)
+    )
 
 
 def success_regression(changes: SuccessChanges, number: int, threshold: float) -> Measurement:
-    """Points by which the success rate fell, below 0 where it rose; the sample are streaks of failures. `threshold` as
-    SuccessChanges.threshold."""
+    """The drop of the success rate of a target as a share, negative for a rise; the sample are streaks of failures.
+    `threshold`: the largest significant p-value (SuccessChanges.threshold)."""
     drop = float(changes.drop[number])
     if np.isnan(drop):
         return NO_DATA
-    certain = threshold > 0 and float(changes.p_value[number]) <= threshold
-    return Measurement(drop, int(changes.streaks[number]), significant=certain)
+    significant = threshold > 0 and float(changes.p_value[number]) <= threshold
+    return Measurement(drop, int(changes.streaks[number]), significant=significant)
 
 
 def success_regressions(finished: FinishedRuns, moment: float) -> list[Measurement]:
-    """Of each place, of the runs that had ended by then."""
+    """The success regression of each target at `moment`, from the runs that had ended by then."""
     changes = success_changes(finished.known_at(moment), moment)
     threshold = changes.threshold()
     return [success_regression(changes, number, threshold) for number in range(len(changes.drop))]
 
 
 def duration_regressions(finished: FinishedRuns, moment: float) -> list[Measurement]:
-    """Relative to the median before, of the successful runs that had ended by then."""
+    """The increase of the median duration of each target at `moment`, as a share of the median before, from the
+    successful runs that had ended by then."""
     runs = finished.known_at(moment)
     passed = runs.where(~runs.failed & (runs.seconds > 0))
-    found = find_duration_steps(passed)
+    steps = find_duration_steps(passed)
     return [
-        Measurement(found[number].after / found[number].before - 1, found[number].sample_after)
-        if number in found else NO_DATA
+        Measurement(steps[number].after / steps[number].before - 1, steps[number].sample_after)
+        if number in steps
+        else NO_DATA
         for number in range(len(passed))
-    ]  # fmt: skip
+    ]
 
 
 RegressionCheck = Callable[[FinishedRuns, float], list[Measurement]]
 
 
 def daily_moments(since: float, until: float) -> Iterator[float]:
-    """A replay looks once a day, at midnight UTC, and at the end."""
+    """The times at which a backtest evaluates: every midnight UTC, and the end."""
     at = (since // DAY + 1) * DAY
     while at < until:
         yield at
