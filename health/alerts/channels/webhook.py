@@ -130,9 +130,14 @@ class WebhookChannel:
                 session.mount("http://", BoundedAdapter())
                 session.mount("https://", BoundedAdapter())
                 return session.request(
-                    method, self._url, data=raw, headers=headers, timeout=(_CONNECT_SECONDS, _READ_TIMEOUT_SECONDS),
-                    allow_redirects=False, stream=True,
-                )  # fmt: skip
+                    method,
+                    self._url,
+                    data=raw,
+                    headers=headers,
+                    timeout=(_CONNECT_SECONDS, _READ_TIMEOUT_SECONDS),
+                    allow_redirects=False,
+                    stream=True,
+                )
         except ResponseLimitExceeded as error:
             raise DeliveryFailed(f"The response of the webhook at {self._host} {error}") from None
         except (requests.RequestException, OSError, ValueError) as error:

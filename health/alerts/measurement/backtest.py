@@ -103,11 +103,24 @@ def _wait_history(session: Session, rule: Rule, since: datetime, now: datetime, 
     """The jobs of the scope as runs; a job counts from its start on."""
     max_runs = limit // _JOBS_PER_RUN
     waits = [
-        HistoricalRun(job.repository_id, job.workflow_id, job.branch, Outcome.SUCCESS, job.queued, None,
-                job.queued + job.seconds, None, job.seconds, False, job.run_id, job.label)
+        HistoricalRun(
+            job.repository_id,
+            job.workflow_id,
+            job.branch,
+            Outcome.SUCCESS,
+            job.queued,
+            None,
+            job.queued + job.seconds,
+            None,
+            job.seconds,
+            False,
+            job.run_id,
+            job.label,
+        )
         for scope, _ in branch_scopes(session, rule, since)
-        for job in list_waits(session, scope, Window(since, now), max_runs=max_runs) if job.seconds is not None
-    ]  # fmt: skip
+        for job in list_waits(session, scope, Window(since, now), max_runs=max_runs)
+        if job.seconds is not None
+    ]
     runs = {(wait.repository_id, wait.id) for wait in waits}
     complete = len(runs) < max_runs
     start = since if complete else datetime.fromtimestamp(min(wait.created_at for wait in waits), UTC)

@@ -104,9 +104,12 @@ def unfinished(session: Session, scope: Scope, now: datetime, older_than: timede
     first."""
     started = or_(Run.started_at <= now - older_than, Run.started_at.is_(None))
     query = select_runs(Run.repository_id).where(
-        *in_scope(session, scope), Run.status.in_(_RUNNING_STATES), Run.created_at >= now - _MAX_RUN_AGE,
-        Run.created_at <= now - older_than, started,
-    )  # fmt: skip
+        *in_scope(session, scope),
+        Run.status.in_(_RUNNING_STATES),
+        Run.created_at >= now - _MAX_RUN_AGE,
+        Run.created_at <= now - older_than,
+        started,
+    )
     rows = session.execute(query.order_by(Run.created_at, Run.id).limit(_MAX_UNFINISHED))
     return [(row[-1], RunRow(*row[:-1])) for row in rows]
 
@@ -116,10 +119,18 @@ def run_history(
 ) -> RunHistory:
     """The newest runs of the scope, at most `limit`; with `default_branch` only those of default branches."""
     columns: list[Any] = [
-        Run.repository_id, Run.workflow_id, Run.branch, Run.outcome, epoch_seconds(Run.created_at),
-        epoch_seconds(Run.started_at), epoch_seconds(Run.completed_at), Run.duration_seconds, Run.queue_seconds,
-        Run.flaky, Run.id,
-    ]  # fmt: skip
+        Run.repository_id,
+        Run.workflow_id,
+        Run.branch,
+        Run.outcome,
+        epoch_seconds(Run.created_at),
+        epoch_seconds(Run.started_at),
+        epoch_seconds(Run.completed_at),
+        Run.duration_seconds,
+        Run.queue_seconds,
+        Run.flaky,
+        Run.id,
+    ]
     where: list[Any] = [*in_scope(session, scope), Run.created_at >= since, Run.created_at < until]
     if default_branch:
         where.append(Run.on_default_branch)

@@ -17,7 +17,7 @@ def headline(kind: str, target: AlertTarget | str, *, resolved: bool = False, on
     try:
         rule = RuleKind(kind)
     except ValueError:
-        return f"{_target_names(target)['place']}: {kind.replace('_', ' ')}"
+        return f"{_target_names(target)['target']}: {kind.replace('_', ' ')}"
     return (_RESOLVED if resolved else _ONGOING if ongoing else _FIRING)[rule].format(**_target_names(target))
 
 
@@ -28,10 +28,10 @@ def episode_summary(kind: str, target: AlertTarget | str, duration: str) -> str:
 
 
 def _target_names(target: AlertTarget | str) -> dict[str, str]:
-    """`place` is a subject; `located` follows the name of a figure."""
+    """`target` is a subject; `located` follows the name of a figure."""
     if isinstance(target, str):
-        return {"place": target, "located": f"of {target}"}
-    return {"place": target.label, "located": target.label_with_preposition}
+        return {"target": target, "located": f"of {target}"}
+    return {"target": target.label, "located": target.label_with_preposition}
 
 
 def failures_text(number: int) -> str:
@@ -117,50 +117,50 @@ def _factor(value: float | None) -> str:
 
 
 _FIRING = {
-    RuleKind.CONSECUTIVE_FAILURES: "{place} is broken",
+    RuleKind.CONSECUTIVE_FAILURES: "{target} is broken",
     RuleKind.FAILURE_RATE: "High failure rate {located}",
-    RuleKind.SUCCESS_REGRESSION: "{place} succeeds less often than before",
-    RuleKind.DURATION_REGRESSION: "{place} is slower than before",
-    RuleKind.QUEUE_TIME: "Runs of {place} wait long for a runner",
-    RuleKind.STUCK_RUN: "A run of {place} is stuck",
-    RuleKind.MISSING_RUN: "A scheduled run of {place} is missing",
-    RuleKind.FLAKY_RATE: "{place} is flaky",
-    RuleKind.ERROR_BUDGET: "{place} burns its error budget",
-    RuleKind.COLLECTOR_STALE: "{place} is not being read",
+    RuleKind.SUCCESS_REGRESSION: "{target} succeeds less often than before",
+    RuleKind.DURATION_REGRESSION: "{target} is slower than before",
+    RuleKind.QUEUE_TIME: "Runs of {target} wait long for a runner",
+    RuleKind.STUCK_RUN: "A run of {target} is stuck",
+    RuleKind.MISSING_RUN: "A scheduled run of {target} is missing",
+    RuleKind.FLAKY_RATE: "{target} is flaky",
+    RuleKind.ERROR_BUDGET: "{target} burns its error budget",
+    RuleKind.COLLECTOR_STALE: "{target} is not being read",
 }
 _ONGOING = {
-    RuleKind.CONSECUTIVE_FAILURES: "{place} is still broken",
+    RuleKind.CONSECUTIVE_FAILURES: "{target} is still broken",
     RuleKind.FAILURE_RATE: "The failure rate {located} is still high",
-    RuleKind.SUCCESS_REGRESSION: "{place} still succeeds less often than before",
-    RuleKind.DURATION_REGRESSION: "{place} is still slower than before",
-    RuleKind.QUEUE_TIME: "Runs of {place} still wait long for a runner",
-    RuleKind.STUCK_RUN: "A run of {place} is still stuck",
-    RuleKind.MISSING_RUN: "A scheduled run of {place} is still missing",
-    RuleKind.FLAKY_RATE: "{place} is still flaky",
-    RuleKind.ERROR_BUDGET: "{place} still burns its error budget",
-    RuleKind.COLLECTOR_STALE: "{place} is still not being read",
+    RuleKind.SUCCESS_REGRESSION: "{target} still succeeds less often than before",
+    RuleKind.DURATION_REGRESSION: "{target} is still slower than before",
+    RuleKind.QUEUE_TIME: "Runs of {target} still wait long for a runner",
+    RuleKind.STUCK_RUN: "A run of {target} is still stuck",
+    RuleKind.MISSING_RUN: "A scheduled run of {target} is still missing",
+    RuleKind.FLAKY_RATE: "{target} is still flaky",
+    RuleKind.ERROR_BUDGET: "{target} still burns its error budget",
+    RuleKind.COLLECTOR_STALE: "{target} is still not being read",
 }
 _RESOLVED = {
-    RuleKind.CONSECUTIVE_FAILURES: "{place} has recovered",
+    RuleKind.CONSECUTIVE_FAILURES: "{target} has recovered",
     RuleKind.FAILURE_RATE: "The failure rate {located} is back to normal",
-    RuleKind.SUCCESS_REGRESSION: "The success rate of {place} is no longer below that of the weeks before",
-    RuleKind.DURATION_REGRESSION: "{place} is no longer slower than in the weeks before",
-    RuleKind.QUEUE_TIME: "Runs of {place} wait no longer than usual",
-    RuleKind.STUCK_RUN: "No run of {place} is stuck any more",
-    RuleKind.MISSING_RUN: "The scheduled run of {place} came",
-    RuleKind.FLAKY_RATE: "{place} is no longer flaky",
-    RuleKind.ERROR_BUDGET: "{place} is within its error budget",
-    RuleKind.COLLECTOR_STALE: "{place} is being read again",
+    RuleKind.SUCCESS_REGRESSION: "The success rate of {target} is no longer below that of the weeks before",
+    RuleKind.DURATION_REGRESSION: "{target} is no longer slower than in the weeks before",
+    RuleKind.QUEUE_TIME: "Runs of {target} wait no longer than usual",
+    RuleKind.STUCK_RUN: "No run of {target} is stuck any more",
+    RuleKind.MISSING_RUN: "The scheduled run of {target} came",
+    RuleKind.FLAKY_RATE: "{target} is no longer flaky",
+    RuleKind.ERROR_BUDGET: "{target} is within its error budget",
+    RuleKind.COLLECTOR_STALE: "{target} is being read again",
 }
 _EPISODE = {
-    RuleKind.CONSECUTIVE_FAILURES: "{place} was broken for {lasted} and recovered",
+    RuleKind.CONSECUTIVE_FAILURES: "{target} was broken for {lasted} and recovered",
     RuleKind.FAILURE_RATE: "The failure rate {located} was high for {lasted}; it is back to normal",
-    RuleKind.SUCCESS_REGRESSION: "{place} succeeded less often for {lasted}, and no longer does",
-    RuleKind.DURATION_REGRESSION: "{place} was slower for {lasted}, and no longer is",
-    RuleKind.QUEUE_TIME: "Runs of {place} waited long for a runner for {lasted}, and no longer do",
-    RuleKind.STUCK_RUN: "A run of {place} was stuck for {lasted}, and no longer is",
-    RuleKind.MISSING_RUN: "A scheduled run of {place} came {lasted} late",
-    RuleKind.FLAKY_RATE: "{place} was flaky for {lasted}, and no longer is",
-    RuleKind.ERROR_BUDGET: "{place} burned its error budget for {lasted}, and is within it now",
-    RuleKind.COLLECTOR_STALE: "{place} was not read for {lasted}, and is again",
+    RuleKind.SUCCESS_REGRESSION: "{target} succeeded less often for {lasted}, and no longer does",
+    RuleKind.DURATION_REGRESSION: "{target} was slower for {lasted}, and no longer is",
+    RuleKind.QUEUE_TIME: "Runs of {target} waited long for a runner for {lasted}, and no longer do",
+    RuleKind.STUCK_RUN: "A run of {target} was stuck for {lasted}, and no longer is",
+    RuleKind.MISSING_RUN: "A scheduled run of {target} came {lasted} late",
+    RuleKind.FLAKY_RATE: "{target} was flaky for {lasted}, and no longer is",
+    RuleKind.ERROR_BUDGET: "{target} burned its error budget for {lasted}, and is within it now",
+    RuleKind.COLLECTOR_STALE: "{target} was not read for {lasted}, and is again",
 }

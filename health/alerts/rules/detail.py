@@ -61,4 +61,4 @@ class AlertDetail:
         return {**self.extra, **listed}
 
 
-_KEYS = tuple(each.name for each in fields(AlertDetail) if each.name not in ("nullable", "extra"))
+_KEYS = tuple(item.name for item in fields(AlertDetail) if item.name not in ("nullable", "extra"))

@@ -166,9 +166,14 @@ def alerts_of_group(session: Session, group_id: int, now: datetime) -> list[Aler
 def count_episodes(session: Session, alert_id: int, since: datetime) -> int:
     """How often alerts of the same rule and target opened since then."""
     one = select(Alert.repository_id, Alert.rule, Alert.target).where(Alert.id == alert_id).subquery()
-    query = select(func.count()).select_from(Alert).join(
-        one, (Alert.repository_id == one.c.repository_id) & (Alert.rule == one.c.rule) & (Alert.target == one.c.target)
-    )  # fmt: skip
+    query = (
+        select(func.count())
+        .select_from(Alert)
+        .join(
+            one,
+            (Alert.repository_id == one.c.repository_id) & (Alert.rule == one.c.rule) & (Alert.target == one.c.target),
+        )
+    )
     return int(session.scalar(query.where(Alert.opened_at >= since)) or 0)
 
 
@@ -191,10 +196,19 @@ def dead_notifications(session: Session, since: datetime, *, limit: int = MAX_DE
         .limit(limit)
     )
     return [
-        DeadNotification(row.id, row.alert_id, repo, row.channel, row.reason, row.tries, row.created_at, row.error,
-                     str(row.message.get("subject", "")))
+        DeadNotification(
+            row.id,
+            row.alert_id,
+            repo,
+            row.channel,
+            row.reason,
+            row.tries,
+            row.created_at,
+            row.error,
+            str(row.message.get("subject", "")),
+        )
         for row, repo in session.execute(query)
-    ]  # fmt: skip
+    ]
 
 
 def latest_test_notifications(session: Session) -> dict[str, NotificationRow]:

@@ -114,9 +114,19 @@ def sync_built_in_rule(session: Session, rule: Rule, now: datetime) -> int:
 
 def _values(rule: Rule) -> dict[str, Any]:
     return {
-        "name": rule.name, "kind": rule.kind, "open_at": float(rule.open_at), "close_at": rule.close_at,
-        "window_seconds": rule.window_seconds, "minimum": rule.minimum, "objective": rule.objective, "per": rule.per,
-        "repos": list(rule.scope.repos), "workflows": list(rule.scope.workflows),
-        "branches": list(rule.scope.branches), "severity": rule.severity, "channels": list(rule.channels),
-        "repeat_seconds": rule.repeat_seconds, "enabled": rule.enabled,
-    }  # fmt: skip
+        "name": rule.name,
+        "kind": rule.kind,
+        "open_at": float(rule.open_at),
+        "close_at": rule.close_at,
+        "window_seconds": rule.window_seconds,
+        "minimum": rule.minimum,
+        "objective": rule.objective,
+        "per": rule.per,
+        "repos": list(rule.scope.repos),
+        "workflows": list(rule.scope.workflows),
+        "branches": list(rule.scope.branches),
+        "severity": rule.severity,
+        "channels": list(rule.channels),
+        "repeat_seconds": rule.repeat_seconds,
+        "enabled": rule.enabled,
+    }
