@@ -20,7 +20,6 @@ from health.metrics.cost import CostBreakdown, CostGroup, CostGroupBy, WastedMin
 from health.metrics.definitions.distribution import ratio
 
 _SPEND_COLUMNS = (
-    Column("Where", fluid=True),
     Column(
         "Cost",
         "right",
@@ -101,10 +100,11 @@ _MAX_NAMES = 5
 SPEND_GROUPS = {"Repository": CostGroupBy.REPO, "Workflow": CostGroupBy.WORKFLOW, "Runner": CostGroupBy.RUNNER}
 
 
-def spend_table(spending: CostBreakdown, time: Query) -> None:
+def spend_table(spending: CostBreakdown, time: Query, by: str) -> None:
+    """`by`: the label of the group, a key of SPEND_GROUPS."""
     long_table(
         "spend",
-        _SPEND_COLUMNS,
+        _spend_columns(by),
         spending.items,
         lambda items: spend_rows(items, time),
         caption="Cost, most expensive first",
@@ -113,8 +113,12 @@ def spend_table(spending: CostBreakdown, time: Query) -> None:
     )
 
 
-def spend_csv(spending: CostBreakdown) -> tuple[Sequence[Column], list[Row]]:
-    return _SPEND_COLUMNS, spend_rows(spending.items, ())
+def _spend_columns(by: str) -> Sequence[Column]:
+    return Column(by, fluid=True), *_SPEND_COLUMNS
+
+
+def spend_csv(spending: CostBreakdown, by: str) -> tuple[Sequence[Column], list[Row]]:
+    return _spend_columns(by), spend_rows(spending.items, ())
 
 
 def spend_rows(items: Sequence[CostGroup], time: Query) -> list[Row]:

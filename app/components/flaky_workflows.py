@@ -20,9 +20,9 @@ _COLUMNS = (
     Column("Flaky runs", "right", "Runs that failed, then passed on a re-run"),
     Column("Change", "right", "Change from the previous period; new: none then", "wide_only"),
     Column("Flaky rate", width="118px", help="Share of completed runs that were flaky"),
-    Column("Passed on re-run", "right", "Share of the re-run failures that passed"),
+    Column("Re-runs passed", "right", "Share of the re-run failures that passed"),
     Column(
-        "Estimated rate",
+        "Estimate",
         "right",
         "Estimated share of flaky runs, re-run or not, over 28 days; ranked by its lower bound",
         "wide_only",
@@ -31,7 +31,7 @@ _COLUMNS = (
     Column("Flaky jobs", show="wide_only"),
     Column("Same commit", "right", "Commits of the last 14 days with both a failed and a successful run", "desk_only"),
     Column("Waste", "right", "Compute of the failed attempts", "desk_only"),
-    Column("Last seen", "right"),
+    Column("Last", "right"),
 )
 _MAX_JOBS = 1
 
@@ -97,7 +97,7 @@ def _estimate(workflow: FlakyWorkflow) -> Cell:
 def _verdict(workflow: FlakyWorkflow) -> Cell:
     if workflow.called:
         return Cell('<span class="ph-state ph-orange">↻ Flaky</span>', "flaky")
-    return Cell('<span class="ph-dim">· Occasional</span>', "occasional")
+    return Cell('<span class="ph-state ph-dim">Occasional</span>', "occasional")
 
 
 def _jobs(workflow: FlakyWorkflow) -> Cell:

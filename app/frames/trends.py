@@ -128,7 +128,7 @@ def bucket_text(interval: Interval, frame: pd.DataFrame, partial_style: str = "h
     """The interval of a chart, and the meaning of its hatched or dashed buckets, for its subtitle."""
     cut = set(frame["note"]) - {""} if len(frame) else set()
     how = [SO_FAR] if SO_FAR in cut else []
-    how += ["partly outside the period"] if cut - {SO_FAR} else []
+    how += ["partial"] if cut - {SO_FAR} else []
     return f"per {interval}" + (f" · {partial_style}: {' or '.join(how)}" if how else "")
 
 

@@ -9,7 +9,7 @@ from app.components.freshness import completeness
 from app.data import figures
 from app.data.status import load_status, window_end
 from app.filters import controls, selection
-from app.widgets.metric_cards import COST_TILES, tiles
+from app.widgets.metric_cards import COST_CARDS, metric_cards
 from app.widgets.panel import figure, panel
 
 status = load_status()
@@ -35,7 +35,7 @@ cards = (
     cost.waste_card(usage.wasted, minutes["wasted"].tolist()),
     cost.defect_card(usage.wasted, minutes["defect"].tolist()),
 )
-tiles(trends_data.comparison, trends_data.points, selection.period_length(), now, COST_TILES, cards)
+metric_cards(trends_data.comparison, trends_data.points, selection.period_length(), now, COST_CARDS, cards)
 completeness(trends_data.comparison.current.data, window.since, scope.repos)
 cost.unpriced_note(usage.wasted)
 since, until = frames.axis(window, clock, selection.interval())
@@ -56,9 +56,9 @@ with st.grid(2, min_column_width=320, gap="small"):
             heatmap.queues(cells, frames.runner_labels(labels), dark=session.is_dark()), "queues", "Queue time by hour"
         )
 
-with panel(f"Spend by {by.lower()}", selection.describe(), csv=("spend", lambda: cost.spend_csv(spent))):
+with panel(f"Spend by {by.lower()}", selection.describe(), csv=("spend", lambda: cost.spend_csv(spent, by))):
     controls.spend_control(cost.SPEND_GROUPS)
-    cost.spend_table(spent, time)
+    cost.spend_table(spent, time, by)
     cost.truncation_note(spent)
 with panel(
     "Waste and defects",

@@ -10,7 +10,7 @@ from app.components.freshness import completeness
 from app.data import figures, findings
 from app.data.status import load_status, window_end
 from app.filters import controls, selection
-from app.widgets.metric_cards import health_tiles, previous_period, secondary_metrics, tiles
+from app.widgets.metric_cards import health_cards, metric_cards, previous_period, secondary_metrics
 from app.widgets.panel import figure, panel
 
 status = load_status()
@@ -41,12 +41,12 @@ series = frames.series(trend_data.points, trend_data.previous, clock, window=win
 since, until = frames.axis(window, clock, interval)
 bucket, regressions = frames.bucket_text(interval, series, "dashed"), findings.regressions(scope, now)
 controls.rate_control()
-tiles(
+metric_cards(
     trend_data.comparison,
     trend_data.points,
     selection.period_length(),
     now,
-    health_tiles(selection.success_rate().figure),
+    health_cards(selection.success_rate().figure),
 )
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="footing"):
     secondary_metrics(trend_data.comparison, now)

@@ -15,7 +15,7 @@ from app.data.connection import utc_now
 from app.data.runs import branch_series, job_breakdown, run_page, run_scatter
 from app.data.status import load_status, repository_url, window_end
 from app.filters import selection
-from app.widgets.metric_cards import secondary_metrics, tiles
+from app.widgets.metric_cards import metric_cards, secondary_metrics
 from app.widgets.panel import figure, panel
 from db.enums import Interval
 
@@ -52,7 +52,7 @@ if workflow_head.no_runs(trends, selection.describe()):
 
 clock = frames.bucket_zone(selection.interval(), session.zone())
 series = frames.series(trends.points, trends.previous, clock, window=window, now=now)
-tiles(trends.comparison, trends.points, selection.period_length(), now)
+metric_cards(trends.comparison, trends.points, selection.period_length(), now)
 secondary_metrics(trends.comparison, now)
 completeness(trends.comparison.current.data, window.since, scope.repos)
 

@@ -16,15 +16,15 @@ from health.metrics.definitions.formulas import PROVISIONAL_LABEL, Metrics, is_p
 from health.metrics.service import STANDARDIZED_FIGURE, Comparison, Point
 
 # The name of a figure, and the function that draws its trend.
-Tile = tuple[str, Callable[[Sequence[float | None], str], str]]
-HEALTH_TILES: tuple[Tile, ...] = (
+CardSpec = tuple[str, Callable[[Sequence[float | None], str], str]]
+HEALTH_CARDS: tuple[CardSpec, ...] = (
     ("success_rate", wide_line_sparkline),
     ("runs", wide_bar_sparkline),
     ("failures", wide_bar_sparkline),
     ("success_duration_p50", wide_line_sparkline),
     ("queue_p95", wide_line_sparkline),
 )
-COST_TILES: tuple[Tile, ...] = (("cost_usd", wide_bar_sparkline), ("compute_seconds", wide_bar_sparkline))
+COST_CARDS: tuple[CardSpec, ...] = (("cost_usd", wide_bar_sparkline), ("compute_seconds", wide_bar_sparkline))
 _SECONDARY_METRICS = (
     "success_duration_p95",
     "failure_duration_p50",
@@ -52,17 +52,17 @@ class MetricCard:
     trend: Sequence[float | None]
 
 
-def health_tiles(rate: str) -> tuple[Tile, ...]:
+def health_cards(rate: str) -> tuple[CardSpec, ...]:
     """The cards of the Overview. `rate`: the success rate by run, by first attempt or by commit."""
-    return ((rate, wide_line_sparkline), *HEALTH_TILES[1:])
+    return ((rate, wide_line_sparkline), *HEALTH_CARDS[1:])
 
 
-def tiles(
+def metric_cards(
     comparison: Comparison,
     points: Sequence[Point],
     period: str,
     now: datetime,
-    selection: Sequence[Tile] = HEALTH_TILES,
+    selection: Sequence[CardSpec] = HEALTH_CARDS,
     extra_cards: Sequence[MetricCard] = (),
 ) -> None:
     """Cards as one piece of HTML: Streamlit's metrics would load a charting library for their trends. Trends omit

@@ -91,18 +91,18 @@ def test_who_is_signed_in_is_who_it_was_whatever_the_browser_says(
     assert not [each for each in page.text_input if each.key == "ack-name"]
     page.session_state["ack-name"] = page.session_state["who"] = "bob@example.com"
     press(page, "ack-send")
-    page = press(open_page("alerts", user=alice), f"hush-{alert.id}")
-    page.session_state["hush-name"] = "bob@example.com"
-    press(page, "hush-send")
+    page = press(open_page("alerts", user=alice), f"add-silence-{alert.id}")
+    page.session_state["add-silence-name"] = "bob@example.com"
+    press(page, "add-silence-send")
     assert alerts(fired.engine)[0].acknowledged_by == "alice@example.com"
     assert [each.author for each in read(fired.engine, list_silences)] == ["alice@example.com"]
 
 
 def test_an_alert_is_silenced_with_two_clicks_and_the_silence_ended_with_one(fired: Seeded, open_page: Open) -> None:
     (alert,) = alerts(fired.engine)
-    page = press(open_page("alerts"), f"hush-{alert.id}")
-    page.segmented_control(key="hush-span").set_value("1 day")
-    press(page, "hush-send")
+    page = press(open_page("alerts"), f"add-silence-{alert.id}")
+    page.segmented_control(key="add-silence-span").set_value("1 day")
+    press(page, "add-silence-send")
     (silence,) = read(fired.engine, list_silences)
     assert silence.scope == Patterns(("acme/web",), ("CI",), ("main",))
     assert (silence.rule_id, silence.ends_at - silence.starts_at) == (alert.rule_id, timedelta(days=1))
@@ -115,10 +115,10 @@ def test_an_alert_is_silenced_with_two_clicks_and_the_silence_ended_with_one(fir
 
 
 def test_a_silence_wants_to_know_what(fired: Seeded, open_page: Open) -> None:
-    page = press(open_page("alerts", show="silences"), "quiet-send")
+    page = press(open_page("alerts", show="silences"), "new-silence-send")
     assert "Choose at least one repository, workflow or branch" in page.error[0].value
-    page.multiselect(key="quiet-repos").set_value(["acme/web"])
-    press(page, "quiet-send")
+    page.multiselect(key="new-silence-repos").set_value(["acme/web"])
+    press(page, "new-silence-send")
     assert [each.scope.repos for each in read(fired.engine, list_silences)] == [("acme/web",)]
 
 

@@ -86,7 +86,7 @@ def test_what_the_window_begins_in_is_no_running_bucket() -> None:
     points[0] = replace(points[0], partial=True)
     frame = frames.series(points, window=Window(since, now), now=now)
     assert list(frame["note"]) == ["from 02 Nov 10:19", "", "so far"]
-    assert frames.bucket_text(Interval.DAY, frame) == "per day · hatched: so far or partly outside the period"
+    assert frames.bucket_text(Interval.DAY, frame) == "per day · hatched: so far or partial"
     over = frames.series(points, window=Window(since, now), now=now + timedelta(days=9))
     assert list(over["note"]) == ["from 02 Nov 10:19", "", "until 04 Nov 03:00"]
 

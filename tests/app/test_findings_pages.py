@@ -77,7 +77,7 @@ def test_what_failed_and_then_passed_is_called_flaky_with_its_job(seeded: Seeded
 def test_money_and_minutes_are_those_of_every_other_figure(seeded: Seeded, open_page: Open) -> None:
     page = open_page("cost")
     rows = table(page, "spend")
-    assert {row["Where"].value for row in rows} == {"acme/web", "acme/api"}
+    assert {row["Repository"].value for row in rows} == {"acme/web", "acme/api"}
     total = sum(float(row["Cost"].value) for row in rows)
     assert tiles(page)["cost_usd"][0] == f"${total:,.2f}"
     by_runner = table(open_page("cost", by="Runner"), "spend")
@@ -118,8 +118,8 @@ def test_files_of_money_have_one_unit_a_column_and_no_noise() -> None:
     third = CostGroup(
         "acme/x", None, None, 3, 7, 28, 1650.0000000000091, 20.0 / 3, 1.0, 0.1 + 0.2, 4, 1, 1 / 3, -0.0625
     )
-    head, line = as_csv(*spend_csv(CostBreakdown([third], None))).splitlines()
-    assert head == ("Where,Cost (USD),Price unknown (min),Share (%),Change (%),Billed minutes (min),Compute (min),"
+    head, line = as_csv(*spend_csv(CostBreakdown([third], None), "Repository")).splitlines()
+    assert head == ("Repository,Cost (USD),Price unknown (min),Share (%),Change (%),Billed minutes (min),Compute (min),"
                     "Waste (min),Jobs,Runs")  # fmt: skip
     assert line == "acme/x,0.3,4,33.33,-6.2,28,27.5,0.11,7,3"
     waste = WorkflowWaste("acme/x", "CI", 5, 60.0, 30.0, 0.0, 90.0, 0.123456, 3.0, 2, 0.25)
@@ -130,9 +130,12 @@ def test_files_of_money_have_one_unit_a_column_and_no_noise() -> None:
 
 def test_money_of_minutes_without_any_known_price_is_unknown() -> None:
     dear = CostGroup("acme/x", None, None, 3, 7, 28, 1650.0, 400.0, 1.0, 0.0, 28, 1, 0.5, None)
-    assert as_csv(*spend_csv(CostBreakdown([dear], None))).splitlines()[1] == "acme/x,,28,50.0,,28,27.5,6.67,7,3"
+    assert (
+        as_csv(*spend_csv(CostBreakdown([dear], None), "Repository")).splitlines()[1]
+        == "acme/x,,28,50.0,,28,27.5,6.67,7,3"
+    )
     free = replace(dear, unpriced_minutes=0)
-    assert as_csv(*spend_csv(CostBreakdown([free], None))).splitlines()[1].startswith("acme/x,0.0,0,")
+    assert as_csv(*spend_csv(CostBreakdown([free], None), "Repository")).splitlines()[1].startswith("acme/x,0.0,0,")
     waste = WorkflowWaste("acme/x", "CI", 5, 60.0, 30.0, 0.0, 90.0, None, 3.0, 2, 0.25)
     line = as_csv(*wasted_csv(WastedMinutes([waste], 60, 30, 0, 90, 0.0, 3, 360, 2, [("big", 28)], None))).splitlines()[
         1

@@ -28,7 +28,7 @@ def _drawn(monkeypatch: pytest.MonkeyPatch, now: Metrics, before: Metrics, days:
     monkeypatch.setattr(metric_cards.st, "html", drawn.append)
     window = Window(NOW - timedelta(days=days), NOW)
     comparison = Comparison(now, before, window, window.before(), comparable=True)
-    metric_cards.tiles(comparison, [Point(window.since, partial=False, metrics=now)], "30d", NOW)
+    metric_cards.metric_cards(comparison, [Point(window.since, partial=False, metrics=now)], "30d", NOW)
     metric_cards.secondary_metrics(comparison, NOW)
     cards = re.findall(r'data-figure="(\w+)">(.*?)<img', drawn[0])
     found = {name: unescape(re.sub("<[^>]+>", " ", body)) for name, body in cards}

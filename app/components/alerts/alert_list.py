@@ -81,7 +81,7 @@ def firing_list(alerts: Sequence[AlertRow], first_bad_runs: Mapping[int, RunRow]
                     acknowledge_dialog(alert.id, title(alert))
                 if alert.state != AlertState.SILENCED and st.button(
                     "Silence",
-                    key=f"hush-{alert.id}",
+                    key=f"add-silence-{alert.id}",
                     icon=":material/notifications_off:",
                     help="Stops notifications for a while",
                 ):

@@ -71,25 +71,27 @@ def silence_dialog(alert: AlertRow, title: str) -> None:
     st.markdown(f"**{markdown(title)}**")
     st.caption("No notifications until the silence ends. An alert that is still firing then is notified.")
     with st.form("silence", border=False):
-        st.segmented_control("Duration", list(SPANS), default="1 hour", required=True, key="hush-span")
-        st.checkbox("Silence all rules for this workflow and branch", key="hush-every")
-        name_input("hush-name")
-        st.text_input("Reason", key="hush-comment", max_chars=MAX_COMMENT_LENGTH)
-        send = st.form_submit_button("Silence", type="primary", key="hush-send", on_click=_silence, args=(alert,))
+        st.segmented_control("Duration", list(SPANS), default="1 hour", required=True, key="add-silence-span")
+        st.checkbox("Silence all rules for this workflow and branch", key="add-silence-every")
+        name_input("add-silence-name")
+        st.text_input("Reason", key="add-silence-comment", max_chars=MAX_COMMENT_LENGTH)
+        send = st.form_submit_button(
+            "Silence", type="primary", key="add-silence-send", on_click=_silence, args=(alert,)
+        )
     if send:
         st.rerun()
 
 
 def _silence(alert: AlertRow) -> None:
-    rule_id = None if st.session_state.get("hush-every") else alert.rule_id
-    span = SPANS.get(_field_value("hush-span"), SPANS["1 hour"])
+    rule_id = None if st.session_state.get("add-silence-every") else alert.rule_id
+    span = SPANS.get(_field_value("add-silence-span"), SPANS["1 hour"])
     try:
         alerts.add_silence(
             _exact_patterns(alert),
             rule_id,
             span,
-            clean_text(_field_value("hush-comment")),
-            recorded_name(_field_value("hush-name")),
+            clean_text(_field_value("add-silence-comment")),
+            recorded_name(_field_value("add-silence-name")),
         )
     except Unavailable as error:
         note_failure(str(error))

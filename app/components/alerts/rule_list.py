@@ -149,17 +149,19 @@ def new_silence(options: Mapping[str, Sequence[str]]) -> None:
                 name: st.multiselect(
                     label,
                     list(options[name]),
-                    key=f"quiet-{name}",
+                    key=f"new-silence-{name}",
                     accept_new_options=True,
                     placeholder="Any",
                     help=PATTERN_HELP,
                 )
                 for name, label in _FIELDS
             }
-            span = st.segmented_control("Duration", list(SPANS), default="4 hours", required=True, key="quiet-span")
-            name = name_input("quiet-name")
-            comment = st.text_input("Reason", key="quiet-comment", max_chars=MAX_COMMENT_LENGTH)
-        if st.form_submit_button("Silence", icon=":material/notifications_off:", key="quiet-send"):
+            span = st.segmented_control(
+                "Duration", list(SPANS), default="4 hours", required=True, key="new-silence-span"
+            )
+            name = name_input("new-silence-name")
+            comment = st.text_input("Reason", key="new-silence-comment", max_chars=MAX_COMMENT_LENGTH)
+        if st.form_submit_button("Create silence", icon=":material/notifications_off:", key="new-silence-send"):
             _add(Patterns(*(tuple(chosen[field]) for field, _ in _FIELDS)), str(span), comment, name)
 
 
