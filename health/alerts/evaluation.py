@@ -18,10 +18,10 @@ from health.alerts.measurement.branch_history import BranchRecovery, branch_reco
 from health.alerts.measurement.measurements import RuleMeasurement, measure_rule
 from health.alerts.notifications.evidence import AlertChange
 from health.alerts.notifications.writer import NotificationWriter
-from health.alerts.rules.conditions import NO_DATA, condition_met
+from health.alerts.rules.formulas import NO_DATA
 from health.alerts.rules.rules import Rule, Threshold, built_in
 from health.alerts.rules.targets import AlertTarget, Silence, matches, silenced_until
-from health.alerts.rules.transitions import PreviousState, Reason, needs_update, should_notify
+from health.alerts.rules.transitions import PreviousState, Reason, condition_met, needs_update, should_notify
 from health.alerts.storage.alert_queries import AlertRow, firing_alerts
 from health.alerts.storage.alert_writes import AlertScope, open_alert, resolve_alert, set_silenced_until, update_detail
 from health.alerts.storage.silences import list_silences

@@ -74,25 +74,22 @@ class Dispatcher:
         sent, pending = 0, list(channels)
         # One claim at a time: a slow channel must not let the claims of the others expire, nor delay them.
         while pending:
-            results = [result for name in pending if (result := self._claim_and_send(name)) is not None]
-            sent += sum(accepted for _, accepted in results)
-            pending = [name for name, _ in results]
+            claimed_from = []
+            for channel in pending:
+                claimed_at = uptime()
+                with write_scope(self._engine) as session:
+                    claimed = next(iter(claim_due_notifications(session, self._clock(), [channel], limit=1)), None)
+                if claimed is None:
+                    continue
+                claimed_from.append(channel)
+                with log_context(channel=channel, alert_ids=sorted(claimed.alert_ids) or None):
+                    sent += self._send(claimed, claimed_at)
+                    report_progress()
+            pending = claimed_from
         return sent
 
-    def _claim_and_send(self, channel: str) -> tuple[str, bool] | None:
-        """The channel, and whether it accepted its next notification; null if none is due."""
-        claimed_at = uptime()
-        with write_scope(self._engine) as session:
-            claimed = next(iter(claim_due_notifications(session, self._clock(), [channel], limit=1)), None)
-        if claimed is None:
-            return None
-        with log_context(channel=channel, alert_ids=sorted(claimed.alert_ids) or None):
-            accepted = self._send(claimed, claimed_at)
-            report_progress()
-            return channel, accepted
-
     def _send(self, claimed: ClaimedNotification, claimed_at: float) -> bool:
-        """`claimed_at`: uptime() before the claim."""
+        """Whether the channel accepted the notification. `claimed_at`: uptime() before the claim."""
         try:
             channel, message = self._channels[claimed.channel], delivery_message(claimed, self._clock())
             if uptime() - claimed_at > _MAX_CLAIM_AGE_SECONDS:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from db.enums import Outcome, RuleKind, RuleScope
-from health.alerts.rules.conditions import (
+from health.alerts.rules.formulas import (
     NO_DATA,
     FinishedRun,
     Measurement,
-    condition_met,
+    burn_rate,
     daily_moments,
     duration_regressions,
     finished_runs,
@@ -22,6 +22,7 @@ from health.alerts.rules.conditions import (
     success_regressions,
 )
 from health.alerts.rules.rules import Rule
+from health.alerts.rules.transitions import condition_met
 from health.alerts.rules.types import SHORT_WINDOW_DIVISOR
 from health.metrics.definitions.distribution import ratio
 
@@ -249,12 +250,6 @@ class _RatioTracker:
                 return burn_rate(self._rule, self._failed / self._decided, self._decided, recent)
             case _:
                 return Measurement(self._failed / self._decided, self._decided)
-
-
-def burn_rate(rule: Rule, rate: float, decided: int, recent_rate: float | None) -> Measurement:
-    """The burn rate: failure rate ÷ (1 − objective), for the long and the short window."""
-    recent = None if recent_rate is None else recent_rate / rule.budget
-    return Measurement(rate / rule.budget, decided, recent)
 
 
 class _QueueTimeTracker:

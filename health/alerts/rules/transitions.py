@@ -1,6 +1,7 @@
-"""State transitions of alerts, which of them are notified, and which share a notification. Pure.
+"""The state machine of alerts: whether a rule fires, the transition that follows, whether it is notified, and which
+transitions share a notification. Pure.
 
-Modelled on Prometheus Alertmanager's notify.DedupStage.needsUpdate.
+The transitions are modelled on Prometheus Alertmanager's notify.DedupStage.needsUpdate.
 """
 
 from collections import Counter
@@ -8,6 +9,34 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from db.enums import RuleKind
+from health.alerts.rules.formulas import Measurement
+from health.alerts.rules.rules import Rule
+
+
+def condition_met(rule: Rule, measurement: Measurement, *, firing: bool) -> bool:
+    """Whether the rule fires. Two thresholds, to open and to resolve, prevent flapping. With too small a sample nothing
+    opens, and what fires goes on while the value is above 0."""
+    if measurement.value is None:
+        return False
+    if measurement.sample_size < rule.min_samples:
+        return firing and measurement.value > 0
+    if rule.kind is RuleKind.ERROR_BUDGET:
+        return _burn_rate_exceeded(rule, measurement.value, measurement.short_window_value, firing=firing)
+    if firing:
+        return measurement.value >= rule.resolve_threshold
+    return measurement.significant and measurement.value >= rule.open_at
+
+
+def _burn_rate_exceeded(rule: Rule, long: float, short: float | None, *, firing: bool) -> bool:
+    """Both windows must exceed the limit: the long one shows that the burn is relevant, the short one that it continues
+    (Google, "The Site Reliability Workbook", chapter 5, "Multiwindow, Multi-Burn-Rate Alerts"). Without a decided run
+    in the short window nothing opens, and the long one decides alone what goes on."""
+    limit = rule.resolve_threshold if firing else rule.open_at
+    if short is None:
+        return firing and long >= limit
+    return long >= limit and short >= limit
 
 
 class Reason(StrEnum):

@@ -1,4 +1,4 @@
-"""Conditions of rules: measurements of waits and regressions, and whether a measurement fires. Pure.
+"""Measurements of rules, and the formulas of burn rates, queue times and regressions. Pure.
 
 health.insights defines what a regression is.
 """
@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from db.enums import RuleKind
 from health.alerts.rules.rules import Rule
 from health.insights.change_points import LOOK_BACK_DAYS, SuccessChanges, find_duration_steps, success_changes
 from health.insights.statistics import DAY, MIN_WAITING_JOBS, MIN_WAITING_SHARE, RunSequences, build_sequences
@@ -29,28 +28,10 @@ class Measurement(NamedTuple):
 NO_DATA = Measurement(None)
 
 
-def condition_met(rule: Rule, measurement: Measurement, *, firing: bool) -> bool:
-    """Whether the rule fires. Two thresholds, to open and to resolve, prevent flapping. With too small a sample nothing
-    opens, and what fires goes on while the value is above 0."""
-    if measurement.value is None:
-        return False
-    if measurement.sample_size < rule.min_samples:
-        return firing and measurement.value > 0
-    if rule.kind is RuleKind.ERROR_BUDGET:
-        return _burn_rate_exceeded(rule, measurement.value, measurement.short_window_value, firing=firing)
-    if firing:
-        return measurement.value >= rule.resolve_threshold
-    return measurement.significant and measurement.value >= rule.open_at
-
-
-def _burn_rate_exceeded(rule: Rule, long: float, short: float | None, *, firing: bool) -> bool:
-    """Both windows must exceed the limit: the long one shows that the burn is relevant, the short one that it continues
-    (Google, "The Site Reliability Workbook", chapter 5, "Multiwindow, Multi-Burn-Rate Alerts"). Without a decided run
-    in the short window nothing opens, and the long one decides alone what goes on."""
-    limit = rule.resolve_threshold if firing else rule.open_at
-    if short is None:
-        return firing and long >= limit
-    return long >= limit and short >= limit
+def burn_rate(rule: Rule, rate: float, decided: int, recent_rate: float | None) -> Measurement:
+    """The burn rate: failure rate ÷ (1 − objective), for the long and the short window."""
+    recent = None if recent_rate is None else recent_rate / rule.budget
+    return Measurement(rate / rule.budget, decided, recent)
 
 
 def longest_wait(rule: Rule, waits_by_label: Mapping[str, Sequence[float]]) -> tuple[str, Measurement]:
