@@ -1,4 +1,5 @@
-"""make run: everything on this machine, under one Ctrl-C. Without GITHUB_REPOS, on the bundled simulator."""
+"""`make run`: starts collector, API and dashboard on this machine until Ctrl-C; without GITHUB_REPOS, with the bundled
+simulator of GitHub."""
 
 import os
 import socket
@@ -15,27 +16,27 @@ from core.settings import ConfigError, Port
 from db.engine import DatabaseUnavailable, make_engine
 from db.migrate import upgrade
 
-# Not that of one's own repositories: GitHub is never asked about what only the simulator has.
+# Separate from the database of real repositories: GitHub does not know the repositories of the simulator.
 DEMO_DATABASE = "sqlite:///data/demo.db"
 
 
 class AppSettings(AccessSettings):
-    """The dashboard's, and what make run alone reads. `database_url` null: nobody chose one."""
+    """The dashboard's settings and those of `make run` alone. `database_url`: null if the variable is not set."""
 
     database_url: str | None = None
     demo_port: Port = 3999
 
 
 def main() -> int:
-    """Checks everything that can be checked before the first process starts: one clear line beats four logs."""
+    """Checks all settings before the first process starts, so that an error is one line and not four logs."""
     try:
         collector, api, app = CollectorSettings.load(), ApiSettings.load(), AppSettings.load()
-        demo = not collector.repos
+        is_demo = not collector.repos
         require_protection(api, api.listen_address(), guarded=bool(api.keys))
-        database = DEMO_DATABASE if demo and app.database_url is None else collector.database_url
+        database = DEMO_DATABASE if is_demo and app.database_url is None else collector.database_url
         _require_free_port("API_PORT", api.api_host, api.api_port)
         _require_free_port("APP_PORT", "127.0.0.1", app.app_port)
-        if demo:
+        if is_demo:
             _require_free_port("DEMO_PORT", "127.0.0.1", app.demo_port)
         upgrade(make_engine(database))
     except ConfigError as error:
@@ -44,32 +45,32 @@ def main() -> int:
     except DatabaseUnavailable as error:
         print(error, file=sys.stderr)
         return 1
-    _print_urls(demo, api, app)
-    return _run(demo, app, database)
+    _print_urls(is_demo, api, app)
+    return _run(is_demo, app, database)
 
 
-def _run(demo: bool, app: AppSettings, database: str) -> int:
-    # Of APP_PUBLISH only containers know anything: here the dashboard listens on this machine alone.
-    here = {"PYTHONUNBUFFERED": "1", "APP_PUBLISH": f"127.0.0.1:{app.app_port}"}
-    environment = {**os.environ, **here, **(_demo_environment(app, database) if demo else {})}
+def _run(is_demo: bool, app: AppSettings, database: str) -> int:
+    # APP_PUBLISH is a setting of containers; here the dashboard listens on the loopback interface only.
+    fixed = {"PYTHONUNBUFFERED": "1", "APP_PUBLISH": f"127.0.0.1:{app.app_port}"}
+    environment = {**os.environ, **fixed, **(_demo_environment(app, database) if is_demo else {})}
     manager = Manager()
-    for name, command in _commands(demo, app.app_port, app.demo_port).items():
+    for name, command in _commands(is_demo, app.app_port, app.demo_port).items():
         manager.add_process(name, command, env=environment)
     manager.loop()
-    # Stopped by Ctrl-C or SIGTERM as asked: nothing went wrong.
+    # 130 and 143: ended by Ctrl-C or SIGTERM, which is not an error.
     return 0 if manager.returncode in (None, 0, 130, 143) else int(manager.returncode)
 
 
 def _demo_environment(app: AppSettings, database: str) -> Mapping[str, str]:
-    """What its processes are told beside what they read themselves."""
-    chosen = {} if app.database_url is not None else {"DATABASE_URL": database}
-    return {"DEMO_GITHUB_URL": f"http://127.0.0.1:{app.demo_port}", **chosen}
+    """Environment variables of the demo's processes besides those of this process."""
+    database_url = {} if app.database_url is not None else {"DATABASE_URL": database}
+    return {"DEMO_GITHUB_URL": f"http://127.0.0.1:{app.demo_port}", **database_url}
 
 
-def _commands(demo: bool, app_port: int, demo_port: int = 3999) -> Mapping[str, str]:
+def _commands(is_demo: bool, app_port: int, demo_port: int = 3999) -> Mapping[str, str]:
     python = f'exec "{sys.executable}"'
-    found = {"github": f"{python} -m demo --port {demo_port} --rate-limit none --state data/demo.json"} if demo else {}
-    return found | {
+    simulator = f"{python} -m demo --port {demo_port} --rate-limit none --state data/demo.json"
+    return ({"github": simulator} if is_demo else {}) | {
         "collector": f"{python} -m collector",
         "api": f"{python} -m api",
         "app": f"{python} -m streamlit run app/main.py --server.port {app_port} --server.address localhost "
@@ -77,9 +78,9 @@ def _commands(demo: bool, app_port: int, demo_port: int = 3999) -> Mapping[str, 
     }
 
 
-def _print_urls(demo: bool, api: ApiSettings, app: AppSettings) -> None:
-    what = "a demo on a simulated GitHub (set GITHUB_REPOS to see your own)" if demo else "your pipelines"
-    print(f"\nPipeline Health shows {what}.\n")
+def _print_urls(is_demo: bool, api: ApiSettings, app: AppSettings) -> None:
+    content = "a demo with a simulated GitHub (set GITHUB_REPOS to see your own)" if is_demo else "your pipelines"
+    print(f"\nPipeline Health shows {content}.\n")
     print(f"  Dashboard  http://localhost:{app.app_port}")
     print(f"  API        http://{api.api_host}:{api.api_port}/docs\n")
     print("Ctrl-C stops everything.\n", flush=True)

@@ -18,7 +18,6 @@ from db.engine import interactive_write_scope
 from db.enums import Conclusion, Status
 from db.repositories.repository_queries import known_repositories
 from db.runs.run_queries import list_runs
-from health.completeness.service import OVERVIEW_KEY
 
 _MAX_VALUE_LENGTH = 400
 _MAX_VALUES = 50
@@ -35,8 +34,6 @@ def get_session(request: Request) -> Iterator[Session]:
     gate: SchemaGuard = request.app.state.gate
     gate.check()
     with request.app.state.reader.session() as opened:
-        # What is known to be complete is read once for a request, however many figures depend on it.
-        opened.info[OVERVIEW_KEY] = None
         yield opened
 
 

@@ -9,7 +9,7 @@ from pydantic import SecretStr, field_validator
 
 from core.http.settings import ApiAddressSettings, ServerSettings
 from core.settings import RedisSettings, ReplicaSettings
-from health.alerts.channels.settings import ChannelSettings
+from health.alerts.channels.registry import ChannelSettings
 
 _KEY = re.compile(r"[\x21-\x7e]+")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?")

@@ -1,4 +1,4 @@
-"""What Streamlit runs for every click: the frame around all pages."""
+"""The script that Streamlit runs for every interaction: the frame around all pages."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -8,15 +8,15 @@ import streamlit as st
 from app import routes as at
 from app import session
 from app.access.policy import AccessDenied
+from app.components import account, page_states
+from app.components.freshness import freshness
+from app.components.kiosk import kiosk_style
 from app.data.connection import FailedOver
 from app.data.outages import Unavailable, current_outage
 from app.data.status import load_status
 from app.filters import controls, problems, selection, url_state
 from app.streamlit_patches.navigation import navigation
-from app.widgets import account, states
 from app.widgets.panel import style
-from app.widgets.states import freshness
-from app.widgets.tiles import kiosk_style
 
 _HERE = Path(__file__).parent
 _RETRY_SECONDS = 4
@@ -44,11 +44,11 @@ def _retry_when_down() -> None:
 
 @st.fragment(run_every=_RETRY_SECONDS)
 def _outage_notice() -> None:
-    """Comes and goes by itself: the rest of the page is not drawn again, so that what somebody types stays."""
+    """The outage banner in a fragment of its own: the rest of the page does not rerun, so that typed text is kept."""
     with suppress(Unavailable):
         load_status()
     if outage := current_outage():
-        states.outage_banner(outage)
+        page_states.outage_banner(outage)
 
 
 st.set_page_config(page_title="Pipeline Health", page_icon=str(_HERE / "static" / "icon.svg"), layout="wide")
@@ -80,7 +80,7 @@ log = st.Page("views/log.py", title="Log", icon=":material/article:", url_path=a
 collector = st.Page("views/collector.py", title="Collector", icon=":material/cloud_sync:", url_path=at.COLLECTOR)
 pages = [overview, workflow, runs, failures, flaky, cost, alerts, collector, run, log, compare]
 page = st.navigation(pages)
-navigation({each.url_path: each.title for each in pages}, _KEYS)
+navigation({entry.url_path: entry.title for entry in pages}, _KEYS)
 try:
     status = load_status()
     filtered = page not in (run, log, compare, alerts, collector)
@@ -93,15 +93,15 @@ try:
             freshness(status.version, selection.trends if page is overview else None)
     _outage_notice()
     if filtered:
-        states.query_problems(problems.query_problems(status.version, page.url_path))
+        page_states.query_problems(problems.query_problems(status.version, page.url_path))
     if status.demo:
-        states.demo_banner()
+        page_states.demo_banner()
     if status.stale:
-        states.stale_warning(status.stale)
+        page_states.stale_warning(status.stale)
     shows_names = filtered and status.has_runs and problems.shows_names(page.url_path)
     unknown = problems.unknown_names(status.version) if shows_names else None
     if unknown and unknown.none_known:
-        states.unknown_names_state(unknown)
+        page_states.unknown_names_state(unknown)
     else:
         page.run()
     if user:
@@ -111,5 +111,5 @@ try:
 except FailedOver:
     st.rerun()
 except Unavailable as error:
-    states.unavailable(str(error))
+    page_states.unavailable(str(error))
     _retry_when_down()

@@ -1,32 +1,61 @@
-"""Outcomes as people recognise them: a sign and a word beside every colour."""
-
-from collections.abc import Sequence
-from itertools import dropwhile
-from urllib.parse import quote
+"""Colours and labels of outcomes, workflow states and completeness states. Every colour comes with a sign and a
+word."""
 
 from db.enums import CompletenessState
 from health.metrics.definitions.episodes import WorkflowStatus
 
 _SYMBOLS = {
-    "success": "✓", "failure": "✕", "timed_out": "◷", "startup_failure": "✕", "cancelled": "⊘", "skipped": "↷",
-    "in_progress": "●", "queued": "○", "waiting": "○", "pending": "○", "requested": "○", "neutral": "–", "stale": "–",
-    "action_required": "!", "end_unknown": "?",
-}  # fmt: skip
+    "success": "✓",
+    "failure": "✕",
+    "timed_out": "◷",
+    "startup_failure": "✕",
+    "cancelled": "⊘",
+    "skipped": "↷",
+    "in_progress": "●",
+    "queued": "○",
+    "waiting": "○",
+    "pending": "○",
+    "requested": "○",
+    "neutral": "–",
+    "stale": "–",
+    "action_required": "!",
+    "end_unknown": "?",
+}
 _LABELS = {
-    "failure": "Failed", "in_progress": "Running", "startup_failure": "Startup failure", "timed_out": "Timed out",
+    "failure": "Failed",
+    "in_progress": "Running",
+    "startup_failure": "Startup failure",
+    "timed_out": "Timed out",
     "action_required": "Action required",
-}  # fmt: skip
+}
+SUCCESS, FAILURE, TIMED_OUT = "#08A69E", "#D3261C", "#DC861C"
+CANCELLED, SKIPPED, RUNNING, OTHER = "#69727D", "#A9B2BD", "#1A6FCB", "#7457D1"
 _COLOURS = {
-    "success": "#08A69E", "failure": "#D3261C", "cancelled": "#69727D", "skipped": "#A9B2BD", "in_progress": "#1A6FCB",
-}  # fmt: skip
+    "success": SUCCESS,
+    "failure": FAILURE,
+    "timed_out": TIMED_OUT,
+    "startup_failure": FAILURE,
+    "cancelled": CANCELLED,
+    "skipped": SKIPPED,
+    "in_progress": RUNNING,
+    "queued": RUNNING,
+}
 _GROUPS = {
-    "success": "green", "failure": "red", "timed_out": "orange", "startup_failure": "red", "in_progress": "blue",
-    "queued": "blue", "waiting": "blue", "pending": "blue", "requested": "blue", "action_required": "orange",
-}  # fmt: skip
+    "success": "green",
+    "failure": "red",
+    "timed_out": "orange",
+    "startup_failure": "red",
+    "in_progress": "blue",
+    "queued": "blue",
+    "waiting": "blue",
+    "pending": "blue",
+    "requested": "blue",
+    "action_required": "orange",
+}
 _LEDGER_LABELS = {
     CompletenessState.COMPLETE: ("✓ Complete", "green"),
     CompletenessState.ARCHIVED: ("✓ Archived", "green"),
-    CompletenessState.NO_ACTIONS: ("– No Actions here", "gray"),
+    CompletenessState.NO_ACTIONS: ("– No Actions", "gray"),
     CompletenessState.CATCHING_UP: ("◌ Catching up", "blue"),
     CompletenessState.GAPS: ("! Gaps", "orange"),
     CompletenessState.FAILING: ("✕ Cannot be read", "red"),
@@ -34,49 +63,49 @@ _LEDGER_LABELS = {
 _DISABLED_BECAUSE = {"disabled_inactivity": " after inactivity", "disabled_fork": " in a fork"}
 _STANDING_LABELS = {
     WorkflowStatus.PASSING: ("✓ Passing", "green"),
-    WorkflowStatus.FAILING: ("✕ Broken", "red"),
+    WorkflowStatus.FAILING: ("✕ Failing", "red"),
     WorkflowStatus.NO_RUNS: ("– No runs on {branch}", "gray"),
     WorkflowStatus.CATCHING_UP: ("◌ Catching up", "blue"),
     WorkflowStatus.DISABLED: ("⊘ Disabled", "gray"),
     WorkflowStatus.DELETED: ("⊘ Deleted", "gray"),
     WorkflowStatus.ARCHIVED: ("⊘ Archived", "gray"),
 }
-STATES = ("success", "failure", "timed_out", "startup_failure", "cancelled", "skipped", "in_progress", "queued",
-          "waiting", "pending", "requested", "neutral", "stale", "action_required")  # fmt: skip
-_LINE = "#3D8BE0"
-_TONES = {"good": "#08A69E", "bad": "#D3261C", "even": "#7A8696"}
-_BAR, _GAP, _HEIGHT, _WIDTH = 4, 1.1, 22, 84
 
 
 def outcome_label(state: str) -> str:
-    """✓ Success; a value that nobody knows yet is shown as it is."""
+    """Sign and word, such as `✓ Success`; an unknown value is shown as it is."""
     name = _LABELS.get(state) or state.replace("_", " ").capitalize()
     return f"{_SYMBOLS.get(state, '·')} {name}"
 
 
+def outcome_colour(outcome: str) -> str:
+    """The hexadecimal colour of an outcome, the same on a light and on a dark ground."""
+    return _COLOURS.get(outcome, OTHER)
+
+
 def colour_group(state: str) -> str:
-    """The name of the theme's colour for text and badges."""
+    """The name of the theme colour for text and badges."""
     return _GROUPS.get(state, "gray")
 
 
 def outcome_name(state: str) -> str:
-    """Without the sign, for lists to choose from."""
+    """The word without the sign, for lists of options."""
     return outcome_label(state).partition(" ")[2]
 
 
 def standing_label(standing: WorkflowStatus, branch: str) -> str:
-    """How a workflow stands on its default branch."""
+    """Sign and word for the state of a workflow on its default branch."""
     return _STANDING_LABELS[standing][0].replace("{branch}", branch)
 
 
 def standing_reason(standing: WorkflowStatus, branch: str, workflow_state: str) -> str:
-    """As standing_word; of a disabled workflow with the reason that GitHub names."""
+    """As `standing_label`, with the reason that GitHub reports for a disabled workflow."""
     reason = _DISABLED_BECAUSE.get(workflow_state, "") if standing is WorkflowStatus.DISABLED else ""
     return f"{standing_label(standing, branch)}{reason}"
 
 
 def standing_colour(standing: WorkflowStatus) -> str:
-    """The name of the theme's colour."""
+    """The name of the theme colour."""
     return _STANDING_LABELS[standing][1]
 
 
@@ -85,93 +114,5 @@ def ledger_label(state: CompletenessState) -> str:
 
 
 def ledger_colours() -> dict[str, str]:
-    """Word to the name of the theme's colour."""
+    """The name of the theme colour by label."""
     return dict(_LEDGER_LABELS.values())
-
-
-def outcome_strip(outcomes: Sequence[str]) -> str:
-    """The last outcomes as bars, oldest left. Failures are full bars, the rest half: told apart without colour."""
-    bars: dict[str, list[str]] = {}
-    for index, outcome in enumerate(outcomes):
-        high = _HEIGHT if outcome == "failure" else 14 if outcome == "success" else 8
-        x = round(index * (_BAR + _GAP), 1)
-        bars.setdefault(_COLOURS.get(outcome, "#7457D1"), []).append(f"M{x} {_HEIGHT - high}h{_BAR}v{high}h-{_BAR}z")
-    width = round(max(len(outcomes), 20) * (_BAR + _GAP))
-    paths = "".join(f'<path fill="{fill}" d="{"".join(drawn)}"/>' for fill, drawn in bars.items())
-    return _data_uri(width, paths)
-
-
-def sparkline(values: Sequence[float | None], *, low: float = 0.0, high: float | None = None) -> str:
-    """A line without axes; it is broken where nothing is known."""
-    values = list(dropwhile(lambda value: value is None, values))
-    known = [value for value in values if value is not None]
-    if not known:
-        return ""
-    top = max(known) if high is None else high
-    span, step = (top - low) or 1.0, _WIDTH / max(len(values) - 1, 1)
-    drawn, pen = [], "M"
-    for index, value in enumerate(values):
-        if value is None:
-            pen = "M"
-            continue
-        # The stroke of no length makes a dot of a value between two unknown ones.
-        drawn.append(f"{pen}{index * step:.1f} {(_HEIGHT - 3) * (1 - (value - low) / span) + 1.5:.1f}h0")
-        pen = "L"
-    return _data_uri(
-        _WIDTH, f'<path d="{"".join(drawn)}" fill="none" stroke="{_LINE}" stroke-width="1.5" stroke-linecap="round"/>'
-    )
-
-
-def column_sparkline(values: Sequence[float], colour: str = "#D3261C") -> str:
-    """Counts a day as little columns."""
-    top, step = max([*values, 1]), _WIDTH / max(len(values), 1)
-    wide = max(step - 1, 1)
-    drawn = "".join(
-        f"M{index * step:.1f} {_HEIGHT}v{-max(value / top * (_HEIGHT - 2), 1):.1f}h{wide:.1f}V{_HEIGHT}z"
-        for index, value in enumerate(values)
-        if value
-    )
-    ground = f'<path d="M0 {_HEIGHT - 0.5}H{_WIDTH}" stroke="{_LINE}" opacity=".3"/>'
-    return _data_uri(_WIDTH, f'{ground}<path d="{drawn}" fill="{colour}"/>')
-
-
-def wide_line_sparkline(values: Sequence[float | None], tone: str) -> str:
-    """A line that is stretched over the width of its tile."""
-    known = [value for value in values if value is not None]
-    low, span = (min(known), (max(known) - min(known)) or 1.0) if known else (0.0, 1.0)
-    step, drawn, pen = 100 / max(len(values) - 1, 1), [], "M"
-    for index, value in enumerate(values):
-        if value is None:
-            pen = "M"
-            continue
-        drawn.append(f"{pen}{index * step:.2f} {36 - (value - low) / span * 32:.1f}")
-        pen = "L"
-    return _stretched_svg(
-        f'<path d="{"".join(drawn)}" fill="none" stroke="{_TONES[tone]}" stroke-width="2" stroke-linejoin="round" '
-        f'vector-effect="non-scaling-stroke"/>'
-    )
-
-
-def wide_bar_sparkline(values: Sequence[float | None], tone: str) -> str:
-    top, step = max([value or 0 for value in values], default=0) or 1, 100 / max(len(values), 1)
-    bars = "".join(
-        f"M{index * step + step * 0.15:.2f} 40v{-max(value / top * 36, 1):.1f}h{step * 0.7:.2f}V40z"
-        for index, value in enumerate(values)
-        if value
-    )
-    return _stretched_svg(f'<path d="{bars}" fill="{_TONES[tone]}"/>')
-
-
-def _stretched_svg(body: str) -> str:
-    return _encoded(
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 40" preserveAspectRatio="none">{body}</svg>'
-    )
-
-
-def _data_uri(width: int, body: str) -> str:
-    """The address of a small picture: HTML from a page may not hold a drawing itself."""
-    return _encoded(f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{_HEIGHT}">{body}</svg>')
-
-
-def _encoded(svg: str) -> str:
-    return "data:image/svg+xml," + quote(svg, safe="/:=")

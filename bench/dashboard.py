@@ -37,7 +37,7 @@ class ServerProcess:
 @contextmanager
 def dashboard(database: str) -> Iterator[ServerProcess]:
     port = free_port()
-    with _serve(launch._commands(demo=False, app_port=port)["app"], port, DATABASE_URL=database) as served:
+    with _serve(launch._commands(is_demo=False, app_port=port)["app"], port, DATABASE_URL=database) as served:
         yield served
 
 

@@ -1,8 +1,8 @@
-"""Why a run failed, fetched before its alert is told, so that the message can say it.
+"""Runs the evaluation of rules and the delivery of notifications.
 
-When rules are looked at and messages go out: at once when something changed, each on a thread of its own, so that
-neither waits for a slow channel, and what comes in waits for neither. Each channel has a thread of its own: a mail
-server that does not answer keeps nothing from Slack.
+Both run as soon as data changes, on threads of their own, so that neither the evaluation nor the sync waits for a slow
+channel. Each channel has its own thread: a mail server that does not respond does not delay Slack. Failure logs are
+fetched before a notification is written, so that it can contain the error line.
 """
 
 import logging
@@ -29,14 +29,14 @@ from health.alerts.evaluation import Evaluator, PendingRootCause
 from health.alerts.notifications.delivery import Dispatcher
 
 log = logging.getLogger(__name__)
-# People wait for a message no longer than this for the sake of its cause.
+# A notification is delayed no longer than this for its error line.
 TIMEOUT_SECONDS = 1.0
-# Of more alerts at once, the others are told without.
+# Error lines are fetched for this many alerts of one evaluation.
 _MAX_RUNS = 8
 
 
 class FailureLogPrefetcher:
-    """The usual way, by fill and logs, takes seconds and serves older runs as well."""
+    """Fetches failure logs at once. The job fetcher and the log collector take seconds and process older runs, too."""
 
     def __init__(
         self,
@@ -48,20 +48,20 @@ class FailureLogPrefetcher:
         patience_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         self._engine, self._client, self._logs, self._clock = engine, client, logs, clock
-        self._patience = patience_seconds
+        self._timeout_seconds = patience_seconds
 
     def prefetch(self, runs: Sequence[PendingRootCause]) -> None:
-        """Returns when the first failed job of each has its log stored, or has none, and at the latest when the
-        patience is over; what comes later is stored all the same."""
+        """Returns when the log of the first failed job of each run is stored or does not exist, at the latest after the
+        timeout. Logs that arrive later are stored all the same."""
         with session_scope(self._engine) as session:
             rows = {row.id: row for row in list_repositories(session)}
-        ends = time.monotonic() + self._patience
-        known = [(rows[run.repository_id], run) for run in runs if run.repository_id in rows][:_MAX_RUNS]
-        threads = [threading.Thread(target=self._logging_errors(row, run), daemon=True) for row, run in known]
+        deadline = time.monotonic() + self._timeout_seconds
+        targets = [(rows[run.repository_id], run) for run in runs if run.repository_id in rows][:_MAX_RUNS]
+        threads = [threading.Thread(target=self._logging_errors(row, run), daemon=True) for row, run in targets]
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(max(ends - time.monotonic(), 0))
+            thread.join(max(deadline - time.monotonic(), 0))
 
     def _logging_errors(self, row: RepositoryRow, run: PendingRootCause) -> Callable[[], None]:
         def work() -> None:
@@ -69,34 +69,36 @@ class FailureLogPrefetcher:
                 self._fetch_failure_log(row, run)
             except GitHubError as error:
                 fields = {"repository": row.repo, "run_id": run.run_id}
-                log.info("the cause of run %d in %s is not known yet: %s", run.run_id, row.repo, error, extra=fields)
+                log.info(
+                    "the failure log of run %d in %s is not stored yet: %s", run.run_id, row.repo, error, extra=fields
+                )
 
         return log_and_continue(work, self._engine, "causes")
 
     def _fetch_failure_log(self, row: RepositoryRow, run: PendingRootCause) -> None:
-        """Where an event told of the failed job, its log is asked for without the list of jobs."""
+        """Fetches the log of the failed job; the list of jobs first, unless a webhook stored the job."""
         if not self._logs.is_enabled_for(row) or self._logs.fetch_failure_log(row, run.run_id, run.attempt):
             return
         with session_scope(self._engine) as session:
-            wanted = pending_jobs(session, [row.id], self._clock(), 1, include_unfinished=False, run_id=run.run_id)
-        for each in wanted:
-            details = fetch_run_jobs(self._client, row.repo, each, self._clock)
+            pending = pending_jobs(session, [row.id], self._clock(), 1, include_unfinished=False, run_id=run.run_id)
+        for job in pending:
+            details = fetch_run_jobs(self._client, row.repo, job, self._clock)
             with write_scope(self._engine) as session:
                 store_run_details(session, get_repository(session, row.id), [details])
             self._logs.fetch_failure_log(row, run.run_id, run.attempt)
 
 
-# How often who leads asks whether another collector changed something.
+# Interval at which the leader checks whether another collector changed data.
 _POLL_SECONDS = 0.25
-# How often the outbox is looked at without a reason: what failed is tried again, and others write into it, too.
+# Interval at which the outbox is read without a signal: for retries, and for notifications of other processes.
 _OUTBOX_SECONDS = 10.0
 _MAX_PAUSE_SECONDS = 1.0
-# How often what waits for a channel that is gone is looked for.
+# Interval of the search for notifications of channels that are not configured any more.
 _EXPIRE_CHECK_SECONDS = 600.0
 
 
 class AlertWorker:
-    """`at_once` is for a command that ends; a service runs `keep_judging` and `keep_delivering`, each in a thread."""
+    """A command calls `run_once`; the service runs `run_evaluator` and `run_dispatchers`, each in a thread."""
 
     def __init__(
         self,
@@ -109,84 +111,84 @@ class AlertWorker:
         stop: threading.Event,
         tracker: TaskTracker | None = None,
     ) -> None:
-        self._work = tracker
-        self._engine, self._evaluator, self._deliverer = engine, evaluator, dispatcher
-        self._causes, self._claims, self._stop = prefetcher, claims, stop
+        self._tracker = tracker
+        self._engine, self._evaluator, self._dispatcher = engine, evaluator, dispatcher
+        self._prefetcher, self._claims, self._stop = prefetcher, claims, stop
         self._changed = threading.Event()
-        # By channel: something may wait for it.
-        self._written = {name: threading.Event() for name in dispatcher.channel_names}
-        self._seen: int | None = None
+        # By channel: set when notifications may be pending.
+        self._pending = {name: threading.Event() for name in dispatcher.channel_names}
+        self._data_version: int | None = None
 
     def run_once(self) -> None:
-        """What is not explained by now is told as it is."""
+        """Evaluates once and delivers. Does not wait for failure logs."""
         self._evaluate(wait_for_root_cause=False)
-        self._deliverer.run()
+        self._dispatcher.run()
 
     def request_evaluation(self) -> None:
-        """Rules are looked at as soon as may be."""
+        """Makes `run_evaluator` evaluate the rules soon."""
         self._changed.set()
 
     def wake(self) -> None:
-        """Nobody waits on, once `stop` is set."""
+        """Ends the waits of all threads; to be called after `stop` is set."""
         self._changed.set()
         self._wake_dispatchers()
 
     def run_evaluator(self) -> None:
-        """One collector does it, in no more than half of its time: a storm of events changes the same runs again and
-        again."""
-        look = log_and_continue(self._evaluate_if_changed, self._engine, "rules", self._work)
+        """Evaluates on the leader while data changes. It pauses as long as it worked, because a burst of webhooks
+        changes the same runs repeatedly."""
+        evaluate = log_and_continue(self._evaluate_if_changed, self._engine, "rules", self._tracker)
         while not self._stop.is_set():
             self._changed.wait(_POLL_SECONDS)
-            begun = time.monotonic()
-            look()
-            self._stop.wait(min(time.monotonic() - begun, _MAX_PAUSE_SECONDS))
+            started = time.monotonic()
+            evaluate()
+            self._stop.wait(min(time.monotonic() - started, _MAX_PAUSE_SECONDS))
 
     def run_dispatchers(self) -> None:
-        """What a process that died has left goes out first, and what is written before the end goes out, too."""
+        """Delivers until `stop` is set: first what an earlier process left, at the end what was written until then."""
         threads = [
-            threading.Thread(target=self._run_dispatcher, args=each, daemon=True) for each in self._written.items()
+            threading.Thread(target=self._run_dispatcher, args=item, daemon=True) for item in self._pending.items()
         ]
         for thread in threads:
             thread.start()
-        give_up = log_and_continue(self._deliverer.expire_unconfigured, self._engine, "delivery", self._work)
+        expire = log_and_continue(self._dispatcher.expire_unconfigured, self._engine, "delivery", self._tracker)
         while not self._stop.is_set():
-            give_up()
+            expire()
             self._stop.wait(_EXPIRE_CHECK_SECONDS)
         for thread in threads:
             thread.join()
 
-    def _run_dispatcher(self, name: str, written: threading.Event) -> None:
-        send = log_and_continue(lambda: self._deliverer.send_due([name]), self._engine, "delivery", self._work)
+    def _run_dispatcher(self, name: str, pending: threading.Event) -> None:
+        send = log_and_continue(lambda: self._dispatcher.send_due([name]), self._engine, "delivery", self._tracker)
         while True:
-            ends = self._stop.is_set()
-            written.clear()
+            stopping = self._stop.is_set()
+            pending.clear()
             send()
-            if ends:
+            if stopping:
                 return
-            written.wait(_OUTBOX_SECONDS)
+            pending.wait(_OUTBOX_SECONDS)
 
     def _wake_dispatchers(self) -> None:
-        for event in self._written.values():
+        for event in self._pending.values():
             event.set()
 
     def _evaluate_if_changed(self) -> None:
-        share = self._claims.assignment
-        reason = self._changed.is_set()
+        assignment = self._claims.assignment
+        is_due = self._changed.is_set()
         self._changed.clear()
-        if not share.is_leader or self._stop.is_set():
+        if not assignment.is_leader or self._stop.is_set():
             return
-        if share.collectors > 1:
-            # Another one may have applied the event that matters.
+        if assignment.collectors > 1:
+            # Another collector may have stored the change.
             with session_scope(self._engine) as session:
                 version = data_version(session)
-            reason, self._seen = reason or version != self._seen, version
-        if reason:
+            is_due, self._data_version = is_due or version != self._data_version, version
+        if is_due:
             self._evaluate(wait_for_root_cause=True)
 
     def _evaluate(self, *, wait_for_root_cause: bool) -> None:
-        evaluated = self._evaluator.run(wait_for_root_cause=wait_for_root_cause)
-        if evaluated.pending_root_causes:
-            self._causes.prefetch(evaluated.pending_root_causes)
-            evaluated = self._evaluator.run()
-        if evaluated.notified:
+        result = self._evaluator.run(wait_for_root_cause=wait_for_root_cause)
+        if result.pending_root_causes:
+            self._prefetcher.prefetch(result.pending_root_causes)
+            result = self._evaluator.run()
+        if result.notified:
             self._wake_dispatchers()

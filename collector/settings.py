@@ -11,7 +11,7 @@ from core.http.settings import ApiAddressSettings
 from core.settings import RedisSettings, ReplicaSettings
 from db.definitions.prices import EMPTY_PRICE_LIST, PriceList
 from db.jobs.price_list import read_price_list
-from health.alerts.channels.settings import ChannelSettings
+from health.alerts.channels.registry import ChannelSettings
 from health.alerts.rules.rules import Threshold, parse_threshold
 
 _OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98})"

@@ -105,6 +105,15 @@ class Liveness(StrEnum):
     STOPPED = "stopped"
 
 
+class ClaimKind(StrEnum):
+    """REPOSITORY: the holder collects the repository. LEADER: the holder does the work that one collector does for all.
+    LIVENESS: the holder runs."""
+
+    REPOSITORY = "repository"
+    LEADER = "leader"
+    LIVENESS = "liveness"
+
+
 class CompletenessState(StrEnum):
     """NO_ACTIONS: GitHub has no Actions there, so that nothing can be missing. CATCHING_UP: more comes by itself. GAPS:
     something is known to be missing. FAILING: it cannot be read now."""

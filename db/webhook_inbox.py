@@ -71,11 +71,11 @@ def inbox_summary(session: Session) -> InboxSummary:
     return InboxSummary(pending, oldest, failed or 0)
 
 
-def _within_limit(sizes: Iterable[tuple[str, int]], most_bytes: int) -> list[str]:
+def _within_limit(sizes: Iterable[tuple[str, int]], max_bytes: int) -> list[str]:
     found: list[str] = []
     for delivery_id, size in sizes:
-        most_bytes -= size
-        if found and most_bytes < 0:
+        max_bytes -= size
+        if found and max_bytes < 0:
             break
         found.append(delivery_id)
     return found

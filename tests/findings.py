@@ -8,6 +8,7 @@ from db.definitions.records import LogRecord, RepositoryRecord, RunRecord, Workf
 from db.engine import write_scope
 from db.enums import RuleKind
 from db.logs.log_writes import store_log
+from health.alerts.rules.detail import AlertDetail
 from health.alerts.storage.alert_writes import AlertScope, open_alert
 from health.insights.fingerprints import fingerprint
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, attempt, job, run, store_jobs, store_runs
@@ -55,7 +56,7 @@ def fill(engine: Engine) -> None:
         name_cause(engine, run_id, key, line)
     store_runs(engine, *_slower(), *_worse(), repository_id=2)
     with write_scope(engine) as session:
-        open_alert(session, AlertScope(1, 5, RuleKind.FLAKY_RATE), "5%", {"value": 0.1}, NOON)
+        open_alert(session, AlertScope(1, 5, RuleKind.FLAKY_RATE), "5%", AlertDetail(value=0.1), NOON)
 
 
 def name_cause(engine: Engine, run_id: int, key: str, line: str, *, repository_id: int = 1) -> None:

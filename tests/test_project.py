@@ -5,6 +5,7 @@ import json
 import re
 import sys
 import tomllib
+from collections.abc import Iterable
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -128,7 +129,7 @@ def test_every_javascript_tool_is_pinned_explained_and_permissive() -> None:
         assert name in architecture, name
     packages = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))["packages"]
     assert packages.pop("")["devDependencies"] == project["devDependencies"], "run `npm install`"
-    allowed = set(tomllib.loads((ROOT / "supply" / "licences.toml").read_text(encoding="utf-8"))["allowed"])
+    allowed = set(tomllib.loads((ROOT / "deploy" / "supply" / "licences.toml").read_text(encoding="utf-8"))["allowed"])
     # Permissive, too; no package of Python that is shipped has them.
     allowed |= {"BlueOak-1.0.0", "ISC"}
     for name, package in packages.items():
@@ -178,21 +179,52 @@ def test_what_the_images_install_is_what_the_lock_says() -> None:
 
 @pytest.mark.parametrize("image", ["collector", "app"])
 def test_an_image_installs_what_its_programs_import(image: str) -> None:
+    """Follows the imports of what ready.py loads: the dashboard's image has all of `health` and `core`, but not the
+    packages with which only the collector sends messages."""
     dockerfile = (ROOT / f"Dockerfile.{image}").read_text(encoding="utf-8")
-    copied = re.findall(r"^COPY (\w+)/ \1/$", dockerfile, re.M)
-    started = re.search(r"^RUN /venv/bin/python /build/ready\.py ([^&\\\n]*)", dockerfile, re.M)
-    assert started
-    # The dashboard has what sends messages for its settings alone.
-    packages = sorted(set(copied) & set(started[1].split()))
-    assert {"core", "db", "health"} < set(packages)
-    trees = [ast.parse(file.read_text(encoding="utf-8")) for each in packages for file in (ROOT / each).rglob("*.py")]
-    nodes = [node for tree in trees for node in ast.walk(tree)]
-    modules = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
-    modules |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
-    names = {each.partition(".")[0] for each in modules} - set(sys.stdlib_module_names) - set(copied)
+    copied = set(re.findall(r"^COPY (\w+)/ \1/$", dockerfile, re.M))
+    loaded = re.search(r"^RUN /venv/bin/python /build/ready\.py ([^&\\\n]*)", dockerfile, re.M)
+    assert loaded
+    programs = [name for name in loaded[1].split() if name.partition(".")[0] in copied]
+    modules = _with_imports(programs, copied)
+    assert {name.partition(".")[0] for name in modules} >= copied >= {"core", "db", "health"}
+    names = {name.partition(".")[0] for name in modules} - set(sys.stdlib_module_names) - copied
     installed = packages_distributions()
-    needed = {re.sub(r"[-_.]+", "-", installed[each][0]).lower() for each in names}
+    needed = {re.sub(r"[-_.]+", "-", installed[name][0]).lower() for name in names}
     assert needed - set(_pins(f"deploy/image/{image}.lock")) == set()
+
+
+def _with_imports(programs: Iterable[str], packages: set[str]) -> set[str]:
+    """All modules of these programs and what they import, directly or not; of other packages only the names."""
+    queue = [
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for program in programs
+        for file in _module_files(program)
+    ]
+    modules: set[str] = set()
+    while queue:
+        name = queue.pop()
+        file = _module_file(name)
+        if name in modules or (name.partition(".")[0] in packages and file is None):
+            continue
+        modules.add(name)
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if file else ():
+            if isinstance(node, ast.Import):
+                queue += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                inner = [f"{node.module}.{alias.name}" for alias in node.names]
+                queue += [node.module, *(name for name in inner if _module_file(name))]
+    return modules
+
+
+def _module_files(name: str) -> list[Path]:
+    path = ROOT.joinpath(*name.split("."))
+    return sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+
+
+def _module_file(name: str) -> Path | None:
+    path = ROOT.joinpath(*name.split("."))
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
 
 
 _WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))

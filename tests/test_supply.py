@@ -57,7 +57,7 @@ WELL, UNKNOWN = {"name": "b", "version": "1", "vulns": []}, {"name": "c", "skip_
 @pytest.mark.parametrize(
     ("packages", "status", "strict_status", "line"),
     [([WELL], 0, 0, "none known in 1 packages"), ([FLAW, WELL], 1, 1, "a 1: PYSEC-1, fixed in 1.1"),
-     ([UNKNOWN], 0, 1, "NOT CHECKED: no index"), ([WELL, UNKNOWN], 0, 1, "does not know them: c."),
+     ([UNKNOWN], 0, 1, "NOT CHECKED: no reachable index"), ([WELL, UNKNOWN], 0, 1, "not in the index: c."),
      ([FLAW, UNKNOWN], 1, 1, "a 1: PYSEC-1"), ([], 0, 1, "NOT CHECKED")],
 )  # fmt: skip
 def test_a_known_vulnerability_fails_and_an_unknown_package_is_reported(
@@ -81,7 +81,7 @@ def test_an_audit_without_pip_audit_says_so(python: str, capsys: pytest.CaptureF
     assert audit([], Path(python)) == 0
     assert audit(["--strict"], Path(python)) == 1
     out, error = capsys.readouterr()
-    assert out == error == "Vulnerabilities: NOT CHECKED: pip-audit could not be installed; .venv/audit.log says why\n"
+    assert out == error == "Vulnerabilities: NOT CHECKED: pip-audit is not installed; see .venv/audit.log\n"
 
 
 def test_the_ci_checks_licences_and_vulnerabilities_and_fails_closed_once_a_week() -> None:

@@ -15,10 +15,11 @@ from api.cache import etag_matches, etag_of
 from api.deps import NowDep, SessionDep, reject_unknown_parameters, validate_text
 from db.definitions.scope import DEFAULT_SPAN, Scope, Window
 from db.repositories.repository_queries import list_repositories
+from health.completeness.service import RepositoryOverview, read_completeness, read_overview
 from health.metrics import service
+from health.metrics.branch_status import catching_up, workflow_statuses
 from health.metrics.definitions.catalogue import display
 from health.metrics.definitions.episodes import WorkflowStatus, combined_status
-from health.metrics.queries.branch_status import catching_up, workflow_statuses
 
 # Widths of Verdana at 11 px, in tenths of a pixel, by class of character; the text is stretched to the sum, so that a
 # font that is missing changes nothing.
@@ -111,11 +112,12 @@ def get_badge(
     if repo is None:
         return Response(badge(left, "unknown", UNKNOWN), 404, _HEADERS, "image/svg+xml")
     scope = Scope(repos=(repo.repo,), workflows=(wanted,) if wanted else ())
-    incomplete = bool(catching_up(session, [repo.id], now))
+    overview = read_overview(session)
+    incomplete = bool(catching_up(session, [repo.id], now, overview))
     shown = (
-        _rate(session, scope, repo.default_branch, now, incomplete=incomplete)
+        _rate(session, scope, repo.default_branch, now, overview, incomplete=incomplete)
         if show == "success_rate"
-        else _state(session, scope, now, incomplete=incomplete)
+        else _state(session, scope, now, overview, incomplete=incomplete)
     )
     body = badge(left, *shown)
     tag = etag_of(body.encode())
@@ -125,19 +127,25 @@ def get_badge(
     return Response(body, 200, headers, "image/svg+xml")
 
 
-def _state(session: Session, scope: Scope, now: datetime, *, incomplete: bool) -> tuple[str, str]:
+def _state(
+    session: Session, scope: Scope, now: datetime, overview: RepositoryOverview, *, incomplete: bool
+) -> tuple[str, str]:
     """The words and the colour. `incomplete`: runs of the repository are still being read."""
-    states = [each.status for each in workflow_statuses(session, scope, now).values()]
+    states = [each.status for each in workflow_statuses(session, scope, now, overview).values()]
     failing = states.count(WorkflowStatus.FAILING)
     if failing > 1:
         return f"{failing} failing", FAILING
     return _BADGES[combined_status(states, catching_up=incomplete)]
 
 
-def _rate(session: Session, scope: Scope, branch: str, now: datetime, *, incomplete: bool) -> tuple[str, str]:
+def _rate(
+    session: Session, scope: Scope, branch: str, now: datetime, overview: RepositoryOverview, *, incomplete: bool
+) -> tuple[str, str]:
     """As _state, of the success rate on the default branch."""
     on_branch = replace(scope, branches=(branch,), own_branches=True)
-    metrics = service.snapshot(session, on_branch, Window(now - DEFAULT_SPAN, now), commits=False)
+    window = Window(now - DEFAULT_SPAN, now)
+    completeness = read_completeness(session, on_branch, window, overview)
+    metrics = service.snapshot(session, on_branch, window, commits=False, completeness=completeness)
     if metrics.success_rate is None:
         return ("catching up" if incomplete else "no runs"), UNKNOWN
     rate = display(metrics)["success_rate"]

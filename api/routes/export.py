@@ -20,7 +20,7 @@ from api.deps import FilterDep, SessionDep, TextQuery, reject_unknown_parameters
 from api.schemas.base import iso
 from core.text import escape_formula
 from db.runs.run_lists import ExportRow, export_runs
-from health.completeness.service import completeness
+from health.completeness.service import read_completeness
 
 _CHUNK_BYTES = 64 * 1024
 # In memory; a quarter of it or less in the file. Smaller groups are slow to read and pack badly.
@@ -177,7 +177,7 @@ def runs(
     history is read), `X-Data-Gaps` how many things are known to be missing from the window."""
     write, media_type = _FORMATS[format]
     portions = export_runs(request.app.state.reader.session, query.scope, query.window, text=validate_text("q", q))
-    known = completeness(session, query.scope, query.window)
+    known = read_completeness(session, query.scope, query.window)
     # What is wrong with the database is an answer, not a file that breaks off.
     first = list(islice(portions, 1))
     name = f"runs-{query.window.since:%Y%m%d}-{query.window.until:%Y%m%d}.{format}"

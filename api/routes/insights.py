@@ -5,17 +5,15 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from sqlalchemy.orm import Session
 
 from api import schemas
 from api.cache import cached_response
-from api.deps import Filter, FilterDep, NowDep, ScopeDep, SessionDep, reject_unknown_parameters
+from api.deps import FilterDep, NowDep, ScopeDep, SessionDep, reject_unknown_parameters
 from api.errors import Problem, bad_parameter
 from db.definitions.scope import Window
 from db.runs.run_queries import InvalidCursor, list_runs
 from health.alerts import attention as attention_list
-from health.completeness.gaps import Completeness
-from health.completeness.service import completeness
+from health.completeness.service import read_completeness, read_periods
 from health.insights import causes as failure_causes
 from health.insights import flaky as flaky_workflows
 from health.insights import regressions as regression_detector
@@ -36,13 +34,14 @@ def flaky(request: Request, session: SessionDep, query: FilterDep, now: NowDep, 
     lower bound of the share of runs that flake whether or not somebody re-runs them."""
 
     def make() -> schemas.Flaky:
-        found = flaky_workflows.flaky(session, query.scope, query.window)
+        periods = read_periods(session, query.scope, query.window)
+        found = flaky_workflows.flaky(session, query.scope, query.window, periods=periods)
         notes = _flaky_notes(sum(each.flaky_runs for each in found), query.window, now)
         return schemas.Flaky.model_validate(
             {
                 "window": query.window,
                 **_list_fields(found, limit, "workflows", notes),
-                "data": _completeness(session, query),
+                "data": periods.current,
             }
         )
 
@@ -77,7 +76,8 @@ def failures(request: Request, session: SessionDep, query: FilterDep, now: NowDe
     stay when GitHub has deleted the logs."""
 
     def make() -> schemas.Failures:
-        found = failure_causes.causes(session, query.scope, query.window, now, limit=limit)
+        periods = read_periods(session, query.scope, query.window)
+        found = failure_causes.causes(session, query.scope, query.window, now, limit=limit, periods=periods)
         notes = _truncated_jobs_note(found.truncated) + _truncation_note(limit, found.total, "causes")
         return schemas.Failures.model_validate(
             {
@@ -85,7 +85,7 @@ def failures(request: Request, session: SessionDep, query: FilterDep, now: NowDe
                 "items": [_cause_fields(each) for each in found.items],
                 "window": query.window,
                 "note": _join_notes(notes),
-                "data": _completeness(session, query),
+                "data": periods.current,
             }
         )
 
@@ -119,7 +119,7 @@ def failure(
         notes = _truncated_jobs_note(found.truncated) + _truncation_note(limit, found.cause.runs, "runs")
         return schemas.Failure.model_validate({
             "window": query.window, "cause": _cause_fields(found.cause), "items": items, "total": found.cause.runs,
-            "note": _join_notes(notes), "data": _completeness(session, query),
+            "note": _join_notes(notes), "data": read_completeness(session, query.scope, query.window),
         })  # fmt: skip
 
     return cached_response(request, session, make)
@@ -145,7 +145,7 @@ def regressions(request: Request, session: SessionDep, scope: ScopeDep, now: Now
             {
                 "window": window,
                 **_list_fields(found, limit, "regressions"),
-                "data": completeness(session, scope, window),
+                "data": read_completeness(session, scope, window),
             }
         )
 
@@ -164,14 +164,10 @@ def attention(request: Request, session: SessionDep, scope: ScopeDep, now: NowDe
         worse = regression_detector.regressions(session, scope, evaluation_time(now))
         found = attention_list.attention(session, scope, now, known_regressions=worse)
         return schemas.AttentionList.model_validate(
-            {"at": now, **_list_fields(found, limit, "things"), "data": completeness(session, scope)}
+            {"at": now, **_list_fields(found, limit, "things"), "data": read_completeness(session, scope)}
         )
 
     return cached_response(request, session, make)
-
-
-def _completeness(session: Session, query: Filter) -> Completeness:
-    return completeness(session, query.scope, query.window)
 
 
 def _cause_fields(cause: failure_causes.Cause) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from db.enums import GroupBy, Interval
 from health.completeness.gaps import Completeness
 from health.metrics import service
 from health.metrics.definitions.catalogue import display
-from health.metrics.definitions.formulas import Metrics, limit_gaps
+from health.metrics.definitions.formulas import Metrics
+from health.metrics.definitions.losses import limit_gaps
 
 router = APIRouter(prefix="/api/metrics", tags=["Metrics"], dependencies=[Depends(reject_unknown_parameters)])
 _MAX_POINTS = 5_000

@@ -11,8 +11,8 @@ from api.errors import Problem, bad_parameter
 from db.enums import SilenceState
 from health.alerts.rules.rules import InvalidRule, check_patterns
 from health.alerts.rules.targets import Patterns
-from health.alerts.storage.alert_writes import add_silence, end_silence
-from health.alerts.storage.stored_rules import get_rule, get_silence, list_silences
+from health.alerts.storage.silences import add_silence, end_silence, get_silence, list_silences
+from health.alerts.storage.stored_rules import get_rule
 
 router = APIRouter(prefix="/api/alerts/silences", tags=["Alerts"], dependencies=[Depends(reject_unknown_parameters)])
 _MAX_SPAN = timedelta(days=366)

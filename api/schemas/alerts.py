@@ -8,7 +8,6 @@ from pydantic import AliasChoices, ConfigDict, Field, field_serializer
 from api.schemas.base import MultiLineText, ProblemDocument, Schema, SingleLineText, Time, example
 from db.enums import AlertState
 from health.alerts.notifications.text import headline, measurement_text
-from health.alerts.rules.targets import AlertTarget
 from health.alerts.storage.alert_queries import AlertRow
 
 _ALERT: dict[str, Any] = {
@@ -99,7 +98,6 @@ class Alerts(Schema):
 
 def alert_fields(row: AlertRow) -> dict[str, Any]:
     """What Alert validates."""
-    place = AlertTarget(row.repository_id, row.repo, row.workflow_id, row.workflow, row.branch)
     over = row.state == AlertState.RESOLVED
     known = None
     if row.acknowledged_at:
@@ -111,8 +109,9 @@ def alert_fields(row: AlertRow) -> dict[str, Any]:
     return {
         **vars(row),
         "told_at": row.notified_at,
-        "headline": headline(row.rule, place, row.detail, resolved=over),
+        "headline": headline(row.rule, row.alert_target, resolved=over),
         "measured": measurement_text(row.rule, row.detail),
+        "detail": row.detail.to_dict(),
         "acknowledged": known,
     }
 

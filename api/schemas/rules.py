@@ -12,7 +12,8 @@ from api.schemas.base import MultiLineText, Schema, SingleLineText, Time, exampl
 from db.enums import RuleKind, RuleScope, Severity
 from health.alerts.measurement.backtest import Backtest as Replayed
 from health.alerts.rules import rules
-from health.alerts.rules.targets import Patterns, Quiet
+from health.alerts.rules.targets import Patterns
+from health.alerts.rules.targets import Silence as StoredSilence
 from health.alerts.rules.types import RULE_TYPES, format_value
 
 _BODY: dict[str, Any] = {
@@ -200,7 +201,7 @@ class Silences(Schema):
     items: list[Silence]
 
 
-def silence_fields(row: Quiet, now: datetime) -> dict[str, Any]:
+def silence_fields(row: StoredSilence, now: datetime) -> dict[str, Any]:
     """What Silence validates."""
     return {
         **vars(row),

@@ -87,7 +87,7 @@ class Sessions:
 
 
 def person_id(claims: Mapping[str, Any]) -> str:
-    """A hash of the issuer and its identifier of the user, which together are unique:
+    """By the provider and its name for them, as a hash:
     https://openid.net/specs/openid-connect-core-1_0.html#IDToken"""
     return hashlib.sha256(f"{claims.get('iss', '')}\n{claims.get('sub', '')}".encode()).hexdigest()
 

@@ -1,22 +1,19 @@
-"""Failure rate by weekday and hour.
-
-Minutes a day, and how long jobs wait for a runner by the hour.
-"""
+"""Heat maps: failure rate by weekday and hour, and queue time by runner and hour of the day."""
 
 from typing import Any
 
 import pandas as pd
 
-from app.charts import theme, timeline
+from app.charts import theme
 from app.charts.trends import duration_ticks
 
 _DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 
 
 def failure_rate(frame: pd.DataFrame, *, dark: bool = False) -> dict[str, Any]:
-    """Columns: weekday (0 Monday), hour, rate (null where too few runs were decided), hover, on one clock."""
+    """Columns: weekday (0 is Monday), hour, rate (null with too few completed runs), hover; all in one time zone."""
     if not frame["rate"].notna().any():
-        return theme.empty("No hour of the week has 5 decided runs in this period")
+        return theme.empty("No hour of the week has 5 completed runs in this period")
     rates: list[list[float | None]] = [[None] * 24 for _ in _DAYS]
     hovers = [[""] * 24 for _ in _DAYS]
     for weekday, hour, rate, hover in zip(*(frame[name] for name in ("weekday", "hour", "rate", "hover")), strict=True):
@@ -30,7 +27,7 @@ def failure_rate(frame: pd.DataFrame, *, dark: bool = False) -> dict[str, Any]:
         "x": list(range(24)),
         "y": _DAYS,
         "colorscale": steps,
-        # Without the upper end Plotly takes no lower one either.
+        # Plotly ignores zmin without zmax.
         "zmin": 0,
         "zmax": float(frame["rate"].max()) or 1.0,
         "xgap": 2,
@@ -51,44 +48,11 @@ def failure_rate(frame: pd.DataFrame, *, dark: bool = False) -> dict[str, Any]:
     }
 
 
-def minutes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -> dict[str, Any]:
-    """Columns: at; used, defect, wasted (minutes); used_written, defect_written, wasted_written; partial, note."""
-    if not frame[["used", "defect", "wasted"]].to_numpy().sum():
-        return theme.empty("No job ran in this period")
-    shown = (
-        ("used", "Used", theme.USED_MINUTES),
-        ("defect", "Found a defect", theme.CANCELLED),
-        ("wasted", "Waste", theme.TIMED_OUT),
-    )
-    traces = [
-        drawn
-        for column, label, colour in shown
-        for drawn in timeline.bars(
-            frame,
-            list(frame[column]),
-            {
-                "type": "bar",
-                "name": label,
-                "marker": {"color": colour, "line": {"width": 0}},
-                "customdata": list(frame[f"{column}_written"]),
-                "hovertemplate": f"{label.lower()}: %{{customdata}}<extra></extra>",
-            },
-        )
-    ]
-    xaxis = theme.time_axis(since, until, f"%a %d %b %Y, %H:%M {zone}")
-    yaxis = theme.axis(ticksuffix=" min", tickformat=",")
-    return {
-        "data": [*traces, *timeline.legend_entry(frame)],
-        "layout": theme.layout(
-            barmode="stack", bargap=0.12, showlegend=True, xaxis=xaxis, yaxis=yaxis, margin=theme.margin(l=66)
-        ),
-    }
-
-
 def queues(frame: pd.DataFrame, labels: list[str], *, dark: bool = False) -> dict[str, Any]:
-    """Columns: label, hour, p95 (seconds; null: too few jobs), hover. One row of cells a label, in the order given."""
+    """Columns: label, hour, p95 (seconds; null with too few jobs), hover. One row of cells per label, in the given
+    order."""
     if not frame["p95"].notna().any():
-        return theme.empty("No runner has 5 jobs in any hour of the day of this period")
+        return theme.empty("No runner has 5 jobs in any hour of the day in this period")
     waits: list[list[float | None]] = [[None] * 24 for _ in labels]
     hovers = [[""] * 24 for _ in labels]
     for label, hour, p95, hover in zip(*(frame[name] for name in ("label", "hour", "p95", "hover")), strict=True):
@@ -96,15 +60,30 @@ def queues(frame: pd.DataFrame, labels: list[str], *, dark: bool = False) -> dic
         waits[row][hour] = None if pd.isna(p95) else float(p95)
         hovers[row][hour] = theme.escape_label(hover)
     highest = max((value for row in waits for value in row if value is not None), default=60.0)
-    ticks, written = duration_ticks(highest)
+    ticks, tick_labels = duration_ticks(highest)
     colours = theme.HEAT_DARK if dark else theme.HEAT
     trace = {
-        "type": "heatmap", "z": waits, "x": list(range(24)), "y": [theme.escape_label(label[:40]) for label in labels],
-        "colorscale": [[index / (len(colours) - 1), colour] for index, colour in enumerate(colours)], "zmin": 0,
+        "type": "heatmap",
+        "z": waits,
+        "x": list(range(24)),
+        "y": [theme.escape_label(label[:40]) for label in labels],
+        "colorscale": [[index / (len(colours) - 1), colour] for index, colour in enumerate(colours)],
+        "zmin": 0,
         "zmax": highest or 1.0,
-        "xgap": 2, "ygap": 2, "text": hovers, "hovertemplate": "%{text}<extra></extra>", "hoverongaps": False,
-        "colorbar": {"thickness": 8, "outlinewidth": 0, "tickvals": ticks, "ticktext": written, "len": 1, "x": 1.01},
-    }  # fmt: skip
+        "xgap": 2,
+        "ygap": 2,
+        "text": hovers,
+        "hovertemplate": "%{text}<extra></extra>",
+        "hoverongaps": False,
+        "colorbar": {
+            "thickness": 8,
+            "outlinewidth": 0,
+            "tickvals": ticks,
+            "ticktext": tick_labels,
+            "len": 1,
+            "x": 1.01,
+        },
+    }
     return {
         "data": [trace],
         "layout": theme.layout(

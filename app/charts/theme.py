@@ -1,11 +1,11 @@
-"""Every colour of the charts, and what all of them share. Colours are told apart under all three colour-vision
-deficiencies, and hold on light and dark ground alike."""
+"""Colours, layout and axes shared by all charts. The colours can be told apart with all three colour-vision
+deficiencies, and work on light and dark backgrounds. Colours of outcomes: app.status_style."""
 
 from html import escape
 from typing import Any
 
-SUCCESS, FAILURE, TIMED_OUT = "#08A69E", "#D3261C", "#DC861C"
-CANCELLED, SKIPPED, RUNNING, OTHER = "#69727D", "#A9B2BD", "#1A6FCB", "#7457D1"
+from app.status_style import FAILURE, SUCCESS
+
 USED_MINUTES = "rgba(26,111,203,0.55)"
 SUCCESS_FAINT = "rgba(8,166,158,0.10)"
 PREVIOUS_PERIOD = "rgba(122,135,150,0.65)"
@@ -16,8 +16,17 @@ CRITICAL_PATH = "#8A93A0"
 GRID = "rgba(128,140,155,0.22)"
 AXIS_TEXT = "#7A8696"
 HEAT_DARK = [
-    "#1C2735", "#213A56", "#285078", "#31679A", "#4080BA", "#5B99CF", "#7BB2E0", "#9CC9EC", "#BBDCF5", "#D9EAFD",
-]  # fmt: skip
+    "#1C2735",
+    "#213A56",
+    "#285078",
+    "#31679A",
+    "#4080BA",
+    "#5B99CF",
+    "#7BB2E0",
+    "#9CC9EC",
+    "#BBDCF5",
+    "#D9EAFD",
+]
 SERIES = {
     False: ("#1A6FCB", "#7457D1", "#C2497F", "#4A90A4", "#8A6D3B", "#5C6773"),
     True: ("#4C9AF0", "#A48BF0", "#E07FAE", "#7CC3D6", "#D8B26E", "#A3ACB8"),
@@ -25,27 +34,12 @@ SERIES = {
 P50, P95 = {False: "#7457D1", True: "#A48BF0"}, {False: "#1A6FCB", True: "#4C9AF0"}
 HEAT = ["#DCE9F8", "#B9D3F1", "#94BBE9", "#6CA1DE", "#4788CF", "#2F70BB", "#2059A0", "#164684", "#0F3769", "#0C2C55"]
 
-OUTCOME_COLOURS = {
-    "success": SUCCESS,
-    "failure": FAILURE,
-    "timed_out": TIMED_OUT,
-    "startup_failure": FAILURE,
-    "cancelled": CANCELLED,
-    "skipped": SKIPPED,
-    "in_progress": RUNNING,
-    "queued": RUNNING,
-    "other": OTHER,
-}
 CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
 HEIGHT = 225
 
 
-def colour_of(outcome: str) -> str:
-    return OUTCOME_COLOURS.get(outcome, OTHER)
-
-
 def layout(**more: Any) -> dict[str, Any]:
-    """Margins, grid and hover of every chart; `more` wins."""
+    """The layout of every chart; `more` overrides it."""
     base: dict[str, Any] = {
         "height": HEIGHT,
         "margin": margin(),
@@ -71,17 +65,23 @@ def layout(**more: Any) -> dict[str, Any]:
 
 
 def empty(message: str) -> dict[str, Any]:
-    """A figure without axes that says in words why it shows nothing."""
+    """A figure without axes that contains the reason why there is no data."""
     hidden = axis(visible=False, showgrid=False, range=[0, 1])
     note = {
-        "text": escape_label(message), "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False,
+        "text": escape_label(message),
+        "x": 0.5,
+        "y": 0.5,
+        "xref": "paper",
+        "yref": "paper",
+        "showarrow": False,
         "font": {"size": 13, "color": AXIS_TEXT},
-    }  # fmt: skip
+    }
     return {"data": [], "layout": layout(hovermode=False, xaxis=hidden, yaxis=hidden, annotations=[note])}
 
 
 def margin(**more: int) -> dict[str, int]:
-    """Pixels, with room for the labels of both axes: for Plotly to measure them it draws every chart twice."""
+    """Margins in pixels, with room for the labels of both axes. With automatic margins Plotly draws every chart
+    twice."""
     return {"l": 46, "r": 4, "t": 28, "b": 36, "pad": 4} | more
 
 
@@ -101,11 +101,11 @@ def axis(**more: Any) -> dict[str, Any]:
 
 
 def time_axis(since: str, until: str, hoverformat: str) -> dict[str, Any]:
-    """With a thin dotted line below the pointer: what is told belongs to one bucket."""
+    """A time axis with a thin dotted line below the pointer, since a hover belongs to one time bucket."""
     spike = {"spikecolor": AXIS_TEXT, "spikethickness": 1, "spikedash": "dot"}
     return axis(showgrid=False, type="date", range=[since, until], hoverformat=hoverformat, **spike)
 
 
 def escape_label(text: object) -> str:
-    """Plotly reads a kind of HTML in labels and hovers; names from GitHub must stay text."""
+    """Escapes text for labels and hovers, which Plotly reads as HTML: names from GitHub must stay text."""
     return escape(str(text), quote=False)

@@ -1,43 +1,44 @@
-"""Success rate, durations and outcomes over time. Frames have one row a bucket: at (its place on the axis), …, in
-order. `zone` names the clock of the axis."""
+"""Success rate, durations, outcomes and compute minutes over time. Frames have one row per time bucket, in order, with
+its position on the axis in `at`. `zone`: the time zone of the axis."""
 
 from typing import Any
 
 import pandas as pd
 
-from app.charts import theme, timeline
-from app.charts.timeline import with_none as _plain
+from app.charts import partial_buckets, theme
+from app.charts.partial_buckets import with_none as _plain
+from app.status_style import CANCELLED, FAILURE, OTHER, RUNNING, SKIPPED, SUCCESS, TIMED_OUT
 
 
 def success_rate(
     frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC", markers: pd.DataFrame | None = None
 ) -> dict[str, Any]:
-    """Columns: at, success_rate (null: nothing decided), written, decided, before_rate, before_rate_written, partial,
-    note (see app.charts.timeline). `markers`: at, label, tone; where something changed."""
+    """Columns: at, success_rate (null without completed runs), written, decided, before_rate, before_rate_written,
+    partial, note (see app.charts.partial_buckets). `markers`: at, label and tone of each regression."""
     rates = [value for value in _plain(frame["success_rate"]) if value is not None]
     earlier = [value for value in _plain(frame["before_rate"]) if value is not None]
     if not rates:
-        return theme.empty("Nothing completed as success or failure in this period")
+        return theme.empty("No completed runs in this period")
     floor = max(0.0, (int(min([*rates, *earlier]) * 20) - 1) / 20)
-    shown = zip(frame["written"], _plain(frame["decided"]), strict=True)
+    hover_values = zip(frame["written"], _plain(frame["decided"]), strict=True)
     line = {
         "type": "scatter",
         "mode": "lines+markers",
         "name": "success rate",
-        "line": {"color": theme.SUCCESS, "width": 2},
+        "line": {"color": SUCCESS, "width": 2},
         "marker": {"size": 4},
         "fill": "tozeroy",
         "fillcolor": theme.SUCCESS_FAINT,
-        "customdata": [list(row) for row in shown],
-        "hovertemplate": "%{customdata[0]} of %{customdata[1]} decided runs<extra></extra>",
+        "customdata": [list(row) for row in hover_values],
+        "hovertemplate": "%{customdata[0]} of %{customdata[1]} completed runs<extra></extra>",
         "connectgaps": False,
     }
-    drawn = timeline.lines(frame, _plain(frame["success_rate"]), line)
+    traces = partial_buckets.lines(frame, _plain(frame["success_rate"]), line)
     lines, notes = change_markers(markers)
     return {
-        "data": [*_previous_trace(frame, "before_rate", earlier), *drawn],
+        "data": [*_previous_trace(frame, "before_rate", earlier), *traces],
         "layout": theme.layout(
-            showlegend=len(drawn) > 1 or bool(earlier),
+            showlegend=len(traces) > 1 or bool(earlier),
             xaxis=_time_axis(since, until, zone),
             yaxis=theme.axis(range=[floor, 1.005], tickformat=".0%"),
             shapes=lines,
@@ -47,16 +48,21 @@ def success_rate(
 
 
 def durations(
-    frame: pd.DataFrame, since: str, until: str, *, dark: bool = False, zone: str = "UTC",
+    frame: pd.DataFrame,
+    since: str,
+    until: str,
+    *,
+    dark: bool = False,
+    zone: str = "UTC",
     markers: pd.DataFrame | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Columns: at, p50, p95 (seconds, null without runs), p50_written, p95_written, before_p50, before_p50_written,
     partial, note."""
     earlier = [value for value in _plain(frame["before_p50"]) if value is not None]
-    known = [value for value in (*_plain(frame["p95"]), *_plain(frame["p50"])) if value is not None]
-    if not known:
-        return theme.empty("No run with a known duration in this period")
-    highest = max([*known, *earlier])
+    values = [value for value in (*_plain(frame["p95"]), *_plain(frame["p50"])) if value is not None]
+    if not values:
+        return theme.empty("No completed runs with a known duration in this period")
+    highest = max([*values, *earlier])
     ticks, labels = duration_ticks(highest)
     lines, notes = change_markers(markers)
     traces = [
@@ -77,33 +83,70 @@ def durations(
 
 
 def outcomes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -> dict[str, Any]:
-    """Columns: at, success, failure, cancelled, skipped, other, running, partial, note. Together they are all runs of
-    the period."""
-    shown = (
+    """Columns: at, success, failure, cancelled, skipped, other, running, partial, note. The outcomes add up to all runs
+    of the period."""
+    outcomes = (
         ("success", "Success", theme.SUCCESS_SOFT),
-        ("failure", "Failed", theme.FAILURE),
-        ("cancelled", "Cancelled", theme.CANCELLED),
-        ("skipped", "Skipped", theme.SKIPPED),
-        ("other", "Other", theme.OTHER),
-        ("running", "Running", theme.RUNNING),
+        ("failure", "Failed", FAILURE),
+        ("cancelled", "Cancelled", CANCELLED),
+        ("skipped", "Skipped", SKIPPED),
+        ("other", "Other", OTHER),
+        ("running", "Running", RUNNING),
     )
-    if not any(frame[column].sum() for column, _, _ in shown):
+    if not any(frame[column].sum() for column, _, _ in outcomes):
         return theme.empty("No runs in this period")
     traces = [
-        drawn
-        for column, label, colour in shown
+        trace
+        for column, label, colour in outcomes
         if frame[column].sum() > 0 or column in ("success", "failure")
-        for drawn in timeline.bars(frame, _plain(frame[column]), _bar(label, colour))
+        for trace in partial_buckets.bars(frame, _plain(frame[column]), _bar(label, colour))
     ]
-    highest = float(frame[[column for column, _, _ in shown]].sum(axis=1).max())
+    highest = float(frame[[column for column, _, _ in outcomes]].sum(axis=1).max())
     return {
-        "data": [*traces, *timeline.legend_entry(frame)],
+        "data": [*traces, *partial_buckets.legend_entry(frame)],
         "layout": theme.layout(
-            barmode="stack", bargap=0.12, showlegend=True, xaxis=_time_axis(since, until, zone),
-            # Runs are whole: no ticks between them.
+            barmode="stack",
+            bargap=0.12,
+            showlegend=True,
+            xaxis=_time_axis(since, until, zone),
+            # Numbers of runs are integers, so there are no ticks between them.
             yaxis=theme.axis(tickformat=",", **({"dtick": 1} if highest <= 5 else {})),
         ),
-    }  # fmt: skip
+    }
+
+
+def compute_minutes(frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC") -> dict[str, Any]:
+    """Columns: at; used, defect, wasted (minutes); used_written, defect_written, wasted_written; partial, note."""
+    if not frame[["used", "defect", "wasted"]].to_numpy().sum():
+        return theme.empty("No jobs ran in this period")
+    parts = (
+        ("used", "Used", theme.USED_MINUTES),
+        ("defect", "Found a defect", CANCELLED),
+        ("wasted", "Waste", TIMED_OUT),
+    )
+    traces = [
+        trace
+        for column, label, colour in parts
+        for trace in partial_buckets.bars(
+            frame,
+            list(frame[column]),
+            {
+                "type": "bar",
+                "name": label,
+                "marker": {"color": colour, "line": {"width": 0}},
+                "customdata": list(frame[f"{column}_written"]),
+                "hovertemplate": f"{label.lower()}: %{{customdata}}<extra></extra>",
+            },
+        )
+    ]
+    xaxis = theme.time_axis(since, until, f"%a %d %b %Y, %H:%M {zone}")
+    yaxis = theme.axis(ticksuffix=" min", tickformat=",")
+    return {
+        "data": [*traces, *partial_buckets.legend_entry(frame)],
+        "layout": theme.layout(
+            barmode="stack", bargap=0.12, showlegend=True, xaxis=xaxis, yaxis=yaxis, margin=theme.margin(l=66)
+        ),
+    }
 
 
 def _bar(label: str, colour: str) -> dict[str, Any]:
@@ -116,39 +159,55 @@ def _bar(label: str, colour: str) -> dict[str, Any]:
 
 
 def _previous_trace(frame: pd.DataFrame, column: str, hover: list[Any]) -> list[dict[str, Any]]:
-    """The same buckets of the period before, as a thin grey line; nothing where that was not collected."""
+    """The buckets of the previous period as a thin grey line; no trace if that period has no data."""
     if not hover:
         return []
     return [
         {
             "type": "scatter",
             "mode": "lines",
-            "name": "before",
+            "name": "previous period",
             "x": list(frame["at"]),
             "y": _plain(frame[column]),
             "line": {"color": theme.PREVIOUS_PERIOD, "width": 1.5},
             "customdata": list(frame[f"{column}_written"]),
-            "hovertemplate": "%{customdata} in the period before<extra></extra>",
+            "hovertemplate": "%{customdata} in the previous period<extra></extra>",
             "connectgaps": False,
         }
     ]
 
 
 def change_markers(markers: pd.DataFrame | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """A thin line and a sign for each moment when something changed; what it was is in its hover."""
+    """A dotted line and a sign for each regression, with the description in the hover."""
     if markers is None or not len(markers):
         return [], []
     lines, notes = [], []
     for mark in markers.to_dict("records"):
         colour = theme.MARKER_COLOURS.get(mark["tone"], theme.REFERENCE)
-        lines.append({
-            "type": "line", "yref": "paper", "x0": mark["at"], "x1": mark["at"], "y0": 0, "y1": 1,
-            "line": {"color": colour, "width": 1, "dash": "dot"},
-        })  # fmt: skip
-        notes.append({
-            "x": mark["at"], "y": 1.0, "yref": "paper", "yanchor": "bottom", "showarrow": False, "text": "▼",
-            "font": {"size": 11, "color": colour}, "hovertext": theme.escape_label(mark["label"]), "captureevents": True,
-        })  # fmt: skip
+        lines.append(
+            {
+                "type": "line",
+                "yref": "paper",
+                "x0": mark["at"],
+                "x1": mark["at"],
+                "y0": 0,
+                "y1": 1,
+                "line": {"color": colour, "width": 1, "dash": "dot"},
+            }
+        )
+        notes.append(
+            {
+                "x": mark["at"],
+                "y": 1.0,
+                "yref": "paper",
+                "yanchor": "bottom",
+                "showarrow": False,
+                "text": "▼",
+                "font": {"size": 11, "color": colour},
+                "hovertext": theme.escape_label(mark["label"]),
+                "captureevents": True,
+            }
+        )
     return lines, notes
 
 
@@ -164,13 +223,13 @@ def _duration_traces(
         "hovertemplate": f"{name} %{{customdata}}<extra></extra>",
         "connectgaps": False,
     }
-    return timeline.lines(frame, _plain(frame[column]), trace, legend=legend)
+    return partial_buckets.lines(frame, _plain(frame[column]), trace, legend=legend)
 
 
 def duration_ticks(highest: float) -> tuple[list[float], list[str]]:
-    """At most five round ones: seconds, minutes or hours."""
+    """At most six round values in seconds from 0 to `highest`, and their labels."""
     steps = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
-    step = next((each for each in steps if highest / each <= 5), 86400 * 2)
+    step = next((length for length in steps if highest / length <= 5), 86400 * 2)
     values = [float(value) for value in range(0, int(highest * 1.08) + 1, step)]
     return values, [_duration_label(value) for value in values]
 

@@ -1,27 +1,25 @@
-"""Several lines over time, one a name.
-
-Runs as points: when they were created and how long they took.
-"""
+"""Charts of one workflow: success rate and duration by branch, and runs as points."""
 
 from typing import Any
 
 import pandas as pd
 
-from app.charts import theme, timeline
+from app.charts import partial_buckets, theme
 from app.charts.trends import change_markers, duration_ticks
+from app.status_style import CANCELLED, FAILURE, OTHER, SUCCESS
 
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
 def rates(frame: pd.DataFrame, since: str, until: str, *, dark: bool = False) -> dict[str, Any]:
-    """Columns: at, name, rate (a share; null: nothing decided, a gap), rate_written, partial, note."""
+    """Columns: at, name, rate (a share; null without completed runs, a gap), rate_written, partial, note."""
     return _lines(frame, "rate", (since, until), theme.axis(range=[0, 1.005], tickformat=".0%"), dark)
 
 
 def durations(frame: pd.DataFrame, since: str, until: str, *, dark: bool = False) -> dict[str, Any]:
     """Columns: at, name, p50 (seconds; null: a gap), p50_written, partial, note."""
-    known = frame["p50"].dropna()
-    highest = float(known.max()) if len(known) else 60.0
+    values = frame["p50"].dropna()
+    highest = float(values.max()) if len(values) else 60.0
     ticks, labels = duration_ticks(highest)
     yaxis = theme.axis(range=[0, highest * 1.08], tickvals=ticks, ticktext=labels)
     return _lines(frame, "p50", (since, until), yaxis, dark)
@@ -37,11 +35,12 @@ def _lines(
     if not frame[column].notna().any():
         return theme.empty("No branch has completed runs in this period")
     traces = [
-        drawn
-        for place, (name, part) in enumerate(_named(frame))
-        for drawn in timeline.lines(part, timeline.with_none(part[column]), _line(name, part, column, place, dark=dark),
-                                      legend=not place)
-    ]  # fmt: skip
+        trace
+        for index, (name, part) in enumerate(_named(frame))
+        for trace in partial_buckets.lines(
+            part, partial_buckets.with_none(part[column]), _line(name, part, column, index, dark=dark), legend=not index
+        )
+    ]
     return {
         "data": traces,
         "layout": theme.layout(
@@ -67,22 +66,22 @@ def _line(name: str, part: pd.DataFrame, column: str, index: int, *, dark: bool)
 
 
 _KINDS = (
-    ("success", "Success", theme.SUCCESS, "circle"),
-    ("failure", "Failed", theme.FAILURE, "x"),
-    ("cancelled", "Cancelled", theme.CANCELLED, "diamond"),
-    ("other", "Other", theme.OTHER, "square"),
+    ("success", "Success", SUCCESS, "circle"),
+    ("failure", "Failed", FAILURE, "x"),
+    ("cancelled", "Cancelled", CANCELLED, "diamond"),
+    ("other", "Other", OTHER, "square"),
 )
-# SVG stays quick to about this many points; more are drawn on a canvas.
+# SVG is fast up to about this many points; more are drawn on a canvas.
 _SVG_UP_TO = 1_000
 
 
 def runs(
     frame: pd.DataFrame, since: str, until: str, *, zone: str = "UTC", markers: pd.DataFrame | None = None
 ) -> dict[str, Any]:
-    """Columns: at, seconds, kind (success, failure, cancelled, other), address (where a click leads), hover.
-    Symbols differ, so that colour is never alone. `markers` as in the charts over time."""
+    """Columns: at, seconds, kind (success, failure, cancelled, other), address (the link of a click), hover. Symbols
+    differ too, so that colour is never the only sign. `markers`: as in app.charts.trends."""
     if not len(frame):
-        return theme.empty("No completed run with a known duration in this period")
+        return theme.empty("No completed runs with a known duration in this period")
     highest = float(frame["seconds"].max())
     ticks, labels = duration_ticks(highest)
     kind = "scatter" if len(frame) <= _SVG_UP_TO else "scattergl"
@@ -90,7 +89,8 @@ def runs(
     hover = f"%a %d %b %Y, %H:%M {zone}"
     return {
         "data": [
-            _trace(frame[frame["kind"] == name], kind, label, colour, symbol) for name, label, colour, symbol in _KINDS
+            _trace(frame[frame["kind"] == name], kind, label, colour, symbol)
+            for name, label, colour, symbol in _KINDS
             if (frame["kind"] == name).any()
         ],
         "layout": theme.layout(
@@ -102,7 +102,7 @@ def runs(
             xaxis=theme.axis(showgrid=False, type="date", range=[since, until], hoverformat=hover),
             yaxis=theme.axis(range=[0, highest * 1.08], tickvals=ticks, ticktext=labels),
         ),
-    }  # fmt: skip
+    }
 
 
 def _trace(frame: pd.DataFrame, kind: str, label: str, colour: str, symbol: str) -> dict[str, Any]:
@@ -113,6 +113,8 @@ def _trace(frame: pd.DataFrame, kind: str, label: str, colour: str, symbol: str)
         "x": list(frame["at"]),
         "y": list(frame["seconds"]),
         "marker": {"color": colour, "size": 7, "symbol": symbol, "opacity": 0.75},
-        "customdata": [list(row) for row in zip(frame["address"], map(theme.escape_label, frame["hover"]), strict=True)],
+        "customdata": [
+            list(row) for row in zip(frame["address"], map(theme.escape_label, frame["hover"]), strict=True)
+        ],
         "hovertemplate": "%{customdata[1]}<extra></extra>",
-    }  # fmt: skip
+    }

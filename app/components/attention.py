@@ -1,4 +1,4 @@
-"""What needs a person now: ranked, since when, and one click from the evidence."""
+"""The ranked list of items that need attention, each with a link to its evidence."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,29 +15,30 @@ _SIGNS = {"broken": "✕", "alert": "!", "success": "↘", "duration": "↗", "s
 
 
 def attention(items: Sequence[Attention], now: datetime, *, caveat: str | None = None, large: bool = False) -> None:
-    """`doubt`: why the data may be out of date or incomplete; then an empty list is no all-clear."""
-    kind = "ph-attention ph-on-wall" if large else "ph-attention"
+    """`caveat`: why the data may be out of date or incomplete. With a caveat, an empty list does not mean all-clear.
+    `large`: the letters of kiosk mode."""
+    css_class = "ph-attention ph-on-wall" if large else "ph-attention"
     if not items:
-        calm = "<b>✓ Nothing needs attention</b><span>Nothing is broken, got worse or stands still.</span>"
+        message = "<b>✓ Nothing needs attention</b><span>No failing branches, regressions or stuck runs.</span>"
         if caveat:
-            calm = f"<span>No problem in the stored data, which may not be all. {html(caveat)}</span>"
-        st.html(f'<div class="{kind}"><div class="ph-calm">{calm}</div></div>')
+            message = f"<span>No problems in the stored data, which may be incomplete. {html(caveat)}</span>"
+        st.html(f'<div class="{css_class}"><div class="ph-calm">{message}</div></div>')
         return
-    rows = [_row(each, now) for each in items[:_MAX_ROWS]]
+    rows = [_row(item, now) for item in items[:_MAX_ROWS]]
     rest = "".join(rows[_INITIAL_ROWS:]) + _more_note(len(items) - len(rows))
     more = (
         f"<details><summary>{formatting.count(len(items) - _INITIAL_ROWS)} more</summary>{rest}</details>"
         if rest
         else ""
     )
-    st.html(f'<div class="{kind}" role="alert">{"".join(rows[:_INITIAL_ROWS])}{more}</div>')
+    st.html(f'<div class="{css_class}" role="alert">{"".join(rows[:_INITIAL_ROWS])}{more}</div>')
 
 
 def _more_note(number: int) -> str:
     if not number:
         return ""
-    told = f"and {formatting.count(number)} more of lower priority; narrow the list with filters"
-    return f'<div class="ph-need ph-dim"><b class="ph-sign"></b><div>{told}</div></div>'
+    text = f"{formatting.count(number)} more with lower priority; use the filters to narrow the list"
+    return f'<div class="ph-need ph-dim"><b class="ph-sign"></b><div>{text}</div></div>'
 
 
 def _row(item: Attention, now: datetime) -> str:
@@ -62,7 +63,7 @@ def _link(item: Attention) -> str:
 
 
 def _acknowledged_text(item: Attention) -> str:
-    """Who acknowledged it, and what they wrote."""
+    """The name and the comment of the acknowledgement, as HTML."""
     if item.acknowledged is None:
         return ""
     by = f" by {html(item.acknowledged.by)}" if item.acknowledged.by else ""

@@ -1,4 +1,4 @@
-"""Runs side by side, and what changed since the last success."""
+"""The comparison of runs, and of a failed run with the last successful one."""
 
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
@@ -25,12 +25,12 @@ from health.metrics.workflows import (
 )
 
 _MAX_COMMITS = 12
-# The jobs of a run with more are compared with those of the last success on demand.
+# The jobs of a run with more jobs are compared with those of the last success on demand.
 MAX_INLINE_JOBS = 1_000
 
 
 def requested_run_ids() -> tuple[int, ...]:
-    """`?runs=1,2`; what is no number is left out."""
+    """The run IDs of `?runs=1,2`, without duplicates. Values that are not numbers are ignored."""
     parts = st.query_params.get("runs", "").split(",")
     return tuple(dict.fromkeys(int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 19))
 
@@ -39,17 +39,24 @@ def nothing_to_compare(reason: str) -> None:
     with st.container(border=True, key="state-no-comparison"):
         st.markdown("### :material/compare_arrows: Nothing to compare")
         st.markdown(reason)
-        st.page_link("views/runs.py", label="Choose two to five runs", icon=":material/list:")
+        st.page_link("views/runs.py", label="Select two to five runs", icon=":material/list:")
 
 
 def run_heads(compared: Sequence[ComparedRun], zone: ZoneInfo) -> None:
-    cards = "".join(_head(each, compared[0].run, zone) for each in compared)
+    cards = "".join(_head(run, compared[0].run, zone) for run in compared)
     st.html(f'<div class="ph-tiles">{cards}</div>')
 
 
 def job_table(comparison: RunComparison, name: str) -> None:
-    long_table(name, _columns(comparison), comparison.jobs, job_rows, caption="Jobs side by side, most changed first",
-               noun="jobs", reset_key=tuple(each.run.id for each in comparison.runs))  # fmt: skip
+    long_table(
+        name,
+        _columns(comparison),
+        comparison.jobs,
+        job_rows,
+        caption="Jobs of the compared runs, largest change first",
+        noun="jobs",
+        reset_key=tuple(compared.run.id for compared in comparison.runs),
+    )
 
 
 def jobs_csv(comparison: RunComparison) -> tuple[Sequence[Column], list[Row]]:
@@ -61,20 +68,21 @@ def job_rows(jobs: Sequence[ComparedJob]) -> list[Row]:
 
 
 def since_green(changes: ChangesSinceGreen, zone: ZoneInfo) -> None:
-    """Commits and jobs against the last success."""
+    """The last successful run, the commits since then, and the jobs compared with it."""
     if changes.last_success is None or changes.comparison is None:
-        st.caption("No earlier success of this workflow is known.")
+        st.caption("No earlier successful run of this workflow is stored.")
         return
-    green, latest = changes.last_success, changes.comparison.runs[-1]
-    link = cells.anchor(f"#{green.run_number}", "run", [("run_id", green.id)])
-    both = cells.anchor("side by side", "compare", [("runs", f"{green.id},{latest.run.id}")])
+    last_success, latest = changes.last_success, changes.comparison.runs[-1]
+    before, after = formatting.duration(last_success.duration_seconds), formatting.duration(latest.run.duration_seconds)
+    link = cells.anchor(f"#{last_success.run_number}", "run", [("run_id", last_success.id)])
+    both = cells.anchor("Compare", "compare", [("runs", f"{last_success.id},{latest.run.id}")])
     st.html(
-        f'<div class="ph-meta"><span>last success {link} on <b>{html(green.branch or formatting.NO_DATA)}</b>, '
-        f"{cells.stamp(green.created_at, zone)}</span><span>duration {formatting.duration(green.duration_seconds)} → "
-        f"{formatting.duration(latest.run.duration_seconds)}{duration_delta(latest, green)}</span><span>{both}</span></div>"
+        f'<div class="ph-meta"><span>last success {link} on <b>{html(last_success.branch or formatting.NO_DATA)}</b>, '
+        f"{cells.stamp(last_success.created_at, zone)}</span>"
+        f"<span>duration {before} → {after}{duration_delta(latest, last_success)}</span><span>{both}</span></div>"
     )
     if changes.first_failure:
-        st.html(f'<div class="ph-meta"><span>{_since(changes.first_failure, green)}</span></div>')
+        st.html(f'<div class="ph-meta"><span>{_since(changes.first_failure, last_success)}</span></div>')
     _commits(changes.commits, changes.first_failure, more=changes.has_more_commits, compare_url=latest.compare_url)
     if changes.comparison.jobs:
         job_table(changes.comparison, "since-green")
@@ -82,57 +90,60 @@ def since_green(changes: ChangesSinceGreen, zone: ZoneInfo) -> None:
 
 @st.fragment
 def deferred_jobs(run_id: int, version: int) -> None:
-    """The jobs against the last success, compared when somebody wants to see them."""
+    """The jobs compared with those of the last success, read when the section is opened."""
     unfolded = st.expander("Jobs compared with the last success", on_change="rerun", key=f"since-green-{run_id}")
     if unfolded.open:
-        found = changes_since_success(run_id, version)
+        changes = changes_since_success(run_id, version)
         with unfolded:
-            if found and found.comparison:
-                job_table(found.comparison, "since-green")
+            if changes and changes.comparison:
+                job_table(changes.comparison, "since-green")
 
 
 def since_green_csv(changes: ChangesSinceGreen, run_id: int, version: int) -> tuple[str, CsvBuilder] | None:
-    """For the panel, of all jobs; null where there is nothing to compare with."""
+    """The file name and the rows of the CSV export of all jobs; None without an earlier success."""
     return ("since-success", lambda: _all_jobs(run_id, version)) if changes.comparison else None
 
 
 def _all_jobs(run_id: int, version: int) -> tuple[Sequence[Column], list[Row]]:
-    found = changes_since_success(run_id, version)
-    return jobs_csv(found.comparison) if found and found.comparison else ((), [])
+    changes = changes_since_success(run_id, version)
+    return jobs_csv(changes.comparison) if changes and changes.comparison else ((), [])
 
 
-def _since(first_bad: RunRow, green: RunRow) -> str:
+def _since(first_bad: RunRow, last_success: RunRow) -> str:
     run = cells.anchor(f"#{first_bad.run_number}", "run", [("run_id", first_bad.id)])
-    if first_bad.head_sha == green.head_sha:
-        return f"failing since {run}, on the commit of the last success <code>{html(green.head_sha[:7])}</code>"
+    if first_bad.head_sha == last_success.head_sha:
+        return f"failing since {run}, on the commit of the last success <code>{html(last_success.head_sha[:7])}</code>"
     return f"failing since {run}, first bad commit <code>{html(first_bad.head_sha[:7])}</code>"
 
 
 def _commits(commits: Sequence[Commit], first_bad: RunRow | None, *, more: bool, compare_url: str | None) -> None:
     shown = named_commits(commits, first_bad.head_sha if first_bad else None)
-    rows = [_commit(each, first_bad) for each in shown]
+    rows = [_commit(commit, first_bad) for commit in shown]
     others = len(commits) - len(shown)
     if others:
-        # The first bad one, where it is older than the newest, stands behind those that are left out.
+        # The first bad commit follows the omitted ones if it is older than the commits that are listed.
         rows.insert(_MAX_COMMITS, f'<li class="ph-dim">{others}{" or more" if more else ""} more</li>')
     outside = (
-        f' <a href="{html(compare_url)}" target="_blank" rel="noopener">all changes on GitHub</a>'
+        f' <a href="{html(compare_url)}" target="_blank" rel="noopener">View all changes on GitHub</a>'
         if compare_url and compare_url.startswith("https://")
         else ""
     )
     count = "1 commit" if len(commits) == 1 else f"{len(commits)}{'+' if more else ''} commits"
-    st.html(f'<div class="ph-commits"><b>{count} with runs since then</b>{outside}<ul>{"".join(rows)}</ul></div>')
+    st.html(
+        f'<div class="ph-commits"><b>{count} with runs since the last success</b>{outside}'
+        f"<ul>{''.join(rows)}</ul></div>"
+    )
 
 
 def _author(commit: Commit) -> str:
-    """The author, else who started the first run of the commit."""
+    """The author of the commit; if unknown, the user who started its first run."""
     return commit.author or (f"run started by {commit.actor}" if commit.actor else "")
 
 
 def named_commits(commits: Sequence[Commit], first_bad_sha: str | None) -> list[Commit]:
-    """The newest twelve; the first bad one is never cut."""
+    """The newest twelve commits, and the first bad one if it is older than these."""
     shown = list(commits[:_MAX_COMMITS])
-    return [*shown, *(each for each in commits[_MAX_COMMITS:] if each.sha == first_bad_sha)]
+    return [*shown, *(commit for commit in commits[_MAX_COMMITS:] if commit.sha == first_bad_sha)]
 
 
 def _commit(commit: Commit, first_bad: RunRow | None) -> str:
@@ -145,8 +156,8 @@ def _commit(commit: Commit, first_bad: RunRow | None) -> str:
 
 
 def _columns(comparison: RunComparison) -> Sequence[Column]:
-    runs = [Column(f"#{each.run.run_number}", "right", each.run.headline) for each in comparison.runs]
-    return [Column("Job"), *runs, Column("Change", "right", "Last against first")]
+    runs = [Column(f"#{compared.run.run_number}", "right", compared.run.headline) for compared in comparison.runs]
+    return [Column("Job"), *runs, Column("Change", "right", "Last run vs. first run")]
 
 
 def _head(compared: ComparedRun, first: RunRow, zone: ZoneInfo) -> str:
@@ -165,11 +176,13 @@ def _head(compared: ComparedRun, first: RunRow, zone: ZoneInfo) -> str:
 
 def _name(job: ComparedJob) -> Cell:
     marks = (
-        (job.appeared, "new"), (job.disappeared, "gone"), (job.labels_changed, "other runner"),
-        (job.conclusion_changed, "other result"),
-    )  # fmt: skip
-    told = ", ".join(mark for is_so, mark in marks if is_so)
-    small = f"<small>{told}</small>" if told else ""
+        (job.appeared, "new"),
+        (job.disappeared, "removed"),
+        (job.labels_changed, "runner changed"),
+        (job.conclusion_changed, "result changed"),
+    )
+    changes = ", ".join(mark for is_so, mark in marks if is_so)
+    small = f"<small>{changes}</small>" if changes else ""
     clipped = f'<span class="ph-clip" title="{html(job.name)}"><b>{html(truncate(job.name))}</b></span>'
     return Cell(f'<span class="ph-two">{clipped}{small}</span>', job.name)
 
@@ -191,14 +204,14 @@ def _delta_cell(job: ComparedJob) -> Cell:
 
 
 def duration_delta(compared: ComparedRun, first: RunRow) -> str:
-    """How much longer or shorter than the first run it took; coloured where both succeeded."""
+    """The difference to the duration of the first run, as HTML; coloured if both runs succeeded."""
     passed = all(run.conclusion == Conclusion.SUCCESS for run in (compared.run, first))
     return _signed_duration(compared.delta_seconds, coloured=passed)
 
 
 def _signed_duration(seconds: float | None, *, coloured: bool) -> str:
-    """Slower or faster than the first, with a sign beside the colour. What did not succeed ended early or hung: it is
-    neither faster nor slower, and has no colour."""
+    """The difference with its sign. A run that did not succeed ended early or hung, so that its difference says nothing
+    about speed and has no colour."""
     if seconds is None or round(seconds) == 0:
         return ""
     tone, sign = ("red", "+") if seconds > 0 else ("green", "−")

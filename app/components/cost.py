@@ -1,5 +1,5 @@
-"""Where minutes and money go, what of them served nothing, and how long jobs wait for which runner. The values of a
-column have one unit, that of the column: sorting and the file use them."""
+"""Cost by repository, workflow or runner; waste; and queue times by runner. All values of a column have its unit, which
+sorting and the CSV export use."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -10,9 +10,9 @@ import streamlit as st
 from app.components.workflows import Query, workflow_link
 from app.widgets import cells
 from app.widgets.cells import Cell
+from app.widgets.metric_cards import MetricCard
 from app.widgets.table import Column, Row, long_table
 from app.widgets.text import html
-from app.widgets.tiles import MetricCard
 from core import formatting
 from core.formatting import pluralize
 from health.metrics.capacity import RunnerQueue
@@ -20,132 +20,202 @@ from health.metrics.cost import CostBreakdown, CostGroup, CostGroupBy, WastedMin
 from health.metrics.definitions.distribution import ratio
 
 _SPEND_COLUMNS = (
-    Column("Where", fluid=True),
-    Column("Cost", "right", "Price a minute × minutes rounded up per job; jobs without a known price are left out",
-           unit="USD"),
-    Column("Price unknown", "right", "Billed minutes of runners whose price is not known: they are not in the cost",
-           "wide_only", unit="min"),
-    Column("Share", width="118px", help="Of the cost of all; of the billed minutes where nothing costs",
-           show="wide_only", unit="%"),
-    Column("Change", "right", "Of the cost, against the period before; of the billed minutes where nothing costs",
-           "wide_only", unit="%"),
-    Column("Billed minutes", "right", "Each job rounded up to a whole minute, as GitHub bills", unit="min"),
-    Column("Compute", "right", "Time of all jobs over all attempts, not rounded", "desk_only", unit="min"),
-    Column("Waste", "right", "Job time of attempts that were flaky, cancelled or superseded by a re-run", "wide_only",
-           unit="min"),
+    Column(
+        "Cost",
+        "right",
+        "Price per minute × billed minutes (rounded up per job); excludes jobs without a known price",
+        unit="USD",
+    ),
+    Column(
+        "Price unknown",
+        "right",
+        "Billed minutes on runners without a known price; not included in the cost",
+        "wide_only",
+        unit="min",
+    ),
+    Column(
+        "Share",
+        width="118px",
+        help="Share of the total cost; of the billed minutes if the total cost is 0",
+        show="wide_only",
+        unit="%",
+    ),
+    Column(
+        "Change",
+        "right",
+        "Change of the cost from the previous period; of the billed minutes if the total cost is 0",
+        "wide_only",
+        unit="%",
+    ),
+    Column(
+        "Billed minutes",
+        "right",
+        "Job minutes, each job rounded up to a whole minute as in GitHub's billing",
+        unit="min",
+    ),
+    Column("Compute", "right", "Total duration of the jobs over all attempts, not rounded", "desk_only", unit="min"),
+    Column(
+        "Waste",
+        "right",
+        "Compute of flaky, cancelled and superseded attempts",
+        "wide_only",
+        unit="min",
+    ),
     Column("Jobs", "right", show="desk_only"),
     Column("Runs", "right", show="desk_only"),
-)  # fmt: skip
+)
 _WASTED_COLUMNS = (
     Column("Workflow", fluid=True),
     Column("Waste", "right", "Flaky + cancelled + superseded", unit="min"),
-    Column("Waste cost", "right", "Estimate: the cost by runner in proportion to its wasted time", unit="USD"),
-    Column("Waste share", width="118px", help="Of its compute time", show="wide_only", unit="%"),
-    Column("Flaky", "right", "Failed attempts of runs that passed when they were re-run", "wide_only", unit="min"),
+    Column(
+        "Waste cost",
+        "right",
+        "Estimate: the cost of each runner in proportion to the wasted part of its compute",
+        unit="USD",
+    ),
+    Column("Waste share", width="118px", help="Share of the workflow's compute", show="wide_only", unit="%"),
+    Column("Flaky", "right", "Failed attempts of runs that passed on a re-run", "wide_only", unit="min"),
     Column("Cancelled", "right", "Cancelled attempts", "wide_only", unit="min"),
-    Column("Superseded", "right", "Attempts that were re-run although they had not failed", "wide_only", unit="min"),
-    Column("Found a defect", "right", "Attempts that failed without a later success of their run: not waste",
-           "wide_only", unit="min"),
-    Column("Never started", "right", "Jobs that no runner took: no compute, no cost", "desk_only", unit="jobs"),
-)  # fmt: skip
+    Column("Superseded", "right", "Attempts that were re-run although they did not fail", "wide_only", unit="min"),
+    Column(
+        "Found a defect",
+        "right",
+        "Failed attempts without a later success of the run; not counted as waste",
+        "wide_only",
+        unit="min",
+    ),
+    Column("Never started", "right", "Jobs that no runner accepted; no compute and no cost", "desk_only", unit="jobs"),
+)
 _QUEUE_COLUMNS = (
     Column("Runner", fluid=True),
     Column("Jobs", "right"),
-    Column("Median wait", "right", "Jobs that never started waited until they ended", unit="s"),
-    Column("p95 wait", "right", "19 of 20 jobs did not wait longer", unit="s"),
-    Column("Busiest hour", "right", "In which most jobs were queued", "wide_only"),
-    Column("Jobs in it", "right", show="wide_only"),
-    Column("At once", "right", "Most jobs that ran at the same time in it", "wide_only"),
+    Column("Median queue time", "right", "Jobs that never started count with the time until they ended", unit="s"),
+    Column("p95 queue time", "right", "95% of the jobs were queued no longer than this", unit="s"),
+    Column("Busiest hour", "right", "Hour in which the most jobs were queued", "wide_only"),
+    Column("Jobs that hour", "right", show="wide_only"),
+    Column("Peak concurrency", "right", "Most jobs that ran at the same time in that hour", "wide_only"),
 )
-# Labels that a note names.
+# Labels that the note on unknown prices lists.
 _MAX_NAMES = 5
 SPEND_GROUPS = {"Repository": CostGroupBy.REPO, "Workflow": CostGroupBy.WORKFLOW, "Runner": CostGroupBy.RUNNER}
 
 
-def spend_table(spending: CostBreakdown, time: Query) -> None:
-    long_table("spend", _SPEND_COLUMNS, spending.items, lambda items: spend_rows(items, time),
-               caption="Cost, the most expensive first", noun="rows", reset_key=time)  # fmt: skip
+def spend_table(spending: CostBreakdown, time: Query, by: str) -> None:
+    """`by`: the label of the group, a key of SPEND_GROUPS."""
+    long_table(
+        "spend",
+        _spend_columns(by),
+        spending.items,
+        lambda items: spend_rows(items, time),
+        caption="Cost, most expensive first",
+        noun="rows",
+        reset_key=time,
+    )
 
 
-def spend_csv(spending: CostBreakdown) -> tuple[Sequence[Column], list[Row]]:
-    return _SPEND_COLUMNS, spend_rows(spending.items, ())
+def _spend_columns(by: str) -> Sequence[Column]:
+    return Column(by, fluid=True), *_SPEND_COLUMNS
+
+
+def spend_csv(spending: CostBreakdown, by: str) -> tuple[Sequence[Column], list[Row]]:
+    return _spend_columns(by), spend_rows(spending.items, ())
 
 
 def spend_rows(items: Sequence[CostGroup], time: Query) -> list[Row]:
     return [
         (
-            _where(each, time),
-            _cost(each),
-            _whole_minutes(each.unpriced_minutes) if each.unpriced_minutes else Cell(formatting.NO_DATA, 0),
-            _percent(each.share, tone="blue"),
-            cells.amount_change(each.change),
-            _whole_minutes(each.minutes),
-            _minutes(each.compute_seconds),
-            _minutes(each.wasted_seconds),
-            cells.count(each.jobs),
-            cells.count(each.runs) if each.runs is not None else Cell(formatting.NO_DATA, None),
+            _where(group, time),
+            _cost(group),
+            _whole_minutes(group.unpriced_minutes) if group.unpriced_minutes else Cell(formatting.NO_DATA, 0),
+            _percent(group.share, tone="blue"),
+            cells.amount_change(group.change),
+            _whole_minutes(group.minutes),
+            _minutes(group.compute_seconds),
+            _minutes(group.wasted_seconds),
+            cells.count(group.jobs),
+            cells.count(group.runs) if group.runs is not None else Cell(formatting.NO_DATA, None),
         )
-        for each in items
+        for group in items
     ]
 
 
 def wasted_table(wasted: WastedMinutes, time: Query) -> None:
-    long_table("wasted", _WASTED_COLUMNS, wasted.items, lambda items: wasted_rows(items, time),
-               caption="Waste and defects, most waste first", noun="workflows", reset_key=time)  # fmt: skip
+    long_table(
+        "wasted",
+        _WASTED_COLUMNS,
+        wasted.items,
+        lambda items: wasted_rows(items, time),
+        caption="Waste and defects, most waste first",
+        noun="workflows",
+        reset_key=time,
+    )
 
 
 def wasted_rows(items: Sequence[WorkflowWaste], time: Query) -> list[Row]:
     return [
         (
-            workflow_link(each.repo, each.workflow, each.workflow_id, time),
-            _minutes(each.wasted_seconds),
-            _estimate(each.wasted_usd),
-            _percent(each.share, tone="red"),
-            _minutes(each.flaky_seconds),
-            _minutes(each.cancelled_seconds),
-            _minutes(each.superseded_seconds),
-            _minutes(each.defect_seconds),
-            cells.count(each.never_started),
+            workflow_link(workflow.repo, workflow.workflow, workflow.workflow_id, time),
+            _minutes(workflow.wasted_seconds),
+            _estimate(workflow.wasted_usd),
+            _percent(workflow.share, tone="red"),
+            _minutes(workflow.flaky_seconds),
+            _minutes(workflow.cancelled_seconds),
+            _minutes(workflow.superseded_seconds),
+            _minutes(workflow.defect_seconds),
+            cells.count(workflow.never_started),
         )
-        for each in items
+        for workflow in items
     ]
 
 
 def waste_card(wasted: WastedMinutes, trend: Sequence[float | None]) -> MetricCard:
-    """`trend` in minutes."""
+    """`trend`: minutes per time bucket."""
     share = ratio(wasted.wasted_seconds, wasted.compute_seconds)
-    parts = (("flaky", wasted.flaky_seconds), ("cancelled", wasted.cancelled_seconds),
-             ("superseded", wasted.superseded_seconds))  # fmt: skip
+    parts = (
+        ("flaky", wasted.flaky_seconds),
+        ("cancelled", wasted.cancelled_seconds),
+        ("superseded", wasted.superseded_seconds),
+    )
     note = " · ".join(f"{name} {formatting.minutes(seconds)}" for name, seconds in parts)
     price = f" · ≈ {formatting.money(wasted.wasted_usd)}" if wasted.wasted_usd else ""
     return MetricCard(
-        "waste", "Waste", formatting.minutes(wasted.wasted_seconds), f"{formatting.percent(share)} of compute{price} · {note}",
-        "Job time of attempts that were flaky, cancelled or superseded by a re-run, and its share of compute. "
-        "The money is an estimate: the cost by runner in proportion to its wasted time.", trend,
-    )  # fmt: skip
+        "waste",
+        "Waste",
+        formatting.minutes(wasted.wasted_seconds),
+        f"{formatting.percent(share)} of compute{price} · {note}",
+        "Compute of flaky, cancelled and superseded attempts, and its share of all compute. "
+        "The amount is an estimate: the cost of each runner in proportion to the wasted part of its compute.",
+        trend,
+    )
 
 
 def defect_card(wasted: WastedMinutes, trend: Sequence[float | None]) -> MetricCard:
-    """`trend` in minutes."""
+    """`trend`: minutes per time bucket."""
     never = f"never started: {pluralize(wasted.never_started, 'job')}" if wasted.never_started else "not waste"
     return MetricCard(
-        "defects", "Found a defect", formatting.minutes(wasted.defect_seconds), never,
-        "Job time of attempts that failed without a later success of their run: they did what they are for. Jobs that "
-        "no runner took have no job time and no cost.", trend,
-    )  # fmt: skip
+        "defects",
+        "Found a defect",
+        formatting.minutes(wasted.defect_seconds),
+        never,
+        "Compute of failed attempts without a later success of the run. They are not waste: they found a defect. "
+        "Jobs that no runner accepted have no compute and no cost.",
+        trend,
+    )
 
 
 def unpriced_note(wasted: WastedMinutes) -> None:
-    """Says which minutes are not in the cost."""
+    """Lists the minutes that are not included in the cost."""
     if not wasted.unpriced:
         return
-    shown = ", ".join(
+    names = ", ".join(
         f"{formatting.count(minutes)} min on {html(label or 'runners without a label')}"
         for label, minutes in wasted.unpriced[:_MAX_NAMES]
     )
     more = f" and {len(wasted.unpriced) - _MAX_NAMES} more" if len(wasted.unpriced) > _MAX_NAMES else ""
-    st.html(f'<div class="ph-rest" data-note="unpriced"><span>Price unknown: <b>{shown}{more}</b></span>'
-            "<span>not in the cost; PRICES_FILE can give the price</span></div>")  # fmt: skip
+    st.html(
+        f'<div class="ph-rest" data-note="unpriced"><span>Price unknown: <b>{names}{more}</b></span>'
+        "<span>not included in the cost; set prices in PRICES_FILE</span></div>"
+    )
 
 
 def wasted_csv(wasted: WastedMinutes) -> tuple[Sequence[Column], list[Row]]:
@@ -153,22 +223,28 @@ def wasted_csv(wasted: WastedMinutes) -> tuple[Sequence[Column], list[Row]]:
 
 
 def queue_table(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> None:
-    long_table("queues", _QUEUE_COLUMNS, runners, lambda items: queue_rows(items, zone), caption="Waiting for runners",
-               noun="runners")  # fmt: skip
+    long_table(
+        "queues",
+        _QUEUE_COLUMNS,
+        runners,
+        lambda items: queue_rows(items, zone),
+        caption="Queue times by runner",
+        noun="runners",
+    )
 
 
 def queue_rows(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> list[Row]:
     return [
         (
-            cells.text(each.label or "no label"),
-            cells.count(each.jobs),
-            _seconds(each.p50),
-            _seconds(each.p95),
-            cells.timestamp(each.busiest_hour, zone),
-            cells.count(each.busiest_jobs),
-            Cell(formatting.NO_DATA, None) if each.peak is None else cells.count(each.peak),
+            cells.text(runner.label or "no label"),
+            cells.count(runner.jobs),
+            _seconds(runner.p50),
+            _seconds(runner.p95),
+            cells.timestamp(runner.busiest_hour, zone),
+            cells.count(runner.busiest_jobs),
+            Cell(formatting.NO_DATA, None) if runner.peak is None else cells.count(runner.peak),
         )
-        for each in runners
+        for runner in runners
     ]
 
 
@@ -177,10 +253,10 @@ def queue_csv(runners: Sequence[RunnerQueue], zone: ZoneInfo) -> tuple[Sequence[
 
 
 def truncation_note(spending: CostBreakdown) -> None:
-    """Says where not everything could be read."""
+    """Shows from when on runs are included, if not all runs of the period are."""
     if spending.since:
         since = formatting.timestamp(spending.since)
-        st.caption(f"Minutes and waste are of runs since {since} only: the others are deleted, or too many to read.")
+        st.caption(f"Minutes and waste cover runs since {since} only: older runs are deleted or too many to read.")
 
 
 def _where(item: CostGroup, time: Query) -> Cell:
@@ -193,7 +269,7 @@ def _where(item: CostGroup, time: Query) -> Cell:
 
 
 def _cost(item: CostGroup) -> Cell:
-    """Unknown where the price of no billed minute is known."""
+    """Empty if no billed minute has a known price."""
     if 0 < item.minutes <= item.unpriced_minutes:
         return Cell(formatting.NO_DATA, None)
     return Cell(formatting.money(item.cost_usd), round(item.cost_usd, 4))

@@ -1,8 +1,6 @@
-"""The parts of the page of one log.
+"""Logs of jobs: selection and heading of the Log page, the viewer, and the reason why a log is not available.
 
-Logs of jobs: the log itself where it is stored, else why there is none and what can be done.
-
-A log of any length: what is seen of it is asked for from the dashboard's server, window by window.
+The viewer requests only the visible lines of a log from the dashboard's server, so a log may have any length.
 """
 
 from dataclasses import dataclass
@@ -13,8 +11,7 @@ import streamlit as st
 
 from app.data.outages import Unavailable
 from app.data.runs import RunWithJobs, attempt_detail, request_log, run_logs
-from app.javascript import bundle
-from app.logs.script import script_path
+from app.javascript import bundle, log_viewer_path
 from app.status_style import colour_group, outcome_label
 from app.widgets import cells
 from app.widgets.text import html, markdown, truncate
@@ -23,13 +20,13 @@ from db.enums import LogState
 from db.logs.log_queries import JobLogRow
 from db.runs.run_queries import JobSummary, RunRow
 
-# More are not sent to the browser; the page of the run has a table of all jobs.
+# The limit of the list in the browser. The Run page has a table of all jobs.
 _MAX_CHOICES = 300
 
 
 @dataclass(frozen=True)
 class SelectedLog:
-    """`others` are the logs of the same attempt, itself included, as they are listed."""
+    """A log with its job. `attempt_logs`: all logs of the same attempt, in the order of the list."""
 
     row: JobLogRow
     job: JobSummary | None
@@ -38,30 +35,31 @@ class SelectedLog:
 
 
 def select_log(newest: RunWithJobs, version: int) -> SelectedLog | None:
-    """The log that the address names; without a job, the first failed one of the attempt."""
-    wanted, attempt = _number("job_id"), _number("attempt")
-    known = [each.attempt for each in newest.attempts] or [newest.run.attempt]
+    """The log that the URL selects; without `job_id`, the first one of the attempt, which is a failed one if any
+    failed. Returns None if there is no such log."""
+    job_id, attempt = _number("job_id"), _number("attempt")
+    known = [attempt.attempt for attempt in newest.attempts] or [newest.run.attempt]
     for number in [attempt] if attempt in known else sorted(known, reverse=True):
         detail = attempt_detail(newest, number, version)
         rows = run_logs(newest.run.id, number, version) if detail else []
-        row = next((each for each in rows if wanted in (None, each.job_id)), None)
+        row = next((log for log in rows if job_id in (None, log.job_id)), None)
         if detail and row:
-            job = next((each for each in detail.jobs if each.id == row.job_id), None)
+            job = next((job for job in detail.jobs if job.id == row.job_id), None)
             return SelectedLog(row, job, number, rows)
     return None
 
 
 def _number(name: str) -> int | None:
-    given = st.query_params.get(name, "")
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 20 else None
+    value = st.query_params.get(name, "")
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else None
 
 
 def no_log(run: RunRow) -> None:
     with st.container(border=True, key="state-no-log"):
-        st.markdown("### :material/search_off: No such log")
-        st.markdown(f"Run {run.id} has no job of this number with a log of its own.")
+        st.markdown("### :material/search_off: Log not found")
+        st.markdown(f"Run {run.id} has no job with this ID that has a log.")
         st.page_link(
-            "views/run.py", label="Go to the run", icon=":material/timeline:", query_params={"run_id": str(run.id)}
+            "views/run.py", label="Open the run", icon=":material/timeline:", query_params={"run_id": str(run.id)}
         )
 
 
@@ -77,20 +75,21 @@ def header(run: RunRow, selected: SelectedLog, zone: ZoneInfo) -> None:
 
 
 def _job_selector(selected: SelectedLog) -> None:
-    """Another job of the same attempt."""
+    """A list of the jobs of the same attempt."""
     listed = selected.attempt_logs[:_MAX_CHOICES]
     listed += [] if selected.row in listed else [selected.row]
-    names = {
-        each.job_id: f"{outcome_label(each.conclusion or 'in_progress')} · {truncate(each.name)}" for each in listed
-    }
+    names = {row.job_id: f"{outcome_label(row.conclusion or 'in_progress')} · {truncate(row.name)}" for row in listed}
     if len(selected.attempt_logs) > _MAX_CHOICES:
-        st.caption(
-            f"{formatting.count(len(names))} of {formatting.count(len(selected.attempt_logs))} logs to choose from"
-        )
+        st.caption(f"{formatting.count(len(names))} of {formatting.count(len(selected.attempt_logs))} logs listed")
     chosen = st.selectbox(
-        "Log of", list(names), index=list(names).index(selected.row.job_id), key=f"job-of-{selected.row.job_id}", width=260,
-        format_func=lambda job_id: markdown(names[job_id]), label_visibility="collapsed",
-    )  # fmt: skip
+        "Log of",
+        list(names),
+        index=list(names).index(selected.row.job_id),
+        key=f"job-of-{selected.row.job_id}",
+        width=260,
+        format_func=lambda job_id: markdown(names[job_id]),
+        label_visibility="collapsed",
+    )
     if chosen != selected.row.job_id:
         st.query_params.from_dict({"run_id": st.query_params["run_id"], "job_id": str(chosen)})
         st.rerun()
@@ -107,21 +106,22 @@ def _head(run: RunRow, selected: SelectedLog, zone: ZoneInfo) -> str:
         f'<a href="{html(of)}" target="_self">{html(run.workflow)}</a> / '
         f'<a href="{html(back)}" target="_self">#{run.run_number} {html(run.headline[:80])}</a></div>'
         f'<h2 class="ph-title">{html(selected.row.name)}</h2>'
-        f'<div class="ph-meta"><span class="ph-pill ph-{colour_group(state)}">{html(outcome_label(state))}</span>{took}{attempt}'
+        f'<div class="ph-meta"><span class="ph-pill ph-{colour_group(state)}">{html(outcome_label(state))}</span>'
+        f"{took}{attempt}"
         f"<span>{cells.timestamp(selected.job.started_at if selected.job else None, zone).html}</span></div>"
     )
 
 
 _STATES = {
-    LogState.PENDING: ":material/hourglass_empty: The collector is fetching this log; it appears here by itself.",
-    LogState.EXPIRED: ":material/delete_history: GitHub had deleted this log before it was read.",
-    LogState.PRUNED: ":material/auto_delete: This log was deleted for its age (LOG_RETENTION_DAYS); its cause is kept.",
+    LogState.PENDING: ":material/hourglass_empty: The collector is fetching this log. It appears here automatically.",
+    LogState.EXPIRED: ":material/delete_history: GitHub deleted this log before it was read.",
+    LogState.PRUNED: ":material/auto_delete: This log was deleted after LOG_RETENTION_DAYS. Its failure cause is kept.",
     LogState.MISSING: ":material/search_off: GitHub has no log for this job.",
 }
 
 
 def job_log(row: JobLogRow, run_id: int, attempt: int, html_url: str | None) -> None:
-    """On the page of a run: the cause in view."""
+    """A log on the Run page, scrolled to the failure cause."""
     with st.container(border=True, key=f"log-{row.job_id}", gap="small"):
         _header(row, html_url)
         if row.error_line:
@@ -133,13 +133,13 @@ def job_log(row: JobLogRow, run_id: int, attempt: int, html_url: str | None) -> 
 
 
 def missing_log(row: JobLogRow, run_id: int) -> None:
-    """Why there is no log to read, and what can be done."""
+    """Explains why the log is not available, with a button to fetch it if GitHub may have it."""
     if row.end_unknown and row.state == LogState.MISSING:
-        st.caption(":material/help: GitHub never closed this job, so its log cannot be had.")
+        st.caption(":material/help: GitHub never finished this job, so its log is not available.")
     elif row.state:
         st.caption(_STATES.get(LogState(row.state), markdown(row.state)))
     elif not row.completed:
-        st.caption(":material/hourglass_empty: The log can be read once the job is over.")
+        st.caption(":material/hourglass_empty: The log is available when the job has finished.")
     else:
         _fetch_button(row, run_id)
 
@@ -155,6 +155,7 @@ def _header(row: JobLogRow, html_url: str | None) -> None:
 
 
 def _fetch_button(row: JobLogRow, run_id: int) -> None:
+    st.caption("This log has not been downloaded yet. Only logs of failed jobs are downloaded automatically.")
     if not st.button("Fetch this log", key=f"fetch-{row.job_id}", icon=":material/download:"):
         return
     try:
@@ -169,16 +170,16 @@ _viewer = st.components.v2.component(
     "pipeline_health_log",
     html='<div class="ph-lv"></div>',
     js=bundle("log_viewer_loader"),
-    # The dashboard's keys and links see into it.
+    # The dashboard's keyboard shortcuts and links need access to its elements.
     isolate_styles=False,
 )
 
 
 def log_viewer(run_id: int, job_id: int, name: str, *, embedded: bool, line: str = "") -> None:
-    """`embedded`: low, beginning shortly before the cause; else as high as the window, and chosen lines go into the
-    address. `line`: 12 or 12-20, to begin there."""
+    """The viewer of one log. `embedded`: of limited height and scrolled to the failure cause; otherwise as high as the
+    window, with the selected lines in the URL. `line`: the first visible line or range, such as 12 or 12-20."""
     data = {
-        "script": script_path(),
+        "script": log_viewer_path(),
         "base": f"logs/{run_id}/{job_id}",
         "page": f"log?{urlencode({'run_id': run_id, 'job_id': job_id})}",
         "name": name,

@@ -17,8 +17,8 @@ from health.alerts.channels.base import Message
 from health.alerts.measurement import backtest as backtests
 from health.alerts.measurement.backtest import Backtest
 from health.alerts.rules.rules import Rule
-from health.alerts.rules.targets import Patterns, Quiet
-from health.alerts.storage import alert_writes, stored_rules
+from health.alerts.rules.targets import Patterns, Silence
+from health.alerts.storage import alert_writes, outbox, silences, stored_rules
 from health.alerts.storage.alert_queries import (
     AlertFilter,
     AlertPage,
@@ -31,7 +31,8 @@ from health.alerts.storage.alert_queries import (
     get_alert,
     latest_test_notifications,
 )
-from health.alerts.storage.stored_rules import list_rules, list_silences
+from health.alerts.storage.silences import list_silences
+from health.alerts.storage.stored_rules import list_rules
 from health.insights.finding_queries import list_runs_by_id
 from health.metrics import service
 from health.metrics.definitions.formulas import Metrics
@@ -43,15 +44,15 @@ _OPEN_STATES = (AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.SILENCED)
 
 @dataclass(frozen=True)
 class AlertOverview:
-    """The state of alerting. `firing`: the newest open alerts. `channels`: the channels that the collector has configured;
-    null before its first heartbeat. `first_bad_runs`: the first failed runs of the open alerts by run id."""
+    """The state of alerting. `firing`: the newest open alerts. `channels`: the collector's configured channels; null
+    before its first heartbeat. `first_bad_runs`: the first failed runs of the open alerts by run id."""
 
     at: datetime
     counts: dict[AlertState, int]
     firing: list[AlertRow]
     rules: list[Rule]
-    silences: list[Quiet]
-    ended_silences: list[Quiet]
+    silences: list[Silence]
+    ended_silences: list[Silence]
     undelivered: list[DeadNotification]
     channels: list[str] | None
     test_deliveries: dict[str, NotificationRow]
@@ -86,7 +87,7 @@ def alert_overview() -> AlertOverview:
 
 
 def _first_bad_runs(session: Session, rows: Sequence[AlertRow]) -> dict[int, RunRow]:
-    run_ids = [run_id for row in rows if isinstance(run_id := row.detail.get("first_bad_run"), int)]
+    run_ids = [row.detail.first_bad_run for row in rows if row.detail.first_bad_run is not None]
     return {run.id: run for run in list_runs_by_id(session, run_ids)} if run_ids else {}
 
 
@@ -110,7 +111,9 @@ def firing_page(cursor: str | None) -> FiringPage:
 @st.cache_data(ttl=3, max_entries=64, show_spinner=False)
 def history_page(cursor: str | None) -> AlertPage:
     with read_session() as session:
-        return alert_page(session, AlertFilter(states=(AlertState.RESOLVED,)), utc_now(), limit=_PAGE_SIZE, cursor=cursor)
+        return alert_page(
+            session, AlertFilter(states=(AlertState.RESOLVED,)), utc_now(), limit=_PAGE_SIZE, cursor=cursor
+        )
 
 
 @serve_stale
@@ -146,13 +149,13 @@ def acknowledge(alert_id: int, by: str, comment: str) -> bool:
 def add_silence(scope: Patterns, rule_id: int | None, span: timedelta, comment: str, author: str) -> None:
     now = utc_now()
     with write_session() as session:
-        alert_writes.add_silence(session, scope, rule_id, now, now + span, comment=comment, author=author, now=now)
+        silences.add_silence(session, scope, rule_id, now, now + span, comment=comment, author=author, now=now)
     _invalidate()
 
 
 def end_silence(silence_id: int) -> None:
     with write_session() as session:
-        alert_writes.end_silence(session, silence_id, utc_now())
+        silences.end_silence(session, silence_id, utc_now())
     _invalidate()
 
 
@@ -175,7 +178,7 @@ def delete_rule(rule_id: int) -> None:
 def request_test(channel: str, message: Message) -> None:
     """Queues a test message, which the collector sends within seconds in the same way as an alert."""
     with write_session() as session:
-        alert_writes.enqueue(session, None, "test", {channel: message.to_dict()}, utc_now())
+        outbox.enqueue(session, None, "test", {channel: message.to_dict()}, utc_now())
     _invalidate()
 
 

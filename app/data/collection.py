@@ -19,7 +19,7 @@ from health.completeness.status import CompletenessStatus, completeness_status
 
 @dataclass(frozen=True)
 class Collection:
-    """Completeness by repository and the collector's state. `unresolved`: entries of GITHUB_REPOS without a repository."""
+    """Completeness by repository and the collector's state. `unresolved`: GITHUB_REPOS entries without a repository."""
 
     at: datetime
     ledgers: list[RepositoryCompleteness]

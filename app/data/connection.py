@@ -17,7 +17,7 @@ from db.access import end_sessions, session_generation
 from db.engine import DatabaseUnavailable, describe_failure, interactive_write_scope, is_locked, session_scope
 from db.migrate import NotMigrated, check_migrated
 from db.replica import ReplicaRouter, is_replica_failure
-from health.completeness.service import OVERVIEW_KEY, RepositoryOverview, read_overview
+from health.completeness.service import RepositoryOverview, read_overview
 
 
 class FailedOver(Unavailable):
@@ -49,19 +49,17 @@ def reset_engine() -> None:
 
 
 @contextmanager
-def read_session(version: int | None = None) -> Iterator[Session]:
-    """With the version of the data, the completeness overview comes from a cache (`_overview`) and is not read again by
-    each query of a page."""
+def read_session() -> Iterator[Session]:
+    """A session that only reads."""
     outages.check()
-    overview = None if version is None else _overview(version)
     with translate_errors(), reader().session() as session:
         outages.record_success()
-        session.info[OVERVIEW_KEY] = overview
         yield session
 
 
 @st.cache_resource(ttl=30, max_entries=4, show_spinner=False)
-def _overview(version: int) -> RepositoryOverview:
+def repository_overview(version: int) -> RepositoryOverview:
+    """The state of all repositories, read once for all figures of a page."""
     with translate_errors(), reader().session() as session:
         return read_overview(session)
 
@@ -78,7 +76,7 @@ def write_session() -> Iterator[Session]:
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Raises Unavailable for errors of the database and of its settings. The message never contains the database URL."""
+    """Raises Unavailable for errors of the database and its settings. The message never contains the database URL."""
     try:
         yield
     except (ConfigError, NotMigrated) as error:

@@ -10,28 +10,19 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from app.data.connection import read_session, utc_now
+from app.data.connection import read_session, repository_overview, utc_now
 from app.data.outages import serve_stale
 from app.data.status import window_end
 from db.definitions.scope import Scope, Window
 from db.enums import GroupBy, Interval
 from db.repositories import repository_queries
 from db.repositories.schedules import schedule_error
-from health.completeness import service as completeness_queries
 from health.completeness.gaps import Completeness
-from health.metrics import capacity, cost, service
+from health.completeness.service import PeriodCompleteness, read_completeness, read_periods
+from health.metrics import branch_status, capacity, cost, service
 from health.metrics.definitions.episodes import WorkflowStatus, BranchStatus
 from health.metrics.definitions.formulas import Metrics
-from health.metrics.queries import branch_status
-
-
-@dataclass(frozen=True)
-class Trends:
-    """`previous` has the points of the previous period, one for each of `points`; empty if it was not collected."""
-
-    comparison: service.Comparison
-    points: list[service.Point]
-    previous: list[service.Point]
+from health.metrics.service import Trends
 
 
 @dataclass(frozen=True)
@@ -62,7 +53,7 @@ class FilterOptions:
 @st.cache_resource(ttl=120, max_entries=64, show_spinner=False)
 def filter_options(scope: Scope, since: datetime, version: int) -> FilterOptions:
     """Options of the filters. Branches and workflows are those of the selected repositories."""
-    with read_session(version) as session:
+    with read_session() as session:
         return FilterOptions(
             repos=[row.repo for row in repository_queries.list_repositories(session)],
             workflows=sorted({row.name for row in repository_queries.list_workflows(session, scope)}, key=str.lower),
@@ -76,11 +67,9 @@ def filter_options(scope: Scope, since: datetime, version: int) -> FilterOptions
 @st.cache_resource(ttl=600, max_entries=128, show_spinner=False)
 def trends(scope: Scope, window: Window, interval: Interval, version: int, *, commits: bool = False) -> Trends:
     """`commits`: include the success rate by commit, which is computed from the runs instead of roll-ups."""
-    with read_session(version) as session:
-        now = utc_now()
-        comparison = service.compare(session, scope, window, commits=commits, now=now)
-        previous = service.series(session, scope, window.before(), interval, now=now) if comparison.comparable else []
-        return Trends(comparison, service.series(session, scope, window, interval, now=now), previous)
+    periods = period_completeness(scope, window, version)
+    with read_session() as session:
+        return service.trends(session, scope, window, interval, commits=commits, now=utc_now(), periods=periods)
 
 
 @serve_stale
@@ -98,11 +87,13 @@ def failure_hours(
 @serve_stale
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def workflows(scope: Scope, window: Window, version: int) -> WorkflowList:
-    with read_session(version) as session:
-        items = service.workflows(session, scope, window, window.until)
-        is_comparable = service.was_collected(session, scope, window)
-        groups = service.groups(session, scope, window.before(), GroupBy.WORKFLOW) if is_comparable else []
-        statuses = branch_status.workflow_statuses(session, scope, window_end(version))
+    periods, overview = period_completeness(scope, window, version), repository_overview(version)
+    by, before = GroupBy.WORKFLOW, window.before()
+    with read_session() as session:
+        items = service.workflows(session, scope, window, window.until, completeness=periods.current)
+        is_comparable = service.was_collected(session, scope, window, periods=periods)
+        groups = service.groups(session, scope, before, by, completeness=periods.previous) if is_comparable else []
+        statuses = branch_status.workflow_statuses(session, scope, window_end(version), overview)
     failing = {key for key, status in statuses.items() if status.status is WorkflowStatus.FAILING}
     items.sort(key=lambda item: (item.repo, item.workflow_id) not in failing)
     previous = {(group.repo or "", group.workflow_id or 0): group.metrics for group in groups}
@@ -112,9 +103,9 @@ def workflows(scope: Scope, window: Window, version: int) -> WorkflowList:
 @st.cache_resource(ttl=60, max_entries=64, show_spinner=False)
 def standing(repo: str, workflow_id: int, version: int) -> BranchStatus | None:
     """The status of a workflow's default branch; null for an unknown workflow."""
+    scope, overview = Scope(repos=(repo,), workflows=(str(workflow_id),)), repository_overview(version)
     with read_session() as session:
-        scope = Scope(repos=(repo,), workflows=(str(workflow_id),))
-        return branch_status.workflow_statuses(session, scope, window_end(version)).get((repo, workflow_id))
+        return branch_status.workflow_statuses(session, scope, window_end(version), overview).get((repo, workflow_id))
 
 
 @serve_stale
@@ -126,8 +117,8 @@ def workflow_names(version: int) -> dict[int, repository_queries.WorkflowRow]:
 
 @dataclass(frozen=True)
 class KnownNames:
-    """`repos`: stored name by lower-case name of every repository that is monitored or has stored data. `workflows`: names
-    and ids of the workflows in the scope."""
+    """`repos`: stored name by lower-case name of every repository that is monitored or has stored data. `workflows`:
+    names and ids of the workflows in the scope."""
 
     repos: Mapping[str, str]
     workflows: frozenset[str]
@@ -160,8 +151,19 @@ def schedule_problem(workflow: repository_queries.WorkflowRow, version: int) -> 
 @st.cache_resource(ttl=60, max_entries=128, show_spinner=False)
 def completeness(scope: Scope, window: Window | None, version: int) -> Completeness:
     """The completeness of a window's runs, for pages whose figures do not include it."""
-    with read_session(version) as session:
-        return completeness_queries.completeness(session, scope, window)
+    if window is not None:
+        return period_completeness(scope, window, version).current
+    overview = repository_overview(version)
+    with read_session() as session:
+        return read_completeness(session, scope, None, overview)
+
+
+@st.cache_resource(ttl=30, max_entries=128, show_spinner=False)
+def period_completeness(scope: Scope, window: Window, version: int) -> PeriodCompleteness:
+    """The completeness of a window and its previous period, read once for all figures of a page."""
+    overview = repository_overview(version)
+    with read_session() as session:
+        return read_periods(session, scope, window, overview)
 
 
 @dataclass(frozen=True)
@@ -174,14 +176,15 @@ class RunnerUsage:
 @serve_stale
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def cost_breakdown(scope: Scope, window: Window, by: cost.CostGroupBy, version: int) -> cost.CostBreakdown:
-    with read_session(version) as session:
-        return cost.cost_by_group(session, scope, window, by)
+    periods = period_completeness(scope, window, version)
+    with read_session() as session:
+        return cost.cost_by_group(session, scope, window, by, periods=periods)
 
 
 @serve_stale
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
 def runner_usage(scope: Scope, window: Window, interval: Interval, version: int) -> RunnerUsage:
-    with read_session(version) as session:
+    with read_session() as session:
         return RunnerUsage(
             cost.cost_series(session, scope, window, interval),
             capacity.queues(session, scope, window),

@@ -70,7 +70,7 @@ class OutageTracker:
         return DatabaseDown()
 
     def check(self) -> None:
-        """Raises DatabaseDown shortly after a failure: each of a page's dozen queries would wait for its own timeout."""
+        """Raises DatabaseDown shortly after a failure: each of a page's dozen queries would wait for its timeout."""
         with self._lock:
             failed_recently = time.monotonic() - self._failed_at < _RETRY_SECONDS
         if failed_recently:

@@ -130,7 +130,11 @@ def _summary(
 
 
 def _stale_reason(
-    beat: HeartbeatRow | None, alive: Liveness, repositories: list[RepositoryRow], targets: list[TargetRow], now: datetime
+    beat: HeartbeatRow | None,
+    alive: Liveness,
+    repositories: list[RepositoryRow],
+    targets: list[TargetRow],
+    now: datetime,
 ) -> str | None:
     if beat is None:
         return None

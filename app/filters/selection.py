@@ -22,6 +22,7 @@ from app.filters.url_state import (
 from db.definitions.scope import Scope, Window
 from db.enums import Interval
 from db.repositories.repository_queries import WorkflowRow
+from health.metrics.service import Trends
 
 _MAX_HOURLY, _MAX_DAILY = timedelta(days=3), timedelta(days=120)
 
@@ -87,7 +88,7 @@ def rate() -> str:
     return value if value in RATES else DEFAULTS["rate"]
 
 
-def trends(version: int) -> figures.Trends:
+def trends(version: int) -> Trends:
     """The figures of the selection, with the success rate by commit only if it is selected: it is expensive."""
     arguments = scope(), window(window_end(version)), interval(), version
     return figures.trends(*arguments, commits=True) if rate() == "commit" else figures.trends(*arguments)

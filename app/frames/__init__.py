@@ -1,8 +1,8 @@
-"""Dataclasses as frames for charts and tables."""
+"""Data frames for charts, made from the dataclasses of the domain."""
 
+from app.frames.cost import queue_cells, runner_labels, spending
 from app.frames.job_timeline import StepSpan, drawable, select_jobs, steps, timeline
 from app.frames.run_points import by_branch, run_points
-from app.frames.tables import ledger, queue_cells, runner_labels, spending
 from app.frames.trends import (
     axis,
     axis_time,
@@ -15,6 +15,24 @@ from app.frames.trends import (
     series,
 )
 
-__all__ = ["StepSpan", "axis", "bucket_text", "bucket_zone", "by_branch", "clock_shift", "run_points", "drawable",
-           "select_jobs", "heatmap", "runner_labels", "ledger", "local_week", "markers", "axis_time", "queue_cells", "series",
-           "spending", "steps", "timeline"]  # fmt: skip
+__all__ = [
+    "StepSpan",
+    "axis",
+    "axis_time",
+    "bucket_text",
+    "bucket_zone",
+    "by_branch",
+    "clock_shift",
+    "drawable",
+    "heatmap",
+    "local_week",
+    "markers",
+    "queue_cells",
+    "run_points",
+    "runner_labels",
+    "select_jobs",
+    "series",
+    "spending",
+    "steps",
+    "timeline",
+]

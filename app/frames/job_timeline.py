@@ -7,21 +7,19 @@ from typing import Any
 
 import pandas as pd
 
-from app.frames.tables import elapsed
 from app.status_style import outcome_label
 from core import formatting
 from db.definitions.job_times import outcome_of
 from db.enums import Conclusion, Outcome
 from db.runs.run_queries import JobSummary, Steps
-from health.metrics.definitions.job_figures import critical_path
+from health.metrics.definitions.critical_path import critical_path
 
 
 def timeline(
     jobs: Sequence[JobSummary], started_at: datetime | None, now: datetime, limit: int | None = None
 ) -> pd.DataFrame:
-    """Own jobs of an attempt: no copies, no phantoms, none that were skipped. `end` is null where it is unknown: such a
-    job does not go on. `critical`: on the chain of jobs that decided how long it took. Of more than `most` jobs those
-    that `foremost` picks, in the order they began."""
+    """The drawable jobs of an attempt, in order of their start; at most `limit`, chosen by `select_jobs`. `end` is null
+    if it is unknown: such a job is not running. `critical`: on the critical path."""
     shown = drawable(jobs)
     chain = {link.job_id for link in critical_path(shown)} if all(job.completed_at for job in shown) else set()
     origin = started_at or min((job.started_at for job in shown if job.started_at), default=now)
@@ -44,20 +42,20 @@ def timeline(
 
 
 def drawable(jobs: Sequence[JobSummary]) -> list[JobSummary]:
-    """Jobs of the attempt that have a bar: no copies, no phantoms, none that were skipped."""
+    """The jobs of the attempt that have a bar: no copies, phantoms or skipped jobs."""
     return [job for job in jobs if not job.copied and not job.phantom and job.conclusion != Conclusion.SKIPPED]
 
 
 def select_jobs(
     jobs: Sequence[JobSummary], now: datetime, limit: int, critical_path: Collection[int] = ()
 ) -> list[JobSummary]:
-    """At most `most` of them, in the given order: failed ones first, then those whose id is in `chain`, then the
-    longest."""
+    """At most `limit` jobs, in the given order. Failed jobs take precedence, then those with an ID in `critical_path`,
+    then the longest."""
     if len(jobs) <= limit:
         return list(jobs)
 
-    def rank(place: int) -> tuple[bool, bool, float]:
-        job = jobs[place]
+    def rank(index: int) -> tuple[bool, bool, float]:
+        job = jobs[index]
         failed = outcome_of(job.status, job.conclusion) is Outcome.FAILURE
         end = _end(job, now)
         ran = (end - job.started_at).total_seconds() if job.started_at and end else 0.0
@@ -73,13 +71,13 @@ def _end(job: JobSummary, now: datetime) -> datetime | None:
 def _duration_text(job: JobSummary, now: datetime) -> str:
     if job.end_unknown:
         return "end unknown"
-    return formatting.duration(job.duration_seconds) if job.completed_at else elapsed(job.started_at, now)
+    return formatting.duration(job.duration_seconds) if job.completed_at else _elapsed(job.started_at, now)
 
 
 @dataclass(frozen=True)
 class StepSpan:
-    """A step of a job. `left` and `width`: when it ran, in percent of its job's time; 0 wide where it did not run, or
-    its times are unknown."""
+    """A step of a job. `left` and `width`: its position within the duration of the job, in percent; `width` is 0 if the
+    step did not run or its times are unknown."""
 
     name: str
     state: str
@@ -92,17 +90,20 @@ def steps(job: JobSummary, job_steps: Steps) -> list[StepSpan]:
     """The steps of a job, in the given order."""
     spans = [(_moment(step.get("started_at")), _moment(step.get("completed_at"))) for step in job_steps]
     origin = min((start for start, _ in spans if start), default=None)
-    whole = max(((end - origin).total_seconds() for _, end in spans if end and origin), default=0.0)
-    return [_step(job, step, span, origin, whole) for step, span in zip(job_steps, spans, strict=True)]
+    total_seconds = max(((end - origin).total_seconds() for _, end in spans if end and origin), default=0.0)
+    return [_step(job, step, span, origin, total_seconds) for step, span in zip(job_steps, spans, strict=True)]
 
 
 def _step(
-    job: JobSummary, step: dict[str, Any], span: tuple[datetime | None, datetime | None], origin: datetime | None,
+    job: JobSummary,
+    step: dict[str, Any],
+    span: tuple[datetime | None, datetime | None],
+    origin: datetime | None,
     total_seconds: float,
-) -> StepSpan:  # fmt: skip
+) -> StepSpan:
     name, state = str(step.get("name") or ""), _step_state(job, step)
     start, end = span
-    # GitHub gives a skipped step times as well, at which nothing ran.
+    # GitHub returns times for skipped steps as well.
     if start is None or end is None or origin is None or step.get("conclusion") == Conclusion.SKIPPED:
         return StepSpan(name, state, formatting.duration(None))
     seconds = max((end - start).total_seconds(), 0.0)
@@ -134,3 +135,11 @@ def _job_hover(job: JobSummary) -> str:
     parts.append(f"queued {formatting.duration(job.queue_seconds)}")
     parts += [f"on {', '.join(job.labels)}"] if job.labels else []
     return " · ".join(parts)
+
+
+def _elapsed(started_at: datetime | None, now: datetime) -> str:
+    return (
+        f"{formatting.duration(max((now - started_at).total_seconds(), 0.0))} so far"
+        if started_at
+        else formatting.NO_DATA
+    )

@@ -18,14 +18,15 @@ _KINDS = ("success", "failure", "cancelled")
 
 
 def run_points(points: Sequence[RunPoint], zone: ZoneInfo = UTC) -> pd.DataFrame:
-    """Runs whose duration is known; a click on one leads to its page."""
+    """The finished runs with a known duration; a click on a point opens the run."""
     rows = [
         {
             "at": axis_time(dot.created_at, zone),
             "seconds": dot.duration_seconds,
             "kind": dot.outcome if dot.outcome in _KINDS else "other",
             "address": f"run?run_id={dot.run_id}",
-            "hover": f"{outcome_label(dot.outcome)} · {formatting.duration(dot.duration_seconds)} · {dot.branch or formatting.NO_DATA} · "
+            "hover": f"{outcome_label(dot.outcome)} · {formatting.duration(dot.duration_seconds)} · "
+            f"{dot.branch or formatting.NO_DATA} · "
             f"#{dot.run_number} {dot.headline[:70]}",
         }
         for dot in points
@@ -37,24 +38,26 @@ def run_points(points: Sequence[RunPoint], zone: ZoneInfo = UTC) -> pd.DataFrame
 def by_branch(
     branches: Sequence[BranchSeries], window: Window | None = None, now: datetime | None = None
 ) -> pd.DataFrame:
-    """A row for each branch and day (UTC). Rate and median are null on days without decided runs: the line has a gap
-    there. `partial` and `note` as in the charts of all runs."""
+    """One row per branch and day (UTC). Rate and median are null on days without completed runs, where the line has a
+    gap. `partial` and `note`: see app.charts.partial_buckets."""
     rows: list[dict[str, Any]] = []
     for series in branches:
         days = [
             _Day(point.start, window is not None and not _is_complete(point.start, window)) for point in series.points
         ]
         for point, day, note in zip(series.points, days, partial_notes(days, UTC, window, now), strict=True):
-            rows.append({
-                "at": axis_time(point.start, UTC),
-                "name": series.branch,
-                "rate": point.success_rate,
-                "rate_written": f"{formatting.percent(point.success_rate)} of {point.decided}",
-                "p50": point.p50,
-                "p50_written": formatting.duration(point.p50),
-                "partial": day.partial,
-                "note": note,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "at": axis_time(point.start, UTC),
+                    "name": series.branch,
+                    "rate": point.success_rate,
+                    "rate_written": f"{formatting.percent(point.success_rate)} of {point.decided}",
+                    "p50": point.p50,
+                    "p50_written": formatting.duration(point.p50),
+                    "partial": day.partial,
+                    "note": note,
+                }
+            )
     return pd.DataFrame(rows, columns=["at", "name", "rate", "rate_written", "p50", "p50_written", "partial", "note"])
 
 

@@ -1,7 +1,4 @@
-"""Points over time and hours of the week as frames for charts.
-
-Moments when something changed, for the charts.
-"""
+"""Time series, hours of the week and regressions as data frames for charts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +13,10 @@ from db.definitions.scope import INTERVAL_LENGTHS, Window, bucket_start
 from db.enums import Interval
 from health.insights.regressions import Regression
 from health.metrics.definitions.distribution import ratio
-from health.metrics.queries.local_hours import offset_periods
+from health.metrics.definitions.offset_periods import offset_periods
 from health.metrics.service import HourCell, Point
 
-# A rate of fewer runs than this is noise: the cell stays empty.
+# The failure rate of fewer runs is noise: the cell stays empty.
 _MIN_SAMPLES = 5
 UTC = ZoneInfo("UTC")
 SO_FAR = "so far"
@@ -27,12 +24,16 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
 
 
 def series(
-    points: Sequence[Point], before: Sequence[Point] = (), zone: ZoneInfo = UTC, *, window: Window | None = None,
+    points: Sequence[Point],
+    before: Sequence[Point] = (),
+    zone: ZoneInfo = UTC,
+    *,
+    window: Window | None = None,
     now: datetime | None = None,
-) -> pd.DataFrame:  # fmt: skip
-    """One row a bucket, so that their sum is the figure of the whole window. `partial` marks those that the window cuts
-    short, `note` says how: see `cut_note`. `before` holds the same bucket of the period before. `at` is where it stands
-    on the axis, which shows the viewer's time."""
+) -> pd.DataFrame:
+    """One row per time bucket, partial ones included, so that they add up to the figure of the window. `partial` and
+    `note`: see `partial_notes`. `before`: the buckets of the previous period. `at`: the position on the axis, in
+    `zone`."""
     earlier: Sequence[Point | None] = before if len(before) == len(points) else [None] * len(points)
     cuts = partial_notes(points, zone, window, now)
     rows = [
@@ -43,7 +44,7 @@ def series(
 
 
 class Bucket(Protocol):
-    """What a point of any series has."""
+    """A point of any series."""
 
     @property
     def start(self) -> datetime: ...
@@ -55,8 +56,8 @@ class Bucket(Protocol):
 def partial_notes(
     points: Sequence[Bucket], zone: ZoneInfo, window: Window | None = None, now: datetime | None = None
 ) -> list[str]:
-    """Of each bucket: empty where it is whole, `so far` where it still runs, `from 30 Nov 10:19` or `until …` where the
-    window begins or ends in it. Without a window the last bucket is taken to be the running one."""
+    """For each bucket: an empty string if it is complete, `so far` for the current one, `from 30 Nov 10:19` or `until
+    …` if the window starts or ends in it. Without a window, the last bucket counts as the current one."""
     return [_partial_note(point, point is points[-1], zone, window, now) if point.partial else "" for point in points]
 
 
@@ -64,35 +65,35 @@ def _partial_note(point: Bucket, last: bool, zone: ZoneInfo, window: Window | No
     if last and (window is None or now is None or window.until >= now):
         return SO_FAR
     if window is None:
-        return "part of it"
+        return "partial"
     if point.start < window.since:
-        return f"from {window.since.astimezone(zone):%d %b %H:%M} on"
+        return f"from {window.since.astimezone(zone):%d %b %H:%M}"
     return f"until {window.until.astimezone(zone):%d %b %H:%M}"
 
 
 def _bucket(point: Point, zone: ZoneInfo) -> dict[str, Any]:
-    found = point.metrics
+    metrics = point.metrics
     return {
         "at": axis_time(point.start, zone),
-        "success_rate": found.success_rate,
-        "written": formatting.percent(found.success_rate),
-        "decided": found.runs.success + found.runs.failure,
-        "p50": found.duration_seconds.p50,
-        "p95": found.duration_seconds.p95,
-        "p50_written": formatting.duration(found.duration_seconds.p50),
-        "p95_written": formatting.duration(found.duration_seconds.p95),
-        "queue_p95": found.queue_seconds.p95,
-        "cost": found.cost_usd,
-        "compute": found.compute_seconds,
-        "wasted": found.wasted_seconds,
-        "wasted_share": ratio(found.wasted_seconds, found.compute_seconds),
-        "runs": found.runs.total,
-        "success": found.runs.success,
-        "failure": found.runs.failure,
-        "cancelled": found.runs.cancelled,
-        "skipped": found.runs.skipped,
-        "other": found.runs.other,
-        "running": found.runs.in_progress,
+        "success_rate": metrics.success_rate,
+        "written": formatting.percent(metrics.success_rate),
+        "decided": metrics.runs.success + metrics.runs.failure,
+        "p50": metrics.duration_seconds.p50,
+        "p95": metrics.duration_seconds.p95,
+        "p50_written": formatting.duration(metrics.duration_seconds.p50),
+        "p95_written": formatting.duration(metrics.duration_seconds.p95),
+        "queue_p95": metrics.queue_seconds.p95,
+        "cost": metrics.cost_usd,
+        "compute": metrics.compute_seconds,
+        "wasted": metrics.wasted_seconds,
+        "wasted_share": ratio(metrics.wasted_seconds, metrics.compute_seconds),
+        "runs": metrics.runs.total,
+        "success": metrics.runs.success,
+        "failure": metrics.runs.failure,
+        "cancelled": metrics.runs.cancelled,
+        "skipped": metrics.runs.skipped,
+        "other": metrics.runs.other,
+        "running": metrics.runs.in_progress,
     }
 
 
@@ -106,13 +107,14 @@ def _previous_values(point: Point | None) -> dict[str, Any]:
 
 
 def axis_time(moment: datetime, zone: ZoneInfo) -> str:
-    """Where a moment stands on a time axis: in the viewer's time, which Plotly is not told."""
+    """The position of a moment on a time axis: the local time in `zone`, without an offset, as Plotly has no time
+    zones."""
     return moment.astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def axis(window: Window, zone: ZoneInfo = UTC, interval: Interval = Interval.HOUR) -> tuple[str, str]:
-    """The window in whole hours: a chart whose axis moved every minute would be drawn anew every time. A bar stands
-    around the start of its bucket: there is room for half an `interval` around the first and the last one."""
+    """The range of the axis in whole hours, so that a chart is not redrawn every minute. Bars are centred on the start
+    of their bucket, so the range extends half an `interval` beyond the first and the last one."""
     half = INTERVAL_LENGTHS[interval] / 2
     since = window.since.replace(minute=0, second=0, microsecond=0) - half
     until = (window.until + timedelta(hours=1)).replace(minute=0, second=0, microsecond=0)
@@ -123,21 +125,21 @@ def axis(window: Window, zone: ZoneInfo = UTC, interval: Interval = Interval.HOU
 
 
 def bucket_text(interval: Interval, frame: pd.DataFrame, partial_style: str = "hatched") -> str:
-    """How a chart is divided, for its subtitle, and what its marked buckets are."""
+    """The interval of a chart, and the meaning of its hatched or dashed buckets, for its subtitle."""
     cut = set(frame["note"]) - {""} if len(frame) else set()
     how = [SO_FAR] if SO_FAR in cut else []
-    how += ["cut off by the period"] if cut - {SO_FAR} else []
-    return f"by {interval}" + (f" · {partial_style}: {' or '.join(how)}" if how else "")
+    how += ["partial"] if cut - {SO_FAR} else []
+    return f"per {interval}" + (f" · {partial_style}: {' or '.join(how)}" if how else "")
 
 
 def bucket_zone(interval: Interval, zone: ZoneInfo) -> ZoneInfo:
-    """Days and weeks are those of UTC, wherever one looks from; hours are shown in the viewer's time."""
+    """The time zone of an axis: UTC for days and weeks, which are stored in UTC; the viewer's for hours."""
     return zone if interval is Interval.HOUR else UTC
 
 
 @dataclass(frozen=True)
 class LocalWeek:
-    """The hours of a week on the viewer's clock, named by `zone`."""
+    """Hours of the week in the time zone `zone`."""
 
     frame: pd.DataFrame
     zone: str
@@ -145,51 +147,54 @@ class LocalWeek:
 
 @dataclass(frozen=True)
 class ViewerClock:
-    """The viewer's: so many whole hours ahead of UTC. UTC itself where no such number holds."""
+    """The viewer's time zone as whole hours ahead of UTC; UTC if it has no such constant offset."""
 
     hours: int
     zone: str
 
 
 def clock_shift(zone: ZoneInfo, window: Window) -> ViewerClock:
-    """UTC, too, where the viewer's clock was set within the window: hours of the day are stored by UTC, and one shift
-    would be wrong for a part of them."""
-    found = offset_periods(window, zone)
-    hours = found[0].offset_hours if len(found) == 1 else None
+    """The offset of `zone` in the window; UTC if the offset changes within it (daylight saving time): hours of the day
+    are stored in UTC, and one shift would be wrong for a part of them."""
+    periods = offset_periods(window, zone)
+    hours = periods[0].offset_hours if len(periods) == 1 else None
     return ViewerClock(0, "UTC") if hours is None else ViewerClock(hours, str(zone))
 
 
 def local_week(cells: Sequence[HourCell] | None, utc: Sequence[HourCell], zone: ZoneInfo) -> LocalWeek:
-    """`cells` are those of the zone; where they are not known, those of UTC are shown and named so."""
+    """`cells`: the hours in `zone`; if None, the hours in UTC are used and labelled so."""
     return LocalWeek(heatmap(utc), "UTC") if cells is None else LocalWeek(heatmap(cells, 0, str(zone)), str(zone))
 
 
 def heatmap(cells: Sequence[HourCell], shift: int = 0, zone: str = "UTC") -> pd.DataFrame:
-    """`shift`: hours that the viewer's clock is ahead of UTC, `zone` its name."""
+    """`shift`: the hours by which the time zone `zone` is ahead of UTC."""
     rows = []
     for cell in cells:
         weekday, hour = divmod((cell.weekday * 24 + cell.hour + shift) % 168, 24)
-        told = f"{_WEEKDAYS[weekday]} {hour:02d}:00 {zone}"
-        told += f" ({_WEEKDAYS[cell.weekday][:3]} {cell.hour:02d}:00 UTC)" if shift else ""
-        rows.append({
-            "weekday": weekday,
-            "hour": hour,
-            "rate": cell.failure_rate if cell.decided >= _MIN_SAMPLES else None,
-            "hover": f"{told}: {formatting.percent(cell.failure_rate)} failed "
-            f"({cell.failure} of {cell.decided} decided runs)",
-        })  # fmt: skip
+        label = f"{_WEEKDAYS[weekday]} {hour:02d}:00 {zone}"
+        label += f" ({_WEEKDAYS[cell.weekday][:3]} {cell.hour:02d}:00 UTC)" if shift else ""
+        rows.append(
+            {
+                "weekday": weekday,
+                "hour": hour,
+                "rate": cell.failure_rate if cell.decided >= _MIN_SAMPLES else None,
+                "hover": f"{label}: {formatting.percent(cell.failure_rate)} failed "
+                f"({cell.failure} of {cell.decided} completed runs)",
+            }
+        )
     return pd.DataFrame(rows, columns=["weekday", "hour", "rate", "hover"])
 
 
 def markers(regressions: Sequence[Regression], kind: str, window: Window, zone: ZoneInfo = UTC) -> pd.DataFrame:
-    """Columns: at, label, tone. Of one kind, within the window."""
+    """Columns: at, label, tone. The regressions of one kind within the window."""
     rows = [
         {
-            "at": axis_time(each.since, zone),
-            "label": f"{each.workflow} of {each.repo}: {each.text} ({each.first_run.head_sha[:7]})",
+            "at": axis_time(regression.since, zone),
+            "label": f"{regression.repo} · {regression.workflow}: {regression.text} "
+            f"({regression.first_run.head_sha[:7]})",
             "tone": "bad",
         }
-        for each in regressions
-        if each.kind == kind and window.since <= each.since < window.until
+        for regression in regressions
+        if regression.kind == kind and window.since <= regression.since < window.until
     ]
     return pd.DataFrame(rows, columns=["at", "label", "tone"])

@@ -1,1 +1,1 @@
-"""Logs for the dashboard's viewer: lines with their times, colours and groups, searched and sent in windows."""
+"""Logs for the viewer: lines with times, colours and groups; windows of lines; search."""

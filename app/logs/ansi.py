@@ -1,8 +1,7 @@
-"""Colours of terminals on a light and on a dark ground. Pure.
+"""Terminal escape sequences: colours and weights (SGR) become styles, all others are removed. Pure.
 
-Escape sequences of terminals: colours and weights (SGR) become styles, everything else is left out. Pure.
-
-A style ends with its line, as in GitHub's own viewer: a window of lines can be shown without those before it.
+A style ends with its line, as in GitHub's own viewer, so that a window of lines can be shown without the lines before.
+Colours are adjusted until they are readable on a light and on a dark background.
 """
 
 import re
@@ -14,7 +13,7 @@ from core.terminal import ESC, ESCAPE, normalize_escapes, visible_fragment
 
 Rgb = tuple[int, int, int]
 
-# The sixteen that programs name: as in Visual Studio Code's terminal, before they are made readable.
+# The 16 named colours, as in the terminal of Visual Studio Code.
 _BASIC_COLOURS: tuple[Rgb, ...] = (
     (0, 0, 0), (205, 49, 49), (13, 188, 121), (229, 229, 16), (36, 114, 200), (188, 63, 188), (17, 168, 205),
     (229, 229, 229), (102, 102, 102), (241, 76, 76), (35, 209, 139), (245, 245, 67), (59, 142, 234), (214, 112, 214),
@@ -22,7 +21,7 @@ _BASIC_COLOURS: tuple[Rgb, ...] = (
 )  # fmt: skip
 _CUBE = (0, 95, 135, 175, 215, 255)
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
-# The ground of the viewer's rows in either mode on which text is hardest to read: that of marked lines.
+# The background of the viewer's rows on which text is hardest to read in each theme: that of marked lines.
 LIGHT_BACKGROUND: Rgb = (246, 228, 228)
 DARK_BACKGROUND: Rgb = (44, 26, 33)
 # WCAG 2.2, success criterion 1.4.3.
@@ -30,7 +29,7 @@ _MIN_CONTRAST = 4.5
 
 
 def palette_colour(index: int) -> Rgb:
-    """Of the 256: sixteen named ones, a cube of 6 × 6 × 6, and 24 greys."""
+    """A colour of the 256-colour palette: 16 named ones, a cube of 6 × 6 × 6, and 24 greys."""
     if index < 16:
         return _BASIC_COLOURS[index]
     if index < 232:
@@ -43,17 +42,19 @@ def palette_colour(index: int) -> Rgb:
 
 @lru_cache(maxsize=4096)
 def for_both_themes(colour: Rgb) -> tuple[str, str]:
-    """As it is written on a light ground and on a dark one: the hue kept, mixed with black or white until it can be
-    read."""
-    return _hex(_mixed(colour, BLACK, LIGHT_BACKGROUND)), _hex(_mixed(colour, WHITE, DARK_BACKGROUND))
+    """(hex on light, hex on dark). The colour is mixed with black or white until it is readable."""
+    return (
+        _hex(_mix_until_readable(colour, BLACK, LIGHT_BACKGROUND)),
+        _hex(_mix_until_readable(colour, WHITE, DARK_BACKGROUND)),
+    )
 
 
 @lru_cache(maxsize=4096)
 def on_background(colour: Rgb | None, background: Rgb) -> tuple[str, str]:
-    """Text on a ground that the log itself sets: the same in both modes."""
-    pole = BLACK if contrast(BLACK, background) > contrast(WHITE, background) else WHITE
-    written = _hex(_mixed(colour or pole, pole, background))
-    return written, written
+    """(hex on light, hex on dark) of text on a background that the log sets, which is the same in both themes."""
+    target = BLACK if contrast(BLACK, background) > contrast(WHITE, background) else WHITE
+    text = _hex(_mix_until_readable(colour or target, target, background))
+    return text, text
 
 
 def background_colours(colour: Rgb) -> tuple[str, str]:
@@ -61,45 +62,47 @@ def background_colours(colour: Rgb) -> tuple[str, str]:
 
 
 def contrast(first: Rgb, second: Rgb) -> float:
-    """From 1 to 21, as WCAG 2.2 defines it."""
+    """The contrast ratio, from 1 to 21 (WCAG 2.2)."""
     lighter, darker = sorted((_luminance(first), _luminance(second)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 
 
 def _luminance(colour: Rgb) -> float:
     """Relative luminance, WCAG 2.2."""
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
-              for part in (each / 255 for each in colour)]  # fmt: skip
+    linear = [
+        channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4
+        for channel in (value / 255 for value in colour)
+    ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def _mixed(colour: Rgb, pole: Rgb, background: Rgb) -> Rgb:
-    """The least of the pole that makes it readable."""
-    for share in range(0, 101, 5):
-        found = _mix(colour, pole, share)
-        if contrast(found, background) >= _MIN_CONTRAST:
-            return found
-    return pole
+def _mix_until_readable(colour: Rgb, target: Rgb, background: Rgb) -> Rgb:
+    """The colour with the smallest share of the target that is readable."""
+    for percent in range(0, 101, 5):
+        mixed = _mix(colour, target, percent)
+        if contrast(mixed, background) >= _MIN_CONTRAST:
+            return mixed
+    return target
 
 
-def _mix(colour: Rgb, pole: Rgb, share: int) -> Rgb:
-    red, green, blue = (round(a + (b - a) * share / 100) for a, b in zip(colour, pole, strict=True))
+def _mix(colour: Rgb, target: Rgb, percent: int) -> Rgb:
+    red, green, blue = (round(a + (b - a) * percent / 100) for a, b in zip(colour, target, strict=True))
     return red, green, blue
 
 
 def _hex(colour: Rgb) -> str:
-    return "#" + "".join(f"{part:02x}" for part in colour)
+    return "#" + "".join(f"{value:02x}" for value in colour)
 
 
 _SGR = re.compile(r"\x1b\[([0-9;:]*)m")
-# Characters without width that turn the direction of the text around them.
+# Invisible characters that change the direction of the text.
 _BIDI_CONTROLS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _MAX_CODES = 64
 
 
 @dataclass(frozen=True)
 class Style:
-    """Colours are null where the viewer's own hold."""
+    """A null colour is the viewer's own."""
 
     foreground: Rgb | None = None
     background: Rgb | None = None
@@ -111,12 +114,12 @@ class Style:
     inverse: bool = False
 
     def colours(self) -> tuple[tuple[str, str] | None, tuple[str, str] | None]:
-        """Of the text and of its ground, each for light and for dark."""
-        text, ground = self.foreground, self.background
+        """(text, background), each (hex on light, hex on dark) or null for the viewer's own."""
+        text, background = self.foreground, self.background
         if self.inverse:
-            text, ground = ground, text or (128, 128, 128)
-        if ground:
-            return on_background(text, ground), background_colours(ground)
+            text, background = background, text or (128, 128, 128)
+        if background:
+            return on_background(text, background), background_colours(background)
         return (for_both_themes(text) if text else None), None
 
 
@@ -129,25 +132,25 @@ _FLAGS: dict[int, dict[str, Any]] = {
 
 
 def strip_codes(line: str) -> str:
-    """What is read of it."""
+    """The line as plain text."""
     return _BIDI_CONTROLS.sub("", visible_fragment(line))
 
 
 def styled_segments(line: str) -> list[tuple[str, Style]]:
-    """The text in pieces of one style each."""
+    """(text, style) for each part of the line with one style."""
     line = normalize_escapes(line)
     if ESC not in line:
         return [(strip_codes(line), PLAIN)]
-    found: list[tuple[str, Style]] = []
-    style, place = PLAIN, 0
+    segments: list[tuple[str, Style]] = []
+    style, position = PLAIN, 0
     for escape in ESCAPE.finditer(line):
-        _add(found, line[place : escape.start()], style)
-        place = escape.end()
+        _add(segments, line[position : escape.start()], style)
+        position = escape.end()
         codes = _SGR.fullmatch(escape[0])
         if codes:
-            style = _styled(style, codes[1])
-    _add(found, line[place:], style)
-    return found or [("", PLAIN)]
+            style = _apply_codes(style, codes[1])
+    _add(segments, line[position:], style)
+    return segments or [("", PLAIN)]
 
 
 def _add(segments: list[tuple[str, Style]], text: str, style: Style) -> None:
@@ -160,19 +163,19 @@ def _add(segments: list[tuple[str, Style]], text: str, style: Style) -> None:
         segments.append((text, style))
 
 
-def _styled(style: Style, written: str) -> Style:
-    codes = [int(each) if each and len(each) < 6 else 0 for each in re.split("[;:]", written)][:_MAX_CODES]
-    place = 0
-    while place < len(codes):
-        code = codes[place]
+def _apply_codes(style: Style, text: str) -> Style:
+    codes = [int(part) if part and len(part) < 6 else 0 for part in re.split("[;:]", text)][:_MAX_CODES]
+    position = 0
+    while position < len(codes):
+        code = codes[position]
         if code in (38, 48):
-            colour, used = _extended_colour(codes[place + 1 :])
+            colour, used = _extended_colour(codes[position + 1 :])
             if colour is not None:
                 style = replace(style, foreground=colour) if code == 38 else replace(style, background=colour)
-            place += 1 + used
+            position += 1 + used
             continue
         style = _apply_code(style, code)
-        place += 1
+        position += 1
     return style
 
 
@@ -191,10 +194,10 @@ def _apply_code(style: Style, code: int) -> Style:
 
 
 def _extended_colour(codes: list[int]) -> tuple[Rgb | None, int]:
-    """5;n of the 256, or 2;r;g;b; and how many codes that took."""
+    """(colour, number of codes) of `5;n`, a palette colour, or `2;r;g;b`."""
     if len(codes) >= 2 and codes[0] == 5:
         return (palette_colour(codes[1]) if codes[1] < 256 else None), 2
     if len(codes) >= 4 and codes[0] == 2:
-        red, green, blue = (min(each, 255) for each in codes[1:4])
+        red, green, blue = (min(code, 255) for code in codes[1:4])
         return (red, green, blue), 4
     return None, len(codes)

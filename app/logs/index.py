@@ -1,8 +1,6 @@
-"""A line of GitHub's logs: when it was written, what the runner says it is, and its text. Pure.
+"""The lines of a log: times, kinds, groups, marks and search. Pure.
 
-A log that is read once and then shown in windows, folded, and searched. Pure.
-
-Lines are counted as str.splitlines does, which is how excerpts count them.
+Lines are counted as str.splitlines does, like in excerpts.
 """
 
 import re
@@ -19,17 +17,17 @@ from core.terminal import visible_text
 
 TIMESTAMP = r"\ufeff?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z ?\ufeff?"
 KINDS = ("error", "warning", "notice", "debug", "command", "section", "group", "endgroup")
-# What a window shows of one line; the whole of it is in the download.
+# The length at which a line is cut in a window; the download has all of it.
 MAX_LENGTH = 5_000
 _TIMESTAMP = re.compile(TIMESTAMP)
 _KIND = re.compile(rf"(?:##)?\[({'|'.join(KINDS)})\]")
 _KINDS_WITHOUT_HASHES = ("command",)
-_MARK_TEXT = 200
+_MAX_SUMMARY_LENGTH = 200
 
 
 @dataclass(frozen=True)
 class Line:
-    """`at` is milliseconds since 1970 UTC; `cut` how many characters are not in `pieces`."""
+    """`at`: milliseconds since 1970 UTC. `omitted`: number of characters that are not in `segments`."""
 
     at: int | None
     kind: str
@@ -38,36 +36,37 @@ class Line:
 
 
 def parse_line(raw: str) -> Line:
-    written, kind, body = _parts(raw)
-    shown = styled_segments(body[:MAX_LENGTH])
-    return Line(_milliseconds(written), kind, shown, max(len(body) - MAX_LENGTH, 0))
+    timestamp, kind, body = _parts(raw)
+    segments = styled_segments(body[:MAX_LENGTH])
+    return Line(_milliseconds(timestamp), kind, segments, max(len(body) - MAX_LENGTH, 0))
 
 
 def plain_text(raw: str) -> str:
-    """Without its time, its mark and its colours."""
+    """The line without its time, kind and colours."""
     return strip_codes(_parts(raw)[2])
 
 
 def summary(raw: str) -> str:
-    """For a list of marks."""
-    return plain_text(raw[: 10 * _MARK_TEXT]).strip()[:_MARK_TEXT]
+    """The beginning of a line, for the list of marks."""
+    return plain_text(raw[: 10 * _MAX_SUMMARY_LENGTH]).strip()[:_MAX_SUMMARY_LENGTH]
 
 
 def _parts(raw: str) -> tuple[str, str, str]:
-    stamp = _TIMESTAMP.match(raw)
-    written = stamp[0] if stamp else ""
-    body = raw[len(written) :]
-    mark = _KIND.match(body)
-    if mark is None or (not body.startswith("##") and mark[1] not in _KINDS_WITHOUT_HASHES):
-        return written, "", body
-    return written, mark[1], body[mark.end() :]
+    """(timestamp, kind, text)"""
+    match = _TIMESTAMP.match(raw)
+    timestamp = match[0] if match else ""
+    body = raw[len(timestamp) :]
+    kind = _KIND.match(body)
+    if kind is None or (not body.startswith("##") and kind[1] not in _KINDS_WITHOUT_HASHES):
+        return timestamp, "", body
+    return timestamp, kind[1], body[kind.end() :]
 
 
-def _milliseconds(written: str) -> int | None:
-    """GitHub writes seven digits of a second."""
-    if not written:
+def _milliseconds(timestamp: str) -> int | None:
+    """GitHub's timestamps have seven digits of a second."""
+    if not timestamp:
         return None
-    seconds, _, fraction = written.strip(" \ufeff").removesuffix("Z").partition(".")
+    seconds, _, fraction = timestamp.strip(" \ufeff").removesuffix("Z").partition(".")
     try:
         moment = datetime.fromisoformat(seconds).replace(tzinfo=UTC)
     except ValueError:
@@ -75,11 +74,12 @@ def _milliseconds(written: str) -> int | None:
     return int(moment.timestamp()) * 1000 + int((fraction or "0")[:3].ljust(3, "0"))
 
 
-# A browser's page can be about 16 million pixels high.
+# A page in a browser can be about 16 million pixels high.
 MAX_LINES = 750_000
 _MAX_GROUPS, _MAX_MARKS = 20_000, 1_000
 _STAMP = TIMESTAMP.replace(r"\ufeff", r"(?:\xef\xbb\xbf)").encode()
-# Looked for by what is rare, and only then by where it stands: six times as fast as from the start of every line.
+# The mark, which is rare, is searched first and its position in the line checked afterwards: six times as fast as an
+# expression that begins with the start of every line.
 _MARKED = re.compile(rb"##\[(group|endgroup|error|warning)\]")
 _BEFORE_MARK = re.compile(rb"(?:%s)?" % _STAMP)
 _AT_START = re.compile(rb"^(?:%s)" % _STAMP, re.MULTILINE)
@@ -94,7 +94,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """`lines` are the first of `count` that match; `more`: it was not counted to the end."""
+    """`lines`: the first of `count` matching lines. `is_partial`: counting stopped at its limit."""
 
     count: int
     lines: list[int]
@@ -102,7 +102,8 @@ class SearchResult:
 
 
 class LogIndex:
-    """`groups` are the first and last line of what folds; a group ends where the next begins. Lines count from 1."""
+    """A log that is parsed once. `groups`: (first line, last line) of each group, which ends where the next one begins.
+    Lines are numbered from 1."""
 
     def __init__(self, text: str) -> None:
         self._text = "\n".join(text.splitlines()).encode("utf-8", "replace")
@@ -115,41 +116,41 @@ class LogIndex:
 
     @property
     def size_bytes(self) -> int:
-        """Of memory, with what the first search adds."""
+        """Memory in bytes, including what the first search adds."""
         return 2 * (len(self._text) + self._line_starts.nbytes)
 
     def window(self, first: int, count: int) -> list[Line]:
-        return [parse_line(each) for each in self._raw(first, count)]
+        return [parse_line(raw) for raw in self._raw(first, count)]
 
     def plain_lines(self) -> Iterator[str]:
-        """Every line as it is read."""
+        """Every line as plain text."""
         for first in range(1, self.lines + 1, 1_000):
-            for each in self._raw(first, 1_000):
-                yield plain_text(each)
+            for raw in self._raw(first, 1_000):
+                yield plain_text(raw)
 
     def search(self, query: str, *, limit: int, count_limit: int) -> SearchResult:
-        """Lines that hold this text, whatever its case: the first `most` of them, of up to `counted`."""
+        """Case-insensitive. Returns up to `limit` lines that contain the text and counts up to `count_limit`."""
         needle, (text, starts) = query.lower().encode("utf-8", "replace"), self._search_text
-        found: list[int] = []
-        place, count = 0, 0
-        while needle and (place := text.find(needle, place)) >= 0:
+        lines: list[int] = []
+        offset, count = 0, 0
+        while needle and (offset := text.find(needle, offset)) >= 0:
             if count == count_limit:
-                return SearchResult(count, found, is_partial=True)
-            line = int(np.searchsorted(starts, place, side="right"))
+                return SearchResult(count, lines, is_partial=True)
+            line = int(np.searchsorted(starts, offset, side="right"))
             count += 1
-            if len(found) < limit:
-                found.append(line)
+            if len(lines) < limit:
+                lines.append(line)
             if line >= len(starts):
                 break
-            place = int(starts[line])
-        return SearchResult(count, found, is_partial=False)
+            offset = int(starts[line])
+        return SearchResult(count, lines, is_partial=False)
 
     def find_line(self, excerpt: Sequence[str], first: int, error_line: str | None) -> int | None:
-        """The number of the line that an excerpt, which begins at `first`, gives as the cause."""
+        """The number of an excerpt's line that is the cause of the failure. `first`: the number of its first line."""
         if not error_line:
             return None
-        for number, each in enumerate(excerpt, start=first):
-            if plain_text(each).strip()[:500] == error_line and number <= self.lines:
+        for number, raw in enumerate(excerpt, start=first):
+            if plain_text(raw).strip()[:500] == error_line and number <= self.lines:
                 return number
         return None
 
@@ -167,9 +168,9 @@ class LogIndex:
 
     def _read_marks(self) -> None:
         starts, opened = self._line_starts.tolist(), None
-        for found in _MARKED.finditer(self._text):
-            number, kind = bisect_right(starts, found.start()), found[1].decode()
-            if not _BEFORE_MARK.fullmatch(self._text, starts[number - 1], found.start()):
+        for mark in _MARKED.finditer(self._text):
+            number, kind = bisect_right(starts, mark.start()), mark[1].decode()
+            if not _BEFORE_MARK.fullmatch(self._text, starts[number - 1], mark.start()):
                 continue
             if kind in ("group", "endgroup"):
                 if opened is not None:
@@ -194,6 +195,6 @@ class LogIndex:
 
 
 def _line_offsets(text: bytes) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
-    """Where each line begins."""
+    """The offset of each line's first byte."""
     breaks = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n"))
     return np.concatenate(([0], breaks + 1)).astype(np.int64)

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from app.logs.script import script, script_path
+from app.javascript import bundle, log_viewer_path
 from app.server.request_checks import base_path
 from app.server.static_files import CACHE_IMMUTABLE
 
@@ -47,9 +47,9 @@ def log_part(request: Request) -> Response:
 
 
 async def viewer(request: Request) -> Response:
-    if request.path_params["name"] != script_path().removeprefix("log-viewer-"):
+    if request.path_params["name"] != log_viewer_path().removeprefix("log-viewer-"):
         return PlainTextResponse("The dashboard has been updated: reload the page.", 404)
-    return Response(script(), media_type="text/javascript", headers={"cache-control": CACHE_IMMUTABLE})
+    return Response(bundle("log_viewer"), media_type="text/javascript", headers={"cache-control": CACHE_IMMUTABLE})
 
 
 def routes() -> list[Route]:

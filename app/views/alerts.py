@@ -1,24 +1,24 @@
-"""What fires, who knows of it, by which rules, and who is told."""
+"""Alerts page: open and resolved alerts, rules, silences and channels."""
 
 from app import session
 from app.components.alerts import alert_list, dialogs, sections
+from app.components.freshness import completeness
 from app.data import alerts, figures
 from app.data.status import load_status, window_end
-from app.widgets.states import completeness
 from db.definitions.scope import Scope
 
 status = load_status()
-found = alerts.alert_overview()
+overview = alerts.alert_overview()
 dialogs.show_failure()
-chosen = alert_list.requested_alert()
-if chosen is not None:
-    sections.alert_panel(chosen, found.at, session.zone())
-shown = sections.section_choice(found)
+alert = alert_list.requested_alert()
+if alert is not None:
+    sections.alert_panel(alert, overview.at, session.zone())
+section = sections.section_choice(overview)
 completeness(figures.completeness(Scope(), None, status.version), None)
-if shown == "rules":
-    sections.rules(found, window_end(status.version), session.zone(), status.version)
-elif shown == "silences":
-    sections.silences(found, status.version)
+if section == "rules":
+    sections.rules(overview, window_end(status.version), session.zone(), status.version)
+elif section == "silences":
+    sections.silences(overview, status.version)
 else:
-    nothing = None if status.has_runs else "No run is stored yet."
-    sections.alerts(found, session.zone(), status.caveat or nothing)
+    no_runs = None if status.has_runs else "No runs are stored yet."
+    sections.alerts(overview, session.zone(), status.caveat or no_runs)

@@ -1,4 +1,4 @@
-"""Is it complete, and can I trust it?"""
+"""Collector page: completeness of the data, state of the collector, and storage."""
 
 import streamlit as st
 
@@ -9,8 +9,8 @@ from app.filters import controls
 
 st.markdown("### Collector")
 collector.live_status()
-found = load_collection()
-if found.ledgers:
-    names = [each.repo for each in collector.incomplete_first(found.ledgers)]
+overview = load_collection()
+if overview.ledgers:
+    names = [ledger.repo for ledger in collector.incomplete_first(overview.ledgers)]
     collector.repository_ledger(controls.repository_control(names))
 storage_panel()

@@ -1,4 +1,4 @@
-"""Two to five runs side by side."""
+"""Compare page: two to five runs side by side."""
 
 import streamlit as st
 
@@ -11,15 +11,15 @@ from app.widgets.text import markdown
 from health.metrics.workflows import ComparisonError
 
 status = load_status()
-wanted = compare.requested_run_ids()
+run_ids = compare.requested_run_ids()
 try:
-    found = comparison(wanted, status.version)
+    compared = comparison(run_ids, status.version)
 except ComparisonError as error:
     compare.nothing_to_compare(markdown(f"{error}."))
     st.stop()
 
-st.html('<h2 class="ph-title">Runs side by side</h2>')
-compare.run_heads(found.runs, session.zone())
-told = "most changed first · change: last against first"
-with panel("Jobs", told, csv=("compared-jobs", lambda: compare.jobs_csv(found))):
-    compare.job_table(found, "compared")
+st.html('<h2 class="ph-title">Compare runs</h2>')
+compare.run_heads(compared.runs, session.zone())
+subtitle = "largest change first · change: last vs. first run"
+with panel("Jobs", subtitle, csv=("compared-jobs", lambda: compare.jobs_csv(compared))):
+    compare.job_table(compared, "compared")

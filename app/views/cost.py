@@ -1,68 +1,70 @@
-"""Minutes and money, what of them served nothing, and how long jobs wait for a runner."""
+"""Cost & capacity page: compute, cost, waste and queue times."""
 
 import streamlit as st
 
 from app import frames, session
-from app.charts import heatmap
-from app.components import cost
+from app.charts import heatmap, trends
+from app.components import cost, page_states
+from app.components.freshness import completeness
 from app.data import figures
 from app.data.status import load_status, window_end
 from app.filters import controls, selection
-from app.widgets import states
+from app.widgets.metric_cards import COST_CARDS, metric_cards
 from app.widgets.panel import figure, panel
-from app.widgets.states import completeness
-from app.widgets.tiles import COST_TILES, tiles
 
 status = load_status()
 if not status.has_runs:
-    states.nothing_collected(status)
+    page_states.nothing_collected(status)
     st.stop()
 
 now = window_end(status.version)
 scope, window, time = selection.scope(), selection.window(now), selection.time_query()
-use = figures.runner_usage(scope, window, selection.interval(), status.version)
+usage = figures.runner_usage(scope, window, selection.interval(), status.version)
 by = selection.spend_group(cost.SPEND_GROUPS)
 spent = figures.cost_breakdown(scope, window, cost.SPEND_GROUPS[by], status.version)
 if not spent.items:
     completeness(figures.completeness(scope, window, status.version), window.since, scope.repos)
-    states.no_matches()
+    page_states.no_matches()
     st.stop()
 
 clock = frames.bucket_zone(selection.interval(), session.zone())
-found = selection.trends(status.version)
-series = frames.series(found.points, found.previous, clock, window=window, now=now)
-minutes = frames.spending(use.series, clock, window=window, now=now)
+trends_data = selection.trends(status.version)
+series = frames.series(trends_data.points, trends_data.previous, clock, window=window, now=now)
+minutes = frames.spending(usage.series, clock, window=window, now=now)
 cards = (
-    cost.waste_card(use.wasted, minutes["wasted"].tolist()),
-    cost.defect_card(use.wasted, minutes["defect"].tolist()),
+    cost.waste_card(usage.wasted, minutes["wasted"].tolist()),
+    cost.defect_card(usage.wasted, minutes["defect"].tolist()),
 )
-tiles(found.comparison, found.points, selection.period_length(), now, COST_TILES, cards)
-completeness(found.comparison.current.data, window.since, scope.repos)
-cost.unpriced_note(use.wasted)
+metric_cards(trends_data.comparison, trends_data.points, selection.period_length(), now, COST_CARDS, cards)
+completeness(trends_data.comparison.current.data, window.since, scope.repos)
+cost.unpriced_note(usage.wasted)
 since, until = frames.axis(window, clock, selection.interval())
 week = frames.clock_shift(session.zone(), window)
-labels = [runner.label for runner in use.queues.runners[:8]]
+labels = [runner.label for runner in usage.queues.runners[:8]]
 with st.grid(2, min_column_width=320, gap="small"):
     with panel(
-        "Compute minutes", f"of all jobs, not rounded, {frames.bucket_text(selection.interval(), series)}", stretch=True
+        "Compute minutes", f"all jobs, not rounded, {frames.bucket_text(selection.interval(), series)}", stretch=True
     ):
-        figure(heatmap.minutes(minutes, since, until, zone=str(clock)), "minutes",
-               "Compute minutes of all jobs: used, of attempts that found a defect, and waste")  # fmt: skip
-    with panel("Waiting for a runner", f"p95 by hour of the day, {week.zone} · empty: fewer than 5 jobs", stretch=True):
-        cells = frames.queue_cells(use.queues.cells, labels, week.hours, week.zone)
+        figure(
+            trends.compute_minutes(minutes, since, until, zone=str(clock)),
+            "minutes",
+            "Compute minutes of all jobs: used, attempts that found a defect, and waste",
+        )
+    with panel("Queue time by hour", f"p95 by hour of the day, {week.zone} · empty: fewer than 5 jobs", stretch=True):
+        cells = frames.queue_cells(usage.queues.cells, labels, week.hours, week.zone)
         figure(
             heatmap.queues(cells, frames.runner_labels(labels), dark=session.is_dark()), "queues", "Queue time by hour"
         )
 
-with panel("Where it goes", selection.describe(), csv=("spend", lambda: cost.spend_csv(spent))):
+with panel(f"Spend by {by.lower()}", selection.describe(), csv=("spend", lambda: cost.spend_csv(spent, by))):
     controls.spend_control(cost.SPEND_GROUPS)
-    cost.spend_table(spent, time)
+    cost.spend_table(spent, time, by)
     cost.truncation_note(spent)
 with panel(
     "Waste and defects",
-    "most waste first · a failed attempt that no re-run turned green found a defect",
-    csv=("waste", lambda: cost.wasted_csv(use.wasted)),
+    "most waste first · a failed attempt without a later success found a defect",
+    csv=("waste", lambda: cost.wasted_csv(usage.wasted)),
 ):
-    cost.wasted_table(use.wasted, time)
-with panel("Runners", "most jobs first", csv=("queues", lambda: cost.queue_csv(use.queues.runners, session.zone()))):
-    cost.queue_table(use.queues.runners, session.zone())
+    cost.wasted_table(usage.wasted, time)
+with panel("Runners", "most jobs first", csv=("queues", lambda: cost.queue_csv(usage.queues.runners, session.zone()))):
+    cost.queue_table(usage.queues.runners, session.zone())

@@ -1,42 +1,41 @@
-"""Why runs fail, clustered by cause; and, chosen by `?cause=`, the runs of one."""
+"""Failures page: failure causes; with `?cause=`, the runs of one cause."""
 
 import streamlit as st
 
 from app import session
-from app.components import failures
+from app.components import failure_causes, page_states
+from app.components.freshness import completeness
 from app.data import figures, findings
 from app.data.status import load_status, window_end
 from app.filters import selection
-from app.widgets import states
 from app.widgets.panel import panel
-from app.widgets.states import completeness
-from core import formatting
+from core.formatting import pluralize
 
 status = load_status()
 if not status.has_runs:
-    states.nothing_collected(status)
+    page_states.nothing_collected(status)
     st.stop()
 
 now = window_end(status.version)
 scope, window, time = selection.scope(), selection.window(now), selection.time_query()
-wanted = st.query_params.get("cause", "")
+fingerprint = st.query_params.get("cause", "")
 completeness(figures.completeness(scope, window, status.version), window.since, scope.repos)
-if wanted:
-    chosen = findings.cause_runs(wanted[:64], scope, window, now, status.version)
-    if chosen is None:
-        failures.unknown_cause(selection.describe())
+if fingerprint:
+    cause_runs = findings.cause_runs(fingerprint[:64], scope, window, now, status.version)
+    if cause_runs is None:
+        failure_causes.unknown_cause(selection.describe())
         st.stop()
-    failures.cause_head(chosen, time)
-    rows = ("cause-runs", lambda: failures.runs_csv(chosen, session.zone()))
+    failure_causes.cause_head(cause_runs, time)
+    rows = ("cause-runs", lambda: failure_causes.runs_csv(cause_runs, session.zone()))
     with panel("Runs", f"newest first · {session.zone()}", csv=rows):
-        failures.run_list(chosen, session.zone())
+        failure_causes.run_list(cause_runs, session.zone())
     st.stop()
 
-found = findings.causes(scope, window, now, status.version)
-told = f"{formatting.count(found.looked_at)} failed jobs of {selection.describe()}"
-told += f" · {formatting.count(found.unnamed)} failed runs without a known cause"
-with panel("Causes of failures", told, csv=("causes", lambda: failures.causes_csv(found, now))):
-    if found.items:
-        failures.cause_table(found, now, time)
+causes = findings.causes(scope, window, now, status.version)
+subtitle = f"{pluralize(causes.looked_at, 'failed job')} in {selection.describe()}"
+subtitle += f" · {pluralize(causes.unnamed, 'failed run')} with no error extracted"
+with panel("Failure causes", subtitle, csv=("causes", lambda: failure_causes.causes_csv(causes, now))):
+    if causes.items:
+        failure_causes.cause_table(causes, now, time)
     else:
-        st.caption("No failed job of this time has a log that names a cause.")
+        st.caption("No error was extracted from the logs of failed jobs in this period.")

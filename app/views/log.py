@@ -1,4 +1,4 @@
-"""One log, from its first line to its last."""
+"""Log page: the complete log of one job."""
 
 import streamlit as st
 
@@ -20,13 +20,13 @@ if newest is None:
     run.unknown_run(run_id)
     st.stop()
 
-found = logs.select_log(newest, status.version)
-if found is None:
+selected = logs.select_log(newest, status.version)
+if selected is None:
     logs.no_log(newest.run)
     st.stop()
 
-logs.header(newest.run, found, session.zone())
-if found.row.state == LogState.STORED:
-    log_viewer(run_id, found.row.job_id, found.row.name, embedded=False, line=st.query_params.get("line", ""))
+logs.header(newest.run, selected, session.zone())
+if selected.row.state == LogState.STORED:
+    log_viewer(run_id, selected.row.job_id, selected.row.name, embedded=False, line=st.query_params.get("line", ""))
 else:
-    missing_log(found.row, run_id)
+    missing_log(selected.row, run_id)

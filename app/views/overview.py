@@ -1,68 +1,81 @@
-"""Are we healthy, and what is broken now?"""
+"""Overview page: items that need attention, key figures, trends and the workflows that fail most."""
 
 import streamlit as st
 
 from app import frames, session
 from app.charts import heatmap, trends
-from app.components import workflows
+from app.components import kiosk, page_states, workflows
 from app.components.attention import attention
+from app.components.freshness import completeness
 from app.data import figures, findings
 from app.data.status import load_status, window_end
 from app.filters import controls, selection
-from app.widgets import states
-from app.widgets import tiles as wall
+from app.widgets.metric_cards import health_cards, metric_cards, previous_period, secondary_metrics
 from app.widgets.panel import figure, panel
-from app.widgets.states import completeness
-from app.widgets.tiles import health_tiles, previous_period, secondary_metrics, tiles
 
 status = load_status()
 if not status.has_runs:
-    states.nothing_collected(status)
+    page_states.nothing_collected(status)
     st.stop()
 
 now = window_end(status.version)
 scope, window, interval = selection.scope(), selection.window(now), selection.interval()
-needs = st.container()
-found = selection.trends(status.version)
-if session.is_kiosk() or not found.comparison.current.runs.total:
-    with needs:
+attention_area = st.container()
+trend_data = selection.trends(status.version)
+if session.is_kiosk() or not trend_data.comparison.current.runs.total:
+    with attention_area:
         attention(findings.attention(scope, now, status.version), now, caveat=status.caveat, large=session.is_kiosk())
-if not found.comparison.current.runs.total:
-    completeness(found.comparison.current.data, window.since, scope.repos)
-    states.no_matches()
+if not trend_data.comparison.current.runs.total:
+    completeness(trend_data.comparison.current.data, window.since, scope.repos)
+    page_states.no_matches()
     st.stop()
 
 if session.is_kiosk():
-    wall.kiosk_figures(found.comparison, selection.period())
-    completeness(found.comparison.current.data, window.since, scope.repos)
-    wall.workflow_tiles(figures.workflows(scope, window, status.version))
+    kiosk.kiosk_figures(trend_data.comparison, selection.period())
+    completeness(trend_data.comparison.current.data, window.since, scope.repos)
+    kiosk.workflow_fields(figures.workflows(scope, window, status.version))
     st.stop()
 
 clock = frames.bucket_zone(interval, session.zone())
-series = frames.series(found.points, found.previous, clock, window=window, now=now)
+series = frames.series(trend_data.points, trend_data.previous, clock, window=window, now=now)
 since, until = frames.axis(window, clock, interval)
-bucket, worse = frames.bucket_text(interval, series, "dashed"), findings.regressions(scope, now)
+bucket, regressions = frames.bucket_text(interval, series, "dashed"), findings.regressions(scope, now)
 controls.rate_control()
-tiles(found.comparison, found.points, selection.period_length(), now, health_tiles(selection.success_rate().figure))
+metric_cards(
+    trend_data.comparison,
+    trend_data.points,
+    selection.period_length(),
+    now,
+    health_cards(selection.success_rate().figure),
+)
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="footing"):
-    secondary_metrics(found.comparison, now)
-    completeness(found.comparison.current.data, window.since, scope.repos)
+    secondary_metrics(trend_data.comparison, now)
+    completeness(trend_data.comparison.current.data, window.since, scope.repos)
 
 with st.grid(2, min_column_width=320, gap="small"):
-    before = f" · grey: {previous_period(found.comparison, selection.period_length())}" if found.previous else ""
-    with panel("Success rate", f"share of decided runs, {bucket}{before} · ▼ got worse", stretch=True):
-        marks = frames.markers(worse, "success", window, clock)
-        figure(trends.success_rate(series, since, until, zone=str(clock), markers=marks), "success-rate",
-               "Success rate over time")  # fmt: skip
-    with panel("Duration", f"median and p95 of decided runs, {bucket}", stretch=True):
+    before = (
+        f" · grey: {previous_period(trend_data.comparison, selection.period_length())}" if trend_data.previous else ""
+    )
+    with panel("Success rate", f"share of completed runs, {bucket}{before} · ▼ regression", stretch=True):
+        marks = frames.markers(regressions, "success", window, clock)
+        figure(
+            trends.success_rate(series, since, until, zone=str(clock), markers=marks),
+            "success-rate",
+            "Success rate over time",
+        )
+    with panel("Duration", f"median and p95 of completed runs, {bucket}", stretch=True):
         figure(
             trends.durations(
-                series, since, until, dark=session.is_dark(), zone=str(clock),
-                markers=frames.markers(worse, "duration", window, clock),
+                series,
+                since,
+                until,
+                dark=session.is_dark(),
+                zone=str(clock),
+                markers=frames.markers(regressions, "duration", window, clock),
             ),
             "durations",
             "Median and 95th percentile of run duration",
-        )  # fmt: skip
+        )
     with panel("Runs by outcome", f"stacked, {frames.bucket_text(interval, series)}", stretch=True):
         figure(trends.outcomes(series, since, until, zone=str(clock)), "outcomes", "Runs by outcome over time")
     local = frames.local_week(*figures.failure_hours(scope, window, session.zone(), status.version), session.zone())
@@ -71,10 +84,10 @@ with st.grid(2, min_column_width=320, gap="small"):
     with panel("Failure rate by hour", f"{clock_words}, weekday × hour · empty: fewer than 5 runs", stretch=True):
         figure(heatmap.failure_rate(local.frame, dark=session.is_dark()), "heat", "Failure rate by weekday and hour")
 
-# What the eye meets first is asked for after the charts: it looks at more, and they need not wait for it.
-with needs:
+# The list at the top is filled after the charts: its queries read more, and the charts need not wait for it.
+with attention_area:
     attention(findings.attention(scope, now, status.version), now, caveat=status.caveat)
 listed = figures.workflows(scope, window, status.version)
 csv = "workflows", lambda: workflows.export_rows(listed, now)
-with panel("Workflows", "broken ones first, then by lowest success rate", key="workflow-panel", csv=csv):
+with panel("Workflows", "failing first, then by lowest success rate", key="workflow-panel", csv=csv):
     workflows.top_failing(listed, now, selection.time_query(), 15)

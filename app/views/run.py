@@ -1,17 +1,17 @@
-"""One run: its attempts, its jobs on a common clock, and why it failed."""
+"""Run page: attempts, failure causes, timeline and logs of the jobs, and changes since the last success."""
 
 import streamlit as st
 
 from app import frames, session
 from app.charts.timeline import timeline
-from app.components import compare, job_list, run
+from app.components import compare, run, run_jobs
+from app.components.freshness import completeness
 from app.components.logs import job_log
 from app.data import figures, findings
 from app.data.connection import utc_now
 from app.data.runs import attempt_detail, changes_since_success, run_detail, run_logs
 from app.data.status import load_status
 from app.widgets.panel import figure, panel
-from app.widgets.states import completeness
 from db.definitions.scope import Scope
 
 status = load_status()
@@ -27,40 +27,43 @@ if newest is None:
 
 run.header(newest.run)
 attempt = run.attempt_choice(newest)
-found = attempt_detail(newest, attempt, status.version) or newest
-logs = run_logs(run_id, attempt, status.version, failing=run.has_many_jobs(found.jobs))
-run.causes(found, logs, attempt, findings.run_cause(run_id, attempt, status.version))
-run.facts(newest.run, found, attempt)
+detail = attempt_detail(newest, attempt, status.version) or newest
+logs = run_logs(run_id, attempt, status.version, failing=run.has_many_jobs(detail.jobs))
+run.causes(detail, logs, attempt, findings.run_cause(run_id, attempt, status.version))
+run.facts(newest.run, detail, attempt)
 repo = Scope(repos=(newest.run.repo,))
 completeness(figures.completeness(repo, run.window_of(newest.run), status.version), newest.run.created_at, repo.repos)
 
-if run.has_many_jobs(found.jobs):
-    with panel("All jobs", "failed ones first · a job leads to its log",
-               csv=job_list.jobs_csv(found.jobs, run_id, attempt, session.zone())):  # fmt: skip
-        job_list.job_list(found.jobs, run_id, attempt, session.zone())
-jobs = frames.drawable(found.jobs)
-frame = frames.timeline(found.jobs, run.started_at(found, attempt), utc_now(), run.MAX_BARS)
-with panel("Timeline" if run.has_many_jobs(found.jobs) else "Jobs", run.timeline_subtitle(len(frame), len(jobs))):
+if run.has_many_jobs(detail.jobs):
+    with panel(
+        "All jobs",
+        "failed jobs first · click a job to open its log",
+        csv=run_jobs.jobs_csv(detail.jobs, run_id, attempt, session.zone()),
+    ):
+        run_jobs.job_list(detail.jobs, run_id, attempt, session.zone())
+jobs = frames.drawable(detail.jobs)
+frame = frames.timeline(detail.jobs, run.started_at(detail, attempt), utc_now(), run.MAX_BARS)
+with panel("Timeline" if run.has_many_jobs(detail.jobs) else "Jobs", run.timeline_subtitle(len(frame), len(jobs))):
     if len(frame):
         figure(timeline(frame), "timeline", "Jobs of the run over time")
     else:
-        st.caption("No job of this attempt is known: it never started, or its jobs are still being read.")
-    run.omitted_jobs_note(found)
-    run.steps(found, attempt, status.version)
+        st.caption("No jobs are stored for this attempt: it never started, or its jobs are not read yet.")
+    run.omitted_jobs_note(detail)
+    run.steps(detail, attempt, status.version)
 
 failing, others = run.logs_in_view(logs)
-urls = {job.id: job.html_url for job in found.jobs}
+urls = {job.id: job.html_url for job in detail.jobs}
 for row in failing:
     job_log(row, run_id, attempt, urls.get(row.job_id))
 if newest.run.conclusion:
-    on_demand = len(found.jobs) > compare.MAX_INLINE_JOBS
+    on_demand = len(detail.jobs) > compare.MAX_INLINE_JOBS
     changes = changes_since_success(run_id, status.version, jobs=not on_demand)
     if changes:
-        told = "what changed: commits and jobs" + (" of the latest attempt" if attempt != newest.run.attempt else "")
-        with panel("Since the last success", told, csv=compare.since_green_csv(changes, run_id, status.version)):
+        subtitle = "changed commits and jobs" + (" of the latest attempt" if attempt != newest.run.attempt else "")
+        with panel("Since the last success", subtitle, csv=compare.since_green_csv(changes, run_id, status.version)):
             compare.since_green(changes, session.zone())
             if on_demand and changes.last_success:
                 compare.deferred_jobs(run_id, status.version)
 
-if others and not run.has_many_jobs(found.jobs):
+if others and not run.has_many_jobs(detail.jobs):
     run.other_logs(others, run_id, attempt)

@@ -1,4 +1,4 @@
-"""What stands in the cells of a table: safe HTML to look at, and the plain value to sort by and to export."""
+"""Cells of tables: safe HTML to display, and a plain value for sorting and for CSV files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from typing import Literal
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from app.status_style import colour_group, column_sparkline, outcome_label, outcome_strip, sparkline
+from app.status_style import colour_group, outcome_label
+from app.widgets.sparklines import column_sparkline, outcome_strip, sparkline
 from app.widgets.text import html
 from core import formatting
 from core.formatting import pluralize
@@ -20,7 +21,7 @@ Value = str | float | int | None
 
 @dataclass(frozen=True)
 class Cell:
-    """`value` is exported, and sorted by; null sorts last."""
+    """`value`: the value for sorting and export; None sorts last."""
 
     html: str
     value: Value
@@ -40,13 +41,13 @@ def link(label: object, page: str, query: Sequence[tuple[str, object]] = (), *, 
 
 
 def anchor(label: object, page: str, query: Sequence[tuple[str, object]] = (), *, hover: str = "") -> str:
-    """A link within the dashboard: the page changes without a reload, one entry in the history."""
+    """A link within the dashboard, which changes the page without a reload."""
     title = f' title="{html(hover)}"' if hover else ""
     return f'<a href="{html(address(page, query))}" target="_self"{title}>{html(label)}</a>'
 
 
 def commit(run: RunRow) -> str:
-    """Whose it is, and what for; leads to the run."""
+    """The commit of a run with author and title, linked to the run."""
     by = f" {html(run.attribution)}" if run.attribution else ""
     return f"<code>{anchor(run.head_sha[:7], 'run', [('run_id', run.id)])}</code>{by}: {html(run.headline[:110])}"
 
@@ -80,14 +81,14 @@ def minutes(seconds: float) -> Cell:
 
 
 def rate(share: float | None, *, tone: Literal["green", "red", "blue"] = "green") -> Cell:
-    """A bar with its number beside it."""
+    """A share as a bar and a percentage."""
     width = 0.0 if share is None else share * 100
     bar = f'<span class="ph-bar ph-{tone}" aria-hidden="true"><i style="width:{width:.1f}%"></i></span>'
     return Cell(f'<span class="ph-rate">{bar}<span>{formatting.percent(share)}</span></span>', share)
 
 
 def change_cell(delta: Change | None) -> Cell:
-    """A change of a figure with its samples; muted, and in fewer words than on a tile, where there are too few runs."""
+    """The change of a figure with its sample sizes; muted and without a number if there are too few runs."""
     if delta is None:
         return Cell(formatting.NO_DATA, None)
     title = f"{pluralize(delta.n, 'run')} now, {formatting.count(delta.n_before)} before"
@@ -97,7 +98,7 @@ def change_cell(delta: Change | None) -> Cell:
 
 
 def median(distribution: Distribution) -> Cell:
-    """The median, muted and with its sample where that is small."""
+    """The median in seconds; muted, with the sample size, if the sample is small."""
     return _percentile(distribution.p50, distribution)
 
 
@@ -115,19 +116,20 @@ def _percentile(seconds: float | None, distribution: Distribution) -> Cell:
 
 
 def amount_change(share: float | None) -> Cell:
-    """Of an amount (money, failures), 0.25 for a quarter more; without a colour: it follows the number of runs."""
+    """The relative change of an amount such as cost or failures (0.25: a quarter more). It has no colour, as an amount
+    depends on the number of runs."""
     if share is None:
         return Cell(formatting.NO_DATA, None)
     return Cell(f'<span class="ph-dim">{percent_change(1 + share)}</span>', round(share * 100, 1))
 
 
 def change(share: float | None) -> Cell:
-    """Of a duration: 0.25 is a quarter longer."""
+    """The relative change of a duration (0.25: a quarter longer), red if longer."""
     return Cell(formatting.NO_DATA, None) if share is None else _longer(share * 100)
 
 
 def occurrences(now: int, before: int | None) -> Cell:
-    """How much more often something bad happened than in the previous period."""
+    """The change of the number of failures from the previous period; `new` if there were none."""
     if before == 0:
         return Cell('<span class="ph-dim">new</span>', "new")
     return amount_change(now / before - 1 if before else None)
@@ -146,9 +148,9 @@ def state(name: str) -> Cell:
 
 
 def outcomes(names: Sequence[str]) -> Cell:
-    """The last outcomes, oldest left."""
+    """The last outcomes as a strip, oldest on the left."""
     failed = sum(1 for name in names if name == "failure")
-    label = f"Last {pluralize(len(names), 'run')}, oldest left; {failed} failed"
+    label = f"Last {pluralize(len(names), 'run')}, oldest on the left; {failed} failed"
     return Cell(f'<img class="ph-image" src="{outcome_strip(names)}" alt="{label}" title="{label}">', failed)
 
 
@@ -160,12 +162,12 @@ def trend(values: Sequence[float | None], label: str) -> Cell:
 
 
 def by_day(values: Sequence[float], label: str) -> Cell:
-    """Counts, a column a day."""
+    """Counts per day as columns."""
     return Cell(f'<img class="ph-image" src="{column_sparkline(values)}" alt="{html(label)}">', sum(values))
 
 
 def timestamp(moment: datetime | None, zone: ZoneInfo) -> Cell:
-    """In the viewer's time, UTC on hover."""
+    """A moment in the time zone of the viewer, with UTC in the tooltip."""
     if moment is None:
         return Cell(formatting.NO_DATA, None)
     return Cell(stamp(moment, zone), moment.isoformat())

@@ -1,7 +1,4 @@
-"""The little CSS that Streamlit's theme cannot say. Two colours each: for light and for dark ground.
-
-A bordered panel: bold title, grey subtitle, and a figure or table inside.
-"""
+"""Bordered panels with title, subtitle and CSV button; figures; and the CSS that Streamlit's theme cannot express."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,10 +26,15 @@ CsvBuilder = Callable[[], tuple[Sequence[Column], Sequence[Row]]]
 
 @contextmanager
 def panel(
-    title: str, subtitle: str = "", *, key: str | None = None, csv: tuple[str, CsvBuilder] | None = None,
+    title: str,
+    subtitle: str = "",
+    *,
+    key: str | None = None,
+    csv: tuple[str, CsvBuilder] | None = None,
     stretch: bool = False,
-) -> Iterator[None]:  # fmt: skip
-    """`csv`: the name of a file and what makes its rows; `stretch`: as high as its neighbours in a grid."""
+) -> Iterator[None]:
+    """A bordered container. `csv`: the name of the file without extension, and a function that returns its columns and
+    rows. `stretch`: as high as its neighbours in a grid."""
     with st.container(border=True, key=key, gap="small", height="stretch" if stretch else "content"):
         head = f'<div class="ph-panel"><h3>{html(title)}</h3><span>{html(subtitle)}</span></div>'
         if csv:
@@ -45,6 +47,7 @@ def panel(
 
 
 def figure(spec: dict[str, Any], key: str, alt: str, *, opens: bool = False) -> None:
-    """`opens`: a click on a point leads to the address that is the first of its customdata."""
+    """A Plotly figure. `alt`: its description for screen readers. `opens`: a click on a point opens the URL that is the
+    first value of its `customdata`."""
     name = f"opens-{key}" if opens else key
     st.plotly_chart(UncheckedFigure(spec), key=name, config=CONFIG, theme="streamlit", alt=alt)

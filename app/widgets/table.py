@@ -1,8 +1,8 @@
-"""Pages of long lists: of those that the database pages, older and newer ones; of those that are read as a whole, any
-page.
+"""Tables as HTML, which unlike Streamlit's canvas have links, tooltips and text; sorted in the browser; with CSV export
+and pages.
 
-Tables as HTML: real links, hovers and words instead of a picture of them; sorted in the browser by a click on a
-head; the same rows as CSV.
+Lists that the database pages have buttons for newer and older rows (`pager`); lists in memory have page numbers
+(`paginate`).
 """
 
 import csv
@@ -27,16 +27,16 @@ T = TypeVar("T")
 def paginate(
     items: Sequence[T], name: str, noun: str, *, reset_key: Hashable = None, default: int = 0, size: int = PAGE_SIZE
 ) -> Sequence[T]:
-    """The page that is chosen, after a line that says which of how many items it has; all of them, and no line, where
-    they fit on one page. `name` is that of the list, `what` the plural of its items. Another `of`, such as the text
-    of a search, starts at the page with the item at `default` again."""
+    """The items of the selected page, after a row of page numbers; all items, without this row, if they fit on one
+    page. `name` identifies the list, `noun` is the plural of its items. A new `reset_key`, such as the text of a
+    search, selects the page of the item at index `default`."""
     if len(items) <= size:
         return items
     pages = -(-len(items) // size)
-    question = sha256(repr(reset_key).encode()).hexdigest()[:12]
+    list_key = sha256(repr(reset_key).encode()).hexdigest()[:12]
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"pages-{name}"):
-        place = st.pagination(pages, default=min(default // size + 1, pages), key=f"page-{name}-{question}")
-        first = (place - 1) * size
+        page = st.pagination(pages, default=min(default // size + 1, pages), key=f"page-{name}-{list_key}")
+        first = (page - 1) * size
         shown = items[first : first + size]
         st.caption(_range_text(first, len(shown), len(items), noun), width="content")
     return shown
@@ -47,7 +47,7 @@ def _range_text(first: int, shown: int, total: int, noun: str) -> str:
 
 
 def current_cursor(reset_key: Hashable) -> str | None:
-    """Where the page begins; another question starts at the newest again."""
+    """The cursor of the selected page; None for the first one. A new `reset_key` selects the first page."""
     if st.session_state.get(_RESET_KEY) != reset_key:
         st.session_state[_RESET_KEY], st.session_state[_CURSORS_KEY] = reset_key, []
     trail: list[str] = st.session_state[_CURSORS_KEY]
@@ -77,15 +77,14 @@ def _next_page(next_cursor: str) -> None:
 
 
 Row = Sequence[Cell]
-# Rows are sorted in the browser by so many characters of a text.
+# The browser sorts texts by at most this many characters.
 _MAX_SORT_KEY = 200
 
 
 @dataclass(frozen=True)
 class Column:
-    """`wide_only`: what a phone leaves out; `desk_only`: what a small window leaves out, too. `fluid`: takes the room
-    that the others leave, and cuts what is longer. `unit` stands in the head of the file: its values are plain
-    numbers."""
+    """`show`: `wide_only` is hidden on phones, `desk_only` also in small windows. `fluid`: takes the remaining width
+    and clips longer text. `unit`: the unit in the header of the CSV file, where values are plain numbers."""
 
     label: str
     align: Literal["left", "right"] = "left"
@@ -97,17 +96,24 @@ class Column:
 
 
 def table(name: str, columns: Sequence[Column], rows: Sequence[Row], *, caption: str) -> None:
-    """`name` keeps the chosen order when the rows are drawn anew; `caption` is read out, not seen."""
+    """A table. `name`: the key under which the browser keeps the sort order; `caption`: text for screen readers."""
     st.html(table_html(name, columns, rows, caption))
 
 
 @st.fragment
 def long_table(
-    name: str, columns: Sequence[Column], items: Sequence[T], rows: Callable[[Sequence[T]], Sequence[Row]], *,
-    caption: str, noun: str, reset_key: Hashable = None, size: int = PAGE_SIZE,
-) -> None:  # fmt: skip
-    """A table of any length, page by page. `rows` makes the rows of a page; `what` is the plural of the items; another
-    `of`, such as an order or a search, starts at the first page again."""
+    name: str,
+    columns: Sequence[Column],
+    items: Sequence[T],
+    rows: Callable[[Sequence[T]], Sequence[Row]],
+    *,
+    caption: str,
+    noun: str,
+    reset_key: Hashable = None,
+    size: int = PAGE_SIZE,
+) -> None:
+    """A table with pages. `rows`: makes the rows of the items of one page; `noun`: the plural of the items; a new
+    `reset_key`, such as an order or a search, selects the first page."""
     table(name, columns, rows(paginate(items, name, noun, reset_key=reset_key, size=size)), caption=caption)
 
 
@@ -122,7 +128,7 @@ def table_html(name: str, columns: Sequence[Column], rows: Sequence[Row], captio
 
 
 def as_csv(columns: Sequence[Column], rows: Sequence[Row]) -> str:
-    """RFC 4180; text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    """The rows as CSV (RFC 4180). Text that a spreadsheet would evaluate as a formula gets a leading apostrophe."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(f"{column.label} ({column.unit})" if column.unit else column.label for column in columns)
@@ -131,11 +137,18 @@ def as_csv(columns: Sequence[Column], rows: Sequence[Row]) -> str:
 
 
 def csv_button(name: str, build: Callable[[], tuple[Sequence[Column], Sequence[Row]]]) -> None:
-    """The rows are made when they are asked for."""
+    """A download button; `build` runs only when it is clicked."""
     st.download_button(
-        "CSV", lambda: as_csv(*build()), f"{name}.csv", "text/csv", key=f"csv-{name}", icon=":material/download:",
-        type="tertiary", on_click="ignore", help="These rows as a file",
-    )  # fmt: skip
+        "CSV",
+        lambda: as_csv(*build()),
+        f"{name}.csv",
+        "text/csv",
+        key=f"csv-{name}",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+        help="Download these rows as CSV",
+    )
 
 
 def _csv_value(cell: Cell) -> str | float | int:

@@ -1,4 +1,4 @@
-"""Untrusted text in places that read Markdown or HTML."""
+"""Escaping of untrusted text for Markdown and HTML."""
 
 import re
 from html import escape
@@ -6,19 +6,19 @@ from html import escape
 from core.text import printable
 
 _ACTIVE = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&^=\"'])")
-# What Streamlit looks for once the text is read, when no backslash is left: addresses and mail addresses to link, names
-# of icons and emoji, and arrows and dashes between blanks. A time of day is none of them.
+# Streamlit replaces these after Markdown is parsed, when backslashes no longer protect them: URLs and mail addresses,
+# names of icons and emoji, and arrows and dashes between blanks. Times of day are not affected.
 _AUTOLINK = re.compile(
     r"https?:(?=//)|www(?=\.)|(?<=[-.\w+])@(?=[-\w])|:(?!\d\d:)(?=[\w+/-]{1,100}:)|(?<!\S)[<>~-](?=(?:->|[->=])(?!\S))",
     re.IGNORECASE,
 )
-# Seen nowhere, and no place for a line break.
+# Invisible, and prevents a line break.
 _WORD_JOINER = "\u2060"
 
 
 def markdown(text: object) -> str:
-    """Shown as it is by st.markdown and by labels: nothing in it formats, links or becomes an icon or a formula. Where
-    it would have, what is copied from the page holds an invisible word joiner (U+2060)."""
+    """Text that st.markdown and labels show literally, on one line, without formatting, links, icons or formulas. Text
+    copied from the page may contain invisible word joiners (U+2060) that prevent these."""
     shown = " ".join(printable(str(text)).split())
     return _ACTIVE.sub(r"\\\1", _AUTOLINK.sub(rf"\g<0>{_WORD_JOINER}", shown))
 
@@ -28,5 +28,5 @@ def html(text: object) -> str:
 
 
 def truncate(text: str, max_length: int = 160) -> str:
-    """At most so many characters, the last of them an ellipsis where the text is longer."""
+    """At most `max_length` characters; a longer text ends with an ellipsis."""
     return text if len(text) <= max_length else f"{text[: max_length - 1]}…"

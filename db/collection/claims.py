@@ -1,6 +1,7 @@
-"""One writer of a repository's runs at a time, and one program that does a chore.
+"""Locks and claims: the row locks of writers, the advisory locks of work that one program does at a time, and the
+leases by which collectors share the repositories.
 
-Claims: which collector looks after what. A claim ends by itself when its holder stops renewing it.
+A claim expires when its holder stops renewing it.
 """
 
 import math
@@ -12,11 +13,12 @@ from enum import IntEnum
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.orm import Session
 
+from db.enums import ClaimKind
 from db.models import Claim, Repository
 
 
 class AdvisoryLock(IntEnum):
-    """Keys of PostgreSQL's advisory locks: any numbers, as long as they stay."""
+    """Keys of PostgreSQL's advisory locks. Any numbers do, as long as they do not change."""
 
     CLAIMS = 7_233_020
     ROLLUPS = 7_233_021
@@ -24,14 +26,17 @@ class AdvisoryLock(IntEnum):
 
 
 def acquire_lock(session: Session, lock: AdvisoryLock) -> None:
-    """Waits for others who are at it, until the transaction ends. On SQLite write_scope does that."""
+    """Waits for the lock and holds it until the transaction ends. Does nothing on SQLite, where write_scope takes the
+    only write lock."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": int(lock)})
 
 
 def lock_repositories(session: Session, repository_ids: Collection[int]) -> dict[int, Repository]:
-    """Those that are known, held until the transaction ends: who reads a run, compares and writes it must not cross
-    another who does the same. On PostgreSQL rows are locked, in the order of ids; SQLite has one writer anyway."""
+    """Returns the stored repositories among these by id, locked until the transaction ends.
+
+    A transaction that reads a run, compares and writes it must not interleave with another one that does the same. On
+    PostgreSQL rows are locked in the order of ids; SQLite has one writer anyway."""
     query = select(Repository).where(Repository.id.in_(list(repository_ids))).order_by(Repository.id)
     return {row.id: row for row in session.scalars(query.with_for_update(key_share=True))}
 
@@ -41,16 +46,16 @@ def lock_repository(session: Session, repository_id: int) -> None:
         lock_repositories(session, [repository_id])
 
 
-# A collector that dies is taken over after this long, plus the time between two renewals.
+# The claims of a collector that dies are free after this long; another one takes them with its next renewal.
 LEASE_DURATION = timedelta(seconds=30)
-LEADER_CLAIM = "*chores"
-_ALIVE_PREFIX = "*alive/"
+LEADER_CLAIM = "leader"
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """What this collector holds now; `gained` since the last time. `collectors` are alive, this one included; `leads`:
-    this one does the chores that only one may do."""
+    """The claims that a collector holds. `names` are its repositories, `gained` those that it did not hold at the
+    previous renewal, `collectors` counts the live collectors with this one. `is_leader`: it does the work that one
+    collector does for all."""
 
     names: frozenset[str]
     gained: frozenset[str]
@@ -58,50 +63,56 @@ class Assignment:
     is_leader: bool
 
 
+_Claims = dict[tuple[str, str], Claim]
+
+
 def renew_claims(
     session: Session, holder: str, repositories: Sequence[str], now: datetime, *, pinned: Collection[str] = ()
 ) -> Assignment:
-    """Keeps what is held, takes what is free up to a fair share, gives back what is above it unless it is `busy`.
-    `now` is used on SQLite; several machines agree on PostgreSQL's own clock."""
+    """Renews the claims of the holder, takes free repositories up to a fair share, and releases those above the share
+    unless they are `pinned`. `now` is used on SQLite; on PostgreSQL the server's clock is used, which all machines
+    share."""
     acquire_lock(session, AdvisoryLock.CLAIMS)
     if session.get_bind().dialect.name == "postgresql":
         now = session.scalar(select(func.clock_timestamp())) or now
     session.execute(delete(Claim).where(Claim.expires_at < now))
-    held = {row.name: row for row in session.scalars(select(Claim))}
-    _claim(session, held, _ALIVE_PREFIX + holder, holder, now)
-    collectors = sum(name.startswith(_ALIVE_PREFIX) for name in held)
+    claims: _Claims = {(row.kind, row.name): row for row in session.scalars(select(Claim))}
+    _renew(session, claims, ClaimKind.LIVENESS, holder, holder, now)
+    collectors = sum(kind == ClaimKind.LIVENESS for kind, _ in claims)
+    held = {name: row for (kind, name), row in claims.items() if kind == ClaimKind.REPOSITORY}
     before = {name for name, row in held.items() if row.holder == holder}
-    fair = math.ceil(len(repositories) / collectors)
-    mine = [name for name in repositories if name in before]
-    for name in [name for name in reversed(mine) if name not in pinned][: max(len(mine) - fair, 0)]:
-        mine.remove(name)
+    share = math.ceil(len(repositories) / collectors)
+    names = [name for name in repositories if name in before]
+    for name in [name for name in reversed(names) if name not in pinned][: max(len(names) - share, 0)]:
+        names.remove(name)
         session.delete(held[name])
-    mine += [name for name in repositories if name not in held][: max(fair - len(mine), 0)]
-    for name in mine:
-        _claim(session, held, name, holder, now)
-    leads = LEADER_CLAIM not in held or held[LEADER_CLAIM].holder == holder
-    if leads:
-        _claim(session, held, LEADER_CLAIM, holder, now)
+    names += [name for name in repositories if name not in held][: max(share - len(names), 0)]
+    for name in names:
+        _renew(session, claims, ClaimKind.REPOSITORY, name, holder, now)
+    leader = claims.get((ClaimKind.LEADER, LEADER_CLAIM))
+    is_leader = leader is None or leader.holder == holder
+    if is_leader:
+        _renew(session, claims, ClaimKind.LEADER, LEADER_CLAIM, holder, now)
     session.flush()
-    return Assignment(frozenset(mine), frozenset(mine) - before, collectors, leads)
+    return Assignment(frozenset(names), frozenset(names) - before, collectors, is_leader)
 
 
 def has_other_collectors(session: Session, holder: str, now: datetime) -> bool:
-    """Whether another collector renews its claims. `now` is used on SQLite."""
+    """Returns whether another collector renews its claims. `now` is used on SQLite."""
     if session.get_bind().dialect.name == "postgresql":
         now = session.scalar(select(func.clock_timestamp())) or now
-    others = Claim.name.startswith(_ALIVE_PREFIX, autoescape=True), Claim.holder != holder, Claim.expires_at >= now
+    others = Claim.kind == ClaimKind.LIVENESS, Claim.holder != holder, Claim.expires_at >= now
     return session.scalar(select(Claim.name).where(*others).limit(1)) is not None
 
 
 def release_claims(session: Session, holder: str) -> None:
-    """The holder ends in order: others need not wait for its claims to run out."""
+    """Releases the claims of a holder that stops, so that others need not wait until they expire."""
     session.execute(delete(Claim).where(Claim.holder == holder))
 
 
-def _claim(session: Session, held: dict[str, Claim], name: str, holder: str, now: datetime) -> None:
-    row = held.get(name)
+def _renew(session: Session, claims: _Claims, kind: ClaimKind, name: str, holder: str, now: datetime) -> None:
+    row = claims.get((kind, name))
     if row is None:
-        row = held[name] = Claim(name=name, holder=holder, expires_at=now + LEASE_DURATION)
+        row = claims[kind, name] = Claim(kind=kind, name=name, holder=holder, expires_at=now + LEASE_DURATION)
         session.add(row)
     row.expires_at = now + LEASE_DURATION

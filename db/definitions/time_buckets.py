@@ -13,6 +13,9 @@ HOUR, DAY = 0, 1
 BUCKET_HOURS = (1, 24, 4 * 24, 16 * 24, 64 * 24)
 COARSEST = len(BUCKET_HOURS) - 1
 RESOLUTION_SHIFT = 32
+HOURS_PER_WEEK = 168
+# 1970 began on a Thursday: its first hour is this hour of a week that begins on Monday.
+EPOCH_HOUR_OF_WEEK = 72
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,16 @@ def children(bucket: int) -> list[int]:
     return [bucket_id(level - 1, hour + k * step) for k in range(BUCKET_HOURS[level] // step)]
 
 
+def enclosing_bucket(bucket: int, resolution: int) -> int:
+    """The bucket of a coarser resolution that holds this one."""
+    return bucket_id(resolution, start_hour(bucket))
+
+
+def parents(buckets: Sequence[int]) -> list[int]:
+    """The buckets one resolution above, of buckets of one resolution; ascending, each once."""
+    return sorted({enclosing_bucket(bucket, resolution_of(bucket) + 1) for bucket in buckets})
+
+
 def day_of(time: datetime) -> int:
     return (time - _EPOCH) // timedelta(days=1)
 
@@ -62,8 +75,8 @@ def start_of_day(day: int) -> datetime:
 
 
 def hour_of_week(hour: int) -> int:
-    """From 0 (Monday, 0 h UTC) to 167; `hour` in whole hours since 1970, which began on a Thursday."""
-    return (hour + 72) % 168
+    """From 0 (Monday, 0 h UTC) to 167; `hour` in whole hours since 1970."""
+    return (hour + EPOCH_HOUR_OF_WEEK) % HOURS_PER_WEEK
 
 
 def cover_window(window: Window, hours_from: datetime, *, coarsest: int = COARSEST) -> Coverage:

@@ -126,10 +126,12 @@ class RunGap(Base):
 
 
 class Claim(Base):
-    """Which collector looks after what, until when: a name of a repository, or the chores that one of them does."""
+    """A lease that a collector (`holder`) renews until it stops; see ClaimKind. `name` is the full name of a
+    repository, the constant of the leader, or the name of the collector."""
 
     __tablename__ = "claims"
 
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
     name: Mapped[str] = mapped_column(String(300), primary_key=True)
     holder: Mapped[str] = mapped_column(String(100), index=True)
     expires_at: Mapped[datetime]

@@ -33,23 +33,26 @@ def merge_attempt(attempt: Attempt, incoming: AttemptRecord | RunRecord) -> bool
 
     `attempt` is a stored row, or a new one that has only its key. A `RunRecord` reports the state of the run's latest
     attempt and must carry the number of this attempt. Two reports of a completed attempt with different conclusions
-    are told apart by `updated_at`. `first_completed_at` is the earliest `updated_at` of a completed report: GitHub
-    updates old runs without news, so the earliest is the closest to the end of the attempt.
+    are told apart by `updated_at`. `first_completed_at` is the earliest `updated_at` of the reports with the stored
+    conclusion: GitHub updates old runs without news, so the earliest is the closest to the end of the attempt.
     """
     report = _attempt_of(incoming) if isinstance(incoming, RunRecord) else incoming
     changes: dict[str, Any] = {}
     if _is_later(attempt, report):
         changes["status"], changes["conclusion"] = report.status, report.conclusion or attempt.conclusion
+    if report.status == Status.COMPLETED:
+        if attempt.first_completed_at is None or ("status" in changes and report.conclusion != attempt.conclusion):
+            changes["first_completed_at"] = report.updated_at
+        elif report.conclusion == attempt.conclusion:
+            changes["first_completed_at"] = min(attempt.first_completed_at, report.updated_at)
     if report.actor and (report is incoming or attempt.actor is None):
         changes["actor"] = report.actor
     # Where GitHub names no start of the attempt, the record holds the creation of the run, which is earlier.
     changes["started_at"] = _latest(attempt.started_at, report.started_at)
-    if report.status == Status.COMPLETED:
-        changes["first_completed_at"] = _earliest(attempt.first_completed_at, report.updated_at)
-        if attempt.completed_at is None:
-            # An estimate until the sums of the run are computed from its jobs.
-            changes["completed_at"] = report.updated_at
-            changes["duration_seconds"] = span_seconds(changes["started_at"], report.updated_at)
+    if report.status == Status.COMPLETED and attempt.completed_at is None:
+        # An estimate until the sums of the run are computed from its jobs.
+        changes["completed_at"] = report.updated_at
+        changes["duration_seconds"] = span_seconds(changes["started_at"], report.updated_at)
     return _assign(attempt, changes)
 
 
@@ -109,7 +112,3 @@ def _assign(row: Attempt | Job, values: dict[str, Any]) -> bool:
 
 def _latest(first: datetime | None, second: datetime | None) -> datetime | None:
     return max(first, second) if first and second else first or second
-
-
-def _earliest(first: datetime | None, second: datetime) -> datetime:
-    return min(first, second) if first else second

@@ -1,11 +1,17 @@
-"""python ready.py MODULE …: imports each, which compiles it and all that it imports. A container cannot keep what
-Python compiles on its read-only file system, and would do so at every start and every health check. Fails, and with it
-the build, where something cannot be imported."""
+"""`python ready.py MODULE …`: imports each module and, of a package, all modules within.
+
+The file system of a container is read-only, so what Python compiles at an import cannot be saved there, and every start
+and every health check would compile again. The build of an image runs this script to compile in advance; it fails if a
+module cannot be imported.
+"""
 
 import sys
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
+
+# Run by alembic and by Streamlit, and not to be imported.
+EXCLUDED = ("db.migrations", "app.views", "app.shell", "app.main")
 
 
 def main(names: list[str]) -> int:
@@ -14,8 +20,7 @@ def main(names: list[str]) -> int:
     for name in names:
         module = import_module(name)
         for part in walk_packages(getattr(module, "__path__", ()), f"{name}."):
-            # Migrations run in alembic's hands alone; views and the shell in Streamlit's.
-            if not any(word in part.name for word in (".migrations", ".views", ".shell", ".main")):
+            if not part.name.startswith(EXCLUDED):
                 import_module(part.name)
     return 0
 

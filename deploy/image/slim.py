@@ -1,6 +1,8 @@
-"""python slim.py SITE_PACKAGES: removes from installed packages what no program reads while it runs: their tests,
-headers and types, Jupyter's copies of charting libraries, and the parts of Arrow that speak to clouds. Only for images;
-the build imports every program afterwards, so that nothing that is needed can go unnoticed."""
+"""`python slim.py SITE_PACKAGES`: removes from installed packages what no program needs at run time.
+
+That is tests, headers and types, the copies of charting libraries for Jupyter, and the parts of Arrow that access cloud
+storage. The build of an image imports every program afterwards (ready.py), and fails if a needed file is missing.
+"""
 
 import shutil
 import sys
@@ -22,15 +24,15 @@ FILES = (
     "**/*.pxi",
     "**/*.h",
     "**/*.hpp",
-    # The browser has Plotly from Streamlit; this copy is for pages that Plotly writes itself.
+    # Streamlit serves its own copy of Plotly; this one is for HTML files that Plotly writes.
     "plotly/package_data/plotly.min.js",
-    # Arrow over networks and clouds' file systems: pyarrow asks for each only when it is used.
+    # Arrow over networks, and cloud file systems: pyarrow loads each library when it is used.
     "pyarrow/*flight*",
     "pyarrow/*s3*",
     "pyarrow/*gcsfs*",
     "pyarrow/*azurefs*",
     "pyarrow/*hdfs*",
-    # Wheels know no links: the same file three times, and only the name with the first number is asked for.
+    # Wheels have no symbolic links: the same file three times, of which only the name with the first number is loaded.
     "pyarrow/libarrow_python.so",
     "pyarrow/libarrow_python.so.*.*.*",
 )

@@ -1,7 +1,8 @@
-"""python -m deploy.supply.audit [--strict]: known vulnerabilities of what the product runs on.
+"""`python -m deploy.supply.audit [--strict]`: known vulnerabilities of the packages that are shipped with the product.
 
-Exit code 1 when there are any. A package that no reachable index could check is reported in one line; with --strict
-that is exit code 1 as well. pip-audit is looked for in .venv/audit (`make audit` installs it there)."""
+The exit code is 1 if there are any. Packages that no reachable index can check are reported in one line; with --strict
+the exit code is then 1, too. pip-audit runs in .venv/audit, where `make audit` installs it.
+"""
 
 import json
 import subprocess
@@ -33,7 +34,7 @@ def _pip_audit(python: Path, file: str) -> tuple[str, str]:
     """(standard output, standard error)."""
     command = [str(python), "-m", "pip_audit", "-r", file, "--no-deps", "--disable-pip", "--format", "json"]
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             [*command, "--progress-spinner", "off"],
             capture_output=True,
             text=True,
@@ -41,38 +42,36 @@ def _pip_audit(python: Path, file: str) -> tuple[str, str]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return "", f"no answer within {_TIMEOUT_SECONDS} s"
+        return "", f"pip-audit did not finish within {_TIMEOUT_SECONDS} s"
     except OSError:
-        return "", f"pip-audit could not be installed; {INSTALL_LOG} says why"
-    if "No module named pip_audit" in done.stderr:
-        return "", f"pip-audit could not be installed; {INSTALL_LOG} says why"
-    return done.stdout, done.stderr
+        return "", f"pip-audit is not installed; see {INSTALL_LOG}"
+    if "No module named pip_audit" in result.stderr:
+        return "", f"pip-audit is not installed; see {INSTALL_LOG}"
+    return result.stdout, result.stderr
 
 
 def summarize(output: str, error: str, *, strict: bool = False) -> tuple[int, list[str]]:
-    """(exit code, lines) for what pip-audit printed."""
-    unchecked = int(strict)
+    """(exit code, lines) for the output of pip-audit."""
+    unchecked_status = int(strict)
     try:
         packages: list[dict[str, Any]] = json.loads(output)["dependencies"]
     except (ValueError, KeyError, TypeError):
-        why = (error.strip().splitlines() or ["pip-audit printed nothing"])[-1]
-        return unchecked, [f"Vulnerabilities: NOT CHECKED: {why[:200]}"]
-    known = [
+        reason = (error.strip().splitlines() or ["pip-audit printed nothing"])[-1]
+        return unchecked_status, [f"Vulnerabilities: NOT CHECKED: {reason[:200]}"]
+    flaws = [
         f"{package['name']} {package['version']}: {flaw['id']}, fixed in "
         f"{', '.join(flaw['fix_versions']) or 'none yet'}"
         for package in packages
         for flaw in package.get("vulns", ())
     ]
-    unknown = [package["name"] for package in packages if "skip_reason" in package]
-    if len(unknown) == len(packages):
-        return unchecked, ["Vulnerabilities: NOT CHECKED: no index that is reachable here knows any of the packages."]
-    lines = known or [f"Vulnerabilities: none known in {len(packages) - len(unknown)} packages."]
-    if unknown:
-        more = f" and {len(unknown) - _MAX_SHOWN} more" if len(unknown) > _MAX_SHOWN else ""
-        lines.append(
-            f"Vulnerabilities: NOT CHECKED, the index does not know them: {', '.join(unknown[:_MAX_SHOWN])}{more}."
-        )
-    return (1 if known or (unknown and strict) else 0), lines
+    unchecked = [package["name"] for package in packages if "skip_reason" in package]
+    if len(unchecked) == len(packages):
+        return unchecked_status, ["Vulnerabilities: NOT CHECKED: no reachable index has any of the packages."]
+    lines = flaws or [f"Vulnerabilities: none known in {len(packages) - len(unchecked)} packages."]
+    if unchecked:
+        more = f" and {len(unchecked) - _MAX_SHOWN} more" if len(unchecked) > _MAX_SHOWN else ""
+        lines.append(f"Vulnerabilities: NOT CHECKED, not in the index: {', '.join(unchecked[:_MAX_SHOWN])}{more}.")
+    return (1 if flaws or (unchecked and strict) else 0), lines
 
 
 if __name__ == "__main__":

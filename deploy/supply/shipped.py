@@ -1,4 +1,4 @@
-"""python -m deploy.supply.shipped: what the product runs on, with all that it brings along, as it is installed here."""
+"""`python -m deploy.supply.shipped`: the installed versions of the packages that are shipped with the product."""
 
 import re
 import sys
@@ -12,32 +12,33 @@ REQUIREMENTS = Path(__file__).parents[2] / "requirements.txt"
 
 
 def shipped(requirements: Path) -> dict[str, Distribution]:
-    """What these lines bring along on this machine, by its name. Raises SystemExit where it is not installed."""
-    lines = (each.split("#")[0].strip() for each in requirements.read_text("utf-8").splitlines())
-    waiting = [Requirement(each) for each in lines if each and not each.startswith("-")]
-    found: dict[str, Distribution] = {}
-    seen: set[tuple[str, frozenset[str]]] = set()
-    while waiting:
-        wanted = waiting.pop()
-        key = (_normalized_name(wanted.name), frozenset(wanted.extras))
-        if key in seen or not _applies(wanted, ("",)):
+    """The required packages and their dependencies on this platform, by normalized name. Raises SystemExit if one is
+    not installed."""
+    lines = (line.split("#")[0].strip() for line in requirements.read_text("utf-8").splitlines())
+    queue = [Requirement(line) for line in lines if line and not line.startswith("-")]
+    packages: dict[str, Distribution] = {}
+    visited: set[tuple[str, frozenset[str]]] = set()
+    while queue:
+        requirement = queue.pop()
+        key = (_normalized_name(requirement.name), frozenset(requirement.extras))
+        if key in visited or not _applies(requirement, ("",)):
             continue
-        seen.add(key)
+        visited.add(key)
         try:
-            found[key[0]] = distribution(wanted.name)
+            packages[key[0]] = distribution(requirement.name)
         except PackageNotFoundError:
-            raise SystemExit(f"{wanted.name} is not installed: pip install -r {requirements.name}") from None
-        needs = map(Requirement, found[key[0]].requires or ())
-        waiting += [_without_marker(each) for each in needs if _applies(each, key[1] or ("",))]
-    return dict(sorted(found.items()))
+            raise SystemExit(f"{requirement.name} is not installed: pip install -r {requirements.name}") from None
+        dependencies = map(Requirement, packages[key[0]].requires or ())
+        queue += [_without_marker(dependency) for dependency in dependencies if _applies(dependency, key[1] or ("",))]
+    return dict(sorted(packages.items()))
 
 
 def _applies(requirement: Requirement, extras: Iterable[str]) -> bool:
-    return requirement.marker is None or any(requirement.marker.evaluate({"extra": each}) for each in extras)
+    return requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in extras)
 
 
 def _without_marker(requirement: Requirement) -> Requirement:
-    """It holds: its mark may name an extra, which it would not be asked for again."""
+    """The marker applies; it may depend on an extra, with which it would not be evaluated again."""
     requirement.marker = None
     return requirement
 

@@ -1,4 +1,4 @@
-"""Somebody who looks: at the pages in a real browser, and at the API."""
+"""A client of the trial: the pages in a real browser, and requests to the API."""
 
 import socket
 import time
@@ -20,15 +20,15 @@ _CHART_TRACE = ".js-plotly-plot .main-svg .trace"
 
 
 def fetch(path: str, base: str = API) -> tuple[int, dict[str, Any]]:
-    """(status, answer); status 0 where nobody answers."""
+    """(status, JSON). The status is 0 if no response arrives."""
     try:
-        answer = requests.get(base + path, timeout=6)
+        response = requests.get(base + path, timeout=6)
     except requests.RequestException:
         return 0, {}
     try:
-        return answer.status_code, answer.json()
+        return response.status_code, response.json()
     except ValueError:
-        return answer.status_code, {}
+        return response.status_code, {}
 
 
 def run_count() -> int:
@@ -46,9 +46,9 @@ def browser_page() -> Iterator[Page]:
 
 
 def wait_for_chart(page: Page, seconds: float) -> None:
-    """As somebody who loads the page again until it is there, and then only looks."""
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
+    """Loads the page until the dashboard answers, and then waits without a reload. Raises TrialFailed."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
         try:
             if page.url.startswith(APP) or page.goto(APP, wait_until="commit", timeout=5000):
                 page.locator(_CHART_TRACE).first.wait_for(timeout=5000, state="attached")
@@ -56,7 +56,7 @@ def wait_for_chart(page: Page, seconds: float) -> None:
         except Error:
             if not page.url.startswith(APP):
                 time.sleep(0.3)
-    raise TrialFailed(f"no chart after {seconds:.0f} s; the page says: {page.inner_text('body')[:300]}")
+    raise TrialFailed(f"no chart within {seconds:.0f} s; text of the page: {page.inner_text('body')[:300]}")
 
 
 def check_banner(page: Page) -> None:
@@ -65,7 +65,7 @@ def check_banner(page: Page) -> None:
         try:
             page.locator(".ph-demo").first.wait_for(timeout=30_000)
         except Error as error:
-            raise TrialFailed(f"/{path} does not say that it is a demo") from error
+            raise TrialFailed(f"/{path} does not show the banner of the demo") from error
 
 
 def expect_text(page: Page, text: str, seconds: float) -> None:
@@ -76,7 +76,7 @@ def expect_text(page: Page, text: str, seconds: float) -> None:
 
 
 def open_request() -> socket.socket:
-    """A request whose end the API waits for: it announces more than it sends."""
+    """Sends the beginning of a request and leaves the API waiting for the rest."""
     connection = socket.create_connection(("127.0.0.1", urlsplit(API).port or 80), timeout=5)
     connection.sendall(
         b"POST /api/alerts/silences HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

@@ -11,14 +11,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.formatting import format_time
-from db.enums import BackfillPhase, InboxState, Liveness, LogState
+from db.enums import BackfillPhase, ClaimKind, InboxState, Liveness, LogState
 from db.models import Backfill, Claim, Heartbeat, InboxItem, JobLog, Repository, Run, RunGap, SyncState, Workflow
 from db.repositories.repository_queries import HeartbeatRow, heartbeat_row
 from db.webhook_inbox import InboxSummary, inbox_summary
 from health.completeness.gaps import LogCounts, MissingData, MissingRunNumbers, RepositoryCompleteness, recorded_gaps
 from health.completeness.service import find_missing
 
-_MAIN_HEARTBEAT, _ALIVE_PREFIX = "collector", "*alive/"
+_MAIN_HEARTBEAT = "collector"
 _DEFAULT_POLL = timedelta(minutes=5)
 _GRACE = timedelta(seconds=60)
 # A beat waits while others write; several in a row do not.
@@ -231,10 +231,10 @@ def _collectors(
     """The only one of an SQLite file has no heartbeat but the main one."""
     held: dict[str, int] = defaultdict(int)
     alive: set[str] = set()
-    for name, holder in session.execute(select(Claim.name, Claim.holder).where(Claim.expires_at >= now)):
-        if name.startswith(_ALIVE_PREFIX):
+    for kind, holder in session.execute(select(Claim.kind, Claim.holder).where(Claim.expires_at >= now)):
+        if kind == ClaimKind.LIVENESS:
             alive.add(holder)
-        elif not name.startswith("*"):
+        elif kind == ClaimKind.REPOSITORY:
             held[holder] += 1
     told = {beat.name.removeprefix(f"{_MAIN_HEARTBEAT}/"): beat for beat in beats}
     if main and not told and not main.detail.get("command"):

@@ -8,7 +8,7 @@ UI, API and doctor share. How it is said stands in ledger_words.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from core.formatting import format_day, pluralize, run_numbers_text
 from db.definitions.scope import Window
@@ -27,6 +27,10 @@ class Gap:
     until: datetime | None = None
 
 
+# A backfill reads from a time that lies a little after the start of the requested window.
+_COVERAGE_TOLERANCE = timedelta(hours=1)
+
+
 @dataclass(frozen=True)
 class Completeness:
     """Since when every run is known (null: some repository's history is not complete), and how fresh that is."""
@@ -34,6 +38,10 @@ class Completeness:
     complete_since: datetime | None
     synced_at: datetime | None
     gaps: tuple[Gap, ...] = ()
+
+    def covers(self, since: datetime) -> bool:
+        """True where every run created since then is known."""
+        return self.complete_since is not None and self.complete_since <= since + _COVERAGE_TOLERANCE
 
 
 def run_number_gaps_text(workflow: str, gaps: int, missing: int, first: int, last: int) -> str:

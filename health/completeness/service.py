@@ -4,12 +4,11 @@ Completeness of the figures of a scope and a window, read once for a request or 
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import BindParameter, and_, bindparam, func, select
+from sqlalchemy import BindParameter, and_, bindparam, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from db.definitions.scope import Scope, Window
@@ -79,8 +78,9 @@ def find_missing(
 ) -> Mapping[int, MissingData]:
     """By repository. `absent` adds the run numbers that GitHub does not have."""
     found = dict(find_backfills_and_number_gaps(session, absent=absent))
-    for repository_id, unfilled in find_runs_without_jobs(session, repository_ids).items():
-        found[repository_id] = replace(found.get(repository_id, MissingData()), runs_without_jobs=unfilled)
+    (without_jobs,) = find_runs_without_jobs(session, repository_ids, _collector_seen_at(session))
+    for repository_id, runs in without_jobs.items():
+        found[repository_id] = replace(found.get(repository_id, MissingData()), runs_without_jobs=runs)
     return defaultdict(MissingData, found)
 
 
@@ -108,87 +108,101 @@ def _number_gaps(session: Session, absent: bool) -> dict[int, list[RunNumberGaps
 
 
 def find_runs_without_jobs(
-    session: Session, ids: Collection[int], window: Window | None = None
-) -> dict[int, RunsWithoutJobs]:
-    """By repository, runs without their jobs that were over for a while when the collector was last seen; with a window
-    only its runs."""
-    query, seen_at = _RUNS_WITHOUT_JOBS, execute(session, _COLLECTOR_SEEN_AT).scalar()
+    session: Session, ids: Collection[int], seen_at: datetime | None, windows: Sequence[Window] = ()
+) -> list[dict[int, RunsWithoutJobs]]:
+    """Returns, by repository, the completed runs whose jobs are not stored although they ended well before `seen_at`,
+    when the collector last ran: one dictionary a window, or a single one of all runs without windows. Windows must not
+    overlap; one statement reads all of them."""
+    query = _RUNS_WITHOUT_JOBS
     if seen_at:
         query = query.where(_PENDING.updated_at < seen_at - _FETCH_DELAY)
-    if window:
-        query = query.where(_PENDING.created_at >= window.since, _PENDING.created_at < window.until)
-    return {row[0]: RunsWithoutJobs(*row[1:]) for row in execute(session, query, {_IDS.key: list(ids)})}
+    inside = [and_(_PENDING.created_at >= each.since, _PENDING.created_at < each.until) for each in windows]
+    if inside:
+        query = query.where(or_(*inside))
+    parameters = {_IDS.key: list(ids)}
+    if len(inside) < 2:
+        return [{row[0]: RunsWithoutJobs(*row[1:]) for row in execute(session, query, parameters)}]
+    number = case(*((condition, place) for place, condition in enumerate(inside)))
+    by_window: list[dict[int, RunsWithoutJobs]] = [{} for _ in inside]
+    for *row, place in execute(session, query.add_columns(number).group_by(number), parameters):
+        by_window[place][row[0]] = RunsWithoutJobs(*row[1:])
+    return by_window
+
+
+def _collector_seen_at(session: Session) -> datetime | None:
+    return execute(session, _COLLECTOR_SEEN_AT).scalar()
 
 
 @dataclass(frozen=True)
 class RepositoryOverview:
-    """What is known of all repositories, monitored or not, whatever the window: read once for a request or a page.
-    `missing` by repository id, without runs that lack their jobs."""
+    """The state of all repositories, monitored or not, independent of any window. `missing` is by repository id and
+    leaves out runs without jobs. `collector_seen_at` is the last heartbeat of a collector, null before the first."""
 
     repositories: list[RepositoryRow]
     unresolved: list[TargetRow]
     missing: Mapping[int, MissingData]
+    collector_seen_at: datetime | None = None
 
 
-# Where a session keeps it: the key is there, with null, in sessions that ask more than once and end soon.
-OVERVIEW_KEY = "collected"
+@dataclass(frozen=True)
+class PeriodCompleteness:
+    """Completeness of a window and of its previous period (Window.before)."""
+
+    current: Completeness
+    previous: Completeness
 
 
 def read_overview(session: Session) -> RepositoryOverview:
+    """Reads the state of all repositories. The number of statements does not depend on how many there are."""
     rows = list_repositories(session, monitored_only=False)
     missing = find_backfills_and_number_gaps(session)
-    return RepositoryOverview(rows, unresolved_targets(session, [row.repo for row in rows if row.monitored]), missing)
+    unresolved = unresolved_targets(session, [row.repo for row in rows if row.monitored])
+    return RepositoryOverview(rows, unresolved, missing, _collector_seen_at(session))
 
 
-def completeness(session: Session, scope: Scope, window: Window | None = None) -> Completeness:
-    """Complete since the latest such time of the scope's repositories; synced at the earliest. With a window only
-    gaps that may be about its runs."""
-    known, named = cached_overview(session), frozenset(scope.repos)
-    rows = [row for row in known.repositories if (row.repo in named if named else row.monitored)]
+def read_completeness(
+    session: Session, scope: Scope, window: Window | None = None, overview: RepositoryOverview | None = None
+) -> Completeness:
+    """Returns the completeness of the runs of a scope: complete since the latest `complete_since` of its repositories,
+    synced at their earliest `synced_at`. With a window, gaps outside of it are left out. `overview` is read where it is
+    not given."""
+    return _read_windows(session, scope, (window,) if window else (), overview or read_overview(session))[0]
+
+
+def read_periods(
+    session: Session, scope: Scope, window: Window, overview: RepositoryOverview | None = None
+) -> PeriodCompleteness:
+    """Returns the completeness of a window and of its previous period with the statements of one of them."""
+    windows = window, window.before()
+    return PeriodCompleteness(*_read_windows(session, scope, windows, overview or read_overview(session)))
+
+
+def _read_windows(
+    session: Session, scope: Scope, windows: Sequence[Window], overview: RepositoryOverview
+) -> list[Completeness]:
+    """Returns one item a window; one in all without windows."""
+    names = frozenset(scope.repos)
+    rows = [row for row in overview.repositories if (row.repo in names if names else row.monitored)]
     rows = [row for row in rows if row.is_collectable]
     since = [row.complete_since for row in rows]
     synced = [row.synced_at for row in rows]
-    unfilled = find_runs_without_jobs(session, [row.id for row in rows], window)
-    gaps = [
-        gap for row in rows
-        for gap in _gaps(row, replace(known.missing.get(row.id, MissingData()), runs_without_jobs=unfilled.get(row.id)))
-    ]  # fmt: skip
-    mine = {row.repo.lower() for row in rows}
-    gaps += [
+    lower_names = {row.repo.lower() for row in rows}
+    unreadable = [
         Gap(target.name, "unreadable", target.error or "")
-        for target in known.unresolved
-        if target.name.lower() not in mine and (not named or target.name in named)
+        for target in overview.unresolved
+        if target.name.lower() not in lower_names and (not names or target.name in names)
     ]
-    return Completeness(
-        complete_since=max((time for time in since if time), default=None) if all(since) else None,
-        synced_at=min((time for time in synced if time), default=None) if all(synced) else None,
-        gaps=gaps_in_window(gaps, window) if window else tuple(gaps),
-    )
+    without_jobs = find_runs_without_jobs(session, [row.id for row in rows], overview.collector_seen_at, windows)
+    complete_since = max((time for time in since if time), default=None) if all(since) else None
+    synced_at = min((time for time in synced if time), default=None) if all(synced) else None
+    completeness = []
+    for place, by_repository in enumerate(without_jobs):
+        gaps = [gap for row in rows for gap in _gaps(row, overview.missing, by_repository.get(row.id))] + unreadable
+        shown = gaps_in_window(gaps, windows[place]) if windows else tuple(gaps)
+        completeness.append(Completeness(complete_since, synced_at, shown))
+    return completeness
 
 
-def cached_overview(session: Session) -> RepositoryOverview:
-    """From the session where it is kept there."""
-    found = session.info.get(OVERVIEW_KEY)
-    if isinstance(found, RepositoryOverview):
-        return found
-    found = read_overview(session)
-    if OVERVIEW_KEY in session.info:
-        session.info[OVERVIEW_KEY] = found
-    return found
-
-
-@contextmanager
-def overview_cache(session: Session) -> Iterator[None]:
-    """What is known of all repositories is read once within it, where the session does not keep it anyway."""
-    if OVERVIEW_KEY in session.info:
-        yield
-        return
-    session.info[OVERVIEW_KEY] = None
-    try:
-        yield
-    finally:
-        del session.info[OVERVIEW_KEY]
-
-
-def _gaps(row: RepositoryRow, missing: MissingData) -> tuple[Gap, ...]:
-    return list_gaps(row.repo, row.error, row.synced_at, recorded_gaps(row.repo, row.gaps), missing)
+def _gaps(row: RepositoryRow, missing: Mapping[int, MissingData], runs: RunsWithoutJobs | None) -> tuple[Gap, ...]:
+    everything = replace(missing.get(row.id, MissingData()), runs_without_jobs=runs)
+    return list_gaps(row.repo, row.error, row.synced_at, recorded_gaps(row.repo, row.gaps), everything)

@@ -15,12 +15,13 @@ from db.definitions.scope import Scope, Window, bucket_start
 from db.enums import Interval
 from db.logs.log_queries import failure_cause
 from db.runs.run_queries import RunRow
+from health.completeness.service import PeriodCompleteness
 from health.insights import finding_queries
 from health.insights.finding_queries import FailedJob
 from health.insights.fingerprints import clusters, is_current, normalize
 from health.insights.fingerprints import fingerprint as make_fingerprint
+from health.metrics.branch_status import failing_streaks
 from health.metrics.queries import executor
-from health.metrics.queries.branch_status import failing_streaks
 from health.metrics.service import was_collected
 
 
@@ -103,7 +104,15 @@ def cause_of_run(session: Session, run_id: int, attempt: int) -> RunCause | None
     return RunCause(fingerprint, line, found.runs, found.workflows, found.first_at)
 
 
-def causes(session: Session, scope: Scope, window: Window, now: datetime, *, limit: int | None = None) -> Causes:
+def causes(
+    session: Session,
+    scope: Scope,
+    window: Window,
+    now: datetime,
+    *,
+    limit: int | None = None,
+    periods: PeriodCompleteness | None = None,
+) -> Causes:
     """All of them without a `limit`."""
     found, cut = _failed_jobs(session, scope, window)
     unnamed = finding_queries.failures_without_cause(session, scope, window)
@@ -112,7 +121,7 @@ def causes(session: Session, scope: Scope, window: Window, now: datetime, *, lim
     items = [_cause(names, key, jobs, window, broken) for key, jobs in grouped.items()]
     items.sort(key=lambda each: (-each.runs, -each.last_at.timestamp()))
     listed = _with_previous_counts(
-        session, scope, window, _with_history(session, scope, items[:limit], grouped), grouped
+        session, scope, window, _with_history(session, scope, items[:limit], grouped), grouped, periods
     )
     return Causes(listed, len(found), unnamed, cut, len(items))
 
@@ -192,10 +201,15 @@ def _with_history(
 
 
 def _with_previous_counts(
-    session: Session, scope: Scope, window: Window, found: Sequence[Cause], grouped: dict[str, list[FailedJob]]
+    session: Session,
+    scope: Scope,
+    window: Window,
+    found: Sequence[Cause],
+    grouped: dict[str, list[FailedJob]],
+    periods: PeriodCompleteness | None,
 ) -> list[Cause]:
     """With their runs in the period before."""
-    if not was_collected(session, scope, window):
+    if not was_collected(session, scope, window, periods=periods):
         return list(found)
     cause_of = {job.fingerprint: each.fingerprint for each in found for job in grouped[each.fingerprint]}
     runs: dict[str, set[int]] = defaultdict(set)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from db.definitions.scope import Scope, Window
 from db.enums import GroupBy, Interval, Outcome
+from health.completeness.service import PeriodCompleteness
 from health.insights import finding_queries
 from health.insights.finding_queries import Key
 from health.insights.flaky_queries import (
@@ -107,7 +108,9 @@ class FlakyWorkflow:
     before: int | None
 
 
-def flaky(session: Session, scope: Scope, window: Window) -> list[FlakyWorkflow]:
+def flaky(
+    session: Session, scope: Scope, window: Window, *, periods: PeriodCompleteness | None = None
+) -> list[FlakyWorkflow]:
     """The surest first. All runs of the window count; jobs are those of the newest 1,000 flaky runs."""
     counted = {key: counts for key, counts in count_flaky(session, scope, window).items() if counts.flaky}
     if not counted:
@@ -117,7 +120,7 @@ def flaky(session: Session, scope: Scope, window: Window) -> list[FlakyWorkflow]
     lately = Window(max(window.since, window.until - SAME_COMMIT_WINDOW), window.until)
     commits = finding_queries.count_same_commit_flakes(session, scope, lately)
     newest, jobs = newest_flaky(session, scope, window), _jobs(session, scope, window)
-    sure, before = _classify(session, scope, window, counted), _previous_counts(session, scope, window)
+    sure, before = _classify(session, scope, window, counted), _previous_counts(session, scope, window, periods)
     repos, names = executor.repository_names(session), executor.workflow_names(session)
     listed = []
     for key, counts in counted.items():
@@ -152,9 +155,11 @@ def _classify(
     }
 
 
-def _previous_counts(session: Session, scope: Scope, window: Window) -> Counter[Key] | None:
+def _previous_counts(
+    session: Session, scope: Scope, window: Window, periods: PeriodCompleteness | None
+) -> Counter[Key] | None:
     """Flaky runs by workflow; null where they were not collected."""
-    if not was_collected(session, scope, window):
+    if not was_collected(session, scope, window, periods=periods):
         return None
     found = count_flaky(session, scope, window.before())
     return Counter({key: counts.flaky for key, counts in found.items()})

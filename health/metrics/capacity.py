@@ -1,4 +1,4 @@
-"""Queues: how long jobs wait for which runner, and how many run at once."""
+"""Waiting times of jobs for runners, and how many jobs run at once."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ from health.metrics.queries import usage_queries as queries
 
 @dataclass(frozen=True)
 class LabelWaits:
-    """How long jobs waited for a runner with these labels (null: jobs without labels), in seconds, of the `jobs` whose
-    wait is known. A job that never started waited until it ended."""
+    """Waiting times in seconds for a runner with these labels, null for jobs without labels, of the `jobs` whose
+    waiting time is known. A job that never started waited until it ended."""
 
     label: str | None
     jobs: int
@@ -26,7 +26,8 @@ class LabelWaits:
 
 @dataclass(frozen=True)
 class QueueCell:
-    """Jobs of a runner label that were queued in one hour of the day, UTC. Seconds; null where none began."""
+    """Waiting times in seconds of the jobs of a label that were queued in one hour of the day, UTC; null where none
+    started."""
 
     label: str | None
     hour: int
@@ -37,8 +38,8 @@ class QueueCell:
 
 @dataclass(frozen=True)
 class RunnerQueue:
-    """Jobs of a runner's labels: how long they waited for it. `busiest_hour` begins the single hour in which most of
-    them were queued, `busiest_jobs`; at most `peak` of them were running at once in it."""
+    """Waiting times in seconds of the jobs of a label. `busiest_jobs` were queued in the hour that begins at
+    `busiest_hour`, more than in any other; at most `peak` of them were running at once in it."""
 
     label: str | None
     jobs: int
@@ -51,21 +52,21 @@ class RunnerQueue:
 
 @dataclass(frozen=True)
 class Queues:
-    """The label with most jobs first; cells for each label and hour of the day that has jobs. `since`: where only the
-    jobs of runs created since then were read, because there are too many."""
+    """`runners` has the label with most jobs first; `cells` has each label and hour of the day with jobs. `since` is
+    set where there are too many runs to read: only jobs of runs created since then count."""
 
     runners: list[RunnerQueue]
     cells: list[QueueCell]
     since: datetime | None
 
 
-# Labels whose busiest hour is looked at.
+# Labels whose busiest hour is computed.
 _MAX_BUSIEST_LABELS = 8
-_HOUR = 3600
+_SECONDS_PER_HOUR = 3600
 
 
 def queues(session: Session, scope: Scope, window: Window) -> Queues:
-    """By the labels of runners. The busiest hour is looked at for the 8 of them with most jobs."""
+    """Returns waiting times by label. The busiest hour is computed for the 8 labels with most jobs."""
     used = queries.waits_by_bucket(session, scope, window)
     jobs: Counter[str] = Counter()
     for key, row in zip(used.usage.keys, used.usage.sums, strict=True):
@@ -75,45 +76,49 @@ def queues(session: Session, scope: Scope, window: Window) -> Queues:
     load = _busiest_hours(
         session, scope, {label: hours[label] for label in labels[:_MAX_BUSIEST_LABELS] if label in hours}
     )
-    whole, by_hour = waits_of(used.usage, labels), waits_by_hour(used.usage, labels)
+    waits, hourly_waits = waits_of(used.usage, labels), waits_by_hour(used.usage, labels)
     runners = [
         RunnerQueue(label or None, jobs[label], wait.p50, wait.p95, *load.get(label, (None, 0, None)))
-        for label, wait in zip(labels, whole, strict=True)
+        for label, wait in zip(labels, waits, strict=True)
     ]
     cells = [
         QueueCell(label or None, hour, wait.jobs, wait.p50, wait.p95)
-        for label, listed in zip(labels, by_hour, strict=True) for hour, wait in enumerate(listed) if wait.jobs
-    ]  # fmt: skip
+        for label, hourly in zip(labels, hourly_waits, strict=True)
+        for hour, wait in enumerate(hourly)
+        if wait.jobs
+    ]
     return Queues(runners, cells, used.since)
 
 
 def waits_by_label(session: Session, scope: Scope, window: Window) -> list[LabelWaits]:
-    """Of the jobs of runs created in the window; the label with most jobs first. Compare with `week_before(window)`:
-    waits depend on the weekday and the hour."""
+    """Returns the waiting times of the jobs of runs created in the window, the label with most jobs first. Compare with
+    those of `week_before(window)`: they depend on the weekday and the hour."""
     usage = queries.waits_by_bucket(session, scope, window).usage
     labels = sorted({key.label for key in usage.keys})
-    found = [
+    waits = [
         LabelWaits(label or None, wait.jobs, wait.p50, wait.p95)
-        for label, wait in zip(labels, waits_of(usage, labels), strict=True) if wait.jobs
-    ]  # fmt: skip
-    return sorted(found, key=lambda each: (-each.jobs, each.label or ""))
+        for label, wait in zip(labels, waits_of(usage, labels), strict=True)
+        if wait.jobs
+    ]
+    return sorted(waits, key=lambda item: (-item.jobs, item.label or ""))
 
 
 def week_before(window: Window) -> Window:
-    """The same weekdays and hours (UTC) a week earlier."""
+    """Returns the same weekdays and hours (UTC) a week earlier."""
     return Window(window.since - timedelta(days=7), window.until - timedelta(days=7))
 
 
 def _busiest_hours(session: Session, scope: Scope, hours: Mapping[str, int]) -> dict[str, tuple[datetime, int, int]]:
-    """Of each label its busiest hour, how many jobs were queued in it, and how many at most ran at once."""
-    moments = {hour: datetime.fromtimestamp(hour * _HOUR, UTC) for hour in hours.values()}
+    """Takes an hour (whole hours since 1970) a label. Returns the start of the hour, the number of jobs that were
+    queued in it, and the largest number that ran at once."""
+    starts = {hour: datetime.fromtimestamp(hour * _SECONDS_PER_HOUR, UTC) for hour in hours.values()}
     jobs: dict[str, list[queries.JobInterval]] = defaultdict(list)
-    for job in queries.jobs_in_hours(session, scope, sorted(moments.values())):
+    for job in queries.jobs_in_hours(session, scope, sorted(starts.values())):
         jobs[runner_label(job.labels)].append(job)
-    found = {}
+    load = {}
     for label, hour in hours.items():
-        since, until = hour * _HOUR, (hour + 1) * _HOUR
+        since, until = hour * _SECONDS_PER_HOUR, (hour + 1) * _SECONDS_PER_HOUR
         queued = sum(since <= job.queued < until for job in jobs[label] if job.queued is not None)
-        ran = [(job.started, job.ended) for job in jobs[label] if job.started is not None]
-        found[label] = moments[hour], queued, peak_concurrency(ran, since, until)
-    return found
+        running = [(job.started, job.ended) for job in jobs[label] if job.started is not None]
+        load[label] = starts[hour], queued, peak_concurrency(running, since, until)
+    return load

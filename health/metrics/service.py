@@ -1,5 +1,6 @@
-"""The facade of the figures: what UI, API and alerts ask, so that they can never disagree."""
+"""Figures of runs: the same for dashboard, API, exporter and alerts."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,12 +8,13 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from db.definitions.scope import INTERVAL_LENGTHS, Scope, Window
+from db.definitions.scope import Scope, Window
 from db.enums import GroupBy, Interval
 from db.runs.run_lists import recent_outcomes
 from db.runs.run_queries import count_rows
 from health.completeness.gaps import Completeness
-from health.completeness.service import completeness, overview_cache
+from health.completeness.service import PeriodCompleteness, read_completeness, read_periods
+from health.metrics.branch_status import Streak, failing_streaks
 from health.metrics.definitions.aggregates import Aggregates, empty_aggregates
 from health.metrics.definitions.catalogue import FIGURES
 from health.metrics.definitions.change import (
@@ -25,12 +27,13 @@ from health.metrics.definitions.change import (
     standardized_change,
 )
 from health.metrics.definitions.distribution import UNKNOWN, ratio
-from health.metrics.definitions.formulas import Metrics, metrics, with_losses
-from health.metrics.queries import executor as queries
-from health.metrics.queries.branch_status import Streak, failing_streaks
-from health.metrics.queries.grouping import MetricsQuery
+from health.metrics.definitions.formulas import Metrics, metrics
+from health.metrics.definitions.losses import with_losses
+from health.metrics.queries import executor
+from health.metrics.queries.grouping import Key, MetricsQuery, is_partial
 from health.metrics.queries.largest import count_passed_commits, largest_aggregates
 from health.metrics.queries.local_hours import local_hours
+from health.metrics.queries.plan import plan
 
 __all__ = [
     "Comparison",
@@ -39,33 +42,32 @@ __all__ = [
     "LargestGroups",
     "Point",
     "Streak",
+    "Trends",
     "WorkflowHealth",
     "compare",
     "count_runs",
     "failing_streaks",
     "groups",
-    "is_comparable",
     "largest_groups",
     "local_weekday_hours",
     "series",
     "snapshot",
+    "trends",
     "was_collected",
     "weekday_hours",
     "workflows",
-]  # fmt: skip
+]
 
-
-# The median of several workflows is a mixture, which changes with their shares.
+# The median of several workflows is a mixture that changes with their shares.
 STANDARDIZED_FIGURE = "success_duration_p50"
-# The history is read from a moment that lies a little later than the start of the window asked for.
-_COVERAGE_TOLERANCE = timedelta(hours=1)
-# Longer windows show a trend by weeks.
+# Longer windows have a trend by weeks.
 _MAX_DAILY_TREND = timedelta(days=62)
+_TOTAL: Key = (None, None)
 
 
 @dataclass(frozen=True)
 class Point:
-    """Figures of the runs created in one bucket. `partial` marks a bucket that the window cuts short."""
+    """Figures of the runs created in one bucket. `partial`: the bucket is not entirely in the window."""
 
     start: datetime
     partial: bool
@@ -84,8 +86,8 @@ class Group:
 
 @dataclass(frozen=True)
 class LargestGroups:
-    """`rest`: the figures of all groups that are not among `groups` together, null where there are none; `total`: how
-    many groups have runs; `data` is that of all of them."""
+    """`rest` has the figures of all groups beyond `groups` together, null where there are none; `total` is the number
+    of groups with runs; `data` is the completeness of all of them."""
 
     groups: list[Group]
     rest: Metrics | None
@@ -95,9 +97,9 @@ class LargestGroups:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A window and the previous period (Window.before). `comparable` is false where that reaches further back than what
-    is known to be complete: a change against a part of the runs would be wrong. `duration_change` is that of the same
-    workflows; null where no workflow has enough successes on both sides, or the periods are not comparable."""
+    """A window and its previous period (Window.before). `comparable` is false where the previous period begins before
+    the data is complete: a change against a part of the runs would be wrong. `duration_change` is that of the same
+    workflows; null where no workflow has enough successes in both, or the periods are not comparable."""
 
     current: Metrics
     previous: Metrics
@@ -107,20 +109,29 @@ class Comparison:
     duration_change: DurationChange | None = None
 
     def change(self, name: str) -> Change | None:
-        """Of the figure of that name in the catalogue; that of the median duration of successes is of the same
-        workflows. Null where there is nothing to compare with."""
+        """Returns the change of a figure of the catalogue, null where there is nothing to compare with. The median
+        duration of successes is compared workflow by workflow."""
         figure = FIGURES[name]
         if not self.comparable:
             return None
         if name == STANDARDIZED_FIGURE:
-            samples = (figure.sample(each) for each in (self.current, self.previous))
+            samples = (figure.sample(period) for period in (self.current, self.previous))
             return standardized_change(figure, self.duration_change, *samples)
         return change(figure, self.current, self.previous)
 
 
 @dataclass(frozen=True)
+class Trends:
+    """`previous` has the points of the previous period; empty where it is not comparable."""
+
+    comparison: Comparison
+    points: list[Point]
+    previous: list[Point]
+
+
+@dataclass(frozen=True)
 class HourCell:
-    """One hour of the week, of UTC or of the time zone that was asked for: weekday 0 is Monday."""
+    """One hour of the week in UTC or in a time zone. `weekday` 0 is Monday."""
 
     weekday: int
     hour: int
@@ -131,8 +142,8 @@ class HourCell:
 
 @dataclass(frozen=True)
 class WorkflowHealth:
-    """`trend` is the success rate of each day, in windows above two months of each week, null where nothing was
-    decided; `recent` is oldest first."""
+    """`trend` is the success rate by day, in windows above two months by week, null where nothing is decided;
+    `recent_outcomes` are run ids and outcomes, oldest first."""
 
     repo: str
     workflow: str
@@ -145,174 +156,239 @@ class WorkflowHealth:
 
 
 def snapshot(
-    session: Session, scope: Scope, window: Window, *, commits: bool = True, now: datetime | None = None
+    session: Session,
+    scope: Scope,
+    window: Window,
+    *,
+    commits: bool = True,
+    now: datetime | None = None,
+    completeness: Completeness | None = None,
 ) -> Metrics:
-    """The figures of all runs that the scope and the window hold. `commits` false saves the statement that groups the
-    runs by commit; those figures are null then. `now`: until when open episodes have lasted; null: until the window's
-    end."""
-    found = queries.aggregates(session, MetricsQuery(scope, window, now=now))
-    passed = count_passed_commits(session, scope, window) if commits else None
-    return metrics(found.get((None, None), empty_aggregates()), _completeness(session, scope, window), passed)
+    """Returns the figures of all runs of the scope and window. `commits` false saves the statement that groups runs by
+    commit; those figures are null then. Open episodes last until `now`, null: until the end of the window.
+    `completeness` is that of the scope and window, read where it is not given."""
+    data = completeness or read_completeness(session, scope, window)
+    return _snapshot(session, MetricsQuery(scope, window, now=now), data, commits=commits)
 
 
 def compare(
-    session: Session, scope: Scope, window: Window, *, commits: bool = True, now: datetime | None = None
+    session: Session,
+    scope: Scope,
+    window: Window,
+    *,
+    commits: bool = True,
+    now: datetime | None = None,
+    periods: PeriodCompleteness | None = None,
 ) -> Comparison:
-    """The window and the previous period, aligned on weekday and hour. `commits` and `now` as in snapshot."""
-    before = window.before()
-    with overview_cache(session):
-        current, past = (snapshot(session, scope, each, commits=commits, now=now) for each in (window, before))
-    comparable = is_comparable(past.data.complete_since, before)
+    """Compares the window with its previous period. `commits` and `now` as in snapshot; `periods` is the completeness
+    of both, read where it is not given."""
+    before, periods = window.before(), periods or read_periods(session, scope, window)
+    current = _snapshot(session, MetricsQuery(scope, window, now=now), periods.current, commits=commits)
+    previous = _snapshot(session, MetricsQuery(scope, before, now=now), periods.previous, commits=commits)
+    comparable = previous.data.covers(before.since)
     changed = _duration_change(session, scope, window, before) if comparable else None
-    return Comparison(current, past, window, before, comparable, changed)
+    return Comparison(current, previous, window, before, comparable, changed)
 
 
-def _duration_change(session: Session, scope: Scope, window: Window, before: Window) -> DurationChange | None:
-    now, then = (
-        queries.success_medians(session, scope, each, GroupBy.WORKFLOW, min_size=MIN_SAMPLES)
-        for each in (window, before)
-    )
-    unknown = 0, UNKNOWN
-    return duration_change(
-        [DurationPair(runs, spread, then.get(key, unknown)[1]) for key, (runs, spread) in now.items()]
-    )
+def trends(
+    session: Session,
+    scope: Scope,
+    window: Window,
+    interval: Interval,
+    *,
+    commits: bool = True,
+    now: datetime | None = None,
+    periods: PeriodCompleteness | None = None,
+) -> Trends:
+    """As compare, with the points of both periods; completeness is read once for all of it."""
+    periods = periods or read_periods(session, scope, window)
+    comparison = compare(session, scope, window, commits=commits, now=now, periods=periods)
+    query = MetricsQuery(scope, window, interval=interval, now=now)
+    points = _series(session, query, periods.current)
+    if not comparison.comparable:
+        return Trends(comparison, points, [])
+    previous = replace(query, window=comparison.previous_window)
+    return Trends(comparison, points, _series(session, previous, periods.previous))
 
 
-def is_comparable(complete_since: datetime | None, before: Window) -> bool:
-    """Is every run of the previous period known?"""
-    return complete_since is not None and complete_since <= before.since + _COVERAGE_TOLERANCE
-
-
-def was_collected(session: Session, scope: Scope, window: Window, *, rollups_suffice: bool = False) -> bool:
-    """Is every run of the previous period known? `by_sums`: its roll-ups suffice where its runs are deleted."""
-    before = window.before()
-    # Only rows tell actors apart.
-    data = _completeness(session, scope, before, None if rollups_suffice else GroupBy.ACTOR)
-    return is_comparable(data.complete_since, before)
+def was_collected(
+    session: Session,
+    scope: Scope,
+    window: Window,
+    *,
+    rollups_suffice: bool = False,
+    periods: PeriodCompleteness | None = None,
+) -> bool:
+    """True where all runs of the previous period are known. `rollups_suffice`: also where its runs are deleted and only
+    their roll-ups are left."""
+    before, periods = window.before(), periods or read_periods(session, scope, window)
+    # Roll-ups do not have actors, so that this query needs runs.
+    query = MetricsQuery(scope, before, None if rollups_suffice else GroupBy.ACTOR)
+    return with_losses(periods.previous, plan(session, query).losses).covers(before.since)
 
 
 def series(
-    session: Session, scope: Scope, window: Window, interval: Interval, *, now: datetime | None = None
+    session: Session,
+    scope: Scope,
+    window: Window,
+    interval: Interval,
+    *,
+    now: datetime | None = None,
+    completeness: Completeness | None = None,
 ) -> list[Point]:
-    """One point a bucket; a bucket without runs is a point with zero runs and null rates. `now` as in snapshot."""
-    data = _completeness(session, scope, window, interval=interval)
-    found = queries.aggregates(session, MetricsQuery(scope, window, interval=interval, now=now))
-    empty = empty_aggregates()
-    return [
-        Point(
-            start,
-            partial=start < window.since or start + INTERVAL_LENGTHS[interval] > window.until,
-            metrics=metrics(found.get((None, start), empty), data),
-        )
-        for start in window.buckets(interval)
-    ]
+    """Returns one point a bucket; a bucket without runs is a point with zero runs and null rates. `now` and
+    `completeness` as in snapshot."""
+    data = completeness or read_completeness(session, scope, window)
+    return _series(session, MetricsQuery(scope, window, interval=interval, now=now), data)
 
 
 def count_runs(session: Session, scope: Scope, window: Window, *, text: str = "") -> int:
-    """How many runs a list of them would hold: deleted ones are in no list."""
-    if text or not queries.uses_rollups(session, scope, window) or queries.is_pruned(session, window.since):
+    """Returns how many runs a list of them has. Deleted runs are in no list."""
+    if text:
         return count_rows(session, scope, window, text=text)
-    return sum(sum(ended.values()) for ended in queries.outcomes(session, MetricsQuery(scope, window)).values())
+    planned = plan(session, executor.outcomes_query(MetricsQuery(scope, window)))
+    if not planned.rollup_scans or planned.begins_in_deleted_runs:
+        return count_rows(session, scope, window)
+    outcomes = executor.outcomes_by_key(executor.run(session, planned))
+    return sum(sum(counts.values()) for counts in outcomes.values())
 
 
-def groups(session: Session, scope: Scope, window: Window, by: GroupBy, *, now: datetime | None = None) -> list[Group]:
-    """The largest group first. Recovery is not known for actors and runners: they do not see the sequence of a
-    branch's runs. For an event it is that of episodes which a run of that event began. `now` as in snapshot."""
-    data = _completeness(session, scope, window, by)
-    found = queries.aggregates(session, MetricsQuery(scope, window, by, now=now))
+def groups(
+    session: Session,
+    scope: Scope,
+    window: Window,
+    by: GroupBy,
+    *,
+    now: datetime | None = None,
+    completeness: Completeness | None = None,
+) -> list[Group]:
+    """Returns all groups with runs, the largest first. Recovery is not known for actors and runners, which do not have
+    all runs of a branch; for an event it is that of episodes that began with a run of that event. `now` and
+    `completeness` as in snapshot."""
+    data = completeness or read_completeness(session, scope, window)
+    aggregates, data = _read(session, MetricsQuery(scope, window, by, now=now), data)
     names = _Names(session)
-    ours = [(key, facts) for (key, _), facts in found.items() if _run_count(facts)]
-    ours.sort(key=lambda each: (-_run_count(each[1]), names.order(by, each[0])))
-    return [names.group(by, key, metrics(facts, data)) for key, facts in ours]
+    with_runs = [(key, group) for (key, _), group in aggregates.items() if _run_count(group)]
+    with_runs.sort(key=lambda item: (-_run_count(item[1]), names.order(by, item[0])))
+    return [names.group(by, key, metrics(group, data)) for key, group in with_runs]
 
 
 def largest_groups(
     session: Session, scope: Scope, window: Window, by: GroupBy, *, limit: int, now: datetime | None = None
 ) -> LargestGroups:
-    """As groups, for an answer of a bounded size: there may be as many branches as runs."""
-    data = _completeness(session, scope, window, by)
+    """As groups, but at most `limit` of them and the rest as one: there may be as many branches as runs."""
+    data = read_completeness(session, scope, window)
     names = _Names(session)
-    found = largest_aggregates(
-        session, MetricsQuery(scope, window, by, now=now), limit, lambda key: names.order(by, key)
-    )
-    listed = [names.group(by, key, metrics(facts, data)) for key, facts in found.aggregates.items()]
-    return LargestGroups(listed, metrics(found.rest, data) if found.rest else None, found.total, data)
+    query = MetricsQuery(scope, window, by, now=now)
+    largest = largest_aggregates(session, query, limit, lambda key: names.order(by, key))
+    data = with_losses(data, largest.losses)
+    listed = [names.group(by, key, metrics(group, data)) for key, group in largest.aggregates.items()]
+    return LargestGroups(listed, metrics(largest.rest, data) if largest.rest else None, largest.total, data)
 
 
 def weekday_hours(session: Session, scope: Scope, window: Window) -> list[HourCell]:
-    """All 168 hours of a week, by the run's created_at in UTC."""
-    return [
-        HourCell(place // 24, place % 24, decided, failed, ratio(failed, decided))
-        for place, (decided, failed) in enumerate(queries.hours_of_week(session, scope, window))
-    ]
+    """Returns all 168 hours of a week by the run's created_at in UTC, Monday 0 h first."""
+    return _hour_cells(executor.hours_of_week(session, scope, window))
 
 
 def local_weekday_hours(session: Session, scope: Scope, window: Window, zone: ZoneInfo) -> list[HourCell] | None:
-    """All 168 hours of a week on the clock of the zone, each run by the offset that held when it was created. Null
-    where only UTC can be told: see health.metrics.queries.local_hours."""
-    found = local_hours(session, scope, window, zone)
-    if found is None:
-        return None
-    return [
-        HourCell(place // 24, place % 24, decided, failed, ratio(failed, decided))
-        for place, (decided, failed) in enumerate(found)
-    ]
+    """As weekday_hours in the time of the zone, by the offset at the run's creation. Null where only hours of UTC are
+    known (health.metrics.queries.local_hours)."""
+    counts = local_hours(session, scope, window, zone)
+    return None if counts is None else _hour_cells(counts)
 
 
-def workflows(session: Session, scope: Scope, window: Window, now: datetime) -> list[WorkflowHealth]:
-    """Workflows with runs in the window: those broken on the default branch first, then the least successful."""
-    data = _completeness(session, scope, window, GroupBy.WORKFLOW)
-    question = MetricsQuery(scope, window, GroupBy.WORKFLOW, now=now)
-    found = queries.aggregates(session, question)
-    trends = _trends(session, question)
-    recent = recent_outcomes(session, scope, window, [key for key, _ in found])
-    failing = {(each.repository_id, each.workflow_id): each for each in failing_streaks(session, scope, now)}
+def workflows(
+    session: Session, scope: Scope, window: Window, now: datetime, *, completeness: Completeness | None = None
+) -> list[WorkflowHealth]:
+    """Returns the workflows with runs in the window: those broken on the default branch first, then by ascending
+    success rate. `completeness` as in snapshot."""
+    query = MetricsQuery(scope, window, GroupBy.WORKFLOW, now=now)
+    aggregates, data = _read(session, query, completeness or read_completeness(session, scope, window))
+    rates = _daily_success_rates(session, query)
+    recent = recent_outcomes(session, scope, window, [key for key, _ in aggregates])
+    streaks = {(streak.repository_id, streak.workflow_id): streak for streak in failing_streaks(session, scope, now)}
     names = _Names(session)
-    listed = [
+    health = [
         WorkflowHealth(
             repo=names.repositories.get(key[0], ""),
             workflow=names.workflow(key),
             workflow_id=key[1],
-            metrics=metrics(facts, data),
-            trend=trends[key],
+            metrics=metrics(group, data),
+            trend=rates[key],
             recent_outcomes=recent[key].runs,
             last_run_at=recent[key].last_at,
-            streak=failing.get(key),
+            streak=streaks.get(key),
         )
-        for (key, _), facts in found.items()
+        for (key, _), group in aggregates.items()
         if key in recent
     ]
-    return sorted(listed, key=_severity_key)
+    return sorted(health, key=_severity_key)
 
 
-def _completeness(
-    session: Session, scope: Scope, window: Window, by: GroupBy | None = None, interval: Interval | None = None
-) -> Completeness:
-    """With what the answer lacks because runs were deleted."""
-    found = completeness(session, scope, window)
-    return with_losses(found, queries.find_losses(session, scope, window, by, interval))
+def _read(session: Session, query: MetricsQuery, data: Completeness) -> tuple[dict[Key, Aggregates], Completeness]:
+    """Plans and executes a query. Returns the aggregates by key, and the completeness with the losses of the plan."""
+    planned = plan(session, query)
+    aggregates = executor.aggregates_by_key(planned, executor.run(session, planned))
+    return aggregates, with_losses(data, planned.losses)
 
 
-def _trends(session: Session, question: MetricsQuery) -> dict[tuple[int, int], list[float | None]]:
-    """The success rate of each workflow by day, of long windows by week."""
-    interval = Interval.DAY if question.window.span <= _MAX_DAILY_TREND else Interval.WEEK
-    return queries.success_rates(session, replace(question, interval=interval))
+def _snapshot(session: Session, query: MetricsQuery, data: Completeness, *, commits: bool) -> Metrics:
+    aggregates, data = _read(session, query, data)
+    passed = count_passed_commits(session, query.scope, query.window) if commits else None
+    return metrics(aggregates.get(_TOTAL, empty_aggregates()), data, passed)
 
 
-def _run_count(facts: Aggregates) -> int:
-    return sum(facts.outcomes.values())
+def _series(session: Session, query: MetricsQuery, data: Completeness) -> list[Point]:
+    """Takes a query with an interval."""
+    aggregates, data = _read(session, query, data)
+    interval, window, empty = query.interval or Interval.DAY, query.window, empty_aggregates()
+    return [
+        Point(start, is_partial(start, interval, window), metrics(aggregates.get((None, start), empty), data))
+        for start in window.buckets(interval)
+    ]
+
+
+def _duration_change(session: Session, scope: Scope, window: Window, before: Window) -> DurationChange | None:
+    current, previous = (
+        executor.success_medians(session, scope, period, GroupBy.WORKFLOW, min_size=MIN_SAMPLES)
+        for period in (window, before)
+    )
+    unknown = 0, UNKNOWN
+    return duration_change(
+        [DurationPair(runs, median, previous.get(key, unknown)[1]) for key, (runs, median) in current.items()]
+    )
+
+
+def _hour_cells(counts: Iterable[tuple[int, int]]) -> list[HourCell]:
+    return [
+        HourCell(*divmod(hour, 24), decided, failed, ratio(failed, decided))
+        for hour, (decided, failed) in enumerate(counts)
+    ]
+
+
+def _daily_success_rates(session: Session, query: MetricsQuery) -> dict[Any, list[float | None]]:
+    """Returns the success rate of each workflow by day, of long windows by week."""
+    interval = Interval.DAY if query.window.span <= _MAX_DAILY_TREND else Interval.WEEK
+    return executor.success_rates(session, replace(query, interval=interval))
+
+
+def _run_count(aggregates: Aggregates) -> int:
+    return sum(aggregates.outcomes.values())
 
 
 class _Names:
+    """Names of repositories and workflows by id."""
+
     def __init__(self, session: Session) -> None:
-        self.repositories = queries.repository_names(session)
-        self.workflows = queries.workflow_names(session)
+        self.repositories = executor.repository_names(session)
+        self.workflows = executor.workflow_names(session)
 
     def workflow(self, key: tuple[int, int]) -> str:
         return self.workflows.get(key, str(key[1]))
 
     def order(self, by: GroupBy, key: Any) -> tuple[str, int]:
-        """Groups of as many runs stand in the order of these."""
+        """Returns the sort key of groups with the same number of runs."""
         if by is GroupBy.WORKFLOW:
             return self.workflow(key), key[1]
         return (self.repositories.get(key) if by is GroupBy.REPO else key) or "", 0

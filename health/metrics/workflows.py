@@ -1,9 +1,8 @@
-"""What a workflow and a run are made of: jobs, steps, single runs, branches, and what changed between runs."""
+"""Jobs, steps, single runs and branches of a workflow, and changes between runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -37,18 +36,41 @@ from health.metrics.definitions.attribution import (
 from health.metrics.definitions.distribution import ratio
 from health.metrics.definitions.job_figures import JobFigures, StepFigures, job_figures, step_figures
 from health.metrics.queries.executor import aggregates
-from health.metrics.queries.grouping import MetricsQuery
+from health.metrics.queries.grouping import Key, MetricsQuery
 from health.metrics.queries.job_queries import newest_runs, read_jobs, read_steps
 
-__all__ = ["BranchPoint", "BranchSeries", "ComparisonError", "DurationDelta", "Commit", "ComparedJob", "ComparedRun", "RunPoint",
-           "JobFigures", "ComparedJobState", "Jobs", "RunComparison", "Scatter", "ChangesSinceGreen", "Slowdown", "StepFigures",
-           "Steps", "branches", "compare_runs", "jobs", "last_success", "scatter", "changes_since_success", "slowdown",
-           "steps"]  # fmt: skip
+__all__ = [
+    "BranchPoint",
+    "BranchSeries",
+    "ChangesSinceGreen",
+    "Commit",
+    "ComparedJob",
+    "ComparedJobState",
+    "ComparedRun",
+    "ComparisonError",
+    "DurationDelta",
+    "JobFigures",
+    "Jobs",
+    "RunComparison",
+    "RunPoint",
+    "Scatter",
+    "Slowdown",
+    "StepFigures",
+    "Steps",
+    "branches",
+    "changes_since_success",
+    "compare_runs",
+    "jobs",
+    "last_success",
+    "scatter",
+    "slowdown",
+    "steps",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Jobs:
-    """The most time spent first. They are of the newest `runs` runs, of `total` in the window."""
+    """Figures of jobs, the most compute time first, of the newest `runs` runs of `total` in the window."""
 
     items: list[JobFigures]
     runs: int
@@ -57,7 +79,7 @@ class Jobs:
 
 @dataclass(frozen=True)
 class Steps:
-    """The most time spent first. They are of the newest `runs` runs, of `total` in the window."""
+    """Figures of steps, the most time first, of the newest `runs` runs of `total` in the window."""
 
     items: list[StepFigures]
     runs: int
@@ -66,7 +88,8 @@ class Steps:
 
 @dataclass(frozen=True)
 class Slowdown:
-    """Jobs and steps by how much longer their median is from `since` on, and of how many runs on each side they are."""
+    """Jobs and steps, the largest rise of the median duration at `since` first; `runs_before` and `runs_after` are the
+    numbers of runs that were read."""
 
     jobs: list[DurationDelta]
     steps: list[DurationDelta]
@@ -77,7 +100,7 @@ class Slowdown:
 
 @dataclass(frozen=True)
 class Scatter:
-    """The newest runs first, of `total` in the window."""
+    """The newest runs of `total` in the window, newest first."""
 
     points: list[RunPoint]
     total: int
@@ -85,7 +108,8 @@ class Scatter:
 
 @dataclass(frozen=True)
 class BranchPoint:
-    """Of the runs created on one day (UTC); null where nothing was decided."""
+    """Figures of the runs created on one day (UTC), null where nothing is decided. `p50` is the median duration in
+    seconds."""
 
     start: datetime
     decided: int
@@ -95,7 +119,7 @@ class BranchPoint:
 
 @dataclass(frozen=True)
 class BranchSeries:
-    """`default`: it is the default branch of a repository of the scope."""
+    """Figures of a branch. `default`: it is the default branch of a repository of the scope."""
 
     branch: str
     default: bool
@@ -107,39 +131,45 @@ class BranchSeries:
 def jobs(
     session: Session, repo: str, workflow_id: int, branch: str | None, window: Window, *, runs: int = 1000
 ) -> Jobs:
-    """Of the newest runs of a workflow, on one branch or on all: at most `runs`, and fewer where they have more than
-    20,000 jobs."""
+    """Returns the figures of the newest runs of a workflow, on a branch or on all: of at most `runs` runs, and of fewer
+    where they have more than 20,000 jobs."""
     scope = _workflow_scope(repo, workflow_id, branch)
-    now, then = (newest_runs(session, repo, scope, each, runs) for each in (window, window.before()))
-    if now is None or then is None:
+    current, previous = (newest_runs(session, repo, scope, period, runs) for period in (window, window.before()))
+    if current is None or previous is None:
         return Jobs([], 0, 0)
-    facts, read = read_jobs(session, now)
-    before, _ = read_jobs(session, then)
-    found = job_figures(facts, before, decided_runs=now.decided, private=now.private, free_runs=now.free,
-                        prices=price_list(session))  # fmt: skip
-    return Jobs(found, read, _total(session, scope, window, len(now.ids), runs))
+    facts, read = read_jobs(session, current)
+    before, _ = read_jobs(session, previous)
+    items = job_figures(
+        facts,
+        before,
+        decided_runs=current.decided,
+        private=current.private,
+        free_runs=current.free,
+        prices=price_list(session),
+    )
+    return Jobs(items, read, _total(session, scope, window, len(current.ids), runs))
 
 
 def steps(
     session: Session, repo: str, workflow_id: int, branch: str | None, window: Window, *, runs: int = 200
 ) -> Steps:
-    """Of the newest runs of a workflow, on one branch or on all: at most `runs`, and fewer where they have more than
-    2,000 jobs."""
+    """Returns the figures of the newest runs of a workflow, on a branch or on all: of at most `runs` runs, and of fewer
+    where they have more than 2,000 jobs."""
     scope = _workflow_scope(repo, workflow_id, branch)
-    now, then = (newest_runs(session, repo, scope, each, runs) for each in (window, window.before()))
-    if now is None or then is None:
+    current, previous = (newest_runs(session, repo, scope, period, runs) for period in (window, window.before()))
+    if current is None or previous is None:
         return Steps([], 0, 0)
-    facts, read = read_steps(session, now)
-    before, _ = read_steps(session, then)
-    return Steps(step_figures(facts, before), read, _total(session, scope, window, len(now.ids), runs))
+    facts, read = read_steps(session, current)
+    before, _ = read_steps(session, previous)
+    return Steps(step_figures(facts, before), read, _total(session, scope, window, len(current.ids), runs))
 
 
 def slowdown(
     session: Session, repo: str, workflow_id: int, branch: str | None, window: Window, since: datetime, *,
     runs: int = 200,
 ) -> Slowdown:  # fmt: skip
-    """What changed at `since`, a moment within the window: of the newest `runs` runs on each side of it, fewer where
-    they have more than 2,000 jobs."""
+    """Returns what changed at `since`, a time in the window, from the newest `runs` runs before and after it, fewer
+    where they have more than 2,000 jobs."""
     scope = _workflow_scope(repo, workflow_id, branch)
     sides = [
         newest_runs(session, repo, scope, side, runs)
@@ -148,49 +178,52 @@ def slowdown(
     jobs: list[DurationSample] = []
     steps: list[DurationSample] = []
     read = [0, 0]
-    for place, side in enumerate(sides):
+    for index, side in enumerate(sides):
         if side is not None:
-            of_steps, read[place] = read_steps(session, side)
-            # Of the same runs, so that jobs and steps can be set beside each other.
-            of_jobs, _ = read_jobs(session, replace(side, ids=side.ids[: read[place]]))
-            jobs += job_samples(of_jobs, after_change=bool(place))
-            steps += step_samples(of_steps, after_change=bool(place))
+            step_facts, read[index] = read_steps(session, side)
+            # Jobs of the same runs, so that jobs and steps are comparable.
+            job_facts, _ = read_jobs(session, replace(side, ids=side.ids[: read[index]]))
+            jobs += job_samples(job_facts, after_change=bool(index))
+            steps += step_samples(step_facts, after_change=bool(index))
     return Slowdown(rank_duration_deltas(jobs, window), rank_duration_deltas(steps, window), since, read[0], read[1])
 
 
 def scatter(session: Session, scope: Scope, window: Window, *, limit: int = 1500) -> Scatter:
-    """At most `limit` runs."""
-    dots = newest_run_points(session, scope, window, limit)
-    return Scatter(dots, _total(session, scope, window, len(dots), limit))
+    """Returns the newest runs, at most `limit`."""
+    points = newest_run_points(session, scope, window, limit)
+    return Scatter(points, _total(session, scope, window, len(points), limit))
 
 
 def branches(session: Session, scope: Scope, window: Window, *, limit: int = 8) -> list[BranchSeries]:
-    """The default branch first, then those with the most runs among the newest 20,000."""
-    found = []
+    """Returns the default branch first, then the branches with the most runs among the newest 20,000 runs."""
+    listed = []
     for branch in busiest_branches(session, scope, window, limit):
-        question = MetricsQuery(
-            replace(scope, branches=(branch.name,)), window, interval=Interval.DAY, histograms=("durations",),
+        query = MetricsQuery(
+            replace(scope, branches=(branch.name,)),
+            window,
+            interval=Interval.DAY,
+            histograms=("durations",),
             recoveries=False,
-        )  # fmt: skip
-        found.append(_series(branch, window, aggregates(session, question)))
-    return found
+        )
+        listed.append(_series(branch, window, aggregates(session, query)))
+    return listed
 
 
-def _series(branch: Branch, window: Window, by_day: Mapping[tuple[Any, datetime | None], Aggregates]) -> BranchSeries:
+def _series(branch: Branch, window: Window, by_day: Mapping[Key, Aggregates]) -> BranchSeries:
     empty = empty_aggregates()
     points = []
     for start in window.buckets(Interval.DAY):
-        of_day = by_day.get((None, start), empty)
-        passed, decided = of_day.outcomes[Outcome.SUCCESS], _decided_count(of_day)
-        points.append(BranchPoint(start, decided, ratio(passed, decided), of_day.duration_seconds.p50))
-    passed = sum(each.outcomes[Outcome.SUCCESS] for each in by_day.values())
-    runs = sum(sum(each.outcomes.values()) for each in by_day.values())
-    rate = ratio(passed, sum(_decided_count(each) for each in by_day.values()))
+        day = by_day.get((None, start), empty)
+        passed, decided = day.outcomes[Outcome.SUCCESS], _decided_count(day)
+        points.append(BranchPoint(start, decided, ratio(passed, decided), day.duration_seconds.p50))
+    passed = sum(day.outcomes[Outcome.SUCCESS] for day in by_day.values())
+    runs = sum(sum(day.outcomes.values()) for day in by_day.values())
+    rate = ratio(passed, sum(_decided_count(day) for day in by_day.values()))
     return BranchSeries(branch.name, branch.default, runs, rate, points)
 
 
-def _decided_count(found: Aggregates) -> int:
-    return sum(found.outcomes[outcome] for outcome in DECIDED)
+def _decided_count(aggregates: Aggregates) -> int:
+    return sum(aggregates.outcomes[outcome] for outcome in DECIDED)
 
 
 def _workflow_scope(repo: str, workflow_id: int, branch: str | None) -> Scope:
@@ -198,5 +231,5 @@ def _workflow_scope(repo: str, workflow_id: int, branch: str | None) -> Scope:
 
 
 def _total(session: Session, scope: Scope, window: Window, row_count: int, limit: int) -> int:
-    """Counted only where there may be more than were read."""
+    """Counts the runs of the window where `limit` may have cut them off."""
     return row_count if row_count < limit else service.count_runs(session, scope, window)

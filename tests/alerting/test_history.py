@@ -16,8 +16,8 @@ def past(number: int, hours: float, outcome: str = "failure", **changed: Any) ->
     """It takes six minutes."""
     created = hours * HOUR
     values: dict[str, Any] = {
-        "repository_id": 1, "workflow_id": 5, "branch": "main", "outcome": outcome, "created": created,
-        "started": created, "completed": created + 360, "duration": 360.0, "queue": 5.0, "flaky": False, "id": number,
+        "repository_id": 1, "workflow_id": 5, "branch": "main", "outcome": outcome, "created_at": created,
+        "started_at": created, "completed_at": created + 360, "duration_seconds": 360.0, "queue_seconds": 5.0, "flaky": False, "id": number,
     }  # fmt: skip
     return HistoricalRun(**(values | changed))
 
@@ -36,7 +36,7 @@ def test_failures_in_a_row_open_with_the_third_and_close_with_a_success() -> Non
 
 def test_the_order_of_creation_counts_not_that_of_ending() -> None:
     """A failure that ends after a later run passed is none of a row."""
-    late = past(2, 2, completed=9 * HOUR)
+    late = past(2, 2, completed_at=9 * HOUR)
     runs = [past(1, 1), late, past(3, 3, "success"), past(4, 4), past(5, 5)]
     assert backtest_episodes(Rule("row", RuleKind.CONSECUTIVE_FAILURES, 3), runs, 0, 100 * HOUR) == []
 
@@ -75,7 +75,11 @@ def test_flaky_runs_and_waits() -> None:
     runs = [past(n, n, "success", flaky=n % 3 == 0) for n in range(1, 12)]
     assert spans(backtest_episodes(flaky, runs, 0, 100 * HOUR)) == [(pytest.approx(9), None)]
     queue = Rule("queue", RuleKind.QUEUE_TIME, 600, minimum=2)
-    runs = [past(1, 1, "success"), past(2, 1.1, "success", queue=900.0), past(3, 1.2, "success", queue=900.0)]
+    runs = [
+        past(1, 1, "success"),
+        past(2, 1.1, "success", queue_seconds=900.0),
+        past(3, 1.2, "success", queue_seconds=900.0),
+    ]
     (found,) = backtest_episodes(queue, runs, 0, 100 * HOUR)
     # One long wait of two is a machine that was started; of three, two are long.
     assert (found.opened_at, found.resolved_at) == pytest.approx((1.3 * HOUR, 2.2 * HOUR))
@@ -83,17 +87,17 @@ def test_flaky_runs_and_waits() -> None:
 
 def test_the_label_whose_jobs_wait_opens_an_alert_of_waits_though_others_do_not() -> None:
     rule = Rule("queue", RuleKind.QUEUE_TIME, 600)
-    linux = [past(n, n / 100, "success", label="ubuntu-latest", queue=3.0) for n in range(1, 60)]
-    cold = [past(100, 0.3, "success", label="macos-14", queue=900.0)]
-    cold += [past(100 + n, 0.3 + n / 100, "success", label="macos-14", queue=30.0) for n in range(1, 9)]
+    linux = [past(n, n / 100, "success", label="ubuntu-latest", queue_seconds=3.0) for n in range(1, 60)]
+    cold = [past(100, 0.3, "success", label="macos-14", queue_seconds=900.0)]
+    cold += [past(100 + n, 0.3 + n / 100, "success", label="macos-14", queue_seconds=30.0) for n in range(1, 9)]
     assert backtest_episodes(rule, linux + cold, 0, 100 * HOUR) == []
-    scarce = [past(200 + n, 0.3 + n / 100, "success", label="macos-14", queue=900.0) for n in range(1, 9)]
+    scarce = [past(200 + n, 0.3 + n / 100, "success", label="macos-14", queue_seconds=900.0) for n in range(1, 9)]
     assert len(backtest_episodes(rule, linux + scarce, 0, 100 * HOUR)) == 1
 
 
 def test_a_stuck_run_is_late_from_its_time_on_until_it_ends() -> None:
     rule = Rule("stuck", RuleKind.STUCK_RUN, 2 * HOUR)
-    runs = [past(1, 1, completed=5 * HOUR), past(2, 2), past(3, 2.5, "in_progress", completed=None)]
+    runs = [past(1, 1, completed_at=5 * HOUR), past(2, 2), past(3, 2.5, "in_progress", completed_at=None)]
     found = backtest_episodes(rule, runs, 0, 100 * HOUR)
     assert [(each.opened_at / HOUR, each.resolved_at) for each in found] == [(3, None)]
     assert [(each.opened_at, each.resolved_at) for each in backtest_episodes(rule, runs[:2], 0, 100 * HOUR)] == [
@@ -122,11 +126,11 @@ def test_a_success_rate_that_fell_is_seen_within_days_and_over_when_clearly_bett
 
 def test_a_duration_that_stepped_up_is_seen_and_one_slow_day_is_not() -> None:
     rule = Rule("slower", RuleKind.DURATION_REGRESSION, 0.2)
-    quick = [past(n, 6 * n, "success", duration=300.0 + n % 7) for n in range(100)]
-    slow = [past(1000 + n, 600 + 6 * n, "success", duration=600.0 + n % 7) for n in range(40)]
+    quick = [past(n, 6 * n, "success", duration_seconds=300.0 + n % 7) for n in range(100)]
+    slow = [past(1000 + n, 600 + 6 * n, "success", duration_seconds=600.0 + n % 7) for n in range(40)]
     (found,) = backtest_episodes(rule, quick + slow, 0, 36 * 24 * HOUR)
     assert 27 <= found.opened_at / 24 / HOUR <= 30
     assert found.value == pytest.approx(1.0, abs=0.1)
-    day = [past(1000 + n, 600 + 6 * n, "success", duration=600.0) for n in range(4)]
-    after = [past(2000 + n, 624 + 6 * n, "success", duration=300.0 + n % 7) for n in range(40)]
+    day = [past(1000 + n, 600 + 6 * n, "success", duration_seconds=600.0) for n in range(4)]
+    after = [past(2000 + n, 624 + 6 * n, "success", duration_seconds=300.0 + n % 7) for n in range(40)]
     assert backtest_episodes(rule, quick + day + after, 0, 36 * 24 * HOUR) == []

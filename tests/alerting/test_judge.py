@@ -6,14 +6,16 @@ import pytest
 
 from db.enums import RuleKind, RuleScope
 from health.alerts.notifications.text import format_span, headline, measurement_text
-from health.alerts.rules.conditions import Measurement, condition_met
+from health.alerts.rules.detail import AlertDetail
+from health.alerts.rules.formulas import Measurement
 from health.alerts.rules.rules import InvalidRule, Rule, validate_rule
-from health.alerts.rules.targets import AlertTarget, Patterns, Quiet, escape_pattern, matches, silenced_until
+from health.alerts.rules.targets import AlertTarget, Patterns, Silence, escape_pattern, matches, silenced_until
 from health.alerts.rules.transitions import (
     GROUP_THRESHOLD,
     AlertEvent,
     PreviousState,
     Reason,
+    condition_met,
     group_events,
     needs_update,
     should_notify,
@@ -98,10 +100,10 @@ def test_every_kind_can_be_used_as_it_comes_and_has_words(kind: RuleKind) -> Non
     assert rule.name == "one rule"
     assert 0 < rule.resolve_threshold <= rule.open_at
     assert 0 < len(rule.threshold) <= 20
-    assert "CI of acme/web" in headline(kind, "CI of acme/web", {})
-    assert headline(kind, "x", {}) != headline(kind, "x", {}, resolved=True)
-    assert "still" in headline(kind, "x", {}, ongoing=True)
-    assert isinstance(measurement_text(kind, {}), str)
+    assert "CI of acme/web" in headline(kind, "CI of acme/web")
+    assert headline(kind, "x") != headline(kind, "x", resolved=True)
+    assert "still" in headline(kind, "x", ongoing=True)
+    assert isinstance(measurement_text(kind, AlertDetail()), str)
 
 
 @pytest.mark.parametrize(
@@ -153,8 +155,8 @@ def test_patterns_are_those_of_a_shell(patterns: tuple[str, ...], name: str | No
 
 
 def test_a_silence_holds_for_its_time_and_its_places() -> None:
-    quiet = Quiet(1, Patterns(repos=("acme/*",), branches=("main",)), 7, NOW - HOUR, NOW + HOUR, "", "", NOW)
-    later = Quiet(2, Patterns(), None, NOW + HOUR, NOW + 2 * HOUR, "", "", NOW)
+    quiet = Silence(1, Patterns(repos=("acme/*",), branches=("main",)), 7, NOW - HOUR, NOW + HOUR, "", "", NOW)
+    later = Silence(2, Patterns(), None, NOW + HOUR, NOW + 2 * HOUR, "", "", NOW)
     about = (7, "acme/web", "CI", "main")
     assert silenced_until([quiet, later], *about, NOW) == NOW + HOUR
     assert silenced_until([quiet, later], *about, NOW + HOUR) == NOW + 2 * HOUR
@@ -179,12 +181,8 @@ def test_a_storm_is_one_message_and_what_was_told_together_ends_together() -> No
 
 
 def test_one_place_is_one_target_whatever_its_default_branch_is_called() -> None:
-    assert (
-        AlertTarget(1, "a/b", 5, "CI", "main").target(3)
-        == AlertTarget(1, "a/b", 5, "CI", "trunk").target(3)
-        == "3/1/5/"
-    )
-    assert AlertTarget(1, "a/b", 5, "CI", "x", per_branch=True).target(3) == "3/1/5/x"
+    assert AlertTarget(1, "a/b", 5, "CI", "main").key(3) == AlertTarget(1, "a/b", 5, "CI", "trunk").key(3) == "3/1/5/"
+    assert AlertTarget(1, "a/b", 5, "CI", "x", per_branch=True).key(3) == "3/1/5/x"
     assert AlertTarget(1, "a/b", 5, "CI", "x").label == "CI on x of a/b"
     assert AlertTarget(1, "a/b").label == "a/b"
     assert AlertTarget(1, "a/b", branch="x").label == "x of a/b"
@@ -199,10 +197,10 @@ def test_one_place_is_one_target_whatever_its_default_branch_is_called() -> None
     ],
 )
 def test_a_rate_is_high_somewhere(place: AlertTarget, said: str) -> None:
-    assert headline(RuleKind.FAILURE_RATE, place, {}) == f"High failure rate {said}"
-    assert headline(RuleKind.FAILURE_RATE, place, {}, ongoing=True) == f"The failure rate {said} is still high"
-    assert headline(RuleKind.FAILURE_RATE, place, {}, resolved=True) == f"The failure rate {said} is back to normal"
-    assert not headline(RuleKind.ERROR_BUDGET, place, {}).startswith("on x")
+    assert headline(RuleKind.FAILURE_RATE, place) == f"High failure rate {said}"
+    assert headline(RuleKind.FAILURE_RATE, place, ongoing=True) == f"The failure rate {said} is still high"
+    assert headline(RuleKind.FAILURE_RATE, place, resolved=True) == f"The failure rate {said} is back to normal"
+    assert not headline(RuleKind.ERROR_BUDGET, place).startswith("on x")
 
 
 def test_values_read_as_people_write_them() -> None:
@@ -216,5 +214,5 @@ def test_values_read_as_people_write_them() -> None:
         "14 days",
         "1m 30s",
     ]
-    detail = {"failed": 3, "decided": 5, "window_seconds": 86400}
+    detail = AlertDetail(failed=3, decided=5, window_seconds=86400)
     assert measurement_text(RuleKind.FAILURE_RATE, detail) == "60.0%, 3 of 5 decided runs in 24 h"

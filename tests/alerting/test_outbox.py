@@ -8,8 +8,8 @@ from tests.builders import NOON
 
 
 def row(number: int, reason: str, *alerts: int, **more: object) -> PendingNotification:
-    opens = {"opens": reason == "first"} | more
-    return PendingNotification(number, reason, frozenset(alerts), NOON, **opens)  # type: ignore[arg-type]
+    values = {"is_first": reason == "first"} | more
+    return PendingNotification(number, reason, frozenset(alerts), NOON, **values)  # type: ignore[arg-type]
 
 
 def planned(*rows: PendingNotification, failing: bool = False) -> DispatchPlan:
@@ -54,7 +54,7 @@ def test_more_than_a_storm_of_what_came_and_went_is_one_digest() -> None:
 
 
 def test_a_digest_takes_in_what_comes_after_it() -> None:
-    digest = row(10, "resolved", 1, episodes=GROUP_THRESHOLD + 1, opens=True)
+    digest = row(10, "resolved", 1, episode_count=GROUP_THRESHOLD + 1, is_first=True)
     assert planned(digest, row(11, "first", 2), row(12, "resolved", 2)).merges == {10: 12, 11: 12}
     assert planned(digest, row(12, "resolved", 2)).merges == {}
 
@@ -70,8 +70,8 @@ def test_nothing_is_said_about_an_alert_that_is_being_told() -> None:
 
 
 def test_what_ended_without_a_message_is_not_told_as_news() -> None:
-    assert planned(row(1, "first", 7, over=True), row(2, "first", 8)) == DispatchPlan({}, (1,), (2,))
-    assert planned(row(1, "first", 7, over=True), row(2, "resolved", 7)).obsolete == ()
+    assert planned(row(1, "first", 7, is_obsolete=True), row(2, "first", 8)) == DispatchPlan({}, (1,), (2,))
+    assert planned(row(1, "first", 7, is_obsolete=True), row(2, "resolved", 7)).obsolete == ()
 
 
 def test_a_channel_that_fails_is_tried_with_the_best_message_until_that_may_be_to_blame() -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from db.engine import write_scope
 from db.enums import RuleKind
+from health.alerts.rules.detail import AlertDetail
 from health.alerts.storage.alert_writes import AlertScope, open_alert, resolve_alert
 from tests.api.conftest import NOW, TestClient
 from tests.builders import NOON, run, store_runs
@@ -18,7 +19,7 @@ RULE = {"name": "Main fails", "kind": "failure_rate", "open_at": 0.5, "repos": [
 
 def opened(engine: Engine) -> int:
     with write_scope(engine) as session:
-        detail = {"branch": "main", "failures": 3, "since": NOON.isoformat()}
+        detail = AlertDetail(branch="main", failures=3, since=NOON)
         return open_alert(session, AlertScope(1, 5, RuleKind.CONSECUTIVE_FAILURES, "main"), "3", detail, NOON)
 
 
@@ -134,7 +135,7 @@ def test_who_knows_of_an_alert_stands_with_it(client: TestClient, engine: Engine
     )
     assert client.post(f"/api/alerts/{alert_id}/acknowledge").json()["acknowledged"]["by"] == "API"
     with write_scope(engine) as session:
-        resolve_alert(session, alert_id, {}, NOW + timedelta(hours=1))
+        resolve_alert(session, alert_id, AlertDetail(), NOW + timedelta(hours=1))
     assert client.post(f"/api/alerts/{alert_id}/acknowledge").status_code == 409
     for number in ("12345", "99999999999999999999"):
         assert client.post(f"/api/alerts/{number}/acknowledge").status_code == 404
@@ -146,7 +147,7 @@ def test_pages_of_alerts_follow_each_other(client: TestClient, engine: Engine) -
     with write_scope(engine) as session:
         for number in range(3):
             scope = AlertScope(1, 5, RuleKind.CONSECUTIVE_FAILURES, rule_id=9, target=str(number))
-            open_alert(session, scope, "3", {}, NOON + timedelta(hours=number))
+            open_alert(session, scope, "3", AlertDetail(), NOON + timedelta(hours=number))
     first = client.get("/api/alerts?limit=2&rule=9&severity=critical").json()
     second = client.get(f"/api/alerts?limit=2&cursor={first['next']}").json()
     assert (len(first["items"]), len(second["items"]), second["next"]) == (2, 1, None)

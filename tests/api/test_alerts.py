@@ -6,6 +6,7 @@ from sqlalchemy import Engine
 
 from db.engine import write_scope
 from db.enums import RuleKind
+from health.alerts.rules.detail import AlertDetail
 from health.alerts.storage.alert_writes import AlertScope, open_alert, resolve_alert
 from health.alerts.storage.outbox import claim_due_notifications, enqueue, mark_sent
 from tests.api.conftest import NOW, MakeClient, TestClient
@@ -34,10 +35,10 @@ def alerts(client: TestClient, engine: Engine) -> list[int]:
     for workflow_id, rule in ((5, streak), (5, rate), (None, streak)):
         with write_scope(engine) as session:
             scope = AlertScope(1, workflow_id, rule)
-            made.append(open_alert(session, scope, "3", {"since": NOON.isoformat(), "failures": 3}, NOON))
+            made.append(open_alert(session, scope, "3", AlertDetail(since=NOON, failures=3), NOON))
     with write_scope(engine) as session:
         enqueue(session, made[0], "first", {"slack": {}}, NOON)
-        resolve_alert(session, made[1], {}, NOW)
+        resolve_alert(session, made[1], AlertDetail(), NOW)
     return made
 
 
@@ -189,10 +190,10 @@ def test_a_refused_recipient_is_told_beside_the_success(make_client: MakeClient,
 
 def test_what_was_folded_shows_what_carries_it(client: TestClient, engine: Engine) -> None:
     with write_scope(engine) as session:
-        number = open_alert(session, AlertScope(1, 5, RuleKind.CONSECUTIVE_FAILURES), "3", {}, NOON)
+        number = open_alert(session, AlertScope(1, 5, RuleKind.CONSECUTIVE_FAILURES), "3", AlertDetail(), NOON)
         enqueue(session, number, "first", {"slack": {}}, NOON)
         enqueue(session, number, "resolved", {"slack": {}}, NOON)
-        resolve_alert(session, number, {}, NOON)
+        resolve_alert(session, number, AlertDetail(), NOON)
         (claimed,) = claim_due_notifications(session, NOON, ["slack"])
         mark_sent(session, claimed.id, NOON, note="one of two refused")
     opening, ending = client.get(f"/api/alerts/{number}").json()["deliveries"]

@@ -88,7 +88,8 @@ def test_the_collectors_that_share_the_work_are_told(client: TestClient, engine:
     with write_scope(engine) as session:
         record_heartbeat(session, NOW, {"state": "waiting", "message": "rate limit\nused up"}, name="collector/two/7")
     held = NOW + timedelta(seconds=20)
-    add(engine, *[Claim(name=name, holder="two/7", expires_at=held) for name in ("*alive/two/7", "acme/web")])
+    claims = ("liveness", "two/7"), ("repository", "acme/web")
+    add(engine, *[Claim(kind=kind, name=name, holder="two/7", expires_at=held) for kind, name in claims])
     assert client.get("/health").json()["checks"]["collector"]["collectors"] == [
         {"name": "two/7", "alive": True, "seen_at": "2026-11-18T18:00:00Z", "repositories": 1, "state": "waiting",
          "message": "rate limit used up"},

@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from api import schemas
 from api.schemas.base import iso
@@ -216,3 +216,25 @@ def test_without_the_previous_period_nothing_is_compared(filled: TestClient) -> 
     assert (body["comparable"], body["previous"], body["duration_change"]) == (False, None, None)
     assert set(body["changes"].values()) == {None}
     assert filled.get("/api/metrics/compare?interval=day").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [
+        ("/api/metrics", 13),
+        ("/api/metrics/compare", 22),
+        ("/api/metrics/series", 11),
+        ("/api/metrics/groups?by=workflow", 13),
+        ("/api/insights/flaky", 9),
+        ("/api/insights/failures", 16),
+    ],
+)
+def test_completeness_is_read_once_for_a_request(filled: TestClient, path: str, most: int) -> None:
+    filled.get("/api/runs")
+    statements: list[str] = []
+    event.listen(filled.app.state.reader.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))  # type: ignore[attr-defined]
+    assert filled.get(path).status_code == 200
+    read = [each for each in statements if not each.startswith("BEGIN")]
+    tables = ("details_pending", "FROM backfills", "FROM run_gaps", "SELECT heartbeats.seen_at")
+    assert [sum(table in each for each in read) for table in tables] == [1, 1, 1, 1]
+    assert len(read) <= most

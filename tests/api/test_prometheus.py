@@ -131,7 +131,7 @@ def test_the_inbox_and_the_collectors_at_work_are_there(client: TestClient, engi
     received = NOW - timedelta(minutes=4)
     held = NOW + timedelta(seconds=20)
     add(engine, *[delivery(name, state, received) for name, state in (("a", "pending"), ("b", "failed"))])
-    add(engine, *[Claim(name=f"*alive/{name}", holder=name, expires_at=held) for name in ("one/1", "two/1")])
+    add(engine, *[Claim(kind="liveness", name=name, holder=name, expires_at=held) for name in ("one/1", "two/1")])
     found = samples(client)
     assert found["pipeline_health_inbox_waiting", ()] == 1
     assert found["pipeline_health_inbox_failed", ()] == 1

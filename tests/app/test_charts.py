@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from app import frames
-from app.charts import heatmap, theme, timeline, trends, workflow
+from app.charts import heatmap, timeline, trends, workflow
 from app.frames import job_timeline
+from app.status_style import OTHER, outcome_colour
 from db.definitions.scope import Window
 from db.enums import Interval
 from db.runs.run_queries import JobRow
@@ -84,10 +85,10 @@ def test_what_the_window_begins_in_is_no_running_bucket() -> None:
     points = _points(unfinished=True)
     points[0] = replace(points[0], partial=True)
     frame = frames.series(points, window=Window(since, now), now=now)
-    assert list(frame["note"]) == ["from 02 Nov 10:19 on", "", "so far"]
-    assert frames.bucket_text(Interval.DAY, frame) == "by day · hatched: so far or cut off by the period"
+    assert list(frame["note"]) == ["from 02 Nov 10:19", "", "so far"]
+    assert frames.bucket_text(Interval.DAY, frame) == "per day · hatched: so far or partial"
     over = frames.series(points, window=Window(since, now), now=now + timedelta(days=9))
-    assert list(over["note"]) == ["from 02 Nov 10:19 on", "", "until 04 Nov 03:00"]
+    assert list(over["note"]) == ["from 02 Nov 10:19", "", "until 04 Nov 03:00"]
 
 
 def test_minutes_have_the_running_bucket_too() -> None:
@@ -95,7 +96,7 @@ def test_minutes_have_the_running_bucket_too() -> None:
         CostPoint(START, False, 600.0, 60.0, 0.0, 1.0),
         CostPoint(START + timedelta(days=1), True, 1200.0, 0.0, 0.0, 2.0),
     ]
-    whole, running = heatmap.minutes(frames.spending(points), SINCE, UNTIL)["data"][:2]
+    whole, running = trends.compute_minutes(frames.spending(points), SINCE, UNTIL)["data"][:2]
     assert (whole["y"], running["y"]) == ([9.0], [20.0])
     assert (running["text"], running["name"]) == ([" · so far"], "Used")
 
@@ -242,8 +243,8 @@ def test_every_figure_is_plain_json_without_a_network_reference() -> None:
 
 
 def test_failed_and_succeeded_never_share_a_colour() -> None:
-    assert theme.colour_of("failure") != theme.colour_of("success") != theme.colour_of("cancelled")
-    assert theme.colour_of("something new") == theme.OTHER
+    assert outcome_colour("failure") != outcome_colour("success") != outcome_colour("cancelled")
+    assert outcome_colour("something new") == OTHER
 
 
 def test_a_skipped_step_has_no_length() -> None:

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 from db.collection.backfills import request_backfill
 from db.collection.sync_state import add_gap, record_heartbeat, sync_state
 from db.engine import write_scope
+from db.enums import ErrorCode
 from db.repositories.repository_writes import record_target
 from tests.app.conftest import Open
 from tests.app.seeding import Seeded, add_repository, heartbeat
@@ -31,6 +32,7 @@ def test_a_repository_that_cannot_be_read_comes_first_with_what_to_do(seeded: Se
     with write_scope(seeded.engine) as session:
         state = sync_state(session, 1)
         state.error, state.error_at = "GitHub refused <b>it</b> (403 Forbidden)", seeded.now
+        state.error_code = ErrorCode.FORBIDDEN
     page = open_page("collector")
     assert "1 of 2 repositories cannot be read" in told(page)
     assert next(iter(page.dataframe[0].value["repo"])) == "acme/web"

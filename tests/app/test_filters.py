@@ -63,7 +63,7 @@ def test_days_that_begin_today_are_today_up_to_now(seeded: Seeded, open_page: Op
     with seeded.engine.connect() as connection:
         expected = connection.execute(select(func.count()).select_from(Run).where(Run.created_at >= today)).scalar()
     assert f"{expected} in {today:%d %b}" in everything(page) or (
-        not expected and "Nothing matches" in everything(page)
+        not expected and "No matching runs" in everything(page)
     )
     assert ("includes future days" in _warned(page)) == bool(ahead)
 
@@ -125,8 +125,8 @@ def test_a_wall_has_figures_and_fields_and_no_controls(seeded: Seeded, open_page
 
 
 def test_long_periods_are_shown_by_weeks_and_short_ones_by_hours(seeded: Seeded, open_page: Open) -> None:
-    assert "by week · hatched: so far" in everything(open_page(period="1y"))
-    assert "by hour · hatched: so far" in everything(open_page(period="24h"))
+    assert "per week · hatched: so far" in everything(open_page(period="1y"))
+    assert "per hour · hatched: so far" in everything(open_page(period="24h"))
 
 
 def test_a_table_as_a_file_has_plain_values_and_no_formula() -> None:
@@ -142,7 +142,7 @@ def test_values_of_cells_cannot_leave_their_attribute() -> None:
 
 
 def test_nothing_is_asked_for_a_period_without_runs(seeded: Seeded, open_page: Open) -> None:
-    assert "Nothing matches" in markdown(open_page(dates="2020-01-01..2020-01-02"))
+    assert "No matching runs" in markdown(open_page(dates="2020-01-01..2020-01-02"))
 
 
 NAMED_PAGES = ["", "workflow", "runs", "failures", "flaky", "cost"]
@@ -159,7 +159,7 @@ def test_a_repository_that_is_not_monitored_is_no_all_clear(seeded: Seeded, open
 @pytest.mark.parametrize("page", NAMED_PAGES)
 def test_a_workflow_that_does_not_exist_is_no_all_clear(seeded: Seeded, open_page: Open, page: str) -> None:
     found = open_page(page, repo="acme/web", workflow="Nightly")
-    assert "There is no workflow Nightly" in markdown(found).replace("\\", "")
+    assert "Workflow Nightly not found" in markdown(found).replace("\\", "")
     assert "Nothing needs attention" not in everything(found)
 
 

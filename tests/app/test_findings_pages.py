@@ -29,7 +29,7 @@ def test_a_cause_is_listed_with_its_line_and_leads_to_its_runs(seeded: Seeded, o
     assert row["Runs"].text == "1"
     page = open_page("failures", cause="f")
     assert [each["Run"].links for each in table(page, "cause-runs")] == [[f"run?run_id={RERUN}"]]
-    assert f"log?run_id={RERUN}&job_id=4" in table(page, "cause-runs")[0]["Line in its log"].links
+    assert f"log?run_id={RERUN}&job_id=4" in table(page, "cause-runs")[0]["Matched log line"].links
     assert not any("<img" in block for block in html(page) if "<style>" not in block and "ph-image" not in block)
 
 
@@ -39,8 +39,8 @@ def test_a_cause_that_is_not_known_says_so(seeded: Seeded, open_page: Open) -> N
 
 def test_failures_without_any_log_say_so(seeded: Seeded, open_page: Open) -> None:
     page = open_page("failures", repo=["acme/api"])
-    assert "No failed job of this time has a log" in markdown(page)
-    assert "failed runs without a known cause" in everything(page)
+    assert "No error was extracted from the logs" in markdown(page)
+    assert "with no error extracted" in everything(page)
 
 
 def _make_flaky(seeded: Seeded, number: int) -> None:
@@ -57,7 +57,7 @@ def _make_flaky(seeded: Seeded, number: int) -> None:
 
 
 def test_what_failed_and_then_passed_is_called_flaky_with_its_job(seeded: Seeded, open_page: Open) -> None:
-    assert "Nothing failed and then passed" in markdown(open_page("flaky"))
+    assert "No run failed and then passed" in markdown(open_page("flaky"))
     for number in (70_001, 70_002, 70_003):
         _make_flaky(seeded, number)
     roll_up(seeded.engine, seeded.now)
@@ -71,17 +71,17 @@ def test_what_failed_and_then_passed_is_called_flaky_with_its_job(seeded: Seeded
     assert row["Flaky runs"].links == ["runs?q=is%3Aflaky&repo=acme%2Fapi&workflow=CI"]
     runs = table(open_page("runs", q="is:flaky", repo=["acme/api"]), "runs")
     assert len(runs) == 3
-    assert row["Jobs that failed first"].value == "e2e <b> 3×"
+    assert row["Flaky jobs"].value == "e2e <b> 3×"
 
 
 def test_money_and_minutes_are_those_of_every_other_figure(seeded: Seeded, open_page: Open) -> None:
     page = open_page("cost")
     rows = table(page, "spend")
-    assert {row["Where"].value for row in rows} == {"acme/web", "acme/api"}
+    assert {row["Repository"].value for row in rows} == {"acme/web", "acme/api"}
     total = sum(float(row["Cost"].value) for row in rows)
     assert tiles(page)["cost_usd"][0] == f"${total:,.2f}"
     by_runner = table(open_page("cost", by="Runner"), "spend")
-    assert [row["Where"].value for row in by_runner] == ["ubuntu-latest"]
+    assert [row["Repository"].value for row in by_runner] == ["ubuntu-latest"]
     assert int(by_runner[0]["Billed minutes"].value) == sum(int(row["Billed minutes"].value) for row in rows) > 0
     assert [row["Runner"].value for row in table(page, "queues")] == ["ubuntu-latest"]
 
@@ -118,8 +118,8 @@ def test_files_of_money_have_one_unit_a_column_and_no_noise() -> None:
     third = CostGroup(
         "acme/x", None, None, 3, 7, 28, 1650.0000000000091, 20.0 / 3, 1.0, 0.1 + 0.2, 4, 1, 1 / 3, -0.0625
     )
-    head, line = as_csv(*spend_csv(CostBreakdown([third], None))).splitlines()
-    assert head == ("Where,Cost (USD),Price unknown (min),Share (%),Change (%),Billed minutes (min),Compute (min),"
+    head, line = as_csv(*spend_csv(CostBreakdown([third], None), "Repository")).splitlines()
+    assert head == ("Repository,Cost (USD),Price unknown (min),Share (%),Change (%),Billed minutes (min),Compute (min),"
                     "Waste (min),Jobs,Runs")  # fmt: skip
     assert line == "acme/x,0.3,4,33.33,-6.2,28,27.5,0.11,7,3"
     waste = WorkflowWaste("acme/x", "CI", 5, 60.0, 30.0, 0.0, 90.0, 0.123456, 3.0, 2, 0.25)
@@ -130,9 +130,12 @@ def test_files_of_money_have_one_unit_a_column_and_no_noise() -> None:
 
 def test_money_of_minutes_without_any_known_price_is_unknown() -> None:
     dear = CostGroup("acme/x", None, None, 3, 7, 28, 1650.0, 400.0, 1.0, 0.0, 28, 1, 0.5, None)
-    assert as_csv(*spend_csv(CostBreakdown([dear], None))).splitlines()[1] == "acme/x,,28,50.0,,28,27.5,6.67,7,3"
+    assert (
+        as_csv(*spend_csv(CostBreakdown([dear], None), "Repository")).splitlines()[1]
+        == "acme/x,,28,50.0,,28,27.5,6.67,7,3"
+    )
     free = replace(dear, unpriced_minutes=0)
-    assert as_csv(*spend_csv(CostBreakdown([free], None))).splitlines()[1].startswith("acme/x,0.0,0,")
+    assert as_csv(*spend_csv(CostBreakdown([free], None), "Repository")).splitlines()[1].startswith("acme/x,0.0,0,")
     waste = WorkflowWaste("acme/x", "CI", 5, 60.0, 30.0, 0.0, 90.0, None, 3.0, 2, 0.25)
     line = as_csv(*wasted_csv(WastedMinutes([waste], 60, 30, 0, 90, 0.0, 3, 360, 2, [("big", 28)], None))).splitlines()[
         1
@@ -165,7 +168,7 @@ def test_a_failed_run_says_what_changed_since_the_last_success(seeded: Seeded, o
     page = open_page("run", run_id=8002)
     told = everything(page)
     assert "Since the last success" in told
-    assert "3 commits with runs since then" in told
+    assert "3 commits with runs since the last success" in told
     assert [row["Job"].value for row in table(page, "since-green")] == ["build"]
 
 

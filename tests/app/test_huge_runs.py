@@ -68,7 +68,7 @@ def test_runs_of_thousands_of_jobs_are_compared_page_by_page(open_page: Open) ->
     page = open_page("compare", runs=f"{GREEN},{MATRIX}")
     rows = table(page, "compared")
     assert len(rows) == 100
-    assert all("other result" in row["Job"].text for row in rows)
+    assert all("result changed" in row["Job"].text for row in rows)
     assert "1 to 100 of 8,311 jobs" in everything(page)
     assert octets(page) < MOST
 

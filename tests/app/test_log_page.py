@@ -33,14 +33,14 @@ def test_another_job_of_the_attempt_can_be_chosen(seeded: Seeded, open_page: Ope
 
 
 def test_a_log_that_is_not_there_says_why(seeded: Seeded, open_page: Open) -> None:
-    assert "GitHub had deleted this log" in markdown(open_page("log", run_id=EXPIRED))
+    assert "GitHub deleted this log" in markdown(open_page("log", run_id=EXPIRED))
     assert any(button.label == "Fetch this log" for button in open_page("log", run_id=UNREAD).button)
 
 
 @pytest.mark.parametrize(
     ("query", "told"),
-    [({}, "No run chosen"), ({"run_id": 4711}, "Run 4711 is not known"),
-     ({"run_id": RERUN, "job_id": 99}, "No such log"), ({"run_id": RERUN, "job_id": 3}, "No such log")],
+    [({}, "No run selected"), ({"run_id": 4711}, "Run 4711 not found"),
+     ({"run_id": RERUN, "job_id": 99}, "Log not found"), ({"run_id": RERUN, "job_id": 3}, "Log not found")],
 )  # fmt: skip
 def test_an_address_that_leads_nowhere_says_so(
     seeded: Seeded, open_page: Open, query: dict[str, object], told: str

@@ -4,11 +4,11 @@ import re
 
 import pytest
 
+from app.javascript import bundle
 from app.logs import ansi, index
 from app.logs.ansi import PLAIN, Style, styled_segments
 from app.logs.index import LogIndex, Mark
-from app.logs.script import script
-from app.logs.stored import LRUCache
+from app.logs.stored import LogCache
 
 AT = "2026-11-20T10:00:00.1234567Z "
 GROUPED = "\n".join([
@@ -55,7 +55,7 @@ def test_every_colour_can_be_read_on_both_grounds() -> None:
 
 def test_no_row_of_the_viewer_has_a_ground_on_which_a_colour_is_lost() -> None:
     """Colours are made for the least ground that rows have."""
-    found = re.findall(r"\.ph-lv-row\.ph-lv-(\w+) \{ background: light-dark\((#\w+), (#\w+)\)", script())
+    found = re.findall(r"\.ph-lv-row\.ph-lv-(\w+) \{ background: light-dark\((#\w+), (#\w+)\)", bundle("log_viewer"))
     assert {name for name, *_ in found} == {"error", "warning", "cause", "selected", "current"}
     black, white = (0, 0, 0), (255, 255, 255)
     for _, light, dark in found:
@@ -155,18 +155,18 @@ def test_the_cause_is_found_by_its_excerpt() -> None:
     assert index.find_line(["x"], 99, "x") is None
 
 
-def test_the_shelf_lets_go_of_what_was_read_longest_ago() -> None:
+def test_the_cache_removes_the_least_recently_used_log() -> None:
     made: list[int] = []
 
     def make(number: int) -> LogIndex:
         made.append(number)
         return LogIndex("x" * 1_000)
 
-    shelf = LRUCache(max_bytes=2 * LogIndex("x" * 1_000).size_bytes)
+    cache = LogCache(max_bytes=2 * LogIndex("x" * 1_000).size_bytes)
     for number in (1, 2, 1, 3, 1, 2):
-        shelf.get((number, number), lambda number=number: make(number))  # type: ignore[misc]
+        cache.get((number, number), lambda number=number: make(number))  # type: ignore[misc]
     assert made == [1, 2, 3, 2]
-    assert LRUCache(0).get((1, 1), lambda: make(9)).lines == 1
+    assert LogCache(0).get((1, 1), lambda: make(9)).lines == 1
 
 
 def test_the_viewer_shows_no_other_escape_and_keeps_colours_however_they_are_written() -> None:

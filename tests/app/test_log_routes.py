@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
-from app.logs.script import script_path
+from app.javascript import log_viewer_path
 from app.server.routes import routes
 from db.definitions.records import LogRecord
 from db.engine import write_scope
@@ -65,7 +65,7 @@ def test_the_whole_text_is_a_file_with_a_harmless_name(client: TestClient, seede
 
 
 def test_the_viewer_is_kept_until_it_changes(client: TestClient) -> None:
-    answer = client.get(f"/{script_path()}")
+    answer = client.get(f"/{log_viewer_path()}")
     assert "immutable" in answer.headers["cache-control"]
     assert answer.headers["content-type"].startswith("text/javascript")
     assert "innerHTML" not in answer.text
@@ -74,15 +74,15 @@ def test_the_viewer_is_kept_until_it_changes(client: TestClient) -> None:
 
 @pytest.mark.parametrize(
     ("path", "status", "told"),
-    [("/logs/abc/4/outline", 422, "run_id: a whole number"),
+    [("/logs/abc/4/outline", 422, "run_id: expected a whole number"),
      (f"/logs/{RERUN}/99999999999999999999/lines", 422, "job_id"),
-     (f"{LOG}/lines?from=0", 422, "from: a whole number from 1"), (f"{LOG}/lines?count=1001", 422, "from 1 to 1000"),
-     (f"{LOG}/lines?count=²", 422, "count"), (f"{LOG}/search", 422, "q: from 1 to 200"),
+     (f"{LOG}/lines?from=0", 422, "from: expected a whole number from 1"), (f"{LOG}/lines?count=1001", 422, "from 1 to 1000"),
+     (f"{LOG}/lines?count=²", 422, "count"), (f"{LOG}/search", 422, "q: expected 1 to 200"),
      (f"{LOG}/search?q={'x' * 201}", 422, "got 201"), (f"{LOG}/everything", 404, "no part of this name"),
      (f"{LOG}/text?plain=2", 422, "plain"), ("/logs/1/4/outline", 404, "Run 1 has no job 4"),
      (f"/logs/{RERUN}/3/outline", 404, "has no job 3 with a log of its own"),
      (f"/logs/{UNREAD}/{UNREAD * 10}/outline", 404, "is not stored"),
-     (f"/logs/{EXPIRED}/{EXPIRED * 10}/outline", 410, "GitHub had deleted")],
+     (f"/logs/{EXPIRED}/{EXPIRED * 10}/outline", 410, "GitHub deleted")],
 )  # fmt: skip
 def test_what_cannot_be_answered_is_told_in_one_line(
     client: TestClient, seeded: Seeded, path: str, status: int, told: str

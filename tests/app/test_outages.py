@@ -76,7 +76,7 @@ def test_a_page_keeps_its_figures_and_says_since_when(switch: Switch, open_page:
     assert said
     assert said[1] >= said[2]
     assert _figures(gone) == before
-    assert "The data cannot be read" not in text
+    assert "Data unavailable" not in text
     assert make_url(switch.url).database not in text
     switch.on()
     back = _after_the_caches(page)
@@ -121,7 +121,7 @@ def test_another_period_is_not_answered_with_the_last_one(switch: Switch, open_p
 def test_what_was_never_read_says_so_without_the_address(switch: Switch, open_page: Open) -> None:
     switch.off()
     shown = everything(open_page()).replace("\\", "")
-    assert "The data cannot be read" in shown
+    assert "Data unavailable" in shown
     assert "The database does not answer" in shown
     assert "postgresql" not in shown
     assert str(make_url(switch.url).database) not in shown

@@ -37,7 +37,7 @@ def test_untrusted_text_is_escaped_everywhere(seeded: Seeded, open_page: Open) -
 
 def test_the_latest_attempt_is_shown_and_says_what_was_carried_over(seeded: Seeded, open_page: Open) -> None:
     page = open_page("run", run_id=RERUN)
-    assert "Carried over from an earlier attempt, not run again: lint." in markdown(page)
+    assert "Reused from an earlier attempt: lint." in markdown(page)
     assert facts(page)["Jobs"] == "1"
 
 
@@ -95,22 +95,22 @@ def test_a_log_is_asked_for_then_pending_then_there(seeded: Seeded, open_page: O
 
 
 def test_a_log_that_github_deleted_says_so(seeded: Seeded, open_page: Open) -> None:
-    assert "GitHub had deleted this log" in markdown(open_page("run", run_id=EXPIRED))
+    assert "GitHub deleted this log" in markdown(open_page("run", run_id=EXPIRED))
 
 
 def test_a_run_without_known_jobs_says_so(seeded: Seeded, open_page: Open) -> None:
     page = open_page("run", run_id=RUNNING)
-    assert "No job of this attempt is known" in markdown(page)
+    assert "No jobs are stored for this attempt" in markdown(page)
     assert any("● Running" in block for block in html(page))
 
 
 @pytest.mark.parametrize("given", ["", "abc", "-1", "99999999999999999999", "²", "1; drop table runs"])
 def test_an_address_without_a_usable_run_leads_to_the_list(seeded: Seeded, open_page: Open, given: str) -> None:
-    assert "No run chosen" in markdown(open_page("run", run_id=given))
+    assert "No run selected" in markdown(open_page("run", run_id=given))
 
 
 def test_an_unknown_run_says_why_it_may_be_missing(seeded: Seeded, open_page: Open) -> None:
-    assert "Run 4711 is not known" in markdown(open_page("run", run_id=4711))
+    assert "Run 4711 not found" in markdown(open_page("run", run_id=4711))
 
 
 def test_a_run_of_many_jobs_is_cut_and_says_so(seeded: Seeded, open_page: Open) -> None:
@@ -131,7 +131,7 @@ def test_a_run_of_many_jobs_is_cut_and_says_so(seeded: Seeded, open_page: Open) 
         store_run_details(session, get_repository(session, 1), [RunDetailsRecord(number, (), tuple(jobs), seeded.now)])
     page = open_page("run", run_id=number)
     told = everything(page)
-    assert "100 of 700 jobs: failed ones first, then the longest" in told
+    assert "100 of 700 jobs: failed jobs first, then the longest" in told
     assert "Steps of 25 of 700 jobs" in told
     assert len(page.expander) == 25
     rows = table(page, "run-jobs")

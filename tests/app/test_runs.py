@@ -64,7 +64,7 @@ def test_another_filter_begins_at_the_newest_again(seeded: Seeded, open_page: Op
 
 
 def test_a_search_without_a_hit_says_so(seeded: Seeded, open_page: Open) -> None:
-    assert "Nothing matches these filters" in markdown(open_page("runs", q="no such thing"))
+    assert "No matching runs" in markdown(open_page("runs", q="no such thing"))
 
 
 def test_the_list_as_a_file_has_every_field_and_no_formula(seeded: Seeded, open_page: Open) -> None:

@@ -11,7 +11,7 @@ from db.models import Alert
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import Patterns
 from health.alerts.rules.types import RULE_TYPES
-from health.alerts.storage.alert_writes import add_silence
+from health.alerts.storage.silences import add_silence
 from health.alerts.storage.stored_rules import add_rule
 from tests.app.conftest import Open
 from tests.app.crowd import crowd, fail_differently

@@ -24,7 +24,7 @@ def test_nothing_configured_says_what_to_set(empty: Engine, open_page: Open, pag
 def test_the_first_sync_shows_how_far_it_is(empty: Engine, open_page: Open, moment: datetime, page: str) -> None:
     heartbeat(empty, moment, state="syncing", message="Reading acme/*", progress={"done": 3, "total": 12})
     shown = open_page(page)
-    assert "Reading your pipelines" in markdown(shown)
+    assert "Reading your workflow runs" in markdown(shown)
     assert shown.get("progress")[0].proto.text == "3 of 12"
 
 
@@ -108,14 +108,14 @@ def test_a_database_that_is_not_migrated_says_how_to(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'new.db'}")
     shown = markdown(open_page(page)).replace("\\", "")
-    assert "The data cannot be read" in shown
+    assert "Data unavailable" in shown
     assert "python -m db upgrade" in shown
 
 
 def test_a_database_that_is_away_is_said_without_its_password(monkeypatch: pytest.MonkeyPatch, open_page: Open) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://ph:hunter2@127.0.0.1:1/ph")
     shown = markdown(open_page()).replace("\\", "")
-    assert "The data cannot be read" in shown
+    assert "Data unavailable" in shown
     assert "hunter2" not in shown
 
 
@@ -128,12 +128,12 @@ def test_a_page_recovers_when_the_database_is_back(
     url = f"sqlite:///{tmp_path / 'later.db'}"
     monkeypatch.setenv("DATABASE_URL", url)
     page = open_page()
-    assert "The data cannot be read" in markdown(page)
+    assert "Data unavailable" in markdown(page)
     engine = make_engine(url)
     upgrade(engine)
     engine.dispose()
     page.run()
-    assert "No repository yet" in markdown(page)
+    assert "No repositories configured" in markdown(page)
 
 
 def test_an_unusable_setting_is_named(monkeypatch: pytest.MonkeyPatch, open_page: Open) -> None:
@@ -149,7 +149,7 @@ def test_an_unusable_setting_is_named(monkeypatch: pytest.MonkeyPatch, open_page
 def test_every_page_says_how_complete_its_figures_are(
     seeded: Seeded, open_page: Open, page: str, query: dict[str, object]
 ) -> None:
-    assert "Complete since" in everything(open_page(page, **query))
+    assert "Data complete since" in everything(open_page(page, **query))
     with write_scope(seeded.engine) as session:
         sync_state(session, 2).complete_since = None
         bump_data_version(session, seeded.now)
@@ -159,7 +159,7 @@ def test_every_page_says_how_complete_its_figures_are(
     told = everything(open_page(page, **query))
     one = page == "run" or "id" in query
     assert ("the repository is" if one else "1 of 2 repositories") + " still catching up" in told
-    assert "Complete since" not in told
+    assert "Data complete since" not in told
 
 
 def test_what_is_complete_is_read_once_for_a_page(seeded: Seeded, open_page: Open) -> None:
@@ -172,6 +172,9 @@ def test_what_is_complete_is_read_once_for_a_page(seeded: Seeded, open_page: Ope
     page.run()
     assert sum(each.startswith("SELECT backfills.") for each in seen) <= 1
     assert sum("FROM run_gaps" in each for each in seen) <= 1
+    assert sum("details_pending" in each for each in seen) == 1
+    # Without the statements that begin transactions.
+    assert len([each for each in seen if not each.startswith("BEGIN")]) <= 105
 
 
 def test_repositories_without_runs_are_named_with_the_time_that_was_read(
@@ -206,20 +209,20 @@ def test_repositories_that_are_still_read_are_counted(empty: Engine, open_page: 
     heartbeat(empty, moment)
     page = open_page()
     assert "Catching up" in markdown(page)
-    assert page.get("progress")[0].proto.text.startswith("2 of 3 repositories are read")
+    assert page.get("progress")[0].proto.text.startswith("2 of 3 repositories read")
 
 
 def test_alerts_without_data_are_no_all_clear(empty: Engine, open_page: Open, moment: datetime) -> None:
-    assert "Nothing fires" not in everything(open_page("alerts"))
-    assert "No run is stored yet" in everything(open_page("alerts"))
+    assert "No firing alerts." not in everything(open_page("alerts"))
+    assert "No runs are stored yet" in everything(open_page("alerts"))
 
 
 @pytest.mark.parametrize(
     ("detail", "stopped", "line"),
     [
         ({}, False, "Nothing needs attention"),
-        ({}, True, "No problem in the stored data, which may not be all. The collector stopped at"),
-        ({"catching_up": 1}, False, "which may not be all. 1 of 2 repositories is still catching up."),
+        ({}, True, "No problems in the stored data, which may be incomplete. The collector stopped at"),
+        ({"catching_up": 1}, False, "which may be incomplete. 1 of 2 repositories is still catching up."),
     ],
 )
 @pytest.mark.parametrize("wall", [{}, {"wall": 1}])

@@ -3,8 +3,10 @@ from urllib.parse import unquote
 
 import pytest
 
-from app.status_style import STATES, column_sparkline, outcome_label, outcome_strip, sparkline
+from app.status_style import outcome_label
+from app.widgets.sparklines import column_sparkline, outcome_strip, sparkline
 from app.widgets.text import html, markdown
+from db.enums import Conclusion, Status
 
 
 @pytest.mark.parametrize(
@@ -43,7 +45,7 @@ def test_html_in_names_is_shown_not_read() -> None:
     assert html("<img src=x onerror='a'>\"") == "&lt;img src=x onerror=&#x27;a&#x27;&gt;&quot;"
 
 
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("state", [*Conclusion, *(status for status in Status if status != Status.COMPLETED)])
 def test_every_state_has_a_sign_and_a_word(state: str) -> None:
     sign, _, name = outcome_label(state).partition(" ")
     assert len(sign) == 1

@@ -6,7 +6,7 @@ from html import unescape
 
 import pytest
 
-from app.widgets import cells, tiles
+from app.widgets import cells, metric_cards
 from db.definitions.scope import Window
 from health.metrics.definitions.catalogue import FIGURES
 from health.metrics.definitions.change import change
@@ -25,11 +25,11 @@ def _metrics(passed: int, failed: int = 0, running: int = 0) -> Metrics:
 def _drawn(monkeypatch: pytest.MonkeyPatch, now: Metrics, before: Metrics, days: float) -> dict[str, str]:
     """The text of each tile and of the line below them, by the figure."""
     drawn: list[str] = []
-    monkeypatch.setattr(tiles.st, "html", drawn.append)
+    monkeypatch.setattr(metric_cards.st, "html", drawn.append)
     window = Window(NOW - timedelta(days=days), NOW)
     comparison = Comparison(now, before, window, window.before(), comparable=True)
-    tiles.tiles(comparison, [Point(window.since, partial=False, metrics=now)], "30d", NOW)
-    tiles.secondary_metrics(comparison, NOW)
+    metric_cards.metric_cards(comparison, [Point(window.since, partial=False, metrics=now)], "30d", NOW)
+    metric_cards.secondary_metrics(comparison, NOW)
     cards = re.findall(r'data-figure="(\w+)">(.*?)<img', drawn[0])
     found = {name: unescape(re.sub("<[^>]+>", " ", body)) for name, body in cards}
     return found | {"rest": unescape(re.sub("<[^>]+>", " ", drawn[1]))}
@@ -61,9 +61,9 @@ def test_what_is_not_final_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_cost_says_how_many_minutes_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
     unpriced = figures([fact("success", cost_usd=0.0, unpriced_minutes=minutes) for minutes in (7, 5)])
     assert re.search(
-        r"Cost\s+\$0.00\s+without 12 min of unknown price", _drawn(monkeypatch, unpriced, unpriced, 30)["rest"]
+        r"Cost\s+\$0.00\s+excludes 12 min without a known price", _drawn(monkeypatch, unpriced, unpriced, 30)["rest"]
     )
-    assert "unknown price" not in _drawn(monkeypatch, _metrics(3), _metrics(3), 30)["rest"]
+    assert "without a known price" not in _drawn(monkeypatch, _metrics(3), _metrics(3), 30)["rest"]
 
 
 def test_a_figure_is_provisional_while_half_of_its_window_may_change() -> None:

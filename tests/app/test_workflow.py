@@ -31,7 +31,7 @@ def test_all_workflows_are_listed_searched_and_ordered(seeded: Seeded, open_page
 def test_a_search_that_finds_no_workflow_says_so(seeded: Seeded, open_page: Open) -> None:
     page = open_page("workflow")
     page.text_input(key="workflow-q").set_value("nope").run()
-    assert "No workflow of that name" in markdown(page)
+    assert "No workflow with runs in this period matches the search" in markdown(page)
 
 
 def test_the_page_of_one_shows_its_runs_as_points_that_lead_to_them(seeded: Seeded, open_page: Open) -> None:
@@ -50,7 +50,7 @@ def test_jobs_and_steps_are_added_up(seeded: Seeded, open_page: Open) -> None:
 
 
 def test_a_broken_workflow_says_so_at_its_head(seeded: Seeded, open_page: Open) -> None:
-    assert "✕ Broken on the default branch" in everything(open_page("workflow", id=10))
+    assert "✕ Failing on the default branch" in everything(open_page("workflow", id=10))
     assert "✓ Passing" in everything(open_page("workflow", id=20))
 
 
@@ -84,7 +84,7 @@ def test_a_schedule_that_cannot_be_judged_is_told(seeded: Seeded, open_page: Ope
         store_schedule(session, (1, 10), crons, None, seeded.now)
         bump_data_version(session, seeded.now)
     told = markdown(open_page("workflow", id=10))
-    assert "schedule is not judged in full" in told
+    assert "Schedule only partly evaluated" in told
     assert "Nowhere" in told
     assert "<b>" not in told
 
@@ -98,7 +98,7 @@ def test_only_time_and_branch_are_chosen_for_one_workflow(seeded: Seeded, open_p
 @pytest.mark.parametrize("given", ["7", "99999999999999999999", "x", "-1"])
 def test_an_address_of_no_workflow_leads_to_all_of_them(seeded: Seeded, open_page: Open, given: str) -> None:
     page = open_page("workflow", id=given)
-    assert "is not known" in markdown(page) or table(page, "all-workflows")
+    assert "not found" in markdown(page) or table(page, "all-workflows")
 
 
 def test_names_are_text(seeded: Seeded, open_page: Open) -> None:
@@ -137,7 +137,7 @@ def test_the_default_branch_is_judged_whatever_branch_is_chosen(seeded: Seeded, 
     _add_workflow(seeded, 19, "Both", run(19_000, seeded.now - timedelta(hours=2), conclusion="failure"),
                   run(19_001, seeded.now - timedelta(hours=1), branch="feature"))  # fmt: skip
     rows = {row["Workflow"].value: row for row in table(open_page("workflow", branch="feature"), "all-workflows")}
-    assert rows["acme/web / Both"]["Default branch"].text == "✕ Broken"
+    assert rows["acme/web / Both"]["Default branch"].text == "✕ Failing"
 
 
 def test_nothing_is_passing_while_its_repository_is_still_read(seeded: Seeded, open_page: Open) -> None:
@@ -145,7 +145,7 @@ def test_nothing_is_passing_while_its_repository_is_still_read(seeded: Seeded, o
         sync_state(session, 2).complete_since = None
     rows = {row["Workflow"].value: row for row in table(open_page("workflow"), "all-workflows")}
     assert rows["acme/api / CI"]["Default branch"].text == "◌ Catching up"
-    assert rows["acme/web / CI"]["Default branch"].text == "✕ Broken"
+    assert rows["acme/web / CI"]["Default branch"].text == "✕ Failing"
 
 
 def _add_workflow(seeded: Seeded, number: int, name: str, *runs: RunRecord, state: str = "active") -> None:
@@ -174,7 +174,7 @@ def test_a_slower_workflow_shows_which_job_and_step_it_is(seeded: Seeded, open_p
     roll_up(seeded.engine, seeded.now)
     page = open_page("workflow", id=16)
     rows = table(page, "slowdown")
-    assert [row["What"].value for row in rows] == ["build", "build / compile"]
+    assert [row["Job or step"].value for row in rows] == ["build", "build / compile"]
     assert [row["Difference"].text for row in rows] == ["+7m 00s", "+7m 00s"]
     assert "do not add up to that of the run" in everything(page)
     spec = json.loads(next(chart for chart in charts(page) if "opens-dots" in chart.proto.id).proto.spec)

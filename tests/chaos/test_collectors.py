@@ -18,7 +18,7 @@ _TAKEOVER_SECONDS = 60
 
 def holders(engine: Engine) -> Counter[str]:
     with Session(engine) as session:
-        return Counter(session.scalars(select(Claim.holder).where(Claim.name.not_like("*%"))))
+        return Counter(session.scalars(select(Claim.holder).where(Claim.kind == "repository")))
 
 
 def until(what: Callable[[], bool], seconds: float) -> float:

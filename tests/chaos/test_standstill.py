@@ -26,8 +26,8 @@ _WATCH = """
 CREATE TABLE chaos_writes (at timestamptz, writer text, place text, holder text);
 CREATE FUNCTION chaos_note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO chaos_writes SELECT clock_timestamp(), current_setting('application_name'), TG_TABLE_NAME,
-        (SELECT c.holder FROM claims c WHERE c.held_until >= clock_timestamp() AND c.name = CASE
-            WHEN TG_TABLE_NAME = 'alerts' THEN '*chores'
+        (SELECT c.holder FROM claims c WHERE c.expires_at >= clock_timestamp() AND c.name = CASE
+            WHEN TG_TABLE_NAME = 'alerts' THEN 'leader'
             ELSE (SELECT r.full_name FROM repositories r WHERE r.id = NEW.repository_id) END);
     RETURN NULL; END $$;
 """

@@ -10,7 +10,7 @@ from db.definitions.records import LogRecord, RepositoryRecord, WorkflowRecord
 from db.engine import write_scope
 from db.enums import LogState, RuleKind
 from db.logs.log_writes import store_log
-from health.alerts.channels.registry import Channel
+from health.alerts.channels.base import Channel
 from health.alerts.evaluation import Evaluator
 from health.alerts.notifications.delivery import Dispatcher
 from health.alerts.rules.rules import Rule, parse_threshold, validate_rule

@@ -19,7 +19,8 @@ from health.alerts.rules.rules import Rule, parse_threshold, validate_rule
 from health.alerts.rules.targets import Patterns
 from health.alerts.rules.transitions import GROUP_THRESHOLD
 from health.alerts.storage.alert_queries import AlertRow, list_alerts
-from health.alerts.storage.alert_writes import acknowledge, add_silence, end_silence
+from health.alerts.storage.alert_writes import acknowledge
+from health.alerts.storage.silences import add_silence, end_silence
 from health.alerts.storage.stored_rules import add_rule, delete_rule, update_rule
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, attempt, job, run, store_jobs, store_runs
 from tests.collector.conftest import Clock
@@ -183,7 +184,7 @@ def test_a_rule_that_no_longer_covers_a_place_closes_its_alert_quietly(engine: E
     elsewhere = validate_rule(Rule("mine", RuleKind.CONSECUTIVE_FAILURES, 2, scope=Patterns(repos=("beta/*",))))
     station.write(lambda session: update_rule(session, rule_id, elsewhere, station.clock()))
     assert station.told() == []
-    states = {alert.rule_name: (alert.state, alert.detail.get("reason")) for alert in station.alerts()}
+    states = {alert.rule_name: (alert.state, alert.detail.reason) for alert in station.alerts()}
     assert states == {"ALERT_THRESHOLD": ("firing", None), "mine": ("resolved", "the rule changed")}
     station.write(lambda session: delete_rule(session, rule_id, station.clock()))
     assert station.told() == []
@@ -234,8 +235,8 @@ def test_long_queues_and_flaky_runs_are_told(engine: Engine, station: Station) -
         ("first", "Runs of acme/web wait long for a runner"),
     ]
     measured = {alert.rule: alert.detail for alert in station.alerts()}
-    assert (measured["flaky_rate"]["flaky"], measured["flaky_rate"]["decided"]) == (2, 3)
-    assert measured["queue_time"]["value"] > 120
+    assert (measured["flaky_rate"].flaky, measured["flaky_rate"].decided) == (2, 3)
+    assert (measured["queue_time"].value or 0) > 120
 
 
 @SQLITE
@@ -278,7 +279,7 @@ def test_what_became_worse_is_told_with_its_figures(engine: Engine, station: Sta
         ("first", "CI on main of acme/web is slower than before"),
         ("first", "CI on main of acme/web succeeds less often than before"),
     ]
-    texts = {alert.rule: alert.detail["text"] for alert in station.alerts()}
+    texts = {alert.rule: alert.detail.text for alert in station.alerts()}
     assert texts["success_regression"] == "78.4% in the last 7 days, 100.0% in the 30 days before"
     assert "slower" in texts["duration_regression"]
 
@@ -289,7 +290,7 @@ def test_a_success_between_two_looks_ends_it_though_it_failed_again_since(engine
     store_runs(engine, fail(4, 4), run(5, minutes=5), run(6, minutes=6), fail(7, 7))
     assert station.slack() == [("resolved", OVER)]
     (alert,) = station.alerts()
-    assert alert.detail["resolved_by"] == 5
+    assert alert.detail.resolved_by == 5
     assert station.told() == []
     store_runs(engine, fail(8, 8), fail(9, 9))
     assert station.slack() == [("first", BROKEN)]

@@ -25,8 +25,10 @@ from health.alerts.channels.email import EmailChannel
 from health.alerts.channels.slack import SlackWebhookChannel
 from health.alerts.evaluation import Evaluator
 from health.alerts.notifications.delivery import Dispatcher
-from health.alerts.rules.conditions import Measurement, condition_met
+from health.alerts.rules.detail import AlertDetail
+from health.alerts.rules.formulas import Measurement
 from health.alerts.rules.rules import built_in, parse_threshold
+from health.alerts.rules.transitions import condition_met
 from health.alerts.storage.alert_queries import list_alerts
 from health.alerts.storage.alert_writes import AlertScope, open_alert, resolve_alert
 from health.metrics import service
@@ -123,12 +125,12 @@ def test_two_who_evaluate_at_once_tell_people_once(engine: Engine, station: Stat
 def test_a_second_firing_alert_about_the_same_cannot_be_opened(engine: Engine, station: Station) -> None:
     scope = AlertScope(1, None, RuleKind.FAILURE_RATE)
     with write_scope(engine) as session:
-        first = open_alert(session, scope, "20%", {}, station.clock())
+        first = open_alert(session, scope, "20%", AlertDetail(), station.clock())
     with pytest.raises(IntegrityError), write_scope(engine) as session:
-        open_alert(session, scope, "20%", {}, station.clock())
+        open_alert(session, scope, "20%", AlertDetail(), station.clock())
     with write_scope(engine) as session:
-        resolve_alert(session, first, {}, station.clock())
-        open_alert(session, scope, "20%", {}, station.clock())
+        resolve_alert(session, first, AlertDetail(), station.clock())
+        open_alert(session, scope, "20%", AlertDetail(), station.clock())
 
 
 @pytest.mark.parametrize("noise", ["cancelled", "skipped", "neutral"])

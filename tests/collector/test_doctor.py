@@ -190,7 +190,7 @@ def test_a_slack_bot_is_asked_who_it_is_and_posts_nothing(examine: Examine) -> N
             "health in Acme posts to C0ALERTS; SLACK_WEBHOOK_URL is not used beside it; POST /api/alerts/test"
         )
         wrong = examine(slack_bot_token="xoxb-s3cr3t-other", **given)["Slack"]
-        assert wrong == DoctorCheck("Slack", False, "Slack says invalid_auth; check SLACK_BOT_TOKEN")
+        assert wrong == DoctorCheck("Slack", False, "Slack reports invalid_auth; check SLACK_BOT_TOKEN")
         assert {method for method, _ in slack.calls} == {"auth.test"}
 
 

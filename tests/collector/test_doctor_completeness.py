@@ -130,8 +130,8 @@ def test_what_a_collector_that_is_gone_could_not_read_is_no_fault_of_today(engin
 def test_collectors_that_share_the_work_are_named(engine: Engine) -> None:
     repository(engine)
     at_work(engine)
-    held = [("*alive/a/1", "a/1"), ("*alive/b/2", "b/2"), ("acme/r1", "b/2")]
-    add(engine, *[Claim(name=name, holder=holder, expires_at=LATER) for name, holder in held])
+    held = [("liveness", "a/1", "a/1"), ("liveness", "b/2", "b/2"), ("repository", "acme/r1", "b/2")]
+    add(engine, *[Claim(kind=kind, name=name, holder=holder, expires_at=LATER) for kind, name, holder in held])
     told = "at work, last seen 30 s ago; 2 share the work: a/1 (0 repositories), b/2 (1 repository)"
     assert checks(engine)["Collector"].detail == told
 

@@ -102,7 +102,7 @@ def test_collectors_of_another_version_are_named(engine: Engine) -> None:
             record_heartbeat(session, now, {"version": version}, name=f"collector/{name}")
     with write_scope(engine) as session:
         record_heartbeat(session, now, {})
-    add(engine, Claim(name="*alive/one/1", holder="one/1", expires_at=now + timedelta(seconds=20)))
+    add(engine, Claim(kind="liveness", name="one/1", holder="one/1", expires_at=now + timedelta(seconds=20)))
     found = {check.name: check for check in check_completeness(engine, now)}["Version"]
     assert found.ok is None
     assert "but one/1 runs 0.0.9: bring all to one version" in found.detail

@@ -73,7 +73,7 @@ def test_successes_of_a_forks_main_hide_nothing(engine: Engine, clock: Clock) ->
         "row on main", "row anywhere",
     }  # fmt: skip
     for name in ("ALERT_THRESHOLD", "rate", "rate on main", "rate on ma*"):
-        assert (found[name].detail["failed"], found[name].detail["decided"]) == (6, 12)
+        assert (found[name].detail.failed, found[name].detail.decided) == (6, 12)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

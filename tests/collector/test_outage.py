@@ -126,7 +126,7 @@ def test_many_that_came_and_went_are_one_digest(town: Town) -> None:
     town.minutes(70)
     assert town.slack.headlines() == [
         "🔴 W7 on main of acme/web is broken",
-        "✅ 6 alerts came and went while nobody could be told",
+        "✅ 6 alerts opened and resolved while notifications could not be sent",
     ]
     lines = [line for line in town.slack.read()[1].splitlines() if line.startswith("•")]
     assert lines[0] == (

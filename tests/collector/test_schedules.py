@@ -118,7 +118,7 @@ def test_a_scheduled_run_that_does_not_come_is_told_until_one_does(engine: Engin
     github.clock.forward(minutes=2)
     (alert,) = night.look()
     assert (alert.rule, alert.workflow, alert.branch) == ("missing_run", "Nightly", "main")
-    assert alert.detail["text"] == "due 2026-11-20 02:00:00 UTC; the last one came 2026-11-19 02:11:00 UTC"
+    assert alert.detail.text == "due 2026-11-20 02:00:00 UTC; the last one came 2026-11-19 02:11:00 UTC"
     github.world.add_run(REPO, "Nightly", created_at=github.clock(), event="schedule")
     github.clock.forward(minutes=1)
     assert [each.state for each in night.look()] == ["resolved"]
@@ -179,11 +179,11 @@ def test_a_file_that_is_gone_has_no_schedule_until_it_is_back(engine: Engine, gi
     files = dict(github.world.files)
     github.clock.forward(hours=17)
     (alert,) = night.look()
-    assert (alert.state, alert.detail["since"][:16]) == ("firing", "2026-11-19T02:00")
+    assert (alert.state, alert.detail.since.isoformat()[:16]) == ("firing", "2026-11-19T02:00")
     github.world.files.clear()
     github.clock.forward(hours=1)
     (alert,) = night.look()
-    assert (alert.state, alert.detail["reason"]) == ("resolved", "the schedule changed")
+    assert (alert.state, alert.detail.reason) == ("resolved", "the schedule changed")
     assert schedule(engine).crons == []
     assert "404" in (schedule(engine).error or "")
     github.clock.forward(days=2)
@@ -213,7 +213,7 @@ def test_a_line_with_a_time_zone_is_judged_by_it(engine: Engine, github: GitHub)
         assert night.look() == []
     github.clock.forward(hours=5, minutes=1)
     (alert,) = night.look()
-    assert alert.detail["text"].startswith("due 2026-11-20 02:00:00 UTC; ")
+    assert alert.detail.text.startswith("due 2026-11-20 02:00:00 UTC; ")
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -14,7 +14,7 @@ from db.definitions.scope import Scope
 from db.engine import session_scope
 from db.models import Attempt, Backfill, Base, Job, JobLog, Repository, Run, SyncState, Target, Workflow
 from db.repositories.repository_queries import list_repositories
-from health.completeness.service import completeness
+from health.completeness.service import read_completeness
 from tests.collector.conftest import REPO, Clock, GitHub
 from tests.collector.syncing import fetch_logs, make_client, sync
 from tests.simulator.app import create_app, running
@@ -225,7 +225,7 @@ def test_one_repository_that_fails_does_not_stop_the_others(engine: Engine, gith
     assert "404" in outcome.failures["acme/unknown"]
     assert len(stored(engine)) == 1
     with session_scope(engine) as session:
-        assert [gap.repo for gap in completeness(session, Scope()).gaps] == ["acme/unknown"]
+        assert [gap.repo for gap in read_completeness(session, Scope()).gaps] == ["acme/unknown"]
 
 
 def test_all_repositories_are_known_before_the_first_run_is_read(engine: Engine, github: GitHub) -> None:
@@ -330,7 +330,7 @@ def test_an_unreadable_run_is_a_gap_and_the_others_are_stored(engine: Engine, gi
     assert once(engine, github).is_complete
     assert set(stored(engine)) == {good}
     with session_scope(engine) as session:
-        gaps = completeness(session, Scope()).gaps
+        gaps = read_completeness(session, Scope()).gaps
     assert [(gap.kind, "id" in gap.detail) for gap in gaps] == [("unreadable", True)]
 
 

@@ -17,7 +17,7 @@ from db.collection.claims import Assignment
 from db.collection.sync_state import bump_data_version
 from db.engine import write_scope
 from db.models import Alert, JobLog, Notification
-from health.alerts.channels.registry import Channel
+from health.alerts.channels.base import Channel
 from health.alerts.channels.slack import SlackWebhookChannel
 from health.alerts.channels.webhook import WebhookChannel
 from health.alerts.evaluation import Evaluator

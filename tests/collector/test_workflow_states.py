@@ -26,8 +26,8 @@ from health.alerts.rules.rules import Rule, parse_threshold, validate_rule
 from health.alerts.rules.targets import Patterns
 from health.alerts.storage.alert_queries import AlertRow, list_alerts
 from health.alerts.storage.stored_rules import add_rule
+from health.metrics.branch_status import failing_streaks, workflow_statuses
 from health.metrics.definitions.episodes import WorkflowStatus
-from health.metrics.queries.branch_status import failing_streaks, workflow_statuses
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, run, store_runs
 from tests.collector.conftest import REPO as NAME
 from tests.collector.conftest import GitHub
@@ -96,7 +96,7 @@ def test_an_open_alert_closes_without_a_message_and_counts_again_when_it_is_enab
     past.old.state = state
     github.clock.forward(hours=1)
     (alert,) = past.look()
-    assert (alert.state, alert.detail["reason"]) == ("resolved", "the workflow was deleted or disabled")
+    assert (alert.state, alert.detail.reason) == ("resolved", "the workflow was deleted or disabled")
     assert (past.messages(), past.headlines()) == (["first"], [])
     past.old.state = "active"
     github.clock.forward(hours=1)

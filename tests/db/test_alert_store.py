@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from db.engine import session_scope, write_scope
 from db.enums import AlertState, RuleKind, Severity
 from db.runs.run_queries import InvalidCursor
+from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.rules import Rule, built_in, parse_threshold, validate_rule
 from health.alerts.rules.targets import Patterns
 from health.alerts.storage.alert_queries import (
@@ -20,24 +21,14 @@ from health.alerts.storage.alert_queries import (
     get_alert,
     list_alerts,
 )
-from health.alerts.storage.alert_writes import (
-    AlertScope,
-    acknowledge,
-    add_silence,
-    claim_due_notifications,
-    end_silence,
-    enqueue,
-    mark_failed,
-    open_alert,
-    resolve_alert,
-)
+from health.alerts.storage.alert_writes import AlertScope, acknowledge, open_alert, resolve_alert
+from health.alerts.storage.outbox import claim_due_notifications, enqueue, mark_failed
+from health.alerts.storage.silences import add_silence, end_silence, get_silence, list_silences
 from health.alerts.storage.stored_rules import (
     BuiltInRuleError,
     add_rule,
     delete_rule,
-    get_silence,
     list_rules,
-    list_silences,
     sync_built_in_rule,
     update_rule,
 )
@@ -54,7 +45,7 @@ RULE = validate_rule(
 
 def opened(session: Session, number: int, *, rule_id: int | None = None, branch: str = "main") -> int:
     scope = AlertScope(1, 5, RuleKind.CONSECUTIVE_FAILURES, branch, rule_id, target=f"{number}")
-    return open_alert(session, scope, "3", {"branch": branch}, NOON + number * HOUR)
+    return open_alert(session, scope, "3", AlertDetail(branch=branch), NOON + number * HOUR)
 
 
 def test_a_rule_comes_back_as_it_was_stored(engine: Engine) -> None:
@@ -74,7 +65,7 @@ def test_the_built_in_rule_follows_its_setting_and_keeps_what_else_was_set(engin
         (rule,) = list_rules(session)
         assert (rule.kind, rule.open_at, rule.per) == (RuleKind.FAILURE_RATE, 0.2, "repository")
         assert (rule.channels, rule.enabled) == (("email",), False)
-        with pytest.raises(BuiltInRuleError, match="open_at: the built-in rule is what ALERT_THRESHOLD says"):
+        with pytest.raises(BuiltInRuleError, match="open_at: ALERT_THRESHOLD sets these fields of the built-in rule"):
             update_rule(session, kept, Rule(**{**vars(rule), "open_at": 0.5}), NOON)
         with pytest.raises(BuiltInRuleError, match="cannot be deleted"):
             delete_rule(session, kept, NOON)
@@ -91,7 +82,7 @@ def test_a_deleted_rule_leaves_its_alerts_as_history(engine: Engine) -> None:
     with Session(engine) as session:
         alert = get_alert(session, alert_id, NOON)
         assert alert is not None
-        assert (alert.state, alert.rule_id, alert.detail["reason"]) == ("resolved", None, "the rule was deleted")
+        assert (alert.state, alert.rule_id, alert.detail.reason) == ("resolved", None, "the rule was deleted")
         assert list_silences(session) == []
 
 
@@ -102,7 +93,7 @@ def test_an_alert_shows_the_state_that_holds_now(engine: Engine) -> None:
         assert acknowledge(session, first, "ann", "on it", NOON)
         silence = Patterns(("acme/web",), ("CI",), ("main",))
         add_silence(session, silence, None, NOON, NOON + HOUR, comment="deploy", author="bob", now=NOON)
-        resolve_alert(session, third, {}, NOON)
+        resolve_alert(session, third, AlertDetail(), NOON)
         assert not acknowledge(session, third, "ann", "", NOON)
     with Session(engine) as session:
 
@@ -148,7 +139,7 @@ def test_pages_of_alerts_follow_each_other(engine: Engine) -> None:
     with write_scope(engine) as session:
         ids = [opened(session, number) for number in range(5)]
         for alert_id in ids[3:]:
-            resolve_alert(session, alert_id, {}, NOON)
+            resolve_alert(session, alert_id, AlertDetail(), NOON)
     with Session(engine) as session:
         seen: list[int] = []
         cursor = None
@@ -187,7 +178,7 @@ def test_who_looks_at_rules_sees_all_that_fires_and_reads_no_messages(engine: En
     with write_scope(engine) as session:
         for number in range(120):
             scope = AlertScope(1, 5, RuleKind.CONSECUTIVE_FAILURES, "main", 1, target=f"{number}")
-            alert = open_alert(session, scope, "3", {}, NOON)
+            alert = open_alert(session, scope, "3", AlertDetail(), NOON)
             enqueue(session, alert, "first", {"slack": {"subject": "s"}}, NOON)
     asked: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda *args: asked.append(args[2]))

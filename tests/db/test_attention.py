@@ -10,6 +10,7 @@ from db.definitions.scope import Scope
 from db.engine import session_scope, write_scope
 from db.enums import RuleKind, Severity
 from health.alerts.attention import Attention, Impact, attention, severity_of_streak
+from health.alerts.rules.detail import AlertDetail
 from health.alerts.storage.alert_writes import AlertScope, acknowledge, open_alert
 from health.insights.statistics import find_shortage
 from tests.builders import NOON, REPO, WORKFLOW, add_repository, job, run, store_jobs, store_runs
@@ -74,7 +75,9 @@ def test_what_somebody_acknowledged_says_so_and_stands_last(engine: Engine) -> N
     add_repository(engine, REPO, WORKFLOW, NIGHTLY)
     store_runs(engine, *(failed(k, 4 - k) for k in range(1, 4)), failed(10, 70, NIGHTLY))
     with write_scope(engine) as session:
-        opened = open_alert(session, AlertScope(1, 5, RuleKind.CONSECUTIVE_FAILURES), "3", {"failures": 3}, NOON)
+        opened = open_alert(
+            session, AlertScope(1, 5, RuleKind.CONSECUTIVE_FAILURES), "3", AlertDetail(failures=3), NOON
+        )
         acknowledge(session, opened, "ann", "reverting <#12>", NOON)
     nightly, ci = needs(engine)
     assert nightly.acknowledged is None

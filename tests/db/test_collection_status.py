@@ -42,8 +42,16 @@ def test_collectors_that_share_the_work_are_told_apart_by_their_claims(engine: E
             record_heartbeat(session, seen, {"message": name}, name=f"collector/{name}")
     add(
         engine,
-        *[Claim(name=name, holder="a/1", expires_at=later) for name in ("*alive/a/1", "*chores", "acme/web", "x/y")],
-        Claim(name="*alive/b/2", holder="b/2", expires_at=sooner),
+        *[
+            Claim(kind=kind, name=name, holder="a/1", expires_at=later)
+            for kind, name in (
+                ("liveness", "a/1"),
+                ("leader", "leader"),
+                ("repository", "acme/web"),
+                ("repository", "x/y"),
+            )
+        ],
+        Claim(kind="liveness", name="b/2", holder="b/2", expires_at=sooner),
     )
     found = served(engine)
     assert found.heartbeat is not None
@@ -57,7 +65,7 @@ def test_collectors_that_share_the_work_are_told_apart_by_their_claims(engine: E
 def test_the_only_collector_speaks_by_the_main_heartbeat(engine: Engine) -> None:
     with write_scope(engine) as session:
         record_heartbeat(session, NOON, {"state": "idle"})
-    add(engine, Claim(name="*alive/here", holder="here", expires_at=NOON + timedelta(seconds=20)))
+    add(engine, Claim(kind="liveness", name="here", holder="here", expires_at=NOON + timedelta(seconds=20)))
     (found,) = served(engine).collectors
     assert (found.name, found.alive, found.seen_at, found.detail) == ("here", True, NOON, {"state": "idle"})
 

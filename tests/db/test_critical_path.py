@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from health.metrics.definitions.job_figures import critical_path
+from health.metrics.definitions.critical_path import critical_path
 from tests.builders import NOON
 from tests.growth import SUBQUADRATIC, growth
 

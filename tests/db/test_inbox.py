@@ -63,8 +63,8 @@ def test_they_wait_in_the_order_in_which_they_came(engine: Engine) -> None:
 
 def test_large_ones_come_a_few_at_a_time_but_they_come(engine: Engine) -> None:
     store(engine, *[delivery(number, body=b"x" * 100) for number in range(1, 5)])
-    assert pending(engine, most_bytes=250) == ["d-1", "d-2"]
-    assert pending(engine, most_bytes=10) == ["d-1"]
+    assert pending(engine, max_bytes=250) == ["d-1", "d-2"]
+    assert pending(engine, max_bytes=10) == ["d-1"]
 
 
 def test_what_was_settled_is_not_to_be_had_again(engine: Engine) -> None:

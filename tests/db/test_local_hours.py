@@ -11,8 +11,8 @@ from sqlalchemy import Engine
 from db.definitions.scope import Scope, Window
 from db.engine import session_scope
 from health.metrics import service
+from health.metrics.definitions.offset_periods import offset_periods
 from health.metrics.queries import local_hours
-from health.metrics.queries.local_hours import offset_periods
 from tests.builders import add_repository, run, store_runs
 from tests.builders import roll_up as make_roll_ups
 from tests.kept import Kept

@@ -12,6 +12,7 @@ from db.engine import write_scope
 from db.enums import RuleKind
 from db.migrate import downgrade, upgrade
 from db.models import ChannelState, Notification
+from health.alerts.rules.detail import AlertDetail
 from health.alerts.storage.alert_writes import (
     AlertScope,
     acknowledge,
@@ -41,7 +42,7 @@ class Box:
     def alert(self, number: int) -> int:
         with write_scope(self.engine) as session:
             scope = AlertScope(1, 5, RuleKind.CONSECUTIVE_FAILURES, "main", 1, target=f"{number}")
-            return open_alert(session, scope, "3", {}, NOON)
+            return open_alert(session, scope, "3", AlertDetail(), NOON)
 
     def put(self, reason: str, *alerts: int, now: datetime = NOON, channel: str = "slack") -> int:
         with write_scope(self.engine) as session:
@@ -49,7 +50,7 @@ class Box:
             enqueue(session, lead, reason, {channel: {"subject": reason}}, now, alert_ids=alerts)
             if reason == "resolved":
                 for each in alerts:
-                    resolve_alert(session, each, {}, now)
+                    resolve_alert(session, each, AlertDetail(), now)
             return max(session.scalars(select(Notification.id)))
 
     def claim(self, now: datetime = NOON, *channels: str) -> list[ClaimedNotification]:
@@ -64,6 +65,10 @@ class Box:
     def fail(self, claimed: ClaimedNotification, now: datetime, **more: Any) -> None:
         with write_scope(self.engine) as session:
             mark_failed(session, claimed, "down", now, **more)
+
+    def delete(self, number: int) -> None:
+        with write_scope(self.engine) as session:
+            session.delete(session.get_one(Notification, number))
 
     def sent(self, claimed: ClaimedNotification, now: datetime, receipt: dict[str, Any] | None = None) -> None:
         with write_scope(self.engine) as session:
@@ -249,7 +254,7 @@ def test_what_ended_quietly_before_anybody_could_be_told_is_kept_and_not_sent(bo
     alert = box.alert(1)
     opening = box.put("first", alert)
     with write_scope(box.engine) as session:
-        resolve_alert(session, alert, {}, NOON)
+        resolve_alert(session, alert, AlertDetail(), NOON)
     assert box.claim() == []
     assert box.states() == {opening: ("folded", None)}
     with Session(box.engine) as session:
@@ -323,3 +328,12 @@ def test_more_may_wait_than_a_query_can_name(box: Box) -> None:
             enqueue(session, alert, "repeat", {"slack": {"subject": "repeat"}}, NOON, alert_ids=[alert])
     (claimed,) = box.claim()
     assert len(claimed.superseded) == 599
+
+
+def test_a_message_that_was_deleted_meanwhile_is_not_reported_as_given_up(box: Box) -> None:
+    box.put("first", box.alert(1))
+    claimed = box.one()
+    box.delete(claimed.id)
+    with write_scope(box.engine) as session:
+        assert mark_failed(session, claimed, "down", NOON) is None
+    assert box.states() == {}

@@ -12,9 +12,9 @@ from db.engine import session_scope
 from db.enums import RuleKind
 from health.alerts.measurement.backtest import backtest
 from health.alerts.measurement.measurements import measure_rule
-from health.alerts.rules.conditions import condition_met
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import Patterns
+from health.alerts.rules.transitions import condition_met
 from health.insights.regressions import Regression, regressions
 from tests.builders import NOON, REPO, add_repository, run, store_runs
 from tests.kept import Kept

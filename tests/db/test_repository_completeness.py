@@ -14,7 +14,7 @@ from db.enums import CompletenessState, LogState
 from db.logs.log_writes import request_logs, store_log
 from health.completeness.collection_status import list_completeness, list_missing_numbers
 from health.completeness.gaps import Gap, LogCounts, RepositoryCompleteness
-from health.completeness.service import completeness
+from health.completeness.service import read_completeness
 from tests.builders import NOON, REPO, add_repository, job, run, store_jobs, store_runs
 from tests.completeness_rows import add, backfill, mark_complete, run_gap
 
@@ -36,7 +36,7 @@ def one(engine: Engine) -> RepositoryCompleteness:
 
 def gaps(engine: Engine, window: Window | None = None) -> list[Gap]:
     with session_scope(engine) as session:
-        return list(completeness(session, Scope(), window).gaps)
+        return list(read_completeness(session, Scope(), window).gaps)
 
 
 def kinds(engine: Engine, window: Window | None = None) -> list[str]:
@@ -205,7 +205,7 @@ def test_the_number_of_questions_does_not_grow_with_the_repositories(engine: Eng
         event.listen(engine, "before_cursor_execute", note)
         with session_scope(engine) as session:
             list_completeness(session)
-            completeness(session, Scope())
+            read_completeness(session, Scope())
         event.remove(engine, "before_cursor_execute", note)
         return len(seen)
 

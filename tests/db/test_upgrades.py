@@ -13,24 +13,39 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection, Engine, Table, event, text
+from sqlalchemy import Connection, Engine, Table, event, inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from db.definitions.time_buckets import day_of
 from db.migrate import _with_lock_retries, current_revision, downgrade, upgrade
 from db.migrations import online_ddl
-from db.models import Base
+from db.models import Base, Claim
+from tests.builders import NOON
 from tests.db.older import Rows, fill, read, tables_of
 from tests.db.places import ROOT
 
 REVISIONS = tuple(f"{number:04}" for number in range(1, 15))
 # What migrations add by themselves: days whose sums are to be made, and the rule of ALERT_THRESHOLD.
 ADDED_TO = {"rollup_marks", "alert_rules"}
-# What goes beyond the version before, by the revision that is left: that one knows no such rows or words.
-GOING_BACK: dict[str, Callable[[Rows], None]] = {
-    "0012": lambda rows: _restore_actor(rows["runs"]),
-    "0010": lambda rows: _reword(rows["job_logs"], "pruned", "expired"),
-    "0009": lambda rows: _reword(rows["deliveries"], "folded", "dead"),
-    "0007": lambda rows: _drop(rows["deliveries"], lambda row: row["alert_id"] is None),
+# Old and new names of columns, by table.
+RENAMED_BY_0014 = {
+    "sync_states": {
+        "relooked_at": "rescanned_at",
+        "relooked_wide_at": "rescanned_wide_at",
+        "relooked_deep_at": "rescanned_deep_at",
+        "workflows_at": "workflows_listed_at",
+        "identified_at": "identity_checked_at",
+    },
+    "backfills": {"found_late": "late_runs"},
+    "run_gaps": {"looks": "checks", "looked_at": "checked_at", "found_at": "detected_at"},
+    "claims": {"held_until": "expires_at"},
+    "runs": {"looked_at": "checked_at"},
+    "rollups": {"grain": "level", "tile": "bucket"},
+    "usage_rollups": {"grain": "level", "tile": "bucket"},
+    "rollup_marks": {"hours": "hour_mask"},
+    "alerts": {"told_at": "notified_at"},
+    "deliveries": {"folded_into": "merged_into"},
+    "channel_states": {"held_until": "circuit_open_until"},
 }
 LARGE = ("runs", "attempts", "jobs", "job_logs")
 
@@ -43,6 +58,7 @@ def test_what_every_revision_knows_is_the_same_at_the_head_and_back_at_the_first
     for place, revision in enumerate(REVISIONS, start=1):
         assert upgrade(engine, revision) == revision
         tables[revision] = tables_of(engine)
+        GOING_FORWARD.get(revision, lambda _: None)(written)
         check(engine, tables[revision], written)
         for name, rows in fill(engine, tables[revision], range(place * 10 + 1, place * 10 + 3)).items():
             written.setdefault(name, {}).update(rows)
@@ -53,8 +69,10 @@ def test_what_every_revision_knows_is_the_same_at_the_head_and_back_at_the_first
         written = known(written, tables[revision])
         check(engine, tables[revision], written)
     # Messages about no alert are known from 0007 on.
-    assert {name: len(rows) for name, rows in written.items()} == dict.fromkeys(written, 26) | {"deliveries": 19}
+    assert {name: len(rows) for name, rows in written.items()} == dict.fromkeys(written, 28) | {"deliveries": 20}
     assert upgrade(engine) == REVISIONS[-1]
+    for going_forward in GOING_FORWARD.values():
+        going_forward(written)
     check(engine, tables[REVISIONS[-1]], written)
     days = {(row["repository_id"], day_of(row["created_at"].replace(tzinfo=UTC))) for row in written["runs"].values()}
     assert days <= set(read(engine, tables[REVISIONS[-1]])["rollup_marks"])
@@ -85,6 +103,50 @@ def known(written: Rows, tables: list[Table]) -> Rows:
     }
 
 
+def _to_0014(written: Rows) -> None:
+    for table, names in RENAMED_BY_0014.items():
+        for row in written.get(table, {}).values():
+            for old, new in names.items():
+                if old in row:
+                    row[new] = row.pop(old)
+    written["claims"] = {
+        ("repository", row["name"]): {"kind": "repository"} | row for row in written.get("claims", {}).values()
+    }
+
+
+def _from_0014(written: Rows) -> None:
+    for table, names in RENAMED_BY_0014.items():
+        for row in written[table].values():
+            for old, new in names.items():
+                if new in row:
+                    row[old] = row.pop(new)
+    for row in written["claims"].values():
+        if row["kind"] == "liveness":
+            row["name"] = f"*alive/{row['holder']}"
+    written["claims"] = {(row["name"],): row for row in written["claims"].values()}
+
+
+def test_leaders_and_live_collectors_are_kinds_of_claims_and_were_names(engine: Engine) -> None:
+    claims = [("repository", "host/7", "host/8"), ("leader", "leader", "host/7"), ("liveness", "host/7", "host/7")]
+    before = [("*alive/host/7", "host/7"), ("*chores", "host/7"), ("host/7", "host/8")]
+    with engine.begin() as connection:
+        for kind, name, holder in claims:
+            row = {"kind": kind, "name": name, "holder": holder, "expires_at": NOON}
+            connection.execute(Claim.__table__.insert().values(row))  # type: ignore[attr-defined]
+    for _ in range(2):
+        downgrade(engine, "0013")
+        with engine.begin() as connection:
+            assert connection.execute(text("SELECT name, holder FROM claims ORDER BY holder, name")).all() == before
+            with pytest.raises(IntegrityError), connection.begin_nested():
+                connection.execute(text("INSERT INTO claims SELECT * FROM claims"))
+        upgrade(engine)
+        with engine.connect() as connection:
+            query = "SELECT kind, name, holder FROM claims ORDER BY holder DESC, kind"
+            assert connection.execute(text(query)).all() == claims
+            assert inspect(connection).get_pk_constraint("claims")["constrained_columns"] == ["kind", "name"]
+            assert [index["name"] for index in inspect(connection).get_indexes("claims")] == ["ix_claims_holder"]
+
+
 def _reword(rows: dict[Any, dict[str, Any]], before: str, after: str) -> None:
     for row in rows.values():
         row["state"] = after if row["state"] == before else row["state"]
@@ -98,6 +160,18 @@ def _restore_actor(runs: dict[Any, dict[str, Any]]) -> None:
 def _drop(rows: dict[Any, dict[str, Any]], over: Callable[[dict[str, Any]], bool]) -> None:
     for key in [key for key, row in rows.items() if over(row)]:
         del rows[key]
+
+
+# What a revision changes in the rows that are there.
+GOING_FORWARD: dict[str, Callable[[Rows], None]] = {"0014": _to_0014}
+# What goes beyond the version before, by the revision that is left: that one knows no such rows or words.
+GOING_BACK: dict[str, Callable[[Rows], None]] = {
+    "0014": _from_0014,
+    "0012": lambda rows: _restore_actor(rows["runs"]),
+    "0010": lambda rows: _reword(rows["job_logs"], "pruned", "expired"),
+    "0009": lambda rows: _reword(rows["deliveries"], "folded", "dead"),
+    "0007": lambda rows: _drop(rows["deliveries"], lambda row: row["alert_id"] is None),
+}
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from db.models import RollupState, Run
 from db.repositories.repository_writes import limit_monitoring
 from health.completeness.gaps import Completeness, Gap
 from health.metrics import capacity, cost, service
-from health.metrics.definitions.formulas import PRUNED, UNCOUNTED, Losses, LostWindow, merge_windows, with_losses
+from health.metrics.definitions.losses import PRUNED, UNCOUNTED, Losses, LostWindow, merge_windows, with_losses
 from health.retention import prune
 from tests.builders import NOON, job, roll_up, run, store_jobs
 from tests.db.history import fill, store

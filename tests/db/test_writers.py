@@ -1,14 +1,16 @@
 """Programs that write the same rows at the same moment: none of them breaks off, and nothing is lost or taken back."""
 
+import time
 from functools import partial
 
 import pytest
 from sqlalchemy import Engine, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from db.collection.sync_state import add_gap, bump_data_version, record_heartbeat, set_gaps, sync_state
 from db.definitions.records import WorkflowRecord
-from db.engine import write_scope
+from db.engine import interactive_write_scope, write_scope
 from db.logs.log_writes import request_logs
 from db.models import Heartbeat, JobLog, RollupState, Run, Target, Workflow
 from db.repositories.repository_writes import add_targets, ensure_workflows, get_repository, record_target
@@ -79,3 +81,16 @@ def test_gaps_of_two_kinds_that_are_noted_at_the_same_moment_are_both_kept(engin
         set_gaps(session, 1, "jobs", ["3 runs still without their jobs"])
     with Session(engine) as session:
         assert [gap["kind"] for gap in sync_state(session, 1).gaps] == ["capped", "jobs"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_an_interactive_write_holds_the_write_lock_from_its_start_and_does_not_wait_long_for_it(engine: Engine) -> None:
+    with interactive_write_scope(engine) as session:
+        assert session.scalar(select(Run.id)) is None
+        started = time.monotonic()
+        with (
+            pytest.raises(OperationalError, match="database is locked"),
+            interactive_write_scope(engine, timeout_seconds=0.1),
+        ):
+            pass
+        assert time.monotonic() - started < 5

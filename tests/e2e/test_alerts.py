@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from health.alerts.evaluation import Evaluator
 from health.alerts.rules.rules import parse_threshold
 from health.alerts.storage.alert_queries import list_alerts
-from health.alerts.storage.stored_rules import list_silences
+from health.alerts.storage.silences import list_silences
 from tests.app.seeding import Seeded
 from tests.e2e.conftest import opened
 
@@ -25,7 +25,7 @@ def test_an_alert_is_acknowledged_and_silenced(
         tab.page.get_by_role("button", name="Acknowledge").first.click()
         form = tab.page.get_by_role("dialog")
         form.get_by_label("Your name").fill("ann")
-        form.get_by_label("What is being done").fill("reverting")
+        form.get_by_label("Comment (optional)").fill("reverting")
         form.get_by_role("button", name="Acknowledge").click()
         tab.page.get_by_text("1 acknowledged").wait_for(timeout=15_000)
         tab.settle()

@@ -13,18 +13,18 @@ PAGES = {
     "/runs": "newest first",
     f"/run?run_id={RERUN}": "View on GitHub",
     f"/log?run_id={RERUN}&job_id=4": "line 59",
-    "/compare?runs=1000,1002": "Runs side by side",
-    "/failures": "Causes of failures",
+    "/compare?runs=1000,1002": "Compare runs",
+    "/failures": "Failure causes",
     "/failures?cause=f": SECRET_LINE,
-    "/flaky": "failed, then passed without a change",
-    "/cost": "Where it goes",
+    "/flaky": "failed, then passed on re-run with no code change",
+    "/cost": "Spend by repository",
     "/alerts": "Firing now",
     "/collector": "Every run created since",
 }
 STATES = {
-    "/run": "No run chosen",
-    "/run?run_id=5": "is not known",
-    "/?branch=nope": "Nothing matches",
+    "/run": "No run selected",
+    "/run?run_id=5": "not found",
+    "/?branch=nope": "No matching runs",
 }
 # What Streamlit draws itself and leaves no way to change.
 _NOT_OURS = "[data-testid=stSidebarHeader], [data-testid=stToolbar], [data-testid=stDataFrame], .vega-embed"

@@ -54,7 +54,7 @@ def test_three_clicks_lead_from_what_is_broken_to_the_line_of_its_log_and_back(t
     tab.go("/failures")
     tab.page.evaluate("window.sameDocument = true")
     tab.page.get_by_role("link", name=SECRET_LINE).click()
-    tab.see("Line in its log" if tab.wide else "Runs")
+    tab.see("Matched log line" if tab.wide else "Runs")
     tab.page.locator("[data-table=cause-runs]").get_by_role("link").first.click()
     tab.see("View on GitHub")
     tab.page.get_by_role("region", name="Why it failed").get_by_role("link").first.click()
@@ -86,7 +86,7 @@ def test_an_answer_that_comes_after_the_viewer_went_back_does_not_lead_forward_a
         assert tab.page.url.endswith("/run?run_id=9001")
         tab.page.evaluate("history.back()")
         tab.page.wait_for_url("**/failures?cause=f")
-        tab.see("Line in its log")
+        tab.see("Matched log line")
 
 
 def test_a_broken_pipeline_leads_to_its_run(wide: Tab) -> None:
@@ -118,7 +118,7 @@ def test_chosen_runs_are_compared(desktop: "sync_api.BrowserContext", address: s
         boxes.nth(1).check()
         boxes.nth(3).check()
         tab.page.get_by_role("link", name="Compare 2 runs").click()
-        tab.see("Runs side by side")
+        tab.see("Compare runs")
         assert tab.page.locator("[data-table=compared] tbody tr").count() == 1
 
 
@@ -182,7 +182,7 @@ def test_an_attempt_is_kept_in_the_address(wide: Tab) -> None:
     wide.settle()
     assert wide.page.get_by_text("Carried over").count() == 0
     wide.page.get_by_text("Attempt 2").click()
-    wide.see("Carried over from an earlier attempt")
+    wide.see("Reused from an earlier attempt")
 
 
 def test_the_fonts_are_our_own(wide: Tab) -> None:

@@ -12,9 +12,8 @@ from collector.settings import CollectorSettings
 from core.http import client
 from core.http.client import ResponseLimits
 from health.alerts.channels import email, webhook
-from health.alerts.channels.base import DeliveryFailed, Message
+from health.alerts.channels.base import Channel, DeliveryFailed, Message
 from health.alerts.channels.email import EmailChannel
-from health.alerts.channels.registry import Channel
 from health.alerts.channels.slack import SlackWebhookChannel
 from health.alerts.channels.slack_bot import SlackBotChannel
 from health.alerts.channels.webhook import WebhookChannel

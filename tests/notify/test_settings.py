@@ -4,8 +4,7 @@ import pytest
 
 from core.settings import ConfigError
 from health.alerts.channels.base import Message
-from health.alerts.channels.registry import configured_channels
-from health.alerts.channels.settings import ChannelSettings
+from health.alerts.channels.registry import ChannelSettings, configured_channels
 from health.alerts.channels.slack_bot import SlackBotChannel
 from health.alerts.channels.webhook import WebhookChannel
 

@@ -80,7 +80,7 @@ def test_an_opening_that_cannot_be_marked_is_a_note_and_no_failure(
     slack.instead["chat.update"] = Answer.error(word)
     note = bot.send(OVER, after(place)).note
     assert note is not None
-    assert note.startswith("The opening message could not be marked as over: ")
+    assert note.startswith("The first message could not be marked as over: ")
     assert len(slack.replies()) == 1
 
 
@@ -118,7 +118,7 @@ def test_what_somebody_must_mend_is_not_tried_again(
     slack: SlackApi, bot: SlackBotChannel, word: str, hint: str
 ) -> None:
     slack.down = Answer.error(word)
-    with pytest.raises(DeliveryFailed, match=f"^Slack says {word}.*{hint}") as failed:
+    with pytest.raises(DeliveryFailed, match=f"^Slack reports {word}.*{hint}") as failed:
         bot.send(NEWS)
     assert failed.value.permanent
 

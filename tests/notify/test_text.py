@@ -7,12 +7,11 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from core.text import clean, register_secrets
+from core.text import clean, printable, register_secrets
 from db.engine import write_scope
 from db.models import Notification
-from health.alerts.channels.base import DeliveryFailed, printable, short_line
+from health.alerts.channels.base import Channel, DeliveryFailed, short_line
 from health.alerts.channels.email import EmailChannel
-from health.alerts.channels.registry import Channel
 from health.alerts.channels.slack import SlackWebhookChannel
 from health.alerts.channels.slack_bot import SlackBotChannel
 from health.alerts.channels.webhook import WebhookChannel

@@ -1,1 +1,1 @@
-"""What fires, and what can be done about it."""
+"""The parts of the Alerts page."""

@@ -1,7 +1,4 @@
-"""Patterns in words.
-
-Alerts that fire, each with what can be done about it; those that are over as a table.
-"""
+"""Open alerts with their actions, one alert with its notifications, and the table of resolved alerts."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -19,13 +16,13 @@ from app.widgets.text import html
 from core import formatting
 from db.enums import AlertState, DeliveryState
 from db.runs.run_queries import RunRow
-from health.alerts.notifications.text import SEVERITIES, condition_since, headline, measurement_text
-from health.alerts.rules.targets import AlertTarget, Patterns
+from health.alerts.notifications.text import SEVERITIES, headline, measurement_text
+from health.alerts.rules.targets import Patterns
 from health.alerts.storage.alert_queries import AlertRow, NotificationRow
 
 
 def scope_text(scope: Patterns) -> str:
-    """acme/* · workflow CI or Deploy · branch main."""
+    """A scope in words, such as `acme/* · workflow CI or Deploy · branch main`."""
     parts = [
         _alternatives("", scope.repos) or "all repositories",
         _alternatives("workflow ", scope.workflows),
@@ -43,65 +40,68 @@ _SIGNS = {
     AlertState.FIRING: ("✕", "Firing", "red"),
     AlertState.ACKNOWLEDGED: ("✓", "Acknowledged", "blue"),
     AlertState.SILENCED: ("⊘", "Silenced", "gray"),
-    AlertState.RESOLVED: ("✓", "Over", "green"),
+    AlertState.RESOLVED: ("✓", "Resolved", "green"),
 }
 _DELIVERY_LABELS = {
     DeliveryState.SENT: "sent",
-    DeliveryState.PENDING: "on its way",
-    DeliveryState.DEAD: "given up",
-    DeliveryState.MERGED: "told with others",
+    DeliveryState.PENDING: "pending",
+    DeliveryState.DEAD: "failed",
+    DeliveryState.MERGED: "merged",
 }
 _COLUMNS = (
     Column("Alert", fluid=True),
     Column("Rule", show="wide_only"),
     Column("Severity", show="desk_only"),
     Column("Opened", "right"),
-    Column("Lasted", "right"),
-    Column("Told", show="wide_only"),
+    Column("Duration", "right"),
+    Column("Notified", show="wide_only"),
 )
-_MESSAGES = (
-    Column("Message"),
+_NOTIFICATION_COLUMNS = (
+    Column("Notification"),
     Column("Channel"),
     Column("State"),
-    Column("Tries", "right", show="wide_only"),
-    Column("At", "right"),
+    Column("Attempts", "right", show="wide_only"),
+    Column("Time", "right"),
     Column("Error", show="wide_only"),
 )
 
 
 def firing_list(alerts: Sequence[AlertRow], first_bad_runs: Mapping[int, RunRow], now: datetime) -> None:
-    """`firsts`: the first bad runs by their ids."""
+    """Open alerts with buttons to acknowledge and silence them. `first_bad_runs`: by run ID."""
     for alert in alerts:
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"alert-{alert.id}"):
             st.html(_card(alert, now, first_bad_runs), width="stretch")
             with st.container(horizontal=True, gap="small", width="content", key=f"do-{alert.id}"):
                 if alert.state != AlertState.ACKNOWLEDGED and st.button(
-                    "Acknowledge", key=f"ack-{alert.id}", icon=":material/check:", help="No repeats until it is over"
+                    "Acknowledge",
+                    key=f"ack-{alert.id}",
+                    icon=":material/check:",
+                    help="Stops reminders until the alert resolves",
                 ):
                     acknowledge_dialog(alert.id, title(alert))
                 if alert.state != AlertState.SILENCED and st.button(
                     "Silence",
-                    key=f"hush-{alert.id}",
+                    key=f"add-silence-{alert.id}",
                     icon=":material/notifications_off:",
-                    help="No messages for a while",
+                    help="Stops notifications for a while",
                 ):
                     silence_dialog(alert, title(alert))
 
 
 def alert_detail(alert: AlertRow, now: datetime, zone: ZoneInfo) -> None:
-    """With the messages that went out."""
+    """One alert with its notifications."""
     st.html(_card(alert, now))
     if alert.deliveries:
-        rows = [_delivery_row(each, now) for each in alert.deliveries]
+        rows = [_delivery_row(delivery, now) for delivery in alert.deliveries]
         cut = alert.deliveries_total > len(rows)
-        number = f", the newest {len(rows):,} of {alert.deliveries_total:,}" if cut else ""
-        table("messages", _MESSAGES, rows, caption=f"Messages about this alert{number}")
+        number = f", latest {len(rows):,} of {alert.deliveries_total:,}" if cut else ""
+        table("messages", _NOTIFICATION_COLUMNS, rows, caption=f"Notifications about this alert{number}")
     else:
-        st.caption("No message went out about it: no channel was configured, or a silence held.")
+        st.caption("No notification was sent: no channel was configured, or a silence was active.")
 
 
 def resolved_table(alerts: Sequence[AlertRow], zone: ZoneInfo) -> None:
-    table("alerts", _COLUMNS, resolved_rows(alerts, zone), caption="Alerts that are over, newest first")
+    table("alerts", _COLUMNS, resolved_rows(alerts, zone), caption="Resolved alerts, newest first")
 
 
 def resolved_csv(alerts: Sequence[AlertRow], zone: ZoneInfo) -> tuple[Sequence[Column], list[Row]]:
@@ -123,34 +123,35 @@ def resolved_rows(alerts: Sequence[AlertRow], zone: ZoneInfo) -> list[Row]:
 
 
 def title(alert: AlertRow) -> str:
-    over = alert.state == AlertState.RESOLVED
-    return headline(alert.rule, _target(alert), alert.detail, resolved=over)
+    is_resolved = alert.state == AlertState.RESOLVED
+    return headline(alert.rule, alert.alert_target, resolved=is_resolved)
 
 
 def _card(alert: AlertRow, now: datetime, first_bad_runs: Mapping[int, RunRow] = _NONE) -> str:
     sign, word, colour = _SIGNS[AlertState(alert.state)]
     since = _since(alert)
-    parts = [_figures(alert), f"rule {_rule(alert)}, from {alert.threshold} on", _delivery_summary(alert)]
+    parts = [_figures(alert), f"Rule: {_rule(alert)} (≥ {alert.threshold})", _delivery_summary(alert)]
     if alert.state == AlertState.SILENCED and alert.silenced_until:
         left = (alert.silenced_until - now).total_seconds()
-        parts.append(f"silenced for another {formatting.duration(max(left, 0))}")
-    told = " · ".join(html(part) for part in parts if part)
+        parts.append(f"silenced for {formatting.duration(max(left, 0))} more")
+    facts = " · ".join(html(part) for part in parts if part)
     return (
         f'<div class="ph-alert ph-{colour}"><b aria-hidden="true">{sign}</b><div><div>{_link(alert)} '
         f'<span class="ph-pill ph-{colour}">{word}</span> {_severity(alert)}</div>'
-        f'<div class="ph-why">{told}{_first_bad_run(alert, first_bad_runs)}{_acknowledged_text(alert, now)}</div></div>'
+        f'<div class="ph-why">{facts}{_first_bad_run(alert, first_bad_runs)}'
+        f"{_acknowledged_text(alert, now)}</div></div>"
         f'<time title="since {formatting.timestamp(since)}; opened {formatting.timestamp(alert.opened_at)}">'
         f"{formatting.relative((now - since).total_seconds())}</time></div>"
     )
 
 
 def _since(alert: AlertRow) -> datetime:
-    """When it went bad, where that is known; else when the alert opened."""
-    return condition_since(alert.detail) or alert.opened_at
+    """When the condition began, if known; otherwise when the alert opened."""
+    return alert.detail.since or alert.opened_at
 
 
 def _first_bad_run(alert: AlertRow, first_bad_runs: Mapping[int, RunRow]) -> str:
-    run = first_bad_runs.get(alert.detail.get("first_bad_run") or 0)
+    run = first_bad_runs.get(alert.detail.first_bad_run or 0)
     return f"<br>first bad commit {cells.commit(run)}" if run else ""
 
 
@@ -162,12 +163,13 @@ def _acknowledged_text(alert: AlertRow, now: datetime) -> str:
     if not alert.acknowledged_at:
         return ""
     ago = formatting.relative((now - alert.acknowledged_at).total_seconds())
-    said = f": {html(alert.acknowledged_comment)}" if alert.acknowledged_comment else ""
-    return f"<br>✓ <b>{html(alert.acknowledged_by or '')}</b> knows of it, {ago}{said}"
+    comment = f": {html(alert.acknowledged_comment)}" if alert.acknowledged_comment else ""
+    by = f" by <b>{html(alert.acknowledged_by)}</b>" if alert.acknowledged_by else ""
+    return f"<br>✓ Acknowledged{by} {ago}{comment}"
 
 
 def _link(alert: AlertRow) -> str:
-    run_id = alert.detail.get("last_run") or alert.detail.get("run_id")
+    run_id = alert.detail.last_run or alert.detail.run_id
     if run_id:
         return cells.anchor(title(alert), "run", [("run_id", run_id)])
     if alert.workflow_id:
@@ -179,20 +181,16 @@ def _figures(alert: AlertRow) -> str:
     return measurement_text(alert.rule, alert.detail)
 
 
-def _target(alert: AlertRow) -> AlertTarget:
-    return AlertTarget(alert.repository_id, alert.repo, alert.workflow_id, alert.workflow, alert.branch)
-
-
 def _rule(alert: AlertRow) -> str:
     return alert.rule_name or alert.rule.replace("_", " ")
 
 
 def _delivery_summary(alert: AlertRow) -> str:
-    """By channel, how its last message fared."""
-    last = {each.channel: each for each in alert.deliveries}
+    """The state of the last notification of each channel."""
+    last = {delivery.channel: delivery for delivery in alert.deliveries}
     if last:
-        return ", ".join(f"{name} {_DELIVERY_LABELS[DeliveryState(each.state)]}" for name, each in last.items())
-    return "told with others" if alert.group_id and alert.group_id != alert.id else "no message"
+        return ", ".join(f"{name} {_DELIVERY_LABELS[DeliveryState(delivery.state)]}" for name, delivery in last.items())
+    return "grouped" if alert.group_id and alert.group_id != alert.id else "not notified"
 
 
 def _duration(alert: AlertRow) -> float | None:
@@ -211,7 +209,7 @@ def _delivery_row(delivery: NotificationRow, now: datetime) -> Row:
 
 
 def requested_alert() -> AlertRow | None:
-    """The alert that the address names, as messages do."""
-    asked = st.query_params.get("alert", "")
-    number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 19 else None
+    """The alert that the URL selects, as the links in notifications do; None without one."""
+    value = st.query_params.get("alert", "")
+    number = int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
     return alerts.alert_by_id(number) if number is not None else None

@@ -1,4 +1,4 @@
-"""The channels that the collector has, each with a test."""
+"""The notification channels of the collector, test messages, and undelivered notifications."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,30 +21,31 @@ _SETTINGS = (
     "`ALERT_WEBHOOK_URL`"
 )
 _UNDELIVERED_COLUMNS = (
-    Column("Message"),
+    Column("Notification"),
     Column("Channel"),
     Column("Reason", show="wide_only"),
-    Column("Tries", "right", show="wide_only"),
-    Column("Written", "right"),
+    Column("Attempts", "right", show="wide_only"),
+    Column("Created", "right"),
     Column("Error"),
 )
 
 
 @st.fragment(run_every=_REFRESH_SECONDS)
 def channels(figures: str) -> None:
-    """Renews itself: a test arrives, or fails, within seconds."""
-    found = alerts.alert_overview()
-    names, tests, now = found.channels, found.test_deliveries, found.at
+    """The channels with the state of their last test message, refreshed every few seconds."""
+    overview = alerts.alert_overview()
+    names, tests, now = overview.channels, overview.test_deliveries, overview.at
     if names is None:
-        st.caption("The collector has not said yet which channels it has. Is it running?")
+        st.caption("Channel status unavailable. Is the collector running?")
     elif not names:
         st.caption(
-            f"No channel is configured: alerts stand here, but nobody is told. Set {_SETTINGS} for the collector."
+            "No notification channel is configured, so alerts only show up here. "
+            f"Configure {_SETTINGS} for the collector."
         )
     for name in names or ():
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"channel-{name}"):
             st.html(_line(name, tests.get(name), now), width="stretch")
-            if st.button("Send a test", key=f"test-{name}", icon=":material/send:"):
+            if st.button("Send test", key=f"test-{name}", icon=":material/send:"):
                 alerts.request_test(name, _message(figures))
                 st.rerun()
 
@@ -52,41 +53,46 @@ def channels(figures: str) -> None:
 def undelivered_table(deliveries: Sequence[DeadNotification], now: datetime) -> None:
     rows: list[Row] = [
         (
-            cells.link(each.subject or "(no subject)", "alerts", [("alert", each.alert_id)]) if each.alert_id
-            else cells.text(each.subject or "(no subject)"),
-            cells.text(_LABELS.get(each.channel, each.channel)),
-            cells.text(each.reason.capitalize()),
-            cells.count(each.tries),
-            cells.ago(each.created_at, now),
-            cells.text(each.error or ""),
+            cells.link(delivery.subject or "(no subject)", "alerts", [("alert", delivery.alert_id)])
+            if delivery.alert_id
+            else cells.text(delivery.subject or "(no subject)"),
+            cells.text(_LABELS.get(delivery.channel, delivery.channel)),
+            cells.text(delivery.reason.capitalize()),
+            cells.count(delivery.tries),
+            cells.ago(delivery.created_at, now),
+            cells.text(delivery.error or ""),
         )
-        for each in deliveries
-    ]  # fmt: skip
-    table("dead", _UNDELIVERED_COLUMNS, rows, caption="Messages that nobody got, newest first")
+        for delivery in deliveries
+    ]
+    table("dead", _UNDELIVERED_COLUMNS, rows, caption="Undelivered notifications, newest first")
     if len(deliveries) == MAX_DEAD:
-        st.caption(f"The newest {MAX_DEAD}; there may be more.")
+        st.caption(f"Latest {MAX_DEAD}; there may be more.")
 
 
 def _line(name: str, last: NotificationRow | None, now: datetime) -> str:
     label = html(_LABELS.get(name, name))
     if last is None:
-        never = f'<b>{label}</b><div class="ph-why">no test yet</div>'
+        never = f'<b>{label}</b><div class="ph-why">not tested yet</div>'
         return f'<div class="ph-alert ph-gray"><b aria-hidden="true">–</b><div>{never}</div></div>'
     ago = formatting.relative((now - (last.sent_at or last.created_at)).total_seconds())
-    sign, colour, told = {
-        DeliveryState.SENT: ("✓", "green", f"test arrived {ago}" + (f", but: {last.note}" if last.note else "")),
+    sign, colour, status_text = {
+        DeliveryState.SENT: (
+            "✓",
+            "green",
+            f"test delivered {ago}" + (f", with a note: {last.note}" if last.note else ""),
+        ),
         DeliveryState.DEAD: ("✕", "red", f"test failed {ago}: {last.error}"),
-    }.get(DeliveryState(last.state), ("◌", "blue", f"test asked for {ago}" + (f": {last.error}" if last.error else "")))
+    }.get(DeliveryState(last.state), ("◌", "blue", f"test requested {ago}" + (f": {last.error}" if last.error else "")))
     return (
         f'<div class="ph-alert ph-{colour}"><b aria-hidden="true">{sign}</b><div><b>{label}</b>'
-        f'<div class="ph-why">{html(told)}</div></div></div>'
+        f'<div class="ph-why">{html(status_text)}</div></div></div>'
     )
 
 
 def _message(figures: str) -> Message:
     return Message(
         subject="Pipeline Health: test message",
-        headline="This is a test: alerts of Pipeline Health arrive here",
+        headline="Test message: notifications of Pipeline Health arrive here",
         fields=(("Success rate, 30 days", figures),),
         resolved=True,
     )

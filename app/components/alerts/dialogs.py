@@ -1,4 +1,4 @@
-"""Small forms: who knows of an alert, and what is to be silent for how long."""
+"""The dialogs that acknowledge and silence an alert."""
 
 from datetime import timedelta
 
@@ -12,29 +12,33 @@ from health.alerts.rules.targets import Patterns, escape_pattern
 from health.alerts.storage.alert_queries import AlertRow
 
 SPANS = {
-    "1 hour": timedelta(hours=1), "4 hours": timedelta(hours=4), "1 day": timedelta(days=1),
+    "1 hour": timedelta(hours=1),
+    "4 hours": timedelta(hours=4),
+    "1 day": timedelta(days=1),
     "1 week": timedelta(weeks=1),
-}  # fmt: skip
+}
 _NAME_KEY, _FAILURE_KEY = "who", "alerts-failed"
 MAX_NAME_LENGTH, MAX_COMMENT_LENGTH = 100, 500
+PATTERN_HELP = "Select or type a pattern: * matches any text, ? one character; acme/* matches all repositories of acme"
 
 
 def name_input(key: str) -> str:
-    """Asked once a visit, unless a login says it."""
-    known = session.current_user_name()
-    if known is not None:
-        st.caption(f"As {markdown(known)}")
-        return known
+    """The field for the name, prefilled within a session; with a login, the name of the user instead."""
+    user_name = session.current_user_name()
+    if user_name is not None:
+        st.caption(f"Recorded as {markdown(user_name)}")
+        return user_name
     return st.text_input(
         "Your name", value=str(st.session_state.get(_NAME_KEY, "")), key=key, max_chars=MAX_NAME_LENGTH
     )
 
 
 def recorded_name(name: str) -> str:
-    """Who it is to be recorded by: whoever is signed in, whatever the browser sends as a name."""
-    known = session.current_user_name()
-    if known is not None:
-        return known
+    """The name to record: that of the signed-in user, whatever name the browser sends; without a login, the given
+    one."""
+    user_name = session.current_user_name()
+    if user_name is not None:
+        return user_name
     tidy = " ".join(name.split())[:MAX_NAME_LENGTH]
     st.session_state[_NAME_KEY] = tidy
     return tidy or "somebody"
@@ -43,10 +47,10 @@ def recorded_name(name: str) -> str:
 @st.dialog("Acknowledge", icon=":material/check:")
 def acknowledge_dialog(alert_id: int, title: str) -> None:
     st.markdown(f"**{markdown(title)}**")
-    st.caption("No repeats until it is over. The recovery is told.")
+    st.caption("Stops reminders until the alert resolves. The resolution is still notified.")
     with st.form("acknowledge", border=False):
         name_input("ack-name")
-        st.text_input("What is being done", key="ack-comment", max_chars=MAX_COMMENT_LENGTH)
+        st.text_input("Comment (optional)", key="ack-comment", max_chars=MAX_COMMENT_LENGTH)
         send = st.form_submit_button(
             "Acknowledge", type="primary", key="ack-send", on_click=_acknowledge, args=(alert_id,)
         )
@@ -63,29 +67,31 @@ def _acknowledge(alert_id: int) -> None:
 
 @st.dialog("Silence", icon=":material/notifications_off:")
 def silence_dialog(alert: AlertRow, title: str) -> None:
-    """Exactly this place: of this rule, or of all rules."""
+    """Silences exactly the scope of the alert, for its rule or for all rules."""
     st.markdown(f"**{markdown(title)}**")
-    st.caption("No messages about it until then. If it still fires at the end, you are told.")
+    st.caption("No notifications until the silence ends. An alert that is still firing then is notified.")
     with st.form("silence", border=False):
-        st.segmented_control("For", list(SPANS), default="1 hour", required=True, key="hush-span")
-        st.checkbox("All rules about this place, not only this one", key="hush-every")
-        name_input("hush-name")
-        st.text_input("Why", key="hush-comment", max_chars=MAX_COMMENT_LENGTH)
-        send = st.form_submit_button("Silence", type="primary", key="hush-send", on_click=_silence, args=(alert,))
+        st.segmented_control("Duration", list(SPANS), default="1 hour", required=True, key="add-silence-span")
+        st.checkbox("Silence all rules for this workflow and branch", key="add-silence-every")
+        name_input("add-silence-name")
+        st.text_input("Reason", key="add-silence-comment", max_chars=MAX_COMMENT_LENGTH)
+        send = st.form_submit_button(
+            "Silence", type="primary", key="add-silence-send", on_click=_silence, args=(alert,)
+        )
     if send:
         st.rerun()
 
 
 def _silence(alert: AlertRow) -> None:
-    rule_id = None if st.session_state.get("hush-every") else alert.rule_id
-    span = SPANS.get(_field_value("hush-span"), SPANS["1 hour"])
+    rule_id = None if st.session_state.get("add-silence-every") else alert.rule_id
+    span = SPANS.get(_field_value("add-silence-span"), SPANS["1 hour"])
     try:
         alerts.add_silence(
             _exact_patterns(alert),
             rule_id,
             span,
-            clean_text(_field_value("hush-comment")),
-            recorded_name(_field_value("hush-name")),
+            clean_text(_field_value("add-silence-comment")),
+            recorded_name(_field_value("add-silence-name")),
         )
     except Unavailable as error:
         note_failure(str(error))
@@ -100,15 +106,17 @@ def note_failure(message: str) -> None:
 
 
 def show_failure() -> None:
-    """Once, what could not be written."""
+    """Shows once that an action could not be stored, with the reason."""
     line = st.session_state.pop(_FAILURE_KEY, None)
     if line:
         st.error(markdown(line), icon=":material/database_off:")
 
 
 def clean_text(text: str) -> str:
-    """One line, without what no database takes."""
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:MAX_COMMENT_LENGTH]
+    """One line of printable characters, cut to the maximum length."""
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())[
+        :MAX_COMMENT_LENGTH
+    ]
 
 
 def _exact_patterns(alert: AlertRow) -> Patterns:

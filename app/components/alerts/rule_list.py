@@ -1,7 +1,4 @@
-"""The rules, each with how often it would have fired.
-
-Silences: what is silent until when, and a form for a new one.
-"""
+"""The table of rules with their replays, the replay of one rule, and silences with the form for a new one."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,7 +7,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from app.components.alerts.alert_list import scope_text
-from app.components.alerts.dialogs import MAX_COMMENT_LENGTH, SPANS, clean_text, name_input, recorded_name
+from app.components.alerts.dialogs import MAX_COMMENT_LENGTH, PATTERN_HELP, SPANS, clean_text, name_input, recorded_name
 from app.data import alerts
 from app.widgets import cells
 from app.widgets.cells import Cell
@@ -21,32 +18,39 @@ from db.enums import SilenceState
 from health.alerts.measurement.backtest import Backtest, BacktestAlert
 from health.alerts.notifications.text import SEVERITIES, format_span
 from health.alerts.rules.rules import InvalidRule, Rule, check_patterns
-from health.alerts.rules.targets import Patterns, Quiet
+from health.alerts.rules.targets import Patterns, Silence
 from health.alerts.rules.types import format_value
 
 _COLUMNS = (
     Column("Rule"),
-    Column("Fires from", "right"),
-    Column("About", show="wide_only"),
+    Column("Threshold", "right"),
+    Column("Scope", show="wide_only"),
     Column("Severity", show="wide_only"),
     Column("Channels", show="desk_only"),
-    Column("Repeats", "right", show="desk_only"),
-    Column("Last 30 days", "right", "How often it would have fired: replayed over the stored runs"),
+    Column("Reminders", "right", show="desk_only"),
+    Column("Last 30 days", "right", "Replay: number of alerts that the rule would have opened for the stored runs"),
 )
 _TIMES = (
-    Column("Where"),
+    Column("Scope"),
     Column("Opened", "right"),
-    Column("Lasted", "right"),
-    Column("Value", "right", "What opened it", "wide_only"),
+    Column("Duration", "right"),
+    Column("Value", "right", "Value that opened the alert", "wide_only"),
 )
 _MAX_SHOWN = 12
-# Each rule of a page is replayed.
+# Every rule of a page is replayed, so pages are short.
 _PAGE_SIZE = 25
 
 
 def rule_table(rules: Sequence[Rule], now: datetime) -> None:
-    long_table("rules", _COLUMNS, rules, lambda shown: [_row(rule, now) for rule in shown],
-               caption="Rules, the built-in one first", noun="rules", size=_PAGE_SIZE)  # fmt: skip
+    long_table(
+        "rules",
+        _COLUMNS,
+        rules,
+        lambda page_rules: [_row(rule, now) for rule in page_rules],
+        caption="Rules, the built-in one first",
+        noun="rules",
+        size=_PAGE_SIZE,
+    )
 
 
 def rules_file(rules: Sequence[Rule], now: datetime) -> tuple[Sequence[Column], list[Row]]:
@@ -54,7 +58,7 @@ def rules_file(rules: Sequence[Rule], now: datetime) -> tuple[Sequence[Column], 
 
 
 def preview(rule: Rule, replay: Backtest, zone: ZoneInfo) -> None:
-    """What it would have done, before it is saved."""
+    """The alerts that the rule would have opened; works before the rule is saved."""
     if replay.note and not replay.runs:
         st.info(html(replay.note), icon=":material/info:")
         return
@@ -66,15 +70,17 @@ def preview(rule: Rule, replay: Backtest, zone: ZoneInfo) -> None:
         f"{formatting.count(replay.runs)} stored runs{'. ' + html(replay.note) if replay.note else ''}</span></div>"
     )
     if replay.items:
-        rows = [_episode_row(rule, each, zone) for each in replay.items[:_MAX_SHOWN]]
+        rows = [_episode_row(rule, alert, zone) for alert in replay.items[:_MAX_SHOWN]]
         table("replay", _TIMES, rows, caption="When it would have fired, newest first")
     if replay.fired > _MAX_SHOWN:
-        st.caption(f"The newest {_MAX_SHOWN} of {replay.fired:,}. Fewer? Raise the threshold, or the least sample.")
+        st.caption(
+            f"Showing {_MAX_SHOWN} of {replay.fired:,}. Too noisy? Raise the threshold or the minimum sample size."
+        )
 
 
 def _row(rule: Rule, now: datetime) -> Row:
     link = cells.anchor(rule.name, "alerts", [("show", "rules"), ("rule", rule.id)])
-    kind = rule.rule_type.label + (" · built in" if rule.built_in else "") + ("" if rule.enabled else " · switched off")
+    kind = rule.rule_type.label + (" · built-in" if rule.built_in else "") + ("" if rule.enabled else " · disabled")
     return (
         Cell(f'<span class="ph-two">{link}<small>{html(kind)}</small></span>', rule.name),
         Cell(html(rule.threshold), rule.open_at),
@@ -92,10 +98,10 @@ def description(rule: Rule) -> str:
 
 
 def _fired_count(rule: Rule, now: datetime) -> Cell:
-    found = alerts.backtest(rule, now)
-    if found.note and not found.runs:
-        return Cell(f'<span title="{html(found.note)}">{formatting.NO_DATA}</span>', None)
-    return Cell(f"{formatting.count(found.fired)} ×", found.fired)
+    replay = alerts.backtest(rule, now)
+    if replay.note and not replay.runs:
+        return Cell(f'<span title="{html(replay.note)}">{formatting.NO_DATA}</span>', None)
+    return Cell(formatting.count(replay.fired), replay.fired)
 
 
 def _episode_row(rule: Rule, alert: BacktestAlert, zone: ZoneInfo) -> Row:
@@ -108,7 +114,7 @@ def _episode_row(rule: Rule, alert: BacktestAlert, zone: ZoneInfo) -> Row:
     return (
         Cell(where, alert.target.label),
         cells.timestamp(alert.opened_at, zone),
-        cells.duration(lasted) if lasted is not None else Cell('<span class="ph-red">still would</span>', None),
+        cells.duration(lasted) if lasted is not None else Cell('<span class="ph-red">ongoing</span>', None),
         Cell(html(format_value(rule.kind, alert.value)), alert.value),
     )
 
@@ -117,19 +123,22 @@ def rule_names(rules: Sequence[Rule]) -> Mapping[int, str]:
     return {rule.id: rule.name for rule in rules if rule.id is not None}
 
 
-_STATE_LABELS = {SilenceState.ACTIVE: ("⊘ Active", "blue"), SilenceState.PENDING: ("◌ Not yet", "gray"),
-          SilenceState.ENDED: ("✓ Over", "gray")}  # fmt: skip
+_STATE_LABELS = {
+    SilenceState.ACTIVE: ("⊘ Active", "blue"),
+    SilenceState.PENDING: ("◌ Pending", "gray"),
+    SilenceState.ENDED: ("✓ Ended", "gray"),
+}
 _FIELDS = (("repos", "Repositories"), ("workflows", "Workflows"), ("branches", "Branches"))
 
 
-def silences(items: Sequence[Quiet], rules: Mapping[int, str], now: datetime) -> None:
-    for each in paginate(items, "silences", "silences", size=_PAGE_SIZE):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"silence-{each.id}"):
-            st.html(_card(each, rules, now), width="stretch")
-            if each.state(now) is not SilenceState.ENDED and st.button(
-                "End now", key=f"end-{each.id}", icon=":material/notifications_active:"
+def silences(items: Sequence[Silence], rules: Mapping[int, str], now: datetime) -> None:
+    for silence in paginate(items, "silences", "silences", size=_PAGE_SIZE):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"silence-{silence.id}"):
+            st.html(_card(silence, rules, now), width="stretch")
+            if silence.state(now) is not SilenceState.ENDED and st.button(
+                "End now", key=f"end-{silence.id}", icon=":material/notifications_active:"
             ):
-                alerts.end_silence(each.id)
+                alerts.end_silence(silence.id)
                 st.rerun()
 
 
@@ -138,21 +147,27 @@ def new_silence(options: Mapping[str, Sequence[str]]) -> None:
         with st.grid(3, min_column_width=220, gap="small"):
             chosen = {
                 name: st.multiselect(
-                    label, list(options[name]), key=f"quiet-{name}", accept_new_options=True, placeholder="Any",
-                    help="Choose, or type a pattern: * and ? stand for anything, acme/* is a whole owner",
+                    label,
+                    list(options[name]),
+                    key=f"new-silence-{name}",
+                    accept_new_options=True,
+                    placeholder="Any",
+                    help=PATTERN_HELP,
                 )
                 for name, label in _FIELDS
-            }  # fmt: skip
-            span = st.segmented_control("For", list(SPANS), default="4 hours", required=True, key="quiet-span")
-            name = name_input("quiet-name")
-            comment = st.text_input("Why", key="quiet-comment", max_chars=MAX_COMMENT_LENGTH)
-        if st.form_submit_button("Silence", icon=":material/notifications_off:", key="quiet-send"):
+            }
+            span = st.segmented_control(
+                "Duration", list(SPANS), default="4 hours", required=True, key="new-silence-span"
+            )
+            name = name_input("new-silence-name")
+            comment = st.text_input("Reason", key="new-silence-comment", max_chars=MAX_COMMENT_LENGTH)
+        if st.form_submit_button("Create silence", icon=":material/notifications_off:", key="new-silence-send"):
             _add(Patterns(*(tuple(chosen[field]) for field, _ in _FIELDS)), str(span), comment, name)
 
 
 def _add(scope: Patterns, span: str, comment: str, name: str) -> None:
     if scope == Patterns():
-        st.error("Say what is to be silent: at least one repository, workflow or branch. \\* is everything.")
+        st.error("Choose at least one repository, workflow or branch. Use \\* for all.")
         return
     try:
         for field, _ in _FIELDS:
@@ -164,7 +179,7 @@ def _add(scope: Patterns, span: str, comment: str, name: str) -> None:
     st.rerun()
 
 
-def _card(silence: Quiet, rules: Mapping[int, str], now: datetime) -> str:
+def _card(silence: Silence, rules: Mapping[int, str], now: datetime) -> str:
     word, colour = _STATE_LABELS[silence.state(now)]
     rule = f", rule {html(rules.get(silence.rule_id, str(silence.rule_id)))}" if silence.rule_id is not None else ""
     ends = (silence.ends_at - now).total_seconds()

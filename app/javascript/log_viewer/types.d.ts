@@ -1,4 +1,4 @@
-/** Responses of `/logs/{run_id}/{job_id}/…` (app/server/logs.py) and the data of the Streamlit component. */
+/** Responses of `/logs/{run_id}/{job_id}/…` (app/server/log_routes.py) and the data of the Streamlit component. */
 
 /** A problem in the log: line, kind, text. */
 export type Mark = [line: number, kind: "error" | "warning", text: string];

@@ -1,6 +1,7 @@
 """Rename columns to the terms that Prometheus, Alertmanager and GitHub use, and store codes of errors
 
-Revision: 0014, after 0013. Renames columns, and fills `error_code` of the few rows that hold an error.
+Revision: 0014, after 0013. Renames columns, fills `error_code` of the few rows that hold an error, and gives claims a
+kind: until now the leader and the live collectors were rows with made-up names of repositories.
 """
 
 import sqlalchemy as sa
@@ -68,15 +69,43 @@ def upgrade() -> None:
             rows = sa.table(table, sa.column("error", sa.Text), sa.column("error_code", sa.String))
             is_match = rows.c.error.contains(text, autoescape=True) & rows.c.error_code.is_(None)
             op.execute(rows.update().where(is_match).values(error_code=code))
+    _add_kinds_of_claims()
 
 
 def downgrade() -> None:
+    _drop_kinds_of_claims()
     for table in _ERROR_TABLES:
         op.drop_column(table, "error_code")
     for table, old, new in reversed(_COLUMNS):
         op.execute(f"ALTER TABLE {table} RENAME COLUMN {new} TO {old}")
     for table, old, new, columns, _ in _INDEXES:
         _rename_index(table, new, old, columns)
+
+
+def _add_kinds_of_claims() -> None:
+    """The primary key changes before the names: the name of a collector may be that of a repository. The table has one
+    row a repository and collector."""
+    op.add_column("claims", sa.Column("kind", sa.String(20), nullable=False, server_default="repository"))
+    op.execute("UPDATE claims SET kind = 'leader' WHERE name = '*chores'")
+    op.execute("UPDATE claims SET kind = 'liveness' WHERE name LIKE '*alive/%'")
+    _set_primary_key(["kind", "name"])
+    op.execute("UPDATE claims SET name = 'leader' WHERE kind = 'leader'")
+    op.execute("UPDATE claims SET name = holder WHERE kind = 'liveness'")
+    with op.batch_alter_table("claims") as claims:
+        claims.alter_column("kind", server_default=None)
+
+
+def _drop_kinds_of_claims() -> None:
+    op.execute("UPDATE claims SET name = '*chores' WHERE kind = 'leader'")
+    op.execute("UPDATE claims SET name = '*alive/' || holder WHERE kind = 'liveness'")
+    _set_primary_key(["name"])
+    op.drop_column("claims", "kind")
+
+
+def _set_primary_key(columns: list[str]) -> None:
+    with op.batch_alter_table("claims") as claims:
+        claims.drop_constraint("pk_claims", type_="primary")
+        claims.create_primary_key("pk_claims", columns)
 
 
 def _rename_index(table: str, old: str, new: str, columns: list[str]) -> None:

@@ -1,1 +1,1 @@
-"""Channels that a message can go out by. Knows nothing of runs or rules."""
+"""Channels by which notifications are sent. They know messages, not runs or rules."""

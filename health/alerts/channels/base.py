@@ -1,43 +1,41 @@
-"""Text for a message; what comes from outside is cleaned by db.telemetry.foreign.
+"""What all channels share: messages, receipts, errors, a time limit, and the check of URLs.
 
-Why a message did not go out.
-
-A message as people will read it. Plain text throughout: each channel escapes for itself.
-
-What goes with a message to a channel, and what the channel says when it took it.
-
-A sending comes to an end, whatever the other side does: libraries limit each step of it, and a server that answers
-byte by byte takes as many steps as it likes.
+Text of a Message is plain: each channel escapes it for itself.
 """
 
 import contextvars
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
+from urllib.parse import SplitResult, urlsplit
 from uuid import uuid4
 
-from core.text import clean, one_line, printable, strip_control_sequences
-
-__all__ = [
-    "clean",
-    "short_line",
-    "one_line",
-    "printable",
-    "strip_control_sequences",
-]
+from core.text import clean
 
 
 def short_line(reason: object) -> str:
-    """One short line, without secrets."""
+    """One short line without secrets."""
     return clean(reason, 200)
 
 
+def parse_url(url: str) -> SplitResult | None:
+    """Null for a URL without a host, or one that cannot be requested: spaces, letters beyond ASCII, an invalid port."""
+    text = url.strip()
+    try:
+        parts = urlsplit(text)
+        usable = parts.hostname and parts.port != 0
+    except ValueError:
+        return None
+    return parts if usable and re.fullmatch(r"[\x21-\x7e]+", text) else None
+
+
 class DeliveryFailed(Exception):
-    """One line without secrets, whatever the channel said. `retry_after` is set where the channel named a time;
-    `permanent` where trying again cannot help (the webhook is gone, the recipient refused)."""
+    """The message is one line without secrets. `retry_after`: the delay that the channel named. `permanent`: a retry
+    cannot help, because the webhook is gone or the recipient was refused."""
 
     def __init__(self, message: str, *, retry_after: timedelta | None = None, permanent: bool = False) -> None:
         super().__init__(clean(message))
@@ -47,8 +45,9 @@ class DeliveryFailed(Exception):
 
 @dataclass(frozen=True)
 class Message:
-    """`fields` are pairs of label and value, `links` of label and URL; `resolved` marks good news. `whole` is its
-    headline for people who did not hear of the beginning. `data` is for programs: JSON, as docs/alerts.md says."""
+    """`fields` are pairs of label and value, `links` of label and URL; `resolved`: the alert is resolved.
+    `episode_summary`: the headline for readers who received no notification of the start. `data`: JSON for programs
+    (docs/alerts.md)."""
 
     subject: str
     headline: str
@@ -94,7 +93,7 @@ class NotificationEvent(StrEnum):
 
 @dataclass(frozen=True)
 class ThreadParent:
-    """The message by which people heard of it first, and the receipt that this channel gave for it."""
+    """The first notification of an alert, and the receipt that this channel gave for it."""
 
     message: Message
     receipt: Mapping[str, Any]
@@ -102,8 +101,9 @@ class ThreadParent:
 
 @dataclass(frozen=True)
 class DeliveryContext:
-    """`key` is the same at every try, and no other message's: whoever gets it twice can tell. `openings` are there for
-    what goes on or is over, as far as this channel took them."""
+    """What accompanies a message. `idempotency_key` is unique to the message and the same on every attempt, so that a
+    receiver can detect duplicates. `thread_parents`: the first notifications of ongoing and resolved alerts that this
+    channel accepted."""
 
     event: NotificationEvent = NotificationEvent.TEST
     idempotency_key: str = field(default_factory=lambda: f"test-{uuid4()}")
@@ -113,27 +113,38 @@ class DeliveryContext:
 
 @dataclass(frozen=True)
 class Receipt:
-    """`place` is where the message is now, as the channel wants to be told when more is to say about it. `note`: one
-    line about what went wrong all the same."""
+    """`location` identifies the accepted message to the channel, for later replies to it. `note`: one line about a
+    problem with the accepted message."""
 
     location: dict[str, Any] = field(default_factory=dict)
     note: str | None = None
 
 
-# Shorter than a collector's claim on a message: another one would send it meanwhile.
+class Channel(Protocol):
+    """One way to send messages."""
+
+    name: str
+
+    def send(self, message: Message, context: DeliveryContext | None = None) -> Receipt:
+        """Returns when the channel accepted the message; raises DeliveryFailed otherwise. Without a context the message
+        is a test."""
+
+
+# Shorter than the claim on a notification: after it, another process would send the notification, too.
 SEND_SECONDS = 90.0
 T = TypeVar("T")
 
 
 def run_with_timeout(seconds: float, work: Callable[[], T]) -> T:
-    """What the work returns or raises; DeliveryFailed where it takes longer. It is then left to itself, and what it
-    does yet is not known."""
-    answers: list[T] = []
+    """Returns or raises what `work` does; raises DeliveryFailed after `seconds`. The limit is for the whole of it,
+    because libraries limit only each step, and a server that answers byte by byte takes any number of steps. The
+    abandoned thread may still finish the work."""
+    results: list[T] = []
     errors: list[BaseException] = []
 
     def run() -> None:
         try:
-            answers.append(work())
+            results.append(work())
         except BaseException as error:
             errors.append(error)
 
@@ -142,6 +153,6 @@ def run_with_timeout(seconds: float, work: Callable[[], T]) -> T:
     thread.join(seconds)
     if errors:
         raise errors[0]
-    if not answers:
-        raise DeliveryFailed(f"It took longer than {seconds:.0f} s, and whether it was taken is not known")
-    return answers[0]
+    if not results:
+        raise DeliveryFailed(f"It took longer than {seconds:.0f} s, and whether the message was accepted is not known")
+    return results[0]

@@ -1,7 +1,8 @@
-"""Email by SMTP: one message to all recipients, as text and as HTML."""
+"""E-mail by SMTP: one message to all recipients, as text and HTML."""
 
 import html
 import logging
+import re
 import smtplib
 import socket
 import ssl
@@ -13,20 +14,79 @@ from email.utils import format_datetime, parseaddr
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from core.http.settings import is_loopback
-from core.text import register_secrets
-from health.alerts.channels.base import DeliveryContext, DeliveryFailed, Message, Receipt, printable, short_line
+from pydantic import SecretStr, field_validator, model_validator
+
+from core.http.settings import PlainHttpSettings, is_loopback
+from core.text import printable, register_secrets
+from health.alerts.channels.base import DeliveryContext, DeliveryFailed, Message, Receipt, parse_url, short_line
 
 log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 10
 
 
+_ADDRESS = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+", re.ASCII)
+
+
+class EmailSettings(PlainHttpSettings):
+    smtp_url: SecretStr | None = None
+    alert_email_from: str | None = None
+    alert_email_to: str = ""
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        return tuple(part.strip() for part in self.alert_email_to.split(",") if part.strip())
+
+    @property
+    def sender(self) -> str:
+        host = urlsplit(self.smtp_url.get_secret_value()).hostname if self.smtp_url else None
+        return self.alert_email_from or f"pipeline-health@{host or 'localhost'}"
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _validate_smtp_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = parse_url(value.get_secret_value())
+            if parts is None or parts.scheme not in ("smtp", "smtps"):
+                raise ValueError("the value is no mail server; write smtp://user:password@host:587 or smtps://…")
+        return value
+
+    @field_validator("alert_email_from", "alert_email_to")
+    @classmethod
+    def _validate_mail_addresses(cls, value: str | None) -> str | None:
+        for part in (value or "").split(","):
+            address = parseaddr(part.strip())[1]
+            if part.strip() and (not _ADDRESS.fullmatch(address) or not part.isprintable()):
+                raise ValueError(f"{part.strip()[:60]!r} is no mail address; write name@example.com, more by commas")
+        return value
+
+    @field_validator("alert_email_from")
+    @classmethod
+    def _validate_mail_sender(cls, value: str | None) -> str | None:
+        if value and ("," in value or not value.strip()):
+            raise ValueError("allowed is one mail address, such as pipeline-health@example.com")
+        return value
+
+    @model_validator(mode="after")
+    def _require_recipients(self) -> "EmailSettings":
+        if self.smtp_url and not self.recipients:
+            raise ValueError("ALERT_EMAIL_TO: SMTP_URL is set but nobody is named to write to; set it to an address")
+        return self
+
+
+def email_channel(settings: EmailSettings) -> "EmailChannel | None":
+    """The configured e-mail channel; null without a mail server."""
+    if not settings.smtp_url:
+        return None
+    url = settings.smtp_url.get_secret_value()
+    return EmailChannel(url, settings.sender, settings.recipients, settings.plain_hosts)
+
+
 class _BoundedSmtp(smtplib.SMTP):
-    """A server that answers our goodbye badly has the message all the same. One that takes very long is left before
-    it has the message, so that it is not sent by two at once."""
+    """Limits the time and the response size of a whole session. The time limit ends before the claim on a notification,
+    so that two processes do not send it at once. An error response to QUIT is ignored: the server has the message."""
 
     max_seconds = 80.0
-    # Of its answers to all that it is told.
+    # Size of all responses of a session.
     max_bytes = 1_000_000
     _timer: threading.Timer | None = None
     _received = 0
@@ -38,7 +98,7 @@ class _BoundedSmtp(smtplib.SMTP):
         return super().connect(*args, **named)
 
     def _abort(self) -> None:
-        """Whoever waits for the server gets an error at once."""
+        """Closes the socket, so that a pending read fails at once."""
         if self.sock is not None:
             with suppress(OSError):
                 self.sock.shutdown(socket.SHUT_RDWR)
@@ -51,7 +111,7 @@ class _BoundedSmtp(smtplib.SMTP):
     def _count(self, size: int) -> None:
         self._received += size
         if self._received > self.max_bytes:
-            raise OSError(f"it answered more than {self.max_bytes:,} bytes")
+            raise OSError(f"it sent more than {self.max_bytes:,} bytes")
 
     def close(self) -> None:
         if self._timer is not None:
@@ -77,12 +137,12 @@ class _CountedLines:
 
 
 class _BoundedSmtpTls(_BoundedSmtp, smtplib.SMTP_SSL):
-    """From the first byte."""
+    """TLS from the first byte."""
 
 
 class EmailChannel:
-    """smtp:// uses STARTTLS where the server offers it, and never sends a password in clear to another host that is not
-    one of `plain_hosts`; smtps:// is TLS from the first byte."""
+    """smtp:// uses STARTTLS where the server offers it, and sends a password in clear only to this machine and to
+    `plain_hosts`; smtps:// is TLS from the first byte."""
 
     name = "email"
 
@@ -100,43 +160,44 @@ class EmailChannel:
         self._may_be_plain = is_loopback(self._host) or self._host in plain_hosts
 
     def send(self, message: Message, context: DeliveryContext | None = None) -> Receipt:
-        """Taken when at least one recipient was: to send it all again would reach the others twice. Who was refused
-        stands in the note."""
-        place = f"{self._host}:{self._port}"
-        built = build_email(message, self._sender, self._recipients, context)
+        """Returns when the server accepted at least one recipient, because another attempt would reach that one twice.
+        The note of the receipt names the refused ones."""
+        address = f"{self._host}:{self._port}"
+        mail = build_email(message, self._sender, self._recipients, context)
         try:
             with self._connect() as server:
                 self._log_in(server)
-                refused = server.send_message(built, to_addrs=[parseaddr(each)[1] for each in self._recipients])
+                refused = server.send_message(mail, to_addrs=[parseaddr(name)[1] for name in self._recipients])
         except smtplib.SMTPAuthenticationError:
-            raise DeliveryFailed(f"The mail server {place} refused user or password; check SMTP_URL") from None
+            raise DeliveryFailed(f"The mail server {address} refused user or password; check SMTP_URL") from None
         except smtplib.SMTPRecipientsRefused as error:
             codes = [code for code, _ in error.recipients.values()]
-            reason = f"The mail server {place} took none of the recipients ({codes[0]}); check ALERT_EMAIL_TO"
+            reason = f"The mail server {address} took none of the recipients ({codes[0]}); check ALERT_EMAIL_TO"
             raise DeliveryFailed(reason, permanent=all(code >= 500 for code in codes)) from None
         except smtplib.SMTPResponseException as error:
             raise DeliveryFailed(
-                f"The mail server {place} answered {error.smtp_code}{_server_message(error)}",
+                f"The mail server {address} answered {error.smtp_code}{_server_message(error)}",
                 permanent=error.smtp_code >= 500,
             ) from None
         except (OSError, smtplib.SMTPException) as error:
             cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise DeliveryFailed(f"The mail server {place} cannot be used: {short_line(cause)}") from None
-        note = _refused_note(place, refused)
+            raise DeliveryFailed(f"The mail server {address} cannot be used: {short_line(cause)}") from None
+        note = _refused_note(address, refused)
         if note:
             log.warning("%s", note)
-        return Receipt({"message_id": str(built["Message-ID"])}, note)
+        return Receipt({"message_id": str(mail["Message-ID"])}, note)
 
     def check_connection(self) -> str:
-        """Host and port of a server that answers, encrypted where it can be; nobody logs in. Raises DeliveryFailed."""
-        place = f"{self._host}:{self._port}"
+        """Connects, with TLS where the server offers it, without a login. Returns host and port; raises
+        DeliveryFailed."""
+        address = f"{self._host}:{self._port}"
         try:
             with self._connect() as server:
                 server.noop()
         except (OSError, smtplib.SMTPException) as error:
             cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise DeliveryFailed(f"The mail server {place} does not answer: {short_line(cause)}") from None
-        return place
+            raise DeliveryFailed(f"The mail server {address} does not answer: {short_line(cause)}") from None
+        return address
 
     def _connect(self) -> smtplib.SMTP:
         context = self._tls_context()
@@ -162,7 +223,7 @@ class EmailChannel:
             )
 
     def _tls_context(self) -> ssl.SSLContext:
-        """Nobody stands between this machine and itself, and a mail server here mostly signs its own certificate."""
+        """Certificates are not verified on this machine, where a mail server mostly has a self-signed one."""
         context = ssl.create_default_context()
         if is_loopback(self._host):
             context.check_hostname = False
@@ -175,29 +236,29 @@ class EmailChannel:
         try:
             server.login(self._user, self._password)
         except UnicodeError:
-            # Its own text would show a piece of the password.
+            # The text of the error contains a part of the password.
             raise DeliveryFailed("SMTP_URL: user or password holds characters that a login cannot take") from None
 
 
 def _server_message(error: smtplib.SMTPResponseException) -> str:
-    """What the server said; an answer to AUTH never comes here, so no password can stand in it."""
-    said = error.smtp_error
-    text = short_line(said.decode("utf-8", "replace") if isinstance(said, bytes) else said)
+    """The text of a response. It contains no password: responses to AUTH are handled elsewhere."""
+    response = error.smtp_error
+    text = short_line(response.decode("utf-8", "replace") if isinstance(response, bytes) else response)
     return f": {text}" if text else ""
 
 
-def _refused_note(place: str, refused: Mapping[str, tuple[int, bytes]]) -> str | None:
+def _refused_note(address: str, refused: Mapping[str, tuple[int, bytes]]) -> str | None:
     if not refused:
         return None
-    who = ", ".join(f"{address} ({code})" for address, (code, _) in refused.items())
-    return f"The mail server {place} refused {who}; the others have the message"
+    recipients = ", ".join(f"{name} ({code})" for name, (code, _) in refused.items())
+    return f"The mail server {address} refused {recipients}; the others have the message"
 
 
 def build_email(
     message: Message, sender: str, recipients: tuple[str, ...], context: DeliveryContext | None = None
 ) -> EmailMessage:
-    """Names from GitHub stand in the subject: a line break there would be a header of its own. Message-ID and Date are
-    the same at every try, so that mail systems see that it is one message."""
+    """The mail of a message. Its subject is one line, because a line break in a name from GitHub would start another
+    header. Message-ID and Date are the same on every attempt, so that mail systems recognise duplicates."""
     context = context or DeliveryContext()
     mail = EmailMessage()
     mail["Subject"] = " ".join(printable(message.subject).split())[:250]
@@ -205,10 +266,10 @@ def build_email(
     mail["To"] = ", ".join(recipients)
     mail["Date"] = format_datetime(context.created_at)
     mail["Message-ID"] = f"<{context.idempotency_key}@{parseaddr(sender)[1].rpartition('@')[2] or 'localhost'}>"
-    before = [str(known) for opening in context.thread_parents if (known := opening.receipt.get("message_id"))]
-    if before:
-        mail["In-Reply-To"] = before[0]
-        mail["References"] = " ".join(before)
+    parents = [str(known) for parent in context.thread_parents if (known := parent.receipt.get("message_id"))]
+    if parents:
+        mail["In-Reply-To"] = parents[0]
+        mail["References"] = " ".join(parents)
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(printable(as_text(message)))
     mail.add_alternative(printable(as_html(message)), subtype="html")

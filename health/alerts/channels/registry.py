@@ -1,52 +1,32 @@
-"""The channels that are configured."""
+"""All channels. A new channel is one module with its settings, and its entries here."""
 
-from typing import Protocol
+from collections.abc import Callable
 
-from health.alerts.channels.base import DeliveryContext, Message, Receipt
-from health.alerts.channels.email import EmailChannel
-from health.alerts.channels.settings import ChannelSettings
-from health.alerts.channels.slack import SlackWebhookChannel
-from health.alerts.channels.slack_bot import SlackBotChannel
-from health.alerts.channels.webhook import WebhookChannel
-
-
-class Channel(Protocol):
-    name: str
-
-    def send(self, message: Message, context: DeliveryContext | None = None) -> Receipt:
-        """Returns when the channel took the message; raises health.alerts.channels.base.DeliveryFailed when not. Without a parcel
-        it is a test."""
+from health.alerts.channels.base import Channel
+from health.alerts.channels.email import EmailSettings, email_channel
+from health.alerts.channels.slack import SlackSettings
+from health.alerts.channels.slack_bot import slack_channel
+from health.alerts.channels.webhook import WebhookSettings, webhook_channel
 
 
-CHANNEL_NAMES = ("slack", "email", "webhook")
-# What makes a channel, for people who have none.
+class ChannelSettings(EmailSettings, WebhookSettings, SlackSettings):
+    """Settings of all channels, for the programs that send."""
+
+
+# By name, in the order in which pages and commands list them.
+_CHANNELS: dict[str, Callable[[ChannelSettings], Channel | None]] = {
+    "slack": slack_channel,
+    "email": email_channel,
+    "webhook": webhook_channel,
+}
+CHANNEL_NAMES = tuple(_CHANNELS)
+# The settings that configure a channel, for error messages.
 CHANNEL_SETTINGS = (
     "SLACK_BOT_TOKEN and SLACK_CHANNEL, SLACK_WEBHOOK_URL, SMTP_URL and ALERT_EMAIL_TO, or ALERT_WEBHOOK_URL"
 )
 
 
 def configured_channels(settings: ChannelSettings) -> dict[str, Channel]:
-    found: dict[str, Channel] = {}
-    slack = _slack_channel(settings)
-    if slack:
-        found["slack"] = slack
-    if settings.smtp_url:
-        found["email"] = EmailChannel(
-            settings.smtp_url.get_secret_value(), settings.sender, settings.recipients, settings.plain_hosts
-        )
-    if settings.alert_webhook_url:
-        secret = settings.alert_webhook_secret
-        url = settings.alert_webhook_url.get_secret_value()
-        found["webhook"] = WebhookChannel(url, secret.get_secret_value() if secret else None)
-    return found
-
-
-def _slack_channel(settings: ChannelSettings) -> Channel | None:
-    """A bot can do all that an incoming webhook can, and threads."""
-    if settings.slack_bot_token and settings.slack_channel:
-        return SlackBotChannel(
-            settings.slack_bot_token.get_secret_value(), settings.slack_channel, settings.slack_api_url
-        )
-    if settings.slack_webhook_url:
-        return SlackWebhookChannel(settings.slack_webhook_url.get_secret_value())
-    return None
+    """The configured channels by name."""
+    channels = {name: create(settings) for name, create in _CHANNELS.items()}
+    return {name: channel for name, channel in channels.items() if channel is not None}

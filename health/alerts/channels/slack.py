@@ -1,6 +1,7 @@
-"""Slack by an incoming webhook, and how a message looks in Slack."""
+"""Slack: settings, the incoming webhook, and the layout of a message as blocks."""
 
 import logging
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 from http.client import HTTPException
@@ -8,34 +9,85 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import Request
 
+from pydantic import SecretStr, field_validator, model_validator
 from slack_sdk.errors import SlackRequestError
 from slack_sdk.webhook import WebhookClient, WebhookResponse
 
 from core.http import client
 from core.http.client import ResponseLimitExceeded, limited
-from core.text import register_secrets
-from health.alerts.channels.base import (
-    DeliveryContext,
-    DeliveryFailed,
-    Message,
-    Receipt,
-    one_line,
-    printable,
-    short_line,
-)
+from core.http.settings import PlainHttpSettings
+from core.text import one_line, printable, register_secrets
+from health.alerts.channels.base import DeliveryContext, DeliveryFailed, Message, Receipt, parse_url, short_line
 
 TIMEOUT_SECONDS = 10
 _DEFAULT_RETRY_AFTER = timedelta(seconds=60)
 _MAX_RETRY_AFTER = timedelta(hours=1)
 # Slack's limits (docs.slack.dev, "Blocks"); a message beyond them is refused as a whole.
 _MAX_HEADLINE, _MAX_FIELD, _MAX_LINE, _MAX_TEXT = 150, 2_000, 1_000, 3_000
-# Of 4,000 characters of text that can be edited later; escaped, one becomes five.
+# Slack allows 4,000 characters in a text that is edited later; escaping makes up to five of one.
 _MAX_NOTICE = 500
 _PAIRS_IN_SECTION = 5
 _MAX_SECTIONS = 8
 
 
-# The client's own lines hold the webhook's URL, which is a secret; what went wrong is in DeliveryFailed.
+class SlackSettings(PlainHttpSettings):
+    slack_webhook_url: SecretStr | None = None
+    slack_bot_token: SecretStr | None = None
+    slack_channel: str | None = None
+    slack_api_url: str = "https://slack.com/api/"
+
+    @field_validator("slack_webhook_url")
+    @classmethod
+    def _validate_slack_webhook_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = parse_url(value.get_secret_value())
+            if parts is None or parts.scheme not in ("http", "https"):
+                raise ValueError("the value is no webhook URL; it looks like https://hooks.slack.com/services/…")
+        return value
+
+    @field_validator("slack_bot_token")
+    @classmethod
+    def _validate_slack_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9._-]+", value.get_secret_value().strip(), re.ASCII):
+            raise ValueError("the value is no token; a bot's begins with xoxb-")
+        return value
+
+    @field_validator("slack_channel")
+    @classmethod
+    def _validate_slack_channel(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"#?[^\s#@,<>:/]{1,80}", value.strip()):
+            raise ValueError(f"given was {value[:40]!r}; allowed is one channel: its ID, such as C0123456789, or #name")
+        return value and value.strip()
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _validate_slack_api_url(cls, value: str) -> str:
+        parts = parse_url(value)
+        if parts is None or parts.scheme not in ("http", "https") or parts.username or parts.query:
+            raise ValueError("allowed is a URL without a user, such as https://slack.com/api/")
+        return value.strip()
+
+    @model_validator(mode="after")
+    def _check_slack_settings(self) -> "SlackSettings":
+        if self.slack_bot_token and not self.slack_channel:
+            raise ValueError("SLACK_CHANNEL: SLACK_BOT_TOKEN is set but no channel to post to; set it to its ID")
+        if self.slack_channel and not self.slack_bot_token:
+            raise ValueError("SLACK_BOT_TOKEN: SLACK_CHANNEL is set but no bot to post there; set the bot's token")
+        return self
+
+    @model_validator(mode="after")
+    def _require_tls_for_slack(self) -> "SlackSettings":
+        """The URL of an incoming webhook is itself a secret."""
+        if self.slack_bot_token and (remedy := self.encryption_remediation(self.slack_api_url)):
+            raise ValueError(f"SLACK_API_URL: SLACK_BOT_TOKEN would be sent in clear; {remedy}")
+        if self.slack_webhook_url and (
+            remedy := self.encryption_remediation(self.slack_webhook_url.get_secret_value())
+        ):
+            raise ValueError(f"SLACK_WEBHOOK_URL: it would be sent in clear; {remedy}")
+        return self
+
+
+# The client logs the webhook's URL, which is a secret. DeliveryFailed has the reason of a failure.
 _NULL_LOGGER = logging.getLogger("health.alerts.channels.slack.client")
 _NULL_LOGGER.setLevel(logging.CRITICAL)
 
@@ -54,76 +106,75 @@ class SlackWebhookChannel:
         )
 
     def send(self, message: Message, context: DeliveryContext | None = None) -> Receipt:
-        """A webhook does not say where the message is now: nothing can be added to it later."""
+        """Returns an empty receipt: a webhook does not identify the message, so that it cannot be extended later."""
         try:
             with limited(client.LIMITS):
                 response = self._client.send(text=notification_text(message.subject), blocks=blocks(message))
         except ResponseLimitExceeded as error:
-            raise DeliveryFailed(f"The answer of Slack at {self._host} {error}") from None
+            raise DeliveryFailed(f"The response of Slack at {self._host} {error}") from None
         except (OSError, HTTPException, ValueError, LookupError, SlackRequestError) as error:
             reason = getattr(error, "reason", None) or error
             raise DeliveryFailed(f"Slack at {self._host} cannot be reached: {short_line(reason)}") from None
         if response.status_code == 200 and not _is_html_page(response.body):
             return Receipt()
         if response.status_code == 200:
-            raise DeliveryFailed(f"Slack at {self._host} did not answer, but a web page; check SLACK_WEBHOOK_URL")
+            raise DeliveryFailed(f"A web page, not Slack, answered at {self._host}; check SLACK_WEBHOOK_URL")
         if response.status_code == 429:
             raise DeliveryFailed("Slack asks to slow down (429)", retry_after=retry_after(response.headers))
         reason = short_line(response.body or "no reason given")
-        gone = response.status_code in (400, 403, 404, 410)
-        hint = "; check SLACK_WEBHOOK_URL" if gone else ""
-        raise DeliveryFailed(f"Slack answered {response.status_code}: {reason}{hint}", permanent=gone)
+        permanent = response.status_code in (400, 403, 404, 410)
+        hint = "; check SLACK_WEBHOOK_URL" if permanent else ""
+        raise DeliveryFailed(f"Slack answered {response.status_code}: {reason}{hint}", permanent=permanent)
 
 
 class _BoundedWebhookClient(WebhookClient):
     def _perform_http_request_internal(self, url: str, req: Request) -> WebhookResponse:
-        """One whose answer is limited."""
-        answer = client.open_url(req, self.timeout)
-        headers: dict[str, Any] = dict(answer.headers.items())
-        return WebhookResponse(url=url, status_code=answer.status, body=client.read_text(answer), headers=headers)
+        """A request whose response is limited in size and time."""
+        response = client.open_url(req, self.timeout)
+        headers: dict[str, Any] = dict(response.headers.items())
+        return WebhookResponse(url=url, status_code=response.status, body=client.read_text(response), headers=headers)
 
 
 def _is_html_page(body: str | None) -> bool:
-    """Of a proxy, or where one has to sign in: redirects are followed, and the message is lost on the way."""
+    """A page of a proxy or of a login: redirects were followed, and the message is lost."""
     return (body or "").lstrip().startswith("<")
 
 
 def escape(text: str) -> str:
-    """Text in which Slack sees no link and no mention (docs.slack.dev, "Escaping text"): a branch may be called
+    """Text in which Slack recognises no link and no mention (docs.slack.dev, "Escaping text"): a branch may be named
     `<!channel>`."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def notification_text(subject: str) -> str:
-    """What a phone shows of it. Slack refuses a message whose text is too long, and cuts no escape in two."""
+    """The text of a push notification. It is truncated before it is escaped, so that no escape is cut in two."""
     return escape(_truncate(one_line(subject), _MAX_NOTICE))
 
 
 def blocks(message: Message) -> list[dict[str, Any]]:
-    """What comes from outside stands in plain_text, which Slack never reads as formatting, link or mention."""
+    """The blocks of a message. Text is plain_text, in which Slack recognises no formatting, link or mention."""
     mark = "✅" if message.resolved else "🔴"
     headline = _plain(f"{mark} {' '.join(message.headline.split())}", _MAX_HEADLINE)
-    found: list[dict[str, Any]] = [{"type": "header", "text": headline}]
+    layout: list[dict[str, Any]] = [{"type": "header", "text": headline}]
     for start in range(0, min(len(message.fields), _PAIRS_IN_SECTION * _MAX_SECTIONS), _PAIRS_IN_SECTION):
         pairs = message.fields[start : start + _PAIRS_IN_SECTION]
-        found.append({"type": "section", "fields": [part for pair in pairs for part in _pair(*pair)]})
-    found += [{"type": "section", "text": _plain(text, _MAX_TEXT)} for text in _paragraphs(message.lines)]
+        layout.append({"type": "section", "fields": [part for pair in pairs for part in _pair(*pair)]})
+    layout += [{"type": "section", "text": _plain(text, _MAX_TEXT)} for text in _paragraphs(message.lines)]
     links = _links(message.links)
     if links:
-        found.append({"type": "context", "elements": [{"type": "mrkdwn", "text": links}]})
-    return found
+        layout.append({"type": "context", "elements": [{"type": "mrkdwn", "text": links}]})
+    return layout
 
 
 def _paragraphs(lines: Sequence[str]) -> list[str]:
-    """Many lines, in as few sections as hold them."""
-    found: list[str] = []
-    for each in lines:
-        each = _truncate(each, _MAX_LINE)  # noqa: PLW2901 - a line is only shortened
-        if found and len(found[-1]) + len(each) + 1 <= _MAX_TEXT:
-            found[-1] += f"\n{each}"
+    """The lines in as few paragraphs as Slack's limits allow."""
+    paragraphs: list[str] = []
+    for line in (_truncate(line, _MAX_LINE) for line in lines):
+        if paragraphs and len(paragraphs[-1]) + len(line) + 1 <= _MAX_TEXT:
+            paragraphs[-1] += f"\n{line}"
         else:
-            found.append(each)
-    return found[:_MAX_SECTIONS]
+            paragraphs.append(line)
+    return paragraphs[:_MAX_SECTIONS]
 
 
 def _pair(label: str, value: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -131,18 +182,18 @@ def _pair(label: str, value: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _plain(text: str, longest: int) -> dict[str, Any]:
-    """An empty text would be refused."""
+    """A plain_text object; Slack rejects an empty one."""
     return {"type": "plain_text", "text": _truncate(printable(text).strip() or "–", longest), "emoji": False}
 
 
 def _links(links: Sequence[tuple[str, str]]) -> str:
-    """As many as fit: half a link would be no link."""
-    found = ""
+    """As many links as fit into one text."""
+    joined = ""
     for label, url in links:
         link = f"<{_url(url)}|{escape(printable(label)).replace('|', '/')}>"
-        if url.startswith(("http://", "https://")) and len(found) + len(link) < _MAX_TEXT - 10:
-            found += f"  ·  {link}" if found else link
-    return found
+        if url.startswith(("http://", "https://")) and len(joined) + len(link) < _MAX_TEXT - 10:
+            joined += f"  ·  {link}" if joined else link
+    return joined
 
 
 def _url(url: str) -> str:
@@ -150,6 +201,7 @@ def _url(url: str) -> str:
 
 
 def retry_after(headers: Any) -> timedelta:
+    """The delay of a Retry-After header in seconds, at most an hour; a minute without a usable one."""
     given = str({name.lower(): value for name, value in headers.items()}.get("retry-after", ""))
     if not (given.isascii() and given.isdigit()) or len(given) > 9:
         return _DEFAULT_RETRY_AFTER

@@ -1,4 +1,5 @@
-"""Slack by a bot token: what more there is to say stands in the thread of the opening, which shows how it ended."""
+"""Slack by a bot token: later notifications of an alert are replies in the thread of the first one, which is edited
+when the alert resolves."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from slack_sdk.web import SlackResponse, WebClient
 
 from core.http import client
 from core.http.client import ResponseLimitExceeded, limited
-from core.text import register_secrets
+from core.text import clean, register_secrets
 from health.alerts.channels.base import (
     DeliveryContext,
     DeliveryFailed,
@@ -21,14 +22,20 @@ from health.alerts.channels.base import (
     NotificationEvent,
     Receipt,
     ThreadParent,
-    clean,
     short_line,
 )
-from health.alerts.channels.slack import TIMEOUT_SECONDS, blocks, notification_text, retry_after
+from health.alerts.channels.slack import (
+    TIMEOUT_SECONDS,
+    SlackSettings,
+    SlackWebhookChannel,
+    blocks,
+    notification_text,
+    retry_after,
+)
 
 log = logging.getLogger(__name__)
-# Trying again helps with none of them (docs.slack.dev, "chat.postMessage", errors): somebody must do something.
-# Words that are not here are tried again: Slack invents new ones.
+# Errors that a retry cannot help (docs.slack.dev, "chat.postMessage", errors). Other errors are retried, because Slack
+# adds new ones.
 _PERMANENT_ERRORS = """
 access_denied account_inactive channel_not_found channel_type_not_supported ekm_access_denied
 enterprise_is_restricted invalid_arg_name invalid_arguments invalid_array_arg invalid_auth invalid_blocks
@@ -40,7 +47,7 @@ team_access_not_granted team_not_found token_expired token_revoked too_many_atta
 unknown_method user_is_bot
 """
 _PERMANENT = frozenset(_PERMANENT_ERRORS.split())
-# The thread is gone; the message itself can be posted.
+# The thread does not exist any more; the message can be posted to the channel.
 _NO_THREAD = frozenset({"cannot_reply_to_message", "invalid_thread_ts", "message_not_found", "thread_not_found"})
 _REMEDIES = {
     "channel_not_found": "check SLACK_CHANNEL; a private channel must have invited the bot",
@@ -48,20 +55,31 @@ _REMEDIES = {
     "is_archived": "SLACK_CHANNEL is archived; name another one",
     "missing_scope": "give the bot chat:write",
 }
-# Of the ids and time stamps that say where a message is.
+# Length of the ids and time stamps that identify a message.
 _MAX_CHANNEL_LENGTH = 100
 _AUTH_ERRORS = ("invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive")
-# The client's own lines hold what it sends; what went wrong is in DeliveryFailed.
+# The client logs what it sends. DeliveryFailed has the reason of a failure.
 _NULL_LOGGER = logging.getLogger("health.alerts.channels.slack_bot.client")
 _NULL_LOGGER.setLevel(logging.CRITICAL)
 
 
 class _SlackApiError(Exception):
-    """Slack's word for it."""
+    """An error code of Slack, and the failure that it means."""
 
-    def __init__(self, word: str, failure: DeliveryFailed) -> None:
-        super().__init__(word)
-        self.code, self.failure = word, failure
+    def __init__(self, code: str, failure: DeliveryFailed) -> None:
+        super().__init__(code)
+        self.code, self.failure = code, failure
+
+
+def slack_channel(settings: SlackSettings) -> "SlackBotChannel | SlackWebhookChannel | None":
+    """The configured Slack channel: a bot, which can do all that an incoming webhook can, and threads; otherwise the
+    incoming webhook; null without either."""
+    if settings.slack_bot_token and settings.slack_channel:
+        token = settings.slack_bot_token.get_secret_value()
+        return SlackBotChannel(token, settings.slack_channel, settings.slack_api_url)
+    if settings.slack_webhook_url:
+        return SlackWebhookChannel(settings.slack_webhook_url.get_secret_value())
+    return None
 
 
 class SlackBotChannel:
@@ -76,63 +94,69 @@ class SlackBotChannel:
         )
 
     def send(self, message: Message, context: DeliveryContext | None = None) -> Receipt:
-        """Taken when the message is posted; that an opening could not be marked as over is a note."""
+        """Returns when the message is posted. A first notification that could not be marked as resolved is a note."""
         context = context or DeliveryContext()
-        known = [opening for opening in context.thread_parents if opening.receipt.get("ts")]
-        here = [opening for opening in known if opening.receipt.get("asked") == self._channel]
+        parents = [parent for parent in context.thread_parents if parent.receipt.get("ts")]
+        in_channel = [parent for parent in parents if parent.receipt.get("asked") == self._channel]
         try:
-            posted = self._post(message, here[0] if len(here) == 1 else None)
-        except _SlackApiError as refused:
-            raise refused.failure from None
+            posted = self._post(message, in_channel[0] if len(in_channel) == 1 else None)
+        except _SlackApiError as error:
+            raise error.failure from None
         notes = (
-            [self._mark_resolved(opening, message) for opening in known]
+            [self._mark_resolved(parent, message) for parent in parents]
             if context.event is NotificationEvent.RESOLVED
             else []
         )
         channel, ts = (clean(posted.get(name) or "", _MAX_CHANNEL_LENGTH) for name in ("channel", "ts"))
-        place = {"asked": self._channel, "channel": channel, "ts": ts}
-        note = "; ".join(dict.fromkeys(each for each in notes if each)) or None
+        location = {"asked": self._channel, "channel": channel, "ts": ts}
+        note = "; ".join(dict.fromkeys(note for note in notes if note)) or None
         if note:
             log.warning("%s", note)
-        return Receipt(place if place["ts"] else {}, note)
+        return Receipt(location if ts else {}, note)
 
     def identify(self) -> str:
-        """Whose token it is. Raises DeliveryFailed when Slack does not know it. Posts nothing."""
+        """The bot and workspace of the token. Posts nothing. Raises DeliveryFailed when Slack rejects the token."""
         try:
-            found = self._call(self._client.auth_test)
-        except _SlackApiError as refused:
-            raise refused.failure from None
-        return short_line(f"{found.get('user') or 'a bot'} in {found.get('team') or 'a workspace'}")
+            identity = self._call(self._client.auth_test)
+        except _SlackApiError as error:
+            raise error.failure from None
+        return short_line(f"{identity.get('user') or 'a bot'} in {identity.get('team') or 'a workspace'}")
 
     def _post(self, message: Message, parent: ThreadParent | None) -> Mapping[str, Any]:
         content: dict[str, Any] = {
-            "text": notification_text(message.subject), "blocks": blocks(message), "unfurl_links": False,
+            "text": notification_text(message.subject),
+            "blocks": blocks(message),
+            "unfurl_links": False,
             "unfurl_media": False,
-        }  # fmt: skip
+        }
         if parent is not None:
             channel, ts = str(parent.receipt["channel"]), str(parent.receipt["ts"])
             try:
                 return self._call(lambda: self._client.chat_postMessage(channel=channel, thread_ts=ts, **content))
-            except _SlackApiError as refused:
-                if refused.code not in _NO_THREAD:
+            except _SlackApiError as error:
+                if error.code not in _NO_THREAD:
                     raise
         return self._call(lambda: self._client.chat_postMessage(channel=self._channel, **content))
 
     def _mark_resolved(self, parent: ThreadParent, end: Message) -> str | None:
-        """A glance at the channel shows that it is over."""
-        was = parent.message
-        over = replace(
-            was, subject=f"✅ Over: {was.subject}", headline=f"Over: {was.headline}", resolved=True,
-            fields=(("Now", end.headline), *was.fields),
-        )  # fmt: skip
+        """Edits the first notification, so that the channel shows the end without its thread. Returns a note on
+        failure."""
+        first = parent.message
+        edited = replace(
+            first,
+            subject=f"✅ Over: {first.subject}",
+            headline=f"Over: {first.headline}",
+            resolved=True,
+            fields=(("Now", end.headline), *first.fields),
+        )
         channel, ts = str(parent.receipt["channel"]), str(parent.receipt["ts"])
-        text = notification_text(over.subject)
+        text = notification_text(edited.subject)
         try:
-            self._call(lambda: self._client.chat_update(channel=channel, ts=ts, text=text, blocks=blocks(over)))
-        except _SlackApiError as refused:
-            return f"The opening message could not be marked as over: Slack says {refused.code}"
-        except DeliveryFailed as failed:
-            return f"The opening message could not be marked as over: {failed}"
+            self._call(lambda: self._client.chat_update(channel=channel, ts=ts, text=text, blocks=blocks(edited)))
+        except _SlackApiError as error:
+            return f"The first message could not be marked as over: Slack reports {error.code}"
+        except DeliveryFailed as error:
+            return f"The first message could not be marked as over: {error}"
         return None
 
     def _call(self, request: Callable[[], SlackResponse]) -> Mapping[str, Any]:
@@ -142,24 +166,24 @@ class SlackBotChannel:
         except SlackApiError as error:
             raise self._api_error(error.response) from None
         except ResponseLimitExceeded as error:
-            raise DeliveryFailed(f"The answer of Slack at {self._host} {error}") from None
+            raise DeliveryFailed(f"The response of Slack at {self._host} {error}") from None
         except (OSError, HTTPException, SlackRequestError) as error:
             raise DeliveryFailed(short_line(f"Slack at {self._host} cannot be reached: {_reason(error)}")) from None
         except (ValueError, LookupError, TypeError, AttributeError):
-            # An answer in no known encoding, or JSON that is no object.
-            raise DeliveryFailed(f"Slack at {self._host} gave an answer that is none") from None
+            # A response in an unknown encoding, or JSON that is not an object.
+            raise DeliveryFailed(f"Slack at {self._host} returned an invalid response") from None
         return data if isinstance(data, Mapping) else {}
 
     def _api_error(self, response: Any) -> "_SlackApiError | DeliveryFailed":
         status, data = response.status_code, response.data
-        word = str(data.get("error") or "no reason given") if isinstance(data, Mapping) else "no reason given"
-        if status == 429 or word in ("ratelimited", "rate_limited"):
+        code = str(data.get("error") or "no reason given") if isinstance(data, Mapping) else "no reason given"
+        if status == 429 or code in ("ratelimited", "rate_limited"):
             return DeliveryFailed("Slack asks to slow down (429)", retry_after=retry_after(response.headers))
         if status != 200:
-            return DeliveryFailed(short_line(f"Slack at {self._host} answered {status}: {word}"))
-        hint = "check SLACK_BOT_TOKEN" if word in _AUTH_ERRORS else _REMEDIES.get(word)
-        told = short_line(f"Slack says {word}") + (f"; {hint}" if hint else "")
-        return _SlackApiError(short_line(word), DeliveryFailed(told, permanent=word in _PERMANENT))
+            return DeliveryFailed(short_line(f"Slack at {self._host} answered {status}: {code}"))
+        hint = "check SLACK_BOT_TOKEN" if code in _AUTH_ERRORS else _REMEDIES.get(code)
+        reason = short_line(f"Slack reports {code}") + (f"; {hint}" if hint else "")
+        return _SlackApiError(short_line(code), DeliveryFailed(reason, permanent=code in _PERMANENT))
 
 
 def _reason(error: Exception) -> object:
@@ -168,10 +192,10 @@ def _reason(error: Exception) -> object:
 
 class _BoundedWebClient(WebClient):
     def _perform_urllib_http_request_internal(self, url: str, req: Request) -> dict[str, Any]:
-        """One whose answer is limited. Whoever redirects elsewhere does not get the token sent along: urllib repeats
-        all other headers there."""
+        """A request whose response is limited in size and time. The token is not repeated after a redirect: urllib
+        sends all other headers to the new address."""
         token = req.headers.pop("Authorization", None)
         if token is not None:
             req.add_unredirected_header("Authorization", token)
-        answer = client.open_url(req, self.timeout)
-        return {"status": answer.status, "headers": answer.headers, "body": client.read_text(answer)}
+        response = client.open_url(req, self.timeout)
+        return {"status": response.status, "headers": response.headers, "body": client.read_text(response)}

@@ -1,4 +1,4 @@
-"""Alerts as JSON to a URL, signed."""
+"""Webhooks: notifications as signed JSON, posted to a URL."""
 
 import hashlib
 import hmac
@@ -12,18 +12,19 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import requests
+from pydantic import SecretStr, field_validator, model_validator
 
 from core.http.client import LIMITS, BoundedAdapter, ResponseLimitExceeded, limited
-from core.text import register_secrets
+from core.http.settings import PlainHttpSettings
+from core.text import printable, register_secrets, strip_control_sequences
 from health.alerts.channels.base import (
     DeliveryContext,
     DeliveryFailed,
     Message,
     NotificationEvent,
     Receipt,
-    printable,
+    parse_url,
     short_line,
-    strip_control_sequences,
 )
 from health.alerts.channels.email import as_text
 from health.alerts.channels.slack import retry_after
@@ -31,14 +32,60 @@ from health.alerts.channels.slack import retry_after
 VERSION = 1
 _CONNECT_SECONDS, _READ_TIMEOUT_SECONDS = 5, 10
 _MAX_RESPONSE_CHARS = 4_000
-# Asked to come back: too slow, too early, too often.
+# Client errors that a retry can help: too slow, too early, too often.
 _RETRYABLE_STATUSES = (408, 425, 429)
-# Its lines for debugging show the path of the URL, which may hold a secret.
+# Its debug lines contain the path of the URL, which may contain a secret.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 
+class WebhookSettings(PlainHttpSettings):
+    alert_webhook_url: SecretStr | None = None
+    alert_webhook_secret: SecretStr | None = None
+
+    @field_validator("alert_webhook_url")
+    @classmethod
+    def _validate_alert_webhook_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = parse_url(value.get_secret_value())
+            if parts is None or parts.scheme not in ("http", "https"):
+                raise ValueError("the value is no URL to post to; it begins with http:// or https://")
+        return value
+
+    @field_validator("alert_webhook_secret")
+    @classmethod
+    def _validate_alert_webhook_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        """Blanks alone are an accident: a secret is set in order to sign."""
+        if value is not None and not value.get_secret_value().strip():
+            raise ValueError("the value is empty; set a secret that the receiver knows, or leave it out")
+        return value
+
+    @model_validator(mode="after")
+    def _require_alert_webhook_url(self) -> "WebhookSettings":
+        if self.alert_webhook_secret and not self.alert_webhook_url:
+            raise ValueError("ALERT_WEBHOOK_URL: ALERT_WEBHOOK_SECRET is set but no URL to post to; set it")
+        return self
+
+    @model_validator(mode="after")
+    def _require_tls_for_webhook(self) -> "WebhookSettings":
+        """A URL with a password, and messages that are signed with a secret, need TLS."""
+        url = self.alert_webhook_url.get_secret_value().strip() if self.alert_webhook_url else ""
+        has_secret = bool(self.alert_webhook_secret) or bool(parse_url(url) and urlsplit(url).password)
+        needs_tls = bool(url) and has_secret and not url.startswith("https://")
+        if needs_tls and (remedy := self.encryption_remediation(url)):
+            raise ValueError(f"ALERT_WEBHOOK_URL: messages with a secret would be sent in clear; {remedy}")
+        return self
+
+
+def webhook_channel(settings: WebhookSettings) -> "WebhookChannel | None":
+    """The configured webhook; null without a URL."""
+    if not settings.alert_webhook_url:
+        return None
+    secret = settings.alert_webhook_secret
+    return WebhookChannel(settings.alert_webhook_url.get_secret_value(), secret.get_secret_value() if secret else None)
+
+
 class WebhookChannel:
-    """Of the URL only the host is ever shown: path, query and user may be secrets."""
+    """Logs and errors contain only the host of the URL: path, query and user may be secrets."""
 
     name = "webhook"
 
@@ -57,7 +104,7 @@ class WebhookChannel:
         return self._secret is not None
 
     def send(self, message: Message, context: DeliveryContext | None = None) -> Receipt:
-        """Taken when the answer is a 2xx."""
+        """Returns when the response is a 2xx; raises DeliveryFailed otherwise."""
         context = context or DeliveryContext()
         raw = json.dumps(body(message, context, datetime.now(UTC)), ensure_ascii=False).encode("utf-8", "replace")
         headers = {
@@ -73,7 +120,7 @@ class WebhookChannel:
         return Receipt()
 
     def check_connection(self) -> str:
-        """What the host answers to a HEAD, which sends no alert. Raises DeliveryFailed when nothing comes back."""
+        """The status of a HEAD request, which sends no notification. Raises DeliveryFailed without a response."""
         with self._request("HEAD", {"User-Agent": "pipeline-health"}, None) as response:
             return f"{response.status_code}"
 
@@ -83,32 +130,41 @@ class WebhookChannel:
                 session.mount("http://", BoundedAdapter())
                 session.mount("https://", BoundedAdapter())
                 return session.request(
-                    method, self._url, data=raw, headers=headers, timeout=(_CONNECT_SECONDS, _READ_TIMEOUT_SECONDS),
-                    allow_redirects=False, stream=True,
-                )  # fmt: skip
+                    method,
+                    self._url,
+                    data=raw,
+                    headers=headers,
+                    timeout=(_CONNECT_SECONDS, _READ_TIMEOUT_SECONDS),
+                    allow_redirects=False,
+                    stream=True,
+                )
         except ResponseLimitExceeded as error:
-            raise DeliveryFailed(f"The answer of the webhook at {self._host} {error}") from None
+            raise DeliveryFailed(f"The response of the webhook at {self._host} {error}") from None
         except (requests.RequestException, OSError, ValueError) as error:
-            # Its own text holds the URL.
+            # The text of the error contains the URL.
             raise DeliveryFailed(f"The webhook at {self._host} cannot be reached: {_cause(error)}") from None
 
     def _check_status(self, response: requests.Response) -> None:
         status = response.status_code
         if 200 <= status < 300:
             return
-        told = f"The webhook at {self._host} answered {status}"
+        answered = f"The webhook at {self._host} answered {status}"
         if 300 <= status < 400:
-            raise DeliveryFailed(f"{told}, a redirect, which is not followed; check ALERT_WEBHOOK_URL", permanent=True)
-        said = self._response_line(response)
-        gone = 400 <= status < 500 and status not in _RETRYABLE_STATUSES
+            raise DeliveryFailed(
+                f"{answered}, a redirect, which is not followed; check ALERT_WEBHOOK_URL", permanent=True
+            )
+        body_line = self._response_line(response)
+        permanent = 400 <= status < 500 and status not in _RETRYABLE_STATUSES
         hint = "; check ALERT_WEBHOOK_URL" if status in (404, 405, 410) else ""
+        delay = None
+        if status in (429, 503) and _requests_retry(response):
+            delay = retry_after(_retry_after_in_seconds(response.headers))
         raise DeliveryFailed(
-            f"{told}{f': {said}' if said else ''}{hint}", permanent=gone,
-            retry_after=retry_after(_retry_after_in_seconds(response.headers)) if status in (429, 503) and _requests_retry(response) else None,
-        )  # fmt: skip
+            f"{answered}{f': {body_line}' if body_line else ''}{hint}", permanent=permanent, retry_after=delay
+        )
 
     def _response_line(self, response: requests.Response) -> str:
-        """One line of the answer, without what it may repeat of the question."""
+        """One line of the response body, without secrets that it may repeat from the request."""
         text = strip_control_sequences(_read_prefix(response))
         for secret in self._secrets():
             text = text.replace(secret, "…")
@@ -118,9 +174,9 @@ class WebhookChannel:
         parts = urlsplit(self._url)
         pieces = [self._secret, self._url, parts.password, parts.path.strip("/"), parts.query]
         pieces += parts.path.split("/") + [pair.partition("=")[2] for pair in parts.query.split("&")]
-        pieces += [unquote(each) for each in pieces if each]
-        # A short piece such as "api" is no secret, and would cut holes into the text.
-        return iter(sorted({each for each in pieces if each and len(each) >= 6}, key=len, reverse=True))
+        pieces += [unquote(piece) for piece in pieces if piece]
+        # A short piece such as "api" is not a secret and occurs in ordinary text.
+        return iter(sorted({piece for piece in pieces if piece and len(piece) >= 6}, key=len, reverse=True))
 
 
 def signature(secret: str, raw: bytes) -> str:
@@ -128,7 +184,7 @@ def signature(secret: str, raw: bytes) -> str:
 
 
 def body(message: Message, context: DeliveryContext, now: datetime) -> dict[str, Any]:
-    """docs/alerts.md, "Webhook". What is not known is null; nothing is left out."""
+    """The body as docs/alerts.md, "Webhook", describes it. All fields are present; unknown values are null."""
     data = message.data
     alerts = list(data.get("alerts") or [])
     return {
@@ -167,22 +223,22 @@ def _retry_after_in_seconds(headers: Any) -> dict[str, str]:
 
 
 def _read_prefix(response: requests.Response) -> str:
-    """So much of an answer as one line needs, and no longer than a moment: it may never end."""
-    found, ends = b"", time.monotonic() + _READ_TIMEOUT_SECONDS
+    """The beginning of a response body. Size and time are limited, because the body may never end."""
+    body, deadline = b"", time.monotonic() + _READ_TIMEOUT_SECONDS
     try:
-        while len(found) < _MAX_RESPONSE_CHARS and time.monotonic() < ends:
+        while len(body) < _MAX_RESPONSE_CHARS and time.monotonic() < deadline:
             piece = response.raw.read1(_MAX_RESPONSE_CHARS, decode_content=True)
             if not piece:
                 break
-            found += piece
+            body += piece
     except Exception:
-        # Whatever it was, the status is known.
-        found += b" (the answer broke off)"
-    return found.decode("utf-8", "replace")
+        # The status is known, whatever the error is.
+        body += b" (the response broke off)"
+    return body.decode("utf-8", "replace")
 
 
 def _cause(error: BaseException) -> str:
-    """The reason below the layers that name the URL."""
+    """The innermost reason; the outer errors contain the URL."""
     if isinstance(error, requests.Timeout):
         connecting = isinstance(error, requests.ConnectTimeout)
         return (
@@ -190,10 +246,10 @@ def _cause(error: BaseException) -> str:
             if connecting
             else f"no answer within {_READ_TIMEOUT_SECONDS} s"
         )
-    found: BaseException | None = error
-    while found is not None:
-        error, told = found, getattr(found, "verify_message", None) or getattr(found, "strerror", None)
-        if told:
-            return short_line(told)
-        found = found.__cause__ or found.__context__
+    inner: BaseException | None = error
+    while inner is not None:
+        error, reason = inner, getattr(inner, "verify_message", None) or getattr(inner, "strerror", None)
+        if reason:
+            return short_line(reason)
+        inner = inner.__cause__ or inner.__context__
     return type(error).__name__

@@ -1,12 +1,11 @@
-"""What a rule sees now: one measure for each place that it covers and that has something to measure.
+"""Measures a rule now: one measurement for each target that it covers and that has data.
 
-Figures are those of health.metrics.service, so that an alert and the dashboard never disagree."""
+Figures are those of health.metrics.service, so that an alert and the dashboard show the same."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -18,60 +17,58 @@ from db.repositories.repository_queries import RepositoryRow, list_repositories
 from db.repositories.schedules import EARLY_TOLERANCE, list_scheduled
 from db.runs.run_queries import RunRow
 from health.alerts.measurement.branch_history import branch_streaks, matching_branches, unfinished, workflow_keys
-from health.alerts.rules.conditions import NO_DATA, Measurement, longest_wait, success_regression
-from health.alerts.rules.history import burn_rate
+from health.alerts.rules.detail import AlertDetail
+from health.alerts.rules.formulas import NO_DATA, Measurement, burn_rate, longest_wait, success_regression
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import AlertTarget, matches
 from health.alerts.rules.types import SHORT_WINDOW_DIVISOR
 from health.insights.regressions import regressions, scan_success
 from health.metrics import service
+from health.metrics.branch_status import inactive_workflows
 from health.metrics.definitions.formulas import Metrics
-from health.metrics.queries.branch_status import inactive_workflows
 from health.metrics.queries.job_queries import list_waits, wait_seconds
 from health.metrics.service import Group, Streak
 
-__all__ = ["RuleMeasurement", "branch_scopes", "covered_repositories", "measure_rule"]
 _SECOND = timedelta(seconds=1)
-_Key = tuple[str, int | None]
 
 
 @dataclass(frozen=True)
 class RuleMeasurement:
-    """`detail` is what an alert keeps of it, ready for JSON. `streak`, `run` and `metrics` are for its message."""
+    """`detail` is stored with the alert. `streak`, `run` and `metrics` are for its notification."""
 
     target: AlertTarget
     measurement: Measurement
-    detail: dict[str, Any]
+    detail: AlertDetail
     streak: Streak | None = None
     run: RunRow | None = None
     metrics: Metrics | None = None
 
 
 def measure_rule(session: Session, rule: Rule, now: datetime) -> list[RuleMeasurement]:
-    """A place that is not among them has nothing to say: NOTHING. Workflows that are deleted or disabled have no
-    places, but for a run of theirs that goes on."""
-    found = _MEASURES_BY_KIND[rule.kind](session, rule, now)
+    """The measurements of all targets that have data. Deleted and disabled workflows are measured for stuck runs
+    only."""
+    measurements = _MEASURES_BY_KIND[rule.kind](session, rule, now)
     if rule.kind is RuleKind.STUCK_RUN:
-        return list(found)
+        return list(measurements)
     inactive = inactive_workflows(session)
-    return [each for each in found if (each.target.repository_id, each.target.workflow_id) not in inactive]
+    return [row for row in measurements if (row.target.repository_id, row.target.workflow_id) not in inactive]
 
 
 def covered_repositories(session: Session, rule: Rule) -> list[RepositoryRow]:
-    """The monitored repositories that the rule is about."""
+    """The monitored repositories that the rule covers."""
     return [row for row in list_repositories(session) if matches(rule.scope.repos, row.repo, ignore_case=True)]
 
 
 def branch_scopes(session: Session, rule: Rule, since: datetime) -> Iterator[tuple[Scope, str | None]]:
-    """Scopes that together are what the rule covers, and the branch where each is about one. All repositories whose
-    default branches have one name are one scope. A branch that is named, or looked at by itself, is not that of a
-    fork."""
+    """Scopes that together are what the rule covers, each with its branch, which is null for several. Repositories
+    whose default branches have the same name share a scope. Branches of forks are excluded, except from measurements
+    over all branches together."""
     repositories = covered_repositories(session, rule)
     if not repositories:
         return
-    everything = () if not rule.scope.repos else tuple(row.repo for row in repositories)
+    all_repos = () if not rule.scope.repos else tuple(row.repo for row in repositories)
     if rule.any_branch:
-        yield Scope(repos=everything, own_branches=rule.kind is RuleKind.CONSECUTIVE_FAILURES), None
+        yield Scope(repos=all_repos, own_branches=rule.kind is RuleKind.CONSECUTIVE_FAILURES), None
     elif rule.default_branch:
         named: dict[str, list[str]] = defaultdict(list)
         for row in repositories:
@@ -79,30 +76,32 @@ def branch_scopes(session: Session, rule: Rule, since: datetime) -> Iterator[tup
         for branch, repos in named.items():
             yield Scope(repos=tuple(repos), branches=(branch,), own_branches=True), branch
     else:
-        found = matching_branches(session, everything, rule.scope.branches, since)
-        if found:
-            yield (
-                Scope(repos=everything, branches=tuple(found), own_branches=True),
-                found[0] if len(found) == 1 else None,
-            )
+        branches = matching_branches(session, all_repos, rule.scope.branches, since)
+        if branches:
+            scope = Scope(repos=all_repos, branches=tuple(branches), own_branches=True)
+            yield scope, branches[0] if len(branches) == 1 else None
 
 
 def _consecutive_failures(session: Session, rule: Rule, now: datetime) -> Iterator[RuleMeasurement]:
     for streak in _streaks(session, rule, now):
         if rule.covers(streak.repo, streak.workflow):
-            place = AlertTarget(
-                streak.repository_id, streak.repo, streak.workflow_id, streak.workflow, streak.branch,
+            target = AlertTarget(
+                streak.repository_id,
+                streak.repo,
+                streak.workflow_id,
+                streak.workflow,
+                streak.branch,
                 per_branch=not rule.default_branch,
-            )  # fmt: skip
-            detail = {
-                "branch": streak.branch,
-                "failures": streak.length,
-                "since": streak.since.isoformat(),
-                "first_bad_run": streak.first_failure.id,
-                "last_run": streak.runs[-1].id,
-            }
-            measure = Measurement(float(streak.length), streak.length)
-            yield RuleMeasurement(place, measure, detail, streak=streak, run=streak.runs[-1])
+            )
+            detail = AlertDetail(
+                branch=streak.branch,
+                since=streak.since,
+                failures=streak.length,
+                first_bad_run=streak.first_failure.id,
+                last_run=streak.runs[-1].id,
+            )
+            measurement = Measurement(float(streak.length), streak.length)
+            yield RuleMeasurement(target, measurement, detail, streak=streak, run=streak.runs[-1])
 
 
 def _streaks(session: Session, rule: Rule, now: datetime) -> Iterator[Streak]:
@@ -116,15 +115,14 @@ def _streaks(session: Session, rule: Rule, now: datetime) -> Iterator[Streak]:
 
 
 def _failure_rates(session: Session, rule: Rule, now: datetime) -> Iterator[RuleMeasurement]:
-    for place, found in _window_metrics(session, rule, now, rule.effective_window):
-        decided, failed = found.runs.success + found.runs.failure, found.runs.failure
-        detail = {**_common_detail(rule, place), "failed": failed, "decided": decided}
-        measure = Measurement(found.failure_rate, decided)
-        yield RuleMeasurement(place, measure, {**detail, "value": found.failure_rate}, metrics=found)
+    for target, metrics in _window_metrics(session, rule, now, rule.effective_window):
+        decided, failed = metrics.runs.success + metrics.runs.failure, metrics.runs.failure
+        detail = replace(_window_detail(rule, target), value=metrics.failure_rate, failed=failed, decided=decided)
+        yield RuleMeasurement(target, Measurement(metrics.failure_rate, decided), detail, metrics=metrics)
 
 
 def _queue_times(session: Session, rule: Rule, now: datetime) -> Iterator[RuleMeasurement]:
-    """By the labels of runners, the one whose jobs waited longest; jobs that still wait count as they stand."""
+    """The wait of the runner label whose jobs waited longest; jobs that still wait count with their wait until now."""
     repositories, workflows = {row.id: row for row in covered_repositories(session, rule)}, workflow_keys(session)
     window = Window(now - timedelta(seconds=rule.effective_window), now + _SECOND)
     for scope, branch in branch_scopes(session, rule, window.since):
@@ -136,55 +134,57 @@ def _queue_times(session: Session, rule: Rule, now: datetime) -> Iterator[RuleMe
             row, workflow = repositories.get(repository_id), workflows.get((repository_id, workflow_id))
             if row is None or not rule.covers(row.repo, workflow):
                 continue
-            place = AlertTarget(repository_id, row.repo, workflow_id or None, workflow, branch)
-            label, measure = longest_wait(rule, {name: sorted(listed) for name, listed in by_label.items()})
-            detail = {
-                **_common_detail(rule, place),
-                "jobs": measure.sample_size,
-                "label": label,
-                "value": measure.value,
-            }
-            yield RuleMeasurement(place, measure, detail)
+            target = AlertTarget(repository_id, row.repo, workflow_id or None, workflow, branch)
+            label, measurement = longest_wait(rule, {name: sorted(listed) for name, listed in by_label.items()})
+            detail = replace(
+                _window_detail(rule, target), value=measurement.value, jobs=measurement.sample_size, label=label
+            )
+            yield RuleMeasurement(target, measurement, detail)
 
 
 def _flaky_rates(session: Session, rule: Rule, now: datetime) -> Iterator[RuleMeasurement]:
-    for place, found in _window_metrics(session, rule, now, rule.effective_window):
-        decided = found.runs.success + found.runs.failure
-        value = found.flaky_runs / decided if decided else None
-        detail = {**_common_detail(rule, place), "flaky": found.flaky_runs, "decided": decided, "value": value}
-        yield RuleMeasurement(place, Measurement(value, found.flaky_runs), detail, metrics=found)
+    for target, metrics in _window_metrics(session, rule, now, rule.effective_window):
+        decided = metrics.runs.success + metrics.runs.failure
+        value = metrics.flaky_runs / decided if decided else None
+        detail = replace(_window_detail(rule, target), value=value, flaky=metrics.flaky_runs, decided=decided)
+        yield RuleMeasurement(target, Measurement(value, metrics.flaky_runs), detail, metrics=metrics)
 
 
 def _burn_rates(session: Session, rule: Rule, now: datetime) -> Iterator[RuleMeasurement]:
-    recent = {
-        (place.repository_id, place.workflow_id): found.failure_rate
-        for place, found in _window_metrics(session, rule, now, rule.effective_window / SHORT_WINDOW_DIVISOR)
+    short_window = rule.effective_window / SHORT_WINDOW_DIVISOR
+    short_rates = {
+        (target.repository_id, target.workflow_id): metrics.failure_rate
+        for target, metrics in _window_metrics(session, rule, now, short_window)
     }
-    for place, found in _window_metrics(session, rule, now, rule.effective_window):
-        decided = found.runs.success + found.runs.failure
-        measure = NO_DATA
-        if found.failure_rate is not None:
-            short = recent.get((place.repository_id, place.workflow_id))
-            measure = burn_rate(rule, found.failure_rate, decided, short)
-        detail = {
-            **_common_detail(rule, place), "failed": found.runs.failure, "decided": decided, "value": measure.value,
-            "recent": measure.short_window_value,
-        }  # fmt: skip
-        yield RuleMeasurement(place, measure, detail, metrics=found)
+    for target, metrics in _window_metrics(session, rule, now, rule.effective_window):
+        decided = metrics.runs.success + metrics.runs.failure
+        measurement = NO_DATA
+        if metrics.failure_rate is not None:
+            short_rate = short_rates.get((target.repository_id, target.workflow_id))
+            measurement = burn_rate(rule, metrics.failure_rate, decided, short_rate)
+        detail = replace(
+            _window_detail(rule, target),
+            value=measurement.value,
+            recent=measurement.short_window_value,
+            failed=metrics.runs.failure,
+            decided=decided,
+            nullable=("branch", "value", "recent"),
+        )
+        yield RuleMeasurement(target, measurement, detail, metrics=metrics)
 
 
 def _window_metrics(
     session: Session, rule: Rule, now: datetime, seconds: float
 ) -> Iterator[tuple[AlertTarget, Metrics]]:
-    """The figures of the window by workflow or repository."""
+    """The metrics of the window for each workflow, or each repository, that the rule covers."""
     ids = {row.repo: row.id for row in covered_repositories(session, rule)}
     window = Window(now - timedelta(seconds=seconds), now + _SECOND)
     by = GroupBy.REPO if rule.per is RuleScope.REPOSITORY else GroupBy.WORKFLOW
     for scope, branch in branch_scopes(session, rule, window.since):
         for group in service.groups(session, scope, window, by):
-            place = _target_of_group(group, ids, branch)
-            if place and rule.covers(place.repo, place.workflow):
-                yield place, group.metrics
+            target = _target_of_group(group, ids, branch)
+            if target and rule.covers(target.repo, target.workflow):
+                yield target, group.metrics
 
 
 def _target_of_group(group: Group, ids: dict[str, int], branch: str | None) -> AlertTarget | None:
@@ -201,55 +201,61 @@ def _stuck_runs(session: Session, rule: Rule, now: datetime) -> Iterator[RuleMea
     if rule.scope.repos and not repos:
         return
     scope = Scope(repos=repos, own_branches=not rule.any_branch)
-    for each in unfinished(session, scope, now, timedelta(seconds=rule.open_at)):
-        run = each.run
+    for repository_id, run in unfinished(session, scope, now, timedelta(seconds=rule.open_at)):
         if rule.covers(run.repo, run.workflow) and matches(rule.scope.branches, run.branch):
-            late[each.repository_id, run.workflow_id].append(run)
+            late[repository_id, run.workflow_id].append(run)
     for (repository_id, workflow_id), runs in late.items():
         oldest = min(runs, key=lambda run: run.started_at or run.created_at)
         started = oldest.started_at or oldest.created_at
-        place = AlertTarget(repository_id, oldest.repo, workflow_id, oldest.workflow)
+        target = AlertTarget(repository_id, oldest.repo, workflow_id, oldest.workflow)
         age = (now - started).total_seconds()
-        detail = {"since": started.isoformat(), "run_id": oldest.id, "runs": len(runs), "run_branch": oldest.branch}
-        yield RuleMeasurement(place, Measurement(age, len(runs)), detail, run=oldest)
+        detail = AlertDetail(
+            since=started, run_id=oldest.id, runs=len(runs), run_branch=oldest.branch, nullable=("run_branch",)
+        )
+        yield RuleMeasurement(target, Measurement(age, len(runs)), detail, run=oldest)
 
 
 def _stale_repositories(session: Session, rule: Rule, now: datetime) -> Iterator[RuleMeasurement]:
-    """A repository that was never read counts from the first error on."""
+    """The age of the data of each repository. It counts from the first error where nothing was read yet."""
     for row in covered_repositories(session, rule):
-        seen = row.synced_at or row.error_at
-        if seen and not row.archived:
-            detail = {"since": seen.isoformat(), "error": row.error}
-            yield RuleMeasurement(AlertTarget(row.id, row.repo), Measurement((now - seen).total_seconds(), 1), detail)
+        since = row.synced_at or row.error_at
+        if since and not row.archived:
+            detail = AlertDetail(since=since, error=row.error, nullable=("error",))
+            yield RuleMeasurement(AlertTarget(row.id, row.repo), Measurement((now - since).total_seconds(), 1), detail)
 
 
 def _success_regressions(session: Session, rule: Rule, now: datetime) -> Iterator[RuleMeasurement]:
-    look = scan_success(session, _scope(session, rule), now)
-    numbers = {key: number for number, key in enumerate(look.decided.keys)}
-    for place in _default_branch_targets(session, rule, numbers):
-        number = numbers[place.repository_id, place.workflow_id or 0]
-        measure = success_regression(look.changes, number, look.threshold)
-        if measure.value is not None:
-            detail = {"branch": place.branch, "value": measure.value, "text": look.describe(number)}
-            yield RuleMeasurement(place, measure, detail)
+    scan = scan_success(session, _scope(session, rule), now)
+    numbers = {key: number for number, key in enumerate(scan.decided.keys)}
+    for target in _default_branch_targets(session, rule, numbers):
+        number = numbers[target.repository_id, target.workflow_id or 0]
+        measurement = success_regression(scan.changes, number, scan.threshold)
+        if measurement.value is not None:
+            detail = AlertDetail(branch=target.branch, value=measurement.value, text=scan.describe(number))
+            yield RuleMeasurement(target, measurement, detail)
 
 
 def _duration_regressions(session: Session, rule: Rule, now: datetime) -> Iterator[RuleMeasurement]:
-    found = {
-        (each.repo, each.workflow_id): each
-        for each in regressions(session, _scope(session, rule), now)
-        if each.kind == "duration"
+    slower = {
+        (regression.repo, regression.workflow_id): regression
+        for regression in regressions(session, _scope(session, rule), now)
+        if regression.kind == "duration"
     }
     ids = {row.repo: row.id for row in covered_repositories(session, rule)}
-    for (repo, workflow_id), each in found.items():
-        if repo in ids and rule.covers(repo, each.workflow):
-            place = AlertTarget(ids[repo], repo, workflow_id, each.workflow, each.branch)
-            value = each.after / each.before - 1
-            detail = {
-                "branch": each.branch, "value": value, "text": each.text, "since": each.since.isoformat(),
-                "run_id": each.first_run.id,
-            }  # fmt: skip
-            yield RuleMeasurement(place, Measurement(value, each.sample_after), detail, run=each.first_run)
+    for (repo, workflow_id), regression in slower.items():
+        if repo in ids and rule.covers(repo, regression.workflow):
+            target = AlertTarget(ids[repo], repo, workflow_id, regression.workflow, regression.branch)
+            value = regression.after / regression.before - 1
+            detail = AlertDetail(
+                branch=regression.branch,
+                since=regression.since,
+                value=value,
+                text=regression.text,
+                run_id=regression.first_run.id,
+                nullable=("branch",),
+            )
+            measurement = Measurement(value, regression.sample_after)
+            yield RuleMeasurement(target, measurement, detail, run=regression.first_run)
 
 
 def _scope(session: Session, rule: Rule) -> Scope:
@@ -265,23 +271,26 @@ def _default_branch_targets(session: Session, rule: Rule, keys: Iterable[tuple[i
 
 
 def _missing_runs(session: Session, rule: Rule, now: datetime) -> Iterator[RuleMeasurement]:
-    """Judged by what was read: while the collector lags behind, a run may be there and not be known yet."""
-    for each in list_scheduled(session):
-        if not rule.covers(each.repo, each.workflow):
+    """Scheduled runs that are due and not stored. Due times end where the data ends: while the collector lags behind, a
+    run may exist and not be stored yet."""
+    for schedule in list_scheduled(session):
+        if not rule.covers(schedule.repo, schedule.workflow):
             continue
-        known_to = min(now, each.synced_at) if each.synced_at else each.since
-        due = last_due(each.crons, known_to - timedelta(seconds=rule.open_at))
-        if due is None or due < each.since or (each.last_run and each.last_run >= due - EARLY_TOLERANCE):
+        data_end = min(now, schedule.synced_at) if schedule.synced_at else schedule.since
+        due = last_due(schedule.crons, data_end - timedelta(seconds=rule.open_at))
+        if due is None or due < schedule.since or (schedule.last_run and schedule.last_run >= due - EARLY_TOLERANCE):
             continue
-        place = AlertTarget(each.repository_id, each.repo, each.workflow_id, each.workflow, each.branch)
-        last = f"the last one came {formatting.timestamp(each.last_run)}" if each.last_run else "none came yet"
+        target = AlertTarget(
+            schedule.repository_id, schedule.repo, schedule.workflow_id, schedule.workflow, schedule.branch
+        )
+        last = f"the last one came {formatting.timestamp(schedule.last_run)}" if schedule.last_run else "none came yet"
         text = f"due {formatting.timestamp(due)}; {last}"
-        detail = {"branch": each.branch, "since": due.isoformat(), "text": text}
-        yield RuleMeasurement(place, Measurement((now - due).total_seconds(), 1), detail)
+        detail = AlertDetail(branch=schedule.branch, since=due, text=text, nullable=("branch",))
+        yield RuleMeasurement(target, Measurement((now - due).total_seconds(), 1), detail)
 
 
-def _common_detail(rule: Rule, place: AlertTarget) -> dict[str, Any]:
-    return {"branch": place.branch, "window_seconds": rule.effective_window}
+def _window_detail(rule: Rule, target: AlertTarget) -> AlertDetail:
+    return AlertDetail(branch=target.branch, window_seconds=rule.effective_window, nullable=("branch", "value"))
 
 
 _MEASURES_BY_KIND: dict[RuleKind, Callable[[Session, Rule, datetime], Iterable[RuleMeasurement]]] = {

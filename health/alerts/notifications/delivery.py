@@ -1,4 +1,4 @@
-"""Sends what stands in the outbox: claimed first, so that no two processes send the same message."""
+"""Delivers the notifications of the outbox. Each is claimed first, so that no two processes send the same one."""
 
 import logging
 import traceback
@@ -15,14 +15,14 @@ from db.engine import write_scope
 from db.enums import DeliveryState
 from health.alerts.channels.base import (
     SEND_SECONDS,
+    Channel,
     DeliveryContext,
     DeliveryFailed,
     Message,
     ThreadParent,
     run_with_timeout,
 )
-from health.alerts.channels.registry import Channel
-from health.alerts.notifications.digest import event_of, message_of
+from health.alerts.notifications.render import delivery_message, notification_event
 from health.alerts.storage.outbox import (
     CLAIM_DURATION,
     ClaimedNotification,
@@ -33,11 +33,13 @@ from health.alerts.storage.outbox import (
 )
 
 log = logging.getLogger(__name__)
-# After a claim, a sending begins no later than this: it is to be over while the claim holds.
+# A sending that begins later than this after its claim could last longer than the claim.
 _MAX_CLAIM_AGE_SECONDS = CLAIM_DURATION.total_seconds() - SEND_SECONDS
 
 
 class Dispatcher:
+    """Sends due notifications by the configured channels."""
+
     def __init__(
         self,
         engine: Engine,
@@ -47,89 +49,92 @@ class Dispatcher:
         tally: CounterRegistry | None = None,
     ) -> None:
         self._engine, self._channels, self._clock = engine, channels, clock
-        self._tally = tally or CounterRegistry()
+        self._counters = tally or CounterRegistry()
 
     @property
     def channel_names(self) -> list[str]:
         return list(self._channels)
 
     def run(self) -> int:
-        """All that is due on every channel; returns how many messages were taken by their channel."""
+        """Sends all due notifications of all channels; returns how many were accepted."""
         self.expire_unconfigured()
         return self.send_due(self.channel_names)
 
     def expire_unconfigured(self) -> None:
-        """What waits for a channel that nobody has configured for a day."""
+        """Gives up the notifications of channels that have not been configured for a day."""
         with write_scope(self._engine) as session:
-            dropped = expire_unconfigured_channels(session, self.channel_names, self._clock())
-        if dropped:
-            told = "1 message" if dropped == 1 else f"{dropped} messages"
-            log.warning("%s given up: no channel of this name is configured any more", told)
+            expired = expire_unconfigured_channels(session, self.channel_names, self._clock())
+        if expired:
+            number = "1 message" if expired == 1 else f"{expired} messages"
+            log.warning("%s given up: no channel of this name is configured any more", number)
 
     def send_due(self, channels: Sequence[str]) -> int:
-        """Of these channels. Each may be asked for by a thread of its own: a message is claimed by one alone."""
-        sent, waiting = 0, list(channels)
-        # One claim at a time: a slow channel must not let the claims of the others run out, nor keep them waiting.
-        while waiting:
-            claimed = [item for name in waiting if (item := self._claim_and_send(name)) is not None]
-            sent += sum(taken for _, taken in claimed)
-            waiting = [name for name, _ in claimed]
+        """Sends all due notifications of these channels; returns how many were accepted. Each channel may have a thread
+        of its own, because one claim is given to one caller."""
+        sent, pending = 0, list(channels)
+        # One claim at a time: a slow channel must not let the claims of the others expire, nor delay them.
+        while pending:
+            claimed_from = []
+            for channel in pending:
+                claimed_at = uptime()
+                with write_scope(self._engine) as session:
+                    claimed = next(iter(claim_due_notifications(session, self._clock(), [channel], limit=1)), None)
+                if claimed is None:
+                    continue
+                claimed_from.append(channel)
+                with log_context(channel=channel, alert_ids=sorted(claimed.alert_ids) or None):
+                    sent += self._send(claimed, claimed_at)
+                    report_progress()
+            pending = claimed_from
         return sent
 
-    def _claim_and_send(self, name: str) -> tuple[str, bool] | None:
-        claimed_at = uptime()
-        with write_scope(self._engine) as session:
-            item = next(iter(claim_due_notifications(session, self._clock(), [name], limit=1)), None)
-        if item is None:
-            return None
-        with log_context(channel=name, alert_ids=sorted(item.alert_ids) or None):
-            sent = self._send(item, claimed_at)
-            report_progress()
-            return name, sent
-
-    def _send(self, item: ClaimedNotification, claimed_at: float) -> bool:
-        """`claimed_at`: before which moment of uptime() the claim was made."""
+    def _send(self, claimed: ClaimedNotification, claimed_at: float) -> bool:
+        """Whether the channel accepted the notification. `claimed_at`: uptime() before the claim."""
         try:
-            channel, message = self._channels[item.channel], message_of(item, self._clock())
+            channel, message = self._channels[claimed.channel], delivery_message(claimed, self._clock())
             if uptime() - claimed_at > _MAX_CLAIM_AGE_SECONDS:
-                # This process stood still meanwhile: another one may have sent it, or is about to.
-                log.warning("%s message not sent: the claim on it is about to end", item.channel)
+                # This process was suspended: another one may have sent the notification, or is about to.
+                log.warning("%s message not sent: the claim on it is about to end", claimed.channel)
                 return False
-            receipt = run_with_timeout(SEND_SECONDS, lambda: channel.send(message, _delivery_context(item)))
+            receipt = run_with_timeout(SEND_SECONDS, lambda: channel.send(message, _delivery_context(claimed)))
         except DeliveryFailed as error:
-            self._mark_failed(item, error)
+            self._record_failure(claimed, error)
             return False
         except Exception as error:
-            # Its text may hold anything, secrets too: where it broke off is enough to find it.
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            told = f"{type(error).__name__} in {place.name}, line {place.lineno}; this is a bug"
-            self._mark_failed(item, DeliveryFailed(f"The message could not be made or sent: {told}"))
+            # The text of an unexpected error may contain secrets; its type and position suffice to find it.
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            cause = f"{type(error).__name__} in {frame.name}, line {frame.lineno}; this is a bug"
+            self._record_failure(claimed, DeliveryFailed(f"The message could not be rendered or sent: {cause}"))
             return False
         with write_scope(self._engine) as session:
-            mark_sent(session, item.id, self._clock(), receipt=receipt.location or None, note=receipt.note)
-        self._tally.increment(CounterName.NOTIFICATIONS, f"{item.channel}/sent")
-        log.info("%s message sent (%s)", item.channel, item.reason, extra={"outcome": "sent"})
+            mark_sent(session, claimed.id, self._clock(), receipt=receipt.location or None, note=receipt.note)
+        self._counters.increment(CounterName.NOTIFICATIONS, f"{claimed.channel}/sent")
+        log.info("%s message sent (%s)", claimed.channel, claimed.reason, extra={"outcome": "sent"})
         return True
 
-    def _mark_failed(self, item: ClaimedNotification, error: DeliveryFailed) -> None:
+    def _record_failure(self, claimed: ClaimedNotification, error: DeliveryFailed) -> None:
         with write_scope(self._engine) as session:
             state = mark_failed(
-                session, item, str(error), self._clock(), retry_after=error.retry_after, permanent=error.permanent
+                session, claimed, str(error), self._clock(), retry_after=error.retry_after, permanent=error.permanent
             )
-        outcome, told = ("given_up", "given up") if state == DeliveryState.DEAD else ("failed", "will be tried again")
-        self._tally.increment(CounterName.NOTIFICATIONS, f"{item.channel}/{outcome}")
-        log.warning("%s message not delivered, %s: %s", item.channel, told, error, extra={"outcome": outcome})
+        if state == DeliveryState.DEAD:
+            outcome, consequence = "given_up", "given up"
+        else:
+            outcome = "failed"
+            consequence = "will be tried again" if state is not None else "deleted meanwhile"
+        self._counters.increment(CounterName.NOTIFICATIONS, f"{claimed.channel}/{outcome}")
+        log.warning("%s message not delivered, %s: %s", claimed.channel, consequence, error, extra={"outcome": outcome})
 
 
-def _delivery_context(item: ClaimedNotification) -> DeliveryContext:
-    """The key stays the same at every try, and does not come back when a database is made anew."""
+def _delivery_context(claimed: ClaimedNotification) -> DeliveryContext:
+    """The key is the same on every attempt; its time keeps it unique when a new database counts ids from 1 again."""
     return DeliveryContext(
-        event=event_of(item),
-        idempotency_key=f"{item.id}-{item.created_at:%Y%m%d%H%M%S%f}",
-        created_at=item.created_at,
+        event=notification_event(claimed),
+        idempotency_key=f"{claimed.id}-{claimed.created_at:%Y%m%d%H%M%S%f}",
+        created_at=claimed.created_at,
         thread_parents=tuple(
-            ThreadParent(Message.from_dict(each.message), each.receipt)
-            for each in item.first_notifications
-            if each.receipt
+            ThreadParent(Message.from_dict(first.message), first.receipt)
+            for first in claimed.first_notifications
+            if first.receipt
         ),
     )

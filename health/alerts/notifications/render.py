@@ -1,278 +1,297 @@
-"""What stands behind an alert besides its figures: the runs to look at, and the error they ended with.
+"""Renders notifications: Message objects from alert changes and their evidence. Pure.
 
-What a message says, for programs: the `alerts` of the webhook's body (docs/alerts.md). Pure.
-
-What a message says. Pure: plain text, which each channel escapes for itself.
+Everything that is merged or summarised later (digests) is data in `Message.data`; no function here reads rendered text.
+Text is plain: each channel escapes it for itself.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy.orm import Session
-
 from core import formatting
-from db.definitions.scope import Scope, Window
-from db.enums import RuleKind
-from db.logs.log_queries import failure_cause
-from db.runs.run_queries import RunRow, first_and_last_failure, list_runs, list_runs_with_ids
-from health.alerts.channels.base import Message
-from health.alerts.measurement.measurements import RuleMeasurement
+from db.enums import RuleKind, Severity
+from db.runs.run_queries import RunRow
+from health.alerts.channels.base import Message, NotificationEvent
 from health.alerts.notifications import text
+from health.alerts.notifications.evidence import NO_EVIDENCE, AlertChange, Evidence
+from health.alerts.notifications.payload import alert_data, digest_data, message_data, short_commit
+from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.rules import Rule
 from health.alerts.rules.targets import AlertTarget
 from health.alerts.rules.transitions import Reason
-from health.insights.finding_queries import list_flaky_runs
+from health.alerts.storage.alert_queries import AlertRow
+from health.alerts.storage.outbox import ClaimedNotification, SupersededNotification
 from health.metrics.definitions.catalogue import FIGURES, display
 from health.metrics.definitions.formulas import Metrics
 from health.metrics.service import Streak
 
-EVIDENCE_WINDOW = timedelta(days=30)
-_SECOND = timedelta(seconds=1)
-_FIRST_LABELS = {RuleKind.STUCK_RUN: "Stuck run", RuleKind.DURATION_REGRESSION: "First slow run"}
-# What a rule without a window of its own looks back on.
-_LOOKBACK = {RuleKind.SUCCESS_REGRESSION: timedelta(days=7)}
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """`first` is where it began, and `label` says what that is; `last` the newest run of the kind, `cause` the
-    fingerprint that its error has elsewhere. What is not known is null."""
-
-    label: str = ""
-    first: RunRow | None = None
-    last: RunRow | None = None
-    error_line: str | None = None
-    cause: str | None = None
-
-
-NO_EVIDENCE = Evidence()
-
-
-def find_evidence(
-    session: Session, rule: Rule, target: AlertTarget, measurement: RuleMeasurement | None, now: datetime
-) -> Evidence:
-    if measurement and measurement.streak:
-        return _failed_runs(session, "First bad commit", measurement.streak.first_failure, measurement.streak.runs[-1])
-    if rule.kind in _FIRST_LABELS:
-        run = measurement.run if measurement else None
-        return Evidence(_FIRST_LABELS[rule.kind], run, run)
-    scope = scope_of(target)
-    window = Window(
-        now - (timedelta(seconds=rule.effective_window) or _LOOKBACK.get(rule.kind, EVIDENCE_WINDOW)), now + _SECOND
-    )
-    if rule.kind in (RuleKind.FAILURE_RATE, RuleKind.ERROR_BUDGET, RuleKind.SUCCESS_REGRESSION):
-        found = first_and_last_failure(session, scope, window)
-        return _failed_runs(session, "First failed run", *found) if found else NO_EVIDENCE
-    if rule.kind is RuleKind.FLAKY_RATE:
-        flaky = list_flaky_runs(session, scope, window, limit=1)
-        run = next(iter(list_runs_with_ids(session, [each.id for each in flaky])), None)
-        return Evidence("Latest flaky run", run, run)
-    newest = list_runs(session, scope, Window(now - EVIDENCE_WINDOW, now + _SECOND), limit=1).items
-    return Evidence("Latest run", None, newest[0] if newest else None)
-
-
-def scope_of(target: AlertTarget) -> Scope:
-    return Scope(
-        repos=(target.repo,),
-        workflows=(str(target.workflow_id),) if target.workflow_id else (),
-        branches=(target.branch,) if target.branch else (),
-        own_branches=target.branch is not None,
-    )
-
-
-def _failed_runs(session: Session, label: str, first: RunRow, last: RunRow) -> Evidence:
-    error_line, cause = failure_cause(session, last.id, last.attempt)
-    return Evidence(label, first, last, error_line, cause)
-
-
-def message_data(rule: Rule, alerts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    return {
-        "severity": str(rule.severity),
-        "rule": {
-            "id": rule.id, "name": rule.name, "kind": str(rule.kind), "label": rule.rule_type.label,
-            "threshold": rule.threshold,
-        },
-        "alerts": [dict(alert) for alert in alerts],
-    }  # fmt: skip
-
-
-def alert_data(  # noqa: PLR0913 - what is known of it
-    alert_id: int, rule: Rule, target: AlertTarget, detail: Mapping[str, Any], evidence: Evidence, app_url: str,
-    *, episode_count: int | None = None, figures: Metrics | None = None, resolving_run: RunRow | None = None,
-    resolved_at: datetime | None = None,
-) -> dict[str, Any]:  # fmt: skip
-    since = text.condition_since(detail)
-    return {
-        "id": alert_id,
-        "url": f"{app_url.rstrip('/')}/alerts?{urlencode({'alert': alert_id})}",
-        "repo": target.repo,
-        "workflow": target.workflow,
-        "branch": target.branch,
-        "since": _stamp(since) if since else None,
-        "resolved_at": _stamp(resolved_at) if resolved_at else None,
-        "measured": text.measurement_text(rule.kind, detail) or None,
-        "detail": dict(detail),
-        "opened_in_30_days": episode_count,
-        "first_bad_commit": _run_data(evidence.first),
-        "last_run": _run_data(evidence.last),
-        "error_line": evidence.error_line,
-        "fixed_by": _run_data(resolving_run),
-        "figures_30_days": _metrics_data(figures) if figures else None,
-    }
-
-
-def _run_data(run: RunRow | None) -> dict[str, Any] | None:
-    if run is None:
-        return None
-    return {
-        "sha": run.head_sha, "author": run.commit_author, "title": run.headline, "started_by": run.actor,
-        "rerun_by": run.rerun_by, "run_id": run.id, "attempt": run.attempt, "conclusion": run.conclusion,
-        "branch": run.branch, "url": run.html_url,
-    }  # fmt: skip
-
-
-def _metrics_data(found: Metrics) -> dict[str, Any]:
-    return {
-        "runs": found.runs.total,
-        "success_rate": found.success_rate,
-        "failure_rate": found.failure_rate,
-        "duration_p50_seconds": found.duration_seconds.p50,
-        "duration_p95_seconds": found.duration_seconds.p95,
-        "queue_p95_seconds": found.queue_seconds.p95,
-        "recovery_p50_seconds": found.recovery_seconds.p50,
-        "flaky_runs": found.flaky_runs,
-    }
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-# Places that one message names.
-MAX_LISTED = 15
+# Targets in one group message, and alerts in one digest. The API lists all; each channel has limits of its own.
+MAX_LISTED, _MAX_IN_DIGEST = 15, 60
+_MAX_ERROR_LENGTH = 150
+# A notification that is sent later than this names its time: readers may know its news already.
+_LATE = timedelta(minutes=10)
 _FIGURES = ("success_rate", "success_duration_p50", "recovery_p50")
+_EVENTS: dict[str, NotificationEvent] = {
+    Reason.FIRST: NotificationEvent.FIRING,
+    Reason.REPEAT: NotificationEvent.STILL_FIRING,
+    Reason.RESOLVED: NotificationEvent.RESOLVED,
+}
+_SEVERITY_ORDER = tuple(Severity)
 Field = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class MessageContext:
-    """What stands beside the news: the rule, figures of the last 30 days, the runs to look at, and where to click.
-    `times`: how often it opened in the last 30 days, this time included."""
+    """`figures` of the last 30 days; `window_metrics` those of the window of a built-in rule, where it resolved.
+    `episode_count`: how often the alert opened in the last 30 days, including this time."""
 
-    rule: Rule
     figures: Metrics
     app_url: str
     now: datetime
-    alert_id: int | None = None
     evidence: Evidence = NO_EVIDENCE
     episode_count: int = 1
+    window_metrics: Metrics | None = None
 
 
-def branch_broken(streak: Streak, context: MessageContext, *, ongoing: bool = False) -> Message:
-    place = f"{streak.workflow} on {streak.branch} of {streak.repo}"
-    state = "is still broken" if ongoing else "is broken"
-    return Message(
-        subject=f"[{streak.repo}] {streak.workflow} {state} on {streak.branch}: {text.failures_text(streak.length)}",
-        headline=f"{place} {state}",
-        fields=(
-            ("Failing since", _since(streak.since, context.now)),
-            ("In a row", text.failures_text(streak.length)),
-            *_evidence_fields(context),
-            *_background_fields(context),
-        ),
-        links=_links(context, streak.repo),
+def alert_message(change: AlertChange, context: MessageContext) -> Message:
+    """The notification about one alert that fires, still fires or resolved."""
+    resolved = change.reason is Reason.RESOLVED
+    message = _resolved_message(change, context) if resolved else _firing_message(change, context)
+    data = alert_data(
+        change.alert_id,
+        change.rule,
+        change.target,
+        change.latest_detail,
+        context.evidence,
+        context.app_url,
+        episode_count=context.episode_count,
+        figures=context.figures,
+        resolving_run=change.resolving_run,
+        resolved_at=context.now if resolved else None,
     )
+    commit = context.evidence.first if change.rule.kind is RuleKind.CONSECUTIVE_FAILURES else None
+    digest = digest_data(context.app_url, commit, context.evidence.error_line)
+    return replace(message, data=message_data(change.rule, [data], digest))
 
 
-def branch_recovered(target: AlertTarget, since: datetime, run: RunRow, context: MessageContext) -> Message:
-    lasted = formatting.duration(((run.completed_at or context.now) - since).total_seconds())
-    return Message(
-        subject=f"[{target.repo}] {run.workflow} recovered on {target.branch or run.branch}",
-        headline=text.headline(context.rule.kind, target, {}, resolved=True),
-        fields=(("Was broken for", lasted), ("Fixed by", _commit(run)), *_figures_compose(context)),
-        links=_links(context, target.repo),
-        resolved=True,
-        episode_summary=text.episode_summary(context.rule.kind, target, lasted),
-    )
-
-
-def rate_high(target: AlertTarget, last_day: Metrics, context: MessageContext, *, ongoing: bool = False) -> Message:
-    rate, branch = formatting.percent(last_day.failure_rate), target.branch or ""
-    decided = last_day.runs.success + last_day.runs.failure
-    goes_on = "still " if ongoing else ""
-    return Message(
-        subject=f"[{target.repo}] {rate} of the runs on {branch} {goes_on}fail",
-        headline=f"{rate} of the runs on {branch} of {target.repo} {goes_on}failed in the last 24 hours",
-        fields=(
-            ("Failed", f"{formatting.count(last_day.runs.failure)} of {text.decided_runs_text(decided)}"),
-            *_evidence_fields(context),
-            *_background_fields(context),
-        ),
-        links=_links(context, target.repo),
-    )
-
-
-def rate_normal(target: AlertTarget, since: datetime, last_day: Metrics, context: MessageContext) -> Message:
-    rate, branch = formatting.percent(last_day.failure_rate), target.branch or ""
-    lasted = formatting.duration((context.now - since).total_seconds())
-    return Message(
-        subject=f"[{target.repo}] Failure rate on {branch} is back to normal: {rate}",
-        headline=f"The failure rate on {branch} of {target.repo} is back to {rate}",
-        fields=(("Lasted", lasted), *_figures_compose(context)),
-        links=_links(context, target.repo),
-        resolved=True,
-        episode_summary=text.episode_summary(context.rule.kind, target, lasted),
-    )
-
-
-def rule_firing(
-    target: AlertTarget, detail: Mapping[str, Any], context: MessageContext, *, ongoing: bool = False
+def group_message(
+    changes: Sequence[AlertChange],
+    evidence: Mapping[int, Evidence],
+    error_line: str | None,
+    app_url: str,
+    now: datetime,
 ) -> Message:
-    """For the kinds of rules without a message of their own."""
-    headline = text.headline(context.rule.kind, target, detail, ongoing=ongoing)
-    since = text.condition_since(detail)
-    return Message(
-        subject=f"[{target.repo}] {headline}",
-        headline=headline,
-        fields=(
-            ("Measured", text.measurement_text(context.rule.kind, detail) or "–"),
-            *((("Since", _since(since, context.now)),) if since else ()),
-            *_evidence_fields(context),
-            *_background_fields(context),
-        ),
-        links=_links(context, target.repo),
+    """One notification about several alerts of one rule and reason. `evidence` is by alert id; `error_line` is the one
+    that all of them share."""
+    rule, resolved = changes[0].rule, changes[0].reason is Reason.RESOLVED
+    lines = [
+        _target_line(rule, change.target)
+        if resolved
+        else _target_line(rule, change.target, change.detail, evidence[change.alert_id])
+        for change in changes
+    ]
+    alerts = [
+        alert_data(
+            change.alert_id,
+            rule,
+            change.target,
+            change.latest_detail,
+            evidence[change.alert_id],
+            app_url,
+            resolving_run=change.resolving_run,
+            resolved_at=now if resolved else None,
+        )
+        for change in changes
+    ]
+    data = message_data(rule, alerts, digest_data(app_url, None, error_line))
+    return replace(_list_message(rule, changes[0].reason, lines, error_line, app_url, now), data=data)
+
+
+def group_resolved_message(rule: Rule, alerts: Sequence[AlertRow], app_url: str, now: datetime) -> Message:
+    """One notification about the end of alerts that were notified in one message."""
+    lines = [_target_line(rule, row.alert_target) for row in alerts]
+    data = [
+        alert_data(row.id, rule, row.alert_target, row.detail, NO_EVIDENCE, app_url, resolved_at=row.resolved_at or now)
+        for row in alerts
+    ]
+    message = _list_message(rule, Reason.RESOLVED, lines, None, app_url, now)
+    return replace(message, data=message_data(rule, data, digest_data(app_url, None, None)))
+
+
+def notification_event(claimed: ClaimedNotification) -> NotificationEvent:
+    """The event for programs. A repeat into which its first notification was merged is the first that is sent."""
+    if claimed.reason == Reason.REPEAT and any(row.reason == Reason.FIRST for row in claimed.superseded):
+        return NotificationEvent.FIRING
+    return _EVENTS.get(claimed.reason, NotificationEvent.TEST)
+
+
+def delivery_message(claimed: ClaimedNotification, now: datetime) -> Message:
+    """The message to send for a claimed notification, including what was merged into it while it was pending."""
+    message = Message.from_dict(claimed.message)
+    if claimed.reason == Reason.RESOLVED:
+        own = SupersededNotification(claimed.id, claimed.reason, claimed.message, claimed.alert_ids)
+        ends = [*(row for row in claimed.superseded if row.reason == Reason.RESOLVED), own]
+        episodes = [_episode_message(end, claimed.superseded) for end in ends]
+        message = episodes[0] if len(episodes) == 1 else _digest_message(episodes)
+    delay = now - claimed.created_at
+    if claimed.reason in _EVENTS and delay >= _LATE:
+        created = formatting.timestamp(claimed.created_at)
+        written = f"{created}, {formatting.duration(delay.total_seconds())} before it could be sent"
+        message = replace(message, fields=(*message.fields, ("Written", written)))
+    return message
+
+
+def _episode_message(end: SupersededNotification, superseded: Sequence[SupersededNotification]) -> Message:
+    """The resolution as it was written where the first notification was sent; otherwise with the content of that
+    one."""
+    message = Message.from_dict(end.message)
+    firsts = [
+        Message.from_dict(row.message)
+        for row in superseded
+        if row.reason == Reason.FIRST and row.alert_ids <= end.alert_ids
+    ]
+    if not firsts:
+        return message
+    summary = message.episode_summary or message.headline
+    labels = {label for label, _ in message.fields}
+    first = firsts[0] if len(firsts) == 1 else Message("", "")
+    data = _merge_data(message.data, [row.data for row in firsts])
+    return replace(
+        message,
+        subject=summary,
+        headline=summary,
+        fields=(*(pair for pair in first.fields if pair[0] not in labels), *message.fields),
+        lines=first.lines or message.lines,
+        links=tuple({**dict(message.links), **dict(first.links)}.items()) if first.links else message.links,
+        data={**data, "digest": first.data.get("digest") or message.data.get("digest")},
     )
 
 
-def rule_resolved(target: AlertTarget, detail: Mapping[str, Any], since: datetime, context: MessageContext) -> Message:
-    rule = context.rule
-    headline = text.headline(rule.kind, target, detail, resolved=True)
-    now = text.measurement_text(rule.kind, detail) if detail.get("value") is not None else ""
-    lasted = formatting.duration((context.now - since).total_seconds())
+def _merge_data(end: Mapping[str, Any], firsts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The data of a resolution; values that it lacks come from the first notifications."""
+    before = {alert.get("id"): alert for data in firsts for alert in data.get("alerts") or ()}
+    alerts = [
+        {**before.get(alert.get("id"), {}), **{name: value for name, value in alert.items() if value is not None}}
+        for alert in end.get("alerts") or ()
+    ]
+    return {**end, "alerts": alerts}
+
+
+def _digest_message(episodes: Sequence[Message]) -> Message:
+    """One message about several alerts that opened and resolved while the channel failed."""
+    number = len(episodes)
+    lines = [f"• {episode.headline}{_cause_suffix(episode.data)}" for episode in episodes[:_MAX_IN_DIGEST]]
+    more = (f"and {number - _MAX_IN_DIGEST} more",) if number > _MAX_IN_DIGEST else ()
+    headline = f"{number} alerts opened and resolved while notifications could not be sent"
+    severities = [episode.data.get("severity") for episode in episodes]
+    urls = [url for episode in episodes if (url := (episode.data.get("digest") or {}).get("alerts_url"))]
     return Message(
-        subject=f"[{target.repo}] {headline}",
+        subject=headline,
         headline=headline,
-        fields=(
-            ("Lasted", lasted),
-            *((("Measured now", now),) if now else ()),
-            ("Rule", rule.name),
-            *_figures_compose(context),
-        ),
-        links=_links(context, target.repo),
+        lines=(*lines, *more),
+        links=(("Alerts", urls[0]),) if urls else (),
+        resolved=True,
+        data={
+            "severity": next((str(severity) for severity in _SEVERITY_ORDER if severity in severities), None),
+            "rule": None,
+            "alerts": [alert for episode in episodes for alert in episode.data.get("alerts") or ()],
+        },
+    )
+
+
+def _cause_suffix(data: Mapping[str, Any]) -> str:
+    """First bad commit and error line of an episode, in brackets. Messages of versions before `digest` have them only
+    in the data of their alert."""
+    digest: Mapping[str, Any] | None = data.get("digest")
+    alerts: Sequence[Mapping[str, Any]] = data.get("alerts") or ()
+    if digest:
+        commit, error = digest.get("first_bad_commit"), digest.get("error_line")
+    elif len(alerts) == 1:
+        commit = ((alerts[0].get("first_bad_commit") or {}).get("sha") or "")[:7]
+        error = alerts[0].get("error_line")
+    else:
+        return ""
+    cause = "; ".join(part for part in (f"since {commit}" if commit else "", (error or "")[:_MAX_ERROR_LENGTH]) if part)
+    return f" ({cause})" if cause else ""
+
+
+def _firing_message(change: AlertChange, context: MessageContext) -> Message:
+    ongoing = change.reason is Reason.REPEAT
+    measurement, rule, target = change.measurement, change.rule, change.target
+    if measurement and measurement.streak:
+        subject, headline, fields = _broken_branch(measurement.streak, context, ongoing=ongoing)
+    elif rule.built_in and measurement and measurement.metrics:
+        subject, headline, fields = _high_failure_rate(target, measurement.metrics, ongoing=ongoing)
+    else:
+        detail = change.detail or AlertDetail()
+        headline = text.headline(rule.kind, target, ongoing=ongoing)
+        subject = f"[{target.repo}] {headline}"
+        since = (("Since", _since(detail.since, context.now)),) if detail.since else ()
+        fields = (("Measured", text.measurement_text(rule.kind, detail) or "–"), *since)
+    return Message(
+        subject=subject,
+        headline=headline,
+        fields=(*fields, *_evidence_fields(context.evidence), *_background_fields(rule, context)),
+        links=_links(change, context),
+    )
+
+
+def _broken_branch(streak: Streak, context: MessageContext, *, ongoing: bool) -> tuple[str, str, tuple[Field, ...]]:
+    state, number = "is still broken" if ongoing else "is broken", text.failures_text(streak.length)
+    return (
+        f"[{streak.repo}] {streak.workflow} {state} on {streak.branch}: {number}",
+        f"{streak.workflow} on {streak.branch} of {streak.repo} {state}",
+        (("Failing since", _since(streak.since, context.now)), ("In a row", number)),
+    )
+
+
+def _high_failure_rate(target: AlertTarget, day: Metrics, *, ongoing: bool) -> tuple[str, str, tuple[Field, ...]]:
+    rate, branch, still = formatting.percent(day.failure_rate), target.branch or "", "still " if ongoing else ""
+    decided = text.decided_runs_text(day.runs.success + day.runs.failure)
+    return (
+        f"[{target.repo}] {rate} of the runs on {branch} {still}fail",
+        f"{rate} of the runs on {branch} of {target.repo} {still}failed in the last 24 hours",
+        (("Failed", f"{formatting.count(day.runs.failure)} of {decided}"),),
+    )
+
+
+def _resolved_message(change: AlertChange, context: MessageContext) -> Message:
+    rule, target, run = change.rule, change.target, change.resolving_run
+    end = context.now
+    label, headline = "Lasted", text.headline(rule.kind, target, resolved=True)
+    subject = f"[{target.repo}] {headline}"
+    fields: tuple[Field, ...] = ()
+    if run and rule.kind is RuleKind.CONSECUTIVE_FAILURES:
+        end = run.completed_at or context.now
+        label, fields = "Was broken for", (("Fixed by", _commit(run)),)
+        subject = f"[{target.repo}] {run.workflow} recovered on {target.branch or run.branch}"
+    elif rule.built_in:
+        rate = formatting.percent(context.window_metrics.failure_rate if context.window_metrics else None)
+        subject = f"[{target.repo}] Failure rate on {target.branch or ''} is back to normal: {rate}"
+        headline = f"The failure rate on {target.branch or ''} of {target.repo} is back to {rate}"
+    else:
+        measured = (
+            text.measurement_text(rule.kind, change.detail) if change.detail and change.detail.value is not None else ""
+        )
+        fields = (*((("Measured now", measured),) if measured else ()), ("Rule", rule.name))
+    lasted = formatting.duration((end - change.condition_since).total_seconds())
+    return Message(
+        subject=subject,
+        headline=headline,
+        fields=((label, lasted), *fields, *_figure_fields(context.figures)),
+        links=_links(change, context),
         resolved=True,
         episode_summary=text.episode_summary(rule.kind, target, lasted),
     )
 
 
-def group_message(
+def _list_message(
     rule: Rule, reason: Reason, lines: Sequence[str], error_line: str | None, app_url: str, now: datetime
 ) -> Message:
-    """One message about many places, each as `line`."""
-    ended, number = reason is Reason.RESOLVED, len(lines)
-    state = "are over" if ended else "still fire" if reason is Reason.REPEAT else "fire at once"
+    resolved, number = reason is Reason.RESOLVED, len(lines)
+    state = "are over" if resolved else "still fire" if reason is Reason.REPEAT else "fire at once"
     more = (f"and {number - MAX_LISTED} more",) if number > MAX_LISTED else ()
     return Message(
         subject=f"{number} alerts {state}: {rule.name}",
@@ -284,65 +303,62 @@ def group_message(
         ),
         lines=(*lines[:MAX_LISTED], *more),
         links=(("Alerts", f"{app_url.rstrip('/')}/alerts"),),
-        resolved=ended,
-        episode_summary=f"{number} alerts of the rule {rule.name} came and went" if ended else "",
+        resolved=resolved,
+        episode_summary=f"{number} alerts of the rule {rule.name} opened and resolved" if resolved else "",
     )
 
 
-def target_line(rule: Rule, target: AlertTarget, detail: Mapping[str, Any], evidence: Evidence = NO_EVIDENCE) -> str:
-    """Of one place among others: what is measured there, and where it began."""
-    figures = text.measurement_text(rule.kind, detail) if detail else ""
-    began = f"{evidence.label.lower()} {_sha(evidence.first)}" if evidence.first else ""
-    told = ", ".join(part for part in (figures, began) if part)
-    return f"• {target.label}: {told}" if told else f"• {target.label}"
+def _target_line(
+    rule: Rule, target: AlertTarget, detail: AlertDetail | None = None, evidence: Evidence = NO_EVIDENCE
+) -> str:
+    """One target of a list: its measurement, and the run with which the condition began."""
+    measured = text.measurement_text(rule.kind, detail) if detail else ""
+    began = f"{evidence.label.lower()} {short_commit(evidence.first)}" if evidence.first else ""
+    described = ", ".join(part for part in (measured, began) if part)
+    return f"• {target.label}: {described}" if described else f"• {target.label}"
 
 
-def _evidence_fields(context: MessageContext) -> tuple[Field, ...]:
-    """Where it began and who, and the error of the newest failure."""
-    found = context.evidence
-    runs = ((found.label, _commit(found.first)),) if found.first else ()
-    newest = found.last if found.first and found.error_line and found.last != found.first else None
-    error = "Error" if newest is None else f"Error of run {newest.run_number:,}"
-    return (*runs, *(((error, found.error_line),) if found.error_line else ()))
+def _evidence_fields(evidence: Evidence) -> tuple[Field, ...]:
+    """The run with which the condition began, and the error of the newest failure."""
+    runs = ((evidence.label, _commit(evidence.first)),) if evidence.first else ()
+    if not evidence.error_line:
+        return runs
+    newest = evidence.last if evidence.first and evidence.last != evidence.first else None
+    return (*runs, ("Error" if newest is None else f"Error of run {newest.run_number:,}", evidence.error_line))
 
 
-def _background_fields(context: MessageContext) -> tuple[Field, ...]:
-    """The rule, how often it fires here, and the figures."""
-    rule, times = context.rule, context.episode_count
-    often = "for the first time in 30 days" if times <= 1 else f"{formatting.count(times)} times in 30 days"
+def _background_fields(rule: Rule, context: MessageContext) -> tuple[Field, ...]:
+    """The rule, how often it fired for this target, and the figures."""
+    count = context.episode_count
+    often = "for the first time in 30 days" if count <= 1 else f"{formatting.count(count)} times in 30 days"
     return (
         ("Rule", f"{rule.name}: {rule.rule_type.label.lower()}, from {rule.threshold} on"),
         ("Opened here", often),
-        *_figures_compose(context),
+        *_figure_fields(context.figures),
     )
 
 
-def _figures_compose(context: MessageContext) -> tuple[Field, ...]:
+def _figure_fields(figures: Metrics) -> tuple[Field, ...]:
     """The same strings that UI and API show for this workflow and the last 30 days."""
-    written = display(context.figures)
-    return tuple((f"{FIGURES[name].label}, 30 days", written[name]) for name in _FIGURES)
+    values = display(figures)
+    return tuple((f"{FIGURES[name].label}, 30 days", values[name]) for name in _FIGURES)
 
 
 def _commit(run: RunRow) -> str:
-    return f"{_sha(run)}: {run.headline[:150]}"
-
-
-def _sha(run: RunRow) -> str:
-    return f"{run.head_sha[:7]} {run.attribution}".rstrip()
+    return f"{short_commit(run)}: {run.headline[:150]}"
 
 
 def _since(moment: datetime, now: datetime) -> str:
-    """No "ago": a message is read later, too."""
+    """An absolute time with the duration until now. Not "ago", because a message is also read later."""
     return f"{formatting.timestamp(moment)} (for {formatting.duration(max((now - moment).total_seconds(), 0))})"
 
 
-def _links(context: MessageContext, repo: str) -> tuple[Field, ...]:
-    """The run on the dashboard and on GitHub, where it can be acknowledged and silenced, and the repository."""
-    run = context.evidence.last
-    there = (("Open the run", _page(context, "run", run_id=str(run.id))), ("GitHub", run.html_url)) if run else ()
-    alert = (("Alert", _page(context, "alerts", alert=str(context.alert_id))),) if context.alert_id else ()
-    return (*there, *alert, ("Dashboard", _page(context, "", repo=repo)))
-
-
-def _page(context: MessageContext, page: str, **query: str) -> str:
-    return f"{context.app_url.rstrip('/')}/{page}?{urlencode(query)}"
+def _links(change: AlertChange, context: MessageContext) -> tuple[Field, ...]:
+    """The newest run in the dashboard and on GitHub, the alert, and the repository."""
+    run, base = context.evidence.last, context.app_url.rstrip("/")
+    runs = (("Open the run", f"{base}/run?{urlencode({'run_id': run.id})}"), ("GitHub", run.html_url)) if run else ()
+    return (
+        *runs,
+        ("Alert", f"{base}/alerts?{urlencode({'alert': change.alert_id})}"),
+        ("Dashboard", f"{base}/?{urlencode({'repo': change.target.repo})}"),
+    )

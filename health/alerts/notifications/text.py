@@ -1,11 +1,10 @@
-"""What an alert says, in words that UI, API and messages share. Pure: plain text, escaped by whoever shows it."""
+"""Texts of alerts that UI, API and notifications share. Pure: plain text, which the caller escapes."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable
 
 from core import formatting
 from db.enums import RuleKind, Severity
+from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.targets import AlertTarget
 from health.alerts.rules.types import format_value
 from health.metrics.definitions.distribution import ratio
@@ -13,27 +12,26 @@ from health.metrics.definitions.distribution import ratio
 SEVERITIES: dict[str, str] = {Severity.CRITICAL: "Critical", Severity.WARNING: "Warning", Severity.INFO: "Note"}
 
 
-def headline(
-    kind: str, target: AlertTarget | str, detail: Mapping[str, Any], *, resolved: bool = False, ongoing: bool = False
-) -> str:
-    """`place` may be the words for one, as Place.words."""
+def headline(kind: str, target: AlertTarget | str, *, resolved: bool = False, ongoing: bool = False) -> str:
+    """One sentence about an alert. `target` may be its label (AlertTarget.label). Kinds of other versions are named."""
     try:
         rule = RuleKind(kind)
     except ValueError:
-        return f"{_target_names(target)['place']}: {kind.replace('_', ' ')}"
+        return f"{_target_names(target)['target']}: {kind.replace('_', ' ')}"
     return (_RESOLVED if resolved else _ONGOING if ongoing else _FIRING)[rule].format(**_target_names(target))
 
 
 def episode_summary(kind: str, target: AlertTarget | str, duration: str) -> str:
-    """From beginning to end, for people who heard of neither. `lasted` as units.duration."""
+    """A resolved alert from start to end, for readers who received no notification of its start. `duration` is the text
+    of formatting.duration."""
     return _EPISODE[RuleKind(kind)].format(lasted=duration, **_target_names(target))
 
 
-def _target_names(place: AlertTarget | str) -> dict[str, str]:
-    """`place` as a subject, `located` behind the name of a figure."""
-    if isinstance(place, str):
-        return {"place": place, "located": f"of {place}"}
-    return {"place": place.label, "located": place.label_with_preposition}
+def _target_names(target: AlertTarget | str) -> dict[str, str]:
+    """`target` is a subject; `located` follows the name of a figure."""
+    if isinstance(target, str):
+        return {"target": target, "located": f"of {target}"}
+    return {"target": target.label, "located": target.label_with_preposition}
 
 
 def failures_text(number: int) -> str:
@@ -44,20 +42,14 @@ def decided_runs_text(number: int) -> str:
     return "1 decided run" if number == 1 else f"{formatting.count(number)} decided runs"
 
 
-def measurement_text(kind: str, detail: Mapping[str, Any]) -> str:
-    """The figures that stand behind it, in one line; empty where there are none."""
-    written_by = _MEASUREMENT_TEXTS.get(kind)
-    return written_by(detail) if written_by else str(detail.get("text") or "")
-
-
-def condition_since(detail: Mapping[str, Any]) -> datetime | None:
-    """Since when it is so; null for kinds of rules that keep no such moment."""
-    told = detail.get("since")
-    return datetime.fromisoformat(told) if isinstance(told, str) else None
+def measurement_text(kind: str, detail: AlertDetail) -> str:
+    """The measured figures in one line; empty where there are none."""
+    write = _MEASUREMENT_TEXTS.get(kind)
+    return write(detail) if write else detail.text or ""
 
 
 def format_span(seconds: float) -> str:
-    """A length that somebody chose: 10 min, 24 h, 14 days."""
+    """A configured duration: 10 min, 24 h, 14 days."""
     for size, one, many in ((86400, "day", "days"), (3600, "h", "h"), (60, "min", "min")):
         if seconds >= size and seconds % size == 0:
             number = int(seconds // size)
@@ -67,44 +59,45 @@ def format_span(seconds: float) -> str:
     return formatting.duration(seconds)
 
 
-def _streak(detail: Mapping[str, Any]) -> str:
-    return failures_text(int(detail["failures"])) if detail.get("failures") else ""
+def _streak(detail: AlertDetail) -> str:
+    return failures_text(detail.failures) if detail.failures else ""
 
 
-def _rate(detail: Mapping[str, Any]) -> str:
-    failed, decided = detail.get("failed", 0), detail.get("decided", 0)
+def _rate(detail: AlertDetail) -> str:
+    failed, decided = detail.failed or 0, detail.decided or 0
     return f"{formatting.percent(ratio(failed, decided))}, {failed} of {decided_runs_text(decided)}{_within(detail)}"
 
 
-def _flaky(detail: Mapping[str, Any]) -> str:
-    told = f"{detail.get('flaky', 0)} of {decided_runs_text(detail.get('decided', 0))}"
-    return f"{formatting.percent(detail.get('value'))}, {told}{_within(detail)}"
+def _flaky(detail: AlertDetail) -> str:
+    counts = f"{detail.flaky or 0} of {decided_runs_text(detail.decided or 0)}"
+    return f"{formatting.percent(detail.value)}, {counts}{_within(detail)}"
 
 
-def _queue(detail: Mapping[str, Any]) -> str:
-    if "jobs" not in detail:
-        # Alerts of an older version counted runs.
-        return f"p95 {formatting.duration(detail.get('value'))}, {decided_runs_text(detail.get('decided', 0))}{_within(detail)}"
-    jobs = "1 job" if detail["jobs"] == 1 else f"{formatting.count(detail['jobs'])} jobs"
-    label = f" for {detail['label']}" if detail.get("label") else ""
-    return f"p95 {formatting.duration(detail.get('value'))}, {jobs}{label}{_within(detail)}"
+def _queue(detail: AlertDetail) -> str:
+    wait = f"p95 {formatting.duration(detail.value)}"
+    if detail.jobs is None:
+        # Earlier versions counted runs.
+        return f"{wait}, {decided_runs_text(detail.decided or 0)}{_within(detail)}"
+    jobs = "1 job" if detail.jobs == 1 else f"{formatting.count(detail.jobs)} jobs"
+    label = f" for {detail.label}" if detail.label else ""
+    return f"{wait}, {jobs}{label}{_within(detail)}"
 
 
-def _burn(detail: Mapping[str, Any]) -> str:
-    long, short = (_factor(detail.get(name)) for name in ("value", "recent"))
+def _burn(detail: AlertDetail) -> str:
+    long, short = _factor(detail.value), _factor(detail.recent)
     return f"{long} as fast as allowed{_within(detail)}, {short} in the last twelfth of it"
 
 
-def _stuck(detail: Mapping[str, Any]) -> str:
-    number = int(detail.get("runs") or 1)
+def _stuck(detail: AlertDetail) -> str:
+    number = detail.runs or 1
     return "1 run does not end" if number == 1 else f"{number} runs do not end"
 
 
-def _stale(detail: Mapping[str, Any]) -> str:
-    return str(detail.get("error") or "no look at it since then")
+def _stale(detail: AlertDetail) -> str:
+    return detail.error or "not read since then"
 
 
-_MEASUREMENT_TEXTS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+_MEASUREMENT_TEXTS: dict[str, Callable[[AlertDetail], str]] = {
     RuleKind.CONSECUTIVE_FAILURES: _streak,
     RuleKind.FAILURE_RATE: _rate,
     RuleKind.FLAKY_RATE: _flaky,
@@ -115,60 +108,59 @@ _MEASUREMENT_TEXTS: dict[str, Callable[[Mapping[str, Any]], str]] = {
 }
 
 
-def _within(detail: Mapping[str, Any]) -> str:
-    seconds = detail.get("window_seconds")
-    return f" in {format_span(float(seconds))}" if seconds else ""
+def _within(detail: AlertDetail) -> str:
+    return f" in {format_span(float(detail.window_seconds))}" if detail.window_seconds else ""
 
 
-def _factor(value: object) -> str:
-    return format_value(RuleKind.ERROR_BUDGET, value) if isinstance(value, int | float) else formatting.NO_DATA
+def _factor(value: float | None) -> str:
+    return formatting.NO_DATA if value is None else format_value(RuleKind.ERROR_BUDGET, value)
 
 
 _FIRING = {
-    RuleKind.CONSECUTIVE_FAILURES: "{place} is broken",
+    RuleKind.CONSECUTIVE_FAILURES: "{target} is broken",
     RuleKind.FAILURE_RATE: "High failure rate {located}",
-    RuleKind.SUCCESS_REGRESSION: "{place} succeeds less often than before",
-    RuleKind.DURATION_REGRESSION: "{place} is slower than before",
-    RuleKind.QUEUE_TIME: "Runs of {place} wait long for a runner",
-    RuleKind.STUCK_RUN: "A run of {place} is stuck",
-    RuleKind.MISSING_RUN: "A scheduled run of {place} is missing",
-    RuleKind.FLAKY_RATE: "{place} is flaky",
-    RuleKind.ERROR_BUDGET: "{place} burns its error budget",
-    RuleKind.COLLECTOR_STALE: "{place} is not being read",
+    RuleKind.SUCCESS_REGRESSION: "{target} succeeds less often than before",
+    RuleKind.DURATION_REGRESSION: "{target} is slower than before",
+    RuleKind.QUEUE_TIME: "Runs of {target} wait long for a runner",
+    RuleKind.STUCK_RUN: "A run of {target} is stuck",
+    RuleKind.MISSING_RUN: "A scheduled run of {target} is missing",
+    RuleKind.FLAKY_RATE: "{target} is flaky",
+    RuleKind.ERROR_BUDGET: "{target} burns its error budget",
+    RuleKind.COLLECTOR_STALE: "{target} is not being read",
 }
 _ONGOING = {
-    RuleKind.CONSECUTIVE_FAILURES: "{place} is still broken",
+    RuleKind.CONSECUTIVE_FAILURES: "{target} is still broken",
     RuleKind.FAILURE_RATE: "The failure rate {located} is still high",
-    RuleKind.SUCCESS_REGRESSION: "{place} still succeeds less often than before",
-    RuleKind.DURATION_REGRESSION: "{place} is still slower than before",
-    RuleKind.QUEUE_TIME: "Runs of {place} still wait long for a runner",
-    RuleKind.STUCK_RUN: "A run of {place} is still stuck",
-    RuleKind.MISSING_RUN: "A scheduled run of {place} is still missing",
-    RuleKind.FLAKY_RATE: "{place} is still flaky",
-    RuleKind.ERROR_BUDGET: "{place} still burns its error budget",
-    RuleKind.COLLECTOR_STALE: "{place} is still not being read",
+    RuleKind.SUCCESS_REGRESSION: "{target} still succeeds less often than before",
+    RuleKind.DURATION_REGRESSION: "{target} is still slower than before",
+    RuleKind.QUEUE_TIME: "Runs of {target} still wait long for a runner",
+    RuleKind.STUCK_RUN: "A run of {target} is still stuck",
+    RuleKind.MISSING_RUN: "A scheduled run of {target} is still missing",
+    RuleKind.FLAKY_RATE: "{target} is still flaky",
+    RuleKind.ERROR_BUDGET: "{target} still burns its error budget",
+    RuleKind.COLLECTOR_STALE: "{target} is still not being read",
 }
 _RESOLVED = {
-    RuleKind.CONSECUTIVE_FAILURES: "{place} has recovered",
+    RuleKind.CONSECUTIVE_FAILURES: "{target} has recovered",
     RuleKind.FAILURE_RATE: "The failure rate {located} is back to normal",
-    RuleKind.SUCCESS_REGRESSION: "The success rate of {place} is no longer below that of the weeks before",
-    RuleKind.DURATION_REGRESSION: "{place} is no longer slower than in the weeks before",
-    RuleKind.QUEUE_TIME: "Runs of {place} wait no longer than usual",
-    RuleKind.STUCK_RUN: "No run of {place} is stuck any more",
-    RuleKind.MISSING_RUN: "The scheduled run of {place} came",
-    RuleKind.FLAKY_RATE: "{place} is no longer flaky",
-    RuleKind.ERROR_BUDGET: "{place} is within its error budget",
-    RuleKind.COLLECTOR_STALE: "{place} is being read again",
+    RuleKind.SUCCESS_REGRESSION: "The success rate of {target} is no longer below that of the weeks before",
+    RuleKind.DURATION_REGRESSION: "{target} is no longer slower than in the weeks before",
+    RuleKind.QUEUE_TIME: "Runs of {target} wait no longer than usual",
+    RuleKind.STUCK_RUN: "No run of {target} is stuck any more",
+    RuleKind.MISSING_RUN: "The scheduled run of {target} came",
+    RuleKind.FLAKY_RATE: "{target} is no longer flaky",
+    RuleKind.ERROR_BUDGET: "{target} is within its error budget",
+    RuleKind.COLLECTOR_STALE: "{target} is being read again",
 }
 _EPISODE = {
-    RuleKind.CONSECUTIVE_FAILURES: "{place} was broken for {lasted} and recovered",
+    RuleKind.CONSECUTIVE_FAILURES: "{target} was broken for {lasted} and recovered",
     RuleKind.FAILURE_RATE: "The failure rate {located} was high for {lasted}; it is back to normal",
-    RuleKind.SUCCESS_REGRESSION: "{place} succeeded less often for {lasted}, and no longer does",
-    RuleKind.DURATION_REGRESSION: "{place} was slower for {lasted}, and no longer is",
-    RuleKind.QUEUE_TIME: "Runs of {place} waited long for a runner for {lasted}, and no longer do",
-    RuleKind.STUCK_RUN: "A run of {place} was stuck for {lasted}, and no longer is",
-    RuleKind.MISSING_RUN: "A scheduled run of {place} came {lasted} late",
-    RuleKind.FLAKY_RATE: "{place} was flaky for {lasted}, and no longer is",
-    RuleKind.ERROR_BUDGET: "{place} burned its error budget for {lasted}, and is within it now",
-    RuleKind.COLLECTOR_STALE: "{place} was not read for {lasted}, and is again",
+    RuleKind.SUCCESS_REGRESSION: "{target} succeeded less often for {lasted}, and no longer does",
+    RuleKind.DURATION_REGRESSION: "{target} was slower for {lasted}, and no longer is",
+    RuleKind.QUEUE_TIME: "Runs of {target} waited long for a runner for {lasted}, and no longer do",
+    RuleKind.STUCK_RUN: "A run of {target} was stuck for {lasted}, and no longer is",
+    RuleKind.MISSING_RUN: "A scheduled run of {target} came {lasted} late",
+    RuleKind.FLAKY_RATE: "{target} was flaky for {lasted}, and no longer is",
+    RuleKind.ERROR_BUDGET: "{target} burned its error budget for {lasted}, and is within it now",
+    RuleKind.COLLECTOR_STALE: "{target} was not read for {lasted}, and is again",
 }

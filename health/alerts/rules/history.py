@@ -1,7 +1,7 @@
-"""What a rule would have done: the runs of the past, in the order in which they ended. Pure.
+"""Replays a rule over past runs, in the order in which they ended. Pure.
 
-A run is known from its end on, by its latest attempt as it is stored now: what a re-run changed later is not seen as it
-was."""
+A run counts from its end on, with its latest attempt as stored now: earlier outcomes of runs that were re-run are
+lost."""
 
 from bisect import bisect_left, insort
 from collections import defaultdict
@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from db.enums import Outcome, RuleKind, RuleScope
-from health.alerts.rules.conditions import (
+from health.alerts.rules.formulas import (
     NO_DATA,
     FinishedRun,
     Measurement,
-    condition_met,
+    burn_rate,
     daily_moments,
     duration_regressions,
     finished_runs,
@@ -22,16 +22,17 @@ from health.alerts.rules.conditions import (
     success_regressions,
 )
 from health.alerts.rules.rules import Rule
+from health.alerts.rules.transitions import condition_met
 from health.alerts.rules.types import SHORT_WINDOW_DIVISOR
 from health.metrics.definitions.distribution import ratio
 
-# Repository, workflow (0: the whole repository), branch (empty: that, or those, of the rule).
-PlaceKey = tuple[int, int, str]
+# Repository, workflow (0: the whole repository), branch (empty: those of the rule together).
+TargetKey = tuple[int, int, str]
 
 
 class HistoricalRun(NamedTuple):
-    """Times in seconds since 1970, UTC. For waits a job stands in place of its run: created when it was queued,
-    completed when it started, with the `label` of its runner."""
+    """Times in seconds since 1970, UTC. For queue times it is a job: created when it was queued, completed when it
+    started, with the `label` of its runner."""
 
     repository_id: int
     workflow_id: int
@@ -49,10 +50,10 @@ class HistoricalRun(NamedTuple):
 
 @dataclass(frozen=True)
 class BacktestEpisode:
-    """Fired at `key` from `opened` on; `resolved` null: it still does. `value`: the measure that opened it; `run_id`:
-    the run whose end did, null where none did."""
+    """One alert of a backtest. `resolved_at` null: it still fires. `value`: the measured value that opened it;
+    `run_id`: the run whose end opened it, null if it was another event."""
 
-    key: PlaceKey
+    key: TargetKey
     opened_at: float
     resolved_at: float | None
     value: float
@@ -60,7 +61,7 @@ class BacktestEpisode:
 
 
 class ConditionTracker(Protocol):
-    """Sees the runs of one place come and go."""
+    """The current measurement of one target while runs enter and leave its windows."""
 
     def add(self, run: HistoricalRun) -> None: ...
 
@@ -70,66 +71,67 @@ class ConditionTracker(Protocol):
 
 
 def backtest_episodes(rule: Rule, runs: Iterable[HistoricalRun], since: float, until: float) -> list[BacktestEpisode]:
-    """Episodes that opened in [since, until), or had opened before and went on then. Earlier runs lead in. The newest
-    first."""
-    by_place: dict[PlaceKey, list[HistoricalRun]] = defaultdict(list)
+    """The episodes that fired in [since, until), newest first. Runs before `since` fill the windows."""
+    by_target: dict[TargetKey, list[HistoricalRun]] = defaultdict(list)
     for run in runs:
-        by_place[_key(rule, run)].append(run)
+        by_target[_key(rule, run)].append(run)
     if rule.kind in _DAILY_KINDS:
-        found = list(_daily_episodes(rule, by_place, since, until))
+        episodes = list(_daily_episodes(rule, by_target, since, until))
     else:
-        found = [each for key, listed in by_place.items() for each in _target_episodes(rule, key, listed, until)]
-    kept = [each for each in found if each.resolved_at is None or each.resolved_at > since]
-    return sorted(kept, key=lambda each: (-each.opened_at, each.key))
+        episodes = [
+            episode for key, listed in by_target.items() for episode in _target_episodes(rule, key, listed, until)
+        ]
+    overlapping = [episode for episode in episodes if episode.resolved_at is None or episode.resolved_at > since]
+    return sorted(overlapping, key=lambda episode: (-episode.opened_at, episode.key))
 
 
 def _daily_episodes(
-    rule: Rule, by_place: Mapping[PlaceKey, Sequence[HistoricalRun]], since: float, until: float
+    rule: Rule, by_target: Mapping[TargetKey, Sequence[HistoricalRun]], since: float, until: float
 ) -> Iterator[BacktestEpisode]:
-    """Regressions change slowly: one look a day, at all places together, because how certain a change must be depends
-    on how many are looked at."""
-    look = success_regressions if rule.kind is RuleKind.SUCCESS_REGRESSION else duration_regressions
-    ended = finished_runs([_finished_runs(runs) for runs in by_place.values()])
-    firing: dict[PlaceKey, BacktestEpisode] = {}
+    """Episodes of a regression rule, evaluated once a day, because regressions change slowly. All targets are evaluated
+    together: the significance of a change depends on how many are compared."""
+    measure_all = success_regressions if rule.kind is RuleKind.SUCCESS_REGRESSION else duration_regressions
+    ended = finished_runs([_finished_runs(runs) for runs in by_target.values()])
+    firing: dict[TargetKey, BacktestEpisode] = {}
     for at in daily_moments(since, until):
-        for key, measure in zip(by_place, look(ended, at), strict=True):
-            fire = condition_met(rule, measure, firing=key in firing)
-            if fire and key not in firing:
-                firing[key] = BacktestEpisode(key, at, None, measure.value or 0.0, None)
-            elif key in firing and not fire:
+        for key, measurement in zip(by_target, measure_all(ended, at), strict=True):
+            fires = condition_met(rule, measurement, firing=key in firing)
+            if fires and key not in firing:
+                firing[key] = BacktestEpisode(key, at, None, measurement.value or 0.0, None)
+            elif key in firing and not fires:
                 yield replace(firing.pop(key), resolved_at=at)
     yield from firing.values()
 
 
 def _finished_runs(runs: Sequence[HistoricalRun]) -> list[FinishedRun]:
-    """Decided ones, in the order of creation."""
-    known = [run for run in runs if run.completed_at is not None and run.outcome in _DECIDED]
+    """The decided runs, in the order of creation."""
+    decided = [run for run in runs if run.completed_at is not None and run.outcome in _DECIDED]
     return [
         FinishedRun(run.created_at, run.completed_at or 0.0, run.outcome == Outcome.FAILURE, run.duration_seconds)
-        for run in sorted(known, key=lambda run: (run.created_at, run.id))
+        for run in sorted(decided, key=lambda run: (run.created_at, run.id))
     ]
 
 
-def _key(rule: Rule, run: HistoricalRun) -> PlaceKey:
+def _key(rule: Rule, run: HistoricalRun) -> TargetKey:
     workflow = 0 if rule.per is RuleScope.REPOSITORY else run.workflow_id
     by_branch = rule.kind is RuleKind.CONSECUTIVE_FAILURES and not rule.default_branch
     return run.repository_id, workflow, (run.branch or "") if by_branch else ""
 
 
 def _target_episodes(
-    rule: Rule, key: PlaceKey, runs: Sequence[HistoricalRun], until: float
+    rule: Rule, key: TargetKey, runs: Sequence[HistoricalRun], until: float
 ) -> Iterator[BacktestEpisode]:
     tracker, firing = _tracker(rule), None
-    for at, event, run in sorted(_events(rule, runs, until), key=lambda each: (each[0], each[1], each[2].id)):
+    for at, event, run in sorted(_events(rule, runs, until), key=lambda item: (item[0], item[1], item[2].id)):
         if event == _ADD:
             tracker.add(run)
         else:
             tracker.expire(run, short_window=event == _EXPIRE_SHORT_WINDOW)
-        measure = tracker.measure(at)
-        fire = condition_met(rule, measure, firing=firing is not None)
-        if fire and firing is None:
-            firing = BacktestEpisode(key, at, None, measure.value or 0.0, run.id if event == _ADD else None)
-        elif firing and not fire:
+        measurement = tracker.measure(at)
+        fires = condition_met(rule, measurement, firing=firing is not None)
+        if fires and firing is None:
+            firing = BacktestEpisode(key, at, None, measurement.value or 0.0, run.id if event == _ADD else None)
+        elif firing and not fires:
             yield BacktestEpisode(key, firing.opened_at, at, firing.value, firing.run_id)
             firing = None
     if firing:
@@ -141,7 +143,8 @@ _EXPIRE_SHORT_WINDOW, _EXPIRE, _ADD = 0, 1, 2
 
 
 def _events(rule: Rule, runs: Sequence[HistoricalRun], until: float) -> Iterator[tuple[float, int, HistoricalRun]]:
-    """When a run becomes known, and when it leaves the windows; those of a stuck run are when it is late and over."""
+    """Times, events and runs: when a run enters and leaves the windows; of a stuck run, when it gets late and when it
+    ends."""
     if rule.kind is RuleKind.STUCK_RUN:
         yield from _stuck_run_events(rule, runs, until)
         return
@@ -166,12 +169,12 @@ def _stuck_run_events(
     rule: Rule, runs: Sequence[HistoricalRun], until: float
 ) -> Iterator[tuple[float, int, HistoricalRun]]:
     for run in runs:
-        late = (run.started_at or run.created_at) + rule.open_at
-        over = run.completed_at if run.outcome != Outcome.IN_PROGRESS else None
-        if late < until and (over is None or over > late):
-            yield late, _ADD, run
-            if over is not None and over < until:
-                yield over, _EXPIRE, run
+        late_at = (run.started_at or run.created_at) + rule.open_at
+        ended_at = run.completed_at if run.outcome != Outcome.IN_PROGRESS else None
+        if late_at < until and (ended_at is None or ended_at > late_at):
+            yield late_at, _ADD, run
+            if ended_at is not None and ended_at < until:
+                yield ended_at, _EXPIRE, run
 
 
 def _tracker(rule: Rule) -> ConditionTracker:
@@ -187,22 +190,22 @@ def _tracker(rule: Rule) -> ConditionTracker:
 
 
 class _ConsecutiveFailuresTracker:
-    """Failures created after the last success, as health.metrics.queries.branch_status counts them."""
+    """Failures created after the last success, as health.metrics.branch_status counts them."""
 
     def __init__(self) -> None:
-        self._passed = (float("-inf"), 0)
+        self._last_success = (float("-inf"), 0)
         self._failed: list[tuple[float, int]] = []
 
     def add(self, run: HistoricalRun) -> None:
-        place = (run.created_at, run.id)
+        position = (run.created_at, run.id)
         if run.outcome == Outcome.SUCCESS:
-            self._passed = max(self._passed, place)
-            del self._failed[: bisect_left(self._failed, self._passed)]
-        elif place > self._passed:
-            insort(self._failed, place)
+            self._last_success = max(self._last_success, position)
+            del self._failed[: bisect_left(self._failed, self._last_success)]
+        elif position > self._last_success:
+            insort(self._failed, position)
 
     def expire(self, run: HistoricalRun, *, short_window: bool) -> None:
-        """A run that failed has failed for good."""
+        """Does nothing: a streak has no window."""
 
     def measure(self, at: float) -> Measurement:
         return Measurement(float(len(self._failed)), len(self._failed))
@@ -214,16 +217,16 @@ class _RatioTracker:
     def __init__(self, rule: Rule) -> None:
         self._rule = rule
         self._decided = self._failed = self._flaky = 0
-        # Run id to whether it failed, of those in the short window.
+        # Whether each run in the short window failed, by run id.
         self._recent: dict[int, bool] = {}
         self._recent_failed = 0
         self._short = rule.effective_window / SHORT_WINDOW_DIVISOR
 
     def add(self, run: HistoricalRun) -> None:
         failed = run.outcome == Outcome.FAILURE
-        self._decided, self._failed, self._flaky = (
-            self._decided + 1, self._failed + failed, self._flaky + bool(run.flaky),
-        )  # fmt: skip
+        self._decided += 1
+        self._failed += failed
+        self._flaky += bool(run.flaky)
         if (run.completed_at or 0.0) < run.created_at + self._short:
             self._recent[run.id] = failed
             self._recent_failed += failed
@@ -232,9 +235,9 @@ class _RatioTracker:
         if short_window:
             self._recent_failed -= self._recent.pop(run.id)
             return
-        self._decided, self._failed, self._flaky = (
-            self._decided - 1, self._failed - (run.outcome == Outcome.FAILURE), self._flaky - bool(run.flaky),
-        )  # fmt: skip
+        self._decided -= 1
+        self._failed -= run.outcome == Outcome.FAILURE
+        self._flaky -= bool(run.flaky)
 
     def measure(self, at: float) -> Measurement:
         if not self._decided:
@@ -247,12 +250,6 @@ class _RatioTracker:
                 return burn_rate(self._rule, self._failed / self._decided, self._decided, recent)
             case _:
                 return Measurement(self._failed / self._decided, self._decided)
-
-
-def burn_rate(rule: Rule, rate: float, decided: int, recent_rate: float | None) -> Measurement:
-    """How many times as fast as allowed the budget is used up: failure rate ÷ (1 − objective)."""
-    recent = None if recent_rate is None else recent_rate / rule.budget
-    return Measurement(rate / rule.budget, decided, recent)
 
 
 class _QueueTimeTracker:
@@ -276,16 +273,16 @@ class _QueueTimeTracker:
 class _StuckRunTracker:
     def __init__(self, rule: Rule) -> None:
         self._rule = rule
-        self._going_on: dict[int, float] = {}
+        self._stuck: dict[int, float] = {}
 
     def add(self, run: HistoricalRun) -> None:
-        self._going_on[run.id] = run.started_at or run.created_at
+        self._stuck[run.id] = run.started_at or run.created_at
 
     def expire(self, run: HistoricalRun, *, short_window: bool) -> None:
-        self._going_on.pop(run.id, None)
+        self._stuck.pop(run.id, None)
 
     def measure(self, at: float) -> Measurement:
-        if not self._going_on:
+        if not self._stuck:
             return NO_DATA
-        # Not a hair below the threshold by rounding: it is late by being here.
-        return Measurement(max(at - min(self._going_on.values()), self._rule.open_at), len(self._going_on))
+        # A run is added when it reaches the threshold; rounding must not put it below.
+        return Measurement(max(at - min(self._stuck.values()), self._rule.open_at), len(self._stuck))

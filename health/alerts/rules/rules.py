@@ -1,7 +1,4 @@
-"""A rule: what is measured where, and from which value on somebody is told.
-
-ALERT_THRESHOLD, and the rule that it stands for.
-"""
+"""Alert rules: their fields and validation, and the built-in rule of ALERT_THRESHOLD. Pure."""
 
 import math
 import re
@@ -20,7 +17,7 @@ MIN_REPEAT, MAX_REPEAT = 300.0, 30 * 86400.0
 
 
 class InvalidRule(ValueError):
-    """`field` cannot be used as it is; the message says what is allowed."""
+    """`field` has an invalid value; the message says what is allowed."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -29,8 +26,9 @@ class InvalidRule(ValueError):
 
 @dataclass(frozen=True)
 class Rule:
-    """Times in seconds, shares from 0 to 1. `id` is null until it is stored. No `channels`: all that are configured.
-    `repeat_seconds` null: told once. What is null or empty otherwise is the kind's usual value."""
+    """Times are seconds, shares 0 to 1. `id` is null until the rule is stored. Without `channels` all configured ones
+    are used; without `repeat_seconds` an alert is notified once. Other fields that are null have the default of the
+    rule type."""
 
     name: str
     kind: RuleKind
@@ -55,14 +53,14 @@ class Rule:
 
     @property
     def resolve_threshold(self) -> float:
-        """It goes on firing while the value is at least this."""
+        """An alert goes on firing while the value is at least this."""
         if self.kind is RuleKind.CONSECUTIVE_FAILURES:
             return 1.0
         return self.close_at if self.close_at is not None else self.open_at * self.rule_type.resolve_ratio
 
     @property
     def effective_window(self) -> float:
-        """Seconds; 0 for a kind without one."""
+        """Seconds; 0 for a rule type without a window."""
         return self.window_seconds or self.rule_type.window or 0.0
 
     @property
@@ -72,12 +70,12 @@ class Rule:
 
     @property
     def budget(self) -> float:
-        """The share of decided runs that may fail."""
+        """The error budget: the share of decided runs that may fail."""
         return 1 - (self.objective or self.rule_type.objective or 0.0)
 
     @property
     def default_branch(self) -> bool:
-        """Is it about the default branch of each repository, whatever that is called?"""
+        """Whether the rule is about the default branch of each repository, whatever its name."""
         return not self.scope.branches and not self.rule_type.any_branch
 
     @property
@@ -96,7 +94,7 @@ class Rule:
 
 
 def validate_rule(rule: Rule) -> Rule:
-    """The rule with its text tidied; raises BadRule for the first thing that cannot be used."""
+    """The rule with normalised name and channels; raises InvalidRule for the first invalid field."""
     _check_name(rule.name)
     spec = RULE_TYPES[rule.kind]
     _check_range("open_at", rule.kind, rule.open_at, spec.min_threshold, spec.max_threshold)
@@ -138,10 +136,9 @@ def _check_close_at(rule: Rule, spec: RuleType) -> None:
 
 
 def _check_sample(rule: Rule, spec: RuleType) -> None:
-    for field, usual in (
-        ("window_seconds", spec.window), ("minimum", spec.default_min_samples), ("objective", spec.objective),
-    ):  # fmt: skip
-        if getattr(rule, field) is not None and usual is None:
+    defaults = {"window_seconds": spec.window, "minimum": spec.default_min_samples, "objective": spec.objective}
+    for field, default in defaults.items():
+        if getattr(rule, field) is not None and default is None:
             raise InvalidRule(field, "a rule of this kind has none; leave it out")
     if rule.window_seconds is not None and not MIN_WINDOW <= rule.window_seconds <= MAX_WINDOW:
         raise InvalidRule("window_seconds", "allowed are 600 seconds to 30 days")
@@ -152,11 +149,11 @@ def _check_sample(rule: Rule, spec: RuleType) -> None:
 
 
 def check_patterns(field: str, values: Sequence[str]) -> None:
-    """Raises BadRule."""
+    """Raises InvalidRule for too many, empty, too long or unprintable patterns."""
     if len(values) > targets.MAX_PATTERNS:
         raise InvalidRule(field, f"at most {targets.MAX_PATTERNS} patterns")
-    for each in values:
-        if not each.strip() or len(each) > targets.MAX_LENGTH or _CONTROL.search(each):
+    for pattern in values:
+        if not pattern.strip() or len(pattern) > targets.MAX_LENGTH or _CONTROL.search(pattern):
             raise InvalidRule(
                 field, f"a pattern is empty, longer than {targets.MAX_LENGTH} characters or not printable"
             )
@@ -167,7 +164,7 @@ BUILT_IN_NAME = "ALERT_THRESHOLD"
 
 @dataclass(frozen=True)
 class Threshold:
-    """`3`: that many failed runs in a row; `20%`: a failure rate over the last 24 h."""
+    """ALERT_THRESHOLD. `3`: failed runs in a row; `20%`: a failure rate over the last 24 h."""
 
     kind: RuleKind
     value: float
@@ -175,6 +172,7 @@ class Threshold:
 
 
 def parse_threshold(text: str) -> Threshold:
+    """Raises ValueError with a message that says what is allowed."""
     given = text.strip()
     if re.fullmatch(r"[1-9]\d{0,2}", given, re.ASCII):
         return Threshold(RuleKind.CONSECUTIVE_FAILURES, float(given), given)
@@ -188,7 +186,8 @@ def parse_threshold(text: str) -> Threshold:
 
 
 def built_in(threshold: Threshold) -> Rule:
-    """For the default branches of all repositories: each workflow by itself, or the rate of a whole repository."""
+    """The rule for the default branches of all repositories: failures in a row of each workflow, or the failure rate of
+    each repository."""
     rate = threshold.kind is RuleKind.FAILURE_RATE
     return Rule(
         name=BUILT_IN_NAME,

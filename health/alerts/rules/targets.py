@@ -1,6 +1,6 @@
-"""Shell-style patterns over names: `*`, `?`, `[abc]`; `*` matches slashes, too, so that `acme/*` is a whole owner.
+"""Targets of alerts, patterns that match them, and silences. Pure.
 
-Where an alert is, and the silences that cover it. Pure.
+Patterns are shell-style (`*`, `?`, `[abc]`); `*` also matches slashes, so that `acme/*` is all of an owner.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,15 +17,14 @@ MAX_PATTERNS = 50
 
 @dataclass(frozen=True)
 class Patterns:
-    """Patterns of one field are alternatives, fields narrow each other; an empty field does not narrow."""
+    """Patterns of one field are alternatives; a target must match every field. An empty field matches everything."""
 
     repos: tuple[str, ...] = ()
     workflows: tuple[str, ...] = ()
     branches: tuple[str, ...] = ()
 
     def match(self, repo: str, workflow: str | None, branch: str | None) -> bool:
-        """What is about a whole repository, or about several branches together, has no such name: only `*` and silence
-        of the field match it."""
+        """A null name (a whole repository, several branches together) matches only `*` and an empty field."""
         return (
             matches(self.repos, repo, ignore_case=True)
             and matches(self.workflows, workflow)
@@ -34,16 +33,18 @@ class Patterns:
 
 
 def matches(patterns: Sequence[str], name: str | None, *, ignore_case: bool = False) -> bool:
-    """`fold`: capitals do not count, as in the names of repositories."""
+    """Whether one of the patterns matches; none match everything. `ignore_case`: for names of repositories."""
     if not patterns or "*" in patterns:
         return True
     if name is None:
         return False
-    return any(fnmatchcase(*((name.lower(), each.lower()) if ignore_case else (name, each))) for each in patterns)
+    return any(
+        fnmatchcase(*((name.lower(), pattern.lower()) if ignore_case else (name, pattern))) for pattern in patterns
+    )
 
 
 def escape_pattern(name: str) -> str:
-    """The pattern that matches this name alone."""
+    """The pattern that matches only this name."""
     return escape(name)
 
 
@@ -52,8 +53,8 @@ MATCH_ALL = Patterns()
 
 @dataclass(frozen=True)
 class AlertTarget:
-    """`workflow` null: the whole repository. `branch` is the one it is about, null where it is about several together;
-    `own_branch`: other branches of the workflow have alerts of their own."""
+    """What an alert is about. `workflow` is null for a whole repository, `branch` for several branches together.
+    `per_branch`: other branches of the workflow have alerts of their own."""
 
     repository_id: int
     repo: str
@@ -62,8 +63,9 @@ class AlertTarget:
     branch: str | None = None
     per_branch: bool = False
 
-    def target(self, rule_id: int | None) -> str:
-        """At most one alert fires for it. The name of a default branch is no part of it: it may be changed."""
+    def key(self, rule_id: int | None) -> str:
+        """The key of rule and target, of which at most one alert fires. The name of a default branch is not part of it,
+        because it may change."""
         branch = self.branch if self.per_branch else None
         return f"{rule_id or 0}/{self.repository_id}/{self.workflow_id or 0}/{branch or ''}"
 
@@ -76,13 +78,14 @@ class AlertTarget:
 
     @property
     def label_with_preposition(self) -> str:
-        """Behind the name of a figure: of CI on main of acme/web, on main of acme/web, or of acme/web."""
+        """The label after the name of a figure: of CI on main of acme/web, on main of acme/web, or of acme/web."""
         return f"on {self.label}" if self.branch and not self.workflow else f"of {self.label}"
 
 
 @dataclass(frozen=True)
-class Quiet:
-    """A silence: no messages about what it matches, from `starts_at` up to `ends_at`."""
+class Silence:
+    """No notifications about the targets that it matches, from `starts_at` up to `ends_at`. `rule_id` null: any
+    rule."""
 
     id: int
     scope: Patterns
@@ -103,12 +106,12 @@ class Quiet:
 
 
 def silenced_until(
-    silences: Iterable[Quiet], rule_id: int | None, repo: str, workflow: str | None, branch: str | None, now: datetime
+    silences: Iterable[Silence], rule_id: int | None, repo: str, workflow: str | None, branch: str | None, now: datetime
 ) -> datetime | None:
-    """The latest end of those that hold now; null where none does."""
+    """The latest end of the active silences that cover the target; null if none does."""
     ends = (
-        each.ends_at
-        for each in silences
-        if each.state(now) is SilenceState.ACTIVE and each.covers(rule_id, repo, workflow, branch)
+        silence.ends_at
+        for silence in silences
+        if silence.state(now) is SilenceState.ACTIVE and silence.covers(rule_id, repo, workflow, branch)
     )
     return max(ends, default=None)

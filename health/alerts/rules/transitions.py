@@ -1,6 +1,7 @@
-"""What to do about a rule at a place, and why: as Prometheus Alertmanager's notify.DedupStage.needsUpdate. Pure.
+"""The state machine of alerts: whether a rule fires, the transition that follows, whether it is notified, and which
+transitions share a notification. Pure.
 
-Which news go out in one message: a storm is one message, not one for each place it hits. Pure.
+The transitions are modelled on Prometheus Alertmanager's notify.DedupStage.needsUpdate.
 """
 
 from collections import Counter
@@ -9,9 +10,37 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from db.enums import RuleKind
+from health.alerts.rules.formulas import Measurement
+from health.alerts.rules.rules import Rule
+
+
+def condition_met(rule: Rule, measurement: Measurement, *, firing: bool) -> bool:
+    """Whether the rule fires. Two thresholds, to open and to resolve, prevent flapping. With too small a sample nothing
+    opens, and what fires goes on while the value is above 0."""
+    if measurement.value is None:
+        return False
+    if measurement.sample_size < rule.min_samples:
+        return firing and measurement.value > 0
+    if rule.kind is RuleKind.ERROR_BUDGET:
+        return _burn_rate_exceeded(rule, measurement.value, measurement.short_window_value, firing=firing)
+    if firing:
+        return measurement.value >= rule.resolve_threshold
+    return measurement.significant and measurement.value >= rule.open_at
+
+
+def _burn_rate_exceeded(rule: Rule, long: float, short: float | None, *, firing: bool) -> bool:
+    """Both windows must exceed the limit: the long one shows that the burn is relevant, the short one that it continues
+    (Google, "The Site Reliability Workbook", chapter 5, "Multiwindow, Multi-Burn-Rate Alerts"). Without a decided run
+    in the short window nothing opens, and the long one decides alone what goes on."""
+    limit = rule.resolve_threshold if firing else rule.open_at
+    if short is None:
+        return firing and long >= limit
+    return long >= limit and short >= limit
+
 
 class Reason(StrEnum):
-    """FIRST, REPEAT and RESOLVED are news; whether people are told of them, `is_told` says."""
+    """What an evaluation decided about an alert. should_notify says whether FIRST, REPEAT and RESOLVED are notified."""
 
     NONE = "quiet"
     FIRST = "first"
@@ -22,8 +51,8 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class PreviousState:
-    """A firing alert as it stands. `told_at`: the last message that went out, null while there was none.
-    `was_silenced`: a silence held when it was looked at before."""
+    """A firing alert before the evaluation. `notified_at`: time of its last notification, null if there is none.
+    `was_silenced`: a silence was active at the last evaluation."""
 
     notified_at: datetime | None
     acknowledged: bool = False
@@ -38,8 +67,8 @@ def needs_update(
     silenced: bool = False,
     repeat: timedelta | None = None,
 ) -> Reason:
-    """`previous` is null where nothing fires yet, `repeat` where a rule tells once. Who acknowledged hears no more
-    until it is over; what fires on when a silence ends is told."""
+    """The transition of an alert. `previous` is null if no alert fires, `repeat` for a rule without repeats. An
+    acknowledged alert is not repeated; one that still fires when its silence ends is."""
     if previous is None:
         return Reason.FIRST if firing else Reason.NONE
     if not firing:
@@ -54,7 +83,7 @@ def needs_update(
 
 
 def should_notify(reason: Reason, previous: PreviousState | None, *, silenced: bool) -> bool:
-    """A recovery is told to those who were told of the alert."""
+    """Whether a notification is due. A resolution is notified only if the alert was."""
     if silenced:
         return False
     if reason is Reason.RESOLVED:
@@ -62,14 +91,14 @@ def should_notify(reason: Reason, previous: PreviousState | None, *, silenced: b
     return reason in (Reason.FIRST, Reason.REPEAT)
 
 
-# More than these of one rule in one evaluation are one message.
+# More alerts of one rule in one evaluation share a notification.
 GROUP_THRESHOLD = 4
 
 
 @dataclass(frozen=True)
 class AlertEvent:
-    """Of the alert `alert_id`. `group_id`: it was told together with others before; `cause`: what the failing jobs
-    have in common with those of other places, where that is known."""
+    """A change of an alert that is to be notified. `group_id`: the group in which it was notified before; `cause`: the
+    fingerprint of its error, which other targets may share, null if unknown."""
 
     alert_id: int
     rule_id: int
@@ -79,18 +108,19 @@ class AlertEvent:
 
 
 def group_events(events: Sequence[AlertEvent]) -> list[list[AlertEvent]]:
-    """What was told together stays together; what opens from one cause, and more than STORM of one rule and reason, is
-    told together. In the order of their first."""
-    bundles: dict[Hashable, list[AlertEvent]] = {}
-    many = Counter((each.rule_id, each.reason) for each in events)
-    causes = Counter((each.rule_id, each.reason, each.cause) for each in events)
-    for each in events:
-        place: Hashable = ("alone", each.alert_id)
-        if each.group_id is not None:
-            place = ("group", each.reason, each.group_id)
-        elif many[each.rule_id, each.reason] > GROUP_THRESHOLD:
-            place = ("storm", each.reason, each.rule_id)
-        elif each.cause and causes[each.rule_id, each.reason, each.cause] > 1:
-            place = ("cause", each.reason, each.rule_id, each.cause)
-        bundles.setdefault(place, []).append(each)
-    return list(bundles.values())
+    """Groups of events that share a notification, in the order of their first events. Alerts that were notified
+    together stay together; those with a common cause, and more than GROUP_THRESHOLD of one rule and reason, form a
+    group."""
+    groups: dict[Hashable, list[AlertEvent]] = {}
+    by_rule = Counter((event.rule_id, event.reason) for event in events)
+    by_cause = Counter((event.rule_id, event.reason, event.cause) for event in events)
+    for event in events:
+        key: Hashable = ("alone", event.alert_id)
+        if event.group_id is not None:
+            key = ("group", event.reason, event.group_id)
+        elif by_rule[event.rule_id, event.reason] > GROUP_THRESHOLD:
+            key = ("storm", event.reason, event.rule_id)
+        elif event.cause and by_cause[event.rule_id, event.reason, event.cause] > 1:
+            key = ("cause", event.reason, event.rule_id, event.cause)
+        groups.setdefault(key, []).append(event)
+    return list(groups.values())

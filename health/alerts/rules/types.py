@@ -1,5 +1,5 @@
-"""The kinds of rules: what each measures, its usual thresholds, and what can be set. UI, API and docs take the words
-from here."""
+"""The rule types: what each measures, its defaults and its settings. UI, API and docs take their texts from here.
+Pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,9 +24,9 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True)
 class RuleType:
-    """`close_share` of the threshold that opens is where it closes unless a rule says otherwise; `closes`: whether a
-    rule may say. `window` in seconds, `minimum` of what `sample` says: null where a rule has none. `any_branch`: a rule
-    that names no branch means all of them, not the default branch."""
+    """`resolve_ratio`: an alert resolves below this share of the threshold, unless the rule sets `close_at`, which
+    `allows_close_at` permits. `window` in seconds and `default_min_samples` in `sample_unit`; null: a rule of this type
+    has none. `any_branch`: a rule that names no branch is about all of them, not about the default branch."""
 
     label: str
     description: str
@@ -42,62 +42,143 @@ class RuleType:
     objective: float | None = None
     scopes: tuple[RuleScope, ...] = (RuleScope.WORKFLOW,)
     any_branch: bool = False
-    # Whether a rule may name branches; the others are about default branches.
+    # False: rules of this type are about default branches, or about all branches together.
     allows_branches: bool = True
-    # Seconds between two looks: what changes slowly and costs more is looked at less often.
+    # Seconds between two evaluations; longer where the value changes slowly and its queries cost more.
     evaluation_interval: float = 0.0
 
 
 RULE_TYPES: dict[RuleKind, RuleType] = {
     RuleKind.CONSECUTIVE_FAILURES: RuleType(
-        "Failed runs in a row", "The last decided runs of a workflow on a branch all failed; closes with the next "
-        "success", Unit.RUNS, 3, 1, 999, allows_close_at=False,
+        "Failed runs in a row",
+        "The last decided runs of a workflow on a branch all failed; closes with the next success",
+        Unit.RUNS,
+        3,
+        1,
+        999,
+        allows_close_at=False,
     ),
     RuleKind.FAILURE_RATE: RuleType(
-        "Failure rate", "Failed ÷ decided runs created in the window", Unit.SHARE, 0.2, 0.0001, 1.0, window=_DAY,
-        default_min_samples=5, scopes=_WORKFLOW_OR_REPOSITORY,
+        "Failure rate",
+        "Failed ÷ decided runs created in the window",
+        Unit.SHARE,
+        0.2,
+        0.0001,
+        1.0,
+        window=_DAY,
+        default_min_samples=5,
+        scopes=_WORKFLOW_OR_REPOSITORY,
     ),
     RuleKind.SUCCESS_REGRESSION: RuleType(
-        "Success regression", "The success rate of the last 7, 14 or 21 days is worse than that of the days before by "
-        "so many points, and not by chance (Fisher's exact test, among all workflows)", Unit.SHARE, MIN_DROP, 0.01, 1.0,
-        resolve_ratio=0.5, default_min_samples=MIN_STREAKS, sample_unit="streaks of failures", allows_branches=False, evaluation_interval=300,
+        "Success regression",
+        "The success rate of the last 7, 14 or 21 days is worse than that of the days before by "
+        "so many points, and not by chance (Fisher's exact test, among all workflows)",
+        Unit.SHARE,
+        MIN_DROP,
+        0.01,
+        1.0,
+        resolve_ratio=0.5,
+        default_min_samples=MIN_STREAKS,
+        sample_unit="streaks of failures",
+        allows_branches=False,
+        evaluation_interval=300,
     ),
     RuleKind.DURATION_REGRESSION: RuleType(
-        "Duration regression", "Runs take longer since one of them, by at least this share and a minute",
-        Unit.SHARE, MIN_INCREASE, MIN_INCREASE, 100.0, resolve_ratio=0.5, allows_branches=False, evaluation_interval=300,
+        "Duration regression",
+        "Runs take longer since one of them, by at least this share and a minute",
+        Unit.SHARE,
+        MIN_INCREASE,
+        MIN_INCREASE,
+        100.0,
+        resolve_ratio=0.5,
+        allows_branches=False,
+        evaluation_interval=300,
     ),
     RuleKind.QUEUE_TIME: RuleType(
-        "Queue time", "The 95th percentile of the waits of jobs queued in the window, of the runner label whose jobs "
-        "waited longest; opens when a quarter of them waited so long", Unit.SECONDS, 10 * _MINUTE, 1, 7 * _DAY,
-        window=_HOUR, default_min_samples=5, sample_unit="jobs", scopes=_WORKFLOW_OR_REPOSITORY, any_branch=True, evaluation_interval=30,
+        "Queue time",
+        "The 95th percentile of the waits of jobs queued in the window, of the runner label whose jobs "
+        "waited longest; opens when a quarter of them waited so long",
+        Unit.SECONDS,
+        10 * _MINUTE,
+        1,
+        7 * _DAY,
+        window=_HOUR,
+        default_min_samples=5,
+        sample_unit="jobs",
+        scopes=_WORKFLOW_OR_REPOSITORY,
+        any_branch=True,
+        evaluation_interval=30,
     ),
     RuleKind.STUCK_RUN: RuleType(
-        "Stuck run", "A run has not ended this long after it started", Unit.SECONDS, 2 * _HOUR, _MINUTE, 35 * _DAY,
-        resolve_ratio=1.0, allows_close_at=False, any_branch=True, evaluation_interval=30,
+        "Stuck run",
+        "A run has not ended this long after it started",
+        Unit.SECONDS,
+        2 * _HOUR,
+        _MINUTE,
+        35 * _DAY,
+        resolve_ratio=1.0,
+        allows_close_at=False,
+        any_branch=True,
+        evaluation_interval=30,
     ),
     RuleKind.MISSING_RUN: RuleType(
-        "Missing scheduled run", "A run that `on.schedule` promises did not come within this time", Unit.SECONDS,
-        _HOUR, 10 * _MINUTE, 7 * _DAY, resolve_ratio=1.0, allows_close_at=False, allows_branches=False, evaluation_interval=60,
+        "Missing scheduled run",
+        "A run that `on.schedule` promises did not come within this time",
+        Unit.SECONDS,
+        _HOUR,
+        10 * _MINUTE,
+        7 * _DAY,
+        resolve_ratio=1.0,
+        allows_close_at=False,
+        allows_branches=False,
+        evaluation_interval=60,
     ),
     RuleKind.FLAKY_RATE: RuleType(
-        "Flaky runs", "Runs that failed and then passed when run again ÷ decided runs created in the window",
-        Unit.SHARE, 0.05, 0.001, 1.0, window=14 * _DAY, default_min_samples=3, sample_unit="flaky runs", any_branch=True, evaluation_interval=300,
+        "Flaky runs",
+        "Runs that failed and then passed when run again ÷ decided runs created in the window",
+        Unit.SHARE,
+        0.05,
+        0.001,
+        1.0,
+        window=14 * _DAY,
+        default_min_samples=3,
+        sample_unit="flaky runs",
+        any_branch=True,
+        evaluation_interval=300,
     ),
     RuleKind.ERROR_BUDGET: RuleType(
-        "Error-budget burn", "Failures use up the error budget so many times as fast as the objective allows, over the "
-        "window and over its last twelfth", Unit.FACTOR, 6, 0.1, 1000, window=6 * _HOUR, default_min_samples=10, objective=0.9,
-        scopes=_WORKFLOW_OR_REPOSITORY, evaluation_interval=30,
+        "Error-budget burn",
+        "Failures use up the error budget so many times as fast as the objective allows, over the "
+        "window and over its last twelfth",
+        Unit.FACTOR,
+        6,
+        0.1,
+        1000,
+        window=6 * _HOUR,
+        default_min_samples=10,
+        objective=0.9,
+        scopes=_WORKFLOW_OR_REPOSITORY,
+        evaluation_interval=30,
     ),
     RuleKind.COLLECTOR_STALE: RuleType(
-        "Stale data", "A repository was not read for this long, so that its alerts may be late", Unit.SECONDS, _HOUR,
-        5 * _MINUTE, 30 * _DAY, resolve_ratio=1.0, allows_close_at=False, scopes=(RuleScope.REPOSITORY,), any_branch=True,
-        allows_branches=False, evaluation_interval=30,
+        "Stale data",
+        "A repository was not read for this long, so that its alerts may be late",
+        Unit.SECONDS,
+        _HOUR,
+        5 * _MINUTE,
+        30 * _DAY,
+        resolve_ratio=1.0,
+        allows_close_at=False,
+        scopes=(RuleScope.REPOSITORY,),
+        any_branch=True,
+        allows_branches=False,
+        evaluation_interval=30,
     ),
-}  # fmt: skip
+}
 
 
 def format_value(kind: RuleKind, value: float) -> str:
-    """A value of this kind for people: 3, 20%, 10m 00s, 6×."""
+    """A value in the unit of the rule type: 3, 20%, 10m 00s, 6×."""
     match RULE_TYPES[kind].unit:
         case Unit.RUNS:
             return f"{value:g}"

@@ -1,9 +1,9 @@
-"""Reading alerts and their deliveries."""
+"""Queries of alerts and their notifications."""
 
 import base64
 import binascii
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,14 +13,17 @@ from sqlalchemy.orm import Session
 from db.enums import AlertState, DeliveryState
 from db.models import Alert, Notification, Repository, Workflow
 from db.runs.run_queries import InvalidCursor
+from health.alerts.rules.detail import AlertDetail
+from health.alerts.rules.targets import AlertTarget
 
-# Of one alert, in a list of alerts.
+# Notifications of one alert in a list of alerts.
 MAX_DELIVERIES = 100
 
 
 @dataclass(frozen=True)
 class NotificationRow:
-    """`note`: what went wrong with a message that was taken. `folded_into`: the message that brought its news."""
+    """`note`: a problem with a notification that was accepted. `merged_into`: the notification that contains this
+    one."""
 
     id: int
     channel: str
@@ -36,8 +39,8 @@ class NotificationRow:
 
 @dataclass(frozen=True)
 class AlertRow:
-    """`rule` is the kind. `state`: see AlertState. `told_at`: the last message, null while there was none.
-    `deliveries`: the newest of `deliveries_total`."""
+    """`rule` is the rule type, `target` the key of rule and target (AlertTarget.key). `notified_at`: time of the last
+    notification, null if there is none. `deliveries`: the newest of `deliveries_total`."""
 
     id: int
     repository_id: int
@@ -60,14 +63,22 @@ class AlertRow:
     silenced_until: datetime | None
     group_id: int | None
     target: str
-    detail: dict[str, Any]
+    detail: AlertDetail
     deliveries: list[NotificationRow]
     deliveries_total: int = 0
+
+    @property
+    def alert_target(self) -> AlertTarget:
+        target = AlertTarget(
+            self.repository_id, self.repo, self.workflow_id, self.workflow, self.branch, per_branch=True
+        )
+        per_branch = self.branch is not None and self.target == target.key(self.rule_id)
+        return target if per_branch else replace(target, per_branch=False)
 
 
 @dataclass(frozen=True)
 class AlertFilter:
-    """Values of one field are alternatives, fields narrow each other; an empty field does not filter."""
+    """Values of one field are alternatives; an alert must match every field. An empty field does not filter."""
 
     states: tuple[str, ...] = ()
     repos: tuple[str, ...] = ()
@@ -78,7 +89,7 @@ class AlertFilter:
 
 @dataclass(frozen=True)
 class AlertPage:
-    """`next` continues after the last item; null at the end."""
+    """`next`: cursor of the next page; null at the end."""
 
     items: list[AlertRow]
     next: str | None
@@ -86,7 +97,7 @@ class AlertPage:
 
 @dataclass(frozen=True)
 class DeadNotification:
-    """A message that nobody got. A test is about no alert and no repository."""
+    """A notification that was given up. `alert_id` and `repo` are null for a test message."""
 
     id: int
     alert_id: int | None
@@ -99,9 +110,9 @@ class DeadNotification:
     subject: str
 
 
-# What still fires stands first.
-# Messages given up that a page lists.
+# Notifications given up that a page lists.
 MAX_DEAD = 50
+# Firing alerts are listed first.
 _OPEN = case((Alert.state == AlertState.FIRING, 1), else_=0)
 _ORDER = (_OPEN, Alert.opened_at, Alert.id)
 
@@ -109,7 +120,7 @@ _ORDER = (_OPEN, Alert.opened_at, Alert.id)
 def list_alerts(
     session: Session, *, states: Sequence[str] = (), repos: Sequence[str] = (), limit: int = 100
 ) -> list[AlertRow]:
-    """Newest first. `states` are the stored ones, firing and resolved. Without `repos`: of those monitored now."""
+    """Alerts, newest first. `states` are the stored ones, firing and resolved. Without `repos`: of monitored ones."""
     query = _select().order_by(Alert.opened_at.desc(), Alert.id.desc()).limit(limit)
     if states:
         query = query.where(Alert.state.in_(list(states)))
@@ -117,7 +128,7 @@ def list_alerts(
 
 
 def firing_alerts(session: Session) -> list[AlertRow]:
-    """All of those monitored now, without their messages: a rule that repeats itself writes thousands of them."""
+    """All firing alerts of monitored repositories, without notifications: repeats may be thousands."""
     query = (
         _select()
         .where(Alert.state == AlertState.FIRING, _in_repositories(()))
@@ -130,7 +141,7 @@ def firing_alerts(session: Session) -> list[AlertRow]:
 def alert_page(
     session: Session, filters: AlertFilter, now: datetime, *, limit: int = 100, cursor: str | None = None
 ) -> AlertPage:
-    """Those that fire first, then the newest."""
+    """One page of alerts: firing ones first, then the newest. Raises InvalidCursor."""
     query = (
         _select()
         .where(*_filter_conditions(filters, now))
@@ -153,16 +164,21 @@ def alerts_of_group(session: Session, group_id: int, now: datetime) -> list[Aler
 
 
 def count_episodes(session: Session, alert_id: int, since: datetime) -> int:
-    """How often the same rule opened at the same place since then."""
+    """How often alerts of the same rule and target opened since then."""
     one = select(Alert.repository_id, Alert.rule, Alert.target).where(Alert.id == alert_id).subquery()
-    query = select(func.count()).select_from(Alert).join(
-        one, (Alert.repository_id == one.c.repository_id) & (Alert.rule == one.c.rule) & (Alert.target == one.c.target)
-    )  # fmt: skip
+    query = (
+        select(func.count())
+        .select_from(Alert)
+        .join(
+            one,
+            (Alert.repository_id == one.c.repository_id) & (Alert.rule == one.c.rule) & (Alert.target == one.c.target),
+        )
+    )
     return int(session.scalar(query.where(Alert.opened_at >= since)) or 0)
 
 
 def count_alerts(session: Session, now: datetime) -> dict[AlertState, int]:
-    """Of monitored repositories, by the state that is shown."""
+    """Counts of the alerts of monitored repositories by the state that is shown."""
     counts = [func.sum(case((_state_condition(state, now), 1), else_=0)) for state in AlertState]
     query = select(*counts).select_from(Alert).join(Repository, Repository.id == Alert.repository_id)
     row = session.execute(query.where(Repository.monitored)).one()
@@ -170,7 +186,7 @@ def count_alerts(session: Session, now: datetime) -> dict[AlertState, int]:
 
 
 def dead_notifications(session: Session, since: datetime, *, limit: int = MAX_DEAD) -> list[DeadNotification]:
-    """Messages given up since then, newest first."""
+    """Notifications created since then and given up, newest first."""
     query = (
         select(Notification, Repository.full_name)
         .join(Alert, Alert.id == Notification.alert_id, isouter=True)
@@ -180,19 +196,28 @@ def dead_notifications(session: Session, since: datetime, *, limit: int = MAX_DE
         .limit(limit)
     )
     return [
-        DeadNotification(row.id, row.alert_id, repo, row.channel, row.reason, row.tries, row.created_at, row.error,
-                     str(row.message.get("subject", "")))
+        DeadNotification(
+            row.id,
+            row.alert_id,
+            repo,
+            row.channel,
+            row.reason,
+            row.tries,
+            row.created_at,
+            row.error,
+            str(row.message.get("subject", "")),
+        )
         for row, repo in session.execute(query)
-    ]  # fmt: skip
+    ]
 
 
 def latest_test_notifications(session: Session) -> dict[str, NotificationRow]:
-    """The last test message of each channel."""
+    """The latest test message of each channel."""
     query = select(Notification).where(Notification.alert_id.is_(None)).order_by(Notification.id.desc()).limit(50)
-    found: dict[str, NotificationRow] = {}
+    latest: dict[str, NotificationRow] = {}
     for row in session.scalars(query.execution_options(populate_existing=True)):
-        found.setdefault(row.channel, _delivery(row))
-    return found
+        latest.setdefault(row.channel, _delivery(row))
+    return latest
 
 
 def _select() -> Select[Any]:
@@ -206,18 +231,18 @@ def _in_repositories(repos: Collection[str]) -> ColumnElement[bool]:
     return Repository.full_name.in_(list(repos)) if repos else Repository.monitored.is_(True)
 
 
-def _filter_conditions(asked: AlertFilter, now: datetime) -> list[ColumnElement[bool]]:
-    found = [_in_repositories(asked.repos)]
-    if asked.states:
-        found.append(or_(*(_state_condition(AlertState(state), now) for state in asked.states)))
+def _filter_conditions(filters: AlertFilter, now: datetime) -> list[ColumnElement[bool]]:
+    conditions = [_in_repositories(filters.repos)]
+    if filters.states:
+        conditions.append(or_(*(_state_condition(AlertState(state), now) for state in filters.states)))
     for column, values in (
-        (Workflow.name, asked.workflows),
-        (Alert.severity, asked.severities),
-        (Alert.rule_id, asked.rule_ids),
+        (Workflow.name, filters.workflows),
+        (Alert.severity, filters.severities),
+        (Alert.rule_id, filters.rule_ids),
     ):
         if values:
-            found.append(column.in_(values))
-    return found
+            conditions.append(column.in_(values))
+    return conditions
 
 
 def _state_condition(state: AlertState, now: datetime) -> ColumnElement[bool]:
@@ -235,14 +260,14 @@ def _state_condition(state: AlertState, now: datetime) -> ColumnElement[bool]:
 
 
 def _rows(session: Session, query: Select[Any], now: datetime | None) -> list[AlertRow]:
-    found = session.execute(query.execution_options(populate_existing=True)).all()
-    deliveries = _deliveries(session, [alert.id for alert, _, _ in found])
-    return [_row(alert, repo, workflow, *deliveries.get(alert.id, ([], 0)), now) for alert, repo, workflow in found]
+    rows = session.execute(query.execution_options(populate_existing=True)).all()
+    deliveries = _deliveries(session, [alert.id for alert, _, _ in rows])
+    return [_row(alert, repo, workflow, *deliveries.get(alert.id, ([], 0)), now) for alert, repo, workflow in rows]
 
 
 def _deliveries(session: Session, alert_ids: list[int]) -> dict[int, tuple[list[NotificationRow], int]]:
-    """Of each alert the newest, oldest first, and how many there are: an alert that fires for months is repeated all
-    the time."""
+    """The newest notifications of each alert, oldest first, and the number of all. Both are bounded per alert, because
+    an alert that fires for months has thousands of repeats."""
     columns: list[Any] = [getattr(Notification, name) for name in NotificationRow.__dataclass_fields__]
     total = func.count().over(partition_by=Notification.alert_id).label("total")
     newer = func.row_number().over(partition_by=Notification.alert_id, order_by=Notification.id.desc()).label("newer")
@@ -250,35 +275,58 @@ def _deliveries(session: Session, alert_ids: list[int]) -> dict[int, tuple[list[
         select(Notification.alert_id, total, newer, *columns).where(Notification.alert_id.in_(alert_ids)).subquery().c
     )
     query = select(listed.alert_id, listed.total, *(listed[column.key] for column in columns))
-    found: dict[int, tuple[list[NotificationRow], int]] = {}
+    deliveries: dict[int, tuple[list[NotificationRow], int]] = {}
     for row in session.execute(query.where(listed.newer <= MAX_DELIVERIES).order_by(listed.id)):
-        found.setdefault(row[0] or 0, ([], row[1]))[0].append(NotificationRow(*row[2:]))
-    return found
+        deliveries.setdefault(row[0] or 0, ([], row[1]))[0].append(NotificationRow(*row[2:]))
+    return deliveries
 
 
 def _delivery(row: Notification) -> NotificationRow:
     return NotificationRow(
-        row.id, row.channel, row.reason, row.state, row.tries, row.created_at, row.sent_at, row.error, row.note,
+        row.id,
+        row.channel,
+        row.reason,
+        row.state,
+        row.tries,
+        row.created_at,
+        row.sent_at,
+        row.error,
+        row.note,
         row.merged_into,
-    )  # fmt: skip
+    )
 
 
 def _row(
     alert: Alert, repo: str, workflow: str | None, deliveries: list[NotificationRow], number: int, now: datetime | None
 ) -> AlertRow:
+    detail = AlertDetail.from_dict(alert.detail)
     return AlertRow(
-        alert.id, alert.repository_id, alert.workflow_id, repo, workflow, alert.branch or _branch(alert.detail),
-        alert.rule, alert.rule_id, alert.rule_name, alert.severity, alert.threshold, _state(alert, now),
-        alert.opened_at, alert.resolved_at, alert.notified_at, alert.acknowledged_at, alert.acknowledged_by,
-        alert.acknowledged_comment, alert.silenced_until, alert.group_id, alert.target, dict(alert.detail), deliveries,
-        number,
-    )  # fmt: skip
-
-
-def _branch(detail: dict[str, Any]) -> str | None:
-    """Alerts of an older version have it only there."""
-    found = detail.get("branch")
-    return found if isinstance(found, str) else None
+        id=alert.id,
+        repository_id=alert.repository_id,
+        workflow_id=alert.workflow_id,
+        repo=repo,
+        workflow=workflow,
+        # Versions before the column `branch` stored it only in the detail.
+        branch=alert.branch or detail.branch,
+        rule=alert.rule,
+        rule_id=alert.rule_id,
+        rule_name=alert.rule_name,
+        severity=alert.severity,
+        threshold=alert.threshold,
+        state=_state(alert, now),
+        opened_at=alert.opened_at,
+        resolved_at=alert.resolved_at,
+        notified_at=alert.notified_at,
+        acknowledged_at=alert.acknowledged_at,
+        acknowledged_by=alert.acknowledged_by,
+        acknowledged_comment=alert.acknowledged_comment,
+        silenced_until=alert.silenced_until,
+        group_id=alert.group_id,
+        target=alert.target,
+        detail=detail,
+        deliveries=deliveries,
+        deliveries_total=number,
+    )
 
 
 def _state(alert: Alert, now: datetime | None) -> AlertState:
@@ -290,17 +338,17 @@ def _state(alert: Alert, now: datetime | None) -> AlertState:
 
 
 def _encode(row: AlertRow) -> str:
-    fires = int(row.state != AlertState.RESOLVED)
-    return base64.urlsafe_b64encode(f"{fires}|{row.opened_at.isoformat()}|{row.id}".encode()).decode().rstrip("=")
+    firing = int(row.state != AlertState.RESOLVED)
+    return base64.urlsafe_b64encode(f"{firing}|{row.opened_at.isoformat()}|{row.id}".encode()).decode().rstrip("=")
 
 
 def _decode(cursor: str) -> tuple[int, datetime, int]:
     try:
         plain = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-        fires, opened_at, alert_id = plain.split("|")
-        place = int(fires), datetime.fromisoformat(opened_at), int(alert_id)
+        firing, opened_at, alert_id = plain.split("|")
+        position = int(firing), datetime.fromisoformat(opened_at), int(alert_id)
     except (ValueError, binascii.Error):
         raise InvalidCursor("cursor is not one that this API gave; start again without it") from None
-    if place[0] not in (0, 1) or place[1].tzinfo is None or not 0 <= place[2] < 2**63:
+    if position[0] not in (0, 1) or position[1].tzinfo is None or not 0 <= position[2] < 2**63:
         raise InvalidCursor("cursor is not one that this API gave; start again without it")
-    return place
+    return position

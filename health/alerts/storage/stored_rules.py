@@ -1,8 +1,6 @@
-"""Reading the rules of alerts, and silences.
+"""Stored alert rules: queries and writes."""
 
-Writing the rules of alerts.
-"""
-
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,12 +9,13 @@ from sqlalchemy.orm import Session
 
 from db.enums import AlertState, RuleKind, RuleScope, Severity
 from db.models import Alert, AlertRule, AlertSilence
+from health.alerts.rules.detail import AlertDetail
 from health.alerts.rules.rules import Rule
-from health.alerts.rules.targets import Patterns, Quiet
+from health.alerts.rules.targets import Patterns
 
 
 def list_rules(session: Session) -> list[Rule]:
-    """The built-in one first, then by name."""
+    """All rules, the built-in rule first, then by name."""
     query = select(AlertRule).order_by(AlertRule.built_in.desc(), AlertRule.name, AlertRule.id)
     return [_rule(row) for row in session.scalars(query.execution_options(populate_existing=True))]
 
@@ -24,19 +23,6 @@ def list_rules(session: Session) -> list[Rule]:
 def get_rule(session: Session, rule_id: int) -> Rule | None:
     row = session.get(AlertRule, rule_id, populate_existing=True)
     return _rule(row) if row else None
-
-
-def list_silences(session: Session, *, not_ended_at: datetime | None = None, limit: int = 500) -> list[Quiet]:
-    """The latest end first. With `not_ended_at` only those that end after it."""
-    query = select(AlertSilence).order_by(AlertSilence.ends_at.desc(), AlertSilence.id.desc()).limit(limit)
-    if not_ended_at:
-        query = query.where(AlertSilence.ends_at > not_ended_at)
-    return [_silence(row) for row in session.scalars(query.execution_options(populate_existing=True))]
-
-
-def get_silence(session: Session, silence_id: int) -> Quiet | None:
-    row = session.get(AlertSilence, silence_id, populate_existing=True)
-    return _silence(row) if row else None
 
 
 def _rule(row: AlertRule) -> Rule:
@@ -60,17 +46,12 @@ def _rule(row: AlertRule) -> Rule:
     )
 
 
-def _silence(row: AlertSilence) -> Quiet:
-    scope = Patterns(tuple(row.repos), tuple(row.workflows), tuple(row.branches))
-    return Quiet(row.id, scope, row.rule_id, row.starts_at, row.ends_at, row.comment, row.author, row.created_at)
-
-
 class BuiltInRuleError(ValueError):
-    """What ALERT_THRESHOLD says cannot be changed here; one line for people."""
+    """A change of the built-in rule that only ALERT_THRESHOLD can make; the message is one line."""
 
 
 def add_rule(session: Session, rule: Rule, now: datetime) -> int:
-    """A checked rule."""
+    """Stores a validated rule and returns its id."""
     row = AlertRule(**_values(rule), built_in=rule.built_in, created_at=now, updated_at=now)
     session.add(row)
     session.flush()
@@ -78,18 +59,18 @@ def add_rule(session: Session, rule: Rule, now: datetime) -> int:
 
 
 def update_rule(session: Session, rule_id: int, rule: Rule, now: datetime) -> bool:
-    """False where there is no such rule (any more). Of the built-in one only what ALERT_THRESHOLD does not say."""
+    """False if the rule does not exist. Raises BuiltInRuleError for a field that ALERT_THRESHOLD sets."""
     row = session.get(AlertRule, rule_id, with_for_update=True)
     if row is None:
         return False
     values = _values(rule)
     if row.built_in:
-        kept = ("severity", "channels", "repeat_seconds", "enabled")
-        fixed = [name for name, value in values.items() if name not in kept and getattr(row, name) != value]
+        editable = ("severity", "channels", "repeat_seconds", "enabled")
+        fixed = [name for name, value in values.items() if name not in editable and getattr(row, name) != value]
         if fixed:
             raise BuiltInRuleError(
-                f"{', '.join(fixed)}: the built-in rule is what ALERT_THRESHOLD says; only {', '.join(kept)} can be "
-                "changed. Set ALERT_THRESHOLD, or make a rule of your own."
+                f"{', '.join(fixed)}: ALERT_THRESHOLD sets these fields of the built-in rule; only "
+                f"{', '.join(editable)} can be changed. Set ALERT_THRESHOLD, or create another rule."
             )
     for name, value in values.items():
         setattr(row, name, value)
@@ -99,16 +80,17 @@ def update_rule(session: Session, rule_id: int, rule: Rule, now: datetime) -> bo
 
 
 def delete_rule(session: Session, rule_id: int, now: datetime) -> bool:
-    """Its alerts stay as history, what still fires is closed without a message. False where there is no such rule."""
+    """Deletes a rule. Its alerts stay as history; those that fire are resolved without a notification. False if the
+    rule does not exist; raises BuiltInRuleError for the built-in rule."""
     row = session.get(AlertRule, rule_id, with_for_update=True)
     if row is None:
         return False
     if row.built_in:
-        raise BuiltInRuleError("The built-in rule cannot be deleted; switch it off, or set ALERT_THRESHOLD.")
+        raise BuiltInRuleError("The built-in rule cannot be deleted; disable it, or set ALERT_THRESHOLD.")
     firing = select(Alert).where(Alert.rule_id == rule_id, Alert.state == AlertState.FIRING)
     for alert in session.scalars(firing):
         alert.state, alert.resolved_at = AlertState.RESOLVED, now
-        alert.detail = {**alert.detail, "reason": "the rule was deleted"}
+        alert.detail = replace(AlertDetail.from_dict(alert.detail), reason="the rule was deleted").to_dict()
     session.execute(update(Alert).where(Alert.rule_id == rule_id).values(rule_id=None))
     session.execute(delete(AlertSilence).where(AlertSilence.rule_id == rule_id))
     session.delete(row)
@@ -117,7 +99,7 @@ def delete_rule(session: Session, rule_id: int, now: datetime) -> bool:
 
 
 def sync_built_in_rule(session: Session, rule: Rule, now: datetime) -> int:
-    """Brings the stored built-in rule to what ALERT_THRESHOLD says now; what else was set of it stays. Its id."""
+    """Updates the stored built-in rule from ALERT_THRESHOLD, keeps its other settings and returns its id."""
     row = session.scalar(select(AlertRule).where(AlertRule.built_in))
     if row is None:
         return add_rule(session, rule, now)
@@ -132,9 +114,19 @@ def sync_built_in_rule(session: Session, rule: Rule, now: datetime) -> int:
 
 def _values(rule: Rule) -> dict[str, Any]:
     return {
-        "name": rule.name, "kind": rule.kind, "open_at": float(rule.open_at), "close_at": rule.close_at,
-        "window_seconds": rule.window_seconds, "minimum": rule.minimum, "objective": rule.objective, "per": rule.per,
-        "repos": list(rule.scope.repos), "workflows": list(rule.scope.workflows),
-        "branches": list(rule.scope.branches), "severity": rule.severity, "channels": list(rule.channels),
-        "repeat_seconds": rule.repeat_seconds, "enabled": rule.enabled,
-    }  # fmt: skip
+        "name": rule.name,
+        "kind": rule.kind,
+        "open_at": float(rule.open_at),
+        "close_at": rule.close_at,
+        "window_seconds": rule.window_seconds,
+        "minimum": rule.minimum,
+        "objective": rule.objective,
+        "per": rule.per,
+        "repos": list(rule.scope.repos),
+        "workflows": list(rule.scope.workflows),
+        "branches": list(rule.scope.branches),
+        "severity": rule.severity,
+        "channels": list(rule.channels),
+        "repeat_seconds": rule.repeat_seconds,
+        "enabled": rule.enabled,
+    }

@@ -1,4 +1,4 @@
-"""Which jobs and steps changed most at a moment. Pure."""
+"""Jobs and steps whose durations changed most at a given time. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,14 +12,15 @@ from db.enums import Outcome
 from health.metrics.definitions.distribution import percentile
 from health.metrics.definitions.job_figures import JobFact, StepFact
 
-# Medians of fewer on a side say little: the change is null.
+# Runs before and after that a change of medians needs.
 MIN_RUNS = 5
+# Parts of the window for the trend.
 _BINS = 16
 
 
 class DurationSample(NamedTuple):
-    """How long a job, or a step of it, took once; `step` is empty for the job itself. `late`: in a run that was created
-    since the change, whenever the job began."""
+    """The duration of one job or step; `step` is empty for the job itself. `after_change`: its run was created after
+    the change, whenever the job started."""
 
     job: str
     step: str
@@ -30,8 +31,9 @@ class DurationSample(NamedTuple):
 
 @dataclass(frozen=True)
 class DurationDelta:
-    """Medians in seconds, null where it did not run; `delta` of them, null with fewer than LEAST runs on a side.
-    `trend`: the median of each sixteenth of the window, oldest first, null where nothing ran."""
+    """Median durations of a job or step in seconds, null where it did not run. `delta` is their difference, null with
+    fewer than MIN_RUNS runs before or after. `trend` has the median of each sixteenth of the window, oldest first, null
+    where nothing ran."""
 
     job: str
     step: str
@@ -44,19 +46,25 @@ class DurationDelta:
 
     @property
     def change(self) -> float | None:
-        """Relative to before: 0.25 is a quarter slower."""
+        """The change relative to `before`: 0.25 is a quarter slower."""
         return self.delta / self.before if self.delta is not None and self.before else None
 
 
 def job_samples(facts: Iterable[JobFact], *, after_change: bool) -> Iterator[DurationSample]:
-    """Of jobs that succeeded: failures end early."""
+    """Yields the durations of jobs that succeeded; failures end early."""
     for fact in facts:
-        own = not fact.copied and not fact.phantom
-        if own and fact.started_at and fact.duration_seconds is not None and _succeeded(fact.status, fact.conclusion):
+        is_own = not fact.copied and not fact.phantom
+        if (
+            is_own
+            and fact.started_at
+            and fact.duration_seconds is not None
+            and _succeeded(fact.status, fact.conclusion)
+        ):
             yield DurationSample(fact.name, "", fact.started_at, fact.duration_seconds, after_change)
 
 
 def step_samples(facts: Iterable[StepFact], *, after_change: bool) -> Iterator[DurationSample]:
+    """Yields the durations of steps that succeeded."""
     for fact in facts:
         if fact.copied or fact.phantom:
             continue
@@ -68,12 +76,12 @@ def step_samples(facts: Iterable[StepFact], *, after_change: bool) -> Iterator[D
 
 
 def rank_duration_deltas(samples: Iterable[DurationSample], window: Window) -> list[DurationDelta]:
-    """The largest rise of the median first, then those of too few runs."""
-    of_name: dict[tuple[str, str], list[DurationSample]] = defaultdict(list)
+    """Returns the largest rise of the median first; jobs and steps with too few runs come last."""
+    by_name: dict[tuple[str, str], list[DurationSample]] = defaultdict(list)
     for sample in samples:
-        of_name[sample.job, sample.step].append(sample)
-    found = [_duration_delta(job, step, listed, window) for (job, step), listed in of_name.items()]
-    return sorted(found, key=lambda each: (each.delta is None, -(each.delta or 0.0), each.job, each.step))
+        by_name[sample.job, sample.step].append(sample)
+    deltas = [_duration_delta(job, step, listed, window) for (job, step), listed in by_name.items()]
+    return sorted(deltas, key=lambda item: (item.delta is None, -(item.delta or 0.0), item.job, item.step))
 
 
 def _duration_delta(job: str, step: str, listed: Sequence[DurationSample], window: Window) -> DurationDelta:
@@ -88,9 +96,9 @@ def _duration_delta(job: str, step: str, listed: Sequence[DurationSample], windo
 def _trend(listed: Sequence[DurationSample], window: Window) -> list[float | None]:
     bins: list[list[float]] = [[] for _ in range(_BINS)]
     for sample in listed:
-        place = int((sample.at - window.since) / window.span * _BINS)
-        bins[min(max(place, 0), _BINS - 1)].append(sample.seconds)
-    return [percentile(sorted(each), 0.5) for each in bins]
+        index = int((sample.at - window.since) / window.span * _BINS)
+        bins[min(max(index, 0), _BINS - 1)].append(sample.seconds)
+    return [percentile(sorted(seconds), 0.5) for seconds in bins]
 
 
 def _succeeded(status: str, conclusion: str | None) -> bool:
@@ -98,5 +106,5 @@ def _succeeded(status: str, conclusion: str | None) -> bool:
 
 
 def _parse_time(text: str | None) -> datetime | None:
-    moment = datetime.fromisoformat(text) if text else None
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+    time = datetime.fromisoformat(text) if text else None
+    return time.replace(tzinfo=UTC) if time and time.tzinfo is None else time

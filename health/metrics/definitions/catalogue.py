@@ -1,4 +1,4 @@
-"""Every figure that has a name: its label, how it is read from Metrics and written, and which way is better."""
+"""Catalogue of the named figures: label, value, format, description and preferred direction. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ Proportion = tuple[int, int]
 
 @dataclass(frozen=True)
 class Figure:
-    """`share`: the part and the whole of a rate, where they are counted; `spread`: the distribution a percentile is of,
-    and which one."""
+    """`proportion` returns the part and the total of a rate, where they are counted. `distribution` is set for
+    percentiles: the distribution and which of its percentiles."""
 
     name: str
     label: str
@@ -30,18 +30,18 @@ class Figure:
         return self.format is formatting.percent
 
     def sample(self, metrics: Metrics) -> int:
-        """The runs (for the rate by commit: the commits) behind the figure."""
+        """Returns the number of runs (for the rate by commit: of commits) behind the figure."""
         if self.proportion:
-            found = self.proportion(metrics)
-            return found[1] if found else 0
+            proportion = self.proportion(metrics)
+            return proportion[1] if proportion else 0
         return (self.distribution[0](metrics).n or 0) if self.distribution else metrics.runs.total
 
     def percentile(self, metrics: Metrics) -> tuple[float | None, Bounds | None]:
-        """With its interval; null where the figure is no percentile."""
+        """Returns the value and its confidence interval; null where the figure is not a percentile."""
         if self.distribution is None:
             return None, None
-        found = self.distribution[0](metrics)
-        return (found.p50, found.p50_interval) if self.distribution[1] == "p50" else (found.p95, found.p95_interval)
+        values, fraction = self.distribution[0](metrics), self.distribution[1]
+        return (values.p50, values.p50_interval) if fraction == "p50" else (values.p95, values.p95_interval)
 
 
 def _percentile(
@@ -49,13 +49,13 @@ def _percentile(
     label: str,
     distribution: Callable[[Metrics], Distribution],
     fraction: Literal["p50", "p95"],
-    meaning: str,
+    description: str,
 ) -> Figure:
     def value(metrics: Metrics) -> float | None:
-        found = distribution(metrics)
-        return found.p50 if fraction == "p50" else found.p95
+        values = distribution(metrics)
+        return values.p50 if fraction == "p50" else values.p95
 
-    return Figure(name, label, value, formatting.duration, "lower", meaning, distribution=(distribution, fraction))
+    return Figure(name, label, value, formatting.duration, "lower", description, distribution=(distribution, fraction))
 
 
 def _format_count(value: float | None) -> str:
@@ -74,21 +74,17 @@ def _format_whole_minutes(value: float | None) -> str:
     return formatting.NO_DATA if value is None else f"{formatting.count(int(value))} min"
 
 
-def _wasted_share(found: Metrics) -> float | None:
-    return ratio(found.wasted_seconds, found.compute_seconds)
+def _wasted_share(metrics: Metrics) -> float | None:
+    return ratio(metrics.wasted_seconds, metrics.compute_seconds)
 
 
-def _decided_count(found: Metrics) -> int:
-    return found.runs.success + found.runs.failure
+def _decided_proportion(counts: PassCounts | None) -> Proportion | None:
+    return (counts.success, counts.decided) if counts else None
 
 
-def _decided_proportion(found: PassCounts | None) -> Proportion | None:
-    return (found.success, found.decided) if found else None
-
-
-def _completed_proportion(rate: float | None, found: Metrics) -> Proportion | None:
-    """The count behind a rate of completed runs."""
-    return None if rate is None else (round(rate * found.runs.completed), found.runs.completed)
+def _completed_proportion(rate: float | None, metrics: Metrics) -> Proportion | None:
+    """Returns the counts behind a rate of completed runs."""
+    return None if rate is None else (round(rate * metrics.runs.completed), metrics.runs.completed)
 
 
 FIGURES: dict[str, Figure] = {
@@ -97,11 +93,11 @@ FIGURES: dict[str, Figure] = {
         Figure(
             "success_rate", "Success rate", lambda m: m.success_rate, formatting.percent, "higher",
             "Successful runs / decided runs (success + failure), each run by its latest attempt.",
-            lambda m: (m.runs.success, _decided_count(m)),
+            lambda m: (m.runs.success, m.runs.decided),
         ),
         Figure(
             "success_rate_first_attempt", "Success rate, first attempt", lambda m: m.success_rate_first_attempt,
-            formatting.percent, "higher", "First attempts that passed / decided first attempts: re-runs mend nothing here.",
+            formatting.percent, "higher", "First attempts that passed / decided first attempts; re-runs do not count.",
             lambda m: _decided_proportion(m.first_attempts),
         ),
         Figure(
@@ -112,10 +108,15 @@ FIGURES: dict[str, Figure] = {
         Figure(
             "failure_rate", "Failure rate", lambda m: m.failure_rate, formatting.percent, "lower",
             "Failed runs / decided runs. Cancelled and skipped runs are never in a rate.",
-            lambda m: (m.runs.failure, _decided_count(m)),
+            lambda m: (m.runs.failure, m.runs.decided),
         ),
-        Figure("runs", "Runs", lambda m: m.runs.total, _format_count, "neither", "Runs, each once by its latest attempt."),
-        Figure("failures", "Failures", lambda m: m.runs.failure, _format_count, "lower", "Failed, timed out or not started."),
+        Figure(
+            "runs", "Runs", lambda m: m.runs.total, _format_count, "neither", "Runs, each once by its latest attempt.",
+        ),
+        Figure(
+            "failures", "Failures", lambda m: m.runs.failure, _format_count, "lower",
+            "Failed, timed out or not started.",
+        ),
         _percentile(
             "success_duration_p50", "Median duration", lambda m: m.success_duration_seconds, "p50",
             "Of successful runs: start of the latest attempt to the end of its last own job.",
@@ -126,7 +127,7 @@ FIGURES: dict[str, Figure] = {
         ),
         _percentile(
             "failure_duration_p50", "Median of failures", lambda m: m.failure_duration_seconds, "p50",
-            "How long failed runs took, which is no measure of speed: many die early.",
+            "Duration of failed runs. It does not measure speed: many failures end a run early.",
         ),
         _percentile(
             "duration_p50", "Median duration, decided", lambda m: m.duration_seconds, "p50",
@@ -151,8 +152,8 @@ FIGURES: dict[str, Figure] = {
         ),
         Figure(
             "rerun_rate_without_approvals", "Re-run rate", lambda m: m.rerun_rate_without_approvals, formatting.percent,
-            "lower", "Completed runs that were run again / completed runs; a second attempt that only an approval "
-            "created is none.",
+            "lower", "Completed runs that were re-run / completed runs; a second attempt that an approval created does "
+            "not count.",
             lambda m: _completed_proportion(m.rerun_rate_without_approvals, m),
         ),
         Figure(
@@ -161,36 +162,36 @@ FIGURES: dict[str, Figure] = {
         ),
         Figure(
             "flaky_rate_per_rerun", "Flaky of re-runs", lambda m: m.flaky_rate_per_rerun, formatting.percent, "lower",
-            "Flaky runs / runs with a failed attempt that was run again.",
+            "Flaky runs / runs with a failed attempt that was re-run.",
         ),
         Figure(
             "recovery_p50", "Median recovery", lambda m: m.recovery_seconds.p50, formatting.duration, "lower",
-            "End of the first failure on the default branch of a workflow to the end of its next success.",
+            "From the end of the first failure on a workflow's default branch to the end of its next success.",
         ),
         Figure(
             "compute_seconds", "Compute", lambda m: m.compute_seconds, _format_minutes, "neither",
-            "Time of all jobs over all attempts; copied jobs once.",
+            "Time of all jobs of all attempts; copied jobs count once.",
         ),
         Figure(
             "wasted_seconds", "Waste and defects", lambda m: m.wasted_seconds, _format_minutes, "lower",
-            "Job time of attempts that failed, were cancelled or were run again.",
+            "Job time of attempts that failed, were cancelled or were re-run.",
         ),
         Figure(
             "wasted_share", "Share of waste and defects", _wasted_share, formatting.percent, "lower",
-            "Waste and defects of all job time.",
+            "Waste and defects as a share of all job time.",
         ),
         Figure(
             "cost_usd", "Cost", lambda m: m.cost_usd, _format_money, "lower",
-            "Price a minute × minutes rounded up per job.",
+            "Price per minute × minutes, rounded up for each job.",
         ),
         Figure(
             "cost_unknown_minutes", "Without a price", lambda m: m.cost_unknown_minutes, _format_whole_minutes, "lower",
-            "Billed minutes of jobs without a known price, left out of the cost.",
+            "Billed minutes of jobs without a known price; they are not in the cost.",
         ),
     )
 }  # fmt: skip
 
 
 def display(metrics: Metrics) -> dict[str, str]:
-    """Every figure as it is written, by name."""
+    """Returns the text of every figure by its name."""
     return {name: figure.format(figure.value(metrics)) for name, figure in FIGURES.items()}

@@ -1,9 +1,7 @@
-"""Confidence intervals (95 %) of shares, of medians and of their changes. Pure.
+"""Change of a figure against the previous period, with 95 % confidence intervals. Pure.
 
-All of them take runs as independent of each other. Failures that come in streaks vary more than that: an interval that
-excludes "no change" is a condition for calling something a change, not a proof of one.
-
-A figure against the same figure of the previous period. Pure.
+All intervals assume that runs are independent of each other. Failures in streaks vary more than that: an interval that
+excludes "no change" is a condition for a change, not a proof of one.
 """
 
 from collections.abc import Sequence
@@ -15,21 +13,22 @@ from health.metrics.definitions.distribution import SMALL_SAMPLE, Z95, Bounds, D
 from health.metrics.definitions.formulas import Metrics
 
 
-def wilson(part: int, whole: int) -> Bounds:
-    """Of a share; (0, 1) of nothing (E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical
-    Inference", Journal of the American Statistical Association 22, 1927)."""
-    if not whole:
+def wilson(part: int, total: int) -> Bounds:
+    """Returns the interval of a proportion; (0, 1) without samples (E. B. Wilson, "Probable Inference, the Law of
+    Succession, and Statistical Inference", Journal of the American Statistical Association 22, 1927)."""
+    if not total:
         return 0.0, 1.0
-    share, square = part / whole, Z95 * Z95
-    centre = share + square / (2 * whole)
-    spread = Z95 * sqrt(share * (1 - share) / whole + square / (4 * whole * whole))
-    width = 1 + square / whole
+    share, square = part / total, Z95 * Z95
+    centre = share + square / (2 * total)
+    spread = Z95 * sqrt(share * (1 - share) / total + square / (4 * total * total))
+    width = 1 + square / total
     return max((centre - spread) / width, 0.0), min((centre + spread) / width, 1.0)
 
 
 def difference_of_proportions(now: tuple[int, int], before: tuple[int, int]) -> Bounds:
-    """Of `now` less `before`, each a part and a whole above 0 (R. G. Newcombe, "Interval Estimation for the Difference
-    Between Independent Proportions: Comparison of Eleven Methods", Statistics in Medicine 17, 1998, method 10)."""
+    """Returns the interval of `now` minus `before`, each a part and a total above 0 (R. G. Newcombe, "Interval
+    Estimation for the Difference Between Independent Proportions: Comparison of Eleven Methods", Statistics in Medicine
+    17, 1998, method 10)."""
     return _mover_interval(
         (now[0] / now[1], *wilson(*now)),
         (before[0] / before[1], *wilson(*before)),
@@ -37,8 +36,8 @@ def difference_of_proportions(now: tuple[int, int], before: tuple[int, int]) -> 
 
 
 def ratio_of_percentiles(now: tuple[float, Bounds], before: tuple[float, Bounds]) -> Bounds | None:
-    """Of `now` divided by `before`, each a percentile and its interval; null where one of them is not above 0. As the
-    difference of their logarithms, recovered from their intervals (G. Y. Zou, A. Donner, "Construction of confidence
+    """Returns the interval of `now` divided by `before`, each a percentile and its interval; null where one of them is
+    not above 0. Computed from the difference of their logarithms (G. Y. Zou, A. Donner, "Construction of confidence
     limits about effect measures: A general approach", Statistics in Medicine 27, 2008)."""
     if min(now[0], now[1][0], before[0], before[1][0]) <= 0:
         return None
@@ -49,7 +48,7 @@ def ratio_of_percentiles(now: tuple[float, Bounds], before: tuple[float, Bounds]
 
 @dataclass(frozen=True)
 class DurationPair:
-    """Durations of the same workflow in two windows. `weight`: its runs in the later one."""
+    """Durations of a workflow in two periods. `weight` is the number of its runs in the current one."""
 
     weight: int
     current: Distribution
@@ -58,8 +57,9 @@ class DurationPair:
 
 @dataclass(frozen=True)
 class DurationChange:
-    """How much longer the same workflows take: `ratio` is the weighted geometric mean of the ratios of their medians,
-    1.1 for a tenth longer; `share` of the runs are of the `workflows` that it is made of."""
+    """Change of the median durations of the same workflows. `ratio` is the weighted geometric mean of the ratios of
+    their medians, 1.1 for a tenth longer. `workflows` have enough runs in both periods; they have `share` of all
+    runs."""
 
     ratio: float
     interval: Bounds
@@ -67,57 +67,58 @@ class DurationChange:
     share: float
 
 
-# Successes of a workflow on each side, without which its median says nothing.
+# Successes of a workflow in each period that its median needs.
 MIN_SAMPLES = 5
 
 
 def duration_change(pairs: Sequence[DurationPair]) -> DurationChange | None:
-    """Direct standardisation: a window with other workflows in it (a Sunday) is no change. The interval adds up the
-    variances of the medians' logarithms, taken from their intervals. Null where no workflow has enough successes."""
+    """Returns the change by direct standardisation: other workflows in a window, as on a Sunday, are not a change. The
+    variance is the sum of the variances of the logarithms of the medians, taken from their intervals. Null where no
+    workflow has enough successes."""
     usable = [pair for pair in pairs if _is_known(pair.current) and _is_known(pair.previous) and pair.weight > 0]
     weight = sum(pair.weight for pair in usable)
     if not weight:
         return None
-    middle = variance = 0.0
+    log_ratio = variance = 0.0
     for pair in usable:
         share = pair.weight / weight
-        middle += share * (log(pair.current.p50 or 1.0) - log(pair.previous.p50 or 1.0))
+        log_ratio += share * (log(pair.current.p50 or 1.0) - log(pair.previous.p50 or 1.0))
         variance += share**2 * (_variance(pair.current) + _variance(pair.previous))
     spread = Z95 * sqrt(variance)
-    interval = exp(middle - spread), exp(middle + spread)
-    return DurationChange(exp(middle), interval, len(usable), weight / sum(pair.weight for pair in pairs))
+    interval = exp(log_ratio - spread), exp(log_ratio + spread)
+    return DurationChange(exp(log_ratio), interval, len(usable), weight / sum(pair.weight for pair in pairs))
 
 
-def _is_known(found: Distribution) -> bool:
-    enough = (found.n or 0) >= MIN_SAMPLES and found.p50 is not None and found.p50_interval is not None
-    return enough and min(found.p50 or 0.0, (found.p50_interval or (0.0, 0.0))[0]) > 0
+def _is_known(values: Distribution) -> bool:
+    enough = (values.n or 0) >= MIN_SAMPLES and values.p50 is not None and values.p50_interval is not None
+    return enough and min(values.p50 or 0.0, (values.p50_interval or (0.0, 0.0))[0]) > 0
 
 
-def _variance(found: Distribution) -> float:
-    low, high = found.p50_interval or (1.0, 1.0)
+def _variance(values: Distribution) -> float:
+    low, high = values.p50_interval or (1.0, 1.0)
     return float(((log(high) - log(low)) / (2 * Z95)) ** 2)
 
 
 def _mover_interval(now: tuple[float, float, float], before: tuple[float, float, float]) -> Bounds:
-    """The interval of the difference of two estimates, each with its bounds: the method of variance estimates
-    recovery, which Newcombe's method 10 is for shares."""
+    """Returns the interval of the difference of two estimates, each with its bounds, by the method of variance
+    estimates recovery (MOVER); for proportions that is Newcombe's method 10."""
     (new, new_low, new_high), (old, old_low, old_high) = now, before
     difference = new - old
     return difference - hypot(new - new_low, old_high - old), difference + hypot(new_high - new, old - old_low)
 
 
-# Runs on each side, without which a change is not shown; a p95 needs as many as a percentile that is not marked.
+# Runs in each period that a change needs; a p95 needs SMALL_SAMPLE.
 MIN_SAMPLE = 10
 NOT_ENOUGH_RUNS = "not enough runs"
-# From here on a change is written as a factor: ×12 instead of +1,100 %.
+# Larger changes are written as a factor: ×12 instead of +1,100 %.
 _FACTOR_THRESHOLD = 10.0
 
 
 @dataclass(frozen=True)
 class Change:
-    """`difference`: of rates in percentage points, else in percent; null where a side has too few runs. `n` and
-    `n_before` are the runs behind the figure, `interval` a 95 % confidence interval of the difference in its unit; null
-    where there is none. `good` is null unless the interval excludes zero and one way is better."""
+    """`difference` is in percentage points for rates, else in percent; null where a period has too few runs. `n` and
+    `n_before` are the numbers of runs behind the figure; `interval` is the 95 % confidence interval of the difference,
+    null where there is none. `is_improvement` is null unless the interval excludes zero and one direction is better."""
 
     text: str
     difference: float | None
@@ -133,9 +134,8 @@ class Change:
 
 
 def change(figure: Figure, now: Metrics, before: Metrics) -> Change | None:
-    """Null where one side has no value, or the earlier one is 0 and no rate.
-
-    Amounts (runs, failures, minutes, money) follow the number of runs: they have no interval, and no side is better."""
+    """Returns null where a period has no value, or the previous value is 0 and the figure is not a rate. Amounts (runs,
+    failures, minutes, money) depend on the number of runs: they have no interval."""
     new, old = figure.value(now), figure.value(before)
     if new is None or old is None:
         return None
@@ -152,7 +152,8 @@ def change(figure: Figure, now: Metrics, before: Metrics) -> Change | None:
 
 
 def standardized_change(figure: Figure, duration_change: DurationChange | None, n: int, n_before: int) -> Change | None:
-    """The change of durations of the same workflows; `n` and `n_before` are the successes on both sides."""
+    """Returns the change of the durations of the same workflows; `n` and `n_before` are the successes in the current
+    and the previous period."""
     if duration_change is None:
         return None
     if min(n, n_before) < MIN_SAMPLE:
@@ -162,12 +163,12 @@ def standardized_change(figure: Figure, duration_change: DurationChange | None, 
         ((duration_change.interval[0] - 1) * 100, (duration_change.interval[1] - 1) * 100),
     )
     direction = 0 if round(difference, 1) == 0 else 1 if difference > 0 else -1
-    good = _is_improvement(figure, difference, interval)
-    return Change(percent_change(duration_change.ratio), difference, direction, good, n, n_before, interval)
+    is_improvement = _is_improvement(figure, difference, interval)
+    return Change(percent_change(duration_change.ratio), difference, direction, is_improvement, n, n_before, interval)
 
 
 def percent_change(ratio: float) -> str:
-    """1.25 → +25.0%, 0.5 → −50.0%, 12 → ×12."""
+    """Formats a ratio: 1.25 → +25.0%, 0.5 → −50.0%, 12 → ×12."""
     if ratio >= _FACTOR_THRESHOLD:
         return f"×{ratio:,.0f}"
     return f"{_format_signed((ratio - 1) * 100)}%"
@@ -178,7 +179,7 @@ def _format_points(difference: float) -> str:
 
 
 def _format_signed(number: float) -> str:
-    """One sign, the typographic minus; none before zero."""
+    """Formats with one decimal and a sign, the typographic minus; zero has no sign."""
     rounded = round(number, 1)
     return "0.0" if rounded == 0 else f"{rounded:+,.1f}".replace("-", "−")
 
@@ -191,19 +192,19 @@ def _interval(figure: Figure, now: Metrics, before: Metrics) -> Bounds | None:
         low, high = difference_of_proportions(new, old)
         return low * 100, high * 100
     if figure.distribution:
-        found = _percentile_interval(figure, now, before)
-        return ((found[0] - 1) * 100, (found[1] - 1) * 100) if found else None
+        ratio = _percentile_interval(figure, now, before)
+        return ((ratio[0] - 1) * 100, (ratio[1] - 1) * 100) if ratio else None
     return None
 
 
 def _percentile_interval(figure: Figure, now: Metrics, before: Metrics) -> Bounds | None:
-    sides = []
+    periods = []
     for metrics in (now, before):
         value, interval = figure.percentile(metrics)
         if value is None or interval is None:
             return None
-        sides.append((value, interval))
-    return ratio_of_percentiles(*sides)
+        periods.append((value, interval))
+    return ratio_of_percentiles(*periods)
 
 
 def _is_improvement(figure: Figure, difference: float, interval: Bounds | None) -> bool | None:

@@ -1,4 +1,7 @@
-"""Means and percentiles."""
+"""Means, percentiles and their confidence intervals. Pure.
+
+n is the number of samples (groups of values), f the number of fractions.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,18 +13,17 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
-# Below it a percentile is marked wherever it is shown: of 5 runs, p95 is between half and 1.4 times the true one.
+# Percentiles of fewer values are marked as uncertain: p95 of 5 runs is between 0.5 and 1.4 times the true value.
 SMALL_SAMPLE = 20
-# Of a standard normal variable, 95 % lie between -Z95 and Z95.
+# 95 % of a standard normal variable are between -Z95 and Z95.
 Z95 = 1.959963984540054
 Bounds = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """Seconds; all null where there is no sample. `n` is the size of the sample, null where it is not known.
-    `p50_interval` and `p95_interval` are 95 % confidence intervals, null where the sample is too small for both bounds.
-    """
+    """Mean and percentiles of a sample in seconds, null for an empty one. `n` is its size, null where it is not known.
+    `p50_interval` and `p95_interval` are 95 % confidence intervals, null where the sample is too small for them."""
 
     mean: float | None
     p50: float | None
@@ -41,15 +43,15 @@ _EMPTY = Distribution(None, None, None, None)
 
 
 def is_small_sample(n: int | None) -> bool:
-    """Is a percentile of so many values to be marked? An unknown size is."""
+    """True where a percentile of n values is to be marked as uncertain, or n is not known."""
     return n is None or n < SMALL_SAMPLE
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """Seconds from the end of the first failed run to the end of the next successful one. `mean` and `p50` are of
-    episodes that are over; `median_with_open` takes those that are still open as lasting at least so long, and is null
-    where more than half may last longer than is known. `episodes` counts both."""
+    """Seconds from the completion of the first failed run to the completion of the next successful one. `mean` and
+    `p50` are those of ended episodes. `median_with_open` also counts open episodes, which last at least as long as they
+    are old; null where more than half of all episodes may last longer than known. `episodes` is the number of both."""
 
     mean: float | None
     p50: float | None
@@ -61,8 +63,9 @@ class Recovery:
 def distributions(
     means: Floats, sizes: Ints, percentiles_of: Callable[[Floats], Floats], *, intervals: bool
 ) -> list[Distribution]:
-    """One for each sample. `percentiles_of` takes fractions, a row a sample, and returns the percentiles. Without
-    `intervals` those are null."""
+    """Returns the distribution of each of n samples. `means` and `sizes` have shape (n,); `percentiles_of` takes
+    fractions of shape (n, f) and returns percentiles of that shape. Confidence intervals are null without
+    `intervals`."""
     fractions = np.broadcast_to([0.5, 0.9, 0.95], (len(sizes), 3))
     if not intervals:
         values = np.column_stack((means, percentiles_of(fractions))).tolist()
@@ -85,8 +88,8 @@ def distributions(
 
 
 def medians(sizes: Ints, percentiles_of: Callable[[Floats], Floats], min_size: int) -> dict[int, Distribution]:
-    """By sample, of those of at least that size: its size, median and the interval of that, and nothing else.
-    `percentiles_of` as in distributions."""
+    """Returns size, median and its confidence interval of the samples with at least `min_size` values, by index of the
+    sample; the other fields are null. Arguments as in distributions."""
     bounds = _interval_fractions(sizes, 0.5)
     middle = np.full(len(sizes), 0.5)
     percents = percentiles_of(np.column_stack((middle, np.clip(bounds, 0.0, 1.0))))
@@ -94,60 +97,61 @@ def medians(sizes: Ints, percentiles_of: Callable[[Floats], Floats], min_size: i
     rows = np.flatnonzero(sizes >= min_size)
     values = zip(rows.tolist(), sizes[rows].tolist(), percents[rows].tolist(), inside[rows].tolist(), strict=True)
     return {
-        row: Distribution(None, p50, None, None, size, (low, high) if known else None)
-        for row, size, (p50, low, high), known in values
+        row: Distribution(None, p50, None, None, size, (low, high) if is_inside else None)
+        for row, size, (p50, low, high), is_inside in values
     }
 
 
 def _interval_fractions(sizes: Ints, fraction: float) -> Floats:
-    """The fractions of the two order statistics that bound a 95 % confidence interval of the percentile, a row a
-    sample; below 0 or above 1 where the sample is too small to have one (R. S. Woodruff, "Confidence Intervals for
-    Medians and Other Position Measures", Journal of the American Statistical Association 47, 1952)."""
+    """Returns the fractions of the two order statistics that bound a 95 % confidence interval of a percentile, shape
+    (n, 2); below 0 or above 1 where the sample is too small (R. S. Woodruff, "Confidence Intervals for Medians and
+    Other Position Measures", Journal of the American Statistical Association 47, 1952)."""
     spread = Z95 * np.sqrt(fraction * (1 - fraction) / np.maximum(sizes, 1))
     return np.column_stack((fraction - spread, fraction + spread))
 
 
 def percentile(ordered: Sequence[float], fraction: float) -> float | None:
-    """Of an ascending sample; null for an empty one."""
+    """Returns the percentile of an ascending sample, null for an empty one."""
     values = np.asarray(ordered, dtype=np.float64)
     return nan_to_none(percentiles(values, np.asarray([len(values)]), [fraction])[:, 0])[0]
 
 
 def percentile_of_list(ordered: Sequence[float], fraction: float) -> float | None:
-    """The same for a short list that changes all the time, without the cost of an array."""
+    """As percentile, without the cost of an array, for short lists that change often."""
     if not ordered:
         return None
     rank = fraction * (len(ordered) - 1)
     low = int(rank)
-    at, above = ordered[low], ordered[min(low + 1, len(ordered) - 1)]
-    return at + (above - at) * (rank - low)
+    value, next_value = ordered[low], ordered[min(low + 1, len(ordered) - 1)]
+    return value + (next_value - value) * (rank - low)
 
 
 def percentiles(ordered: Floats, sizes: Ints, fractions: Sequence[float] | Floats) -> Floats:
-    """Of many samples, each ascending, one after the other: a row a sample, a column a fraction; NaN for an empty
-    one. `fractions` may have a row for each sample."""
+    """Returns percentiles of n samples, shape (n, f), NaN for an empty sample. `ordered` has the values of all samples,
+    each ascending, one sample after the other; `sizes` has shape (n,), `fractions` (f,) or (n, f)."""
     starts = np.cumsum(sizes) - sizes
     return interpolated(sizes, fractions, lambda ranks: ordered[np.minimum(starts[:, None] + ranks, len(ordered) - 1)])
 
 
 def interpolated(sizes: Ints, fractions: Sequence[float] | Floats, value_at: Callable[[Ints], Floats]) -> Floats:
-    """Linear interpolation between the closest ranks, as SQL's percentile_cont (type 7 of Hyndman and Fan, 1996).
-    `value_at` takes ranks from 0, a row for each sample; what it gives for an empty one does not count."""
-    wanted = np.asarray(fractions, dtype=np.float64)
+    """Interpolates linearly between the closest ranks, as SQL's percentile_cont (type 7 of Hyndman and Fan, 1996).
+    `value_at` takes ranks of shape (n, f), from 0, and returns values of that shape; those of empty samples are not
+    used."""
+    requested = np.asarray(fractions, dtype=np.float64)
     if not sizes.any():
-        return np.full((len(sizes), wanted.shape[-1]), np.nan)
+        return np.full((len(sizes), requested.shape[-1]), np.nan)
     last = np.maximum(sizes - 1, 0)[:, None]
-    ranks = wanted * last
+    ranks = requested * last
     low = ranks.astype(np.int64)
-    at, above = value_at(low), value_at(np.minimum(low + 1, last))
-    return np.where(sizes[:, None] > 0, at + (above - at) * (ranks - low), np.nan)
+    values, next_values = value_at(low), value_at(np.minimum(low + 1, last))
+    return np.where(sizes[:, None] > 0, values + (next_values - values) * (ranks - low), np.nan)
 
 
 def nan_to_none(values: Floats) -> list[float | None]:
-    """Plain numbers, null for NaN."""
+    """Returns Python numbers, null for NaN."""
     return [None if value != value else value for value in values.tolist()]  # noqa: PLR0124 - only NaN is not itself
 
 
-def ratio(part: float, whole: float) -> float | None:
-    """Null, not 0, where there is nothing to divide by."""
-    return part / whole if whole else None
+def ratio(part: float, total: float) -> float | None:
+    """Returns null, not 0, where the total is 0."""
+    return part / total if total else None

@@ -1,12 +1,9 @@
-"""How workflows stand on the default branch: the one rule behind tables, pages, walls and badges. Pure.
+"""Status of workflows on the default branch, and broken episodes of branches. Pure.
 
-Broken episodes of branches. Pure.
-
-Runs of a workflow on a branch are ordered by when they were created. An episode begins with the first failure after a
-success, or with the first known failure, at the completion of that run. It ends at the earliest completion of a success
-that was created after it: of several later successes the one that is over first, be it an old one that was re-run.
-A success that was over before the failure ends the episode at once, after 0 s. Runs whose completion is unknown do not
-count.
+The runs of a workflow on a branch are ordered by their creation. An episode begins at the completion of the first
+failure after a success, or of the first known failure. It ends at the earliest completion of a success that was created
+after that failure; this may be an old run that was re-run. A success that completed before the failure ends the episode
+after 0 s. Runs whose completion is unknown do not count.
 """
 
 from collections import defaultdict
@@ -20,8 +17,8 @@ from db.enums import Outcome, WorkflowState, is_inactive
 
 
 class WorkflowStatus(StrEnum):
-    """NO_RUNS: nothing completed as success or failure there in the time that is looked back. CATCHING_UP: what is
-    stored does not show a failure, and newer or further runs are still to be read, so that it is not known."""
+    """The order is that of combined_status. NO_RUNS: no decided run in the look-back time. CATCHING_UP: the stored runs
+    do not show a failure, but runs are still to be read, so that the status is not known."""
 
     FAILING = "failing"
     CATCHING_UP = "catching_up"
@@ -33,7 +30,7 @@ class WorkflowStatus(StrEnum):
 
     @property
     def is_inactive(self) -> bool:
-        """The workflow cannot run, so that its last result says nothing about now."""
+        """True where the workflow cannot run, so that its last outcome does not describe the present."""
         return self in (WorkflowStatus.DISABLED, WorkflowStatus.DELETED, WorkflowStatus.ARCHIVED)
 
 
@@ -48,8 +45,8 @@ class BranchStatus:
 
 
 def workflow_status(outcome: str | None, workflow_state: str, *, archived: bool, catching_up: bool) -> WorkflowStatus:
-    """`outcome` is that of the last run on the default branch that succeeded or failed; null where none did.
-    `archived`: the repository is."""
+    """Takes the outcome of the last decided run on the default branch, null without one. `archived` is that of the
+    repository, `catching_up` whether its runs are still being read."""
     if archived or is_inactive(workflow_state):
         if archived:
             return WorkflowStatus.ARCHIVED
@@ -62,15 +59,15 @@ def workflow_status(outcome: str | None, workflow_state: str, *, archived: bool,
 
 
 def combined_status(statuses: Iterable[WorkflowStatus], *, catching_up: bool) -> WorkflowStatus:
-    """Of several workflows the one that counts most: a failure, then what is not known, then a success. `catching_up`:
-    workflows that nobody has seen yet may follow."""
-    listed = set(statuses)
+    """Returns the most important status of several workflows: failing, then catching up, then passing. `catching_up`:
+    further workflows may not be stored yet."""
+    present = set(statuses)
     if catching_up:
-        listed.add(WorkflowStatus.CATCHING_UP)
-    return next((each for each in WorkflowStatus if each in listed), WorkflowStatus.NO_RUNS)
+        present.add(WorkflowStatus.CATCHING_UP)
+    return next((status for status in WorkflowStatus if status in present), WorkflowStatus.NO_RUNS)
 
 
-# Repository, workflow, branch.
+# Repository id, workflow id, name of the branch.
 Branch = tuple[int, int, str | None]
 
 
@@ -90,7 +87,7 @@ class DecidedRun(NamedTuple):
 
 @dataclass(frozen=True)
 class FailureEpisode:
-    """Began with the failure of the run `first`, at `failed_at`; open while `recovered_at` is null."""
+    """Begins at `failed_at` with the failure of the run `first`; open while `recovered_at` is null."""
 
     first: DecidedRun
     failed_at: datetime
@@ -102,31 +99,34 @@ class FailureEpisode:
 
     @property
     def seconds(self) -> float | None:
+        """The duration in seconds, null while the episode is open."""
         return None if self.recovered_at is None else seconds_between(self.failed_at, self.recovered_at)
 
     def with_recovery(self, recovered_at: datetime | None) -> "FailureEpisode":
-        """Where a success that was created later ended at `moment`."""
+        """Returns the episode with a later success that completed at `recovered_at`; null: there is none."""
         return self if recovered_at is None else replace(self, recovered_at=earliest(self.recovered_at, recovered_at))
 
 
 def episodes(runs: Iterable[DecidedRun], failing_before: Collection[Branch] = ()) -> list[FailureEpisode]:
-    """Episodes that begin among `runs` (ascending by created_at and id), by the successes among them; in the order of
-    their first runs. Branches in `failing_before` were already broken: their first failures here belong to an episode
-    that began earlier."""
+    """Returns the episodes that begin among `runs` (ascending by created_at and id), in the order of their first runs.
+    Branches in `failing_before` were already broken: their first failures belong to an episode that began earlier."""
     branches: dict[Branch, list[DecidedRun]] = defaultdict(list)
     for run in runs:
         if run.completed_at is not None:
             branches[run.repository_id, run.workflow_id, run.branch].append(run)
-    known = set(failing_before)
-    found = [each for key, listed in branches.items() for each in _branch_episodes(listed, failing=key in known)]
-    return sorted(found, key=lambda each: (each.first.created_at, each.first.id))
+    broken = set(failing_before)
+    unsorted = [
+        episode for key, listed in branches.items() for episode in _branch_episodes(listed, failing=key in broken)
+    ]
+    return sorted(unsorted, key=lambda episode: (episode.first.created_at, episode.first.id))
 
 
 def with_later_successes(
     episodes: Sequence[FailureEpisode], completions: Mapping[Branch, datetime | None]
 ) -> list[FailureEpisode]:
-    """`later`: of branches, the earliest completion of a success that was created after all of these episodes began."""
-    return [each.with_recovery(completions.get(each.branch)) for each in episodes]
+    """`completions` has, by branch, the earliest completion of a success that was created after all these episodes
+    began."""
+    return [episode.with_recovery(completions.get(episode.branch)) for episode in episodes]
 
 
 def earliest(first: datetime | None, second: datetime | None) -> datetime | None:

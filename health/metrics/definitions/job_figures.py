@@ -1,137 +1,22 @@
-"""The chain of jobs that decided how long a run took. Pure.
+"""Figures of the jobs and steps of some runs, by name. Pure."""
 
-GitHub's API does not say which job needs which, so the chain is read from the times: a job that needs others is created
-when the last of them ends (docs.github.com, "jobs.<job_id>.needs"). Going back from the job that ended last, the one
-before it in the chain is the one whose end came latest before it was created, within what GitHub takes to create a job.
-A job that was created with the run was not waiting for another one, however long it waited for a runner. The longest
-path through timed activities is that of J. E. Kelley, "Critical-Path Planning and Scheduling: Mathematical Basis",
-Operations Research 9 (1961).
-
-Figures of the jobs and steps of some runs, by name. Pure.
-"""
-
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple, Protocol, TypeVar
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from db.definitions.job_times import DECIDED, outcome_of, span_seconds
 from db.definitions.prices import EMPTY_PRICE_LIST, PriceList, Runner, bill
-from db.enums import Conclusion, Outcome
+from db.enums import Outcome
+from health.metrics.definitions.critical_path import critical_path
 from health.metrics.definitions.distribution import nan_to_none, percentiles, ratio
-
-# GitHub writes whole seconds, its clocks disagree by one, and it needs a few seconds to create the next job.
-_MAX_EARLY_START, _MAX_LATE_START = timedelta(seconds=2), timedelta(seconds=30)
-
-
-class TimedJob(Protocol):
-    """A job as it is stored."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def conclusion(self) -> str | None: ...
-    @property
-    def created_at(self) -> datetime | None: ...
-    @property
-    def started_at(self) -> datetime | None: ...
-    @property
-    def completed_at(self) -> datetime | None: ...
-    @property
-    def copied(self) -> bool: ...
-    @property
-    def phantom(self) -> bool: ...
-    @property
-    def has_started(self) -> bool: ...
-
-
-@dataclass(frozen=True)
-class CriticalJob:
-    """It waited `queue_seconds` for a runner, then ran `seconds`, from `start` to `end`. `exclusive_seconds`: how long
-    no other job of the run was running meanwhile, so what the run would have won if this job had taken no time."""
-
-    job_id: int
-    name: str
-    start: datetime
-    end: datetime
-    queue_seconds: float
-    seconds: float
-    exclusive_seconds: float
-
-
-@dataclass(frozen=True)
-class _FinishedJob:
-    job: TimedJob
-    created: datetime
-    start: datetime
-    end: datetime
-
-
-def critical_path(jobs: Iterable[TimedJob]) -> list[CriticalJob]:
-    """Of the jobs of one attempt, the first of the chain first; empty where none has ended. Copies, phantoms,
-    skipped jobs and those that no runner took do not count."""
-    ended = sorted(_own_jobs(jobs), key=lambda each: (each.end, each.job.id))
-    if not ended:
-        return []
-    ends = [each.end for each in ended]
-    chain: list[_FinishedJob] = []
-    place = len(ended) - 1
-    while place >= 0 and (not chain or ends[place] >= chain[-1].created - _MAX_LATE_START):
-        chain.append(ended[place])
-        # Strictly down the list, so that it comes to an end whatever the clocks say.
-        place = min(bisect_right(ends, ended[place].created + _MAX_EARLY_START) - 1, place - 1)
-    running = _JobOverlap(ended)
-    return [_critical_job(each, running) for each in reversed(chain)]
-
-
-def _own_jobs(jobs: Iterable[TimedJob]) -> Iterable[_FinishedJob]:
-    for job in jobs:
-        start, end = job.started_at, job.completed_at
-        counts = not job.copied and not job.phantom and job.conclusion != Conclusion.SKIPPED and job.has_started
-        if counts and start is not None and end is not None and start <= end:
-            yield _FinishedJob(job, min(job.created_at or start, start), start, end)
-
-
-def _critical_job(each: _FinishedJob, running: "_JobOverlap") -> CriticalJob:
-    job = each.job
-    queued, ran = (each.start - each.created).total_seconds(), (each.end - each.start).total_seconds()
-    return CriticalJob(job.id, job.name, each.start, each.end, queued, ran, running.exclusive_seconds(each))
-
-
-class _JobOverlap:
-    """When which job ran, to ask how long one of them ran alone."""
-
-    def __init__(self, jobs: Iterable[_FinishedJob]) -> None:
-        self._spans = sorted((each.start, each.end, each.job.id) for each in jobs)
-        self._starts = [start for start, _, _ in self._spans]
-        # The two latest ends among the spans up to each place, with their jobs: one of them may be the one in question.
-        self._latest: list[tuple[tuple[datetime, int], ...]] = [()]
-        for _, end, job_id in self._spans:
-            self._latest.append(tuple(sorted((*self._latest[-1], (end, job_id)), reverse=True)[:2]))
-
-    def exclusive_seconds(self, job: _FinishedJob) -> float:
-        """Seconds of its span in which none of the others ran."""
-        first = bisect_left(self._starts, job.start)
-        earlier = [end for end, job_id in self._latest[first] if job_id != job.job.id]
-        alone, reached = 0.0, max([job.start, *earlier[:1]])
-        for place in range(first, len(self._spans)):
-            begin, stop, job_id = self._spans[place]
-            if begin >= job.end or reached >= job.end:
-                break
-            if job_id != job.job.id:
-                alone += max((begin - reached).total_seconds(), 0.0)
-                reached = max(reached, stop)
-        return alone + max((job.end - reached).total_seconds(), 0.0)
 
 
 class JobFact(NamedTuple):
-    """A job as it is stored; spans in seconds."""
+    """Columns of a stored job; spans in seconds."""
 
     run_id: int
     attempt: int
@@ -153,7 +38,7 @@ class JobFact(NamedTuple):
 
 
 class StepFact(NamedTuple):
-    """A job with its steps as GitHub told them."""
+    """Columns of a stored job with its steps in the form of GitHub's API."""
 
     run_id: int
     attempt: int
@@ -167,11 +52,11 @@ class StepFact(NamedTuple):
 
 @dataclass(frozen=True)
 class JobFigures:
-    """Jobs of one name. A job counts once a run, by the latest attempt in which it ran itself; times in seconds, of
-    decided jobs that started. `change` is p50 relative to `before_p50`, that of the window before (0.25: a quarter
-    slower). Cost and compute are of all attempts; `unpriced_minutes` have no known price and are not in the cost.
-    `critical_share` of the decided runs had it on their critical path, where `exclusive_seconds` is its median time
-    alone; both null where there is none."""
+    """Figures of the jobs of one name. A job counts once a run, by the latest attempt in which it ran itself. Durations
+    are in seconds, of decided jobs that started. `change` is p50 relative to `before_p50`, that of the previous period
+    (0.25: a quarter slower). Cost and compute time are those of all attempts; `unpriced_minutes` have no known price
+    and are not in the cost. The job is on the critical path of `critical_share` of the decided runs;
+    `exclusive_seconds` is the median of its exclusive time there. Both are null without critical paths."""
 
     name: str
     runs: int
@@ -192,7 +77,8 @@ class JobFigures:
 
 @dataclass(frozen=True)
 class StepFigures:
-    """Steps of one name in jobs of one name, as JobFigures. `number` is its place in the newest of these jobs."""
+    """Figures of the steps of one name in the jobs of one name, as in JobFigures. `number` is the position of the step
+    in the newest of these jobs."""
 
     job: str
     name: str
@@ -225,7 +111,7 @@ class _CommonFigures:
 
 
 _Fact = TypeVar("_Fact", JobFact, StepFact)
-# What never ran is no sample.
+# Jobs and steps with these outcomes are not samples.
 _NEVER_RAN = (Outcome.SKIPPED,)
 
 
@@ -238,16 +124,16 @@ def job_figures(
     free_runs: Collection[int] = (),
     prices: PriceList = EMPTY_PRICE_LIST,
 ) -> list[JobFigures]:
-    """The most time spent first. `before` are jobs of the window before; critical paths are those of `decided_runs`.
-    `free_runs` are those for which GitHub bills nothing."""
+    """Returns the figures by job name, the most compute time first. `before` are jobs of the previous period. Critical
+    paths are those of `decided_runs`. GitHub bills nothing for `free_runs`."""
     own = _own_facts(facts)
-    of_name, then = _by_name(own), _by_name(_latest_attempts(_own_facts(before)))
-    alone, paths = _critical_path_times(own, decided_runs)
-    found = []
-    for name, ran in _by_name(_latest_attempts(own)).items():
-        timed = _common_figures(_job_samples(ran), _job_samples(then.get(name, ())))
-        queue_p50, queue_p95 = _percentiles(fact.queue_seconds for fact in ran if fact.has_started)
-        started = [fact for fact in of_name[name] if fact.has_started]
+    all_attempts, previous = _by_name(own), _by_name(_latest_attempts(_own_facts(before)))
+    exclusive_times, paths = _critical_path_times(own, decided_runs)
+    rows = []
+    for name, jobs in _by_name(_latest_attempts(own)).items():
+        common = _common_figures(_job_samples(jobs), _job_samples(previous.get(name, ())))
+        queue_p50, queue_p95 = _percentiles(fact.queue_seconds for fact in jobs if fact.has_started)
+        started = [fact for fact in all_attempts[name] if fact.has_started]
         bills = [
             bill(
                 fact.duration_seconds,
@@ -259,38 +145,42 @@ def job_figures(
             for fact in started
         ]
         figures = JobFigures(
-            name=name, **vars(timed), queue_p50=queue_p50, queue_p95=queue_p95,
-            cost_usd=sum(each.usd for each in bills),
-            unpriced_minutes=sum(each.unpriced_minutes for each in bills),
+            name=name,
+            **vars(common),
+            queue_p50=queue_p50,
+            queue_p95=queue_p95,
+            cost_usd=sum(amount.usd for amount in bills),
+            unpriced_minutes=sum(amount.unpriced_minutes for amount in bills),
             compute_seconds=sum(fact.duration_seconds or 0.0 for fact in started),
-            critical_share=ratio(len(alone[name]), paths),
-            exclusive_seconds=_percentiles(alone[name])[0],
-        )  # fmt: skip
-        found.append(figures)
-    return sorted(found, key=lambda each: (-each.compute_seconds, each.name))
+            critical_share=ratio(len(exclusive_times[name]), paths),
+            exclusive_seconds=_percentiles(exclusive_times[name])[0],
+        )
+        rows.append(figures)
+    return sorted(rows, key=lambda row: (-row.compute_seconds, row.name))
 
 
 def step_figures(facts: Iterable[StepFact], before: Iterable[StepFact]) -> list[StepFigures]:
-    """The most time spent first. The newest runs come first in both."""
-    now, then = _samples_by_step(facts), _samples_by_step(before)
-    found = [
-        StepFigures(
-            job=job, name=name, number=samples[0].number, **vars(_common_figures(samples, then.get((job, name), ())))
-        )
-        for (job, name), samples in now.items()
+    """Returns the figures by job and step name, the most time first. `before` are jobs of the previous period; both
+    must have the newest runs first."""
+    current, previous = _samples_by_step(facts), _samples_by_step(before)
+    rows = [
+        StepFigures(job, name, samples[0].number, **vars(_common_figures(samples, previous.get((job, name), ()))))
+        for (job, name), samples in current.items()
     ]
-    return sorted(found, key=lambda each: (-(each.p50 or 0.0) * each.runs, each.job, each.number, each.name))
+    return sorted(rows, key=lambda row: (-(row.p50 or 0.0) * row.runs, row.job, row.number, row.name))
 
 
 def _own_facts(facts: Iterable[_Fact]) -> list[_Fact]:
+    """Removes copies, phantoms and jobs that never ran."""
     return [
-        fact for fact in facts
+        fact
+        for fact in facts
         if not fact.copied and not fact.phantom and outcome_of(fact.status, fact.conclusion) not in _NEVER_RAN
-    ]  # fmt: skip
+    ]
 
 
 def _latest_attempts(own: Sequence[_Fact]) -> list[_Fact]:
-    """Of each run and name those of the latest attempt."""
+    """Returns the jobs of the latest attempt of each run and job name."""
     last: dict[tuple[int, str], int] = {}
     for fact in own:
         key = fact.run_id, fact.name
@@ -299,28 +189,28 @@ def _latest_attempts(own: Sequence[_Fact]) -> list[_Fact]:
 
 
 def _by_name(facts: Iterable[_Fact]) -> dict[str, list[_Fact]]:
-    found: dict[str, list[_Fact]] = defaultdict(list)
+    by_name: dict[str, list[_Fact]] = defaultdict(list)
     for fact in facts:
-        found[fact.name].append(fact)
-    return found
+        by_name[fact.name].append(fact)
+    return by_name
 
 
 def _critical_path_times(own: Iterable[JobFact], decided_runs: Collection[int]) -> tuple[dict[str, list[float]], int]:
-    """Of each name on critical paths its time alone there, and how many paths there are."""
-    of_run: dict[int, list[JobFact]] = defaultdict(list)
-    wanted = set(decided_runs)
+    """Returns, by job name, its exclusive times in seconds on critical paths, and the number of paths."""
+    by_run: dict[int, list[JobFact]] = defaultdict(list)
+    selected = set(decided_runs)
     for fact in own:
-        if fact.run_id in wanted:
-            of_run[fact.run_id].append(fact)
-    alone: dict[str, list[float]] = defaultdict(list)
+        if fact.run_id in selected:
+            by_run[fact.run_id].append(fact)
+    times: dict[str, list[float]] = defaultdict(list)
     paths = 0
-    for jobs in of_run.values():
+    for jobs in by_run.values():
         last = max(job.attempt for job in jobs)
-        path = {link.name: link for link in critical_path(job for job in jobs if job.attempt == last)}
+        path = {critical.name: critical for critical in critical_path(job for job in jobs if job.attempt == last)}
         paths += bool(path)
-        for name, link in path.items():
-            alone[name].append(link.exclusive_seconds)
-    return alone, paths
+        for name, critical in path.items():
+            times[name].append(critical.exclusive_seconds)
+    return times, paths
 
 
 def _job_samples(facts: Iterable[JobFact]) -> list[_JobSample]:
@@ -333,11 +223,11 @@ def _job_samples(facts: Iterable[JobFact]) -> list[_JobSample]:
 
 
 def _samples_by_step(facts: Iterable[StepFact]) -> dict[tuple[str, str], list[_JobSample]]:
-    found: dict[tuple[str, str], list[_JobSample]] = defaultdict(list)
+    by_step: dict[tuple[str, str], list[_JobSample]] = defaultdict(list)
     for fact in _latest_attempts(_own_facts(facts)):
         for sample, name in _step_samples(fact):
-            found[fact.name, name].append(sample)
-    return found
+            by_step[fact.name, name].append(sample)
+    return by_step
 
 
 def _step_samples(fact: StepFact) -> Iterator[tuple[_JobSample, str]]:
@@ -368,6 +258,6 @@ def _decided_durations(samples: Iterable[_JobSample]) -> Iterator[float | None]:
 
 
 def _percentiles(values: Iterable[float | None]) -> list[float | None]:
-    """p50 and p95 of those that are known."""
+    """Returns p50 and p95 of the values that are not null."""
     known = np.sort(np.asarray([value for value in values if value is not None], dtype=np.float64))
     return nan_to_none(percentiles(known, np.asarray([len(known)]), (0.5, 0.95))[0])

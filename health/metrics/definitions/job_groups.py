@@ -1,8 +1,9 @@
-"""Jobs of a run by the name that their matrix legs share. Pure.
+"""Jobs of a run, grouped by the name that the jobs of a matrix share. Pure.
 
-GitHub names a leg of a matrix after its job and, in brackets, the values of the leg; a job of a reusable workflow is
-named after the caller, " / " and the job that is called, and each part may have such brackets
-(docs.github.com, "Running variations of jobs in a workflow" and "Reusing workflow configurations")."""
+GitHub names a job of a matrix "job (value, value)". It names a job of a reusable workflow "caller / job", and each part
+may have values in brackets (docs.github.com, "Running variations of jobs in a workflow" and "Reusing workflow
+configurations").
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +14,11 @@ from db.enums import Outcome
 
 _SEPARATOR = " / "
 _OUTCOME_ORDER = (Outcome.FAILURE, Outcome.IN_PROGRESS, Outcome.CANCELLED, Outcome.OTHER, Outcome.SUCCESS)
-_RANK: Mapping[str, int] = {outcome: place for place, outcome in enumerate(_OUTCOME_ORDER)}
+_RANK: Mapping[str, int] = {outcome: rank for rank, outcome in enumerate(_OUTCOME_ORDER)}
 
 
 class NamedJob(Protocol):
-    """A job as it is stored."""
+    """The attributes of a stored job."""
 
     @property
     def name(self) -> str: ...
@@ -36,8 +37,8 @@ JobT = TypeVar("JobT", bound=NamedJob)
 
 @dataclass(frozen=True)
 class JobGroup(Generic[JobT]):
-    """Legs of one name, the worst first. `slowest` is the longest of the jobs that ran in this attempt; null where no
-    duration is known. `failed` counts failed legs."""
+    """Jobs of one group name, in the order of sort_by_outcome. `slowest` is the longest job that ran in this attempt,
+    null where no duration is known. `failed` is the number of failed jobs."""
 
     name: str
     jobs: list[JobT]
@@ -46,41 +47,41 @@ class JobGroup(Generic[JobT]):
 
 
 def group_name(name: str) -> str:
-    """The name without the values of its matrix: "build (3.11, 2/4)" is "build", and "call (a) / test (b)" is
-    "call / test". A name that is nothing else, or whose brackets do not match, stays as it is."""
-    opened: list[int] = []
+    """Removes the values of the matrix: "build (3.11, 2/4)" becomes "build", "call (a) / test (b)" becomes
+    "call / test". Returns the name as it is where nothing else would remain, or where brackets do not match."""
+    open_brackets: list[int] = []
     outer: list[tuple[int, int]] = []
-    for place, letter in enumerate(name):
+    for index, letter in enumerate(name):
         if letter == "(":
-            opened.append(place)
+            open_brackets.append(index)
         elif letter == ")":
-            if not opened:
+            if not open_brackets:
                 return name
-            start = opened.pop()
-            if not opened:
-                outer.append((start, place + 1))
-    if opened:
+            start = open_brackets.pop()
+            if not open_brackets:
+                outer.append((start, index + 1))
+    if open_brackets:
         return name
-    parts, kept = [], 0
+    parts, position = [], 0
     for start, end in outer:
         if start and name[start - 1] == " " and (end == len(name) or name.startswith(_SEPARATOR, end)):
-            parts.append(name[kept : start - 1])
-            kept = end
-    return "".join([*parts, name[kept:]]).strip() or name
+            parts.append(name[position : start - 1])
+            position = end
+    return "".join([*parts, name[position:]]).strip() or name
 
 
 def sort_by_outcome(jobs: Sequence[JobT]) -> list[JobT]:
-    """Failed ones first, then those that run, were cancelled, ended otherwise, succeeded, were skipped; each kind in
-    the given order."""
+    """Sorts by outcome: failed, in progress, cancelled, other, succeeded, skipped. Jobs of one outcome keep their
+    order."""
     return sorted(jobs, key=_rank)
 
 
 def job_groups(jobs: Sequence[JobT]) -> list[JobGroup[JobT]]:
-    """The group with the worst job first, then the one with the slowest."""
-    legs: dict[str, list[JobT]] = {}
+    """Returns the groups by the outcome of their first job, those of one outcome by their slowest job."""
+    by_name: dict[str, list[JobT]] = {}
     for job in jobs:
-        legs.setdefault(group_name(job.name), []).append(job)
-    groups = [_group(name, listed) for name, listed in legs.items()]
+        by_name.setdefault(group_name(job.name), []).append(job)
+    groups = [_group(name, listed) for name, listed in by_name.items()]
     return sorted(groups, key=lambda group: (_rank(group.jobs[0]), -_seconds(group.slowest)))
 
 

@@ -1,4 +1,4 @@
-"""How finely roll-ups tell runs apart. Pure."""
+"""Levels of roll-ups: which dimensions each keeps apart. Pure."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ DIMENSIONS: dict[RollupLevel, frozenset[Dimension]] = {
     RollupLevel.WORKFLOW: frozenset({Dimension.REPOSITORY, Dimension.WORKFLOW}),
     RollupLevel.FINEST: frozenset(Dimension),
 }
-# Made of all monitored repositories together; repository 0.
+# Sums over all monitored repositories, stored under repository 0.
 CROSS_REPOSITORY_LEVELS = (RollupLevel.ALL, RollupLevel.ALL_EVENT)
-REPOSITORY_LEVELS = tuple(grain for grain in RollupLevel if grain not in CROSS_REPOSITORY_LEVELS)
+REPOSITORY_LEVELS = tuple(level for level in RollupLevel if level not in CROSS_REPOSITORY_LEVELS)
 
 
 @dataclass(frozen=True)
 class RollupKey:
-    """What a roll-up is about."""
+    """The key of a roll-up. `bucket` is an id of db.definitions.time_buckets."""
 
     bucket: int
     repository_id: int
@@ -33,47 +33,49 @@ class RollupKey:
     event: str
 
     def at_level(self, level: RollupLevel, bucket: int) -> "RollupKey":
-        """The roll-up of that grain that this one is part of; what the grain does not tell apart is 0 or empty."""
-        parts = DIMENSIONS[level]
+        """Returns the key of the roll-up of that level that this one is a part of. Dimensions that the level does not
+        keep apart are 0 or empty."""
+        dimensions = DIMENSIONS[level]
         return RollupKey(
             bucket,
-            self.repository_id if Dimension.REPOSITORY in parts else 0,
-            self.workflow_id if Dimension.WORKFLOW in parts else 0,
-            self.branch_kind if Dimension.BRANCH_KIND in parts else 0,
-            self.event if Dimension.EVENT in parts else "",
+            self.repository_id if Dimension.REPOSITORY in dimensions else 0,
+            self.workflow_id if Dimension.WORKFLOW in dimensions else 0,
+            self.branch_kind if Dimension.BRANCH_KIND in dimensions else 0,
+            self.event if Dimension.EVENT in dimensions else "",
         )
 
 
 @dataclass(frozen=True)
 class KeyedTable:
-    """One key a row of the table."""
+    """Row k of the table is the roll-up of `keys[k]`."""
 
     keys: list[RollupKey]
     table: AggregateTable
 
     def at_level(self, level: RollupLevel, buckets: Sequence[int]) -> "KeyedTable":
-        """Added up to that grain; `tiles` says for each row which tile it goes to."""
+        """Adds up the rows to a level; row k goes into the bucket `buckets[k]`."""
         return rollups_by_key(
-            [key.at_level(level, tile) for key, tile in zip(self.keys, buckets, strict=True)], self.table
+            [key.at_level(level, bucket) for key, bucket in zip(self.keys, buckets, strict=True)], self.table
         )
 
     def in_buckets(self, buckets: Collection[int]) -> "KeyedTable":
-        """Those of these tiles."""
-        places = [place for place, key in enumerate(self.keys) if key.bucket in buckets]
-        return KeyedTable([self.keys[place] for place in places], take(self.table, places))
+        """Returns the rows of these buckets."""
+        rows = [row for row, key in enumerate(self.keys) if key.bucket in buckets]
+        return KeyedTable([self.keys[row] for row in rows], take(self.table, rows))
 
 
 def rollups_by_key(keys: Sequence[RollupKey], table: AggregateTable) -> KeyedTable:
-    """One row a key, where several rows of the table may have the same one."""
-    found: dict[RollupKey, int] = {}
-    rows = np.fromiter((found.setdefault(key, len(found)) for key in keys), np.int64, len(keys))
-    return KeyedTable(list(found), sum_rows(table, rows, len(found)))
+    """Adds up the rows of each key: row k of the table belongs to `keys[k]`."""
+    row_of_key: dict[RollupKey, int] = {}
+    rows = np.fromiter((row_of_key.setdefault(key, len(row_of_key)) for key in keys), np.int64, len(keys))
+    return KeyedTable(list(row_of_key), sum_rows(table, rows, len(row_of_key)))
 
 
 def coarsest_level(dimensions: Collection[Dimension], *, all_repositories: bool) -> RollupLevel:
-    """The grain with the fewest rows that tells these apart. `over_all`: all monitored repositories are meant."""
+    """Returns the level with the fewest rows that keeps these dimensions apart. `all_repositories`: the scope is all
+    monitored repositories, so that their sums can be read."""
     return next(
-        grain
-        for grain in RollupLevel
-        if set(dimensions) <= DIMENSIONS[grain] and (all_repositories or Dimension.REPOSITORY in DIMENSIONS[grain])
+        level
+        for level in RollupLevel
+        if set(dimensions) <= DIMENSIONS[level] and (all_repositories or Dimension.REPOSITORY in DIMENSIONS[level])
     )

@@ -1,6 +1,7 @@
-"""Figures of many groups of runs as columns: what can be added up, never percentages. Pure.
+"""Aggregates of many groups of runs in columns: counts, sums and histograms, which can be added up. Pure.
 
-A row of a table is one group. Rows are added up by `fold`, so runs, roll-ups and tables of both give the same sums.
+A row of a table is one group. sum_rows adds up rows, so that runs, roll-ups and tables of both give the same sums.
+Arrays have one of these shapes: (n,) one element a row, (e,) one element an entry of a sparse histogram or a sample.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,27 +15,48 @@ from health.metrics.definitions import histogram
 from health.metrics.definitions.distribution import Floats, Ints
 
 OUTCOMES = tuple(str(outcome) for outcome in Outcome)
-# What is counted; the outcomes come first. `first_*`: outcomes of attempt 1 where it is known.
-COUNTS = (*OUTCOMES, "rerun", "flaky", "recovery_open", "first_success", "first_failure",
-          "rerun_unapproved", "failed_then_rerun", "never_started", "unpriced_minutes")  # fmt: skip
-# Sums: seconds, and US dollars. `success_duration` is the part of `duration` of successful runs.
-SUMS = ("duration", "queue", "recovery", "compute", "wasted", "cost", "success_duration", "wasted_flaky",
-        "wasted_cancelled", "wasted_superseded", "defect")  # fmt: skip
-# Histograms of seconds, and how many decided and failed runs began in each hour of the week (Monday 0 h UTC = 0).
+# Columns of counts; the outcomes come first. `first_*`: outcomes of attempt 1 where it is known.
+COUNTS = (
+    *OUTCOMES,
+    "rerun",
+    "flaky",
+    "recovery_open",
+    "first_success",
+    "first_failure",
+    "rerun_unapproved",
+    "failed_then_rerun",
+    "never_started",
+    "unpriced_minutes",
+)
+# Columns of sums in seconds; `cost` in US dollars. `success_duration` is the part of `duration` of successful runs.
+SUMS = (
+    "duration",
+    "queue",
+    "recovery",
+    "compute",
+    "wasted",
+    "cost",
+    "success_duration",
+    "wasted_flaky",
+    "wasted_cancelled",
+    "wasted_superseded",
+    "defect",
+)
+# Histograms of seconds, and of decided and failed runs by the hour of the week of their creation (Monday 0 h UTC = 0).
 SPAN_HISTOGRAMS = ("durations", "queues", "recoveries", "success_durations")
 HOUR_HISTOGRAMS = ("decided_hours", "failed_hours")
 HISTOGRAMS = (*SPAN_HISTOGRAMS, *HOUR_HISTOGRAMS)
-# Durations of failed runs have no histogram: it is that of all decided runs without that of the successful ones.
+# Durations of failed runs have no histogram of their own: it is that of decided runs minus that of successful ones.
 _SAMPLE_COLUMNS = (*SPAN_HISTOGRAMS, "failure_durations")
-_OUTCOME_INDEX = {str(outcome): place for place, outcome in enumerate(Outcome)}
-# As many as two bytes tell apart.
+_OUTCOME_INDEX = {str(outcome): index for index, outcome in enumerate(Outcome)}
+# Buckets are stored in two bytes.
 _BUCKET_LIMIT = 1 << 16
 RECOVERY_OPEN_INDEX = COUNTS.index("recovery_open")
 
 
 class RunFact(NamedTuple):
-    """What one run contributes, by the columns of db.models.Run: spans in seconds, cost in US dollars. `hour` is the
-    hour of the week it was created in, from 0 (Monday, 0 h UTC) to 167."""
+    """The part of one run in the aggregates, by the columns of db.models.Run: spans in seconds, cost in US dollars.
+    `hour` is the hour of the week of its creation, from 0 (Monday 0 h UTC) to 167."""
 
     outcome: str
     attempt: int
@@ -56,7 +78,7 @@ class RunFact(NamedTuple):
     hour: int
 
 
-# Columns that are added up over all runs, whatever became of them.
+# Columns that are added up over all runs, whatever their outcome.
 _RUN_COUNT_FIELDS = ("never_started", "unpriced_minutes")
 _RUN_SUM_FIELDS = {
     "compute": "compute_seconds", "wasted": "wasted_seconds", "cost": "cost_usd",
@@ -67,20 +89,21 @@ _RUN_SUM_FIELDS = {
 
 @dataclass(frozen=True)
 class SparseHistogram:
-    """Histograms of many rows: `counts` values of row `rows` lie in bucket `buckets`."""
+    """Histograms of many rows as entries: `counts[i]` values of row `rows[i]` are in bucket `buckets[i]`. The three
+    arrays have shape (e,). A row may have several entries for one bucket."""
 
     rows: Ints
     buckets: Ints
     counts: Ints
 
     def reindex(self, row_map: Ints) -> "SparseHistogram":
-        """Not added up yet: that is done once, at the end."""
+        """Moves each entry of row k to row `row_map[k]`; shape (n,). Entries of one bucket are not merged."""
         return SparseHistogram(row_map[self.rows], self.buckets, self.counts)
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Single values in seconds, each of a row."""
+    """Single values: `values[i]`, in seconds, belongs to row `rows[i]`. Both arrays have shape (e,)."""
 
     rows: Ints
     values: Floats
@@ -88,7 +111,8 @@ class Samples:
 
 @dataclass(frozen=True)
 class AggregateTable:
-    """`counts` and `sums` have one row a group; `exact` values and `histograms` are both to be counted."""
+    """Aggregates of n groups. `counts` has shape (n, len(COUNTS)), `sums` has shape (n, len(SUMS)). A value is either
+    in `samples` or in `histograms`, never in both."""
 
     counts: Ints
     sums: Floats
@@ -105,6 +129,7 @@ _EMPTY_SAMPLES = Samples(_NO_INTS, np.zeros(0))
 
 
 def empty_table(size: int = 0) -> AggregateTable:
+    """Returns a table of zeros."""
     return AggregateTable(
         np.zeros((size, len(COUNTS)), dtype=np.int64),
         np.zeros((size, len(SUMS))),
@@ -114,11 +139,11 @@ def empty_table(size: int = 0) -> AggregateTable:
 
 
 def from_runs(facts: Sequence[RunFact], rows: Ints, size: int) -> AggregateTable:
-    """`rows` says of each run which of the `size` groups it belongs to."""
+    """Aggregates runs: run i belongs to group `rows[i]` of `size` groups. `rows` has shape (len(facts),)."""
     if not len(facts):
         return empty_table(size)
     columns = RunFact(*zip(*facts, strict=True))  # type: ignore[arg-type]
-    outcome = np.fromiter((_OUTCOME_INDEX.get(each, _OUTCOME_INDEX["other"]) for each in columns.outcome), np.int64)
+    outcome = np.fromiter((_OUTCOME_INDEX.get(name, _OUTCOME_INDEX["other"]) for name in columns.outcome), np.int64)
     table = empty_table(size)
     np.add.at(table.counts, (rows, outcome), 1)
     for name, mask in _masks(columns, outcome).items():
@@ -133,9 +158,10 @@ def from_runs(facts: Sequence[RunFact], rows: Ints, size: int) -> AggregateTable
     spans = span_samples(rows[decided], passed[decided], *(
         np.asarray(values, dtype=np.float64)[decided] for values in (columns.duration_seconds, columns.queue_seconds)
     ))  # fmt: skip
-    for name, of in spans.items():
+    for name, samples in spans.items():
         if name.removesuffix("s") in SUMS:
-            table.sums[:, SUMS.index(name.removesuffix("s"))] = np.bincount(of.rows, weights=of.values, minlength=size)
+            index = SUMS.index(name.removesuffix("s"))
+            table.sums[:, index] = np.bincount(samples.rows, weights=samples.values, minlength=size)
     hour = np.asarray(columns.hour, dtype=np.int64)
     hours = {
         name: SparseHistogram(rows[mask], hour[mask], np.ones(int(mask.sum()), dtype=np.int64))
@@ -147,26 +173,27 @@ def from_runs(facts: Sequence[RunFact], rows: Ints, size: int) -> AggregateTable
 def span_samples(
     rows: Ints, passed: Sequence[Any], durations: Sequence[Any], queues: Sequence[Any]
 ) -> dict[str, Samples]:
-    """The known spans of decided runs, each of a row; `passed` says of each whether it succeeded."""
+    """Returns the known spans of decided runs by the name of their column. All arguments have one element a run:
+    `rows` of shape (m,), whether the run succeeded, and seconds or null."""
     success, seconds = np.asarray(passed, dtype=bool), np.asarray(durations, dtype=np.float64)
     waits = np.asarray(queues, dtype=np.float64)
     timed, waited = ~np.isnan(seconds), ~np.isnan(waits)
-    among = {
-        "durations": timed, "success_durations": timed & success, "failure_durations": timed & ~success
-    }  # fmt: skip
-    found = {name: Samples(rows[mask], seconds[mask]) for name, mask in among.items()}
-    return {**found, "queues": Samples(rows[waited], waits[waited])}
+    masks = {"durations": timed, "success_durations": timed & success, "failure_durations": timed & ~success}
+    samples = {name: Samples(rows[mask], seconds[mask]) for name, mask in masks.items()}
+    return {**samples, "queues": Samples(rows[waited], waits[waited])}
 
 
 def _masks(columns: RunFact, outcome: Ints) -> dict[str, Any]:
-    """Which runs are counted under each name; `columns` has a sequence in each field, `outcome` the place of each."""
-    over = outcome != _OUTCOME_INDEX["in_progress"]
-    first = np.fromiter((_OUTCOME_INDEX.get(each or "", -1) for each in columns.first_outcome), np.int64, len(outcome))  # type: ignore[union-attr]
+    """Returns, by the name of a count, which runs are counted; masks of shape (m,). `columns` has a sequence of m
+    values in each field; `outcome` are indices of outcomes, shape (m,)."""
+    completed = outcome != _OUTCOME_INDEX["in_progress"]
+    first_outcomes: Iterable[str | None] = columns.first_outcome or ()
+    first = np.fromiter((_OUTCOME_INDEX.get(name or "", -1) for name in first_outcomes), np.int64, len(outcome))
     attempt = np.asarray(columns.attempt, dtype=np.int64)
     first = np.where(attempt <= 1, outcome, first)
     return {
-        "rerun": over & (attempt > 1),
-        "rerun_unapproved": over & (np.asarray(columns.reruns, dtype=np.int64) > 0),
+        "rerun": completed & (attempt > 1),
+        "rerun_unapproved": completed & (np.asarray(columns.reruns, dtype=np.int64) > 0),
         "flaky": np.asarray(columns.flaky, dtype=bool),
         "failed_then_rerun": np.asarray(columns.failed_then_rerun, dtype=bool),
         "first_success": first == _OUTCOME_INDEX["success"],
@@ -175,72 +202,73 @@ def _masks(columns: RunFact, outcome: Ints) -> dict[str, Any]:
 
 
 def from_recoveries(seconds: Sequence[float | None], rows: Ints, size: int) -> AggregateTable:
-    """Broken episodes, null while one is open."""
+    """Aggregates broken episodes: `seconds[i]`, null while the episode is open, belongs to group `rows[i]` of
+    `size`."""
     table = empty_table(size)
     values = np.asarray(seconds, dtype=np.float64)
-    over = ~np.isnan(values)
-    table.counts[:, RECOVERY_OPEN_INDEX] = np.bincount(rows[~over], minlength=size)
-    table.sums[:, SUMS.index("recovery")] = np.bincount(rows[over], weights=values[over], minlength=size)
-    return AggregateTable(table.counts, table.sums, {**table.samples, "recoveries": Samples(rows[over], values[over])},
-                 table.histograms)  # fmt: skip
+    ended = ~np.isnan(values)
+    table.counts[:, RECOVERY_OPEN_INDEX] = np.bincount(rows[~ended], minlength=size)
+    table.sums[:, SUMS.index("recovery")] = np.bincount(rows[ended], weights=values[ended], minlength=size)
+    recoveries = Samples(rows[ended], values[ended])
+    return AggregateTable(table.counts, table.sums, {**table.samples, "recoveries": recoveries}, table.histograms)
 
 
 def from_rollups(columns: Mapping[str, Sequence[Any]]) -> AggregateTable:
-    """As stored: the columns by name, each with a value a roll-up. What is not among them is 0 or empty."""
+    """Takes stored columns by name, each with n values, one a roll-up. Columns that are missing are 0 or empty."""
     size = len(next(iter(columns.values()), ()))
     table = empty_table(size)
     for names, values in ((COUNTS, table.counts), (SUMS, table.sums)):
-        for place, name in enumerate(names):
+        for column, name in enumerate(names):
             if name in columns:
-                values[:, place] = np.fromiter(columns[name], values.dtype, size)
-    found = {name: unpack_histograms(columns[name]) for name in HISTOGRAMS if name in columns}
-    return AggregateTable(table.counts, table.sums, table.samples, {**table.histograms, **found})
+                values[:, column] = np.fromiter(columns[name], values.dtype, size)
+    histograms = {name: unpack_histograms(columns[name]) for name in HISTOGRAMS if name in columns}
+    return AggregateTable(table.counts, table.sums, table.samples, {**table.histograms, **histograms})
 
 
 def sum_rows(table: AggregateTable, rows: Ints, size: int) -> AggregateTable:
-    """Adds up the rows: row k of the table goes into row `rows[k]` of `size`."""
+    """Adds row k of the table to row `rows[k]` of `size` rows; `rows` has shape (n,)."""
     if size == len(rows) and (rows == np.arange(size)).all():
         return table
     return AggregateTable(
         _sum_by_row(table.counts, rows, size),
         _sum_by_row(table.sums, rows, size),
-        {name: Samples(rows[each.rows], each.values) for name, each in table.samples.items()},
-        {name: each.reindex(rows) for name, each in table.histograms.items()},
+        {name: Samples(rows[samples.rows], samples.values) for name, samples in table.samples.items()},
+        {name: entries.reindex(rows) for name, entries in table.histograms.items()},
     )
 
 
 def _sum_by_row(values: Any, rows: Ints, size: int) -> Any:
-    found = np.zeros((size, values.shape[1]), dtype=values.dtype)
-    # Most questions need a few of the columns.
-    for place in np.flatnonzero(values.any(axis=0)):
-        found[:, place] = np.bincount(rows, weights=values[:, place], minlength=size)
-    return found
+    sums = np.zeros((size, values.shape[1]), dtype=values.dtype)
+    # Most queries read a few of the columns; the others are 0.
+    for column in np.flatnonzero(values.any(axis=0)):
+        sums[:, column] = np.bincount(rows, weights=values[:, column], minlength=size)
+    return sums
 
 
 def take(table: AggregateTable, indices: Sequence[int]) -> AggregateTable:
-    """These rows alone, in this order."""
-    chosen = np.asarray(indices, dtype=np.int64)
-    into = np.full(len(table), -1, dtype=np.int64)
-    into[chosen] = np.arange(len(chosen))
-    exact = {name: _take_samples(each, into) for name, each in table.samples.items()}
-    histograms = {name: _take_histogram(each, into) for name, each in table.histograms.items()}
-    return AggregateTable(table.counts[chosen], table.sums[chosen], exact, histograms)
+    """Returns these rows of the table, in this order."""
+    selected = np.asarray(indices, dtype=np.int64)
+    row_map = np.full(len(table), -1, dtype=np.int64)
+    row_map[selected] = np.arange(len(selected))
+    samples = {name: _take_samples(part, row_map) for name, part in table.samples.items()}
+    histograms = {name: _take_histogram(entries, row_map) for name, entries in table.histograms.items()}
+    return AggregateTable(table.counts[selected], table.sums[selected], samples, histograms)
 
 
 def concat_tables(tables: Iterable[AggregateTable]) -> AggregateTable:
-    """All rows of all tables, one after the other."""
+    """Returns the rows of all tables, one table after the other."""
     listed = list(tables) or [empty_table()]
-    starts = np.cumsum([0, *(len(each) for each in listed)])
+    starts = np.cumsum([0, *(len(table) for table in listed)])
     return AggregateTable(
-        np.concatenate([each.counts for each in listed]),
-        np.concatenate([each.sums for each in listed]),
-        {name: concat_samples([each.samples[name] for each in listed], starts) for name in _SAMPLE_COLUMNS},
-        {name: concat_histograms([each.histograms[name] for each in listed], starts) for name in HISTOGRAMS},
+        np.concatenate([table.counts for table in listed]),
+        np.concatenate([table.sums for table in listed]),
+        {name: concat_samples([table.samples[name] for table in listed], starts) for name in _SAMPLE_COLUMNS},
+        {name: concat_histograms([table.histograms[name] for table in listed], starts) for name in HISTOGRAMS},
     )
 
 
 def packed_histograms(table: AggregateTable, name: str) -> list[bytes | None]:
-    """The histograms of one name as they are stored, one a row."""
+    """Returns the histograms of one column in their stored form, one a row; null for an empty one."""
     entries = table.histograms[name]
     if name in SPAN_HISTOGRAMS:
         entries = _with_samples(entries, table.samples[name])
@@ -248,7 +276,7 @@ def packed_histograms(table: AggregateTable, name: str) -> list[bytes | None]:
 
 
 def pack_histograms(entries: SparseHistogram, size: int) -> list[bytes | None]:
-    """The histograms of `size` rows as they are stored; buckets below 65,536."""
+    """Returns the histograms of `size` rows in their stored form, null for an empty one. Buckets are below 65,536."""
     packed: list[bytes | None] = [None] * size
     if not len(entries.rows):
         return packed
@@ -256,57 +284,59 @@ def pack_histograms(entries: SparseHistogram, size: int) -> list[bytes | None]:
     counts = np.bincount(position, weights=entries.counts)
     rows, buckets = pairs // _BUCKET_LIMIT, pairs % _BUCKET_LIMIT
     data = histogram.pack(buckets, counts)
-    found, first = np.unique(rows, return_index=True)
+    unique_rows, first = np.unique(rows, return_index=True)
     ends = [*first[1:], len(rows)]
-    for row, begin, end in zip(found, first, ends, strict=True):
+    for row, begin, end in zip(unique_rows, first, ends, strict=True):
         packed[row] = data[begin * histogram.ENTRY_BYTES : end * histogram.ENTRY_BYTES]
     return packed
 
 
 def unpack_histograms(blobs: Sequence[bytes | None]) -> SparseHistogram:
-    """Histograms as they are stored, one a row."""
+    """Reads histograms from their stored form, one a row."""
     data = [blob or b"" for blob in blobs]
     sizes = np.fromiter(map(len, data), np.int64, len(data)) // histogram.ENTRY_BYTES
     buckets, counts = histogram.unpack(b"".join(data))
     return SparseHistogram(np.repeat(np.arange(len(data)), sizes), buckets, counts)
 
 
-def _with_samples(entries: SparseHistogram, exact: Samples) -> SparseHistogram:
-    found = SparseHistogram(
-        exact.rows, histogram.bucket_indices(exact.values), np.ones(len(exact.rows), dtype=np.int64)
-    )
-    return concat_histograms([entries, found], np.zeros(2, dtype=np.int64))
+def _with_samples(entries: SparseHistogram, samples: Samples) -> SparseHistogram:
+    """Adds samples to the histograms of their rows."""
+    ones = np.ones(len(samples.rows), dtype=np.int64)
+    of_samples = SparseHistogram(samples.rows, histogram.bucket_indices(samples.values), ones)
+    return concat_histograms([entries, of_samples], np.zeros(2, dtype=np.int64))
 
 
 def concat_histograms(histograms: Sequence[SparseHistogram], starts: Any) -> SparseHistogram:
-    """All of them; the rows of the k-th begin at `starts[k]`."""
-    some = [(each, start) for each, start in zip(histograms, starts, strict=False) if len(each.rows)]
-    if len(some) == 1:
-        # Most often only roll-ups have histograms, and large ones: nothing is copied.
-        only, start = some[0]
+    """Returns the entries of all of them; the rows of the k-th are moved by `starts[k]`."""
+    with_entries = [(entries, start) for entries, start in zip(histograms, starts, strict=False) if len(entries.rows)]
+    if len(with_entries) == 1:
+        # Nothing is copied: most often only roll-ups have histograms, and these are large.
+        only, start = with_entries[0]
         return SparseHistogram(only.rows + start if start else only.rows, only.buckets, only.counts)
-    if not some:
+    if not with_entries:
         return _EMPTY_HISTOGRAM
     return SparseHistogram(
-        np.concatenate([each.rows + start for each, start in some]),
-        np.concatenate([each.buckets for each, _ in some]),
-        np.concatenate([each.counts for each, _ in some]),
+        np.concatenate([entries.rows + start for entries, start in with_entries]),
+        np.concatenate([entries.buckets for entries, _ in with_entries]),
+        np.concatenate([entries.counts for entries, _ in with_entries]),
     )
 
 
 def concat_samples(samples: Sequence[Samples], starts: Any) -> Samples:
-    """As stack_entries."""
+    """As concat_histograms, of samples."""
     return Samples(
-        np.concatenate([each.rows + start for each, start in zip(samples, starts, strict=False)]),
-        np.concatenate([each.values for each in samples]),
+        np.concatenate([part.rows + start for part, start in zip(samples, starts, strict=False)]),
+        np.concatenate([part.values for part in samples]),
     )
 
 
-def _take_samples(samples: Samples, into: Ints) -> Samples:
-    rows = into[samples.rows]
+def _take_samples(samples: Samples, row_map: Ints) -> Samples:
+    """Moves samples of row k to row `row_map[k]`; drops those of rows that map to -1."""
+    rows = row_map[samples.rows]
     return Samples(rows[rows >= 0], samples.values[rows >= 0])
 
 
-def _take_histogram(each: SparseHistogram, into: Ints) -> SparseHistogram:
-    rows = into[each.rows]
-    return SparseHistogram(rows[rows >= 0], each.buckets[rows >= 0], each.counts[rows >= 0])
+def _take_histogram(entries: SparseHistogram, row_map: Ints) -> SparseHistogram:
+    """As _take_samples, of a histogram."""
+    rows = row_map[entries.rows]
+    return SparseHistogram(rows[rows >= 0], entries.buckets[rows >= 0], entries.counts[rows >= 0])

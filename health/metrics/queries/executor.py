@@ -1,4 +1,4 @@
-"""What can be added up of the runs of a scope and a window, by group and bucket of time; for health.metrics.service alone."""
+"""Executes plans: reads roll-ups, runs and broken episodes, and adds them up by group and time bucket."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -28,7 +28,6 @@ from db.sql import epoch_seconds, execute
 from health.metrics.definitions.aggregates import Aggregates, aggregates_of, hours_of_the_week, median_success_durations
 from health.metrics.definitions.distribution import UNKNOWN, Distribution
 from health.metrics.definitions.episodes import seconds_between
-from health.metrics.definitions.formulas import Losses
 from health.metrics.definitions.table import (
     COUNTS,
     HOUR_HISTOGRAMS,
@@ -45,251 +44,240 @@ from health.metrics.queries.grouping import (
     COLUMNS,
     BucketStarts,
     GroupedTable,
+    Key,
     MetricsQuery,
     bucket_start_hour,
     key_from_columns,
     merge_unselected,
 )
-from health.metrics.queries.plan import RollupScan, RunScan, plan, rollup_state, runs_kept_since
-from health.metrics.queries.plan import losses_of_plan as plan_losses
+from health.metrics.queries.plan import QueryPlan, RollupScan, RunScan, plan
 from health.metrics.queries.raw_runs import read_runs
 
-# An actor or a runner does not see the sequence of a branch's runs.
+# Actors and runners do not have all runs of a branch, so that recoveries are not known for them.
 _GROUPS_WITH_RECOVERY = (None, GroupBy.REPO, GroupBy.WORKFLOW, GroupBy.BRANCH, GroupBy.EVENT)
 _SUCCESS_HISTOGRAMS = ("success_durations",)
 _DECIDED = (str(Outcome.SUCCESS), str(Outcome.FAILURE))
 _ALL_REPOSITORIES = 0
-# Columns without the weight of the unit of work: thousands of rows are read for a page.
+_SECONDS_PER_HOUR = 3600
+# Core columns without the unit of work: a page reads thousands of rows.
 _ROLLUPS = Base.metadata.tables[Rollup.__tablename__].c
 _REPOSITORY_NAMES = select(Repository.id, Repository.full_name)
 _WORKFLOW_NAMES = select(Workflow.repository_id, Workflow.id, Workflow.name)
 
 
-def aggregates(session: Session, metrics_query: MetricsQuery) -> dict[tuple[Any, datetime | None], Aggregates]:
-    """By group and bucket; null where the question has none."""
-    return aggregates_by_key(session, metrics_query, read_groups(session, metrics_query))
+def run(session: Session, planned: QueryPlan) -> GroupedTable:
+    """Executes the scans of a plan and adds up their rows by group and bucket."""
+    query = planned.query
+    parts = [_read_rollups(session, query, scan) for scan in planned.rollup_scans]
+    parts += [
+        _read_open_episodes(session, query, scan)
+        for scan, part in zip(planned.rollup_scans, parts, strict=True)
+        if query.recoveries and query.histograms and part.table.counts[:, RECOVERY_OPEN_INDEX].any()
+    ]
+    for scan in planned.run_scans:
+        parts += read_runs(session, query, scan.scope, scan.windows, as_samples=not planned.rollup_scans)
+        parts += _read_recoveries(session, query, scan)
+    grouped = _merge(parts)
+    return grouped if query.selected_keys is None else merge_unselected(grouped, query.selected_keys)
 
 
-def aggregates_by_key(
-    session: Session, metrics_query: MetricsQuery, grouped: GroupedTable
-) -> dict[tuple[Any, datetime | None], Aggregates]:
-    """Of each row of what the question found."""
-    known_from = _details_since(session, grouped)
-    detailed = [start is not None and start >= known_from for _, start in grouped.keys] if known_from else None
-    made = aggregates_of(
-        grouped.table,
-        intervals=metrics_query.interval is None,
-        open_ages=_open_ages(metrics_query, grouped),
-        with_details=detailed,
+def aggregates_by_key(planned: QueryPlan, grouped: GroupedTable) -> dict[Key, Aggregates]:
+    """Returns the aggregates of each row of the result of a plan."""
+    query, details_since = planned.query, planned.details_since
+    with_details = (
+        [start is not None and start >= details_since for _, start in grouped.keys] if details_since else None
     )
-    return dict(zip(grouped.keys, made, strict=True))
+    aggregates = aggregates_of(
+        grouped.table,
+        intervals=query.interval is None,
+        open_ages=_open_ages(query, grouped),
+        with_details=with_details,
+    )
+    return dict(zip(grouped.keys, aggregates, strict=True))
+
+
+def aggregates(session: Session, query: MetricsQuery) -> dict[Key, Aggregates]:
+    """Plans and executes a query."""
+    planned = plan(session, query)
+    return aggregates_by_key(planned, run(session, planned))
 
 
 def success_medians(
     session: Session, scope: Scope, window: Window, by: GroupBy, *, min_size: int
 ) -> dict[Any, tuple[int, Distribution]]:
-    """Of each group its runs, whatever became of them, and the median duration of the successful ones with its
-    interval; unknown of fewer than `least` successes."""
-    question = MetricsQuery(
-        scope, window, by, histograms=_SUCCESS_HISTOGRAMS, recoveries=False, counts=OUTCOMES, sums=()
-    )
-    found = read_groups(session, question)
-    runs = found.table.counts[:, : len(OUTCOMES)].sum(axis=1).tolist()
-    known = {} if _details_since(session, found) else median_success_durations(found.table, min_size)
+    """Returns, by group, the number of runs of any outcome, and the median duration of successful ones with its
+    confidence interval; UNKNOWN with fewer than `min_size` successes."""
+    query = MetricsQuery(scope, window, by, histograms=_SUCCESS_HISTOGRAMS, recoveries=False, counts=OUTCOMES, sums=())
+    planned = plan(session, query)
+    grouped = run(session, planned)
+    runs = grouped.table.counts[:, : len(OUTCOMES)].sum(axis=1).tolist()
+    medians = {} if planned.details_since else median_success_durations(grouped.table, min_size)
     return {
-        key: (number, known.get(row, UNKNOWN))
-        for row, ((key, _), number) in enumerate(zip(found.keys, runs, strict=True))
+        key: (number, medians.get(row, UNKNOWN))
+        for row, ((key, _), number) in enumerate(zip(grouped.keys, runs, strict=True))
     }
 
 
-def _details_since(session: Session, found: GroupedTable) -> datetime | None:
-    """Since when roll-ups count everything that is counted now; null where the answer holds no older ones."""
-    state = rollup_state(session)
-    oldest = found.rollups_from
-    if state is None or state.complete_from is None or oldest is None or oldest >= state.complete_from:
-        return None
-    return state.complete_from
+def outcomes(session: Session, query: MetricsQuery) -> dict[Key, dict[str, int]]:
+    """Returns the number of runs by outcome, by group and bucket."""
+    return outcomes_by_key(run(session, plan(session, outcomes_query(query))))
 
 
-def _open_ages(question: MetricsQuery, found: GroupedTable) -> dict[int, list[float]]:
-    """By row, for how many seconds each episode that is still open has been open."""
-    now, ages = question.now or question.window.until, dict[int, list[float]]()
-    if not found.open_since:
-        return ages
-    places = {key: row for row, key in enumerate(found.keys)}
-    for key, since in found.open_since:
-        if key in places:
-            ages.setdefault(places[key], []).append(seconds_between(since, now))
-    return ages
+def outcomes_query(query: MetricsQuery) -> MetricsQuery:
+    """The query without the columns that outcomes do not need."""
+    return replace(query, histograms=(), recoveries=False, counts=OUTCOMES, sums=())
 
 
-def outcomes(session: Session, metrics_query: MetricsQuery) -> dict[tuple[Any, datetime | None], dict[str, int]]:
-    """How many runs ended how, by group and bucket."""
-    found = read_groups(session, replace(metrics_query, histograms=(), recoveries=False, counts=OUTCOMES, sums=()))
+def outcomes_by_key(grouped: GroupedTable) -> dict[Key, dict[str, int]]:
+    """As outcomes, of the result of a plan."""
     size = len(OUTCOMES)
-    counts = (dict(zip(OUTCOMES, row[:size], strict=True)) for row in found.table.counts.tolist())
-    return dict(zip(found.keys, counts, strict=True))
+    counts = (dict(zip(OUTCOMES, row[:size], strict=True)) for row in grouped.table.counts.tolist())
+    return dict(zip(grouped.keys, counts, strict=True))
 
 
-def success_rates(session: Session, metrics_query: MetricsQuery) -> dict[Any, list[float | None]]:
-    """Of each group its success rate in each bucket of the window, null where nothing was decided."""
-    found = read_groups(session, replace(metrics_query, histograms=(), recoveries=False, counts=_DECIDED, sums=()))
-    starts = metrics_query.window.buckets(metrics_query.interval) if metrics_query.interval else []
-    places: dict[datetime | None, int] = {start: place for place, start in enumerate(starts)}
+def success_rates(session: Session, query: MetricsQuery) -> dict[Any, list[float | None]]:
+    """Returns, by group, the success rate in each bucket of the window, null where nothing is decided."""
+    decided = replace(query, histograms=(), recoveries=False, counts=_DECIDED, sums=())
+    grouped = run(session, plan(session, decided))
+    starts = query.window.buckets(query.interval) if query.interval else []
+    index: dict[datetime | None, int] = {start: number for number, start in enumerate(starts)}
     rates: dict[Any, list[float | None]] = defaultdict(lambda: [None] * len(starts))
-    passed, failed = (found.table.counts[:, COUNTS.index(name)].tolist() for name in _DECIDED)
-    # Thousands of groups and buckets for one page: one pass over them.
-    for (key, start), one, other in zip(found.keys, passed, failed, strict=True):
-        rates[key][places[start]] = one / (one + other) if one or other else None
+    passed, failed = (grouped.table.counts[:, COUNTS.index(name)].tolist() for name in _DECIDED)
+    # A single pass: a page has thousands of groups and buckets.
+    for (key, start), successes, failures in zip(grouped.keys, passed, failed, strict=True):
+        rates[key][index[start]] = successes / (successes + failures) if successes or failures else None
     return dict(rates)
 
 
 def hours_of_week(session: Session, scope: Scope, window: Window) -> list[tuple[int, int]]:
-    """Decided and failed runs in each of the 168 hours of a week, UTC, from Monday on."""
-    question = MetricsQuery(scope, window, histograms=HOUR_HISTOGRAMS, recoveries=False, counts=(), sums=())
-    return hours_of_the_week(read_groups(session, question).table)
+    """Returns decided and failed runs in each of the 168 hours of a week, UTC, Monday 0 h first."""
+    query = MetricsQuery(scope, window, histograms=HOUR_HISTOGRAMS, recoveries=False, counts=(), sums=())
+    return hours_of_the_week(run(session, plan(session, query)).table)
 
 
-def uses_rollups(session: Session, scope: Scope, window: Window) -> bool:
-    """Is at least a part of the answer in roll-ups?"""
-    return bool(plan(session, scope, window, None, None).rollup_scans)
+def repository_names(session: Session) -> dict[int, str]:
+    """Returns owner/name by repository id."""
+    return {row[0]: row[1] for row in execute(session, _REPOSITORY_NAMES)}
 
 
-def is_pruned(session: Session, moment: datetime) -> bool:
-    """Are runs deleted that were created then?"""
-    state = rollup_state(session)
-    return state is not None and moment < runs_kept_since(state)
+def workflow_names(session: Session) -> dict[tuple[int, int], str]:
+    """Returns names by repository id and workflow id."""
+    return {(row[0], row[1]): row[2] for row in execute(session, _WORKFLOW_NAMES)}
 
 
-def find_losses(
-    session: Session, scope: Scope, window: Window, by: GroupBy | None, interval: Interval | None = None
-) -> Losses:
-    """What the answer to such a question cannot hold, because runs were deleted."""
-    state = rollup_state(session)
-    if state is None or window.since >= runs_kept_since(state):
-        return Losses()
-    return plan_losses(session, plan(session, scope, window, by, interval))
-
-
-def read_groups(session: Session, metrics_query: MetricsQuery) -> GroupedTable:
-    """The sums of each group and bucket, from wherever they are read."""
-    found = plan(session, metrics_query.scope, metrics_query.window, metrics_query.by, metrics_query.interval)
-    parts = [_read_rollups(session, metrics_query, piece) for piece in found.rollup_scans]
-    parts += [
-        _read_open(session, metrics_query, piece)
-        for piece, part in zip(found.rollup_scans, parts, strict=True)
-        if metrics_query.recoveries and metrics_query.histograms and part.table.counts[:, RECOVERY_OPEN_INDEX].any()
-    ]
-    for rows in found.run_scans:
-        parts += read_runs(session, metrics_query, rows.scope, rows.windows, as_samples=not found.rollup_scans)
-        parts += _read_recoveries(session, metrics_query, rows)
-    answer = _merge(parts)
-    if metrics_query.selected_keys is not None:
-        answer = merge_unselected(answer, metrics_query.selected_keys)
-    tiled = (tile for piece in found.rollup_scans for tile in piece.buckets)
-    oldest = min(tiled, key=time_buckets.start_hour, default=None)
-    return answer if oldest is None else replace(answer, rollups_from=time_buckets.start_time(oldest))
+def _open_ages(query: MetricsQuery, grouped: GroupedTable) -> dict[int, list[float]]:
+    """Returns, by row, the ages of the episodes that are still open, in seconds."""
+    now, ages = query.now or query.window.until, dict[int, list[float]]()
+    if not grouped.open_since:
+        return ages
+    row_of_key = {key: row for row, key in enumerate(grouped.keys)}
+    for key, since in grouped.open_since:
+        if key in row_of_key:
+            ages.setdefault(row_of_key[key], []).append(seconds_between(since, now))
+    return ages
 
 
 def _merge(parts: Sequence[GroupedTable]) -> GroupedTable:
-    places: dict[tuple[Any, datetime | None], int] = {}
-    rows = [places.setdefault(key, len(places)) for part in parts for key in part.keys]
-    together = sum_rows(concat_tables(part.table for part in parts), np.asarray(rows, dtype=np.int64), len(places))
-    return GroupedTable(list(places), together, open_since=tuple(each for part in parts for each in part.open_since))
+    row_of_key: dict[Key, int] = {}
+    rows = [row_of_key.setdefault(key, len(row_of_key)) for part in parts for key in part.keys]
+    table = sum_rows(concat_tables(part.table for part in parts), np.asarray(rows, dtype=np.int64), len(row_of_key))
+    return GroupedTable(list(row_of_key), table, tuple(episode for part in parts for episode in part.open_since))
 
 
 @cache
-def _rollup_rows(by: GroupBy | None, names: Sequence[str]) -> Select[Any]:
-    """The tile, the group and the named sums of each roll-up of a grain."""
+def _select_rollups(by: GroupBy | None, names: Sequence[str]) -> Select[Any]:
+    """Selects the bucket, the group and the named columns of each roll-up of a scan."""
     return _where_scan(select(_ROLLUPS.bucket, *(_ROLLUPS[name] for name in (*COLUMNS[by], *names))))
 
 
 @cache
-def _rollup_sums(by: GroupBy | None, names: Sequence[str], interval: Interval | None) -> Select[Any]:
-    """The first hour of the bucket, the group and its sums."""
-    hour, keys = bucket_start_hour(_bucket_start_hour(), interval), [_ROLLUPS[name] for name in COLUMNS[by]]
+def _select_rollup_sums(by: GroupBy | None, names: Sequence[str], interval: Interval | None) -> Select[Any]:
+    """Selects the first hour of each bucket of the interval, the group and the sums of the named columns."""
+    hour, keys = bucket_start_hour(_rollup_hour(), interval), [_ROLLUPS[name] for name in COLUMNS[by]]
     sums = (func.sum(_ROLLUPS[name]) for name in names)
     return _where_scan(select(hour, *keys, *sums).group_by(hour, *keys))
 
 
 def _where_scan(query: Select[Any]) -> Select[Any]:
     return query.where(
-        _ROLLUPS.level == bindparam("grain"), _ROLLUPS.bucket.in_(bindparam("tiles", expanding=True)),
+        _ROLLUPS.level == bindparam("level"),
+        _ROLLUPS.bucket.in_(bindparam("buckets", expanding=True)),
         _ROLLUPS.repository_id.in_(bindparam("repositories", expanding=True)),
-    )  # fmt: skip
+    )
 
 
-def _read_rollups(session: Session, question: MetricsQuery, piece: RollupScan) -> GroupedTable:
-    group, scope = COLUMNS[question.by], question.scope
-    names = (*question.counts, *question.sums, *question.histograms)
-    if question.histograms:
-        query = _rollup_rows(question.by, names)
+def _rollup_hour() -> ColumnElement[int]:
+    """The SQL of db.definitions.time_buckets.start_hour."""
+    resolution = _ROLLUPS.bucket.bitwise_rshift(time_buckets.RESOLUTION_SHIFT)
+    block = _ROLLUPS.bucket.bitwise_and((1 << time_buckets.RESOLUTION_SHIFT) - 1)
+    return block * case(dict(enumerate(time_buckets.BUCKET_HOURS)), value=resolution)
+
+
+def _read_rollups(session: Session, query: MetricsQuery, scan: RollupScan) -> GroupedTable:
+    group, scope = COLUMNS[query.by], query.scope
+    names = (*query.counts, *query.sums, *query.histograms)
+    if query.histograms:
+        statement = _select_rollups(query.by, names)
     else:
-        query = _rollup_sums(question.by, names, question.interval)
+        statement = _select_rollup_sums(query.by, names, query.interval)
     if scope.workflows:
-        query = query.where(_ROLLUPS.workflow_id.in_(execute(session, workflow_ids(scope.workflows)).scalars().all()))
+        ids = execute(session, workflow_ids(scope.workflows)).scalars().all()
+        statement = statement.where(_ROLLUPS.workflow_id.in_(ids))
     if scope.events:
-        query = query.where(_ROLLUPS.event.in_(scope.events))
-    if piece.branch_kinds is not None:
-        query = query.where(_ROLLUPS.branch_kind.in_(piece.branch_kinds))
-    repositories = (_ALL_REPOSITORIES,) if piece.repositories is None else piece.repositories
-    parameters = {"grain": piece.level, "tiles": piece.buckets, "repositories": repositories}
-    # By columns: rows of so many values are slow to take apart.
-    columns = list(zip(*execute(session, query, parameters).all(), strict=True))
+        statement = statement.where(_ROLLUPS.event.in_(scope.events))
+    if scan.branch_kinds is not None:
+        statement = statement.where(_ROLLUPS.branch_kind.in_(scan.branch_kinds))
+    repositories = (_ALL_REPOSITORIES,) if scan.repositories is None else scan.repositories
+    parameters = {"level": scan.level, "buckets": scan.buckets, "repositories": repositories}
+    # By columns: taking apart rows of so many values is slow.
+    columns = list(zip(*execute(session, statement, parameters).all(), strict=True))
     if not columns:
         return GroupedTable([], empty_table())
     width, size = len(group) + 1, len(columns[0])
     starts: Iterable[datetime | None] = repeat(None, size)
-    if question.interval:
-        buckets = BucketStarts(question.interval)
-        hours = map(time_buckets.start_hour, columns[0]) if question.histograms else map(int, columns[0])
-        starts = map(buckets.of_hour, hours)
-    # Added up at once: there are many roll-ups of a group, and objects for each of them are slow.
-    places: dict[tuple[Any, ...], int] = {}
+    if query.interval:
+        bucket_starts = BucketStarts(query.interval)
+        hours = map(time_buckets.start_hour, columns[0]) if query.histograms else map(int, columns[0])
+        starts = map(bucket_starts.of_hour, hours)
+    # Added up here: a group has many roll-ups, and an object for each of them is slow.
+    row_of_group: dict[tuple[Any, ...], int] = {}
     groups = zip(*columns[1:width], starts, strict=True)
-    at = np.fromiter((places.setdefault(key, len(places)) for key in groups), np.int64, size)
-    table = sum_rows(from_rollups(dict(zip(names, columns[width:], strict=True))), at, len(places))
-    return GroupedTable([(key_from_columns(key[:-1]), key[-1]) for key in places], table)
+    rows = np.fromiter((row_of_group.setdefault(key, len(row_of_group)) for key in groups), np.int64, size)
+    table = sum_rows(from_rollups(dict(zip(names, columns[width:], strict=True))), rows, len(row_of_group))
+    return GroupedTable([(key_from_columns(key[:-1]), key[-1]) for key in row_of_group], table)
 
 
-def _bucket_start_hour() -> ColumnElement[int]:
-    """The hour at which a tile begins."""
-    level, block = (
-        _ROLLUPS.bucket.bitwise_rshift(time_buckets.RESOLUTION_SHIFT),
-        _ROLLUPS.bucket.bitwise_and((1 << time_buckets.RESOLUTION_SHIFT) - 1),
-    )
-    return block * case(dict(enumerate(time_buckets.BUCKET_HOURS)), value=level)
-
-
-def _read_recoveries(session: Session, question: MetricsQuery, of: RunScan) -> list[GroupedTable]:
-    if question.by not in _GROUPS_WITH_RECOVERY or not question.recoveries:
+def _read_recoveries(session: Session, query: MetricsQuery, scan: RunScan) -> list[GroupedTable]:
+    if query.by not in _GROUPS_WITH_RECOVERY or not query.recoveries:
         return []
-    if not of.only_default_branches or question.by is GroupBy.BRANCH:
-        return [_read_sequences(session, question, of.scope, window) for window in of.windows]
-    return [_episode_groups(question, _stored_episodes(session, question, of.scope, of.windows))]
+    if not scan.only_default_branches or query.by is GroupBy.BRANCH:
+        return [_read_sequences(session, query, scan.scope, window) for window in scan.windows]
+    return [_group_episodes(query, _read_stored_episodes(session, query, scan.scope, scan.windows))]
 
 
-def _read_open(session: Session, question: MetricsQuery, piece: RollupScan) -> GroupedTable:
-    """Since when episodes are open that roll-ups count."""
-    rows = _stored_episodes(session, question, question.scope, time_buckets.windows_of(piece.buckets), still_open=True)
-    return GroupedTable([], empty_table(), open_since=_open_since(_keys(question, rows), rows))
+def _read_open_episodes(session: Session, query: MetricsQuery, scan: RollupScan) -> GroupedTable:
+    """Returns `open_since` of the open episodes that the roll-ups of a scan count, without rows."""
+    windows = time_buckets.windows_of(scan.buckets)
+    rows = _read_stored_episodes(session, query, query.scope, windows, still_open=True)
+    return GroupedTable([], empty_table(), _open_since(_episode_keys(query, rows), rows))
 
 
-def _stored_episodes(
-    session: Session, question: MetricsQuery, scope: Scope, windows: Sequence[Window], *, still_open: bool = False
+def _read_stored_episodes(
+    session: Session, query: MetricsQuery, scope: Scope, windows: Sequence[Window], *, still_open: bool = False
 ) -> Sequence[Any]:
-    """Of default branches: seconds, when they were created (in seconds since 1970), when they began, their group."""
-    query = _select_episodes(question.by, len(windows), still_open, not scope.repos)
+    """Returns rows of episodes of default branches: duration in seconds (null while open), created_at in seconds since
+    1970, failed_at, and the columns of the group."""
+    statement = _select_episodes(query.by, len(windows), still_open, not scope.repos)
     if scope.repos:
-        query = query.where(BrokenEpisode.repository_id.in_(repository_ids(scope)))
+        statement = statement.where(BrokenEpisode.repository_id.in_(repository_ids(scope)))
     if scope.workflows:
-        query = query.where(BrokenEpisode.workflow_id.in_(workflow_ids(scope.workflows)))
+        statement = statement.where(BrokenEpisode.workflow_id.in_(workflow_ids(scope.workflows)))
     if scope.events:
-        query = query.where(BrokenEpisode.event.in_(scope.events))
+        statement = statement.where(BrokenEpisode.event.in_(scope.events))
     if scope.actors:
-        first = (Run.repository_id == BrokenEpisode.repository_id) & (Run.id == BrokenEpisode.run_id)
-        query = query.join(Run, first).where(Run.actor.in_(scope.actors))
-    return execute(session, query, window_parameters(windows)).all()
+        first_run = (Run.repository_id == BrokenEpisode.repository_id) & (Run.id == BrokenEpisode.run_id)
+        statement = statement.join(Run, first_run).where(Run.actor.in_(scope.actors))
+    return execute(session, statement, window_parameters(windows)).all()
 
 
 @cache
@@ -302,43 +290,32 @@ def _select_episodes(by: GroupBy | None, windows: int, still_open: bool, monitor
     return query.where(BrokenEpisode.repository_id.in_(repository_ids(Scope()))) if monitored else query
 
 
-def _episode_groups(question: MetricsQuery, rows: Sequence[Any]) -> GroupedTable:
-    """Rows of seconds, created, began and the columns of the group."""
-    keys = _keys(question, rows)
+def _read_sequences(session: Session, query: MetricsQuery, scope: Scope, window: Window) -> GroupedTable:
+    """Reads episodes of any branch from the sequence of its runs."""
+    episodes = branch_episodes(session, scope, window)
+    if query.selected_keys is not None and scope != scope.for_sequences():
+        # A branch with episodes and without runs of the scope is neither a group nor a part of REST.
+        with_runs = select(Run.branch).where(*in_scope(session, scope), *in_window(window)).distinct()
+        branches = set(execute(session, with_runs).scalars())
+        episodes = [episode for episode in episodes if episode.first.branch in branches]
+    rows = []
+    for episode in episodes:
+        group = (getattr(episode.first, name) for name in COLUMNS[query.by])
+        rows.append((episode.seconds, episode.first.created_at.timestamp(), episode.failed_at, *group))
+    return _group_episodes(query, rows)
+
+
+def _group_episodes(query: MetricsQuery, rows: Sequence[Any]) -> GroupedTable:
+    """Takes rows as _read_stored_episodes returns them; one row a key is made by _merge."""
+    keys = _episode_keys(query, rows)
     table = from_recoveries([row[0] for row in rows], np.arange(len(rows)), len(rows))
-    return GroupedTable(keys, table, open_since=_open_since(keys, rows))
+    return GroupedTable(keys, table, _open_since(keys, rows))
 
 
-def _keys(question: MetricsQuery, rows: Sequence[Any]) -> list[tuple[Any, datetime | None]]:
-    buckets = BucketStarts(question.interval)
-    return [(key_from_columns(row[3:]), buckets.of_hour(int(row[1]) // 3600)) for row in rows]
+def _episode_keys(query: MetricsQuery, rows: Sequence[Any]) -> list[Key]:
+    starts = BucketStarts(query.interval)
+    return [(key_from_columns(row[3:]), starts.of_hour(int(row[1]) // _SECONDS_PER_HOUR)) for row in rows]
 
 
-def _open_since(
-    keys: Sequence[tuple[Any, datetime | None]], rows: Sequence[Any]
-) -> tuple[tuple[tuple[Any, datetime | None], datetime], ...]:
+def _open_since(keys: Sequence[Key], rows: Sequence[Any]) -> tuple[tuple[Key, datetime], ...]:
     return tuple((key, row[2]) for key, row in zip(keys, rows, strict=True) if row[0] is None)
-
-
-def _read_sequences(session: Session, question: MetricsQuery, scope: Scope, window: Window) -> GroupedTable:
-    rows, found = [], branch_episodes(session, scope, window)
-    if question.selected_keys is not None and scope != scope.for_sequences():
-        # A branch that has episodes and no runs of the scope is no group, and not a part of the rest.
-        branches = set(
-            execute(
-                session, select(Run.branch).where(*in_scope(session, scope), *in_window(window)).distinct()
-            ).scalars()
-        )
-        found = [each for each in found if each.first.branch in branches]
-    for each in found:
-        group = (getattr(each.first, name) for name in COLUMNS[question.by])
-        rows.append((each.seconds, each.first.created_at.timestamp(), each.failed_at, *group))
-    return _episode_groups(question, rows)
-
-
-def repository_names(session: Session) -> dict[int, str]:
-    return {row[0]: row[1] for row in execute(session, _REPOSITORY_NAMES)}
-
-
-def workflow_names(session: Session) -> dict[tuple[int, int], str]:
-    return {(row[0], row[1]): row[2] for row in execute(session, _WORKFLOW_NAMES)}

@@ -1,4 +1,5 @@
-"""Broken episodes of any branch, from the runs in their order. Those of default branches are kept in a table."""
+"""Broken episodes of any branch, computed from its runs. Those of default branches are stored
+(rollups.broken_episodes)."""
 
 import json
 from collections import defaultdict
@@ -23,23 +24,23 @@ from health.metrics.queries.plan import rollup_state
 
 _BATCH_SIZE = 5_000
 _DEFAULT_BRANCHES = select(Repository.id, Repository.default_branch)
-# Branches as one value of JSON, a list of places, repositories, workflows and names: a statement of always the same
-# words is compiled once.
+# Branches are one JSON parameter, a list of [index, repository id, workflow id, name]: the text of the statement does
+# not depend on their number, so that it is compiled once.
 _KEY_SQL = {
-    "postgresql": "SELECT CAST(value->>0 AS INTEGER) AS place, CAST(value->>1 AS BIGINT) AS repository_id, "
+    "postgresql": "SELECT CAST(value->>0 AS INTEGER) AS branch_index, CAST(value->>1 AS BIGINT) AS repository_id, "
     "CAST(value->>2 AS BIGINT) AS workflow_id, value->>3 AS branch "
     "FROM jsonb_array_elements(CAST(:branches AS jsonb)) AS listed (value)",
-    "sqlite": "SELECT json_extract(value, '$[0]') AS place, json_extract(value, '$[1]') AS repository_id, "
+    "sqlite": "SELECT json_extract(value, '$[0]') AS branch_index, json_extract(value, '$[1]') AS repository_id, "
     "json_extract(value, '$[2]') AS workflow_id, json_extract(value, '$[3]') AS branch FROM json_each(:branches)",
 }
 _KEY_COLUMNS = (
-    column("place", Integer), column("repository_id", BigInteger), column("workflow_id", BigInteger),
+    column("branch_index", Integer), column("repository_id", BigInteger), column("workflow_id", BigInteger),
     column("branch", Text),
 )  # fmt: skip
 
 
 class _BranchLookup(Enum):
-    """By which index the runs of a branch are found."""
+    """Which index finds the runs of a branch."""
 
     DEFAULT = "default"
     NAMED = "named"
@@ -47,33 +48,33 @@ class _BranchLookup(Enum):
 
 
 class _BranchBatch(NamedTuple):
-    """Branches of workflows in a statement: all rows of `keys`, which are of one kind."""
+    """Branches of workflows in one statement: the rows of the table `keys`, all with the same lookup. `repository_id`
+    is set where all of them are in one repository."""
 
-    kind: _BranchLookup
+    lookup: _BranchLookup
     keys: Any
-    # Where all rows of `keys` are of one repository, its id.
     repository_id: int | None = None
 
 
 def branch_episodes(session: Session, scope: Scope, window: Window) -> list[FailureEpisode]:
-    """Episodes on the branches of the scope, or on all, whose first failure was created in the window, in the order of
-    these failures. Event and actor are those of the first failure; conclusion and status do not count."""
+    """Returns the episodes of the scope whose first failure was created in the window, in the order of these failures.
+    Events and actors of the scope apply to the first failure; conclusions and statuses do not count."""
     sequence = replace(scope.for_sequences(), events=(), actors=())
-    begun = [_EpisodeStart(*row) for row in execute(session, _select_episode_starts(session, sequence, window)).all()]
-    unknown = [_branch_of(each) for each in begun if each.previous_outcome is None]
+    starts = [_EpisodeStart(*row) for row in execute(session, _select_episode_starts(session, sequence, window)).all()]
+    unknown = [_branch_of(start) for start in starts if start.previous_outcome is None]
     failing = _failing_at(session, unknown, window.since)
-    found = [
-        _episode(each)
-        for each in begun
-        if not (each.previous_outcome is None and _branch_of(each) in failing) and _starts_in_scope(each, scope)
+    episodes = [
+        _episode(start)
+        for start in starts
+        if not (start.previous_outcome is None and _branch_of(start) in failing) and _starts_in_scope(start, scope)
     ]
-    return with_later_successes(found, _successes_since(session, found, window.until))
+    return with_later_successes(episodes, _successes_since(session, episodes, window.until))
 
 
 class _EpisodeStart(NamedTuple):
-    """A failed run whose predecessor on its branch did not fail. `before`: outcome of that predecessor, null where it
-    was created before the window or never; `recovered_at`: the earliest end of a success that was created later in the
-    window."""
+    """A failed run whose predecessor on its branch did not fail. `previous_outcome` is that of the predecessor, null
+    where there is none in the window; `recovered_at` is the earliest completion of a success that was created later in
+    the window."""
 
     repository_id: int
     workflow_id: int
@@ -88,12 +89,12 @@ class _EpisodeStart(NamedTuple):
 
 
 def _select_episode_starts(session: Session, scope: Scope, window: Window) -> Select[Any]:
-    """The rules of health.metrics.definitions.episodes.episodes in SQL, which sorts only the runs of branches with a failure: most
+    """The SQL of health.metrics.definitions.episodes.episodes. It sorts only the runs of branches with a failure: most
     branches have a few runs, none of which failed."""
     where = [*in_scope(session, scope), *_decided(), *in_window(window)]
-    # What is null in a list of values equals nothing.
+    # NULL is not equal to anything, also not in a list of values.
     name = func.coalesce(Run.branch, "")
-    # PostgreSQL would look for the repository of each run in a subquery.
+    # A join, because PostgreSQL would execute a subquery for each run.
     of_repository = Repository.id == Run.repository_id
     if not scope.branches:
         failed = select(name).join(Repository, of_repository).where(*where, Run.outcome == Outcome.FAILURE)
@@ -120,37 +121,44 @@ def _select_episode_starts(session: Session, scope: Scope, window: Window) -> Se
     return query.order_by(runs.created_at, runs.id)
 
 
-def _episode(begun: _EpisodeStart) -> FailureEpisode:
+def _episode(start: _EpisodeStart) -> FailureEpisode:
     first = DecidedRun(
-        begun.repository_id, begun.workflow_id, begun.branch, begun.id, begun.event, begun.actor, begun.created_at,
-        begun.completed_at, str(Outcome.FAILURE),
-    )  # fmt: skip
-    return FailureEpisode(first, begun.completed_at, begun.recovered_at)
+        repository_id=start.repository_id,
+        workflow_id=start.workflow_id,
+        branch=start.branch,
+        id=start.id,
+        event=start.event,
+        actor=start.actor,
+        created_at=start.created_at,
+        completed_at=start.completed_at,
+        outcome=str(Outcome.FAILURE),
+    )
+    return FailureEpisode(first, start.completed_at, start.recovered_at)
 
 
-def _branch_of(begun: _EpisodeStart) -> Branch:
-    return begun.repository_id, begun.workflow_id, begun.branch
+def _branch_of(start: _EpisodeStart) -> Branch:
+    return start.repository_id, start.workflow_id, start.branch
 
 
 def _decided() -> list[ColumnElement[bool]]:
-    """Runs, joined with their repositories, that are part of a sequence. A pull request from a fork's `main` does not
-    break ours."""
-    namesake = ~Run.on_default_branch & (func.coalesce(Run.branch, "") == Repository.default_branch)
-    return [Run.outcome.in_(DECIDED), Run.completed_at.is_not(None), ~namesake]
+    """Returns the conditions on runs, joined with their repositories, that are part of a sequence. A run of a pull
+    request from a fork's `main` is not a run of the repository's `main`."""
+    from_fork = ~Run.on_default_branch & (func.coalesce(Run.branch, "") == Repository.default_branch)
+    return [Run.outcome.in_(DECIDED), Run.completed_at.is_not(None), ~from_fork]
 
 
-def _starts_in_scope(first: _EpisodeStart, scope: Scope) -> bool:
-    return (not scope.events or first.event in scope.events) and (not scope.actors or first.actor in scope.actors)
+def _starts_in_scope(start: _EpisodeStart, scope: Scope) -> bool:
+    return (not scope.events or start.event in scope.events) and (not scope.actors or start.actor in scope.actors)
 
 
-def _failing_at(session: Session, branches: Sequence[Branch], moment: datetime) -> set[Branch]:
-    """Those of the branches whose last decided run before that moment failed, however long before."""
+def _failing_at(session: Session, branches: Sequence[Branch], time: datetime) -> set[Branch]:
+    """Returns the branches whose last decided run before that time failed, however long before."""
 
-    def last(branch: _BranchBatch) -> Select[Any]:
-        query = select(Run.outcome).where(*_sequence_conditions(Run, branch), Run.created_at < moment)
+    def last_outcome(batch: _BranchBatch) -> Select[Any]:
+        query = select(Run.outcome).where(*_sequence_conditions(Run, batch), Run.created_at < time)
         return query.order_by(Run.created_at.desc(), Run.id.desc()).limit(1)
 
-    outcomes = _value_per_branch(session, branches, last) if _has_runs(session, Run.created_at < moment) else {}
+    outcomes = _value_per_branch(session, branches, last_outcome) if _has_runs(session, Run.created_at < time) else {}
     unknown = [branch for branch in branches if outcomes.get(branch) is None]
     return {branch for branch in branches if outcomes.get(branch) == Outcome.FAILURE} | _broken_before_retention(
         session, unknown
@@ -162,7 +170,7 @@ def _has_runs(session: Session, where: ColumnElement[bool]) -> bool:
 
 
 def _broken_before_retention(session: Session, branches: Collection[Branch]) -> set[Branch]:
-    """Default branches that were broken when their earlier runs were deleted (health.retention)."""
+    """Returns the default branches that were broken when their earlier runs were deleted."""
     state = rollup_state(session) if branches else None
     if state is None or state.pruned_before is None:
         return set()
@@ -171,75 +179,74 @@ def _broken_before_retention(session: Session, branches: Collection[Branch]) -> 
         .join(Repository, Repository.id == BrokenEpisode.repository_id)
         .where(BrokenEpisode.created_at < state.pruned_before)
     )
-    kept: set[Branch] = {(row[0], row[1], row[2]) for row in session.execute(query)}
-    return kept & set(branches)
+    broken: set[Branch] = {(row[0], row[1], row[2]) for row in session.execute(query)}
+    return broken & set(branches)
 
 
-def _successes_since(session: Session, found: Sequence[FailureEpisode], moment: datetime) -> dict[Branch, Any]:
-    """The earliest completion of a success created since then, on branches of episodes that it can have ended: a run
-    ends after it was created, so what ended before that moment stays as it is."""
-    if not _has_runs(session, Run.created_at >= moment):
+def _successes_since(session: Session, episodes: Sequence[FailureEpisode], time: datetime) -> dict[Branch, Any]:
+    """Returns the earliest completion of a success created since then, by branch, for episodes that it can have ended:
+    a run ends after its creation, so that episodes that ended before that time do not change."""
+    if not _has_runs(session, Run.created_at >= time):
         return {}
-    branches = {each.branch for each in found if each.recovered_at is None or each.recovered_at > moment}
+    branches = {episode.branch for episode in episodes if episode.recovered_at is None or episode.recovered_at > time}
 
-    def soonest(branch: _BranchBatch) -> Select[Any]:
+    def earliest_completion(batch: _BranchBatch) -> Select[Any]:
         first = aliased(Run)
         of_first = (
             select(first.completed_at)
-            .where(*_sequence_conditions(first, branch), first.outcome == Outcome.SUCCESS, first.created_at >= moment)
+            .where(*_sequence_conditions(first, batch), first.outcome == Outcome.SUCCESS, first.created_at >= time)
             .order_by(first.created_at, first.id)
             .limit(1)
         )
-        end_of_first = of_first.correlate(branch.keys).scalar_subquery()
-        # What was created after the end of another success ended after it.
+        end_of_first = of_first.correlate(batch.keys).scalar_subquery()
+        # A run that was created after the end of another success ended after it.
         return select(func.min(Run.completed_at)).where(
-            *_sequence_conditions(Run, branch),
+            *_sequence_conditions(Run, batch),
             Run.outcome == Outcome.SUCCESS,
-            Run.created_at >= moment,
+            Run.created_at >= time,
             Run.created_at <= end_of_first,
         )
 
-    return _value_per_branch(session, branches, soonest)
+    return _value_per_branch(session, branches, earliest_completion)
 
 
-def _sequence_conditions(run: Any, branch: _BranchBatch) -> list[ColumnElement[bool]]:
-    """The decided runs of that sequence."""
-    keys = branch.keys.c
-    repository_id = keys.repository_id if branch.repository_id is None else branch.repository_id
-    over = [run.outcome.in_(DECIDED), run.completed_at.is_not(None), run.repository_id == repository_id]
-    if branch.kind is _BranchLookup.DEFAULT:
-        return [*over, run.on_default_branch, run.workflow_id == keys.workflow_id]
-    name = run.branch == keys.branch if branch.kind is _BranchLookup.NAMED else run.branch.is_(None)
-    # The sum keeps databases from the index by workflow: it has the runs of all branches.
-    return [*over, name, run.workflow_id + 0 == keys.workflow_id]
+def _sequence_conditions(run: Any, batch: _BranchBatch) -> list[ColumnElement[bool]]:
+    """Returns the conditions on the decided runs of the branches."""
+    keys = batch.keys.c
+    repository_id = keys.repository_id if batch.repository_id is None else batch.repository_id
+    decided = [run.outcome.in_(DECIDED), run.completed_at.is_not(None), run.repository_id == repository_id]
+    if batch.lookup is _BranchLookup.DEFAULT:
+        return [*decided, run.on_default_branch, run.workflow_id == keys.workflow_id]
+    name = run.branch == keys.branch if batch.lookup is _BranchLookup.NAMED else run.branch.is_(None)
+    # The addition prevents the use of the index by workflow, which has the runs of all branches.
+    return [*decided, name, run.workflow_id + 0 == keys.workflow_id]
 
 
 def _value_per_branch(
-    session: Session, branches: Collection[Branch], question: Callable[[_BranchBatch], Select[Any]]
+    session: Session, branches: Collection[Branch], subquery: Callable[[_BranchBatch], Select[Any]]
 ) -> dict[Branch, Any]:
-    """One value for each branch, null where the question finds none. Each answer comes from an index, and many are
-    asked for in one statement."""
+    """Returns the value of a scalar subquery for each branch, null where it has no row. Each value comes from an index,
+    and a statement reads many of them."""
     defaults = {(row.id, row.default_branch) for row in session.execute(_DEFAULT_BRANCHES)} if branches else set()
-    kinds: dict[_BranchLookup, list[Branch]] = {kind: [] for kind in _BranchLookup}
-    for each in branches:
-        is_default = (each[0], each[2]) in defaults
-        kinds[
-            _BranchLookup.DEFAULT if is_default else _BranchLookup.UNNAMED if each[2] is None else _BranchLookup.NAMED
-        ].append(each)
-    found: dict[Branch, Any] = {}
-    plain = _KEY_SQL[session.get_bind().dialect.name]
-    for kind, listed in kinds.items():
-        for repository_id, some in _batches(listed, by_repository=is_sharded(session.connection())):
-            listing = json.dumps([(place, *branch) for place, branch in enumerate(some)])
-            keys = text(plain).bindparams(branches=listing).columns(*_KEY_COLUMNS).cte("branches")
-            answer = question(_BranchBatch(kind, keys, repository_id)).correlate(keys).scalar_subquery()
-            found |= {some[row[0]]: row[1] for row in session.execute(select(keys.c.place, answer))}
-    return found
+    by_lookup: dict[_BranchLookup, list[Branch]] = {lookup: [] for lookup in _BranchLookup}
+    for branch in branches:
+        is_default = (branch[0], branch[2]) in defaults
+        named = _BranchLookup.UNNAMED if branch[2] is None else _BranchLookup.NAMED
+        by_lookup[_BranchLookup.DEFAULT if is_default else named].append(branch)
+    values: dict[Branch, Any] = {}
+    keys_sql = _KEY_SQL[session.get_bind().dialect.name]
+    for lookup, listed in by_lookup.items():
+        for repository_id, batch in _batches(listed, by_repository=is_sharded(session.connection())):
+            listing = json.dumps([(index, *branch) for index, branch in enumerate(batch)])
+            keys = text(keys_sql).bindparams(branches=listing).columns(*_KEY_COLUMNS).cte("branches")
+            value = subquery(_BranchBatch(lookup, keys, repository_id)).correlate(keys).scalar_subquery()
+            values |= {batch[row[0]]: row[1] for row in session.execute(select(keys.c.branch_index, value))}
+    return values
 
 
 def _batches(branches: list[Branch], *, by_repository: bool) -> Iterator[tuple[int | None, list[Branch]]]:
-    """Lists of branches for one statement each. A sharded database takes subqueries that depend on another table only
-    where one node can answer: the branches of one repository."""
+    """Yields the branches of each statement. A sharded database executes correlated subqueries only where one node can
+    answer them: for the branches of one repository."""
     if by_repository:
         by_id: dict[int, list[Branch]] = defaultdict(list)
         for branch in branches:

@@ -1,7 +1,4 @@
-"""Jobs and steps of the newest runs of a workflow, for the figures of db.metrics.job_figures.
-
-How long jobs waited for a runner, by the labels of the runner.
-"""
+"""Jobs and steps of the newest runs of a workflow, and waiting times of jobs by runner label."""
 
 import json
 from collections import defaultdict
@@ -23,19 +20,18 @@ from db.sql import epoch_seconds
 from health.metrics.definitions.job_figures import JobFact, StepFact
 from health.metrics.definitions.usage import runner_label
 
-# So many runs a question; jobs are read until there are enough, however many a run has.
+# Runs a statement. Jobs are read batch by batch until there are enough: runs have different numbers of jobs.
 _RUN_BATCH = 100
 _MAX_JOBS = 20_000
 _MAX_JOBS_WITH_STEPS = 2_000
 _Fact = TypeVar("_Fact", JobFact, StepFact)
 _STEPS: list[Any] = [getattr(Job, name) for name in StepFact._fields]
-# One of few values, made of JSON once each.
 _JOBS: list[Any] = [*(getattr(Job, name) for name in JobFact._fields[:-1]), cast(Job.labels, Text)]
 
 
 @dataclass(frozen=True)
 class NewestRuns:
-    """Ids, newest first; `decided` are those that succeeded or failed, `free` those for which GitHub bills nothing."""
+    """Run ids, newest first. `decided` are those that succeeded or failed; GitHub bills nothing for those in `free`."""
 
     repository_id: int
     private: bool
@@ -45,42 +41,42 @@ class NewestRuns:
 
 
 def newest_runs(session: Session, repo: str, scope: Scope, window: Window, limit: int) -> NewestRuns | None:
-    """Null where the repository is not known."""
-    found = session.execute(select(Repository.id, Repository.private).where(Repository.full_name == repo)).first()
-    if found is None:
+    """Returns at most `limit` runs of the scope and window; null where the repository is not known."""
+    repository = session.execute(select(Repository.id, Repository.private).where(Repository.full_name == repo)).first()
+    if repository is None:
         return None
     query = select(Run.id, Run.outcome, Run.is_free).where(*in_scope(session, scope), *in_window(window))
     rows = session.execute(query.order_by(Run.created_at.desc(), Run.id.desc()).limit(limit)).all()
     decided = frozenset(row.id for row in rows if row.outcome in DECIDED)
     free = frozenset(row.id for row in rows if row.is_free)
-    return NewestRuns(found.id, found.private, [row.id for row in rows], decided, free)
+    return NewestRuns(repository.id, repository.private, [row.id for row in rows], decided, free)
 
 
 def read_jobs(session: Session, runs: NewestRuns) -> tuple[list[JobFact], int]:
-    """Newest runs first, and of how many runs they are."""
+    """Returns jobs, newest runs first, and the number of runs that were read."""
     rows, number = _read(session, runs, _JOBS, _MAX_JOBS)
     return [JobFact._make((*row[:-1], _labels(row[-1]))) for row in rows], number
 
 
 def read_steps(session: Session, runs: NewestRuns) -> tuple[list[StepFact], int]:
-    """Newest runs first, and of how many runs they are."""
+    """Returns jobs with steps, newest runs first, and the number of runs that were read."""
     rows, number = _read(session, runs, _STEPS, _MAX_JOBS_WITH_STEPS)
     return [StepFact._make(row) for row in rows], number
 
 
-def _read(session: Session, runs: NewestRuns, columns: Sequence[Any], enough: int) -> tuple[list[Any], int]:
-    place = {run_id: number for number, run_id in enumerate(runs.ids)}
-    found: list[Any] = []
+def _read(session: Session, runs: NewestRuns, columns: Sequence[Any], min_jobs: int) -> tuple[list[Any], int]:
+    position = {run_id: number for number, run_id in enumerate(runs.ids)}
+    jobs: list[Any] = []
     read = 0
-    for some in _batches(runs.ids):
-        query = select(*columns).where(Job.repository_id == runs.repository_id, Job.run_id.in_(some))
-        # Past the unit of work: thousands of rows are read for a page.
+    for ids in _batches(runs.ids):
+        query = select(*columns).where(Job.repository_id == runs.repository_id, Job.run_id.in_(ids))
+        # Without the unit of work: a page reads thousands of rows.
         rows = session.connection().execute(query).all()
-        found += sorted(rows, key=lambda row: place[row.run_id])
-        read += len(some)
-        if len(found) >= enough:
+        jobs += sorted(rows, key=lambda row: position[row.run_id])
+        read += len(ids)
+        if len(jobs) >= min_jobs:
             break
-    return found, read
+    return jobs, read
 
 
 def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -90,16 +86,18 @@ def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
 
 @lru_cache(maxsize=1000)
 def _labels(text: str) -> tuple[str, ...]:
+    """Parses labels; cached, because jobs have few different ones."""
     return tuple(json.loads(text))
 
 
-# Jobs of a run are queued when those that they need are over.
+# A job is queued when the jobs that it needs have ended: by so much its run may have been created earlier.
 _RUN_BEFORE_JOB = timedelta(hours=6)
 MAX_RUNS = 10_000
 
 
 class JobWait(NamedTuple):
-    """`queued` in seconds since 1970, `seconds` waited; null while it waits. `label` is empty without one."""
+    """A job and the `seconds` that it waited for a runner, null while it waits. `queued` is in seconds since 1970;
+    `label` is empty for jobs without labels."""
 
     repository_id: int
     workflow_id: int
@@ -113,8 +111,8 @@ class JobWait(NamedTuple):
 def list_waits(
     session: Session, scope: Scope, window: Window, *conditions: ColumnElement[bool], max_runs: int = MAX_RUNS
 ) -> list[JobWait]:
-    """Own jobs queued in the window, of the newest `most_runs` runs that meet the conditions; without those that were
-    never queued for a runner."""
+    """Returns the jobs that were queued in the window, of the newest `max_runs` runs that meet the conditions, without
+    copies, phantoms and jobs that were never queued for a runner."""
     created = in_window(Window(window.since - _RUN_BEFORE_JOB, window.until))
     runs = (
         select(Run.repository_id, Run.workflow_id, Run.id, Run.branch)
@@ -136,20 +134,20 @@ def list_waits(
     )  # fmt: skip
     rows = session.connection().execute(query)
     return [
-        JobWait(repository_id, workflow_id, run_id, branch, runner_label(labels), float(moment), seconds)
-        for repository_id, workflow_id, run_id, branch, labels, moment, seconds in rows
+        JobWait(repository_id, workflow_id, run_id, branch, runner_label(labels), float(queued_at), seconds)
+        for repository_id, workflow_id, run_id, branch, labels, queued_at, seconds in rows
     ]
 
 
 def job_waits(session: Session, scope: Scope, window: Window) -> dict[str, list[tuple[float, float]]]:
-    """By label: when each job queued in the window was queued, in seconds since 1970, and how many seconds it waited;
-    those that still wait up to the end of the window."""
-    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for each in list_waits(session, scope, window):
-        found[each.label].append((each.queued, wait_seconds(each, window.until)))
-    return dict(found)
+    """Returns, by label, when each job of the window was queued, in seconds since 1970, and for how many seconds it
+    waited; jobs that still wait, up to the end of the window."""
+    by_label: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for job in list_waits(session, scope, window):
+        by_label[job.label].append((job.queued, wait_seconds(job, window.until)))
+    return dict(by_label)
 
 
 def wait_seconds(job: JobWait, now: datetime) -> float:
-    """Seconds, up to now where it still waits."""
+    """Returns the waiting time in seconds, up to `now` where the job still waits."""
     return max(now.timestamp() - job.queued, 0.0) if job.seconds is None else job.seconds

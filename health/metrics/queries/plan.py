@@ -1,4 +1,4 @@
-"""Where an answer is read: roll-ups where they have it, raw rows where only they do."""
+"""Query planner: roll-ups for the part of a window that they cover, runs for the rest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,10 +14,11 @@ from db.enums import BranchKind, Dimension, GroupBy, Interval, RollupLevel
 from db.models import Repository, RollupInvalidation, RollupState
 from db.runs.run_filters import repository_ids
 from db.sql import execute
-from health.metrics.definitions.formulas import Losses, LostWindow, merge_windows
+from health.metrics.definitions.losses import Losses, LostWindow, merge_windows
 from health.metrics.definitions.rollup_levels import CROSS_REPOSITORY_LEVELS, coarsest_level
+from health.metrics.queries.grouping import MetricsQuery
 
-# Shorter windows are read from the rows: they are few, and the percentiles exact.
+# Shorter windows are read from runs: there are few of them, and percentiles are exact.
 MAX_RAW_WINDOW = timedelta(days=1)
 _DIMENSIONS_OF_GROUP = {
     None: frozenset[Dimension](),
@@ -40,16 +41,22 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class RollupStateRow(NamedTuple):
-    """As db.models.RollupState."""
+    """The row of db.models.RollupState."""
 
     hours_from: datetime
     pruned_before: datetime | None
     complete_from: datetime | None
 
+    @property
+    def runs_kept_since(self) -> datetime:
+        """Runs that were created before this time are deleted."""
+        return self.pruned_before or _EPOCH
+
 
 @dataclass(frozen=True)
 class RollupScan:
-    """Roll-ups of a grain for the tiles; `repositories` null: all monitored ones together. `kinds` null: any branch."""
+    """Roll-ups of one level to read. `buckets` are ids (db.definitions.time_buckets). `repositories` null: the roll-ups
+    of all monitored repositories together; `branch_kinds` null: any branch."""
 
     level: RollupLevel
     buckets: tuple[int, ...]
@@ -59,7 +66,8 @@ class RollupScan:
 
 @dataclass(frozen=True)
 class RunScan:
-    """Windows that are read run by run. `default_branches`: of the scope's branches only those are meant."""
+    """Windows whose runs are read. With `only_default_branches`, the recoveries of these runs are those of default
+    branches."""
 
     scope: Scope
     windows: tuple[Window, ...]
@@ -68,127 +76,144 @@ class RunScan:
 
 @dataclass(frozen=True)
 class QueryPlan:
-    """Each run of the scope and the window is in one piece, or in one of the windows of raw rows."""
+    """How a query is answered: each run of its scope and window is in exactly one scan. `state` is that of the roll-ups
+    when the plan was made; null before the first roll-up."""
 
+    query: MetricsQuery
+    state: RollupStateRow | None
     rollup_scans: tuple[RollupScan, ...] = ()
     run_scans: tuple[RunScan, ...] = ()
 
+    @property
+    def rollups_from(self) -> datetime | None:
+        """The start of the oldest roll-up that is read; null where none is."""
+        hours = (time_buckets.start_hour(bucket) for scan in self.rollup_scans for bucket in scan.buckets)
+        first = min(hours, default=None)
+        return None if first is None else _EPOCH + timedelta(hours=first)
 
-def plan(
-    session: Session, scope: Scope, window: Window, by: GroupBy | None, interval: Interval | None,
-    *, max_raw_window: timedelta = MAX_RAW_WINDOW,
-) -> QueryPlan:  # fmt: skip
-    """Windows of up to `short` are read from the rows alone, while these are there."""
-    state = rollup_state(session)
+    @property
+    def details_since(self) -> datetime | None:
+        """The time from which on the roll-ups that are read have all columns; null where all of them do."""
+        oldest, complete_from = self.rollups_from, self.state.complete_from if self.state else None
+        return complete_from if complete_from and oldest and oldest < complete_from else None
+
+    @property
+    def begins_in_deleted_runs(self) -> bool:
+        """True where runs from the start of the window are deleted."""
+        return self.state is not None and self.query.window.since < self.state.runs_kept_since
+
+    @property
+    def losses(self) -> Losses:
+        """What the answer lacks because runs were deleted."""
+        if self.state is None or not self.begins_in_deleted_runs:
+            return Losses()
+        edge = self.state.runs_kept_since
+        lost = [
+            LostWindow(window, scan.scope.repos)
+            for scan in self.run_scans
+            for window in merge_windows(
+                Window(part.since, min(part.until, edge)) for part in scan.windows if part.since < edge
+            )
+        ]
+        lost.sort(key=lambda part: (part.window.since, part.window.until))
+        return Losses(tuple(lost), self.details_since)
+
+
+def plan(session: Session, query: MetricsQuery, *, max_raw_window: timedelta = MAX_RAW_WINDOW) -> QueryPlan:
+    """Plans a query. Windows of at most `max_raw_window` are read from runs alone while these are stored."""
+    state, scope, window = rollup_state(session), query.scope, query.window
     if (
         state is None
-        or not _rollups_can_answer(scope, by)
-        or (window.span <= max_raw_window and window.since >= runs_kept_since(state))
+        or not _rollups_can_answer(scope, query.by)
+        or (window.span <= max_raw_window and window.since >= state.runs_kept_since)
     ):
-        return QueryPlan(run_scans=(RunScan(scope, (window,), only_default_branches=not scope.branches),))
+        runs = RunScan(scope, (window,), only_default_branches=not scope.branches)
+        return QueryPlan(query, state, run_scans=(runs,))
     if not scope.branches:
-        every = (BranchKind.OTHER, BranchKind.DEFAULT) if scope.own_branches else None
-        return _plan_with_rollups(session, scope, window, by, interval, state, every)
-    named = scope.branches[0]
-    query = select(Repository.id, Repository.full_name, Repository.default_branch)
-    listed = execute(session, query.where(Repository.id.in_(repository_ids(scope)))).all()
-    ours = tuple(row.full_name for row in listed if row.default_branch == named)
-    others = tuple(row.full_name for row in listed if row.default_branch != named)
-    found = QueryPlan()
-    if ours:
+        own_branches = (BranchKind.OTHER, BranchKind.DEFAULT) if scope.own_branches else None
+        return _plan_with_rollups(session, query, scope, state, own_branches)
+    # Roll-ups have the branch of this name where it is the default branch; elsewhere runs are read.
+    branch = scope.branches[0]
+    repositories = select(Repository.id, Repository.full_name, Repository.default_branch)
+    rows = execute(session, repositories.where(Repository.id.in_(repository_ids(scope)))).all()
+    with_default = tuple(row.full_name for row in rows if row.default_branch == branch)
+    others = tuple(row.full_name for row in rows if row.default_branch != branch)
+    planned = QueryPlan(query, state)
+    if with_default:
         kinds = (BranchKind.DEFAULT,) if scope.own_branches else (BranchKind.FORK_DEFAULT, BranchKind.DEFAULT)
-        found = _plan_with_rollups(session, replace(scope, repos=ours), window, by, interval, state, kinds)
+        planned = _plan_with_rollups(session, query, replace(scope, repos=with_default), state, kinds)
     if others:
-        rows = RunScan(replace(scope, repos=others), (window,), only_default_branches=False)
-        found = QueryPlan(found.rollup_scans, (*found.run_scans, rows))
-    return found
+        runs = RunScan(replace(scope, repos=others), (window,), only_default_branches=False)
+        planned = replace(planned, run_scans=(*planned.run_scans, runs))
+    return planned
 
 
 def rollup_state(session: Session) -> RollupStateRow | None:
-    """Null before the first roll-up. Read once a transaction."""
+    """Returns the state of the roll-ups, read once a transaction; null before the first roll-up."""
     transaction = session.get_transaction()
-    known: tuple[object, RollupStateRow | None] = session.info.get(_SESSION_KEY, (None, None))
-    if transaction is None or known[0] is not transaction:
+    cached: tuple[object, RollupStateRow | None] = session.info.get(_SESSION_KEY, (None, None))
+    if transaction is None or cached[0] is not transaction:
         row = execute(session, _STATES).first()
-        known = session.info[_SESSION_KEY] = session.get_transaction(), RollupStateRow(*row) if row else None
-    return known[1]
+        cached = session.info[_SESSION_KEY] = session.get_transaction(), RollupStateRow(*row) if row else None
+    return cached[1]
 
 
 def _rollups_can_answer(scope: Scope, by: GroupBy | None) -> bool:
-    narrow = scope.actors or scope.conclusions or scope.statuses or len(scope.branches) > 1
-    return by in _DIMENSIONS_OF_GROUP and not narrow
-
-
-def losses_of_plan(session: Session, query_plan: QueryPlan) -> Losses:
-    """What the answers of a plan cannot hold, because runs were deleted."""
-    state = rollup_state(session)
-    if state is None:
-        return Losses()
-    edge = runs_kept_since(state)
-    cut = [
-        LostWindow(window, rows.scope.repos)
-        for rows in query_plan.run_scans
-        for window in merge_windows(
-            Window(each.since, min(each.until, edge)) for each in rows.windows if each.since < edge
-        )
-    ]
-    cut.sort(key=lambda each: (each.window.since, each.window.until))
-    begin = min(
-        (time_buckets.start_time(tile) for piece in query_plan.rollup_scans for tile in piece.buckets), default=None
-    )
-    older = begin is not None and state.complete_from is not None and begin < state.complete_from
-    return Losses(tuple(cut), state.complete_from if older else None)
-
-
-def runs_kept_since(state: RollupStateRow) -> datetime:
-    """Runs created before are deleted."""
-    return state.pruned_before or _EPOCH
+    narrowed = scope.actors or scope.conclusions or scope.statuses or len(scope.branches) > 1
+    return by in _DIMENSIONS_OF_GROUP and not narrowed
 
 
 def _plan_with_rollups(
-    session: Session, scope: Scope, window: Window, by: GroupBy | None, interval: Interval | None,
-    state: RollupStateRow, kinds: tuple[BranchKind, ...] | None,
-) -> QueryPlan:  # fmt: skip
-    needed = set(_DIMENSIONS_OF_GROUP[by])
-    needed |= {Dimension.WORKFLOW} if scope.workflows else set()
-    needed |= {Dimension.EVENT} if scope.events else set()
-    needed |= {Dimension.BRANCH_KIND} if kinds else set()
+    session: Session,
+    query: MetricsQuery,
+    scope: Scope,
+    state: RollupStateRow,
+    branch_kinds: tuple[BranchKind, ...] | None,
+) -> QueryPlan:
+    """Covers the window of the query with roll-ups of the scope: the coarsest level that has all dimensions, and the
+    largest buckets that fit."""
+    dimensions = set(_DIMENSIONS_OF_GROUP[query.by])
+    dimensions |= {Dimension.WORKFLOW} if scope.workflows else set()
+    dimensions |= {Dimension.EVENT} if scope.events else set()
+    dimensions |= {Dimension.BRANCH_KIND} if branch_kinds else set()
     ids = tuple(execute(session, repository_ids(scope)).scalars())
-    grain = coarsest_level(needed, all_repositories=not scope.repos and not _totals_are_stale(session, state))
-    over_all = grain in CROSS_REPOSITORY_LEVELS
-    left, taken = time_buckets.split(
-        window, _stale_hours(session, (*ids, _ALL_REPOSITORIES) if over_all else ids, window, state)
-    )
-    top = {None: time_buckets.COARSEST, Interval.HOUR: time_buckets.HOUR}.get(interval, time_buckets.DAY)
-    covers = [time_buckets.cover_window(each, state.hours_from, coarsest=top) for each in left]
-    wanted = tuple(tile for each in covers for tile in each.buckets)
-    rest = (*taken, *(edge for each in covers for edge in each.remainder))
-    piece = RollupScan(grain, wanted, None if over_all else ids, kinds)
-    return QueryPlan((piece,) if wanted else (), (RunScan(scope, rest, only_default_branches=True),) if rest else ())
+    level = coarsest_level(dimensions, all_repositories=not scope.repos and not _totals_are_stale(session, state))
+    cross_repository = level in CROSS_REPOSITORY_LEVELS
+    stale = _stale_hours(session, (*ids, _ALL_REPOSITORIES) if cross_repository else ids, query.window, state)
+    fresh_windows, stale_windows = time_buckets.split(query.window, stale)
+    coarsest = {None: time_buckets.COARSEST, Interval.HOUR: time_buckets.HOUR}.get(query.interval, time_buckets.DAY)
+    covers = [time_buckets.cover_window(part, state.hours_from, coarsest=coarsest) for part in fresh_windows]
+    buckets = tuple(bucket for cover in covers for bucket in cover.buckets)
+    rest = (*stale_windows, *(edge for cover in covers for edge in cover.remainder))
+    rollups = RollupScan(level, buckets, None if cross_repository else ids, branch_kinds)
+    runs = RunScan(scope, rest, only_default_branches=True)
+    return QueryPlan(query, state, (rollups,) if buckets else (), (runs,) if rest else ())
 
 
 def _stale_hours(session: Session, ids: Sequence[int], window: Window, state: RollupStateRow) -> set[int]:
-    """Hours whose roll-ups are not made yet; of days for which hours are not kept, all of them. The roll-ups of days
-    whose runs are deleted are all there is: they count as made."""
-    first, last = (
-        max(time_buckets.day_of(window.since), time_buckets.day_of(runs_kept_since(state))),
-        time_buckets.day_of(window.until),
-    )
-    kept = time_buckets.day_of(state.hours_from)
+    """Returns the hours (whole hours since 1970) whose roll-ups are not up to date: all hours of a day for which hourly
+    roll-ups are not kept. Days whose runs are deleted count as up to date: their roll-ups are all there is."""
+    parameters = {
+        "first": max(time_buckets.day_of(window.since), time_buckets.day_of(state.runs_kept_since)),
+        "last": time_buckets.day_of(window.until),
+        "ids": ids,
+    }
+    first_hourly_day = time_buckets.day_of(state.hours_from)
     return {
         row.day * 24 + hour
-        for row in execute(session, _INVALIDATIONS, {"first": first, "last": last, "ids": ids})
+        for row in execute(session, _INVALIDATIONS, parameters)
         for hour in range(24)
-        if row.day < kept or row.hours >> hour & 1
+        if row.day < first_hourly_day or row.hour_mask >> hour & 1
     }
 
 
 def _totals_are_stale(session: Session, state: RollupStateRow) -> bool:
-    """Are the sums over all repositories not made yet of days whose runs are deleted? Those of each are right."""
+    """True where sums over all repositories are not up to date for days whose runs are deleted. The roll-ups of each
+    repository are up to date there."""
     if state.pruned_before is None:
         return False
-    marks = select(RollupInvalidation.day).where(
+    stale = select(RollupInvalidation.day).where(
         RollupInvalidation.repository_id == _ALL_REPOSITORIES,
         RollupInvalidation.day < time_buckets.day_of(state.pruned_before),
     )
-    return execute(session, marks.limit(1)).scalar() is not None
+    return execute(session, stale.limit(1)).scalar() is not None

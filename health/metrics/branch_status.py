@@ -1,8 +1,6 @@
-"""Which workflows can still run. The last failure of one that cannot is not broken now: no success can follow it.
+"""Status of workflows on their default branches: inactive workflows, failing streaks, status of each workflow.
 
-Which workflows are broken on their default branch now, since which commit.
-
-How each workflow stands on its default branch now.
+Workflows that cannot run are inactive. They are not broken, whatever their last run was: no success can follow it.
 """
 
 from collections import defaultdict
@@ -20,16 +18,23 @@ from db.enums import DISABLED_PREFIX, Outcome, WorkflowState, is_inactive
 from db.models import Heartbeat, Repository, Run, Workflow
 from db.runs.run_filters import in_scope, repository_ids, workflow_ids
 from db.runs.run_queries import RunRow, select_runs
-from health.completeness.service import cached_overview
+from health.completeness.service import RepositoryOverview, read_overview
 from health.metrics.definitions.episodes import BranchStatus, workflow_status
 
+# Repository id and workflow id.
 Key = tuple[int, int]
+# owner/name and workflow id.
+WorkflowPath = tuple[str, int]
 ARCHIVED = "archived"
+# Runs that were created earlier do not count.
+LOOK_BACK = timedelta(days=90)
+# Broken workflows a statement.
+_BATCH_SIZE = 100
 
 
 def is_active() -> ColumnElement[bool]:
-    """A condition on Workflow: neither deleted nor disabled, in a repository that is not archived. Unknown states count
-    as active."""
+    """Returns a condition on Workflow: neither deleted nor disabled, in a repository that is not archived. Unknown
+    states count as active."""
     archived = select(Repository.id).where(Repository.archived)
     return and_(
         Workflow.state != WorkflowState.DELETED,
@@ -39,8 +44,8 @@ def is_active() -> ColumnElement[bool]:
 
 
 def inactive_states(session: Session) -> dict[Key, str]:
-    """Why workflows of monitored repositories cannot run, by (repository id, workflow id): their WorkflowState, or
-    `archived` where the repository is."""
+    """Returns why workflows of monitored repositories cannot run: their WorkflowState, or ARCHIVED where the repository
+    is archived."""
     inactive = or_(
         Workflow.state == WorkflowState.DELETED, Workflow.state.like(f"{DISABLED_PREFIX}%"), Repository.archived
     )
@@ -53,24 +58,19 @@ def inactive_states(session: Session) -> dict[Key, str]:
 
 
 def inactive_names(session: Session) -> frozenset[tuple[str, int]]:
-    """As inactive_workflows, with owner/name in place of the repository's id."""
+    """As inactive_workflows, with owner/name instead of the repository id."""
     names = {row[0]: row[1] for row in session.execute(select(Repository.id, Repository.full_name))}
     return frozenset((names[repository_id], workflow_id) for repository_id, workflow_id in inactive_states(session))
 
 
 def inactive_workflows(session: Session) -> frozenset[Key]:
-    """(repository id, workflow id) of monitored repositories' workflows that cannot run."""
+    """Returns the workflows of monitored repositories that cannot run."""
     return frozenset(inactive_states(session))
-
-
-LOOK_BACK = timedelta(days=90)
-# Broken workflows a question.
-_BATCH_SIZE = 100
 
 
 @dataclass(frozen=True)
 class Streak:
-    """Failed decided runs in a row up to now. `runs` is ascending, `since` the end of the first of them."""
+    """Consecutive failures up to now. `runs` is ascending; `since` is the completion of the first of them."""
 
     repository_id: int
     workflow_id: int
@@ -90,8 +90,8 @@ class Streak:
 
 
 def failing_streaks(session: Session, scope: Scope, now: datetime) -> list[Streak]:
-    """Active workflows whose last decided run on the default branch failed: most failures in a row first, then the
-    longest broken."""
+    """Returns the active workflows whose last decided run on the default branch failed: the longest streak first, then
+    the oldest."""
     where = [*in_scope(session, scope.for_sequences()), Run.on_default_branch, Run.created_at >= now - LOOK_BACK]
     query = select_runs(Run.repository_id, Repository.default_branch).order_by(Run.created_at, Run.id)
     grouped: dict[tuple[int, int, str], list[RunRow]] = defaultdict(list)
@@ -101,17 +101,17 @@ def failing_streaks(session: Session, scope: Scope, now: datetime) -> list[Strea
         for row in session.execute(query.where(*where, Run.outcome == Outcome.FAILURE, since)):
             run = RunRow(*row[:-2])
             grouped[row[-2], run.workflow_id, row[-1]].append(run)
-    found = [_streak(*key, runs) for key, runs in grouped.items()]
-    return sorted(found, key=lambda streak: (-streak.length, streak.since))
+    streaks = [_streak(*key, runs) for key, runs in grouped.items()]
+    return sorted(streaks, key=lambda streak: (-streak.length, streak.since))
 
 
 def _broken_conditions(session: Session, where: Sequence[Any]) -> list[ColumnElement[bool]]:
-    """Conditions, one a broken workflow, for its runs since the last success. An index leads to the last run of each
-    workflow, so that it does not matter how many there are."""
+    """Returns one condition a broken workflow, for its runs since the last success. The last run of each workflow comes
+    from an index, so that the cost does not depend on the number of runs."""
 
     def last(column: Any, *outcomes: Outcome) -> ScalarSelect[Any]:
-        ours = Run.repository_id == Workflow.repository_id, Run.workflow_id == Workflow.id
-        query = select(column).where(*ours, *where, Run.outcome.in_(outcomes)).correlate(Workflow)
+        same_workflow = Run.repository_id == Workflow.repository_id, Run.workflow_id == Workflow.id
+        query = select(column).where(*same_workflow, *where, Run.outcome.in_(outcomes)).correlate(Workflow)
         return query.order_by(Run.created_at.desc(), Run.id.desc()).limit(1).scalar_subquery()
 
     passed, passed_id = last(Run.created_at, Outcome.SUCCESS), last(Run.id, Outcome.SUCCESS)
@@ -123,9 +123,9 @@ def _broken_conditions(session: Session, where: Sequence[Any]) -> list[ColumnEle
     ]
 
 
-def _after(moment: datetime, run_id: int) -> ColumnElement[bool]:
-    """Two runs can begin in one second. An index finds the first condition."""
-    return and_(Run.created_at >= moment, or_(Run.created_at > moment, Run.id > run_id))
+def _after(time: datetime, run_id: int) -> ColumnElement[bool]:
+    """Two runs can be created in one second. The first condition is answered by an index."""
+    return and_(Run.created_at >= time, or_(Run.created_at > time, Run.id > run_id))
 
 
 def _streak(repository_id: int, workflow_id: int, branch: str, runs: list[RunRow]) -> Streak:
@@ -135,12 +135,11 @@ def _streak(repository_id: int, workflow_id: int, branch: str, runs: list[RunRow
     )
 
 
-WorkflowPath = tuple[str, int]
-
-
-def workflow_statuses(session: Session, scope: Scope, now: datetime) -> dict[WorkflowPath, BranchStatus]:
-    """By repository (owner/name) and workflow id: all workflows of the scope's repositories and workflows. Branches,
-    events and actors do not matter: it is the default branch that is judged. An index leads to the last run of each."""
+def workflow_statuses(
+    session: Session, scope: Scope, now: datetime, overview: RepositoryOverview | None = None
+) -> dict[WorkflowPath, BranchStatus]:
+    """Returns the status of all workflows of the scope on the default branch; branches, events and actors of the scope
+    do not count. `overview` is read where it is not given. The last run of each workflow comes from an index."""
     last = (
         select(Run.outcome)
         .where(
@@ -165,30 +164,32 @@ def workflow_statuses(session: Session, scope: Scope, now: datetime) -> dict[Wor
     if scope.workflows:
         query = query.where(Workflow.id.in_(workflow_ids(scope.workflows)))
     rows = session.execute(query).all()
-    behind = catching_up(session, {row[1] for row in rows}, now)
+    incomplete = catching_up(session, {row[1] for row in rows}, now, overview)
     return {
         (repo, workflow_id): BranchStatus(
             repo,
             workflow_id,
             branch,
-            workflow_status(outcome, state, archived=archived, catching_up=repository_id in behind),
+            workflow_status(outcome, state, archived=archived, catching_up=repository_id in incomplete),
         )
         for repo, repository_id, branch, archived, workflow_id, state, outcome in rows
     }
 
 
-def catching_up(session: Session, repository_ids: Collection[int], now: datetime) -> set[int]:
-    """Ids of those whose runs of the time that is looked back are not all read yet: never read to an end, or history
-    of that time is still being read."""
-    known = cached_overview(session)
-    beat = session.get(Heartbeat, "collector")
-    # A database that no collector ever looked after, as one that was filled by a copy, has nothing on its way.
-    collecting = bool(beat and beat.detail)
-    found = set()
-    for row in known.repositories:
-        never = row.complete_since is None, row.synced_at is None
-        unfinished = any(never) if collecting else any(never) and not all(never)
-        histories = known.missing[row.id].backfills if row.id in known.missing else ()
-        if unfinished or any(each.is_reading and each.cursor > now - LOOK_BACK for each in histories):
-            found.add(row.id)
-    return found & set(repository_ids)
+def catching_up(
+    session: Session, repository_ids: Collection[int], now: datetime, overview: RepositoryOverview | None = None
+) -> set[int]:
+    """Returns the repositories of which not all runs since LOOK_BACK are stored yet: their first sync is not complete,
+    or a backfill still reads that time. `overview` is read where it is not given."""
+    overview = overview or read_overview(session)
+    heartbeat = session.get(Heartbeat, "collector")
+    # Without a collector, as in a copy of a database, a repository that was never synced will not be.
+    has_collector = bool(heartbeat and heartbeat.detail)
+    incomplete = set()
+    for row in overview.repositories:
+        unknown = row.complete_since is None, row.synced_at is None
+        unfinished = any(unknown) if has_collector else any(unknown) and not all(unknown)
+        backfills = overview.missing[row.id].backfills if row.id in overview.missing else ()
+        if unfinished or any(backfill.is_reading and backfill.cursor > now - LOOK_BACK for backfill in backfills):
+            incomplete.add(row.id)
+    return incomplete & set(repository_ids)

@@ -1,4 +1,4 @@
-"""Who is signed in, at the foot of the sidebar, and what is shown when that ends while the page is open."""
+"""The signed-in user at the foot of the sidebar, and the page that replaces a session that has ended."""
 
 import time
 from urllib.parse import urlencode, urlsplit
@@ -11,9 +11,8 @@ from app.javascript import bundle
 from app.routes import PAGES
 from app.widgets.text import html, markdown
 
-# After a reload, the server answers with the sign-in page, which leads back to this one. Where the server accepts a
-# session that the page does not (a proxy removes the Origin header), the page reloads once a minute at most and says
-# what to do.
+# After a reload, the server returns the sign-in page, which leads back to this page. If the server accepts a session
+# that the page does not (a proxy removes the Origin header), the page reloads at most once a minute and shows a link.
 _reload = st.components.v2.component("pipeline_health_reload", js=bundle("session_reload"), isolate_styles=False)
 
 
@@ -26,19 +25,19 @@ def user_menu(user: User) -> None:
 
 
 def watch_session(user: User) -> None:
-    """On a wall, too, where nobody would see that the figures stand still."""
-    # Looks again the moment the session ends; what only refreshes a part of the page would not.
+    """Reruns the page when the session ends; also in kiosk mode, where a page without updates would go unnoticed."""
+    # A timer of its own: fragments of the page refresh only parts of it, and would not notice the end of the session.
     st.fragment(_sign_out, run_every=max(user.expires_at - time.time(), 1.0) + 1.0)()
 
 
 def signed_out(denied: AccessDenied) -> None:
-    """In the place of everything."""
-    query = urlencode([(name, each) for name in st.query_params for each in st.query_params.get_all(name)])
-    asked = f"/{_page()}{'?' if query else ''}{query}"
+    """Replaces the whole page: the reason, and a link to sign in that leads back to this URL."""
+    query = urlencode([(name, value) for name in st.query_params for value in st.query_params.get_all(name)])
+    target = f"/{_page()}{'?' if query else ''}{query}"
     with st.container(border=True, key="state-signed-out"):
         st.markdown(f"### :material/lock: {'Sign in again' if denied.session_expired else 'No access'}")
         st.markdown(markdown(denied.reason))
-        link = f"{_base()}/sign-in?{urlencode({'next': asked})}"
+        link = f"{_base()}/sign-in?{urlencode({'next': target})}"
         st.html(f'<a class="ph-go" href="{html(link)}" target="_self">Sign in</a>', width="content")
     if denied.session_expired:
         _reload(key="reload")

@@ -1,5 +1,5 @@
-"""The jobs of a run as a table, where there are too many to open one by one: by the name that the legs of a matrix
-share, or one by one, failed ones first; searched and paged."""
+"""The table of jobs of a run with many jobs: by group (the name that the jobs of a matrix share) or one row per job,
+failed jobs first, with search and pages."""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -24,12 +24,12 @@ _COLUMNS = (
     Column("Status", width="124px"),
     Column("Job", fluid=True),
     Column("Duration", "right"),
-    Column("Queue", "right", "Until a runner took it", "wide_only"),
+    Column("Queue", "right", "Time until a runner accepted the job", "wide_only"),
     Column("Runner", show="wide_only"),
     Column("Started", "right", show="wide_only"),
 )
 _GROUPS = (
-    Column("Status", width="124px", help="That of the worst job"),
+    Column("Status", width="124px", help="Status of the worst job"),
     Column("Group", fluid=True),
     Column("Jobs", "right"),
     Column("Failed", "right"),
@@ -39,9 +39,13 @@ _GROUPS = (
 _BY_GROUP, _FAILED, _ALL = "Groups", "Failed", "All jobs"
 _MAX_KEY_LENGTH = 80
 _COUNT_LABELS = {
-    Outcome.FAILURE: "failed", Outcome.IN_PROGRESS: "not over", Outcome.CANCELLED: "cancelled", Outcome.OTHER: "other",
-    Outcome.SUCCESS: "passed", Outcome.SKIPPED: "skipped",
-}  # fmt: skip
+    Outcome.FAILURE: "failed",
+    Outcome.IN_PROGRESS: "unfinished",
+    Outcome.CANCELLED: "cancelled",
+    Outcome.OTHER: "other",
+    Outcome.SUCCESS: "passed",
+    Outcome.SKIPPED: "skipped",
+}
 
 
 @st.fragment
@@ -49,34 +53,45 @@ def job_list(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneIn
     groups = job_groups(jobs)
     failed = [job for job in jobs if _outcome(job) is Outcome.FAILURE]
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="job-filters"):
-        wanted = st.text_input("Search jobs", key=f"jobs-q-{run_id}", placeholder="Name, runner or label",
-                               icon=":material/search:", label_visibility="collapsed", width=330)  # fmt: skip
+        search = st.text_input(
+            "Search jobs",
+            key=f"jobs-q-{run_id}",
+            placeholder="Name, runner or label",
+            icon=":material/search:",
+            label_visibility="collapsed",
+            width=330,
+        )
         chosen = st.query_params.get("group", "")
         view = _view(run_id, {_BY_GROUP: len(groups), _FAILED: len(failed), _ALL: len(jobs)}, grouped=bool(chosen))
-    if wanted.strip():
-        _jobs(matching(jobs, wanted), "matching jobs", wanted, run_id, attempt, zone)
+    if search.strip():
+        _jobs(matching(jobs, search), "matching jobs", search, run_id, attempt, zone)
     elif view == _BY_GROUP and chosen:
         _group_jobs(groups, chosen, run_id, attempt, zone)
     elif view == _BY_GROUP:
         shown = paginate(groups, "job-groups", "groups", reset_key=(run_id, attempt))
-        table("job-groups", _GROUPS, group_rows(shown, run_id, attempt), caption="Groups of jobs, failed ones first")
+        table("job-groups", _GROUPS, group_rows(shown, run_id, attempt), caption="Groups of jobs, failed groups first")
     else:
         listed = sort_by_outcome(failed if view == _FAILED else jobs)
         _jobs(listed, "failed jobs" if view == _FAILED else "jobs", view, run_id, attempt, zone)
 
 
 def _view(run_id: int, sizes: dict[str, int], *, grouped: bool) -> str:
-    """What is listed: groups, where most jobs share one, or where the address names one (`grouped`). There are none
-    where all jobs are of one group, or every name is its own."""
-    every = sizes[_ALL]
-    offered = [view for view, least in ((_BY_GROUP, 2), (_FAILED, 1)) if least <= sizes[view] < every] + [_ALL]
-    default = _BY_GROUP if _BY_GROUP in offered and (grouped or sizes[_BY_GROUP] * 2 <= every) else _ALL
+    """The selected view. The default is groups if the groups have two jobs on average, or if the URL selects one
+    (`grouped`). Views that would show all jobs or none are not offered."""
+    total = sizes[_ALL]
+    offered = [view for view, least in ((_BY_GROUP, 2), (_FAILED, 1)) if least <= sizes[view] < total] + [_ALL]
+    default = _BY_GROUP if _BY_GROUP in offered and (grouped or sizes[_BY_GROUP] * 2 <= total) else _ALL
     if len(offered) == 1:
         return offered[0]
     chosen = st.segmented_control(
-        "Listed", offered, default=default, required=True, key=f"jobs-view-{run_id}", label_visibility="collapsed",
+        "Listed",
+        offered,
+        default=default,
+        required=True,
+        key=f"jobs-view-{run_id}",
+        label_visibility="collapsed",
         format_func=lambda view: f"{view} · {formatting.count(sizes[view])}",
-    )  # fmt: skip
+    )
     return str(chosen)
 
 
@@ -90,38 +105,38 @@ def _jobs(
     name: str = "run-jobs",
 ) -> None:
     if not jobs:
-        st.caption("No job of this attempt has that in its name, runner or labels.")
+        st.caption("No job of this attempt matches the search by name, runner or label.")
         return
     shown = paginate(jobs, name, noun, reset_key=(reset_key, run_id, attempt))
-    table(name, _COLUMNS, job_rows(shown, run_id, attempt, zone), caption="Jobs of the run, failed ones first")
+    table(name, _COLUMNS, job_rows(shown, run_id, attempt, zone), caption="Jobs of the run, failed jobs first")
 
 
 def _group_jobs(groups: Sequence[JobGroup[JobSummary]], chosen: str, run_id: int, attempt: int, zone: ZoneInfo) -> None:
-    """The jobs of the group that the address names."""
-    group = next((each for each in groups if group_key(each.name) == chosen), None)
-    every = cells.anchor("All groups", "run", [("run_id", run_id), ("attempt", attempt)])
+    """The jobs of the group that the URL selects."""
+    group = next((candidate for candidate in groups if group_key(candidate.name) == chosen), None)
+    all_groups = cells.anchor("All groups", "run", [("run_id", run_id), ("attempt", attempt)])
     named = html(group.name) if group else "no job of this attempt is in this group"
-    st.html(f'<div class="ph-crumb">{every} / {named}</div>')
+    st.html(f'<div class="ph-crumb">{all_groups} / {named}</div>')
     if group:
         _jobs(group.jobs, f"jobs of {group.name[:_MAX_KEY_LENGTH]}", chosen, run_id, attempt, zone)
 
 
 def group_key(name: str) -> str:
-    """What an address names a group by: its name, shortened where it is long."""
+    """The key of a group in URLs: its name, or a prefix with a hash if the name is long."""
     if len(name) <= _MAX_KEY_LENGTH:
         return name
     return f"{name[:40]}~{sha256(name.encode(errors='replace')).hexdigest()[:12]}"
 
 
 def matching(jobs: Sequence[JobSummary], search: str) -> list[JobSummary]:
-    """Failed ones first, then those that run; each kind in the order they began."""
+    """The jobs whose name, runner or labels contain the text: failed, then unfinished, then others; each by start."""
     low = search.strip().lower()
-    found = [job for job in jobs if not low or low in " ".join((job.name, job.runner or "", *job.labels)).lower()]
-    return sort_by_outcome(found)
+    matches = [job for job in jobs if not low or low in " ".join((job.name, job.runner or "", *job.labels)).lower()]
+    return sort_by_outcome(matches)
 
 
 def jobs_csv(jobs: Sequence[JobSummary], run_id: int, attempt: int, zone: ZoneInfo) -> tuple[str, CsvBuilder]:
-    """All of them, whatever a page shows."""
+    """The file name and the rows of the CSV export of all jobs."""
     return "run-jobs", lambda: (_COLUMNS, job_rows(matching(jobs, ""), run_id, attempt, zone))
 
 
@@ -163,8 +178,8 @@ def _group_name(group: JobGroup[JobSummary], run_id: int, attempt: int) -> Cell:
         return _name(group.jobs[0], run_id, attempt)
     query = [("run_id", run_id), ("attempt", attempt), ("group", group_key(group.name))]
     link = cells.anchor(truncate(group.name), "run", query, hover=f"{group.name}: its jobs")
-    told = f"<small>{html(_counts(group))}</small>"
-    return Cell(f'<span class="ph-two"><span class="ph-clip">{link}</span>{told}</span>', group.name)
+    counts = f"<small>{html(_counts(group))}</small>"
+    return Cell(f'<span class="ph-two"><span class="ph-clip">{link}</span>{counts}</span>', group.name)
 
 
 def _counts(group: JobGroup[JobSummary]) -> str:
@@ -191,17 +206,15 @@ def _slowest(group: JobGroup[JobSummary], run_id: int, attempt: int) -> Cell:
 
 
 def _name(job: JobSummary, run_id: int, attempt: int) -> Cell:
-    told = (
-        " · carried over from an earlier attempt" if job.copied else " · report without a runner" if job.phantom else ""
-    )
+    note = " · reused from an earlier attempt" if job.copied else " · check run from a reporter" if job.phantom else ""
     if job.copied or job.phantom or not job.completed_at:
         link = f'<span title="{html(job.name)}">{html(truncate(job.name))}</span>'
     else:
         query = [("run_id", run_id), ("attempt", attempt), ("job_id", job.id)]
         link = cells.anchor(
-            truncate(job.name), "log", query, hover=f"{job.name}: {outcome_label(job.display_state)}, its log"
+            truncate(job.name), "log", query, hover=f"{job.name}: {outcome_label(job.display_state)} · open its log"
         )
-    return Cell(f'<span class="ph-clip">{link}</span><small class="ph-dim">{told}</small>', job.name)
+    return Cell(f'<span class="ph-clip">{link}</span><small class="ph-dim">{note}</small>', job.name)
 
 
 def _runner(job: JobSummary) -> Cell:

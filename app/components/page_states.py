@@ -1,0 +1,117 @@
+"""Banners and empty states: demo data, out-of-date data, outages, and pages without runs."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import streamlit as st
+
+from app import session
+from app.data.connection import utc_now
+from app.data.outages import Outage
+from app.data.status import CollectionStatus
+from app.filters import url_state
+from app.filters.problems import UnknownNames
+from app.widgets.text import markdown
+
+_MAX_NAMES = 3
+
+
+def demo_banner() -> None:
+    st.html(
+        '<div class="ph-demo" role="status"><b>Demo data</b> from a bundled simulator. '
+        "Set <code>GITHUB_REPOS</code> to see your own.</div>"
+    )
+
+
+def stale_warning(reason: str) -> None:
+    st.warning(markdown(reason), icon=":material/history:")
+
+
+def query_problems(messages: Sequence[str]) -> None:
+    """Lists the URL parameters that cannot be used as given."""
+    if messages:
+        st.warning("  \n".join(markdown(line) for line in messages), icon=":material/filter_alt_off:")
+
+
+def outage_banner(outage: Outage) -> None:
+    """The page keeps the figures that were read before the outage."""
+    text = f"Database unavailable since {_clock(outage.since)}"
+    if outage.last_success_at:
+        text += f"; showing data from {_clock(outage.last_success_at)}"
+    st.error(f"{text}. This page retries every few seconds.", icon=":material/database_off:")
+
+
+def _clock(moment: datetime) -> str:
+    """The time of day in the viewer's time zone, with the date unless it is today."""
+    here, today = moment.astimezone(session.zone()), datetime.now(session.zone()).date()
+    return f"{here:%H:%M}" if here.date() == today else f"{here:%d %b %H:%M}"
+
+
+def unavailable(reason: str) -> None:
+    """Replaces the page while the database is unavailable; the caller retries."""
+    with st.container(border=True, key="state-error"):
+        st.markdown("### :material/database_off: Data unavailable")
+        st.markdown(markdown(reason))
+        st.caption("Stored data is not affected. This page retries every few seconds.")
+
+
+def nothing_collected(status: CollectionStatus) -> None:
+    """Replaces the page while no runs are stored, with the reason; agrees with the status line of the header."""
+    with st.container(border=True, key="state-empty"):
+        read = [row for row in status.repositories if row.complete_since and row.synced_at]
+        if status.stale:
+            st.markdown("### :material/sync_problem: Nothing has been collected yet")
+            st.markdown(markdown(status.stale))
+            st.caption("`python -m collector doctor` checks token, permissions, rate limit and connections one by one.")
+        elif status.syncing:
+            st.markdown("### :material/cloud_download: Reading your workflow runs")
+            st.markdown(markdown(status.syncing))
+            if status.progress:
+                done, total = status.progress
+                st.progress(done / total if total else 0.0, text=f"{done:,} of {total:,}")
+        elif status.repositories and len(read) < len(status.repositories):
+            st.markdown("### :material/hourglass_top: Catching up")
+            text = f"{len(read):,} of {len(status.repositories):,} repositories read; no workflow runs yet."
+            st.progress(len(read) / len(status.repositories), text=text)
+        elif status.repositories:
+            st.markdown("### :material/hourglass_empty: No runs yet")
+            st.markdown(_no_runs(status))
+        else:
+            st.markdown("### :material/add_link: No repositories configured")
+            st.markdown("Set `GITHUB_REPOS=owner/name` and `GITHUB_TOKEN`, then start the collector with `make run`.")
+
+
+def _no_runs(status: CollectionStatus) -> str:
+    """The repositories that were read, and how far back, in Markdown."""
+    names = [markdown(row.repo) for row in status.repositories[:_MAX_NAMES]]
+    rest = len(status.repositories) - len(names)
+    where = ", ".join(names) + (f" and {rest:,} more" if rest else "")
+    since = max(row.complete_since for row in status.repositories if row.complete_since)
+    days = max(round((utc_now() - since).total_seconds() / 86400), 1)
+    span = "day" if days == 1 else f"{days:,} days"
+    return (
+        f"No workflow runs found in {where} for the last {span}. The first run appears after the next poll. "
+        "`BACKFILL_DAYS` sets how far back history is read."
+    )
+
+
+def unknown_names_state(missing: UnknownNames) -> None:
+    """Replaces the page if none of the names in the URL exists: an empty page would look healthy."""
+    names = ", ".join(markdown(name) for name in (missing.repos or missing.workflows)[:_MAX_NAMES])
+    with st.container(border=True, key="state-unknown"):
+        if missing.none_known == "repositories":
+            st.markdown(f"### :material/search_off: {names} is not monitored")
+            st.markdown("No monitored repository has this name. Check the spelling, or add it to `GITHUB_REPOS`.")
+        else:
+            st.markdown(f"### :material/search_off: Workflow {names} not found")
+            st.markdown("The selected repositories have no workflow with this name or ID.")
+        st.button(
+            "Clear filters", on_click=url_state.clear, type="primary", icon=":material/close:", key="clear-unknown"
+        )
+
+
+def no_matches() -> None:
+    with st.container(border=True, key="state-no-match"):
+        st.markdown("### :material/filter_alt_off: No matching runs")
+        st.markdown("No runs match these filters in the selected period.")
+        st.button("Clear filters", on_click=url_state.clear, type="primary", icon=":material/close:")

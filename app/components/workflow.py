@@ -1,0 +1,74 @@
+"""The heading of the page of one workflow."""
+
+import streamlit as st
+
+from app.status_style import standing_colour, standing_reason
+from app.widgets.cells import anchor
+from app.widgets.text import html, markdown
+from core import formatting
+from core.formatting import pluralize
+from db.repositories.repository_queries import WorkflowRow
+from health.metrics.definitions.episodes import BranchStatus, WorkflowStatus
+from health.metrics.service import Trends
+
+_MAX_ID = 2**63 - 1
+
+
+def requested_workflow_id() -> int | None:
+    value = st.query_params.get("id", "")
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 20 and int(value) <= _MAX_ID else None
+
+
+def unknown_workflow(workflow_id: int) -> None:
+    with st.container(border=True, key="state-unknown-workflow"):
+        st.markdown(f"### :material/search_off: Workflow {workflow_id} not found")
+        st.markdown("It may have been deleted, or belong to a repository that is not monitored.")
+        st.page_link("views/workflow.py", label="All workflows", icon=":material/account_tree:")
+
+
+def header(
+    workflow: WorkflowRow, workflow_standing: BranchStatus | None, schedule_problem: str | None, github_url: str | None
+) -> None:
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="top", key="workflow-head"
+    ):
+        st.html(_head(workflow, workflow_standing), width="stretch")
+        if github_url and github_url.startswith("https://"):
+            url = f"{github_url}/actions/workflows/{workflow.path.rpartition('/')[2]}"
+            st.link_button("View on GitHub", url, icon=":material/open_in_new:")
+    if schedule_problem:
+        st.caption(f":orange[●] Schedule only partly evaluated: {markdown(schedule_problem)}")
+
+
+def _head(workflow: WorkflowRow, workflow_standing: BranchStatus | None) -> str:
+    standing, branch = (
+        (workflow_standing.status, workflow_standing.branch) if workflow_standing else (WorkflowStatus.CATCHING_UP, "")
+    )
+    state, word = f"ph-{standing_colour(standing)}", standing_reason(standing, branch, workflow.state)
+    word += " on the default branch" if standing in (WorkflowStatus.PASSING, WorkflowStatus.FAILING) else ""
+    runs = anchor("View all runs", "runs", [("repo", workflow.repo), ("workflow", workflow.name)])
+    repo = anchor(workflow.repo, "", [("repo", workflow.repo)])
+    return (
+        f'<div class="ph-crumb">{anchor("Workflows", "workflow")} / {repo}</div>'
+        f'<h2 class="ph-title">{html(workflow.name)}</h2>'
+        f'<div class="ph-meta"><span class="ph-pill {state}">{html(word)}</span><code>{html(workflow.path)}</code>'
+        f"<span>{runs}</span></div>"
+    )
+
+
+def drawn_note(drawn: int, total: int) -> str:
+    """A note on how many of the runs the chart shows; empty if it shows all."""
+    return "" if drawn >= total else f" · latest {formatting.count(drawn)} of {formatting.count(total)} runs"
+
+
+def sample_note(runs: int, total: int) -> str:
+    """The number of runs from which the figures of jobs and steps come."""
+    known = f"latest {formatting.count(runs)} of {pluralize(total, 'run')}" if runs < total else pluralize(runs, "run")
+    return f"{known} · longest first"
+
+
+def no_runs(trends: Trends, period: str) -> bool:
+    if trends.comparison.current.runs.total:
+        return False
+    st.info(f"No runs in {period}.", icon=":material/info:")
+    return True
