@@ -143,11 +143,17 @@ def workflow_statuses(
     last = (
         select(Run.outcome)
         .where(
-            Run.repository_id == Workflow.repository_id, Run.workflow_id == Workflow.id, Run.on_default_branch,
-            Run.created_at >= now - LOOK_BACK, Run.outcome.in_(DECIDED),
+            Run.repository_id == Workflow.repository_id,
+            Run.workflow_id == Workflow.id,
+            Run.on_default_branch,
+            Run.created_at >= now - LOOK_BACK,
+            Run.outcome.in_(DECIDED),
         )
-        .correlate(Workflow).order_by(Run.created_at.desc(), Run.id.desc()).limit(1).scalar_subquery()
-    )  # fmt: skip
+        .correlate(Workflow)
+        .order_by(Run.created_at.desc(), Run.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
     query = (
         select(
             Repository.full_name,

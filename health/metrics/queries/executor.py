@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from db.definitions import time_buckets
 from db.definitions.scope import Scope, Window
 from db.enums import GroupBy, Interval, Outcome
-from db.models import Base, BrokenEpisode, Repository, Rollup, Run, Workflow
+from db.models import Base, BrokenEpisode, Rollup, Run
 from db.runs.run_filters import (
     in_parameterized_windows,
     in_scope,
@@ -61,8 +61,6 @@ _ALL_REPOSITORIES = 0
 _SECONDS_PER_HOUR = 3600
 # Core columns without the unit of work: a page reads thousands of rows.
 _ROLLUPS = Base.metadata.tables[Rollup.__tablename__].c
-_REPOSITORY_NAMES = select(Repository.id, Repository.full_name)
-_WORKFLOW_NAMES = select(Workflow.repository_id, Workflow.id, Workflow.name)
 
 
 def run(session: Session, planned: QueryPlan) -> GroupedTable:
@@ -153,16 +151,6 @@ def hours_of_week(session: Session, scope: Scope, window: Window) -> list[tuple[
     """Returns decided and failed runs in each of the 168 hours of a week, UTC, Monday 0 h first."""
     query = MetricsQuery(scope, window, histograms=HOUR_HISTOGRAMS, recoveries=False, counts=(), sums=())
     return hours_of_the_week(run(session, plan(session, query)).table)
-
-
-def repository_names(session: Session) -> dict[int, str]:
-    """Returns owner/name by repository id."""
-    return {row[0]: row[1] for row in execute(session, _REPOSITORY_NAMES)}
-
-
-def workflow_names(session: Session) -> dict[tuple[int, int], str]:
-    """Returns names by repository id and workflow id."""
-    return {(row[0], row[1]): row[2] for row in execute(session, _WORKFLOW_NAMES)}
 
 
 def _open_ages(query: MetricsQuery, grouped: GroupedTable) -> dict[int, list[float]]:
