@@ -13,9 +13,11 @@ from sqlalchemy import ColumnElement, Select, bindparam, case, func, select
 from sqlalchemy.orm import Session
 
 from db.definitions import time_buckets
+from db.definitions.job_times import DECIDED
 from db.definitions.scope import Scope, Window
-from db.enums import GroupBy, Interval, Outcome
+from db.enums import GroupBy, Interval
 from db.models import Base, BrokenEpisode, Rollup, Run
+from db.runs.rollup_invalidation import ALL_REPOSITORIES
 from db.runs.run_filters import (
     in_parameterized_windows,
     in_scope,
@@ -56,9 +58,7 @@ from health.metrics.queries.raw_runs import read_runs
 # Actors and runners do not have all runs of a branch, so that recoveries are not known for them.
 _GROUPS_WITH_RECOVERY = (None, GroupBy.REPO, GroupBy.WORKFLOW, GroupBy.BRANCH, GroupBy.EVENT)
 _SUCCESS_HISTOGRAMS = ("success_durations",)
-_DECIDED = (str(Outcome.SUCCESS), str(Outcome.FAILURE))
-_ALL_REPOSITORIES = 0
-_SECONDS_PER_HOUR = 3600
+_DECIDED = tuple(map(str, DECIDED))
 # Core columns without the unit of work: a page reads thousands of rows.
 _ROLLUPS = Base.metadata.tables[Rollup.__tablename__].c
 
@@ -215,7 +215,7 @@ def _read_rollups(session: Session, query: MetricsQuery, scan: RollupScan) -> Gr
         statement = statement.where(_ROLLUPS.event.in_(scope.events))
     if scan.branch_kinds is not None:
         statement = statement.where(_ROLLUPS.branch_kind.in_(scan.branch_kinds))
-    repositories = (_ALL_REPOSITORIES,) if scan.repositories is None else scan.repositories
+    repositories = (ALL_REPOSITORIES,) if scan.repositories is None else scan.repositories
     parameters = {"level": scan.level, "buckets": scan.buckets, "repositories": repositories}
     # By columns: taking apart rows of so many values is slow.
     columns = list(zip(*execute(session, statement, parameters).all(), strict=True))
@@ -302,7 +302,7 @@ def _group_episodes(query: MetricsQuery, rows: Sequence[Any]) -> GroupedTable:
 
 def _episode_keys(query: MetricsQuery, rows: Sequence[Any]) -> list[Key]:
     starts = BucketStarts(query.interval)
-    return [(key_from_columns(row[3:]), starts.of_hour(int(row[1]) // _SECONDS_PER_HOUR)) for row in rows]
+    return [(key_from_columns(row[3:]), starts.of_hour(int(row[1]) // time_buckets.SECONDS_PER_HOUR)) for row in rows]
 
 
 def _open_since(keys: Sequence[Key], rows: Sequence[Any]) -> tuple[tuple[Key, datetime], ...]:
