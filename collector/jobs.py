@@ -26,7 +26,7 @@ from core.work import TaskTracker
 from db.engine import session_scope
 from db.enums import CompletenessState
 from db.repositories.repository_queries import resolved_repositories
-from health.completeness.collection_status import NO_COUNTS, list_completeness
+from health.completeness.service import NO_COUNTS, list_completeness
 from health.insights.finding_queries import refresh_fingerprints
 from health.metrics.rollups.refresh import refresh_rollups
 

@@ -14,7 +14,8 @@ from core import VERSION
 from db.definitions.scope import Window
 from db.replica import ReplicaRouter, ReplicaStatus
 from db.storage import count_invalidated_days, database_bytes, free_bytes, list_channels, schema_revision
-from health.completeness.collection_status import RowCounts, count_rows, heartbeats_by_collector
+from health.completeness.collection_status import heartbeats_by_collector
+from health.completeness.service import RowCounts, count_rows
 
 CACHE_SECONDS = 5.0
 # What cannot be known without reading a whole index, or all of the database's files.

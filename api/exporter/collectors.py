@@ -13,15 +13,9 @@ from sqlalchemy.orm import Session
 from api.exporter.metrics import Samples, counter, gauge, gauges, summary, timestamp
 from core.counters import CounterName, CounterRegistry, SummaryName, TimestampName, from_dict, parse_timestamp
 from db.repositories.repository_queries import HeartbeatRow, unresolved_targets
-from health.completeness.collection_status import (
-    CollectionReport,
-    RowCounts,
-    collection_report,
-    is_heartbeat_stale,
-    list_completeness,
-)
-from health.completeness.gaps import RepositoryCompleteness
-from health.completeness.status import CompletenessTotals, completeness_totals
+from health.completeness.collection_status import CollectionReport, collection_report, is_heartbeat_stale
+from health.completeness.service import RowCounts, list_completeness
+from health.completeness.status import CompletenessTotals, RepositoryCompleteness, completeness_totals
 
 
 def collection(session: Session, counts: RowCounts, now: datetime) -> list[Metric]:

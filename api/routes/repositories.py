@@ -8,7 +8,7 @@ from api import schemas
 from api.cache import with_etag
 from api.deps import NowDep, SessionDep, reject_unknown_parameters, repo_scope
 from db.repositories.repository_queries import heartbeat, list_workflows, unresolved_targets
-from health.completeness.collection_status import list_completeness
+from health.completeness.service import list_completeness
 
 router = APIRouter(prefix="/api", tags=["Repositories"], dependencies=[Depends(reject_unknown_parameters)])
 

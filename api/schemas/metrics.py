@@ -43,7 +43,7 @@ _METRICS: dict[str, Any] = {
     "cost_unknown_minutes": 120,
     "data": {"complete_since": "2026-10-24T12:00:00Z", "synced_at": "2026-11-23T12:00:00Z", "gaps": [
         {"repo": "acme/web-app", "kind": "jobs", "since": "2026-11-22T08:15:00Z", "until": "2026-11-23T11:40:00Z",
-         "detail": "12 runs still without their jobs: their durations and costs are estimates or missing"},
+         "detail": "12 runs still without jobs: durations and costs are estimates or missing"},
     ]},
 }  # fmt: skip
 

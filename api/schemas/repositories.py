@@ -10,8 +10,8 @@ from api.schemas.base import Schema, Time, example
 from db.enums import CompletenessState, ErrorCode, Liveness
 from db.repositories.repository_queries import HeartbeatRow, TargetRow
 from health.completeness.collection_status import liveness
-from health.completeness.gaps import RepositoryCompleteness, backfill_progress, remediation
-from health.completeness.status import Tone, completeness_status, completeness_totals
+from health.completeness.descriptions import Tone, completeness_status, remediation
+from health.completeness.status import RepositoryCompleteness, backfill_progress, completeness_totals
 
 _REFUSED = "GitHub refuses it (403): Resource not accessible by personal access token"
 _HISTORY: dict[str, Any] = {"done": 12400, "expected": 61000, "share": 0.203, "seconds_left": 910.0}
@@ -23,7 +23,7 @@ _REPOSITORY: dict[str, Any] = {
     "audited_at": "2026-11-23T11:30:02Z", "error": None, "error_at": None, "actions_missing_since": None,
     "advice": None,
     "gaps": [
-        {"kind": "run_numbers", "detail": "run numbers 118–121 of CI are missing; GitHub is being asked for them",
+        {"kind": "run_numbers", "detail": "run numbers 118–121 of CI are missing; they are being requested from GitHub",
          "since": "2026-11-03T10:02:11Z", "until": "2026-11-03T10:40:57Z"},
     ],
     "runs": 4210, "runs_without_jobs": 0, "runs_absent": 2,
@@ -31,7 +31,7 @@ _REPOSITORY: dict[str, Any] = {
 }  # fmt: skip
 _SUMMARY: dict[str, Any] = {
     "complete": False, "headline": "1 of 41 repositories cannot be read, 3 have gaps",
-    "detail": "Everything of the other 37 repositories since 24 Oct 2026 is complete. Last look 12 s ago.",
+    "detail": "The other 37 repositories are complete since 24 Oct 2026. Last sync 12 s ago.",
     "states": {"complete": 35, "archived": 2, "no_actions": 0, "catching_up": 0, "gaps": 3, "failing": 1},
     "history": _HISTORY,
 }  # fmt: skip

@@ -11,10 +11,11 @@ from app.data.outages import serve_stale
 from db import storage as db_storage
 from db.enums import Liveness
 from db.repositories import repository_queries
-from health.completeness import collection_status
-from health.completeness.descriptions import ServiceFact, next_prune, storage_facts
-from health.completeness.gaps import BackfillProgress, MissingRunNumbers, RepositoryCompleteness, backfill_progress
-from health.completeness.status import CompletenessStatus, completeness_status
+from health.completeness import collection_status, service
+from health.completeness.collection_facts import ServiceFact, next_prune, storage_facts
+from health.completeness.descriptions import CompletenessStatus, completeness_status
+from health.completeness.gaps import MissingRunNumbers
+from health.completeness.status import BackfillProgress, RepositoryCompleteness, backfill_progress
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Collection:
 @st.cache_data(ttl=3, max_entries=1, show_spinner=False)
 def load_collection() -> Collection:
     with read_session() as session:
-        ledgers = collection_status.list_completeness(session)
+        ledgers = service.list_completeness(session)
         return Collection(
             at=utc_now(),
             ledgers=ledgers,
@@ -63,7 +64,7 @@ def load_collection() -> Collection:
 @st.cache_data(ttl=3, max_entries=64, show_spinner=False)
 def missing_numbers(repository_id: int) -> list[MissingRunNumbers]:
     with read_session() as session:
-        return collection_status.list_missing_numbers(session, repository_id)
+        return service.list_missing_numbers(session, repository_id)
 
 
 @dataclass(frozen=True)

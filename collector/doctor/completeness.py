@@ -14,16 +14,10 @@ from db.enums import CompletenessState
 from db.repositories.repository_queries import TargetRow, unresolved_targets
 from db.storage import ChannelQueue, list_channels
 from db.webhook_inbox import InboxSummary
-from health.completeness.collection_status import (
-    CollectionReport,
-    collection_report,
-    is_heartbeat_stale,
-    list_completeness,
-    list_missing_numbers,
-    stall_message,
-)
-from health.completeness.gaps import RepositoryCompleteness, remediation
-from health.completeness.status import Tone, completeness_entries, completeness_status, incomplete_repositories
+from health.completeness.collection_status import CollectionReport, collection_report, is_heartbeat_stale, stall_message
+from health.completeness.descriptions import Tone, completeness_entries, completeness_status, remediation
+from health.completeness.service import list_completeness, list_missing_numbers
+from health.completeness.status import RepositoryCompleteness, incomplete_repositories
 
 # Repositories with trouble that are named one by one.
 _MAX_LISTED = 10

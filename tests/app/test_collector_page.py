@@ -21,7 +21,7 @@ def told(page: AppTest) -> str:
 def test_everything_complete_is_said_in_a_sentence(seeded: Seeded, open_page: Open) -> None:
     page = open_page("collector")
     since = (seeded.now - timedelta(days=90)).strftime("%b %Y")
-    assert "Everything since" in told(page)
+    assert "Data is complete since" in told(page)
     assert since in told(page)
     frame = page.dataframe[0].value
     assert [state[0] for state in frame["state"]] == ["✓ Complete", "✓ Complete"]
@@ -37,7 +37,7 @@ def test_a_repository_that_cannot_be_read_comes_first_with_what_to_do(seeded: Se
     assert "1 of 2 repositories cannot be read" in told(page)
     assert next(iter(page.dataframe[0].value["repo"])) == "acme/web"
     assert "GitHub refused &lt;b&gt;it&lt;/b&gt; (403 Forbidden)" in told(page)
-    assert "Give the token the right to read Actions" in told(page)
+    assert "Give the token the permission to read Actions" in told(page)
 
 
 def test_a_gap_is_named_in_the_ledger_of_its_repository(seeded: Seeded, open_page: Open) -> None:
@@ -109,5 +109,5 @@ def test_it_says_what_the_stored_data_takes_and_what_goes_next(seeded: Seeded, o
     page = told(open_page("collector"))
     assert "Size of the database" in page
     assert "runs are kept 30 days, logs 7" in page
-    assert re.search(r"<p>of \d+ runs</p>", page.split("Next pruning")[1])
+    assert re.search(r"<p>\d+ runs</p>", page.split("Next pruning")[1])
     assert "<code>runs</code>" in page
