@@ -67,6 +67,11 @@ class _DatabaseState:
     revision: str | None
 
 
+def reads_replica(session: Session) -> bool:
+    """True where the statements of this session run on the replica."""
+    return bool(session.info.get("replica"))
+
+
 class ReplicaRouter:
     """`primary` is the database itself. Without a replica it answers everything, and nothing is looked at."""
 
