@@ -52,7 +52,7 @@ def service(
     telling = AlertWorker(
         engine, evaluator=Evaluator(engine, parse_threshold("3"), list(channels), "http://dash", clock),
         dispatcher=Dispatcher(engine, channels, clock),
-        prefetcher=FailureLogPrefetcher(engine, client, logs, clock, patience_seconds=patience), claims=claims, stop=stop,
+        prefetcher=FailureLogPrefetcher(engine, client, logs, clock, timeout_seconds=patience), claims=claims, stop=stop,
     )  # fmt: skip
     threads = [threading.Thread(target=work) for work in (telling.run_evaluator, telling.run_dispatchers)]
     for thread in threads:
