@@ -16,7 +16,7 @@ from health.alerts.notifications import text
 from health.alerts.storage.alert_queries import AlertFilter, AlertRow, alert_page
 from health.insights import finding_queries
 from health.insights.regressions import Regression, regressions
-from health.insights.statistics import HOURS, find_shortage, may_be_short
+from health.insights.runner_shortage import HOURS, find_shortage, may_be_short
 from health.metrics.branch_status import Streak, failing_streaks, inactive_names
 from health.metrics.definitions.distribution import percentile
 from health.metrics.queries import executor

@@ -1,4 +1,4 @@
-"""Completeness in sentences: of all repositories together, and of one repository with what to do. Times are UTC. Pure."""
+"""Completeness in sentences: of all repositories together, and of one repository with remedies. Times are UTC. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -191,7 +191,8 @@ def _coverage_entries(repository: RepositoryCompleteness) -> Iterator[Completene
     yield CompletenessEntry(
         Tone.GOOD,
         f"Every run created since {format_day(repository.complete_since)} is stored{exception}: "
-        f"{pluralize(repository.runs, 'run')} in total, as of the last sync on {format_minute(repository.synced_at)} UTC.",
+        f"{pluralize(repository.runs, 'run')} in total, "
+        f"as of the last sync on {format_minute(repository.synced_at)} UTC.",
     )
 
 

@@ -130,8 +130,8 @@ class RunNumberGaps:
             numbers = run_numbers_text(self.first, self.last)
             return f"{numbers} of {self.workflow} {verb} missing; {pronoun} being requested from GitHub"
         return (
-            f"{pluralize(self.missing_numbers, 'run')} of {self.workflow} in {self.gap_count:,} gaps between the numbers "
-            f"{self.first} and {self.last} are missing; they are being requested from GitHub"
+            f"{pluralize(self.missing_numbers, 'run')} of {self.workflow} in {self.gap_count:,} gaps "
+            f"between the numbers {self.first} and {self.last} are missing; they are being requested from GitHub"
         )
 
     def gap(self, repo: str) -> Gap:
