@@ -81,7 +81,7 @@ def test_cost_and_minutes_agree_with_the_cards(seeded: Seeded, open_page: Open) 
     total = sum(float(row["Cost"].value) for row in rows)
     assert tiles(page)["cost_usd"][0] == f"${total:,.2f}"
     by_runner = table(open_page("cost", by="Runner"), "spend")
-    assert [row["Repository"].value for row in by_runner] == ["ubuntu-latest"]
+    assert [row["Runner"].value for row in by_runner] == ["ubuntu-latest"]
     assert int(by_runner[0]["Billed minutes"].value) == sum(int(row["Billed minutes"].value) for row in rows) > 0
     assert [row["Runner"].value for row in table(page, "queues")] == ["ubuntu-latest"]
 
