@@ -155,7 +155,7 @@ def _progress_line(catching_up: CatchUpCount) -> str:
 
 
 def _collector_entry(collector: CollectorStatus) -> dict[str, Any]:
-    state, message = collector.detail.get("state"), collector.detail.get("message")
+    state, message = collector.detail.state, collector.detail.message
     if not collector.alive:
         state, message = (Liveness.STOPPED if collector.stopped_at else Liveness.STALE), None
     return {
@@ -214,7 +214,7 @@ def _failure_reason(heartbeat: HeartbeatRow, failing: list[str], details: bool) 
     if failing:
         more = f" (and {len(failing) - _MAX_LISTED} more)" if len(failing) > _MAX_LISTED else ""
         return "; ".join(failing[:_MAX_LISTED]) + more
-    state, message = heartbeat.detail.get("state"), heartbeat.detail.get("message")
+    state, message = heartbeat.detail.state, heartbeat.detail.message
     if state not in ("error", "waiting"):
         return None
     return collapse_whitespace(message or state) if details else f"{state}; {_DETAILS_HINT}"

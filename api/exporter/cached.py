@@ -47,7 +47,7 @@ class CachedExporter:
         self._count(session)
         heartbeats = heartbeats_by_collector(session)
         # All collectors of a database should have the same channels.
-        configured = {str(name) for heartbeat in heartbeats.values() for name in heartbeat.detail.get("channels") or ()}
+        configured = {name for heartbeat in heartbeats.values() for name in heartbeat.detail.channels or ()}
         version = {(VERSION, schema_revision(session) or ""): 1.0}
         return [
             gauges(

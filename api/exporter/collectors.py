@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from prometheus_client.core import Metric
 from sqlalchemy.orm import Session
 
 from api.exporter.metrics import Samples, counter, gauge, gauges, summary, timestamp
-from core.counters import CounterName, CounterRegistry, SummaryName, TimestampName, from_dict, parse_timestamp
+from core.counters import CounterName, CounterRegistry, SummaryName, TimestampName, from_dict
+from db.collection.heartbeat_detail import RateLimitDetail
 from db.repositories.repository_queries import HeartbeatRow, unresolved_targets
 from health.completeness.collection_status import CollectionReport, collection_report, is_heartbeat_stale
 from health.completeness.service import RowCounts, list_completeness
@@ -134,10 +134,10 @@ _SUMMARIES = {
 
 def collectors(heartbeats: Mapping[str, HeartbeatRow], now: datetime) -> list[Metric]:
     """Versions, counters and rate limits of each collector."""
-    registries = {name: from_dict(heartbeat.detail.get("tally")) for name, heartbeat in heartbeats.items()}
+    registries = {name: from_dict(heartbeat.detail.counters) for name, heartbeat in heartbeats.items()}
     # A stopped collector keeps its heartbeat for a day or two; its version is of no interest.
     running = {
-        name: str(heartbeat.detail.get("version") or "")
+        name: heartbeat.detail.version or ""
         for name, heartbeat in heartbeats.items()
         if not is_heartbeat_stale(heartbeat, now)
     }
@@ -179,7 +179,7 @@ def collectors(heartbeats: Mapping[str, HeartbeatRow], now: datetime) -> list[Me
             "Time when retention was last applied completely",
             _last_retention(registries),
         ),
-        *_rate_limits({name: heartbeat.detail.get("rate_limit") for name, heartbeat in heartbeats.items()}, now),
+        *_rate_limits({name: heartbeat.detail.rate_limit for name, heartbeat in heartbeats.items()}, now),
     ]
 
 
@@ -215,17 +215,14 @@ def _last_retention(registries: Mapping[str, CounterRegistry]) -> float | None:
     return timestamp(max((time for time in times if time is not None), default=None))
 
 
-def _rate_limits(rate_limits: Mapping[str, Any], now: datetime) -> list[Metric]:
+def _rate_limits(rate_limits: Mapping[str, RateLimitDetail | None], now: datetime) -> list[Metric]:
     """Limits of the resource `core`, as each collector reports them: collectors with the same token report the same."""
-    limits = {name: limit for name, limit in rate_limits.items() if isinstance(limit, dict)}
-
-    def values(field: str) -> dict[str, float | None]:
-        return {name: _number(limit.get(field)) for name, limit in limits.items()}
-
-    resets = {name: parse_timestamp(limit.get("reset_at")) for name, limit in limits.items()}
+    limits = {name: limit for name, limit in rate_limits.items() if limit is not None}
+    resets = {name: limit.reset_at for name, limit in limits.items()}
     expired = {name for name, reset in resets.items() if reset and reset <= now}
-    total = values("limit")
-    remaining = {name: total[name] if name in expired else number for name, number in values("remaining").items()}
+    total = {name: limit.limit for name, limit in limits.items()}
+    remaining = {name: limit.limit if name in expired else limit.remaining for name, limit in limits.items()}
+    reserve = {name: limit.reserve for name, limit in limits.items()}
     return [
         gauge("github_rate_limit", "Requests per hour that GitHub allows", total, "collector"),
         gauge(
@@ -237,7 +234,7 @@ def _rate_limits(rate_limits: Mapping[str, Any], now: datetime) -> list[Metric]:
         gauge(
             "github_rate_limit_reserve",
             "Requests that RATE_LIMIT_RESERVE leaves to other programs",
-            values("reserve"),
+            reserve,
             "collector",
         ),
         gauge(
@@ -247,7 +244,3 @@ def _rate_limits(rate_limits: Mapping[str, Any], now: datetime) -> list[Metric]:
             "collector",
         ),
     ]
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None

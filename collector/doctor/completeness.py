@@ -62,7 +62,7 @@ def _collector(told: CollectionReport, now: datetime, silent: bool) -> DoctorChe
 
 
 def _versions(told: CollectionReport) -> Iterator[DoctorCheck]:
-    running = {each.name: str(each.detail.get("version")) for each in told.collectors if each.alive}
+    running = {each.name: str(each.detail.version) for each in told.collectors if each.alive}
     other = [f"{name} runs {version}" for name, version in running.items() if version not in (VERSION, "None")]
     if other:
         yield DoctorCheck("Version", None, f"this is {VERSION}, but {', '.join(other)}: bring all to one version")

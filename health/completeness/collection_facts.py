@@ -1,12 +1,13 @@
 """The facts of the Collector page as text: collector, rate limit, webhooks and stored data. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from core import formatting
 from core.formatting import format_time, pluralize
+from db.collection.heartbeat_detail import HeartbeatDetail
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class _Heartbeat(Protocol):
     @property
     def stopped_at(self) -> datetime | None: ...
     @property
-    def detail(self) -> Mapping[str, Any]: ...
+    def detail(self) -> HeartbeatDetail: ...
 
 
 class _Inbox(Protocol):
@@ -82,29 +83,23 @@ def _collector_fact(heartbeat: _Heartbeat | None, now: datetime, is_stale: bool,
     last_seen = formatting.relative((now - heartbeat.seen_at).total_seconds())
     if is_stale:
         return ServiceFact("Collector", "Not running", f"Last seen {last_seen}. Start it and check its log.")
-    poll, message = heartbeat.detail.get("poll_seconds"), heartbeat.detail.get("message")
-    interval = f"Polls every {formatting.duration(float(poll))}" if poll else f"Last seen {last_seen}"
-    label = _STATE_LABELS.get(str(heartbeat.detail.get("state")), "Running")
-    return ServiceFact("Collector", label, str(message or interval))
+    poll, message = heartbeat.detail.poll_seconds, heartbeat.detail.message
+    interval = f"Polls every {formatting.duration(poll)}" if poll else f"Last seen {last_seen}"
+    label = _STATE_LABELS.get(heartbeat.detail.state or "", "Running")
+    return ServiceFact("Collector", label, message or interval)
 
 
 def _rate_limit_fact(heartbeat: _Heartbeat | None, now: datetime) -> ServiceFact:
-    rate_limit = (heartbeat.detail.get("rate_limit") if heartbeat else None) or {}
-    limit, remaining = rate_limit.get("limit"), rate_limit.get("remaining")
-    if limit is None or remaining is None:
+    rate_limit = heartbeat.detail.rate_limit if heartbeat else None
+    if rate_limit is None or rate_limit.limit is None or rate_limit.remaining is None:
         return ServiceFact("GitHub's rate limit", "Not reported", "The server has not reported a rate limit.")
-    reset_seconds, reserve = _seconds_until(rate_limit.get("reset_at"), now), rate_limit.get("reserve")
-    notes = [f"resets in {formatting.duration(reset_seconds)}"] if reset_seconds else []
-    notes += [f"{int(reserve):,} reserved"] if reserve else []
-    return ServiceFact("GitHub's rate limit", f"{int(remaining):,} of {int(limit):,} left", ", ".join(notes))
-
-
-def _seconds_until(value: object, now: datetime) -> float:
-    """Seconds until an ISO 8601 time; 0 for a time in the past or an invalid value."""
-    try:
-        return max((datetime.fromisoformat(str(value)) - now).total_seconds(), 0.0)
-    except (ValueError, TypeError):
-        return 0.0
+    reset_at, reserve = rate_limit.reset_at, rate_limit.reserve
+    notes = (
+        [f"resets in {formatting.duration((reset_at - now).total_seconds())}"] if reset_at and reset_at > now else []
+    )
+    notes += [f"{reserve:,} reserved"] if reserve else []
+    left = f"{rate_limit.remaining:,} of {rate_limit.limit:,} left"
+    return ServiceFact("GitHub's rate limit", left, ", ".join(notes))
 
 
 def _webhooks_fact(report: _CollectionReport, now: datetime) -> ServiceFact:
@@ -160,7 +155,7 @@ class _PendingDeletion(Protocol):
 
 def storage_facts(
     storage: _Storage,
-    detail: Mapping[str, Any],
+    detail: HeartbeatDetail,
     pending_deletion: _PendingDeletion | None,
     now: datetime,
     *,
@@ -190,18 +185,18 @@ def _growth_fact(storage: _Storage) -> ServiceFact:
     return ServiceFact("Growth", f"about {formatting.size(daily_bytes)} a day", last_day)
 
 
-def _retention_fact(storage: _Storage, detail: Mapping[str, Any]) -> ServiceFact:
+def _retention_fact(storage: _Storage, detail: HeartbeatDetail) -> ServiceFact:
     oldest_run = f"{storage.oldest_run:%d %b %Y}" if storage.oldest_run else formatting.NO_DATA
-    days, log_days = detail.get("retention_days"), detail.get("log_retention_days")
+    days, log_days = detail.retention_days, detail.log_retention_days
     notes = [f"logs from {storage.oldest_log:%d %b %Y}"] if storage.oldest_log else []
     notes += [f"runs are kept {days} days, logs {log_days}"] if days and log_days else []
     return ServiceFact("Oldest run", oldest_run, "; ".join(notes))
 
 
 def _next_prune_fact(
-    detail: Mapping[str, Any], pending_deletion: _PendingDeletion | None, now: datetime, count_limit: int
+    detail: HeartbeatDetail, pending_deletion: _PendingDeletion | None, now: datetime, count_limit: int
 ) -> ServiceFact:
-    prune_at = next_prune(detail)
+    prune_at = detail.next_prune_at
     if prune_at is None or pending_deletion is None:
         return ServiceFact("Next pruning", formatting.NO_DATA, "The collector has not reported when it prunes.")
     seconds = (prune_at - now).total_seconds()
@@ -212,11 +207,3 @@ def _next_prune_fact(
         if number
     ]
     return ServiceFact("Next pruning", value, " and ".join(counts) if counts else "Nothing to delete.")
-
-
-def next_prune(detail: Mapping[str, Any]) -> datetime | None:
-    """When the collector prunes next, by the detail of its heartbeat; null if it reported no valid time."""
-    try:
-        return datetime.fromisoformat(str(detail.get("next_prune_at")))
-    except ValueError:
-        return None

@@ -3,20 +3,18 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.formatting import format_time
+from db.collection.heartbeat_detail import COLLECTOR_HEARTBEAT, COLLECTOR_PREFIX, HeartbeatDetail, collector_heartbeat
 from db.enums import BackfillPhase, ClaimKind, InboxState, Liveness
 from db.models import Backfill, Claim, Heartbeat, InboxItem, Repository, SyncState
 from db.repositories.repository_queries import HeartbeatRow, heartbeat_row
 from db.webhook_inbox import InboxSummary, inbox_summary
 
-# The heartbeat of the collection as a whole; each collector has its own below it, "collector/NAME".
-_MAIN_HEARTBEAT = "collector"
 _DEFAULT_POLL = timedelta(minutes=5)
 _GRACE = timedelta(seconds=60)
 # A single heartbeat may wait for other writes; several in a row do not.
@@ -52,12 +50,10 @@ def is_heartbeat_stale(heartbeat: HeartbeatRow, now: datetime, poll: timedelta =
 
 def stalled_since(heartbeat: HeartbeatRow, now: datetime, poll: timedelta = _DEFAULT_POLL) -> datetime | None:
     """When the oldest task of the collector last made progress, if that is longer ago than `heartbeat_timeout`."""
-    try:
-        since = datetime.fromisoformat(str(heartbeat.detail.get("work_since")))
-    except ValueError:
+    since = heartbeat.detail.work_since
+    if since is None:
         return None
-    since = since if since.tzinfo else since.replace(tzinfo=UTC)
-    return since if now - since > heartbeat_timeout(_interval(heartbeat, "poll_seconds") or poll) else None
+    return since if now - since > heartbeat_timeout(_interval(heartbeat.detail.poll_seconds) or poll) else None
 
 
 def stall_message(
@@ -68,22 +64,21 @@ def stall_message(
     since = stalled_since(heartbeat, now, poll)
     if since is None or heartbeat.stopped_at is not None or _is_overdue(heartbeat, now, poll):
         return None
-    task = f" ({heartbeat.detail.get('work')})" if with_names else ""
+    task = f" ({heartbeat.detail.work})" if with_names else ""
     return f"The collector has made no progress since {format_time(since, now)}{task}."
 
 
 def _is_overdue(heartbeat: HeartbeatRow, now: datetime, poll: timedelta) -> bool:
-    interval = _interval(heartbeat, "beat_seconds")
-    if interval and not heartbeat.detail.get("command"):
+    interval = _interval(heartbeat.detail.beat_seconds)
+    if interval and not heartbeat.detail.command:
         timeout = _MAX_MISSED_HEARTBEATS * interval + _HEARTBEAT_GRACE
     else:
-        timeout = heartbeat_timeout(_interval(heartbeat, "poll_seconds") or poll)
+        timeout = heartbeat_timeout(_interval(heartbeat.detail.poll_seconds) or poll)
     return now - heartbeat.seen_at > timeout
 
 
-def _interval(heartbeat: HeartbeatRow, name: str) -> timedelta | None:
-    seconds = heartbeat.detail.get(name)
-    return timedelta(seconds=seconds) if isinstance(seconds, int | float) and seconds > 0 else None
+def _interval(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
 
 
 @dataclass(frozen=True)
@@ -95,7 +90,7 @@ class CollectorStatus:
     seen_at: datetime | None
     alive: bool
     repositories: int
-    detail: dict[str, Any]
+    detail: HeartbeatDetail
     stopped_at: datetime | None = None
 
 
@@ -124,11 +119,13 @@ def heartbeats_by_collector(session: Session) -> dict[str, HeartbeatRow]:
 
 def latest_heartbeat(session: Session, host: str) -> HeartbeatRow | None:
     """The latest heartbeat of the collectors on a host, running or stopped."""
-    _, by_collector = _heartbeats(session, f"{_MAIN_HEARTBEAT}/{host}/")
+    _, by_collector = _heartbeats(session, f"{collector_heartbeat(host)}/")
     return max(by_collector.values(), key=lambda heartbeat: heartbeat.seen_at, default=None)
 
 
-def _heartbeats(session: Session, prefix: str = _MAIN_HEARTBEAT) -> tuple[HeartbeatRow | None, dict[str, HeartbeatRow]]:
+def _heartbeats(
+    session: Session, prefix: str = COLLECTOR_HEARTBEAT
+) -> tuple[HeartbeatRow | None, dict[str, HeartbeatRow]]:
     """The main heartbeat, and those of the collectors by name."""
     query = (
         select(Heartbeat)
@@ -137,8 +134,8 @@ def _heartbeats(session: Session, prefix: str = _MAIN_HEARTBEAT) -> tuple[Heartb
         .execution_options(populate_existing=True)
     )
     by_name = {row.name: heartbeat_row(row) for row in session.scalars(query)}
-    main = by_name.pop(_MAIN_HEARTBEAT, None)
-    return main, {name.removeprefix(f"{_MAIN_HEARTBEAT}/"): heartbeat for name, heartbeat in by_name.items()}
+    main = by_name.pop(COLLECTOR_HEARTBEAT, None)
+    return main, {name.removeprefix(COLLECTOR_PREFIX): heartbeat for name, heartbeat in by_name.items()}
 
 
 def _collectors(
@@ -152,8 +149,8 @@ def _collectors(
             alive.add(holder)
         elif kind == ClaimKind.REPOSITORY:
             held[holder] += 1
-    if main and not heartbeats and not main.detail.get("command"):
-        only = next(iter(alive)) if len(alive) == 1 else main.detail.get("name")
+    if main and not heartbeats and not main.detail.command:
+        only = next(iter(alive)) if len(alive) == 1 else main.detail.name
         heartbeats = {str(only): main} if only else {}
     recent = {name for name, heartbeat in heartbeats.items() if now - heartbeat.seen_at < _STOPPED_COLLECTOR_TTL}
     return tuple(
@@ -165,7 +162,7 @@ def _collector_status(
     name: str, heartbeat: HeartbeatRow | None, renews_claims: bool, repositories: int
 ) -> CollectorStatus:
     if heartbeat is None:
-        return CollectorStatus(name, None, renews_claims, repositories, {})
+        return CollectorStatus(name, None, renews_claims, repositories, HeartbeatDetail())
     alive = renews_claims and not heartbeat.stopped_at
     return CollectorStatus(name, heartbeat.seen_at, alive, repositories, heartbeat.detail, heartbeat.stopped_at)
 
@@ -203,6 +200,6 @@ def count_catching_up(session: Session, heartbeat: HeartbeatRow | None) -> Catch
         elif state.synced_at is not None and state.complete_since is not None:
             synced.add(state.repository_id)
     catching_up = len(monitored - failing - (synced - backfilling))
-    reported = heartbeat.detail.get("catching_up") if heartbeat else None
+    reported = (heartbeat.detail.catching_up if heartbeat else None) or 0
     total = len(monitored)
-    return CatchUpCount(min(max(catching_up, reported if isinstance(reported, int) else 0), total), total)
+    return CatchUpCount(min(max(catching_up, reported), total), total)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import BindParameter, and_, bindparam, case, func, or_, select
 from sqlalchemy.orm import Session
 
+from db.collection.heartbeat_detail import COLLECTOR_HEARTBEAT
 from db.definitions.scope import Window
 from db.enums import BackfillPhase, GapState, LogState, Status
 from db.models import Backfill, Heartbeat, JobLog, Repository, Run, RunGap, Workflow
@@ -56,7 +57,7 @@ _RUNS_WITHOUT_JOBS = (
     .where(_PENDING.status == Status.COMPLETED)
     .group_by(_PENDING.repository_id)
 )
-_COLLECTOR_SEEN_AT = select(Heartbeat.seen_at).where(Heartbeat.name == "collector")
+_COLLECTOR_SEEN_AT = select(Heartbeat.seen_at).where(Heartbeat.name == COLLECTOR_HEARTBEAT)
 
 
 def find_missing(

@@ -14,6 +14,7 @@ from collector.claims import ClaimManager
 from collector.logs.collect import LogCollector
 from collector.progress import Progress
 from db.collection.claims import Assignment
+from db.collection.heartbeat_detail import HeartbeatDetail
 from db.collection.sync_state import bump_data_version
 from db.engine import write_scope
 from db.models import Alert, JobLog, Notification
@@ -45,7 +46,9 @@ def service(
 ) -> Iterator[AlertWorker]:  # fmt: skip
     stop, clock = threading.Event(), github.clock
     client = make_client(url or github.url, clock)
-    logs = LogCollector(engine, client, collect=collect, clock=clock, stop=stop, progress=Progress(engine, clock, {}))
+    logs = LogCollector(
+        engine, client, collect=collect, clock=clock, stop=stop, progress=Progress(engine, clock, HeartbeatDetail())
+    )
     claims = ClaimManager(engine, "me", clock)
     claims.assignment = Assignment(frozenset(), frozenset(), collectors, is_leader=True)
     channels = {**(more or {}), "slack": SlackWebhookChannel(channel.url)}
